@@ -43,7 +43,8 @@ func ResponseOf(list List, account string, lookup Accounts) any {
 				DisplayName: displayName(lookup, g.Grantee),
 			}
 		}
-		response.AccessControlList.Grant = append(response.AccessControlList.Grant, shownGrant{grantee, g.Permission})
+		grant := shownGrant{Grantee: grantee, Permission: g.Permission}
+		response.AccessControlList.Grant = append(response.AccessControlList.Grant, grant)
 	}
 	return response
 }
@@ -72,7 +73,7 @@ type Document struct {
 	}
 }
 
-// List converts the document to an ACL. account owns the bucket or object.
+// List converts the document to an ACL. account owns the bucket or object, and the document must name it as owner.
 func (d *Document) List(lookup Accounts, account string) (List, error) {
 	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
 		return nil, s3error.New("MalformedACLError")
@@ -98,7 +99,7 @@ func (d *Document) List(lookup Accounts, account string) (List, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Grant{grantee, g.Permission})
+		list = append(list, Grant{Grantee: grantee, Permission: g.Permission})
 	}
 	return list, nil
 }

@@ -11,38 +11,45 @@ import (
 
 // Accounts is a function that returns the account with a canonical id. found is false if there is
 // none.
-type Accounts func(canonicalID string) (account string, ok bool)
+type Accounts func(canonicalID string) (account string, found bool)
 
-// cannedList returns the canned ACL with this name. object is true for the ACL of an object, and
-// false for the ACL of a bucket. account is the owner.
-func cannedList(name, account, bucketAccount string, object bool) (List, error) {
+// cannedList returns the canned ACL with this name. isObject is true for the ACL of an object, and
+// false for the ACL of a bucket. account is the owner. A nil list, which gives all to the owner, is the ACL private.
+func cannedList(name, account, bucketAccount string, isObject bool) (List, error) {
 	owner := accounts.OwnerOf(account).ID
-	ownerGrant := Grant{owner, PermitAll}
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
+	ownerGrant := Grant{Grantee: owner, Permission: PermitAll}
+	publicRead := Grant{Grantee: AllUsers, Permission: PermitRead}
+	publicWrite := Grant{Grantee: AllUsers, Permission: PermitWrite}
 	switch name {
 	case "private":
 		return nil, nil
 	case "public-read":
-		return List{{AllUsers, PermitRead}, ownerGrant}, nil
+		return List{publicRead, ownerGrant}, nil
 	case "public-read-write":
-		return List{{AllUsers, PermitRead}, {AllUsers, PermitWrite}, ownerGrant}, nil
+		return List{publicRead, publicWrite, ownerGrant}, nil
 	case "authenticated-read":
-		return List{{authenticatedUsers, PermitRead}, ownerGrant}, nil
+		return List{{Grantee: authenticatedUsers, Permission: PermitRead}, ownerGrant}, nil
 	case "aws-exec-read":
 		return nil, s3error.New("NotImplemented", "Header", "x-amz-acl").
 			WithMessage("This server does not implement the canned ACL aws-exec-read")
 	case "bucket-owner-read", "bucket-owner-full-control":
-		if !object || owner == bucketOwner {
-			return nil, nil // AWS ignores this canned ACL for buckets
+		// AWS ignores this canned ACL for buckets. The owner of the bucket has all permissions anyway.
+		if !isObject || owner == bucketOwner {
+			return nil, nil
 		}
 		permission := PermitAll
 		if name == "bucket-owner-read" {
 			permission = PermitRead
 		}
-		return List{ownerGrant, {bucketOwner, permission}}, nil
+		return List{ownerGrant, {Grantee: bucketOwner, Permission: permission}}, nil
 	case "log-delivery-write":
-		if !object {
-			return List{{logDelivery, PermitWrite}, {logDelivery, permitReadACL}, ownerGrant}, nil
+		if !isObject {
+			return List{
+				{Grantee: logDelivery, Permission: PermitWrite},
+				{Grantee: logDelivery, Permission: permitReadACL},
+				ownerGrant,
+			}, nil
 		}
 	}
 	return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
@@ -65,7 +72,8 @@ func SetsGrants(header http.Header) bool {
 	})
 }
 
-// ReadGrants reads the grants in the headers X-Amz-Grant-*.
+// ReadGrants reads the grants in the headers X-Amz-Grant-*. A value is a list such as
+// `id="ACCOUNT", uri="GROUP"`.
 func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 	list := List{}
 	for _, grantHeader := range grantHeaders {
@@ -83,7 +91,7 @@ func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, Grant{grantee, grantHeader.permission})
+			list = append(list, Grant{Grantee: grantee, Permission: grantHeader.permission})
 		}
 	}
 	if len(list) > maxGrants {
@@ -116,24 +124,24 @@ func (lookup Accounts) grantee(kind, name string) (string, error) {
 		WithMessage("Argument format not recognized")
 }
 
-// OfHeader reads the ACL in the headers of a request. object is true for the ACL of
+// OfHeader reads the ACL in the headers of a request: a canned ACL, or grants. isObject is true for the ACL of
 // an object, and false for the ACL of a bucket. account is the owner. If the headers
-// have no ACL, OfHeader returns nil, and hasGrants is false.
+// have no ACL, OfHeader returns nil, and hasACL is false.
 func OfHeader(
-	lookup Accounts, header http.Header, account, bucketAccount string, object bool,
-) (list List, hasGrants bool, err error) {
+	lookup Accounts, header http.Header, account, bucketAccount string, isObject bool,
+) (list List, hasACL bool, err error) {
 	canned := header.Get("X-Amz-Acl")
-	grants := SetsGrants(header)
+	hasGrants := SetsGrants(header)
 	switch {
-	case canned == "" && !grants:
+	case canned == "" && !hasGrants:
 		return nil, false, nil
-	case canned != "" && grants:
+	case canned != "" && hasGrants:
 		return nil, true, s3error.New("InvalidRequest").
 			WithMessage("Specifying both Canned ACLs and Header Grants is not allowed")
-	case grants:
+	case hasGrants:
 		list, err = ReadGrants(lookup, header)
 	default:
-		list, err = cannedList(canned, account, bucketAccount, object)
+		list, err = cannedList(canned, account, bucketAccount, isObject)
 	}
 	return list, true, err
 }
