@@ -254,7 +254,7 @@ func CompositeOf(kind *Kind, parts []Part) Sum {
 		h.Write(raw)
 	}
 	value := base64.StdEncoding.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts))
-	return Sum{kind, value, Composite}
+	return Sum{Kind: kind, Value: value, Covers: Composite}
 }
 
 // A Digest is an [io.Writer] that computes the hashes of an upload's bytes.

@@ -29,7 +29,7 @@ func JoinedSum(kind *Kind, parts []Part) Sum {
 	// A checksum of 4 bytes is the end of the number's 8.
 	raw := binary.BigEndian.AppendUint64(nil, sum)
 	raw = raw[len(raw)-kind.make().Size():]
-	return Sum{kind, base64.StdEncoding.EncodeToString(raw), FullObject}
+	return Sum{Kind: kind, Value: base64.StdEncoding.EncodeToString(raw), Covers: FullObject}
 }
 
 // bigEndian returns the number that raw encodes. It has at most 8 bytes.
