@@ -56,7 +56,11 @@ func spool(src io.Reader) (*fileBody, error) {
 		_ = localfile.CloseTemp(file)
 		return nil, err
 	}
-	return &fileBody{file, size, storage.CRC32C{Sum: sum.Sum32(), Known: true}}, nil
+	return &fileBody{
+		File: file,
+		size: size,
+		crc:  storage.CRC32C{Sum: sum.Sum32(), Known: true},
+	}, nil
 }
 
 func (s *fileBody) close() { _ = localfile.CloseTemp(s.File) }

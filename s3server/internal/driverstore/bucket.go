@@ -71,7 +71,9 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 		// The times at which versioning was changed tell which versions are null versions. The
 		// times are kept only for this library's own stores. Other providers have their own null
 		// versions and clocks.
-		if b.ownStore() && (bucket.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
+		isEnabled := bucket.Versioning == state.Enabled
+		wasEnabled := old.Versioning == state.Enabled
+		if b.ownStore() && isEnabled != wasEnabled {
 			bucket.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
 	}
@@ -111,12 +113,12 @@ func (b *driverBucket) keepsVersions() bool {
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
 // requireFeature returns NotImplemented if the driver does not have the feature f. The error names the
-// feature with the text in what.
-func (b *driverBucket) requireFeature(f storage.Features, feature string) error {
+// feature as S3 does.
+func (b *driverBucket) requireFeature(f storage.Features, name string) error {
 	if b.has(f) {
 		return nil
 	}
-	return s3error.New("NotImplemented", "Resource", feature).WithMessage("The store behind this server has no %s", feature)
+	return s3error.New("NotImplemented", "Resource", name).WithMessage("The store behind this server has no %s", name)
 }
 
 // checkEmpty fails with BucketNotEmpty if the bucket has objects or versions. The server's records
@@ -130,6 +132,8 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
+	// A bucket without objects may still have noncurrent versions and delete markers.
 	if isEmpty && b.keepsVersions() {
 		// eachVersion leaves out the records.
 		err := b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) {
@@ -155,12 +159,16 @@ func (b *driverBucket) ownStore() bool {
 	return provider == "local" || provider == "memory"
 }
 
-// naming returns the rules by which S3's keys become names of the driver. Azure treats a backslash
+// naming returns the rules by which S3's keys become names of the driver. This library's own stores need no escaping,
+// because they take each key as it is. Azure treats a backslash
 // as a slash, and advises against names that end with a dot, so such segments are escaped there.
 func (b *driverBucket) naming() keyname.Naming {
 	if b.ownStore() {
 		return keyname.Naming{}
 	}
-	d := b.description()
-	return keyname.Naming{Empty: true, Slash: d.Features&storage.LeadingSlashes != 0, Others: d.Provider != "azure"}
+	return keyname.Naming{
+		Empty:  true,
+		Slash:  b.has(storage.LeadingSlashes),
+		Others: b.description().Provider != "azure",
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
+// Change changes the properties of a version: its tags, its lock and its ACL. It calls change with a copy of the
+// version, and sends the differences to the driver. Other changes of the key wait meanwhile.
 func (s *Store) Change(
 	ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
 ) (*state.Version, string, error) {
@@ -32,6 +34,7 @@ func (s *Store) Change(
 	if err := state.Readable(old, name); err != nil {
 		return nil, settings.Shown(old), err
 	}
+
 	v := *old
 	if err := change(settings, &v); err != nil {
 		return nil, "", err
@@ -50,7 +53,7 @@ func (s *Store) Change(
 // change compares the old state of a version with its new state, and sends the differences to the
 // driver.
 func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error {
-	attrs := newHeldObject(old).attrs
+	attrs := heldObjectOf(old).attrs
 	req := &driver.ChangeRequest{
 		Key:              attrs.Key,
 		Version:          attrs.Version,
@@ -58,7 +61,6 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 	}
 	oldLock := &old.Object.Lock
 	newLock := &v.Object.Lock
-
 	if oldLock.Mode != newLock.Mode || !oldLock.Until.Equal(newLock.Until) {
 		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
@@ -69,8 +71,9 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 		}
 	}
 
+	wasHeld := oldLock.Hold == "ON"
 	isHeld := newLock.Hold == "ON"
-	if wasHeld := oldLock.Hold == "ON"; wasHeld != isHeld {
+	if wasHeld != isHeld {
 		if err := b.requireFeature(storage.ObjectLock, "object-lock"); err != nil {
 			return err
 		}
@@ -82,29 +85,32 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 	return b.changeTags(ctx, req, old, v)
 }
 
-// changeTags sets the tags of an object. Changes that the driver cannot store otherwise, such as
-// those of the ACL, are in a reserved tag.
+// changeTags sends changed tags to the driver. A property that the driver cannot change otherwise, such as the ACL,
+// is in a tag that clients do not see (reservedTag).
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, v *state.Version) error {
-	oldChanges := changesOf(&old.Object)
-	newChanges := changesOf(&v.Object)
+	oldProperties := changesOf(&old.Object)
+	newProperties := changesOf(&v.Object)
 	if !b.ownStore() { // providers do not store whether a legal hold has ended or was never set
-		oldChanges.Del(keptHold)
-		newChanges.Del(keptHold)
+		oldProperties.Del(keptHold)
+		newProperties.Del(keptHold)
 	}
 	tags := tagging.Map(v.Object.Properties.Tags)
-	current := tagging.Map(old.Object.Properties.Tags)
-	rest := newChanges.Encode()
-	if rest == oldChanges.Encode() && maps.Equal(tags, current) {
+	oldTags := tagging.Map(old.Object.Properties.Tags)
+	reserved := newProperties.Encode()
+	isReservedChanged := reserved != oldProperties.Encode()
+	if !isReservedChanged && maps.Equal(tags, oldTags) {
 		return nil
 	}
 	if err := b.requireFeature(storage.ObjectTags, "tagging"); err != nil {
 		return err
 	}
-	if rest != oldChanges.Encode() || b.hasChanges(ctx, r) {
+
+	// SetTags replaces all tags, so an existing reserved tag must be among the new ones.
+	if isReservedChanged || b.hasChanges(ctx, r) {
 		if !b.ownStore() {
 			return s3error.New("NotImplemented").WithMessage("The store behind this server cannot change this of an object")
 		}
-		tags[reservedTag] = rest
+		tags[reservedTag] = reserved
 	}
 	r.Tags = tags
 	return b.driver.SetTags(ctx, r)

@@ -37,10 +37,8 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// newDecision reads the object that the key has now, and makes a condition for the write. With this
-// condition, the write replaces only the object that newDecision has read. If newDecision has found no
-// object, the write replaces no object. newDecision stores the condition in the upload's record and in
-// r.
+// newDecision decides which object a completion of an upload may replace: the one that the key has now, or none. It
+// stores the decision in the upload's record, and sets r.Condition, so that the write fails if the key changes before.
 //
 // If an earlier completion has stored a decision, that completion may have written the object. In
 // this case, newDecision fails if the object has changed since that decision. previous is the
@@ -49,7 +47,7 @@ func (m *driverUploads) newDecision(
 	ctx context.Context, id string, r *driver.PutRequest, previous *decision,
 ) (*decision, error) {
 	record := &uploadRecord{}
-	revision, err := m.bucket.records.get(ctx, uploadName(id), record)
+	recordRevision, err := m.bucket.records.get(ctx, uploadName(id), record)
 	if err != nil {
 		return nil, cmp.Or(ignoreCode(err, storage.ObjectNotFound), error(state.NoUpload(id)))
 	}
@@ -58,6 +56,8 @@ func (m *driverUploads) newDecision(
 		isFirst: record.Decision == nil || record.Decision.Call == previous.Call,
 		record:  record,
 	}
+
+	// The write may replace only the object that the key has now.
 	attrs, err := m.bucket.driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: true})
 	switch storage.CodeOf(err) {
 	case "": // no error
@@ -74,8 +74,10 @@ func (m *driverUploads) newDecision(
 		return nil, storage.PreconditionFailed
 	}
 	r.Condition = d.Condition
+
+	// If the record has changed since it was read, another completion has decided.
 	record.Decision = d
-	d.revision, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: revision})
+	d.revision, err = m.bucket.records.put(ctx, uploadName(id), record, storage.Condition{Revision: recordRevision})
 	if isCode(err, storage.PreconditionFailed) {
 		return nil, errDecided
 	}
@@ -86,7 +88,7 @@ func (m *driverUploads) newDecision(
 }
 
 // removeDecision removes a decision from the upload's record after the write failed without effect. It
-// does nothing if another completion has stored a decision in the meantime.
+// does nothing if another completion has stored a decision in the meantime. It runs even if the request was canceled.
 func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -96,15 +98,16 @@ func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decisi
 }
 
 // removeUpload removes an upload after its object was written. If the removal fails, the upload remains
-// listed until it is aborted.
+// listed until it is aborted, but it cannot be completed again.
 func (m *driverUploads) removeUpload(ctx context.Context, u *state.Upload) {
 	if m.dropUpload(ctx, u.ID) == nil {
 		return
 	}
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(u.ID), record)
-	if err == nil && record.Decision != nil {
-		record.Decision.Condition = storage.Condition{}
-		_, _ = m.bucket.records.put(ctx, uploadName(u.ID), record, storage.Condition{Revision: revision})
+	if err != nil || record.Decision == nil {
+		return
 	}
+	record.Decision.Condition = storage.Condition{} // newDecision refuses it
+	_, _ = m.bucket.records.put(ctx, uploadName(u.ID), record, storage.Condition{Revision: revision})
 }

@@ -33,21 +33,24 @@ const lastName = "\U0010FFFF"
 // maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore reads the escaped segments of each folder that contains a name. It is called before
-// the walk shows the name. In S3's order, some escaped segments come before the name. The driver
-// may list them after the name.
-func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
+// listBefore reads the escaped names in each folder that contains a name. The walk calls it before it shows the
+// name, because in S3's order some escaped names come before the name, although the driver may list them after it.
+// folder is the part of the name up to its last slash, and isEscaped is true if its last segment is escaped.
+func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
 	for end := len(w.name); end <= len(folder); {
-		if end == len(folder) && escaped || name[end:] < keyname.Mark {
+		// The escaped names of the folder name[:end] follow the segments that sort before the mark.
+		isNext := end == len(folder) && isEscaped
+		isBeforeMark := name[end:] < keyname.Mark
+		if isNext || isBeforeMark {
 			if err := w.list(ctx, name[:end]); err != nil {
 				return err
 			}
 		}
-		i := strings.IndexByte(name[end:], '/')
-		if i < 0 {
+		slash := strings.IndexByte(name[end:], '/')
+		if slash < 0 {
 			break
 		}
-		end += i + 1
+		end += slash + 1
 	}
 	return nil
 }
@@ -59,46 +62,48 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
 	}
-	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], startAfter: w.startAfter}
-	if n.startAfter >= n.key && !strings.HasPrefix(n.startAfter, n.key) {
+	names := &escapedNames{name: folder, key: w.key + folder[len(w.name):], startAfter: w.startAfter}
+	isBeforeStart := names.startAfter >= names.key && !strings.HasPrefix(names.startAfter, names.key)
+	if isBeforeStart {
 		return nil // all keys of the folder precede the start of the walk
 	}
 	w.listed[folder] = true
-	if err := w.fill(ctx, n); err != nil {
+	if err := w.fill(ctx, names); err != nil {
 		return err
 	}
-	if len(n.items) > 0 {
-		w.escaped = append(w.escaped, n)
+	if len(names.items) > 0 {
+		w.escaped = append(w.escaped, names)
 	}
 	return nil
 }
 
-// fill reads the next escaped segments of a folder into n.items. It keeps at most one segment more
-// than a page can have.
-func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
-	n.items = nil
-	n.hasMore = false
-	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
+// fill reads the next escaped names of a folder into names.items: those of its objects and of its inner folders. It
+// keeps at most one name more than a page can have.
+func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
+	names.items = nil
+	names.hasMore = false
+	req := &driver.ListRequest{Prefix: names.name + keyname.Mark}
 	if w.versions == nil || w.canSeek {
-		r.Delimiter = "/"
+		req.Delimiter = "/"
 	}
-	if n.name == w.name {
+	// In the folder of the walk, the listing's prefix may also limit the names.
+	if names.name == w.name {
 		last := strings.TrimRight(w.last(), ".")
 		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
 			last = last[:i] // the prefix may end within a character
 		}
-		r.Prefix += keyname.EscapeText(last, false)
+		req.Prefix += keyname.EscapeText(last, false)
 	}
-	return w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
+	return w.eachName(ctx, req, func(e *listedEntry) (bool, error) {
 		name := e.Key
 		isFolder := false
-		if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
-			name = e.Key[:len(n.name)+i+1]
+		if slash := strings.IndexByte(e.Key[len(names.name):], '/'); slash >= 0 {
+			name = e.Key[:len(names.name)+slash+1]
 			isFolder = true
 		}
 		key, ok := w.names.Unescape(name, isFolder)
 		if ok && !isRecord(name) {
-			n.add(escapedName{key: key, name: name, entry: *e}, w)
+			names.add(escapedName{key: key, name: name, entry: *e}, w)
 		}
 		return true, nil
 	})
@@ -119,14 +124,16 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	}
 	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
 	n.items = slices.Insert(n.items, i, item)
-	if len(n.items) > w.listing.Max+1 {
-		n.items = n.items[:w.listing.Max+1]
+	limit := w.listing.Max + 1 // the item after the page shows that there is another page
+	if len(n.items) > limit {
+		n.items = n.items[:limit]
 		n.hasMore = true
 	}
 }
 
-// beginsIn reports whether an item is an escaped folder in which the walk begins. The key of such a
-// folder precedes the start of the walk, but keys in it may follow.
+// beginsIn reports whether an item of n is an escaped folder that contains the key after which the walk begins. The
+// key of such a folder precedes that start, but keys in the folder may follow it. With a delimiter, the folder is one
+// common prefix, so the walk does not begin within it.
 func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 	if w.listing.Delimiter != "" || n.startAfter != w.startAfter {
 		return false
@@ -136,25 +143,31 @@ func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names that sort before an S3 key. If the key is "", flush shows all
+// flush shows the escaped names that sort before the S3 key end. If end is "", it shows all
 // escaped names. It returns false if the page is full.
 func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err error) {
+	compareFirst := func(a, b *escapedNames) int {
+		return compareNames(a.items[0], b.items[0])
+	}
 	for len(w.escaped) > 0 {
-		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })
-		item := first.items[0]
+		folder := slices.MinFunc(w.escaped, compareFirst)
+		item := folder.items[0]
 		if end != "" && item.key >= end {
 			return true, nil
 		}
-		first.items = first.items[1:]
-		if len(first.items) == 0 && first.hasMore {
-			first.startAfter = item.key
-			if err := w.fill(ctx, first); err != nil {
+
+		// Take the item from its folder. A folder without items is done.
+		folder.items = folder.items[1:]
+		if len(folder.items) == 0 && folder.hasMore {
+			folder.startAfter = item.key
+			if err := w.fill(ctx, folder); err != nil {
 				return false, err
 			}
 		}
-		if len(first.items) == 0 {
-			w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == first })
+		if len(folder.items) == 0 {
+			w.escaped = slices.DeleteFunc(w.escaped, func(n *escapedNames) bool { return n == folder })
 		}
+
 		if hasMore, err := w.showItem(ctx, item); err != nil || !hasMore {
 			return false, err
 		}
@@ -162,14 +175,16 @@ func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err err
 	return true, nil
 }
 
+// showItem shows an escaped name. If it is a folder and the listing has no delimiter, showItem shows all names in the
+// folder. If the walk lists versions, it shows all versions of the key. It returns false if the page is full.
 func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasMore bool, err error) {
 	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
-		subwalk := *w
-		subwalk.name = item.name
-		subwalk.key = item.key
-		subwalk.inner = true
-		subwalk.escaped = nil
-		return subwalk.run(ctx)
+		folderWalk := *w
+		folderWalk.name = item.name
+		folderWalk.key = item.key
+		folderWalk.inner = true
+		folderWalk.escaped = nil
+		return folderWalk.run(ctx)
 	}
 	if w.versions == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)

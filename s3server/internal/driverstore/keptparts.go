@@ -43,20 +43,20 @@ func partSums(parts []state.ObjectPart) string {
 	return strings.Join(sums, ",")
 }
 
-// readParts decodes the results of partSizes and partSums.
+// readParts decodes the results of partSizes and partSums. The checksums are of the given kind.
 func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPart) {
 	if sizes == "" {
 		return nil
 	}
 	offset := int64(0)
-	for run := range strings.SplitSeq(sizes, ",") {
-		first, times, _ := strings.Cut(run, "*")
-		size, _ := strconv.ParseInt(first, 10, 64)
-		n, err := strconv.Atoi(times)
+	for run := range strings.SplitSeq(sizes, ",") { // a run is "SIZE*COUNT", or "SIZE" for one part
+		sizeText, countText, _ := strings.Cut(run, "*")
+		size, _ := strconv.ParseInt(sizeText, 10, 64)
+		count, err := strconv.Atoi(countText)
 		if err != nil {
-			n = 1
+			count = 1
 		}
-		for range n {
+		for range count {
 			parts = append(parts, state.ObjectPart{Offset: offset, Size: size})
 			offset += size
 		}

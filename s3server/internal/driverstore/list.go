@@ -28,8 +28,9 @@ type driverNames struct{ bucket *driverBucket }
 // eachName calls f with the entries of a driver's listing until f returns false or the listing
 // ends. r.Limit is the number of entries that the caller needs. eachName may call f more often,
 // because f may omit entries. If a page has fewer entries than needed, the next request is for the
-// missing entries and at most pageLimit/10 more.
+// missing entries and some more, in case f omits entries again.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
+	const reserve = pageLimit / 10
 	d := n.bucket.description()
 	// Clients continue a listing after the last key, so the driver must list in a known order.
 	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
@@ -43,7 +44,7 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	for ; ; remaining -= len(r.Entries) {
 		r.Limit = limit
 		if remaining > 0 {
-			r.Limit = min(limit, remaining+pageLimit/10)
+			r.Limit = min(limit, remaining+reserve)
 		}
 		page, err := n.bucket.driver.List(ctx, r)
 		if err != nil {
@@ -58,7 +59,7 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 		if r.Token == "" {
 			return nil
 		}
-		r.Entries = page.Entries
+		r.Entries = page.Entries // the driver reuses the slice
 	}
 }
 
@@ -68,7 +69,7 @@ type driverListing struct {
 	names   *driverNames
 	// show is called with a version, or with a common prefix and v == nil. isLatest is true for the
 	// newest version of a key.
-	show       func(v *state.Version, latest bool, common string)
+	show       func(v *state.Version, isLatest bool, common string)
 	startAfter string // common prefix that an earlier page has shown
 	lastPrefix string // common prefix of the entry that was shown last, or ""
 	count      int
@@ -77,12 +78,13 @@ type driverListing struct {
 
 // acceptName reports whether a driver's name belongs on the page and was not shown yet. It returns the
 // S3 key and, if the key is part of a common prefix, that prefix. If the page is full, it sets
-// l.more.
+// l.hasMore.
 func (l *driverListing) acceptName(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
 		return "", "", false
 	}
+	// A page shows a common prefix once, and not if the page before has shown it.
 	common, isCommon := l.listing.CommonPrefix(key)
 	isShown := isCommon && (common == l.lastPrefix || common == l.startAfter)
 	isBelowShown := l.startAfter != "" && strings.HasPrefix(key, l.startAfter)
@@ -114,13 +116,15 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	}
 
 	v, err := l.names.entry(ctx, key, e.VersionEntry)
-	if v == nil && err == nil && e.isLatest && e.id == state.NullVersion {
+	isGone := v == nil && err == nil
+	if isGone && e.isLatest && e.id == state.NullVersion {
 		// A newer null version may have replaced this version.
 		v, err = l.names.bucket.find(ctx, key, e.id)
 		defer l.names.bucket.store.Release(v)
 	}
 	if v == nil {
-		// The object was removed after the driver listed it, or its attributes cannot be read.
+		// The object was removed after the driver listed it, or its attributes cannot be read. So the
+		// entry, which acceptName has counted, is not on the page.
 		l.count--
 		return err == nil, err
 	}
@@ -151,6 +155,7 @@ func (s *Store) List(
 	if pos.Prefix {
 		page.startAfter = pos.Key
 	}
+	// The page may begin within a common prefix. The walk then shows the names after the position.
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
 		return false, err
 	}
@@ -159,9 +164,9 @@ func (s *Store) List(
 	return page.hasMore, err
 }
 
-// finishPrefix is called if a page begins after a key. If this key is within a common prefix that
-// has later keys, finishPrefix shows the common prefix again. The walk cannot show it, because the
-// walk shows only names after the key. In S3's order, the common prefix comes before the key.
+// finishPrefix is called if a page begins after a key. If this key is within a common prefix that has later keys,
+// finishPrefix shows the common prefix again, as S3 does. The walk cannot show it, because the walk shows only names
+// after the key, and the common prefix comes before the key.
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
@@ -170,16 +175,17 @@ func (l *driverListing) finishPrefix(
 		return nil
 	}
 	l.startAfter = common
-	_, err := walk(state.Listing{Prefix: common, Max: 1}, key, func(*listedEntry) (bool, error) {
+	showCommon := func(*listedEntry) (bool, error) {
 		l.count++
 		l.show(nil, false, common)
 		return false, nil
-	}).run(ctx)
+	}
+	_, err := walk(state.Listing{Prefix: common, Max: 1}, key, showCommon).run(ctx)
 	return err
 }
 
-// entry converts an entry of the driver to a version. If the store is on this machine, it reads the
-// object's attributes, which have the entity tag and the checksum. It returns nil if the object is
+// entry converts an entry of the driver to a version. If the server stores the entity tags itself, it reads the
+// object's attributes, which have the entity tag and the checksum. It returns nil and no error if the object is
 // gone.
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
 	if !n.bucket.keepsETags() {
@@ -195,15 +201,16 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 			},
 		}, nil
 	}
-	a, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
+
+	attrs, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if err != nil {
 		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound)
 	}
-	tags, err := n.bucket.tags(ctx, a, &driver.GetRequest{Key: e.Key, Version: e.Version})
+	tags, err := n.bucket.tags(ctx, attrs, &driver.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {
 		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound)
 	}
-	return n.bucket.version(key, a, tags), nil
+	return n.bucket.version(key, attrs, tags), nil
 }
 
 // ListVersions shows the versions of a bucket after a position, and their common prefixes. In a
@@ -216,6 +223,7 @@ func (s *Store) ListVersions(
 	if err != nil || l.Max == 0 {
 		return false, err
 	}
+	// If nobody has enabled versioning by this server, another provider may still list versions.
 	neverVersioned := settings.Versioning == "" && !b.ownStore()
 	if neverVersioned || !b.has(storage.Versioning) {
 		showNull := func(v *state.Version, common string) {
@@ -231,6 +239,7 @@ func (s *Store) ListVersions(
 	if common, isPrefix := l.CommonPrefix(pos.Key); isPrefix && common == pos.Key {
 		page.startAfter = common
 	}
+	// The page before may have ended within the versions of a key.
 	isInKey := pos.ID != "" && page.startAfter == ""
 	if isInKey && strings.HasPrefix(pos.Key, l.Prefix) {
 		if err := page.showRest(ctx, pos); err != nil || page.hasMore {
@@ -250,18 +259,18 @@ func (s *Store) ListVersions(
 func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition) error {
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
 	// So the remaining versions are those with smaller ids than pos.ID. Comparing the ids works
-	// even if the version pos.ID was removed.
+	// even if the version pos.ID was removed. In other buckets, they are those after pos.ID.
 	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
-	found := false
+	isRest := false
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
-		isLast := e.id == pos.ID
-		if isOrdered && e.Version < pos.ID && !isLast {
-			found = true
+		isLastShown := e.id == pos.ID
+		if isOrdered && e.Version < pos.ID && !isLastShown {
+			isRest = true
 		}
-		if found {
+		if isRest {
 			return l.add(ctx, e)
 		}
-		found = isLast
+		isRest = isLastShown
 		return true, nil
 	})
 }

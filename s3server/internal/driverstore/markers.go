@@ -56,8 +56,8 @@ func skipReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, 
 // eachStored is like eachVersion, but includes null versions that were replaced. The first page
 // that eachStored requests has at most r.Limit entries. Later pages have at most pageLimit entries.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-	var newer *storage.VersionEntry
-	null := false // true if the current key has had a null version
+	var newer *storage.VersionEntry // the next newer version of the same key
+	hasNull := false                // true if newer or a version before it is a null version
 	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
 	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
@@ -68,7 +68,7 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 			e := &page.Entries[i]
 			if newer != nil && newer.Key != e.Key {
 				newer = nil
-				null = false
+				hasNull = false
 			}
 			if isRecord(e.Key) {
 				continue
@@ -81,8 +81,10 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 				isLatest:     newer == nil,
 				account:      n.bucket.owner(),
 			}
-			entry.isReplaced = null && entry.id == state.NullVersion
-			null = null || entry.id == state.NullVersion
+			if entry.id == state.NullVersion {
+				entry.isReplaced = hasNull
+				hasNull = true
+			}
 			if hasMore, err := showVersions(&entry, newer, f); err != nil || !hasMore {
 				return err
 			}
@@ -95,12 +97,15 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	}
 }
 
-// showVersions calls f with a version. The newest version of a key is not current if the key was
-// removed. In this case, showVersions first calls f with a delete marker (see markerSuffix).
+// showVersions calls f with a version, of which newer is the next newer version of the same key. If the newest
+// version is not current, the key was removed. Then showVersions first calls f with a delete marker that the driver
+// does not store (see markerSuffix).
 func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
-	if e.IsPrefix || newer != nil || e.Current || e.marker {
+	isRemoved := newer == nil && !e.Current && !e.marker && !e.IsPrefix
+	if !isRemoved {
 		return f(e)
 	}
+
 	marker := *e
 	marker.id = e.id + markerSuffix
 	marker.marker = true
@@ -125,13 +130,15 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 
 // storedVersionsOf is like versionsOf, but includes null versions that newer ones have replaced.
 func (n *driverNames) storedVersionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+	// A key seldom has more versions. The listing may also have longer keys, which follow.
+	const firstPage = 10
 	name := n.bucket.naming().Escape(key)
-	const firstPage = 10 // size of the first page, which may also have versions of longer keys
 	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: firstPage}, func(e *listedEntry) (bool, error) {
-		if e.Key != name {
-			return e.Key < name, nil
+		if e.Key == name {
+			return f(e)
 		}
-		return f(e)
+		isBehind := e.Key > name
+		return !isBehind, nil
 	})
 }
 
@@ -145,11 +152,13 @@ func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *st
 		if e.marker && (id == "" || e.id == id) {
 			found = e.markerVersion(key)
 		}
-		return found == nil && id != "", nil
+		isNewestOnly := id == ""
+		return found == nil && !isNewestOnly, nil
 	})
 	return found, err
 }
 
+// markerVersion returns the delete marker of a key as clients see it.
 func (e *listedEntry) markerVersion(key string) *state.Version {
 	return &state.Version{
 		Key:      key,
@@ -175,36 +184,41 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 	if err != nil || v == nil {
 		return state.Removal{ID: r.ID}, err
 	}
-	defer newHeldObject(v).close()
+	defer heldObjectOf(v).close()
 	if err := b.restoreVersion(ctx, v); err != nil {
 		return state.Removal{}, storageerror.ToS3(err, r.Key)
 	}
 	return state.Removal{Marker: true, ID: r.ID}, nil
 }
 
-// restoreVersion makes a noncurrent version the current one. It copies the version, and then
-// removes the old version, unless a lock forbids that.
+// restoreVersion makes a noncurrent version the current one, unless the key has a current object. Drivers cannot move
+// a version, so restoreVersion copies it and then removes the old version, unless a lock forbids that.
 func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) error {
-	a := newHeldObject(v).attrs
-	tags, err := b.tags(ctx, a, &driver.GetRequest{Key: a.Key, Version: a.Version})
+	attrs := heldObjectOf(v).attrs
+	tags, err := b.tags(ctx, attrs, &driver.GetRequest{Key: attrs.Key, Version: attrs.Version})
 	if err != nil {
 		return err
 	}
-	source := b.driver.Locate(a.Key)
-	source.Version = a.Version
-	source.Revision = a.Revision
-	source.Attrs = a
+	source := b.driver.Locate(attrs.Key)
+	source.Version = attrs.Version
+	source.Revision = attrs.Revision
+	source.Attrs = attrs
 	_, err = b.driver.Copy(ctx, &driver.CopyRequest{
 		Source:      source,
-		Key:         a.Key,
-		Properties:  a.Properties,
+		Key:         attrs.Key,
+		Properties:  attrs.Properties,
 		Replace:     true,
 		ReplaceTags: true,
 		Condition:   storage.Condition{Absent: true},
-		Controls:    storage.Controls{Tags: tags, Retention: a.Retention, LegalHold: a.LegalHold},
+		Controls:    storage.Controls{Tags: tags, Retention: attrs.Retention, LegalHold: attrs.LegalHold},
 	})
-	if err != nil || v.Object.Lock.CheckRemoval(b.store.Now(), true) != nil {
+	if err != nil {
 		return err
 	}
-	return b.driver.Delete(ctx, &driver.DeleteRequest{Key: a.Key, Version: a.Version, BypassGovernance: true})
+
+	isLocked := v.Object.Lock.CheckRemoval(b.store.Now(), true) != nil
+	if isLocked {
+		return nil
+	}
+	return b.driver.Delete(ctx, &driver.DeleteRequest{Key: attrs.Key, Version: attrs.Version, BypassGovernance: true})
 }

@@ -99,7 +99,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	return p, kept, keepRest(b, o, kept)
 }
 
-// keepRest adds to values the properties of an object that are neither headers nor content. It fails
+// keepRest adds to values, the reserved metadata of an object, the properties that are neither headers nor content: the
+// encryption, the owner, a legal hold that is off, the ACL and the id of the upload. It fails
 // with NotImplemented for an encryption that a gateway cannot have.
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
@@ -134,9 +135,9 @@ func aclText(o *state.Object) string {
 	return string(document)
 }
 
-// keepContent adds the entity tag, the checksum and the list of parts to values. If a layer
-// encrypts the object, keepContent adds nothing, because the store must not learn a checksum of the
-// plain bytes.
+// keepContent adds to values, the reserved metadata of an object, what describes its bytes: the entity tag, the
+// checksum and the list of parts. If a layer encrypts the object, keepContent adds nothing, because the store must not
+// learn a checksum of the plain bytes.
 func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {
 	if len(b.description().HiddenMetadata) > 0 {
 		return
@@ -149,14 +150,15 @@ func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc stora
 	if o.Parts == nil {
 		return
 	}
+	// The metadata of a provider has room only for a short list of parts, maybe without their checksums.
 	sizes := partSizes(o.Parts)
 	sums := partSums(o.Parts)
-	unlimited := b.ownStore()
-	if unlimited || len(sizes) <= maxKeptParts {
+	isUnlimited := b.ownStore()
+	if isUnlimited || len(sizes) <= maxKeptParts {
 		values.Set(keptParts, sizes)
-		if unlimited || len(sizes)+len(sums) <= maxKeptParts {
-			values.Set(keptPartSums, sums)
-		}
+	}
+	if isUnlimited || len(sizes)+len(sums) <= maxKeptParts {
+		values.Set(keptPartSums, sums)
 	}
 }
 
@@ -224,9 +226,9 @@ func shownTags(tags map[string]string) []tagging.Tag {
 	return shown
 }
 
-// restore sets the properties of o that are stored in the reserved metadata. If another program has
-// changed the file, the file's CRC32C differs from the stored one. restore then ignores the stored
-// entity tag, checksum and parts.
+// restore sets the properties of o from values, the reserved metadata of an object, in which putRequest and keepContent
+// have stored them. If another program has changed the file, the file's CRC32C differs from the stored one. restore
+// then ignores the stored entity tag, checksum and parts.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Values) {
 	for name := range values {
 		if header, ok := strings.CutPrefix(name, keptHeader); ok {
@@ -249,7 +251,9 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 	if !values.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
 		o.Account = b.owner()
 	}
-	if crc := values.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
+	crc := values.Get(keptCRC)
+	describesBytes := crc != "" && crc == a.CRC32C.String()
+	if !describesBytes {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
 			o.Sum = checksum.Sum{
@@ -260,8 +264,9 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 		}
 		return
 	}
-	o.ETag = `"` + values.Get(keptETag) + `"`
-	if !b.keepsETags() {
+	if b.keepsETags() {
+		o.ETag = `"` + values.Get(keptETag) + `"`
+	} else {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
 	}
 	if fields := strings.SplitN(values.Get(keptSum), ":", 3); len(fields) == 3 {
@@ -325,7 +330,8 @@ func (b *driverBucket) keepsETags() bool {
 }
 
 // etagOf returns the entity tag of an object for which this server has stored none. It is S3's own
-// entity tag, or a hash with the suffix "-1", so that no client takes it for the MD5 of the bytes.
+// entity tag, or a hash of the revision with the suffix "-1", as that of an object of one part, so that no client takes
+// it for the MD5 of the bytes.
 func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag

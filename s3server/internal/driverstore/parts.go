@@ -37,16 +37,17 @@ func (s *Store) PutPart(ctx context.Context, u *state.Upload, number int, body *
 	return s.writePart(ctx, u, number, body, body.Size, body.Digest)
 }
 
+// CopyPart stores a range of a version as a part.
 func (s *Store) CopyPart(
 	ctx context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
-	source, err := newHeldObject(src).open(ctx, offset, length)
+	source, err := heldObjectOf(src).open(ctx, offset, length)
 	if err != nil {
 		return nil, err
 	}
 	defer source.Close()
-	d := checksum.NewDigest(u.Kind, false)
-	return s.writePart(ctx, u, number, io.TeeReader(source, d), length, d)
+	digest := checksum.NewDigest(u.Kind, false)
+	return s.writePart(ctx, u, number, io.TeeReader(source, digest), length, digest)
 }
 
 // writePart stores a part and its record. size is the number of bytes of src.
@@ -123,6 +124,8 @@ func (m *driverUploads) storePart(
 	return m.putPart(ctx, r, src)
 }
 
+// putPart sends a part to the driver. If the driver needs the checksum before the body, putPart copies the body to a
+// temporary file first.
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
 		r.Body = &summedBody{src: src, onEnd: func(crc storage.CRC32C) {
@@ -143,6 +146,7 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src 
 	return m.bucket.driver.PutPart(ctx, r)
 }
 
+// Parts returns up to limit parts of an upload, whose numbers follow marker.
 func (s *Store) Parts(
 	ctx context.Context, u *state.Upload, marker, limit int,
 ) (parts []*state.Part, hasMore bool, err error) {

@@ -25,6 +25,7 @@ func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 // place). It returns "" if the object is not a record. The first stored form of the records of
 // uploads has no place: for such a record, placeIn returns a place without a bucket.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
+	// A staged part is no JSON document, and has its place in the metadata.
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
 		if err != nil {
@@ -60,7 +61,8 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 	check := func(ctx context.Context, key, version string) error {
 		name := key[len(r.prefix):]
 		place, err := r.placeIn(ctx, name, version)
-		if !strings.HasSuffix(place, "/"+name) {
+		isOfBucket := strings.HasSuffix(place, "/"+name) // a record of this bucket or of another one
+		if !isOfBucket {
 			found.Store(true)
 		}
 		return err

@@ -93,13 +93,15 @@ func (r *records) get(ctx context.Context, name string, dst any) (revision strin
 	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, dst)
 }
 
+// read reads the record that a request names, or one of its versions, and decodes it into dst.
 func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any) (revision string, err error) {
 	attrs, src, err := r.driver.Get(ctx, request)
 	if err != nil {
 		return "", err
 	}
 	document, err := io.ReadAll(io.LimitReader(src, maxRecord))
-	if err = cmp.Or(err, src.Close()); err != nil {
+	err = cmp.Or(err, src.Close())
+	if err != nil {
 		return attrs.Revision, err
 	}
 	return attrs.Revision, decodeRecord(request.Key, document, dst)
@@ -129,6 +131,7 @@ func (r *records) revision(ctx context.Context, name string) (string, error) {
 	return attrs.Revision, nil
 }
 
+// put writes a record as a JSON document. The condition c applies to the record that it replaces.
 func (r *records) put(ctx context.Context, name string, record any, c storage.Condition) (revision string, err error) {
 	document, err := json.Marshal(record)
 	if err != nil {
@@ -154,6 +157,8 @@ func (r *records) eachName(ctx context.Context, prefix, startAfter string, f fun
 	return r.entries(ctx, prefix, startAfter, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
 }
 
+// entries calls f with the entries of the records whose names begin with prefix, until f returns false. The names
+// follow startAfter, if that is not "".
 func (r *records) entries(ctx context.Context, prefix, startAfter string, f func(*storage.ListEntry) (bool, error)) error {
 	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	if startAfter != "" {
@@ -167,7 +172,7 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string, f func
 		for i := range page.Entries {
 			e := &page.Entries[i]
 			if e.Key <= request.StartAfter {
-				continue
+				continue // a driver may ignore StartAfter
 			}
 			if hasMore, err := f(e); err != nil || !hasMore {
 				return err
@@ -192,10 +197,11 @@ func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, 
 	return latest, err
 }
 
-// removeAll removes the records whose names begin with prefix. If isVersioned is true, it also
-// removes their versions.
+// removeAll removes the records whose names begin with prefix. isVersioned is true if the bucket keeps versions.
+// removeAll then removes those of the records, too, unless the records are private objects, which have none.
 func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool) error {
-	if r.prefix != "" && isVersioned {
+	arePrivate := r.prefix == ""
+	if isVersioned && !arePrivate {
 		return r.removeVersions(ctx, prefix)
 	}
 	for {
@@ -216,6 +222,7 @@ func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool
 	}
 }
 
+// removeVersions removes all versions of the records whose names begin with prefix.
 func (r *records) removeVersions(ctx context.Context, prefix string) error {
 	for {
 		page, err := r.driver.ListVersions(ctx, &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page})

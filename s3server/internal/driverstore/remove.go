@@ -24,18 +24,23 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	}
 	defer unlock()
 	request := &driver.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
-	if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
+	request.Condition, err = b.guardRemoval(ctx, r)
+	if err != nil {
 		return state.Removal{}, err
 	}
+
+	// A marker that only S3 shows, and the versions of an own store, are removed in other ways.
 	if isMarkerID(r.ID) {
 		return b.removeImplied(ctx, r)
 	}
 	if r.ID != "" && b.ownStore() && b.keepsVersions() {
 		return b.removeVersion(ctx, r)
 	}
-	if request.Version, err = b.driverVersion(ctx, r.Key, r.ID); err != nil {
+	request.Version, err = b.driverVersion(ctx, r.Key, r.ID)
+	if err != nil {
 		return state.Removal{}, err
 	}
+
 	removal := state.Removal{ID: r.ID}
 	if settings.Notification != nil {
 		// Only an event needs to know whether the object existed.
@@ -50,6 +55,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	if err != nil {
 		return state.Removal{}, conditionError(storageerror.ToS3(err, r.Key), r.Condition)
 	}
+	// The removal of a current object leaves a delete marker, if the bucket has versioning.
 	if r.ID != "" || settings.Versioning == "" {
 		return removal, nil
 	}
@@ -83,19 +89,22 @@ func (b *driverBucket) deleteMarkerRemoval(ctx context.Context, key string) stat
 // visible.
 func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	removal := state.Removal{ID: r.ID, Missing: true}
-	var values []string
+	var versions []string // the driver's ids, the newest first; several of them may be null versions
 	err := b.names.storedVersionsOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
-		if e.id == r.ID && !r.Misses(e.modified) {
-			values = append(values, e.Version)
-			removal.Marker = removal.Marker || e.marker && !e.isReplaced
-			removal.Missing = false
+		if e.id != r.ID || r.Misses(e.modified) {
+			return true, nil
 		}
+		versions = append(versions, e.Version)
+		if e.marker && !e.isReplaced {
+			removal.Marker = true
+		}
+		removal.Missing = false
 		return true, nil
 	})
 	if err != nil {
 		return state.Removal{}, err
 	}
-	for _, version := range slices.Backward(values) {
+	for _, version := range slices.Backward(versions) {
 		err := b.driver.Delete(ctx, &driver.DeleteRequest{
 			Key:              b.naming().Escape(r.Key),
 			Version:          version,
@@ -111,14 +120,14 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 // removeReplaced removes all null versions of a key except the newest, because S3 keeps only one.
 // If a removal fails, the version stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
-	var values []string
+	var versions []string
 	_ = b.names.storedVersionsOf(ctx, key, func(e *listedEntry) (bool, error) {
 		if e.isReplaced {
-			values = append(values, e.Version)
+			versions = append(versions, e.Version)
 		}
 		return true, nil
 	})
-	for _, version := range values {
+	for _, version := range versions {
 		_ = b.driver.Delete(ctx, &driver.DeleteRequest{
 			Key:              b.naming().Escape(key),
 			Version:          version,
@@ -132,14 +141,18 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 // the request names a version, the returned condition is empty. The driver removes the named
 // version even if another version becomes current after the check.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
-	c, err := b.guardCondition(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
+	check := func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {
 			return s3error.New("PreconditionFailed")
 		}
 		return c.CheckDelete(key, current)
-	})
-	if err != nil || r.ID != "" || c.Absent || r.Condition == (state.WriteCondition{}) {
+	}
+	condition, err := b.guardCondition(ctx, r.Key, r.Condition, check)
+	if err != nil {
 		return storage.Condition{}, err
 	}
-	return c, b.requireFeature(storage.ConditionalRemove, "conditional removal")
+	if r.ID != "" || r.Condition == (state.WriteCondition{}) || condition.Absent {
+		return storage.Condition{}, nil
+	}
+	return condition, b.requireFeature(storage.ConditionalRemove, "conditional removal")
 }

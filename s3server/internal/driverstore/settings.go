@@ -24,14 +24,15 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 	b.mu.Lock()
 	cached := b.cached
 	b.mu.Unlock()
-	local := b.description().Local
-	age := farAge
-	if local {
-		age = nearAge
+	isLocal := b.description().Local
+	maxAge := farAge
+	if isLocal {
+		maxAge = nearAge
 	}
-	if cached != nil && !noCache && time.Since(cached.readAt) < age {
+	if cached != nil && !noCache && time.Since(cached.readAt) < maxAge {
 		return cached, nil
 	}
+
 	r, err := b.openRecords(ctx, false)
 	if err != nil {
 		return nil, err
@@ -39,12 +40,14 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 	if r == nil {
 		return b.readNatural(ctx)
 	}
-	if cached != nil && cached.revision != "" && local {
+	// On this machine, it is faster to compare the revision than to read the record.
+	if cached != nil && cached.revision != "" && isLocal {
 		revision, err := r.revision(ctx, bucketRecord)
 		if err == nil && revision == cached.revision {
 			return b.cacheSettings(cached.bucket, revision), nil
 		}
 	}
+
 	bucket := &state.Bucket{}
 	revision, err := r.get(ctx, bucketRecord, bucket)
 	code := storage.CodeOf(err)
@@ -97,10 +100,11 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	return b.cacheSettings(bucket, ""), nil
 }
 
+// cacheSettings keeps the settings of the bucket, which were read from the store or written to it just now.
 func (b *driverBucket) cacheSettings(bucket *state.Bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cached = &cachedBucket{bucket, revision, time.Now()}
+	b.cached = &cachedBucket{bucket: bucket, revision: revision, readAt: time.Now()}
 	if bucket.Versioning != "" && b.desc != nil && !b.desc.Versioned {
 		b.desc = nil // another process has enabled versioning: ask the driver again
 	}

@@ -66,7 +66,9 @@ func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), record.Upload)
 }
 
-// complete writes the object that consists of these parts.
+// complete writes the object that consists of these parts. The driver joins them, unless they are staged: then complete
+// reads them and writes the object. Before it writes, it stores a decision, so that a repeated completion does not
+// replace a newer object (see decision).
 func (m *driverUploads) complete(
 	ctx context.Context, u *state.Upload, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
@@ -82,11 +84,12 @@ func (m *driverUploads) complete(
 	if !m.bucket.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
 		return m.joinStaged(ctx, records, u.ID, r, parts)
 	}
-	cond := r.Condition
-	last := &decision{}
+
+	clientCondition := r.Condition
+	previous := &decision{}
 	for range maxDecisions {
-		r.Condition = cond
-		d, err := m.newDecision(ctx, u.ID, r, last)
+		r.Condition = clientCondition
+		d, err := m.newDecision(ctx, u.ID, r, previous)
 		if errors.Is(err, errDecided) {
 			continue
 		}
@@ -97,8 +100,12 @@ func (m *driverUploads) complete(
 		if err == nil || !d.isFirst || mayBeWritten(err) {
 			return attrs, err
 		}
-		last = d
-		if cond != (storage.Condition{}) || !isCode(err, storage.PreconditionFailed) {
+
+		// The write had no effect. If the object has changed since the decision, decide again, unless
+		// the client's condition excludes another object.
+		previous = d
+		hasChanged := isCode(err, storage.PreconditionFailed)
+		if clientCondition != (storage.Condition{}) || !hasChanged {
 			m.removeDecision(ctx, u.ID, d)
 			return nil, err
 		}
@@ -113,23 +120,26 @@ func mayBeWritten(err error) bool {
 }
 
 // joinStaged writes the object from its staged parts: a small object with one request, and a larger
-// one as a multipart upload of the driver.
+// one as a multipart upload of the driver, whose parts are larger than those of the client.
 func (m *driverUploads) joinStaged(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
 	body := &stagedBody{ctx: ctx, records: records, id: id, remaining: parts}
 	defer body.close()
 	d := m.bucket.description()
-	size := max(joinedPart, d.MinPartSize)
-	if r.Size <= size {
+	partSize := max(joinedPart, d.MinPartSize)
+	if r.Size <= partSize {
 		return m.bucket.put(ctx, r, body, func(storage.CRC32C) {})
 	}
 	if d.MaxParts > 0 {
-		size = max(size, (r.Size+int64(d.MaxParts)-1)/int64(d.MaxParts))
+		partSize = max(partSize, divideUp(r.Size, int64(d.MaxParts)))
 	}
-	unit := max(1, d.PartUnit)
-	return m.join(ctx, r, body, (size+unit-1)/unit*unit)
+	unit := max(1, d.PartUnit) // sizes of parts must be multiples of it
+	return m.join(ctx, r, body, divideUp(partSize, unit)*unit)
 }
+
+// divideUp returns a/b, rounded up.
+func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
 // join writes a body as a multipart upload of the driver. Each part has size bytes, except the
 // last.
@@ -176,11 +186,13 @@ func (m *driverUploads) joinParts(
 type stagedBody struct {
 	ctx       context.Context
 	records   *records
-	id        string
+	id        string // of the upload
 	remaining []driver.Part
 	open      io.ReadCloser // the part that is being read; nil between two parts
 }
 
+// Read reads from the open part, or opens the next one. It goes on to the next part if a part ends without bytes,
+// because a reader must not return 0 bytes and no error.
 func (b *stagedBody) Read(p []byte) (int, error) {
 	for {
 		if b.open == nil {
@@ -222,6 +234,7 @@ func (b *stagedBody) nextPart() error {
 	return nil
 }
 
+// close closes the open part, if there is one.
 func (b *stagedBody) close() error {
 	if b.open == nil {
 		return nil

@@ -3,7 +3,6 @@
 package driverstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -103,7 +102,7 @@ func (s *Store) Close() {
 // opens the new bucket.
 func (s *Store) bucketOf(ctx context.Context, name string) (*driverBucket, *state.Bucket, error) {
 	s.mu.Lock()
-	wasOpen := s.open[name] != nil
+	mayBeOutdated := s.open[name] != nil
 	s.mu.Unlock()
 	for {
 		b, err := s.locate(name)
@@ -118,10 +117,10 @@ func (s *Store) bucketOf(ctx context.Context, name string) (*driverBucket, *stat
 			return nil, nil, err
 		}
 		s.forget(b)
-		if !wasOpen {
+		if !mayBeOutdated {
 			return nil, nil, err
 		}
-		wasOpen = false
+		mayBeOutdated = false // the next attempt opens the bucket again
 	}
 }
 
@@ -130,6 +129,7 @@ func (s *Store) Bucket(ctx context.Context, name string) (*state.Bucket, error) 
 	return b, err
 }
 
+// CreateBucket creates a bucket with these settings. If the bucket exists, created is false, and its settings stay.
 func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool, err error) {
 	r := &driver.BucketRequest{Name: b.Name, ObjectLock: b.Locking != nil}
 	if b.Versioning == state.Enabled {
@@ -145,30 +145,36 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	if err != nil {
 		return false, storageerror.ToS3(err, b.Name)
 	}
+	// Store the settings, which must not exist yet.
 	bucket, err := s.locate(b.Name)
 	if err != nil {
 		return false, err
 	}
 	err = bucket.write(ctx, b, &cachedBucket{})
-	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
-		err = s3error.New("OperationAborted") // another call has changed or removed the bucket in the meantime
-	} else if err != nil {
-		s.uncreate(ctx, bucket, b)
+	if err == nil {
+		return true, nil
 	}
+	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
+		// Another call has changed or removed the bucket in the meantime.
+		return true, s3error.New("OperationAborted")
+	}
+	s.undoCreate(ctx, bucket, b)
 	return true, err
 }
 
-// uncreate removes a new bucket whose settings could not be stored. It removes the bucket even if
+// undoCreate removes a new bucket whose settings could not be stored. It removes the bucket even if
 // the client has disconnected. The bucket stays if it has a record or an object by then.
-func (s *Store) uncreate(ctx context.Context, bucket *driverBucket, b *state.Bucket) {
+func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	if bucket.settingsLock.Lock(ctx) != nil {
 		return
 	}
 	defer bucket.settingsLock.Unlock()
-	if found, err := bucket.read(ctx, true); err == nil && found.revision == "" {
-		_ = s.removeBucket(ctx, bucket, b) // return the first error, not this one
+	stored, err := bucket.read(ctx, true)
+	hasRecord := err != nil || stored.revision != ""
+	if !hasRecord {
+		_ = s.removeBucket(ctx, bucket, settings) // CreateBucket returns the first error, not this one
 	}
 }
 
@@ -178,7 +184,10 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 	return unlock, storageerror.ToS3(err, name)
 }
 
+// ChangeBucket changes the settings of a bucket. If another process changes them at the same time, it calls change
+// again with the new settings.
 func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*state.Bucket) error) error {
+	const maxAttempts = 10
 	b, _, err := s.bucketOf(ctx, name)
 	if err != nil {
 		return err
@@ -187,7 +196,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 		return storageerror.ToS3(err, name)
 	}
 	defer b.settingsLock.Unlock()
-	for range 10 {
+	for range maxAttempts {
 		cached, err := b.read(ctx, true)
 		if err != nil {
 			return err
@@ -200,15 +209,17 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 			return err
 		}
 		err = b.write(ctx, &bucket, cached)
-		if !isCode(err, storage.PreconditionFailed) { // after PreconditionFailed, retry: another process was faster
+		isOutdated := isCode(err, storage.PreconditionFailed)
+		if !isOutdated {
 			return err
 		}
 	}
 	return s3error.New("OperationAborted")
 }
 
+// DeleteBucket removes an empty bucket. Changes of its settings wait meanwhile.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
-	b, old, err := s.bucketOf(ctx, name)
+	b, settings, err := s.bucketOf(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -216,18 +227,25 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 		return storageerror.ToS3(err, name)
 	}
 	defer b.settingsLock.Unlock()
-	return s.removeBucket(ctx, b, old)
+	return s.removeBucket(ctx, b, settings)
 }
 
 // removeBucket removes an empty bucket and its records. It checks that the bucket is empty before
 // it asks the driver, because Azure removes a bucket together with its objects.
 func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *state.Bucket) error {
-	if r := b.records; r != nil && r.prefix != "" {
+	// Records among the objects of the bucket must be removed first. Private objects go with the bucket.
+	hasRecords := b.records != nil && b.records.prefix != ""
+	if hasRecords {
+		r := b.records
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}
-		if hasOthers, err := r.hasOthers(ctx, b.keepsVersions()); err != nil || hasOthers {
-			return cmp.Or(storageerror.ToS3(err, b.name), error(s3error.New("BucketNotEmpty", "BucketName", b.name)))
+		hasOthers, err := r.hasOthers(ctx, b.keepsVersions())
+		if err != nil {
+			return storageerror.ToS3(err, b.name)
+		}
+		if hasOthers {
+			return s3error.New("BucketNotEmpty", "BucketName", b.name)
 		}
 		if err := b.uploads.abortUploads(ctx); err != nil {
 			return storageerror.ToS3(err, b.name)
@@ -237,10 +255,11 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 		}
 	}
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
-		if b.records != nil && b.records.prefix != "" { // the bucket stays, but its settings were removed: restore them
-			return errors.Join(storageerror.ToS3(err, b.name), b.write(ctx, settings, &cachedBucket{}))
+		err = storageerror.ToS3(err, b.name)
+		if hasRecords { // the bucket stays, but its settings were removed: restore them
+			return errors.Join(err, b.write(ctx, settings, &cachedBucket{}))
 		}
-		return storageerror.ToS3(err, b.name)
+		return err
 	}
 	s.forget(b)
 	return nil

@@ -72,7 +72,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if err != nil {
 		return err
 	}
-	name, err := b.uploads.begin(ctx, r, isStaged)
+	driverID, err := b.uploads.begin(ctx, r, isStaged)
 	if err != nil {
 		return storageerror.ToS3(err, u.Key)
 	}
@@ -82,7 +82,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		Key:        u.Key,
 		Initiated:  u.Initiated,
 		Initiator:  u.Initiator,
-		Upload:     name,
+		Upload:     driverID,
 		AnyOrder:   anyOrder,
 		Staged:     isStaged,
 		Properties: r.Properties,
@@ -97,17 +97,17 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	return storageerror.ToS3(err, u.Key)
 }
 
-// begin begins an upload in the driver, and returns its name. For staged parts, it aborts the upload
-// and returns "": the server then only learns whether the driver accepts the properties.
-func (m *driverUploads) begin(ctx context.Context, r *driver.PutRequest, isStaged bool) (string, error) {
-	name, err := m.bucket.driver.BeginParts(ctx, r)
+// begin begins an upload in the driver, and returns the driver's id of it. If the parts are staged, the driver has no
+// upload: begin then only checks that the driver accepts the properties, aborts the upload and returns "".
+func (m *driverUploads) begin(ctx context.Context, r *driver.PutRequest, isStaged bool) (id string, err error) {
+	id, err = m.bucket.driver.BeginParts(ctx, r)
 	if err != nil {
 		return "", err
 	}
 	if isStaged {
-		return "", m.bucket.driver.AbortParts(ctx, r.Key, name)
+		return "", m.bucket.driver.AbortParts(ctx, r.Key, id)
 	}
-	return name, nil
+	return id, nil
 }
 
 // driverUploads manages the multipart uploads of a bucket.
@@ -137,7 +137,9 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	if err != nil {
 		return nil, err
 	}
-	if records == nil || !state.IsVersionText(id) || strings.Contains(id, ".") {
+	// An id that this server cannot have made must not become a part of a record's name.
+	isID := state.IsVersionText(id) && !strings.Contains(id, ".")
+	if records == nil || !isID {
 		return nil, state.NoUpload(id)
 	}
 
@@ -191,11 +193,12 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 	if u.Place != "" {
 		return u.Place == r.place(uploadName(id)), nil
 	}
-	if r.prefix == "" {
+	arePrivate := r.prefix == ""
+	if arePrivate {
 		return true, nil
 	}
-	canTell := u.AnyOrder || m.bucket.ownStore()
-	if u.Staged || !canTell {
+	canTell := !u.Staged && (u.AnyOrder || m.bucket.ownStore()) // whether ListParts finds the upload
+	if !canTell {
 		return false, nil
 	}
 	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
@@ -211,13 +214,16 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 // open uploads ([storage.OpenUploads]), which the store itself keeps.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := m.bucket.store.Now().Add(-lifetime.IdleUpload)
-	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
+	expires := !u.AnyOrder && !u.Staged && m.bucket.description().Provider != "s3"
+	if !expires || u.Initiated.After(limit) {
 		return false, nil
 	}
-	if newest, err := r.latest(ctx, partsPrefix(id)); err != nil || newest.After(limit) {
+	newest, err := r.latest(ctx, partsPrefix(id))
+	if err != nil || newest.After(limit) {
 		return false, err
 	}
-	if idle, err := m.isIdle(ctx, r, id, u, limit); !idle || err != nil {
+	isIdle, err := m.isIdle(ctx, r, id, u, limit)
+	if err != nil || !isIdle {
 		return false, err
 	}
 	// If this fails, the records stay, and a sweep can remove them later.
@@ -233,13 +239,16 @@ func (m *driverUploads) isIdle(
 	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
 ) (bool, error) {
 	if !m.bucket.has(storage.OpenUploads) {
-		return true, nil
+		return true, nil // the driver lists no parts, and the caller has looked at the records
 	}
 	request := &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: u.Upload, Limit: pageLimit}
 	for {
 		page, err := m.bucket.driver.ListParts(ctx, request)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return true, nil // the driver no longer has the upload
+		}
 		if err != nil {
-			return storage.CodeOf(err) == storage.ObjectNotFound, ignoreCode(err, storage.ObjectNotFound)
+			return false, err
 		}
 		for _, p := range page.Parts {
 			request.After = p.Number
@@ -328,8 +337,8 @@ func (s *Store) Complete(
 	return v, versionID, nil
 }
 
-// isLost reports whether the store no longer has an upload, because another program has removed the
-// upload. It then removes the records of the upload.
+// isLost reports whether the driver no longer has an upload, because another program has removed it. It then removes
+// the records of the upload. A driver can tell only for uploads with AnyOrder.
 func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.AnyOrder {
@@ -344,21 +353,21 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 }
 
 // writtenObject returns the current object of the key if the upload has written it. Otherwise it returns
-// nil. If the server was interrupted, an upload may remain after it has written its object. In this
-// case, writtenObject removes the upload.
+// nil. It also removes an upload that has written its object.
 func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
 		return nil, err
 	}
-	defer newHeldObject(v).close()
+	defer heldObjectOf(v).close()
 	if v.Object.Upload != u.ID {
 		return nil, nil
 	}
+	// If the server was interrupted, the upload has remained. If abort fails, a later call tries again.
 	if m.abort(ctx, u) == nil {
 		m.removeUpload(ctx, u)
 	}
-	return newHeldObject(v).attrs, nil
+	return heldObjectOf(v).attrs, nil
 }
 
 // dropUpload removes the records of an upload and of its parts.

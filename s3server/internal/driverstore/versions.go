@@ -23,11 +23,13 @@ type heldObject struct {
 	next   io.ReadCloser // body that Prepare has opened for Read, or nil
 }
 
-func newHeldObject(v *state.Version) *heldObject {
+// heldObjectOf returns the object that find has put into a version, or nil if the version is a delete marker.
+func heldObjectOf(v *state.Version) *heldObject {
 	h, _ := v.Object.Data.(*heldObject)
 	return h
 }
 
+// Find returns a version, or nil if there is none, and its id as clients see it. The caller must release the version.
 func (s *Store) Find(ctx context.Context, name state.VersionName) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, name.Bucket)
 	if err != nil {
@@ -62,11 +64,12 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 		return b.names.findMarker(ctx, key, id)
 	}
 	if code == storage.InvalidArgument && id != "" {
-		return nil, nil
+		return nil, nil // no version has such an id
 	}
 	if err != nil {
 		return nil, storageerror.ToS3(err, key)
 	}
+
 	request.Condition.Revision = h.attrs.Revision // the tags must belong to the same object
 	tags, err := b.tags(ctx, h.attrs, request)
 	if err != nil {
@@ -81,6 +84,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	return v, nil
 }
 
+// tags returns the tags of the object that r names. It asks the driver only if the attributes count some.
 func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.GetRequest) (map[string]string, error) {
 	if a.TagCount == 0 || !b.has(storage.ObjectTags) {
 		return nil, nil
@@ -88,6 +92,7 @@ func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.Get
 	return b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Condition: r.Condition, Length: -1})
 }
 
+// close closes the bodies that find and Prepare have opened.
 func (h *heldObject) close() {
 	if h == nil {
 		return
@@ -101,15 +106,18 @@ func (h *heldObject) close() {
 
 func (s *Store) Release(v *state.Version) {
 	if v != nil {
-		newHeldObject(v).close()
+		heldObjectOf(v).close()
 	}
 }
 
+// Prepare opens the body of a range before the response begins, so that an error can still be its status. A body with
+// random access is already open.
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
-	h := newHeldObject(v)
-	if _, ok := h.body.(io.ReaderAt); !ok && length > 0 {
-		h.next, err = h.open(ctx, offset, length)
+	h := heldObjectOf(v)
+	if _, isOpen := h.body.(io.ReaderAt); isOpen || length <= 0 {
+		return nil
 	}
+	h.next, err = h.open(ctx, offset, length)
 	return err
 }
 
@@ -118,15 +126,17 @@ const maxRead = 256 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
 
+// Read writes a range of a version to dst. If Prepare has opened the range, Read uses its body.
 func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, dst io.Writer) (err error) {
 	if length == 0 {
 		return nil
 	}
-	h := newHeldObject(v)
+	h := heldObjectOf(v)
 	body := h.next
 	h.next = nil
 	if body == nil {
-		if body, err = h.open(ctx, offset, length); err != nil {
+		body, err = h.open(ctx, offset, length)
+		if err != nil {
 			return err
 		}
 	}
@@ -141,10 +151,10 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 // open returns a reader of a range of the object. If the object was replaced in the meantime, it
 // fails with ServiceUnavailable, and a retry reads the new object.
 func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-	switch body := h.body.(type) {
-	case nil:
-	case io.ReaderAt:
-		if offset > 0 || length < h.attrs.Size {
+	// A body with random access, such as a file, needs no other request.
+	if body, ok := h.body.(io.ReaderAt); ok {
+		isWhole := offset <= 0 && length >= h.attrs.Size
+		if !isWhole {
 			return io.NopCloser(io.NewSectionReader(body, offset, length)), nil
 		}
 		if seeker, ok := h.body.(io.Seeker); ok {
@@ -154,6 +164,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		}
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
+
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
 	// A caching layer needs the revision, too. By default, it caches only reads with a revision.
 	request.Condition.Revision = h.attrs.Revision

@@ -45,6 +45,7 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 		l.Max = pageLimit
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), startAfter: startAfter, canSeek: true, show: show}
+	// The driver's listing calls a function without an error, so the error of f is kept for the end.
 	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failure error
 		err := n.eachName(ctx, r, func(e *storage.ListEntry) (hasMore bool) {
@@ -53,6 +54,7 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 		})
 		return cmp.Or(err, failure)
 	}
+	// The walk begins in the folder of the prefix.
 	if i := strings.LastIndexByte(l.Prefix, '/'); i >= 0 {
 		w.name = w.names.Escape(l.Prefix[:i]) + "/"
 		w.key = l.Prefix[:i+1]
@@ -110,12 +112,17 @@ func (w *nameWalk) request() *driver.ListRequest {
 	if w.names.EscapesAll(last) {
 		return nil
 	}
-	r := &driver.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: w.listing.Max + 1}
+	r := &driver.ListRequest{
+		Prefix:    w.name + last,
+		Delimiter: w.listing.Delimiter,
+		Limit:     w.listing.Max + 1, // the name after the page shows that there is another page
+	}
 	if w.inner {
 		r.Limit = min(r.Limit, pageLimit/10) // a small page, because many such walks may be in progress
 	}
 	if w.canSeek && w.contains(w.startAfter) {
-		if start := w.name + sendable(w.startAfter[len(w.key):]); start > r.Prefix {
+		start := w.name + sendable(w.startAfter[len(w.key):])
+		if start > r.Prefix {
 			r.StartAfter = start
 		}
 	}
@@ -126,8 +133,13 @@ func (w *nameWalk) request() *driver.ListRequest {
 // the first invalid character, and before a segment that is "." or "..".
 func sendable(key string) string {
 	for i, c := range key {
-		segment, _, _ := strings.Cut(key[i:], "/")
-		if c < 0x20 || c == utf8.RuneError || (i == 0 || key[i-1] == '/') && (segment == "." || segment == "..") {
+		isInvalid := c < 0x20 || c == utf8.RuneError
+		isDots := false
+		if i == 0 || key[i-1] == '/' {
+			segment, _, _ := strings.Cut(key[i:], "/")
+			isDots = segment == "." || segment == ".."
+		}
+		if isInvalid || isDots {
 			return key[:i]
 		}
 	}
@@ -146,12 +158,15 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	if w.listing.Delimiter != "" || !startsInside {
 		return nil
 	}
+
+	// The walk begins after w.startAfter, which may be in inner folders, such as a/ and a/b/ for a/b/c.
 	rest := w.startAfter[len(w.key):]
 	for end := strings.IndexByte(rest, '/'); end >= 0; {
-		if !w.names.IsNatural(rest[:end], w.key == "") {
-			return nil
+		folder := rest[:end]
+		if !w.names.IsNatural(folder, w.key == "") {
+			return nil // another nameWalk lists an escaped folder
 		}
-		if err := w.list(ctx, w.name+rest[:end+1]); err != nil {
+		if err := w.list(ctx, w.name+folder+"/"); err != nil {
 			return err
 		}
 		next := strings.IndexByte(rest[end+1:], '/')
@@ -165,21 +180,26 @@ func (w *nameWalk) enter(ctx context.Context) error {
 
 // stream shows the names that are not escaped. Between them it shows the escaped names, so that all
 // names are in S3's order. It returns false if the function show has returned false.
+//
+// In the driver's order, the escaped names of a folder follow each other. The method list has read them already, so
+// stream skips them with another request that starts after them, if the driver can.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
 	for {
-		seek := ""
+		restart := "" // the name after which the next request starts
 		hasMore = true
 		err := w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
-			folder, escaped := w.escapedFolder(e.Key)
-			if err := w.listBefore(ctx, e.Key, folder, escaped); err != nil {
+			folder, isEscaped := w.escapedFolder(e.Key)
+			if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
 				return false, err
 			}
-			if escaped {
-				if target := folder + keyname.Mark + lastName; w.canSeek && e.Key < target && len(target) <= maxName {
-					seek = target
+			if isEscaped {
+				end := folder + keyname.Mark + lastName
+				if w.canSeek && e.Key < end && len(end) <= maxName {
+					restart = end
 				}
-				return seek == "", nil
+				return restart == "", nil
 			}
+
 			key := w.key + e.Key[len(w.name):]
 			if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
 				return true, nil
@@ -189,26 +209,26 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 			}
 			return hasMore, err
 		})
-		if err != nil || seek == "" {
+		if err != nil || restart == "" {
 			return hasMore, err
 		}
-		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: seek}
+		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: restart}
 	}
 }
 
 // escapedFolder returns the folder of the first escaped segment in a name. If no segment is
 // escaped, it returns the folder of the last segment.
-func (w *nameWalk) escapedFolder(name string) (folder string, escaped bool) {
+func (w *nameWalk) escapedFolder(name string) (folder string, isEscaped bool) {
 	end := len(w.name)
 	for {
 		rest := name[end:]
 		if strings.HasPrefix(rest, keyname.Mark) {
 			return name[:end], true
 		}
-		i := strings.IndexByte(rest, '/')
-		if i < 0 || i == len(rest)-1 {
+		slash := strings.IndexByte(rest, '/')
+		if slash < 0 || slash == len(rest)-1 {
 			return name[:end], false
 		}
-		end += i + 1
+		end += slash + 1
 	}
 }

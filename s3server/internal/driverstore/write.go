@@ -44,6 +44,8 @@ func (b *driverBucket) putRequest(
 	}, values, nil
 }
 
+// controlsOf returns the tags and the lock of an object for the driver. It fails if the driver does not support what
+// the object has.
 func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
 	if len(o.Properties.Tags) > 0 {
 		if err := b.requireFeature(storage.ObjectTags, "tagging"); err != nil {
@@ -61,6 +63,7 @@ func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error
 	return c, nil
 }
 
+// retentionOf converts the lock of a version to the driver's retention.
 func retentionOf(l *state.Lock) storage.Retention {
 	return storage.Retention{
 		Mode:  storage.RetentionMode(strings.ToLower(l.Mode)),
@@ -68,8 +71,8 @@ func retentionOf(l *state.Lock) storage.Retention {
 	}
 }
 
-// guardCondition checks a condition on the current version of a key. It returns a condition for the driver's
-// request that holds only while this version is current, so that a concurrent write is detected.
+// guardCondition checks a condition c on the current version of a key, by the function check. It returns a condition
+// for the driver's request that holds only while this version is current, so that a concurrent write is detected.
 func (b *driverBucket) guardCondition(
 	ctx context.Context,
 	key string,
@@ -84,15 +87,16 @@ func (b *driverBucket) guardCondition(
 		return storage.Condition{}, err
 	}
 	if current != nil {
-		defer newHeldObject(current).close()
+		defer heldObjectOf(current).close()
 	}
 	if err := check(c, key, current); err != nil {
 		return storage.Condition{}, err
 	}
-	if current == nil || current.Marker {
+	hasObject := current != nil && !current.Marker
+	if !hasObject {
 		return storage.Condition{Absent: true}, b.requireFeature(storage.ConditionalCreate, "conditional write")
 	}
-	unchanged := storage.Condition{Revision: newHeldObject(current).attrs.Revision}
+	unchanged := storage.Condition{Revision: heldObjectOf(current).attrs.Revision}
 	return unchanged, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
 
@@ -108,6 +112,7 @@ func conditionError(err error, c state.WriteCondition) error {
 	return s3error.New("ConditionalRequestConflict")
 }
 
+// Put writes an object. The entity tag and the checksum, which are known after the body was read, are stored with it.
 func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
 		return b.put(ctx, r, body, func(crc storage.CRC32C) {
@@ -142,7 +147,8 @@ func (s *Store) write(
 }
 
 // put sends a request with a body. When it has read the body, and before the object exists, it
-// calls onEnd.
+// calls onEnd, which may still change the metadata. If the driver needs the metadata, the size or the checksum before
+// the body, put copies the body to a temporary file first.
 func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, src io.Reader, onEnd func(storage.CRC32C),
 ) (*storage.Attrs, error) {
@@ -170,7 +176,12 @@ func (b *driverBucket) put(
 func (b *driverBucket) writtenVersion(
 	ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs,
 ) (*state.Version, string) {
-	v := &state.Version{Key: w.Key, ID: b.shownVersion(a.Version, a.Modified), Modified: a.Modified, Object: w.Object}
+	v := &state.Version{
+		Key:      w.Key,
+		ID:       b.shownVersion(a.Version, a.Modified),
+		Modified: a.Modified,
+		Object:   w.Object,
+	}
 	if v.Modified.IsZero() {
 		v.Modified = b.store.Now()
 	}
@@ -187,7 +198,7 @@ func (b *driverBucket) writtenVersion(
 // through this process.
 func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
-		h := newHeldObject(src)
+		h := heldObjectOf(src)
 		attrs, err := b.copy(ctx, r, w, values, h)
 		if isCode(err, storage.Unsupported) {
 			return b.copyThrough(ctx, r, w, values, h)
@@ -228,6 +239,7 @@ func (b *driverBucket) copy(
 	})
 }
 
+// copyThrough copies an object by reading it and writing its bytes.
 func (b *driverBucket) copyThrough(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {
