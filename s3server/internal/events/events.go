@@ -82,13 +82,18 @@ func (s *Sender) deliver(e Event) {
 	if s.Notify != nil {
 		s.Notify(e)
 	}
-	if s.Webhook != nil {
-		body, err := json.Marshal(webhookBody{"s3:" + e.Name, e.Bucket + "/" + e.Key, []Event{e}})
-		if err != nil {
-			panic(err) // cannot fail: an event has only strings and numbers
-		}
-		s.Webhook.Push(body)
+	if s.Webhook == nil {
+		return
 	}
+	body, err := json.Marshal(webhookBody{
+		EventName: "s3:" + e.Name,
+		Key:       e.Bucket + "/" + e.Key,
+		Records:   []Event{e},
+	})
+	if err != nil {
+		panic(err) // cannot fail: an event has only strings and numbers
+	}
+	s.Webhook.Push(body)
 }
 
 // SendTest sends AWS's test event, s3:TestEvent, to the webhook. requestID is the id of the request
