@@ -45,10 +45,11 @@ type bucketRun struct {
 // been changed or removed since the run began.
 func (l *bucketRun) hasRules() bool {
 	b, err := l.store.Bucket(l.ctx, l.bucket.Name)
-	if err == nil {
-		l.bucket = b
+	if err != nil {
+		return false
 	}
-	return err == nil && b.Lifecycle.Rules() != nil
+	l.bucket = b
+	return b.Lifecycle.Rules() != nil
 }
 
 // pageSize is the number of versions or uploads that are listed at a time.
@@ -71,6 +72,7 @@ func (l *bucketRun) expireUploads() {
 		}
 		for _, u := range page {
 			pos = state.UploadPosition{Key: u.Key, ID: u.ID}
+			// Check the upload again with the rules and the upload as they are now.
 			if l.isExpired(u) && l.hasRules() && l.isExpired(l.uploadNow(u)) {
 				_ = l.store.Abort(l.ctx, u)
 			}
