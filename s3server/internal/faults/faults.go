@@ -129,7 +129,7 @@ func (r *rule[F]) applies(now func() time.Time) bool {
 // requests within the rate.
 func (r *rule[F]) isWithinRate(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
-	burst := max(1, rate/10)
+	burst := max(1, rate/10) // the requests of a tenth of a second may come at once
 	if r.refilled.IsZero() {
 		r.allowance = burst
 	} else {
