@@ -68,7 +68,10 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 		}
 		conditionNames[c.field] = true
 		if c.match == "content-length-range" {
-			size = Sizes{max(size.Least, c.sizes.Least), min(size.Most, c.sizes.Most)}
+			size = Sizes{
+				Least: max(size.Least, c.sizes.Least),
+				Most:  min(size.Most, c.sizes.Most),
+			}
 			continue
 		}
 		value, ok := fields[c.field]
