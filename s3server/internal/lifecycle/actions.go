@@ -17,9 +17,8 @@ type Clock struct {
 	Day time.Duration
 }
 
-// addDays returns the time at which a rule takes effect. It is a number of days after the next
-// midnight in UTC, as on AWS. If the clock's days are shorter than 24 hours, as in tests, it is the
-// number of days after t.
+// addDays returns the time at which a rule takes effect: a number of days after t, counted from the next
+// midnight in UTC, as on AWS. If the clock's days are shorter than 24 hours, as in tests, they are counted from t.
 func (c Clock) addDays(t time.Time, days int) time.Time {
 	if c.Day == FullDay {
 		t = t.UTC().Truncate(FullDay).Add(FullDay)
@@ -58,6 +57,7 @@ type Deadline struct {
 	Rule string
 }
 
+// earlier returns the earlier one of two deadlines. A zero d means that there is none yet.
 func (d Deadline) earlier(other Deadline) Deadline {
 	if d.Rule == "" || other.At.Before(d.At) {
 		return other
@@ -128,10 +128,11 @@ func minSize(class, least string) int64 {
 	return 128 << 10
 }
 
-// expires reports whether the rule removes versions[i] now. The version must match the rule's
-// filter.
+// expires reports whether the rule removes versions[i] now. versions has all versions of a key, the newest first. The
+// version must match the rule's filter.
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
-	if i > 0 {
+	isCurrent := i == 0
+	if !isCurrent {
 		e := r.NoncurrentVersionExpiration
 		return e != nil && isNoncurrentFor(versions, i, e.NoncurrentDays, e.NewerNoncurrentVersions, clock)
 	}
@@ -155,25 +156,29 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 }
 
 // isNoncurrentFor reports whether versions[i] has been noncurrent for a number of days, and more than
-// a number of noncurrent versions are newer. A version becomes noncurrent when the next one is
-// written. newer may be nil.
+// *newer noncurrent versions are newer. versions has all versions of a key, the newest first. A version becomes
+// noncurrent when the next one is written. newer may be nil, which means 0.
 func isNoncurrentFor(versions []Version, i int, days, newer *int, clock Clock) bool {
-	if i <= count(newer) {
+	newerNoncurrent := i - 1 // all newer versions except the current one
+	if newerNoncurrent < count(newer) {
 		return false
 	}
-	return !clock.Now.Before(clock.addDays(versions[i-1].Modified, *days))
+	noncurrentSince := versions[i-1].Modified
+	return !clock.Now.Before(clock.addDays(noncurrentSince, *days))
 }
 
 // expiration returns the time at which the rule removes a version, provided that it stays current
-// until then.
+// until then. It returns the zero value if the rule has neither days nor a date.
 func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	e := r.Expiration
-	switch {
-	case e == nil:
-	case e.Days != nil:
-		return Deadline{clock.addDays(v.Modified, *e.Days), r.ID}
-	case e.Date != "":
-		return Deadline{e.Date.time(), r.ID}
+	if e == nil {
+		return Deadline{}
+	}
+	if e.Days != nil {
+		return Deadline{At: clock.addDays(v.Modified, *e.Days), Rule: r.ID}
+	}
+	if e.Date != "" {
+		return Deadline{At: e.Date.time(), Rule: r.ID}
 	}
 	return Deadline{}
 }

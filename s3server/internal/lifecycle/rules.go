@@ -25,14 +25,16 @@ func (d date) time() time.Time {
 	return time.Time{}
 }
 
+// check fails if the date is invalid, or if its time is not midnight. An empty date is valid.
 func (d date) check() error {
-	t := d.time()
-	switch {
-	case d == "":
+	if d == "" {
 		return nil
-	case t.IsZero():
+	}
+	t := d.time()
+	if t.IsZero() {
 		return s3error.New("MalformedXML")
-	case !t.Equal(t.Truncate(24 * time.Hour)):
+	}
+	if !t.Equal(t.Truncate(24 * time.Hour)) {
 		return s3error.New("InvalidArgument", "ArgumentName", "Date", "ArgumentValue", string(d)).
 			WithMessage("'Date' must be at midnight GMT")
 	}
@@ -146,8 +148,8 @@ func (f *filter) tagElements() []tagging.Element {
 	return nil
 }
 
-// positive fails if a count is less than 1. The error names the action and the field.
-func positive(count *int, field, action string) error {
+// checkPositive fails if a count is less than 1. The error names the action and the field.
+func checkPositive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
 		return s3error.New("InvalidArgument").WithMessage("'%s' for %s action must be a positive integer", field, action)
 	}
@@ -166,7 +168,7 @@ func (r *Rule) checkExpiration() error {
 	if e.ExpiredObjectDeleteMarker != nil && len(r.scope().tags) > 0 {
 		return s3error.New("InvalidRequest").WithMessage("ExpiredObjectDeleteMarker cannot be specified with Tags.")
 	}
-	if err := positive(e.Days, "Days", "Expiration"); err != nil {
+	if err := checkPositive(e.Days, "Days", "Expiration"); err != nil {
 		return err
 	}
 	return e.Date.check()
@@ -258,7 +260,7 @@ func (r *Rule) checkNoncurrent() error {
 		if err := checkNewer(e.NewerNoncurrentVersions, "NoncurrentVersionExpiration"); err != nil {
 			return err
 		}
-		if err := positive(e.NoncurrentDays, "NoncurrentDays", "NoncurrentVersionExpiration"); err != nil {
+		if err := checkPositive(e.NoncurrentDays, "NoncurrentDays", "NoncurrentVersionExpiration"); err != nil {
 			return err
 		}
 	}
@@ -283,7 +285,7 @@ func checkNewer(count *int, action string) error {
 		return s3error.New("InvalidArgument").
 			WithMessage("'NewerNoncurrentVersions' for %s action must not exceed %d", action, maxVersions)
 	}
-	return positive(count, "NewerNoncurrentVersions", action)
+	return checkPositive(count, "NewerNoncurrentVersions", action)
 }
 
 // checkAbort checks the action on incomplete uploads.
@@ -298,7 +300,7 @@ func (r *Rule) checkAbort() error {
 	if len(r.scope().tags) > 0 {
 		return s3error.New("InvalidRequest").WithMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
 	}
-	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
+	return checkPositive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }
 
 // A scope is the filter of a rule in a form for comparisons.
