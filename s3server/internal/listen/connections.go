@@ -118,7 +118,7 @@ func (l *Listener) setIdle(connection net.Conn, idle bool) {
 		delete(l.elements, connection)
 	}
 	if idle {
-		l.elements[connection] = l.idle.PushBack(idleConnection{connection, time.Now()})
+		l.elements[connection] = l.idle.PushBack(idleConnection{Conn: connection, since: time.Now()})
 	}
 }
 
