@@ -42,7 +42,8 @@ const (
 	freeSize = 64 << 20
 )
 
-// put stores a body. It fails with XMinioStorageFull when the memory limit is reached.
+// put stores a body. It fails with XMinioStorageFull when the memory limit is reached. If the size is known, put
+// stores the body in pieces of pieceSize bytes, so that no huge block of memory is needed.
 func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	if err := b.bytes.check(src.Size); err != nil {
 		return nil, err
@@ -50,7 +51,8 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	for remaining := src.Size; ; {
 		size := remaining
 		body := io.Reader(src)
-		if remaining > pieceSize {
+		isLast := remaining <= pieceSize // or of unknown size, -1
+		if !isLast {
 			size = pieceSize
 			body = io.LimitReader(src, pieceSize)
 		}
@@ -60,10 +62,10 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 			return nil, err
 		}
 		pieces = append(pieces, p)
-		remaining -= size
-		if remaining <= 0 {
+		if isLast {
 			return pieces, nil
 		}
+		remaining -= size
 	}
 }
 
@@ -91,14 +93,14 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 		return nil, err
 	}
 	// Read on to the end, because a body reports a failed check there.
-	switch _, err := io.ReadFull(body, make([]byte, 1)); err {
-	case io.EOF:
-		return data, nil
-	case nil:
+	_, err := io.ReadFull(body, make([]byte, 1))
+	if err == nil {
 		return nil, errors.New("the body is longer than announced")
-	default:
+	}
+	if err != io.EOF {
 		return nil, err
 	}
+	return data, nil
 }
 
 // A countedBody reads a body, and adds the bytes to a ledger. reserve can add bytes in
@@ -109,6 +111,8 @@ type countedBody struct {
 	read, counted int64 // bytes
 }
 
+// Read counts the bytes in the ledger before the caller keeps them. It reads at most readSize bytes, so that little is
+// read beyond the limit.
 func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p[:min(len(p), readSize)])
 	c.read += int64(n)
@@ -144,15 +148,15 @@ func (b *blobs) retain(pieces []piece) {
 // counts. After many bytes were released, their memory returns to the operating system. Go's
 // collector alone would keep it until the heap has doubled, and an idle server for minutes.
 func (b *blobs) release(pieces []piece) {
-	if b.unref(pieces) {
+	if b.removeReferences(pieces) {
 		debug.FreeOSMemory()
 	}
 }
 
-// unref removes one reference to the blob of each piece. It reports whether enough bytes were
+// removeReferences removes one reference to the blob of each piece. It reports whether enough bytes were
 // released to return their memory: freeSize, and half of what is still stored, because a collection
 // takes longer if more is stored.
-func (b *blobs) unref(pieces []piece) bool {
+func (b *blobs) removeReferences(pieces []piece) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range pieces {

@@ -29,6 +29,8 @@ const (
 	recordedPartCost = 128
 )
 
+// newLedger returns a ledger for the memory of everything but bodies. Its limit is maxBytes, but at least leastLedger,
+// so that small limits for bodies leave room for buckets and keys. 0 means no limit.
 func newLedger(maxBytes int64) *ledger {
 	if maxBytes == 0 {
 		return &ledger{}
@@ -55,6 +57,7 @@ func (l *ledger) check(n int64) error {
 	return l.checkLocked(n)
 }
 
+// checkLocked fails with XMinioStorageFull if n more bytes would exceed the limit. The caller must hold l.mu.
 func (l *ledger) checkLocked(n int64) error {
 	if l.limit > 0 && n > 0 && l.used+n > l.limit {
 		return s3error.New("XMinioStorageFull")

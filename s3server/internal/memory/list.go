@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
+// List shows one page of the objects of a bucket after a position, and their common prefixes.
 func (s *Store) List(
 	_ context.Context, bucket string, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (hasMore bool, err error) {
@@ -35,19 +36,20 @@ func walk(
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
 		key := keys.Key()
-		current := keys.Value()[0]
-		if current.Marker || key <= pos.Key || isBelow(key, shownPrefix) {
+		newest := keys.Value()[0]
+		isRemoved := newest.Marker
+		if isRemoved || key <= pos.Key || isBelow(key, shownPrefix) {
 			continue
 		}
 		if count == l.Max {
-			return l.Max > 0
+			return l.Max > 0 // a page of 0 entries, as S3, says that nothing follows
 		}
 		count++
 		if common, isPrefix := l.CommonPrefix(key); isPrefix {
 			shownPrefix = common
 			show(nil, common)
 		} else {
-			show(current, "")
+			show(newest, "")
 		}
 	}
 	return false
@@ -65,6 +67,7 @@ func nextKey(keys *btree.MapIter[string, []*state.Version], common string) bool 
 // isBelow reports whether a key begins with a common prefix. If common is "", it returns false.
 func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
+// ListVersions shows one page of the versions of a bucket after a position, and their common prefixes.
 func (s *Store) ListVersions(
 	_ context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
@@ -111,7 +114,8 @@ func walkVersions(
 	return false
 }
 
-// firstAfter returns the index of the first version of a key that follows the position.
+// firstAfter returns the index of the first version of a key that follows the position. versions has all versions of
+// the key, the newest first.
 func firstAfter(p state.VersionPosition, key string, versions []*state.Version) int {
 	if key != p.Key {
 		return 0
@@ -129,6 +133,7 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 	return len(versions)
 }
 
+// ListUploads shows one page of the uploads to a bucket after a position.
 func (s *Store) ListUploads(
 	_ context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),

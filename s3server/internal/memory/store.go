@@ -51,6 +51,7 @@ func (s *Store) withBucket(name string, f func(*memoryBucket) error) error {
 	return f(b)
 }
 
+// CreateBucket creates a bucket. If it exists, created is false.
 func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,10 +62,16 @@ func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, 
 	if err := s.ledger.add(cost); err != nil {
 		return false, err
 	}
-	s.buckets.Set(b.Name, &memoryBucket{bucket: b, uploads: map[string]*memoryUpload{}, ledger: s.ledger, counted: cost})
+	s.buckets.Set(b.Name, &memoryBucket{
+		bucket:  b,
+		uploads: map[string]*memoryUpload{},
+		ledger:  s.ledger,
+		counted: cost,
+	})
 	return true, nil
 }
 
+// Bucket returns the settings of a bucket, which callers must not change.
 func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err error) {
 	err = s.viewBucket(name, func(b *memoryBucket) error {
 		found = b.bucket
@@ -73,6 +80,7 @@ func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err
 	return found, err
 }
 
+// ChangeBucket changes the settings of a bucket. It calls change with a copy, which replaces the settings.
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
 	return s.updateBucket(name, func(b *memoryBucket) error {
 		bucket := *b.bucket
@@ -89,6 +97,7 @@ func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.
 	})
 }
 
+// DeleteBucket removes a bucket that has no versions. It ends the uploads to the bucket.
 func (s *Store) DeleteBucket(_ context.Context, name string) error {
 	var unused []piece
 	err := s.updateBucket(name, func(b *memoryBucket) error {
@@ -123,11 +132,15 @@ func (s *Store) viewBucket(name string, f func(*memoryBucket) error) error {
 	return s.withBucket(name, f)
 }
 
+// ListBuckets shows the buckets whose names are at least start, until show returns false.
 func (s *Store) ListBuckets(_ context.Context, start string, show func(*state.Bucket) bool) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	names := s.buckets.Iter()
-	for ok := names.Seek(start); ok && show(names.Value().bucket); ok = names.Next() {
+	buckets := s.buckets.Iter()
+	for ok := buckets.Seek(start); ok; ok = buckets.Next() {
+		if !show(buckets.Value().bucket) {
+			break
+		}
 	}
 	return nil
 }

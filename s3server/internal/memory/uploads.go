@@ -24,6 +24,7 @@ func (u *memoryUpload) pieces() (all []piece) {
 	return all
 }
 
+// BeginUpload begins an upload, whose id it sets.
 func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 	return s.updateBucket(u.Bucket, func(b *memoryBucket) error {
 		u.Begin(s.now())
@@ -36,6 +37,7 @@ func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 	})
 }
 
+// Upload returns an upload. It fails with NoSuchUpload if there is none with this key and id.
 func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Upload, err error) {
 	err = s.viewBucket(bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(key, id)
@@ -47,6 +49,7 @@ func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Uplo
 	return u, err
 }
 
+// upload returns an upload to a key. The caller must hold the lock of the store.
 func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
 	u, ok := b.uploads[id]
 	if !ok || u.upload.Key != key {
@@ -55,6 +58,7 @@ func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
 	return u, nil
 }
 
+// PutPart stores a body as a part, and replaces a part with the same number.
 func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
 	pieces, err := s.blobs.put(body)
 	if err != nil {
@@ -63,6 +67,7 @@ func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *st
 	return s.addPart(u, number, pieces, body.Digest)
 }
 
+// CopyPart makes a part of a range of a version. The part shares the bytes of the version.
 func (s *Store) CopyPart(
 	_ context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
@@ -102,6 +107,7 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 	return p, nil
 }
 
+// Parts returns up to limit parts of an upload, whose numbers follow marker.
 func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, hasMore bool, err error) {
 	err = s.viewBucket(u.Bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(u.Key, u.ID)
@@ -123,13 +129,16 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (pa
 	return parts, hasMore, err
 }
 
+// Complete makes an object of the parts of an upload. The object shares the bytes of the parts. Complete fails if
+// one of the parts was replaced after the caller had looked it up.
 func (s *Store) Complete(
 	_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
 ) (*state.Version, string, error) {
 	var upload *memoryUpload
 	var pieces []piece
 	err := s.viewBucket(u.Bucket, func(b *memoryBucket) (err error) {
-		if upload, err = b.upload(u.Key, u.ID); err != nil {
+		upload, err = b.upload(u.Key, u.ID)
+		if err != nil {
 			return err
 		}
 		for _, p := range parts {
@@ -148,6 +157,7 @@ func (s *Store) Complete(
 	return s.commit(w, upload)
 }
 
+// Abort ends an upload, and releases the content of its parts.
 func (s *Store) Abort(_ context.Context, u *state.Upload) error {
 	var unused []piece
 	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {

@@ -78,6 +78,8 @@ func (b *memoryBucket) replace(old, v *state.Version) {
 	b.keys.Set(old.Key, versions)
 }
 
+// Find returns a version, or nil if there is none, and its id as clients see it. The caller must release the version,
+// whose content stays in memory until then.
 func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, versionID string, err error) {
 	err = s.viewBucket(name.Bucket, func(b *memoryBucket) error {
 		v = b.version(name.Key, name.ID)
@@ -103,6 +105,7 @@ func (s *Store) Read(_ context.Context, v *state.Version, offset, length int64, 
 	return writeTo(dst, slice(piecesOf(v.Object.Data), offset, length))
 }
 
+// Put stores a body as the current version of a key.
 func (s *Store) Put(_ context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
 	pieces, err := s.blobs.put(body)
 	if err != nil {
@@ -154,6 +157,8 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 	return v, versionID, nil
 }
 
+// Change changes the properties of a version. It calls change with a copy, so that readers of the version do not see a
+// half of the change.
 func (s *Store) Change(
 	_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
 ) (v *state.Version, versionID string, err error) {
@@ -177,6 +182,7 @@ func (s *Store) Change(
 	return v, versionID, err
 }
 
+// Remove removes a version of an object, or the current object.
 func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (removal state.Removal, err error) {
 	var unused []piece
 	err = s.updateBucket(r.Bucket, func(b *memoryBucket) (err error) {
