@@ -35,15 +35,15 @@ func getACL(r *request.Request) error {
 	})(r)
 }
 
-// An askedACL is the ACL that a request sets, in its headers or in its XML document.
-type askedACL struct {
+// A requestACL is the ACL that a request sets, in its headers or in its XML document.
+type requestACL struct {
 	request  *request.Request
 	document *acl.Document // nil if the ACL is in the headers
 }
 
 // readACL reads the ACL that the request sets. A request must have it either in its headers or in
 // its document, and not in both.
-func readACL(r *request.Request) (*askedACL, error) {
+func readACL(r *request.Request) (*requestACL, error) {
 	document, err := r.ReadDocument()
 	if err != nil {
 		return nil, err
@@ -53,12 +53,12 @@ func readACL(r *request.Request) (*askedACL, error) {
 		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
 	}
 	if len(document) == 0 {
-		return &askedACL{request: r}, nil
+		return &requestACL{request: r}, nil
 	}
 	if inHeader {
 		return nil, s3error.New("UnexpectedContent")
 	}
-	a := &askedACL{request: r, document: &acl.Document{}}
+	a := &requestACL{request: r, document: &acl.Document{}}
 	if xmldoc.Parse(document, a.document) != nil {
 		return nil, s3error.New("MalformedACLError")
 	}
@@ -68,7 +68,7 @@ func readACL(r *request.Request) (*askedACL, error) {
 // list returns the ACL that the request sets. object is true for the ACL of an
 // object, and false for the ACL of the bucket b. account is the owner of that object
 // or bucket.
-func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.List, err error) {
+func (a *requestACL) list(account string, b *state.Bucket, object bool) (list acl.List, err error) {
 	if b.Ownership == state.OwnerEnforced {
 		return nil, s3error.New("AccessControlListNotSupported")
 	}
@@ -86,6 +86,7 @@ func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.
 	return list, nil
 }
 
+// putBucketACL replaces the ACL of a bucket.
 func putBucketACL(r *request.Request) error {
 	newList, err := readACL(r)
 	if err != nil {
@@ -100,6 +101,7 @@ func putBucketACL(r *request.Request) error {
 	})
 }
 
+// putObjectACL replaces the ACL of a version of an object.
 func putObjectACL(r *request.Request) error {
 	newList, err := readACL(r)
 	if err != nil {

@@ -48,6 +48,7 @@ type attributePart struct {
 	checksum.Elements
 }
 
+// getAttributes responds with the attributes of a version that the request names.
 func getAttributes(r *request.Request) error {
 	names, err := requestedAttributes(r.HTTP.Header)
 	if err != nil {
@@ -141,9 +142,14 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 			page.IsTruncated = page.MaxParts > 0
 			break
 		}
-		page.Part = append(page.Part,
-			attributePart{i + 1, v.Object.Parts[i].Size, checksum.ElementsOf(v.Object.Parts[i].Sum)})
-		page.NextPartNumberMarker = i + 1
+		part := v.Object.Parts[i]
+		number := i + 1
+		page.Part = append(page.Part, attributePart{
+			PartNumber: number,
+			Size:       part.Size,
+			Elements:   checksum.ElementsOf(part.Sum),
+		})
+		page.NextPartNumberMarker = number
 	}
 	return list
 }

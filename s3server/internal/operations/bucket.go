@@ -63,6 +63,8 @@ func createBucket(r *request.Request) error {
 	return r.Done(http.StatusOK)
 }
 
+// addBucket creates the bucket b in the store. If it exists already, addBucket does what S3 does: in us-east-1, it
+// resets the ACL of a bucket of the same account, and otherwise it fails.
 func addBucket(r *request.Request, b *state.Bucket) error {
 	if err := checkBuckets(r); err != nil {
 		return err
@@ -78,7 +80,7 @@ func addBucket(r *request.Request, b *state.Bucket) error {
 		if old.Region != usEast1 {
 			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.Name)
 		}
-		return access.SetNewACL(r.Server, old, r.HTTP.Header) // like S3 in us-east-1
+		return access.SetNewACL(r.Server, old, r.HTTP.Header)
 	})
 }
 
@@ -138,6 +140,7 @@ func readBucketRequest(r *request.Request) (*createBucketRequest, error) {
 	return &req, nil
 }
 
+// tags returns the tags in the document. It fails if AWS would refuse them.
 func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	if d.Tags == nil {
 		return nil, nil
@@ -149,6 +152,7 @@ func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	return tags, tagging.CheckBucket(tags)
 }
 
+// headBucket responds with the region of the bucket.
 func headBucket(r *request.Request) error {
 	b, err := r.Bucket()
 	if err != nil {
@@ -168,6 +172,7 @@ func deleteBucket(r *request.Request) error {
 	return r.Done(http.StatusNoContent)
 }
 
+// getLocation returns the region of the bucket. Like AWS, it returns "" for us-east-1.
 func getLocation(b *state.Bucket) (any, error) {
 	if b.Region == usEast1 {
 		return "", nil

@@ -92,17 +92,18 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 	if err := join(&o, c, parts); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
-	defer cancel()
 	// If the client disconnects, the completion continues, and a repeated request waits for it.
 	// Only the end of the server cancels it.
-	defer context.AfterFunc(r.HTTP.Context(), func() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
+	defer cancel()
+	stop := context.AfterFunc(r.HTTP.Context(), func() {
 		select {
 		case <-r.Server.Done:
 			cancel()
 		case <-ctx.Done():
 		}
-	})()
+	})
+	defer stop()
 	v, versionID, err := r.Server.Store.Complete(ctx, writeOf(r, &o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
@@ -119,6 +120,7 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 	return u, nil
 }
 
+// completeResultOf returns the document of the response to CompleteMultipartUpload.
 func completeResultOf(r *request.Request, v *state.Version) completed.Result {
 	return completed.Result{
 		Location:     xmldoc.Text(r.Location()),
@@ -205,7 +207,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		byNumber[p.Number] = p
 	}
 	var parts []*state.Part
-	last := 0
+	last := 0 // the number of the part before
 	for _, part := range c.parts {
 		number := *part.PartNumber
 		if number <= last {
@@ -226,6 +228,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		}
 		parts = append(parts, p)
 	}
+	// Only the last part may be small.
 	for _, p := range parts[:len(parts)-1] {
 		if minSize := r.Server.Limits.MinPartSize; p.Size < minSize {
 			return nil, s3error.New(
@@ -238,6 +241,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 	return parts, nil
 }
 
+// invalidPart returns the error for a listed part that is missing, or differs from the stored part.
 func invalidPart(u *state.Upload, part completedPart) *s3error.Error {
 	return s3error.New(
 		"InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*part.PartNumber), "ETag",

@@ -105,6 +105,7 @@ func checkLogTarget(r *request.Request, name string) error {
 	return nil
 }
 
+// getLogging responds with the logging configuration of the bucket, which is empty if there is none.
 func getLogging(r *request.Request) error {
 	b, err := r.Bucket()
 	if err != nil {
@@ -124,6 +125,7 @@ type requestPayment struct {
 	Payer   string
 }
 
+// Check fails if the payer is neither the requester nor the owner of the bucket.
 func (p *requestPayment) Check() error {
 	if p.Payer != access.PayerRequester && p.Payer != payerOwner {
 		return s3error.New("MalformedXML")

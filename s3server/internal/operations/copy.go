@@ -72,6 +72,8 @@ func source(r *request.Request, src state.VersionName) (*state.Version, error) {
 	return v, nil
 }
 
+// checkCopySource fails if a copy cannot read a version: without its customer's key, if a condition does not hold,
+// or if the version is archived.
 func checkCopySource(r *request.Request, v *state.Version) error {
 	if err := checkReader(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
@@ -92,6 +94,7 @@ type copyResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
+// writeCopyResult responds to CopyObject or UploadPartCopy. name is the root element of the document.
 func writeCopyResult(r *request.Request, name, modified, etag string, sum checksum.Sum) error {
 	return r.WriteXML(
 		name,

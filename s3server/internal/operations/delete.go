@@ -126,25 +126,27 @@ type deleteOutcome struct {
 // the order of the request.
 func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
 	outcomes := make([]deleteOutcome, len(objects))
-	byKey := map[string][]int{}
+	indexesByKey := map[string][]int{} // of the objects with a key
 	for i, o := range objects {
 		outcomes[i].failure = denial(r, o)
 		if outcomes[i].failure == nil {
-			byKey[o.Key] = append(byKey[o.Key], i)
+			indexesByKey[o.Key] = append(indexesByKey[o.Key], i)
 		}
 	}
-	keys := slices.Collect(maps.Values(byKey))
-	running.All(len(keys), deletesAtOnce, func(k int) error {
-		for _, i := range keys[k] {
-			var err error
-			if outcomes[i].removal, err = deleteOne(r, b, objects[i]); err != nil {
+
+	groups := slices.Collect(maps.Values(indexesByKey))
+	running.All(len(groups), deletesAtOnce, func(g int) error {
+		for _, i := range groups[g] {
+			removal, err := deleteOne(r, b, objects[i])
+			outcomes[i].removal = removal
+			if err != nil {
 				e := storageerror.Response(err)
 				outcomes[i].failure = &deleteError{
 					xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message),
 				}
 			}
 		}
-		return nil
+		return nil // the error of an object is in its outcome
 	})
 	return outcomes
 }
@@ -159,6 +161,7 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
 }
 
+// deleteOne deletes an object of a DeleteObjects request, if the caller has the permission for it.
 func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal state.Removal, err error) {
 	if r.Fault.Ignores("ETag") {
 		o.ETag = ""

@@ -95,8 +95,6 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 		return "", nil
 	}
 	invalid := func(message string) error { return s3error.New("InvalidArgument").WithMessage("%s", message) }
-	raw, err := base64.StdEncoding.DecodeString(key)
-	hash := md5.Sum(raw)
 	if r.HTTP.TLS == nil {
 		return "", s3error.New("InvalidRequest").WithMessage(
 			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
@@ -118,9 +116,12 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 			"Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.",
 		)
 	}
-	if err != nil || len(raw) != 32 {
+	const keySize = 32 // of AES-256
+	raw, err := base64.StdEncoding.DecodeString(key)
+	if err != nil || len(raw) != keySize {
 		return "", invalid("The secret key was invalid for the specified algorithm.")
 	}
+	hash := md5.Sum(raw)
 	if sum != base64.StdEncoding.EncodeToString(hash[:]) {
 		return "", invalid("The calculated MD5 hash of the key did not match the hash that was provided.")
 	}
@@ -151,10 +152,11 @@ func checkReader(r *request.Request, e state.Encryption, prefix string) error {
 // checkPart compares the customer's encryption key in a request with that of the upload. Every part
 // needs the key. A completion needs the key only if the upload has a checksum.
 func checkPart(r *request.Request, u *state.Upload) error {
-	// Like MinIO, accept headers that repeat the encryption of the upload.
-	retry := r.HTTP.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
+	// Like MinIO, accept headers that repeat the encryption of the upload. They may omit the beginning of
+	// the key's ARN.
+	isRepetition := r.HTTP.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
 		strings.HasSuffix(u.Object.Encryption.KMSKey, r.HTTP.Header.Get(state.KmsKeyHeader))
-	if r.Server.Strict || !retry {
+	if r.Server.Strict || !isRepetition {
 		if err := noEncryption(r.HTTP.Header); err != nil {
 			return err
 		}
@@ -191,13 +193,17 @@ type encryptionConfiguration struct {
 	Rule    []state.EncryptionRule
 }
 
+// Check fails if AWS would refuse the default encryption.
 func (c *encryptionConfiguration) Check() error {
 	if len(c.Rule) != 1 {
 		return s3error.New("MalformedXML")
 	}
 	if b := c.Rule[0].BlockedEncryptionTypes; b != nil {
 		for _, kind := range b.EncryptionType {
-			if kind != "SSE-C" && kind != "NONE" || kind == "NONE" && len(b.EncryptionType) > 1 {
+			if kind != "SSE-C" && kind != "NONE" {
+				return s3error.New("MalformedXML")
+			}
+			if kind == "NONE" && len(b.EncryptionType) > 1 {
 				return s3error.New("MalformedXML")
 			}
 		}

@@ -19,16 +19,17 @@ import (
 // getObject serves GET and HEAD. The response to HEAD has no body. If the object is replaced before
 // its bytes are read, getObject looks up the new object and checks the permissions for it.
 func getObject(r *request.Request) error {
-	const maxOverrides = 10
+	const maxAttempts = 10
 	header := r.Writer.Header()
-	head := maps.Clone(header)
+	originalHeader := maps.Clone(header)
 	for attempt := 1; ; attempt++ {
 		isReplaced, err := getVersion(r)
-		if !isReplaced || attempt == maxOverrides {
+		if !isReplaced || attempt == maxAttempts {
 			return err
 		}
+		// Remove the headers of the replaced object.
 		clear(header)
-		maps.Copy(header, head)
+		maps.Copy(header, originalHeader)
 		if err := mayRead(r); err != nil {
 			return err
 		}
@@ -135,33 +136,40 @@ func describe(r *request.Request, v *state.Version) error {
 }
 
 // parseRange parses a Range header with one range of bytes. If the header is missing or has any
-// other form, the read is of the whole object, and partial is false. If the range is outside the
+// other form, the read is of the whole object, and isPartial is false. If the range is outside the
 // object, parseRange fails with InvalidRange.
 func parseRange(value string, size int64) (offset, length int64, isPartial bool, err error) {
-	span, ok := strings.CutPrefix(value, "bytes=")
-	first, last, dash := strings.Cut(span, "-")
-	start, hasStart := rangeOffset(first)
-	end, hasEnd := rangeOffset(last)
-	unsatisfiable := s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10)).
-		WithHeader("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
-	if !ok || !dash {
+	span, hasUnit := strings.CutPrefix(value, "bytes=")
+	first, last, hasDash := strings.Cut(span, "-")
+	if !hasUnit || !hasDash {
 		return 0, size, false, nil
 	}
+	start, hasStart := rangeOffset(first)
+	end, hasEnd := rangeOffset(last)
+	unsatisfiable := func() error {
+		total := strconv.FormatInt(size, 10)
+		return s3error.New("InvalidRange", "RangeRequested", value, "ActualObjectSize", total).
+			WithHeader("Content-Range", "bytes */"+total)
+	}
+
 	// A range such as bytes=-500: the last 500 bytes.
 	if first == "" && hasEnd {
 		n := min(end, size)
 		if n == 0 {
-			return 0, 0, false, unsatisfiable
+			return 0, 0, false, unsatisfiable()
 		}
 		return size - n, n, true, nil
 	}
-	if !hasStart || last != "" && (!hasEnd || end < start) {
+
+	// A range such as bytes=500-: all but the first 500 bytes.
+	isOpen := last == ""
+	if !hasStart || !isOpen && (!hasEnd || end < start) {
 		return 0, size, false, nil
 	}
 	if start >= size {
-		return 0, 0, false, unsatisfiable
+		return 0, 0, false, unsatisfiable()
 	}
-	if last == "" || end >= size {
+	if isOpen || end >= size {
 		return start, size - start, true, nil
 	}
 	return start, end - start + 1, true, nil

@@ -36,6 +36,7 @@ func putLifecycle(r *request.Request) error {
 	})
 }
 
+// getLifecycle responds with the lifecycle rules of the bucket.
 func getLifecycle(r *request.Request) error {
 	return show("LifecycleConfiguration", func(b *state.Bucket) (any, error) {
 		if b.Lifecycle == nil {

@@ -25,6 +25,8 @@ type listRequest struct {
 
 type commonPrefix struct{ Prefix xmldoc.Text }
 
+// readListing reads the parameters that all listings of keys have. maxParameter is the name of that for the maximum
+// number of entries.
 func readListing(r *request.Request, maxParameter string) (l listRequest, err error) {
 	l = listRequest{
 		Listing:  state.Listing{Prefix: r.Query.Get("prefix"), Delimiter: r.Query.Get("delimiter")},
@@ -34,9 +36,10 @@ func readListing(r *request.Request, maxParameter string) (l listRequest, err er
 		return l, s3error.New("InvalidArgument", "ArgumentName", "encoding-type", "ArgumentValue",
 			l.encoding).WithMessage("Invalid Encoding Method specified in Request")
 	}
-	for name := range strings.SplitSeq(strings.Join(r.HTTP.Header.Values("X-Amz-Optional-Object-Attributes"), ","), ",") {
+	attributes := strings.Join(r.HTTP.Header.Values("X-Amz-Optional-Object-Attributes"), ",")
+	for name := range strings.SplitSeq(attributes, ",") {
 		switch strings.TrimSpace(name) {
-		case "":
+		case "": // no header, or an empty element
 		case "RestoreStatus":
 			l.restores = true
 			l.now = r.Server.Now()
@@ -173,6 +176,7 @@ func (o *objectList) fill(
 	return last, err
 }
 
+// entry returns the element of a listing for a version. It has no owner if owners is nil.
 func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
 	o := listedObject{
 		Key:               l.encode(v.Key),

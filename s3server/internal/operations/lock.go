@@ -66,6 +66,7 @@ type lockRule struct {
 	}
 }
 
+// getLocking returns the document with the object lock settings of a bucket: a default retention, if there is one.
 func getLocking(b *state.Bucket) (any, error) {
 	s := b.Locking
 	if s == nil {
@@ -107,6 +108,7 @@ func putLocking(r *request.Request) error {
 	})
 }
 
+// settings converts the document to settings of a bucket. It fails if AWS would refuse the document.
 func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	if c.ObjectLockEnabled != state.Enabled {
 		return nil, s3error.New("MalformedXML")
@@ -115,7 +117,9 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 		return &state.LockSettings{}, nil
 	}
 	d := c.Rule.DefaultRetention
-	if d.Mode != state.Governance && d.Mode != state.Compliance || (d.Days == nil) == (d.Years == nil) {
+	isMode := d.Mode == state.Governance || d.Mode == state.Compliance
+	hasOnePeriod := (d.Days == nil) != (d.Years == nil)
+	if !isMode || !hasOnePeriod {
 		return nil, s3error.New("MalformedXML")
 	}
 	s := &state.LockSettings{Mode: d.Mode}
@@ -184,12 +188,15 @@ func missingLocking() *s3error.Error {
 	return s3error.New("InvalidRequest").WithMessage("Bucket is missing Object Lock Configuration")
 }
 
+// lock converts the document to a lock. It fails if the retention has only a mode or only a date, or has ended. An
+// empty document is no lock.
 func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
 		return state.Lock{}, nil
 	}
+	isMode := d.Mode == state.Governance || d.Mode == state.Compliance
 	retainUntil, err := time.Parse(time.RFC3339, d.RetainUntilDate)
-	if d.Mode != state.Governance && d.Mode != state.Compliance || err != nil {
+	if err != nil || !isMode {
 		return state.Lock{}, s3error.New("MalformedXML")
 	}
 	if !retainUntil.After(now) {
@@ -214,6 +221,7 @@ func showLock(name string, f func(state.Lock) (any, error)) handler {
 	}
 }
 
+// getRetention returns the document with the retention of a version.
 func getRetention(l state.Lock) (any, error) {
 	if l.Mode == "" {
 		return nil, s3error.New("NoSuchObjectLockConfiguration")
@@ -226,6 +234,7 @@ type legalHold struct {
 	Status  string
 }
 
+// putLegalHold sets or removes the legal hold of a version.
 func putLegalHold(r *request.Request) error {
 	var doc legalHold
 	if err := r.ReadVouched(&doc); err != nil {
@@ -240,6 +249,7 @@ func putLegalHold(r *request.Request) error {
 	})
 }
 
+// getLegalHold returns the document with the legal hold of a version.
 func getLegalHold(l state.Lock) (any, error) {
 	if l.Hold == "" {
 		return nil, s3error.New("NoSuchObjectLockConfiguration")

@@ -19,6 +19,7 @@ type createUploadResult struct {
 	UploadID string `xml:"UploadId"`
 }
 
+// createUpload begins a multipart upload. The headers of the request are those of a PutObject, and apply to the object.
 func createUpload(r *request.Request) error {
 	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
@@ -60,25 +61,28 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		u.Covers = checksum.FullObject
 		return nil
 	}
-	var err error
-	if u.Kind, err = checksum.Named(name); err != nil {
+	kind, err := checksum.Named(name)
+	if err != nil {
 		return err
 	}
+	u.Kind = kind
 	u.Asked = true
+
+	// By default, the checksum is composite if the algorithm has this type.
 	u.Covers = checksumType
 	switch {
-	case checksumType == "" && u.Kind.Composite:
+	case checksumType == "" && kind.Composite:
 		u.Covers = checksum.Composite
 	case checksumType == "":
 		u.Covers = checksum.FullObject
 	case checksumType != checksum.FullObject && checksumType != checksum.Composite:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
-	isPossible := u.Kind.Composite
+	hasType := kind.Composite
 	if u.Covers == checksum.FullObject {
-		isPossible = u.Kind.Full
+		hasType = kind.Full
 	}
-	if !isPossible {
+	if !hasType {
 		return s3error.New("InvalidRequest").
 			WithMessage("The %s checksum type cannot be used with the %s checksum algorithm.", u.Covers, u.Kind.Label())
 	}
@@ -90,6 +94,7 @@ func requestedUpload(r *request.Request) (*state.Upload, error) {
 	return r.Server.Store.Upload(r.HTTP.Context(), r.Target.Bucket, r.Target.Key, r.Query.Get("uploadId"))
 }
 
+// partNumber returns the parameter partNumber. It fails unless it is a number from 1 to the maximum.
 func partNumber(r *request.Request) (int, error) {
 	value := r.Query.Get("partNumber")
 	maximum := r.Server.Limits.MaxParts
@@ -112,6 +117,7 @@ func partTarget(r *request.Request) (u *state.Upload, number int, err error) {
 	return u, number, checkPart(r, u)
 }
 
+// uploadPart stores the body as a part of an upload.
 func uploadPart(r *request.Request) error {
 	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
@@ -154,6 +160,7 @@ func uploadPart(r *request.Request) error {
 	return r.Done(http.StatusOK)
 }
 
+// abortUpload ends an upload, and removes its parts.
 func abortUpload(r *request.Request) error {
 	u, err := requestedUpload(r)
 	if err != nil {
@@ -188,6 +195,7 @@ type listedPart struct {
 	checksum.Elements
 }
 
+// listParts lists the parts of an upload, sorted by their numbers.
 func listParts(r *request.Request) error {
 	maximum, err := pageSize(r, "max-parts")
 	if err != nil {
@@ -231,10 +239,13 @@ func listParts(r *request.Request) error {
 	}
 	result.IsTruncated = hasMore && maximum > 0
 	for _, p := range parts {
-		result.Part = append(
-			result.Part,
-			listedPart{p.Number, xmldoc.Time(p.Modified), p.ETag, p.Size, checksum.ElementsOf(u.Shown(p.Sum))},
-		)
+		result.Part = append(result.Part, listedPart{
+			PartNumber:   p.Number,
+			LastModified: xmldoc.Time(p.Modified),
+			ETag:         p.ETag,
+			Size:         p.Size,
+			Elements:     checksum.ElementsOf(u.Shown(p.Sum)),
+		})
 		result.NextPartNumberMarker = p.Number
 	}
 	return r.WriteXML("ListPartsResult", result)
@@ -294,8 +305,12 @@ func listUploads(r *request.Request) error {
 				return
 			}
 			result.Upload = append(result.Upload, listedUpload{
-				l.encode(u.Key), u.ID, accounts.OwnerOf(u.Initiator), owners(&u.Object), u.Object.Properties.Class,
-				xmldoc.Time(u.Initiated),
+				Key:          l.encode(u.Key),
+				UploadID:     u.ID,
+				Initiator:    accounts.OwnerOf(u.Initiator),
+				Owner:        owners(&u.Object),
+				StorageClass: u.Object.Properties.Class,
+				Initiated:    xmldoc.Time(u.Initiated),
 			})
 			result.NextKeyMarker = l.encode(u.Key)
 			result.NextUploadIDMarker = u.ID

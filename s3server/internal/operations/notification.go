@@ -34,6 +34,7 @@ func putNotification(r *request.Request) error {
 	return err
 }
 
+// getNotification returns the notification configuration of the bucket, which is empty if there is none.
 func getNotification(b *state.Bucket) (any, error) {
 	if b.Notification == nil {
 		return notification.Configuration{}, nil

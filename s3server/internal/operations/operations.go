@@ -272,11 +272,11 @@ func chooseOperation(r *request.Request) (string, handler) {
 			break
 		}
 	}
+	// Some operations have no subresource of their own.
 	kind := r.Target.Kind()
-	if kind == "BUCKET" && r.HTTP.Method == http.MethodGet && subresource == "" {
-		if r.Query.Get("list-type") == "2" {
-			subresource = "list-type"
-		}
+	isListing := kind == "BUCKET" && r.HTTP.Method == http.MethodGet && subresource == ""
+	if isListing && r.Query.Get("list-type") == "2" {
+		subresource = "list-type"
 	}
 	if _, copying := r.HTTP.Header[copySource]; copying && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
 		switch subresource {

@@ -31,6 +31,7 @@ func putPolicy(r *request.Request) error {
 	})
 }
 
+// getPolicy responds with the policy of the bucket, as the client has sent it.
 func getPolicy(r *request.Request) error {
 	b, err := r.Bucket()
 	if err != nil {
@@ -46,11 +47,12 @@ func getPolicy(r *request.Request) error {
 // policyStatus is the XML response to the question whether the policy makes the bucket public.
 type policyStatus struct{ IsPublic bool }
 
+// policyStatusOf returns the document that says whether the bucket's policy is public, or nil if there is no policy.
 func policyStatusOf(b *state.Bucket) *policyStatus {
 	if b.Policy == nil {
 		return nil
 	}
-	return &policyStatus{b.Policy.Public()}
+	return &policyStatus{IsPublic: b.Policy.Public()}
 }
 
 type ownershipControls struct {
@@ -58,6 +60,7 @@ type ownershipControls struct {
 	Rule    []struct{ ObjectOwnership string }
 }
 
+// getOwnership returns the document with the ownership controls of the bucket.
 func getOwnership(b *state.Bucket) (any, error) {
 	if b.Ownership == "" {
 		return nil, s3error.New("OwnershipControlsNotFoundError", "BucketName", b.Name)
@@ -65,6 +68,8 @@ func getOwnership(b *state.Bucket) (any, error) {
 	return ownershipControls{Rule: []struct{ ObjectOwnership string }{{b.Ownership}}}, nil
 }
 
+// putOwnership sets who owns new objects of the bucket. It fails if ACLs would be disabled while that of the bucket
+// grants permissions to others.
 func putOwnership(r *request.Request) error {
 	var doc ownershipControls
 	if err := r.ReadXML(&doc); err != nil {

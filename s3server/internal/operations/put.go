@@ -59,8 +59,10 @@ func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 	if o.ACL, err = access.NewObjectACL(r.Server, header, o.Account, b); err != nil {
 		return nil, err
 	}
-	checked := *o
-	if err := b.LockNew(&checked, r.Server.Now()); err != nil {
+	// Check the lock now, before the body is sent. The store sets the bucket's default retention at the
+	// end, so only a copy of the object gets it here.
+	lockedCopy := *o
+	if err := b.LockNew(&lockedCopy, r.Server.Now()); err != nil {
 		return nil, err
 	}
 	if o.Encryption, err = readEncryption(r, header, b); err != nil {

@@ -154,13 +154,14 @@ func sessionTime(text string) (time.Duration, error) {
 	if text == "" {
 		return defaultSession, nil
 	}
+	shortest := int(shortestSession.Seconds())
+	longest := int(longestSession.Seconds())
 	seconds, err := strconv.Atoi(text)
-	duration := time.Duration(seconds) * time.Second
-	if err != nil || seconds > int(longestSession/time.Second) || duration < shortestSession {
+	if err != nil || seconds < shortest || seconds > longest {
 		return 0, s3error.New("ValidationError").WithMessage(
-			"DurationSeconds must be from %d to %d", int(shortestSession.Seconds()), int(longestSession.Seconds()))
+			"DurationSeconds must be from %d to %d", shortest, longest)
 	}
-	return duration, nil
+	return time.Duration(seconds) * time.Second, nil
 }
 
 type assumeRoleResponse struct {
@@ -193,6 +194,8 @@ type stsErrorResponse struct {
 	RequestID string      `xml:"RequestId"`
 }
 
+// stsError returns the document of an error in the form of STS, which says whether the sender or the receiver
+// caused it.
 func stsError(e *s3error.Error, id string) stsErrorResponse {
 	kind := "Sender"
 	if e.Status >= http.StatusInternalServerError {
@@ -207,6 +210,7 @@ func stsError(e *s3error.Error, id string) stsErrorResponse {
 	}
 }
 
+// sendSTS responds with a document.
 func sendSTS(r *request.Request, status int, document any) {
 	body, _ := xml.Marshal(document) // encoding these documents cannot fail
 	header := r.Writer.Header()

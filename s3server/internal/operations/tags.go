@@ -10,6 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
+// putTagging replaces the tags of a version. Policies may depend on the new tags, so it checks the permission after
+// reading them.
 func putTagging(r *request.Request) error {
 	var doc tagging.Document
 	if err := r.ReadVouched(&doc); err != nil {
@@ -28,6 +30,7 @@ func putTagging(r *request.Request) error {
 	})
 }
 
+// deleteTagging removes the tags of a version.
 func deleteTagging(r *request.Request) error {
 	return changeVersion(r, http.StatusNoContent, func(_ *state.Bucket, v *state.Version) error {
 		v.Object.Properties.Tags = nil
@@ -77,6 +80,7 @@ func replaceVersion(r *request.Request, f func(*state.Bucket, *state.Version) er
 	return nil
 }
 
+// getBucketTagging returns the document with the tags of the bucket.
 func getBucketTagging(b *state.Bucket) (any, error) {
 	if len(b.Tags) == 0 {
 		return nil, s3error.New("NoSuchTagSet", "BucketName", b.Name)
@@ -84,6 +88,7 @@ func getBucketTagging(b *state.Bucket) (any, error) {
 	return tagging.DocumentOf(b.Tags), nil
 }
 
+// putBucketTagging replaces the tags of the bucket.
 func putBucketTagging(r *request.Request) error {
 	var doc tagging.Document
 	if err := r.ReadVouched(&doc); err != nil {

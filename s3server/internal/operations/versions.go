@@ -99,6 +99,7 @@ func listVersions(r *request.Request) error {
 	return r.WriteXML("ListVersionsResult", result)
 }
 
+// versionEntry returns the element of a listing for a version or a delete marker.
 func (l listRequest) versionEntry(
 	v *state.Version, isLatest bool, owners func(*state.Object) accounts.Owner,
 ) listedVersion {

@@ -46,14 +46,19 @@ func serveWebsite(r *request.Request) error {
 	if key == "" || strings.HasSuffix(key, "/") {
 		r.Target.Key += string(c.IndexDocument.Suffix)
 	}
-	if err = serveDocument(r); err == nil {
+	err = serveDocument(r)
+	if err == nil {
 		return nil
 	}
 	failure := storageerror.Response(err)
 	if failure.Status < http.StatusBadRequest {
 		return failure // not modified
 	}
-	if folder := key + "/"; r.Target.Key == key && readableDocument(r, folder+string(c.IndexDocument.Suffix)) {
+
+	// The document cannot be served. Its key may be that of a folder, without the slash.
+	folder := key + "/"
+	isFolder := r.Target.Key == key && readableDocument(r, folder+string(c.IndexDocument.Suffix))
+	if isFolder {
 		r.Writer.Header().Set("Location", encodePath(folder))
 		return r.Done(http.StatusFound)
 	}
@@ -103,7 +108,8 @@ func redirect(r *request.Request, code int, protocol, host, key string) error {
 // encodePath encodes a key as the path of a URL.
 func encodePath(key string) string { return "/" + escape.Path(key) }
 
-// mayRead fails unless the caller has the permission to read the request's object.
+// mayRead fails unless the caller has the permission to read the request's object. Authorize finds the action by the
+// operation, so mayRead sets that of a read meanwhile.
 func mayRead(r *request.Request) error {
 	operation := r.Operation
 	r.Operation = "GetObject"
@@ -113,7 +119,8 @@ func mayRead(r *request.Request) error {
 	return access.Authorize(r)
 }
 
-// readableDocument reports whether an object exists and the caller may read it.
+// readableDocument reports whether an object with this key exists and the caller may read it. The permission is checked
+// for the target of the request, so readableDocument sets that key meanwhile.
 func readableDocument(r *request.Request, key string) bool {
 	requestedKey := r.Target.Key
 	r.Target.Key = key
