@@ -224,6 +224,7 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
+// compareNumbers returns a function that compares two numbers, and returns false if one of them is no number.
 func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, err := strconv.ParseFloat(value, 64)
@@ -250,6 +251,8 @@ func isDate(text string) bool {
 	return ok
 }
 
+// compareDates returns a function that compares two dates. accept gets -1, 0 or 1: the order of the value and that of
+// the policy.
 func compareDates(accept func(order int) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, ok := parseDate(value)

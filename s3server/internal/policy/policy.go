@@ -217,10 +217,13 @@ func (s *statement) check() error {
 	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return malformedPolicy("Invalid effect: %s", s.Effect)
 	}
-	if (s.Action == nil) == (s.NotAction == nil) || len(s.Action)+len(s.NotAction) == 0 {
+	// A statement has exactly one field of each pair, and the field is not an empty list.
+	hasOneAction := (s.Action == nil) != (s.NotAction == nil)
+	if !hasOneAction || len(s.Action)+len(s.NotAction) == 0 {
 		return malformedPolicy("Missing required field Action")
 	}
-	if (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0 {
+	hasOneResource := (s.Resource == nil) != (s.NotResource == nil)
+	if !hasOneResource || len(s.Resource)+len(s.NotResource) == 0 {
 		return malformedPolicy("Missing required field Resource")
 	}
 	return nil
@@ -261,6 +264,7 @@ func (s *statement) checkBucket(bucket string) error {
 		if len(actions) == 0 {
 			return malformedPolicy("Policy has invalid action")
 		}
+		// For example, s3:GetObject applies to no resource without a key.
 		if s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies) {
 			s.idle = true
 		}

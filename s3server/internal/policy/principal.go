@@ -82,8 +82,13 @@ func (p *principals) addAWS(name string) bool {
 	if len(parts) != 6 || parts[0] != "arn" {
 		return false
 	}
-	partition, service, region, account, resource := parts[1], parts[2], parts[3], parts[4], parts[5]
-	if !strings.HasPrefix(partition, "aws") || service != "iam" && service != "sts" {
+	partition := parts[1]
+	service := parts[2]
+	region := parts[3]
+	account := parts[4]
+	resource := parts[5]
+	isService := service == "iam" || service == "sts"
+	if !strings.HasPrefix(partition, "aws") || !isService {
 		return false
 	}
 	if region != "" || account == "" {
