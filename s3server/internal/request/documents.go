@@ -191,6 +191,7 @@ func (r *Request) SendDocument(contentType string, document []byte) {
 	_, _ = r.Writer.Write(document)
 }
 
+// encodeXML encodes v as an XML document whose root element has this name.
 func encodeXML(name string, v any) ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)

@@ -133,7 +133,7 @@ func LocateWebsite(r *Request) bool {
 	if !ok {
 		return false
 	}
-	r.Target = Target{bucket, strings.TrimPrefix(r.HTTP.URL.Path, "/")}
+	r.Target = Target{Bucket: bucket, Key: strings.TrimPrefix(r.HTTP.URL.Path, "/")}
 	r.Query = url.Values{}
 	return true
 }

@@ -33,10 +33,10 @@ func (r *Request) VersionID() (string, error) {
 
 // Find returns the version with this name, or the current version if the name has no id. It fails
 // if there is no such version, or if the version is a delete marker. The caller must release v even
-// if find fails.
+// if Find fails.
 func (r *Request) Find(name state.VersionName) (v *state.Version, versionID string, err error) {
 	v, versionID, err = r.LookupVersion(name)
-	// The caller of find releases the version. Remove the version from r, so that the end of the
+	// The caller of Find releases the version. Remove the version from r, so that the end of the
 	// request does not release it a second time.
 	r.lookup = versionLookup{}
 	if err == nil {
@@ -59,11 +59,10 @@ type versionLookup struct {
 // is opened only once. DeleteObjects does not use this method, because it handles several keys
 // concurrently.
 func (r *Request) LookupVersion(name state.VersionName) (v *state.Version, versionID string, err error) {
-	l := &r.lookup
-	if l.name != name {
-		r.Server.Store.Release(l.version)
+	if r.lookup.name != name {
+		r.Server.Store.Release(r.lookup.version)
 		v, versionID, err = r.Server.Store.Find(r.HTTP.Context(), name)
-		*l = versionLookup{name, v, versionID, err}
+		r.lookup = versionLookup{name: name, version: v, versionID: versionID, err: err}
 	}
-	return l.version, l.versionID, l.err
+	return r.lookup.version, r.lookup.versionID, r.lookup.err
 }
