@@ -83,6 +83,7 @@ func canonicalPath(u *url.URL) string {
 	return escape.Path(cmp.Or(path, "/"))
 }
 
+// canonicalQuery returns the query's encoded parameters, sorted, without the signature itself.
 func canonicalQuery(query url.Values) string {
 	var pairs []string
 	for name, values := range query {
