@@ -77,10 +77,10 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
-// Standard returns the encryption for a write that requests no algorithm. keyed is
-// true if the write has the header BucketKeyHeader. The header then decides whether the encryption
-// uses a bucket key. Otherwise the rule of the bucket decides.
-func (e *EncryptionRule) Standard(enc Encryption, keyed bool) Encryption {
+// Standard returns the encryption for a write that requests no algorithm: that of the bucket's rule, or ByStore if
+// the bucket has none. If the write has the header BucketKeyHeader, the header decides whether the encryption uses
+// a bucket key, and not the rule.
+func (e *EncryptionRule) Standard(enc Encryption, hasBucketKeyHeader bool) Encryption {
 	enc.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {
 		return enc
@@ -88,7 +88,7 @@ func (e *EncryptionRule) Standard(enc Encryption, keyed bool) Encryption {
 	d := e.ApplyServerSideEncryptionByDefault
 	enc.Algorithm = d.SSEAlgorithm
 	enc.KMSKey = d.KMSMasterKeyID
-	if !keyed {
+	if !hasBucketKeyHeader {
 		enc.BucketKey = e.BucketKeyEnabled && d.SSEAlgorithm == ByKMS
 	}
 	return enc

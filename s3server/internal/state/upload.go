@@ -117,8 +117,8 @@ func SumsOf(parts []*Part) []checksum.Part {
 	return sums
 }
 
-// Shown returns the checksum of a part for a response. If the client named no algorithm, it returns
-// no checksum. S3 then shows only the checksum of the whole object.
+// Shown returns the checksum of a part for a response. Asked is false if the client named no algorithm when it
+// began the upload. S3 then shows only the checksum of the whole object, so Shown returns no checksum.
 func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
 	if !u.Asked {
 		return checksum.Sum{}
