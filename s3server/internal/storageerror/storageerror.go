@@ -72,7 +72,8 @@ func codeOf(err error) string {
 	if errors.Is(err, fs.ErrClosed) {
 		return "NoSuchBucket"
 	}
-	code, ok := driverCodes[storage.CodeOf(err)]
+	code, isKnown := driverCodes[storage.CodeOf(err)]
+	// Another code would tell the client that the store did not apply the change.
 	if errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket" {
 		return "InternalError"
 	}
@@ -83,7 +84,7 @@ func codeOf(err error) string {
 	if _, isSystem := systemCause(err); isSystem && code == "AccessDenied" {
 		return "AllAccessDisabled"
 	}
-	if !ok {
+	if !isKnown {
 		return "InternalError"
 	}
 	return code
@@ -103,9 +104,13 @@ func driverMessage(err error) string {
 		return string(storage.CodeOf(err)) + ": " + cause
 	}
 	e, ok := errors.AsType[*storage.Error](err)
-	if !ok || e.Status != 0 || e.Code != storage.InvalidArgument && e.Code != storage.Unsupported {
+	if !ok || e.Status != 0 { // a status means that a service has written the text
 		return ""
 	}
+	if e.Code != storage.InvalidArgument && e.Code != storage.Unsupported {
+		return ""
+	}
+
 	text := string(e.Code)
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
