@@ -39,7 +39,7 @@ func ReadHeader(value string) ([]Tag, error) {
 	var tags []Tag
 	for key, values := range query {
 		for _, v := range values {
-			tags = append(tags, Tag{key, v})
+			tags = append(tags, Tag{Key: key, Value: v})
 		}
 	}
 	return tags, Check(tags)
@@ -85,11 +85,14 @@ func printable(s string) string {
 	}, s)
 }
 
+// validTag reports whether text can be a key or a value of a tag. It may have letters, numbers, separators and
+// _.:/=+-@. limit is the maximum length in UTF-16 code units.
 func validTag(text string, limit int) bool {
-	return len(utf16.Encode([]rune(text))) <= limit && strings.IndexFunc(text, func(c rune) bool {
+	isForbidden := func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) &&
 			!strings.ContainsRune("_.:/=+-@", c)
-	}) < 0
+	}
+	return len(utf16.Encode([]rune(text))) <= limit && !strings.ContainsFunc(text, isForbidden)
 }
 
 // Map converts tags to a map from keys to values.
@@ -119,7 +122,7 @@ func Of(elements []Element) ([]Tag, error) {
 		if e.Key == nil || e.Value == nil {
 			return nil, s3error.New("MalformedXML")
 		}
-		tags = append(tags, Tag{string(*e.Key), string(*e.Value)})
+		tags = append(tags, Tag{Key: string(*e.Key), Value: string(*e.Value)})
 	}
 	return tags, nil
 }
@@ -147,7 +150,7 @@ func DocumentOf(tags []Tag) *Document {
 	for _, t := range tags {
 		key := xmldoc.Text(t.Key)
 		value := xmldoc.Text(t.Value)
-		d.TagSet.Tag = append(d.TagSet.Tag, Element{&key, &value})
+		d.TagSet.Tag = append(d.TagSet.Tag, Element{Key: &key, Value: &value})
 	}
 	return d
 }
