@@ -119,6 +119,7 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	return true
 }
 
+// post makes one attempt to send an event. It fails if the receiver does not accept the event.
 func (w *Webhook) post(ctx context.Context, body []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
@@ -131,7 +132,8 @@ func (w *Webhook) post(ctx context.Context, body []byte) error {
 	}
 	defer response.Body.Close()
 	// Read the response, although its content does not matter.
-	_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
+	const maxResponse = 64 << 10
+	_, _ = io.CopyN(io.Discard, response.Body, maxResponse)
 	if response.StatusCode >= 300 {
 		return fmt.Errorf("the webhook answered %s", response.Status)
 	}
