@@ -51,6 +51,7 @@ func (c *Configuration) Check() error {
 		}
 		return checkProtocol(target.Protocol)
 	}
+
 	if c.IndexDocument == nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "IndexDocument", "ArgumentValue", "null").
 			WithMessage("A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
@@ -62,10 +63,10 @@ func (c *Configuration) Check() error {
 	if c.ErrorDocument != nil && c.ErrorDocument.Key == "" {
 		return s3error.New("MalformedXML")
 	}
-	const maxRules = 50
 	if c.RoutingRules != nil && len(c.RoutingRules.RoutingRule) == 0 {
 		return s3error.New("MalformedXML")
 	}
+	const maxRules = 50
 	if n := len(c.rules()); n > maxRules {
 		return s3error.New("InvalidRequest").WithMessage(
 			"%d routing rules provided, the number of routing rules in a website configuration is limited to %d.", n,
@@ -88,6 +89,7 @@ func (c *Configuration) rules() []RoutingRule {
 	return c.RoutingRules.RoutingRule
 }
 
+// checkProtocol fails if a redirect's protocol is neither http nor https. "" means the protocol of the request.
 func checkProtocol(protocol string) error {
 	if protocol != "" && protocol != "http" && protocol != "https" {
 		return s3error.New("InvalidRequest").WithMessage(
@@ -97,6 +99,7 @@ func checkProtocol(protocol string) error {
 	return nil
 }
 
+// check fails if AWS would refuse the rule.
 func (r *RoutingRule) check() error {
 	if c := r.Condition; c != nil {
 		if c.KeyPrefixEquals == nil && c.HTTPErrorCodeReturnedEquals == "" {
@@ -127,15 +130,18 @@ func isCodeBetween(code string, minimum, limit int) bool {
 // matches reports whether the rule redirects a request for a key. status is the status of the error
 // that the request has caused. Before the object is looked up, it is 0.
 func (r *RoutingRule) matches(key string, status int) bool {
+	if r.Condition == nil {
+		return status == 0
+	}
 	code := ""
 	if status != 0 {
 		code = strconv.Itoa(status)
 	}
-	if r.Condition == nil {
-		return status == 0
+	if r.Condition.HTTPErrorCodeReturnedEquals != code {
+		return false
 	}
 	prefix := r.Condition.KeyPrefixEquals
-	return r.Condition.HTTPErrorCodeReturnedEquals == code && (prefix == nil || strings.HasPrefix(key, string(*prefix)))
+	return prefix == nil || strings.HasPrefix(key, string(*prefix))
 }
 
 // Target returns the key to which the rule redirects a request for this key.
