@@ -13,7 +13,7 @@ import (
 // because HEAD reveals less. A signature for HEAD is not valid for GET. An invalid signature is
 // refused even if the object is public.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
-	// These slices are shared by all requests.
+	// All requests share the slices of the options, so append to copies.
 	opts := h.options.object
 	opts.headers = slices.Clone(opts.headers)
 	opts.downloads = slices.Clone(opts.downloads)
