@@ -73,6 +73,7 @@ var statuses = map[storage.Code]int{
 	storage.DeadlineExceeded:   http.StatusGatewayTimeout,
 }
 
+// statusOf returns the HTTP status for a code of the library.
 func statusOf(code storage.Code) int {
 	if status, ok := statuses[code]; ok {
 		return status

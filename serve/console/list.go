@@ -173,6 +173,7 @@ func (h *Handler) viewWithThumbnail(r *http.Request, q url.Values, e storage.Lis
 	return view
 }
 
+// viewOf returns what the page shows of an entry of a listing.
 func viewOf(e storage.ListEntry) entryView {
 	return entryView{
 		Key:      e.Key,
@@ -225,7 +226,7 @@ func (h *Handler) list(r *http.Request) (any, error) {
 			listed.Entries = append(listed.Entries, h.viewWithThumbnail(r, q, entry))
 		}
 
-		// A store may return fewer entries than requested.
+		// A store may return fewer entries than requested. Then ask for the next page, too.
 		listed.Next = page.Token
 		if listed.Next == "" || len(listed.Entries) >= limit {
 			return listed, nil

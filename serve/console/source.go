@@ -35,6 +35,7 @@ func (o oneBucket) Buckets(context.Context) iter.Seq2[storage.BucketInfo, error]
 	}
 }
 
+// Bucket returns the only bucket, or BucketNotFound for any other name.
 func (o oneBucket) Bucket(_ context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
 	if name != o.info.Name {
 		return nil, storage.BucketInfo{}, storage.BucketNotFound
@@ -69,6 +70,7 @@ func (a *account) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 	return a.service.Buckets(ctx)
 }
 
+// Bucket returns a bucket of the account. It keeps opened buckets, so that a later call needs no request.
 func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	known, ok := a.buckets[name]

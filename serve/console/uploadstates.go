@@ -33,6 +33,7 @@ type memoryState struct {
 // maxStates is the largest number of uploads at the same time.
 const maxStates = 10_000
 
+// State returns a copy of the state with this key, and its revision.
 func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -47,6 +48,8 @@ func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, e
 	return slices.Clone(state.text), state.revision, nil
 }
 
+// SetState stores a state, and returns its new revision. The stored state must have the given revision, which is ""
+// for a new state.
 func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, revision string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -75,6 +78,7 @@ func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, re
 	return newRevision, nil
 }
 
+// RemoveState removes the state with this key if it still has the given revision.
 func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -88,6 +92,8 @@ func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) er
 	return nil
 }
 
+// ListStates returns at most limit states whose keys come after startAfter. If more follow, next is the key of the
+// last returned one.
 func (s *memoryStates) ListStates(
 	ctx context.Context, startAfter string, limit int,
 ) (found []uploads.ListedState, next string, err error) {

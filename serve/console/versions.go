@@ -153,6 +153,7 @@ func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []s
 	return nil
 }
 
+// removedView returns what the page shows of a removed object: its newest version that still exists.
 func removedView(v storage.VersionEntry) entryView {
 	view := viewOf(v.ListEntry)
 	view.Version = v.Version
