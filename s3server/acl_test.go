@@ -3,6 +3,7 @@ package s3server_test
 import (
 	"bytes"
 	"mime/multipart"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,16 +21,19 @@ const (
 	logURI       = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 )
 
-// startWithACLs is a lenient server of two accounts, whose canonical ids it returns. Its bucket has access control lists.
+// startWithACLs starts a lenient server with the two accounts of twoAccounts, and returns their canonical ids. Its
+// bucket has access control lists.
 func startWithACLs(t *testing.T) (s *store, myID, otherID string) {
 	s = startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
-	for client, id := range map[*s3.Client]*string{s.Client: &myID, s.clientOf(others): &otherID} {
-		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
-		require.NoError(t, err)
-		*id = *list.Owner.ID
-	}
-	return s, myID, otherID
+	return s, canonicalID(t, s.Client), canonicalID(t, s.clientOf(others))
+}
+
+// canonicalID returns the id of the client's account as ACLs name it.
+func canonicalID(t *testing.T, client *s3.Client) string {
+	list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	return *list.Owner.ID
 }
 
 // shown returns grants as "grantee permission".
@@ -63,68 +67,81 @@ func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []stri
 // The ACL of a bucket decides which accounts may use the bucket.
 func TestACLOfBucketDecides(t *testing.T) {
 	const (
-		list     = "GET /photos?list-type=2"
-		put      = "PUT /photos/new"
-		remove   = "DELETE /photos/k"
-		readList = "GET /photos?acl"
-		setList  = "PUT /photos?acl"
+		list   = "GET /photos?list-type=2"
+		put    = "PUT /photos/new"
+		remove = "DELETE /photos/k"
+		getACL = "GET /photos?acl"
+		putACL = "PUT /photos?acl"
 	)
 	s, _, otherID := startWithACLs(t)
-	grant := func(permission string) map[string]string {
-		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
-	}
-	canned := func(name string) map[string]string { return map[string]string{"X-Amz-Acl": name} }
+	otherAccount := `id="` + otherID + `"`
 
-	tests := map[string]struct {
-		header           map[string]string
-		nobodys, another string // what may be done, of "lprgs"
+	tests := []struct {
+		name        string
+		header      map[string]string // of the request that sets the ACL
+		anonymously []string          // what may be done without a signature
+		other       []string          // what the other account may do
 	}{
-		"private":            {header: canned("private"), nobodys: "", another: ""},
-		"public-read":        {header: canned("public-read"), nobodys: "l", another: "l"},
-		"public-read-write":  {header: canned("public-read-write"), nobodys: "lpr", another: "lpr"},
-		"authenticated-read": {header: canned("authenticated-read"), nobodys: "", another: "l"},
-		"log-delivery-write": {header: canned("log-delivery-write"), nobodys: "", another: ""},
-		"READ":               {header: grant("Read"), nobodys: "", another: "l"},
-		"WRITE":              {header: grant("Write"), nobodys: "", another: "pr"},
-		"READ_ACP":           {header: grant("Read-Acp"), nobodys: "", another: "g"},
-		"WRITE_ACP":          {header: grant("Write-Acp"), nobodys: "", another: "s"},
-		"FULL_CONTROL":       {header: grant("Full-Control"), nobodys: "", another: "lprgs"},
-		"READ for a group": {
-			header:  map[string]string{"X-Amz-Grant-Read": "uri=" + signersURI},
-			nobodys: "",
-			another: "l",
+		{name: "private", header: canned("private")},
+		{
+			name:        "public-read",
+			header:      canned("public-read"),
+			anonymously: []string{list},
+			other:       []string{list},
 		},
-		"READ_ACP for everyone": {
-			header:  map[string]string{"X-Amz-Grant-Read-Acp": "uri=" + everybodyURI},
-			nobodys: "g",
-			another: "g",
+		{
+			name:        "public-read-write",
+			header:      canned("public-read-write"),
+			anonymously: []string{list, put, remove},
+			other:       []string{list, put, remove},
 		},
-		"two grants": {
+		{name: "authenticated-read", header: canned("authenticated-read"), other: []string{list}},
+		{name: "log-delivery-write", header: canned("log-delivery-write")},
+		{name: "READ", header: granted("Read", otherAccount), other: []string{list}},
+		{name: "WRITE", header: granted("Write", otherAccount), other: []string{put, remove}},
+		{name: "READ_ACP", header: granted("Read-Acp", otherAccount), other: []string{getACL}},
+		{name: "WRITE_ACP", header: granted("Write-Acp", otherAccount), other: []string{putACL}},
+		{
+			name:   "FULL_CONTROL",
+			header: granted("Full-Control", otherAccount),
+			other:  []string{list, put, remove, getACL, putACL},
+		},
+		{name: "READ for a group", header: granted("Read", "uri="+signersURI), other: []string{list}},
+		{
+			name:        "READ_ACP for everyone",
+			header:      granted("Read-Acp", "uri="+everybodyURI),
+			anonymously: []string{getACL},
+			other:       []string{getACL},
+		},
+		{
+			name: "two grants",
 			header: map[string]string{
 				"X-Amz-Grant-Read":  "uri=" + everybodyURI + ", id=" + otherID,
 				"X-Amz-Grant-Write": "id=" + otherID,
 			},
-			nobodys: "l",
-			another: "lpr",
+			anonymously: []string{list},
+			other:       []string{list, put, remove},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			for i, operation := range []string{list, put, remove, readList, setList} {
-				for as, allowed := range map[int]string{nobody: tt.nobodys, others: tt.another} {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for signer, allowed := range map[int][]string{nobody: tt.anonymously, others: tt.other} {
+				for _, operation := range []string{list, put, remove, getACL, putACL} {
 					s.put(t, "k", "content")
 					response, body := s.sendAs(t, mine, "PUT", "/photos?acl", "", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
 
 					method, path, _ := strings.Cut(operation, " ")
 					header := map[string]string{}
-					if operation == setList {
-						header["X-Amz-Acl"] = "private"
+					if operation == putACL {
+						header = canned("private")
 					}
-					response, body = s.sendAs(t, as, method, path, "", header)
-					may := strings.Contains(allowed, "lprgs"[i:i+1])
-					require.Equal(t, may, response.StatusCode < 300, "%s by %d: %s", operation, as, body)
-					require.True(t, may || response.StatusCode == 403, body)
+					response, body = s.sendAs(t, signer, method, path, "", header)
+					if slices.Contains(allowed, operation) {
+						require.Less(t, response.StatusCode, 300, "%s by %d: %s", operation, signer, body)
+					} else {
+						require.Equal(t, 403, response.StatusCode, "%s by %d: %s", operation, signer, body)
+					}
 
 					response, _ = s.sendAs(t, mine, "GET", "/photos?acl", "", nil)
 					require.Equal(t, 200, response.StatusCode, "the owner may always")
@@ -134,51 +151,67 @@ func TestACLOfBucketDecides(t *testing.T) {
 	}
 }
 
+// canned returns the header that sets a canned ACL.
+func canned(acl string) map[string]string {
+	return map[string]string{"X-Amz-Acl": acl}
+}
+
+// granted returns the header that grants a permission, such as "Read-Acp".
+func granted(permission, grantee string) map[string]string {
+	return map[string]string{"X-Amz-Grant-" + permission: grantee}
+}
+
 // The ACL of an object decides which accounts may use the object.
 func TestACLOfObjectDecides(t *testing.T) {
 	const (
-		get      = "GET /photos/k"
-		head     = "HEAD /photos/k"
-		put      = "PUT /photos/k"
-		readList = "GET /photos/k?acl"
-		setList  = "PUT /photos/k?acl"
+		get    = "GET /photos/k"
+		head   = "HEAD /photos/k"
+		put    = "PUT /photos/k"
+		getACL = "GET /photos/k?acl"
+		putACL = "PUT /photos/k?acl"
 	)
 	s, _, otherID := startWithACLs(t)
-	grant := func(permission string) map[string]string {
-		return map[string]string{"X-Amz-Grant-" + permission: `id="` + otherID + `"`}
-	}
-	canned := func(name string) map[string]string { return map[string]string{"X-Amz-Acl": name} }
+	otherAccount := `id="` + otherID + `"`
+	read := []string{get, head}
 
-	tests := map[string]struct {
-		header           map[string]string
-		nobodys, another string // what may be done, of "ghprs"
+	tests := []struct {
+		name        string
+		header      map[string]string // of the request that puts the object
+		anonymously []string          // what may be done without a signature
+		other       []string          // what the other account may do
 	}{
-		"private":                   {header: canned("private"), nobodys: "", another: ""},
-		"public-read":               {header: canned("public-read"), nobodys: "gh", another: "gh"},
-		"public-read-write":         {header: canned("public-read-write"), nobodys: "gh", another: "gh"},
-		"authenticated-read":        {header: canned("authenticated-read"), nobodys: "", another: "gh"},
-		"bucket-owner-read":         {header: canned("bucket-owner-read"), nobodys: "", another: ""},
-		"bucket-owner-full-control": {header: canned("bucket-owner-full-control"), nobodys: "", another: ""},
-		"READ":                      {header: grant("Read"), nobodys: "", another: "gh"},
-		"WRITE":                     {header: grant("Write"), nobodys: "", another: ""},
-		"READ_ACP":                  {header: grant("Read-Acp"), nobodys: "", another: "r"},
-		"WRITE_ACP":                 {header: grant("Write-Acp"), nobodys: "", another: "s"},
-		"FULL_CONTROL":              {header: grant("Full-Control"), nobodys: "", another: "ghrs"},
+		{name: "private", header: canned("private")},
+		{name: "public-read", header: canned("public-read"), anonymously: read, other: read},
+		{name: "public-read-write", header: canned("public-read-write"), anonymously: read, other: read},
+		{name: "authenticated-read", header: canned("authenticated-read"), other: read},
+		{name: "bucket-owner-read", header: canned("bucket-owner-read")},
+		{name: "bucket-owner-full-control", header: canned("bucket-owner-full-control")},
+		{name: "READ", header: granted("Read", otherAccount), other: read},
+		{name: "WRITE", header: granted("Write", otherAccount)},
+		{name: "READ_ACP", header: granted("Read-Acp", otherAccount), other: []string{getACL}},
+		{name: "WRITE_ACP", header: granted("Write-Acp", otherAccount), other: []string{putACL}},
+		{
+			name:   "FULL_CONTROL",
+			header: granted("Full-Control", otherAccount),
+			other:  []string{get, head, getACL, putACL},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			for i, operation := range []string{get, head, put, readList, setList} {
-				for as, allowed := range map[int]string{nobody: tt.nobodys, others: tt.another} {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for signer, allowed := range map[int][]string{nobody: tt.anonymously, others: tt.other} {
+				for _, operation := range []string{get, head, put, getACL, putACL} {
 					response, body := s.sendAs(t, mine, "PUT", "/photos/k", "content", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
+
 					method, path, _ := strings.Cut(operation, " ")
 					header := map[string]string{}
-					if operation == setList {
-						header["X-Amz-Acl"] = "private"
+					if operation == putACL {
+						header = canned("private")
 					}
-					response, body = s.sendAs(t, as, method, path, "", header)
-					may := strings.Contains(allowed, "ghprs"[i:i+1])
-					require.Equal(t, may, response.StatusCode < 300, "%s by %d: %s", operation, as, body)
+					response, body = s.sendAs(t, signer, method, path, "", header)
+					succeeds := response.StatusCode < 300
+					require.Equal(t, slices.Contains(allowed, operation), succeeds,
+						"%s by %d: %s", operation, signer, body)
 				}
 			}
 			require.Equal(t, "content", s.get(t, "k"))
@@ -191,17 +224,27 @@ func TestACLIsShown(t *testing.T) {
 	s, myID, otherID := startWithACLs(t)
 	mineFull := myID + " FULL_CONTROL"
 
-	for acl, grants := range map[types.BucketCannedACL][]string{
-		"private":            {mineFull},
-		"public-read":        {everybodyURI + " READ", mineFull},
-		"public-read-write":  {everybodyURI + " READ", everybodyURI + " WRITE", mineFull},
-		"authenticated-read": {signersURI + " READ", mineFull},
-		"log-delivery-write": {logURI + " WRITE", logURI + " READ_ACP", mineFull},
-		"bucket-owner-read":  {mineFull},
-	} {
-		_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: acl})
+	tests := []struct {
+		acl    types.BucketCannedACL
+		grants []string
+	}{
+		{acl: "private", grants: []string{mineFull}},
+		{acl: "public-read", grants: []string{everybodyURI + " READ", mineFull}},
+		{
+			acl:    "public-read-write",
+			grants: []string{everybodyURI + " READ", everybodyURI + " WRITE", mineFull},
+		},
+		{acl: "authenticated-read", grants: []string{signersURI + " READ", mineFull}},
+		{
+			acl:    "log-delivery-write",
+			grants: []string{logURI + " WRITE", logURI + " READ_ACP", mineFull},
+		},
+		{acl: "bucket-owner-read", grants: []string{mineFull}},
+	}
+	for _, tt := range tests {
+		_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: tt.acl})
 		require.NoError(t, err)
-		require.Equal(t, grants, s.bucketGrants(t), acl)
+		require.Equal(t, tt.grants, s.bucketGrants(t), tt.acl)
 	}
 
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
@@ -312,16 +355,20 @@ func TestACLInDocument(t *testing.T) {
 		},
 		Permission: "READ",
 	}
-	for code, policy := range map[string]*types.AccessControlPolicy{
-		"AccessDenied":                    document(otherID),
-		"InvalidArgument":                 document(myID, user("_foo", "READ")),
-		"UnresolvableGrantByEmailAddress": document(myID, email),
-		"MalformedACLError":               document(myID, user(myID, "FLY")),
-	} {
-		requireFailure(t, put(s.Client, policy), map[bool]int{
+	tests := []struct {
+		code   string
+		policy *types.AccessControlPolicy
+	}{
+		{code: "AccessDenied", policy: document(otherID)},
+		{code: "InvalidArgument", policy: document(myID, user("_foo", "READ"))},
+		{code: "UnresolvableGrantByEmailAddress", policy: document(myID, email)},
+		{code: "MalformedACLError", policy: document(myID, user(myID, "FLY"))},
+	}
+	for _, tt := range tests {
+		requireFailure(t, put(s.Client, tt.policy), map[bool]int{
 			true:  403,
 			false: 400,
-		}[code == "AccessDenied"], code)
+		}[tt.code == "AccessDenied"], tt.code)
 	}
 	requireFailure(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))),
 		400, "InvalidArgument")
@@ -341,85 +388,101 @@ func TestACLRefused(t *testing.T) {
 	s.put(t, "k", "content")
 	document := "<AccessControlPolicy><Owner><ID>x</ID></Owner><AccessControlList/></AccessControlPolicy>"
 
-	tests := map[string]struct {
+	tests := []struct {
+		name       string
 		path, body string
 		header     map[string]string
 		status     int
 		code       string
 	}{
-		"nothing":                {path: "/photos?acl", status: 400, code: "MissingSecurityHeader"},
-		"nothing, for an object": {path: "/photos/k?acl", status: 400, code: "MissingSecurityHeader"},
-		"a header and a document": {
+		{name: "nothing", path: "/photos?acl", status: 400, code: "MissingSecurityHeader"},
+		{
+			name:   "nothing, for an object",
+			path:   "/photos/k?acl",
+			status: 400,
+			code:   "MissingSecurityHeader",
+		},
+		{
+			name:   "a header and a document",
 			path:   "/photos?acl",
 			body:   document,
 			header: map[string]string{"X-Amz-Acl": "private"},
 			status: 400,
 			code:   "UnexpectedContent",
 		},
-		"a canned list and a grant": {
+		{
+			name:   "a canned list and a grant",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID},
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"an unknown canned list": {
+		{
+			name:   "an unknown canned list",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "mine"},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a list of buckets": {
+		{
+			name:   "a list of buckets",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "log-delivery-write"},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a list that is not here": {
+		{
+			name:   "a list that is not here",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "aws-exec-read"},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a grant to nobody": {
+		{
+			name:   "a grant to nobody",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Grant-Read": "everyone"},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a grant to an unknown id": {
+		{
+			name:   "a grant to an unknown id",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Grant-Read": "id=1"},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a grant by email": {
+		{
+			name:   "a grant by email",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Grant-Read": "emailAddress=a@b.c"},
 			status: 400,
 			code:   "UnresolvableGrantByEmailAddress",
 		},
-		"a document of other XML": {
+		{
+			name:   "a document of other XML",
 			path:   "/photos?acl",
 			body:   "<Tagging/>",
 			status: 400,
 			code:   "MalformedACLError",
 		},
-		"a document without owner": {
+		{
+			name:   "a document without owner",
 			path:   "/photos?acl",
 			body:   "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>",
 			status: 400,
 			code:   "MalformedACLError",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.sendAs(t, mine, "PUT", tt.path, tt.body, tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code)
@@ -511,15 +574,6 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 		input.ACL = types.ObjectCannedACLPublicRead
 		return input
 	}
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
-		Bucket: aws.String(bucket),
-		ACL:    "public-read",
-	})
-	require.NoError(t, err)
-	_, err = s.PutObject(t.Context(), public("old"))
-	require.NoError(t, err)
-
-	require.Equal(t, 200, getAnonymously(s, t, "old"))
 	block := func(b types.PublicAccessBlockConfiguration) {
 		_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
 			Bucket:                         aws.String(bucket),
@@ -527,6 +581,17 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
+	// Without a block, the bucket and an object become public.
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket: aws.String(bucket),
+		ACL:    "public-read",
+	})
+	require.NoError(t, err)
+	_, err = s.PutObject(t.Context(), public("old"))
+	require.NoError(t, err)
+	require.Equal(t, 200, getAnonymously(s, t, "old"))
+
+	// BlockPublicAcls refuses new public ACLs, for everyone or for all accounts. The old ones stay.
 	block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
 	require.Equal(t, 200, getAnonymously(s, t, "old"))
 
@@ -537,50 +602,59 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	_, err = s.PutObject(t.Context(), input)
 	requireFailure(t, err, 403, "AccessDenied")
 
-	input = putInput("new", "content")
-	input.GrantRead = aws.String("id=" + otherID)
-	_, err = s.PutObject(t.Context(), input)
-	require.NoError(t, err)
 	_, err = s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    "authenticated-read",
 	})
 	requireFailure(t, err, 403, "AccessDenied")
 
+	// A grant to one account is not public.
+	input = putInput("new", "content")
+	input.GrantRead = aws.String("id=" + otherID)
+	_, err = s.PutObject(t.Context(), input)
+	require.NoError(t, err)
+
+	// IgnorePublicAcls accepts public ACLs, which have no effect.
 	block(types.PublicAccessBlockConfiguration{IgnorePublicAcls: aws.Bool(true)})
 	_, err = s.PutObject(t.Context(), public("newer"))
 	require.NoError(t, err)
-	for path, status := range map[string]int{
-		"/photos/old":         403,
-		"/photos/newer":       403,
-		"/photos?list-type=2": 403,
-		"/photos/new":         200,
-	} {
-		response, _ := s.sendAs(t, others, "GET", path, "", nil)
-		require.Equal(t, status, response.StatusCode, path)
+	tests := []struct {
+		path   string
+		status int
+	}{
+		{path: "/photos/old", status: 403},
+		{path: "/photos/newer", status: 403},
+		{path: "/photos?list-type=2", status: 403},
+		{path: "/photos/new", status: 200},
+	}
+	for _, tt := range tests {
+		response, _ := s.sendAs(t, others, "GET", tt.path, "", nil)
+		require.Equal(t, tt.status, response.StatusCode, tt.path)
 	}
 }
 
 // If a bucket's owner creates the bucket again, its public access block and ownership controls still apply.
 func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		block     bool
 		ownership types.ObjectOwnership
 		code      string
 	}{
-		"a blocked public list": {
+		{
+			name:      "a blocked public list",
 			block:     true,
 			ownership: types.ObjectOwnershipObjectWriter,
 			code:      "InvalidBucketAclWithBlockPublicAccessError",
 		},
-		"no lists": {
-			block:     false,
+		{
+			name:      "no lists",
 			ownership: types.ObjectOwnershipBucketOwnerEnforced,
 			code:      "InvalidBucketAclWithObjectOwnership",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{})
 			_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
 				Bucket:                         aws.String(bucket),
@@ -625,9 +699,11 @@ func TestCreateBucketWithACL(t *testing.T) {
 
 	_, err = s.clientOf(others).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
+
+	// If the owner creates the bucket again, its ACL is reset.
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
-	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants(), "creating it again resets its list")
+	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants())
 
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("newer"),
@@ -680,20 +756,25 @@ func TestPolicyMakesDropBox(t *testing.T) {
 			if ownership != "" {
 				s.own(t, ownership)
 			}
-			require.NoError(t,
-				s.setPolicy(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
+			require.NoError(t, s.setPolicy(
+				`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
 
 			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
 			require.Equal(t, 200, response.StatusCode, body)
-			for _, as := range []int{nobody, others} {
-				for _, request := range []string{"GET /photos/k", "HEAD /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"} {
-					method, path, _ := strings.Cut(request, " ")
-					header := map[string]string{}
-					if method == "PUT" {
-						header["X-Amz-Acl"] = "public-read"
-					}
-					response, _ = s.sendAs(t, as, method, path, "", header)
-					require.Equal(t, 403, response.StatusCode, "%s by %d", request, as)
+
+			requests := []struct {
+				method, path string
+				header       map[string]string
+			}{
+				{method: "GET", path: "/photos/k"},
+				{method: "HEAD", path: "/photos/k"},
+				{method: "GET", path: "/photos/k?acl"},
+				{method: "PUT", path: "/photos/k?acl", header: canned("public-read")},
+			}
+			for _, signer := range []int{nobody, others} {
+				for _, r := range requests {
+					response, _ = s.sendAs(t, signer, r.method, r.path, "", r.header)
+					require.Equal(t, 403, response.StatusCode, "%s %s by %d", r.method, r.path, signer)
 				}
 			}
 			require.Equal(t, "content", s.get(t, "k"))

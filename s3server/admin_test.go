@@ -19,18 +19,21 @@ import (
 
 const adminToken = "a-token"
 
-// administer sends a request to the admin API.
-func (s *store) administer(t *testing.T, method, path, body string) (status int, response string) {
+// administer sends a request to the admin API, and returns the status and the body of the response.
+func (s *store) administer(t *testing.T, method, path, body string) (status int, text string) {
 	t.Helper()
-	answer, text := s.send(t, method, s.server.URL+"/_admin/"+path, strings.NewReader(body), http.Header{
+	url := s.server.URL + "/_admin/" + path
+	response, text := s.send(t, method, url, strings.NewReader(body), http.Header{
 		"Authorization": {"Bearer " + adminToken},
 	})
-	return answer.StatusCode, strings.TrimSpace(text)
+	return response.StatusCode, strings.TrimSpace(text)
 }
 
-// The admin API serves each request.
+// The admin API adds, lists and removes faults, and lists and forgets the requests of clients.
 func TestAdminAPI(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
+
+	// Add two faults.
 	status, text := s.administer(t, "GET", "faults", "")
 	require.Equal(t, 200, status)
 	require.JSONEq(t, `{"faults":[]}`, text)
@@ -44,6 +47,7 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":2}`, text)
 
+	// The first applies to one of two requests.
 	_, err := s.PutObject(t.Context(), putInput("tmp/a/b", "x"))
 	requireFailure(t, err, 503, "SlowDown")
 	_, err = s.PutObject(t.Context(), putInput("other", "x"))
@@ -54,6 +58,7 @@ func TestAdminAPI(t *testing.T) {
 		{"id":1,"applied":1,"fault":{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}},
 		{"id":2,"applied":0,"fault":{"operation":"GetObject","cutAfter":0,"latency":"1ms"}}]}`, text)
 
+	// The record has both requests, without their secrets.
 	status, text = s.administer(t, "GET", "requests", "")
 	require.Equal(t, 200, status)
 	require.NotContains(t, text, "Authorization")
@@ -77,9 +82,11 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, 204, status)
 	require.Zero(t, s.server.Count(""))
 
+	// Without a fault, a request succeeds.
 	status, _ = s.administer(t, "DELETE", "faults/1", "")
 	require.Equal(t, 204, status)
 	s.put(t, "tmp/a/b", "x")
+
 	status, _ = s.administer(t, "DELETE", "faults", "")
 	require.Equal(t, 204, status)
 	require.Equal(t, "x", s.get(t, "tmp/a/b"))
@@ -104,88 +111,99 @@ func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 // The admin API refuses malformed requests.
 func TestAdminAPIRefuses(t *testing.T) {
 	s := start(t, s3server.Config{AdminToken: adminToken})
-	tests := map[string]struct {
+	tests := []struct {
+		name               string
 		method, path, body string
 		status             int
 		text               string
 	}{
-		"an unknown field": {
+		{
+			name:   "an unknown field",
 			method: "POST",
 			path:   "faults",
 			body:   `{"eror":"SlowDown"}`,
 			status: 400,
 			text:   `unknown field`,
 		},
-		"no JSON": {
+		{
+			name:   "no JSON",
 			method: "POST",
 			path:   "faults",
 			body:   `SlowDown`,
 			status: 400,
 			text:   "invalid character",
 		},
-		"two documents": {
+		{
+			name:   "two documents",
 			method: "POST",
 			path:   "faults",
 			body:   `{"error":"SlowDown"}{}`,
 			status: 400,
 			text:   "invalid character",
 		},
-		"a fault of nothing": {
+		{
+			name:   "a fault of nothing",
 			method: "POST",
 			path:   "faults",
 			body:   `{"operation":"PutObject"}`,
 			status: 400,
 			text:   "must do something",
 		},
-		"an unknown code": {
+		{
+			name:   "an unknown code",
 			method: "POST",
 			path:   "faults",
 			body:   `{"error":"Slow"}`,
 			status: 400,
 			text:   `error must be a known code, or status must be set: \"Slow\"`,
 		},
-		"an unknown status": {
+		{
+			name:   "an unknown status",
 			method: "POST",
 			path:   "faults",
 			body:   `{"status":99}`,
 			status: 400,
 			text:   "from 200 to 599",
 		},
-		"a wrong duration": {
+		{
+			name:   "a wrong duration",
 			method: "POST",
 			path:   "faults",
 			body:   `{"latency":"1 fortnight"}`,
 			status: 400,
 			text:   "duration",
 		},
-		"a number as duration": {
+		{
+			name:   "a number as duration",
 			method: "POST",
 			path:   "faults",
 			body:   `{"latency":5}`,
 			status: 400,
 			text:   "jsonDuration",
 		},
-		"a negative number": {
+		{
+			name:   "a negative number",
 			method: "POST",
 			path:   "faults",
 			body:   `{"error":"SlowDown","times":-1}`,
 			status: 400,
 			text:   "times must not be negative",
 		},
-		"a huge document": {
+		{
+			name:   "a huge document",
 			method: "POST",
 			path:   "faults",
 			body:   `"` + strings.Repeat("x", 100<<10),
 			status: 400,
 			text:   "too large",
 		},
-		"an id that is gone": {method: "DELETE", path: "faults/7", status: 404, text: "no fault"},
-		"an id that is none": {method: "DELETE", path: "faults/x", status: 404, text: "no fault"},
-		"another path":       {method: "GET", path: "else", status: 404, text: "nothing"},
-		"another method":     {method: "PATCH", path: "faults", status: 404, text: "nothing"},
+		{name: "an id that is gone", method: "DELETE", path: "faults/7", status: 404, text: "no fault"},
+		{name: "an id that is none", method: "DELETE", path: "faults/x", status: 404, text: "no fault"},
+		{name: "another path", method: "GET", path: "else", status: 404, text: "nothing"},
+		{name: "another method", method: "PATCH", path: "faults", status: 404, text: "nothing"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			status, text := s.administer(t, tt.method, tt.path, tt.body)
 			require.Equal(t, tt.status, status, text)
 			require.Contains(t, text, tt.text)
@@ -201,28 +219,39 @@ func TestAdminAPIRefuses(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-// The admin API refuses requests without its token.
+// The admin API refuses requests without its token. At the host of a bucket, and in a server without a token, its
+// paths are keys of objects.
 func TestAdminAPINeedsToken(t *testing.T) {
-	s := start(t, s3server.Config{AdminToken: adminToken})
-	for _, header := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
-		answer, text := s.send(t, "POST", s.server.URL+"/_admin/faults", strings.NewReader(`{"error":"SlowDown"}`), http.Header{
-			"Authorization": {header},
-		})
-		require.Equal(t, 401, answer.StatusCode)
-		require.NotContains(t, text, adminToken)
-	}
+	const faults = "/_admin/faults"
 
-	s.put(t, "k", "x")
-	for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
-		_, text := s.send(t, "GET", s.server.URL+"/_admin/faults", nil, http.Header{"Host": {host}})
-		require.NotContains(t, text, "Bearer", "it is a key at the host of a bucket")
-	}
-
-	off := start(t, s3server.Config{})
-	answer, _ := off.send(t, "GET", off.server.URL+"/_admin/faults", nil, http.Header{
-		"Authorization": {"Bearer "},
+	t.Run("wrong token", func(t *testing.T) {
+		s := start(t, s3server.Config{AdminToken: adminToken})
+		for _, authorization := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
+			body := strings.NewReader(`{"error":"SlowDown"}`)
+			response, text := s.send(t, "POST", s.server.URL+faults, body, http.Header{
+				"Authorization": {authorization},
+			})
+			require.Equal(t, 401, response.StatusCode)
+			require.NotContains(t, text, adminToken)
+		}
+		s.put(t, "k", "x") // no fault was set
 	})
-	require.Equal(t, 400, answer.StatusCode, "S3 answers")
+
+	t.Run("host of a bucket", func(t *testing.T) {
+		s := start(t, s3server.Config{AdminToken: adminToken})
+		for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
+			_, text := s.send(t, "GET", s.server.URL+faults, nil, http.Header{"Host": {host}})
+			require.NotContains(t, text, "Bearer", "the admin API would ask for a token")
+		}
+	})
+
+	t.Run("no admin API", func(t *testing.T) {
+		s := start(t, s3server.Config{})
+		response, _ := s.send(t, "GET", s.server.URL+faults, nil, http.Header{
+			"Authorization": {"Bearer "},
+		})
+		require.Equal(t, 400, response.StatusCode, "S3 answers")
+	})
 }
 
 // The admin API takes and returns faults as JSON.
@@ -264,10 +293,11 @@ func TestFaultJSON(t *testing.T) {
 	require.Equal(t, all, decoded)
 }
 
-// The admin API lists multipart uploads in progress.
+// The admin API lists multipart uploads in progress, in pages of 100.
 func TestAdminAPIShowsUploads(t *testing.T) {
+	const uploads = 120 // more than a page
 	s := start(t, s3server.Config{AdminToken: adminToken})
-	for i := range 120 {
+	for i := range uploads {
 		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String(fmt.Sprintf("key %03d", i)),
@@ -284,7 +314,9 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 	}
 
 	var keys []string
-	for startAfter, pages := "", 1; ; pages++ {
+	pages := 0
+	startAfter := ""
+	for {
 		status, text := s.administer(t, "GET", "uploads?"+url.Values{
 			"bucket": {bucket},
 			"after":  {startAfter},
@@ -304,13 +336,14 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 			keys = append(keys, u.Key)
 		}
 
-		startAfter = page.Next
-		if startAfter == "" {
-			require.Equal(t, 2, pages)
+		pages++
+		if page.Next == "" {
 			break
 		}
+		startAfter = page.Next
 	}
-	require.Len(t, keys, 120)
+	require.Equal(t, 2, pages)
+	require.Len(t, keys, uploads)
 	require.True(t, slices.IsSorted(keys))
 
 	status, _ := s.administer(t, "GET", "uploads?bucket=none", "")

@@ -21,18 +21,19 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A stuckReader is a client that does not read a document before the test lets it.
+// A stuckReader is a client that sends a request and reads nothing of the response until release is closed.
 type stuckReader struct {
 	*httptest.ResponseRecorder
-	decided func(bytes int)
-	read    chan struct{}
+	onFirstWrite func(size int)
+	release      chan struct{}
 }
 
+// Write reports the first write of the server to onFirstWrite, and blocks there until release is closed.
 func (r *stuckReader) Write(p []byte) (int, error) {
-	if r.decided != nil {
-		r.decided(len(p))
-		r.decided = nil
-		<-r.read
+	if r.onFirstWrite != nil {
+		r.onFirstWrite(len(p))
+		r.onFirstWrite = nil
+		<-r.release
 	}
 	return r.ResponseRecorder.Write(p)
 }
@@ -75,47 +76,51 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 	}
 	document.WriteString("</Delete>")
 
-	tests := map[string]struct{ method, query, body string }{
-		"objects":            {method: "GET", query: "?list-type=2", body: ""},
-		"objects, version 1": {method: "GET", query: "", body: ""},
-		"versions":           {method: "GET", query: "?versions=", body: ""},
-		"uploads":            {method: "GET", query: "?uploads=", body: ""},
-		"deleted objects":    {method: "POST", query: "?delete=", body: document.String()},
+	tests := []struct {
+		name                string
+		method, query, body string
+	}{
+		{name: "objects", method: "GET", query: "?list-type=2"},
+		{name: "objects, version 1", method: "GET"},
+		{name: "versions", method: "GET", query: "?versions="},
+		{name: "uploads", method: "GET", query: "?uploads="},
+		{name: "deleted objects", method: "POST", query: "?delete=", body: document.String()},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var mu sync.Mutex
 			served := 0
-			refusals := 0
-			size := int64(0)
+			refused := 0
+			servedSize := int64(0)
 			var decisions, handlers sync.WaitGroup
 			release := make(chan struct{})
 
 			for range clients {
 				decisions.Add(1)
 				recorder := httptest.NewRecorder()
-				w := &stuckReader{recorder, func(bytes int) {
+				w := &stuckReader{ResponseRecorder: recorder, release: release}
+				w.onFirstWrite = func(size int) {
 					mu.Lock()
 					defer mu.Unlock()
 					if recorder.Code == http.StatusOK {
 						served++
-						size += int64(bytes)
+						servedSize += int64(size)
 					} else {
 						require.Equal(t, http.StatusServiceUnavailable, recorder.Code)
-						refusals++
+						refused++
 					}
 					decisions.Done()
-				}, release}
+				}
 				r := signedRequest(t, h, tt.method, "/photos"+tt.query, tt.body)
 				handlers.Go(func() {
 					h.ServeHTTP(w, r)
 				})
 			}
 			decisions.Wait()
-			require.Equal(t, clients, served+refusals)
+			require.Equal(t, clients, served+refused)
 			require.Positive(t, served)
-			require.Positive(t, refusals)
-			require.LessOrEqual(t, size, h.server.Documents.Limit)
+			require.Positive(t, refused)
+			require.LessOrEqual(t, servedSize, h.server.Documents.Limit)
 
 			small := httptest.NewRecorder()
 			h.ServeHTTP(small, signedRequest(t, h, "GET", "/photos?list-type=2&max-keys=1", ""))

@@ -43,6 +43,7 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.VersionId)
 	require.NotNil(t, got.LastModified)
 
+	// It returns only the attributes that the request names.
 	sizeInput := attributesInput("k")
 	sizeInput.ObjectAttributes = []types.ObjectAttributes{types.ObjectAttributesObjectSize}
 
@@ -53,6 +54,7 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.Checksum)
 	require.Empty(t, got.StorageClass)
 
+	// The header of the request can name several, and the document has them in the order of the schema.
 	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
 		"X-Amz-Object-Attributes": "ObjectSize, StorageClass",
 	})
@@ -61,7 +63,8 @@ func TestAttributesOfObject(t *testing.T) {
 		"<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
 }
 
-// GetObjectAttributes lists the parts of a composite checksum.
+// GetObjectAttributes lists the parts of an object with a composite checksum, in pages, and only counts those of
+// others.
 func TestAttributesOfCompositeChecksum(t *testing.T) {
 	s := start(t, s3server.Config{})
 	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
@@ -75,9 +78,10 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	require.False(t, *got.ObjectParts.IsTruncated)
 	require.Len(t, got.ObjectParts.Parts, 4)
 
-	for _, page := range []int32{1, 2, 3, 4} {
+	// Pages of each size give the same parts.
+	for _, pageSize := range []int32{1, 2, 3, 4} {
 		input := attributesInput("composite")
-		input.MaxParts = &page
+		input.MaxParts = &pageSize
 
 		var all []types.ObjectPart
 		for {
@@ -85,8 +89,8 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 			require.NoError(t, err)
 
 			parts := got.ObjectParts
-			require.LessOrEqual(t, len(parts.Parts), int(page))
-			require.Equal(t, page, *parts.MaxParts)
+			require.LessOrEqual(t, len(parts.Parts), int(pageSize))
+			require.Equal(t, pageSize, *parts.MaxParts)
 			require.Equal(t, aws.ToString(parts.PartNumberMarker),
 				cmp.Or(aws.ToString(input.PartNumberMarker), "0"))
 
@@ -111,11 +115,12 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, *got.ObjectParts.IsTruncated, "no page would follow an empty one")
 
+	// S3 does not list the parts of a checksum of the whole object.
 	s.upload(t, "full", fullCRC32C, contents...)
 	got, err = s.GetObjectAttributes(t.Context(), attributesInput("full"))
 	require.NoError(t, err)
 	require.Equal(t, int32(4), *got.ObjectParts.TotalPartsCount)
-	require.Empty(t, got.ObjectParts.Parts, "S3 lists only parts of composite checksums")
+	require.Empty(t, got.ObjectParts.Parts)
 	require.Nil(t, got.ObjectParts.IsTruncated)
 }
 
@@ -126,6 +131,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	first, err := s.PutObject(t.Context(), putInput("k", "first"))
 	require.NoError(t, err)
 	s.put(t, "k", "the second")
+
 	input := attributesInput("k")
 	input.VersionId = first.VersionId
 	got, err := s.GetObjectAttributes(t.Context(), input)
@@ -133,6 +139,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, first.VersionId, got.VersionId)
 
+	// A delete marker has no attributes.
 	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
 
@@ -148,29 +155,41 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 }
 
-// The server refuses these requests for object attributes.
+// GetObjectAttributes needs the customer key of an encrypted object, names of attributes that exist, and an object.
 func TestAttributesRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	_, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
-	input := attributesInput("k")
 
-	_, err = s.GetObjectAttributes(t.Context(), input)
-	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
-	input.SSECustomerAlgorithm = key.algorithm
-	input.SSECustomerKey = key.key
-	input.SSECustomerKeyMD5 = key.md5
-	_, err = s.GetObjectAttributes(t.Context(), input)
-	require.NoError(t, err)
+	t.Run("customer key", func(t *testing.T) {
+		input := attributesInput("k")
+		_, err := s.GetObjectAttributes(t.Context(), input)
+		requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
-	for header, code := range map[string]string{"": "InvalidRequest", "ETag,Color": "InvalidArgument"} {
-		response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
-			"X-Amz-Object-Attributes": header,
-		})
-		require.Equal(t, http.StatusBadRequest, response.StatusCode)
-		require.Equal(t, code, parseError(t, body).Code)
+		input.SSECustomerAlgorithm = key.algorithm
+		input.SSECustomerKey = key.key
+		input.SSECustomerKeyMD5 = key.md5
+		_, err = s.GetObjectAttributes(t.Context(), input)
+		require.NoError(t, err)
+	})
+
+	names := []struct{ name, header, code string }{
+		{name: "no attribute", header: "", code: "InvalidRequest"},
+		{name: "unknown attribute", header: "ETag,Color", code: "InvalidArgument"},
 	}
-	_, err = s.GetObjectAttributes(t.Context(), attributesInput("none"))
-	requireFailure(t, err, http.StatusNotFound, "NoSuchKey")
+	for _, tt := range names {
+		t.Run(tt.name, func(t *testing.T) {
+			response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
+				"X-Amz-Object-Attributes": tt.header,
+			})
+			require.Equal(t, http.StatusBadRequest, response.StatusCode)
+			require.Equal(t, tt.code, parseError(t, body).Code)
+		})
+	}
+
+	t.Run("missing object", func(t *testing.T) {
+		_, err := s.GetObjectAttributes(t.Context(), attributesInput("none"))
+		requireFailure(t, err, http.StatusNotFound, "NoSuchKey")
+	})
 }

@@ -19,20 +19,25 @@ import (
 
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// newSignedRequest is a request with a body of 5 bytes, which as signs.
+// helloHash is the SHA-256 of "hello".
+const helloHash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+// newSignedRequest returns a request that puts "hello" into the object k, signed with credentials. If change is not
+// nil, it changes the request after it is signed.
 func newSignedRequest(
-	t *testing.T, s *store, as aws.Credentials, service, region string, when time.Time, change func(*http.Request),
+	t *testing.T, s *store, credentials aws.Credentials, service, region string, date time.Time,
+	change func(*http.Request),
 ) *http.Request {
 	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k",
 		strings.NewReader("hello"))
 	require.NoError(t, err)
-	r.Header.Set("X-Amz-Content-Sha256", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824")
+	r.Header.Set("X-Amz-Content-Sha256", helloHash)
 	r.Header.Set("Content-Type", "text/plain")
 	r.Header.Set("X-Amz-Meta-A", "b c")
-	require.NoError(t, v4.NewSigner(func(o *v4.SignerOptions) {
+	signer := v4.NewSigner(func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = true
-	}).
-		SignHTTP(t.Context(), as, r, r.Header.Get("X-Amz-Content-Sha256"), service, region, when))
+	})
+	require.NoError(t, signer.SignHTTP(t.Context(), credentials, r, helloHash, service, region, date))
 	if change != nil {
 		change(r)
 	}
@@ -61,7 +66,8 @@ func TestSignatureInHeader(t *testing.T) {
 		}
 	}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name            string
 		as              aws.Credentials
 		service, region string
 		at              time.Time
@@ -69,9 +75,10 @@ func TestSignatureInHeader(t *testing.T) {
 		status          int
 		code            string
 	}{
-		"right": {as: owner, service: "s3", region: "us-east-1", at: now, status: 200},
+		{name: "right", as: owner, service: "s3", region: "us-east-1", at: now, status: 200},
 		// Some SDKs sign a tab as a space, and S3 does, too: https://github.com/aws/aws-sdk-net/issues/1222
-		"right, with a tab": {
+		{
+			name:    "right, with a tab",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -79,14 +86,16 @@ func TestSignatureInHeader(t *testing.T) {
 			change:  set("X-Amz-Meta-A", "b\t c"),
 			status:  200,
 		},
-		"right, 14 minutes ago": {
+		{
+			name:    "right, 14 minutes ago",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
 			at:      now.Add(-14 * time.Minute),
 			status:  200,
 		},
-		"16 minutes ago": {
+		{
+			name:    "16 minutes ago",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -94,7 +103,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "RequestTimeTooSkewed",
 		},
-		"16 minutes ahead": {
+		{
+			name:    "16 minutes ahead",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -102,7 +112,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "RequestTimeTooSkewed",
 		},
-		"another secret": {
+		{
+			name:    "another secret",
 			as:      newCredentials(owner.AccessKeyID, "x", ""),
 			service: "s3",
 			region:  "us-east-1",
@@ -110,7 +121,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "SignatureDoesNotMatch",
 		},
-		"another key": {
+		{
+			name:    "another key",
 			as:      newCredentials("AKIAX", "x", ""),
 			service: "s3",
 			region:  "us-east-1",
@@ -118,7 +130,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "InvalidAccessKeyId",
 		},
-		"a token that is not ours": {
+		{
+			name:    "a token that is not ours",
 			as:      newCredentials(owner.AccessKeyID, owner.SecretAccessKey, "t"),
 			service: "s3",
 			region:  "us-east-1",
@@ -126,7 +139,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "InvalidToken",
 		},
-		"another region": {
+		{
+			name:    "another region",
 			as:      owner,
 			service: "s3",
 			region:  "eu-west-1",
@@ -134,7 +148,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "AuthorizationHeaderMalformed",
 		},
-		"another service": {
+		{
+			name:    "another service",
 			as:      owner,
 			service: "ec2",
 			region:  "us-east-1",
@@ -142,7 +157,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "AuthorizationHeaderMalformed",
 		},
-		"another method": {
+		{
+			name:    "another method",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -154,7 +170,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another key in the path": {
+		{
+			name:    "another key in the path",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -165,7 +182,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"a parameter more": {
+		{
+			name:    "a parameter more",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -176,7 +194,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"a changed header": {
+		{
+			name:    "a changed header",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -185,7 +204,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "SignatureDoesNotMatch",
 		},
-		"spaces in a header count once": {
+		{
+			name:    "spaces in a header count once",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -193,7 +213,8 @@ func TestSignatureInHeader(t *testing.T) {
 			change:  set("X-Amz-Meta-A", " b   c "),
 			status:  200,
 		},
-		"a header of AWS's more": {
+		{
+			name:    "a header of AWS's more",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -202,7 +223,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"another header more": {
+		{
+			name:    "another header more",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -210,7 +232,8 @@ func TestSignatureInHeader(t *testing.T) {
 			change:  set("Cache-Control", "no-store"),
 			status:  200,
 		},
-		"another body": {
+		{
+			name:    "another body",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -219,7 +242,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  403,
 			code:    "SignatureDoesNotMatch",
 		},
-		"no hash of the body": {
+		{
+			name:    "no hash of the body",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -230,7 +254,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"no date": {
+		{
+			name:    "no date",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -241,7 +266,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"another scheme": {
+		{
+			name:    "another scheme",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -250,7 +276,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"version 2": {
+		{
+			name:    "version 2",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -259,7 +286,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "InvalidRequest",
 		},
-		"no signature": {
+		{
+			name:    "no signature",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -268,7 +296,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "AuthorizationHeaderMalformed",
 		},
-		"another day in the scope": {
+		{
+			name:    "another day in the scope",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -277,7 +306,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "AuthorizationHeaderMalformed",
 		},
-		"another terminator": {
+		{
+			name:    "another terminator",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -286,7 +316,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status:  400,
 			code:    "AuthorizationHeaderMalformed",
 		},
-		"a signature in the query too": {
+		{
+			name:    "a signature in the query too",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -297,7 +328,8 @@ func TestSignatureInHeader(t *testing.T) {
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"none: nothing is for everybody": {
+		{
+			name:    "none: nothing is for everybody",
 			as:      owner,
 			service: "s3",
 			region:  "us-east-1",
@@ -309,8 +341,8 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "AccessDenied",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			response, err := s.http.Do(newSignedRequest(t, s, tt.as, tt.service, tt.region, tt.at, tt.change))
 			require.NoError(t, err)
 			body := readBody(t, response.Body)
@@ -378,18 +410,19 @@ func TestSignatureNeedsSessionToken(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The server compares the signed hash with the body.
+// If the body has another hash than the signed header X-Amz-Content-Sha256, the request fails and stores nothing.
 func TestSignatureChecksHashOfBody(t *testing.T) {
 	s := start(t, s3server.Config{})
 	owner := aws.Credentials{
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
 	}
-	r := newSignedRequest(t, s, owner, "s3", "us-east-1", time.Now(), func(r *http.Request) {
-		r.Body = io.NopCloser(strings.NewReader("jello"))
-	})
+	r := newSignedRequest(t, s, owner, "s3", "us-east-1", time.Now(), nil)
+	r.Body = io.NopCloser(strings.NewReader("jello"))
+
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
+
 	require.Equal(t, "XAmzContentSHA256Mismatch", parseError(t, readBody(t, response.Body)).Code)
 	require.Empty(t, s.keys(t))
 }
@@ -526,24 +559,27 @@ func TestPresignedURL(t *testing.T) {
 	}
 }
 
-// The AWS SDK for JavaScript puts signed headers into the URL as well. The client may omit the headers:
-// https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674.
+// A client may send a signed header of a presigned URL as a parameter of the URL, as that of the AWS SDK for
+// JavaScript does: https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674.
 func TestPresignedURLHeaderAsParameter(t *testing.T) {
-	tests := map[string]struct {
-		header, parameter string // sent
+	tests := []struct {
+		name              string
+		header, parameter string // what the client sends, if not empty
 		status            int
 	}{
-		"the parameter only":            {header: "", parameter: "b  c", status: 200},
-		"both":                          {header: "b  c", parameter: "b  c", status: 200},
-		"neither":                       {header: "", parameter: "", status: 403},
-		"another header":                {header: "other", parameter: "b  c", status: 403},
-		"another parameter":             {header: "", parameter: "other", status: 403},
-		"the header only":               {header: "b  c", parameter: "", status: 403},
-		"the header, another parameter": {header: "b  c", parameter: "other", status: 403},
+		{name: "the parameter only", parameter: "b  c", status: 200},
+		{name: "both", header: "b  c", parameter: "b  c", status: 200},
+		{name: "neither", status: 403},
+		{name: "another header", header: "other", parameter: "b  c", status: 403},
+		{name: "another parameter", parameter: "other", status: 403},
+		{name: "the header only", header: "b  c", status: 403},
+		{name: "the header, another parameter", header: "b  c", parameter: "other", status: 403},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
+
+			// The signature is for the header and the parameter.
 			target := s.server.URL + "/" + bucket + "/k?X-Amz-Expires=60"
 			r, err := http.NewRequestWithContext(t.Context(), "PUT", target+"&x-amz-meta-a=b++c", nil)
 			require.NoError(t, err)
@@ -559,9 +595,10 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 			signedURL, _, err := signer.PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3",
 				"us-east-1", time.Now().UTC())
 			require.NoError(t, err)
+
+			// The client sends only those of the case.
 			req, err := http.NewRequestWithContext(t.Context(), "PUT", signedURL, nil)
 			require.NoError(t, err)
-
 			query := req.URL.Query()
 			require.Equal(t, "host;x-amz-meta-a", query.Get("X-Amz-SignedHeaders"))
 			query.Del("x-amz-meta-a")

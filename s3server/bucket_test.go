@@ -2,6 +2,7 @@ package s3server_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,69 +22,79 @@ func TestCreateBucket(t *testing.T) {
 	located := func(region string) *types.CreateBucketConfiguration {
 		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name           string
 		region, bucket string
 		in             s3.CreateBucketInput
 		status         int
 		code           string
 	}{
-		"new": {region: "us-east-1", bucket: "new", in: s3.CreateBucketInput{}},
-		"new, elsewhere": {
+		{name: "new", region: "us-east-1", bucket: "new", in: s3.CreateBucketInput{}},
+		{
+			name:   "new, elsewhere",
 			region: "eu-west-1",
 			bucket: "new",
 			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
 		},
-		"elsewhere, without a location": {
+		{
+			name:   "elsewhere, without a location",
 			region: "eu-west-1",
 			bucket: "new",
 			in:     s3.CreateBucketInput{},
 			status: 400,
 			code:   "IllegalLocationConstraintException",
 		},
-		"in another region": {
+		{
+			name:   "in another region",
 			region: "us-east-1",
 			bucket: "new",
 			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
 			status: 400,
 			code:   "IllegalLocationConstraintException",
 		},
-		"us-east-1 by name": {
+		{
+			name:   "us-east-1 by name",
 			region: "us-east-1",
 			bucket: "new",
 			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")},
 			status: 400,
 			code:   "InvalidLocationConstraint",
 		},
-		"ours, in us-east-1": {region: "us-east-1", bucket: bucket, in: s3.CreateBucketInput{}},
-		"ours, elsewhere": {
+		{name: "ours, in us-east-1", region: "us-east-1", bucket: bucket, in: s3.CreateBucketInput{}},
+		{
+			name:   "ours, elsewhere",
 			region: "eu-west-1",
 			bucket: bucket,
 			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
 			status: 409,
 			code:   "BucketAlreadyOwnedByYou",
 		},
-		"somebody else's": {
+		{
+			name:   "somebody else's",
 			region: "us-east-1",
 			bucket: "taken",
 			in:     s3.CreateBucketInput{},
 			status: 409,
 			code:   "BucketAlreadyExists",
 		},
-		"an invalid name": {
+		{
+			name:   "an invalid name",
 			region: "us-east-1",
 			bucket: "New",
 			in:     s3.CreateBucketInput{},
 			status: 400,
 			code:   "InvalidBucketName",
 		},
-		"an address": {
+		{
+			name:   "an address",
 			region: "us-east-1",
 			bucket: "127.0.0.1",
 			in:     s3.CreateBucketInput{},
 			status: 400,
 			code:   "InvalidBucketName",
 		},
-		"public by a list": {
+		{
+			name:   "public by a list",
 			region: "us-east-1",
 			bucket: "new",
 			in:     s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead},
@@ -91,12 +102,15 @@ func TestCreateBucket(t *testing.T) {
 			code:   "InvalidBucketAclWithObjectOwnership",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := start(t, s3server.Config{Region: tt.region, Credentials: twoAccounts}, func(o *s3.Options) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, s3server.Config{
+				Region:      tt.region,
+				Credentials: twoAccounts,
+			}, func(o *s3.Options) {
 				o.Region = tt.region
 			})
-			_, err := s.clientOf(1, func(o *s3.Options) {
+			_, err := s.clientOf(others, func(o *s3.Options) {
 				o.Region = tt.region
 			}).CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket: aws.String("taken"),
@@ -129,7 +143,7 @@ func TestCreateBucket(t *testing.T) {
 	}
 }
 
-// Buckets are listed and removed.
+// ListBuckets returns the buckets in order, in pages. DeleteBucket removes a bucket without objects.
 func TestListBuckets(t *testing.T) {
 	s := start(t, s3server.Config{Buckets: []string{bucket, "aaa", "zzz", "mmm"}})
 	var names []string
@@ -144,6 +158,7 @@ func TestListBuckets(t *testing.T) {
 	}
 	require.Equal(t, []string{"aaa", "mmm", bucket, "zzz"}, names)
 
+	// A bucket is removed only after all versions and delete markers.
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "k", "x")
 	remove := func() error {
@@ -155,10 +170,12 @@ func TestListBuckets(t *testing.T) {
 	s.remove(t, "k", "")
 	requireFailure(t, remove(), 409, "BucketNotEmpty")
 	for _, id := range s.versions(t, 10) {
-		s.remove(t, "k", map[bool]string{true: id[1:], false: id}[id[0] == '!'])
+		id = strings.TrimPrefix(id, "!") // the mark of a delete marker
+		s.remove(t, "k", id)
 	}
 
-	s.begin(t, "k") // an upload does not prevent the deletion
+	// An upload in progress does not prevent the deletion.
+	s.begin(t, "k")
 	require.NoError(t, remove())
 	requireFailure(t, remove(), 404, "NoSuchBucket")
 
@@ -166,20 +183,21 @@ func TestListBuckets(t *testing.T) {
 	requireFailure(t, err, 404, "NotFound")
 }
 
-// A busyService calls meanwhile after it has made a bucket.
+// A busyService runs meanwhile once, after it has created a bucket and before the server learns of it.
+// It stands for another request that the server serves at the same time.
 type busyService struct {
 	driver.ServiceDriver
 	meanwhile func()
 }
 
+// CreateBucket creates the bucket, then runs s.meanwhile and clears it, because meanwhile may call CreateBucket too.
 func (s *busyService) CreateBucket(
 	ctx context.Context, r *driver.BucketRequest,
 ) (*storage.BucketInfo, error) {
 	info, err := s.ServiceDriver.CreateBucket(ctx, r)
-	if s.meanwhile != nil {
-		f := s.meanwhile
+	if meanwhile := s.meanwhile; meanwhile != nil {
 		s.meanwhile = nil
-		f()
+		meanwhile()
 	}
 	return info, err
 }
@@ -193,38 +211,50 @@ func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = directory.Close() })
-	for store, service := range map[string]driver.ServiceDriver{
-		"directory": directory,
-		"memory":    memstore.NewServiceDriver(memstore.ServiceConfig{}),
-	} {
-		busy := &busyService{ServiceDriver: service}
-		s := start(t, s3server.Config{Service: busy})
-		create := func() error {
-			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("busy")})
-			return err
-		}
-		remove := func() error {
-			_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("busy")})
-			return err
-		}
 
-		busy.meanwhile = func() {
-			require.NoError(t, create())
-		}
-		requireFailure(t, create(), 409, "OperationAborted")
-		require.NoError(t, remove(), store)
-		busy.meanwhile = func() {
+	tests := []struct {
+		name    string
+		service driver.ServiceDriver
+	}{
+		{name: "directory", service: directory},
+		{name: "memory", service: memstore.NewServiceDriver(memstore.ServiceConfig{})},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			busy := &busyService{ServiceDriver: tt.service}
+			s := start(t, s3server.Config{Service: busy})
+			create := func() error {
+				_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("busy")})
+				return err
+			}
+			remove := func() error {
+				_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("busy")})
+				return err
+			}
+
+			// Another request creates the bucket.
+			busy.meanwhile = func() {
+				require.NoError(t, create())
+			}
+			requireFailure(t, create(), 409, "OperationAborted")
 			require.NoError(t, remove())
-		}
-		requireFailure(t, create(), 409, "OperationAborted")
 
-		busy.meanwhile = func() {
+			// Another request deletes it.
+			busy.meanwhile = func() {
+				require.NoError(t, remove())
+			}
+			requireFailure(t, create(), 409, "OperationAborted")
+
+			// Other requests delete it and create it again.
+			busy.meanwhile = func() {
+				require.NoError(t, remove())
+				require.NoError(t, create())
+			}
+			requireFailure(t, create(), 409, "OperationAborted")
+
+			// Afterwards the name is as usable as before.
 			require.NoError(t, remove())
 			require.NoError(t, create())
-		}
-		requireFailure(t, create(), 409, "OperationAborted")
-
-		require.NoError(t, remove(), store)
-		require.NoError(t, create(), store)
+		})
 	}
 }

@@ -27,6 +27,8 @@ func TestBucketConformance(t *testing.T) {
 func TestBucketShowsObjectsOfClients(t *testing.T) {
 	s := start(t, s3server.Config{})
 	b := s.server.Bucket(bucket)
+
+	// A client sees an object of Server.Bucket.
 	attrs, err := b.Upload(t.Context(), "seeded.txt", strings.NewReader("seed"), storage.WithMetadata(map[string]string{
 		"by": "Zoë",
 	}))
@@ -41,6 +43,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, "text/plain; charset=utf-8", *head.ContentType)
 	require.Equal(t, "seed", s.get(t, "seeded.txt"))
 
+	// Server.Bucket sees an object of a client.
 	input := putInput("sent", "content")
 	input.Metadata = map[string]string{"a": "b"}
 	input.Tagging = aws.String("k=v")
@@ -56,14 +59,17 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
 	require.Equal(t, 1, attrs.TagCount)
 
+	// Its listing has the storage classes of both.
+	classes := map[string]string{
+		"seeded.txt": "",
+		"sent":       "STANDARD_IA",
+	}
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		require.Equal(t, map[string]string{
-			"seeded.txt": "",
-			"sent":       "STANDARD_IA",
-		}[entry.Key], entry.StorageClass)
+		require.Equal(t, classes[entry.Key], entry.StorageClass)
 	}
 
+	// Its operations are no requests, so faults do not affect them.
 	requests := s.server.Count("")
 	s.server.Inject(s3server.Fail("*", "SlowDown"))
 	require.NoError(t, b.Remove(t.Context(), "sent"))

@@ -33,59 +33,67 @@ func sumMD5(data string) *string {
 // NotImplemented.
 func TestChecksumsOf2026(t *testing.T) {
 	s := start(t, s3server.Config{})
-	tests := map[string]struct {
+	tests := []struct {
+		name          string
 		header, value string
 		status        int
 		code          string
 	}{
-		"SHA512": {header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
-		"SHA512, wrong": {
+		{name: "SHA512", header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
+		{
+			name:   "SHA512, wrong",
 			header: "x-amz-checksum-sha512",
 			value:  *sumSHA512("other"),
 			status: 400,
 			code:   "BadDigest",
 		},
-		"SHA512, too long": {
+		{
+			name:   "SHA512, too long",
 			header: "x-amz-checksum-sha512",
 			value:  *sumSHA512("hello") + "AAAA",
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"MD5": {header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
-		"MD5, wrong": {
+		{name: "MD5", header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
+		{
+			name:   "MD5, wrong",
 			header: "x-amz-checksum-md5",
 			value:  *sumMD5("other"),
 			status: 400,
 			code:   "BadDigest",
 		},
-		"XXHASH64": {
+		{
+			name:   "XXHASH64",
 			header: "x-amz-checksum-xxhash64",
 			value:  "AAAAAAAAAAA=",
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"XXHASH3": {
+		{
+			name:   "XXHASH3",
 			header: "x-amz-checksum-xxhash3",
 			value:  "AAAAAAAAAAA=",
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"XXHASH128": {
+		{
+			name:   "XXHASH128",
 			header: "x-amz-checksum-xxhash128",
 			value:  "AAAAAAAAAAAAAAAAAAAAAA==",
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"unknown": {
+		{
+			name:   "unknown",
 			header: "x-amz-checksum-crc8",
 			value:  "AA==",
 			status: 400,
 			code:   "InvalidRequest",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			key := strings.NewReplacer(",", "", " ", "-").Replace(name)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			key := strings.NewReplacer(",", "", " ", "-").Replace(tt.name)
 			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{
 				tt.header: tt.value,
 			})
@@ -115,20 +123,33 @@ func TestChecksumsOf2026(t *testing.T) {
 	}
 }
 
-// The server refuses these trailers.
+// The server refuses trailers of chunked bodies that are no checksum, or that are several.
 func TestTrailersRefused(t *testing.T) {
+	const crc32 = "NhCmhg==" // of "hello"
 	s := start(t, s3server.Config{})
-	for trailers, lines := range map[string]string{
-		"x-amz-meta-a": "x-amz-meta-a:b\r\n",
-		"x-amz-checksum-crc32c,x-amz-checksum-crc32": "x-amz-checksum-crc32c:" + crc32c("hello") + "\r\nx-amz-checksum-crc32:NhCmhg==\r\n",
-	} {
-		response, body := s.signedSend(t, "PUT", "/photos/k", "5\r\nhello\r\n0\r\n"+lines+"\r\n", map[string]string{
-			"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-			"X-Amz-Trailer":                trailers,
-			"X-Amz-Decoded-Content-Length": "5",
+	tests := []struct {
+		name     string
+		declared string // the header X-Amz-Trailer
+		trailers string
+	}{
+		{name: "metadata", declared: "x-amz-meta-a", trailers: "x-amz-meta-a:b\r\n"},
+		{
+			name:     "two checksums",
+			declared: "x-amz-checksum-crc32c,x-amz-checksum-crc32",
+			trailers: "x-amz-checksum-crc32c:" + crc32c("hello") + "\r\nx-amz-checksum-crc32:" + crc32 + "\r\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			body := "5\r\nhello\r\n0\r\n" + tt.trailers + "\r\n"
+			response, text := s.signedSend(t, "PUT", "/photos/k", body, map[string]string{
+				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+				"X-Amz-Trailer":                tt.declared,
+				"X-Amz-Decoded-Content-Length": "5",
+			})
+			require.Equal(t, http.StatusBadRequest, response.StatusCode)
+			require.Equal(t, "InvalidRequest", parseError(t, text).Code)
 		})
-		require.Equal(t, http.StatusBadRequest, response.StatusCode, trailers)
-		require.Equal(t, "InvalidRequest", parseError(t, body).Code, trailers)
 	}
 	require.Empty(t, s.keys(t))
 }
@@ -138,18 +159,41 @@ func TestChecksumAlgorithms(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "hello")
 
-	for algorithm, status := range map[string]int{
-		"CRC32": 200, "CRC32C": 200, "CRC64NVME": 200, "SHA1": 200, "SHA256": 200, "SHA512": 200, "MD5": 200, "sha512": 200,
-		"XXHASH64": 501, "XXHASH3": 501, "XXHASH128": 501, "CRC8": 400, "": 200,
-	} {
-		header := map[string]string{"X-Amz-Checksum-Algorithm": algorithm}
-		response, body := s.signedSend(t, "POST", "/photos/k?uploads", "", header)
-		require.Equal(t, status, response.StatusCode, "%s: %s", algorithm, body)
-		header["X-Amz-Copy-Source"] = "photos/from"
-		response, body = s.signedSend(t, "PUT", "/photos/"+"copy"+algorithm, "", header)
-		require.Equal(t, status, response.StatusCode, "%s: %s", algorithm, body)
+	tests := []struct {
+		name       string
+		algorithms []string
+		status     int
+	}{
+		{
+			name:       "known",
+			algorithms: []string{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5", "sha512", ""},
+			status:     http.StatusOK,
+		},
+		{
+			name:       "of S3 only",
+			algorithms: []string{"XXHASH64", "XXHASH3", "XXHASH128"},
+			status:     http.StatusNotImplemented,
+		},
+		{name: "unknown", algorithms: []string{"CRC8"}, status: http.StatusBadRequest},
+	}
+	for _, tt := range tests {
+		for _, algorithm := range tt.algorithms {
+			t.Run(tt.name+" "+algorithm, func(t *testing.T) {
+				response, body := s.signedSend(t, "POST", "/photos/k?uploads", "", map[string]string{
+					"X-Amz-Checksum-Algorithm": algorithm,
+				})
+				require.Equal(t, tt.status, response.StatusCode, body)
+
+				response, body = s.signedSend(t, "PUT", "/photos/copy"+algorithm, "", map[string]string{
+					"X-Amz-Checksum-Algorithm": algorithm,
+					"X-Amz-Copy-Source":        "photos/from",
+				})
+				require.Equal(t, tt.status, response.StatusCode, body)
+			})
+		}
 	}
 
+	// The copy has the checksum.
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:       aws.String(bucket),
 		Key:          aws.String("copySHA512"),
@@ -158,6 +202,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, sumSHA512("hello"), head.ChecksumSHA512)
 
+	// A read asks for checksums with the mode ENABLED.
 	response, body := s.signedSend(t, "GET", "/photos/from", "", map[string]string{
 		"X-Amz-Checksum-Mode": "MAYBE",
 	})
@@ -172,9 +217,10 @@ func TestUploadPartWithSHA512(t *testing.T) {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmSha512
 	})
 	contents := []string{"0123456789", "last"}
-	var parts []types.CompletedPart
-	joined := ""
 
+	// Each part has its checksum.
+	var parts []types.CompletedPart
+	sums := "" // the checksums of the parts, not encoded
 	for i, content := range contents {
 		number := int32(i + 1)
 		output, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
@@ -193,11 +239,12 @@ func TestUploadPartWithSHA512(t *testing.T) {
 			ETag:           output.ETag,
 			ChecksumSHA512: output.ChecksumSHA512,
 		})
-		raw, err := base64.StdEncoding.DecodeString(*output.ChecksumSHA512)
+		sum, err := base64.StdEncoding.DecodeString(*output.ChecksumSHA512)
 		require.NoError(t, err)
-		joined += string(raw)
+		sums += string(sum)
 	}
 
+	// CompleteMultipartUpload refuses a wrong checksum of a part, or one of another algorithm.
 	wrongParts := []types.CompletedPart{parts[0], parts[1]}
 	wrongParts[1].ChecksumSHA512 = sumSHA512("other")
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
@@ -208,11 +255,13 @@ func TestUploadPartWithSHA512(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
 	requireFailure(t, err, http.StatusBadRequest, "InvalidPart")
 
+	// The checksum of the object is that of its parts' checksums.
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))
 	require.NoError(t, err)
-	require.Equal(t, *sumSHA512(joined)+"-"+strconv.Itoa(len(parts)), *output.ChecksumSHA512)
+	require.Equal(t, *sumSHA512(sums)+"-"+strconv.Itoa(len(parts)), *output.ChecksumSHA512)
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 
+	// No upload can have an MD5 checksum of the whole object.
 	_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:            aws.String(bucket),
 		Key:               aws.String("k"),

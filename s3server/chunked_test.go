@@ -3,6 +3,7 @@ package s3server_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -23,163 +24,187 @@ func TestBodiesInChunks(t *testing.T) {
 	const hello = "5\r\nhello\r\n0\r\n"
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"
 	big := strings.Repeat("x", 8192)
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		body    string
 		decoded string
 		trailer string
 		status  int
 		code    string
 	}{
-		"right": {
+		{
+			name:    "right",
 			body:    hello + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
-		"LF before CRLF": {
+		{
+			name:    "LF before CRLF",
 			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
-		"text between LF and CRLF": {
+		{
+			name:    "text between LF and CRLF",
 			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		"empty": {
+		{
+			name:    "empty",
 			body:    "0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
 			decoded: "0",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
-		"two chunks": {
+		{
+			name:    "two chunks",
 			body:    "2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n",
 			decoded: "8194",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
-		"a small chunk before the last": {
+		{
+			name:    "a small chunk before the last",
 			body:    "2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  403,
 			code:    "InvalidChunkSizeError",
 		},
-		"another checksum": {
+		{
+			name:    "another checksum",
 			body:    hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "BadDigest",
 		},
-		"an invalid checksum": {
+		{
+			name:    "an invalid checksum",
 			body:    hello + "x-amz-checksum-crc32c:hello\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "InvalidRequest",
 		},
-		"another trailer than announced": {
+		{
+			name:    "another trailer than announced",
 			body:    hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		"an empty trailer": {
+		{
+			name:    "an empty trailer",
 			body:    hello + "x-amz-checksum-crc32c:\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "InvalidRequest",
 		},
-		"no trailer": {
+		{
+			name:    "no trailer",
 			body:    hello + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		"none announced": {
+		{
+			name:    "none announced",
 			body:    hello + sum + "\r\n",
 			decoded: "5",
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		"none announced, and none comes": {body: hello + "\r\n", decoded: "5", status: 200},
-		"a longer body": {
+		{name: "none announced, and none comes", body: hello + "\r\n", decoded: "5", status: 200},
+		{
+			name:    "a longer body",
 			body:    hello + sum + "\r\n",
 			decoded: "4",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"a shorter body": {
+		{
+			name:    "a shorter body",
 			body:    hello + sum + "\r\n",
 			decoded: "6",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"no decoded length": {
+		{
+			name:    "no decoded length",
 			body:    hello + sum + "\r\n",
 			trailer: "x-amz-checksum-crc32c",
 			status:  411,
 			code:    "MissingContentLength",
 		},
-		"no end": {
+		{
+			name:    "no end",
 			body:    "5\r\nhel",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"more after the end": {
+		{
+			name:    "more after the end",
 			body:    hello + sum + "\r\nx",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"a length with a sign": {
+		{
+			name:    "a length with a sign",
 			body:    "+" + hello + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"a decoded length with a sign": {
+		{
+			name:    "a decoded length with a sign",
 			body:    hello + sum + "\r\n",
 			decoded: "+5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  411,
 			code:    "MissingContentLength",
 		},
-		"an invalid length": {
+		{
+			name:    "an invalid length",
 			body:    "five\r\nhello\r\n0\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"a head that is too long": {
+		{
+			name:    "a head that is too long",
 			body:    strings.Repeat("0", 5000) + hello + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"a trailer that is too long": {
+		{
+			name:    "a trailer that is too long",
 			body:    hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  400,
 			code:    "IncompleteBody",
 		},
-		"a chunk longer than it says": {
+		{
+			name:    "a chunk longer than it says",
 			body:    "4\r\nhello\r\n0\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -187,8 +212,8 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			response, body := s.sendChunks(t, tt.body, tt.decoded, tt.trailer)
 			require.Equal(t, tt.status, response.StatusCode, body)
@@ -281,6 +306,7 @@ func TestChunkedBodyWithoutTrailer(t *testing.T) {
 	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))
 }
 
+// must returns the value of a call that cannot fail.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -312,7 +338,7 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 	return response, readBody(t, response.Body)
 }
 
-// sendSignedChunks puts the key k as one signed chunk, with the trailer lines.
+// sendSignedChunks puts content into the object k in one signed chunk. The trailer follows the empty last chunk.
 func (s *store) sendSignedChunks(
 	t *testing.T, content, trailer string, header http.Header,
 ) (*http.Response, string) {
@@ -322,27 +348,33 @@ func (s *store) sendSignedChunks(
 	maps.Copy(r.Header, header)
 	r.Header.Set("X-Amz-Content-Sha256", payload)
 	r.Header.Set("X-Amz-Decoded-Content-Length", strconv.Itoa(len(content)))
-	as := aws.Credentials{
+	owner := aws.Credentials{
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
 	}
 	now := time.Now().UTC()
-	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), as, r, payload, "s3", "us-east-1", now))
+	require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), owner, r, payload, "s3", "us-east-1", now))
+
+	// The signature of each chunk covers that of the chunk before. That of the first covers that of the headers.
 	_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
 	scope := sign.Scope{Date: now.Format("20060102"), Region: "us-east-1", Service: sign.Service}
-	var b strings.Builder
+	key := sign.Key(owner.SecretAccessKey, scope)
+	var body strings.Builder
 	for _, chunk := range []string{content, ""} {
-		hash := sha256.Sum256([]byte(chunk))
-		empty := sha256.Sum256(nil)
-		signature = sign.HexMAC(sign.Key(as.SecretAccessKey, scope), strings.Join([]string{
-			sign.Algorithm + "-PAYLOAD", r.Header.Get("X-Amz-Date"), scope.String(), signature,
-			hex.EncodeToString(empty[:]), hex.EncodeToString(hash[:]),
+		chunkHash := sha256.Sum256([]byte(chunk))
+		signature = sign.HexMAC(key, strings.Join([]string{
+			sign.Algorithm + "-PAYLOAD",
+			r.Header.Get("X-Amz-Date"),
+			scope.String(),
+			signature,
+			emptyHash,
+			hex.EncodeToString(chunkHash[:]),
 		}, "\n"))
-		b.WriteString(strconv.FormatInt(int64(len(chunk)),
-			16) + ";chunk-signature=" + signature + "\r\n" + chunk)
+		fmt.Fprintf(&body, "%x;chunk-signature=%s\r\n%s", len(chunk), signature, chunk)
 		if chunk != "" {
-			b.WriteString("\r\n")
+			body.WriteString("\r\n")
 		}
 	}
-	return s.send(t, "PUT", r.URL.String(), strings.NewReader(b.String()+trailer+"\r\n"), r.Header)
+	body.WriteString(trailer + "\r\n")
+	return s.send(t, "PUT", r.URL.String(), strings.NewReader(body.String()), r.Header)
 }

@@ -62,24 +62,32 @@ func TestCORS(t *testing.T) {
 		AllowedMethods: []string{"GET"},
 	}), 400, "InvalidRequest")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name                    string
 		origin, method, headers string
 		status                  int
 	}{
-		"allowed": {
+		{
+			name:    "allowed",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: "Content-Type, X-Amz-Meta-A",
 			status:  200,
 		},
-		"another origin": {origin: "https://example.org", method: "PUT", status: 403},
-		"another method": {origin: "https://app.example.com", method: "DELETE", status: 403},
-		"another header": {origin: "https://app.example.com", method: "PUT", headers: "x-other", status: 403},
-		"no origin":      {origin: "", method: "PUT", status: 400},
-		"no method":      {origin: "https://app.example.com", status: 400},
+		{name: "another origin", origin: "https://example.org", method: "PUT", status: 403},
+		{name: "another method", origin: "https://app.example.com", method: "DELETE", status: 403},
+		{
+			name:    "another header",
+			origin:  "https://app.example.com",
+			method:  "PUT",
+			headers: "x-other",
+			status:  403,
+		},
+		{name: "no origin", method: "PUT", status: 400},
+		{name: "no method", origin: "https://app.example.com", status: 400},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			header := http.Header{
 				"Access-Control-Request-Method":  {tt.method},
 				"Access-Control-Request-Headers": {tt.headers},
@@ -119,31 +127,42 @@ func TestCORS(t *testing.T) {
 // header. minio-go's tests showed this.
 func TestCORSOfEachRequest(t *testing.T) {
 	s := start(t, s3server.Config{})
-	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{Bucket: aws.String(bucket), CORSConfiguration: &types.CORSConfiguration{
-		CORSRules: []types.CORSRule{{
-			AllowedOrigins: []string{"*"},
-			AllowedMethods: []string{"PUT"},
-			AllowedHeaders: []string{"x-known"},
-		}},
-	}})
+	rule := types.CORSRule{
+		AllowedOrigins: []string{"*"},
+		AllowedMethods: []string{"PUT"},
+		AllowedHeaders: []string{"x-known"},
+	}
+	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{
+		Bucket:            aws.String(bucket),
+		CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{rule}},
+	})
 	require.NoError(t, err)
-	tests := []struct{ method, asked, headers, allowed string }{
-		{method: "PUT", allowed: "*"},
-		{method: "GET"},
-		{method: "GET", asked: "PUT", allowed: "*"},
-		{method: "PUT", asked: "GET"},
-		{method: "GET", asked: "PUT", headers: "X-Known", allowed: "*"},
-		{method: "GET", asked: "PUT", headers: "X-Other"},
+
+	tests := []struct {
+		name           string
+		method         string
+		requestMethod  string // the header Access-Control-Request-Method
+		requestHeaders string // the header Access-Control-Request-Headers
+		want           string // the header Access-Control-Allow-Origin of the response
+	}{
+		{name: "allowed method", method: "PUT", want: "*"},
+		{name: "other method", method: "GET"},
+		{name: "allowed request method", method: "GET", requestMethod: "PUT", want: "*"},
+		{name: "other request method", method: "PUT", requestMethod: "GET"},
+		{name: "allowed header", method: "GET", requestMethod: "PUT", requestHeaders: "X-Known", want: "*"},
+		{name: "other header", method: "GET", requestMethod: "PUT", requestHeaders: "X-Other"},
 	}
 	for _, tt := range tests {
-		header := http.Header{"Origin": {"https://example.com"}}
-		if tt.asked != "" {
-			header.Set("Access-Control-Request-Method", tt.asked)
-		}
-		if tt.headers != "" {
-			header.Set("Access-Control-Request-Headers", tt.headers)
-		}
-		response, _ := s.send(t, tt.method, s.server.URL+"/"+bucket+"/k", nil, header)
-		require.Equal(t, tt.allowed, response.Header.Get("Access-Control-Allow-Origin"), "%v", tt)
+		t.Run(tt.name, func(t *testing.T) {
+			header := http.Header{"Origin": {"https://example.com"}}
+			if tt.requestMethod != "" {
+				header.Set("Access-Control-Request-Method", tt.requestMethod)
+			}
+			if tt.requestHeaders != "" {
+				header.Set("Access-Control-Request-Headers", tt.requestHeaders)
+			}
+			response, _ := s.send(t, tt.method, s.server.URL+"/"+bucket+"/k", nil, header)
+			require.Equal(t, tt.want, response.Header.Get("Access-Control-Allow-Origin"))
+		})
 	}
 }

@@ -1,7 +1,6 @@
 package s3server_test
 
 import (
-	"maps"
 	"net/http"
 	"testing"
 
@@ -36,9 +35,10 @@ func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
 // Each account sees only its own buckets.
 func TestAccountHasItsOwnBuckets(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
-	other := s.clientOf(1)
+	other := s.clientOf(others)
 	s.put(t, "k", "content")
 
+	// The other account cannot use the bucket.
 	_, err := other.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -58,11 +58,12 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
+	// The account cannot use a bucket of the other account.
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
-
 	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("others"), Key: aws.String("k")})
 	requireFailure(t, err, 403, "AccessDenied")
+	// Each lists only its own.
 	for client, name := range map[*s3.Client]string{s.Client: bucket, other: "others"} {
 		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		require.NoError(t, err)
@@ -73,6 +74,7 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 		require.Equal(t, list.Owner.ID, acl.Owner.ID)
 	}
 
+	// The header for the expected owner names an account.
 	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket:              aws.String(bucket),
 		Key:                 aws.String("k"),
@@ -86,43 +88,58 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// If the header for the expected owner names another account, the request fails. The responses of S3 are those in
-// LocalStack's tests.
+// If the header for the expected owner of a bucket, or of the source of a copy, names another account, the request
+// fails. The responses of S3 are those in LocalStack's tests.
 func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
-	for owner, want := range map[string]struct {
-		status int
-		code   string
+	tests := []struct {
+		name, owner string
+		status      int
+		code        string
 	}{
-		s3server.DefaultAccountID: {http.StatusOK, ""},
-		otherAccount:              {http.StatusForbidden, "AccessDenied"},
-		"0000":                    {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
-		"0000000000020":           {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
-		"abcd":                    {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
-		"aa000000000$":            {http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID"},
-	} {
-		t.Run(owner, func(t *testing.T) {
-			for _, request := range []struct {
-				method, path, header string
-				others               map[string]string
-			}{
-				{method: "GET", path: "/photos/k", header: "x-amz-expected-bucket-owner"},
-				{
-					method: "PUT",
-					path:   "/photos/copy",
-					header: "x-amz-source-expected-bucket-owner",
-					others: map[string]string{"x-amz-copy-source": "/photos/k"},
-				},
-			} {
-				header := map[string]string{request.header: owner}
-				maps.Copy(header, request.others)
-				response, body := s.signedSend(t, request.method, request.path, "", header)
-				require.Equal(t, want.status, response.StatusCode, body)
-				if want.code != "" {
-					require.Equal(t, want.code, parseError(t, body).Code)
+		{name: "owner", owner: s3server.DefaultAccountID, status: http.StatusOK},
+		{name: "other account", owner: otherAccount, status: http.StatusForbidden, code: "AccessDenied"},
+		{
+			name:   "too short",
+			owner:  "0000",
+			status: http.StatusBadRequest,
+			code:   "InvalidBucketOwnerAWSAccountID",
+		},
+		{
+			name:   "too long",
+			owner:  "0000000000020",
+			status: http.StatusBadRequest,
+			code:   "InvalidBucketOwnerAWSAccountID",
+		},
+		{
+			name:   "letters",
+			owner:  "abcd",
+			status: http.StatusBadRequest,
+			code:   "InvalidBucketOwnerAWSAccountID",
+		},
+		{
+			name:   "other characters",
+			owner:  "aa000000000$",
+			status: http.StatusBadRequest,
+			code:   "InvalidBucketOwnerAWSAccountID",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			check := func(method, path string, header map[string]string) {
+				t.Helper()
+				response, body := s.signedSend(t, method, path, "", header)
+				require.Equal(t, tt.status, response.StatusCode, body)
+				if tt.code != "" {
+					require.Equal(t, tt.code, parseError(t, body).Code)
 				}
 			}
+			check("GET", "/photos/k", map[string]string{"x-amz-expected-bucket-owner": tt.owner})
+			check("PUT", "/photos/copy", map[string]string{
+				"x-amz-source-expected-bucket-owner": tt.owner,
+				"x-amz-copy-source":                  "/photos/k",
+			})
 		})
 	}
 }
@@ -131,7 +148,9 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 func TestAccountWithReadOnlyKey(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
-	reader := s.clientOf(2)
+	reader := s.clientOf(readOnly)
+
+	// It can read and list.
 	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -143,6 +162,8 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	require.NoError(t, err)
 	_, err = reader.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
+
+	// It cannot write, delete or create.
 	_, err = reader.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 
@@ -179,30 +200,40 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 		o.Region = "eu-west-1"
 	})
 	s.put(t, "k", "content")
-	for location, region := range map[string]string{
-		"eu-west-1": "eu-west-1",
-		"us-east-1": "us-east-1",
-		"":          "us-east-1",
-	} {
-		input := &s3.CreateBucketInput{Bucket: aws.String("new")}
-		if location != "" {
-			input.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(location)}
-		}
-		_, err := s.CreateBucket(t.Context(), input)
-		require.NoError(t, err)
 
-		head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
-		require.NoError(t, err)
-		require.Equal(t, region, *head.BucketRegion)
+	tests := []struct {
+		name     string
+		location string
+		region   string // of the new bucket
+		again    string // the error code if the owner creates the bucket again
+	}{
+		{name: "other location", location: "eu-west-1", region: "eu-west-1", again: "BucketAlreadyOwnedByYou"},
+		{name: "default location", location: "us-east-1", region: "us-east-1"},
+		{name: "no location", location: "", region: "us-east-1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			input := &s3.CreateBucketInput{Bucket: aws.String("new")}
+			if tt.location != "" {
+				input.CreateBucketConfiguration = &types.CreateBucketConfiguration{
+					LocationConstraint: types.BucketLocationConstraint(tt.location),
+				}
+			}
+			_, err := s.CreateBucket(t.Context(), input)
+			require.NoError(t, err)
+			head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
+			require.NoError(t, err)
+			require.Equal(t, tt.region, *head.BucketRegion)
 
-		_, err = s.CreateBucket(t.Context(), input)
-		if region == "us-east-1" {
-			require.NoError(t, err, "the same bucket again")
-		} else {
-			requireFailure(t, err, 409, "BucketAlreadyOwnedByYou")
-		}
-		_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("new")})
-		require.NoError(t, err)
+			_, err = s.CreateBucket(t.Context(), input)
+			if tt.again == "" {
+				require.NoError(t, err)
+			} else {
+				requireFailure(t, err, 409, tt.again)
+			}
+			_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("new")})
+			require.NoError(t, err)
+		})
 	}
 
 	s = startLenient(t, s3server.Config{Region: "eu-west-1"})
@@ -213,7 +244,7 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 // Without Config.Strict, UploadPartCopy accepts a range of a source that AWS would refuse as too small.
 func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	copyTo := func(s *store) error {
-		s.put(t, "k", "0123456789")
+		s.put(t, "k", "0123456789") // AWS demands 5 MiB, and the limits of the tests more than 10 bytes
 		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("l"),
@@ -238,46 +269,60 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 func TestAccountKeyLimitsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.own(t, types.ObjectOwnershipObjectWriter)
-	s.put(t, "k", "content")
-
-	for key, status := range map[int]int{mine: 200, others: 403, 2: 200} {
+	getBy := func(t *testing.T, key int) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("k"),
 		})
 		require.NoError(t, err)
-
-		response, body := s.send(t, "GET", presigned.URL, nil, nil)
-		require.Equal(t, status, response.StatusCode, body)
-		presigned, err = s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{
+		return s.send(t, "GET", presigned.URL, nil, nil)
+	}
+	putBy := func(t *testing.T, key int, object string) (*http.Response, string) {
+		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPutObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),
-			Key:    aws.String("k"),
+			Key:    &object,
 		})
 		require.NoError(t, err)
-		response, body = s.send(t, "PUT", presigned.URL, nil, nil)
-		require.Equal(t, key == mine, response.StatusCode == 200, body)
-		s.put(t, "k", "content")
+		return s.send(t, "PUT", presigned.URL, nil, nil)
 	}
 
+	tests := []struct {
+		name      string
+		key       int
+		getStatus int
+		mayPut    bool
+	}{
+		{name: "owner", key: mine, getStatus: 200, mayPut: true},
+		{name: "other account", key: others, getStatus: 403, mayPut: false},
+		{name: "read-only key", key: readOnly, getStatus: 200, mayPut: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.put(t, "k", "content")
+
+			response, body := getBy(t, tt.key)
+			require.Equal(t, tt.getStatus, response.StatusCode, body)
+
+			response, body = putBy(t, tt.key, "k")
+			require.Equal(t, tt.mayPut, response.StatusCode == 200, body)
+		})
+	}
+
+	// If everybody may write, an object belongs to the account whose key signed the URL.
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    types.BucketCannedACLPublicReadWrite,
 	})
 	require.NoError(t, err)
-	presigned, err := s3.NewPresignClient(s.clientOf(others)).PresignPutObject(t.Context(), &s3.PutObjectInput{
-		Bucket: aws.String(bucket),
-		Key:    aws.String("theirs"),
-	})
-	require.NoError(t, err)
-	response, body := s.send(t, "PUT", presigned.URL, nil, nil)
+	response, body := putBy(t, others, "theirs")
 	require.Equal(t, 200, response.StatusCode, body)
-
 	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("theirs"),
 	})
 	require.NoError(t, err)
-	require.NotEqual(t, s.bucketGrants(t)[2], *acl.Owner.ID+" FULL_CONTROL")
+	ownerGrant := s.bucketGrants(t)[2]
+	require.NotEqual(t, ownerGrant, *acl.Owner.ID+" FULL_CONTROL")
 }
 
 // A signed form has the permissions of its access key. If the key is read-only, or of another account without a
@@ -297,12 +342,12 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 	}
 	require.Equal(t, 204, post(mine))
 	require.Equal(t, 403, post(others))
-	require.Equal(t, 403, post(2), "a read-only key")
+	require.Equal(t, 403, post(readOnly))
 
-	require.NoError(t, s.setPolicy(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"210987654321"},"Action":"s3:PutObject","Resource":`+inKeys+
-		`,"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`))
+	// A policy can allow the other account only forms.
+	require.NoError(t, s.setPolicy(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"`+otherAccount+`"},`+
+		`"Action":"s3:PutObject","Resource":`+inKeys+`,"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`))
 	require.Equal(t, 204, post(others))
-
 	_, err := s.clientOf(others).PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 }
@@ -324,7 +369,7 @@ func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 		return output
 	}
 	page := list(s.Client, nil)
-	page = list(s.clientOf(2), page.NextContinuationToken)
+	page = list(s.clientOf(readOnly), page.NextContinuationToken)
 	require.Equal(t, "c", *page.Contents[0].Key)
 }
 

@@ -3,6 +3,7 @@ package s3server_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,60 +18,68 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// DeleteObject applies the conditions of its headers.
+// DeleteObject applies the condition of its header If-Match.
 func TestConditionsOfDelete(t *testing.T) {
-	tests := map[string]struct {
+	const current = "ETAG" // stands for the entity tag of the object k
+	tests := []struct {
+		name       string
 		key, match string
 		status     int
 		code       string
 	}{
-		"present":                 {key: "k"},
-		"absent":                  {key: "none"},
-		"the same":                {key: "k", match: "ETAG"},
-		"anything":                {key: "k", match: "*"},
-		"another":                 {key: "k", match: `"x"`, status: 412, code: "PreconditionFailed"},
-		"absent, with a revision": {key: "none", match: `"x"`, status: 404, code: "NoSuchKey"},
-		"absent, anything":        {key: "none", match: "*", status: 404, code: "NoSuchKey"},
+		{name: "no condition", key: "k"},
+		{name: "no condition, no object", key: "none"},
+		{name: "current entity tag", key: "k", match: current},
+		{name: "any entity tag", key: "k", match: "*"},
+		{name: "other entity tag", key: "k", match: `"x"`, status: 412, code: "PreconditionFailed"},
+		{name: "entity tag, no object", key: "none", match: `"x"`, status: 404, code: "NoSuchKey"},
+		{name: "any entity tag, no object", key: "none", match: "*", status: 404, code: "NoSuchKey"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "k", "content")
 			input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &tt.key}
 			if tt.match != "" {
-				input.IfMatch = aws.String(strings.ReplaceAll(tt.match, "ETAG", etag))
+				input.IfMatch = &tt.match
 			}
+			if tt.match == current {
+				input.IfMatch = &etag
+			}
+
 			_, err := s.DeleteObject(t.Context(), input)
+
 			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-
 			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, []string{"k"}, s.keys(t))
 		})
 	}
 }
 
-// DeleteObjects returns a result for each key.
+// DeleteObjects returns a result for each key, or only the errors if the request is quiet. It takes 1000 keys at most.
 func TestDeleteObjectsResults(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
 	}
-
-	object := func(key, etag string) types.ObjectIdentifier {
-		o := types.ObjectIdentifier{Key: &key}
-		if etag != "" {
-			o.ETag = &etag
-		}
-		return o
+	remove := func(quiet bool, objects ...types.ObjectIdentifier) (*s3.DeleteObjectsOutput, error) {
+		return s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+			Bucket: aws.String(bucket),
+			Delete: &types.Delete{Quiet: &quiet, Objects: objects},
+		})
 	}
 
-	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{
-		object("a",
-			""), object("a/b", `"x"`), object("none", ""), object("none", `"x"`), object("é", ""), object("quote\"'<>", ""),
-	}}})
+	output, err := remove(false,
+		types.ObjectIdentifier{Key: aws.String("a")},
+		types.ObjectIdentifier{Key: aws.String("a/b"), ETag: aws.String(`"x"`)},
+		types.ObjectIdentifier{Key: aws.String("none")},
+		types.ObjectIdentifier{Key: aws.String("none"), ETag: aws.String(`"x"`)},
+		types.ObjectIdentifier{Key: aws.String("é")},
+		types.ObjectIdentifier{Key: aws.String(`quote"'<>`)},
+	)
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, 4)
 	require.Len(t, output.Errors, 2)
@@ -78,67 +87,63 @@ func TestDeleteObjectsResults(t *testing.T) {
 	require.Equal(t, "a/b", *output.Errors[0].Key)
 	require.Equal(t, "NoSuchKey", *output.Errors[1].Code)
 
-	quiet, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
-		Quiet:   aws.Bool(true),
-		Objects: []types.ObjectIdentifier{object("a-b", "")},
-	}})
+	output, err = remove(true, types.ObjectIdentifier{Key: aws.String("a-b")})
 	require.NoError(t, err)
-	require.Empty(t, quiet.Deleted)
+	require.Empty(t, output.Deleted)
 
-	var many []types.ObjectIdentifier
-	for range 1001 {
-		many = append(many, object("k", ""))
-	}
-	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-		Bucket: aws.String(bucket),
-		Delete: &types.Delete{Objects: many},
-	})
+	tooMany := slices.Repeat([]types.ObjectIdentifier{{Key: aws.String("k")}}, 1001)
+	_, err = remove(false, tooMany...)
 	requireFailure(t, err, 400, "MalformedXML")
 }
 
-// A meetingService deletes objects of users when all have come.
+// A meetingService is a service whose deletions wait until there are as many as the test has added to barrier. It
+// serves as a gateway.
 type meetingService struct {
 	driver.ServiceDriver
-	all *sync.WaitGroup
+	barrier *sync.WaitGroup
 }
 
 type meetingDriver struct {
 	driver.Driver
-	all *sync.WaitGroup
+	barrier *sync.WaitGroup
 }
 
 func (s meetingService) Driver(name string) (driver.Driver, error) {
 	d, err := gateway{s.ServiceDriver}.Driver(name)
-	return meetingDriver{d, s.all}, err
+	return meetingDriver{Driver: d, barrier: s.barrier}, err
 }
 
+// Delete waits for the other deletions. Deletions of the server's own records have other keys, and do not wait.
 func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if strings.HasPrefix(r.Key, "key ") {
-		d.all.Done()
-		d.all.Wait()
+		d.barrier.Done()
+		d.barrier.Wait()
 	}
 	return d.Driver.Delete(ctx, r)
 }
 
 // DeleteObjects deletes several keys at the same time. Otherwise this test would not end.
 func TestDeleteObjectsAtOnce(t *testing.T) {
-	var all sync.WaitGroup
+	const keys = 16
+	var barrier sync.WaitGroup
+	barrier.Add(keys)
+	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	s := start(t, s3server.Config{
-		Service: meetingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all},
+		Service: meetingService{ServiceDriver: memory, barrier: &barrier},
 	})
-	var batch []types.ObjectIdentifier
-	for i := range 16 {
+	var objects []types.ObjectIdentifier
+	for i := range keys {
 		key := fmt.Sprint("key ", i)
 		s.put(t, key, "x")
-		batch = append(batch, types.ObjectIdentifier{Key: &key})
+		objects = append(objects, types.ObjectIdentifier{Key: &key})
 	}
-	all.Add(len(batch))
 
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
-		Delete: &types.Delete{Objects: batch},
+		Delete: &types.Delete{Objects: objects},
 	})
+
 	require.NoError(t, err)
-	require.Len(t, output.Deleted, len(batch))
+	require.Len(t, output.Deleted, keys)
 	require.Empty(t, s.keys(t))
 }

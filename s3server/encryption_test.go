@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/base64"
 	"net/http"
@@ -16,16 +17,17 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A customerKey has the three texts of a customer's key.
+// A customerKey has the three headers of a customer-provided key (SSE-C). The zero customerKey stands for no key.
 type customerKey struct{ algorithm, key, md5 *string }
 
-// newCustomerKey returns a customer's key that consists of one byte.
+// newCustomerKey returns a key of 32 equal bytes.
 func newCustomerKey(c byte) customerKey {
-	raw := []byte(strings.Repeat(string(c), 32))
+	raw := bytes.Repeat([]byte{c}, 32)
 	sum := md5.Sum(raw)
 	return customerKey{
-		aws.String("AES256"), aws.String(base64.StdEncoding.EncodeToString(raw)),
-		aws.String(base64.StdEncoding.EncodeToString(sum[:])),
+		algorithm: aws.String("AES256"),
+		key:       aws.String(base64.StdEncoding.EncodeToString(raw)),
+		md5:       aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 	}
 }
 
@@ -62,16 +64,19 @@ func (k customerKey) head() *s3.HeadObjectInput {
 
 // An object that was stored with a customer-provided key can be read only with that key.
 func TestEncryptionByCustomerKey(t *testing.T) {
+	const helloMD5 = `"5d41402abc4b2a76b9719d911017c592"`
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	other := newCustomerKey('b')
 	none := customerKey{}
 
+	// The entity tag of an encrypted object is not the MD5 of its content.
 	put, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
 	require.Equal(t, *key.md5, *put.SSECustomerKeyMD5)
-	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag, "the MD5 of the content")
+	require.NotEqual(t, helloMD5, *put.ETag)
 
+	// The key reads the object.
 	get, err := s.GetObject(t.Context(), key.get())
 	require.NoError(t, err)
 	require.Equal(t, "hello", readBody(t, get.Body))
@@ -80,34 +85,34 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	_, err = s.HeadObject(t.Context(), key.head())
 	require.NoError(t, err)
 
+	// No key, or another key, does not.
 	_, err = s.GetObject(t.Context(), none.get())
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 	_, err = s.HeadObject(t.Context(), none.head())
 	requireFailure(t, err, http.StatusBadRequest, "BadRequest")
-
 	_, err = s.GetObject(t.Context(), other.get())
 	requireFailure(t, err, http.StatusForbidden, "AccessDenied")
 	_, err = s.HeadObject(t.Context(), other.head())
 	requireFailure(t, err, http.StatusForbidden, "Forbidden")
 
-	copying := &s3.CopyObjectInput{
+	// A copy needs the key, and is not encrypted with it.
+	copyObject := &s3.CopyObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("copy"),
 		CopySource: aws.String(bucket + "/k"),
 	}
-	_, err = s.CopyObject(t.Context(), copying)
+	_, err = s.CopyObject(t.Context(), copyObject)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
-
-	copying.CopySourceSSECustomerAlgorithm = key.algorithm
-	copying.CopySourceSSECustomerKey = key.key
-	copying.CopySourceSSECustomerKeyMD5 = key.md5
-	copyOutput, err := s.CopyObject(t.Context(), copying)
+	copyObject.CopySourceSSECustomerAlgorithm = key.algorithm
+	copyObject.CopySourceSSECustomerKey = key.key
+	copyObject.CopySourceSSECustomerKeyMD5 = key.md5
+	output, err := s.CopyObject(t.Context(), copyObject)
 	require.NoError(t, err)
-	require.Equal(t, types.ServerSideEncryptionAes256, copyOutput.ServerSideEncryption,
-		"a copy is not encrypted with the source's key")
+	require.Equal(t, types.ServerSideEncryptionAes256, output.ServerSideEncryption)
 	require.Equal(t, "hello", s.get(t, "copy"))
-	require.Equal(t, `"5d41402abc4b2a76b9719d911017c592"`, *copyOutput.CopyObjectResult.ETag)
+	require.Equal(t, helloMD5, *output.CopyObjectResult.ETag)
 
+	// An object without such a key cannot be read with one.
 	_, err = s.PutObject(t.Context(), putInput("k", "plain"))
 	require.NoError(t, err)
 	_, err = s.GetObject(t.Context(), key.get())
@@ -122,52 +127,65 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	other := newCustomerKey('b')
 	short := base64.StdEncoding.EncodeToString([]byte("short"))
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		store  *store
 		key    customerKey
 		status int
 		code   string
 	}{
-		"the MD5 of another key": {
+		{
+			name:   "the MD5 of another key",
 			store:  s,
 			key:    customerKey{good.algorithm, good.key, other.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"no MD5": {
+		{
+			name:   "no MD5",
 			store:  s,
 			key:    customerKey{good.algorithm, good.key, nil},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"no algorithm": {
+		{
+			name:   "no algorithm",
 			store:  s,
 			key:    customerKey{nil, good.key, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"no key": {
+		{
+			name:   "no key",
 			store:  s,
 			key:    customerKey{good.algorithm, nil, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"another algorithm": {
+		{
+			name:   "another algorithm",
 			store:  s,
 			key:    customerKey{aws.String("DES"), good.key, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidEncryptionAlgorithmError",
 		},
-		"a short key": {
+		{
+			name:   "a short key",
 			store:  s,
 			key:    customerKey{good.algorithm, &short, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"without TLS": {store: plainServer, key: good, status: http.StatusBadRequest, code: "InvalidRequest"},
+		{
+			name:   "without TLS",
+			store:  plainServer,
+			key:    good,
+			status: http.StatusBadRequest,
+			code:   "InvalidRequest",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.store.PutObject(t.Context(), tt.key.put("x"))
 			requireFailure(t, err, tt.status, tt.code)
 			require.Empty(t, tt.store.keys(t))
@@ -259,56 +277,72 @@ func TestEncryptionOfParts(t *testing.T) {
 // An object may be encrypted with a key that the configuration names. Other keys and incomplete requests are
 // refused.
 func TestEncryptionByKMS(t *testing.T) {
-	const arn = "arn:aws:kms:us-east-1:123456789012:key/1"
+	const (
+		arn      = "arn:aws:kms:us-east-1:123456789012:key/1"
+		context  = "eyJhIjoiYiJ9" // {"a":"b"} in Base64
+		helloMD5 = `"5d41402abc4b2a76b9719d911017c592"`
+	)
 	s := start(t, s3server.Config{KMSKeys: []string{arn}})
-	input := putInput("k", "hello")
-	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-	input.SSEKMSKeyId = aws.String(arn)
-	input.BucketKeyEnabled = aws.Bool(true)
-	input.SSEKMSEncryptionContext = aws.String("eyJhIjoiYiJ9")
 
-	put, err := s.PutObject(t.Context(), input)
-	require.NoError(t, err)
-	require.Equal(t, arn, *put.SSEKMSKeyId)
-	require.NotEqual(t, `"5d41402abc4b2a76b9719d911017c592"`, *put.ETag)
+	t.Run("known key", func(t *testing.T) {
+		input := putInput("k", "hello")
+		input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
+		input.SSEKMSKeyId = aws.String(arn)
+		input.BucketKeyEnabled = aws.Bool(true)
+		input.SSEKMSEncryptionContext = aws.String(context)
+		put, err := s.PutObject(t.Context(), input)
+		require.NoError(t, err)
+		require.Equal(t, arn, *put.SSEKMSKeyId)
+		require.NotEqual(t, helloMD5, *put.ETag)
 
-	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
-		Bucket: aws.String(bucket),
-		Key:    aws.String("k"),
+		head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
+		require.NoError(t, err)
+		require.Equal(t, types.ServerSideEncryptionAwsKms, head.ServerSideEncryption)
+		require.Equal(t, arn, *head.SSEKMSKeyId)
+		require.True(t, *head.BucketKeyEnabled)
 	})
-	require.NoError(t, err)
-	require.Equal(t, types.ServerSideEncryptionAwsKms, head.ServerSideEncryption)
-	require.Equal(t, arn, *head.SSEKMSKeyId)
-	require.True(t, *head.BucketKeyEnabled)
 
-	// An unknown key.
-	input = putInput("k", "hello")
-	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
-	input.SSEKMSKeyId = aws.String("other")
+	refused := []struct {
+		name      string
+		algorithm types.ServerSideEncryption
+		keyID     *string
+		context   *string
+		code      string
+	}{
+		{
+			name:      "unknown key",
+			algorithm: types.ServerSideEncryptionAwsKms,
+			keyID:     aws.String("other"),
+			code:      "KMS.NotFoundException",
+		},
+		{
+			name:      "context is not Base64",
+			algorithm: types.ServerSideEncryptionAwsKms,
+			context:   aws.String("{}"),
+			code:      "InvalidArgument",
+		},
+		{name: "key without algorithm", keyID: aws.String(arn), code: "InvalidArgument"},
+		{name: "unknown algorithm", algorithm: "rot13", code: "InvalidEncryptionAlgorithmError"},
+	}
+	for _, tt := range refused {
+		t.Run(tt.name, func(t *testing.T) {
+			input := putInput("k", "hello")
+			input.ServerSideEncryption = tt.algorithm
+			input.SSEKMSKeyId = tt.keyID
+			input.SSEKMSEncryptionContext = tt.context
+			_, err := s.PutObject(t.Context(), input)
+			requireFailure(t, err, http.StatusBadRequest, tt.code)
+		})
+	}
 
-	_, err = s.PutObject(t.Context(), input)
-	requireFailure(t, err, http.StatusBadRequest, "KMS.NotFoundException")
-
-	// A context that is no Base64.
-	input.SSEKMSKeyId = nil
-	input.SSEKMSEncryptionContext = aws.String("{}")
-	_, err = s.PutObject(t.Context(), input)
-	requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
-
-	input.ServerSideEncryption = ""
-	input.SSEKMSEncryptionContext = nil
-	input.SSEKMSKeyId = aws.String(arn)
-	_, err = s.PutObject(t.Context(), input)
-	requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
-
-	input.ServerSideEncryption = "rot13"
-	input.SSEKMSKeyId = nil
-	_, err = s.PutObject(t.Context(), input)
-	requireFailure(t, err, http.StatusBadRequest, "InvalidEncryptionAlgorithmError")
-
-	output, err := s.PutObject(t.Context(), putInput("plain", "hello"))
-	require.NoError(t, err)
-	require.Equal(t, types.ServerSideEncryptionAes256, output.ServerSideEncryption)
+	t.Run("default", func(t *testing.T) {
+		output, err := s.PutObject(t.Context(), putInput("plain", "hello"))
+		require.NoError(t, err)
+		require.Equal(t, types.ServerSideEncryptionAes256, output.ServerSideEncryption)
+	})
 }
 
 // If ExpectedBucketOwner names another account, the request fails with AccessDenied.
@@ -346,34 +380,35 @@ func TestEncryptionOfCopyOntoItself(t *testing.T) {
 // Without Config.Strict, UploadPart may repeat the encryption algorithm of its upload.
 func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 	tests := []struct {
-		server    *store
+		name      string
+		strict    bool
 		algorithm string
-		works     bool
+		accepted  bool
 	}{
-		{server: startLenient(t, s3server.Config{}), algorithm: "AES256", works: true},
-		{server: startLenient(t, s3server.Config{}), algorithm: "aws:kms", works: false},
-		{server: start(t, s3server.Config{}), algorithm: "AES256", works: false},
+		{name: "lenient, same algorithm", strict: false, algorithm: "AES256", accepted: true},
+		{name: "lenient, other algorithm", strict: false, algorithm: "aws:kms", accepted: false},
+		{name: "strict", strict: true, algorithm: "AES256", accepted: false},
 	}
 	for _, tt := range tests {
-		created, err := tt.server.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("k"),
+		t.Run(tt.name, func(t *testing.T) {
+			s := open(t, s3server.Config{Strict: tt.strict})
+			upload := s.begin(t, "k")
+			setAlgorithm := func(o *s3.Options) {
+				o.APIOptions = append(o.APIOptions,
+					smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))
+			}
+			_, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
+				Bucket:     aws.String(bucket),
+				Key:        aws.String("k"),
+				UploadId:   &upload,
+				PartNumber: aws.Int32(1),
+				Body:       strings.NewReader("hello"),
+			}, setAlgorithm)
+			if tt.accepted {
+				require.NoError(t, err)
+			} else {
+				requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
+			}
 		})
-		require.NoError(t, err)
-		_, err = tt.server.UploadPart(t.Context(), &s3.UploadPartInput{
-			Bucket:     aws.String(bucket),
-			Key:        aws.String("k"),
-			UploadId:   created.UploadId,
-			PartNumber: aws.Int32(1),
-			Body:       strings.NewReader("hello"),
-		}, func(o *s3.Options) {
-			o.APIOptions = append(o.APIOptions,
-				smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))
-		})
-		if tt.works {
-			require.NoError(t, err)
-		} else {
-			requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")
-		}
 	}
 }

@@ -20,32 +20,44 @@ import (
 
 // A request that a fault selects gets the fault's error.
 func TestFaultErrors(t *testing.T) {
-	for code, status := range map[string]int{
-		"ConditionalRequestConflict": 409, "TooManyRequests": 429, "SlowDown": 503, "InternalError": 500, "RequestTimeout": 400,
-	} {
-		s := start(t, s3server.Config{})
-		s.server.Inject(s3server.Fault{
-			Operation:  "PutObject",
-			Error:      code,
-			Skip:       1,
-			Times:      2,
-			RetryAfter: 3 * time.Second,
+	tests := []struct {
+		code   string
+		status int
+	}{
+		{code: "ConditionalRequestConflict", status: 409},
+		{code: "TooManyRequests", status: 429},
+		{code: "SlowDown", status: 503},
+		{code: "InternalError", status: 500},
+		{code: "RequestTimeout", status: 400},
+	}
+	for _, tt := range tests {
+		t.Run(tt.code, func(t *testing.T) {
+			s := start(t, s3server.Config{})
+			s.server.Inject(s3server.Fault{
+				Operation:  "PutObject",
+				Error:      tt.code,
+				Skip:       1,
+				Times:      2,
+				RetryAfter: 3 * time.Second,
+			})
+			put := func(content string) error {
+				_, err := s.PutObject(t.Context(), putInput("k", content))
+				return err
+			}
+
+			require.NoError(t, put("first"))
+			for range 2 {
+				err := put("x")
+				requireFailure(t, err, tt.status, tt.code)
+				var response *awshttp.ResponseError
+				require.ErrorAs(t, err, &response)
+				require.Equal(t, "3", response.Response.Header.Get("Retry-After"))
+			}
+			require.Equal(t, "first", s.get(t, "k"))
+
+			require.NoError(t, put("last"))
+			require.Equal(t, 4, s.server.Count("PutObject"))
 		})
-		_, err := s.PutObject(t.Context(), putInput("k", "first"))
-		require.NoError(t, err)
-
-		for range 2 {
-			_, err = s.PutObject(t.Context(), putInput("k", "x"))
-			requireFailure(t, err, status, code)
-			var response *awshttp.ResponseError
-			require.ErrorAs(t, err, &response)
-			require.Equal(t, "3", response.Response.Header.Get("Retry-After"))
-		}
-		require.Equal(t, "first", s.get(t, "k"))
-
-		_, err = s.PutObject(t.Context(), putInput("k", "last"))
-		require.NoError(t, err)
-		require.Equal(t, 4, s.server.Count("PutObject"))
 	}
 }
 
@@ -53,10 +65,13 @@ func TestFaultErrors(t *testing.T) {
 func TestFaultErrorIn200(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "from", "x")
-	s.server.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
 
+	// CopyObject.
+	s.server.Inject(s3server.Fault{Operation: "CopyObject", Error: "InternalError", In200: true, Times: 1})
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
+
+	// CompleteMultipartUpload. The client can send it again.
 	upload := s.begin(t, "k")
 	part := s.part(t, "k", upload, 1, "x")
 	s.server.Inject(s3server.Fault{
@@ -68,9 +83,8 @@ func TestFaultErrorIn200(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
-
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
-	require.NoError(t, err, "the first request must have no effect")
+	require.NoError(t, err)
 }
 
 // A fault can redirect a request to another region.
@@ -90,16 +104,18 @@ func TestFaultRedirect(t *testing.T) {
 // A fault can drop the response before or after the request takes effect.
 func TestFaultDropsResponse(t *testing.T) {
 	s := start(t, s3server.Config{})
-	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
 
+	// DropConnection ends the connection before the request takes effect.
+	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
-	require.Empty(t, s.keys(t), "the request must have no effect")
+	require.Empty(t, s.keys(t))
 
+	// DropResponse ends it afterwards.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
-	require.Equal(t, []string{"k"}, s.keys(t), "the request must have taken effect")
+	require.Equal(t, []string{"k"}, s.keys(t))
 
 	s.server.Inject(s3server.Fault{Operation: "DeleteObject", DropResponse: true, Times: 1})
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
@@ -108,6 +124,8 @@ func TestFaultDropsResponse(t *testing.T) {
 	})
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
+
+	// The record of a request without a response has no status.
 	require.Zero(t, s.server.Requests()[0].Status)
 }
 
@@ -125,18 +143,20 @@ func TestFaultBreaksBody(t *testing.T) {
 		t.Cleanup(func() { _ = output.Body.Close() })
 		return output.Body
 	}
+	// The body ends early.
 	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
-
 	got, err := io.ReadAll(get(t.Context()))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Len(t, got, 40_001)
 
+	// One byte is wrong.
 	s.server.Inject(s3server.Fault{Operation: "GetObject", FlipAt: new(int64(40_000)), Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content[:40_000], string(got[:40_000]))
 	require.NotEqual(t, content[40_000], got[40_000])
 
+	// After some bytes, nothing comes until the client gives up.
 	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(10)), Times: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	body := get(ctx)
@@ -144,34 +164,42 @@ func TestFaultBreaksBody(t *testing.T) {
 	_, err = io.ReadFull(body, first)
 	require.NoError(t, err)
 	cancel()
-
 	_, err = io.ReadAll(body)
 	require.ErrorIs(t, err, context.Canceled)
 
+	// The body comes slowly, but is right.
 	s.server.Inject(s3server.Fault{Operation: "GetObject", Bandwidth: 10 << 20, Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
 }
 
-// Fault.Deny can change the keys and versions under which DeleteObjects reports failures.
+// Fault.Deny selects keys of DeleteObjects that fail, and can change the keys and versions under which the response
+// reports the failures.
 func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
 	s.server.Inject(s3server.Fault{
 		Operation: "DeleteObjects",
-		Deny:      func(key, version string) (string, string, bool) { return "", "null", key == "a" },
-		Times:     1,
+		Deny: func(key, _ string) (shownKey, shownVersion string, denied bool) {
+			return "", "null", key == "a"
+		},
+		Times: 1,
 	})
 
-	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
-		Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
-	}})
+	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{
+			Objects: []types.ObjectIdentifier{{Key: aws.String("a")}, {Key: aws.String("b")}},
+		},
+	})
 	require.NoError(t, err)
+
 	require.Len(t, output.Errors, 1)
-	require.Equal(t, []string{"", "null", "AccessDenied"},
-		[]string{*output.Errors[0].Key, *output.Errors[0].VersionId, *output.Errors[0].Code})
+	require.Equal(t, "", *output.Errors[0].Key)
+	require.Equal(t, "null", *output.Errors[0].VersionId)
+	require.Equal(t, "AccessDenied", *output.Errors[0].Code)
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
@@ -191,16 +219,19 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 	require.Equal(t, 1, s.server.Busy())
 }
 
-// A fault can make the server ignore request headers and hide response headers.
+// A fault can make the server ignore request headers, hide response headers, and reverse listings.
 func TestFaultIgnoresHeaders(t *testing.T) {
 	s := start(t, s3server.Config{})
-	etag := s.put(t, "k", "0123456789")
+	oldETag := s.put(t, "k", "0123456789")
+
+	// A condition of PutObject is ignored.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}, Times: 1})
 	input := putInput("k", "9876543210")
 	input.IfNoneMatch = aws.String("*")
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
+	// A range of GetObject is ignored, and the response has no entity tag.
 	s.server.Inject(s3server.Fault{
 		Operation: "GetObject",
 		Ignore:    []string{"Range"},
@@ -216,20 +247,21 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	require.Equal(t, "9876543210", readBody(t, output.Body))
 	require.Nil(t, output.ETag)
 
+	// A listing is in reverse order.
 	s.put(t, "l", "")
 	s.server.Inject(s3server.Fault{Operation: "ListObjectsV2", Reverse: true, Times: 1})
 	require.Equal(t, []string{"l", "k"}, s.keys(t))
 
+	// The condition of a key of DeleteObjects is ignored.
 	s.server.Inject(s3server.Fault{Operation: "DeleteObjects", Ignore: []string{"ETag"}, Times: 1})
-	batch := &s3.DeleteObjectsInput{
+	deleted, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
-		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &etag}}},
-	}
-
-	deleted, err := s.DeleteObjects(t.Context(), batch)
+		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k"), ETag: &oldETag}}},
+	})
 	require.NoError(t, err)
 	require.Empty(t, deleted.Errors)
 
+	// ClearFaults removes a fault.
 	s.server.Inject(s3server.Fault{Error: "SlowDown"})
 	s.server.ClearFaults()
 	require.Equal(t, []string{"l"}, s.keys(t))
@@ -252,65 +284,91 @@ func TestRequestsAreRecorded(t *testing.T) {
 	require.Zero(t, s.server.Count("GetObject"))
 }
 
-// A fault can make the server throttle requests.
+// A fault can make the server throttle requests to a rate per second. It serves at most those of a tenth of a second
+// at once.
 func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := start(t, s3server.Config{Now: func() time.Time { return now }})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
-
-	puts := func(n int) (served int) {
-		for range n {
-			if _, err := s.PutObject(t.Context(), putInput("k", "x")); err == nil {
+	countServed := func() (served int) {
+		for range 10 {
+			_, err := s.PutObject(t.Context(), putInput("k", "x"))
+			if err == nil {
 				served++
-			} else {
-				requireFailure(t, err, http.StatusServiceUnavailable, "SlowDown")
+				continue
 			}
+			requireFailure(t, err, http.StatusServiceUnavailable, "SlowDown")
 		}
 		return served
 	}
-	require.Equal(t, 2, puts(10), "a tenth of a second's")
+
+	require.Equal(t, 2, countServed())
 
 	now = now.Add(50 * time.Millisecond)
-	require.Equal(t, 1, puts(10))
+	require.Equal(t, 1, countServed())
+
 	now = now.Add(10 * time.Second)
-	require.Equal(t, 2, puts(10), "no more is saved")
-	require.Equal(t, "x", s.get(t, "k"), "others are not throttled")
+	require.Equal(t, 2, countServed(), "the server does not make up for time without requests")
+
+	require.Equal(t, "x", s.get(t, "k"), "other operations are not throttled")
 }
 
 // A fault selects requests by a pattern and by their number.
 func TestFaultPatternsAndCounts(t *testing.T) {
-	tests := map[string]struct {
+	keys := []string{"a", "tmp/a", "tmp/a/b", "x*y"}
+	tests := []struct {
+		name  string
 		fault s3server.Fault
-		keys  []string // that fail, of those below
+		want  []string // the keys whose writes fail
 	}{
-		"any": {s3server.Fail("PutObject",
-			"SlowDown"), []string{"a", "tmp/a", "tmp/a/b", "x*y"}},
-		"operations":        {s3server.Fail("Put*", "SlowDown").On("photos", "a"), []string{"a"}},
-		"another operation": {s3server.Fail("Get*", "SlowDown"), nil},
-		"another bucket":    {s3server.Fail("", "SlowDown").On("other", ""), nil},
-		"a prefix":          {s3server.Fail("", "SlowDown").On("", "tmp/*"), []string{"tmp/a", "tmp/a/b"}},
-		"a suffix":          {s3server.Fail("", "SlowDown").On("p*s", "*b"), []string{"tmp/a/b"}},
-		"one character":     {s3server.Fail("", "SlowDown").On("", "tmp?a"), []string{"tmp/a"}},
-		"a key with a star": {s3server.Fail("", "SlowDown").On("", "x*y"), []string{"x*y"}},
-		"the first":         {s3server.Fail("PutObject", "SlowDown").Once(), []string{"a"}},
-		"the second and third": {s3server.Fault{
-			Error: "SlowDown",
-			Skip:  1,
-			Times: 2,
-		}, []string{"tmp/a", "tmp/a/b"}},
+		{name: "any", fault: s3server.Fail("PutObject", "SlowDown"), want: keys},
+		{
+			name:  "operations",
+			fault: s3server.Fail("Put*", "SlowDown").On("photos", "a"),
+			want:  []string{"a"},
+		},
+		{name: "another operation", fault: s3server.Fail("Get*", "SlowDown"), want: nil},
+		{name: "another bucket", fault: s3server.Fail("", "SlowDown").On("other", ""), want: nil},
+		{
+			name:  "a prefix",
+			fault: s3server.Fail("", "SlowDown").On("", "tmp/*"),
+			want:  []string{"tmp/a", "tmp/a/b"},
+		},
+		{
+			name:  "a suffix",
+			fault: s3server.Fail("", "SlowDown").On("p*s", "*b"),
+			want:  []string{"tmp/a/b"},
+		},
+		{
+			name:  "one character",
+			fault: s3server.Fail("", "SlowDown").On("", "tmp?a"),
+			want:  []string{"tmp/a"},
+		},
+		{
+			name:  "a key with a star",
+			fault: s3server.Fail("", "SlowDown").On("", "x*y"),
+			want:  []string{"x*y"},
+		},
+		{name: "the first", fault: s3server.Fail("PutObject", "SlowDown").Once(), want: []string{"a"}},
+		{
+			name:  "the second and third",
+			fault: s3server.Fault{Error: "SlowDown", Skip: 1, Times: 2},
+			want:  []string{"tmp/a", "tmp/a/b"},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			s.server.Inject(tt.fault)
+
 			var failures []string
-			for _, key := range []string{"a", "tmp/a", "tmp/a/b", "x*y"} {
+			for _, key := range keys {
 				if _, err := s.PutObject(t.Context(), putInput(key, "x")); err != nil {
 					requireFailure(t, err, 503, "SlowDown")
 					failures = append(failures, key)
 				}
 			}
-			require.Equal(t, tt.keys, failures)
+			require.Equal(t, tt.want, failures)
 		})
 	}
 }
@@ -339,17 +397,10 @@ func TestFaultConstructors(t *testing.T) {
 	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
-	s.server.Inject(s3server.Drop("PutObject").Once())
-
-	_, err := s.PutObject(t.Context(), putInput("k", "x"))
-	require.Error(t, err)
-	require.Empty(t, s.keys(t))
-
-	s.server.Inject(s3server.Lose("PutObject").Once())
-	_, err = s.PutObject(t.Context(), putInput("k", "content"))
-	require.Error(t, err)
-	require.Equal(t, []string{"k"}, s.keys(t))
-
+	put := func(content string) error {
+		_, err := s.PutObject(t.Context(), putInput("k", content))
+		return err
+	}
 	get := func() (io.ReadCloser, error) {
 		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
@@ -360,20 +411,33 @@ func TestFaultConstructors(t *testing.T) {
 		}
 		return output.Body, nil
 	}
+
+	// Drop: the request has no effect.
+	s.server.Inject(s3server.Drop("PutObject").Once())
+	require.Error(t, put("x"))
+	require.Empty(t, s.keys(t))
+
+	// Lose: the response is lost.
+	s.server.Inject(s3server.Lose("PutObject").Once())
+	require.Error(t, put("content"))
+	require.Equal(t, []string{"k"}, s.keys(t))
+
+	// CutAfter: the body ends early.
 	s.server.Inject(s3server.CutAfter("GetObject", 3).Once())
 	body, err := get()
 	require.NoError(t, err)
-
 	content, err := io.ReadAll(body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, "con", string(content))
 	require.NoError(t, body.Close())
 
+	// FlipAt: a byte is wrong.
 	s.server.Inject(s3server.FlipAt("GetObject", 0).Once())
 	body, err = get()
 	require.NoError(t, err)
 	require.Equal(t, "\x9content", readBody(t, body))
 
+	// StallAfter: the body stops.
 	s.server.Inject(s3server.StallAfter("GetObject", 1).Once())
 	body, err = get()
 	require.NoError(t, err)
@@ -381,13 +445,16 @@ func TestFaultConstructors(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 
-	s.server.Inject(s3server.Delay("GetObject", 20*time.Millisecond).Once())
+	// Delay: the response comes late.
+	const delay = 20 * time.Millisecond
+	s.server.Inject(s3server.Delay("GetObject", delay).Once())
 	startTime := time.Now()
 	body, err = get()
 	require.NoError(t, err)
 	require.Equal(t, "content", readBody(t, body))
-	require.GreaterOrEqual(t, time.Since(startTime), 20*time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(startTime), delay)
 
+	// Throttle: only one request is served until the clock moves.
 	s.server.Inject(s3server.Throttle("GetObject", 10))
 	_, err = get()
 	require.NoError(t, err)
@@ -395,18 +462,24 @@ func TestFaultConstructors(t *testing.T) {
 	requireFailure(t, err, 503, "SlowDown")
 }
 
-// A fault's bandwidth limits the bytes of bodies per second.
+// A fault's bandwidth limits the bytes of bodies per second, of requests and of responses.
 func TestFaultBandwidth(t *testing.T) {
+	const (
+		size      = 10_000
+		bandwidth = 100_000               // so the content takes 100 ms
+		minTime   = 90 * time.Millisecond // the clock may be a little inexact
+	)
 	s := start(t, s3server.Config{})
-	s.server.Inject(s3server.Fault{Bandwidth: 100_000})
-	content := strings.Repeat("x", 10_000)
-	started := time.Now()
+	s.server.Inject(s3server.Fault{Bandwidth: bandwidth})
+	content := strings.Repeat("x", size)
 
+	startTime := time.Now()
 	s.put(t, "k", content)
-	require.GreaterOrEqual(t, time.Since(started), 90*time.Millisecond)
-	started = time.Now()
+	require.GreaterOrEqual(t, time.Since(startTime), minTime)
+
+	startTime = time.Now()
 	require.Equal(t, content, s.get(t, "k"))
-	require.GreaterOrEqual(t, time.Since(started), 90*time.Millisecond)
+	require.GreaterOrEqual(t, time.Since(startTime), minTime)
 }
 
 // A fault can give a response a wrong ETag.
@@ -434,19 +507,23 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
 }
 
-// If a fault shifts the server's clock by an hour, the server refuses a signature. If the shift is ten minutes, it
-// accepts one.
+// A fault can shift the server's clock. The server refuses a signature if the shift is an hour, and accepts one if it
+// is ten minutes.
 func TestFaultSkewedClock(t *testing.T) {
 	s := start(t, s3server.Config{})
+
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "RequestTimeTooSkewed")
+
+	// The first client has learned the shifted time from that response, so take another client.
 	s.server.Inject(s3server.Fault{ClockSkew: -10 * time.Minute, Times: 1})
 	_, err = s.client().PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
 }
 
-// A fault can make a listing stale.
+// A fault can make a listing stale: it lacks the objects that were written in the last seconds. Reads of these objects
+// work.
 func TestFaultStaleListing(t *testing.T) {
 	s := start(t, s3server.Config{})
 	for _, key := range []string{"b", "d", "e/1"} {
@@ -460,6 +537,8 @@ func TestFaultStaleListing(t *testing.T) {
 
 	require.Equal(t, []string{"b", "d", "e/1"}, s.keys(t))
 	require.Equal(t, "x", s.get(t, "a"))
+
+	// Pages have as many objects as if the new ones were missing.
 	var pages [][]string
 	pager := s3.NewListObjectsV2Paginator(s.Client, &s3.ListObjectsV2Input{
 		Bucket:  aws.String(bucket),
@@ -491,6 +570,7 @@ func TestFaultStaleListing(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, *none.IsTruncated)
 
+	// Later, the objects are not new.
 	s.clock.move(11 * time.Second)
 	require.Len(t, s.keys(t), 8)
 }

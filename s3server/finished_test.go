@@ -1,8 +1,6 @@
 package s3server_test
 
 import (
-	"slices"
-	"sync"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,21 +11,21 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a client repeats CompleteMultipartUpload, it gets the same result.
+// If a client repeats CompleteMultipartUpload, it gets the same result, even if the object was replaced in the
+// meantime. With other parts or another key, the request fails.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
 	upload := s.begin(t, "k", compositeCRC32C)
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C),
-		s.part(t, "k", upload, 2, "last", withCRC32C))
+	firstPart := s.part(t, "k", upload, 1, "0123456789", withCRC32C)
+	lastPart := s.part(t, "k", upload, 2, "last", withCRC32C)
+	input := completeInput("k", upload, firstPart, lastPart)
 	first, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
-	same := func(in *s3.CompleteMultipartUploadInput) {
+	requireSameResult := func(input *s3.CompleteMultipartUploadInput) {
 		t.Helper()
-		second, err := s.CompleteMultipartUpload(t.Context(), in)
+		second, err := s.CompleteMultipartUpload(t.Context(), input)
 		require.NoError(t, err)
-
-		second.ResultMetadata, first.ResultMetadata = first.ResultMetadata, second.ResultMetadata
 		require.Equal(t, first.ETag, second.ETag)
 		require.Equal(t, first.VersionId, second.VersionId)
 		require.NotEmpty(t, second.VersionId)
@@ -35,38 +33,36 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 		require.Equal(t, first.Location, second.Location)
 		require.Equal(t, first.ServerSideEncryption, second.ServerSideEncryption)
 	}
-	same(input)
 
+	// Nothing is written twice, even if the second request has a condition that the object does not meet.
+	requireSameResult(input)
 	ifAbsent := *input
 	ifAbsent.IfNoneMatch = aws.String("*")
-	same(&ifAbsent)
-
+	requireSameResult(&ifAbsent)
 	versions, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
 		Bucket: aws.String(bucket),
 	})
 	require.NoError(t, err)
-	require.Len(t, versions.Versions, 1, "nothing was written twice")
+	require.Len(t, versions.Versions, 1)
 
-	swapped := completeInput("k", upload, slices.Clone(input.MultipartUpload.Parts)...)
-	for i := range swapped.MultipartUpload.Parts {
-		swapped.MultipartUpload.Parts[i].ETag = input.MultipartUpload.Parts[1-i].ETag
-	}
-	_, err = s.CompleteMultipartUpload(t.Context(), swapped)
-	requireFailure(t, err, 404, "NoSuchUpload")
-
+	// A later object stays.
 	s.put(t, "k", "replaced")
-	same(input)
+	requireSameResult(input)
 	require.Equal(t, "replaced", s.get(t, "k"))
 
-	other := completeInput("k", upload, input.MultipartUpload.Parts[0])
-	_, err = s.CompleteMultipartUpload(t.Context(), other)
+	// The entity tags, the number of parts and the key must be the same.
+	firstPart.ETag, lastPart.ETag = lastPart.ETag, firstPart.ETag
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, firstPart, lastPart))
+	requireFailure(t, err, 404, "NoSuchUpload")
+	onePart := completeInput("k", upload, input.MultipartUpload.Parts[0])
+	_, err = s.CompleteMultipartUpload(t.Context(), onePart)
+	requireFailure(t, err, 404, "NoSuchUpload")
+	otherKey := *input
+	otherKey.Key = aws.String("other")
+	_, err = s.CompleteMultipartUpload(t.Context(), &otherKey)
 	requireFailure(t, err, 404, "NoSuchUpload")
 
-	elsewhere := *input
-	elsewhere.Key = aws.String("other")
-	_, err = s.CompleteMultipartUpload(t.Context(), &elsewhere)
-	requireFailure(t, err, 404, "NoSuchUpload")
-
+	// For other operations, the upload does not exist.
 	_, err = s.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("k"),
@@ -98,20 +94,20 @@ func TestCompleteAfterLostResponse(t *testing.T) {
 
 // If several clients complete an upload at the same time, all succeed.
 func TestCompleteAtOnce(t *testing.T) {
+	const clients = 8
 	s := start(t, s3server.Config{})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
-	var group sync.WaitGroup
-	failures := make(chan error, 8)
-	for range 8 {
-		group.Go(func() {
+
+	errs := make(chan error, clients)
+	for range clients {
+		go func() {
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
-			failures <- err
-		})
+			errs <- err
+		}()
 	}
-	group.Wait()
-	for range 8 {
-		require.NoError(t, <-failures)
+	for range clients {
+		require.NoError(t, <-errs)
 	}
 }
 

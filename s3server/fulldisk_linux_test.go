@@ -20,10 +20,11 @@ import (
 // brokenDisk makes the directory of a server refuse what the next requests need.
 type brokenDisk func(t *testing.T, path string)
 
-// fill fills the disk.
+// fill fills the disk of a server with two files, f and ff. The second takes the space that the first left in its last
+// block.
 func fill(t *testing.T, path string) {
-	for i := range 2 { // the second has what is left beside whole blocks
-		f, err := os.Create(filepath.Join(path, "photos", strings.Repeat("f", i+1)))
+	for _, name := range []string{"f", "ff"} {
+		f, err := os.Create(filepath.Join(path, "photos", name))
 		require.NoError(t, err)
 		for err == nil {
 			_, err = f.Write(make([]byte, 4096))
@@ -58,15 +59,16 @@ func TestFullDiskHidesPath(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		disk  func(t *testing.T) (path string)
 		fails brokenDisk
 	}{
-		"a full disk":                 {newSmallDisk, fill},
-		"a file in place of a bucket": {(*testing.T).TempDir, replaceByFile},
+		{name: "a full disk", disk: newSmallDisk, fails: fill},
+		{name: "a file in place of a bucket", disk: (*testing.T).TempDir, fails: replaceByFile},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			path := tt.disk(t)
 			service, err := local.NewServiceDriver(path, local.Config{})
 			require.NoError(t, err)
@@ -158,13 +160,14 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	s := start(t, s3server.Config{Service: service})
 	t.Cleanup(func() { _ = service.Close() })
 	fill(t, path)
-	locked := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
 
+	locked := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
 	_, err = s.CreateBucket(t.Context(), locked)
 	requireFailure(t, err, 507, "XMinioStorageFull")
 	_, err = s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: aws.String("locked")})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
+	// With space again, the same request succeeds.
 	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
 	_, err = s.CreateBucket(t.Context(), locked)
 	require.NoError(t, err)

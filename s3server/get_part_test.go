@@ -38,13 +38,15 @@ func TestGetObjectPart(t *testing.T) {
 		"empty":     aws.String(s.put(t, "empty", "")),
 	}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name          string
 		key           string
 		number, count int32
 		want, span    string
 		kind          types.ChecksumType
 	}{
-		"the first": {
+		{
+			name:   "the first",
 			key:    "full",
 			number: 1,
 			count:  3,
@@ -52,7 +54,8 @@ func TestGetObjectPart(t *testing.T) {
 			span:   "bytes 0-9/23",
 			kind:   types.ChecksumTypeFullObject,
 		},
-		"in the middle": {
+		{
+			name:   "in the middle",
 			key:    "full",
 			number: 2,
 			count:  3,
@@ -60,7 +63,8 @@ func TestGetObjectPart(t *testing.T) {
 			span:   "bytes 10-19/23",
 			kind:   types.ChecksumTypeFullObject,
 		},
-		"the last": {
+		{
+			name:   "the last",
 			key:    "full",
 			number: 3,
 			count:  3,
@@ -68,7 +72,8 @@ func TestGetObjectPart(t *testing.T) {
 			span:   "bytes 20-22/23",
 			kind:   types.ChecksumTypeFullObject,
 		},
-		"of a composite checksum": {
+		{
+			name:   "of a composite checksum",
 			key:    "composite",
 			number: 2,
 			count:  3,
@@ -76,7 +81,8 @@ func TestGetObjectPart(t *testing.T) {
 			span:   "bytes 10-19/23",
 			kind:   types.ChecksumTypeComposite,
 		},
-		"the only one": {
+		{
+			name:   "the only one",
 			key:    "one",
 			number: 1,
 			count:  1,
@@ -84,17 +90,18 @@ func TestGetObjectPart(t *testing.T) {
 			span:   "bytes 0-9/10",
 			kind:   types.ChecksumTypeComposite,
 		},
-		"an object without parts": {
+		{
+			name:   "an object without parts",
 			key:    "put",
 			number: 1,
 			want:   "0123456789",
 			span:   "bytes 0-9/10",
 			kind:   types.ChecksumTypeFullObject,
 		},
-		"an empty object": {key: "empty", number: 1, want: "", kind: types.ChecksumTypeFullObject},
+		{name: "an empty object", key: "empty", number: 1, kind: types.ChecksumTypeFullObject},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			input := &s3.GetObjectInput{
 				Bucket:       aws.String(bucket),
 				Key:          &tt.key,
@@ -142,57 +149,66 @@ func TestGetObjectPartRefused(t *testing.T) {
 	etag := s.upload(t, "k", fullCRC32C, "0123456789", "end").ETag
 	s.put(t, "put", "x")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		path   string
 		header map[string]string
 		status int
 		code   string
 	}{
-		"after the last": {
+		{
+			name:   "after the last",
 			path:   "/photos/k?partNumber=3",
 			status: http.StatusRequestedRangeNotSatisfiable,
 			code:   "InvalidPartNumber",
 		},
-		"of an object without parts": {
+		{
+			name:   "of an object without parts",
 			path:   "/photos/put?partNumber=2",
 			status: http.StatusRequestedRangeNotSatisfiable,
 			code:   "InvalidPartNumber",
 		},
-		"number 0": {
+		{
+			name:   "number 0",
 			path:   "/photos/k?partNumber=0",
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"a number too high": {
+		{
+			name:   "a number too high",
 			path:   "/photos/k?partNumber=10001",
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"no number": {
+		{
+			name:   "no number",
 			path:   "/photos/k?partNumber=one",
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
-		"also a range": {
+		{
+			name:   "also a range",
 			path:   "/photos/k?partNumber=1",
 			header: map[string]string{"Range": "bytes=0-1"},
 			status: http.StatusBadRequest,
 			code:   "InvalidRequest",
 		},
-		"a condition that is not met": {
+		{
+			name:   "a condition that is not met",
 			path:   "/photos/k?partNumber=1",
 			header: map[string]string{"If-Match": `"x"`},
 			status: http.StatusPreconditionFailed,
 			code:   "PreconditionFailed",
 		},
-		"a missing object": {
+		{
+			name:   "a missing object",
 			path:   "/photos/none?partNumber=1",
 			status: http.StatusNotFound,
 			code:   "NoSuchKey",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.signedSend(t, "GET", tt.path, "", tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code)

@@ -28,13 +28,13 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A fullService has no space for the settings of buckets. Like Azure, it removes a bucket with
-// everything in it.
+// A fullService has no space for the settings of buckets: their writes fail with err. Like Azure, it removes a bucket
+// with everything in it.
 type fullService struct {
 	driver.ServiceDriver
-	full      error
-	meanwhile string // the key of an object that another client writes; "" for none
-	removed   []string
+	err      error
+	otherKey string   // the key of an object that another client writes before a write fails; "" for none
+	removed  []string // the buckets that were removed
 }
 
 type fullDriver struct {
@@ -44,7 +44,7 @@ type fullDriver struct {
 
 func (s *fullService) Driver(name string) (driver.Driver, error) {
 	d, err := gateway{s.ServiceDriver}.Driver(name)
-	return fullDriver{d, s}, err
+	return fullDriver{Driver: d, service: s}, err
 }
 
 func (s *fullService) DeleteBucket(ctx context.Context, name string) error {
@@ -52,41 +52,38 @@ func (s *fullService) DeleteBucket(ctx context.Context, name string) error {
 	return s.ServiceDriver.DeleteBucket(ctx, name)
 }
 
+// Put fails for the settings of a bucket, which the server writes after it has created the bucket.
 func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if !strings.HasSuffix(r.Key, "/bucket.json") {
 		return d.Driver.Put(ctx, r)
 	}
-	if key := d.service.meanwhile; key != "" {
+	if key := d.service.otherKey; key != "" {
 		if _, err := d.Driver.Put(ctx, &driver.PutRequest{Key: key, Body: bytes.NewReader(nil)}); err != nil {
 			return nil, err
 		}
 	}
-	return nil, d.service.full
+	return nil, d.service.err
 }
 
 // If CreateBucket cannot write the settings, it removes the bucket again, unless another client has stored an
 // object in it.
 func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	tests := []struct {
-		name      string
-		full      error
-		meanwhile string
-		removed   []string
+		name     string
+		err      error  // of the write of the settings
+		otherKey string // of an object that another client stores
+		removed  []string
 	}{
-		{name: "an empty bucket is removed", full: syscall.ENOSPC, removed: []string{"locked"}},
-		{
-			name:    "an empty bucket is removed if the quota is used up",
-			full:    syscall.EDQUOT,
-			removed: []string{"locked"},
-		},
-		{name: "a bucket with an object of another client stays", full: syscall.ENOSPC, meanwhile: "k"},
+		{name: "empty bucket, disk full", err: syscall.ENOSPC, removed: []string{"locked"}},
+		{name: "empty bucket, quota used up", err: syscall.EDQUOT, removed: []string{"locked"}},
+		{name: "object of another client", err: syscall.ENOSPC, otherKey: "k"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			service := &fullService{
 				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
-				full:          tt.full,
-				meanwhile:     tt.meanwhile,
+				err:           tt.err,
+				otherKey:      tt.otherKey,
 			}
 			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
 
@@ -117,6 +114,7 @@ func TestDirectoryRefusesConditionEarly(t *testing.T) {
 		Limits:  s3server.Limits{MaxPutSize: 64 << 20},
 	})
 	d.store.put(t, "k", "old")
+	// Send a whole PutObject by hand before reading the response.
 	input := putInput("k", "")
 	input.IfNoneMatch = aws.String("*")
 	presigned, err := s3.NewPresignClient(d.store.Client).PresignPutObject(t.Context(), input)
@@ -135,26 +133,26 @@ func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	require.NoError(t, err)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
-
 	text := readBody(t, response.Body)
 	require.Equal(t, http.StatusPreconditionFailed, response.StatusCode, text)
 	require.Equal(t, "PreconditionFailed", parseError(t, text).Code)
 	require.Equal(t, "old", d.store.get(t, "k"))
 }
 
-// uploadRecords returns the files of the records of uploads and parts.
+// uploadRecords returns the files of the records of uploads and parts, by their paths.
 func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	t.Helper()
 	records := map[string][]byte{}
 	root := filepath.Join(d.path, bucket, ".omnibucket", "private")
-	require.NoError(t, filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+	addRecord := func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // the server removes it
 		}
 		if err != nil || e.IsDir() {
 			return err
 		}
-		if name := filepath.ToSlash(path[len(root):]); !strings.HasPrefix(name, "/uploads/") && !strings.HasPrefix(name, "/parts/") {
+		name := filepath.ToSlash(path[len(root):])
+		if !strings.HasPrefix(name, "/uploads/") && !strings.HasPrefix(name, "/parts/") {
 			return nil
 		}
 		content, err := os.ReadFile(path)
@@ -163,25 +161,27 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 		}
 		records[path] = content
 		return err
-	}))
+	}
+	require.NoError(t, filepath.WalkDir(root, addRecord))
 	return records
 }
 
 // If a server is killed at the end of a completion or an abort, a later server removes the records that it left.
 func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	id := d.store.begin(t, "ended")
+	completed := d.store.begin(t, "completed")
 	aborted := d.store.begin(t, "aborted")
 	open := d.store.begin(t, "open")
-	part := d.store.part(t, "ended", id, 1, "content")
+	completedPart := d.store.part(t, "completed", completed, 1, "content")
 	d.store.part(t, "aborted", aborted, 1, "content")
-	keptPart := d.store.part(t, "open", open, 1, "content")
+	openPart := d.store.part(t, "open", open, 1, "content")
+	records := d.uploadRecords(t)
+	require.Len(t, records, 6, "an upload and a part each")
 
-	leftovers := d.uploadRecords(t)
-	require.Len(t, leftovers, 6)
-	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("ended", id, part))
+	// End two of the three uploads. Nothing but the records tells that the first was completed.
+	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("completed", completed, completedPart))
 	require.NoError(t, err)
-	d.store.remove(t, "ended", "") // nothing else tells that it was completed
+	d.store.remove(t, "completed", "")
 	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("aborted"),
@@ -189,47 +189,59 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, d.uploadRecords(t), 2)
-
 	d.store.server.Close()
-	for path, content := range leftovers {
-		if !strings.Contains(path, "uploads/"+aborted) { // of which only a part is left
-			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
-			require.NoError(t, os.WriteFile(path, content, 0o666))
+
+	// Put the records back, as if the server had not removed them. Of the aborted upload, only the part is left.
+	for path, content := range records {
+		if strings.Contains(path, "uploads/"+aborted) {
+			continue
 		}
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, content, 0o666))
 	}
 	require.Len(t, d.uploadRecords(t), 5)
 
+	// Another server removes them again, and keeps those of the open upload.
 	d = startInDirectory(t, d.path, s3server.Config{})
 	require.Eventually(t, func() bool { return len(d.uploadRecords(t)) == 2 }, time.Minute, time.Millisecond)
-	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, keptPart))
+	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, openPart))
 	require.NoError(t, err)
 	require.Equal(t, "content", d.store.get(t, "open"))
 }
 
-// A replacingDriver is a layer that replaces the object "k" after it was opened once. Its bodies are streams.
+// A replacingDriver is a layer that replaces the object "k" after the next Get has opened it, if isArmed is true. Its
+// bodies are streams.
 type replacingDriver struct {
 	driver.Driver
-	armed *bool
+	isArmed *bool
 }
 
 func (d replacingDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (*storage.Attrs, io.ReadCloser, error) {
-	a, body, err := d.Driver.Get(ctx, r)
+	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	if *d.armed && r.Key == "k" {
-		*d.armed = false
-		_, err = d.Put(ctx, &driver.PutRequest{Key: "k", Body: strings.NewReader("new content"), Size: 11})
+	if *d.isArmed && r.Key == "k" {
+		*d.isArmed = false
+		const content = "new content"
+		_, err = d.Put(ctx, &driver.PutRequest{
+			Key:  "k",
+			Body: strings.NewReader(content),
+			Size: int64(len(content)),
+		})
 	}
-	return a, struct{ io.ReadCloser }{body}, err
+	stream := struct{ io.ReadCloser }{body} // without the other methods of the body
+	return attrs, stream, err
 }
 
 // If an object is replaced while a layer reads it, GetObject still succeeds.
 func TestGetObjectReplacedBelowLayer(t *testing.T) {
-	armed := false
-	layer := func(d driver.Driver) driver.Driver { return replacingDriver{d, &armed} }
+	isArmed := false
+	layer := func(d driver.Driver) driver.Driver {
+		return replacingDriver{Driver: d, isArmed: &isArmed}
+	}
 	s := start(t, s3server.Config{
 		Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer),
 	})
@@ -247,21 +259,21 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	}
 
 	tests := []struct {
-		name  string
-		again bool // the client must send it again, as SDKs do after 503
-		read  func(t *testing.T) error
+		name       string
+		needsRetry bool // true if the first request fails with 503, after which SDKs send it again
+		read       func(t *testing.T) error
 	}{
-		{name: "an object", again: false, read: func(t *testing.T) error { return get(t, nil) }},
-		{
-			name:  "a range",
-			again: false,
-			read:  func(t *testing.T) error { return get(t, aws.String("bytes=0-99")) },
-		},
-		{name: "a copy", again: true, read: func(t *testing.T) error {
+		{name: "an object", needsRetry: false, read: func(t *testing.T) error {
+			return get(t, nil)
+		}},
+		{name: "a range", needsRetry: false, read: func(t *testing.T) error {
+			return get(t, aws.String("bytes=0-99"))
+		}},
+		{name: "a copy", needsRetry: true, read: func(t *testing.T) error {
 			_, err := s.CopyObject(t.Context(), copyInput("k", "copy"))
 			return err
 		}},
-		{name: "a copied part", again: true, read: func(t *testing.T) error {
+		{name: "a copied part", needsRetry: true, read: func(t *testing.T) error {
 			_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
 				Bucket:     aws.String(bucket),
 				Key:        aws.String("parts"),
@@ -275,9 +287,10 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.put(t, "k", "old")
-			armed = true
+			isArmed = true
+
 			err := tt.read(t)
-			if tt.again {
+			if tt.needsRetry {
 				requireFailure(t, err, 503, "ServiceUnavailable")
 				err = tt.read(t)
 			}

@@ -99,45 +99,57 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 
 // The server cuts off a client that does not read its response.
 func TestHostileClientReadsNothing(t *testing.T) {
+	const size = 32 << 20
 	s := start(t, s3server.Config{
 		Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20},
 	})
-	b := s.server.Bucket(bucket)
+	b := s.server.Bucket(bucket) // its operations have no timeout
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()
-	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 32<<20))) // not through the timeout
+	_, err := b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
 	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
+
+	// Read only the first byte of the response.
 	connection := dial(t, s)
 	_, err = fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n",
 		strings.TrimPrefix(presigned.URL, s.server.URL), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
-	first := make([]byte, 1) // the response has begun
-
-	_, err = io.ReadFull(connection, first)
+	_, err = io.ReadFull(connection, make([]byte, 1))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return s.server.Busy() == 0 }, time.Minute, time.Millisecond)
 
-	rest, _ := io.Copy(io.Discard, connection) // what the kernel holds; it ends with an error or without
-	require.Less(t, rest, int64(32<<20))
+	// The server ends the request. What the kernel has received is only a part of the object.
+	require.Eventually(t, func() bool { return s.server.Busy() == 0 }, time.Minute, time.Millisecond)
+	received, _ := io.Copy(io.Discard, connection)
+	require.Less(t, received, int64(size))
 }
 
 // The server responds without waiting for the end of an endless body.
 func TestHostileEndlessBody(t *testing.T) {
 	s := start(t, s3server.Config{Limits: impatient})
-	for name, request := range map[string]string{
-		"a GET with a body":       "GET /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
-		"a PUT without signature": "PUT /photos/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\nabc",
-		"an unknown operation":    "PATCH /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct{ name, request string }{
+		{
+			name:    "a GET with a body",
+			request: "GET /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+		},
+		{
+			name:    "a PUT without signature",
+			request: "PUT /photos/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\nabc",
+		},
+		{
+			name:    "an unknown operation",
+			request: "PATCH /photos/k HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			connection := dial(t, s)
-			_, err := io.WriteString(connection, request)
+			_, err := io.WriteString(connection, tt.request)
 			require.NoError(t, err)
 			status, _ := readResponse(t, connection)
 			require.GreaterOrEqual(t, status, 400)
@@ -148,39 +160,54 @@ func TestHostileEndlessBody(t *testing.T) {
 // The server refuses requests with huge headers.
 func TestHostileHugeHead(t *testing.T) {
 	s := start(t, s3server.Config{})
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		path   string
 		header http.Header
 		status int
 		code   string
 	}{
-		"many small headers": {
+		{
+			name:   "many small headers",
 			path:   "/photos",
 			header: manyHeaders(300),
 			status: 400,
 			code:   "RequestHeaderSectionTooLarge",
 		},
-		"a huge header": {
+		{
+			name:   "a huge header",
 			path:   "/photos",
 			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}},
 			status: 400,
 			code:   "RequestHeaderSectionTooLarge",
 		},
-		"more than any": {
+		{
+			name:   "more than any",
 			path:   "/photos",
 			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}},
 			status: 431,
 		},
-		"a huge query": {path: "/photos?" + strings.Repeat("a&", 9<<10), status: 414, code: "InvalidURI"},
-		"a huge path":  {path: "/photos/" + strings.Repeat("a", 17<<10), status: 414, code: "InvalidURI"},
-		"a long key": {
+		{
+			name:   "a huge query",
+			path:   "/photos?" + strings.Repeat("a&", 9<<10),
+			status: 414,
+			code:   "InvalidURI",
+		},
+		{
+			name:   "a huge path",
+			path:   "/photos/" + strings.Repeat("a", 17<<10),
+			status: 414,
+			code:   "InvalidURI",
+		},
+		{
+			name:   "a long key",
 			path:   "/photos/" + strings.Repeat("a", 2<<10),
 			status: 400,
 			code:   "KeyTooLongError",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.send(t, "GET", s.server.URL+tt.path, nil, tt.header)
 			require.Equal(t, tt.status, response.StatusCode)
 			if tt.code != "" {
@@ -190,7 +217,7 @@ func TestHostileHugeHead(t *testing.T) {
 	}
 }
 
-// manyHeaders returns so many headers of metadata.
+// manyHeaders returns n headers of metadata.
 func manyHeaders(n int) http.Header {
 	header := http.Header{}
 	for i := range n {
@@ -202,23 +229,39 @@ func manyHeaders(n int) http.Header {
 // The server refuses XML documents that would take much memory.
 func TestHostileXML(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for name, document := range map[string]string{
-		"nested":          strings.Repeat("<a>", 100_000),
-		"many elements":   "<Delete>" + strings.Repeat("<Object/>", 300_000) + "</Delete>",
-		"more keys":       "<Delete>" + strings.Repeat("<Object><Key>k</Key></Object>", 1001) + "</Delete>",
-		"many attributes": "<Delete " + strings.Repeat(`a="" `, 500_000) + "></Delete>",
-		"entities":        `<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><Delete><Object><Key>&b;</Key></Object></Delete>`,
-		"an endless tag":  "<Delete><Object" + strings.Repeat("x", 1<<20),
-		"no XML":          strings.Repeat("x", 1<<20),
-	} {
-		t.Run(name, func(t *testing.T) {
+	const maxMemory = 64 << 20
+	tests := []struct{ name, document string }{
+		{name: "nested", document: strings.Repeat("<a>", 100_000)},
+		{
+			name:     "many elements",
+			document: "<Delete>" + strings.Repeat("<Object/>", 300_000) + "</Delete>",
+		},
+		{
+			name:     "more keys",
+			document: "<Delete>" + strings.Repeat("<Object><Key>k</Key></Object>", 1001) + "</Delete>",
+		},
+		{
+			name:     "many attributes",
+			document: "<Delete " + strings.Repeat(`a="" `, 500_000) + "></Delete>",
+		},
+		{
+			name:     "entities",
+			document: `<!DOCTYPE d [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><Delete><Object><Key>&b;</Key></Object></Delete>`,
+		},
+		{name: "an endless tag", document: "<Delete><Object" + strings.Repeat("x", 1<<20)},
+		{name: "no XML", document: strings.Repeat("x", 1<<20)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			require.EqualError(t, s.postDelete(t, document), "400 MalformedXML")
+			require.EqualError(t, s.postDelete(t, tt.document), "400 MalformedXML")
 			runtime.ReadMemStats(&after)
-			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxMemory))
 		})
 	}
+
+	// A document has a maximum size.
 	require.EqualError(t, s.postDelete(t, strings.Repeat(" ", 5<<20)), "400 EntityTooLarge")
 }
 
@@ -239,18 +282,19 @@ func TestHostileLargeDocuments(t *testing.T) {
 	}
 }
 
-// Many anonymous clients do not delay clients with credentials.
+// Many anonymous clients that send their documents slowly do not delay clients with credentials.
 func TestHostileAnonymousClients(t *testing.T) {
+	const slowClients = 10
 	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Hour}})
-	const slow = 10
-	for range slow {
-		_, err := io.WriteString(dial(t, s),
-			"POST /photos?delete HTTP/1.1\r\nHost: x\r\nContent-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
+	for range slowClients {
+		_, err := io.WriteString(dial(t, s), "POST /photos?delete HTTP/1.1\r\nHost: x\r\n"+
+			"Content-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return s.server.Busy() == slow }, time.Minute, time.Millisecond)
-	require.NoError(t,
-		s.postDelete(t, "<Delete>"+strings.Repeat(" ", 100<<10)+"<Object><Key>k</Key></Object></Delete>"))
+	require.Eventually(t, func() bool { return s.server.Busy() == slowClients }, time.Minute, time.Millisecond)
+
+	document := "<Delete>" + strings.Repeat(" ", 100<<10) + "<Object><Key>k</Key></Object></Delete>"
+	require.NoError(t, s.postDelete(t, document))
 }
 
 // postDelete sends a document to DeleteObjects.
@@ -281,18 +325,19 @@ func (s *store) postDelete(t *testing.T, document string) error {
 
 // The fields of a form before its file have a size limit.
 func TestHostileFormFields(t *testing.T) {
+	const emptyField = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n"
+	huge := strings.Repeat("x", 1<<20)
 	s := start(t, s3server.Config{})
-	const boundary = "b"
-	field := "--" + boundary + "\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n"
-	for name, body := range map[string]io.Reader{
-		"endless empty fields": strings.NewReader(strings.Repeat(field, 10_000)),
-		"an endless preamble":  strings.NewReader(strings.Repeat("line\r\n", 100_000)),
-		"a huge field":         strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n" + strings.Repeat("x", 1<<20)),
-		"a huge field head":    strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"" + strings.Repeat("x", 1<<20) + "\"\r\n\r\n"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			response, text := s.send(t, "POST", s.server.URL+"/photos", body, http.Header{
-				"Content-Type": {"multipart/form-data; boundary=" + boundary},
+	tests := []struct{ name, body string }{
+		{name: "endless empty fields", body: strings.Repeat(emptyField, 10_000)},
+		{name: "endless preamble", body: strings.Repeat("line\r\n", 100_000)},
+		{name: "huge field", body: "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n" + huge},
+		{name: "huge name of a field", body: "--b\r\nContent-Disposition: form-data; name=\"" + huge + "\"\r\n\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, text := s.send(t, "POST", s.server.URL+"/photos", strings.NewReader(tt.body), http.Header{
+				"Content-Type": {"multipart/form-data; boundary=b"},
 			})
 			require.Equal(t, 400, response.StatusCode)
 			require.Equal(t, "MaxPostPreDataLengthExceededError", parseError(t, text).Code)
@@ -312,28 +357,32 @@ func TestHostileManyBuckets(t *testing.T) {
 	require.NoError(t, create("second"), "it is there")
 }
 
-// If there are more requests than the limit, the others wait.
+// If there are more requests than the limit, the others wait until one has ended.
 func TestHostileManyRequests(t *testing.T) {
 	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
 	first := dial(t, s)
 	second := dial(t, s)
-	third := dial(t, s)
+	waiting := dial(t, s)
+
+	// Two clients do not send the whole body.
 	for _, connection := range []net.Conn{first, second} {
-		_, err := fmt.Fprintf(connection,
-			"PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf", s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
+		_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf",
+			s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 		require.NoError(t, err)
 	}
-
 	require.Eventually(t, func() bool { return s.server.Busy() == 2 }, time.Minute, time.Millisecond)
-	_, err := io.WriteString(third, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+	// A third client gets no response.
+	_, err := io.WriteString(waiting, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
-	require.NoError(t, third.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
-	_, err = third.Read(make([]byte, 1))
+	require.NoError(t, waiting.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
+	_, err = waiting.Read(make([]byte, 1))
 	require.Error(t, err)
 
+	// After one of the two has left, it gets one.
 	require.NoError(t, first.Close())
-	require.NoError(t, third.SetReadDeadline(time.Now().Add(5*time.Minute)))
-	status, _ := readResponse(t, third)
+	require.NoError(t, waiting.SetReadDeadline(time.Now().Add(5*time.Minute)))
+	status, _ := readResponse(t, waiting)
 	require.Equal(t, 403, status)
 }
 
@@ -341,29 +390,38 @@ func TestHostileManyRequests(t *testing.T) {
 // request.
 func TestHostileIdleConnections(t *testing.T) {
 	const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-	for name, c := range map[string]s3server.Config{"HTTP": {}, "TLS": {TLS: &tls.Config{}}} {
-		t.Run(name, func(t *testing.T) {
-			c.Limits = s3server.Limits{MaxConnections: 3, IdleTimeout: time.Hour}
-			s := start(t, c)
-			idle := make([]net.Conn, 3)
-			for i, head := range []string{"", "GET / HTTP/1.1\r\nHost:", request} {
-				idle[i] = dialAny(t, s)
-				_, err := io.WriteString(idle[i], head)
+	tests := []struct {
+		name string
+		c    s3server.Config
+	}{
+		{name: "HTTP", c: s3server.Config{}},
+		{name: "TLS", c: s3server.Config{TLS: &tls.Config{}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.c.Limits = s3server.Limits{MaxConnections: 3, IdleTimeout: time.Hour}
+			s := start(t, tt.c)
+			send := func(text string) net.Conn {
+				connection := dialAny(t, s)
+				_, err := io.WriteString(connection, text)
 				require.NoError(t, err)
+				return connection
 			}
 
-			status, _ := readResponse(t, idle[2])
+			// Three connections stay open, which is the limit.
+			silent := send("")
+			send("GET / HTTP/1.1\r\nHost:")
+			served := send(request)
+			status, _ := readResponse(t, served)
 			require.Equal(t, 403, status)
+
+			// Others are served, and the one that was idle for longest is closed.
 			for range 2 {
-				another := dialAny(t, s)
-				_, err := io.WriteString(another, request)
-				require.NoError(t, err)
-				status, _ = readResponse(t, another)
+				status, _ = readResponse(t, send(request))
 				require.Equal(t, 403, status)
 			}
-
-			_, err := idle[0].Read(make([]byte, 1))
-			require.Error(t, err, "it was idle for longest")
+			_, err := silent.Read(make([]byte, 1))
+			require.Error(t, err)
 		})
 	}
 }

@@ -18,6 +18,7 @@ type timedReader struct {
 	deadlines []time.Time
 }
 
+// SetReadDeadline records the deadline that the server sets. The zero time, which removes a deadline, does not count.
 func (r *timedReader) SetReadDeadline(t time.Time) error {
 	if !t.IsZero() {
 		r.deadlines = append(r.deadlines, t)
@@ -28,28 +29,34 @@ func (r *timedReader) SetReadDeadline(t time.Time) error {
 // The server limits the time for a document or a form. Otherwise clients that send a byte a minute would hold all
 // connections.
 func TestHostileSlowDocument(t *testing.T) {
+	const (
+		policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
+			`"Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`
+		idleTimeout = time.Hour
+	)
 	synctest.Test(t, func(t *testing.T) {
-		h := New(Config{Limits: Limits{IdleTimeout: time.Hour}})
-		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(
-			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`,
-		)}))
+		h := New(Config{Limits: Limits{IdleTimeout: idleTimeout}})
+		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(policy)}))
 		start := time.Now()
+
+		// Before the file of a form, the deadline is that of a document, and then that of an idle client.
 		const field = "--b\r\nContent-Disposition: form-data; name="
-		r := httptest.NewRequest("POST", "http://localhost/photos",
-			strings.NewReader(field+"\"key\"\r\n\r\nk\r\n"+field+"\"file\"; filename=\"f\"\r\n\r\n"+strings.Repeat("x", 100<<10)+"\r\n--b--\r\n"))
+		form := field + "\"key\"\r\n\r\nk\r\n" +
+			field + "\"file\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 100<<10) + "\r\n--b--\r\n"
+		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(form))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
-
 		h.ServeHTTP(w, r)
 		require.Equal(t, 204, w.Code, w.Body)
-		require.Equal(t, start.Add(request.DocumentTimeout), w.deadlines[0], "before the file")
-		require.Equal(t, start.Add(time.Hour), w.deadlines[len(w.deadlines)-1], "in the file")
+		require.Equal(t, start.Add(request.DocumentTimeout), w.deadlines[0])
+		require.Equal(t, start.Add(idleTimeout), w.deadlines[len(w.deadlines)-1])
 
+		// If too many anonymous clients send documents, another one waits only that long.
 		for range request.AnonymousDocuments {
 			h.server.Documents.Anonymous <- struct{}{}
 		}
-		r = httptest.NewRequest("POST", "http://localhost/photos?delete",
-			strings.NewReader("<Delete>"+strings.Repeat(" ", request.SmallDocument)))
+		document := "<Delete>" + strings.Repeat(" ", request.SmallDocument)
+		r = httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader(document))
 		r.Header.Set("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
 		w = &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)

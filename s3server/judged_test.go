@@ -26,7 +26,7 @@ type judgedService struct {
 
 func (s *judgedService) Driver(name string) (driver.Driver, error) {
 	d, err := s.ServiceDriver.Driver(name)
-	return judgedDriver{d, s}, err
+	return judgedDriver{Driver: d, service: s}, err
 }
 
 type judgedDriver struct {
@@ -51,7 +51,8 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	}
 	d.service.reads++
 	next := d.service.next
-	if d.service.reads > 1 || next == "" {
+	isFirst := d.service.reads == 1
+	if !isFirst || next == "" {
 		return nil
 	}
 	_, err = d.Put(ctx, &driver.PutRequest{

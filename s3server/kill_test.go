@@ -108,12 +108,13 @@ func numbered(key string, n int) string {
 
 // A killWriter writes one key again and again, and sends parts of an upload.
 type killWriter struct {
-	key              string
-	equal            bool // the parts have one size
-	acked, attempted int
-	failed           int
-	upload           string
-	parts            []types.CompletedPart // acknowledged
+	key           string
+	hasEqualParts bool // true if the parts have one size
+	acknowledged  int  // number of the last write that the server acknowledged
+	attempted     int  // number of the last write that was sent
+	failed        int
+	upload        string
+	parts         []types.CompletedPart // acknowledged
 }
 
 // run writes until the server is killed. Without a descriptor, the server may fail a request.
@@ -124,7 +125,7 @@ func (w *killWriter) run(t *testing.T, k *killable) {
 			w.failed++
 			continue
 		}
-		w.acked = w.attempted
+		w.acknowledged = w.attempted
 		number := int32(len(w.parts) + 1)
 		part, err := k.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:     aws.String(bucket),
@@ -143,7 +144,7 @@ func (w *killWriter) run(t *testing.T, k *killable) {
 
 // part returns the content of a part.
 func (w *killWriter) part(n int) string {
-	if w.equal {
+	if w.hasEqualParts {
 		return strings.Repeat(fmt.Sprintf("%s %04d\n", w.key, n), 1000)
 	}
 	return numbered(w.key, n)
@@ -160,24 +161,24 @@ func (w *killWriter) begin(t *testing.T, k *killable) {
 	w.parts = nil
 }
 
-// check compares what is there with what was acknowledged.
+// check requires that nothing that was acknowledged is lost. It continues and completes the upload.
 func (w *killWriter) check(t *testing.T, k *killable) {
 	if w.attempted > 0 {
 		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String(w.key),
 		})
-		if w.acked > 0 || err == nil {
+		if w.acknowledged > 0 || err == nil {
 			require.NoError(t, err)
 			content := readBody(t, output.Body)
 			n := 0
 
 			_, err = fmt.Sscanf(content, w.key+" %d\n", &n)
 			require.NoError(t, err)
-			require.GreaterOrEqual(t, n, w.acked, "an acknowledged write was lost")
+			require.GreaterOrEqual(t, n, w.acknowledged, "an acknowledged write was lost")
 			require.LessOrEqual(t, n, w.attempted)
 			require.Equal(t, numbered(w.key, n), content, "a torn object")
-			w.acked = n // an attempt of an earlier kill may have taken effect
+			w.acknowledged = n // an attempt of an earlier kill may have taken effect
 		}
 	}
 	parts, err := k.ListParts(t.Context(), &s3.ListPartsInput{
@@ -240,7 +241,7 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 			path := t.TempDir()
 			writers := make([]*killWriter, tt.writers)
 			for i := range writers {
-				writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), equal: i%2 == 0}
+				writers[i] = &killWriter{key: fmt.Sprintf("k%d", i), hasEqualParts: i%2 == 0}
 			}
 
 			acked := 0
@@ -268,7 +269,7 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 				k := startKillable(t, path)
 
 				for _, w := range writers {
-					acked += w.acked
+					acked += w.acknowledged
 					w.check(t, k)
 				}
 				k.kill()
@@ -307,8 +308,12 @@ func requireNothingLeft(t *testing.T, path string) {
 	d.store.remove(t, "last", "")
 
 	leftovers := func() (files []string) {
-		_ = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error { // files may vanish
-			if err == nil && !entry.IsDir() && !slices.Contains([]string{"bucket.json", "format.json", "lock"}, entry.Name()) && !strings.HasSuffix(file, ".lock") {
+		needed := []string{"bucket.json", "format.json", "lock"}
+		_ = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return nil // a file may vanish during the walk
+			}
+			if !slices.Contains(needed, entry.Name()) && !strings.HasSuffix(file, ".lock") {
 				files = append(files, strings.TrimPrefix(file, path))
 			}
 			return nil

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A laggingStore lists its bucket as it was at a time, once lag was called.
+// A laggingStore is a store whose listings stay as they were when lag was called, as those of some providers may for a
+// while.
 type laggingStore struct {
 	state.Store
 	lags     bool
@@ -33,15 +34,14 @@ func (s *laggingStore) lag(t *testing.T) {
 		s.versions = append(s.versions, v)
 	})
 	require.NoError(t, err)
-	_, err = s.Store.ListUploads(t.Context(), lagging, all, state.UploadPosition{}, func(
-		u *state.Upload, _ string,
-	) {
+	_, err = s.Store.ListUploads(t.Context(), lagging, all, state.UploadPosition{}, func(u *state.Upload, _ string) {
 		s.uploads = append(s.uploads, u)
 	})
 	require.NoError(t, err)
 	s.lags = true
 }
 
+// ListVersions shows the versions that the bucket had when lag was called.
 func (s *laggingStore) ListVersions(
 	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(*state.Version, bool, string),
@@ -55,6 +55,7 @@ func (s *laggingStore) ListVersions(
 	return false, nil
 }
 
+// ListUploads shows the uploads that the bucket had when lag was called.
 func (s *laggingStore) ListUploads(
 	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(*state.Upload, string),
@@ -122,8 +123,8 @@ func (s *laggingServer) remove(t *testing.T, version string) {
 	require.NoError(t, s.bucket.Remove(t.Context(), "k", opts...))
 }
 
-// there returns the ids of the versions and delete markers, newest first.
-func (s *laggingServer) there(t *testing.T) (ids []string) {
+// versionIDs returns the ids of the versions and delete markers that the bucket has now, newest first.
+func (s *laggingServer) versionIDs(t *testing.T) (ids []string) {
 	t.Helper()
 	_, err := s.store.Store.ListVersions(t.Context(), lagging, state.Listing{Max: 1000}, state.VersionPosition{}, func(
 		v *state.Version, _ bool, _ string,
@@ -193,7 +194,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 				s.put(t, "2")
 			},
 			after: func(t *testing.T, s *laggingServer) {
-				s.remove(t, s.there(t)[0])
+				s.remove(t, s.versionIDs(t)[0])
 			},
 		},
 		{
@@ -205,7 +206,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 				s.remove(t, "")
 			},
 			after: func(t *testing.T, s *laggingServer) {
-				s.remove(t, s.there(t)[0])
+				s.remove(t, s.versionIDs(t)[0])
 			},
 		},
 		{
@@ -218,7 +219,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 				s.put(t, "3")
 			},
 			after: func(t *testing.T, s *laggingServer) {
-				s.remove(t, s.there(t)[1])
+				s.remove(t, s.versionIDs(t)[1])
 			},
 		},
 		{
@@ -243,10 +244,10 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 				s.store.lag(t)
 				s.ahead = 2 * time.Hour
 				tt.after(t, s)
-				keys := s.there(t)
+				keys := s.versionIDs(t)
 				s.handler.RunLifecycle()
 
-				require.Equal(t, keys, s.there(t))
+				require.Equal(t, keys, s.versionIDs(t))
 			})
 		}
 	}
@@ -254,9 +255,16 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 
 // If a listing is behind, lifecycle rules archive nothing because of its old entries.
 func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
-	for name, directory := range map[string]bool{"memory": false, "directory": true} {
-		t.Run(name, func(t *testing.T) {
-			s := startLagging(t, directory, false, transitionsAfterDay)
+	tests := []struct {
+		name      string
+		directory bool
+	}{
+		{name: "memory"},
+		{name: "directory", directory: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := startLagging(t, tt.directory, false, transitionsAfterDay)
 			s.put(t, strings.Repeat("x", 128<<10), storage.WithTags(map[string]string{"keep": "no"}))
 			s.store.lag(t)
 			s.ahead = 2 * time.Hour
@@ -273,9 +281,16 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 // If a listing gives another time than the upload has, as with a wrong clock of the store, lifecycle rules do not
 // abort the upload.
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
-	for name, directory := range map[string]bool{"memory": false, "directory": true} {
-		t.Run(name, func(t *testing.T) {
-			s := startLagging(t, directory, false,
+	tests := []struct {
+		name      string
+		directory bool
+	}{
+		{name: "memory"},
+		{name: "directory", directory: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := startLagging(t, tt.directory, false,
 				"<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")
 			begin := func() *state.Upload {
 				u := &state.Upload{

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// live sets rules given as XML.
+// live sets the lifecycle rules of the bucket.
 func (s *store) live(t *testing.T, rules string) {
 	t.Helper()
 	response, body := s.vouched(t, "/photos?lifecycle",
@@ -141,23 +141,25 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "a/1", "x")
 	midnight := s.midnight(t, "a/1")
-	s.live(t,
-		rule("a/", "<Expiration><Days>1</Days></Expiration>")+rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
+	s.live(t, rule("a/", "<Expiration><Days>1</Days></Expiration>")+
+		rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
 	s.put(t, "b/1", "x")
 	s.put(t, "c/1", "x")
 
+	nextMidnight := midnight.Add(24 * time.Hour)
 	tests := []struct {
-		at   time.Time
-		keys []string
+		name string
+		time time.Time
+		keys []string // that are left
 	}{
-		{midnight.Add(-time.Minute), []string{"a/1", "b/1", "c/1"}},
-		{midnight, []string{"a/1", "c/1"}},
-		{midnight.Add(24*time.Hour - time.Minute), []string{"a/1", "c/1"}},
-		{midnight.Add(24 * time.Hour), []string{"c/1"}},
+		{name: "before midnight", time: midnight.Add(-time.Minute), keys: []string{"a/1", "b/1", "c/1"}},
+		{name: "midnight", time: midnight, keys: []string{"a/1", "c/1"}},
+		{name: "before the next", time: nextMidnight.Add(-time.Minute), keys: []string{"a/1", "c/1"}},
+		{name: "next midnight", time: nextMidnight, keys: []string{"c/1"}},
 	}
 	for _, tt := range tests {
-		s.later(time.Until(tt.at), s.server.RunLifecycle)
-		require.Equal(t, tt.keys, s.keys(t))
+		s.later(time.Until(tt.time), s.server.RunLifecycle)
+		require.Equal(t, tt.keys, s.keys(t), tt.name)
 	}
 }
 
@@ -165,41 +167,49 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 func TestLifecycleFilters(t *testing.T) {
 	const expire = "<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>"
 	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
-	for name, test := range map[string]struct {
+	tests := []struct {
+		name   string
 		filter string
 		left   []string
 	}{
-		"tags": {
-			"<Filter><And>" + one + two + "</And></Filter>", []string{"large", "small", "tagged"},
+		{
+			name:   "tags",
+			filter: "<Filter><And>" + one + two + "</And></Filter>",
+			left:   []string{"large", "small", "tagged"},
 		},
-		"prefix and tag": {
-			"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
-			[]string{"large", "small", "tagged"},
+		{
+			name:   "prefix and tag",
+			filter: "<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
+			left:   []string{"large", "small", "tagged"},
 		},
-		"between": {
-			"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
-			[]string{"large", "small"},
+		{
+			name:   "between",
+			filter: "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
+			left:   []string{"large", "small"},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, inHours)
-			for key, object := range map[string]struct{ content, tags string }{
-				"large":        {"123456", ""},
-				"small":        {"1", ""},
-				"tagged":       {"123", "a=1"},
-				"tagged-twice": {"123", "a=1&b=2"},
-			} {
-				input := putInput(key, object.content)
+			objects := []struct{ key, content, tags string }{
+				{key: "large", content: "123456"},
+				{key: "small", content: "1"},
+				{key: "tagged", content: "123", tags: "a=1"},
+				{key: "tagged-twice", content: "123", tags: "a=1&b=2"},
+			}
+			for _, object := range objects {
+				input := putInput(object.key, object.content)
 				input.Tagging = &object.tags
 				_, err := s.PutObject(t.Context(), input)
 				require.NoError(t, err)
 			}
-			s.live(t, "<Rule>"+test.filter+expire)
-			s.later(59*time.Minute, s.server.RunLifecycle)
+			s.live(t, "<Rule>"+tt.filter+expire)
 
-			require.Len(t, s.keys(t), 4)
+			s.later(59*time.Minute, s.server.RunLifecycle)
+			require.Len(t, s.keys(t), len(objects))
+
 			s.later(time.Hour, s.server.RunLifecycle)
-			require.Equal(t, test.left, s.keys(t))
+			require.Equal(t, tt.left, s.keys(t))
 		})
 	}
 }
@@ -208,17 +218,20 @@ func TestLifecycleFilters(t *testing.T) {
 func TestLifecycleExpiresVersions(t *testing.T) {
 	s := start(t, inHours)
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	s.live(t,
-		rule("a", "<Expiration><Days>2</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
+	s.live(t, rule("a", "<Expiration><Days>2</Days></Expiration>"+
+		"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>"+
+		"<NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
 	for i := range 5 {
 		s.put(t, "a", fmt.Sprint(i))
 	}
 	s.put(t, "b", "x")
+
 	s.later(30*time.Minute, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 6)
 
 	s.later(90*time.Minute, s.server.RunLifecycle)
 	require.Len(t, s.versions(t, 10), 4, "the current version, two that are not, and b")
+
 	s.later(3*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
 	require.Len(t, s.versions(t, 10), 5, "a marker, and two more versions are kept")
@@ -251,40 +264,51 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
 	suspended := types.BucketVersioningStatusSuspended
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		rule  string
 		setUp func(t *testing.T, s *store)
 	}{
-		"an object of the same content": {expire, func(t *testing.T, s *store) {
-			s.put(t, "b", "x")
-		}},
-		"a null version": {"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>", func(
-			t *testing.T, s *store,
-		) {
-			s.put(t, "b", "x")
-			s.keepVersions(t, enabled)
-			s.put(t, "b", "y")
-			s.keepVersions(t, suspended)
-		}},
-		"a null marker": {"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>", func(
-			t *testing.T, s *store,
-		) {
-			s.keepVersions(t, enabled)
-			s.keepVersions(t, suspended)
-			s.remove(t, "b", "")
-		}},
+		{
+			name: "an object of the same content",
+			rule: expire,
+			setUp: func(t *testing.T, s *store) {
+				s.put(t, "b", "x")
+			},
+		},
+		{
+			name: "a null version",
+			rule: "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>",
+			setUp: func(t *testing.T, s *store) {
+				s.put(t, "b", "x")
+				s.keepVersions(t, enabled)
+				s.put(t, "b", "y")
+				s.keepVersions(t, suspended)
+			},
+		},
+		{
+			name: "a null marker",
+			rule: "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>",
+			setUp: func(t *testing.T, s *store) {
+				s.keepVersions(t, enabled)
+				s.keepVersions(t, suspended)
+				s.remove(t, "b", "")
+			},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var s *store
 			s = start(t, s3server.Config{
 				LifecycleDay: time.Hour,
 				Notify: func(e s3server.Event) {
-					if e.Key == "a" {
-						_, err := s.server.Bucket(bucket).Upload(t.Context(), "b",
-							strings.NewReader("x")) // clients' clocks are not the server's
-						require.NoError(t, err)
+					if e.Key != "a" {
+						return
 					}
+					// The sweep has removed a, and b comes next. A client could not replace b, because its
+					// clock is not that of the server.
+					_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x"))
+					require.NoError(t, err)
 				},
 			})
 			require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
@@ -305,14 +329,16 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	s = start(t, s3server.Config{
 		LifecycleDay: time.Hour,
 		Notify: func(e s3server.Event) {
-			if e.Key == "a" {
-				s.clock.move(-2 * time.Hour) // that of the client
-				defer s.clock.move(2 * time.Hour)
-				_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{
-					Bucket: aws.String(bucket),
-				})
-				require.NoError(t, err)
+			if e.Key != "a" {
+				return
 			}
+			// The sweep has removed a, and b comes next. The server needs the time of the client.
+			s.clock.move(-2 * time.Hour)
+			defer s.clock.move(2 * time.Hour)
+			_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{
+				Bucket: aws.String(bucket),
+			})
+			require.NoError(t, err)
 		},
 	})
 	require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))

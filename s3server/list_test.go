@@ -54,47 +54,66 @@ func TestListObjects(t *testing.T) {
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
-		"all": {
-			s3.ListObjectsV2Input{},
-			[]string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+		{
+			name: "all",
+			in:   s3.ListObjectsV2Input{},
+			want: []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
-		"rolled up": {
-			s3.ListObjectsV2Input{Delimiter: aws.String("/")},
-			[]string{"a", "a-b", "a/", "a0", "b/", "é"},
+		{
+			name: "rolled up",
+			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/")},
+			want: []string{"a", "a-b", "a/", "a0", "b/", "é"},
 		},
-		"prefix": {
-			s3.ListObjectsV2Input{Prefix: aws.String("a/")}, []string{"a/b", "a/c/1", "a/c/2"},
+		{
+			name: "prefix",
+			in:   s3.ListObjectsV2Input{Prefix: aws.String("a/")},
+			want: []string{"a/b", "a/c/1", "a/c/2"},
 		},
-		"prefix, rolled up": {s3.ListObjectsV2Input{
-			Prefix:    aws.String("a/"),
-			Delimiter: aws.String("/"),
-		}, []string{"a/b", "a/c/"}},
-		"prefix that is a marker": {s3.ListObjectsV2Input{
-			Prefix:    aws.String("b/"),
-			Delimiter: aws.String("/"),
-		}, []string{"b/", "b/x"}},
-		"a delimiter of two": {
-			s3.ListObjectsV2Input{Delimiter: aws.String("/c")},
-			[]string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
+		{
+			name: "prefix, rolled up",
+			in: s3.ListObjectsV2Input{
+				Prefix:    aws.String("a/"),
+				Delimiter: aws.String("/"),
+			},
+			want: []string{"a/b", "a/c/"},
 		},
-		"after a key": {
-			s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")},
-			[]string{"a/c/2", "a0", "b/", "b/x", "é"},
+		{
+			name: "prefix that is a marker",
+			in: s3.ListObjectsV2Input{
+				Prefix:    aws.String("b/"),
+				Delimiter: aws.String("/"),
+			},
+			want: []string{"b/", "b/x"},
 		},
-		"after a key in a prefix": {s3.ListObjectsV2Input{
-			StartAfter: aws.String("a/b"),
-			Delimiter:  aws.String("/"),
-		}, []string{"a/", "a0", "b/", "é"}},
-		"after the last":            {s3.ListObjectsV2Input{StartAfter: aws.String("é")}, nil},
-		"a prefix that nothing has": {s3.ListObjectsV2Input{Prefix: aws.String("z")}, nil},
-		"not ASCII":                 {s3.ListObjectsV2Input{Prefix: aws.String("é")}, []string{"é"}},
+		{
+			name: "a delimiter of two",
+			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/c")},
+			want: []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
+		},
+		{
+			name: "after a key",
+			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")},
+			want: []string{"a/c/2", "a0", "b/", "b/x", "é"},
+		},
+		{
+			name: "after a key in a prefix",
+			in: s3.ListObjectsV2Input{
+				StartAfter: aws.String("a/b"),
+				Delimiter:  aws.String("/"),
+			},
+			want: []string{"a/", "a0", "b/", "é"},
+		},
+		{name: "after the last", in: s3.ListObjectsV2Input{StartAfter: aws.String("é")}},
+		{name: "a prefix that nothing has", in: s3.ListObjectsV2Input{Prefix: aws.String("z")}},
+		{name: "not ASCII", in: s3.ListObjectsV2Input{Prefix: aws.String("é")}, want: []string{"é"}},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int32{1, 2, 3, 1000} {
 				input := tt.in
 				require.Equal(t, tt.want, s.list(t, &input, n), "pages of %d", n)
@@ -140,16 +159,24 @@ func TestListObjectsArguments(t *testing.T) {
 		s.put(t, "k", "x")
 	}
 
-	for name, input := range map[string]*s3.ListObjectsV2Input{
-		"an invalid token": {ContinuationToken: aws.String("x")},
-		"a token made up":  {ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
-		"another encoding": {EncodingType: "base64"},
-		"fewer than none":  {MaxKeys: aws.Int32(-1)},
-	} {
-		input.Bucket = aws.String(bucket)
-		_, err := s.ListObjectsV2(t.Context(), input)
-		requireFailure(t, err, 400, "InvalidArgument")
-		require.NotEmpty(t, name)
+	tests := []struct {
+		name  string
+		input *s3.ListObjectsV2Input
+	}{
+		{name: "an invalid token", input: &s3.ListObjectsV2Input{ContinuationToken: aws.String("x")}},
+		{
+			name:  "a token made up",
+			input: &s3.ListObjectsV2Input{ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
+		},
+		{name: "another encoding", input: &s3.ListObjectsV2Input{EncodingType: "base64"}},
+		{name: "fewer than none", input: &s3.ListObjectsV2Input{MaxKeys: aws.Int32(-1)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.input.Bucket = aws.String(bucket)
+			_, err := s.ListObjectsV2(t.Context(), tt.input)
+			requireFailure(t, err, 400, "InvalidArgument")
+		})
 	}
 
 	none, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
@@ -177,44 +204,67 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		in   s3.ListObjectsV2Input
 		want []string
 	}{
-		"all": {
-			s3.ListObjectsV2Input{}, []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+		{
+			name: "all",
+			in:   s3.ListObjectsV2Input{},
+			want: []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
 		},
-		"rolled up": {
-			s3.ListObjectsV2Input{Delimiter: aws.String("/")}, []string{"a/", "a-b", "a.c/", "a0"},
+		{
+			name: "rolled up",
+			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/")},
+			want: []string{"a/", "a-b", "a.c/", "a0"},
 		},
-		"prefix": {s3.ListObjectsV2Input{
-			Prefix:    aws.String("a/"),
-			Delimiter: aws.String("/"),
-		}, []string{"a/1", "a/2/", "a/2-y"}},
-		"after a key": {
-			s3.ListObjectsV2Input{StartAfter: aws.String("a-b")}, []string{"a.c/1", "a0"},
+		{
+			name: "prefix",
+			in: s3.ListObjectsV2Input{
+				Prefix:    aws.String("a/"),
+				Delimiter: aws.String("/"),
+			},
+			want: []string{"a/1", "a/2/", "a/2-y"},
 		},
-		"after a key in a folder": {
-			s3.ListObjectsV2Input{StartAfter: aws.String("a/1")},
-			[]string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+		{
+			name: "after a key",
+			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a-b")},
+			want: []string{"a.c/1", "a0"},
 		},
-		"after the name of a folder": {
-			s3.ListObjectsV2Input{StartAfter: aws.String("a")}, []string{"a-b", "a.c/1", "a0"},
+		{
+			name: "after a key in a folder",
+			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a/1")},
+			want: []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
 		},
-		"after a key without the prefix": {s3.ListObjectsV2Input{
-			Prefix:     aws.String("a/"),
-			StartAfter: aws.String("a"),
-		}, nil},
-		"after a prefix, rolled up": {s3.ListObjectsV2Input{
-			StartAfter: aws.String("a/"),
-			Delimiter:  aws.String("/"),
-		}, []string{"a-b", "a.c/", "a0"}},
-		"a prefix that is half a name": {
-			s3.ListObjectsV2Input{Prefix: aws.String("a/2")}, []string{"a/2/x", "a/2-y"},
+		{
+			name: "after the name of a folder",
+			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a")},
+			want: []string{"a-b", "a.c/1", "a0"},
+		},
+		{
+			name: "after a key without the prefix",
+			in: s3.ListObjectsV2Input{
+				Prefix:     aws.String("a/"),
+				StartAfter: aws.String("a"),
+			},
+		},
+		{
+			name: "after a prefix, rolled up",
+			in: s3.ListObjectsV2Input{
+				StartAfter: aws.String("a/"),
+				Delimiter:  aws.String("/"),
+			},
+			want: []string{"a-b", "a.c/", "a0"},
+		},
+		{
+			name: "a prefix that is half a name",
+			in:   s3.ListObjectsV2Input{Prefix: aws.String("a/2")},
+			want: []string{"a/2/x", "a/2-y"},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			input := tt.in
 			input.Bucket = aws.String(bucket)
 			input.MaxKeys = aws.Int32(1)

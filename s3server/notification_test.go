@@ -100,27 +100,35 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 		return topicRule(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
 	}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
 		document string
 		status   int
 		code     string
 		message  string
 	}{
-		"EventBridge": {document: "<EventBridgeConfiguration/>", status: 501, code: "NotImplemented"},
-		"an unknown topic": {
+		{
+			name:     "EventBridge",
+			document: "<EventBridgeConfiguration/>",
+			status:   501,
+			code:     "NotImplemented",
+		},
+		{
+			name:     "an unknown topic",
 			document: topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event),
 			status:   400,
 			code:     "InvalidArgument",
 			message:  "Unable to validate the following destination configurations",
 		},
-		"two prefixes": {
+		{
+			name:     "two prefixes",
 			document: filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)),
 			status:   400,
 			code:     "InvalidArgument",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.signedSend(t, "PUT", "/photos?notification",
 				"<NotificationConfiguration>"+tt.document+"</NotificationConfiguration>", nil)
 			require.Equal(t, tt.status, response.StatusCode, body)
@@ -351,22 +359,24 @@ func TestWebhookReceivesEvents(t *testing.T) {
 func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	var mu sync.Mutex
 	var bodies []string
-	started := make(chan bool, 10)
+	received := make(chan bool, 10)
 	proceed := make(chan bool)
-	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: startHook(t,
-		func(body string) int {
-			started <- true
-			<-proceed
-			mu.Lock()
-			defer mu.Unlock()
-			bodies = append(bodies, body)
-			return 200
-		})})
+	hook := startHook(t, func(body string) int {
+		received <- true
+		<-proceed
+		mu.Lock()
+		defer mu.Unlock()
+		bodies = append(bodies, body)
+		return 200
+	})
+	server, err := s3server.Start(s3server.Config{Buckets: []string{bucket}, WebhookURL: hook})
 	require.NoError(t, err)
 	s := &store{server: server, http: server.Client(), clock: &clock{}}
 	s.Client = s.client()
+
+	// The first event is on its way, so the second one waits.
 	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
-	<-started
+	<-received
 	s.put(t, "k", "x")
 	close(proceed)
 	server.Close()

@@ -36,14 +36,15 @@ func TestPutObjectEachKey(t *testing.T) {
 // The server refuses these keys, as S3 does.
 func TestPutObjectRefusesKeys(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for key, want := range map[string]string{
-		strings.Repeat("k", 1025): "KeyTooLongError",
-		"../up":                   "InvalidURI",
-		"a/../../up":              "InvalidURI",
-		"not\xffutf8":             "InvalidURI",
-	} {
-		_, err := s.PutObject(t.Context(), putInput(key, ""))
-		requireFailure(t, err, 400, want)
+	tests := []struct{ key, want string }{
+		{key: strings.Repeat("k", 1025), want: "KeyTooLongError"},
+		{key: "../up", want: "InvalidURI"},
+		{key: "a/../../up", want: "InvalidURI"},
+		{key: "not\xffutf8", want: "InvalidURI"},
+	}
+	for _, tt := range tests {
+		_, err := s.PutObject(t.Context(), putInput(tt.key, ""))
+		requireFailure(t, err, 400, tt.want)
 	}
 	s.put(t, "a/../b", "")
 	require.Equal(t, []string{"a/../b"}, s.keys(t), "the key must stay in the bucket")
@@ -105,29 +106,31 @@ func TestPutObjectLimits(t *testing.T) {
 
 // PutObject applies the conditions of its headers.
 func TestConditionsOfPut(t *testing.T) {
-	tests := map[string]struct {
+	const current = "ETAG" // stands for the entity tag of the object old
+	tests := []struct {
+		name             string
 		key, none, match string
 		status           int
 		code             string
 	}{
-		"create, absent":              {key: "new", none: "*"},
-		"create, present":             {key: "old", none: "*", status: 412, code: "PreconditionFailed"},
-		"create unless that revision": {key: "old", none: `"x"`, status: 501, code: "NotImplemented"},
-		"update, the same":            {key: "old", match: "ETAG"},
-		"update, another":             {key: "old", match: `"x"`, status: 412, code: "PreconditionFailed"},
-		"update, absent":              {key: "new", match: `"x"`, status: 404, code: "NoSuchKey"},
-		"update anything":             {key: "old", match: "*"},
-		"update anything, absent":     {key: "new", match: "*", status: 404, code: "NoSuchKey"},
-		"both": {
+		{name: "create, absent", key: "new", none: "*"},
+		{name: "create, present", key: "old", none: "*", status: 412, code: "PreconditionFailed"},
+		{
+			name:   "create unless that revision",
 			key:    "old",
-			none:   "*",
-			match:  "ETAG",
+			none:   `"x"`,
 			status: 501,
 			code:   "NotImplemented",
 		},
+		{name: "update, the same", key: "old", match: current},
+		{name: "update, another", key: "old", match: `"x"`, status: 412, code: "PreconditionFailed"},
+		{name: "update, absent", key: "new", match: `"x"`, status: 404, code: "NoSuchKey"},
+		{name: "update anything", key: "old", match: "*"},
+		{name: "update anything, absent", key: "new", match: "*", status: 404, code: "NoSuchKey"},
+		{name: "both", key: "old", none: "*", match: current, status: 501, code: "NotImplemented"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			etag := s.put(t, "old", "old")
 			input := putInput(tt.key, "new")
@@ -135,14 +138,18 @@ func TestConditionsOfPut(t *testing.T) {
 				input.IfNoneMatch = &tt.none
 			}
 			if tt.match != "" {
-				input.IfMatch = aws.String(strings.ReplaceAll(tt.match, "ETAG", etag))
+				input.IfMatch = &tt.match
 			}
+			if tt.match == current {
+				input.IfMatch = &etag
+			}
+
 			_, err := s.PutObject(t.Context(), input)
+
 			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-
 			requireFailure(t, err, tt.status, tt.code)
 			require.Equal(t, "old", s.get(t, "old"))
 		})
@@ -176,70 +183,70 @@ func TestConditionsOfRead(t *testing.T) {
 	past := time.Now().Add(-time.Hour)
 	future := time.Now().Add(time.Hour)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		in     s3.GetObjectInput
 		status int
 		code   string
 	}{
-		"match, the same": {in: s3.GetObjectInput{IfMatch: &etag}, status: 0, code: ""},
-		"match, another": {
+		{name: "match, the same", in: s3.GetObjectInput{IfMatch: &etag}},
+		{
+			name:   "match, another",
 			in:     s3.GetObjectInput{IfMatch: aws.String(`"x"`)},
 			status: 412,
 			code:   "PreconditionFailed",
 		},
-		"none match, the same": {
+		{
+			name:   "none match, the same",
 			in:     s3.GetObjectInput{IfNoneMatch: &etag},
 			status: 304,
 			code:   "NotModified",
 		},
-		"none match, another": {
-			in:     s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)},
-			status: 0,
-			code:   "",
-		},
-		"modified since, yes": {
-			in:     s3.GetObjectInput{IfModifiedSince: &past},
-			status: 0,
-			code:   "",
-		},
-		"modified since, no": {
+		{name: "none match, another", in: s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)}},
+		{name: "modified since, yes", in: s3.GetObjectInput{IfModifiedSince: &past}},
+		{
+			name:   "modified since, no",
 			in:     s3.GetObjectInput{IfModifiedSince: &future},
 			status: 304,
 			code:   "NotModified",
 		},
-		"unmodified since, no": {
+		{
+			name:   "unmodified since, no",
 			in:     s3.GetObjectInput{IfUnmodifiedSince: &past},
 			status: 412,
 			code:   "PreconditionFailed",
 		},
-		"match rules over the date": {
-			in:     s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past},
-			status: 0,
-			code:   "",
+		{
+			name: "match rules over the date",
+			in:   s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past},
 		},
-		"missing, with a condition": {
+		{
+			name:   "missing, with a condition",
 			in:     s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag},
 			status: 404,
 			code:   "NoSuchKey",
 		},
-		"missing bucket": {
+		{
+			name:   "missing bucket",
 			in:     s3.GetObjectInput{Bucket: aws.String("none")},
 			status: 404,
 			code:   "NoSuchBucket",
 		},
-		"a version in a bucket with none": {
+		{
+			name:   "a version in a bucket with none",
 			in:     s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))},
 			status: 404,
 			code:   "NoSuchVersion",
 		},
-		"an invalid version": {
+		{
+			name:   "an invalid version",
 			in:     s3.GetObjectInput{VersionId: aws.String("x")},
 			status: 400,
 			code:   "InvalidArgument",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			if tt.in.Key == nil {
 				tt.in.Key = aws.String("k")
 			}
@@ -262,46 +269,71 @@ func TestGetObjectRanges(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	s.put(t, "empty", "")
-	tests := map[string]struct{ key, span, want, contentRange string }{
-		"from, to":           {key: "k", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
-		"from":               {key: "k", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
-		"the last":           {key: "k", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
-		"more than there is": {key: "k", span: "bytes=8-99", want: "89", contentRange: "bytes 8-9/10"},
-		"the last, more than all": {
+	tests := []struct {
+		name                          string
+		key, span, want, contentRange string
+	}{
+		{name: "from, to", key: "k", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
+		{name: "from", key: "k", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
+		{name: "the last", key: "k", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
+		{
+			name:         "more than there is",
+			key:          "k",
+			span:         "bytes=8-99",
+			want:         "89",
+			contentRange: "bytes 8-9/10",
+		},
+		{
+			name:         "the last, more than all",
 			key:          "k",
 			span:         "bytes=-99",
 			want:         "0123456789",
 			contentRange: "bytes 0-9/10",
 		},
-		"backwards is no range":    {key: "k", span: "bytes=5-4", want: "0123456789"},
-		"two are no range":         {key: "k", span: "bytes=0-1,3-4", want: "0123456789"},
-		"other units are no range": {key: "k", span: "lines=0-1", want: "0123456789"},
-		"to, of 20 digits": {
+		{name: "backwards is no range", key: "k", span: "bytes=5-4", want: "0123456789"},
+		{name: "two are no range", key: "k", span: "bytes=0-1,3-4", want: "0123456789"},
+		{name: "other units are no range", key: "k", span: "lines=0-1", want: "0123456789"},
+		{
+			name:         "to, of 20 digits",
 			key:          "k",
 			span:         "bytes=8-99999999999999999999",
 			want:         "89",
 			contentRange: "bytes 8-9/10",
 		},
-		"the last, of 20 digits": {
+		{
+			name:         "the last, of 20 digits",
 			key:          "k",
 			span:         "bytes=-99999999999999999999",
 			want:         "0123456789",
 			contentRange: "bytes 0-9/10",
 		},
-		"from, of 20 digits": {
+		{
+			name:         "from, of 20 digits",
 			key:          "k",
 			span:         "bytes=99999999999999999999-",
 			want:         "416",
 			contentRange: "bytes */10",
 		},
-		"at the end":                {key: "k", span: "bytes=10-", want: "416", contentRange: "bytes */10"},
-		"past the end":              {key: "k", span: "bytes=11-12", want: "416", contentRange: "bytes */10"},
-		"the last none":             {key: "k", span: "bytes=-0", want: "416", contentRange: "bytes */10"},
-		"an empty object":           {key: "empty", span: "bytes=0-", want: "416", contentRange: "bytes */0"},
-		"an empty object, the last": {key: "empty", span: "bytes=-5", want: "416", contentRange: "bytes */0"},
+		{name: "at the end", key: "k", span: "bytes=10-", want: "416", contentRange: "bytes */10"},
+		{name: "past the end", key: "k", span: "bytes=11-12", want: "416", contentRange: "bytes */10"},
+		{name: "the last none", key: "k", span: "bytes=-0", want: "416", contentRange: "bytes */10"},
+		{
+			name:         "an empty object",
+			key:          "empty",
+			span:         "bytes=0-",
+			want:         "416",
+			contentRange: "bytes */0",
+		},
+		{
+			name:         "an empty object, the last",
+			key:          "empty",
+			span:         "bytes=-5",
+			want:         "416",
+			contentRange: "bytes */0",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    &tt.key,
@@ -374,46 +406,92 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 // The server verifies the checksums of an object and returns them.
 func TestChecksums(t *testing.T) {
 	const content, crc32c = "123456789", "4waSgw=="
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		start func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
 		in    func(*s3.PutObjectInput)
 		code  string
 	}{
-		"CRC32C in a header": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ChecksumCRC32C = aws.String(crc32c)
-		}, code: ""},
-		"CRC32C in a header, wrong": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ChecksumCRC32C = aws.String("AAAAAA==")
-		}, code: "BadDigest"},
-		"CRC32C, invalid": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ChecksumCRC32C = aws.String("AAAA")
-		}, code: "InvalidRequest"},
-		"CRC32C in a trailer": {start: startTLS, in: func(input *s3.PutObjectInput) {
-			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-		}, code: ""},
-		"CRC64NVME in a trailer": {start: startTLS, in: func(input *s3.PutObjectInput) {
-			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
-		}, code: ""},
-		"SHA256 in a trailer": {start: startTLS, in: func(input *s3.PutObjectInput) {
-			input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
-		}, code: ""},
-		"the SDK's own": {start: start, in: func(*s3.PutObjectInput) {}, code: ""},
-		"Content-MD5": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
-		}, code: ""},
-		"Content-MD5, wrong": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
-		}, code: "BadDigest"},
-		"Content-MD5, invalid": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ContentMD5 = aws.String("AAAA")
-		}, code: "InvalidDigest"},
-		"two": {start: start, in: func(input *s3.PutObjectInput) {
-			input.ChecksumCRC32C = aws.String(crc32c)
-			input.ChecksumCRC32 = aws.String("y/Q5Jg==")
-		}, code: "InvalidRequest"},
+		{
+			name:  "CRC32C in a header",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumCRC32C = aws.String(crc32c)
+			},
+		},
+		{
+			name:  "CRC32C in a header, wrong",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumCRC32C = aws.String("AAAAAA==")
+			},
+			code: "BadDigest",
+		},
+		{
+			name:  "CRC32C, invalid",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumCRC32C = aws.String("AAAA")
+			},
+			code: "InvalidRequest",
+		},
+		{
+			name:  "CRC32C in a trailer",
+			start: startTLS,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+			},
+		},
+		{
+			name:  "CRC64NVME in a trailer",
+			start: startTLS,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
+			},
+		},
+		{
+			name:  "SHA256 in a trailer",
+			start: startTLS,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+			},
+		},
+		{name: "the SDK's own", start: start, in: func(*s3.PutObjectInput) {}},
+		{
+			name:  "Content-MD5",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
+			},
+		},
+		{
+			name:  "Content-MD5, wrong",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
+			},
+			code: "BadDigest",
+		},
+		{
+			name:  "Content-MD5, invalid",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ContentMD5 = aws.String("AAAA")
+			},
+			code: "InvalidDigest",
+		},
+		{
+			name:  "two",
+			start: start,
+			in: func(input *s3.PutObjectInput) {
+				input.ChecksumCRC32C = aws.String(crc32c)
+				input.ChecksumCRC32 = aws.String("y/Q5Jg==")
+			},
+			code: "InvalidRequest",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := tt.start(t, s3server.Config{})
 			input := putInput("k", content)
 			tt.in(input)

@@ -15,10 +15,21 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A slowService joins parts slowly: it tells begun, and waits for gone or for the end of its context.
+// A slowService joins parts slowly. CompleteParts reports its begin on begun, then waits until the test sends on
+// release or closes it, or until its context ends.
 type slowService struct {
 	driver.ServiceDriver
-	begun, gone chan struct{}
+	begun, release chan struct{}
+}
+
+// newSlowService returns a slowService in memory. Its begun channel has room for two calls of CompleteParts,
+// so that the second one does not block before the test sees it.
+func newSlowService() slowService {
+	return slowService{
+		ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+		begun:         make(chan struct{}, 2),
+		release:       make(chan struct{}),
+	}
 }
 
 func (s slowService) Driver(name string) (driver.Driver, error) {
@@ -31,10 +42,11 @@ type slowDriver struct {
 	service slowService
 }
 
+// CompleteParts waits until the test releases it, or until the request ends.
 func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	d.service.begun <- struct{}{}
 	select {
-	case <-d.service.gone:
+	case <-d.service.release:
 		return d.Driver.CompleteParts(ctx, r)
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -44,21 +56,22 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 // If a client disconnects during CompleteMultipartUpload, the completion continues. Joining encrypted parts may
 // take longer than a client waits.
 func TestCompleteOutlivesClient(t *testing.T) {
-	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{},
-		2), make(chan struct{})}
+	service := newSlowService()
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
-	impatient, leave := context.WithCancel(t.Context())
+
+	ctx, disconnect := context.WithCancel(t.Context())
 	errc := make(chan error)
 	go func() {
-		_, err := s.CompleteMultipartUpload(impatient, input)
+		_, err := s.CompleteMultipartUpload(ctx, input)
 		errc <- err
 	}()
 	<-service.begun
-
-	leave()
+	disconnect()
 	require.ErrorIs(t, <-errc, context.Canceled)
+
+	// The second attempt must wait for the first completion, and must not join the parts itself.
 	results := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
@@ -67,10 +80,10 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	select {
 	case <-service.begun:
 		t.Error("the second attempt joins the parts again")
-		close(service.gone)
+		close(service.release)
 	case err := <-results:
 		t.Error("the second attempt does not wait", err)
-	case service.gone <- struct{}{}:
+	case service.release <- struct{}{}:
 	}
 	require.NoError(t, <-results)
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
@@ -79,8 +92,7 @@ func TestCompleteOutlivesClient(t *testing.T) {
 
 // Close ends a completion that is still running.
 func TestCompleteEndsWithServer(t *testing.T) {
-	service := slowService{memstore.NewServiceDriver(memstore.ServiceConfig{}), make(chan struct{},
-		2), make(chan struct{})}
+	service := newSlowService()
 	s := start(t, s3server.Config{Service: service})
 	upload := s.begin(t, "k")
 	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
@@ -98,8 +110,10 @@ func TestCompleteEndsWithServer(t *testing.T) {
 // withoutVersions is a layer that hides them.
 func withoutVersions(d driver.Driver) driver.Driver { return versionless{d} }
 
+// A versionless describes itself as a store in the cloud that has no versions.
 type versionless struct{ driver.Driver }
 
+// Describe returns a description without versions.
 func (d versionless) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.Versioning
@@ -111,8 +125,9 @@ func (d versionless) Describe() driver.Description {
 
 // If a layer hides the store's versions, PutBucketVersioning fails with NotImplemented.
 func TestVersioningHiddenByLayer(t *testing.T) {
-	below := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(below, withoutVersions)})
+	service := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(service, withoutVersions)})
+
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  aws.String(bucket),
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},

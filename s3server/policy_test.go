@@ -70,9 +70,10 @@ func (s *store) sendAs(
 
 // The signers of a request are indexes of twoAccounts, or nobody.
 const (
-	mine   = 0
-	others = 1
-	nobody = -1
+	mine     = 0
+	others   = 1
+	readOnly = 2
+	nobody   = -1
 )
 
 const (
@@ -120,733 +121,1025 @@ func TestPolicyDecides(t *testing.T) {
 	loopback := `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`
 	elsewhere := `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","2001:db8::/32"]}}`
 
-	for name, test := range map[string]row{
-		"an Allow": {
-			statements: allowGet,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"an Allow, for another account": {
-			statements: allowGet,
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"an Allow of something else": {
-			statements: allowGet,
-			as:         nobody,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"no Allow": {
-			statements: allowGet,
-			as:         others,
-			method:     "GET",
-			path:       "/photos?versioning",
-			status:     403,
-		},
-		"AWS's Deny without TLS": {
-			statements: insecure,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"AWS's Deny without TLS, for the owner": {
-			statements: insecure,
-			as:         mine,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a Deny with TLS": {
-			statements: allowGet + "," + denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a Deny with NotPrincipal": {
-			statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a Deny with NotPrincipal, for the one": {
-			statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
-			as:         mine,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a Deny of all, for the owner": {
-			statements: denying("s3:*", inKeys, ""),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a Deny of all, for the policy": {
-			statements: denying("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
-			as:         mine,
-			method:     "GET",
-			path:       "/photos?policy",
-			status:     200,
-		},
-		"a Deny of a policy's status": {
-			statements: denying("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
-			as:         mine,
-			method:     "GET",
-			path:       "/photos?policyStatus",
-			status:     403,
-		},
-		"a Deny of all, for the policy of another": {
-			statements: denying("s3:*", inBucket, "") + "," + allowing("s3:*", inBucket, ""),
-			as:         others,
-			method:     "GET",
-			path:       "/photos?policy",
-			status:     403,
-		},
-		"an account by its id": {
-			statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"an account by its ARN": {
-			statements: strings.Replace(allowGet, `"*"`,
-				`{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`, 1),
-			as:     others,
-			method: "GET",
-			path:   "/photos/k",
-			status: 200,
-		},
-		"an account, for nobody": {
-			statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"another account": {
-			statements: strings.Replace(allowGet, `"*"`, `{"AWS":"333333333333"}`, 1),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a user that is not here": {
-			statements: strings.Replace(allowGet, `"*"`, `{"AWS":"arn:aws:iam::210987654321:user/bob"}`, 1),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a service": {
-			statements: strings.Replace(allowGet, `"*"`, `{"Service":"logging.s3.amazonaws.com"}`, 1),
-			as:         others,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"an action with a wildcard": {
-			statements: allowing("s3:Get*", inKeys, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"an action in other case": {
-			statements: allowing("S3:getobject", inKeys, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a NotAction": {
-			statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a NotAction, for another": {
-			statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
-			as:         nobody,
-			method:     "PUT",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a NotResource": {
-			statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/k*"}`,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a NotResource, for another": {
-			statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/l*"}`,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a resource with a question mark": {
-			statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/?"`, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"an object's action on the bucket": {
-			statements: allowing("s3:GetObject", `"arn:aws:s3:::photos*"`, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a missing key": {statements: allowGet, as: others, method: "GET", path: "/photos/none", status: 403},
-		"a missing key that may be listed": {
-			statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
-				`{"StringLike":{"s3:prefix":"no*"}}`),
-			as:     others,
-			method: "GET",
-			path:   "/photos/none",
-			status: 404,
-		},
-		"a missing key that may not be listed": {
-			statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
-				`{"StringLike":{"s3:prefix":"x*"}}`),
-			as:     others,
-			method: "GET",
-			path:   "/photos/none",
-			status: 403,
-		},
-		"an address of ours": {
-			statements: allowing("s3:GetObject", inKeys, loopback),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"an address elsewhere": {
-			statements: allowing("s3:GetObject", inKeys, elsewhere),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"not an address": {
-			statements: allowGet + "," + denying("s3:GetObject", inKeys,
-				`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
-			as:     mine,
-			method: "GET",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"a referer": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			header:     headerOf("Referer", "http://e.com/x"),
-			status:     200,
-		},
-		"no referer": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"no referer, if there is one": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			status: 200,
-		},
-		"a user agent": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			header: headerOf("User-Agent", "bot"),
-			status: 403,
-		},
-		"a prefix": {
-			statements: allowing("s3:ListBucket", inBucket,
-				`{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos?list-type=2&prefix=b/&delimiter=/",
-			status: 200,
-		},
-		"a resource with a star as a character": {
-			statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"a prefix with a star as a character": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&prefix=a*/b",
-			status:     200,
-		},
-		"a prefix that the star would match": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&prefix=ab/b",
-			status:     403,
-		},
-		"an equal prefix with a dollar sign": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":"${$}{a}"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&prefix=$%7Ba%7D",
-			status:     200,
-		},
-		"another prefix": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&prefix=c/",
-			status:     403,
-		},
-		"a prefix, and another one that counts": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&prefix=c/&prefix=b/",
-			status:     403,
-		},
-		"a version that a Deny names, in a source": {
-			statements: denying("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/k?versionId=null"),
-			status:     403,
-		},
-		"tags of a source, without permission": {
-			statements: allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status:     403,
-		},
-		"tags of a source, with permission": {
-			statements: allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status:     200,
-		},
-		"tags of a source, for a copy without": {
-			statements: allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status:     403,
-		},
-		"tags of a source that are replaced": {
-			statements: allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged", "X-Amz-Tagging-Directive", "REPLACE"),
-			status:     200,
-		},
-		"tags of a source that a Deny names": {
-			statements: denying("s3:GetObjectTagging", inKeys, ""),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status:     403,
-		},
-		"no prefix": {
-			statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2",
-			status:     403,
-		},
-		"an entity tag, without permission to read": {
-			statements: denying("s3:GetObject", inKeys, ""),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("If-Match", `"x"`),
-			status:     403,
-		},
-		"an entity tag, with permission to read": {
-			statements: denying("s3:GetObjectAcl", inKeys, ""),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("If-Match", `"x"`),
-			status:     412,
-		},
-		"any entity tag": {
-			statements: denying("s3:GetObject", inKeys, ""),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("If-Match", "*"),
-			status:     200,
-		},
-		"an entity tag of what is removed": {
-			statements: denying("s3:GetObject", inKeys, ""),
-			as:         mine,
-			method:     "DELETE",
-			path:       "/photos/k",
-			header:     headerOf("If-Match", `"x"`),
-			status:     403,
-		},
-		"a page's size": {
-			statements: allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&max-keys=10",
-			status:     200,
-		},
-		"a page that is too large": {
-			statements: allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos?list-type=2&max-keys=11",
-			status:     403,
-		},
-		"a tag of the object": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/tagged",
-			status: 200,
-		},
-		"no tag of the object": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"a tag of an object that is overwritten": {
-			statements: allowing("s3:PutObject", inKeys,
-				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/tagged",
-			status: 403,
-		},
-		"a tag of an object that is removed": {
-			statements: allowing("s3:DeleteObject", inKeys,
-				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:     others,
-			method: "DELETE",
-			path:   "/photos/tagged",
-			status: 403,
-		},
-		"a Deny of overwriting without a tag": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/tagged",
-			status: 403,
-		},
-		"a tag of the write": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Tagging", "kind=public"),
-			status: 200,
-		},
-		"no tag of the write": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"all names of tags": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Tagging", "kind=a&size=b"),
-			status: 200,
-		},
-		"not all names of tags": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
-			status: 403,
-		},
-		"any name of tags": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
-			status: 200,
-		},
-		"no name of tags": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"tags without permission": {
-			statements: allowing("s3:PutObject", inKeys, ""),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Tagging", "kind=public"),
-			status:     403,
-		},
-		"encryption that is missing": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"encryption that is there": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
-			status: 200,
-		},
-		"another encryption": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
-			status: 403,
-		},
-		"no encryption, and not another": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"a canned list that a Deny names": {
-			statements: denying("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-			status:     403,
-		},
-		"a canned list without permission": {
-			statements: allowing("s3:PutObject", inKeys, ""),
-			as:         others,
-			method:     "PUT",
-			path:       "/photos/k",
-			header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-			status:     403,
-		},
-		"a canned list with permission": {
-			statements: allowing("s3:PutObject*", inKeys,
-				`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
-			as:     others,
-			method: "PUT",
-			path:   "/photos/k",
-			header: headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-			status: 200,
-		},
-		"a time that has come": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			status: 200,
-		},
-		"a time that has not come": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"two conditions of which one fails": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"a condition of a VPC": {
-			statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
-			as:         mine,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     200,
-		},
-		"a Deny outside a VPC": {
-			statements: denying("s3:GetObject", inKeys, `{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}`),
-			as:         mine,
-			method:     "GET",
-			path:       "/photos/k",
-			status:     403,
-		},
-		"an account as a condition": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
-			as:     others,
-			method: "GET",
-			path:   "/photos/k",
-			status: 200,
-		},
-		"an ARN as a condition": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-			as:     others,
-			method: "GET",
-			path:   "/photos/k",
-			status: 200,
-		},
-		"an ARN as a condition, for nobody": {
-			statements: allowing("s3:GetObject", inKeys,
-				`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-			as:     nobody,
-			method: "GET",
-			path:   "/photos/k",
-			status: 403,
-		},
-		"the source of a copy": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/l",
-			header: headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status: 403,
-		},
-		"a source that may not be read": {
-			statements: denying("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
-			as:         mine,
-			method:     "PUT",
-			path:       "/photos/l",
-			header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-			status:     403,
-		},
-		"a write only with a condition": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/l",
-			status: 403,
-		},
-		"a write with a condition": {
-			statements: denying("s3:PutObject", inKeys,
-				`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-			as:     mine,
-			method: "PUT",
-			path:   "/photos/l",
-			header: headerOf("If-None-Match", "*"),
-			status: 200,
-		},
-		"a version without its own permission": {
-			statements: allowGet,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k?versionId=null",
-			status:     403,
-		},
-		"a version with its own permission": {
-			statements: allowing("s3:GetObjectVersion", inKeys, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/k?versionId=null",
-			status:     200,
-		},
-		"the owner's settings that a Deny names": {
-			statements: denying("s3:GetBucketVersioning", inBucket, ""),
-			as:         mine,
-			method:     "GET",
-			path:       "/photos?versioning",
-			status:     403,
-		},
-		"settings that another account may see": {
-			statements: allowing("s3:GetBucketVersioning", inBucket, ""),
-			as:         others,
-			method:     "GET",
-			path:       "/photos?versioning",
-			status:     200,
-		},
-		"removals": {
-			statements: allowing("s3:DeleteObject", inKeys, ""),
-			as:         nobody,
-			method:     "DELETE",
-			path:       "/photos/k",
-			status:     204,
-		},
-		"tags of an object, for nobody": {
-			statements: allowGet,
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/tagged?tagging",
-			status:     403,
-		},
-		"tags of an object, with permission": {
-			statements: allowing("s3:GetObjectTagging", inKeys, ""),
-			as:         nobody,
-			method:     "GET",
-			path:       "/photos/tagged?tagging",
-			status:     200,
-		},
-		"a canonical id as the principal, not ours": {
-			statements: strings.Replace(allowGet, `"*"`,
-				`{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`, 1),
-			as:     others,
-			method: "GET",
-			path:   "/photos/k",
-			status: 403,
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name string
+		test row
+	}{
+		{
+			name: "an Allow",
+			test: row{
+				statements: allowGet,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "an Allow, for another account",
+			test: row{
+				statements: allowGet,
+				as:         others,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "an Allow of something else",
+			test: row{
+				statements: allowGet,
+				as:         nobody,
+				method:     "PUT",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "no Allow",
+			test: row{
+				statements: allowGet,
+				as:         others,
+				method:     "GET",
+				path:       "/photos?versioning",
+				status:     403,
+			},
+		},
+		{
+			name: "AWS's Deny without TLS",
+			test: row{
+				statements: insecure,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "AWS's Deny without TLS, for the owner",
+			test: row{
+				statements: insecure,
+				as:         mine,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a Deny with TLS",
+			test: row{
+				statements: allowGet + "," + denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a Deny with NotPrincipal",
+			test: row{
+				statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a Deny with NotPrincipal, for the one",
+			test: row{
+				statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
+				as:         mine,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a Deny of all, for the owner",
+			test: row{
+				statements: denying("s3:*", inKeys, ""),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a Deny of all, for the policy",
+			test: row{
+				statements: denying("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
+				as:         mine,
+				method:     "GET",
+				path:       "/photos?policy",
+				status:     200,
+			},
+		},
+		{
+			name: "a Deny of a policy's status",
+			test: row{
+				statements: denying("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
+				as:         mine,
+				method:     "GET",
+				path:       "/photos?policyStatus",
+				status:     403,
+			},
+		},
+		{
+			name: "a Deny of all, for the policy of another",
+			test: row{
+				statements: denying("s3:*", inBucket, "") + "," + allowing("s3:*", inBucket, ""),
+				as:         others,
+				method:     "GET",
+				path:       "/photos?policy",
+				status:     403,
+			},
+		},
+		{
+			name: "an account by its id",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
+				as:         others,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "an account by its ARN",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`,
+					`{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`, 1),
+				as:     others,
+				method: "GET",
+				path:   "/photos/k",
+				status: 200,
+			},
+		},
+		{
+			name: "an account, for nobody",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "another account",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"333333333333"}`, 1),
+				as:         others,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a user that is not here",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"arn:aws:iam::210987654321:user/bob"}`, 1),
+				as:         others,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a service",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`, `{"Service":"logging.s3.amazonaws.com"}`, 1),
+				as:         others,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "an action with a wildcard",
+			test: row{
+				statements: allowing("s3:Get*", inKeys, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "an action in other case",
+			test: row{
+				statements: allowing("S3:getobject", inKeys, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a NotAction",
+			test: row{
+				statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a NotAction, for another",
+			test: row{
+				statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
+				as:         nobody,
+				method:     "PUT",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a NotResource",
+			test: row{
+				statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/k*"}`,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a NotResource, for another",
+			test: row{
+				statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/l*"}`,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a resource with a question mark",
+			test: row{
+				statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/?"`, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "an object's action on the bucket",
+			test: row{
+				statements: allowing("s3:GetObject", `"arn:aws:s3:::photos*"`, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a missing key",
+			test: row{statements: allowGet, as: others, method: "GET", path: "/photos/none", status: 403},
+		},
+		{
+			name: "a missing key that may be listed",
+			test: row{
+				statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
+					`{"StringLike":{"s3:prefix":"no*"}}`),
+				as:     others,
+				method: "GET",
+				path:   "/photos/none",
+				status: 404,
+			},
+		},
+		{
+			name: "a missing key that may not be listed",
+			test: row{
+				statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
+					`{"StringLike":{"s3:prefix":"x*"}}`),
+				as:     others,
+				method: "GET",
+				path:   "/photos/none",
+				status: 403,
+			},
+		},
+		{
+			name: "an address of ours",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, loopback),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "an address elsewhere",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, elsewhere),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "not an address",
+			test: row{
+				statements: allowGet + "," + denying("s3:GetObject", inKeys,
+					`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+				as:     mine,
+				method: "GET",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "a referer",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				header:     headerOf("Referer", "http://e.com/x"),
+				status:     200,
+			},
+		},
+		{
+			name: "no referer",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "no referer, if there is one",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				status: 200,
+			},
+		},
+		{
+			name: "a user agent",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				header: headerOf("User-Agent", "bot"),
+				status: 403,
+			},
+		},
+		{
+			name: "a prefix",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket,
+					`{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos?list-type=2&prefix=b/&delimiter=/",
+				status: 200,
+			},
+		},
+		{
+			name: "a resource with a star as a character",
+			test: row{
+				statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "a prefix with a star as a character",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&prefix=a*/b",
+				status:     200,
+			},
+		},
+		{
+			name: "a prefix that the star would match",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&prefix=ab/b",
+				status:     403,
+			},
+		},
+		{
+			name: "an equal prefix with a dollar sign",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":"${$}{a}"}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&prefix=$%7Ba%7D",
+				status:     200,
+			},
+		},
+		{
+			name: "another prefix",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&prefix=c/",
+				status:     403,
+			},
+		},
+		{
+			name: "a prefix, and another one that counts",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&prefix=c/&prefix=b/",
+				status:     403,
+			},
+		},
+		{
+			name: "a version that a Deny names, in a source",
+			test: row{
+				statements: denying("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/k?versionId=null"),
+				status:     403,
+			},
+		},
+		{
+			name: "tags of a source, without permission",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""),
+				as:         others,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+				status:     403,
+			},
+		},
+		{
+			name: "tags of a source, with permission",
+			test: row{
+				statements: allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""),
+				as:         others,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+				status:     200,
+			},
+		},
+		{
+			name: "tags of a source, for a copy without",
+			test: row{
+				statements: allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""),
+				as:         others,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+				status:     403,
+			},
+		},
+		{
+			name: "tags of a source that are replaced",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""),
+				as:         others,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged", "X-Amz-Tagging-Directive", "REPLACE"),
+				status:     200,
+			},
+		},
+		{
+			name: "tags of a source that a Deny names",
+			test: row{
+				statements: denying("s3:GetObjectTagging", inKeys, ""),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+				status:     403,
+			},
+		},
+		{
+			name: "no prefix",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2",
+				status:     403,
+			},
+		},
+		{
+			name: "an entity tag, without permission to read",
+			test: row{
+				statements: denying("s3:GetObject", inKeys, ""),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/k",
+				header:     headerOf("If-Match", `"x"`),
+				status:     403,
+			},
+		},
+		{
+			name: "an entity tag, with permission to read",
+			test: row{
+				statements: denying("s3:GetObjectAcl", inKeys, ""),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/k",
+				header:     headerOf("If-Match", `"x"`),
+				status:     412,
+			},
+		},
+		{
+			name: "any entity tag",
+			test: row{
+				statements: denying("s3:GetObject", inKeys, ""),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/k",
+				header:     headerOf("If-Match", "*"),
+				status:     200,
+			},
+		},
+		{
+			name: "an entity tag of what is removed",
+			test: row{
+				statements: denying("s3:GetObject", inKeys, ""),
+				as:         mine,
+				method:     "DELETE",
+				path:       "/photos/k",
+				header:     headerOf("If-Match", `"x"`),
+				status:     403,
+			},
+		},
+		{
+			name: "a page's size",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&max-keys=10",
+				status:     200,
+			},
+		},
+		{
+			name: "a page that is too large",
+			test: row{
+				statements: allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos?list-type=2&max-keys=11",
+				status:     403,
+			},
+		},
+		{
+			name: "a tag of the object",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/tagged",
+				status: 200,
+			},
+		},
+		{
+			name: "no tag of the object",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "a tag of an object that is overwritten",
+			test: row{
+				statements: allowing("s3:PutObject", inKeys,
+					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/tagged",
+				status: 403,
+			},
+		},
+		{
+			name: "a tag of an object that is removed",
+			test: row{
+				statements: allowing("s3:DeleteObject", inKeys,
+					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+				as:     others,
+				method: "DELETE",
+				path:   "/photos/tagged",
+				status: 403,
+			},
+		},
+		{
+			name: "a Deny of overwriting without a tag",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/tagged",
+				status: 403,
+			},
+		},
+		{
+			name: "a tag of the write",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Tagging", "kind=public"),
+				status: 200,
+			},
+		},
+		{
+			name: "no tag of the write",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "all names of tags",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Tagging", "kind=a&size=b"),
+				status: 200,
+			},
+		},
+		{
+			name: "not all names of tags",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
+				status: 403,
+			},
+		},
+		{
+			name: "any name of tags",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
+				status: 200,
+			},
+		},
+		{
+			name: "no name of tags",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "tags without permission",
+			test: row{
+				statements: allowing("s3:PutObject", inKeys, ""),
+				as:         others,
+				method:     "PUT",
+				path:       "/photos/k",
+				header:     headerOf("X-Amz-Tagging", "kind=public"),
+				status:     403,
+			},
+		},
+		{
+			name: "encryption that is missing",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "encryption that is there",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
+				status: 200,
+			},
+		},
+		{
+			name: "another encryption",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
+				status: 403,
+			},
+		},
+		{
+			name: "no encryption, and not another",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "a canned list that a Deny names",
+			test: row{
+				statements: denying("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/k",
+				header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
+				status:     403,
+			},
+		},
+		{
+			name: "a canned list without permission",
+			test: row{
+				statements: allowing("s3:PutObject", inKeys, ""),
+				as:         others,
+				method:     "PUT",
+				path:       "/photos/k",
+				header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
+				status:     403,
+			},
+		},
+		{
+			name: "a canned list with permission",
+			test: row{
+				statements: allowing("s3:PutObject*", inKeys,
+					`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
+				as:     others,
+				method: "PUT",
+				path:   "/photos/k",
+				header: headerOf("X-Amz-Acl", "bucket-owner-full-control"),
+				status: 200,
+			},
+		},
+		{
+			name: "a time that has come",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				status: 200,
+			},
+		},
+		{
+			name: "a time that has not come",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "two conditions of which one fails",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "a condition of a VPC",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
+				as:         mine,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     200,
+			},
+		},
+		{
+			name: "a Deny outside a VPC",
+			test: row{
+				statements: denying("s3:GetObject", inKeys, `{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}`),
+				as:         mine,
+				method:     "GET",
+				path:       "/photos/k",
+				status:     403,
+			},
+		},
+		{
+			name: "an account as a condition",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
+				as:     others,
+				method: "GET",
+				path:   "/photos/k",
+				status: 200,
+			},
+		},
+		{
+			name: "an ARN as a condition",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
+				as:     others,
+				method: "GET",
+				path:   "/photos/k",
+				status: 200,
+			},
+		},
+		{
+			name: "an ARN as a condition, for nobody",
+			test: row{
+				statements: allowing("s3:GetObject", inKeys,
+					`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
+				as:     nobody,
+				method: "GET",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+		{
+			name: "the source of a copy",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/l",
+				header: headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+				status: 403,
+			},
+		},
+		{
+			name: "a source that may not be read",
+			test: row{
+				statements: denying("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
+				as:         mine,
+				method:     "PUT",
+				path:       "/photos/l",
+				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
+				status:     403,
+			},
+		},
+		{
+			name: "a write only with a condition",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/l",
+				status: 403,
+			},
+		},
+		{
+			name: "a write with a condition",
+			test: row{
+				statements: denying("s3:PutObject", inKeys,
+					`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
+				as:     mine,
+				method: "PUT",
+				path:   "/photos/l",
+				header: headerOf("If-None-Match", "*"),
+				status: 200,
+			},
+		},
+		{
+			name: "a version without its own permission",
+			test: row{
+				statements: allowGet,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k?versionId=null",
+				status:     403,
+			},
+		},
+		{
+			name: "a version with its own permission",
+			test: row{
+				statements: allowing("s3:GetObjectVersion", inKeys, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/k?versionId=null",
+				status:     200,
+			},
+		},
+		{
+			name: "the owner's settings that a Deny names",
+			test: row{
+				statements: denying("s3:GetBucketVersioning", inBucket, ""),
+				as:         mine,
+				method:     "GET",
+				path:       "/photos?versioning",
+				status:     403,
+			},
+		},
+		{
+			name: "settings that another account may see",
+			test: row{
+				statements: allowing("s3:GetBucketVersioning", inBucket, ""),
+				as:         others,
+				method:     "GET",
+				path:       "/photos?versioning",
+				status:     200,
+			},
+		},
+		{
+			name: "removals",
+			test: row{
+				statements: allowing("s3:DeleteObject", inKeys, ""),
+				as:         nobody,
+				method:     "DELETE",
+				path:       "/photos/k",
+				status:     204,
+			},
+		},
+		{
+			name: "tags of an object, for nobody",
+			test: row{
+				statements: allowGet,
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/tagged?tagging",
+				status:     403,
+			},
+		},
+		{
+			name: "tags of an object, with permission",
+			test: row{
+				statements: allowing("s3:GetObjectTagging", inKeys, ""),
+				as:         nobody,
+				method:     "GET",
+				path:       "/photos/tagged?tagging",
+				status:     200,
+			},
+		},
+		{
+			name: "a canonical id as the principal, not ours",
+			test: row{
+				statements: strings.Replace(allowGet, `"*"`,
+					`{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`, 1),
+				as:     others,
+				method: "GET",
+				path:   "/photos/k",
+				status: 403,
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{Credentials: twoAccounts})
 			s.openBucket(t)
 			s.put(t, "k", "content")
@@ -854,10 +1147,10 @@ func TestPolicyDecides(t *testing.T) {
 			tagged.Tagging = aws.String("kind=public")
 			_, err := s.PutObject(t.Context(), tagged)
 			require.NoError(t, err)
-			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+test.statements+`]}`))
+			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+tt.test.statements+`]}`))
 
-			response, body := s.sendAs(t, test.as, test.method, test.path, "", test.header)
-			require.Equal(t, test.status, response.StatusCode, body)
+			response, body := s.sendAs(t, tt.test.as, tt.test.method, tt.test.path, "", tt.test.header)
+			require.Equal(t, tt.test.status, response.StatusCode, body)
 		})
 	}
 }
@@ -882,15 +1175,16 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		age       time.Duration
 		got, sent int
 	}{
-		"young": {age: 9 * time.Minute, got: 200, sent: 204},
-		"old":   {age: 11 * time.Minute, got: 403, sent: 403},
+		{name: "young", age: 9 * time.Minute, got: 200, sent: 204},
+		{name: "old", age: 11 * time.Minute, got: 403, sent: 403},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.clock.move(tt.age)
 			defer s.clock.move(-tt.age)
 			response, body := s.send(t, "GET", presigned.URL, nil, nil)
@@ -1042,22 +1336,27 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	require.NoError(t,
 		s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
 
-	output, err := s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
-		Objects: []types.ObjectIdentifier{{Key: aws.String("a/1")}, {Key: aws.String("b/1")}, {
-			Key:       aws.String("a/1"),
-			VersionId: aws.String("null"),
+	output, err := s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{Objects: []types.ObjectIdentifier{
+			{Key: aws.String("a/1")},
+			{Key: aws.String("b/1")},
+			{Key: aws.String("a/1"), VersionId: aws.String("null")},
 		}},
-	}})
+	})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, 1)
-	require.Len(t, output.Errors, 2)
+	require.Len(t, output.Errors, 2, "of the other folder, and of the version, which needs s3:DeleteObjectVersion")
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 
 	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObjectVersion", inKeys, "")+","+
 		denying("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`)+`]}`))
-	output, err = s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{
-		Objects: []types.ObjectIdentifier{{Key: aws.String("b/1"), VersionId: aws.String("null")}},
-	}})
+	output, err = s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(bucket),
+		Delete: &types.Delete{
+			Objects: []types.ObjectIdentifier{{Key: aws.String("b/1"), VersionId: aws.String("null")}},
+		},
+	})
 	require.NoError(t, err)
 	require.Len(t, output.Errors, 1)
 	require.Equal(t, []string{"b/1"}, s.keys(t))
@@ -1081,27 +1380,42 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)},
 	})
 	require.NoError(t, err)
-	for as, status := range map[int]int{mine: 200, others: 403, nobody: 403} {
-		response, _ := s.sendAs(t, as, "GET", "/photos/k", "", nil)
-		require.Equal(t, status, response.StatusCode)
+	tests := []struct{ as, status int }{
+		{as: mine, status: 200},
+		{as: others, status: 403},
+		{as: nobody, status: 403},
+	}
+	for _, tt := range tests {
+		response, _ := s.sendAs(t, tt.as, "GET", "/photos/k", "", nil)
+		require.Equal(t, tt.status, response.StatusCode)
 	}
 }
 
 // The policy judges the headers of a multipart upload at CreateMultipartUpload, because its parts do not have
 // them.
 func TestPolicyJudgesUploadAtBegin(t *testing.T) {
-	for name, statements := range map[string]string{
-		"encryption": allowing("s3:PutObject", inKeys,
-			"") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-		"a list": allowing("s3:PutObject*", inKeys,
-			`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
-		"tags": allowing("s3:PutObject*", inKeys,
-			`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct{ name, statements string }{
+		{
+			name: "encryption",
+			statements: allowing("s3:PutObject", inKeys,
+				"") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+		},
+		{
+			name: "a list",
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
+		},
+		{
+			name: "tags",
+			statements: allowing("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 			s.put(t, "source", "content")
-			require.NoError(t, s.setPolicy(`{"Statement":[`+statements+`]}`))
+			require.NoError(t, s.setPolicy(`{"Statement":[`+tt.statements+`]}`))
 			other := s.clientOf(others)
 
 			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{

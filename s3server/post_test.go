@@ -45,15 +45,18 @@ func postNamed(
 // If the requester pays, a form of another account must agree to pay.
 func TestFormOfOtherAccountPays(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
-	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
-		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
+	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket),
+		Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`),
+	})
 	require.NoError(t, err)
 	_, err = s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
 		Bucket:                      aws.String(bucket),
 		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
 	})
 	require.NoError(t, err)
-	post := func(client *s3.Client, agrees bool) (*http.Response, string) {
+	post := func(client *s3.Client, payer string) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("k"),
@@ -61,18 +64,18 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 			o.Conditions = []any{[]string{"starts-with", "$x-amz-request-payer", ""}}
 		})
 		require.NoError(t, err)
-		presigned.Values["x-amz-request-payer"] = map[bool]string{true: "requester"}[agrees]
+		presigned.Values["x-amz-request-payer"] = payer
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 
-	response, body := post(s.clientOf(1), false)
+	response, body := post(s.clientOf(others), "")
 	require.Equal(t, 403, response.StatusCode, body)
-	response, body = post(s.clientOf(1), true)
+	response, body = post(s.clientOf(others), "requester")
 	require.Equal(t, 204, response.StatusCode, body)
 	require.Equal(t, "requester", response.Header.Get("X-Amz-Request-Charged"))
 
-	response, body = post(s.Client, false)
-	require.Equal(t, 204, response.StatusCode, "the owner is not asked: %s", body)
+	response, body = post(s.Client, "")
+	require.Equal(t, 204, response.StatusCode, "the owner need not agree: %s", body)
 }
 
 // A POST form stores its file.
@@ -82,44 +85,56 @@ func TestForm(t *testing.T) {
 			fields[name] = value
 		}
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		change  func(map[string]string)
 		later   time.Duration
 		content string
 		status  int
 		code    string
 	}{
-		"right": {change: nil, content: "hello", status: 204},
-		"right, with a 201": {
+		{name: "right", content: "hello", status: 204},
+		{
+			name:    "right, with a 201",
 			change:  set("success_action_status", "201"),
 			content: "hello",
 			status:  201,
 		},
-		"an extra field": {
+		{
+			name:    "an extra field",
 			change:  set("x-amz-meta-other", "c"),
 			content: "hello",
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"an extra field to be ignored": {change: set("x-ignore-me", "c"), content: "hello", status: 204},
-		"another type": {
+		{
+			name:    "an extra field to be ignored",
+			change:  set("x-ignore-me", "c"),
+			content: "hello",
+			status:  204,
+		},
+		{
+			name:    "another type",
 			change:  set("content-type", "text/html"),
 			content: "hello",
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"another key": {
+		{
+			name:    "another key",
 			change:  set("key", "other"),
 			content: "hello",
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"the file's own name": {
+		{
+			name:    "the file's own name",
 			change:  set("key", "uploads/${filename}"),
 			content: "hello",
 			status:  204,
 		},
-		"a missing field": {
+		{
+			name: "a missing field",
 			change: func(f map[string]string) {
 				delete(f, "content-type")
 			},
@@ -127,13 +142,15 @@ func TestForm(t *testing.T) {
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"another signature": {
+		{
+			name:    "another signature",
 			change:  set("x-amz-signature", "x"),
 			content: "hello",
 			status:  403,
 			code:    "SignatureDoesNotMatch",
 		},
-		"no signature": {
+		{
+			name: "no signature",
 			change: func(f map[string]string) {
 				delete(f, "X-Amz-Signature")
 			},
@@ -141,7 +158,8 @@ func TestForm(t *testing.T) {
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"no policy": {
+		{
+			name: "no policy",
 			change: func(f map[string]string) {
 				delete(f, "policy")
 			},
@@ -149,13 +167,15 @@ func TestForm(t *testing.T) {
 			status:  403,
 			code:    "AccessDenied",
 		},
-		"a field without a name": {
+		{
+			name:    "a field without a name",
 			change:  set("", "x"),
 			content: "hello",
 			status:  400,
 			code:    "MalformedPOSTRequest",
 		},
-		"two fields for one ACL": {
+		{
+			name: "two fields for one ACL",
 			change: func(f map[string]string) {
 				f["acl"], f["x-amz-acl"] = "private", "public-read"
 			},
@@ -163,24 +183,28 @@ func TestForm(t *testing.T) {
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"the digest of another file": {
+		{
+			name:    "the digest of another file",
 			change:  set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
 			content: "hello",
 			status:  400,
 			code:    "BadDigest",
 		},
-		"a malformed digest": {
+		{
+			name:    "a malformed digest",
 			change:  set("content-md5", "x"),
 			content: "hello",
 			status:  400,
 			code:    "InvalidDigest",
 		},
-		"its digest": {
+		{
+			name:    "its digest",
 			change:  set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
 			content: "hello",
 			status:  204,
 		},
-		"no key": {
+		{
+			name: "no key",
 			change: func(f map[string]string) {
 				delete(f, "key")
 			},
@@ -188,36 +212,32 @@ func TestForm(t *testing.T) {
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"what a header cannot have": {
+		{
+			name:    "what a header cannot have",
 			change:  set("cache-control", "a\x00b"),
 			content: "hello",
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"a header within a field": {
+		{
+			name:    "a header within a field",
 			change:  set("cache-control", "a\r\nX-Other: b"),
 			content: "hello",
 			status:  400,
 			code:    "InvalidArgument",
 		},
-		"a field that is not ASCII": {change: set("cache-control", "ü\t–"), content: "hello", status: 204},
-		"expired": {
-			change:  nil,
-			later:   16 * time.Minute,
+		{
+			name:    "a field that is not ASCII",
+			change:  set("cache-control", "ü\t–"),
 			content: "hello",
-			status:  403,
-			code:    "AccessDenied",
+			status:  204,
 		},
-		"too long": {
-			change:  nil,
-			content: "hello, hello",
-			status:  400,
-			code:    "EntityTooLarge",
-		},
-		"too short": {change: nil, content: "h", status: 400, code: "EntityTooSmall"},
+		{name: "expired", later: 16 * time.Minute, content: "hello", status: 403, code: "AccessDenied"},
+		{name: "too long", content: "hello, hello", status: 400, code: "EntityTooLarge"},
+		{name: "too short", content: "h", status: 400, code: "EntityTooSmall"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
@@ -262,25 +282,31 @@ func TestForm(t *testing.T) {
 
 // The variable ${filename} is replaced in each field of a form.
 func TestFormReplacesFilename(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name            string
 		filename, field string
 		want            string // in the key and the metadata
 		code            string // of the refusal
 	}{
-		"a name":            {filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
-		"a path":            {filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
-		"a path of Windows": {filename: `C:\Users\Me\cat.jpg`, field: "${filename}", want: "cat.jpg"},
-		"twice":             {filename: "cat.jpg", field: "${filename}-${filename}", want: "cat.jpg-cat.jpg"},
-		"none":              {filename: "", field: "x${filename}", want: "x"},
-		"more than a form can have": {
+		{name: "a name", filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
+		{name: "a path", filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
+		{
+			name:     "a path of Windows",
+			filename: `C:\Users\Me\cat.jpg`,
+			field:    "${filename}",
+			want:     "cat.jpg",
+		},
+		{name: "twice", filename: "cat.jpg", field: "${filename}-${filename}", want: "cat.jpg-cat.jpg"},
+		{name: "none", field: "x${filename}", want: "x"},
+		{
+			name:     "more than a form can have",
 			filename: strings.Repeat("x", 200<<10),
 			field:    strings.Repeat("${filename}", 500),
-			want:     "",
 			code:     "MaxPostPreDataLengthExceededError",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t, s3server.Config{})
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
@@ -316,15 +342,19 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 		Bucket: aws.String(bucket),
 	})
 	require.NoError(t, err)
-	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
-		"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`)})
+	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket),
+		Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`),
+	})
 	require.NoError(t, err)
-	for name, filename := range map[string]string{
-		"caf\xe9":     "",
-		"${filename}": "caf\xe9",
-	} { // as in a page in Latin-1
-		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": name},
-			filename, "hello")
+	tests := []struct{ name, filename string }{
+		{name: "caf\xe9"},
+		{name: "${filename}", filename: "caf\xe9"},
+	}
+	for _, tt := range tests { // as in a page in Latin-1
+		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": tt.name},
+			tt.filename, "hello")
 		require.Equal(t, 400, response.StatusCode, body)
 		require.Equal(t, "InvalidURI", parseError(t, body).Code)
 	}

@@ -124,11 +124,10 @@ func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 		}
 	}
 	for _, prefix := range document["/ListBucketResult/CommonPrefixes/Prefix"] {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(keys)), func(
-			key string,
-		) bool {
+		hasPrefix := func(key string) bool {
 			return strings.HasPrefix(key, prefix)
-		}) {
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(keys)), hasPrefix) {
 			return false
 		}
 	}

@@ -62,57 +62,66 @@ func TestRequestsRefused(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name               string
 		method, path, body string
 		header             map[string]string
 		status             int
 		code               string
 	}{
-		"a torrent": {
+		{
+			name:   "a torrent",
 			method: "GET",
 			path:   "/photos/k?torrent",
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a part before the first": {
+		{
+			name:   "a part before the first",
 			method: "GET",
 			path:   "/photos/k?partNumber=0",
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a method that there is not": {
+		{
+			name:   "a method that there is not",
 			method: "PATCH",
 			path:   "/photos/k",
 			status: 405,
 			code:   "MethodNotAllowed",
 		},
-		"an empty marker of versions": {
+		{
+			name:   "an empty marker of versions",
 			method: "GET",
 			path:   "/photos?versions&key-marker=k&version-id-marker=",
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a version without an id": {
+		{
+			name:   "a version without an id",
 			method: "GET",
 			path:   "/photos/k?versionId=",
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a batch that nothing vouches for": {
+		{
+			name:   "a batch that nothing vouches for",
 			method: "POST",
 			path:   "/photos?delete",
 			body:   "<Delete><Object><Key>k</Key></Object></Delete>",
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"rules that nothing vouches for": {
+		{
+			name:   "rules that nothing vouches for",
 			method: "PUT",
 			path:   "/photos?cors",
 			body:   "<CORSConfiguration/>",
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"an unknown element of a batch": {
+		{
+			name:   "an unknown element of a batch",
 			method: "POST",
 			path:   "/photos?delete",
 			body:   "<Delete><Object><Key>k</Key><Color/></Object></Delete>",
@@ -120,7 +129,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"two keys of a batch's object": {
+		{
+			name:   "two keys of a batch's object",
 			method: "POST",
 			path:   "/photos?delete",
 			body:   "<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
@@ -128,14 +138,16 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"two ETags of a part": {
+		{
+			name:   "two ETags of a part",
 			method: "POST",
 			path:   "/photos/k?uploadId=x",
 			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"two keys of a tag": {
+		{
+			name:   "two keys of a tag",
 			method: "PUT",
 			path:   "/photos/k?tagging",
 			body:   "<Tagging><TagSet><Tag><Key>k</Key><Key>l</Key><Value/></Tag></TagSet></Tagging>",
@@ -143,70 +155,80 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"versioning on and off": {
+		{
+			name:   "versioning on and off",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<VersioningConfiguration><Status>Enabled</Status><Status>Suspended</Status></VersioningConfiguration>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"an unknown element of a part": {
+		{
+			name:   "an unknown element of a part",
 			method: "POST",
 			path:   "/photos/k?uploadId=x",
 			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><Color/></Part></CompleteMultipartUpload>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"a restore with a query": {
+		{
+			name:   "a restore with a query",
 			method: "POST",
 			path:   "/photos/k?restore",
 			body:   "<RestoreRequest><Type>SELECT</Type><SelectParameters/></RestoreRequest>",
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a restore by an unknown tier": {
+		{
+			name:   "a restore by an unknown tier",
 			method: "POST",
 			path:   "/photos/k?restore",
 			body:   "<RestoreRequest><Days>1</Days><Tier>Slow</Tier></RestoreRequest>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"an unknown element of a restore": {
+		{
+			name:   "an unknown element of a restore",
 			method: "POST",
 			path:   "/photos/k?restore",
 			body:   "<RestoreRequest><Days>1</Days><Color/></RestoreRequest>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"malformed XML": {
+		{
+			name:   "malformed XML",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<Versioning",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"XML with trailing data": {
+		{
+			name:   "XML with trailing data",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<VersioningConfiguration/><x/>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"versioning without a status": {
+		{
+			name:   "versioning without a status",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<VersioningConfiguration/>",
 			status: 400,
 			code:   "IllegalVersioningConfigurationException",
 		},
-		"versioning off": {
+		{
+			name:   "versioning off",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<VersioningConfiguration><Status>Off</Status></VersioningConfiguration>",
 			status: 400,
 			code:   "MalformedXML",
 		},
-		"an invalid hash": {
+		{
+			name:   "an invalid hash",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -214,7 +236,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"an algorithm without a checksum": {
+		{
+			name:   "an algorithm without a checksum",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -222,7 +245,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"an algorithm, another checksum": {
+		{
+			name:   "an algorithm, another checksum",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -233,7 +257,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"a trailer without chunks": {
+		{
+			name:   "a trailer without chunks",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -241,7 +266,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"a write, if modified": {
+		{
+			name:   "a write, if modified",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -249,42 +275,48 @@ func TestRequestsRefused(t *testing.T) {
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"an upload with a condition": {
+		{
+			name:   "an upload with a condition",
 			method: "POST",
 			path:   "/photos/k?uploads",
 			header: map[string]string{"If-None-Match": "*"},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"an upload of an unknown sum": {
+		{
+			name:   "an upload of an unknown sum",
 			method: "POST",
 			path:   "/photos/k?uploads",
 			header: map[string]string{"X-Amz-Checksum-Algorithm": "CRC8"},
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"a removal, unless": {
+		{
+			name:   "a removal, unless",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: map[string]string{"If-None-Match": "*"},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a removal, unless, in line two": {
+		{
+			name:   "a removal, unless, in line two",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: map[string]string{"If-None-Match": "\n*"},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a removal, if, in line two": {
+		{
+			name:   "a removal, if, in line two",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: map[string]string{"If-Match": "\n\"other\""},
 			status: 412,
 			code:   "PreconditionFailed",
 		},
-		"a part, if, in line two": {
+		{
+			name:   "a part, if, in line two",
 			method: "PUT",
 			path:   "/photos/k?partNumber=1&uploadId=x",
 			body:   "x",
@@ -292,7 +324,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"more tags than ten": {
+		{
+			name:   "more tags than ten",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -300,7 +333,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "BadRequest",
 		},
-		"headers that are too long": {
+		{
+			name:   "headers that are too long",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -308,7 +342,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "RequestHeaderSectionTooLarge",
 		},
-		"a grant": {
+		{
+			name:   "a grant",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -316,7 +351,8 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "AccessControlListNotSupported",
 		},
-		"an unknown access list": {
+		{
+			name:   "an unknown access list",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -324,43 +360,48 @@ func TestRequestsRefused(t *testing.T) {
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a post without a form": {
+		{
+			name:   "a post without a form",
 			method: "POST",
 			path:   "/photos",
 			body:   "x",
 			status: 412,
 			code:   "PreconditionFailed",
 		},
-		"a copy by an unknown directive": {
+		{
+			name:   "a copy by an unknown directive",
 			method: "PUT",
 			path:   "/photos/l",
 			header: map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a copy of nothing": {
+		{
+			name:   "a copy of nothing",
 			method: "PUT",
 			path:   "/photos/l",
 			header: map[string]string{"X-Amz-Copy-Source": ""},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a copy of a marker's version": {
+		{
+			name:   "a copy of a marker's version",
 			method: "PUT",
 			path:   "/photos/l",
 			header: map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"},
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"a preflight without an origin": {
+		{
+			name:   "a preflight without an origin",
 			method: "OPTIONS",
 			path:   "/photos/l",
 			status: 400,
 			code:   "BadRequest",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.signedSend(t, tt.method, tt.path, tt.body, tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code, body)
@@ -373,37 +414,48 @@ func TestRequestsRefused(t *testing.T) {
 // These settings may be sent without a digest of the body, as s3cmd sends them and AWS accepts them.
 func TestSettingsWithoutDigest(t *testing.T) {
 	s := start(t, s3server.Config{})
-	for path, document := range map[string]string{
-		"/photos?website":        "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>",
-		"/photos?requestPayment": "<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>",
-		"/photos?logging":        "<BucketLoggingStatus/>",
-	} {
-		response, body := s.signedSend(t, "PUT", path, document, nil)
-		require.Equal(t, 200, response.StatusCode, "%s: %s", path, body)
+	tests := []struct{ path, document string }{
+		{
+			path:     "/photos?website",
+			document: "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>",
+		},
+		{
+			path:     "/photos?requestPayment",
+			document: "<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>",
+		},
+		{path: "/photos?logging", document: "<BucketLoggingStatus/>"},
+	}
+	for _, tt := range tests {
+		response, body := s.signedSend(t, "PUT", tt.path, tt.document, nil)
+		require.Equal(t, 200, response.StatusCode, "%s: %s", tt.path, body)
 	}
 }
 
 // An XML document may end in white space, as s3fs and "curl --data-binary @file" send it.
 func TestDocumentMayEndInWhitespace(t *testing.T) {
 	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-	for end, status := range map[string]int{
-		"\n":                         200,
-		" \r\n\t":                    200,
-		"<!-- by hand -->\n":         200,
-		"<?editor indent?>":          200,
-		"x":                          400,
-		"\n\x00":                     400,
-		"\u00a0":                     400,
-		"\n<Status/>":                400,
-		"</VersioningConfiguration>": 400,
-		"<!-- open":                  400,
-		"<!DOCTYPE a>":               400,
-		"&amp;":                      400,
-	} {
+	tests := []struct {
+		end    string
+		status int
+	}{
+		{end: "\n", status: 200},
+		{end: " \r\n\t", status: 200},
+		{end: "<!-- by hand -->\n", status: 200},
+		{end: "<?editor indent?>", status: 200},
+		{end: "x", status: 400},
+		{end: "\n\x00", status: 400},
+		{end: "\u00a0", status: 400},
+		{end: "\n<Status/>", status: 400},
+		{end: "</VersioningConfiguration>", status: 400},
+		{end: "<!-- open", status: 400},
+		{end: "<!DOCTYPE a>", status: 400},
+		{end: "&amp;", status: 400},
+	}
+	for _, tt := range tests {
 		s := start(t, s3server.Config{})
-		response, body := s.signedSend(t, "PUT", "/photos?versioning", document+end, nil)
-		require.Equal(t, status, response.StatusCode, "%q: %s", end, body)
-		if status == 400 {
+		response, body := s.signedSend(t, "PUT", "/photos?versioning", document+tt.end, nil)
+		require.Equal(t, tt.status, response.StatusCode, "%q: %s", tt.end, body)
+		if tt.status == 400 {
 			require.Equal(t, "MalformedXML", parseError(t, body).Code)
 		}
 	}
@@ -469,11 +521,11 @@ func TestFormRedirectsSender(t *testing.T) {
 	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
-	},
-		func(o *s3.PresignPostOptions) {
-			o.Conditions = []any{[]string{"starts-with", "$success_action_redirect", ""}}
-		})
+	}, func(o *s3.PresignPostOptions) {
+		o.Conditions = []any{[]string{"starts-with", "$success_action_redirect", ""}}
+	})
 	require.NoError(t, err)
+
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	for name, value := range presigned.Values {
@@ -485,10 +537,9 @@ func TestFormRedirectsSender(t *testing.T) {
 	require.NoError(t, form.Close())
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	response, text := s.send(t, "POST", presigned.URL, &body, http.Header{
-		"Content-Type": {form.FormDataContentType()},
-	})
+	header := http.Header{"Content-Type": {form.FormDataContentType()}}
+	response, text := s.send(t, "POST", presigned.URL, &body, header)
 	require.Equal(t, 303, response.StatusCode, text)
-	require.Equal(t,
-		"https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22", response.Header.Get("Location"))
+	location := "https://example.com/done?a=b&bucket=photos&key=k&etag=%22d41d8cd98f00b204e9800998ecf8427e%22"
+	require.Equal(t, location, response.Header.Get("Location"))
 }

@@ -134,14 +134,18 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.store.keys(t))
 	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
 
-	for id, want := range map[string]string{one: "one", two: "two"} {
+	tests := []struct{ id, want string }{
+		{id: one, want: "one"},
+		{id: two, want: "two"},
+	}
+	for _, tt := range tests {
 		object, err := d.store.GetObject(ctx, &s3.GetObjectInput{
 			Bucket:    aws.String(bucket),
 			Key:       aws.String("versions"),
-			VersionId: &id,
+			VersionId: &tt.id,
 		})
 		require.NoError(t, err)
-		require.Equal(t, want, readBody(t, object.Body))
+		require.Equal(t, tt.want, readBody(t, object.Body))
 	}
 
 	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{
@@ -290,26 +294,34 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 func TestDirectoryKeepsAnyKey(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{
-		"a", "a/", "a//", "a//b", "a/b", "a/./b", "a/b/../c", "a/b.", "/", "//", "/a", " ", " a", "a ", "!%", "!%%s3server/bucket.json", "!%x",
-		"tab\tand\nnewline", "\x01", "\x7f", `back\slash`, "C:", "con", "NUL.txt", "%2F", "100%", "é", "e\u0301", "日本", "\U0001F600", "\uffff",
-		".omnibucket", ".omnibucket/private/bucket.json", ".omnibucket%x", "A", strings.Repeat("n",
-			1000), strings.Repeat("s/", 400) + "x", "*?<>|\"",
+		// empty path elements, dots and spaces
+		"a", "a/", "a//", "a//b", "a/b", "a/./b", "a/b/../c", "a/b.", "/", "//", "/a", " ", " a", "a ",
+		// control characters, and names that Windows reserves
+		"tab\tand\nnewline", "\x01", "\x7f", `back\slash`, "C:", "con", "NUL.txt", "*?<>|\"",
+		// percent signs, Unicode and upper case
+		"%2F", "100%", "é", "e\u0301", "日本", "\U0001F600", "\uffff", "A",
+		// names that the store or the server uses itself
+		"!%", "!%%s3server/bucket.json", "!%x", ".omnibucket", ".omnibucket/private/bucket.json", ".omnibucket%x",
+		// long names
+		strings.Repeat("n", 1000),
+		strings.Repeat("s/", 400) + "x",
 	}
 	for _, key := range keys {
 		_, err := d.store.PutObject(t.Context(), putInput(key, "content of "+key))
 		require.NoError(t, err, "%q", key)
 	}
+
 	d = d.restart(t, s3server.Config{})
 
 	for _, key := range keys {
 		require.Equal(t, "content of "+key, d.store.get(t, key), "%q", key)
 	}
 
-	for _, size := range []int32{1, 7, 1000} {
+	for _, pageSize := range []int32{1, 7, 1000} {
 		var listed []string
 		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{
 			Bucket:       aws.String(bucket),
-			MaxKeys:      &size,
+			MaxKeys:      &pageSize,
 			EncodingType: types.EncodingTypeUrl,
 		})
 		for pages.HasMorePages() {
@@ -319,7 +331,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 				listed = append(listed, *o.Key)
 			}
 		}
-		require.Len(t, listed, len(keys), "pages of %d", size)
+		require.Len(t, listed, len(keys), "pages of %d", pageSize)
 	}
 
 	for _, key := range keys {
@@ -336,18 +348,19 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
 		d.store.put(t, key, "")
 	}
-	for prefix, want := range map[string]string{
-		"":        "[dir.] [dir\x01/ dir./ dir/]",
-		"dir/":    "[dir/ dir/a] [dir//]",
-		"dir//":   "[dir//b dir//c] []",
-		"dir":     "[dir.] [dir\x01/ dir./ dir/]",
-		"dir.":    "[dir.] [dir./]",
-		"dir./":   "[dir./x] []",
-		"dir\x01": "[] [dir\x01/]",
-	} {
+	tests := []struct{ prefix, want string }{
+		{want: "[dir.] [dir\x01/ dir./ dir/]"},
+		{prefix: "dir/", want: "[dir/ dir/a] [dir//]"},
+		{prefix: "dir//", want: "[dir//b dir//c] []"},
+		{prefix: "dir", want: "[dir.] [dir\x01/ dir./ dir/]"},
+		{prefix: "dir.", want: "[dir.] [dir./]"},
+		{prefix: "dir./", want: "[dir./x] []"},
+		{prefix: "dir\x01", want: "[] [dir\x01/]"},
+	}
+	for _, tt := range tests {
 		output, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 			Bucket:       aws.String(bucket),
-			Prefix:       &prefix,
+			Prefix:       &tt.prefix,
 			Delimiter:    aws.String("/"),
 			EncodingType: types.EncodingTypeUrl,
 		})
@@ -360,7 +373,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 		for _, p := range output.CommonPrefixes {
 			prefixes = append(prefixes, unescape(t, *p.Prefix))
 		}
-		require.Equal(t, want, fmt.Sprint(keys, prefixes), "%q", prefix)
+		require.Equal(t, tt.want, fmt.Sprint(keys, prefixes), "%q", tt.prefix)
 	}
 }
 
@@ -375,8 +388,9 @@ func unescape(t *testing.T, text string) string {
 // If a directory exists without the server's settings, the server treats it as a bucket with default settings.
 func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	path := t.TempDir()
-	require.NoError(t,
-		os.Mkdir(filepath.Join(path, bucket), 0o777)) // also what a crash of CreateBucket leaves
+	// A crash of CreateBucket leaves such a directory too.
+	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777))
+
 	service, err := local.NewServiceDriver(path, local.Config{NoSync: true})
 	require.NoError(t, err)
 	defer func() {
@@ -435,33 +449,35 @@ func (s *store) pages(t *testing.T, delimiter string, visit func(key string)) (n
 	return names
 }
 
-// A server over a directory lists all keys, page by page.
+// A server over a directory lists all keys, page by page, with any delimiter.
 func TestDirectoryListsPages(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{"//x", "/a", "/b", "...", "a .", "a//x", "a//y", "a/b", "tab\t", "tab\tb", "z"}
 	for _, key := range keys {
 		d.store.put(t, key, "")
 	}
+	ignore := func(string) {}
 
-	nothing := func(string) {}
 	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"},
-		d.store.pages(t, "/", nothing))
-	require.ElementsMatch(t, keys, d.store.pages(t, "|", nothing))
+		d.store.pages(t, "/", ignore))
+	require.ElementsMatch(t, keys, d.store.pages(t, "|", ignore))
 
-	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
+	keysWithBar := []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"}
+	for _, key := range keysWithBar {
 		d.store.put(t, key, "")
 	}
-	require.Equal(t,
-		[]string{" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z"}, d.store.pages(t, "|", nothing), "in the order of S3")
+	sorted := []string{
+		" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z",
+	}
+	require.Equal(t, sorted, d.store.pages(t, "|", ignore), "in the order of S3")
 
-	for _, key := range []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"} {
+	for _, key := range keysWithBar {
 		d.store.remove(t, key, "")
 	}
-
-	removals := d.store.pages(t, "", func(key string) {
+	removed := d.store.pages(t, "", func(key string) {
 		d.store.remove(t, key, "")
 	})
-	require.ElementsMatch(t, keys, removals, "a client removes each page before it asks for the next one")
+	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
 }
 
 // The server drops a multipart upload that nobody continues for a week, as the drivers do.
@@ -516,15 +532,15 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 		})
 	}
 	records := filepath.Join(d.path, bucket, ".omnibucket", "private")
-	saved := t.TempDir()
-	require.NoError(t, os.CopyFS(saved, os.DirFS(records)))
+	backup := t.TempDir()
+	require.NoError(t, os.CopyFS(backup, os.DirFS(records)))
 	first, err := complete()
 	require.NoError(t, err)
 
+	// Restore the upload's records, as if the server was killed before it removed them.
 	for _, folder := range []string{"uploads", "parts"} {
-		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(saved, folder))))
+		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(backup, folder))))
 	}
-
 	d = d.restart(t, s3server.Config{})
 	second, err := complete()
 	require.NoError(t, err)

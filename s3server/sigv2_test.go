@@ -54,7 +54,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 	strict.Strict = true
 	const get, put = "Tue, 27 Mar 2007 19:36:42 +0000", "Tue, 27 Mar 2007 21:15:45 +0000"
 
-	tests := map[string]struct {
+	tests := []struct {
+		name        string
 		config      s3server.Config
 		at          string
 		method, url string
@@ -62,7 +63,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 		status      int
 		code        string
 	}{
-		"an object": {
+		{
+			name:   "an object",
 			config: lenient,
 			at:     get,
 			method: "GET",
@@ -74,7 +76,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 404,
 			code:   "NoSuchKey",
 		},
-		"an upload": {
+		{
+			name:   "an upload",
 			config: lenient,
 			at:     put,
 			method: "PUT",
@@ -86,7 +89,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			},
 			status: 200,
 		},
-		"a subresource": {
+		{
+			name:   "a subresource",
 			config: lenient,
 			at:     "Tue, 27 Mar 2007 19:44:46 +0000",
 			method: "GET",
@@ -97,7 +101,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			},
 			status: 200,
 		},
-		"another type": {
+		{
+			name:   "another type",
 			config: lenient,
 			at:     put,
 			method: "PUT",
@@ -110,7 +115,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another header": {
+		{
+			name:   "another header",
 			config: lenient,
 			at:     put,
 			method: "PUT",
@@ -124,7 +130,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another object": {
+		{
+			name:   "another object",
 			config: lenient,
 			at:     get,
 			method: "GET",
@@ -136,7 +143,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"an unknown key": {
+		{
+			name:   "an unknown key",
 			config: lenient,
 			at:     get,
 			method: "GET",
@@ -148,7 +156,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 403,
 			code:   "InvalidAccessKeyId",
 		},
-		"an old date": {
+		{
+			name:   "an old date",
 			config: lenient,
 			at:     put,
 			method: "GET",
@@ -160,7 +169,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 403,
 			code:   "RequestTimeTooSkewed",
 		},
-		"no date": {
+		{
+			name:   "no date",
 			config: lenient,
 			at:     get,
 			method: "GET",
@@ -169,7 +179,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"no signature": {
+		{
+			name:   "no signature",
 			config: lenient,
 			at:     get,
 			method: "GET",
@@ -178,7 +189,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			status: 400,
 			code:   "InvalidArgument",
 		},
-		"strict": {
+		{
+			name:   "strict",
 			config: strict,
 			at:     get,
 			method: "GET",
@@ -191,8 +203,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := serveAt(t, tt.config, tt.at, tt.method, host+tt.url, tt.header)
 			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Contains(t, w.Body.String(), tt.code)
@@ -230,22 +242,32 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 	date := when.Format(http.TimeFormat)
 	expires := strconv.FormatInt(when.Add(time.Minute).Unix(), 10)
 
-	for code, request := range map[string]*http.Request{
-		"RequestTimeTooSkewed": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
-		"Request has expired": httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
-			"AWSAccessKeyId": {manualKeys[0].AccessKeyID},
-			"Expires":        {expires},
-			"Signature":      {sign(expires)},
-		}.Encode(), nil),
-	} {
-		if !request.URL.Query().Has("Expires") {
-			request.Header.Set("Date", date)
-			request.Header.Set("Authorization", "AWS "+manualKeys[0].AccessKeyID+":"+sign(date))
+	tests := []struct {
+		code    string
+		request *http.Request
+	}{
+		{
+			code:    "RequestTimeTooSkewed",
+			request: httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil),
+		},
+		{
+			code: "Request has expired",
+			request: httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k?"+url.Values{
+				"AWSAccessKeyId": {manualKeys[0].AccessKeyID},
+				"Expires":        {expires},
+				"Signature":      {sign(expires)},
+			}.Encode(), nil),
+		},
+	}
+	for _, tt := range tests {
+		if !tt.request.URL.Query().Has("Expires") {
+			tt.request.Header.Set("Date", date)
+			tt.request.Header.Set("Authorization", "AWS "+manualKeys[0].AccessKeyID+":"+sign(date))
 		}
 		w := httptest.NewRecorder()
-		server.ServeHTTP(w, request)
+		server.ServeHTTP(w, tt.request)
 		require.Equal(t, 403, w.Code, w.Body)
-		require.Contains(t, w.Body.String(), code)
+		require.Contains(t, w.Body.String(), tt.code)
 	}
 }
 
@@ -259,7 +281,8 @@ func TestPresignedURLV2(t *testing.T) {
 		now  = "Thu, 01 Jan 2026 00:00:00 +0000"
 	)
 	config := s3server.Config{Buckets: []string{"photos"}}
-	tests := map[string]struct {
+	tests := []struct {
+		name        string
 		strict      bool
 		at          string
 		method, url string
@@ -267,25 +290,25 @@ func TestPresignedURLV2(t *testing.T) {
 		status      int
 		code        string
 	}{
-		"a download": {strict: false, at: now, method: "GET", url: get, status: 404, code: "NoSuchKey"},
-		"an upload": {
-			strict: false,
+		{name: "a download", at: now, method: "GET", url: get, status: 404, code: "NoSuchKey"},
+		{
+			name:   "an upload",
 			at:     now,
 			method: "PUT",
 			url:    put,
 			header: map[string]string{"Content-Type": "text/plain"},
 			status: 200,
 		},
-		"an upload with the same header": {
-			strict: false,
+		{
+			name:   "an upload with the same header",
 			at:     now,
 			method: "PUT",
 			url:    put,
 			header: map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"},
 			status: 200,
 		},
-		"an upload with another header": {
-			strict: false,
+		{
+			name:   "an upload with another header",
 			at:     now,
 			method: "PUT",
 			url:    put,
@@ -293,72 +316,65 @@ func TestPresignedURLV2(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"an upload of more": {
-			strict: false,
+		{
+			name:   "an upload of more",
 			at:     now,
 			method: "PUT",
 			url:    put,
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"a listing": {
-			strict: false,
-			at:     now,
-			method: "GET",
-			url:    list,
-			status: 200,
-			code:   "ListVersionsResult",
-		},
-		"another method": {
-			strict: false,
+		{name: "a listing", at: now, method: "GET", url: list, status: 200, code: "ListVersionsResult"},
+		{
+			name:   "another method",
 			at:     now,
 			method: "DELETE",
 			url:    get,
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another object": {
-			strict: false,
+		{
+			name:   "another object",
 			at:     now,
 			method: "GET",
 			url:    strings.Replace(get, ".txt", ".png", 1),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another expiry": {
-			strict: false,
+		{
+			name:   "another expiry",
 			at:     now,
 			method: "GET",
 			url:    get + "0",
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another response": {
-			strict: false,
+		{
+			name:   "another response",
 			at:     now,
 			method: "GET",
 			url:    strings.Replace(get, "attachment", "inline", 1),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another operation": {
-			strict: false,
+		{
+			name:   "another operation",
 			at:     now,
 			method: "GET",
 			url:    get + "&attributes",
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"another operation of a bucket": {
-			strict: false,
+		{
+			name:   "another operation of a bucket",
 			at:     now,
 			method: "GET",
 			url:    strings.Replace(list, "versions", "versions&ownershipControls", 1),
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"two headers as one": {
-			strict: false,
+		{
+			name:   "two headers as one",
 			at:     now,
 			method: "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
@@ -367,8 +383,8 @@ func TestPresignedURLV2(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"two headers as one name": {
-			strict: false,
+		{
+			name:   "two headers as one name",
 			at:     now,
 			method: "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
@@ -377,26 +393,34 @@ func TestPresignedURLV2(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"expired": {
-			strict: false,
+		{
+			name:   "expired",
 			at:     "Thu, 01 Jan 2026 01:00:01 +0000",
 			method: "GET",
 			url:    get,
 			status: 403,
 			code:   "Request has expired",
 		},
-		"an expiry without time": {
-			strict: false,
+		{
+			name:   "an expiry without time",
 			at:     now,
 			method: "GET",
 			url:    strings.Replace(get, "1767229200", "soon", 1),
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"strict": {strict: true, at: now, method: "GET", url: get, status: 403, code: "AccessDenied"},
+		{
+			name:   "strict",
+			strict: true,
+			at:     now,
+			method: "GET",
+			url:    get,
+			status: 403,
+			code:   "AccessDenied",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c := config
 			c.Strict = tt.strict
 			w := serveAt(t, c, tt.at, tt.method, host+tt.url, tt.header)
@@ -453,22 +477,22 @@ func TestFormV2(t *testing.T) {
 	}
 	clock := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
 	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
-	answer, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
-	require.Equal(t, http.StatusNoContent, answer.StatusCode)
+	response, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
+	require.Equal(t, http.StatusNoContent, response.StatusCode)
 
 	badFields := fields()
 	badFields["signature"] = "AAAA" + badFields["signature"][4:]
-	answer, body := s.post(t, s.server.URL+"/"+bucket, badFields, "hello")
-	require.Equal(t, http.StatusForbidden, answer.StatusCode)
+	response, body := s.post(t, s.server.URL+"/"+bucket, badFields, "hello")
+	require.Equal(t, http.StatusForbidden, response.StatusCode)
 	require.Contains(t, body, "SignatureDoesNotMatch")
 
 	unsigned := fields()
 	delete(unsigned, "signature")
-	answer, body = s.post(t, s.server.URL+"/"+bucket, unsigned, "hello")
-	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+	response, body = s.post(t, s.server.URL+"/"+bucket, unsigned, "hello")
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 	require.Contains(t, body, "InvalidArgument")
 
-	// The names in a policy have a case, and each condition has a field.
+	// The names in a policy are case-sensitive, and each condition has a field.
 	for _, policy := range []string{
 		`{"EXPIRATION":"2026-11-21T13:45:59Z","conditions":[{"bucket":"photos"},{"key":"k"}]}`,
 		`{"expiration":"2026-11-21T13:45:59Z","CONDITIONS":[{"bucket":"photos"},{"key":"k"}]}`,
@@ -480,12 +504,13 @@ func TestFormV2(t *testing.T) {
 		h.Write([]byte(form["policy"]))
 		form["signature"] = base64.StdEncoding.EncodeToString(h.Sum(nil))
 
-		answer, body = s.post(t, s.server.URL+"/"+bucket, form, "hello")
-		require.Equal(t, http.StatusBadRequest, answer.StatusCode, body)
+		response, body = s.post(t, s.server.URL+"/"+bucket, form, "hello")
+		require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
 		require.Contains(t, body, "InvalidPolicyDocument")
 	}
 
+	// A server that is not lenient knows only version 4.
 	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
-	answer, _ = s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
-	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
+	response, _ = s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
+	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 }

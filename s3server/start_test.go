@@ -39,15 +39,19 @@ func setEnv(t *testing.T, server *s3server.Server) {
 
 // The server's environment variables are all that an SDK needs to use it.
 func TestStartEnvironment(t *testing.T) {
-	for name, c := range map[string]s3server.Config{
-		"HTTP":                   {},
-		"TLS":                    {TLS: &tls.Config{}},
-		"another region":         {Region: "eu-west-1"},
-		"a name, not an address": {Addr: "localhost:0"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c.Buckets = []string{bucket}
-			server := s3server.ForTest(t, c)
+	tests := []struct {
+		name string
+		c    s3server.Config
+	}{
+		{name: "HTTP", c: s3server.Config{}},
+		{name: "TLS", c: s3server.Config{TLS: &tls.Config{}}},
+		{name: "another region", c: s3server.Config{Region: "eu-west-1"}},
+		{name: "a name, not an address", c: s3server.Config{Addr: "localhost:0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.c.Buckets = []string{bucket}
+			server := s3server.ForTest(t, tt.c)
 			setEnv(t, server)
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
@@ -165,12 +169,19 @@ func TestStartWithGivenCertificate(t *testing.T) {
 	require.NoError(t, err)
 	readBody(t, response.Body)
 
-	for _, cert := range []tls.Certificate{{Certificate: [][]byte{der}}, {
-		Certificate: [][]byte{{1}},
-		PrivateKey:  key,
-	}, {PrivateKey: key}} {
-		_, err = s3server.Start(s3server.Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
-		require.Error(t, err)
+	incomplete := []struct {
+		name string
+		cert tls.Certificate
+	}{
+		{name: "no key", cert: tls.Certificate{Certificate: [][]byte{der}}},
+		{name: "malformed certificate", cert: tls.Certificate{Certificate: [][]byte{{1}}, PrivateKey: key}},
+		{name: "no certificate", cert: tls.Certificate{PrivateKey: key}},
+	}
+	for _, tt := range incomplete {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := s3server.Start(s3server.Config{TLS: &tls.Config{Certificates: []tls.Certificate{tt.cert}}})
+			require.Error(t, err)
+		})
 	}
 }
 

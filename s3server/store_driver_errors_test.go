@@ -36,6 +36,7 @@ func (s *failingService) Driver(name string) (driver.Driver, error) {
 	return &failingDriver{distant{d}, s}, err
 }
 
+// A failingDriver opens a bucket of a failingService. The requests for the object k fail.
 type failingDriver struct {
 	driver.Driver
 	service *failingService
@@ -47,6 +48,7 @@ func (d *failingDriver) Describe() driver.Description {
 	return desc
 }
 
+// Head fails with the service's headErr.
 func (d *failingDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	if err := d.service.headErr; err != nil && r.Key == "k" {
 		return nil, err
@@ -54,6 +56,7 @@ func (d *failingDriver) Head(ctx context.Context, r *driver.GetRequest) (*storag
 	return d.Driver.Head(ctx, r)
 }
 
+// Get fails with the service's err.
 func (d *failingDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -63,6 +66,8 @@ func (d *failingDriver) Get(
 	return d.Driver.Get(ctx, r)
 }
 
+// Put fails with the service's err. If the service has puts, that function decides when the object is written
+// and what Put returns.
 func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return nil, err
@@ -73,6 +78,7 @@ func (d *failingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage
 	return d.Driver.Put(ctx, r)
 }
 
+// Delete fails with the service's err, and for the records of uploads if the service has keepsRecord.
 func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return err
@@ -83,6 +89,7 @@ func (d *failingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.Driver.Delete(ctx, r)
 }
 
+// SetTags fails with the service's err.
 func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := d.service.err; err != nil && r.Key == "k" {
 		return err
@@ -97,12 +104,13 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	s := start(t, s3server.Config{Service: service, Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	service.headErr = storage.Unavailable
-	for name, path := range map[string]string{
-		"of the operation": "/photos/k?tagging",
-		"of a header":      "/photos/k?attributes",
-	} {
-		t.Run(name, func(t *testing.T) {
-			response, body := s.sendAs(t, others, "GET", path, "", map[string]string{
+	tests := []struct{ name, path string }{
+		{name: "of the operation", path: "/photos/k?tagging"},
+		{name: "of a header", path: "/photos/k?attributes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, body := s.sendAs(t, others, "GET", tt.path, "", map[string]string{
 				"X-Amz-Object-Attributes": "ETag",
 			})
 			require.Equal(t, 503, response.StatusCode, body)
@@ -138,15 +146,22 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	})
 	s.put(t, "k", "content")
 
-	for code, want := range map[storage.Code]string{
-		storage.Unavailable:      "Service is unable to handle request.",
-		storage.PermissionDenied: "Access Denied",
-		storage.InvalidArgument:  "Invalid Argument",
-		storage.Unsupported:      "A header you provided implies functionality that is not implemented",
-		storage.Internal:         "We encountered an internal error. Please try again.",
-	} {
+	tests := []struct {
+		code storage.Code
+		want string
+	}{
+		{code: storage.Unavailable, want: "Service is unable to handle request."},
+		{code: storage.PermissionDenied, want: "Access Denied"},
+		{code: storage.InvalidArgument, want: "Invalid Argument"},
+		{
+			code: storage.Unsupported,
+			want: "A header you provided implies functionality that is not implemented",
+		},
+		{code: storage.Internal, want: "We encountered an internal error. Please try again."},
+	}
+	for _, tt := range tests {
 		service.err = &storage.Error{
-			Code:   code,
+			Code:   tt.code,
 			Status: 503,
 			Hint:   "check endpoint=",
 			Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
@@ -158,14 +173,14 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 
 		var api smithy.APIError
 		require.ErrorAs(t, err, &api)
-		require.Equal(t, want, api.ErrorMessage(), code)
+		require.Equal(t, tt.want, api.ErrorMessage(), tt.code)
 
 		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 			Bucket: aws.String(bucket),
 			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 		})
 		require.NoError(t, err)
-		require.Equal(t, want, *output.Errors[0].Message, code)
+		require.Equal(t, tt.want, *output.Errors[0].Message, tt.code)
 
 		entry := <-logged
 		for entry.Operation != "GetObject" {
@@ -345,19 +360,21 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 		name string
 		put  func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
 	}{
-		{"others write before", func(
-			t *testing.T, s *store, next func() (*storage.Attrs, error),
-		) (*storage.Attrs, error) {
-			s.put(t, "k", "other")
-			return next()
-		}},
-		{"the response is lost", func(
-			t *testing.T, s *store, next func() (*storage.Attrs, error),
-		) (*storage.Attrs, error) {
-			_, err := next()
-			require.NoError(t, err)
-			return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
-		}},
+		{
+			name: "others write before",
+			put: func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+				s.put(t, "k", "other")
+				return next()
+			},
+		},
+		{
+			name: "the response is lost",
+			put: func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+				_, err := next()
+				require.NoError(t, err)
+				return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -368,14 +385,15 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 			s := start(t, s3server.Config{Service: service})
 			upload := s.begin(t, "k")
 			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+			// Only the first write of the key runs tt.put: the case may write the key itself.
 			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
 				service.puts = nil
 				return tt.put(t, s, next)
 			}
 
-			first, err := s.CompleteMultipartUpload(t.Context(), input)
+			output, err := s.CompleteMultipartUpload(t.Context(), input)
 			require.NoError(t, err)
-			require.NotEmpty(t, first.ETag)
+			require.NotEmpty(t, output.ETag)
 			require.Equal(t, "0123456789", s.get(t, "k"))
 		})
 	}
@@ -416,19 +434,23 @@ type overwritingDriver struct {
 	service *overwritingService
 }
 
+// Get of a version first replaces the object and removes the version, as long as the service has overwrites left.
 func (d *overwritingDriver) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (*storage.Attrs, io.ReadCloser, error) {
 	if r.Version != "" && d.service.overwrites > 0 {
 		d.service.overwrites--
-		if _, err := d.Put(ctx, &driver.PutRequest{
+		const content = "newer"
+		_, err := d.Put(ctx, &driver.PutRequest{
 			Key:  r.Key,
-			Body: strings.NewReader("newer"),
-			Size: 5,
-		}); err != nil {
+			Body: strings.NewReader(content),
+			Size: int64(len(content)),
+		})
+		if err != nil {
 			return nil, nil, err
 		}
-		if err := d.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: r.Version}); err != nil {
+		err = d.Delete(ctx, &driver.DeleteRequest{Key: r.Key, Version: r.Version})
+		if err != nil {
 			return nil, nil, err
 		}
 	}

@@ -10,21 +10,25 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Config.MaxBytes limits what the server stores in memory.
+// Config.MaxBytes limits what the server stores in memory: objects, parts, and an object while a new one replaces it.
 func TestMaxBytesBoundsMemory(t *testing.T) {
-	s := start(t, s3server.Config{MaxBytes: 100})
+	const maxBytes = 100
+	s := start(t, s3server.Config{MaxBytes: maxBytes})
 	s.put(t, "a", strings.Repeat("a", 60))
+
+	// 60 bytes are in use. The old object stays until the new one is there.
 	_, err := s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 60)))
 	requireFailure(t, err, 507, "XMinioStorageFull")
 	_, err = s.PutObject(t.Context(), putInput("a", strings.Repeat("c", 60)))
-	requireFailure(t, err, 507, "XMinioStorageFull") // the old object stays until the new one is there
+	requireFailure(t, err, 507, "XMinioStorageFull")
 	require.Equal(t, strings.Repeat("a", 60), s.get(t, "a"))
 
 	_, err = s.CopyObject(t.Context(), copyInput("a", "copy"))
 	require.NoError(t, err, "a copy shares its bytes")
+
+	// A part of 40 bytes fills the memory, until its upload ends.
 	upload := s.begin(t, "b")
 	s.part(t, "b", upload, 1, strings.Repeat("b", 40))
-
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
 		Bucket:     new(bucket),
 		Key:        new("b"),
@@ -40,9 +44,10 @@ func TestMaxBytesBoundsMemory(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// The bytes that a and its copy share are free when both are removed.
 	s.remove(t, "a", "")
 	_, err = s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 41)))
 	requireFailure(t, err, 507, "XMinioStorageFull")
 	s.remove(t, "copy", "")
-	s.put(t, "b", strings.Repeat("b", 100))
+	s.put(t, "b", strings.Repeat("b", maxBytes))
 }

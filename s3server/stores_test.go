@@ -121,8 +121,10 @@ func (g gateway) Driver(name string) (driver.Driver, error) {
 	return distant{d}, err
 }
 
+// A distant store describes itself as one in the cloud, and lacks the features that few clouds have.
 type distant struct{ driver.Driver }
 
+// Describe returns a description without metadata after the body and without streams.
 func (d distant) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "cloud"

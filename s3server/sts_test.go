@@ -75,54 +75,69 @@ func TestSessionRights(t *testing.T) {
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
 	tests := []struct {
-		name, policy         string
-		key                  int
-		reads, writes, other bool // of folder/k, of folder/new, and reads of the key beside the folder
+		name, policy string
+		key          int  // index in twoAccounts of the key that asks for the session
+		readsFolder  bool // whether the session may read folder/k
+		writesFolder bool // whether it may write folder/new
+		readsOther   bool // whether it may read the key beside the folder
 	}{
-		{name: "no policy", reads: true, writes: true, other: true},
-		{name: "no policy, of a key that only reads", key: 2, reads: true, other: true},
-		{name: "everything", policy: allows("*", "*"), reads: true, writes: true, other: true},
+		{name: "no policy", key: mine, readsFolder: true, writesFolder: true, readsOther: true},
+		{name: "no policy, of a key that only reads", key: readOnly, readsFolder: true, readsOther: true},
 		{
-			name:   "everything, of a key that only reads",
-			policy: allows("s3:*", "*"),
-			key:    2,
-			reads:  true,
-			other:  true,
+			name:         "everything",
+			policy:       allows("*", "*"),
+			key:          mine,
+			readsFolder:  true,
+			writesFolder: true,
+			readsOther:   true,
 		},
-		{name: "everything, of another account", policy: allows("s3:*", "*"), key: 1},
-		{name: "reads", policy: allows("s3:GetObject", inFolder), reads: true},
-		{name: "writes", policy: allows("s3:PutObject", inFolder), writes: true},
-		{name: "another bucket", policy: allows("s3:*", "arn:aws:s3:::photos2/*")},
-		{name: "another service", policy: allows("kms:*", "*")},
+		{
+			name:        "everything, of a key that only reads",
+			policy:      allows("s3:*", "*"),
+			key:         readOnly,
+			readsFolder: true,
+			readsOther:  true,
+		},
+		{name: "everything, of another account", policy: allows("s3:*", "*"), key: others},
+		{name: "reads", policy: allows("s3:GetObject", inFolder), key: mine, readsFolder: true},
+		{name: "writes", policy: allows("s3:PutObject", inFolder), key: mine, writesFolder: true},
+		{name: "another bucket", policy: allows("s3:*", "arn:aws:s3:::photos2/*"), key: mine},
+		{name: "another service", policy: allows("kms:*", "*"), key: mine},
 		{
 			name: "a denial",
 			policy: `{"Version": "2012-10-17", "Statement": [
-			{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}]}`,
-			reads: true,
-			other: true,
+				{"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+				{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}
+			]}`,
+			key:         mine,
+			readsFolder: true,
+			readsOther:  true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			client := as(s, newSession(t, s, tt.key, tt.policy))
-			gets := func(key string) error {
-				_, err := client.GetObject(t.Context(), &s3.GetObjectInput{
-					Bucket: aws.String(bucket),
-					Key:    &key,
-				})
-				return err
-			}
-			_, puts := client.PutObject(t.Context(), putInput("folder/new", "x"))
-			for _, test := range []struct {
-				permitted bool
-				err       error
-			}{{tt.reads, gets("folder/k")}, {tt.writes, puts}, {tt.other, gets("other")}} {
-				if test.permitted {
-					require.NoError(t, test.err)
-					continue
+			requireAccess := func(permitted bool, err error) {
+				t.Helper()
+				if permitted {
+					require.NoError(t, err)
+				} else {
+					requireFailure(t, err, 403, "AccessDenied")
 				}
-				requireFailure(t, test.err, 403, "AccessDenied")
 			}
+
+			_, err := client.GetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("folder/k"),
+			})
+			requireAccess(tt.readsFolder, err)
+			_, err = client.PutObject(t.Context(), putInput("folder/new", "x"))
+			requireAccess(tt.writesFolder, err)
+			_, err = client.GetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("other"),
+			})
+			requireAccess(tt.readsOther, err)
 		})
 	}
 }
@@ -132,29 +147,25 @@ func TestSessionRights(t *testing.T) {
 func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "other", "content")
-	client := as(s, newSession(t, s, 0, allows("s3:PutObject", inFolder)))
+	client := as(s, newSession(t, s, mine, allows("s3:PutObject", inFolder)))
+	missing := aws.String("no-such-bucket")
+
 	tagged := putInput("folder/k", "x")
 	tagged.Tagging = aws.String("a=b")
-
 	_, err := client.PutObject(t.Context(), tagged)
 	requireFailure(t, err, 403, "AccessDenied")
 	_, err = client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	requireFailure(t, err, 403, "AccessDenied")
-
 	_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new-one")})
 	requireFailure(t, err, 403, "AccessDenied")
-	_, err = client.GetObject(
-		t.Context(),
-		&s3.GetObjectInput{Bucket: aws.String("no-such-bucket"), Key: aws.String("k")},
-	)
-	requireFailure(t, err, 403, "AccessDenied")
 
+	_, err = client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: missing, Key: aws.String("k")})
+	requireFailure(t, err, 403, "AccessDenied")
 	_, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-		Bucket: aws.String("no-such-bucket"),
+		Bucket: missing,
 		Delete: &s3types.Delete{Objects: []s3types.ObjectIdentifier{{Key: aws.String("k")}}},
 	})
 	requireFailure(t, err, 403, "AccessDenied")
-
 	_, err = client.CopyObject(t.Context(), &s3.CopyObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("folder/k"),
@@ -162,8 +173,8 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	})
 	requireFailure(t, err, 403, "AccessDenied")
 
-	list := as(s, newSession(t, s, 0, allows("s3:ListAllMyBuckets", "*")))
-	_, err = list.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	client = as(s, newSession(t, s, mine, allows("s3:ListAllMyBuckets", "*")))
+	_, err = client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 }
 
@@ -171,16 +182,20 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 func TestSessionMissingKeysAreDenied(t *testing.T) {
 	s := start(t, s3server.Config{})
 	get := func(policy string) error {
-		_, err := as(
-			s,
-			newSession(t, s, 0, policy),
-		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/none")})
+		client := as(s, newSession(t, s, mine, policy))
+		_, err := client.GetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("folder/none"),
+		})
 		return err
 	}
 	requireFailure(t, get(allows("s3:GetObject", inFolder)), 403, "AccessDenied")
-	requireFailure(t, get(`{"Version": "2012-10-17", "Statement": [
-		{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "`+inFolder+`"},
-		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`), 404, "NoSuchKey")
+
+	mayList := `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "` + inFolder + `"},
+		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}
+	]}`
+	requireFailure(t, get(mayList), 404, "NoSuchKey")
 }
 
 // A session can sign URLs and forms.
@@ -270,72 +285,82 @@ func dropPolicy(t *testing.T, content string) string {
 func TestSessionAltered(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
-	valid := newSession(t, s, 0, allows("s3:GetObject", inFolder))
-	another := newSession(t, s, 2, "")
+	valid := newSession(t, s, mine, allows("s3:GetObject", inFolder))
+	another := newSession(t, s, readOnly, "")
 	content, signature, _ := strings.Cut(*valid.SessionToken, ".")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		change func(c *types.Credentials)
 		status int
 		code   string
 	}{
-		"another secret": {
+		{
+			name: "another secret",
 			change: func(c *types.Credentials) {
 				c.SecretAccessKey = another.SecretAccessKey
 			},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another key": {
+		{
+			name: "another key",
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = another.AccessKeyId
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
-		"another token": {
+		{
+			name: "another token",
 			change: func(c *types.Credentials) {
 				c.SessionToken = another.SessionToken
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
-		"no token": {
+		{
+			name: "no token",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("")
 			},
 			status: 403,
 			code:   "InvalidAccessKeyId",
 		},
-		"a token without signature": {
+		{
+			name: "a token without signature",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(content + ".")
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
-		"a token of another content": {
+		{
+			name: "a token of another content",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("e30." + signature)
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
-		"a token without its policy": {
+		{
+			name: "a token without its policy",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(dropPolicy(t, content) + "." + signature)
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
-		"a text": {
+		{
+			name: "a text",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("text")
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
-		"the key of its caller": {
+		{
+			name: "the key of its caller",
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID)
 			},
@@ -343,7 +368,7 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidToken",
 		},
 	}
-	for name, tt := range tests {
+	for _, tt := range tests {
 		altered := *valid
 		tt.change(&altered)
 		_, err := as(
@@ -351,54 +376,56 @@ func TestSessionAltered(t *testing.T) {
 			&altered,
 		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")})
 		requireFailure(t, err, tt.status, tt.code)
-		require.Error(t, err, name)
+		require.Error(t, err, tt.name)
 	}
 }
 
 // The server does not store sessions. Each server with the same credential accepts them.
 func TestSessionWorksInEachServer(t *testing.T) {
-	c := s3server.Config{Credentials: []s3server.Credential{twoAccounts[0]}}
-	first := start(t, c)
-	transport := newSession(t, first, 0, "")
-	tests := map[string]struct {
-		credential s3server.Credential
-		code       string
+	owner := twoAccounts[mine]
+	s := start(t, s3server.Config{Credentials: []s3server.Credential{owner}})
+	session := newSession(t, s, mine, "")
+	tests := []struct {
+		name       string
+		credential s3server.Credential // of another server
+		code       string              // "" if that server accepts the session
 	}{
-		"the same": {twoAccounts[0], ""},
-		"a changed secret": {
-			s3server.Credential{
-				AccessKeyID: twoAccounts[0].AccessKeyID,
-				SecretKey:   "changed",
-			}, "InvalidToken",
+		{name: "the same", credential: owner},
+		{
+			name:       "a changed secret",
+			credential: s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "changed"},
+			code:       "InvalidToken",
 		},
-		"another one": {twoAccounts[2], "InvalidToken"},
-		"one that is ASIA…": {s3server.Credential{
-			AccessKeyID: *transport.AccessKeyId,
-			SecretKey:   "own",
-		}, "InvalidToken"},
+		{name: "another one", credential: twoAccounts[readOnly], code: "InvalidToken"},
+		{
+			name:       "one with the session's access key ID",
+			credential: s3server.Credential{AccessKeyID: *session.AccessKeyId, SecretKey: "own"},
+			code:       "InvalidToken",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			next, err := s3server.Start(s3server.Config{
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server, err := s3server.Start(s3server.Config{
 				Buckets:     []string{bucket},
 				Credentials: []s3server.Credential{tt.credential},
 			})
 			require.NoError(t, err)
-			t.Cleanup(next.Close)
-			client := first.client(func(o *s3.Options) {
-				o.BaseEndpoint, o.HTTPClient = &next.URL, next.Client()
+			t.Cleanup(server.Close)
+			client := s.client(func(o *s3.Options) {
+				o.BaseEndpoint = &server.URL
+				o.HTTPClient = server.Client()
 				o.Credentials = credentials.NewStaticCredentialsProvider(
-					*transport.AccessKeyId,
-					*transport.SecretAccessKey,
-					*transport.SessionToken,
+					*session.AccessKeyId,
+					*session.SecretAccessKey,
+					*session.SessionToken,
 				)
 			})
+
 			_, err = client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 			if tt.code == "" {
 				require.NoError(t, err)
 				return
 			}
-
 			requireFailure(t, err, 400, tt.code)
 		})
 	}
@@ -407,87 +434,98 @@ func TestSessionWorksInEachServer(t *testing.T) {
 // AssumeRole refuses these requests.
 func TestAssumeRoleRefuses(t *testing.T) {
 	s := start(t, s3server.Config{Credentials: twoAccounts})
-	transport := newSession(t, s, 0, "")
+	transport := newSession(t, s, mine, "")
 	temporary := s3server.Credential{
 		AccessKeyID:  *transport.AccessKeyId,
 		SecretKey:    *transport.SecretAccessKey,
 		SessionToken: *transport.SessionToken,
 	}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		key    s3server.Credential
 		change func(in *sts.AssumeRoleInput)
 		status int
 		code   string
 	}{
-		"a session": {
+		{
+			name:   "a session",
 			key:    temporary,
 			change: func(*sts.AssumeRoleInput) {},
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"an unknown key": {
+		{
+			name:   "an unknown key",
 			key:    s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
 			change: func(*sts.AssumeRoleInput) {},
 			status: 403,
 			code:   "InvalidClientTokenId",
 		},
-		"a wrong secret": {
+		{
+			name:   "a wrong secret",
 			key:    s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "x"},
 			change: func(*sts.AssumeRoleInput) {},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"a short time": {
-			key: twoAccounts[0],
+		{
+			name: "a short time",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.DurationSeconds = aws.Int32(899)
 			},
 			status: 400,
 			code:   "ValidationError",
 		},
-		"a long time": {
-			key: twoAccounts[0],
+		{
+			name: "a long time",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.DurationSeconds = aws.Int32(43201)
 			},
 			status: 400,
 			code:   "ValidationError",
 		},
-		"no JSON": {
-			key: twoAccounts[0],
+		{
+			name: "no JSON",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.Policy = aws.String("x")
 			},
 			status: 400,
 			code:   "MalformedPolicyDocument",
 		},
-		"a principal": {
-			key: twoAccounts[0],
+		{
+			name: "a principal",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
 			},
 			status: 400,
 			code:   "MalformedPolicyDocument",
 		},
-		"an unknown key of a condition": {
-			key: twoAccounts[0],
+		{
+			name: "an unknown key of a condition",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
 			},
 			status: 400,
 			code:   "MalformedPolicyDocument",
 		},
-		"a managed policy": {
-			key: twoAccounts[0],
+		{
+			name: "a managed policy",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
 			},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a long policy": {
-			key: twoAccounts[0],
+		{
+			name: "a long policy",
+			key:  twoAccounts[0],
 			change: func(input *sts.AssumeRoleInput) {
 				input.Policy = aws.String(strings.Repeat(" ", 2049))
 			},
@@ -495,8 +533,8 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			code:   "ValidationError",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			input := &sts.AssumeRoleInput{
 				RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 				RoleSessionName: aws.String("test"),

@@ -1,7 +1,7 @@
 package s3server_test
 
 import (
-	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// These are the examples of signatures that AWS publishes, with their access key, time and
-// bucket.
+// documented returns a server with the access key, the time and the bucket of the examples of signatures that AWS
+// publishes.
 func documented() *s3server.Handler {
 	return s3server.New(s3server.Config{
 		Strict: true,
@@ -64,14 +64,17 @@ func TestSignatureInQueryAsDocumented(t *testing.T) {
 	require.Equal(t, "NoSuchKey", parseError(t, w.Body.String()).Code)
 }
 
-// chunks are a body of 65 KiB of the letter a, as AWS's examples cut it, with
-// the signature of each chunk.
+// documentedUpload is the URL of AWS's examples of uploads in chunks.
+const documentedUpload = "http://s3.amazonaws.com/examplebucket/chunkObject.txt"
+
+// chunks returns a body of 65 KiB of the letter a, as AWS's examples cut it, with the signature of each chunk: one
+// of 64 KiB, one of 1 KiB, and the empty one at the end.
 func chunks(signatures ...string) string {
 	var b strings.Builder
-	for i, data := range []string{strings.Repeat("a", 65536), strings.Repeat("a", 1024), ""} {
-		b.WriteString([]string{"10000", "400", "0"}[i] + ";chunk-signature=" + signatures[i] + "\r\n" + data)
-		if data != "" {
-			b.WriteString("\r\n")
+	for i, size := range []int{64 << 10, 1 << 10, 0} {
+		fmt.Fprintf(&b, "%x;chunk-signature=%s\r\n", size, signatures[i])
+		if size > 0 {
+			b.WriteString(strings.Repeat("a", size) + "\r\n")
 		}
 	}
 	return b.String()
@@ -82,18 +85,21 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 	body := chunks("ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
 		"0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
 		"b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9") + "\r\n"
-	send := func(body string) *httptest.ResponseRecorder {
-		return answerTo(documented(), "PUT", "http://s3.amazonaws.com/examplebucket/chunkObject.txt", strings.NewReader(body), map[string]string{
-			"Content-Encoding":             "aws-chunked",
-			"X-Amz-Content-Sha256":         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-			"X-Amz-Date":                   "20130524T000000Z",
-			"X-Amz-Decoded-Content-Length": "66560",
-			"X-Amz-Storage-Class":          "REDUCED_REDUNDANCY",
-			"Authorization": documentedCredential +
-				"SignedHeaders=content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class," +
-				"Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
-		})
+	header := map[string]string{
+		"Content-Encoding":             "aws-chunked",
+		"X-Amz-Content-Sha256":         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+		"X-Amz-Date":                   "20130524T000000Z",
+		"X-Amz-Decoded-Content-Length": "66560",
+		"X-Amz-Storage-Class":          "REDUCED_REDUNDANCY",
+		"Authorization": documentedCredential +
+			"SignedHeaders=content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;" +
+			"x-amz-decoded-content-length;x-amz-storage-class," +
+			"Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9",
 	}
+	send := func(body string) *httptest.ResponseRecorder {
+		return answerTo(documented(), "PUT", documentedUpload, strings.NewReader(body), header)
+	}
+
 	require.Len(t, body, 66824, "as in AWS's example")
 	require.Equal(t, http.StatusOK, send(body).Code, send(body).Body)
 
@@ -109,25 +115,28 @@ func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 		"2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992") +
 		"x-amz-checksum-crc32c:sOO8/Q==\r\n" +
 		"x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n"
+	header := map[string]string{
+		"Content-Encoding":             "aws-chunked",
+		"X-Amz-Content-Sha256":         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+		"X-Amz-Date":                   "20130524T000000Z",
+		"X-Amz-Decoded-Content-Length": "66560",
+		"X-Amz-Storage-Class":          "REDUCED_REDUNDANCY",
+		"X-Amz-Trailer":                "x-amz-checksum-crc32c",
+		"Authorization": documentedCredential +
+			"SignedHeaders=content-encoding;host;x-amz-content-sha256;x-amz-date;" +
+			"x-amz-decoded-content-length;x-amz-storage-class;x-amz-trailer," +
+			"Signature=106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
+	}
 	send := func(body string) *httptest.ResponseRecorder {
-		return answerTo(documented(), "PUT", "http://s3.amazonaws.com/examplebucket/chunkObject.txt", bytes.NewReader([]byte(body)), map[string]string{
-			"Content-Encoding":             "aws-chunked",
-			"X-Amz-Content-Sha256":         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-			"X-Amz-Date":                   "20130524T000000Z",
-			"X-Amz-Decoded-Content-Length": "66560",
-			"X-Amz-Storage-Class":          "REDUCED_REDUNDANCY",
-			"X-Amz-Trailer":                "x-amz-checksum-crc32c",
-			"Authorization": documentedCredential +
-				"SignedHeaders=content-encoding;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class;x-amz-trailer," +
-				"Signature=106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e",
-		})
+		return answerTo(documented(), "PUT", documentedUpload, strings.NewReader(body), header)
 	}
 
 	w := send(body)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.Equal(t, "sOO8/Q==", w.Header().Get("X-Amz-Checksum-Crc32c"))
-	require.Equal(t, "SignatureDoesNotMatch",
-		parseError(t, send(strings.Replace(body, "sOO8", "sOO9", 1)).Body.String()).Code)
-	require.Equal(t, "MalformedTrailerError",
-		parseError(t, send(strings.Replace(body, "crc32c:", "crc32:", 1)).Body.String()).Code, "this trailer was not announced")
+
+	modified := strings.Replace(body, "sOO8", "sOO9", 1)
+	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code)
+	unannounced := strings.Replace(body, "crc32c:", "crc32:", 1)
+	require.Equal(t, "MalformedTrailerError", parseError(t, send(unannounced).Body.String()).Code)
 }

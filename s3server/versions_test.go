@@ -24,7 +24,7 @@ func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) 
 	require.NoError(t, err)
 }
 
-// putVersion returns the id of the version.
+// putVersion stores an object, and returns the ID of its version.
 func (s *store) putVersion(t *testing.T, key, content string) string {
 	t.Helper()
 	output, err := s.PutObject(t.Context(), putInput(key, content))
@@ -102,10 +102,15 @@ func TestVersionsAreKept(t *testing.T) {
 			VersionId: &version,
 		})
 	}
-	for version, want := range map[string]string{one: "one", two: "two", "null": "before"} {
-		output, err := get(version)
+	tests := []struct{ version, want string }{
+		{version: one, want: "one"},
+		{version: two, want: "two"},
+		{version: "null", want: "before"},
+	}
+	for _, tt := range tests {
+		output, err := get(tt.version)
 		require.NoError(t, err)
-		require.Equal(t, want, readBody(t, output.Body))
+		require.Equal(t, tt.want, readBody(t, output.Body))
 	}
 
 	_, err := get(marker)
@@ -273,37 +278,42 @@ func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
 
 // If DeleteObject runs at the same time as writes, it returns its own delete marker.
 func TestDeleteObjectBesideWrites(t *testing.T) {
-	for _, status := range []types.BucketVersioningStatus{types.BucketVersioningStatusEnabled, types.BucketVersioningStatusSuspended} {
+	for _, status := range []types.BucketVersioningStatus{
+		types.BucketVersioningStatusEnabled,
+		types.BucketVersioningStatusSuspended,
+	} {
 		s := start(t, s3server.Config{})
 		s.keepVersions(t, types.BucketVersioningStatusEnabled)
 		s.keepVersions(t, status)
 
 		const writers, times = 4, 20
-		markers := make(chan string, writers*times)
-		var group sync.WaitGroup
+		markers := make(chan string, writers*times) // has the text of an error in place of a failed marker's ID
+		var wg sync.WaitGroup
 		for range writers {
-			group.Go(func() {
+			wg.Go(func() {
 				for range times {
-					_, failure := s.PutObject(t.Context(), putInput("k", "x"))
+					_, putErr := s.PutObject(t.Context(), putInput("k", "x"))
 					deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 						Bucket: aws.String(bucket),
 						Key:    aws.String("k"),
 					})
-					if failure != nil || err != nil {
-						markers <- fmt.Sprint(failure, err)
+					if putErr != nil || err != nil {
+						markers <- fmt.Sprint(putErr, err)
 						continue
 					}
 					markers <- aws.ToString(deleted.VersionId)
 				}
 			})
 		}
-		group.Wait()
+		wg.Wait()
+
 		for range writers * times {
 			id := <-markers
 			if status == types.BucketVersioningStatusSuspended {
 				require.Equal(t, "null", id)
 				continue
 			}
+			// Removing a delete marker by its ID tells whether it was one.
 			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 				Bucket:    aws.String(bucket),
 				Key:       aws.String("k"),

@@ -28,9 +28,12 @@ func startWebsite(t *testing.T, configuration string, objects ...string) *store 
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{},
 	})
 	require.NoError(t, err)
-	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String(bucket), Policy: aws.String(`{"Version": "2012-10-17", "Statement": [
+	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String(bucket),
+		Policy: aws.String(`{"Version": "2012-10-17", "Statement": [
 		{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"},
-		{"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`)})
+		{"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`),
+	})
 	require.NoError(t, err)
 	for _, key := range objects {
 		s.put(t, key, "this is "+key)
@@ -53,97 +56,111 @@ func TestWebsite(t *testing.T) {
 	}
 	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
 
-	tests := map[string]struct {
+	tests := []struct {
+		name                        string
 		configuration, method, path string
 		status                      int
 		content                     string // of the body; or of Location if the status is 3xx
 	}{
-		"the index": {
+		{
+			name:          "the index",
 			configuration: index,
 			method:        "GET",
 			path:          "/",
 			status:        200,
 			content:       "this is index.html",
 		},
-		"the index of a folder": {
+		{
+			name:          "the index of a folder",
 			configuration: index,
 			method:        "GET",
 			path:          "/a/",
 			status:        200,
 			content:       "this is a/index.html",
 		},
-		"a folder without a slash": {
+		{
+			name:          "a folder without a slash",
 			configuration: index,
 			method:        "GET",
 			path:          "/a",
 			status:        302,
 			content:       "/a/",
 		},
-		"an object": {
+		{
+			name:          "an object",
 			configuration: index,
 			method:        "GET",
 			path:          "/b%20c.txt",
 			status:        200,
 			content:       "this is b c.txt",
 		},
-		"only headers": {configuration: index, method: "HEAD", path: "/", status: 200},
-		"a query": {
+		{name: "only headers", configuration: index, method: "HEAD", path: "/", status: 200},
+		{
+			name:          "a query",
 			configuration: index,
 			method:        "GET",
 			path:          "/?acl",
 			status:        200,
 			content:       "this is index.html",
 		},
-		"another method": {
+		{
+			name:          "another method",
 			configuration: index,
 			method:        "DELETE",
 			path:          "/b%20c.txt",
 			status:        405,
 			content:       "<li>Code: MethodNotAllowed</li>",
 		},
-		"nothing": {
+		{
+			name:          "nothing",
 			configuration: index,
 			method:        "GET",
 			path:          "/%3Cx%3E",
 			status:        404,
 			content:       "<li>Key: &lt;x&gt;</li>",
 		},
-		"nothing, with a page": {
+		{
+			name:          "nothing, with a page",
 			configuration: index + whenMissing,
 			method:        "GET",
 			path:          "/x",
 			status:        404,
 			content:       "this is error.html",
 		},
-		"no page for errors": {
+		{
+			name:          "no page for errors",
 			configuration: index + "<ErrorDocument><Key>y</Key></ErrorDocument>",
 			method:        "GET",
 			path:          "/x",
 			status:        404,
 			content:       "An Error Occurred While Attempting to Retrieve a Custom Error Document",
 		},
-		"everything elsewhere": {
+		{
+			name:          "everything elsewhere",
 			configuration: "<RedirectAllRequestsTo><HostName>example.com</HostName><Protocol>https</Protocol></RedirectAllRequestsTo>",
 			method:        "GET",
 			path:          "/a/b",
 			status:        301,
 			content:       "https://example.com/a/b",
 		},
-		"another prefix": {
+		{
+			name:          "another prefix",
 			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith>a/</ReplaceKeyPrefixWith>")),
 			method:        "GET",
 			path:          "/docs/x",
 			status:        301,
 			content:       "http://" + websiteHost + "/a/x",
 		},
-		"no prefix": {
+		{
+			name:          "no prefix",
 			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>")),
 			method:        "GET",
 			path:          "/docs/x",
 			status:        301,
 			content:       "http://" + websiteHost + "/x",
 		},
-		"another key, code and host": {
+		{
+			name: "another key, code and host",
 			configuration: rules(ruled(prefix,
 				"<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:  "GET",
@@ -151,21 +168,24 @@ func TestWebsite(t *testing.T) {
 			status:  307,
 			content: "http://h/k",
 		},
-		"a rule for errors": {
+		{
+			name:          "a rule for errors",
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/x",
 			status:        301,
 			content:       "http://" + websiteHost + "/k",
 		},
-		"no error": {
+		{
+			name:          "no error",
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/b%20c.txt",
 			status:        200,
 			content:       "this is b c.txt",
 		},
-		"an error elsewhere": {
+		{
+			name:          "an error elsewhere",
 			configuration: rules(ruled(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/x",
@@ -173,8 +193,8 @@ func TestWebsite(t *testing.T) {
 			content:       "NoSuchKey",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := startWebsite(t, tt.configuration, "index.html", "a/index.html", "b c.txt", "error.html")
 			response, body := s.visit(t, tt.method, tt.path)
 			require.Equal(t, tt.status, response.StatusCode, body)
@@ -198,13 +218,14 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 	require.Equal(t, 301, response.StatusCode)
 	require.Equal(t, "/new", response.Header.Get("Location"))
 
-	for name, location := range map[string]string{
-		"a script":       "javascript:alert(1)",
-		"a page beside":  "new",
-		"another scheme": "ftp://example.com/",
-	} {
-		t.Run(name, func(t *testing.T) {
-			moved.WebsiteRedirectLocation = &location
+	tests := []struct{ name, location string }{
+		{name: "a script", location: "javascript:alert(1)"},
+		{name: "a page beside", location: "new"},
+		{name: "another scheme", location: "ftp://example.com/"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			moved.WebsiteRedirectLocation = &tt.location
 			_, err := s.PutObject(t.Context(), moved)
 			requireFailure(t, err, 400, "InvalidRedirectLocation")
 		})
@@ -220,13 +241,17 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 	_, err := s.PutObject(t.Context(), moved)
 	require.NoError(t, err)
 
-	for name, location := range map[string]*string{
-		"without":      nil,
-		"with another": aws.String("https://example.com/"),
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name     string
+		location *string
+	}{
+		{name: "without"},
+		{name: "with another", location: aws.String("https://example.com/")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			input := copyInput("old", "copy")
-			input.WebsiteRedirectLocation = location
+			input.WebsiteRedirectLocation = tt.location
 			_, err := s.CopyObject(t.Context(), input)
 			require.NoError(t, err)
 
@@ -235,7 +260,7 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 				Key:    input.Key,
 			})
 			require.NoError(t, err)
-			require.Equal(t, location, output.WebsiteRedirectLocation)
+			require.Equal(t, tt.location, output.WebsiteRedirectLocation)
 			require.Equal(t, moved.Metadata, output.Metadata)
 		})
 	}
