@@ -32,6 +32,7 @@ type action struct {
 	}
 }
 
+// readAction reads action.yml, whose only step is a script.
 func readAction(t *testing.T) (a action) {
 	t.Helper()
 	text, err := os.ReadFile("../../action.yml")
@@ -71,21 +72,37 @@ func TestActionUsesEachInput(t *testing.T) {
 // asProgram makes the test binary the program.
 const asProgram = "S3SERVER_AS_PROGRAM"
 
-// runAction runs the step with inputs, in which the test binary is the program, and returns what it exports.
+// writeProgram writes a script that runs the test binary as the program s3server.
+func writeProgram(t *testing.T, path string) {
+	t.Helper()
+	binary, err := os.Executable()
+	require.NoError(t, err)
+	script := "#!/bin/sh\n" + asProgram + "=1 exec '" + binary + "' \"$@\"\n"
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o700))
+}
+
+// runAction runs the script of the action as a GitHub runner does, with inputs. It returns the variables and outputs
+// that the script hands to later steps, and what it printed.
 func runAction(t *testing.T, inputs map[string]string) (exported map[string]string, output string, err error) {
 	t.Helper()
-	for _, program := range []string{"bash", "nohup", "pgrep", "kill"} { // the last two stop the server
+	for _, program := range []string{"bash", "nohup", "pgrep", "kill"} {
 		testserver.Program(t, program)
 	}
 	a := readAction(t)
-	temporary := t.TempDir()
-	inputs["program"] = filepath.Join(temporary, "program")
-	binary, err := os.Executable()
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(inputs["program"], []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+binary+"' \"$@\"\n"), 0o700))
-	cmd := exec.CommandContext(t.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", a.Runs.Steps[0].Run)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "RUNNER_TEMP=" + temporary, "GITHUB_ENV=" + temporary + "/env", "GITHUB_OUTPUT=" + temporary + "/output"}
-	for name, value := range a.Runs.Steps[0].Env {
+	step := a.Runs.Steps[0]
+	dir := t.TempDir()
+	inputs["program"] = filepath.Join(dir, "program")
+	writeProgram(t, inputs["program"])
+
+	cmd := exec.CommandContext(t.Context(), "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run)
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"),
+		"RUNNER_TEMP=" + dir,
+		"GITHUB_ENV=" + dir + "/env",
+		"GITHUB_OUTPUT=" + dir + "/output",
+	}
+	for name, value := range step.Env {
+		// The value "${{ inputs.x }}" stands for the input x or its default.
 		if input, ok := strings.CutPrefix(strings.TrimSuffix(value, " }}"), "${{ inputs."); ok {
 			value = *a.Inputs[input].Default
 			if inputValue, exists := inputs[input]; exists {
@@ -95,27 +112,30 @@ func runAction(t *testing.T, inputs map[string]string) (exported map[string]stri
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	data, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Cleanup(func() { stopServer(t, dir) })
+	}
+
 	exported = map[string]string{}
 	for _, file := range []string{"env", "output"} {
-		text, _ := os.ReadFile(filepath.Join(temporary, file)) // a step that failed has none
+		text, _ := os.ReadFile(filepath.Join(dir, file)) // a step that failed has none
 		for line := range strings.Lines(string(text)) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			exported[name] = value
 		}
 	}
-	if err == nil {
-		t.Cleanup(func() { stopServer(t, temporary) })
-	}
 	return exported, string(data), err
 }
 
-// stopServer ends the server that a step has left, as the end of a job does.
-func stopServer(t *testing.T, temporary string) {
+// stopServer ends the server that runAction has left in dir, as the end of a job does.
+func stopServer(t *testing.T, dir string) {
 	t.Helper()
-	ids, err := exec.CommandContext(context.Background(), "pgrep", "-f", "--", "--ready-file "+temporary).Output()
+	// The context of the test is canceled before its cleanup.
+	ctx := context.Background()
+	ids, err := exec.CommandContext(ctx, "pgrep", "-f", "--", "--ready-file "+dir).Output()
 	require.NoError(t, err)
 	for id := range strings.FieldsSeq(string(ids)) {
-		require.NoError(t, exec.CommandContext(context.Background(), "kill", id).Run())
+		require.NoError(t, exec.CommandContext(ctx, "kill", id).Run())
 	}
 }
 
@@ -147,41 +167,61 @@ func TestActionSetsVariablesOfLaterSteps(t *testing.T) {
 
 // If the server does not start, the log of the action shows the reason.
 func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
-	_, output, err := runAction(t, map[string]string{"address": "256.0.0.1:0"})
-	require.Error(t, err)
-	require.Contains(t, output, "::error::s3server: listen tcp")
-	_, output, err = runAction(t, map[string]string{"access-key-id": "key"})
-	require.Error(t, err)
-	require.Contains(t, output, "MINIO_ROOT_PASSWORD")
+	tests := []struct {
+		name   string
+		inputs map[string]string
+		want   string
+	}{
+		{
+			name:   "no such address",
+			inputs: map[string]string{"address": "256.0.0.1:0"},
+			want:   "::error::s3server: listen tcp",
+		},
+		{
+			name:   "access key without secret key",
+			inputs: map[string]string{"access-key-id": "key"},
+			want:   "MINIO_ROOT_PASSWORD",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, output, err := runAction(t, tt.inputs)
+			require.Error(t, err)
+			require.Contains(t, output, tt.want)
+		})
+	}
 }
 
-// The documentation starts the program by a make target.
+// The make target in the manual starts the server, runs the tests of the reader's project, and stops if the server
+// does not start.
 func TestMakefileOfManual(t *testing.T) {
-	text, err := os.ReadFile("../../../docs/s3server.md")
+	manual, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
-
-	rule := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(text))
-	require.NotNil(t, rule)
+	target := regexp.MustCompile("(?s)```make\n(.*?)```").FindStringSubmatch(string(manual))
+	require.NotNil(t, target)
 	if _, err := exec.LookPath("make"); err != nil {
 		t.Skip("make is missing")
 	}
+
+	// In place of "go test", the target runs a script that needs the server.
 	dir := t.TempDir()
-	binary, err := os.Executable()
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "s3server"), []byte("#!/bin/sh\n"+asProgram+"=1 exec '"+binary+"' \"$@\"\n"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\ns3server --health $(cat s3.url) && echo tested\n"), 0o700))
-	makeAt := func(address string) (string, error) {
+	writeProgram(t, filepath.Join(dir, "s3server"))
+	goScript := "#!/bin/sh\ns3server --health $(cat s3.url) && echo tested\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), []byte(goScript), 0o700))
+	runMake := func(address string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), "make", "-f", "-")
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-		cmd.Stdin = strings.NewReader(strings.Replace(rule[1], "127.0.0.1:9000", address, 1))
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		cmd.Stdin = strings.NewReader(strings.Replace(target[1], "127.0.0.1:9000", address, 1))
 		data, err := cmd.CombinedOutput()
 		return string(data), err
 	}
-	output, err := makeAt("127.0.0.1:0")
+
+	output, err := runMake("127.0.0.1:0")
 	require.NoError(t, err, output)
 	require.Contains(t, output, "tested")
 
-	output, err = makeAt("256.0.0.1:0")
+	output, err = runMake("256.0.0.1:0")
 	require.Error(t, err, "it does not wait for a server that has ended")
 	require.Contains(t, output, "listen")
 	require.NotContains(t, output, "tested")

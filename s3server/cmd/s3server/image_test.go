@@ -11,38 +11,48 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// An instruction is one of the Dockerfile, such as "FROM scratch".
+type instruction struct {
+	name string
+	args string
+}
+
 // instructions returns the instructions of the Dockerfile, without comments, each in one line.
-func instructions(t *testing.T) (all [][2]string) {
+func instructions(t *testing.T) (all []instruction) {
 	t.Helper()
 	text, err := os.ReadFile("../../Dockerfile")
 	require.NoError(t, err)
+
 	joined := regexp.MustCompile(`\\\n\s*`).ReplaceAllString(string(text), "")
 	for line := range strings.Lines(joined) {
 		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "#") {
-			name, rest, _ := strings.Cut(line, " ")
-			all = append(all, [2]string{name, rest})
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		name, args, _ := strings.Cut(line, " ")
+		all = append(all, instruction{name: name, args: args})
 	}
 	return all
 }
 
 // last returns the arguments of the last instruction with a name.
-func last(t *testing.T, name string) (arguments string) {
+func last(t *testing.T, name string) (args string) {
 	t.Helper()
 	for _, i := range instructions(t) {
-		if i[0] == name {
-			arguments = i[1]
+		if i.name == name {
+			args = i.args
 		}
 	}
-	require.NotEmpty(t, arguments, name)
-	return arguments
+	require.NotEmpty(t, args, name)
+	return args
 }
 
-func parseWords(t *testing.T, list string) (all []string) {
+// parseWords parses the arguments of an instruction. They must be a JSON list, because the image has no shell that
+// splits a command.
+func parseWords(t *testing.T, list string) (words []string) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(list), &all), "a list, because the image has no shell: %s", list)
-	return all
+	require.NoError(t, json.Unmarshal([]byte(list), &words), list)
+	return words
 }
 
 // The Dockerfile builds the program in a base image that is pinned by its digest. The container image itself
@@ -50,8 +60,8 @@ func parseWords(t *testing.T, list string) (all []string) {
 func TestImageHasPinnedBase(t *testing.T) {
 	var bases []string
 	for _, i := range instructions(t) {
-		if i[0] == "FROM" {
-			bases = append(bases, i[1])
+		if i.name == "FROM" {
+			bases = append(bases, i.args)
 		}
 	}
 	require.Len(t, bases, 2)
@@ -60,12 +70,17 @@ func TestImageHasPinnedBase(t *testing.T) {
 	require.Equal(t, "scratch", bases[1])
 }
 
-// The container image does not run as root.
+// The container image runs as a user without rights, who owns the directories /data and /tmp.
 func TestImageRunsAsNobody(t *testing.T) {
-	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, last(t, "USER"), "a number, which Kubernetes can check")
+	user := last(t, "USER")
+	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, user, "Kubernetes can check only a number")
+
 	for _, i := range instructions(t) {
-		if i[0] == "COPY" && (strings.HasSuffix(i[1], " /data") || strings.HasSuffix(i[1], " /tmp")) {
-			require.Contains(t, i[1], "--chown="+last(t, "USER"), "the user can write there")
+		if i.name != "COPY" {
+			continue
+		}
+		if strings.HasSuffix(i.args, " /data") || strings.HasSuffix(i.args, " /tmp") {
+			require.Contains(t, i.args, "--chown="+user)
 		}
 	}
 }
@@ -89,57 +104,60 @@ func TestImageArguments(t *testing.T) {
 
 // The Dockerfile declares the argument VERSION, and builds the program with it as its release.
 func TestImageVersion(t *testing.T) {
-	require.Contains(t, instructions(t), [2]string{"ARG", "VERSION="})
+	require.Contains(t, instructions(t), instruction{name: "ARG", args: "VERSION="})
 	for _, i := range instructions(t) {
-		if strings.Contains(i[1], "go build") {
-			require.Contains(t, i[1], `-ldflags="-s -w -X main.release=$VERSION"`)
+		if strings.Contains(i.args, "go build") {
+			require.Contains(t, i.args, `-ldflags="-s -w -X main.release=$VERSION"`)
 			return
 		}
 	}
 	t.Fatal("no instruction builds the program")
 }
 
-// A step is one of a workflow.
-type step struct {
-	Uses string
-	With map[string]any
+// A workflow is what TestImageIsBuiltByRelease reads of a GitHub workflow.
+type workflow struct {
+	Jobs map[string]struct {
+		Env      map[string]string
+		Strategy struct {
+			Matrix struct {
+				Include []struct{ Name, File string }
+			}
+		}
+		Steps []struct {
+			Uses string
+			With map[string]any
+		}
+	}
 }
 
-// The release workflow builds the container images.
+// The release workflow builds a container image from each Dockerfile, and pushes it.
 func TestImageIsBuiltByRelease(t *testing.T) {
 	text, err := os.ReadFile("../../../.github/workflows/release.yml")
 	require.NoError(t, err)
-	var workflow struct {
-		Jobs map[string]struct {
-			Env      map[string]string
-			Strategy struct {
-				Matrix struct{ Include []struct{ Name, File string } }
-			}
-			Steps []step
-		}
-	}
-	require.NoError(t, yaml.Unmarshal(text, &workflow))
+	var release workflow
+	require.NoError(t, yaml.Unmarshal(text, &release))
+	job := release.Jobs["container"]
 
-	job := workflow.Jobs["container"]
+	// The job runs once for each image.
 	require.Equal(t, "ghcr.io/${{ github.repository_owner }}/${{ matrix.name }}", job.Env["IMAGE"])
-	files := map[string]string{}
+	dockerfiles := map[string]string{}
 	for _, image := range job.Strategy.Matrix.Include {
-		files[image.Name] = image.File
+		dockerfiles[image.Name] = image.File
 	}
-
 	want := map[string]string{
 		"s3server":                     "s3server/Dockerfile",
 		"omnibucket":                   "cmd/omnibucket/Dockerfile",
 		"velero-plugin-for-omnibucket": "plugins/velero/Dockerfile",
 	}
-	require.Equal(t, want, files)
-	for _, s := range job.Steps {
-		if strings.HasPrefix(s.Uses, "docker/build-push-action@") {
-			require.Equal(t, ".", s.With["context"])
-			require.Equal(t, "${{ matrix.file }}", s.With["file"])
-			require.Equal(t, "VERSION=${{ github.ref_name }}", s.With["build-args"],
-				"of the program that says its version")
-			require.Equal(t, true, s.With["push"])
+	require.Equal(t, want, dockerfiles)
+
+	// One of its steps builds and pushes the image.
+	for _, step := range job.Steps {
+		if strings.HasPrefix(step.Uses, "docker/build-push-action@") {
+			require.Equal(t, ".", step.With["context"])
+			require.Equal(t, "${{ matrix.file }}", step.With["file"])
+			require.Equal(t, "VERSION=${{ github.ref_name }}", step.With["build-args"])
+			require.Equal(t, true, step.With["push"])
 			return
 		}
 	}

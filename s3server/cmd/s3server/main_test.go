@@ -26,10 +26,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// unset looks up variables in an empty environment.
 func unset(string) (string, bool) { return "", false }
 
-// The server serves until it is interrupted.
+// The server prints its URL and serves until it is interrupted. The flag --health tells whether it serves.
 func TestMainServesUntilInterrupted(t *testing.T) {
+	checkHealth := func(url string) (exitCode int) {
+		return run(t.Context(), []string{"--health", url}, io.Discard, io.Discard, unset)
+	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	stdout, printed := io.Pipe()
 	var errs bytes.Buffer
@@ -38,16 +42,16 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 		exit <- run(ctx, []string{"--listen", "127.0.0.1:0", "--create", "photos"}, printed, &errs, unset)
 		_ = printed.Close()
 	}()
-	url, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
+	url := strings.TrimSpace(line)
+	require.Zero(t, checkHealth(url))
 
-	require.Zero(t,
-		run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
 	interrupt()
+
 	require.Zero(t, <-exit)
-	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+url)
-	require.Equal(t, exitFailure,
-		run(t.Context(), []string{"--health", strings.TrimSpace(url)}, io.Discard, io.Discard, unset))
+	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+line)
+	require.Equal(t, exitFailure, checkHealth(url))
 }
 
 // The program prints the version of the release.
@@ -114,7 +118,9 @@ func TestMainExitCodes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var errs bytes.Buffer
 			require.Equal(t, tt.code, run(t.Context(), tt.args, io.Discard, &errs, unset), errs.String())
-			require.Contains(t, strings.ReplaceAll(errs.String(), " -", " --"), tt.says)
+			// The package flag names a flag with one dash.
+			message := strings.ReplaceAll(errs.String(), " -", " --")
+			require.Contains(t, message, tt.says)
 		})
 	}
 }
