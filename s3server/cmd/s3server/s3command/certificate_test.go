@@ -46,6 +46,7 @@ func TestCertificateIsTrustedWithoutFile(t *testing.T) {
 
 // The server uses the certificate that the flags name.
 func TestCertificateOfUser(t *testing.T) {
+	// Take the certificate of a server of net/http/httptest.
 	other := httptest.NewTLSServer(http.NotFoundHandler())
 	other.Close()
 	key, err := x509.MarshalPKCS8PrivateKey(other.TLS.Certificates[0].PrivateKey)
@@ -53,15 +54,12 @@ func TestCertificateOfUser(t *testing.T) {
 	dir := t.TempDir()
 	certFile := filepath.Join(dir, "cert.pem")
 	keyFile := filepath.Join(dir, "key.pem")
-	require.NoError(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{
-		Type:  "CERTIFICATE",
-		Bytes: other.Certificate().Raw,
-	}), 0o600))
-	require.NoError(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{
-		Type:  "PRIVATE KEY",
-		Bytes: key,
-	}), 0o600))
+	writePEM(t, certFile, "CERTIFICATE", other.Certificate().Raw)
+	writePEM(t, keyFile, "PRIVATE KEY", key)
+
 	server := start(t, environment(), "--cert", certFile, "--key", keyFile)
+
+	// A client that trusts only this certificate can connect.
 	trusted := x509.NewCertPool()
 	trusted.AddCert(other.Certificate())
 	c := http.Client{Transport: &http.Transport{
@@ -72,8 +70,14 @@ func TestCertificateOfUser(t *testing.T) {
 	require.NoError(t, err)
 	response, err := c.Do(r)
 	require.NoError(t, err)
-
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.NotContains(t, server.errs.String(), "fingerprint")
+}
+
+// writePEM writes a block of a type into a PEM file.
+func writePEM(t *testing.T, name, blockType string, data []byte) {
+	t.Helper()
+	text := pem.EncodeToMemory(&pem.Block{Type: blockType, Bytes: data})
+	require.NoError(t, os.WriteFile(name, text, 0o600))
 }

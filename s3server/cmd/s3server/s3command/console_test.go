@@ -70,12 +70,15 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	exported := server.export()
 	put(t, client(t), "photos", "a", "hello")
 
-	names := consoleLine.FindStringSubmatch(server.errs.String())
-	require.NotNil(t, names, server.errs.String())
-	status, _ := ask(t, http.MethodGet, names[1])
+	// The console is at the printed URL, and needs the credentials.
+	line := consoleLine.FindStringSubmatch(server.errs.String())
+	require.NotNil(t, line, server.errs.String())
+	url := line[1]
+	status, _ := ask(t, http.MethodGet, url)
 	require.Equal(t, http.StatusUnauthorized, status)
 
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, names[1]+"/api/x/requests", nil)
+	// It has the request of the client.
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/x/requests", nil)
 	require.NoError(t, err)
 	r.SetBasicAuth(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"])
 	r.Header.Set("X-Console", "1")
@@ -93,15 +96,14 @@ func TestConsoleEndsWithServer(t *testing.T) {
 	require.Error(t, err)
 }
 
-// If the server has --tls, and so no certificate of the user, Serve refuses a console address that others can
-// reach.
+// With --tls, the console has no certificate of the user, so Serve refuses an address of the console that other
+// machines can reach.
 func TestConsoleForOthersHasCertificate(t *testing.T) {
-	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{
-		Err:    io.Discard,
-		Lookup: environment(),
-	}, nil)
+	f := parse(t, "--tls", "--console-address", ":9001")
+	err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "--console-address")
+
 	require.False(t, isLoopback(":9001"))
 	require.True(t, isLoopback("[::1]:9001"))
 	require.True(t, strings.HasPrefix(DefaultListen, "127.0.0.1:"))

@@ -11,39 +11,44 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// If the data is in another store, not in memory, the program sets a lower frequency of garbage collection.
+// If the data is in another store, not in memory, the program sets a lower frequency of garbage collection. At its
+// end, it restores the percentage that was set before.
 func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
+	const oldPercent = 77
 	directory := func() driver.ServiceDriver {
 		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Create: true})
 		require.NoError(t, err)
 		return service
 	}
+	memory := func() driver.ServiceDriver {
+		return nil
+	}
+
 	tests := []struct {
 		name    string
 		service func() driver.ServiceDriver
 		env     func(string) (string, bool)
 		percent uint64
 	}{
-		{name: "a directory", service: directory, env: environment(), percent: 200},
-		{name: "a directory, with GOGC", service: directory, env: environment("GOGC", "77"), percent: 77},
-		{
-			name:    "memory",
-			service: func() driver.ServiceDriver { return nil },
-			env:     environment(),
-			percent: 100,
-		},
+		{name: "directory", service: directory, env: environment(), percent: 200},
+		{name: "directory, GOGC is set", service: directory, env: environment("GOGC", "77"), percent: oldPercent},
+		{name: "memory", service: memory, env: environment(), percent: 100},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			defer debug.SetGCPercent(debug.SetGCPercent(77))
+			percentOfTests := debug.SetGCPercent(oldPercent)
+			defer debug.SetGCPercent(percentOfTests)
+
 			server := startOver(t, tt.service(), tt.env)
 			require.Equal(t, tt.percent, gcPercent())
+
 			server.stop()
-			require.EqualValues(t, 77, gcPercent())
+			require.EqualValues(t, oldPercent, gcPercent())
 		})
 	}
 }
 
+// gcPercent returns the percentage that debug.SetGCPercent has set.
 func gcPercent() uint64 {
 	sample := []runtimemetrics.Sample{{Name: "/gc/gogc:percent"}}
 	runtimemetrics.Read(sample)

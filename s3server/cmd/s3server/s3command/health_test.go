@@ -43,16 +43,26 @@ func TestHealthIsBucketName(t *testing.T) {
 // At the host of a bucket or a website, /favicon.ico is a key of the bucket. At other hosts, it is a health check.
 func TestHealthLeavesIconToWebsite(t *testing.T) {
 	server := start(t, environment(), "--create", "photos", "--domain", "s3.localhost")
-	for host, status := range map[string]int{
-		"photos.localhost:9000": 403, "photos.s3-website.localhost": 404, "PHOTOS.S3.localhost": 403, "s3.localhost:9000": 200, "localhost": 200,
-	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/favicon.ico", nil)
-		require.NoError(t, err)
-		r.Host = host
-		response, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		require.NoError(t, response.Body.Close())
-		require.Equal(t, status, response.StatusCode, host)
+	tests := []struct {
+		host   string
+		status int
+	}{
+		{host: "photos.localhost:9000", status: http.StatusForbidden},
+		{host: "photos.s3-website.localhost", status: http.StatusNotFound},
+		{host: "PHOTOS.S3.localhost", status: http.StatusForbidden},
+		{host: "s3.localhost:9000", status: http.StatusOK},
+		{host: "localhost", status: http.StatusOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.host, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/favicon.ico", nil)
+			require.NoError(t, err)
+			r.Host = tt.host
+			response, err := http.DefaultClient.Do(r)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, tt.status, response.StatusCode)
+		})
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
@@ -63,12 +73,18 @@ func TestCheckHealth(t *testing.T) {
 	secure := start(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
+
+	// The address may have a path, and the certificate need not be trusted.
 	require.NoError(t, CheckHealth(t.Context(), server.url))
 	require.NoError(t, CheckHealth(t.Context(), server.url+"/minio/health/live"))
 	require.NoError(t, CheckHealth(t.Context(), secure.url))
 
+	// Another server, or HTTP in place of HTTPS, is not healthy.
 	require.ErrorContains(t, CheckHealth(t.Context(), other.URL), "404")
-	require.ErrorContains(t, CheckHealth(t.Context(), strings.Replace(secure.url, "https", "http", 1)), "400")
+	insecureURL := strings.Replace(secure.url, "https", "http", 1)
+	require.ErrorContains(t, CheckHealth(t.Context(), insecureURL), "400")
+
+	// An address must be a URL.
 	for _, address := range []string{"127.0.0.1:9000", "ftp://a", "http://", "%"} {
 		require.ErrorIs(t, CheckHealth(t.Context(), address), storage.InvalidArgument, address)
 	}

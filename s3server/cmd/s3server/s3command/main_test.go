@@ -60,8 +60,8 @@ func parse(t *testing.T, args ...string) *Flags {
 	return f
 }
 
-// environment has one variable for each pair of arguments.
-func environment(pairs ...string) func(string) (string, bool) {
+// environment returns a lookup of environment variables. pairs are their names, each followed by its value.
+func environment(pairs ...string) func(name string) (value string, exists bool) {
 	values := map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {
 		values[pairs[i]] = pairs[i+1]
@@ -78,7 +78,7 @@ func start(t *testing.T, lookup func(string) (string, bool), args ...string) *ru
 	return startOver(t, nil, lookup, args...)
 }
 
-// startOver serves a service until the test ends.
+// startOver serves the buckets of service until the test ends. It returns when the server is ready.
 func startOver(
 	t *testing.T, service driver.ServiceDriver, lookup func(string) (string, bool), args ...string,
 ) *running {

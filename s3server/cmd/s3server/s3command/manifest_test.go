@@ -14,9 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local"
 )
 
+// manifestFile writes a manifest into a file, and returns its name.
 func manifestFile(t *testing.T, text string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "manifest.json")
@@ -34,36 +36,41 @@ func documented(t *testing.T) string {
 	return block[1]
 }
 
-// The server creates the users and buckets that the manifest lists.
+// The server creates the users and buckets that the manifest lists, in memory and in a directory.
 func TestManifestUsersAndBuckets(t *testing.T) {
-	for _, row := range []struct{ name, dir string }{{"memory", ""}, {"a directory", t.TempDir()}} {
-		t.Run(row.name, func(t *testing.T) {
-			var server *running
-			if row.dir == "" {
-				server = start(t, environment(), "--manifest", manifestFile(t, documented(t)))
-			} else {
-				service, err := local.NewServiceDriver(row.dir, local.Config{Create: true})
-				require.NoError(t, err)
-				server = startOver(t, service, environment(), "--manifest", manifestFile(t, documented(t)))
-			}
+	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{Create: true})
+	require.NoError(t, err)
+	tests := []struct {
+		name    string
+		service driver.ServiceDriver
+	}{
+		{name: "memory"},
+		{name: "directory", service: directory},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := startOver(t, tt.service, environment(), "--manifest", manifestFile(t, documented(t)))
 			server.export()
-			root := client(t)
 
+			// The buckets have their settings.
+			root := client(t)
 			versioning, err := root.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{
 				Bucket: aws.String("photos"),
 			})
 			require.NoError(t, err)
 			require.Equal(t, "Enabled", string(versioning.Status))
-
 			_, err = root.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
 				Bucket: aws.String("locked"),
 			})
 			require.NoError(t, err)
+
+			// Everybody can read the site.
 			put(t, root, "site", "index.html", "hello")
 			put(t, root, "photos", "of-root", "hello")
 			status, _ := ask(t, http.MethodGet, server.url+"/site/index.html")
 			require.Equal(t, http.StatusOK, status)
 
+			// The user app can write to photos, as a policy allows, but not read.
 			t.Setenv("AWS_ACCESS_KEY_ID", "app")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "app-secret")
 			app := client(t)
@@ -72,8 +79,9 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 				Bucket: aws.String("photos"),
 				Key:    aws.String("of-root"),
 			})
-			require.ErrorContains(t, err, "AccessDenied", "the policy allows only writes")
+			require.ErrorContains(t, err, "AccessDenied")
 
+			// The user reader can only read.
 			t.Setenv("AWS_ACCESS_KEY_ID", "reader")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "reader-secret")
 			reader := client(t)

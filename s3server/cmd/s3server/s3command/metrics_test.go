@@ -11,14 +11,15 @@ import (
 // The metrics count requests and bytes by operation and status, but not requests for the health. They have an
 // address of their own.
 func TestMetricsCountRequests(t *testing.T) {
+	// Find a port that is free.
 	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, free.Close())
 	server := start(t, environment(), "--create", "photos", "--metrics", free.Addr().String())
 	server.export()
+
 	c := client(t)
 	put(t, c, "photos", "a", "hello")
-
 	require.Equal(t, "hello", read(t, c, "photos", "a"))
 	ask(t, http.MethodGet, server.url+"/photos/a")
 	ask(t, http.MethodGet, server.url+"/healthz")

@@ -89,40 +89,50 @@ func TestMinIOArguments(t *testing.T) {
 
 // The program accepts MinIO's environment variables, and prints once which ones it uses.
 func TestMinIOVariables(t *testing.T) {
-	server := start(t, environment("MINIO_ROOT_USER", "user", "MINIO_ROOT_PASSWORD", "a-password", "MINIO_DOMAIN", "s3.test,other.test",
-		"MINIO_SITE_REGION", "eu-west-1", "MINIO_DEFAULT_BUCKETS", "photos:download, private"))
-	text := server.errs.String()
-	require.Equal(t,
-		"# Settings of MinIO in use: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, MINIO_SITE_REGION, MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", text)
+	server := start(t, environment(
+		"MINIO_ROOT_USER", "user",
+		"MINIO_ROOT_PASSWORD", "a-password",
+		"MINIO_DOMAIN", "s3.test,other.test",
+		"MINIO_SITE_REGION", "eu-west-1",
+		"MINIO_DEFAULT_BUCKETS", "photos:download, private",
+	))
+	require.Equal(t, "# Settings of MinIO in use: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, MINIO_SITE_REGION, "+
+		"MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", server.errs.String())
 
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID":     "user",
-		"AWS_SECRET_ACCESS_KEY": "a-password",
-		"AWS_REGION":            "eu-west-1",
-		"AWS_ENDPOINT_URL":      server.url,
-	} {
-		t.Setenv(name, value)
+	// A client uses the credentials and both buckets.
+
+	tests := []struct{ name, value string }{
+		{name: "AWS_ACCESS_KEY_ID", value: "user"},
+		{name: "AWS_SECRET_ACCESS_KEY", value: "a-password"},
+		{name: "AWS_REGION", value: "eu-west-1"},
+		{name: "AWS_ENDPOINT_URL", value: server.url},
 	}
-
+	for _, tt := range tests {
+		t.Setenv(tt.name, tt.value)
+	}
 	put(t, client(t), "photos", "a", "hello")
 	put(t, client(t), "private", "a", "hello")
 
+	// Everybody can read the bucket photos, and nothing else.
 	status, body := ask(t, http.MethodGet, server.url+"/photos/a")
 	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, "hello", body, "everybody may read it")
+	require.Equal(t, "hello", body)
 
 	status, _ = ask(t, http.MethodPut, server.url+"/photos/b")
 	require.Equal(t, http.StatusForbidden, status)
 	status, _ = ask(t, http.MethodGet, server.url+"/private/a")
 	require.Equal(t, http.StatusForbidden, status)
 
+	// The bucket may be in the host.
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/a", nil)
 	require.NoError(t, err)
 	r.Host = "photos.s3.test"
 	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode, "the bucket is in the host")
+	require.Equal(t, http.StatusOK, response.StatusCode)
+
+	// The server refuses another region.
 
 	t.Setenv("AWS_REGION", "us-east-1")
 	_, err = client(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("photos")})
@@ -132,7 +142,7 @@ func TestMinIOVariables(t *testing.T) {
 // Flags take precedence over MinIO's environment variables.
 func TestMinIOVariablesYieldToFlags(t *testing.T) {
 	f := parse(t, "--region", "eu-west-1", "--domain", "mine.test")
-	_, _, err := f.takeMinIO(environment("MINIO_REGION", "us-west-2", "MINIO_DOMAIN", "other.test"))
+	_, _, err := f.setFromMinIO(environment("MINIO_REGION", "us-west-2", "MINIO_DOMAIN", "other.test"))
 	require.NoError(t, err)
 	require.Equal(t, "eu-west-1", f.region)
 	require.Equal(t, names{"mine.test"}, f.domains)
@@ -152,8 +162,8 @@ func TestMinIODefaultBucketUnknownPermission(t *testing.T) {
 func TestMinIODefaultCredentials(t *testing.T) {
 	c := &command{flags: &Flags{minio: true, Listen: ":9000"}, env: Environment{Lookup: environment()}}
 	require.NoError(t, c.read())
-	require.Equal(t, "minioadmin", c.found.AccessKeyID)
-	require.Equal(t, "minioadmin", c.found.SecretKey)
+	require.Equal(t, "minioadmin", c.credentials.AccessKeyID)
+	require.Equal(t, "minioadmin", c.credentials.SecretKey)
 	require.Empty(t, c.consoleAddress(), "everybody knows them")
 }
 
@@ -175,25 +185,41 @@ func TestVolumes(t *testing.T) {
 	volumes, err := Volumes(environment())
 	require.NoError(t, err)
 	require.Empty(t, volumes)
+
 	volumes, err = Volumes(environment("MINIO_VOLUMES", " /data "))
 	require.NoError(t, err)
 	require.Equal(t, []string{"/data"}, volumes)
-	for _, text := range []string{"/a /b", "/data{1...4}", "http://minio{1...4}/data", "https://one/data"} {
-		_, err := Volumes(environment("MINIO_VOLUMES", text))
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, "one directory")
+
+	refused := []string{"/a /b", "/data{1...4}", "http://minio{1...4}/data", "https://one/data"}
+	for _, value := range refused {
+		_, err := Volumes(environment("MINIO_VOLUMES", value))
+		require.ErrorIs(t, err, storage.InvalidArgument, value)
+		require.ErrorContains(t, err, "one directory", value)
 	}
 }
 
 // If only a file that MinIO's variables name has the credentials, findCredential refuses it. Otherwise the server
 // would take the default credentials, which everybody knows.
 func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
-	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
-		_, err := findCredential(environment(name, "secret"))
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, name)
-		_, err = findCredential(environment(name, "secret", "MINIO_ROOT_USER", "user",
-			"MINIO_ROOT_PASSWORD", "a-password"))
-		require.NoError(t, err)
+	variables := []string{
+		"MINIO_ROOT_USER_FILE",
+		"MINIO_ROOT_PASSWORD_FILE",
+		"MINIO_ACCESS_KEY_FILE",
+		"MINIO_SECRET_KEY_FILE",
+		"MINIO_CONFIG_ENV_FILE",
+	}
+	for _, name := range variables {
+		t.Run(name, func(t *testing.T) {
+			_, err := findCredential(environment(name, "secret"))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, name)
+
+			_, err = findCredential(environment(
+				name, "secret",
+				"MINIO_ROOT_USER", "user",
+				"MINIO_ROOT_PASSWORD", "a-password",
+			))
+			require.NoError(t, err)
+		})
 	}
 }

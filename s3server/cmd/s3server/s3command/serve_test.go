@@ -52,17 +52,24 @@ func TestServeMinIOWebhook(t *testing.T) {
 		received <- string(body)
 	}))
 	defer hook.Close()
-	server := start(t, environment(), "--create", "photos", "--webhook", hook.URL, "--event-target",
-		"arn:minio:sqs::*:webhook", "--lifecycle-day", "1h")
+	server := start(t, environment(),
+		"--create", "photos",
+		"--webhook", hook.URL,
+		"--event-target", "arn:minio:sqs::*:webhook",
+		"--lifecycle-day", "1h",
+	)
 	server.export()
 	c := client(t)
 
+	queue := types.QueueConfiguration{
+		QueueArn: aws.String("arn:minio:sqs::1:webhook"),
+		Events:   []types.Event{"s3:ObjectCreated:*"},
+	}
 	_, err := c.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
 		Bucket: aws.String("photos"),
-		NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{{
-			QueueArn: aws.String("arn:minio:sqs::1:webhook"),
-			Events:   []types.Event{"s3:ObjectCreated:*"},
-		}}},
+		NotificationConfiguration: &types.NotificationConfiguration{
+			QueueConfigurations: []types.QueueConfiguration{queue},
+		},
 	})
 	require.NoError(t, err)
 	require.Contains(t, <-received, "s3:TestEvent")
@@ -73,13 +80,14 @@ func TestServeMinIOWebhook(t *testing.T) {
 
 // Each start generates other credentials.
 func TestServeGeneratesCredentials(t *testing.T) {
-	one, err := findCredential(environment())
+	first, err := findCredential(environment())
 	require.NoError(t, err)
-	require.True(t, one.generated)
-	other, err := findCredential(environment())
+	second, err := findCredential(environment())
 	require.NoError(t, err)
-	require.NotEqual(t, one.AccessKeyID, other.AccessKeyID)
-	require.NotEqual(t, one.SecretKey, other.SecretKey)
+
+	require.True(t, first.generated)
+	require.NotEqual(t, first.AccessKeyID, second.AccessKeyID)
+	require.NotEqual(t, first.SecretKey, second.SecretKey)
 }
 
 // The server takes its credentials from the environment.
@@ -165,7 +173,8 @@ func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	require.Empty(t, server.errs.String())
 }
 
-// While the server runs, the ready file exists and contains the URL.
+// While the server runs, the ready file exists and contains the URL. A server that does not start leaves the ready
+// file of another server alone.
 func TestServeReadyFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	server := start(t, environment(), "--ready-file", name)
@@ -173,16 +182,16 @@ func TestServeReadyFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, server.url+"\n", string(text))
 
-	flags := parse(t, "--ready-file", name)
-	flags.Listen = strings.TrimPrefix(server.url, "http://")
-	require.Error(t, flags.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
-	require.FileExists(t, name, "a server that did not start leaves the file of another")
+	second := parse(t, "--ready-file", name)
+	second.Listen = strings.TrimPrefix(server.url, "http://") // the port is in use
+	require.Error(t, second.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
+	require.FileExists(t, name)
 
 	server.stop()
 	require.NoFileExists(t, name)
 }
 
-// When it is interrupted, the server waits for requests in progress.
+// When it is interrupted, the server accepts no new connection, and waits for requests in progress.
 func TestServeEndsAfterRequests(t *testing.T) {
 	server := start(t, environment(), "--create", "photos")
 	server.export()
@@ -191,6 +200,8 @@ func TestServeEndsAfterRequests(t *testing.T) {
 		Key:    aws.String("slow"),
 	})
 	require.NoError(t, err)
+
+	// Begin a PutObject whose body the test sends in two parts.
 	body, sender := io.Pipe()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, presigned.URL, body)
 	require.NoError(t, err)
@@ -212,17 +223,21 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	}()
 	_, err = io.WriteString(sender, "a")
 	require.NoError(t, err)
+
+	// Interrupt the server between them.
 	server.cancel()
-
 	address := strings.TrimPrefix(server.url, "http://")
-	require.Eventually(t, func() bool { // no new connection is accepted
+	refusesConnections := func() bool {
 		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-		if err == nil {
-			_ = connection.Close()
+		if err != nil {
+			return true
 		}
-		return err != nil
-	}, time.Minute, time.Millisecond)
+		_ = connection.Close()
+		return false
+	}
+	require.Eventually(t, refusesConnections, time.Minute, time.Millisecond)
 
+	// The request still succeeds.
 	_, err = io.WriteString(sender, "b")
 	require.NoError(t, err)
 	require.NoError(t, sender.Close())
@@ -232,39 +247,45 @@ func TestServeEndsAfterRequests(t *testing.T) {
 
 // Serve refuses flags that are invalid, contradict each other, or need another flag.
 func TestServeContradictoryFlags(t *testing.T) {
-	for _, args := range [][]string{
-		{
-			"--create", "No_Name",
-		}, {"--cert", "c.pem"}, {"--key", "k.pem"}, {"--tls", "--cert", "c.pem", "--key", "k.pem"}, {"--ca-file", "ca.pem"}, {"--event-target", "arn:aws:sns:*:events"}, {"--webhook", "http://localhost", "--lifecycle-day", "-1s"},
-	} {
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			err := parse(t, args...).Serve(t.Context(), Environment{
-				Err:    io.Discard,
-				Lookup: environment(),
-			}, nil)
+	tests := []struct {
+		name string
+		args []string
+	}{
+		{name: "invalid name of a bucket", args: []string{"--create", "No_Name"}},
+		{name: "certificate without key", args: []string{"--cert", "c.pem"}},
+		{name: "key without certificate", args: []string{"--key", "k.pem"}},
+		{name: "two certificates", args: []string{"--tls", "--cert", "c.pem", "--key", "k.pem"}},
+		{name: "file for no certificate", args: []string{"--ca-file", "ca.pem"}},
+		{name: "target without webhook", args: []string{"--event-target", "arn:aws:sns:*:events"}},
+		{name: "negative day", args: []string{"--webhook", "http://localhost", "--lifecycle-day", "-1s"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := parse(t, tt.args...)
+			err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }
 
-// If the second address cannot be opened, the program closes the first.
+// If the address of the metrics cannot be opened, the program closes that of S3.
 func TestServeSecondAddressFails(t *testing.T) {
-	busy, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	listen := func(address string) net.Listener {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
+		require.NoError(t, err)
+		return listener
+	}
+	busy := listen("127.0.0.1:0")
 	defer busy.Close()
-	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	f := parse(t, "--metrics", busy.Addr().String())
-	f.Listen = free.Addr().String()
+	free := listen("127.0.0.1:0")
 	require.NoError(t, free.Close())
 
-	require.ErrorContains(t, f.Serve(t.Context(), Environment{
-		Err:    io.Discard,
-		Lookup: environment(),
-	}, nil), "address already in use")
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", f.Listen)
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
+	f := parse(t, "--metrics", busy.Addr().String())
+	f.Listen = free.Addr().String()
+	err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+
+	require.ErrorContains(t, err, "address already in use")
+	require.NoError(t, listen(f.Listen).Close())
 }
 
 // The memory flag limits what the server stores.
@@ -281,20 +302,24 @@ func TestServeMemoryLimit(t *testing.T) {
 	require.ErrorContains(t, err, "XMinioStorageFull")
 }
 
-// A size in a flag can have a unit, such as MiB.
+// A size in a flag is a positive whole number, which can have a unit, such as MiB.
 func TestSizeSet(t *testing.T) {
-	for text, want := range map[string]size{
-		"1":     1,
-		"7B":    7,
-		"2KiB":  2048,
-		"3 MiB": 3 << 20,
-		"1GiB":  1 << 30,
-		"5MB":   5e6,
-		"1kB":   1000,
-	} {
+	tests := []struct {
+		text string
+		want size
+	}{
+		{text: "1", want: 1},
+		{text: "7B", want: 7},
+		{text: "2KiB", want: 2048},
+		{text: "3 MiB", want: 3 << 20},
+		{text: "1GiB", want: 1 << 30},
+		{text: "5MB", want: 5e6},
+		{text: "1kB", want: 1000},
+	}
+	for _, tt := range tests {
 		var got size
-		require.NoError(t, got.Set(text), text)
-		require.Equal(t, want, got, text)
+		require.NoError(t, got.Set(tt.text), tt.text)
+		require.Equal(t, tt.want, got, tt.text)
 	}
 	for _, text := range []string{"", "0", "-1", "1.5GiB", "x", "GiB", "9999999999GiB", "1KiBB"} {
 		require.Error(t, new(size).Set(text), text)
@@ -311,14 +336,14 @@ func TestQuotedIsOneWordOfShell(t *testing.T) {
 // A second server over the same directory has the objects of the first.
 func TestServeDirectorySurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
-	pair := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
+	credentials := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_REGION", "us-east-1")
 	open := func() *running {
 		service, err := local.NewServiceDriver(dir, local.Config{Create: true})
 		require.NoError(t, err)
-		server := startOver(t, service, pair, "--create", "photos")
+		server := startOver(t, service, credentials, "--create", "photos")
 		t.Setenv("AWS_ENDPOINT_URL", server.url)
 		return server
 	}
@@ -347,28 +372,40 @@ func TestServeBucketCannotBeCreated(t *testing.T) {
 	require.ErrorContains(t, err, "photos")
 }
 
-// The admin API of the program refuses requests without the token.
+// With --admin, the program serves the admin API to callers with the token, which it generates or takes from the
+// environment. Without the flag, there is no such API.
 func TestServeAdminAPINeedsToken(t *testing.T) {
-	generated := start(t, environment(), "--create", "photos", "--admin")
-	token := generated.export()["S3_ADMIN_TOKEN"]
-	require.Len(t, token, 26)
+	const faults = "/_admin/faults"
 
-	status, _ := ask(t, http.MethodGet, generated.url+"/_admin/faults")
-	require.Equal(t, http.StatusUnauthorized, status)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, generated.url+"/_admin/faults",
-		strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
-	require.NoError(t, err)
-	r.Header.Set("Authorization", "Bearer "+token)
-	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusCreated, response.StatusCode)
+	t.Run("generated token", func(t *testing.T) {
+		server := start(t, environment(), "--create", "photos", "--admin")
+		token := server.export()["S3_ADMIN_TOKEN"]
+		require.Len(t, token, 26)
 
-	_, err = client(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
-	require.ErrorContains(t, err, "403")
+		status, _ := ask(t, http.MethodGet, server.url+faults)
+		require.Equal(t, http.StatusUnauthorized, status)
 
-	server := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
-	require.NotContains(t, server.errs.String(), "my-token")
-	status, _ = ask(t, http.MethodGet, start(t, environment()).url+"/_admin/faults")
-	require.NotEqual(t, http.StatusUnauthorized, status, "without --admin there is no such API")
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.url+faults,
+			strings.NewReader(`{"operation":"HeadBucket","error":"AccessDenied"}`))
+		require.NoError(t, err)
+		r.Header.Set("Authorization", "Bearer "+token)
+		response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusCreated, response.StatusCode)
+
+		_, err = client(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
+		require.ErrorContains(t, err, "403", "the fault applies")
+	})
+
+	t.Run("token of the environment", func(t *testing.T) {
+		server := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
+		require.NotContains(t, server.errs.String(), "my-token")
+	})
+
+	t.Run("no flag", func(t *testing.T) {
+		server := start(t, environment())
+		status, _ := ask(t, http.MethodGet, server.url+faults)
+		require.NotEqual(t, http.StatusUnauthorized, status)
+	})
 }
