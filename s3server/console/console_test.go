@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"mime/multipart"
@@ -39,15 +40,15 @@ type fixture struct {
 	console  http.Handler
 }
 
-// start starts a server with its console.
+// start starts a server with its console. The first of its credentials is that of the console.
 func start(t *testing.T, c s3server.Config) *fixture {
 	t.Helper()
 	f := &fixture{requests: &console.Record{}}
 	if c.Credentials == nil {
-		c.Credentials = []s3server.Credential{{
-			AccessKeyID: "root",
-			SecretKey:   secret,
-		}, {AccessKeyID: "other", SecretKey: "other-secret"}}
+		c.Credentials = []s3server.Credential{
+			{AccessKeyID: "root", SecretKey: secret},
+			{AccessKeyID: "other", SecretKey: "other-secret"},
+		}
 	}
 	c.Log = f.requests.Add
 	c.Buckets = []string{"photos"}
@@ -57,7 +58,8 @@ func start(t *testing.T, c s3server.Config) *fixture {
 	return f
 }
 
-// ask sends a request as the page does, changed by change.
+// ask sends a request with the credential, and with the header that scripts of the page send. If change is not nil, it
+// changes the request before.
 func (f *fixture) ask(method, target, body string, change func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://127.0.0.1:9001"+target, strings.NewReader(body))
 	r.SetBasicAuth("root", secret)
@@ -241,10 +243,12 @@ func TestConsoleNeedsCredential(t *testing.T) {
 func TestConsoleViews(t *testing.T) {
 	f := start(t, s3server.Config{})
 	b := f.server.Bucket("photos", storage.WithVersioning(true))
-	for _, key := range []string{"a/1", "a/2", "b", "<img src=x onerror=alert(1)>"} {
+	const image = "<img src=x onerror=alert(1)>" // a key, which must not become HTML
+	for _, key := range []string{"a/1", "a/2", "b", image} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("hello"))
 		require.NoError(t, err)
 	}
+
 	var buckets struct{ Buckets []struct{ Name string } }
 	f.get(t, "/api/buckets", &buckets)
 	require.Equal(t, "photos", buckets.Buckets[0].Name)
@@ -259,8 +263,7 @@ func TestConsoleViews(t *testing.T) {
 	}
 	f.get(t, "/api/list?bucket=photos", &list)
 	require.Len(t, list.Entries, 3)
-	require.Equal(t, "<img src=x onerror=alert(1)>", list.Entries[0].Key,
-		"JSON, which the page shows as text")
+	require.Equal(t, image, list.Entries[0].Key)
 	require.True(t, list.Entries[1].Folder)
 
 	var versions struct{ Versions []struct{ Current bool } }
@@ -269,14 +272,15 @@ func TestConsoleViews(t *testing.T) {
 	require.True(t, versions.Versions[0].Current)
 
 	require.NotEqual(t, 200, f.ask("GET", "/api/list?bucket=none", "", nil).Code)
-	require.Zero(t, f.server.Count(""), "looking is no request")
+	require.Zero(t, f.server.Count(""))
 }
 
 // Listings in the console have pages.
 func TestConsoleListingPages(t *testing.T) {
 	f := start(t, s3server.Config{})
 	b := f.server.Bucket("photos")
-	for i := range 250 {
+	const objects, pageSize = 250, 100
+	for i := range objects {
 		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(1000+i), strings.NewReader(""))
 		require.NoError(t, err)
 	}
@@ -291,20 +295,20 @@ func TestConsoleListingPages(t *testing.T) {
 		}
 		f.get(t, "/api/list?"+url.Values{
 			"bucket": {"photos"},
-			"limit":  {"100"},
+			"limit":  {strconv.Itoa(pageSize)},
 			"after":  {startAfter},
 		}.Encode(), &list)
 		pages++
 		for _, e := range list.Entries {
 			names[e.Key] = true
 		}
-		startAfter = list.Next
-		if startAfter == "" {
+		if list.Next == "" {
 			break
 		}
+		startAfter = list.Next
 	}
 
-	require.Len(t, names, 250)
+	require.Len(t, names, objects)
 	require.Equal(t, 3, pages)
 }
 
@@ -320,14 +324,15 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 // the incomplete file.
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	damage := faults.Corrupt(faults.Get, 0)
+	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	f := start(t, s3server.Config{
-		Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}),
-			faults.New(damage).Layer()),
+		Service: driver.ServiceWithLayers(memory, faults.New(damage).Layer()),
 	})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a", strings.NewReader("a text"))
 	require.NoError(t, err)
 	site := httptest.NewServer(f.console)
 	defer site.Close()
+
 	r, err := http.NewRequestWithContext(t.Context(), "GET", site.URL+f.fileOf(t, "a"), nil)
 	require.NoError(t, err)
 	r.SetBasicAuth("root", secret)
@@ -341,25 +346,34 @@ func TestConsoleFileOfUnreadableObject(t *testing.T) {
 
 // The console serves an object's content as a file that no browser runs.
 func TestConsoleFileRunsNowhere(t *testing.T) {
+	const (
+		key     = `a/page ".html`
+		content = "<script>alert(1)</script>"
+	)
 	f := start(t, s3server.Config{})
-	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html",
-		strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
+	_, err := f.server.Bucket("photos").Upload(t.Context(), key, strings.NewReader(content),
+		storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
 
-	w := f.ask("GET", f.fileOf(t, "a/page \".html"), "", nil)
-	require.Equal(t, 200, w.Code)
-	require.Equal(t, "<script>alert(1)</script>", w.Body.String())
-	require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
-	require.Empty(t, w.Header().Get("Content-Encoding"), "a file has the bytes that are stored")
+	t.Run("file", func(t *testing.T) {
+		w := f.ask("GET", f.fileOf(t, key), "", nil)
+		require.Equal(t, 200, w.Code)
+		require.Equal(t, content, w.Body.String())
+		require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
+		require.Empty(t, w.Header().Get("Content-Encoding"), "a file has the bytes that are stored")
+		require.Equal(t, `attachment; filename="page _.html"; filename*=UTF-8''page%20%22.html`,
+			w.Header().Get("Content-Disposition"))
+		require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
+	})
 
-	const disposition = `attachment; filename="page _.html"; filename*=UTF-8''page%20%22.html`
-	require.Equal(t, disposition, w.Header().Get("Content-Disposition"))
-	require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
-	require.Equal(t, 404, f.ask("GET", "/api/object?bucket=photos&key=none", "", nil).Code)
-	require.Equal(t, 404, f.ask("GET", "/api/object?bucket=none&key=none", "", nil).Code)
+	t.Run("missing object", func(t *testing.T) {
+		require.Equal(t, 404, f.ask("GET", "/api/object?bucket=photos&key=none", "", nil).Code)
+		require.Equal(t, 404, f.ask("GET", "/api/object?bucket=none&key=none", "", nil).Code)
+	})
 
-	forged := f.ask("GET", "/content?bucket=photos&key=a", "", nil)
-	require.Equal(t, 403, forged.Code, "no address that the page has made")
+	t.Run("address that the console has not made", func(t *testing.T) {
+		require.Equal(t, 403, f.ask("GET", "/content?bucket=photos&key=a", "", nil).Code)
+	})
 }
 
 // shownRequests returns the latest requests that the page gets.
@@ -380,10 +394,13 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	req.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	req.Header.Set("X-Amz-Server-Side-Encryption-Customer-Key", "hidden-2")
 	req.Header.Set("X-Amz-Meta-Note", "hidden-3")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=root/"+date[:8]+"/us-east-1/s3/aws4_request, "+
-		"SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-note;x-amz-server-side-encryption-customer-key, Signature=hidden-4")
-	f.server.ServeHTTP(httptest.NewRecorder(), req)
+	day, _, _ := strings.Cut(date, "T")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=root/"+day+"/us-east-1/s3/aws4_request, "+
+		"SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-note;"+
+		"x-amz-server-side-encryption-customer-key, Signature=hidden-4")
 
+	// The signature is wrong. The page shows the text that should have been signed.
+	f.server.ServeHTTP(httptest.NewRecorder(), req)
 	all, text := f.shownRequests(t)
 	require.Len(t, all, 1)
 	require.Equal(t, "SignatureDoesNotMatch", all[0]["error"])
@@ -395,12 +412,14 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	require.Contains(t, all[0]["canonical"], "X-Amz-Security-Token=(hidden)")
 	require.NotContains(t, text, "hidden-")
 
+	// A header is not signed. The latest request is first, and its message names the header.
 	req.Header.Set("X-Amz-Unsigned", "x")
 	f.server.ServeHTTP(httptest.NewRecorder(), req)
 	all, text = f.shownRequests(t)
-	require.Contains(t, all[0]["message"], "x-amz-unsigned",
-		"the latest is first, and names what was not signed")
+	require.Contains(t, all[0]["message"], "x-amz-unsigned")
 	require.NotContains(t, text, "hidden-")
+
+	// The page can clear the list.
 
 	require.Equal(t, 204, f.ask("DELETE", "/api/x/requests", "", nil).Code)
 	all, _ = f.shownRequests(t)
@@ -409,96 +428,109 @@ func TestConsoleExplainsFailure(t *testing.T) {
 
 // If an injected fault applies to a request, the console says so in the message of that request.
 func TestConsoleRequestNamesFault(t *testing.T) {
+	const note = "(a fault of this server selects the request)"
 	f := start(t, s3server.Config{})
 	tests := []struct {
 		name  string
 		fault s3server.Fault
-		says  string
+		want  string
 	}{
 		{
 			name:  "an error",
 			fault: s3server.Fault{Redirect: "eu-west-1"},
-			says:  "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint. (a fault of this server selects the request)",
+			want: "The bucket you are attempting to access must be addressed using the specified endpoint. " +
+				"Please send all future requests to this endpoint. " + note,
 		},
-		{
-			name:  "a closed connection",
-			fault: s3server.Drop("*"),
-			says:  "(a fault of this server selects the request)",
-		},
-		{
-			name:  "no error",
-			fault: s3server.Delay("*", time.Nanosecond),
-			says:  "Access Denied (a fault of this server selects the request)",
-		},
+		{name: "a closed connection", fault: s3server.Drop("*"), want: note},
+		{name: "no error", fault: s3server.Delay("*", time.Nanosecond), want: "Access Denied " + note},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			defer f.server.Inject(tt.fault)()
-			func() {
-				defer func() {
-					_ = recover()
-				}() // as net/http does when a handler closes the connection
-				f.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/photos", nil))
-			}()
+			removeFault := f.server.Inject(tt.fault)
+			defer removeFault()
+
+			serveWithRecover(f.server, httptest.NewRequest("GET", "/photos", nil))
+
 			all, _ := f.shownRequests(t)
-			require.Equal(t, tt.says, all[0]["message"])
+			require.Equal(t, tt.want, all[0]["message"])
 		})
 	}
+}
+
+// serveWithRecover serves a request as net/http does, which recovers the panic of a handler that closes the connection.
+func serveWithRecover(h http.Handler, r *http.Request) {
+	defer func() {
+		_ = recover()
+	}()
+	h.ServeHTTP(httptest.NewRecorder(), r)
 }
 
 // The console explains a failed condition of a form without secrets. S3's message has the condition, which may
 // contain the token of temporary credentials.
 func TestConsoleExplainsFormCondition(t *testing.T) {
 	f := start(t, s3server.Config{})
-	for _, condition := range []string{
-		`{"x-amz-security-token":"hidden-1"}`, `["eq","$X-Amz-Security-Token","hidden-2"]`,
-		`{"x-amz-server-side-encryption-customer-key":"hidden-3"}`, `["is","$x-amz-security-token","hidden-4"]`,
-	} {
-		presigned, err := s3.NewPresignClient(s3.New(s3.Options{
-			Region:       "us-east-1",
-			BaseEndpoint: aws.String("http://example.com"),
-			UsePathStyle: true,
-			Credentials:  credentials.NewStaticCredentialsProvider("root", secret, ""),
-		})).PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}, func(
-			o *s3.PresignPostOptions,
-		) {
-			o.Conditions = []any{json.RawMessage(condition)}
-		})
-		require.NoError(t, err)
-		var body strings.Builder
-		form := multipart.NewWriter(&body)
-		for name, value := range presigned.Values {
-			require.NoError(t, form.WriteField(name, value))
-		}
-		_, err = form.CreateFormFile("file", "a")
-		require.NoError(t, err)
-		require.NoError(t, form.Close())
-		req := httptest.NewRequest("POST", presigned.URL, strings.NewReader(body.String()))
-		req.Header.Set("Content-Type", form.FormDataContentType())
-		answer := httptest.NewRecorder()
+	client := s3.NewPresignClient(s3.New(s3.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: aws.String("http://example.com"),
+		UsePathStyle: true,
+		Credentials:  credentials.NewStaticCredentialsProvider("root", secret, ""),
+	}))
+	conditions := []string{
+		`{"x-amz-security-token":"hidden-1"}`,
+		`["eq","$X-Amz-Security-Token","hidden-2"]`,
+		`{"x-amz-server-side-encryption-customer-key":"hidden-3"}`,
+		`["is","$x-amz-security-token","hidden-4"]`,
+	}
+	for _, condition := range conditions {
+		t.Run(condition, func(t *testing.T) {
+			input := &s3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}
+			presigned, err := client.PresignPostObject(t.Context(), input, func(o *s3.PresignPostOptions) {
+				o.Conditions = []any{json.RawMessage(condition)}
+			})
+			require.NoError(t, err)
+			var body bytes.Buffer
+			form := multipart.NewWriter(&body)
+			for name, value := range presigned.Values {
+				require.NoError(t, form.WriteField(name, value))
+			}
+			_, err = form.CreateFormFile("file", "a")
+			require.NoError(t, err)
+			require.NoError(t, form.Close())
+			req := httptest.NewRequest("POST", presigned.URL, &body)
+			req.Header.Set("Content-Type", form.FormDataContentType())
 
-		f.server.ServeHTTP(answer, req)
-		require.Contains(t, answer.Body.String(), "Condition", "S3's response")
-		all, text := f.shownRequests(t)
-		require.Contains(t, all[0]["message"], "Condition")
-		require.NotContains(t, text, "hidden-")
+			w := httptest.NewRecorder()
+			f.server.ServeHTTP(w, req)
+
+			require.Contains(t, w.Body.String(), "Condition", "S3's response")
+			all, text := f.shownRequests(t)
+			require.Contains(t, all[0]["message"], "Condition")
+			require.NotContains(t, text, "hidden-")
+		})
 	}
 }
 
 // If the method and the path are parts of a request's first line, the console's record copies them. Otherwise it
 // would keep the whole line in memory.
 func TestRecordKeepsNoLineOfRequest(t *testing.T) {
-	line := "GET /photos/a?" + strings.Repeat("x", 1<<20)
+	const method, path = "GET", "/photos/a"
 	var requests console.Record
 	freed := make(chan struct{})
-	func() {
-		clone := strings.Clone(line)
-		runtime.AddCleanup(unsafe.StringData(clone), func(done chan struct{}) {
+	addRequest := func() {
+		line := strings.Clone(method + " " + path + "?" + strings.Repeat("x", 1<<20))
+		runtime.AddCleanup(unsafe.StringData(line), func(done chan struct{}) {
 			close(done)
 		}, freed)
-		requests.Add(s3server.Entry{Method: clone[:3], Path: clone[4:13]})
-	}()
+		pathStart := len(method + " ")
+		requests.Add(s3server.Entry{
+			Method: line[:len(method)],
+			Path:   line[pathStart : pathStart+len(path)],
+		})
+	}
+
+	addRequest()
 	runtime.GC()
+
 	select {
 	case <-freed:
 	case <-time.After(10 * time.Second):
@@ -510,17 +542,22 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 // The console does not read the body of a GET. Otherwise a form in it could fill memory and disk.
 func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 	f := start(t, s3server.Config{})
-	for _, target := range []string{
-		"/api/buckets", "/api/list?bucket=photos", "/api/versions?bucket=photos", "/api/x/uploads?bucket=photos",
+	targets := []string{
+		"/api/buckets",
+		"/api/list?bucket=photos",
+		"/api/versions?bucket=photos",
+		"/api/x/uploads?bucket=photos",
 		"/content?bucket=photos&key=a",
-	} {
+	}
+	for _, target := range targets {
 		f.ask("GET", target, "", func(r *http.Request) {
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-			r.Body = unread{t, target}
+			r.Body = unread{t: t, target: target}
 		})
 	}
 }
 
+// An unread is the body of a request to a target. The test fails if it is read.
 type unread struct {
 	t      *testing.T
 	target string
@@ -533,17 +570,24 @@ func (u unread) Read([]byte) (int, error) {
 
 func (unread) Close() error { return nil }
 
-// The console's record of requests has a limit.
+// The console's record of requests has a limit, and so has each text in it.
 func TestRecordIsBounded(t *testing.T) {
+	const (
+		maxRequests = 100
+		maxSize     = 2_500 // of one request in JSON
+	)
 	f := start(t, s3server.Config{})
-	for i := range 150 {
-		f.server.ServeHTTP(httptest.NewRecorder(),
-			httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+strings.Repeat("ä", 5000), nil))
+	longText := strings.Repeat("ä", 5000)
+
+	for i := range maxRequests + 50 {
+		r := httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+longText, nil)
+		f.server.ServeHTTP(httptest.NewRecorder(), r)
 	}
+
 	all, text := f.shownRequests(t)
-	require.Len(t, all, 100)
+	require.Len(t, all, maxRequests)
 	require.Equal(t, "/photos/149", all[0]["path"])
-	require.Less(t, len(text), 100*2500)
+	require.Less(t, len(text), maxRequests*maxSize)
 }
 
 // The console can add and remove faults.
