@@ -25,59 +25,77 @@ func known(canonicalID string) (string, bool) {
 func TestOfHeader(t *testing.T) {
 	second := accounts.OwnerOf("2").ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		header http.Header
 		object bool
 		code   string   // of the error, or ""
 		may    []string // permissions of nobody, account 1 (the owner) and account 2, as "READ 2"
 	}{
-		"private": {header: http.Header{"X-Amz-Acl": {"private"}}},
-		"public-read": {
+		{name: "private", header: http.Header{"X-Amz-Acl": {"private"}}},
+		{
+			name:   "public-read",
 			header: http.Header{"X-Amz-Acl": {"public-read"}},
 			may:    []string{"READ ", "READ 1", "WRITE 1", "READ 2"},
 		},
-		"authenticated-read": {
+		{
+			name:   "authenticated-read",
 			header: http.Header{"X-Amz-Acl": {"authenticated-read"}},
 			may:    []string{"READ 1", "WRITE 1", "READ 2"},
 		},
-		"for the bucket's owner": {
+		{
+			name:   "for the bucket's owner",
 			header: http.Header{"X-Amz-Acl": {"bucket-owner-read"}},
 			object: true,
 			may:    []string{"READ 1", "WRITE 1", "READ 2"},
 		},
-		"an account": {
+		{
+			name:   "an account",
 			header: http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}},
 			may:    []string{"WRITE 2"},
 		},
-		"a group": {
+		{
+			name:   "a group",
 			header: http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}},
 			may:    []string{"READ ", "READ 1", "READ 2"},
 		},
-		"two grants": {
+		{
+			name: "two grants",
 			header: http.Header{
 				"X-Amz-Grant-Read":         {`uri=` + signed},
 				"X-Amz-Grant-Full-Control": {"id=" + second},
 			},
 			may: []string{"READ 1", "READ 2", "WRITE 2"},
 		},
-		"both kinds of headers": {
+		{
+			name:   "both kinds of headers",
 			header: http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}},
 			code:   "InvalidRequest",
 		},
-		"an unknown name":    {header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
-		"an unknown account": {header: http.Header{"X-Amz-Grant-Read": {"id=0"}}, code: "InvalidArgument"},
-		"an unknown group": {
+		{name: "an unknown name", header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
+		{
+			name:   "an unknown account",
+			header: http.Header{"X-Amz-Grant-Read": {"id=0"}},
+			code:   "InvalidArgument",
+		},
+		{
+			name:   "an unknown group",
 			header: http.Header{"X-Amz-Grant-Read": {"uri=friends"}},
 			code:   "InvalidArgument",
 		},
-		"an address": {
+		{
+			name:   "an address",
 			header: http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}},
 			code:   "UnresolvableGrantByEmailAddress",
 		},
-		"no equals sign": {header: http.Header{"X-Amz-Grant-Read": {second}}, code: "InvalidArgument"},
+		{
+			name:   "no equals sign",
+			header: http.Header{"X-Amz-Grant-Read": {second}},
+			code:   "InvalidArgument",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			list, ok, err := acl.OfHeader(known, tt.header, "1", "2", tt.object)
 			require.True(t, ok)
 			if tt.code != "" {
