@@ -16,17 +16,17 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A waitingReader ends when all others of its group are read, too.
+// A waitingReader ends when all readers that the test has added to barrier are read.
 type waitingReader struct {
-	all   *sync.WaitGroup
-	begun bool
+	barrier  *sync.WaitGroup
+	hasBegun bool
 }
 
 func (r *waitingReader) Read([]byte) (int, error) {
-	if !r.begun {
-		r.begun = true
-		r.all.Done()
-		r.all.Wait()
+	if !r.hasBegun {
+		r.hasBegun = true
+		r.barrier.Done()
+		r.barrier.Wait()
 	}
 	return 0, io.EOF
 }
@@ -38,15 +38,15 @@ func TestPutPartOfSlowClients(t *testing.T) {
 	require.NoError(t, s.BeginUpload(t.Context(), u))
 	u, err := s.Upload(t.Context(), "photos", "k", u.ID)
 	require.NoError(t, err)
-	const most = 200
-	var all, group sync.WaitGroup
-	all.Add(most)
-	results := make([]error, most)
+	const clients = 200
+	var barrier, group sync.WaitGroup
+	barrier.Add(clients)
+	results := make([]error, clients)
 	for i := range results {
 		group.Go(func() {
 			d := checksum.NewDigest(u.Kind, false)
 			_, results[i] = s.PutPart(t.Context(), u, i+1, &state.Body{
-				From:   &waitingReader{all: &all},
+				From:   &waitingReader{barrier: &barrier},
 				Digest: d,
 				Check:  func() error { return nil },
 			})
@@ -58,35 +58,40 @@ func TestPutPartOfSlowClients(t *testing.T) {
 	}
 }
 
-// pairedRemovals is a service whose removals of records of parts wait for each other.
+// pairedRemovals is a service whose removals of records of parts wait until there are as many as the test has added to
+// barrier.
 type pairedRemovals struct {
 	driver.ServiceDriver
-	all *sync.WaitGroup
+	barrier *sync.WaitGroup
 }
 
 func (p pairedRemovals) Driver(name string) (driver.Driver, error) {
 	d, err := p.ServiceDriver.Driver(name)
-	return pairedDriver{d, p.all}, err
+	return pairedDriver{Driver: d, barrier: p.barrier}, err
 }
 
 type pairedDriver struct {
 	driver.Driver
-	all *sync.WaitGroup
+	barrier *sync.WaitGroup
 }
 
 func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if strings.Contains(r.Key, "/parts/") {
-		d.all.Done()
-		d.all.Wait()
+		d.barrier.Done()
+		d.barrier.Wait()
 	}
 	return d.Driver.Delete(ctx, r)
 }
 
 // The store removes the records of parts several at a time. Otherwise this test would not end.
 func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
-	var all sync.WaitGroup
+	var barrier sync.WaitGroup
+	barrier.Add(maxPartRecords)
 	s := New(Config{
-		Service: pairedRemovals{memstore.NewServiceDriver(memstore.ServiceConfig{}), &all},
+		Service: pairedRemovals{
+			ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+			barrier:       &barrier,
+		},
 		Now:     time.Now,
 		Account: "1",
 		Region:  "us-east-1",
@@ -99,17 +104,9 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	u, err = s.Upload(t.Context(), "photos", "k", u.ID)
 	require.NoError(t, err)
 	for number := range maxPartRecords {
-		d := checksum.NewDigest(u.Kind, false)
-		_, err := s.PutPart(t.Context(), u, number+1, &state.Body{
-			From:   teeReader("x", d),
-			Size:   1,
-			Digest: d,
-			Check:  func() error { return nil },
-		})
-		require.NoError(t, err)
+		putPart(t, s, u, number+1)
 	}
 
-	all.Add(maxPartRecords)
 	require.NoError(t, s.Abort(t.Context(), u))
 
 	parts, _, err := s.Parts(t.Context(), u, 0, 10)
@@ -127,6 +124,7 @@ func (s stagingService) Driver(name string) (driver.Driver, error) {
 
 type stagingDriver struct{ driver.Driver }
 
+// Describe says that the driver is remote and takes parts in order only, so that the store stages them.
 func (d stagingDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false

@@ -34,13 +34,15 @@ func TestSettingsStayWhileStoreIsDown(t *testing.T) {
 	s := newPhotosStore(t)
 	b, settings, err := s.bucketOf(ctx, "photos")
 	require.NoError(t, err)
-	b.records.driver = driver.Intercept(b.records.driver,
-		func(context.Context, string, func(context.Context) error) error { return storage.Unavailable })
-	b.cached.readAt = time.Time{}
+	fail := func(context.Context, string, func(context.Context) error) error {
+		return storage.Unavailable
+	}
+	b.records.driver = driver.Intercept(b.records.driver, fail)
+	b.cached.readAt = time.Time{} // long ago, so that the settings must be read again
 
 	bucket, err := s.Bucket(ctx, "photos")
 	require.NoError(t, err)
 	require.Same(t, settings, bucket)
-	require.Error(t, s.ChangeBucket(ctx, "photos", func(*state.Bucket) error { return nil }),
-		"a change needs those of this moment")
+
+	require.Error(t, s.ChangeBucket(ctx, "photos", func(*state.Bucket) error { return nil }))
 }

@@ -23,16 +23,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// expectedNames is the definition of a listing: keys in byte order, rolled up.
+// expectedNames returns the names that a listing must show after pos: keys in byte order, and each common prefix once,
+// with a bar at its end.
 func expectedNames(keys []string, l state.Listing, pos state.Position) (names []string) {
 	for _, key := range keys {
-		common, rolled := l.CommonPrefix(key)
-		switch {
-		case !strings.HasPrefix(key, l.Prefix) || key <= pos.Key || pos.Prefix && strings.HasPrefix(key, pos.Key):
-		case !rolled:
-			names = append(names, key)
-		case len(names) == 0 || names[len(names)-1] != common+"|":
-			names = append(names, common+"|")
+		isAfter := key > pos.Key && !(pos.Prefix && strings.HasPrefix(key, pos.Key))
+		if !isAfter || !strings.HasPrefix(key, l.Prefix) {
+			continue
+		}
+		name := key
+		if common, isCommon := l.CommonPrefix(key); isCommon {
+			name = common + "|"
+		}
+		if len(names) == 0 || names[len(names)-1] != name {
+			names = append(names, name)
 		}
 	}
 	return names
@@ -140,14 +144,14 @@ func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
 		"versions, prefix %q, delimiter %q, pages of %d", l.Prefix, l.Delimiter, l.Max)
 }
 
-// countedLists is a driver that keeps the sizes of the pages that it was asked for.
+// countedLists is a driver that records the sizes of the pages that callers request.
 type countedLists struct {
 	driver.Driver
-	asked []int
+	limits []int
 }
 
 func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	c.asked = append(c.asked, r.Limit)
+	c.limits = append(c.limits, r.Limit)
 	return c.Driver.List(ctx, r)
 }
 
@@ -163,20 +167,29 @@ func TestListFullPage(t *testing.T) {
 	require.NoError(t, err)
 	largest := pageOf(bucket.description())
 
-	for maximum, want := range map[int][]int{
-		1:           {2},
-		largest - 1: {largest},
-		largest:     {largest, 1 + pageLimit/10},
-	} {
-		counted := &countedLists{Driver: bucket.driver}
-		bucket.driver = counted
+	tests := []struct {
+		name   string
+		max    int
+		limits []int // of the driver's listings
+	}{
+		// The driver's page has one name more, which shows that there is another page.
+		{name: "small page", max: 1, limits: []int{2}},
+		{name: "page of the driver", max: largest - 1, limits: []int{largest}},
+		// The second listing has some names in reserve.
+		{name: "larger than a page of the driver", max: largest, limits: []int{largest, 1 + pageLimit/10}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			counted := &countedLists{Driver: bucket.driver}
+			bucket.driver = counted
+			defer func() { bucket.driver = counted.Driver }()
 
-		names, hasMore, err := s.page(t.Context(), state.Listing{Max: maximum}, state.Position{})
-		require.NoError(t, err)
-		require.True(t, hasMore)
-		require.Equal(t, keys[:maximum], names)
-		require.Equal(t, want, counted.asked, "a page of %d", maximum)
-		bucket.driver = counted.Driver
+			names, hasMore, err := s.page(t.Context(), state.Listing{Max: tt.max}, state.Position{})
+			require.NoError(t, err)
+			require.True(t, hasMore)
+			require.Equal(t, keys[:tt.max], names)
+			require.Equal(t, tt.limits, counted.limits)
+		})
 	}
 }
 
@@ -228,6 +241,7 @@ func (c *countedVersions) ListVersions(
 
 // A listing of versions with a delimiter skips the content of each common prefix.
 func TestListVersionsPassesOverFolders(t *testing.T) {
+	const maxListed = 30 // of the 200 versions in folders
 	keys := []string{"x//y", "z"}
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
@@ -241,26 +255,22 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	for _, size := range []int{1, 1000} {
 		counted.listed = 0
 		s.checkVersions(t, state.Listing{Delimiter: "/", Max: size})
-		require.Less(t, counted.listed, 30, "pages of %d", size)
+		require.Less(t, counted.listed, maxListed, "pages of %d", size)
 	}
 
+	// The lookup of a missing key lists one small page.
 	counted.listed = 0
 	version, _, err := s.store.Find(t.Context(), state.VersionName{Bucket: "bucket", Key: "f"})
 	require.NoError(t, err)
 	require.Nil(t, version)
-	require.LessOrEqual(t, counted.listed, 10, "a missing key")
+	require.LessOrEqual(t, counted.listed, 10)
 
-	names, _, _, err := s.versionsPage(t.Context(), state.Listing{
-		Delimiter: "/",
-		Max:       9,
-	}, state.VersionPosition{Key: "folder/50"})
+	// A page that begins within a folder shows the folder only if it has later keys.
+	listing := state.Listing{Delimiter: "/", Max: 9}
+	names, _, _, err := s.versionsPage(t.Context(), listing, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
-	require.Equal(t, []string{"folder/|", "x/|", "z"}, names, "the folder has later keys")
-
-	names, _, _, err = s.versionsPage(t.Context(), state.Listing{
-		Delimiter: "/",
-		Max:       9,
-	}, state.VersionPosition{Key: "folder/99"})
+	require.Equal(t, []string{"folder/|", "x/|", "z"}, names)
+	names, _, _, err = s.versionsPage(t.Context(), listing, state.VersionPosition{Key: "folder/99"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"x/|", "z"}, names)
 }
@@ -281,6 +291,7 @@ func (d plainVersions) Describe() driver.Description {
 	return desc
 }
 
+// ListVersions refuses a delimiter and a start, which only this library's own stores support.
 func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if r.Delimiter != "" || r.StartAfter != "" {
 		return nil, storage.Internal
@@ -365,7 +376,7 @@ func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) 
 			key := s.keys[random.IntN(len(s.keys))]
 			prefix := key[:random.IntN(len(key)+1)]
 			startAfter := s.keys[random.IntN(len(s.keys))]
-			switch random.IntN(4) {
+			switch random.IntN(4) { // in the fourth case, the start is a key of the bucket
 			case 0:
 				startAfter = ""
 			case 1:
@@ -388,9 +399,17 @@ func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) 
 // The store asks the driver to start a listing only after keys that the driver can have, because MinIO refuses
 // others.
 func TestListStartsAfterPossibleKey(t *testing.T) {
-	for key, want := range map[string]string{
-		"a/b.": "a/b.", "..a/.b/...": "..a/.b/...", "a/..": "a/", "a/./b": "a/", "..": "", "./a": "", "a\x01b": "a", "a/\xff": "a/",
-	} {
-		require.Equal(t, want, sendable(key), "%q", key)
+	tests := []struct{ key, want string }{
+		{key: "a/b.", want: "a/b."},
+		{key: "..a/.b/...", want: "..a/.b/..."},
+		{key: "a/..", want: "a/"},
+		{key: "a/./b", want: "a/"},
+		{key: "..", want: ""},
+		{key: "./a", want: ""},
+		{key: "a\x01b", want: "a"},
+		{key: "a/\xff", want: "a/"},
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, sendable(tt.key), "%q", tt.key)
 	}
 }
