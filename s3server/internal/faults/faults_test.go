@@ -141,15 +141,15 @@ func TestTriggerMatches(t *testing.T) {
 func TestSelectFirstFault(t *testing.T) {
 	l := faults.New[string](time.Now)
 	first := l.Add(faults.Trigger{Operation: "GetObject"}, "first")
-
 	second := l.Add(faults.Trigger{}, "second")
+
 	require.Equal(t, "first", *l.Match("GetObject", "b", "k"))
 	require.Equal(t, "second", *l.Match("PutObject", "b", "k"))
-	require.Equal(t, []faults.Entry[string]{{
-		ID:      first,
-		Applied: 1,
-		Fault:   "first",
-	}, {ID: second, Applied: 1, Fault: "second"}}, l.All())
+	require.Equal(t, []faults.Entry[string]{
+		{ID: first, Applied: 1, Fault: "first"},
+		{ID: second, Applied: 1, Fault: "second"},
+	}, l.All())
+
 	require.True(t, l.Remove(first))
 	require.False(t, l.Remove(first))
 	require.Equal(t, "second", *l.Match("GetObject", "b", "k"))
