@@ -38,35 +38,57 @@ func requireCode(t *testing.T, code string, err error) {
 func TestReadConditions(t *testing.T) {
 	dayBefore := written.Add(-time.Hour).Format(http.TimeFormat)
 	dayAfter := written.Add(time.Hour).Format(http.TimeFormat)
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		header http.Header
 		code   string
 	}{
-		"none":                        {nil, ""},
-		"the same tag":                {header("If-Match", `"a"`), ""},
-		"the same tag without quotes": {header("If-Match", `a`), ""},
-		"one of two tags":             {header("If-Match", `"b", "a"`), ""},
-		"any tag":                     {header("If-Match", `*`), ""},
-		"another tag":                 {header("If-Match", `"b"`), "PreconditionFailed"},
-		"changed since":               {header("If-Unmodified-Since", dayBefore), "PreconditionFailed"},
-		"changed since, with the tag": {header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`), ""},
-		"not changed since":           {header("If-Unmodified-Since", dayAfter), ""},
-		"not this tag":                {header("If-None-Match", `"a"`), "NotModified"},
-		"not another tag":             {header("If-None-Match", `"b"`), ""},
-		"only if changed":             {header("If-Modified-Since", dayAfter), "NotModified"},
-		"only if changed, and another tag": {header("If-Modified-Since", dayAfter, "If-None-Match",
-			`"b"`), ""},
-		"a date that is none":       {header("If-Modified-Since", "soon"), ""},
-		"the tag in a second line":  {http.Header{"If-Match": {`"b"`, `"a"`}}, ""},
-		"a tag after an empty line": {http.Header{"If-Match": {"", `"b"`}}, "PreconditionFailed"},
-		"two empty lines": {http.Header{
-			"If-Match":      {"", ""},
-			"If-None-Match": {"", ""},
-		}, ""},
-		"not this tag, in a second line": {http.Header{"If-None-Match": {`"b"`, `"a"`}}, "NotModified"},
+		{name: "none"},
+		{name: "the same tag", header: header("If-Match", `"a"`)},
+		{name: "the same tag without quotes", header: header("If-Match", `a`)},
+		{name: "one of two tags", header: header("If-Match", `"b", "a"`)},
+		{name: "any tag", header: header("If-Match", `*`)},
+		{name: "another tag", header: header("If-Match", `"b"`), code: "PreconditionFailed"},
+		{
+			name:   "changed since",
+			header: header("If-Unmodified-Since", dayBefore),
+			code:   "PreconditionFailed",
+		},
+		{
+			name:   "changed since, with the tag",
+			header: header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`),
+		},
+		{name: "not changed since", header: header("If-Unmodified-Since", dayAfter)},
+		{name: "not this tag", header: header("If-None-Match", `"a"`), code: "NotModified"},
+		{name: "not another tag", header: header("If-None-Match", `"b"`)},
+		{name: "only if changed", header: header("If-Modified-Since", dayAfter), code: "NotModified"},
+		{
+			name: "only if changed, and another tag",
+			header: header("If-Modified-Since", dayAfter, "If-None-Match",
+				`"b"`),
+		},
+		{name: "a date that is none", header: header("If-Modified-Since", "soon")},
+		{name: "the tag in a second line", header: http.Header{"If-Match": {`"b"`, `"a"`}}},
+		{
+			name:   "a tag after an empty line",
+			header: http.Header{"If-Match": {"", `"b"`}},
+			code:   "PreconditionFailed",
+		},
+		{
+			name: "two empty lines",
+			header: http.Header{
+				"If-Match":      {"", ""},
+				"If-None-Match": {"", ""},
+			},
+		},
+		{
+			name:   "not this tag, in a second line",
+			header: http.Header{"If-None-Match": {`"b"`, `"a"`}},
+			code:   "NotModified",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			requireCode(t, tt.code, headers.CheckRead(tt.header, &state.Version{
 				Modified: written,
 				Object:   state.Object{ETag: `"a"`},
@@ -77,70 +99,76 @@ func TestReadConditions(t *testing.T) {
 
 // WriteCondition turns the conditional headers of a write into a condition, or fails with NotImplemented.
 func TestWriteConditions(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		header    http.Header
 		condition state.WriteCondition
 		code      string
 	}{
-		"none": {header: nil, condition: state.WriteCondition{}, code: ""},
-		"absent": {
+		{name: "none", condition: state.WriteCondition{}},
+		{
+			name:      "absent",
 			header:    header("If-None-Match", "*"),
 			condition: state.WriteCondition{Absent: true},
-			code:      "",
 		},
-		"a tag": {
+		{
+			name:      "a tag",
 			header:    header("If-Match", `"a"`),
 			condition: state.WriteCondition{Match: `"a"`},
-			code:      "",
 		},
-		"not a tag": {
+		{
+			name:      "not a tag",
 			header:    header("If-None-Match", `"a"`),
 			condition: state.WriteCondition{},
 			code:      "NotImplemented",
 		},
-		"both": {
+		{
+			name:      "both",
 			header:    header("If-None-Match", "*", "If-Match", `"a"`),
 			condition: state.WriteCondition{},
 			code:      "NotImplemented",
 		},
-		"two lines": {
+		{
+			name:      "two lines",
 			header:    http.Header{"If-None-Match": {"*", "*"}},
 			condition: state.WriteCondition{Absent: true},
-			code:      "",
 		},
-		"a second": {
+		{
+			name:      "a second",
 			header:    http.Header{"If-None-Match": {"", "*"}},
 			condition: state.WriteCondition{Absent: true},
-			code:      "",
 		},
-		"another tag": {
+		{
+			name:      "another tag",
 			header:    http.Header{"If-None-Match": {"*", `"a"`}},
 			condition: state.WriteCondition{},
 			code:      "NotImplemented",
 		},
-		"two tags": {
+		{
+			name:      "two tags",
 			header:    http.Header{"If-Match": {`"a"`, `"b"`}},
 			condition: state.WriteCondition{Match: `"a","b"`},
-			code:      "",
 		},
-		"empty lines": {
+		{
+			name:      "empty lines",
 			header:    http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}},
 			condition: state.WriteCondition{},
-			code:      "",
 		},
-		"by the time": {
+		{
+			name:      "by the time",
 			header:    header("If-Modified-Since", "soon"),
 			condition: state.WriteCondition{},
 			code:      "NotImplemented",
 		},
-		"a 2nd time": {
+		{
+			name:      "a 2nd time",
 			header:    http.Header{"If-Unmodified-Since": {"", "soon"}},
 			condition: state.WriteCondition{},
 			code:      "NotImplemented",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			condition, err := headers.WriteCondition(tt.header)
 			requireCode(t, tt.code, err)
 			require.Equal(t, tt.condition, condition)
@@ -150,18 +178,23 @@ func TestWriteConditions(t *testing.T) {
 
 // An operation without conditions refuses conditional headers.
 func TestNoWriteCondition(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		header http.Header
 		code   string
 	}{
-		"none":                {header("Range", "bytes=0-1"), ""},
-		"empty":               {header("If-Match", ""), ""},
-		"two empty lines":     {http.Header{"If-Match": {"", ""}}, ""},
-		"one":                 {header("If-Match", `"a"`), "NotImplemented"},
-		"after an empty line": {http.Header{"If-None-Match": {"", "*"}}, "NotImplemented"},
+		{name: "none", header: header("Range", "bytes=0-1")},
+		{name: "empty", header: header("If-Match", "")},
+		{name: "two empty lines", header: http.Header{"If-Match": {"", ""}}},
+		{name: "one", header: header("If-Match", `"a"`), code: "NotImplemented"},
+		{
+			name:   "after an empty line",
+			header: http.Header{"If-None-Match": {"", "*"}},
+			code:   "NotImplemented",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			requireCode(t, tt.code, headers.NoWriteCondition(tt.header))
 		})
 	}
@@ -171,51 +204,58 @@ func TestNoWriteCondition(t *testing.T) {
 func TestLockOfHeaders(t *testing.T) {
 	retainUntil := "2026-03-02T00:00:00Z"
 	now := written
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		header http.Header
 		lock   state.Lock
 		code   string
 	}{
-		"none":   {header: nil, lock: state.Lock{}, code: ""},
-		"a hold": {header: header(state.LockHold, "ON"), lock: state.Lock{Hold: "ON"}, code: ""},
-		"a retention": {
+		{name: "none", lock: state.Lock{}},
+		{name: "a hold", header: header(state.LockHold, "ON"), lock: state.Lock{Hold: "ON"}},
+		{
+			name:   "a retention",
 			header: header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil),
 			lock:   state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)},
-			code:   "",
 		},
-		"no date": {
+		{
+			name:   "no date",
 			header: header(state.LockMode, "GOVERNANCE"),
 			lock:   state.Lock{},
 			code:   "InvalidArgument",
 		},
-		"no mode": {
+		{
+			name:   "no mode",
 			header: header(state.LockUntil, retainUntil),
 			lock:   state.Lock{},
 			code:   "InvalidArgument",
 		},
-		"an unknown mode": {
+		{
+			name:   "an unknown mode",
 			header: header(state.LockMode, "FOREVER", state.LockUntil, retainUntil),
 			lock:   state.Lock{},
 			code:   "InvalidArgument",
 		},
-		"an unknown hold": {
+		{
+			name:   "an unknown hold",
 			header: header(state.LockHold, "MAYBE"),
 			lock:   state.Lock{},
 			code:   "InvalidArgument",
 		},
-		"a date that is not": {
+		{
+			name:   "a date that is not",
 			header: header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"),
 			lock:   state.Lock{},
 			code:   "InvalidArgument",
 		},
-		"a date that passed": {
+		{
+			name:   "a date that passed",
 			header: header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"),
 			lock:   state.Lock{},
 			code:   "InvalidArgument",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			lock, err := headers.Lock(tt.header, now)
 			requireCode(t, tt.code, err)
 			if err == nil {
@@ -238,16 +278,25 @@ func TestProperties(t *testing.T) {
 		"Content-Type":     {"binary/octet-stream"},
 	}, p.Header)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		header http.Header
 		code   string
 	}{
-		"an unknown class": {header("X-Amz-Storage-Class", "LUKEWARM"), "InvalidStorageClass"},
-		"much metadata":    {header("X-Amz-Meta-A", strings.Repeat("a", 100)), "MetadataTooLarge"},
-		"a tag twice":      {header("X-Amz-Tagging", "a=1&a=2"), "InvalidTag"},
+		{
+			name:   "an unknown class",
+			header: header("X-Amz-Storage-Class", "LUKEWARM"),
+			code:   "InvalidStorageClass",
+		},
+		{
+			name:   "much metadata",
+			header: header("X-Amz-Meta-A", strings.Repeat("a", 100)),
+			code:   "MetadataTooLarge",
+		},
+		{name: "a tag twice", header: header("X-Amz-Tagging", "a=1&a=2"), code: "InvalidTag"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := headers.Properties(tt.header, 100)
 			requireCode(t, tt.code, err)
 		})
@@ -257,37 +306,50 @@ func TestProperties(t *testing.T) {
 // Check accepts the headers of an operation, and refuses those of others. If it is strict, it also refuses unknown
 // headers that begin with X-Amz-.
 func TestOperationHeaders(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name              string
 		operation, header string
 		code, strict      string // of the error, if the server is lenient or strict
 	}{
-		"one of every operation": {operation: "GetBucketAcl", header: "X-Amz-Date"},
-		"one of the operation":   {operation: "PutObject", header: "X-Amz-Storage-Class"},
-		"metadata":               {operation: "PutObject", header: "X-Amz-Meta-A"},
-		"metadata of a read": {
+		{name: "one of every operation", operation: "GetBucketAcl", header: "X-Amz-Date"},
+		{name: "one of the operation", operation: "PutObject", header: "X-Amz-Storage-Class"},
+		{name: "metadata", operation: "PutObject", header: "X-Amz-Meta-A"},
+		{
+			name:      "metadata of a read",
 			operation: "GetObject",
 			header:    "X-Amz-Meta-A",
 			code:      "NotImplemented",
 			strict:    "NotImplemented",
 		},
-		"one of another operation": {
+		{
+			name:      "one of another operation",
 			operation: "GetObject",
 			header:    "X-Amz-Storage-Class",
 			code:      "NotImplemented",
 			strict:    "NotImplemented",
 		},
-		"a checksum of a document": {operation: "PutBucketWebsite", header: "X-Amz-Checksum-Crc32"},
-		"one that AWS has": {
+		{
+			name:      "a checksum of a document",
+			operation: "PutBucketWebsite",
+			header:    "X-Amz-Checksum-Crc32",
+		},
+		{
+			name:      "one that AWS has",
 			operation: "PutObject",
 			header:    "X-Amz-Mfa",
 			code:      "NotImplemented",
 			strict:    "NotImplemented",
 		},
-		"one that nobody knows": {operation: "PutObject", header: "X-Amz-Color", strict: "NotImplemented"},
-		"one that is not AWS's": {operation: "PutObject", header: "X-Color"},
+		{
+			name:      "one that nobody knows",
+			operation: "PutObject",
+			header:    "X-Amz-Color",
+			strict:    "NotImplemented",
+		},
+		{name: "one that is not AWS's", operation: "PutObject", header: "X-Color"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			requireCode(t, tt.code, headers.Check(tt.operation, header(tt.header, "x"), false))
 			requireCode(t, tt.strict, headers.Check(tt.operation, header(tt.header, "x"), true))
 		})
