@@ -36,158 +36,153 @@ func parse(rules string) (*lifecycle.Configuration, error) {
 func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
-	tests := map[string]struct{ rules, code, message string }{
-		"no rule": {rules: "", code: "MalformedXML", message: ""},
-		"an unknown element": {
-			rules:   rule("a", expire+"<Color/>"),
-			code:    "MalformedXML",
-			message: "",
+	tests := []struct {
+		name                 string
+		rules, code, message string
+	}{
+		{name: "no rule", code: "MalformedXML"},
+		{name: "an unknown element", rules: rule("a", expire+"<Color/>"), code: "MalformedXML"},
+		{name: "no filter", rules: with("", expire), code: "MalformedXML"},
+		{
+			name:  "a filter and a prefix",
+			rules: with("<Filter/><Prefix/>", expire),
+			code:  "MalformedXML",
 		},
-		"no filter": {rules: with("", expire), code: "MalformedXML", message: ""},
-		"a filter and a prefix": {
-			rules:   with("<Filter/><Prefix/>", expire),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "two conditions",
+			rules: with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire),
+			code:  "MalformedXML",
 		},
-		"two conditions": {
-			rules:   with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "And and a condition",
+			rules: with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire),
+			code:  "MalformedXML",
 		},
-		"And and a condition": {
-			rules:   with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire),
-			code:    "MalformedXML",
-			message: "",
-		},
-		"a tag twice": {
+		{
+			name:    "a tag twice",
 			rules:   with("<Filter><And>"+tag+tag+"</And></Filter>", expire),
 			code:    "InvalidRequest",
 			message: "Duplicate Tag Keys are not allowed.",
 		},
-		"no action": {
+		{
+			name:    "no action",
 			rules:   with(all, ""),
 			code:    "InvalidRequest",
 			message: "At least one action needs to be specified in a rule.",
 		},
-		"an unknown status": {
-			rules:   "<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>",
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "an unknown status",
+			rules: "<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>",
+			code:  "MalformedXML",
 		},
-		"an ID twice": {
-			rules:   with(all, expire) + with(all, expire),
-			code:    "InvalidArgument",
-			message: "",
-		},
-		"a long ID": {
-			rules:   rule(strings.Repeat("a", 256), expire),
-			code:    "InvalidArgument",
-			message: "",
-		},
-		"no days": {
+		{name: "an ID twice", rules: with(all, expire) + with(all, expire), code: "InvalidArgument"},
+		{name: "a long ID", rules: rule(strings.Repeat("a", 256), expire), code: "InvalidArgument"},
+		{
+			name:    "no days",
 			rules:   with(all, "<Expiration><Days>0</Days></Expiration>"),
 			code:    "InvalidArgument",
 			message: "'Days' for Expiration action must be a positive integer",
 		},
-		"days and a date": {
-			rules:   with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "days and a date",
+			rules: with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"),
+			code:  "MalformedXML",
 		},
-		"days and markers": {
+		{
+			name: "days and markers",
 			rules: with(all,
 				"<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
-			code:    "MalformedXML",
-			message: "",
+			code: "MalformedXML",
 		},
-		"markers with a tag": {
+		{
+			name: "markers with a tag",
 			rules: with("<Filter>"+tag+"</Filter>",
 				"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
-			code:    "InvalidRequest",
-			message: "",
+			code: "InvalidRequest",
 		},
-		"an invalid date": {
-			rules:   with(all, "<Expiration><Date>20300101</Date></Expiration>"),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "an invalid date",
+			rules: with(all, "<Expiration><Date>20300101</Date></Expiration>"),
+			code:  "MalformedXML",
 		},
-		"a date at noon": {
+		{
+			name:    "a date at noon",
 			rules:   with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"),
 			code:    "InvalidArgument",
 			message: "'Date' must be at midnight GMT",
 		},
-		"an unknown class": {
-			rules:   with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "an unknown class",
+			rules: with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"),
+			code:  "MalformedXML",
 		},
-		"a class too early": {
+		{
+			name: "a class too early",
 			rules: with(all,
 				"<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"),
-			code:    "InvalidArgument",
-			message: "",
+			code: "InvalidArgument",
 		},
-		"a class twice": {
+		{
+			name: "a class twice",
 			rules: with(all,
 				strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)),
-			code:    "InvalidRequest",
-			message: "",
+			code: "InvalidRequest",
 		},
-		"a transition after the end": {
+		{
+			name: "a transition after the end",
 			rules: with(all,
 				expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"),
-			code:    "InvalidArgument",
-			message: "",
+			code: "InvalidArgument",
 		},
-		"a transition at a bad date": {
+		{
+			name: "a transition at a bad date",
 			rules: with(all,
 				"<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"),
-			code:    "MalformedXML",
-			message: "",
+			code: "MalformedXML",
 		},
-		"days mixed with a date": {
+		{
+			name: "days mixed with a date",
 			rules: with(all,
 				expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"),
-			code:    "InvalidRequest",
-			message: "",
+			code: "InvalidRequest",
 		},
-		"empty noncurrent expiration": {
-			rules:   with(all, "<NoncurrentVersionExpiration/>"),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "empty noncurrent expiration",
+			rules: with(all, "<NoncurrentVersionExpiration/>"),
+			code:  "MalformedXML",
 		},
-		"no noncurrent days": {
+		{
+			name: "no noncurrent days",
 			rules: with(all,
 				"<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"),
-			code:    "InvalidArgument",
-			message: "",
+			code: "InvalidArgument",
 		},
-		"many noncurrent versions": {
+		{
+			name: "many noncurrent versions",
 			rules: with(all,
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
-			code:    "InvalidArgument",
-			message: "",
+			code: "InvalidArgument",
 		},
-		"an abortion without days": {
-			rules:   with(all, "<AbortIncompleteMultipartUpload/>"),
-			code:    "MalformedXML",
-			message: "",
+		{
+			name:  "an abortion without days",
+			rules: with(all, "<AbortIncompleteMultipartUpload/>"),
+			code:  "MalformedXML",
 		},
-		"an abortion at once": {
+		{
+			name: "an abortion at once",
 			rules: with(all,
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
-			code:    "InvalidArgument",
-			message: "",
+			code: "InvalidArgument",
 		},
-		"an abortion of tagged things": {
+		{
+			name: "an abortion of tagged things",
 			rules: with("<Filter>"+tag+"</Filter>",
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
-			code:    "InvalidRequest",
-			message: "",
+			code: "InvalidRequest",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := parse(tt.rules)
 			require.True(t, s3error.Is(err, tt.code), err)
 			require.ErrorContains(t, err, tt.message)
@@ -212,34 +207,63 @@ func TestRuleFilters(t *testing.T) {
 		"tagged-twice": {Size: 3, Tags: []tagging.Tag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}}},
 		"marker":       {Marker: true},
 	}
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		filter  string
 		expired []string
 	}{
-		"everything":    {"<Filter/>", []string{"large", "marker", "small", "tagged", "tagged-twice"}},
-		"a prefix":      {"<Filter><Prefix>tag</Prefix></Filter>", []string{"tagged", "tagged-twice"}},
-		"an old prefix": {"<Prefix>tag</Prefix>", []string{"tagged", "tagged-twice"}},
-		"a tag":         {"<Filter>" + one + "</Filter>", []string{"tagged", "tagged-twice"}},
-		"tags":          {"<Filter><And>" + one + two + "</And></Filter>", []string{"tagged-twice"}},
-		"prefix and tag": {
-			"<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
-			[]string{"tagged-twice"},
+		{
+			name:    "everything",
+			filter:  "<Filter/>",
+			expired: []string{"large", "marker", "small", "tagged", "tagged-twice"},
 		},
-		"larger": {
-			"<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", []string{"large"},
+		{
+			name:    "a prefix",
+			filter:  "<Filter><Prefix>tag</Prefix></Filter>",
+			expired: []string{"tagged", "tagged-twice"},
 		},
-		"smaller": {
-			"<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>",
-			[]string{"small", "tagged", "tagged-twice"},
+		{
+			name:    "an old prefix",
+			filter:  "<Prefix>tag</Prefix>",
+			expired: []string{"tagged", "tagged-twice"},
 		},
-		"between": {
-			"<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
-			[]string{"tagged", "tagged-twice"},
+		{
+			name:    "a tag",
+			filter:  "<Filter>" + one + "</Filter>",
+			expired: []string{"tagged", "tagged-twice"},
 		},
-		"another tag's name": {"<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>", nil},
+		{
+			name:    "tags",
+			filter:  "<Filter><And>" + one + two + "</And></Filter>",
+			expired: []string{"tagged-twice"},
+		},
+		{
+			name:    "prefix and tag",
+			filter:  "<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
+			expired: []string{"tagged-twice"},
+		},
+		{
+			name:    "larger",
+			filter:  "<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>",
+			expired: []string{"large"},
+		},
+		{
+			name:    "smaller",
+			filter:  "<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>",
+			expired: []string{"small", "tagged", "tagged-twice"},
+		},
+		{
+			name:    "between",
+			filter:  "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
+			expired: []string{"tagged", "tagged-twice"},
+		},
+		{
+			name:   "another tag's name",
+			filter: "<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c, err := parse(with(tt.filter, "<Expiration><Days>1</Days></Expiration>"))
 			require.NoError(t, err)
 			var expired []string
@@ -273,52 +297,60 @@ func TestRuleActions(t *testing.T) {
 	const markers = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
 	type versions = []lifecycle.Version
 
-	tests := map[string]struct {
+	tests := []struct {
+		name     string
 		rules    string
 		versions versions
 		i        int
 		later    time.Duration
 		action   lifecycle.Action
 	}{
-		"the day before the midnight": {
+		{
+			name:     "the day before the midnight",
 			rules:    rule("", afterADay),
 			versions: versions{current},
 			later:    32 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"the midnight after the day": {
+		{
+			name:     "the midnight after the day",
 			rules:    rule("", afterADay),
 			versions: versions{current},
 			later:    33 * time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
-		"a rule that is disabled": {
+		{
+			name:     "a rule that is disabled",
 			rules:    strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1),
 			versions: versions{current},
 			later:    99 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"a noncurrent version, by its heir": {
+		{
+			name:     "a noncurrent version, by its heir",
 			rules:    rule("", noncurrent),
 			versions: versions{current, older},
 			i:        1,
 			later:    33 * time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
-		"a noncurrent version, too early": {
+		{
+			name:     "a noncurrent version, too early",
 			rules:    rule("", noncurrent),
 			versions: versions{current, older},
 			i:        1,
 			later:    32 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"the current version beside it": {
+		{
+			name:     "the current version beside it",
 			rules:    rule("", noncurrent),
 			versions: versions{current, older},
 			later:    99 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"one noncurrent version is kept": {
+		{
+			name: "one noncurrent version is kept",
 			rules: rule("",
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
 			versions: versions{current, older},
@@ -326,45 +358,51 @@ func TestRuleActions(t *testing.T) {
 			later:    99 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"a delete marker with versions": {
+		{
+			name:     "a delete marker with versions",
 			rules:    rule("", markers),
 			versions: versions{marker, older},
 			later:    time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"a delete marker without versions": {
+		{
+			name:     "a delete marker without versions",
 			rules:    rule("", markers),
 			versions: versions{marker},
 			later:    time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
-		"another class": {
+		{
+			name:     "another class",
 			rules:    rule("", glacier),
 			versions: versions{current},
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{Class: "GLACIER"},
 		},
-		"a warmer class": {
+		{
+			name:     "a warmer class",
 			rules:    rule("", glacier),
 			versions: versions{cold},
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"another class of a small object": {
+		{
+			name:     "another class of a small object",
 			rules:    rule("", glacier),
 			versions: versions{small},
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{},
 		},
-		"an expiration and another class": {
+		{
+			name:     "an expiration and another class",
 			rules:    rule("a", glacier) + rule("", afterADay),
 			versions: versions{current},
 			later:    33 * time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			c, err := parse(tt.rules)
 			require.NoError(t, err)
 			require.Equal(t, tt.action, c.Action(tt.versions, tt.i, at(tt.later)))
