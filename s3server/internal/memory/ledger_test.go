@@ -113,35 +113,33 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 		_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, emptyBody())
 		require.NoError(t, err)
 	}
-	_, _, err := s.Change(ctx, state.VersionName{
-		Bucket: "photos",
-		Key:    "a",
-	}, func(_ *state.Bucket, v *state.Version) error {
+	addTag := func(_ *state.Bucket, v *state.Version) error {
 		v.Object.Properties.Tags = []tagging.Tag{{Key: "k", Value: "v"}}
 		return nil
-	})
+	}
+	_, _, err := s.Change(ctx, state.VersionName{Bucket: "photos", Key: "a"}, addTag)
 	require.NoError(t, err)
-	for i := range 3 { // one is completed, one aborted, one ends with the bucket
+	// Of three uploads, one is completed, one is aborted, and one ends with the bucket.
+	begin := func() *state.Upload {
 		u := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
 		require.NoError(t, s.BeginUpload(ctx, u))
-		for range 2 {
-			_, err = s.PutPart(ctx, u, 1, emptyBody())
+		for range 2 { // the second part overwrites the first
+			_, err := s.PutPart(ctx, u, 1, emptyBody())
 			require.NoError(t, err)
 		}
-		parts, _, err := s.Parts(ctx, u, 0, 10)
-		require.NoError(t, err)
-		switch i {
-		case 0:
-			_, _, err = s.Complete(ctx, &state.Write{
-				Bucket: "photos",
-				Key:    "b",
-				Object: state.Object{Parts: make([]state.ObjectPart, 1)},
-			}, u, parts)
-			require.NoError(t, err)
-		case 1:
-			require.NoError(t, s.Abort(ctx, u))
-		}
+		return u
 	}
+	completed := begin()
+	parts, _, err := s.Parts(ctx, completed, 0, 10)
+	require.NoError(t, err)
+	_, _, err = s.Complete(ctx, &state.Write{
+		Bucket: "photos",
+		Key:    "b",
+		Object: state.Object{Parts: make([]state.ObjectPart, 1)},
+	}, completed, parts)
+	require.NoError(t, err)
+	require.NoError(t, s.Abort(ctx, begin()))
+	begin()
 
 	v, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
 	require.NoError(t, err)

@@ -37,9 +37,7 @@ func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 	var pos state.VersionPosition
 	for hasMore := true; hasMore; {
 		var err error
-		hasMore, err = s.ListVersions(t.Context(), "photos", l, pos, func(
-			v *state.Version, _ bool, common string,
-		) {
+		hasMore, err = s.ListVersions(t.Context(), "photos", l, pos, func(v *state.Version, _ bool, common string) {
 			pos = state.VersionPosition{Key: common}
 			if v != nil {
 				pos = state.VersionPosition{Key: v.Key, ID: v.ID}
@@ -51,20 +49,21 @@ func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
 	return all
 }
 
-// expected returns what the listing of keys shows by the rule: each key, or its common prefix once.
-func expected(l state.Listing, keys []string) (all []string) {
+// expected returns what a listing of keys must show: each key, or its common prefix once.
+func expected(l state.Listing, keys []string) (names []string) {
 	for _, key := range keys {
 		if !strings.HasPrefix(key, l.Prefix) {
 			continue
 		}
-		if common, rolled := l.CommonPrefix(key); rolled {
-			key = common
+		name := key
+		if common, isCommon := l.CommonPrefix(key); isCommon {
+			name = common
 		}
-		if !slices.Contains(all, key) || key == "" {
-			all = append(all, key)
+		if !slices.Contains(names, name) || name == "" {
+			names = append(names, name)
 		}
 	}
-	return all
+	return names
 }
 
 // The pages of a listing show each entry once.
@@ -139,6 +138,7 @@ func TestListPages(t *testing.T) {
 func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 	s := newStore(t, 0)
 	require.NoError(t, s.updateBucket("photos", func(b *memoryBucket) error {
+		// Each prefix has 200 keys. All but the first have no version.
 		for i := range 1000 {
 			b.keys.Set(fmt.Sprintf("%d/%03d", i%5, i), []*state.Version{nil})
 		}
