@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,16 +17,23 @@ func TestActionOfEachOperation(t *testing.T) {
 			names = append(names, o.name)
 		}
 	}
-
 	for _, name := range names {
-		require.NotEmpty(t, policy.OperationActions[name], "%s has no action in operationActions", name)
+		require.NotEmpty(t, policy.OperationActions[name], "%s has no action in OperationActions", name)
 	}
 
+	// Actions that an object's ACL can permit are about objects, those of buckets are not.
 	for action := range acl.ObjectPermissions {
-		require.True(t, policy.OnObjects(action) && slices.Contains(policy.Actions, action), action)
+		require.True(t, policy.OnObjects(action), action)
+		require.Contains(t, policy.Actions, action)
 	}
-
-	for _, action := range []string{"s3:GetBucketObjectLockConfiguration", "s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"} {
+	ofBuckets := []string{
+		"s3:GetBucketObjectLockConfiguration",
+		"s3:ListBucket",
+		"s3:ListBucketMultipartUploads",
+		"s3:PutBucketPolicy",
+		"s3:PutLifecycleConfiguration",
+	}
+	for _, action := range ofBuckets {
 		require.False(t, policy.OnObjects(action), action)
 	}
 }
