@@ -462,7 +462,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 // Each action that has a counterpart for versions is an action on objects, and so is the counterpart.
 func TestActionsOfVersions(t *testing.T) {
 	for action, versionAction := range policy.VersionActions {
-		require.True(t, policy.OnObjects(action) && policy.OnObjects(versionAction), "%s, %s", action,
-			versionAction)
+		require.True(t, policy.OnObjects(action), action)
+		require.True(t, policy.OnObjects(versionAction), versionAction)
 	}
 }
