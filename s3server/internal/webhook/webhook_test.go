@@ -12,21 +12,22 @@ import (
 
 // If a webhook fails, the event is sent again.
 func TestWebhookRetries(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name      string
 		failures  int // of the first attempts
 		events    int
 		requests  int
 		lost      int64
 		downAtEnd bool
 	}{
-		"it works":             {failures: 0, events: 2, requests: 2},
-		"it fails twice":       {failures: 2, events: 2, requests: 4},
-		"it fails three times": {failures: 3, events: 2, requests: 4, lost: 1},
-		"it stays down":        {failures: 100, events: 3, requests: 5, lost: 3, downAtEnd: true},
-		"it fails four times":  {failures: 4, events: 3, requests: 5, lost: 2},
+		{name: "it works", events: 2, requests: 2},
+		{name: "it fails twice", failures: 2, events: 2, requests: 4},
+		{name: "it fails three times", failures: 3, events: 2, requests: 4, lost: 1},
+		{name: "it stays down", failures: 100, events: 3, requests: 5, lost: 3, downAtEnd: true},
+		{name: "it fails four times", failures: 4, events: 3, requests: 5, lost: 2},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				requests++
