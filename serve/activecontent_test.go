@@ -13,21 +13,23 @@ import (
 // If a middleware sets a Content-Security-Policy, the handler adds its sandbox beside it.
 func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 	const strict = "default-src 'none'"
-	tests := map[string]struct {
+	tests := []struct {
+		name        string
 		contentType string
 		opts        []serve.Option
 		want        []string
 	}{
-		"a page": {contentType: "text/html", opts: nil, want: []string{strict, "sandbox"}},
-		"a PDF":  {contentType: "application/pdf", opts: nil, want: []string{strict}},
-		"active content passes": {
+		{name: "a page", contentType: "text/html", want: []string{strict, "sandbox"}},
+		{name: "a PDF", contentType: "application/pdf", want: []string{strict}},
+		{
+			name:        "active content passes",
 			contentType: "text/html",
 			opts:        []serve.Option{serve.AllowActiveContent()},
 			want:        []string{strict},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, tt.opts...)
 			s.put("a", "x", storage.WithContentType(tt.contentType))
 			inner := s.handler
@@ -44,53 +46,50 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 // The handler serves active content, such as HTML, as an attachment.
 func TestActiveContentIsAttachment(t *testing.T) {
 	const attachment = "attachment"
-	tests := map[string]struct {
+	tests := []struct {
+		name                     string
 		contentType, disposition string
 		want                     string
 	}{
-		"HTML": {
-			contentType: "text/html; charset=utf-8",
-			disposition: "",
+		{name: "HTML", contentType: "text/html; charset=utf-8", want: attachment},
+		{name: "HTML in capitals", contentType: "TEXT/HTML", want: attachment},
+		{name: "XHTML", contentType: "application/xhtml+xml", want: attachment},
+		{name: "SVG", contentType: "image/svg+xml", want: attachment},
+		{name: "XML", contentType: "application/xml", want: attachment},
+		{name: "a feed", contentType: "application/atom+xml", want: attachment},
+		{name: "JavaScript", contentType: "text/javascript", want: attachment},
+		{name: "an unknown type", contentType: "x/y", want: attachment},
+		{
+			name:        "HTML that wants to be seen",
+			contentType: "text/html",
+			disposition: "inline",
 			want:        attachment,
 		},
-		"HTML in capitals": {contentType: "TEXT/HTML", disposition: "", want: attachment},
-		"XHTML": {
-			contentType: "application/xhtml+xml",
-			disposition: "",
-			want:        attachment,
-		},
-		"SVG": {contentType: "image/svg+xml", disposition: "", want: attachment},
-		"XML": {contentType: "application/xml", disposition: "", want: attachment},
-		"a feed": {
-			contentType: "application/atom+xml",
-			disposition: "",
-			want:        attachment,
-		},
-		"JavaScript":                 {contentType: "text/javascript", disposition: "", want: attachment},
-		"an unknown type":            {contentType: "x/y", disposition: "", want: attachment},
-		"HTML that wants to be seen": {contentType: "text/html", disposition: "inline", want: attachment},
-		"HTML with a name": {
+		{
+			name:        "HTML with a name",
 			contentType: "text/html",
 			disposition: `inline; filename="a.html"`,
 			want:        `attachment; filename="a.html"`,
 		},
-		"an attachment as it is": {
+		{
+			name:        "an attachment as it is",
 			contentType: "text/html",
 			disposition: `Attachment; filename="a.html"`,
 			want:        `Attachment; filename="a.html"`,
 		},
-		"a picture": {contentType: "image/png", disposition: "", want: ""},
-		"a picture with a name": {
+		{name: "a picture", contentType: "image/png"},
+		{
+			name:        "a picture with a name",
 			contentType: "image/jpeg",
 			disposition: `inline; filename="a.jpg"`,
 			want:        `inline; filename="a.jpg"`,
 		},
-		"text":       {contentType: "text/plain; charset=utf-8", disposition: "", want: ""},
-		"a film":     {contentType: "video/mp4", disposition: "", want: ""},
-		"a document": {contentType: "application/pdf", disposition: "", want: ""},
+		{name: "text", contentType: "text/plain; charset=utf-8"},
+		{name: "a film", contentType: "video/mp4"},
+		{name: "a document", contentType: "application/pdf"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, allowed := range []bool{false, true} {
 				var opts []serve.Option
 				want := tt.want

@@ -31,63 +31,77 @@ func TestPreflightFollowsRules(t *testing.T) {
 	s := newSite(t)
 	s.cors(anyRead, appPut)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name                    string
 		origin, method, headers string
 		allowed                 string
 		maxAge                  string
 	}{
-		"a read from anywhere": {
+		{
+			name:    "a read from anywhere",
 			origin:  "https://evil.example.org",
 			method:  "GET",
 			allowed: "*",
 			maxAge:  "3600",
 		},
-		"a read with a header": {origin: "https://evil.example.org", method: "GET", headers: "x-more"},
-		"an upload from the app": {
+		{
+			name:    "a read with a header",
+			origin:  "https://evil.example.org",
+			method:  "GET",
+			headers: "x-more",
+		},
+		{
+			name:    "an upload from the app",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: "content-type, X-Omnibucket-Meta-Name",
 			allowed: "https://app.example.com",
 			maxAge:  "90",
 		},
-		"an upload from a laptop": {
+		{
+			name:    "an upload from a laptop",
 			origin:  "http://localhost:3000",
 			method:  "POST",
 			headers: "content-type",
 			allowed: "http://localhost:3000",
 			maxAge:  "90",
 		},
-		"without headers": {
+		{
+			name:    "without headers",
 			origin:  "http://localhost:3000",
 			method:  "PUT",
 			allowed: "http://localhost:3000",
 			maxAge:  "90",
 		},
-		"an upload from another origin": {
+		{
+			name:    "an upload from another origin",
 			origin:  "https://evil.example.org",
 			method:  "PUT",
 			headers: "content-type",
 		},
-		"from a name like the app's": {
+		{
+			name:    "from a name like the app's",
 			origin:  "https://app.example.com.evil.org",
 			method:  "PUT",
 			headers: "content-type",
 		},
-		"from another scheme": {
+		{
+			name:    "from another scheme",
 			origin:  "http://app.example.com",
 			method:  "PUT",
 			headers: "content-type",
 		},
-		"with a header more": {
+		{
+			name:    "with a header more",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: "content-type, x-other",
 		},
-		"with another method": {origin: "https://app.example.com", method: "DELETE"},
-		"from nowhere":        {origin: "null", method: "PUT"},
+		{name: "with another method", origin: "https://app.example.com", method: "DELETE"},
+		{name: "from nowhere", origin: "null", method: "PUT"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			header := []string{"Origin", tt.origin, "Access-Control-Request-Method", tt.method}
 			if tt.headers != "" {
 				header = append(header, "Access-Control-Request-Headers", tt.headers)
@@ -182,8 +196,8 @@ func TestPreflightKeepsVary(t *testing.T) {
 
 	s.handler.ServeHTTP(w, r)
 	require.Equal(t, 204, w.Code)
-	require.Equal(t,
-		[]string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}, w.Header().Values("Vary"))
+	want := []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
+	require.Equal(t, want, w.Header().Values("Vary"))
 }
 
 // A browser lets a page read a response only if a CORS header names the page's origin. Each response to an origin
@@ -194,19 +208,22 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 
 	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {
 		s.cors(rules...)
-		tests := map[string]struct {
+		tests := []struct {
+			name   string
 			ask    func(header ...string) *httptest.ResponseRecorder
 			origin string
 			want   string
 		}{
-			"a download": {
+			{
+				name: "a download",
 				ask: func(h ...string) *httptest.ResponseRecorder {
 					return s.ask("GET", s.download("a").URL, nil, h...)
 				},
 				origin: "https://any.example.org",
 				want:   "*",
 			},
-			"a refused download": {
+			{
+				name: "a refused download",
 				ask: func(h ...string) *httptest.ResponseRecorder {
 					return s.ask("GET", s.public("a"),
 						nil, h...)
@@ -214,7 +231,8 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 				origin: "https://any.example.org",
 				want:   "*",
 			},
-			"an upload": {
+			{
+				name: "an upload",
 				ask: func(h ...string) *httptest.ResponseRecorder {
 					return s.use(s.upload("b"), "x",
 						h...)
@@ -222,7 +240,8 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 				origin: "https://app.example.com",
 				want:   "https://app.example.com",
 			},
-			"a refused upload": {
+			{
+				name: "a refused upload",
 				ask: func(h ...string) *httptest.ResponseRecorder {
 					return s.ask("PUT", s.public("b"),
 						nil, h...)
@@ -230,24 +249,24 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 				origin: "https://app.example.com",
 				want:   "https://app.example.com",
 			},
-			"an upload from another origin": {
+			{
+				name: "an upload from another origin",
 				ask: func(h ...string) *httptest.ResponseRecorder {
 					return s.use(s.upload("b"), "x",
 						h...)
 				},
 				origin: "https://evil.example.org",
-				want:   "",
 			},
 		}
-		for name, tt := range tests {
+		for _, tt := range tests {
 			w := tt.ask("Origin", tt.origin)
 			if rules == nil {
-				require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), name)
-				require.Empty(t, w.Header().Get("Vary"), name)
+				require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), tt.name)
+				require.Empty(t, w.Header().Get("Vary"), tt.name)
 				continue
 			}
-			require.Equal(t, tt.want, w.Header().Get("Access-Control-Allow-Origin"), name)
-			require.Equal(t, "Origin", w.Header().Get("Vary"), name)
+			require.Equal(t, tt.want, w.Header().Get("Access-Control-Allow-Origin"), tt.name)
+			require.Equal(t, "Origin", w.Header().Get("Vary"), tt.name)
 		}
 	}
 

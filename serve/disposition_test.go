@@ -55,13 +55,17 @@ func TestDownloadName(t *testing.T) {
 // If another program has stored hostile attributes, they add no headers to the response.
 func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
-	b := bodied(storage.Attrs{Size: 4, ETag: hostile, Properties: storage.Properties{
-		ContentType:        hostile,
-		ContentEncoding:    hostile,
-		ContentDisposition: hostile,
-		ContentLanguage:    hostile,
-		CacheControl:       hostile,
-	}}, func() io.Reader { return strings.NewReader("data") })
+	b := bodied(storage.Attrs{
+		Size: 4,
+		ETag: hostile,
+		Properties: storage.Properties{
+			ContentType:        hostile,
+			ContentEncoding:    hostile,
+			ContentDisposition: hostile,
+			ContentLanguage:    hostile,
+			CacheControl:       hostile,
+		},
+	}, func() io.Reader { return strings.NewReader("data") })
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, b, "key")
 	}

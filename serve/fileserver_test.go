@@ -295,19 +295,23 @@ func TestFileServerListing(t *testing.T) {
 		plant(tree...)
 		plant(foldermarker.Of(tree...)...)
 
-		for path, links := range map[string][]string{
-			"/":       {"a/", "empty/"},
-			"/a/":     {"b.txt", "b/"},
-			"/a/b/":   {"c.txt"},
-			"/empty/": nil,
-		} {
+		tests := []struct {
+			path  string
+			links []string
+		}{
+			{path: "/", links: []string{"a/", "empty/"}},
+			{path: "/a/", links: []string{"b.txt", "b/"}},
+			{path: "/a/b/", links: []string{"c.txt"}},
+			{path: "/empty/"},
+		}
+		for _, tt := range tests {
 			w := httptest.NewRecorder()
 			serve.FileServer(marked,
-				serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-			require.Equal(t, http.StatusOK, w.Code, path)
-			require.Equal(t, len(links), strings.Count(w.Body.String(), "<a"), path)
-			for _, link := range links {
-				require.Contains(t, w.Body.String(), `<a href="`+link+`">`, path)
+				serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+			require.Equal(t, http.StatusOK, w.Code, tt.path)
+			require.Equal(t, len(tt.links), strings.Count(w.Body.String(), "<a"), tt.path)
+			for _, link := range tt.links {
+				require.Contains(t, w.Body.String(), `<a href="`+link+`">`, tt.path)
 			}
 		}
 
@@ -362,21 +366,22 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	b := memstore.New()
 	pagesOf(t, b)
 	h := http.StripPrefix("/static", serve.FileServer(b))
-	tests := map[string]struct {
+	tests := []struct {
+		path   string
 		status int
 		to     string
 	}{
-		"/static/about.txt":      {status: http.StatusOK},
-		"/static/":               {status: http.StatusOK},
-		"/static":                {status: http.StatusOK},
-		"/static/dir":            {http.StatusMovedPermanently, "dir/"},
-		"/static/dir/index.html": {http.StatusMovedPermanently, "./"},
-		"/static/missing":        {status: http.StatusNotFound},
+		{path: "/static/about.txt", status: http.StatusOK},
+		{path: "/static/", status: http.StatusOK},
+		{path: "/static", status: http.StatusOK},
+		{path: "/static/dir", status: http.StatusMovedPermanently, to: "dir/"},
+		{path: "/static/dir/index.html", status: http.StatusMovedPermanently, to: "./"},
+		{path: "/static/missing", status: http.StatusNotFound},
 	}
-	for path, tt := range tests {
-		t.Run(path, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.path, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
 			require.Equal(t, tt.status, w.Code)
 			require.Equal(t, tt.to, w.Header().Get("Location"))
 		})
@@ -389,16 +394,17 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
 		_, _ = b.Upload(t.Context(), key, strings.NewReader("x"))
 	}
-	for path, target := range map[string]string{
-		"/javascript:alert(1)": "javascript%3Aalert%281%29/",
-		"//evil.example":       "evil.example/",
-		"/%2Fevil.example":     "evil.example/",
-	} {
-		r := httptest.NewRequest(http.MethodGet, "http://host"+path, nil)
+	tests := []struct{ path, target string }{
+		{path: "/javascript:alert(1)", target: "javascript%3Aalert%281%29/"},
+		{path: "//evil.example", target: "evil.example/"},
+		{path: "/%2Fevil.example", target: "evil.example/"},
+	}
+	for _, tt := range tests {
+		r := httptest.NewRequest(http.MethodGet, "http://host"+tt.path, nil)
 		w := httptest.NewRecorder()
 		serve.FileServer(b).ServeHTTP(w, r)
-		require.Equal(t, http.StatusMovedPermanently, w.Code, path)
-		require.Equal(t, target, w.Header().Get("Location"))
+		require.Equal(t, http.StatusMovedPermanently, w.Code, tt.path)
+		require.Equal(t, tt.target, w.Header().Get("Location"))
 	}
 }
 
@@ -420,17 +426,18 @@ func TestFileServerErrorHandler(t *testing.T) {
 // If a store fails while FileServer looks for an object, an index or a folder, the status is 503 instead of
 // 404.
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		path    string
 		listing bool
 	}{
-		"looking for an index":        {path: "/x"},
-		"looking for what lies below": {path: "/x", listing: true},
-		"looking for an object":       {path: "/x/"},
-		"listing":                     {path: "/x/", listing: true},
+		{name: "looking for an index", path: "/x"},
+		{name: "looking for what lies below", path: "/x", listing: true},
+		{name: "looking for an object", path: "/x/"},
+		{name: "listing", path: "/x/", listing: true},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			// All calls but the first one fail.
 			calls := 0
 			failing := func(d driver.Driver) driver.Driver {

@@ -35,7 +35,7 @@ func fieldsOf(f *storage.SignedForm, file string) []field {
 	for name, value := range f.Fields {
 		all = append(all, field{name: name, value: value})
 	}
-	return append(all, field{"file", file, "photo.png"})
+	return append(all, field{name: "file", value: file, filename: "photo.png"})
 }
 
 // encode returns what a browser makes of fields.
@@ -93,18 +93,19 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 func TestFormEnforcesBounds(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 2, 5)
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		file   string
 		status int
 		code   string
 	}{
-		"too short":     {file: "x", status: 400, code: "EntityTooSmall"},
-		"nothing":       {file: "", status: 400, code: "EntityTooSmall"},
-		"too long":      {file: "longer", status: 413, code: "EntityTooLarge"},
-		"much too long": {file: strings.Repeat("x", 1<<20), status: 413, code: "EntityTooLarge"},
+		{name: "too short", file: "x", status: 400, code: "EntityTooSmall"},
+		{name: "nothing", status: 400, code: "EntityTooSmall"},
+		{name: "too long", file: "longer", status: 413, code: "EntityTooLarge"},
+		{name: "much too long", file: strings.Repeat("x", 1<<20), status: 413, code: "EntityTooLarge"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.refused(s.post(f, fieldsOf(f, tt.file)), tt.status, tt.code)
 			s.empty()
 		})
@@ -142,105 +143,129 @@ func TestFormRefused(t *testing.T) {
 	}
 	first := func(extra ...field) []field { return append(extra, fieldsOf(f, "x")...) }
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		fields []field
 		status int
 		code   string
 	}{
-		"with another type": {
+		{
+			name:   "with another type",
 			fields: withField("content-type", "text/html"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"with another key": {
+		{
+			name:   "with another key",
 			fields: withField("key", "b"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"with wider bounds": {
+		{
+			name:   "with wider bounds",
 			fields: withField("ob-size", "0-1000"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"with a later end": {
+		{
+			name:   "with a later end",
 			fields: withField("ob-expires", "2000000000"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"with another signature": {
+		{
+			name:   "with another signature",
 			fields: withField("ob-signature", "x"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"with a field more": {
+		{
+			name:   "with a field more",
 			fields: withField("cache-control", "no-store"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"without a type": {
+		{
+			name:   "without a type",
 			fields: withoutField("content-type"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"without a signature": {
+		{
+			name:   "without a signature",
 			fields: withoutField("ob-signature"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"without bounds": {
+		{
+			name:   "without bounds",
 			fields: withoutField("ob-size"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"without a key": {fields: withoutField("key"), status: 403, code: "SignatureDoesNotMatch"},
-		"without fields": {
+		{
+			name:   "without a key",
+			fields: withoutField("key"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
+		},
+		{
+			name:   "without fields",
 			fields: []field{{"file", "x", "photo.png"}},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"with the file first": {
+		{
+			name:   "with the file first",
 			fields: append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"without a file": {
+		{
+			name:   "without a file",
 			fields: fieldsOf(f, "x")[:len(f.Fields)],
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
-		"with a field twice": {
+		{
+			name:   "with a field twice",
 			fields: first(field{name: "key", value: "a"}),
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
-		"with one in another case": {
+		{
+			name:   "with one in another case",
 			fields: first(field{name: "KEY", value: "b"}),
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
-		"with a nameless field": {
+		{
+			name:   "with a nameless field",
 			fields: first(field{name: "", value: "x"}),
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
-		"with a long field": {
+		{
+			name:   "with a long field",
 			fields: first(field{name: "x", value: strings.Repeat("x", 21<<10)}),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
-		"with many fields": {
+		{
+			name:   "with many fields",
 			fields: first(newFields(10_000)...),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
-		"with a long header": {
+		{
+			name:   "with a long header",
 			fields: first(field{"x", "", strings.Repeat("n", 1<<20)}),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s.refused(s.post(f, tt.fields), tt.status, tt.code)
 			s.empty()
 		})
@@ -284,15 +309,16 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 		s.empty()
 	}
 
-	for name, contentType := range map[string]string{
-		"no form":          "application/json",
-		"no type":          "",
-		"no boundary":      "multipart/form-data",
-		"another boundary": "multipart/form-data; boundary=x",
-		"a plain form":     "application/x-www-form-urlencoded",
-	} {
-		w := s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
-		require.Equal(t, 400, w.Code, name)
+	tests := []struct{ name, contentType string }{
+		{name: "no form", contentType: "application/json"},
+		{name: "no type"},
+		{name: "no boundary", contentType: "multipart/form-data"},
+		{name: "another boundary", contentType: "multipart/form-data; boundary=x"},
+		{name: "a plain form", contentType: "application/x-www-form-urlencoded"},
+	}
+	for _, tt := range tests {
+		w := s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", tt.contentType)
+		require.Equal(t, 400, w.Code, tt.name)
 		s.empty()
 	}
 }
@@ -302,7 +328,13 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	fields := fieldsOf(f, "x")
-	for _, name := range []string{"../../etc/passwd", "a\r\nSet-Cookie: x=y", "\"; name=\"key", "", strings.Repeat("n", 5000)} {
+	for _, name := range []string{
+		"../../etc/passwd",
+		"a\r\nSet-Cookie: x=y",
+		"\"; name=\"key",
+		"",
+		strings.Repeat("n", 5000),
+	} {
 		fields[len(fields)-1].filename = name
 		w := s.post(f, fields)
 		require.Equal(t, 204, w.Code, "%q: %s", name, w.Body.String())

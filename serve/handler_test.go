@@ -28,48 +28,65 @@ func TestHandlerSignedDownload(t *testing.T) {
 		storage.WithCacheControl("max-age=60"))
 	u := s.download("a b+c/100%.png")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		method string
 		header []string
 		status int
 		body   string
 	}{
-		"whole": {method: "GET", status: 200, body: "0123456789"},
-		"head":  {method: "HEAD", status: 200},
-		"a range": {
+		{name: "whole", method: "GET", status: 200, body: "0123456789"},
+		{name: "head", method: "HEAD", status: 200},
+		{
+			name:   "a range",
 			method: "GET",
 			header: []string{"Range", "bytes=2-4"},
 			status: 206,
 			body:   "234",
 		},
-		"a suffix": {method: "GET", header: []string{"Range", "bytes=-2"}, status: 206, body: "89"},
-		"of the same": {
+		{
+			name:   "a suffix",
+			method: "GET",
+			header: []string{"Range", "bytes=-2"},
+			status: 206,
+			body:   "89",
+		},
+		{
+			name:   "of the same",
 			method: "GET",
 			header: []string{"Range", "bytes=2-4", "If-Range", attrs.ETag},
 			status: 206,
 			body:   "234",
 		},
-		"of another": {
+		{
+			name:   "of another",
 			method: "GET",
 			header: []string{"Range", "bytes=2-4", "If-Range", `"other"`},
 			status: 200,
 			body:   "0123456789",
 		},
-		"known already": {method: "GET", header: []string{"If-None-Match", attrs.ETag}, status: 304},
-		"not known": {
+		{
+			name:   "known already",
+			method: "GET",
+			header: []string{"If-None-Match", attrs.ETag},
+			status: 304,
+		},
+		{
+			name:   "not known",
 			method: "GET",
 			header: []string{"If-None-Match", `"other"`},
 			status: 200,
 			body:   "0123456789",
 		},
-		"not changed since": {
+		{
+			name:   "not changed since",
 			method: "GET",
 			header: []string{"If-Modified-Since", s.now.Format(http.TimeFormat)},
 			status: 304,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := s.ask(tt.method, u.URL, nil, tt.header...)
 			require.Equal(t, tt.status, w.Code, w.Body.String())
 			require.Equal(t, tt.body, w.Body.String())
@@ -117,67 +134,72 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	expired := s.download("secret-key", storage.WithTTL(time.Second)).URL
 	s.now = s.now.Add(time.Minute)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name                  string
 		method, address, code string
 	}{
-		"an object": {
+		{name: "an object", method: "GET", address: s.public("secret-key"), code: "AccessDenied"},
+		{name: "its head", method: "HEAD", address: s.public("secret-key")},
+		{name: "a missing object", method: "GET", address: s.public("missing"), code: "AccessDenied"},
+		{name: "the bucket", method: "GET", address: siteBase + "/", code: "AccessDenied"},
+		{name: "the bucket without a slash", method: "GET", address: siteBase, code: "AccessDenied"},
+		{
+			name:    "a key that cannot be",
 			method:  "GET",
-			address: s.public("secret-key"),
+			address: siteBase + "/a%00b",
 			code:    "AccessDenied",
 		},
-		"its head":                   {method: "HEAD", address: s.public("secret-key"), code: ""},
-		"a missing object":           {method: "GET", address: s.public("missing"), code: "AccessDenied"},
-		"the bucket":                 {method: "GET", address: siteBase + "/", code: "AccessDenied"},
-		"the bucket without a slash": {method: "GET", address: siteBase, code: "AccessDenied"},
-		"a key that cannot be":       {method: "GET", address: siteBase + "/a%00b", code: "AccessDenied"},
-		"a way outside":              {method: "GET", address: siteBase + "/../x", code: "AccessDenied"},
-		"an upload": {
-			method:  "PUT",
-			address: s.public("new"),
-			code:    "SignatureDoesNotMatch",
-		},
-		"an upload to the bucket": {method: "PUT", address: siteBase + "/", code: "AccessDenied"},
-		"another method":          {method: "PUT", address: signedURL, code: "SignatureDoesNotMatch"},
-		"another key": {
+		{name: "a way outside", method: "GET", address: siteBase + "/../x", code: "AccessDenied"},
+		{name: "an upload", method: "PUT", address: s.public("new"), code: "SignatureDoesNotMatch"},
+		{name: "an upload to the bucket", method: "PUT", address: siteBase + "/", code: "AccessDenied"},
+		{name: "another method", method: "PUT", address: signedURL, code: "SignatureDoesNotMatch"},
+		{
+			name:    "another key",
 			method:  "GET",
 			address: strings.Replace(signedURL, "secret-key", "secret-kez", 1),
 			code:    "SignatureDoesNotMatch",
 		},
-		"a key that was escaped twice": {
+		{
+			name:    "a key that was escaped twice",
 			method:  "GET",
 			address: strings.Replace(signedURL, "secret-key", "secret%252Dkey", 1),
 			code:    "SignatureDoesNotMatch",
 		},
-		"a truncated signature": {
+		{
+			name:    "a truncated signature",
 			method:  "GET",
 			address: signedURL[:len(signedURL)-3],
 			code:    "SignatureDoesNotMatch",
 		},
-		"a doubled query": {
+		{
+			name:    "a doubled query",
 			method:  "GET",
 			address: signedURL + "&" + signedURL[strings.IndexByte(signedURL, '?')+1:],
 			code:    "SignatureDoesNotMatch",
 		},
-		"an upper-cased query": {
+		{
+			name:   "an upper-cased query",
 			method: "GET",
 			address: signedURL[:strings.IndexByte(signedURL,
 				'?')] + strings.ToUpper(signedURL[strings.IndexByte(signedURL, '?'):]),
 			code: "AccessDenied",
 		},
-		"an expired address": {method: "GET", address: expired, code: "RequestExpired"},
-		"an expired and altered one": {
+		{name: "an expired address", method: "GET", address: expired, code: "RequestExpired"},
+		{
+			name:    "an expired and altered one",
 			method:  "GET",
 			address: expired + "x",
 			code:    "SignatureDoesNotMatch",
 		},
-		"the address of another bucket": {
+		{
+			name:    "the address of another bucket",
 			method:  "GET",
 			address: newOtherBucket(t, s),
 			code:    "SignatureDoesNotMatch",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := s.ask(tt.method, tt.address, strings.NewReader("evil"))
 			require.Equal(t, http.StatusForbidden, w.Code)
 			if tt.method == "HEAD" {
@@ -236,10 +258,8 @@ func TestHandlerPublicObjects(t *testing.T) {
 // If a private object replaces a public one after the handler has checked it, and before the download, the handler
 // refuses the request.
 func TestHandlerPublicObjectIsChecked(t *testing.T) {
-	replace := func() {}
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(
-		d driver.Driver,
-	) driver.Driver {
+	replace := func() {} // runs before each download
+	replacing := func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d,
 			func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Get" {
@@ -247,12 +267,13 @@ func TestHandlerPublicObjectIsChecked(t *testing.T) {
 				}
 				return next(ctx)
 			})
-	}))
+	}
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(replacing))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	s.put("a", "public", storage.WithPublicRead())
 
 	replace = func() {
-		replace = func() {}
+		replace = func() {} // only once
 		s.put("a", "private")
 	}
 	s.refused(s.ask("GET", siteBase+"/a", nil), 403, "AccessDenied")
@@ -287,18 +308,25 @@ func TestHandlerMounts(t *testing.T) {
 		return mux
 	}
 
-	for name, handler := range map[string]http.Handler{
-		"bare":                             s.handler,
-		"in a mux":                         wrap("/files/", s.handler),
-		"in a mux, by method":              wrap("GET /files/{rest...}", s.handler),
-		"under StripPrefix":                wrap("/files/", http.StripPrefix("/files", s.handler)),
-		"under StripPrefix, slash and all": wrap("/files/", http.StripPrefix("/files/", s.handler)),
-	} {
+	tests := []struct {
+		name    string
+		handler http.Handler
+	}{
+		{name: "bare", handler: s.handler},
+		{name: "in a mux", handler: wrap("/files/", s.handler)},
+		{name: "in a mux, by method", handler: wrap("GET /files/{rest...}", s.handler)},
+		{name: "under StripPrefix", handler: wrap("/files/", http.StripPrefix("/files", s.handler))},
+		{
+			name:    "under StripPrefix, slash and all",
+			handler: wrap("/files/", http.StripPrefix("/files/", s.handler)),
+		},
+	}
+	for _, tt := range tests {
 		for _, key := range []string{"a", "files/a", "files", "a b/\u00e9+%2F?#"} {
 			s.put(key, "text of "+key)
 			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequest("GET", s.download(key).URL, nil))
-			require.Equal(t, "text of "+key, w.Body.String(), "%s: %q", name, key)
+			tt.handler.ServeHTTP(w, httptest.NewRequest("GET", s.download(key).URL, nil))
+			require.Equal(t, "text of "+key, w.Body.String(), "%s: %q", tt.name, key)
 		}
 	}
 
@@ -326,17 +354,22 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 		s.put(key, "text of "+key)
 	}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		to      string // the proxy's result for /files/
 		handler http.Handler
 	}{
-		"to the root":                        {"/", s.handler},
-		"to another path, under StripPrefix": {"/internal/", http.StripPrefix("/internal", s.handler)},
+		{name: "to the root", to: "/", handler: s.handler},
+		{
+			name:    "to another path, under StripPrefix",
+			to:      "/internal/",
+			handler: http.StripPrefix("/internal", s.handler),
+		},
 	}
-	for name, tt := range tests {
+	for _, tt := range tests {
 		proxied := func(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
-			r := httptest.NewRequest(method,
-				strings.Replace(address, siteBase+"/", "http://inner"+tt.to, 1), body)
+			target := strings.Replace(address, siteBase+"/", "http://inner"+tt.to, 1)
+			r := httptest.NewRequest(method, target, body)
 			for i := 0; i < len(header); i += 2 {
 				r.Header.Set(header[i], header[i+1])
 			}
@@ -346,20 +379,20 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 		}
 		for _, key := range keys {
 			require.Equal(t, "text of "+key, proxied("GET", s.download(key).URL, nil).Body.String(),
-				"%s: %q signed", name, key)
+				"%s: %q signed", tt.name, key)
 			require.Equal(t, "text of "+key, proxied("GET", s.public(key), nil).Body.String(),
-				"%s: %q public", name, key)
+				"%s: %q public", tt.name, key)
 		}
 
 		u := s.upload("files/new", storage.WithContentType("text/plain"))
 		require.Equal(t, 200,
-			proxied("PUT", u.URL, strings.NewReader(name), "Content-Type", "text/plain").Code)
-		s.requireContent("files/new", name)
+			proxied("PUT", u.URL, strings.NewReader(tt.name), "Content-Type", "text/plain").Code)
+		s.requireContent("files/new", tt.name)
 
 		f := s.form("files/form", 0, 100)
-		contentType, body := encode(t, fieldsOf(f, name))
+		contentType, body := encode(t, fieldsOf(f, tt.name))
 		require.Equal(t, 204, proxied("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType).Code)
-		s.requireContent("files/form", name)
+		s.requireContent("files/form", tt.name)
 	}
 }
 
@@ -376,16 +409,23 @@ func TestHandlerBaseIsHost(t *testing.T) {
 // The handler refuses each request if the bucket signs no URLs for it, or is narrowed or embedded in another type.
 func TestHandlerRefusesOtherStores(t *testing.T) {
 	parent := memstore.New(storage.WithSigningBaseURL(siteBase))
-	for name, b := range map[string]storage.Bucket{
-		"no base address": memstore.New(),
-		"a prefix":        storage.Prefixed(parent, "p/"),
-		"a reference":     storage.Ref[storage.Downloader](parent).(storage.Bucket),
-		"the user's own":  struct{ storage.Bucket }{parent},
-		"another store": engine.New(elsewhere{memstore.NewDriver(memstore.Config{})},
-			storage.WithSigningBaseURL(siteBase)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
+	tests := []struct {
+		name string
+		b    storage.Bucket
+	}{
+		{name: "no base address", b: memstore.New()},
+		{name: "a prefix", b: storage.Prefixed(parent, "p/")},
+		{name: "a reference", b: storage.Ref[storage.Downloader](parent).(storage.Bucket)},
+		{name: "the user's own", b: struct{ storage.Bucket }{parent}},
+		{
+			name: "another store",
+			b: engine.New(elsewhere{memstore.NewDriver(memstore.Config{})},
+				storage.WithSigningBaseURL(siteBase)),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &site{T: t, bucket: tt.b, handler: serve.NewHandler(tt.b)}
 			w := s.ask("GET", siteBase+"/a", nil)
 			s.refused(w, 501, "NotImplemented")
 			require.Contains(t, w.Body.String(), "narrowed or embedded in another type")
@@ -397,6 +437,7 @@ func TestHandlerRefusesOtherStores(t *testing.T) {
 // elsewhere is a driver whose store serves signed addresses itself.
 type elsewhere struct{ driver.Driver }
 
+// Describe returns a description without the origin that a local store has for signed addresses.
 func (e elsewhere) Describe() driver.Description {
 	d := e.Driver.Describe()
 	d.Origin = nil

@@ -74,90 +74,90 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	upload := line(t, s.upload("a", storage.WithSize(4)))
 	free := line(t, s.upload("a"))
 
-	tests := map[string]struct {
+	tests := []struct {
+		name    string
 		request string
 		hold    bool
 		status  int
 	}{
-		"a negative length": {
-			request: upload + "Content-Length: -4\r\n\r\n1234",
-			hold:    false,
-			status:  400,
-		},
-		"a length that is none": {
+		{name: "a negative length", request: upload + "Content-Length: -4\r\n\r\n1234", status: 400},
+		{
+			name:    "a length that is none",
 			request: upload + "Content-Length: four\r\n\r\n1234",
-			hold:    false,
 			status:  400,
 		},
-		"two lengths": {
+		{
+			name:    "two lengths",
 			request: upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345",
-			hold:    false,
 			status:  400,
 		},
-		"no length": {request: upload + "\r\n1234", hold: true, status: 400},
-		"a length that is too large": {
+		{name: "no length", request: upload + "\r\n1234", hold: true, status: 400},
+		{
+			name:    "a length that is too large",
 			request: upload + "Content-Length: 5\r\n\r\n12345",
 			hold:    true,
 			status:  413,
 		},
-		"a length that is not reached": {
+		{
+			name:    "a length that is not reached",
 			request: upload + "Content-Length: 4\r\n\r\n12",
-			hold:    false,
 			status:  400,
 		},
-		"a slow body": {
-			request: upload + "Content-Length: 4\r\n\r\n12",
-			hold:    true,
-			status:  408,
-		},
-		"a slow body of any length": {
+		{name: "a slow body", request: upload + "Content-Length: 4\r\n\r\n12", hold: true, status: 408},
+		{
+			name:    "a slow body of any length",
 			request: free + "Content-Length: 9\r\n\r\n12",
 			hold:    true,
 			status:  408,
 		},
-		"chunks": {
+		{
+			name:    "chunks",
 			request: free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
 			hold:    true,
 			status:  411,
 		},
-		"chunks past the bound": {
+		{
+			name:    "chunks past the bound",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
 			hold:    true,
 			status:  411,
 		},
-		"endless chunks": {
+		{
+			name:    "endless chunks",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n",
 			hold:    true,
 			status:  411,
 		},
-		"chunks that end early": {
+		{
+			name:    "chunks that end early",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
 			hold:    true,
 			status:  411,
 		},
-		"chunks that break off": {
+		{
+			name:    "chunks that break off",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12",
-			hold:    false,
 			status:  411,
 		},
-		"chunks that are none": {
+		{
+			name:    "chunks that are none",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n",
-			hold:    false,
 			status:  411,
 		},
-		"a chunk of a negative length": {
+		{
+			name:    "a chunk of a negative length",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n",
-			hold:    false,
 			status:  411,
 		},
-		"an expectation that is refused": {
+		{
+			name:    "an expectation that is refused",
 			request: upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
 			hold:    true,
 			status:  413,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			target := server
 			if tt.status == http.StatusRequestTimeout {
 				target = strict
@@ -178,14 +178,15 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	const size = 12 << 20
 	s := newSite(t)
 	server := s.start(patient)
-	for name, head := range map[string]string{
-		"longer than was signed": line(t, s.upload("a", storage.WithSize(4))),
-		"not signed":             "PUT /files/a HTTP/1.1\r\nHost: x\r\n",
-		"a form":                 "POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct{ name, head string }{
+		{name: "longer than was signed", head: line(t, s.upload("a", storage.WithSize(4)))},
+		{name: "not signed", head: "PUT /files/a HTTP/1.1\r\nHost: x\r\n"},
+		{name: "a form", head: "POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			body := strings.Repeat("x", size)
-			answer := raw(t, server, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, size, body), true)
+			answer := raw(t, server, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tt.head, size, body), true)
 			require.GreaterOrEqual(t, answer.StatusCode, 400)
 			s.empty()
 		})
@@ -201,16 +202,17 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	contentType, body := encode(t, fieldsOf(f, "the content"))
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))
 
-	for name, upTo := range map[string]string{
-		"before the first boundary":  "",
-		"in the first boundary":      "--",
-		"in a line of a part's head": "Content-Disposition: form-d",
-		"after a part's head":        "\r\n\r\n",
-		"in the file":                "the cont",
-	} {
-		t.Run(name, func(t *testing.T) {
-			end := strings.Index(string(body), upTo) + len(upTo)
-			require.GreaterOrEqual(t, end, len(upTo))
+	tests := []struct{ name, upTo string }{
+		{name: "before the first boundary"},
+		{name: "in the first boundary", upTo: "--"},
+		{name: "in a line of a part's head", upTo: "Content-Disposition: form-d"},
+		{name: "after a part's head", upTo: "\r\n\r\n"},
+		{name: "in the file", upTo: "the cont"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			end := strings.Index(string(body), tt.upTo) + len(tt.upTo)
+			require.GreaterOrEqual(t, end, len(tt.upTo))
 			for _, row := range []struct {
 				to   *httptest.Server
 				hold bool

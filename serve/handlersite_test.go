@@ -27,7 +27,7 @@ type site struct {
 	handler http.Handler
 }
 
-// newSite returns a bucket with its handler.
+// newSite returns a bucket in memory, with versions, and its handler. Its clock stands at s.now.
 func newSite(t *testing.T, opts ...serve.Option) *site {
 	t.Helper()
 	s := &site{T: t, now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
@@ -36,7 +36,8 @@ func newSite(t *testing.T, opts ...serve.Option) *site {
 	s.update(s.service.CreateBucket(t.Context(), "bucket"))
 	b, err := s.service.Bucket("bucket")
 	require.NoError(t, err)
-	s.bucket, s.handler = b, serve.NewHandler(b, opts...)
+	s.bucket = b
+	s.handler = serve.NewHandler(b, opts...)
 	return s
 }
 

@@ -17,20 +17,22 @@ func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 		old := put(t, b, "key", "before")
 		current := put(t, b, "key", "0123456789")
 		asked.take()
-		for name, option := range map[string]storage.DownloadOption{
-			"IfRevision of the current one":    storage.IfRevision(current.Revision),
-			"IfRevision of another":            storage.IfRevision(old.Revision),
-			"IfRevisionNot of the current one": storage.IfRevisionNot(current.Revision),
-			"IfRevisionNot of another":         storage.IfRevisionNot(old.Revision),
-		} {
+		tests := []struct {
+			name   string
+			option storage.DownloadOption
+		}{
+			{name: "IfRevision of the current one", option: storage.IfRevision(current.Revision)},
+			{name: "IfRevision of another", option: storage.IfRevision(old.Revision)},
+			{name: "IfRevisionNot of the current one", option: storage.IfRevisionNot(current.Revision)},
+			{name: "IfRevisionNot of another", option: storage.IfRevisionNot(old.Revision)},
+		}
+		for _, tt := range tests {
 			for _, span := range []string{"", "bytes=5-6", "bytes=5-6,0-1"} {
-				t.Run(name+" "+span, func(t *testing.T) {
+				t.Run(tt.name+" "+span, func(t *testing.T) {
 					var failure error
 					opts := []serve.Option{
-						serve.WithDownloadOptions(option),
-						serve.WithErrorHandler(func(
-							w http.ResponseWriter, _ *http.Request, status int, err error,
-						) {
+						serve.WithDownloadOptions(tt.option),
+						serve.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, status int, err error) {
 							failure = err
 							w.WriteHeader(status)
 						}),

@@ -115,6 +115,7 @@ func fill(t *testing.T, b storage.Bucket) {
 // the object. TestObjectPreconditionFails says why ours does not.
 type unpresented struct{ http.ResponseWriter }
 
+// WriteHeader removes the headers of the object from a response with status 412.
 func (w unpresented) WriteHeader(status int) {
 	if status == http.StatusPreconditionFailed {
 		for _, name := range presentation {
@@ -126,16 +127,17 @@ func (w unpresented) WriteHeader(status int) {
 
 // serveContent is the reference for serve.Object.
 func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, data []byte) {
-	for name, value := range map[string]string{
-		"Content-Type":        attrs.ContentType,
-		"Content-Encoding":    attrs.ContentEncoding,
-		"Content-Language":    attrs.ContentLanguage,
-		"Content-Disposition": attrs.ContentDisposition,
-		"Cache-Control":       attrs.CacheControl,
-		"Etag":                attrs.ETag,
-	} {
-		if value != "" {
-			w.Header().Set(name, value)
+	tests := []struct{ name, value string }{
+		{name: "Content-Type", value: attrs.ContentType},
+		{name: "Content-Encoding", value: attrs.ContentEncoding},
+		{name: "Content-Language", value: attrs.ContentLanguage},
+		{name: "Content-Disposition", value: attrs.ContentDisposition},
+		{name: "Cache-Control", value: attrs.CacheControl},
+		{name: "Etag", value: attrs.ETag},
+	}
+	for _, tt := range tests {
+		if tt.value != "" {
+			w.Header().Set(tt.name, tt.value)
 		}
 	}
 	http.ServeContent(unpresented{w}, r, attrs.Key, attrs.Modified, bytes.NewReader(data))

@@ -83,16 +83,19 @@ func TestServerOpenFails(t *testing.T) {
 // Close closes the bucket once.
 func TestServerClosesBucketOnce(t *testing.T) {
 	closes := 0
-	countCloses := func(d driver.Driver) driver.Driver { return closing{d, &closes} }
+	countCloses := func(d driver.Driver) driver.Driver {
+		return closing{Driver: d, n: &closes}
+	}
 	server := startServer(t, driver.WithLayer(countCloses))
-	var all sync.WaitGroup
+
+	var wg sync.WaitGroup
 	for range 3 {
-		all.Go(func() {
+		wg.Go(func() {
 			server.Close()
 			require.Equal(t, 1, closes)
 		})
 	}
-	all.Wait()
+	wg.Wait()
 	require.False(t, isListening(server))
 }
 

@@ -23,11 +23,21 @@ import (
 // A PUT at a signed URL stores the object with the signed attributes.
 func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
-	u := s.upload("a b/c", storage.WithContentType("image/png"), storage.WithCacheControl("no-store"), storage.WithStorageClass("COLD"),
-		storage.WithContentDisposition("inline"), storage.WithContentEncoding("gzip"), storage.WithContentLanguage("fr"),
-		storage.WithMetadata(map[string]string{"name": "caf\u00e9 & co", "k_1": "v"}), storage.WithCRC32C(0xE3069283), storage.WithSize(9))
+	const content = "123456789"
+	u := s.upload(
+		"a b/c",
+		storage.WithContentType("image/png"),
+		storage.WithCacheControl("no-store"),
+		storage.WithStorageClass("COLD"),
+		storage.WithContentDisposition("inline"),
+		storage.WithContentEncoding("gzip"),
+		storage.WithContentLanguage("fr"),
+		storage.WithMetadata(map[string]string{"name": "caf\u00e9 & co", "k_1": "v"}),
+		storage.WithCRC32C(0xE3069283), // of content
+		storage.WithSize(int64(len(content))),
+	)
 
-	w := s.use(u, "123456789", "X-Omnibucket-Meta-More", "of the client's own", "Expires", "never")
+	w := s.use(u, content, "X-Omnibucket-Meta-More", "of the client's own", "Expires", "never")
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Empty(t, w.Body.String())
 
@@ -43,7 +53,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 		StorageClass:       "COLD",
 		Metadata:           map[string]string{"name": "caf\u00e9 & co", "k_1": "v"},
 	}, attrs.Properties, "what was signed, and nothing that the client adds")
-	s.requireContent("a b/c", "123456789")
+	s.requireContent("a b/c", content)
 }
 
 // A signed upload with WithPublicRead makes a public object.
@@ -68,73 +78,83 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	expired := s.upload("a", storage.WithTTL(time.Second))
 	s.now = s.now.Add(time.Minute)
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		signed *storage.SignedURL
 		length int64
 		header []string
 		status int
 		code   string
 	}{
-		"too long":  {signed: sized, length: 5, status: 413, code: "EntityTooLarge"},
-		"enormous":  {signed: sized, length: 1 << 62, status: 413, code: "EntityTooLarge"},
-		"too short": {signed: sized, length: 3, status: 400, code: "EntityTooSmall"},
-		"another type": {
+		{name: "too long", signed: sized, length: 5, status: 413, code: "EntityTooLarge"},
+		{name: "enormous", signed: sized, length: 1 << 62, status: 413, code: "EntityTooLarge"},
+		{name: "too short", signed: sized, length: 3, status: 400, code: "EntityTooSmall"},
+		{
+			name:   "another type",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "text/html"},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"two types": {
+		{
+			name:   "two types",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "Content-Type", "text/html"},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"no type": {
+		{
+			name:   "no type",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Typ", "image/png"},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"expired": {
+		{
+			name:   "expired",
 			signed: expired,
 			length: 4,
 			header: []string{"Content-Type", "application/octet-stream"},
 			status: 403,
 			code:   "RequestExpired",
 		},
-		"a part of an object": {
+		{
+			name:   "a part of an object",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"},
 			status: 400,
 			code:   "InvalidRequest",
 		},
-		"a condition on an ETag": {
+		{
+			name:   "a condition on an ETag",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-Match", `"x"`},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a condition on another ETag": {
+		{
+			name:   "a condition on another ETag",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-None-Match", `"x"`},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a condition after an empty one": {
+		{
+			name:   "a condition after an empty one",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", `"x"`},
 			status: 501,
 			code:   "NotImplemented",
 		},
-		"a condition on a time": {
+		{
+			name:   "a condition on a time",
 			signed: signedURL,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"},
@@ -142,8 +162,8 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 			code:   "NotImplemented",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			if tt.header == nil {
 				tt.header = []string{"Content-Type", "image/png"}
 			}
@@ -169,42 +189,65 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 	sized := s.upload("a", storage.WithSize(4))
 	broken := errors.New("the connection broke")
 
-	tests := map[string]struct {
+	tests := []struct {
+		name   string
 		body   io.Reader
 		length int64
 		status int
 		code   string
 	}{
-		"longer":    {body: strings.NewReader("12345"), length: 5, status: 413, code: "EntityTooLarge"},
-		"shorter":   {body: strings.NewReader("123"), length: 3, status: 400, code: "EntityTooSmall"},
-		"in chunks": {body: strings.NewReader("1234"), length: -1, status: 411, code: "MissingContentLength"},
-		"shorter than its own length": {
+		{
+			name:   "longer",
+			body:   strings.NewReader("12345"),
+			length: 5,
+			status: 413,
+			code:   "EntityTooLarge",
+		},
+		{
+			name:   "shorter",
+			body:   strings.NewReader("123"),
+			length: 3,
+			status: 400,
+			code:   "EntityTooSmall",
+		},
+		{
+			name:   "in chunks",
+			body:   strings.NewReader("1234"),
+			length: -1,
+			status: 411,
+			code:   "MissingContentLength",
+		},
+		{
+			name:   "shorter than its own length",
 			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(io.ErrUnexpectedEOF)),
 			length: 4,
 			status: 400,
 			code:   "IncompleteBody",
 		},
-		"broken off": {
+		{
+			name:   "broken off",
 			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(broken)),
 			length: 4,
 			status: 400,
 			code:   "IncompleteBody",
 		},
-		"over the limit of the server": {
+		{
+			name:   "over the limit of the server",
 			body:   http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("1234")), 2),
 			length: 4,
 			status: 413,
 			code:   "EntityTooLarge",
 		},
-		"too slow for the server": {
+		{
+			name:   "too slow for the server",
 			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(os.ErrDeadlineExceeded)),
 			length: 4,
 			status: 408,
 			code:   "RequestTimeout",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), sized.Method, sized.URL, tt.body)
 			r.ContentLength = tt.length
 			r.Header = sized.Header
@@ -261,36 +304,36 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 
 // The handler passes the bytes of an upload on as they arrive.
 func TestSignedUploadIsStreamed(t *testing.T) {
-	const size = 64 << 20
-	var maximum int64
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(func(
-		d driver.Driver,
-	) driver.Driver {
-		return &drain{
-			Driver: d,
-			read:   &maximum,
-		}
-	}))
+	const (
+		size   = 64 << 20
+		maxGap = 2 << 20
+	)
+	var stored int64 // bytes that the store has read
+	drained := func(d driver.Driver) driver.Driver {
+		return &drain{Driver: d, read: &stored}
+	}
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(drained))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.upload("a", storage.WithSize(size))
-	var gap int64 // the most that was read from the client and not yet by the store
-	count := int64(0)
+
+	var gap int64  // the most that the handler has read and the store has not
+	var sent int64 // bytes that the handler has read
 	body := readFunc(func(p []byte) (int, error) {
-		if count == size {
+		if sent == size {
 			return 0, io.EOF
 		}
-		gap = max(gap, count-maximum)
-		n := int(min(int64(len(p)), size-count))
-		count += int64(n)
+		gap = max(gap, sent-stored)
+		n := int(min(int64(len(p)), size-sent))
+		sent += int64(n)
 		return n, nil
 	})
 	r := httptest.NewRequestWithContext(t.Context(), u.Method, u.URL, body)
 	r.ContentLength = size
-
 	r.Header = u.Header
+
 	require.Equal(t, 200, s.send(r).Code)
-	require.EqualValues(t, size, maximum)
-	require.Less(t, gap, int64(2<<20))
+	require.EqualValues(t, size, stored)
+	require.Less(t, gap, int64(maxGap))
 }
 
 type readFunc func(p []byte) (int, error)
@@ -303,6 +346,7 @@ type drain struct {
 	read *int64
 }
 
+// Put reads the body to its end and counts its bytes.
 func (d *drain) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	buffer := make([]byte, 32<<10)
 	for {

@@ -29,27 +29,31 @@ func newRefusing(err error) downloading {
 
 // Each error code has its HTTP status.
 func TestObjectErrorStatus(t *testing.T) {
-	for code, status := range map[storage.Code]int{
-		storage.ObjectNotFound:      http.StatusNotFound,
-		storage.InvalidArgument:     http.StatusBadRequest,
-		storage.PermissionDenied:    http.StatusForbidden,
-		storage.NotPublic:           http.StatusForbidden,
-		storage.Archived:            http.StatusForbidden,
-		storage.PreconditionFailed:  http.StatusPreconditionFailed,
-		storage.RangeNotSatisfiable: http.StatusRequestedRangeNotSatisfiable,
-		storage.RateLimited:         http.StatusTooManyRequests,
-		storage.Unavailable:         http.StatusServiceUnavailable,
-		storage.Changed:             http.StatusServiceUnavailable,
-		storage.Canceled:            http.StatusServiceUnavailable,
-		storage.DeadlineExceeded:    http.StatusGatewayTimeout,
-		storage.Unauthenticated:     http.StatusInternalServerError,
-		storage.BucketNotFound:      http.StatusInternalServerError,
-		storage.Unsupported:         http.StatusInternalServerError,
-		storage.Internal:            http.StatusInternalServerError,
-	} {
-		t.Run(string(code), func(t *testing.T) {
+	tests := []struct {
+		code   storage.Code
+		status int
+	}{
+		{code: storage.ObjectNotFound, status: http.StatusNotFound},
+		{code: storage.InvalidArgument, status: http.StatusBadRequest},
+		{code: storage.PermissionDenied, status: http.StatusForbidden},
+		{code: storage.NotPublic, status: http.StatusForbidden},
+		{code: storage.Archived, status: http.StatusForbidden},
+		{code: storage.PreconditionFailed, status: http.StatusPreconditionFailed},
+		{code: storage.RangeNotSatisfiable, status: http.StatusRequestedRangeNotSatisfiable},
+		{code: storage.RateLimited, status: http.StatusTooManyRequests},
+		{code: storage.Unavailable, status: http.StatusServiceUnavailable},
+		{code: storage.Changed, status: http.StatusServiceUnavailable},
+		{code: storage.Canceled, status: http.StatusServiceUnavailable},
+		{code: storage.DeadlineExceeded, status: http.StatusGatewayTimeout},
+		{code: storage.Unauthenticated, status: http.StatusInternalServerError},
+		{code: storage.BucketNotFound, status: http.StatusInternalServerError},
+		{code: storage.Unsupported, status: http.StatusInternalServerError},
+		{code: storage.Internal, status: http.StatusInternalServerError},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.code), func(t *testing.T) {
 			err := &storage.Error{
-				Code:   code,
+				Code:   tt.code,
 				Bucket: "secret-bucket",
 				Key:    "secret-key",
 				Hint:   "secret hint",
@@ -60,7 +64,7 @@ func TestObjectErrorStatus(t *testing.T) {
 				w.Header().Set("Content-Disposition", "attachment")
 				serve.Object(w, r, newRefusing(err), "key")
 			})
-			require.Equal(t, status, got.StatusCode)
+			require.Equal(t, tt.status, got.StatusCode)
 			require.Equal(t, "text/plain; charset=utf-8", got.Header.Get("Content-Type"))
 			require.Empty(t, got.Header.Get("Cache-Control"), "that was meant for the object")
 			require.Empty(t, got.Header.Get("Content-Disposition"), "that was meant for the object")
