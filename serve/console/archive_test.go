@@ -158,6 +158,7 @@ type watchedCore struct {
 	ended chan struct{}
 }
 
+// Download is that of the core, and watches its context.
 func (c watchedCore) Download(
 	ctx context.Context, key string, o *storage.DownloadOptions,
 ) (*storage.Reader, error) {
@@ -167,13 +168,15 @@ func (c watchedCore) Download(
 	return c.Core.Download(ctx, key, o)
 }
 
-// If the client leaves, the server stops to read from the store.
+// If the client disconnects, the server stops reading from the store.
 func TestArchiveStopsWithClient(t *testing.T) {
 	memory := memstore.New()
 	_, err := memory.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 16<<20)))
 	require.NoError(t, err)
 	ended := make(chan struct{})
-	watched, err := storage.Wrap(memory, func(c storage.Core) storage.Core { return watchedCore{c, ended} })
+	watched, err := storage.Wrap(memory, func(c storage.Core) storage.Core {
+		return watchedCore{Core: c, ended: ended}
+	})
 	require.NoError(t, err)
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, watched), console.Config{})
 	require.NoError(t, err)
@@ -181,10 +184,11 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	status, answer := f.post(t, "POST", "archive", map[string]any{"objects": []string{"large"}})
 	require.Equal(t, 200, status, answer)
 
+	// Begin to read the archive, then disconnect.
 	server := httptest.NewServer(page)
 	defer server.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	ctx, disconnect := context.WithCancel(t.Context())
+	defer disconnect()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/"+answer["download"].(string), nil)
 	require.NoError(t, err)
 	resp, err := http.DefaultClient.Do(r)
@@ -192,7 +196,7 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	defer resp.Body.Close()
 	_, err = io.ReadFull(resp.Body, make([]byte, 1000))
 	require.NoError(t, err)
+	disconnect()
 
-	cancel()
 	<-ended
 }

@@ -26,26 +26,30 @@ import (
 // browserSite serves the page of a bucket, with its objects at another origin, until the test ends.
 func browserSite(t *testing.T, name string, b storage.Bucket, write bool) string {
 	t.Helper()
+	// The page must know the URL of the server for the objects, and that server needs the page's handler. So it
+	// starts first, and gets the handler later.
 	var mu sync.Mutex
 	var content http.Handler
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	contentServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		handler := content
 		mu.Unlock()
 		handler.ServeHTTP(w, r)
 	}))
-	t.Cleanup(other.Close)
+	t.Cleanup(contentServer.Close)
+
 	page, err := console.New(
 		console.One(storage.BucketInfo{Name: name}, b),
-		console.Config{Write: write, ContentURL: other.URL},
+		console.Config{Write: write, ContentURL: contentServer.URL},
 	)
 	require.NoError(t, err)
 	mu.Lock()
 	content = page.Content()
 	mu.Unlock()
-	site := httptest.NewServer(page)
-	t.Cleanup(site.Close)
-	return site.URL + "/"
+
+	pageServer := httptest.NewServer(page)
+	t.Cleanup(pageServer.Close)
+	return pageServer.URL + "/"
 }
 
 // newSigningBucket serves signed links to a bucket, which open makes, until the test ends.
@@ -89,18 +93,25 @@ func TestBrowserActions(t *testing.T) {
 
 // The page shows a bucket correctly in a browser, whatever its features and contents are.
 func TestBrowserStates(t *testing.T) {
-	b := newSigningBucket(t, versioned)
-	putAll(t, b)
-	bucket, err := local.Open(t.TempDir(), local.Config{})
+	signing := newSigningBucket(t, versioned)
+	putAll(t, signing)
+	plain, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
-	putAll(t, bucket)
-	consoletest.Browse(t, "testdata/flow.mjs", "states", everything, browserSite(t, "photos", b,
-		true), map[string]any{
-		"empty":         browserSite(t, "empty", memstore.New(), true),
-		"readOnly":      browserSite(t, "photos", b, false),
-		"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),
-		"plain":         browserSite(t, "plain", bucket, true),
-	})
+	putAll(t, plain)
+
+	consoletest.Browse(
+		t,
+		"testdata/flow.mjs",
+		"states",
+		everything,
+		browserSite(t, "photos", signing, true),
+		map[string]any{
+			"empty":         browserSite(t, "empty", memstore.New(), true),
+			"readOnly":      browserSite(t, "photos", signing, false),
+			"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),
+			"plain":         browserSite(t, "plain", plain, true),
+		},
+	)
 }
 
 // The page shows keys that other programs have stored, and opens each object by its address, even if objects share
@@ -112,38 +123,47 @@ func TestBrowserAttacks(t *testing.T) {
 	require.NoError(t, err)
 	server := httptest.NewServer(page)
 	defer server.Close()
-	for name, url := range map[string]string{
-		"another origin":    browserSite(t, "photos", b, true),
-		"the page's origin": server.URL + "/",
-	} {
-		t.Run(name, func(t *testing.T) {
-			consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, url, nil)
+	tests := []struct{ name, url string }{
+		{name: "another origin", url: browserSite(t, "photos", b, true)},
+		{name: "the page's origin", url: server.URL + "/"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, tt.url, nil)
 		})
 	}
 }
 
 // The page shows many keys in a browser.
 func TestBrowserManyKeys(t *testing.T) {
+	const (
+		workers  = 4
+		keys     = 100_000
+		pageSize = 1000
+	)
 	b := memstore.New()
 	var wg sync.WaitGroup
-	for worker := range 4 {
+	for worker := range workers {
 		wg.Go(func() {
-			for i := worker; i < 100_000; i += 4 {
+			for i := worker; i < keys; i += workers {
 				_, _ = b.Upload(t.Context(), fmt.Sprintf("picture %06d.jpg", i), strings.NewReader("x"))
 			}
 		})
 	}
 	wg.Wait()
+
+	// The time of one page, without a browser, is for comparison.
 	start := time.Now()
-	n := 0
+	count := 0
 	for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
 		require.NoError(t, err)
-		n++
-		if n == 1000 {
+		count++
+		if count == pageSize {
 			break
 		}
 	}
 	t.Logf("the store lists 1,000 keys in %v", time.Since(start))
+
 	consoletest.Browse(
 		t,
 		"testdata/flow.mjs",
@@ -180,8 +200,20 @@ func TestPictures(t *testing.T) {
 		"films/list.txt":        text(9),
 		"hills/one.txt":         text(1),
 	}
-	landscapes := pagetest.Landscapes(t, t.TempDir(), "Above the clouds.jpg", "Fog.jpg", "First snow.jpg", "Green valley.jpg",
-		"Harbour.jpg", "Lake at dawn.jpg", "Last light.jpg", "Old bridge.jpg", "Summer storm.jpg", "Three peaks.jpg")
+	landscapes := pagetest.Landscapes(
+		t,
+		t.TempDir(),
+		"Above the clouds.jpg",
+		"Fog.jpg",
+		"First snow.jpg",
+		"Green valley.jpg",
+		"Harbour.jpg",
+		"Lake at dawn.jpg",
+		"Last light.jpg",
+		"Old bridge.jpg",
+		"Summer storm.jpg",
+		"Three peaks.jpg",
+	)
 	for _, path := range landscapes {
 		content, err := os.ReadFile(path) //nolint:gosec // it is in the test's directory
 		require.NoError(t, err)

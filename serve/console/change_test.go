@@ -212,6 +212,7 @@ func TestUploadCutOffStoresNothing(t *testing.T) {
 // The page makes a link for a time of at most seven days, and refuses other times. The link opens the object until
 // that time has passed. Without a signing base URL, the response is 501.
 func TestLinkLifetime(t *testing.T) {
+	const maxSeconds = 7 * 24 * 3600
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	drv := memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }})
 	f := startBucket(t, engine.New(drv, storage.WithSigningBaseURL(origin+"/.signed/")), console.Config{})
@@ -223,28 +224,29 @@ func TestLinkLifetime(t *testing.T) {
 		objects.ServeHTTP(w, httptest.NewRequest("GET", link, nil))
 		return w.Code
 	}
-	for _, seconds := range []int{1, 3600, 7 * 24 * 3600} {
+	for _, seconds := range []int{1, 3600, maxSeconds} {
 		end := now.Add(time.Duration(seconds) * time.Second)
 		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
 		require.Equal(t, 200, status, answer)
 		link := answer["url"].(string)
 		require.Contains(t, link, origin+"/.signed/")
 		require.Equal(t, true, answer["local"], "nobody else can open it")
-
 		require.Equal(t, end.Format(time.RFC3339), answer["expires"])
+
 		now = end.Add(-time.Nanosecond)
 		require.Equal(t, 200, open(link))
 		now = end
 		require.Equal(t, 403, open(link))
 	}
-	for _, seconds := range []int{0, -1, 7*24*3600 + 1} {
+
+	for _, seconds := range []int{0, -1, maxSeconds + 1} {
 		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
 		require.Equal(t, 400, status, answer)
 	}
 
-	unsigned := start(t, console.Config{})
-	unsigned.put(t, "a", "x")
-	status, _ := unsigned.post(t, "POST", "link", map[string]any{"key": "a", "seconds": 60})
+	withoutSigning := start(t, console.Config{})
+	withoutSigning.put(t, "a", "x")
+	status, _ := withoutSigning.post(t, "POST", "link", map[string]any{"key": "a", "seconds": 60})
 	require.Equal(t, 501, status)
 }
 

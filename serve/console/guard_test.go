@@ -213,18 +213,20 @@ func TestHandlerContentSecurityPolicy(t *testing.T) {
 func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 	f := start(t, console.Config{}, storage.WithVersioning(true))
 	f.put(t, "a", "text")
-	for _, row := range [][2]string{
-		{"POST", "/api/move"}, {"POST", "/api/remove"}, {"POST", "/api/restore"}, {"PUT", "/api/tags"},
-		{"PUT", "/api/upload?bucket=photos&key=b"}, {"POST", "/uploads/photos/YQ/s3/multipart"},
-	} {
-		w := f.send(
-			row[0],
-			row[1],
-			[]byte(`{"bucket":"photos","from":"a","to":"b","key":"a","objects":[{"key":"a"}]}`),
-			nil,
-		)
-		require.Equal(t, 403, w.Code, row)
-		require.Contains(t, w.Body.String(), "this page may only read", row)
+	body := []byte(`{"bucket":"photos","from":"a","to":"b","key":"a","objects":[{"key":"a"}]}`)
+
+	changes := []struct{ method, target string }{
+		{method: "POST", target: "/api/move"},
+		{method: "POST", target: "/api/remove"},
+		{method: "POST", target: "/api/restore"},
+		{method: "PUT", target: "/api/tags"},
+		{method: "PUT", target: "/api/upload?bucket=photos&key=b"},
+		{method: "POST", target: "/uploads/photos/YQ/s3/multipart"},
+	}
+	for _, change := range changes {
+		w := f.send(change.method, change.target, body, nil)
+		require.Equal(t, 403, w.Code, change)
+		require.Contains(t, w.Body.String(), "this page may only read", change)
 	}
 	require.Equal(t, "text", f.read(t, "a"))
 }
@@ -247,13 +249,24 @@ func TestHandlerAuthorize(t *testing.T) {
 
 // New refuses an invalid Config.
 func TestHandlerRefusesConfig(t *testing.T) {
-	for _, c := range []console.Config{
-		{Token: "a/b"}, {Token: "é"}, {ContentURL: "127.0.0.1:9001"}, {ContentURL: "http://a.example/path"},
-		{ContentURL: "http://a.example; script-src *"}, {ContentURL: "javascript://x"},
-	} {
-		_, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, memstore.New()), c)
-		require.ErrorIs(t, err, storage.InvalidArgument, "%+v", c)
+	tests := []struct {
+		name   string
+		config console.Config
+	}{
+		{name: "token with a slash", config: console.Config{Token: "a/b"}},
+		{name: "token with a letter outside of ASCII", config: console.Config{Token: "é"}},
+		{name: "content URL without scheme", config: console.Config{ContentURL: "127.0.0.1:9001"}},
+		{name: "content URL with a path", config: console.Config{ContentURL: "http://a.example/path"}},
+		{name: "content URL with a directive", config: console.Config{ContentURL: "http://a.example; script-src *"}},
+		{name: "content URL with a script", config: console.Config{ContentURL: "javascript://x"}},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, memstore.New()), tt.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+
 	_, err := console.New(nil, console.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

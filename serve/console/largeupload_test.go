@@ -39,12 +39,12 @@ func newLargePage(t *testing.T, name string, b storage.Bucket, c console.Config)
 	return &largePage{t: t, bucket: b, page: page, base: "/token/uploads/" + url.PathEscape(name) + "/" + key}
 }
 
-// send sends a request, with the header that the page's script sends or without it, and returns the status and the
-// parsed response.
-func (p *largePage) send(method, target, body string, header bool) (int, map[string]any) {
+// send sends a request and returns the status and the parsed response. If fromScript is true, the request has the
+// header that the page's script sends.
+func (p *largePage) send(method, target, body string, fromScript bool) (int, map[string]any) {
 	r := httptest.NewRequest(method, origin+target, bytes.NewReader([]byte(body)))
 	r.RequestURI = r.URL.RequestURI() // as a server gets it
-	if header {
+	if fromScript {
 		r.Header.Set("X-Console", "1")
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -58,22 +58,18 @@ func (p *largePage) send(method, target, body string, header bool) (int, map[str
 
 // begin begins an upload and sends its only part.
 func (p *largePage) begin(metadata string) (status int, id string) {
-	status, response := p.send(
-		"POST",
-		p.base+"/s3/multipart",
-		`{"filename":"large.bin","type":"text/plain","size":5,"metadata":{`+metadata+`}}`,
-		true,
-	)
+	document := `{"filename":"large.bin","type":"text/plain","size":5,"metadata":{` + metadata + `}}`
+	status, response := p.send("POST", p.base+"/s3/multipart", document, true)
 	if status != http.StatusOK {
 		return status, ""
 	}
+
 	id = response["uploadId"].(string)
 	_, part := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "", true)
 	u, err := url.Parse(part["url"].(string))
 	require.NoError(p.t, err)
-
-	n, _ := p.send("PUT", u.RequestURI(), "hello", false)
-	require.Equal(p.t, http.StatusOK, n)
+	putStatus, _ := p.send("PUT", u.RequestURI(), "hello", false)
+	require.Equal(p.t, http.StatusOK, putStatus)
 	return status, id
 }
 
