@@ -27,27 +27,28 @@ var HostileNames = []string{
 	"https:⧸⧸attacker.invalid",
 }
 
-var hostileObjects = map[string][2]string{
+// hostileObjects are objects whose content would run a script, by their names.
+var hostileObjects = map[string]struct{ contentType, text string }{
 	"attack.svg": {
-		"image/svg+xml",
-		`<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" onload="` + attack + `"><script>` + attack +
+		contentType: "image/svg+xml",
+		text: `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" onload="` + attack + `"><script>` + attack +
 			`</script><rect width="40" height="40" fill="red"/></svg>`,
 	},
 	"attack.html": {
-		"text/html",
-		`<!doctype html><title>x</title><script>` + attack + `</script><img src=x onerror="` + attack +
+		contentType: "text/html",
+		text: `<!doctype html><title>x</title><script>` + attack + `</script><img src=x onerror="` + attack +
 			`"><iframe src="javascript:` + attack +
 			`"></iframe><meta http-equiv=refresh content="0;url=http://attacker.invalid/">`,
 	},
 	"attack.xml": {
-		"application/xhtml+xml",
-		`<html xmlns="http://www.w3.org/1999/xhtml"><script>` + attack + `</script></html>`,
+		contentType: "application/xhtml+xml",
+		text:        `<html xmlns="http://www.w3.org/1999/xhtml"><script>` + attack + `</script></html>`,
 	},
-	"attack.png": {"image/png", `<!doctype html><script>` + attack + `</script>`},
-	"attack.js":  {"text/javascript", attack},
+	"attack.png": {contentType: "image/png", text: `<!doctype html><script>` + attack + `</script>`},
+	"attack.js":  {contentType: "text/javascript", text: attack},
 	"attack.pdf": {
-		"application/pdf",
-		"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.alert\\('PDF'\\))>>>>endobj " +
+		contentType: "application/pdf",
+		text: "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.alert\\('PDF'\\))>>>>endobj " +
 			"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj " +
 			"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
 	},
@@ -60,7 +61,7 @@ func Fill(t *testing.T, put func(key, contentType string, content []byte)) {
 		put(name, "", []byte(name))
 	}
 	for name, object := range hostileObjects {
-		put("attacks/"+name, object[0], []byte(object[1]))
+		put("attacks/"+name, object.contentType, []byte(object.text))
 	}
 	put("2026/june/lake.png", "image/png", picture(t, 1))
 	put("2026/june/hills.png", "image/png", picture(t, 2))
@@ -70,7 +71,7 @@ func Fill(t *testing.T, put func(key, contentType string, content []byte)) {
 	put("notes/empty.txt", "text/plain", nil)
 	put("notes/data.bin", "application/octet-stream", []byte{0, 1, 2, 3})
 	put("sound.wav", "audio/wav", Sound())
-	put("report.pdf", "application/pdf", []byte(hostileObjects["attack.pdf"][1]))
+	put("report.pdf", "application/pdf", []byte(hostileObjects["attack.pdf"].text))
 }
 
 // picture returns a PNG with a gradient whose colors depend on the seed.
