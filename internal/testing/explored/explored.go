@@ -4,6 +4,7 @@ package explored
 import (
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/omnibucket/storage"
@@ -40,10 +41,11 @@ func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
 func RunBudgets(t *testing.T, budgets []interleave.Budget, scene func(s *interleave.Scene)) {
 	t.Helper()
 	c := onSome(Config())
-	c.Budgets = append(budgets[:len(budgets):len(budgets)], c.Budgets...)
+	c.Budgets = slices.Concat(budgets, c.Budgets)
 	interleave.Run(t, c, scene)
 }
 
+// onSome returns c for the first and the last weakness of stores only, unless [All] returns true.
 func onSome(c interleave.Config) interleave.Config {
 	if !All() {
 		all := interleave.Weaknesses()
