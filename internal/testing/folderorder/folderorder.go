@@ -44,6 +44,7 @@ var parameters = []string{
 	"start-after", "x-id",
 }
 
+// ServeHTTP answers a listing itself, and passes all other requests to the server.
 func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	bucket := strings.Trim(r.URL.Path, "/")
 	query := r.URL.Query()
@@ -108,11 +109,11 @@ type entry struct {
 
 type commonPrefix struct{ Prefix string }
 
-// A position is where a page of a listing begins: after key, or, if prefix is true, after all keys
-// that begin with key.
+// A position is where a page of a listing begins: after key, or, if isFolder is true, after all keys
+// in the folder with that name.
 type position struct {
-	key    string
-	prefix bool
+	key      string
+	isFolder bool
 }
 
 // positionOf returns where the page of a query begins.
@@ -120,15 +121,21 @@ func positionOf(query url.Values) position {
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
 		// If start-after is the name of a folder, the page skips all keys in that folder.
-		return position{query.Get("start-after") + query.Get("marker"), true}
+		return position{
+			key:      query.Get("start-after") + query.Get("marker"),
+			isFolder: true,
+		}
 	}
-	return position{string(token[1:]), token[0] == 'p'}
+	return position{
+		key:      string(token[1:]),
+		isFolder: token[0] == 'p',
+	}
 }
 
 // token returns a continuation token for the position, which positionOf reads.
 func (p position) token() string {
 	kind := "k"
-	if p.prefix {
+	if p.isFolder {
 		kind = "p"
 	}
 	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
@@ -148,7 +155,8 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 	if delimiter != "" {
 		last = strings.TrimSuffix(last, delimiter)
 	}
-	if p.prefix && strings.HasPrefix(key, last+"/") {
+	isInFolder := strings.HasPrefix(key, last+"/")
+	if p.isFolder && isInFolder {
 		return false
 	}
 	return treePath(key) > treePath(last)
@@ -187,7 +195,7 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		}
 		name := position{key: e.Key}
 		if rest, _, found := strings.Cut(e.Key[len(prefix):], delimiter); found && delimiter != "" {
-			name = position{key: prefix + rest + delimiter, prefix: true}
+			name = position{key: prefix + rest + delimiter, isFolder: true}
 		}
 		if name == last {
 			continue
@@ -198,7 +206,7 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		}
 		page.KeyCount++
 		last = name
-		if name.prefix {
+		if name.isFolder {
 			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(name.key, encoding)})
 			continue
 		}
