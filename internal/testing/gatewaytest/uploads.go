@@ -258,21 +258,26 @@ func (g *gateway) refusedCompletions() {
 	missing := last
 	missing.PartNumber = aws.Int32(4)
 
-	for name, test := range map[string]struct {
-		parts []types.CompletedPart
+	type parts = []types.CompletedPart
+	tests := []struct {
+		name  string
+		parts parts
 		code  string
 	}{
-		"no parts":                        {nil, "MalformedXML"},
-		"the ETag of another part":        {[]types.CompletedPart{wrongETag, last}, "InvalidPart"},
-		"a part that is missing":          {[]types.CompletedPart{first, missing}, "InvalidPart"},
-		"a descending order":              {[]types.CompletedPart{last, first}, "InvalidPartOrder"},
-		"a part twice":                    {[]types.CompletedPart{first, first}, "InvalidPartOrder"},
-		"a small part that is not a last": {[]types.CompletedPart{first, small, last}, "EntityTooSmall"},
-	} {
-		_, err := g.complete("refused", upload, test.parts...)
-		g.Log(name)
-		g.fails(err, http.StatusBadRequest, test.code)
+		{name: "no parts", parts: nil, code: "MalformedXML"},
+		{name: "the ETag of another part", parts: parts{wrongETag, last}, code: "InvalidPart"},
+		{name: "a part that is missing", parts: parts{first, missing}, code: "InvalidPart"},
+		{name: "a descending order", parts: parts{last, first}, code: "InvalidPartOrder"},
+		{name: "a part twice", parts: parts{first, first}, code: "InvalidPartOrder"},
+		{name: "a small part that is not a last", parts: parts{first, small, last}, code: "EntityTooSmall"},
 	}
+	for _, tt := range tests {
+		_, err := g.complete("refused", upload, tt.parts...)
+		g.Log(tt.name)
+		g.fails(err, http.StatusBadRequest, tt.code)
+	}
+
+	// The key has an object, so a completion that requires that it has none fails.
 	input := g.completion("refused", upload, first, last)
 	input.IfNoneMatch = aws.String("*")
 	_, err := g.CompleteMultipartUpload(g.Context(), input)
@@ -308,7 +313,8 @@ func (g *gateway) manyParts() {
 		require.NoError(g, err)
 		text, _ := g.get(key)
 		for i := range parts {
-			require.Equal(g, letterContent(i), text[i<<10:][:1<<10])
+			const size = 1 << 10 // of each part
+			require.Equal(g, letterContent(i), text[i*size:(i+1)*size])
 		}
 	}
 }
@@ -404,14 +410,16 @@ func (g *gateway) loseUpload(provider driver.Driver) (upload *string, part types
 // uploadsOfOneKey checks that several uploads to the same key, and other writes to it, do not
 // disturb each other.
 func (g *gateway) uploadsOfOneKey() {
-	one := g.begin("shared")
-	two := g.begin("shared")
-	first := g.part("shared", one, 1, "one")
-	second := g.part("shared", two, 1, "two")
+	upload := g.begin("shared")
+	otherUpload := g.begin("shared")
+	part := g.part("shared", upload, 1, "one")
+	otherPart := g.part("shared", otherUpload, 1, "two")
 	g.put("shared", "between")
-	_, err := g.complete("shared", two, second)
+
+	// The last completion determines the content.
+	_, err := g.complete("shared", otherUpload, otherPart)
 	require.NoError(g, err)
-	_, err = g.complete("shared", one, first)
+	_, err = g.complete("shared", upload, part)
 	require.NoError(g, err)
 	text, _ := g.get("shared")
 	require.Equal(g, "one", text)
