@@ -47,9 +47,15 @@ func (h *History) Do(call Recorded) {
 	end := h.tick()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.calls = append(h.calls, &pastCall{name, start, end, result})
+	h.calls = append(h.calls, &pastCall{
+		name:  name,
+		begun: start,
+		end:   end,
+		step:  result,
+	})
 }
 
+// tick returns the next moment: the history counts the beginnings and ends of its calls.
 func (h *History) tick() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,9 +74,9 @@ func explain(calls []*pastCall, src KeyState) bool {
 	if len(calls) == 0 {
 		return true
 	}
-	first := slices.MinFunc(calls, func(a, b *pastCall) int { return a.end - b.end }).end
+	earliest := slices.MinFunc(calls, func(a, b *pastCall) int { return a.end - b.end })
 	for i, call := range calls {
-		if call.begun > first {
+		if call.begun > earliest.end {
 			continue
 		}
 		for _, dst := range call.step(src) {
@@ -127,6 +133,7 @@ func EndedUnknown(content string) Step {
 	}
 }
 
+// only returns s if that state is possible, and otherwise no state. It is for the result of a Step.
 func (s KeyState) only(possible bool) []KeyState {
 	if !possible {
 		return nil
