@@ -98,11 +98,11 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 	if answered {
 		return
 	}
-	newest := len(versions)
-	number := newest
-	for n := 1; n <= newest; n++ {
-		if path.version == version(n) {
-			number = n
+	// A path without a version names the newest one. Versions are counted from 1.
+	number := len(versions)
+	for n := range versions {
+		if path.version == version(n+1) {
+			number = n + 1
 		}
 	}
 	isUnknown := path.version != "" && path.version != version(number)
