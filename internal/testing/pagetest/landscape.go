@@ -45,17 +45,24 @@ func Landscapes(t *testing.T, dir string, names ...string) []string {
 	return paths
 }
 
-// landscape draws a sky with a sun, and five ranges of hills.
+// landscape draws a sky with a sun, and five ranges of hills. Pictures with different numbers differ.
 func landscape(width, height, number int) image.Image {
 	colors := scenes[number%len(scenes)]
-	random := rand.New(rand.NewPCG(uint64(number), 7))
+	const seed = 7
+	random := rand.New(rand.NewPCG(uint64(number), seed))
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	drawSky(img, colors, random)
-	const ranges = 5
+
+	// The ranges are drawn one before the other, from the farthest to the nearest.
+	const (
+		ranges   = 5
+		farthest = 0.5  // height of its line, as a share of the picture's height from the top
+		distance = 0.11 // between two lines
+	)
 	for i := range ranges {
 		nearness := float64(i) / (ranges - 1) // 0 for the farthest range, 1 for the nearest
-		base := 0.5 + 0.11*float64(i)
-		drawHills(img, mix(colors.bottom, colors.near, 0.25+0.75*nearness), base, random)
+		hill := mix(colors.bottom, colors.near, 0.25+0.75*nearness)
+		drawHills(img, hill, farthest+distance*float64(i), random)
 	}
 	return img
 }
@@ -64,15 +71,19 @@ func landscape(width, height, number int) image.Image {
 func drawSky(img *image.RGBA, colors scene, random *rand.Rand) {
 	width := float64(img.Rect.Dx())
 	height := float64(img.Rect.Dy())
+
+	// The sun is in the upper half, and not at the edges.
 	sunX := width * (0.2 + 0.6*random.Float64())
 	sunY := height * (0.25 + 0.2*random.Float64())
 	radius := height * 0.07
+
 	for y := range img.Rect.Dy() {
 		sky := mix(colors.top, colors.bottom, float64(y)/height*1.3)
 		for x := range img.Rect.Dx() {
 			distance := math.Hypot(float64(x)-sunX, float64(y)-sunY)
 			glow := 0.55 * math.Exp(-distance/height*4)
-			if distance < radius {
+			isSun := distance < radius
+			if isSun {
 				glow = 1
 			}
 			img.SetRGBA(x, y, mix(sky, colors.sun, glow))
@@ -85,11 +96,14 @@ func drawSky(img *image.RGBA, colors scene, random *rand.Rand) {
 func drawHills(img *image.RGBA, hill color.RGBA, base float64, random *rand.Rand) {
 	width := float64(img.Rect.Dx())
 	height := float64(img.Rect.Dy())
+
+	// The first wave is the longest and highest.
 	var waves [3]struct{ frequency, phase float64 }
 	for i := range waves {
 		waves[i].frequency = float64(i*2+1) * (0.6 + random.Float64())
 		waves[i].phase = 2 * math.Pi * random.Float64()
 	}
+
 	for x := range img.Rect.Dx() {
 		top := height * base
 		for i, wave := range waves {

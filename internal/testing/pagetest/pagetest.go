@@ -34,14 +34,17 @@ func Run(t *testing.T, example, script string, input map[string]any) {
 	}
 	document, err := json.Marshal(input)
 	require.NoError(t, err)
+
+	// The script must end before the test does, so that there is time to print its output.
+	const timeToPrint = 30 * time.Second
 	ctx := t.Context()
-	if deadline, limited := t.Deadline(); limited {
+	if deadline, ok := t.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-30*time.Second)) // leaves time to print the output
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-timeToPrint))
 		defer cancel()
 	}
-	said, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
-	t.Logf("%s", said)
+	output, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
+	t.Logf("%s", output)
 	require.NoError(t, err, "the screenshots are in %s", artifacts)
 }
 
