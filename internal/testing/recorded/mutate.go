@@ -59,8 +59,8 @@ type mutation struct {
 	name   string
 	wire   []byte
 	broken Exchange // the exchange with the response as its reader sees it
-	// visible is true if the response shows that it is broken, so that the call must fail.
-	visible bool
+	// mustFail is true if the response shows that it is broken, so that the call must fail.
+	mustFail bool
 }
 
 const (
@@ -94,6 +94,8 @@ func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, fail
 	if requests == 0 && isKeyRefused(err) {
 		return false, ""
 	}
+
+	// A call may fail, but it must have an end.
 	what := fmt.Sprintf("%s (%s, status %d); %d requests; error %v", x.Source, x.Kind, x.Response.Status, requests, err)
 	if requests > maxBrokenRequests || time.Since(start) > maxBrokenTime {
 		return true, fmt.Sprintf("the call had no end after %s: %s", time.Since(start), what)
@@ -109,7 +111,7 @@ func (s *Store) judge(t *testing.T, x *Exchange, m *mutation) (played bool, fail
 	if assert.ObjectsAreEqual(unbroken, got) {
 		return true, ""
 	}
-	if m.visible {
+	if m.mustFail {
 		return true, fmt.Sprintf("the call succeeded: %s", what)
 	}
 	broken := m.broken.Expected()
@@ -127,8 +129,10 @@ func mutations(x *Exchange, others []Response) []mutation {
 		all = append(all, withoutHeader(x, name))
 	}
 	for _, status := range []int{200, 201, 202, 204, 206, 304, 400, 403, 404, 409, 412, 416, 429, 500, 503} {
-		if status == http.StatusRequestedRangeNotSatisfiable && x.Provider == Google && len(x.Response.Body) == 0 {
-			continue // Google's own response for an empty object, whose attributes the driver then requests
+		isEmpty := x.Provider == Google && len(x.Response.Body) == 0
+		if isEmpty && status == http.StatusRequestedRangeNotSatisfiable {
+			// This is Google's own response for an empty object, whose attributes the driver then requests.
+			continue
 		}
 		if status != x.Response.Status {
 			all = append(all, withStatus(x, status))
@@ -147,16 +151,20 @@ func mutations(x *Exchange, others []Response) []mutation {
 // cuts returns the response of x, cut after each line of its header and in the middle of its body.
 func cuts(x *Exchange) []mutation {
 	wire := x.Response.Wire(x.Request.Method)
-	head := bytes.Index(wire, []byte("\r\n\r\n"))
+	headerEnd := bytes.Index(wire, []byte("\r\n\r\n"))
 	var all []mutation
-	for end := 0; end < head; {
+	end := 0
+	for end < headerEnd {
 		end += bytes.Index(wire[end:], []byte("\r\n")) + len("\r\n")
 		name := fmt.Sprintf("cut after byte %d of the header", end)
-		all = append(all, mutation{name: name, wire: wire[:end], visible: true})
+		all = append(all, mutation{name: name, wire: wire[:end], mustFail: true})
 	}
-	body := head + len("\r\n\r\n")
-	if length := len(wire) - body; length > 1 {
-		all = append(all, mutation{name: "cut in the body", wire: wire[:body+length/2], visible: true})
+
+	bodyStart := headerEnd + len("\r\n\r\n")
+	length := len(wire) - bodyStart
+	if length > 1 {
+		half := wire[:bodyStart+length/2]
+		all = append(all, mutation{name: "cut in the body", wire: half, mustFail: true})
 	}
 	return all
 }
@@ -185,11 +193,11 @@ func withoutHeader(x *Exchange, name string) mutation {
 		line := fmt.Sprintf("Content-Length: %d\r\n", len(x.Response.Body))
 		m.wire = bytes.Replace(m.wire, []byte(line), nil, 1)
 		isHead := x.Kind == Head && x.Provider != Google
-		m.visible = isHead || x.Kind == Get || x.Kind == GetRange
+		m.mustFail = isHead || x.Kind == Get || x.Kind == GetRange
 	case "Content-Encoding":
-		m.visible = x.Provider == Google
+		m.mustFail = x.Provider == Google
 	case "Content-Range", "X-Goog-Generation":
-		m.visible = true
+		m.mustFail = true
 	}
 	return m
 }
@@ -199,7 +207,11 @@ func withStatus(x *Exchange, status int) mutation {
 	broken := x.with(func(r *Response) {
 		r.Status = status
 	})
-	m := mutation{name: fmt.Sprintf("with status %d", status), broken: broken, wire: broken.Response.Wire(x.Request.Method)}
+	m := mutation{
+		name:   fmt.Sprintf("with status %d", status),
+		broken: broken,
+		wire:   broken.Response.Wire(x.Request.Method),
+	}
 	if x.Kind == Delete || x.Kind == DeleteIf || x.Kind == DeleteBucket {
 		// A removal has no result that could be missing, and succeeds with status 404.
 		return m
@@ -208,10 +220,11 @@ func withStatus(x *Exchange, status int) mutation {
 	isSuccess := status < http.StatusMultipleChoices
 	wasSuccess := x.Response.Status < http.StatusMultipleChoices
 	if isSuccess && wasSuccess {
-		m.visible = status == http.StatusNoContent || x.Response.Status == http.StatusPartialContent
+		// A response with status 204 has no body, and a range must have the status 206.
+		m.mustFail = status == http.StatusNoContent || x.Response.Status == http.StatusPartialContent
 		return m
 	}
-	m.visible = true
+	m.mustFail = true
 	return m
 }
 
@@ -226,13 +239,14 @@ func withBody(x *Exchange, body []byte, name string) mutation {
 	m := mutation{name: name, broken: broken, wire: broken.Response.Wire(x.Request.Method)}
 	switch {
 	case x.Response.Status >= http.StatusMultipleChoices:
+		// The status says enough.
 	case x.Kind == Get:
 		sum := crc32cOf(x)
-		m.visible = sum.Known && crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum.Sum
+		m.mustFail = sum.Known && crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != sum.Sum
 	case x.Kind == GetRange:
-		m.visible = len(body) != len(x.Response.Body)
+		m.mustFail = len(body) != len(x.Response.Body)
 	default:
-		m.visible = hasDocument(x) && !isSameDocument(x.Response.Body, body)
+		m.mustFail = hasDocument(x) && !isSameDocument(x.Response.Body, body)
 	}
 	return m
 }

@@ -217,8 +217,10 @@ func (x *Exchange) headerAttrs() *storage.Attrs {
 func setGoogleHeaders(attrs *storage.Attrs, h http.Header) {
 	attrs.Revision = h.Get("X-Goog-Generation")
 	attrs.Version = attrs.Revision
+
+	// These values stand for none. fake-gcs-server sends "identity", which Google does not.
 	if attrs.ContentEncoding == "identity" {
-		attrs.ContentEncoding = "" // as Google, whatever fake-gcs-server sends
+		attrs.ContentEncoding = ""
 	}
 	if attrs.CacheControl == "private, max-age=0" {
 		attrs.CacheControl = ""
@@ -283,8 +285,8 @@ func storedPair(p Provider, storedKey, storedValue string) (key, value string) {
 	return key, value
 }
 
-// azureSums sets the checksums of an object that the driver wrote. It keeps the CRC32C, which Azure
-// does not have, and the size in metadata. Without it, the MD5 is not used.
+// azureSums sets the checksums of an object. The driver stores a CRC32C, which Azure does not have, with
+// the size of the object in metadata, such as "e3069283-9". It does not trust the MD5 of other objects.
 func azureSums(a *storage.Attrs, h http.Header) {
 	sum, size, _ := strings.Cut(a.Metadata["omnibucket_crc32c"], "-")
 	delete(a.Metadata, "omnibucket_crc32c")

@@ -46,13 +46,15 @@ func PlayOwn(t *testing.T, s Store, server Server) {
 	recorder := recording.New(dir, server.Address, os.Environ())
 	require.NoError(t, recorder.Begin())
 	client := &http.Client{Transport: recorder.Transport(testserver.Client().Transport)}
-	var others []string
+
+	// Record the cases of some rules.
+	var otherRules []string
 	for _, c := range storagetest.Cases() {
 		if !slices.Contains(ownRules, c.Rule) {
-			others = append(others, c.Rule)
+			otherRules = append(otherRules, c.Rule)
 		}
 	}
-	opts := []storagetest.Option{storagetest.SkipRules("they are not recorded", others...)}
+	opts := []storagetest.Option{storagetest.SkipRules("they are not recorded", otherRules...)}
 	for name, reason := range server.Faults {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
@@ -64,18 +66,20 @@ func PlayOwn(t *testing.T, s Store, server Server) {
 			return server.Open(t, client, bucket)
 		}, opts...)
 	})
+
+	// The recording has no secret.
 	count, skipped, err := recorder.Write()
 	require.NoError(t, err)
-
 	r := ReadFolder(t, s.Provider, dir)
 	require.Len(t, r.Exchanges, count)
-	require.Greater(t, count, 100)
+	require.Greater(t, count, 100, "a part of the suite makes more requests")
 	r.Name = server.Name
 	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, count, skipped)
 	text := Text(t, dir)
 	for _, hidden := range append(server.Hidden, "omnibucket-certify-") {
 		require.NotContains(t, text, hidden)
 	}
+
 	Play(t, s, r)
 }
 

@@ -72,7 +72,8 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return readResponse(response.Wire(r.Method), r)
 	}
 	w.played++
-	if w.played > 10*maxBrokenRequests {
+	const maxPlayed = 10 * maxBrokenRequests // more than any call with an end
+	if w.played > maxPlayed {
 		return nil, errEndless
 	}
 	return readResponse(w.answer, r)
@@ -172,6 +173,12 @@ func rangeOf(x *Exchange) storage.DownloadOption {
 	return storage.WithRange(start, end-start+1)
 }
 
+// These sizes of sources are small, so that the driver sends one request.
+const (
+	copySize    = 11
+	composeSize = 5
+)
+
 // callDriver makes the call of the driver that sends a request of the kind of x. The engine would
 // make further requests before these calls.
 func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
@@ -180,7 +187,7 @@ func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (R
 		return s.callList(ctx, d, x)
 	case Copy, CopyIf:
 		attrs, err := d.Copy(ctx, &driver.CopyRequest{
-			Source:    locate(d, x.CopySource, 11),
+			Source:    locate(d, x.CopySource, copySize),
 			Key:       x.Key,
 			Condition: storage.Condition{Absent: x.Kind == CopyIf},
 		})
@@ -188,8 +195,8 @@ func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (R
 	case Compose:
 		attrs, err := d.Compose(ctx, &driver.ComposeRequest{
 			Key:     x.Key,
-			Sources: []driver.ObjectRef{locate(d, "a", 5), locate(d, "b", 5)},
-			Size:    10,
+			Sources: []driver.ObjectRef{locate(d, "a", composeSize), locate(d, "b", composeSize)},
+			Size:    2 * composeSize,
 		})
 		return Result{Attrs: written(attrs)}, err
 	default: // Patch

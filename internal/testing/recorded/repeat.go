@@ -197,7 +197,8 @@ func listed(x *Exchange) []string {
 	)
 }
 
-// keep learns from the response to a repeated request.
+// keep remembers what later requests need from the response to a repeated request: that an object was
+// written, and the stand-in's own tokens, revisions and entity tags in place of the recorded ones.
 func (c *comparison) keep(x *Exchange, resp *Response) {
 	if resp.Status < http.StatusMultipleChoices && x.isWrite() {
 		c.written[x.Bucket+"/"+x.Key] = true
@@ -225,6 +226,7 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 		query.Set(name, cmp.Or(c.own[values[0]], values[0]))
 	}
 	address.RawQuery = query.Encode()
+
 	body := bytes.Join(x.Request.Parts, nil)
 	contentType := x.Request.Type
 	if contentType == "multipart/related" {
@@ -232,9 +234,12 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), x.Request.Method, address.String(), bytes.NewReader(body))
 	require.NoError(t, err)
+
+	// The stand-in has other tokens and entity tags than the provider. c.own has them, by the provider's.
 	for name, values := range x.Request.Header {
-		if name != "Content-Length" && values[0] != recording.Cleared {
-			req.Header.Set(name, cmp.Or(c.own[values[0]], values[0]))
+		value := values[0]
+		if name != "Content-Length" && value != recording.Cleared {
+			req.Header.Set(name, cmp.Or(c.own[value], value))
 		}
 	}
 	if contentType != "" {
@@ -268,6 +273,8 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	if resp.Status != x.Response.Status {
 		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, resp.Status)}
 	}
+
+	// Bytes of an object must be equal.
 	isRead := x.Kind == Get || x.Kind == GetRange
 	isContent := isRead && x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices
 	var otherBytes []string
@@ -277,6 +284,8 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 	if c.standIn.OnlyStatus {
 		return otherBytes
 	}
+
+	// So must be headers and the fields of documents.
 	if len(resp.Body) == 0 && len(x.Response.Body) > 0 {
 		return []string{what + ": the stand-in sends no document"}
 	}
@@ -323,7 +332,8 @@ func (c *comparison) fieldDifferences(what string, want, got map[string][]string
 			continue
 		}
 		name := path[strings.LastIndex(path, "/")+1:]
-		if c.varies(name, values) && len(values) == len(got[path]) {
+		hasAll := len(values) == len(got[path])
+		if c.varies(name, values) && hasAll {
 			continue
 		}
 		if !slices.Equal(values, got[path]) {
