@@ -15,35 +15,45 @@ const goodEntry = `{"Request": {"Method": "GET", "URL": "https://b.s3.amazonaws.
 
 // Malformed recordings are refused, because a contributor may send files that no recorder has written.
 func TestParseRefusesMalformedFiles(t *testing.T) {
-	exchanges, err := parse([]byte(`{"Entries": [`+goodEntry+`]}`), Amazon, "file")
+	const file = `{"Entries": [` + goodEntry + `]}`
+	exchanges, err := parse([]byte(file), Amazon, "file")
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(exchanges[0].Response.Body))
 	require.Equal(t, Get, exchanges[0].Kind)
 
-	for _, provider := range []Provider{Amazon, Google, Azure} {
-		for name, change := range map[string][2]string{
-			"truncated":                {`]}`, ``},
-			"Base64 that is not":       {`aGVsbG8=`, `aGVsbG8`},
-			"no method":                {`"GET"`, `""`},
-			"no host":                  {`https://b.s3.amazonaws.com`, ``},
-			"an address that is not":   {`https://b`, `https://%zz`},
-			"no status":                {`200`, `0`},
-			"a status of no response":  {`200`, `103`},
-			"a status above all":       {`200`, `99999`},
-			"a header without values":  {`["1"]`, `[]`},
-			"a header with lines":      {`["1"]`, `["1\r\nB: 2"]`},
-			"a header that is a text":  {`["1"]`, `"1"`},
-			"entries that are no list": {`[{`, `{{`},
-		} {
-			text := strings.Replace(`{"Entries": [`+goodEntry+`]}`, change[0], change[1], 1)
-			_, err := parse([]byte(text), provider, "file")
-			require.Error(t, err, name)
-		}
+	// Each row replaces a text of the file.
+	tests := []struct {
+		name string
+		good string
+		bad  string
+	}{
+		{name: "a file that ends early", good: `]}`, bad: ``},
+		{name: "a body that is no Base64", good: `aGVsbG8=`, bad: `aGVsbG8`},
+		{name: "no method", good: `"GET"`, bad: `""`},
+		{name: "no host", good: `https://b.s3.amazonaws.com`, bad: ``},
+		{name: "an address that is none", good: `https://b`, bad: `https://%zz`},
+		{name: "no status", good: `200`, bad: `0`},
+		{name: "a status of no response", good: `200`, bad: `103`},
+		{name: "a status above all", good: `200`, bad: `99999`},
+		{name: "a header without values", good: `["1"]`, bad: `[]`},
+		{name: "a header with lines", good: `["1"]`, bad: `["1\r\nB: 2"]`},
+		{name: "a header that is a text", good: `["1"]`, bad: `"1"`},
+		{name: "entries that are no list", good: `[{`, bad: `{{`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			malformed := strings.Replace(file, tt.good, tt.bad, 1)
+			for _, provider := range []Provider{Amazon, Google, Azure} {
+				_, err := parse([]byte(malformed), provider, "file")
+				require.Error(t, err, provider)
+			}
+		})
 	}
 }
 
 // Each exchange gets a kind, whatever its method and its path are.
 func TestClassifyTakesAnyAddress(t *testing.T) {
+	methods := []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"}
 	paths := []string{
 		"",
 		"/",
@@ -56,17 +66,21 @@ func TestClassifyTakesAnyAddress(t *testing.T) {
 		"/storage/v1/b/a/b/c/d/e/f/g/h/i/j",
 		"/?comp=list",
 	}
-	for _, provider := range []Provider{Amazon, Google, Azure} {
-		for _, path := range paths {
-			for _, method := range []string{"GET", "PUT", "POST", "DELETE", "HEAD", "X"} {
-				text := strings.Replace(goodEntry, "/a\"", path+`"`, 1)
-				text = strings.Replace(text, "GET", method, 1)
-				exchanges, err := parse([]byte(`{"Entries": [`+text+`]}`), provider, "file")
-				require.NoError(t, err)
-				require.NotEmpty(t, exchanges[0].Kind)
-				exchanges[0].Expected() // does not panic
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			for _, method := range methods {
+				entry := strings.Replace(goodEntry, `/a"`, path+`"`, 1)
+				entry = strings.Replace(entry, "GET", method, 1)
+				for _, provider := range []Provider{Amazon, Google, Azure} {
+					exchanges, err := parse([]byte(`{"Entries": [`+entry+`]}`), provider, "file")
+					require.NoError(t, err)
+					require.NotEmpty(t, exchanges[0].Kind)
+					require.NotPanics(t, func() {
+						exchanges[0].Expected()
+					})
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -79,12 +93,13 @@ func TestReadFileRefusesOtherFiles(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		require.NoError(t, os.Symlink("huge.replay", filepath.Join(dir, "link.replay")))
 	}
+
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.NotEmpty(t, entries)
 	for _, entry := range entries {
 		_, err := readFile(filepath.Join(dir, entry.Name()), entry)
-		require.Error(t, err)
+		require.Error(t, err, entry.Name())
 	}
 }
 
