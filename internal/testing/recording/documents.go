@@ -214,8 +214,9 @@ func scrubJSON(document []byte) ([]byte, error) {
 func scrubValue(name string, value any, isKept bool) any {
 	switch value := value.(type) {
 	case map[string]any:
+		isMetadata := name == "metadata" // whose fields have any name
 		for field, member := range value {
-			value[field] = scrubValue(field, member, name == "metadata" || keptElements[field])
+			value[field] = scrubValue(field, member, isMetadata || keptElements[field])
 		}
 		return value
 	case []any:

@@ -88,11 +88,12 @@ func (s *scrubber) knowAddress(u *url.URL) {
 		return
 	}
 	host := endpoint.Hostname()
-	account, _, isAccount := strings.Cut(host, ".blob.")
+	account, _, isAccount := strings.Cut(host, ".blob.") // a host of Azure
 	if isAccount {
 		s.know(account)
 	}
-	if !strings.HasSuffix(host, ".amazonaws.com") && !strings.HasSuffix(host, ".googleapis.com") && !isAccount {
+	isCloud := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".googleapis.com")
+	if !isCloud && !isAccount {
 		s.know(host)
 	}
 	s.know(strings.Trim(endpoint.Path, "/"))
@@ -169,9 +170,16 @@ func isContent(x *Exchange) bool {
 	if strings.Contains(x.Request.URL, "/storage/v1/") && !strings.Contains(x.Request.URL, "alt=media") {
 		return false // a resource of Google's JSON API
 	}
-	h := x.Response.Header
 	isRead := x.Request.Method == http.MethodGet && x.Response.StatusCode < http.StatusMultipleChoices
-	return isRead && h.Get("Accept-Ranges")+h.Get("Content-Range")+h.Get("X-Goog-Generation")+h.Get("X-Ms-Blob-Type") != ""
+	if !isRead {
+		return false
+	}
+	for _, name := range []string{"Accept-Ranges", "Content-Range", "X-Goog-Generation", "X-Ms-Blob-Type"} {
+		if x.Response.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // body replaces what tells about the account in a body. It clears forms and batches, which have
@@ -206,6 +214,7 @@ func (s *scrubber) address(text string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	query := u.Query()
 	for name, values := range query {
 		for i, value := range values {
@@ -216,9 +225,11 @@ func (s *scrubber) address(text string) (string, error) {
 			values[i] = s.withoutBuckets(value)
 		}
 	}
+
+	// A bucket is in the host of an address, or is the first segment of its path.
 	address := &url.URL{Scheme: "https", RawQuery: query.Encode()}
 	path := u.EscapedPath()
-	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 3)
+	firstSegment, otherSegments, hasOthers := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	switch s.cloud {
 	case "gs":
 		address.Host = "storage.googleapis.com"
@@ -227,14 +238,15 @@ func (s *scrubber) address(text string) (string, error) {
 		}
 	case "azblob":
 		address.Host = "account.blob.core.windows.net"
-		if !ownBucket.MatchString(segments[0]) && len(segments) > 1 {
-			path = "/" + strings.Join(segments[1:], "/")
+		isAccount := !ownBucket.MatchString(firstSegment)
+		if isAccount && hasOthers {
+			path = "/" + otherSegments
 		}
 	default:
 		bucket := ownBucket.FindString(u.Host)
 		if bucket == "" {
-			bucket = segments[0]
-			path = "/" + strings.Join(segments[1:], "/")
+			bucket = firstSegment
+			path = "/" + otherSegments
 		}
 		address.Host = s.bucket(bucket) + ".s3.us-east-1.amazonaws.com"
 	}

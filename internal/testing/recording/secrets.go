@@ -26,6 +26,8 @@ func (s secrets) add(text string) {
 	for shift := range 3 {
 		forms = append(forms, inBase64(text, shift))
 	}
+
+	// A form is found by its first bytes.
 	for _, form := range forms {
 		if len(form) >= minSecret {
 			start := [minSecret]byte([]byte(form))
@@ -39,10 +41,10 @@ func (s secrets) areIn(text string) bool {
 	if len(s) == 0 {
 		return false
 	}
-	for ; len(text) >= minSecret; text = text[1:] {
-		start := [minSecret]byte([]byte(text[:minSecret]))
+	for i := 0; i+minSecret <= len(text); i++ {
+		start := [minSecret]byte([]byte(text[i : i+minSecret]))
 		for _, form := range s[start] {
-			if strings.HasPrefix(text, form) {
+			if strings.HasPrefix(text[i:], form) {
 				return true
 			}
 		}
@@ -247,10 +249,11 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 		own.add(sum)
 		return
 	}
-	if strings.HasPrefix(token, "AWS4-") || strings.HasPrefix(token, "SharedKey") || strings.EqualFold(token, "Bearer") {
-		return // the name of a scheme
+	isScheme := strings.HasPrefix(token, "AWS4-") || strings.HasPrefix(token, "SharedKey") ||
+		strings.EqualFold(token, "Bearer")
+	if !isScheme {
+		s.know(token)
 	}
-	s.know(token)
 }
 
 // remains reports whether a known secret, one of own, or the name of a bucket is in x.
@@ -299,10 +302,17 @@ func readings(text string) []string {
 			all = append(all, reading)
 		}
 	}
-	add(strings.NewReplacer("-", "+", "_", "/").Replace(text))
+	standardBase64 := strings.NewReplacer("-", "+", "_", "/")
+	withoutJSON := strings.NewReplacer(
+		`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\u003d`, "=", `\u002b`, "+", `\u002f`, "/", `\/`, "/",
+	)
+	add(standardBase64.Replace(text))
 	add(html.UnescapeString(text))
-	add(strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\u003d`, "=", `\u002b`, "+", `\u002f`, "/", `\/`, "/").Replace(text))
-	for range 3 {
+	add(withoutJSON.Replace(text))
+
+	// A part of a URL may be escaped several times, such as the source of a copy.
+	const mostEscapes = 3
+	for range mostEscapes {
 		text = escaped.ReplaceAllStringFunc(text, func(escape string) string {
 			b, err := hex.DecodeString(escape[1:])
 			if err != nil {
