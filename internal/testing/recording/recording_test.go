@@ -539,6 +539,8 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 			t.Run(cloud+" "+name, func(t *testing.T) {
 				dir := t.TempDir()
 				r := recording.New(dir, cloud+"://", environ[cloud])
+
+				// Three exchanges have the secret, in the request, the response and a header.
 				send(t, r, message{method: "PUT", url: object, body: content})
 				send(t, r, message{
 					url:      object,
@@ -550,6 +552,7 @@ func TestRecordingsLackExchangesWithKnownSecrets(t *testing.T) {
 					document: "standard",
 					received: http.Header{"X-Amz-Meta-A": {content}},
 				})
+				// The last one has only the value of AWS_RETRY_MODE, which is no secret.
 				send(t, r, message{url: object, document: "standard"})
 
 				count, remaining, err := r.Write()
