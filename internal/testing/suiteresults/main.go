@@ -43,9 +43,11 @@ func main() {
 	if *withTable {
 		ran.print(os.Stdout)
 	}
+
+	// A change may reach only packages without tests. A run with a table is of all packages.
 	hasRun := ran.packages > 0
-	if !*withTable {
-		hasRun = hasRun || ran.untested > 0 // a change may reach only packages without tests
+	if !hasRun && !*withTable {
+		hasRun = ran.untested > 0
 	}
 	if ran.failed > 0 || !hasRun {
 		os.Exit(1)

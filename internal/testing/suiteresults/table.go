@@ -28,18 +28,24 @@ type suite struct {
 
 func newTable() *table { return &table{skipped: map[string]int{}} }
 
-// count adds an event to the numbers of packages and tests that ran.
+// count adds an event to the numbers of packages and tests that ran. It does not count subtests.
 func (t *table) count(e event) {
-	switch {
-	case e.Test == "" && e.Action == "fail":
+	if e.Test != "" {
+		isSubtest := strings.Contains(e.Test, "/")
+		if e.Action == "pass" && !isSubtest {
+			t.tests++
+		}
+		return
+	}
+
+	switch e.Action {
+	case "fail":
 		t.failed++
 		t.packages++
-	case e.Test == "" && e.Action == "pass":
+	case "pass":
 		t.packages++
-	case e.Test == "" && e.Action == "skip":
+	case "skip":
 		t.untested++
-	case e.Action == "pass" && !strings.Contains(e.Test, "/"):
-		t.tests++
 	}
 }
 
