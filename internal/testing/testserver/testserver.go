@@ -101,6 +101,7 @@ func Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
+// missing skips the test for this reason, or fails it if [Required] is set.
 func missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv(Required) != "" {
