@@ -32,8 +32,10 @@ func TestCommandNamesThePackage(t *testing.T) {
 
 // Without a server or program, a test is skipped, unless the environment requires all of them.
 func TestNeedSkipsOrFails(t *testing.T) {
+	const childVariable = "OMNIBUCKET_TESTSERVER_CHILD"
+
 	// In the child process, these calls end the test.
-	switch os.Getenv("OMNIBUCKET_TESTSERVER_CHILD") {
+	switch os.Getenv(childVariable) {
 	case "server":
 		Need(t, "OMNIBUCKET_TEST_MINIO")
 	case "one of the servers":
@@ -45,28 +47,34 @@ func TestNeedSkipsOrFails(t *testing.T) {
 
 	const startServers = "go run -C tools/testservers . -- " +
 		"go test -C internal/testing/testserver -tags omnibucket_sdks ."
-	hints := map[string]string{
-		"one of the servers": startServers,
-		"server":             startServers,
-		"program":            "no-such-program is missing: install it",
+	tests := []struct {
+		missing string
+		hint    string // in the output of the child
+	}{
+		{missing: "server", hint: startServers},
+		{missing: "one of the servers", hint: startServers},
+		{missing: "program", hint: "no-such-program is missing: install it"},
 	}
 	program, err := os.Executable()
 	require.NoError(t, err)
-	for missing, hint := range hints {
-		for required, result := range map[string]string{"": "--- SKIP: ", "1": "--- FAIL: "} {
+	for _, tt := range tests {
+		runChild := func(required string) (output string, err error) {
 			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
-			child.Env = append(os.Environ(), "OMNIBUCKET_TESTSERVER_CHILD="+missing,
+			child.Env = append(os.Environ(), childVariable+"="+tt.missing,
 				"OMNIBUCKET_TEST_MINIO=", Required+"="+required)
-
-			output, err := child.CombinedOutput()
-			if required == "" {
-				require.NoError(t, err, string(output))
-			} else {
-				require.Error(t, err, string(output))
-			}
-			require.Contains(t, string(output), result+t.Name())
-			require.Contains(t, string(output), hint)
+			data, err := child.CombinedOutput()
+			return string(data), err
 		}
+
+		output, err := runChild("")
+		require.NoError(t, err, output)
+		require.Contains(t, output, "--- SKIP: "+t.Name())
+		require.Contains(t, output, tt.hint)
+
+		output, err = runChild("1")
+		require.Error(t, err, output)
+		require.Contains(t, output, "--- FAIL: "+t.Name())
+		require.Contains(t, output, tt.hint)
 	}
 }
 
@@ -82,15 +90,16 @@ func TestMakeTestRequiresEveryServerAndProgram(t *testing.T) {
 func TestFurtherRunsIfRequired(t *testing.T) {
 	t.Setenv(Required, "1")
 	Further(t)
-	ran := true
-	t.Run("without", func(t *testing.T) {
+
+	isSkipped := false
+	t.Run("not required", func(t *testing.T) {
 		t.Setenv(Required, "")
 		defer func() {
-			ran = !t.Skipped()
+			isSkipped = t.Skipped()
 		}()
 		Further(t)
 	})
-	require.False(t, ran)
+	require.True(t, isSkipped)
 }
 
 // If everything is required, a test with many cases runs all of them instead of a sample.
@@ -105,14 +114,15 @@ func TestSampleIsWholeIfRequired(t *testing.T) {
 func TestNightlyNeedsItsVariable(t *testing.T) {
 	t.Setenv("OMNIBUCKET_NIGHTLY", "1")
 	Nightly(t, "make layers")
-	ran := true
-	t.Run("without", func(t *testing.T) {
+
+	isSkipped := false
+	t.Run("only required", func(t *testing.T) {
 		t.Setenv("OMNIBUCKET_NIGHTLY", "")
 		t.Setenv(Required, "1")
 		defer func() {
-			ran = !t.Skipped()
+			isSkipped = t.Skipped()
 		}()
 		Nightly(t, "make layers")
 	})
-	require.False(t, ran)
+	require.True(t, isSkipped)
 }
