@@ -40,7 +40,7 @@ func NetHTTP(t testing.TB, signedURL *storage.SignedURL, body string) Response {
 	text, err := io.ReadAll(got.Body)
 	require.NoError(t, err)
 	require.NoError(t, got.Body.Close())
-	return Response{got.StatusCode, string(text), got.Header}
+	return Response{Status: got.StatusCode, Body: string(text), Header: got.Header}
 }
 
 // Curl makes the request with the program curl. If curl is missing, the test is skipped or fails.
@@ -60,8 +60,11 @@ func Curl(t testing.TB, signedURL *storage.SignedURL, body string) Response {
 	var buf bytes.Buffer
 	command.Stdout = &buf
 	require.NoError(t, command.Run())
+
+	// The status follows the body, as three digits.
 	text := buf.String()
-	status, err := strconv.Atoi(text[len(text)-3:])
+	end := len(text) - len("200")
+	status, err := strconv.Atoi(text[end:])
 	require.NoError(t, err)
-	return Response{Status: status, Body: text[:len(text)-3]}
+	return Response{Status: status, Body: text[:end]}
 }

@@ -19,6 +19,7 @@ type keeper struct {
 	lost bool // true if the connection breaks; false if the response is 403
 }
 
+// RoundTrip refuses each DELETE, or fails as if the connection broke. It sends all other requests.
 func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodDelete {
 		return k.base.RoundTrip(r)
@@ -57,7 +58,7 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 		t.Run(row.name, func(t *testing.T) {
 			transport := http.DefaultTransport.(*http.Transport).Clone()
 			t.Cleanup(transport.CloseIdleConnections)
-			keeping := open(&http.Client{Transport: &keeper{transport, row.lost}})
+			keeping := open(&http.Client{Transport: &keeper{base: transport, lost: row.lost}})
 			t.Cleanup(func() { require.NoError(t, storage.Close(keeping)) })
 			row.requireOnce(t, keeping, bucket)
 		})

@@ -32,6 +32,7 @@ type pipes struct {
 	once   sync.Once
 }
 
+// Accept returns one end of a pipe that dial has made.
 func (l *pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.made:

@@ -81,6 +81,7 @@ func (p *Proxy) countCut() {
 	p.cuts++
 }
 
+// accept serves each connection until the listener is closed.
 func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -123,7 +124,8 @@ func (c *proxyConn) carry(dst io.Writer, src io.Reader, limit int64) {
 		src = io.LimitReader(src, limit)
 	}
 	n, _ := io.Copy(dst, src) // ends when either side closes the connection
-	if limit > 0 && n == limit {
+	isCut := limit > 0 && n == limit
+	if isCut {
 		c.once.Do(c.proxy.countCut)
 		if c.cut.Reset {
 			_ = c.client.SetLinger(0)

@@ -31,17 +31,18 @@ func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, p
 
 // DownloadResumes checks that a download continues at the byte at which its connection was cut.
 func DownloadResumes(t *testing.T, server string, open OpenAt) {
-	for _, row := range []struct {
-		how   string
+	rows := []struct {
+		name  string
 		cuts  int
 		reset bool
 	}{
-		{"ended repeatedly", 8, false},
+		{name: "ended repeatedly", cuts: 8, reset: false},
 		// A reset may lose all progress. More than two resets could use up the limited attempts of
 		// the download.
-		{"reset", 2, true},
-	} {
-		t.Run(row.how, func(t *testing.T) {
+		{name: "reset", cuts: 2, reset: true},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
 			direct, proxy, cut := through(t, server, open)
 			want := Content(8<<20, 1)
 			existing, err := direct.Upload(t.Context(), "a", bytes.NewReader(want))

@@ -92,6 +92,7 @@ func (s *Server) Respond(replies ...Reply) {
 	s.replies = replies
 }
 
+// ServeHTTP records a request, and sends the next reply, or that of the function Answer.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // fails if the client cuts its request, which is recorded anyway
 	req := Request{

@@ -59,6 +59,7 @@ type oneConn struct {
 	closed chan struct{}
 }
 
+// Accept returns the connection once, and then waits for Close.
 func (l *oneConn) Accept() (net.Conn, error) {
 	conn := l.conn
 	if conn == nil {

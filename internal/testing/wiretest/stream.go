@@ -48,17 +48,23 @@ type Stream struct {
 	peak uint64 // largest size of the heap, in bytes
 }
 
+// Read returns the next bytes of the stream, which depend only on their offset.
 func (s *Stream) Read(p []byte) (int, error) {
 	if s.Left == 0 {
 		return 0, io.EOF
 	}
-	n := int(min(int64(len(p)), s.Left, 64<<10))
-	// The multiplier is the golden ratio as a 64-bit integer, which spreads the bits of the offset.
+	const mostAtOnce = 64 << 10
+	n := int(min(int64(len(p)), s.Left, mostAtOnce))
+
+	// The golden ratio as a 64-bit integer spreads the bits of the offset.
+	const goldenRatio = 0x9E3779B97F4A7C15
 	for i := 0; i+8 <= n; i += 8 {
-		binary.LittleEndian.PutUint64(p[i:], uint64(s.at+int64(i))*0x9E3779B97F4A7C15)
+		binary.LittleEndian.PutUint64(p[i:], uint64(s.at+int64(i))*goldenRatio)
 	}
+
 	// The heap is measured once in 8 MiB, because the measurement stops the program.
-	if s.at>>23 != (s.at+int64(n))>>23 {
+	const measured = 8 << 20
+	if s.at/measured != (s.at+int64(n))/measured {
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
 		s.peak = max(s.peak, stats.HeapAlloc)
@@ -91,7 +97,8 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 		"uploaded %d MiB with at most %d MiB of heap, %d MiB of which were used before", mib, body.peak>>20,
 		before.HeapAlloc>>20,
 	)
-	require.Less(t, body.peak-min(body.peak, before.HeapAlloc), 3*memory, "this includes uncollected garbage")
+	used := body.peak - min(body.peak, before.HeapAlloc)
+	require.Less(t, used, 3*memory, "this includes uncollected garbage")
 	return attrs, body
 }
 

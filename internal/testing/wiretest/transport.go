@@ -214,8 +214,10 @@ func requireCounts(t *testing.T, open OpenWithClient, client *http.Client) {
 // engine retries, and otherwise with 404.
 type retriedServer struct{ requests atomic.Int32 }
 
+// ServeHTTP answers each fourth request, from the third one, with 503, which the engine retries.
 func (s *retriedServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	if s.requests.Add(1)%4 == 3 {
+	isBusy := s.requests.Add(1)%4 == 3
+	if isBusy {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -228,6 +230,7 @@ func WrapBodies(base http.RoundTripper) http.RoundTripper { return wrapping{base
 
 type wrapping struct{ base http.RoundTripper }
 
+// RoundTrip hides the type of the response's body.
 func (w wrapping) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(r)
 	if err != nil {
