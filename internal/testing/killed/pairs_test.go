@@ -181,7 +181,7 @@ func (p *place) serviceOf(b storage.Bucket, now func() time.Time) (*uploads.Serv
 }
 
 // requireCounted requires that nothing is stored that is not counted or reserved, and that nothing is counted that is
-// not stored. It returns the number of files.
+// not stored. finished is the number of files that must be stored and counted. It returns the number of files.
 func (p *place) requireCounted(t *testing.T, s *uploads.Service, finished int64) int64 {
 	t.Helper()
 	var files, size int64
@@ -190,18 +190,23 @@ func (p *place) requireCounted(t *testing.T, s *uploads.Service, finished int64)
 		files++
 		size += entry.Size
 	}
-	require.GreaterOrEqual(t, files, finished, "a finished file is lost")
 	usage, err := s.Usage(t.Context(), p.user().ID)
 	require.NoError(t, err)
+
+	require.GreaterOrEqual(t, files, finished, "a finished file is lost")
 	require.GreaterOrEqual(t, usage.Files, finished, "a finished file is not counted")
+
+	// What is counted is stored.
 	require.LessOrEqual(t, usage.Files, files)
 	require.LessOrEqual(t, usage.Bytes, size)
+
+	// What is stored is counted or reserved.
 	require.GreaterOrEqual(t, usage.Files+usage.ReservedFiles, files)
 	require.GreaterOrEqual(t, usage.Bytes+usage.ReservedBytes, size)
 	return files
 }
 
-// tokens returns the tokens of the tickets that prepare has stored.
+// tokens returns the tokens of the tickets that prepare has stored. It reads them only once.
 func (p *place) tokens(ctx context.Context) ([]string, error) {
 	if tokens, ok := p.opened["tokens"].([]string); ok {
 		return tokens, nil
@@ -234,22 +239,25 @@ func prepareMirror(t *testing.T, p *place) {
 
 // prepareTickets signs a ticket for each number of the round, and uploads its file.
 func prepareTickets(t *testing.T, p *place) {
+	const size = 100
 	s, err := p.service()
 	require.NoError(t, err)
 	var tokens []string
 	for range keys {
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: 100}, p.user())
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, p.user())
 		require.NoError(t, err)
 		tokens = append(tokens, ticket.Token)
-		var pending string
+
+		// A client would send the file with the form or URL of the ticket.
+		var key string
 		if ticket.Form != nil {
-			pending = ticket.Form.Fields["key"]
+			key = ticket.Form.Fields["key"]
 		} else {
 			address, _, _ := strings.Cut(ticket.Put.URL, "?")
-			pending = address[strings.Index(address, ".uploads/"):]
+			key = address[strings.Index(address, ".uploads/"):]
 		}
-		kind := storage.WithContentType("application/octet-stream")
-		_, err = p.Upload(t.Context(), pending, bytes.NewReader(make([]byte, 100)), kind)
+		_, err = p.Upload(t.Context(), key, bytes.NewReader(make([]byte, size)),
+			storage.WithContentType("application/octet-stream"))
 		require.NoError(t, err)
 	}
 	require.NoError(t, p.put(t.Context(), "tokens/"+p.prefix+"list", strings.Join(tokens, "\n")))
@@ -347,17 +355,17 @@ func cancelUpload(ctx context.Context, p *place, i int) error {
 	return s.Cancel(ctx, tokens[i], p.user())
 }
 
-// withMirror returns a side that calls do with the mirror.
+// withMirror returns a side that calls do with the mirror. All operations of a process have the same mirror.
 func withMirror(do func(ctx context.Context, p *place, b storage.Bucket, i int) error) side {
 	return func(ctx context.Context, p *place, i int) error {
-		b, ok := p.opened["mirror"].(storage.Bucket)
-		if !ok {
-			var err error
-			if b, _, err = p.mirrored(ctx); err != nil {
-				return err
-			}
-			p.opened["mirror"] = b
+		if b, ok := p.opened["mirror"].(storage.Bucket); ok {
+			return do(ctx, p, b, i)
 		}
+		b, _, err := p.mirrored(ctx)
+		if err != nil {
+			return err
+		}
+		p.opened["mirror"] = b
 		return do(ctx, p, b, i)
 	}
 }
@@ -579,25 +587,30 @@ var pairs = []pair{
 	},
 }
 
-// runChild makes one side of a pair, and prints what it begins and what has ended.
+// runChild makes one side of a pair, and prints what it begins and what has ended. args are the four fields that
+// childVariable describes.
 func runChild(args []string) error {
-	number, err := strconv.Atoi(args[0])
+	pairNumber, err := strconv.Atoi(args[0])
 	if err != nil {
 		return err
 	}
-	which, err := strconv.Atoi(args[1])
+	sideNumber, err := strconv.Atoi(args[1])
 	if err != nil {
 		return err
 	}
+	prefix := args[2]
+	address := args[3]
+
 	ctx := context.Background()
-	p, err := openPlace(ctx, args[3], args[2])
+	p, err := openPlace(ctx, address, prefix)
 	if err != nil {
 		return err
 	}
-	p.side = which
+	p.side = sideNumber
+	operation := pairs[pairNumber].sides[sideNumber]
 	for i := range keys {
 		fmt.Println("begun", i)
-		err := pairs[number].sides[which](ctx, p, i)
+		err := operation(ctx, p, i)
 		fmt.Println("ended", i, codeOf(err))
 		if codeOf(err) == string(storage.Internal) {
 			return err
@@ -652,19 +665,19 @@ func TestPairsOfKilledProcesses(t *testing.T) {
 	}
 }
 
-// runPair runs rounds of a pair over a store.
+// runPair runs rounds of a pair over a store: one, or as many as the time of timeVariable permits.
 func runPair(t *testing.T, number int, address string) {
-	var long time.Duration
+	var duration time.Duration
 	if text := os.Getenv(timeVariable); text != "" {
 		var err error
-		long, err = time.ParseDuration(text)
+		duration, err = time.ParseDuration(text)
 		require.NoError(t, err)
 	}
 	t.Setenv(heldVariable, t.TempDir())
 	pair := pairs[number]
 	rounds, kills := 0, 0
 
-	for end := time.Now().Add(long); rounds == 0 || time.Now().Before(end); rounds++ {
+	for end := time.Now().Add(duration); rounds == 0 || time.Now().Before(end); rounds++ {
 		p, err := openPlace(t.Context(), address, fmt.Sprintf("r%d/", rounds))
 		require.NoError(t, err)
 		if pair.prepare != nil {
@@ -673,14 +686,14 @@ func runPair(t *testing.T, number int, address string) {
 
 		// Both processes run at once, until they end or are killed.
 		var children [2]*child
-		for which := range children {
-			children[which] = startChild(t, fmt.Sprint(number, " ", which, " ", p.prefix, " ", address))
+		for side := range children {
+			children[side] = startChild(t, fmt.Sprint(number, " ", side, " ", p.prefix, " ", address))
 		}
 		var did [2]progress
-		for which, c := range children {
+		for side, c := range children {
 			<-c.ended
 			require.NoError(t, c.err)
-			did[which] = c.did
+			did[side] = c.did
 			if c.killed {
 				kills++
 			}
@@ -702,16 +715,24 @@ type child struct {
 	err    error
 }
 
-// startChild starts this program as a process of a pair.
+// startChild starts this program as a process of a pair. arg has the form that childVariable describes.
 func startChild(t *testing.T, arg string) *child {
 	t.Helper()
-	c := &child{cmd: exec.CommandContext(t.Context(), os.Args[0]), ended: make(chan struct{})}
-	c.did = progress{begun: make(map[int]bool), ended: make(map[int]string)}
-	c.cmd.Env = append(os.Environ(), childVariable+"="+arg)
-	c.cmd.Stderr = &c.stderr
-	stdout, err := c.cmd.StdoutPipe()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+arg)
+	c := &child{
+		cmd:   cmd,
+		ended: make(chan struct{}),
+		did: progress{
+			begun: make(map[int]bool),
+			ended: make(map[int]string),
+		},
+	}
+	cmd.Stderr = &c.stderr
+	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, c.cmd.Start())
+	require.NoError(t, cmd.Start())
+
 	go func() {
 		defer close(c.ended)
 		c.err = c.follow(stdout)
@@ -719,29 +740,33 @@ func startChild(t *testing.T, arg string) *child {
 	return c
 }
 
-// follow reads what the process prints. It kills the process after a random line, or lets it end.
+// follow reads what the process prints: a line "begun 3" before operation 3, and a line "ended 3 CODE" after it. It
+// kills the process after a random line, or lets it end.
 func (c *child) follow(r io.Reader) error {
-	last := rand.IntN(3 * keys) // a process prints 2 * keys lines, so that one in three ends by itself
+	const printed = 2 * keys
+	lastLine := rand.IntN(printed + keys) // one process in three ends by itself
 	lines := 0
 	for scanner := bufio.NewScanner(r); scanner.Scan(); lines++ {
-		what, rest, _ := strings.Cut(scanner.Text(), " ")
+		event, rest, _ := strings.Cut(scanner.Text(), " ")
 		number, code, _ := strings.Cut(rest, " ")
 		i, err := strconv.Atoi(number)
 		if err != nil {
 			return err
 		}
-		if what == "begun" {
+		if event == "begun" {
 			c.did.begun[i] = true
 		} else {
 			c.did.ended[i] = code
 		}
-		if lines == last {
+
+		if lines == lastLine {
 			c.killed = true
 			time.AfterFunc(rand.N(3*time.Millisecond), func() {
 				_ = c.cmd.Process.Kill()
 			})
 		}
 	}
+
 	err := c.cmd.Wait()
 	if err != nil && !c.killed {
 		return fmt.Errorf("%w: %s", err, &c.stderr)
