@@ -80,6 +80,8 @@ func setScene(t *testing.T, s *policyServer) *scene {
 		require.NoError(t, err)
 		return attrs.Version
 	}
+
+	// secret/a and users/a have a secret, and get other versions later.
 	sc := &scene{policyServer: s}
 	sc.oldSecret = put(owner, "secret/a", secret)
 	sc.oldInside = put(owner, "users/a", secret)
@@ -90,6 +92,7 @@ func setScene(t *testing.T, s *policyServer) *scene {
 	require.NoError(t, err)
 	put(elsewhere, "users/a", secret)
 
+	// The upload of secret/m stays open.
 	client := s.client(aws.Credentials{AccessKeyID: s.key, SecretAccessKey: s.secret})
 	upload, err := client.CreateMultipartUpload(t.Context(), &awss3.CreateMultipartUploadInput{
 		Bucket: aws.String(attacked),
@@ -106,6 +109,7 @@ func setScene(t *testing.T, s *policyServer) *scene {
 		require.NoError(t, err)
 	})
 
+	// The intruder has the credentials of a program for users/.
 	names := []string{"download", "upload", "upload-over", "upload-parts", "upload-parts-failed", "remove"}
 	if s.provider == "aws" {
 		names = append(names, "list", "download-missing")
@@ -132,21 +136,24 @@ func attackAll(t *testing.T, s *policyServer) {
 	for _, a := range sc.attacks(t) {
 		t.Run(a.name, func(t *testing.T) {
 			status, body := sc.send(t, &a)
+
+			// The server has understood the request. Ours has no operation "select".
 			require.NotContains(t, body, "SignatureDoesNotMatch")
-			if a.name != "select" { // our server has no such operation
+			if a.name != "select" {
 				require.NotEqual(t, http.StatusNotImplemented, status, body)
 			}
+
 			if slices.Contains(a.leaks, s.provider) {
 				return
 			}
 			require.NotContains(t, body, secret)
 			require.NotContains(t, body, "confidential")
 
-			if status >= http.StatusMultipleChoices {
+			isRefused := status >= http.StatusMultipleChoices
+			if isRefused {
 				return
 			}
 			require.Contains(t, a.allowed, s.provider, "it is not refused")
-
 			if a.echoed {
 				return
 			}
@@ -556,15 +563,16 @@ func (sc *scene) send(t *testing.T, a *attack) (status int, body string) {
 		return sc.post(t, a)
 	}
 	for _, byValue := range []bool{true, false} {
-		request := sc.request(t, a, byValue)
 		client := &http.Client{Timeout: 3 * time.Second}
-		response, err := client.Do(request)
+		resp, err := client.Do(sc.request(t, a, byValue))
 		require.NoError(t, err)
-		content, _ := io.ReadAll(io.LimitReader(response.Body, 1<<20)) // some responses have no end
-		require.NoError(t, response.Body.Close())
-		status = response.StatusCode
+		content, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // some responses have no end
+		require.NoError(t, resp.Body.Close())
+		status = resp.StatusCode
 		body = string(content)
-		if !strings.Contains(body, "SignatureDoesNotMatch") {
+
+		hasOtherOrder := strings.Contains(body, "SignatureDoesNotMatch")
+		if !hasOtherOrder {
 			break
 		}
 	}
@@ -579,43 +587,48 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 	path := "/" + attacked + a.path
 	base, err := url.Parse(sc.endpoint)
 	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), cmp.Or(a.method, "GET"), sc.endpoint,
-		strings.NewReader(a.body))
+	req, err := http.NewRequestWithContext(
+		t.Context(), cmp.Or(a.method, "GET"), sc.endpoint, strings.NewReader(a.body),
+	)
 	require.NoError(t, err)
-	request.URL.Opaque = "//" + base.Host + path
-	request.URL.RawQuery = a.query
-	for i := 0; i < len(a.header); i += 2 {
-		request.Header.Add(a.header[i], a.header[i+1])
-	}
-	sum := sha256.Sum256([]byte(a.body))
-	request.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
-	if a.body != "" && a.query != "" { // the body is a document, which needs a checksum
-		request.Header.Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
-	}
-	request.Header.Set("X-Amz-Date", time.Now().UTC().Format("20060102T150405Z"))
-	request.Header.Set("X-Amz-Security-Token", sc.credentials.SessionToken)
+	req.URL.Opaque = "//" + base.Host + path
+	req.URL.RawQuery = a.query
 
-	headers, signedHeaders := canonicalHeaders(base.Host, request.Header)
-	day := request.Header.Get("X-Amz-Date")[:8]
-	scope := day + "/" + sc.query.Get("region") + "/s3/aws4_request"
-	decoded, err := url.PathUnescape(path)
+	for i := 0; i < len(a.header); i += 2 {
+		req.Header.Add(a.header[i], a.header[i+1])
+	}
+	now := time.Now().UTC()
+	date := now.Format("20060102T150405Z")
+	day := now.Format("20060102")
+	sum := sha256.Sum256([]byte(a.body))
+	bodyHash := hex.EncodeToString(sum[:])
+	req.Header.Set("X-Amz-Content-Sha256", bodyHash)
+	if a.body != "" && a.query != "" { // the body is a document, which needs a checksum
+		req.Header.Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
+	}
+	req.Header.Set("X-Amz-Date", date)
+	req.Header.Set("X-Amz-Security-Token", sc.credentials.SessionToken)
+
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+	headers, signedHeaders := canonicalHeaders(base.Host, req.Header)
+	decodedPath, err := url.PathUnescape(path)
 	require.NoError(t, err)
-	canonical := strings.Join([]string{
-		request.Method,
-		escape.Path(decoded),
+	canonicalRequest := strings.Join([]string{
+		req.Method,
+		escape.Path(decodedPath),
 		canonicalQuery(t, a.query, byValue),
 		headers,
 		signedHeaders,
-		hex.EncodeToString(sum[:]),
+		bodyHash,
 	}, "\n")
-	digest := sha256.Sum256([]byte(canonical))
-	signature := sc.sign(day,
-		"AWS4-HMAC-SHA256\n"+request.Header.Get("X-Amz-Date")+"\n"+scope+"\n"+hex.EncodeToString(digest[:]))
-	request.Header.Set("Authorization", fmt.Sprintf(
+	digest := sha256.Sum256([]byte(canonicalRequest))
+	scope := day + "/" + sc.query.Get("region") + "/s3/aws4_request"
+	signature := sc.sign(day, "AWS4-HMAC-SHA256\n"+date+"\n"+scope+"\n"+hex.EncodeToString(digest[:]))
+	req.Header.Set("Authorization", fmt.Sprintf(
 		"AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s",
 		sc.credentials.AccessKeyID, scope, signedHeaders, signature,
 	))
-	return request
+	return req
 }
 
 // canonicalQuery returns a query as it is signed: escaped, and sorted by the names of the parameters.
@@ -644,17 +657,19 @@ func canonicalQuery(t *testing.T, query string, byValue bool) string {
 	return strings.Join(parameters, "&")
 }
 
-// canonicalHeaders returns the headers as they are signed, and their names.
+// canonicalHeaders returns the headers as they are signed, in the order of their names, and these names. It leaves out
+// the headers before "host", which need not be signed.
 func canonicalHeaders(host string, header http.Header) (headers, signedHeaders string) {
-	headers = "host:" + host + "\n"
-	signedHeaders = "host"
 	var names []string
 	for name := range header {
 		names = append(names, strings.ToLower(name))
 	}
 	slices.Sort(names)
+
+	headers = "host:" + host + "\n"
+	signedHeaders = "host"
 	for _, name := range names {
-		if name < "host" { // the list begins with host, and servers accept fewer headers
+		if name < "host" {
 			continue
 		}
 		headers += name + ":" + strings.Join(header.Values(name), ",") + "\n"
@@ -666,57 +681,74 @@ func canonicalHeaders(host string, header http.Header) (headers, signedHeaders s
 // post sends a form whose policy permits all fields.
 func (sc *scene) post(t *testing.T, a *attack) (status int, body string) {
 	t.Helper()
-	when := time.Now().UTC()
-	day := when.Format("20060102")
+	form, contentType := writeForm(t, sc.formFields(t, a), cmp.Or(a.form["file"], "file"))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, sc.endpoint+"/"+attacked, form)
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", contentType)
+
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	content, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode, string(content)
+}
+
+// A formField is a field of a form.
+type formField struct{ name, value string }
+
+// formFields returns the signed fields of the form of an attack, without the file.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+func (sc *scene) formFields(t *testing.T, a *attack) []formField {
+	t.Helper()
+	now := time.Now().UTC()
+	day := now.Format("20060102")
 	credential := sc.credentials.AccessKeyID + "/" + day + "/" + sc.query.Get("region") + "/s3/aws4_request"
-	fields := [][2]string{
-		{"x-amz-algorithm", "AWS4-HMAC-SHA256"},
-		{"x-amz-credential", credential},
-		{"x-amz-date", when.Format("20060102T150405Z")},
-		{"x-amz-security-token", sc.credentials.SessionToken},
+	fields := []formField{
+		{name: "x-amz-algorithm", value: "AWS4-HMAC-SHA256"},
+		{name: "x-amz-credential", value: credential},
+		{name: "x-amz-date", value: now.Format("20060102T150405Z")},
+		{name: "x-amz-security-token", value: sc.credentials.SessionToken},
 	}
 
 	// The policy names all fields but the file.
 	conditions := []any{map[string]string{"bucket": attacked}}
 	for _, field := range fields {
-		conditions = append(conditions, map[string]string{field[0]: field[1]})
+		conditions = append(conditions, map[string]string{field.name: field.value})
 	}
 	for name, value := range a.form {
 		if name == "file" {
 			continue
 		}
-		fields = append(fields, [2]string{name, value})
+		fields = append(fields, formField{name: name, value: value})
 		conditions = append(conditions, []string{"starts-with", "$" + name, ""})
 	}
 	policy, err := json.Marshal(map[string]any{
-		"expiration": when.Add(time.Minute).Format("2006-01-02T15:04:05.000Z"),
+		"expiration": now.Add(time.Minute).Format("2006-01-02T15:04:05.000Z"),
 		"conditions": conditions,
 	})
 	require.NoError(t, err)
-	encoded := base64.StdEncoding.EncodeToString(policy)
-	fields = append(fields, [2]string{"policy", encoded}, [2]string{"x-amz-signature", sc.sign(day, encoded)})
+	encodedPolicy := base64.StdEncoding.EncodeToString(policy)
+	return append(fields,
+		formField{name: "policy", value: encodedPolicy},
+		formField{name: "x-amz-signature", value: sc.sign(day, encodedPolicy)},
+	)
+}
 
-	// The file is the last field.
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
+// writeForm returns the body and the content type of a form. Its last field is a file with one byte.
+func writeForm(t *testing.T, fields []formField, fileName string) (form *bytes.Buffer, contentType string) {
+	t.Helper()
+	form = &bytes.Buffer{}
+	w := multipart.NewWriter(form)
 	for _, field := range fields {
-		require.NoError(t, w.WriteField(field[0], field[1]))
+		require.NoError(t, w.WriteField(field.name, field.value))
 	}
-	file, err := w.CreateFormFile("file", cmp.Or(a.form["file"], "file"))
+	file, err := w.CreateFormFile("file", fileName)
 	require.NoError(t, err)
 	_, err = file.Write([]byte("x"))
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-
-	request, err := http.NewRequestWithContext(t.Context(), "POST", sc.endpoint+"/"+attacked, &form)
-	require.NoError(t, err)
-	request.Header.Set("Content-Type", w.FormDataContentType())
-	response, err := http.DefaultClient.Do(request)
-	require.NoError(t, err)
-	content, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	return response.StatusCode, string(content)
+	return form, w.FormDataContentType()
 }
 
 // sign returns the signature of a text by version 4.

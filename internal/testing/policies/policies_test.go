@@ -333,13 +333,14 @@ func (s *policyServer) run(t *testing.T, owner storage.Service, p *smallProgram,
 	t.Setenv("AWS_SECRET_ACCESS_KEY", session.SecretAccessKey)
 	t.Setenv("AWS_SESSION_TOKEN", session.SessionToken)
 
-	near := s.addresses(p, s.endpoint)
-	all := []addresses{{near, near}}
+	address := s.addresses(p, s.endpoint)
+	runs := []addresses{{src: address, dst: address}}
 	if len(p.buckets) > 1 {
-		far := s.addresses(p, strings.Replace(s.endpoint, "127.0.0.1", "localhost", 1))
-		all = append(all, addresses{near, far})
+		// For the program, the same server under another name is another server.
+		otherAddress := s.addresses(p, strings.Replace(s.endpoint, "127.0.0.1", "localhost", 1))
+		runs = append(runs, addresses{src: address, dst: otherAddress})
 	}
-	for _, urls := range all {
+	for _, urls := range runs {
 		s.fill(t, owner, p)
 		err = errors.Join(err, p.run(t.Context(), t, urls), s.check(t, owner, p))
 	}
@@ -407,14 +408,15 @@ type printedStatement struct {
 	marked    []string // actions that only failures need
 }
 
-// without returns a copy of the policy whose i-th statement does not allow the action.
-func (p printedPolicy) without(i int, action string) printedPolicy {
+// without returns a copy of the policy in which the statement with this index does not allow the action.
+func (p printedPolicy) without(index int, action string) printedPolicy {
 	p.Statement = slices.Clone(p.Statement)
-	statement := &p.Statement[i]
-	isAction := func(other string) bool { return other == action }
-	statement.Action = slices.DeleteFunc(slices.Clone(statement.Action), isAction)
+	statement := &p.Statement[index]
+	statement.Action = slices.DeleteFunc(slices.Clone(statement.Action), func(other string) bool {
+		return other == action
+	})
 	if len(statement.Action) == 0 {
-		p.Statement = slices.Delete(p.Statement, i, i+1)
+		p.Statement = slices.Delete(p.Statement, index, index+1)
 	}
 	return p
 }
@@ -426,8 +428,8 @@ func (s *policyServer) printedPolicies(t *testing.T) map[string]printedPolicy {
 	printed, err := os.ReadFile(filepath.Join("testdata", s.provider+".txt"))
 	require.NoError(t, err)
 
+	// Before each policy are comments, which begin with the name of its program.
 	all := map[string]printedPolicy{}
-	// The comments before each policy begin with the name of its program.
 	for document := range strings.SplitSeq(string(printed), "# internal/testing/policies/") {
 		comments, _, ok := strings.Cut(document, "{\n")
 		if !ok {
@@ -436,6 +438,8 @@ func (s *policyServer) printedPolicies(t *testing.T) map[string]printedPolicy {
 		program, _, _ := strings.Cut(comments, ":")
 		var policy printedPolicy
 		require.NoError(t, json.Unmarshal([]byte(document[len(comments):]), &policy), "%s", document)
+
+		// A comment may also name the actions that only failures need.
 		_, marked, _ := strings.Cut(comments, "# Only failures need ")
 		for i := range policy.Statement {
 			policy.Statement[i].marked = strings.Split(strings.TrimSuffix(marked, ".\n"), ", ")
