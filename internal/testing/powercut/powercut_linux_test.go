@@ -146,8 +146,8 @@ func service(t *testing.T, root string) storage.Service {
 	return s
 }
 
-// old returns a step's function that writes a file with other content.
-func old(path ...string) func(*testing.T, string) {
+// writeOldFile returns a step's function that writes a file with other content than content.
+func writeOldFile(path ...string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		file := filepath.Join(append([]string{root}, path...)...)
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
@@ -155,8 +155,8 @@ func old(path ...string) func(*testing.T, string) {
 	}
 }
 
-// whole returns a step's function that requires the whole content in a file.
-func whole(path ...string) func(*testing.T, string) {
+// hasFile returns a step's function that requires a file with the whole content.
+func hasFile(path ...string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		got, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
 		require.NoError(t, err)
@@ -164,8 +164,8 @@ func whole(path ...string) func(*testing.T, string) {
 	}
 }
 
-// put returns a step's function that uploads an object.
-func put(key string, c local.Config) func(*testing.T, string) {
+// putObject returns a step's function that uploads an object.
+func putObject(key string, c local.Config) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		b := bucket(t, root, c)
 		_, err := b.Upload(t.Context(), key, bytes.NewReader(content), storage.WithContentType("text/x-kept"))
@@ -173,8 +173,8 @@ func put(key string, c local.Config) func(*testing.T, string) {
 	}
 }
 
-// stored returns a step's function that requires an object with its content and its properties.
-func stored(key string, c local.Config) func(*testing.T, string) {
+// hasObject returns a step's function that requires an object with its content and its properties.
+func hasObject(key string, c local.Config) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		got, attrs, err := storage.ReadAll(t.Context(), bucket(t, root, c), key)
 		require.NoError(t, err)
@@ -183,8 +183,8 @@ func stored(key string, c local.Config) func(*testing.T, string) {
 	}
 }
 
-// removed returns a step's function that requires that there is no such object.
-func removed(key string) func(*testing.T, string) {
+// lacksObject returns a step's function that requires that there is no such object.
+func lacksObject(key string) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		exists, err := bucket(t, root, local.Config{}).Exists(t.Context(), key)
 		require.NoError(t, err)
@@ -216,10 +216,10 @@ func someTags(n int) map[string]string {
 	return tags
 }
 
-// tagged returns a step's function that requires so many tags on the object a.
-func tagged(n int) func(*testing.T, string) {
+// hasTags returns a step's function that requires so many tags on the object a.
+func hasTags(n int) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
-		stored("a", local.Config{})(t, root)
+		hasObject("a", local.Config{})(t, root)
 		tags, err := storage.Tags(t.Context(), bucket(t, root, local.Config{}), "a")
 		require.NoError(t, err)
 		require.Equal(t, someTags(n), tags)
@@ -240,8 +240,8 @@ func createBucket(public bool) func(*testing.T, string) {
 	}
 }
 
-// isPublic returns a step's function that requires a setting of the bucket.
-func isPublic(public bool) func(*testing.T, string) {
+// hasPublicAccess returns a step's function that requires a setting of the bucket.
+func hasPublicAccess(public bool) func(*testing.T, string) {
 	return func(t *testing.T, root string) {
 		info, err := service(t, root).BucketInfo(t.Context(), "photos")
 		require.NoError(t, err)
@@ -276,7 +276,7 @@ func paused(t *testing.T, job func(pause func())) {
 // question begins the key of the object by which a job asks whether its ends are one place.
 const question = "omnibucket-question-"
 
-// A pausing Core calls a function before its first removal, and one after the upload of a journal that has progress.
+// A pausing Core calls a function before its first removal, and one before the upload of a journal that has progress.
 type pausing struct {
 	storage.Core
 	removal, progress func()
@@ -294,6 +294,7 @@ func (p pausing) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, p, keys)
 }
 
+// Remove calls p.removal before it removes an object.
 func (p pausing) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if !strings.HasPrefix(key, question) {
 		p.removal()
@@ -301,6 +302,7 @@ func (p pausing) Remove(ctx context.Context, key string, o *storage.RemoveOption
 	return p.Core.Remove(ctx, key, o)
 }
 
+// Upload calls p.progress before it stores a journal of a job that has transferred bytes.
 func (p pausing) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -323,30 +325,30 @@ func steps(program string) []step {
 	}
 	served := filepath.Join(filepath.Dir(program), "served")
 	return []step{
-		{name: "DownloadFile", do: download, holds: whole("one")},
-		{name: "DownloadFile over a file", before: old("one"), do: download, holds: whole("one")},
+		{name: "DownloadFile", do: download, holds: hasFile("one")},
+		{name: "DownloadFile over a file", before: writeOldFile("one"), do: download, holds: hasFile("one")},
 		{
 			name: "transfer.Download",
 			do: func(t *testing.T, root string) {
 				_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
 				require.NoError(t, err)
 			},
-			holds: whole("made", "tree", "deep", "er", "two"),
+			holds: hasFile("made", "tree", "deep", "er", "two"),
 		},
 		{
 			name:   "transfer.Download over a file",
-			before: old("made", "tree", "one"),
+			before: writeOldFile("made", "tree", "one"),
 			do: func(t *testing.T, root string) {
 				_, err := transfer.Download(t.Context(), source(t), filepath.Join(root, "made", "tree"))
 				require.NoError(t, err)
 			},
-			holds: whole("made", "tree", "one"),
+			holds: hasFile("made", "tree", "one"),
 		},
 		{
 			name: "transfer.Sync removes",
 			before: func(t *testing.T, root string) {
-				old("made", "tree", "deep", "spare")(t, root)
-				old("made", "tree", "deep", "er", "two")(t, root)
+				writeOldFile("made", "tree", "deep", "spare")(t, root)
+				writeOldFile("made", "tree", "deep", "er", "two")(t, root)
 			},
 			do: func(t *testing.T, root string) {
 				_, err := transfer.Sync(t.Context(), transfer.Dir(filepath.Join(root, "made", "tree")),
@@ -367,7 +369,7 @@ func steps(program string) []step {
 						transfer.WithBackup(transfer.Dir(filepath.Join(root, "saved"))))
 				})
 			},
-			holds: whole("saved", "one"),
+			holds: hasFile("saved", "one"),
 		},
 		{
 			name: "a journal notes what transfer.Download did",
@@ -381,49 +383,49 @@ func steps(program string) []step {
 						transfer.WithJournal(pausing{progress: pause}.with(t, memstore.New()), "journal"))
 				})
 			},
-			holds: whole("tree", "one"),
+			holds: hasFile("tree", "one"),
 		},
 		{
 			name:   "omnibucket cp",
-			before: old("one"),
+			before: writeOldFile("one"),
 			do:     command("cp", "file://"+served+"#one", "one"),
-			holds:  whole("one"),
+			holds:  hasFile("one"),
 		},
 		{
 			name:  "omnibucket cp -r",
 			do:    command("cp", "-r", "file://"+served, "tree"),
-			holds: whole("tree", "deep", "er", "two"),
+			holds: hasFile("tree", "deep", "er", "two"),
 		},
 		{
 			name:  "omnibucket sync",
 			do:    command("sync", "file://"+served, "tree"),
-			holds: whole("tree", "deep", "er", "two"),
+			holds: hasFile("tree", "deep", "er", "two"),
 		},
-		{name: "Upload", do: put("a/b/c", local.Config{}), holds: stored("a/b/c", local.Config{})},
+		{name: "Upload", do: putObject("a/b/c", local.Config{}), holds: hasObject("a/b/c", local.Config{})},
 		{
 			name:   "Upload over an object",
-			before: put("a", local.Config{}),
-			do:     put("a", local.Config{}),
-			holds:  stored("a", local.Config{}),
+			before: putObject("a", local.Config{}),
+			do:     putObject("a", local.Config{}),
+			holds:  hasObject("a", local.Config{}),
 		},
 		{
 			name:   "Upload with the name of a directory",
-			before: put("a/b", local.Config{}),
-			do:     put("a", local.Config{}),
-			holds:  stored("a", local.Config{}),
+			before: putObject("a/b", local.Config{}),
+			do:     putObject("a", local.Config{}),
+			holds:  hasObject("a", local.Config{}),
 		},
 		{
 			name:   "Upload below an object",
-			before: put("a", local.Config{}),
-			do:     put("a/b", local.Config{}),
-			holds:  stored("a", local.Config{}),
+			before: putObject("a", local.Config{}),
+			do:     putObject("a/b", local.Config{}),
+			holds:  hasObject("a", local.Config{}),
 		},
 		{
 			name:   "Upload with a sidecar",
-			before: put("a", local.Config{}),
-			do:     put("a", local.Config{Sidecars: true}),
+			before: putObject("a", local.Config{}),
+			do:     putObject("a", local.Config{Sidecars: true}),
 			holds: func(t *testing.T, root string) {
-				stored("a", local.Config{})(t, root)
+				hasObject("a", local.Config{})(t, root)
 				sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
 				require.NoError(t, err)
 				require.Contains(t, string(sidecar), "text/x-kept")
@@ -431,32 +433,32 @@ func steps(program string) []step {
 		},
 		{
 			name:   "Upload over a private file",
-			before: old("made", "bucket", "a"),
-			do:     put("a", local.Config{}),
+			before: writeOldFile("made", "bucket", "a"),
+			do:     putObject("a", local.Config{}),
 			holds: func(t *testing.T, root string) {
-				stored("a", local.Config{})(t, root)
+				hasObject("a", local.Config{})(t, root)
 				info, err := os.Stat(filepath.Join(root, "made", "bucket", "a"))
 				require.NoError(t, err)
 				require.Equal(t, os.FileMode(0o600), info.Mode())
 			},
 		},
-		{name: "Remove", before: put("a", local.Config{}), do: remove("a"), holds: removed("a")},
+		{name: "Remove", before: putObject("a", local.Config{}), do: remove("a"), holds: lacksObject("a")},
 		{
 			name: "Remove an object with the name of a directory",
 			before: func(t *testing.T, root string) {
-				put("a/b", local.Config{})(t, root)
-				put("a", local.Config{})(t, root)
+				putObject("a/b", local.Config{})(t, root)
+				putObject("a", local.Config{})(t, root)
 			},
 			do:    remove("a"),
-			holds: removed("a"),
+			holds: lacksObject("a"),
 		},
-		{name: "SetTags", before: put("a", local.Config{}), do: setTags(1, local.Config{}), holds: tagged(1)},
+		{name: "SetTags", before: putObject("a", local.Config{}), do: setTags(1, local.Config{}), holds: hasTags(1)},
 		{
 			name:   "SetTags of an object with a sidecar",
-			before: put("a", local.Config{Sidecars: true}),
+			before: putObject("a", local.Config{Sidecars: true}),
 			do:     setTags(1, local.Config{Sidecars: true}),
 			holds: func(t *testing.T, root string) {
-				tagged(1)(t, root)
+				hasTags(1)(t, root)
 				sidecar, err := os.ReadFile(filepath.Join(root, "made", "bucket", ".omnibucket~a"))
 				require.NoError(t, err)
 				require.Contains(t, string(sidecar), `"tags"`)
@@ -465,24 +467,24 @@ func steps(program string) []step {
 		{
 			name: "SetTags that no extended attribute can hold",
 			before: func(t *testing.T, root string) {
-				put("a", local.Config{})(t, root)
+				putObject("a", local.Config{})(t, root)
 				setTags(1, local.Config{})(t, root)
 			},
 			do:    setTags(9, local.Config{}),
-			holds: tagged(9),
+			holds: hasTags(9),
 		},
 		{
 			name: "SetTags that an extended attribute can hold again",
 			before: func(t *testing.T, root string) {
-				put("a", local.Config{})(t, root)
+				putObject("a", local.Config{})(t, root)
 				setTags(9, local.Config{})(t, root)
 			},
 			do:    setTags(1, local.Config{}),
-			holds: tagged(1),
+			holds: hasTags(1),
 		},
 		{
 			name:   "WithObjectLock and SetLegalHold",
-			before: put("a", local.Config{NoSync: true}),
+			before: putObject("a", local.Config{NoSync: true}),
 			do: func(t *testing.T, root string) {
 				b, err := local.Open(filepath.Join(root, "made", "bucket"), local.Config{},
 					storage.WithObjectLock())
@@ -515,7 +517,7 @@ func steps(program string) []step {
 				require.Empty(t, entries)
 			},
 		},
-		{name: "CreateBucket", do: createBucket(true), holds: isPublic(true)},
+		{name: "CreateBucket", do: createBucket(true), holds: hasPublicAccess(true)},
 		{
 			name:   "UpdateBucket",
 			before: createBucket(true),
@@ -524,7 +526,7 @@ func steps(program string) []step {
 				_, err := s.UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(false))
 				require.NoError(t, err)
 			},
-			holds: isPublic(false),
+			holds: hasPublicAccess(false),
 		},
 		{
 			name:   "DeleteBucket",
