@@ -94,6 +94,7 @@ type revisedStore struct {
 	reads int // requests for content
 }
 
+// Head returns the revision "1" for every object, and ignores conditions.
 func (d *revisedStore) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	req := *r
 	req.Condition = storage.Condition{}
@@ -104,6 +105,7 @@ func (d *revisedStore) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
+// Get returns the revision "1" for every object, ignores conditions, and counts the reads.
 func (d *revisedStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	req := *r
 	req.Condition = storage.Condition{}
@@ -125,6 +127,7 @@ func directory(t *testing.T, dir string) storage.Bucket {
 
 type placedDirectory struct{ driver.Driver }
 
+// Describe names the same place for every directory.
 func (d *placedDirectory) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Location = "here"

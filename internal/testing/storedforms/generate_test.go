@@ -180,6 +180,7 @@ func (d *namedUploads) BeginParts(context.Context, *driver.PutRequest) (string, 
 	return "upload-1", nil
 }
 
+// PutPart records the number of the part. If d.fails is true, it accepts only the first part.
 func (d *namedUploads) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.fails && r.Number > 1 {
 		return driver.Part{}, storage.Unavailable
@@ -196,6 +197,7 @@ func (d *namedUploads) PutPart(_ context.Context, r *driver.PartRequest) (driver
 	}, nil
 }
 
+// CompleteParts completes only the upload "upload-1". It records the parts, and stores no object.
 func (d *namedUploads) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if r.Upload != "upload-1" {
 		return nil, errors.New("another upload")
@@ -232,6 +234,7 @@ func overlaid(t *testing.T, wrapped, old driver.Driver, c overlay.Config) storag
 	return engine.New(wrapped, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(layer))
 }
 
+// mirrored returns a bucket with a mirror in a second store.
 func mirrored(t *testing.T, primary, second driver.Driver) storage.Bucket {
 	layer, err := mirror.New(engine.New(second, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 		mirror.Config{})

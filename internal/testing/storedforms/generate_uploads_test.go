@@ -93,6 +93,7 @@ func sendTicket(t *testing.T, d driver.Driver, ticket *uploads.Ticket) {
 	put(t, d, strings.TrimPrefix(address, "http://store.invalid/"), "text more")
 }
 
+// newService returns a service of uploads over d, with a user, keys and a secret that are the same each time.
 func newService(t *testing.T, d driver.Driver, c uploads.Config) *uploads.Service {
 	c.Rules = rules.Any(1 << 30)
 	c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "user"}, nil }
@@ -103,6 +104,7 @@ func newService(t *testing.T, d driver.Driver, c uploads.Config) *uploads.Servic
 	return s
 }
 
+// piece returns one of two pieces of a file.
 func piece(number int, text string) uploads.Piece {
 	return uploads.Piece{
 		Token:  "token of the client",
@@ -131,6 +133,7 @@ func request(
 	return w
 }
 
+// tusHeaders returns the headers of a tus request, with a further one unless its name is "".
 func tusHeaders(name, value string) http.Header {
 	h := http.Header{}
 	h.Set("Tus-Resumable", "1.0.0")
@@ -182,6 +185,7 @@ type partsStore struct{ placedStore }
 
 func partKey(upload string, number int) string { return fmt.Sprintf(".parts/%s/%05d", upload, number) }
 
+// BeginParts begins an upload with a number, and stores its key and properties as part 0.
 func (d *partsStore) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	page, err := d.List(ctx, &driver.ListRequest{Prefix: ".parts/", Limit: 1000})
 	if err != nil {
@@ -197,6 +201,7 @@ func (d *partsStore) BeginParts(ctx context.Context, r *driver.PutRequest) (stri
 	return upload, err
 }
 
+// PutPart stores the part as an object.
 func (d *partsStore) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -215,6 +220,7 @@ func (d *partsStore) PutPart(ctx context.Context, r *driver.PartRequest) (driver
 	}, err
 }
 
+// ListParts lists the objects of the parts. The first object has the key of the upload, and is no part.
 func (d *partsStore) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	page := &driver.PartPage{}
 	list, err := d.List(ctx, &driver.ListRequest{Prefix: ".parts/" + r.Upload + "/", Limit: 1000})
@@ -236,6 +242,7 @@ func (d *partsStore) ListParts(ctx context.Context, r *driver.ListPartsRequest) 
 	return page, nil
 }
 
+// CompleteParts stores the bytes of all parts as the object, and removes the parts.
 func (d *partsStore) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if r.Last != nil {
 		last, err := d.PutPart(ctx, r.Last)
@@ -269,6 +276,7 @@ func (d *partsStore) CompleteParts(ctx context.Context, r *driver.CompleteReques
 	return attrs, d.AbortParts(ctx, r.Put.Key, r.Upload)
 }
 
+// AbortParts removes the objects of an upload.
 func (d *partsStore) AbortParts(ctx context.Context, _, upload string) error {
 	page, err := d.List(ctx, &driver.ListRequest{Prefix: ".parts/" + upload + "/", Limit: 1000})
 	if err != nil {

@@ -105,16 +105,18 @@ var laterForms = []laterForm{
 func TestLaterFormsAreRefused(t *testing.T) {
 	for _, form := range laterForms {
 		t.Run(form.name, func(t *testing.T) {
+			// Give the document of the form a later number.
 			s := readGolden(t, newest, form.name)
 			count := 0
 			for i, o := range s[form.store] {
-				if strings.HasPrefix(o.Key, form.key) && strings.HasPrefix(o.Body, "{") {
+				isDocument := strings.HasPrefix(o.Key, form.key) && strings.HasPrefix(o.Body, "{")
+				if isDocument {
 					s[form.store][i].Body = `{"form":99,` + o.Body[1:]
 					count++
 				}
 			}
-
 			require.Equal(t, 1, count)
+
 			synctest.Test(t, func(t *testing.T) {
 				stores := map[string]driver.Driver{}
 				for name := range s {

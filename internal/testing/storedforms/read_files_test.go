@@ -164,6 +164,7 @@ func sendForm(t *testing.T, b storage.Bucket, signedURL, body string) *httptest.
 	return serveRequest(t, b, r)
 }
 
+// serveRequest makes a request to the handler that serves the bucket's signed URLs.
 func serveRequest(t *testing.T, b storage.Bucket, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	r.RequestURI = r.URL.RequestURI()
@@ -195,36 +196,42 @@ func (s stored) loadFiles(t *testing.T, dir string) {
 	}
 }
 
-// renumber gives the parts of an upload the number of the file that now has them.
+// renumber gives the parts of an upload the number of the file that now has them. The files "layout" and "placed-1" of
+// an upload have the number of the file with its parts, as the file system counts its files.
 func renumber(t *testing.T, dir string) {
 	t.Helper()
 	layouts, err := filepath.Glob(filepath.Join(dir, ".omnibucket/uploads/*/layout"))
 	require.NoError(t, err)
 	require.Len(t, layouts, 1)
+	layout := layouts[0]
+	folder := filepath.Dir(layout)
 
-	text, err := os.ReadFile(layouts[0])
+	// A layout is the name of the file with the parts, a space, and its number.
+	text, err := os.ReadFile(layout)
 	require.NoError(t, err)
-	name, rest, _ := strings.Cut(string(text), " ")
-	oldNumber, _, _ := strings.Cut(rest, " ")
-	info, err := os.Stat(filepath.Join(filepath.Dir(layouts[0]), name))
+	partsName, rest, _ := strings.Cut(string(text), " ")
+	oldText, _, _ := strings.Cut(rest, " ")
+	oldNumber, err := strconv.ParseUint(oldText, 10, 64)
 	require.NoError(t, err)
-	number := reflect.Indirect(reflect.ValueOf(info.Sys())).FieldByName("Ino")
-	if !number.IsValid() {
+
+	info, err := os.Stat(filepath.Join(folder, partsName))
+	require.NoError(t, err)
+	inode := reflect.Indirect(reflect.ValueOf(info.Sys())).FieldByName("Ino")
+	if !inode.IsValid() {
 		t.Skip("files have no numbers here")
 	}
-	old, err := strconv.ParseUint(oldNumber, 10, 64)
-	require.NoError(t, err)
+	number := inode.Uint()
+
 	replace := func(path, old, replacement string) {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Contains(t, string(text), old)
-		require.NoError(t,
-			os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o600))
+		replaced := strings.Replace(string(text), old, replacement, 1)
+		require.NoError(t, os.WriteFile(path, []byte(replaced), 0o600))
 		require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
 	}
-	replace(layouts[0], oldNumber, strconv.FormatUint(number.Uint(), 10))
-	replace(
-		filepath.Join(filepath.Dir(layouts[0]), "placed-1"), "@"+strconv.FormatUint(old, 16)+"-",
-		"@"+strconv.FormatUint(number.Uint(), 16)+"-",
-	)
+	replace(layout, oldText, strconv.FormatUint(number, 10))
+	replace(filepath.Join(folder, "placed-1"),
+		"@"+strconv.FormatUint(oldNumber, 16)+"-",
+		"@"+strconv.FormatUint(number, 16)+"-")
 }

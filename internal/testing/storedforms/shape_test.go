@@ -63,6 +63,8 @@ func shapeOf(s stored) (lines []string) {
 // random matches texts that differ each time.
 var random = regexp.MustCompile(`[A-Z2-7]{26}|[0-9a-f]{12,}|[0-9a-z]{26,}|@[0-9a-f]+-|[0-9]{6,}`)
 
+// shapeOfText returns the shape of a text: that of a token, or of JSON documents one after the other. For any other
+// text, it returns the text, and for other bytes their hexadecimal digits.
 func shapeOfText(text []byte) []string {
 	if head, document, ok := decodeToken(text); ok {
 		return append(shapeOfText(document), "token "+head)
@@ -88,8 +90,8 @@ func shapeOfText(text []byte) []string {
 
 // decodeToken returns the first byte of a token and its JSON document. The last part of a token may be a MAC.
 func decodeToken(text []byte) (head string, document []byte, ok bool) {
-	said, _, _ := strings.Cut(string(text), ".")
-	raw, err := base64.RawURLEncoding.DecodeString(said)
+	content, _, _ := strings.Cut(string(text), ".")
+	raw, err := base64.RawURLEncoding.DecodeString(content)
 	start := bytes.IndexByte(raw, '{')
 	if err != nil || start < 0 || !json.Valid(raw[start:]) {
 		return "", nil, false
