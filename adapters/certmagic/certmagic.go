@@ -128,8 +128,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 	}
 
 	var keys []string
-	// last is the folder of the previous key.
-	last := prefix
+	previousFolder := prefix // of the previous key
 	for entry, err := range s.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, err
@@ -138,13 +137,15 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 			continue
 		}
 		if recursive {
-			keys = appendFolders(keys, prefix, last, entry.Key)
-			last = entry.Key[:strings.LastIndexByte(entry.Key, '/')+1]
+			// A recursive listing has no folders, so they are made of the keys.
+			keys = appendFolders(keys, prefix, previousFolder, entry.Key)
+			previousFolder = entry.Key[:strings.LastIndexByte(entry.Key, '/')+1]
 		}
 		keys = append(keys, strings.TrimSuffix(entry.Key, "/"))
 	}
 
 	if len(keys) == 0 && prefix != "" {
+		// The folder may be empty, or missing.
 		_, err := s.Stat(ctx, strings.TrimSuffix(prefix, "/"))
 		return nil, err
 	}
@@ -159,18 +160,16 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 // for a key with "//".
 func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
-// appendFolders appends folders to the slice keys: the folders below prefix that contain key. It
-// skips a folder that also contains the previous key, because that folder is already in the slice.
-// The third parameter is the folder of the previous key.
-func appendFolders(keys []string, prefix, last, key string) []string {
-	for i := len(prefix); ; i++ {
-		slash := strings.IndexByte(key[i:], '/')
-		if slash < 0 {
-			return keys
+// appendFolders appends the folders below prefix that contain key. It skips those that also contain the previous key,
+// because they are in keys already. For the prefix "a/" and the key "a/b/c/d", it appends "a/b" and "a/b/c".
+func appendFolders(keys []string, prefix, previousFolder, key string) []string {
+	for i := len(prefix); i < len(key); i++ {
+		if key[i] != '/' {
+			continue
 		}
-		i += slash
-		if !strings.HasPrefix(last, key[:i+1]) {
+		if !strings.HasPrefix(previousFolder, key[:i+1]) {
 			keys = append(keys, key[:i])
 		}
 	}
+	return keys
 }

@@ -35,7 +35,7 @@ func lockKey(name string) string { return "locks/" + certmagic.StorageKeys.Safe(
 // nothing and returns nil. If this Storage does not hold the lock, Unlock fails with
 // InvalidArgument.
 func (s *Storage) Unlock(_ context.Context, name string) error {
-	l := s.oldest(name)
+	l := s.takeLease(name)
 	if l == nil {
 		return newError(storage.InvalidArgument, "Unlock", name, "this Storage must hold the lock")
 	}
@@ -45,11 +45,10 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 	return nil
 }
 
-// oldest returns the oldest lease of a lock, and removes that lease from s.held. Usually a lock has
-// one lease. If a caller loses its lease, another caller can acquire the lock with a second lease.
-// The first caller still calls Unlock later. That call must release the first lease, and not the
-// second one.
-func (s *Storage) oldest(name string) *lease.Lease {
+// takeLease removes the oldest lease of a lock from s.held and returns it, or nil if there is none. Usually a lock has
+// one lease. If a caller loses its lease, another caller can acquire a second one. The first caller still calls Unlock
+// later, which must release the first lease and not the second one.
+func (s *Storage) takeLease(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	leases := s.held[name]
