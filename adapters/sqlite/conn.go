@@ -36,20 +36,23 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	return c.PrepareContext(context.Background(), query)
 }
 
+// PrepareContext prepares a statement of modernc.org/sqlite, which the result wraps.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	inner, err := invoke(ctx, c.session, func() (driver.Stmt, error) { return c.modernConn.PrepareContext(ctx, query) })
+	prepared, err := callSQLite(ctx, c.session, func() (driver.Stmt, error) {
+		return c.modernConn.PrepareContext(ctx, query)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &stmt{modernStmt: inner.(modernStmt), session: c.session}, nil
+	return &stmt{modernStmt: prepared.(modernStmt), session: c.session}, nil
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return invoke(ctx, c.session, func() (driver.Result, error) { return c.modernConn.ExecContext(ctx, query, args) })
+	return callSQLite(ctx, c.session, func() (driver.Result, error) { return c.modernConn.ExecContext(ctx, query, args) })
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return rowsOf(ctx, c.session, func() (driver.Rows, error) { return c.modernConn.QueryContext(ctx, query, args) })
+	return queryRows(ctx, c.session, func() (driver.Rows, error) { return c.modernConn.QueryContext(ctx, query, args) })
 }
 
 // A modernStmt is a statement of modernc.org/sqlite, with all interfaces of database/sql/driver
@@ -67,11 +70,11 @@ type stmt struct {
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return invoke(ctx, s.session, func() (driver.Result, error) { return s.modernStmt.ExecContext(ctx, args) })
+	return callSQLite(ctx, s.session, func() (driver.Result, error) { return s.modernStmt.ExecContext(ctx, args) })
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return rowsOf(ctx, s.session, func() (driver.Rows, error) { return s.modernStmt.QueryContext(ctx, args) })
+	return queryRows(ctx, s.session, func() (driver.Rows, error) { return s.modernStmt.QueryContext(ctx, args) })
 }
 
 // modernRows are rows of modernc.org/sqlite, with all interfaces of database/sql/driver that they
@@ -91,18 +94,19 @@ type rows struct {
 	ctx     context.Context
 }
 
-// rowsOf returns the result of a query.
-func rowsOf(ctx context.Context, s *session, query func() (driver.Rows, error)) (driver.Rows, error) {
-	inner, err := invoke(ctx, s, query)
+// queryRows calls query, and wraps the rows of modernc.org/sqlite that it returns.
+func queryRows(ctx context.Context, s *session, query func() (driver.Rows, error)) (driver.Rows, error) {
+	result, err := callSQLite(ctx, s, query)
 	if err != nil {
 		return nil, err
 	}
-	return &rows{modernRows: inner.(modernRows), session: s, ctx: ctx}, nil
+	return &rows{modernRows: result.(modernRows), session: s, ctx: ctx}, nil
 }
 
-// Next reads the next row. Unlike Next of the driver, it fails if SQLite ignores a failed read.
+// Next reads the next row from SQLite. If a read of the object fails meanwhile, Next fails, even if SQLite ignores the
+// failed read.
 func (r *rows) Next(row []driver.Value) error {
-	_, err := invoke(r.ctx, r.session, func() (struct{}, error) {
+	_, err := callSQLite(r.ctx, r.session, func() (struct{}, error) {
 		return struct{}{}, r.modernRows.Next(row)
 	})
 	return err

@@ -21,15 +21,16 @@ type session struct {
 	readErr error           // error of a read during the last call
 }
 
-// invoke makes a call of the driver. If ctx ends during the call, reads of the call fail. SQLite
-// reports a failed read without the reason, so invoke adds the error of the read.
-func invoke[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
+// callSQLite makes a call of SQLite's driver, such as a query. If ctx ends during the call, reads of the call fail.
+// SQLite reports a failed read without the reason, so callSQLite adds the error of the read.
+func callSQLite[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx = ctx
 	s.readErr = nil
 	defer func() {
-		s.ctx = context.Background()
+		s.ctx = context.Background() // for reads outside a call
 	}()
-	result, err = call()
+
+	result, err = call() // SQLite calls ReadAt of the session, which sets readErr
 	if s.readErr == nil {
 		return result, err
 	}
@@ -48,7 +49,8 @@ func invoke[T any](ctx context.Context, s *session, call func() (T, error)) (res
 // then read zeros.
 var errReadFailed = errors.New("the read failed")
 
-// ReadAt reads from the object with the context of the call in progress.
+// ReadAt reads from the object with the context of the call in progress. It keeps an error for callSQLite, and gives
+// SQLite errReadFailed instead.
 func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.reader.ReadAtContext(s.ctx, p, off)
 	if err == nil || err == io.EOF {
@@ -108,5 +110,8 @@ func (set *sessionSet) Open(name string) (fs.File, error) {
 	if s == nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return &file{io.NewSectionReader(s, 0, s.reader.Size()), s.reader.Attrs().FileInfo()}, nil
+	return &file{
+		SectionReader: io.NewSectionReader(s, 0, s.reader.Size()),
+		info:          s.reader.Attrs().FileInfo(),
+	}, nil
 }

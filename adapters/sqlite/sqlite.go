@@ -83,12 +83,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.hold()
 	s := &session{reader: c.reader}
 	name := sessions.add(s)
-	inner, err := connect(ctx, s, name, vfs)
+	modern, err := connect(ctx, s, name, vfs)
 	if err != nil {
 		sessions.remove(name)
 		return nil, errors.Join(err, c.release())
 	}
-	return &conn{modernConn: inner.(modernConn), connector: c, session: s, name: name}, nil
+	return &conn{modernConn: modern.(modernConn), connector: c, session: s, name: name}, nil
 }
 
 // connect makes a connection of modernc.org/sqlite to the file of a session.
@@ -98,7 +98,7 @@ func connect(ctx context.Context, s *session, name, vfs string) (driver.Conn, er
 	if err != nil {
 		return nil, err
 	}
-	return invoke(ctx, s, func() (driver.Conn, error) { return modern.Connect(ctx) })
+	return callSQLite(ctx, s, func() (driver.Conn, error) { return modern.Connect(ctx) })
 }
 
 // hold counts a new connection.
@@ -108,7 +108,7 @@ func (c *connector) hold() {
 	c.conns++
 }
 
-// release counts a connection that was closed. After the last one, it closes the object.
+// release ends what hold has begun: it counts a connection that was closed. After the last one, it closes the object.
 func (c *connector) release() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
