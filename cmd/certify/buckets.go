@@ -54,21 +54,21 @@ type account struct {
 	interrupted *atomic.Bool
 }
 
-// CreateBucket fails with Canceled after an interruption.
+// CreateBucket creates a bucket, and records it in the ledger. After an interruption, it fails with Canceled.
 func (a *account) CreateBucket(ctx context.Context, req *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if a.interrupted.Load() {
 		return nil, storage.Canceled
 	}
 
-	// Note the name first, because the bucket may exist even if the response is lost.
+	// Record the name first, because the bucket may exist even if the response is lost.
 	isNew := a.made.add(req.Name)
 	info, err := a.ServiceDriver.CreateBucket(ctx, req)
-	switch storage.CodeOf(err) {
-	case storage.BucketExists, storage.PermissionDenied, storage.Unauthenticated:
-		// The bucket belongs to somebody else, or does not exist, unless this program made it before.
-		if isNew {
-			a.made.remove(req.Name)
-		}
+
+	code := storage.CodeOf(err)
+	isRefused := code == storage.BucketExists || code == storage.PermissionDenied || code == storage.Unauthenticated
+	if isRefused && isNew {
+		// The bucket belongs to somebody else, or does not exist.
+		a.made.remove(req.Name)
 	}
 	return info, err
 }

@@ -235,14 +235,15 @@ func (i *inquiry) cleanUp(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// printAnswers prints which questions were answered.
+// printAnswers prints each question for this provider with its answer, or with the reason why it is open.
 func (c *certification) printAnswers() {
 	for _, q := range c.all {
-		i := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })
-		if i < 0 || q.provider != c.driver.Provider() {
+		isAnswerToQ := func(a answer) bool { return a.ID == q.id }
+		index := slices.IndexFunc(c.answers, isAnswerToQ)
+		if index < 0 || q.provider != c.driver.Provider() {
 			continue
 		}
-		a := c.answers[i]
+		a := c.answers[index]
 		switch {
 		case a.Answer != "" && a.Detail != "":
 			fmt.Printf("answered: %s\n  %s (%s)\n", q.text, a.Answer, a.Detail)

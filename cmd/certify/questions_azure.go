@@ -203,6 +203,8 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	if err := put(ctx, b, "a"); err != nil {
 		return "", err
 	}
+
+	// The validity begins signedSlack before the present, so that the whole term is the limit.
 	link, err := b.SignedDownloadURL(ctx, "a", storage.WithTTL(i.c.sasLimit-signedSlack))
 	if err != nil {
 		return "", err
@@ -253,21 +255,27 @@ func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askRefusedCharacters asks which characters a key must not have, although storage allows them.
+// askRefusedCharacters asks which characters the service refuses in a key, although this library allows them. It tries
+// the control, private and replacement characters about which Azure's documentation and servers differ.
 func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
 		return "", err
 	}
+
 	var refused []string
-	for _, c := range []rune{0x81, 0x8D, 0x8F, 0x9D, 0xF003, 0xFFFD} {
-		err := put(ctx, b, "a"+string(c))
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Status == http.StatusBadRequest {
-			refused = append(refused, fmt.Sprintf("U+%04X", c))
-		} else if err != nil {
+	for _, char := range []rune{0x81, 0x8D, 0x8F, 0x9D, 0xF003, 0xFFFD} {
+		err := put(ctx, b, "a"+string(char))
+		if err == nil {
+			continue
+		}
+		storageErr, ok := errors.AsType[*storage.Error](err)
+		if !ok || storageErr.Status != http.StatusBadRequest {
 			return "", err
 		}
+		refused = append(refused, fmt.Sprintf("U+%04X", char))
 	}
+
 	i.note("%s", strings.Join(refused, " "))
 	if len(refused) > 0 {
 		return "some", nil
@@ -309,14 +317,15 @@ func askVerdict(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// waitForTags waits until an object has tags, which the scanner sets with its verdict. If there are
-// none after verdictTime, the error has the type notHere.
+// waitForTags waits until an object has tags, which a scanner for malware sets with its verdict. If there are none
+// after verdictTime, the error has the type notHere, because this account cannot answer the question.
 func (i *inquiry) waitForTags(ctx context.Context, client *container.Client, key string) error {
+	const pollInterval = 2 * time.Second
 	for start := time.Now(); time.Since(start) < verdictTime; {
 		if i.c.interrupted.Load() {
 			return storage.Canceled
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(pollInterval)
 		isTagged, err := hasTags(ctx, client, key)
 		if isTagged || err != nil {
 			return err

@@ -132,13 +132,14 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 
+	// The user's container must not keep the object, whatever the answer is.
 	endLock := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
 	i.clean = append(i.clean, endLock)
-	// Remove the current version, which cannot be removed by its id.
+
+	// The current version cannot be removed by its id. This makes it an old version.
 	if err := b.Remove(ctx, key); err != nil {
 		return "", err
 	}
-
 	err = b.Remove(ctx, key, storage.WithVersion(attrs.Version))
 	if err == nil {
 		return "no, it is not kept", nil
@@ -146,6 +147,8 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if storage.CodeOf(err) != storage.Locked {
 		return "", err
 	}
+
+	// The version is locked. In the mode Governance, these credentials may end the lock.
 	if err := endLock(ctx); err != nil {
 		i.note("%s", storage.CodeOf(err))
 		return "no, it stays", nil

@@ -126,8 +126,9 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 		return nil, err
 	}
 
-	// Fill the caches with the old object.
-	for range 3 {
+	// Fill the caches with the old object. Several reads reach several of Google's caches.
+	const reads = 3
+	for range reads {
 		status, _, err := i.get(ctx, http.MethodGet, o.address, nil, "")
 		if err != nil {
 			return nil, err
@@ -142,6 +143,7 @@ func (i *inquiry) newCachedObject(ctx context.Context) (*cachedObject, error) {
 		return nil, err
 	}
 
+	// The generation is the part of a revision after the colon.
 	_, o.oldGeneration, _ = strings.Cut(old.Revision, ":")
 	_, o.newGeneration, _ = strings.Cut(attrs.Revision, ":")
 	return o, nil
@@ -210,8 +212,9 @@ func (i *inquiry) googleClient(ctx context.Context) (*raw.Service, string, error
 	if err != nil {
 		return nil, "", err
 	}
+	isEmulator := address.Query().Has("endpoint") || os.Getenv("STORAGE_EMULATOR_HOST") != ""
 	project := cmp.Or(address.Query().Get("project"), os.Getenv("GOOGLE_CLOUD_PROJECT"))
-	if address.Query().Has("endpoint") || os.Getenv("STORAGE_EMULATOR_HOST") != "" || project == "" {
+	if isEmulator || project == "" {
 		return nil, "", notHere("it needs Google itself, and gs://?project=")
 	}
 	service, err := raw.NewService(ctx)

@@ -214,7 +214,8 @@ func askCustomerKeys(ctx context.Context, i *inquiry) (string, error) {
 		return "", notHere("a customer's key must not be sent without TLS")
 	}
 
-	key := bytes.Repeat([]byte{7}, 32)
+	const keySize = 32 // of AES-256
+	key := bytes.Repeat([]byte{7}, keySize)
 	sum := md5.Sum(key)
 	_, err = client.PutObject(ctx, &awss3.PutObjectInput{
 		Bucket:               aws.String(i.name()),
@@ -279,8 +280,8 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askConflict completes multipart uploads while it writes to the same keys, until a completion
-// fails with a conflict.
+// askConflict asks whether a multipart upload still exists after its completion has failed with a conflict. To cause a
+// conflict, it completes uploads on the condition that their keys are new, while it writes to these keys.
 func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {

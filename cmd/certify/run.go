@@ -36,8 +36,11 @@ type settings struct {
 	record               string // folder for the exchanges; "" records none
 }
 
+// retentionRule is the rule about the retention of objects.
+const retentionRule = "G3"
+
 // lockRules are the rules about retention and legal hold.
-var lockRules = []string{"G2", "G3"}
+var lockRules = []string{"G2", retentionRule}
 
 // notAsked is the skip reason of cases that the flags exclude. The result does not list these
 // cases. Its fields Rules and Locks show the flags instead.
@@ -260,12 +263,12 @@ func (c *certification) suiteOfBuckets(t *testing.T) {
 	}, c.withoutLocks()...)
 }
 
-// withoutLocks returns an option that skips the cases about retention, unless -locks was given.
+// withoutLocks returns an option that skips the cases about retention of objects, unless -locks was given.
 func (c *certification) withoutLocks() []storagetest.Option {
 	if c.locks {
 		return nil
 	}
-	return []storagetest.Option{storagetest.SkipRules(notAsked, "G3")}
+	return []storagetest.Option{storagetest.SkipRules(notAsked, retentionRule)}
 }
 
 // note records the name of a failed case. If a suite failed outside its cases, note records the
@@ -294,11 +297,12 @@ func (c *certification) skipIfInterrupted(t *testing.T) {
 
 // newBucket creates a bucket with settings for a case. If the store does not support the settings,
 // newBucket creates a bucket without them. The case then runs on that bucket and finds what the
-// store does not support.
+// store does not support. After the case, the bucket is deleted.
 func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) driver.Driver {
 	t.Helper()
-	t.Cleanup(func() { c.note(t) })
+	t.Cleanup(func() { c.note(t) }) // after the removal, which may fail the case
 	c.skipIfInterrupted(t)
+
 	name := fmt.Sprintf("%s-%d", c.name, c.buckets.Add(1))
 	_, err := c.service.CreateBucket(t.Context(), name, settings...)
 	if storage.CodeOf(err) == storage.Unsupported && len(settings) > 0 {
@@ -306,6 +310,7 @@ func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { c.remove(t, name) })
+
 	drv, err := c.driver.Driver(name)
 	require.NoError(t, err)
 	return drv
@@ -316,12 +321,13 @@ func (c *certification) openBucket(_ *testing.T, d driver.Driver, opts ...storag
 	return engine.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
 }
 
-// opener returns a function that creates a bucket with a setting. It opens the bucket with the
-// option that the setting needs, such as WithVersioning.
-func (c *certification) opener(as storage.OpenOption, setting storage.BucketOption) storagetest.Open {
+// opener returns a function that creates a bucket with a setting, such as versioning. The option makes the bucket show
+// what the setting does.
+func (c *certification) opener(option storage.OpenOption, setting storage.BucketOption) storagetest.Open {
 	return func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		t.Helper()
-		return c.openBucket(t, c.newBucket(t, setting), append([]storage.OpenOption{as}, opts...)...)
+		drv := c.newBucket(t, setting)
+		return c.openBucket(t, drv, append([]storage.OpenOption{option}, opts...)...)
 	}
 }
 
