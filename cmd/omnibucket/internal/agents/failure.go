@@ -45,26 +45,45 @@ func (s *server) failure(ctx context.Context, tool string, err error) error {
 	if err == nil || errors.As(err, &refusalErr) {
 		return err
 	}
+
 	code := storage.AsError(ctx, err).Code
 	if errors.Is(err, storage.OutcomeUnknown) {
 		code = storage.OutcomeUnknown
 	}
-	switch code {
-	case storage.ObjectNotFound, storage.PreconditionFailed, storage.RangeNotSatisfiable, storage.Canceled:
-	default:
+	if !isForAgentOnly(code) {
 		s.report(err)
 	}
-	hint, ok := advice[code]
-	switch {
-	case !ok:
+
+	hint, isKnown := hintFor(code, tool)
+	if !isKnown {
 		code = storage.Internal
 		hint = "the owner of the server finds the reason in its log"
-	case code == storage.Unsupported && tool == toolLink:
-		hint = "this location cannot sign links; use read"
-	case code == storage.Unsupported && (tool == toolWrite || tool == toolMove):
-		hint = "this store cannot ensure the condition of the call; the owner of the server finds the reason in its log"
 	}
 	return errors.New(string(code) + ": " + hint)
+}
+
+// isForAgentOnly reports whether only the agent can act on an error with this code, by another call.
+func isForAgentOnly(code storage.Code) bool {
+	switch code {
+	case storage.ObjectNotFound, storage.PreconditionFailed, storage.RangeNotSatisfiable, storage.Canceled:
+		return true
+	}
+	return false
+}
+
+// hintFor returns the text for the agent about an error that a tool had. isKnown is false if there is none for the code.
+func hintFor(code storage.Code, tool string) (hint string, isKnown bool) {
+	if code == storage.Unsupported {
+		switch tool {
+		case toolLink:
+			return "this location cannot sign links; use read", true
+		case toolWrite, toolMove:
+			return "this store cannot ensure the condition of the call; " +
+				"the owner of the server finds the reason in its log", true
+		}
+	}
+	hint, isKnown = advice[code]
+	return hint, isKnown
 }
 
 // revisionError returns err, unless err says that the revision is not one of this store. Then revisionError

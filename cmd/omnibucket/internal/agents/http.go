@@ -128,8 +128,9 @@ func withToken(token string, next http.Handler) http.Handler {
 // limitRequests limits how many requests are in memory. Further requests wait. It refuses a batch of
 // calls, because all responses to a batch would be in memory at the same time.
 func (s *server) limitRequests(next http.Handler) http.Handler {
-	slots := make(chan struct{}, s.rules.concurrency)
+	// Each of these holds one value for each request that it admits.
 	waiting := make(chan struct{}, maxWaiting)
+	slots := make(chan struct{}, s.rules.concurrency)
 	largeSlots := make(chan struct{}, maxLarge)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -148,35 +149,39 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 			return
 		}
 
-		// Only a few large messages are in memory at a time.
-		isLarge := r.ContentLength < 0 || r.ContentLength > largeBody
-		if isLarge && s.maxMessage() > largeBody {
-			select {
-			case largeSlots <- struct{}{}:
-				defer func() { <-largeSlots }()
-			case <-r.Context().Done():
+		mayBeLarge := r.ContentLength < 0 || r.ContentLength > largeBody
+		if mayBeLarge && s.maxMessage() > largeBody {
+			if !acquire(r.Context(), largeSlots) {
 				return
 			}
+			defer func() { <-largeSlots }()
 		}
-
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		case <-r.Context().Done():
+		if !acquire(r.Context(), slots) {
 			return
 		}
+		defer func() { <-slots }()
 
+		// The client may take its time from now on, because it may have waited for its turn.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
 		message, err := s.messageOf(w, r)
 		if err != nil {
 			http.Error(w, err.Error(), statusOf(err))
 			return
 		}
-
 		r = r.WithContext(withEnd(r.Context()))
 		r.Body = io.NopCloser(bytes.NewReader(message))
 		next.ServeHTTP(w, r)
 	})
+}
+
+// acquire waits for a free slot. It reports whether the caller has one, which is false if the request has ended.
+func acquire(ctx context.Context, slots chan<- struct{}) bool {
+	select {
+	case slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // tooLong responds that a message is too long. The response has a Content-Length, which package
@@ -194,18 +199,19 @@ func tooLong(w http.ResponseWriter) {
 // decode.
 func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	message := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
-	if _, err := message.ReadFrom(http.MaxBytesReader(w, r.Body, int64(s.maxMessage()))); err != nil {
+	body := http.MaxBytesReader(w, r.Body, int64(s.maxMessage()))
+	if _, err := message.ReadFrom(body); err != nil {
 		return nil, err
 	}
 	// If the deadline passed during the call, net/http would cancel the call as if the client had
 	// disconnected.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	_, err := parse(message.Bytes())
-	if errors.Is(err, errNoMessage) {
-		// The SDK responds to an invalid message with its own error.
-		err = nil
+
+	// The SDK responds to an invalid message with its own error.
+	if _, err := parse(message.Bytes()); err != nil && !errors.Is(err, errNoMessage) {
+		return message.Bytes(), err
 	}
-	return message.Bytes(), err
+	return message.Bytes(), nil
 }
 
 // statusOf returns the HTTP status for a message that was refused with err.
@@ -217,8 +223,8 @@ func statusOf(err error) int {
 	return http.StatusBadRequest
 }
 
-// This method sets deadlines for a client. Without deadlines, a client that does not read its
-// response would block the requests of others. The deadlines also apply to clients without a token.
+// setDeadlines returns a handler that sets deadlines for the bodies of requests and responses. Without deadlines, a
+// client that does not read its response would block the requests of others. They also apply to clients without a token.
 func (s *server) setDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection := http.NewResponseController(w)
@@ -274,23 +280,26 @@ func (r *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// shortenErrorJSON shortens the error in a response to maxError bytes. It does not change a response
-// with the field "result", because such a response has no error. To find the field, it searches for
-// "result" in quotation marks. A text inside JSON cannot match, because JSON escapes quotation
-// marks there. If isError is true, the response may also be plain text.
+// shortenErrorJSON shortens the error in a response to maxError bytes. If isError is true, the response may also be
+// plain text.
 func shortenErrorJSON(p []byte, isError bool) []byte {
-	if len(p) <= maxError || bytes.Contains(p, []byte(`"result":`)) {
+	// A response with a result has no error. A text in JSON cannot contain this name, because quotation marks are
+	// escaped there.
+	hasResult := bytes.Contains(p, []byte(`"result":`))
+	if len(p) <= maxError || hasResult {
 		return p
 	}
+
 	message, err := jsonrpc.DecodeMessage(p)
-	if err != nil && isError {
-		return []byte(beginning(string(p)))
+	if err != nil {
+		if isError {
+			return []byte(beginning(string(p)))
+		}
+		return p
 	}
+	short, err := jsonrpc.EncodeMessage(shortenError(message))
 	if err != nil {
 		return p
 	}
-	if short, err := jsonrpc.EncodeMessage(shortenError(message)); err == nil {
-		return short
-	}
-	return p
+	return short
 }

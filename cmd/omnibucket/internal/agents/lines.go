@@ -38,9 +38,11 @@ func (s *server) serveLines(ctx context.Context, src io.Reader, output *console.
 		messages: make(chan jsonrpc.Message),
 		closed:   make(chan struct{}),
 	}
+
+	// Calls in progress are canceled when ctx ends, which the SDK does not do itself.
 	err := s.protocol.Run(withEnd(ctx), transport)
 	if ctx.Err() != nil {
-		return nil
+		return nil // an interrupt is the usual end of a server
 	}
 	return err
 }
@@ -101,7 +103,8 @@ func (l *lines) readAll() {
 			}
 			continue
 		}
-		if message == nil {
+		isEmptyLine := message == nil
+		if isEmptyLine {
 			continue
 		}
 
@@ -159,16 +162,21 @@ func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
 func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, used := l.open[r.ID]; used {
-		return &refusedCall{r.ID, jsonrpc.CodeInvalidRequest, "a call without a response has the same id"}
+	if _, isOpen := l.open[r.ID]; isOpen {
+		return &refusedCall{
+			id:     r.ID,
+			code:   jsonrpc.CodeInvalidRequest,
+			reason: "a call without a response has the same id",
+		}
 	}
 
-	if r.Method != methodCall {
+	isToolCall := r.Method == methodCall
+	if !isToolCall {
 		others := len(l.open) - l.calls
 		if others == openOthers {
 			return busy(r)
 		}
-		l.open[r.ID] = 0
+		l.open[r.ID] = 0 // requests that are no calls do not count for openBytes
 		return nil
 	}
 
@@ -185,14 +193,16 @@ func (l *lines) begin(r *jsonrpc.Request, size int) error {
 
 // busy returns the error of a request that came before enough others had a response.
 func busy(r *jsonrpc.Request) error {
-	return &refusedCall{r.ID, codeBusy, "too many open calls; wait for responses"}
+	return &refusedCall{id: r.ID, code: codeBusy, reason: "too many open calls; wait for responses"}
 }
 
-// end records that a request has received its response.
+// end records that a request has received its response. In l.open, only calls of tools have a size.
 func (l *lines) end(id jsonrpc.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if size := l.open[id]; size > 0 {
+	size := l.open[id]
+	isToolCall := size > 0
+	if isToolCall {
 		l.calls--
 		l.bytes -= size
 	}

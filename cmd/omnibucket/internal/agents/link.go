@@ -35,12 +35,12 @@ func (s *server) addLink(b storage.SignedDownloader) {
 			return nil, linkOut{}, err
 		}
 
-		ttl := time.Duration(args.Seconds) * time.Second
 		if args.Seconds < 0 || args.Seconds > int(maxLink/time.Second) {
 			return nil, linkOut{}, refusal("seconds must be from 1 to 3600")
 		}
-		if args.Seconds == 0 {
-			ttl = defaultLink
+		ttl := defaultLink
+		if args.Seconds > 0 {
+			ttl = time.Duration(args.Seconds) * time.Second
 		}
 
 		signedURL, err := b.SignedDownloadURL(ctx, args.Key, storage.WithTTL(ttl))

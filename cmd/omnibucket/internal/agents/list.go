@@ -93,8 +93,10 @@ func pageOf(ctx context.Context, b storage.Lister, args listIn, size int) (*stor
 		if keyBytes <= maxListed || size == 1 {
 			return page, nil
 		}
+
 		// Keys differ in length, so request only half as many entries as would fit on average.
-		size = max(1, size*maxListed/keyBytes/2)
+		fitting := size * maxListed / keyBytes
+		size = max(1, fitting/2)
 	}
 }
 
@@ -105,7 +107,7 @@ func listing(page *storage.Page) listOut {
 		if entry.IsPrefix {
 			output.Folders = append(output.Folders, entry.Key)
 		} else {
-			output.Objects = append(output.Objects, listed{entry.Key, entry.Size, entry.Modified})
+			output.Objects = append(output.Objects, listed{Key: entry.Key, Size: entry.Size, Modified: entry.Modified})
 		}
 	}
 	return output

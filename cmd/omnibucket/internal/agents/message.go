@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -47,12 +47,14 @@ func parse(data []byte) (jsonrpc.Message, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
-	if text[0] == '[' {
+	isBatch := text[0] == '['
+	if isBatch {
 		return nil, errBatch
 	}
 	if hasManyParts(data) {
 		return nil, errManyParts
 	}
+
 	message, err := jsonrpc.DecodeMessage(data)
 	if err != nil {
 		return nil, errNoMessage
@@ -60,6 +62,7 @@ func parse(data []byte) (jsonrpc.Message, error) {
 	if hasFractionalID(data) {
 		return nil, errID
 	}
+	// Only the content that a call writes may make a message long.
 	if len(data) > shortMessage && len(data)-contentOf(message) > shortMessage {
 		return nil, errLong
 	}
@@ -130,15 +133,19 @@ func shortenError(message jsonrpc.Message) jsonrpc.Message {
 		rpcErr.Code = full.Code
 		rpcErr.Data = full.Data
 	}
-	if rpcErr.Code == 0 {
-		rpcErr.Code = jsonrpc.CodeInvalidRequest
-		response = &jsonrpc.Response{ID: response.ID, Error: &rpcErr}
-	}
-	if len(rpcErr.Message)+len(rpcErr.Data) <= maxError {
+
+	hasCode := rpcErr.Code != 0
+	isShort := len(rpcErr.Message)+len(rpcErr.Data) <= maxError
+	if hasCode && isShort {
 		return response
 	}
-	rpcErr.Message = beginning(rpcErr.Message)
-	rpcErr.Data = nil
+	if !hasCode {
+		rpcErr.Code = jsonrpc.CodeInvalidRequest
+	}
+	if !isShort {
+		rpcErr.Message = beginning(rpcErr.Message)
+		rpcErr.Data = nil
+	}
 	return &jsonrpc.Response{ID: response.ID, Error: &rpcErr}
 }
 
@@ -161,7 +168,8 @@ type refusedCall struct {
 
 func (r *refusedCall) Error() string { return r.reason }
 
-// responseTo returns the error response to a message that was refused with err.
+// responseTo returns the error response to a message that was refused with err. If err is not of a call, the id of the
+// response is null, as JSON-RPC requires for a message whose id is unknown. The SDK cannot encode such a response.
 func responseTo(err error) ([]byte, error) {
 	var call *refusedCall
 	if errors.As(err, &call) {
@@ -170,10 +178,8 @@ func responseTo(err error) ([]byte, error) {
 			Error: &jsonrpc.Error{Code: call.code, Message: call.reason},
 		})
 	}
+
 	text, _ := json.Marshal(err.Error()) // cannot fail for a string
-	return slices.Concat(
-		[]byte(`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":`),
-		text,
-		[]byte(`}}`),
-	), nil
+	const format = `{"jsonrpc":"2.0","id":null,"error":{"code":%d,"message":%s}}`
+	return fmt.Appendf(nil, format, jsonrpc.CodeInvalidRequest, text), nil
 }

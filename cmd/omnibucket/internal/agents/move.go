@@ -31,7 +31,7 @@ func (s *server) addMove(b storage.ReadWriter) {
 		Name:        toolMove,
 		Annotations: annotations("Move an object", effects{destructive: true}),
 		Description: description,
-		InputSchema: schemaOf[moveIn](s.rules.overwrite, "overwrite"),
+		InputSchema: schemaOf[moveIn](s.rules.hiddenUnlessOverwrite("overwrite")...),
 	}, func(ctx context.Context, args moveIn) (*mcp.CallToolResult, moveOut, error) {
 		if err := checkKey("from", args.From); err != nil {
 			return nil, moveOut{}, err
@@ -50,6 +50,6 @@ func (s *server) addMove(b storage.ReadWriter) {
 		if err != nil {
 			return nil, moveOut{}, err
 		}
-		return nil, moveOut{args.To, attrs.Size, attrs.Revision}, nil
+		return nil, moveOut{Key: args.To, Size: attrs.Size, Revision: attrs.Revision}, nil
 	})
 }

@@ -109,19 +109,22 @@ func (in readIn) result(a *storage.Attrs, data []byte) readOut {
 		Modified:        a.Modified,
 		Offset:          in.Offset,
 	}}
-	end := in.Offset + int64(len(data)) // offset after the bytes that are sent or skipped
+	dataEnd := in.Offset + int64(len(data))
+
 	// The data may begin and end within a character.
-	start, stop := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
-	if isText(data[start:stop]) {
-		stop = start + fittingLength(data[start:stop], maxJSON)
+	start, stop := words.WholeCharacters(data, in.Offset > 0, dataEnd < a.Size)
+	text := data[start:stop]
+	next := dataEnd // offset at which the agent may read on
+	if isText(text) {
+		text = text[:fittingLength(text, maxJSON)]
+		output.Text = string(text)
 		output.Offset = in.Offset + int64(start)
-		end = in.Offset + int64(stop)
-		output.Text = string(data[start:stop])
+		next = output.Offset + int64(len(text))
 	} else {
 		output.Binary = true
 	}
-	if end < a.Size {
-		output.NextOffset = end
+	if next < a.Size {
+		output.NextOffset = next
 	}
 	return output
 }

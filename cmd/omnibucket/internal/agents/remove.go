@@ -30,6 +30,7 @@ func (s *server) addRemove(b storage.Remover) {
 		if args.IfRevision != "" {
 			opts = append(opts, storage.IfRevision(args.IfRevision))
 		}
-		return nil, removeOut{args.Key}, revisionError(b.Remove(ctx, args.Key, opts...), args.IfRevision)
+		err := b.Remove(ctx, args.Key, opts...)
+		return nil, removeOut{Key: args.Key}, revisionError(err, args.IfRevision)
 	})
 }

@@ -117,10 +117,10 @@ func add[In, Out any](
 ) {
 	input, ok := t.InputSchema.(*jsonschema.Schema)
 	if !ok {
-		input = schemaOf[In](true)
+		input = schemaOf[In]()
 	}
 	t.InputSchema = input
-	t.OutputSchema = schemaOf[Out](true)
+	t.OutputSchema = schemaOf[Out]()
 	s.protocol.AddTool(t, func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		ctx, cancel := contextUntilEnd(ctx)
 		defer cancel()
@@ -152,8 +152,8 @@ func (s *server) runInSlot(ctx context.Context, do func() (*mcp.CallToolResult, 
 	}
 }
 
-// resultOf sets the structured content of a result to output. If the result is nil, resultOf
-// makes a new result, which also has the value as text.
+// resultOf turns what a tool returned into a result with structured content, which is the JSON of output. A tool may
+// have made the result itself, with other content for people. For a nil result, that content is the JSON, too.
 func resultOf(result *mcp.CallToolResult, output any, err error) (*mcp.CallToolResult, error) {
 	if err != nil {
 		return nil, err

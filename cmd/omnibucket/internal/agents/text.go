@@ -2,18 +2,18 @@ package agents
 
 import "unicode/utf8"
 
-// isText reports whether data is UTF-8 and has only those control characters that occur in text.
+// isText reports whether data is UTF-8 and has only those control characters that occur in text: bell, backspace, tab,
+// the line ends, and escape, which begins colors of terminals.
 func isText(data []byte) bool {
+	const escape = 0x1B
+	const deletion = 0x7F
 	if !utf8.Valid(data) {
 		return false
 	}
 	for _, c := range data {
-		switch {
-		case c >= 0x20 && c != 0x7F:
-		// Bell, backspace, tab and line ends occur in text. So does 0x1B, escape, which begins
-		// colors of terminals.
-		case c >= '\a' && c <= '\r' || c == 0x1B:
-		default:
+		isPrintable := c >= ' ' && c != deletion
+		isTextControl := c >= '\a' && c <= '\r' || c == escape
+		if !isPrintable && !isTextControl {
 			return false
 		}
 	}

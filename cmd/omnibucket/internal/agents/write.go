@@ -39,7 +39,7 @@ func (s *server) addWrite(b storage.Uploader) {
 		Name:        toolWrite,
 		Annotations: annotations("Write an object", effects{destructive: s.rules.overwrite}),
 		Description: description,
-		InputSchema: schemaOf[writeIn](s.rules.overwrite, "overwrite", "ifRevision"),
+		InputSchema: schemaOf[writeIn](s.rules.hiddenUnlessOverwrite("overwrite", "ifRevision")...),
 	}, func(ctx context.Context, args writeIn) (*mcp.CallToolResult, writeOut, error) {
 		if err := checkNewKey("key", args.Key); err != nil {
 			return nil, writeOut{}, err
@@ -61,29 +61,34 @@ func (s *server) addWrite(b storage.Uploader) {
 
 		attrs, err := b.Upload(ctx, args.Key, bytes.NewReader(content), opts...)
 		if err != nil && args.ContentType == "" {
+			// Only the revision can be an invalid argument.
 			err = revisionError(err, args.IfRevision)
 		}
 		if err != nil {
 			return nil, writeOut{}, err
 		}
-		return nil, writeOut{args.Key, int64(len(content)), attrs.Revision}, nil
+		return nil, writeOut{Key: args.Key, Size: int64(len(content)), Revision: attrs.Revision}, nil
 	})
 }
 
 // content returns the bytes to store. It fails if there are more than limit bytes.
 func (in *writeIn) content(limit int64) ([]byte, error) {
 	tooLarge := refusal("content must have at most " + strconv.FormatInt(limit, 10) + " bytes")
-	if (in.Text == nil) == (in.Base64 == nil) {
+	hasText := in.Text != nil
+	hasBase64 := in.Base64 != nil
+	if hasText == hasBase64 {
 		return nil, refusal("either text or base64 must be given")
 	}
-	if in.Text != nil && int64(len(*in.Text)) > limit {
-		return nil, tooLarge
-	}
-	if in.Text != nil {
+
+	if hasText {
+		if int64(len(*in.Text)) > limit {
+			return nil, tooLarge
+		}
 		return []byte(*in.Text), nil
 	}
-	if int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+2 {
-		// Up to 2 bytes of padding are counted.
+
+	const maxPadding = 2 // bytes that DecodedLen counts, although they are padding
+	if int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+maxPadding {
 		return nil, tooLarge
 	}
 	content, err := base64.StdEncoding.DecodeString(*in.Base64)
@@ -96,18 +101,23 @@ func (in *writeIn) content(limit int64) ([]byte, error) {
 	return content, nil
 }
 
-// schemaOf returns the JSON schema of a tool's arguments or results. Unless allowed is true, it
-// leaves out the named properties.
-func schemaOf[In any](allowed bool, names ...string) *jsonschema.Schema {
-	schema, err := jsonschema.For[In](nil)
+// schemaOf returns the JSON schema of a tool's arguments or results, without the hidden properties.
+func schemaOf[T any](hidden ...string) *jsonschema.Schema {
+	schema, err := jsonschema.For[T](nil)
 	if err != nil {
 		// This is a programming error: the types of this package have valid schemas.
 		panic(err)
 	}
-	for _, name := range names {
-		if !allowed {
-			delete(schema.Properties, name)
-		}
+	for _, name := range hidden {
+		delete(schema.Properties, name)
 	}
 	return schema
+}
+
+// hiddenUnlessOverwrite returns the names of arguments if the agent may not replace objects, and nil otherwise.
+func (r rules) hiddenUnlessOverwrite(names ...string) []string {
+	if r.overwrite {
+		return nil
+	}
+	return names
 }
