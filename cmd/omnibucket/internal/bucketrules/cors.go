@@ -36,6 +36,7 @@ func ParseCORS(src io.Reader) ([]storage.CORSRule, error) {
 	return parse(src, f, CORSLine.rule, s3CORS.rule)
 }
 
+// rule converts a rule in the form of this program.
 func (l CORSLine) rule() storage.CORSRule {
 	return storage.CORSRule{
 		Origins:        l.Origins,
@@ -46,6 +47,7 @@ func (l CORSLine) rule() storage.CORSRule {
 	}
 }
 
+// rule converts a rule in the form of S3. It never fails: parse requires the error for forms that can be invalid.
 func (l s3CORS) rule() (storage.CORSRule, error) {
 	return storage.CORSRule{
 		Origins:        l.AllowedOrigins,

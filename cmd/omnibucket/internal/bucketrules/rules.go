@@ -87,17 +87,18 @@ func readRules(src io.Reader, list string) ([]json.RawMessage, error) {
 		return nil, errors.New("nothing may follow the rules")
 	}
 
+	array := document
 	var object map[string]json.RawMessage
 	if json.Unmarshal(document, &object) == nil && len(object) == 1 {
 		for name, value := range object {
 			if strings.EqualFold(name, list) {
-				document = value
+				array = value
 			}
 		}
 	}
 
 	var rules []json.RawMessage
-	if err := json.Unmarshal(document, &rules); err != nil || rules == nil {
+	if err := json.Unmarshal(array, &rules); err != nil || rules == nil {
 		return nil, errors.New("it has no array of rules")
 	}
 	return rules, nil
