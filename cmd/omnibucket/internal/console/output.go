@@ -37,7 +37,7 @@ func NewOutput(w io.Writer, giveUp func()) *Output {
 	return &Output{dst: bufio.NewWriterSize(w, 64<<10), Terminal: IsTerminal(w), cancel: giveUp}
 }
 
-// Write prints above the progress bar, if there is one.
+// Write writes to the output or, while there is a progress bar, above the bar. After the first failure, all writes fail.
 func (o *Output) Write(p []byte) (int, error) {
 	if above := o.bar(); above != nil {
 		return above.Write(p)
@@ -45,7 +45,7 @@ func (o *Output) Write(p []byte) (int, error) {
 	n, err := o.dst.Write(p)
 	o.fail(err)
 	if o.Terminal {
-		o.Flush()
+		o.Flush() // so that people see it at once
 	}
 	return n, o.Err
 }
@@ -102,11 +102,13 @@ func (o *Output) Table(rows [][2]string) error {
 	return w.Flush()
 }
 
+// fail keeps the first error of a write, and cancels the command.
 func (o *Output) fail(err error) {
-	if err != nil && o.Err == nil {
-		o.Err = err
-		o.cancel()
+	if err == nil || o.Err != nil {
+		return
 	}
+	o.Err = err
+	o.cancel()
 }
 
 // Printable replaces characters that a terminal would interpret or that would change how the text

@@ -32,27 +32,28 @@ const assumedWidth = 80
 
 // NewProgressBar returns a bar on a terminal.
 func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBar {
+	const columns = 22 // of the bar itself, without the text beside it
 	b := &ProgressBar{}
 	options := []mpb.ContainerOption{mpb.WithOutput(terminal), mpb.WithRefreshRate(100 * time.Millisecond)}
 	if !hasSize(terminal) {
-		// The bar would be empty, because mpb draws nothing in 0 columns.
-		options = append(options, mpb.WithOutput(struct{ io.Writer }{terminal}), mpb.WithWidth(assumedWidth),
-			mpb.WithAutoRefresh())
+		// mpb would draw nothing in 0 columns. It does not ask a writer that is not a file for its size.
+		notFile := struct{ io.Writer }{terminal}
+		options = append(options, mpb.WithOutput(notFile), mpb.WithWidth(assumedWidth), mpb.WithAutoRefresh())
 	}
 	b.Screen = mpb.New(append(options, opts...)...)
 	b.Bar = b.Screen.New(
 		0, mpb.BarStyle().Lbound("[").Filler("=").Tip(">").Padding(" ").Rbound("]"),
-		mpb.BarWidth(22),
+		mpb.BarWidth(columns),
 		mpb.BarRemoveOnComplete(),
 		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return b.text() })),
 	)
 	return b
 }
 
+// hasSize reports whether mpb can find out the size of a terminal. It assumes one for a writer that is not a file.
 func hasSize(terminal io.Writer) bool {
 	file, ok := terminal.(*os.File)
 	if !ok {
-		// If the writer is not a file, mpb assumes a size.
 		return true
 	}
 	screen := cupwriter.New(file, false)
@@ -88,17 +89,17 @@ func (b *ProgressBar) Bytes() storage.TransferOption {
 	})
 }
 
-// show moves the bar by bytes. If nothing has to be transferred, it moves the bar by files. The
-// total is always one too large, so that mpb does not remove the bar before the job ends.
+// show moves the bar. It counts bytes or, if nothing has to be transferred, files.
 func (b *ProgressBar) show(state transfer.Progress) {
-	n := state.Bytes
+	done := state.Bytes
 	total := state.TotalBytes
 	if total == 0 {
-		n = state.Files
+		done = state.Files
 		total = state.TotalFiles
 	}
+	// mpb removes a bar that has reached its total. With a larger one, the bar stays until the job ends.
 	b.Bar.SetTotal(total+1, false)
-	b.Bar.SetCurrent(min(n, total))
+	b.Bar.SetCurrent(min(done, total))
 }
 
 // text returns the numbers to the right of the bar.
@@ -127,13 +128,15 @@ func (b *ProgressBar) text() string {
 	return line
 }
 
-// remainingTime returns the time that a job will take, or "-" if that is not known.
+// remainingTime returns the time that a job will take, as hours, minutes and seconds, or "-" if that is not known or far
+// away.
 func remainingTime(s transfer.Progress) string {
+	const longest = 99 * 60 * 60 // seconds; more need another column
 	if !s.Listed || s.Rate < 1 || s.TotalBytes < s.Bytes {
 		return "-"
 	}
 	seconds := float64(s.TotalBytes-s.Bytes) / s.Rate
-	if seconds > 99*3600 {
+	if seconds > longest {
 		return "-"
 	}
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
