@@ -178,15 +178,16 @@ type differences struct {
 	err    error // first error of the sorter
 }
 
-// add keeps a difference until print prints it.
+// add keeps a difference until print prints it. If that fails, print returns the error.
 func (s *differences) add(ctx context.Context, d transfer.Difference) {
 	s.hasAny = true
 	if d.Err != nil && len(s.errs) < maxCompareErrors {
 		s.errs[d.Key] = d.Err
 	}
-	if s.err == nil {
-		s.err = s.sorter.Add(ctx, []byte(d.Key), []byte(d.Kind))
+	if s.err != nil {
+		return
 	}
+	s.err = s.sorter.Add(ctx, []byte(d.Key), []byte(d.Kind))
 }
 
 // print prints the differences in the order of their keys.

@@ -113,9 +113,9 @@ func locateCompared(
 	return l, true, nil
 }
 
-// fileEnd returns an object as an end with one file of the given name.
+// fileEnd returns an object as an end of a comparison: a tree with one file of the given name.
 func fileEnd(ctx context.Context, p *program.Program, l location.Location, name string) (transfer.End, error) {
-	// A Core takes whole keys.
+	// oneObject wraps the Core of a bucket, whose keys include the prefix of the location.
 	l.Key = l.Prefix + l.Key
 	l.Prefix = ""
 	bucket, err := p.Stores.Open(ctx, l)
@@ -126,11 +126,12 @@ func fileEnd(ctx context.Context, p *program.Program, l location.Location, name 
 	if err != nil {
 		return transfer.End{}, err
 	}
-	wrapped, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
+
+	tree, err := storage.Wrap(bucket, func(c storage.Core) storage.Core {
 		return oneObject{Core: c, attrs: attrs, name: name}
 	})
 	if err != nil {
 		return transfer.End{}, err
 	}
-	return transfer.Bucket(wrapped), nil
+	return transfer.Bucket(tree), nil
 }

@@ -202,10 +202,10 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	return f.addFolderHint(ctx, p, src, err)
 }
 
-// ifMissing reports whether the destination exists. The destination must not be a folder. ifMissing
-// also returns flags for the write, which are a copy of f. If the store has conditional writes, the
-// flags make the write conditional. A conditional write fails if another program has stored the
-// destination meanwhile.
+// ifMissing serves --ignore-existing. It reports whether the destination, which must not be a folder, exists.
+//
+// It also returns a copy of f for the write. If the store has conditional writes, the copy makes the write fail if
+// another program has stored the destination meanwhile.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
 ) (flags cpFlags, exists bool, err error) {
@@ -217,15 +217,17 @@ func (f cpFlags) ifMissing(
 	if dst.Kind != location.InBucket {
 		return f, false, nil
 	}
+
 	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return f, false, err
 	}
+	flags = f
 	if !f.write.Conditional && storage.Supports(bucket, storage.ConditionalCreate) {
-		f.write.Attributes = program.With(f.write.Attributes, []storage.WriteOption{storage.IfAbsent()})
+		flags.write.Attributes = program.With(f.write.Attributes, []storage.WriteOption{storage.IfAbsent()})
 	}
 	exists, err = bucket.Exists(ctx, dst.Key)
-	return f, exists, err
+	return flags, exists, err
 }
 
 // cpTo copies one file or object to a destination that is not a folder.
