@@ -6,19 +6,23 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
-// leftOut are the test of CertMagic that locks with a canceled ctx, which a storage should honor, and the
+// skippedTests are the test of CertMagic that locks with a canceled ctx, which a storage should honor, and the
 // one that looks for files.
-const leftOut = "^(TestFileStorageWriteLock|TestGetEmailFromRecent)$"
+const skippedTests = "^(TestFileStorageWriteLock|TestGetEmailFromRecent)$"
 
-// stored are the tests that have a storage. Others ask name servers.
-const stored = "^Test(NewAccount|SaveAccount|GetAccount.*|GetEmail.*|SaveCertResource|Renew(Lock|Cert).*|SaveAndLoad.*|Load.*|" +
+// storageTests are the tests of CertMagic that use a storage. Others ask name servers.
+const storageTests = "^Test(NewAccount|SaveAccount|GetAccount.*|GetEmail.*|SaveCertResource|Renew(Lock|Cert).*|SaveAndLoad.*|Load.*|" +
 	"LocalCache.*|WarmLocalCache|StapleOCSP.*|FileStorage.*|QueueRenewalTask.*)$"
 
-// CertMagic's own tests pass on each store, in a copy in which this adapter replaces FileStorage.
+// CertMagic's own tests pass with this adapter on each store. They run in a copy of CertMagic's module, in which the
+// adapter replaces FileStorage.
 func TestCertMagicsOwnTests(t *testing.T) {
-	judge := owntests.Copy(t, "github.com/caddyserver/certmagic")
-	judge.Add(t, "testdata/filestorage.go.txt", "filestorage.go")
-	judge.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
-	judge.Run(t, "github.com/caddyserver/certmagic", "OMNIBUCKET_CERTMAGIC", 29, "-test.run", stored,
-		"-test.skip", leftOut)
+	const module = "github.com/caddyserver/certmagic"
+	const wantPassed = 29 // all tests that storageTests selects and skippedTests does not
+	copied := owntests.Copy(t, module)
+	copied.Add(t, "testdata/filestorage.go.txt", "filestorage.go")
+	copied.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
+
+	copied.Run(t, module, "OMNIBUCKET_CERTMAGIC", wantPassed,
+		"-test.run", storageTests, "-test.skip", skippedTests)
 }

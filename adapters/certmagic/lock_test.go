@@ -16,32 +16,35 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If several servers call Lock, one of them holds the lock at a time.
+// If several servers call Lock, one of them holds the lock at a time. The last Unlock leaves no object.
 func TestLockHasOneHolder(t *testing.T) {
+	const lockName = "issue_cert_a.example"
+	const servers = 3
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			b := open(t)
-			var holders, count atomic.Int64
-			var servers sync.WaitGroup
-			for range 3 {
+			var holders, locked atomic.Int64
+			var group sync.WaitGroup
+			for range servers {
 				s := newStorage(t, b)
-				servers.Go(func() {
-					if err := s.Lock(t.Context(), "issue_cert_a.example"); err != nil {
+				group.Go(func() {
+					if err := s.Lock(t.Context(), lockName); err != nil {
 						t.Error(err)
 						return
 					}
+					locked.Add(1)
 					if holders.Add(1) != 1 {
 						t.Error("two hold the lock")
 					}
-					count.Add(1)
 					holders.Add(-1)
-					if err := s.Unlock(t.Context(), "issue_cert_a.example"); err != nil {
+					if err := s.Unlock(t.Context(), lockName); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			servers.Wait()
-			require.EqualValues(t, 3, count.Load())
+			group.Wait()
+
+			require.EqualValues(t, servers, locked.Load())
 			keys, err := newStorage(t, b).List(t.Context(), "", true)
 			require.NoError(t, err)
 			require.Empty(t, keys, "a lock that is released leaves no object")
@@ -49,38 +52,43 @@ func TestLockHasOneHolder(t *testing.T) {
 	}
 }
 
-// If the holder of a lock dies, and so neither renews its lease nor calls Unlock, another server gets the lock.
+// If the server that holds a lock dies, and so neither renews its lease nor calls Unlock, another server gets the lock
+// when the lease ends. A late Unlock of the first server does not release it.
 func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dead, b, cut := newSwitch()
-		first := newStorage(t, dead)
+		const delay = 2 * time.Second // for the requests and the pauses between them
+		firstBucket, bucket, cut := newSwitch()
+		first := newStorage(t, firstBucket)
+		second := newStorage(t, bucket)
 		require.NoError(t, first.Lock(t.Context(), "a"))
 		cut()
-		start := time.Now()
-		second := newStorage(t, b)
 
+		start := time.Now()
 		require.NoError(t, second.Lock(t.Context(), "a"))
-		require.LessOrEqual(t, time.Since(start), ttl+2*time.Second)
+		require.LessOrEqual(t, time.Since(start), ttl+delay)
+
 		require.NoError(t, first.Unlock(t.Context(), "a"), "the other one has it")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		require.ErrorIs(t, newStorage(t, b).Lock(ctx, "a"), storage.DeadlineExceeded, "it keeps it")
+		require.ErrorIs(t, newStorage(t, bucket).Lock(ctx, "a"), storage.DeadlineExceeded, "it keeps it")
 		require.NoError(t, second.Unlock(t.Context(), "a"))
 	})
 }
 
-// If a caller lost its lease and another caller locked the name, the first Unlock keeps the current lease, and the
-// second ends it.
+// If a caller lost its lease and another caller of the same server locked the name, the first Unlock keeps the current
+// lease, and the second one ends it.
 func TestLockOfTwoCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		s := newStorage(t, b)
 		require.NoError(t, s.Lock(t.Context(), "a"))
+
+		// The removal of the lock ends the first lease, which notices it at its next renewal.
 		require.NoError(t, b.Remove(t.Context(), lockKey("a")))
 		time.Sleep(ttl)
 		require.NoError(t, s.Lock(t.Context(), "a"))
-		require.NoError(t, s.Unlock(t.Context(), "a"))
 
+		require.NoError(t, s.Unlock(t.Context(), "a"))
 		exists, err := b.Exists(t.Context(), lockKey("a"))
 		require.NoError(t, err)
 		require.True(t, exists, "one of both still works")
@@ -99,21 +107,20 @@ func TestLockHonorsItsContext(t *testing.T) {
 	require.ErrorIs(t, s.Unlock(t.Context(), "a"), storage.InvalidArgument)
 }
 
-// newSwitch returns two handles of one bucket. The calls of the first fail after cut.
-func newSwitch() (dead, b storage.Bucket, cut func()) {
-	var off atomic.Bool
-	d := memstore.NewDriver(memstore.Config{})
-	hook := storage.WithHook(func(
-		context.Context, storage.Operation,
-	) (context.Context, func(storage.Outcome), error) {
-		if off.Load() {
+// newSwitch returns two handles of one bucket. After cut, each call of the first one fails with Unavailable, as if its
+// server had died.
+func newSwitch() (first, second storage.Bucket, cut func()) {
+	var isCut atomic.Bool
+	failAfterCut := func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if isCut.Load() {
 			return nil, nil, &storage.Error{Code: storage.Unavailable}
 		}
 		return nil, nil, nil
-	})
-	return engine.New(d, hook), engine.New(d), func() {
-		off.Store(true)
 	}
+	d := memstore.NewDriver(memstore.Config{})
+	first = engine.New(d, storage.WithHook(failAfterCut))
+	second = engine.New(d)
+	return first, second, func() { isCut.Store(true) }
 }
 
 // If a server with FileStorage has died and left its lock file, Lock still succeeds.

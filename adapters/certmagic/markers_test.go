@@ -82,21 +82,22 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 }
 
 // CertMagic's clean-up removes expired certificates and their empty folders, even if other tools have marked the
-// folders.
+// folders by empty objects.
 func TestCleanStorageWithFolderMarkers(t *testing.T) {
-	b, plant := foldermarker.New(t)
+	const issuer = "certificates/issuer"
+	b, putEmpty := foldermarker.New(t)
 	s := newStorage(t, b)
-	const sites = "certificates/issuer/"
-	for site, end := range map[string]time.Time{
+	for site, validUntil := range map[string]time.Time{
 		"expired": time.Now().Add(-time.Hour),
 		"valid":   time.Now().Add(time.Hour),
 	} {
-		key := sites + site + "/" + site
-		for name, content := range map[string][]byte{".crt": certificate(t, end), ".key": nil, ".json": nil} {
-			require.NoError(t, s.Store(t.Context(), key+name, content))
-		}
-		plant(foldermarker.Of(key)...)
+		key := issuer + "/" + site + "/" + site
+		require.NoError(t, s.Store(t.Context(), key+".crt", certificate(t, validUntil)))
+		require.NoError(t, s.Store(t.Context(), key+".key", nil))
+		require.NoError(t, s.Store(t.Context(), key+".json", nil))
+		putEmpty(foldermarker.Of(key)...)
 	}
+
 	require.NoError(t, certmagic.CleanStorage(t.Context(), s, certmagic.CleanStorageOptions{
 		ExpiredCerts: true,
 		OCSPStaples:  true,
@@ -105,7 +106,11 @@ func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	keys, err := s.List(t.Context(), "certificates", true)
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"certificates/issuer", sites + "valid", sites + "valid/valid.crt", sites + "valid/valid.json", sites + "valid/valid.key",
+		issuer,
+		issuer + "/valid",
+		issuer + "/valid/valid.crt",
+		issuer + "/valid/valid.json",
+		issuer + "/valid/valid.key",
 	}, keys)
 }
 
