@@ -92,62 +92,108 @@ func TestIterTimes(t *testing.T) {
 	}
 }
 
-// IsObjNotFoundErr and IsAccessDeniedErr recognize the errors of the store.
+// IsObjNotFoundErr recognizes the error of a missing object, also if it is wrapped.
 func TestIsObjNotFoundErr(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	_, err := b.Get(t.Context(), "none")
 	require.True(t, b.IsObjNotFoundErr(err))
-	require.False(t, b.IsAccessDeniedErr(err))
-	require.True(t, b.IsAccessDeniedErr(&storage.Error{Code: storage.PermissionDenied}))
-	require.False(t, b.IsObjNotFoundErr(nil))
 	require.True(t, b.IsObjNotFoundErr(fmt.Errorf("reading the meta file: %w", err)))
+	require.False(t, b.IsObjNotFoundErr(nil))
 }
 
-// If a call fails, the object that was there stays.
+// IsAccessDeniedErr recognizes the error of a call that the store does not permit.
+func TestIsAccessDeniedErr(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.True(t, b.IsAccessDeniedErr(&storage.Error{Code: storage.PermissionDenied}))
+	_, err := b.Get(t.Context(), "none")
+	require.False(t, b.IsAccessDeniedErr(err))
+}
+
+// If an upload fails, the object that was there stays.
 func TestBucketFailuresChangeNothing(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.NoError(t, b.Upload(t.Context(), "a", strings.NewReader("old")))
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	require.ErrorIs(t, b.Upload(canceled, "a", strings.NewReader("new")), context.Canceled)
+	torn := iotest.ErrReader(io.ErrUnexpectedEOF)
+	require.ErrorIs(t, b.Upload(t.Context(), "a", torn), io.ErrUnexpectedEOF)
+
+	r, err := b.Get(t.Context(), "a")
+	require.NoError(t, err)
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, "old", string(text))
+}
+
+// Upload refuses names that the library does not permit as keys.
+func TestUploadInvalidName(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	for _, name := range []string{"a//b", "dir/", "../a", "", "tab\t"} {
+		err := b.Upload(t.Context(), name, strings.NewReader("x"))
+		require.ErrorIs(t, err, storage.InvalidArgument, "%q", name)
+	}
+}
+
+// Iter ends at the first error of its function, and when its context has ended.
+func TestIterEnds(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	for _, name := range []string{"a/1", "a/2", "a/3"} {
 		require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("text")))
 	}
-	stopped := errors.New("enough")
-	count := 0
-	require.ErrorIs(t, b.Iter(t.Context(), "a/", func(string) error {
-		count++
-		return stopped
-	}), stopped)
-	require.Equal(t, 1, count, "the first error ends the listing")
+
+	errStop := errors.New("enough")
+	visited := 0
+	err := b.Iter(t.Context(), "a/", func(string) error {
+		visited++
+		return errStop
+	})
+	require.ErrorIs(t, err, errStop)
+	require.Equal(t, 1, visited)
+
 	require.NoError(t, b.Iter(t.Context(), "/", func(name string) error { return errors.New(name) }),
 		"no object is below the root's slash")
 
-	ctx, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, b.Iter(ctx, "a", func(string) error { return nil }), context.Canceled)
-	require.ErrorIs(t, b.Upload(ctx, "a/1", strings.NewReader("new")), context.Canceled)
-	require.ErrorIs(t, b.Upload(t.Context(), "a/1", iotest.ErrReader(io.ErrUnexpectedEOF)),
-		io.ErrUnexpectedEOF)
-	for _, name := range []string{"a//b", "dir/", "../a", "", "tab\t"} {
-		require.ErrorIs(t, b.Upload(t.Context(), name, strings.NewReader("x")), storage.InvalidArgument,
-			"%q", name)
-	}
+	err = b.Iter(canceled, "a", func(string) error { return nil })
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// GetRange returns some bytes of an object with their size, and refuses ranges outside the object.
+func TestGetRange(t *testing.T) {
+	b := New(memstore.New(), Config{})
+	require.NoError(t, b.Upload(t.Context(), "a/1", strings.NewReader("text")))
 
 	r, err := b.GetRange(t.Context(), "a/1", 1, 2)
 	require.NoError(t, err)
-
 	size, err := thanos.TryToGetSize(r)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), size)
-
 	text, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.Equal(t, "ex", string(text))
-
 	require.NoError(t, r.Close())
 	require.NoError(t, r.Close(), "again")
-	_, err = b.GetRange(t.Context(), "a/1", 5, 1)
-	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 
-	for _, span := range [][2]int64{{-1, -1}, {-1, 1}, {0, -2}, {2, -5}} {
-		_, err = b.GetRange(t.Context(), "a/1", span[0], span[1])
-		require.ErrorIs(t, err, storage.InvalidArgument, "%v", span)
+	invalid := []struct {
+		name   string
+		offset int64
+		length int64
+		want   storage.Code
+	}{
+		{name: "after the end", offset: 5, length: 1, want: storage.RangeNotSatisfiable},
+		{name: "negative offset and length", offset: -1, length: -1, want: storage.InvalidArgument},
+		{name: "negative offset", offset: -1, length: 1, want: storage.InvalidArgument},
+		{name: "negative length", offset: 0, length: -2, want: storage.InvalidArgument},
+		{name: "negative length after an offset", offset: 2, length: -5, want: storage.InvalidArgument},
+	}
+	for _, tt := range invalid {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := b.GetRange(t.Context(), "a/1", tt.offset, tt.length)
+			require.ErrorIs(t, err, tt.want)
+		})
 	}
 }

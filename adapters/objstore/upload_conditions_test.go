@@ -127,26 +127,25 @@ func TestUploadIfNotExistsHasOneWinner(t *testing.T) {
 		t.Run(store, func(t *testing.T) {
 			b := New(open(t), Config{})
 			errs := make([]error, 8)
-			var wg sync.WaitGroup
+			var group sync.WaitGroup
 			for i := range errs {
-				wg.Go(func() {
-					errs[i] = b.Upload(t.Context(), "lock", strings.NewReader(strings.Repeat("x", i)),
-						thanos.WithIfNotExists())
+				group.Go(func() {
+					content := strings.Repeat("x", i) // its length tells who has stored it
+					errs[i] = b.Upload(t.Context(), "lock", strings.NewReader(content), thanos.WithIfNotExists())
 				})
 			}
-			wg.Wait()
-			won := -1
+			group.Wait()
 
+			var winners []int
 			for i, err := range errs {
 				if err == nil {
-					require.Negative(t, won, "two won")
-					won = i
+					winners = append(winners, i)
 					continue
 				}
 				require.True(t, b.IsConditionNotMetErr(err), "%v", err)
 			}
-			require.GreaterOrEqual(t, won, 0, "nobody won")
-			require.Len(t, read(t, b, "lock"), won)
+			require.Len(t, winners, 1)
+			require.Len(t, read(t, b, "lock"), winners[0])
 		})
 	}
 }
@@ -186,6 +185,7 @@ func TestUploadInvalidOptions(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// read returns the content of an object.
 func read(t *testing.T, b thanos.Bucket, name string) string {
 	t.Helper()
 	r, err := b.Get(t.Context(), name)
