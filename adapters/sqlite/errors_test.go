@@ -23,8 +23,8 @@ import (
 // scan is a query that reads the whole table.
 const scan = "SELECT number FROM parts WHERE length(picture) > 0"
 
-// openDB uploads parts, and opens them as a database with small blocks and few of them, whose
-// first block is in memory.
+// openDB uploads a database with count parts, and opens it. The block cache is much smaller than the database, so that
+// most queries need requests. The first block is in the cache.
 func openDB(t *testing.T, b storage.Bucket, count int) *sql.DB {
 	t.Helper()
 	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, count))
@@ -32,12 +32,13 @@ func openDB(t *testing.T, b storage.Bucket, count int) *sql.DB {
 	db, err := Open(t.Context(), b, "parts.db", storage.WithBlockSize(8<<10), storage.WithBlockCache(64<<10))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	var number int
+
+	var number int // its value does not matter: the query loads the first block
 	require.NoError(t, db.QueryRow("SELECT number FROM parts LIMIT 1").Scan(&number))
 	return db
 }
 
-// readAll returns how many rows a query has, and how it ended.
+// readAll runs a query to its end. It returns the number of rows, and the error that ended the query.
 func readAll(ctx context.Context, db *sql.DB, query string) (count int, err error) {
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
@@ -52,43 +53,54 @@ func readAll(ctx context.Context, db *sql.DB, query string) (count int, err erro
 
 // If the object is replaced or removed while the database is open, queries fail.
 func TestQueryOfAReplacedObject(t *testing.T) {
-	for name, change := range map[string]func(t *testing.T, b storage.Bucket){
-		"replaced": func(t *testing.T, b storage.Bucket) {
-			_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 700))
-			require.NoError(t, err)
+	const parts = 500
+	tests := []struct {
+		name   string
+		change func(t *testing.T, b storage.Bucket)
+	}{
+		{
+			name: "replaced",
+			change: func(t *testing.T, b storage.Bucket) {
+				_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 700))
+				require.NoError(t, err)
+			},
 		},
-		"removed": func(t *testing.T, b storage.Bucket) {
-			require.NoError(t, b.Remove(t.Context(), "parts.db"))
+		{
+			name: "removed",
+			change: func(t *testing.T, b storage.Bucket) {
+				require.NoError(t, b.Remove(t.Context(), "parts.db"))
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			db := openDB(t, b, 500)
-
+			db := openDB(t, b, parts)
 			rows, err := db.Query(scan)
 			require.NoError(t, err)
 			require.True(t, rows.Next())
 
-			change(t, b)
-			count := 1
+			tt.change(t, b)
+
+			// The open query reads what is in memory, and then fails.
+			wantNumber := 1 // the first row has the number 0
 			for rows.Next() {
 				var number int
 				require.NoError(t, rows.Scan(&number))
-				require.Equal(t, count, number)
-				count++
+				require.Equal(t, wantNumber, number)
+				wantNumber++
 			}
 			require.ErrorIs(t, rows.Err(), storage.Changed)
-			require.Less(t, count, 500)
-
+			require.Less(t, wantNumber, parts)
 			var sqliteErr *sqlite.Error
 			require.ErrorAs(t, rows.Err(), &sqliteErr, "the driver's error is there, too")
 			require.NoError(t, rows.Close())
 
 			_, err = readAll(t.Context(), db, scan)
 			require.ErrorIs(t, err, storage.Changed, "a new query is of the same revision")
-			var e *storage.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, "parts.db", e.Key)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.Equal(t, "parts.db", storageErr.Key)
 		})
 	}
 }
@@ -119,29 +131,49 @@ func TestQueryOfNoDatabase(t *testing.T) {
 
 // If the database is damaged, the query fails with the driver's error.
 func TestQueryOfADamagedDatabase(t *testing.T) {
-	data, err := os.ReadFile(build(t, 500))
+	const headerSize = 100 // of a SQLite database
+	const pageSize = 4096
+	database, err := os.ReadFile(build(t, 500))
 	require.NoError(t, err)
-	for name, damage := range map[string]func(content []byte) []byte{
-		"cut":               func(content []byte) []byte { return content[:len(content)/2+100] },
-		"cut to its header": func(content []byte) []byte { return content[:100] },
-		"overwritten": func(content []byte) []byte {
-			for i := 4096; i < len(content); i++ {
-				content[i] ^= 0xA5
-			}
-			return content
+	tests := []struct {
+		name   string
+		damage func(content []byte) []byte
+	}{
+		{
+			name: "cut",
+			damage: func(content []byte) []byte {
+				return content[:len(content)/2+100] // in the middle of a page
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{
+			name: "cut to its header",
+			damage: func(content []byte) []byte {
+				return content[:headerSize]
+			},
+		},
+		{
+			name: "overwritten after the first page",
+			damage: func(content []byte) []byte {
+				for i := pageSize; i < len(content); i++ {
+					content[i] ^= 0xA5
+				}
+				return content
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			_, err := b.Upload(t.Context(), "a.db", bytes.NewReader(damage(bytes.Clone(data))))
+			damaged := tt.damage(bytes.Clone(database))
+			_, err := b.Upload(t.Context(), "a.db", bytes.NewReader(damaged))
 			require.NoError(t, err)
 			db, err := Open(t.Context(), b, "a.db")
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, db.Close())
 			}()
-			_, err = readAll(t.Context(), db, scan)
 
+			_, err = readAll(t.Context(), db, scan)
 			var sqliteErr *sqlite.Error
 			require.ErrorAs(t, err, &sqliteErr)
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "the store has not failed")
@@ -177,58 +209,54 @@ func TestExecIsRefused(t *testing.T) {
 // If the connection to the store breaks, the query fails. SQLite would take an unreadable page at the end of the
 // file for zeros.
 func TestQueryConnectionLost(t *testing.T) {
-	for _, lost := range []error{io.EOF, io.ErrUnexpectedEOF} {
-		t.Run(lost.Error(), func(t *testing.T) {
+	const parts = 500
+	for _, cause := range []error{io.EOF, io.ErrUnexpectedEOF} {
+		t.Run(cause.Error(), func(t *testing.T) {
 			injector := faults.New()
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
-				Attempts: 1,
-			}))
-			db := openDB(t, b, 500)
+			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			b := memstore.New(driver.WithLayer(injector.Layer()), noRetry)
+			db := openDB(t, b, parts)
+
 			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{
 				Code: storage.Unavailable,
-				Err:  fmt.Errorf("connection: %w", lost),
+				Err:  fmt.Errorf("connection: %w", cause),
 			}))
 			count, err := readAll(t.Context(), db, scan)
 			require.ErrorIs(t, err, storage.Unavailable)
-			require.Less(t, count, 500)
+			require.Less(t, count, parts)
 
-			injector.Set()
+			injector.Set() // no faults
 			count, err = readAll(t.Context(), db, scan)
 			require.NoError(t, err, "the next query reads again")
-			require.Equal(t, 500, count)
+			require.Equal(t, parts, count)
 		})
 	}
 }
 
 // If a query waits for the store, it ends when its context ends.
 func TestQueryEndsWithItsContext(t *testing.T) {
-	for name, code := range map[string]storage.Code{
-		"canceled":   storage.Canceled,
-		"a deadline": storage.DeadlineExceeded,
-	} {
-		t.Run(name, func(t *testing.T) {
-			injector := faults.New()
-			b := memstore.New(driver.WithLayer(injector.Layer()))
-			db := openDB(t, b, 500)
-			ctx, cancel := context.WithCancel(t.Context())
-			if code == storage.DeadlineExceeded {
-				ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
-			}
-			defer cancel()
-			injector.SetSleep(func(reading context.Context, _ time.Duration) error {
-				if code == storage.Canceled {
-					cancel()
-				}
-				<-reading.Done()
-				return reading.Err()
-			})
-			injector.Set(faults.Delay(faults.Get, time.Hour))
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		injector := faults.New()
+		db := openDB(t, memstore.New(driver.WithLayer(injector.Layer())), 500)
+		delayReads(injector, cancel)
 
-			_, err := readAll(ctx, db, scan)
-			require.Equal(t, code, storage.CodeOf(err), "%v", err)
-			require.ErrorIs(t, err, ctx.Err())
-		})
-	}
+		_, err := readAll(ctx, db, scan)
+		require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+	t.Run("a deadline", func(t *testing.T) {
+		injector := faults.New()
+		db := openDB(t, memstore.New(driver.WithLayer(injector.Layer())), 500)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		delayReads(injector, func() {})
+
+		_, err := readAll(ctx, db, scan)
+		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err), "%v", err)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
 	t.Run("the context of Open", func(t *testing.T) {
 		b := memstore.New()
 		openDB(t, b, 500)
@@ -243,29 +271,39 @@ func TestQueryEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Rows that are open when the database is closed can still be read.
+// delayReads makes each read of the store wait until its context ends. When a read begins, it calls onRead.
+func delayReads(injector *faults.Injector, onRead func()) {
+	injector.SetSleep(func(ctx context.Context, _ time.Duration) error {
+		onRead()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	injector.Set(faults.Delay(faults.Get, time.Hour)) // calls the function of SetSleep
+}
+
+// Rows that are open when the database is closed can still be read. Then, their session is removed.
 func TestCloseLeavesOpenRows(t *testing.T) {
+	const parts = 500
 	b := memstore.New()
-	openDB(t, b, 500)
-	others := len(sessions.byName)
+	openDB(t, b, parts)
+	sessionsBefore := len(sessions.byName)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
-
 	rows, err := db.Query(scan)
 	require.NoError(t, err)
 	require.True(t, rows.Next())
 
 	require.NoError(t, db.Close())
-	require.NoError(t, db.Close())
-	n := 1
-	for rows.Next() {
-		n++
-	}
+	require.NoError(t, db.Close(), "again")
 
+	count := 1
+	for rows.Next() {
+		count++
+	}
 	require.NoError(t, rows.Err())
-	require.Equal(t, 500, n)
+	require.Equal(t, parts, count)
 	require.NoError(t, rows.Close())
 	_, err = db.Query(scan)
 	require.Error(t, err, "no query begins after Close")
-	require.Len(t, sessions.byName, others)
+	require.Len(t, sessions.byName, sessionsBefore)
 }

@@ -25,16 +25,20 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
-// build makes a database of parts in a directory, and returns its path. 1,000 parts take 4 MB.
+// build creates a database of parts on this machine, and returns its path. 1,000 parts take 4 MB. A part has a number
+// from 0, the price number modulo 1,000, a name that does not sort like the number, and a picture of zeros.
 func build(t *testing.T, count int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "parts.db")
 	db, err := sql.Open("sqlite", path)
 	require.NoError(t, err)
+	insert := fmt.Sprintf(`
+		INSERT INTO parts
+		WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < %d)
+		SELECT i, 'part-' || (i * 7919 %% %d), i %% 1000, zeroblob(3900) FROM n`, count-1, count)
 	for _, statement := range []string{
 		"CREATE TABLE parts (number INTEGER PRIMARY KEY, name TEXT, price INTEGER, picture BLOB)",
-		fmt.Sprintf(`INSERT INTO parts WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < %d)
-			SELECT i, 'part-' || (i * 7919 %% %d), i %% 1000, zeroblob(3900) FROM n`, count-1, count),
+		insert,
 		"CREATE INDEX names ON parts (name)",
 	} {
 		_, err := db.Exec(statement)
@@ -44,9 +48,13 @@ func build(t *testing.T, count int) string {
 	return path
 }
 
+// partName returns the name of a part in a database of build.
+func partName(number, count int) string { return fmt.Sprint("part-", number*7919%count) }
+
 // traffic counts the requests of a bucket and the bytes that they deliver.
 type traffic struct{ requests, bytes atomic.Int64 }
 
+// hook counts the traffic of each call of a bucket when the call ends.
 func (t *traffic) hook(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 	return nil, func(outcome storage.Outcome) {
 		t.requests.Add(int64(outcome.Requests))
@@ -165,25 +173,30 @@ func TestQueryReadsLittle(t *testing.T) {
 
 // If several connections need the same block, they read it from the store once.
 func TestConnectionsReadABlockOnce(t *testing.T) {
+	const parts = 500
+	const connections = 4
+	const step = 41 // so that each connection reads some parts in most blocks
 	var counts traffic
 	b := memstore.New(storage.WithHook(counts.hook))
-	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 500))
+	attrs, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, parts))
 	require.NoError(t, err)
 	counts.take()
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
-	var all sync.WaitGroup
-	for i := range 4 {
-		all.Go(func() {
-			for number := i; number < 500; number += 41 {
+
+	var group sync.WaitGroup
+	for i := range connections {
+		group.Go(func() {
+			for number := i; number < parts; number += step {
 				var name string
-				if err := db.QueryRow("SELECT name FROM parts WHERE number = ?", number).Scan(&name); err != nil || name != fmt.Sprint("part-", number*7919%500) {
+				err := db.QueryRow("SELECT name FROM parts WHERE number = ?", number).Scan(&name)
+				if err != nil || name != partName(number, parts) {
 					t.Errorf("%d: %q, %v", number, name, err)
 				}
 			}
 		})
 	}
-	all.Wait()
+	group.Wait()
 	require.NoError(t, db.Close())
 
 	_, bytes := counts.take()
@@ -192,16 +205,17 @@ func TestConnectionsReadABlockOnce(t *testing.T) {
 
 // A query that sorts many rows needs no temporary file.
 func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
+	const parts = 2500
 	b := memstore.New()
-	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, 2500))
+	_, err := storage.UploadFile(t.Context(), b, "parts.db", build(t, parts))
 	require.NoError(t, err)
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, db.Close())
 	}()
-	rows, err := db.QueryContext(t.Context(),
-		"SELECT number FROM parts ORDER BY picture, price DESC, number DESC")
+
+	rows, err := db.QueryContext(t.Context(), "SELECT number FROM parts ORDER BY picture, price DESC, number DESC")
 	require.NoError(t, err)
 	var sorted []int
 	for rows.Next() {
@@ -211,27 +225,27 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 	}
 
 	require.NoError(t, rows.Err())
-	require.Len(t, sorted, 2500)
-	require.Equal(t, []int{1999, 999, 1998}, sorted[:3])
+	require.Len(t, sorted, parts)
+	require.Equal(t, []int{1999, 999, 1998}, sorted[:3], "the parts of the prices 999, 999 and 998")
 }
 
-// A database in the journal mode WAL can be read.
+// A database in the journal mode WAL can be read, if its log was written back to it.
 func TestQueryOfAWriteAheadLog(t *testing.T) {
 	path := build(t, 10)
 	writer, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
 	require.NoError(t, err)
 	_, err = writer.Exec("UPDATE parts SET price = 77 WHERE number = 7")
 	require.NoError(t, err)
-	require.NoError(t, writer.Close()) // which ends the log
+	require.NoError(t, writer.Close()) // writes the log back
 	b := memstore.New()
 	_, err = storage.UploadFile(t.Context(), b, "parts.db", path)
 	require.NoError(t, err)
+
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, db.Close())
 	}()
-
 	var price int
 	require.NoError(t, db.QueryRow("SELECT price FROM parts WHERE number = 7").Scan(&price))
 	require.Equal(t, 77, price)
