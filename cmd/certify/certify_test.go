@@ -50,6 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// certify returns a command that runs the program with these arguments.
 func certify(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -59,18 +60,20 @@ func certify(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// certify tests accounts. It runs only some rules here, because the tests of the drivers run all of them.
+// certify tests the account of each server that is running. It runs the cases of only two rules here, because the tests
+// of the drivers run all of them.
 func TestCertifyAccounts(t *testing.T) {
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
 			path := filepath.Join(t.TempDir(), "result.json")
-			said, err := certify(t, "-yes", "-run", "K1,R1", "-o", path, address).CombinedOutput()
-			require.NoError(t, err, "%s", said)
-			var r result
+
+			output, err := certify(t, "-yes", "-run", "K1,R1", "-o", path, address).CombinedOutput()
+			require.NoError(t, err, "%s", output)
+
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-
+			var r result
 			require.NoError(t, json.Unmarshal(data, &r))
 			require.Empty(t, r.Failed)
 			require.Positive(t, r.Requests)

@@ -21,19 +21,20 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The page lists the questions. A question that nobody can find is never asked.
+// The page for maintainers lists the questions. A question that nobody can find is never asked.
 func TestQuestionsOfThePage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/maintainers/questions.md")
 	require.NoError(t, err)
 	_, section, _ := strings.Cut(string(page), "## Open questions\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	var listed, want []string
+	var got []string // rows of the table
 	for line := range strings.Lines(section) {
 		if strings.HasPrefix(line, "| `") {
-			listed = append(listed, strings.TrimSpace(line))
+			got = append(got, strings.TrimSpace(line))
 		}
 	}
 
+	var want []string
 	ids := map[string]bool{}
 	for _, q := range questions {
 		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s |", q.id, q.account, q.text, q.does))
@@ -42,12 +43,13 @@ func TestQuestionsOfThePage(t *testing.T) {
 		require.NotEmpty(t, q.cost, q.id)
 		require.NotEmpty(t, q.answers, q.id)
 	}
-	require.Equal(t, want, listed, "write these lines into docs/maintainers/questions.md:\n%s",
-		strings.Join(want, "\n"))
+	require.Equal(t, want, got,
+		"write these lines into docs/maintainers/questions.md:\n%s", strings.Join(want, "\n"))
 }
 
-// ask runs the program for the questions, and returns the answers by id.
-func ask(t *testing.T, address string, flags ...string) (answers map[string]answer, said string) {
+// ask runs certify for the questions about the account at an address. It returns the answers by their ids, and what the
+// program prints.
+func ask(t *testing.T, address string, flags ...string) (answers map[string]answer, output string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "result.json")
 	cmd := certify(t, append(flags, "-yes", "-questions", "-o", path, address)...)
@@ -55,14 +57,15 @@ func ask(t *testing.T, address string, flags ...string) (answers map[string]answ
 	require.NoError(t, err, "%s", text)
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-
 	var r result
 	require.NoError(t, json.Unmarshal(data, &r))
 	require.Empty(t, r.Suites, "no case runs")
 
 	answers = map[string]answer{}
 	for _, a := range r.Questions {
-		require.True(t, (a.Answer == "") != (a.Open == ""), "%v", a)
+		isAnswered := a.Answer != ""
+		isOpen := a.Open != ""
+		require.True(t, isAnswered != isOpen, "%v", a)
 		answers[a.ID] = a
 	}
 	require.Len(t, answers, len(questions), "each question has an answer, or says why not")
@@ -95,68 +98,73 @@ var serverAnswers = map[string]map[string]string{
 	},
 }
 
-// Servers answer.
+// The servers on this machine give the answers that serverAnswers has, and no question fails.
 func TestQuestionsToServers(t *testing.T) {
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
-			answers, said := ask(t, address)
+
+			answers, output := ask(t, address)
 			for id, want := range serverAnswers[name] {
-				require.Equal(t, want, answers[id].Answer, "%s: %s", id, said)
+				require.Equal(t, want, answers[id].Answer, "%s: %s", id, output)
 			}
 			for _, a := range answers {
-				require.NotContains(t, a.Open, "it failed", "%s: %s", a.ID, said)
+				require.NotContains(t, a.Open, "it failed", "%s: %s", a.ID, output)
 			}
 			requireNoBucket(t, address)
 		})
 	}
 }
 
-// Our own server follows Amazon.
+// The S3 server of this library answers like Amazon.
 func TestQuestionsToOurServer(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	address := "s3://?profile=aws&path_style=true&region=us-east-1&endpoint=" + server.URL
-	answers, said := ask(t, address, "-locks", "-kms", "1234abcd-12ab-34cd-56ef-1234567890ab")
 
-	for id, want := range map[string]answer{
-		"s3-part-copy-condition": {Answer: "enforced"},
-		"s3-customer-keys":       {Open: "a customer's key must not be sent without TLS"},
-		"s3-signed-forms": {
+	answers, output := ask(t, address, "-locks", "-kms", "1234abcd-12ab-34cd-56ef-1234567890ab")
+
+	for _, want := range []answer{
+		{ID: "s3-part-copy-condition", Answer: "enforced"},
+		{ID: "s3-customer-keys", Open: "a customer's key must not be sent without TLS"},
+		{
+			ID:     "s3-signed-forms",
 			Answer: "enforced",
 			Detail: "status 204, and 400 for a body that is too long",
 		},
-		"s3-versions-at-once": {Answer: "all kept", Detail: "15 of 15"},
-		"s3-settings-at-once": {Answer: "yes"},
-		"s3-public-bucket":    {Answer: "yes", Detail: "status 200"},
-		"s3-head-with-kms":    {Open: "the credentials may decrypt"},
-		"s3-removed-block":    {Answer: "at most 5 seconds", Detail: answers["s3-removed-block"].Detail},
-		"s3-policy-status":    {Open: "the account has no block: the object can be read"},
-		"s3-form-dollar":      {Answer: "yes", Detail: "status 204"},
-		"s3-bare-503":         {Open: "it cannot be provoked for so little"},
-		"gcs-public-cache":    {Open: "it is about gcs"},
+		{ID: "s3-versions-at-once", Answer: "all kept", Detail: "15 of 15"},
+		{ID: "s3-settings-at-once", Answer: "yes"},
+		{ID: "s3-public-bucket", Answer: "yes", Detail: "status 200"},
+		{ID: "s3-head-with-kms", Open: "the credentials may decrypt"},
+		// Its detail has times.
+		{ID: "s3-removed-block", Answer: "at most 5 seconds", Detail: answers["s3-removed-block"].Detail},
+		{ID: "s3-policy-status", Open: "the account has no block: the object can be read"},
+		{ID: "s3-form-dollar", Answer: "yes", Detail: "status 204"},
+		{ID: "s3-bare-503", Open: "it cannot be provoked for so little"},
+		{ID: "gcs-public-cache", Open: "it is about gcs"},
 	} {
-		want.ID = id
-		require.Equal(t, want, answers[id], "%s", said)
+		require.Equal(t, want, answers[want.ID], "%s", output)
 	}
-	require.NotEmpty(t, answers["s3-unchecked-parts"].Answer, "%s", said)
-	require.Contains(t, said, "answered: Does `UploadPartCopy` enforce")
-	require.Contains(t, said, "open: Is `HeadObject` with a checksum refused")
+	require.NotEmpty(t, answers["s3-unchecked-parts"].Answer, "%s", output)
+	require.Contains(t, output, "answered: Does `UploadPartCopy` enforce")
+	require.Contains(t, output, "open: Is `HeadObject` with a checksum refused")
 	requireNoBucket(t, address)
 }
 
-// A plan says what questions take.
+// With -plan, certify prints what the questions for the account would take, and asks none. It leaves out questions that
+// lock objects, and those about other providers.
 func TestPlanOfQuestions(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
-	said, err := certify(t, "-plan", "-questions", "s3://?region=us-east-1").CombinedOutput()
-	require.NoError(t, err, "%s", said)
-	require.NotContains(t, string(said), "Cases:")
-	require.Contains(t, string(said), "It takes 5 requests.")
-	require.NotContains(t, string(said), "(s3-unchecked-parts)", "it locks objects")
-	require.NotContains(t, string(said), "(azure-")
+	output, err := certify(t, "-plan", "-questions", "s3://?region=us-east-1").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	plan := string(output)
+	require.NotContains(t, plan, "Cases:")
+	require.Contains(t, plan, "It takes 5 requests.", "the cost of a question")
+	require.NotContains(t, plan, "(s3-unchecked-parts)", "it locks objects")
+	require.NotContains(t, plan, "(azure-")
 }
 
 // However a question of certify ends, certify leaves no bucket behind.
@@ -255,34 +263,40 @@ func TestQuestionCleansUp(t *testing.T) {
 
 // The container of -immutable belongs to the user: after the question, it still exists and has no versions.
 func TestQuestionAboutRetainedVersions(t *testing.T) {
-	tests := map[string]struct {
-		container string
+	const userContainer = "mine"
+	index := slices.IndexFunc(questions, func(q question) bool { return q.id == "azure-version-immutability" })
+	q := questions[index]
+	require.True(t, q.locks)
+	tests := []struct {
+		name      string
+		immutable string // value of -immutable
 		settings  []storage.BucketOption
 		want      answer
 	}{
-		"a container with it": {
-			container: "mine",
+		{
+			name:      "a container with version-level immutability",
+			immutable: userContainer,
 			settings:  []storage.BucketOption{storage.WithObjectLock()},
-			want:      answer{Answer: "yes"},
+			want:      answer{ID: q.id, Answer: "yes"},
 		},
-		"a container without it": {
-			container: "mine",
-			settings:  nil,
-			want:      answer{Open: "the container has no version-level immutability"},
+		{
+			name:      "a container without it",
+			immutable: userContainer,
+			want:      answer{ID: q.id, Open: "the container has no version-level immutability"},
 		},
-		"no container": {
-			container: "",
-			settings:  nil,
-			want:      answer{Open: "-immutable names no container"},
+		{
+			name:      "no container",
+			immutable: "",
+			want:      answer{ID: q.id, Open: "-immutable names no container"},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
 			c := &certification{
 				name:     "omnibucket-certify-test",
 				driver:   driver,
-				settings: settings{immutable: tt.container},
+				settings: settings{immutable: tt.immutable},
 			}
 			c.service = engine.NewService(&account{
 				ServiceDriver: driver,
@@ -290,22 +304,18 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 				interrupted:   &c.interrupted,
 			})
 			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
-			_, err := c.service.CreateBucket(t.Context(), "mine", tt.settings...)
+			_, err := c.service.CreateBucket(t.Context(), userContainer, tt.settings...)
 			require.NoError(t, err)
 
-			index := slices.IndexFunc(questions,
-				func(q question) bool { return q.id == "azure-version-immutability" })
-			require.True(t, questions[index].locks)
-			tt.want.ID = questions[index].id
-			got, err := c.inquire(t.Context(), questions[index])
+			got, err := c.inquire(t.Context(), q)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 
-			b, err := c.service.Bucket("mine", storage.WithVersioning(true))
+			b, err := c.service.Bucket(userContainer, storage.WithVersioning(true))
 			require.NoError(t, err)
-			for v, err := range storage.Versions(t.Context(), b) {
+			for version, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
-				require.Fail(t, "a version stays", v.Key)
+				require.Fail(t, "a version stays", version.Key)
 			}
 		})
 	}
