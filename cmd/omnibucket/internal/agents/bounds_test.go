@@ -22,21 +22,37 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A watched core counts downloads at the same time, and the bytes of the heap meanwhile.
+// oneReader permits one read at a time.
+var oneReader = rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1}
+
+// A watched core counts the downloads and uploads that run at the same time, and the bytes of the heap meanwhile.
 type watched struct {
 	storage.Core
-	now, most atomic.Int64
-	heap      atomic.Uint64
-	wait      <-chan struct{} // if not nil, a download waits for it
-	began     chan struct{}
+	current atomic.Int64  // number of calls that run
+	highest atomic.Int64  // highest value of current
+	heap    atomic.Uint64 // most bytes of the heap at the begin of a call
+
+	// These are set by pauseDownloads.
+	downloads chan struct{}   // gets a value when a download has begun
+	resumed   <-chan struct{} // closed when downloads may go on
+}
+
+// pauseDownloads makes each download wait until resume is called or its context ends.
+func (w *watched) pauseDownloads() (resume func()) {
+	const maxDownloads = 4 // more would wait before they begin
+	resumed := make(chan struct{})
+	w.resumed = resumed
+	w.downloads = make(chan struct{}, maxDownloads)
+	return func() { close(resumed) }
 }
 
 func (w *watched) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
-	defer w.begin()()
-	if w.wait != nil {
-		w.began <- struct{}{}
+	w.begin()
+	defer w.end()
+	if w.resumed != nil {
+		w.downloads <- struct{}{}
 		select {
-		case <-w.wait:
+		case <-w.resumed:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -47,26 +63,34 @@ func (w *watched) Download(ctx context.Context, key string, o *storage.DownloadO
 func (w *watched) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
-	defer w.begin()()
+	w.begin()
+	defer w.end()
 	return w.Core.Upload(ctx, key, body, o)
 }
 
-func (w *watched) begin() (end func()) {
-	now := w.now.Add(1)
-	for maximum := w.most.Load(); now > maximum && !w.most.CompareAndSwap(maximum, now); maximum = w.most.Load() {
+// begin counts a call, and keeps the highest values so far.
+func (w *watched) begin() {
+	current := w.current.Add(1)
+	for highest := w.highest.Load(); current > highest; highest = w.highest.Load() {
+		if w.highest.CompareAndSwap(highest, current) {
+			break
+		}
 	}
+
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
-	heap := w.heap.Load()
-	for memory.HeapAlloc > heap && !w.heap.CompareAndSwap(heap, memory.HeapAlloc) {
-		heap = w.heap.Load()
-	}
-	return func() {
-		w.now.Add(-1)
+	for heap := w.heap.Load(); memory.HeapAlloc > heap; heap = w.heap.Load() {
+		if w.heap.CompareAndSwap(heap, memory.HeapAlloc) {
+			break
+		}
 	}
 }
 
-// newWatchedServer returns a server of a bucket with the longest text for one read, which is even longer in JSON.
+// end counts the end of a call.
+func (w *watched) end() { w.current.Add(-1) }
+
+// newWatchedServer returns a server of a bucket in memory, and the core that counts the calls of the bucket. The object
+// "a" is as long as one read permits, and even longer in JSON, which escapes each "<".
 func newWatchedServer(t *testing.T, r rules) (*server, *watched) {
 	t.Helper()
 	w := &watched{}
@@ -77,171 +101,235 @@ func newWatchedServer(t *testing.T, r rules) (*server, *watched) {
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("<", maxRead)))
 	require.NoError(t, err)
-	return newServer(bucket, r, func(err error) {
+
+	s := newServer(bucket, r, func(err error) {
 		t.Error(err)
-	}), w
+	})
+	return s, w
 }
 
-const (
-	hello = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18",` +
-		`"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}
+// startSite starts a server over HTTP, which ends with the test. Its token is "token".
+func startSite(t *testing.T, s *server) *httptest.Server {
+	t.Helper()
+	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
+	t.Cleanup(site.Close)
+	return site
+}
+
+// hello are the first two messages of a client. Only the first one has a response.
+const hello = `{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{"protocolVersion":"2025-06-18",` +
+	`"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}
 {"jsonrpc":"2.0","method":"notifications/initialized"}
 `
-	read = `{"jsonrpc":"2.0","id":%d,"method":"tools/call",` +
-		`"params":{"name":"read","arguments":{"key":"a","length":%d}}}` + "\n"
-	write = `{"jsonrpc":"2.0","id":%d,"method":"tools/call",` +
-		`"params":{"name":"write","arguments":{"key":"w%d","overwrite":true,"text":"TEXT"}}}` + "\n"
-)
 
-// serveOnLines runs a server on pipes until the test ends.
-func serveOnLines(t *testing.T, s *server) (in *io.PipeWriter, out *bufio.Reader) {
+// readCall returns a line with a call that reads length bytes of the object "a".
+func readCall(id, length int) string {
+	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call",`+
+		`"params":{"name":"read","arguments":{"key":"a","length":%d}}}`+"\n", id, length)
+}
+
+// longWrite returns a line with a call that writes an object with longText.
+func longWrite(id int, key string) io.Reader {
+	call := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call",`+
+		`"params":{"name":"write","arguments":{"key":%q,"overwrite":true,"text":"TEXT"}}}`+"\n", id, key)
+	beforeText, afterText, _ := strings.Cut(call, "TEXT")
+	return io.MultiReader(
+		strings.NewReader(beforeText),
+		strings.NewReader(longText),
+		strings.NewReader(afterText),
+	)
+}
+
+// serveOnLines runs a server until the test ends. A client writes messages to stdin, and reads responses from stdout.
+func serveOnLines(t *testing.T, s *server) (stdin *io.PipeWriter, stdout *bufio.Reader) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
-	fromClient, in := io.Pipe()
-	toRead, toClient := io.Pipe()
-	errc := make(chan error, 1)
+	serverIn, stdin := io.Pipe()
+	clientIn, serverOut := io.Pipe()
+	ended := make(chan error, 1)
 	go func() {
-		errc <- s.serveLines(ctx, fromClient, console.NewOutput(toClient, interrupt))
+		ended <- s.serveLines(ctx, serverIn, console.NewOutput(serverOut, interrupt))
 	}()
 	t.Cleanup(func() {
 		interrupt()
-		_ = toRead.Close()
-		require.NoError(t, <-errc)
+		_ = clientIn.Close()
+		require.NoError(t, <-ended)
 	})
-	return in, bufio.NewReader(toRead)
+	return stdin, bufio.NewReader(clientIn)
 }
 
-// bursts are calls that a client sends at once.
+// greet sends the first messages of a client, and reads the response.
+func greet(t *testing.T, stdin io.Writer, stdout *bufio.Reader) {
+	t.Helper()
+	answer(t, stdin, stdout, strings.TrimSpace(hello))
+}
+
+// bursts are calls that a client sends without waiting for responses.
 var bursts = []struct {
 	name  string
-	calls int
+	count int
 	call  func(id int) io.Reader
 }{
-	{"many reads", 1000, func(id int) io.Reader { return strings.NewReader(fmt.Sprintf(read, id, 1<<10)) }},
-	{"large reads", 24, func(id int) io.Reader { return strings.NewReader(fmt.Sprintf(read, id, maxRead)) }},
-	{"large writes", 24, func(id int) io.Reader {
-		prefix, suffix, _ := strings.Cut(fmt.Sprintf(write, id, id%4), "TEXT")
-		return io.MultiReader(strings.NewReader(prefix), strings.NewReader(longText), strings.NewReader(suffix))
-	}},
+	{
+		name:  "many reads",
+		count: 1000,
+		call:  func(id int) io.Reader { return strings.NewReader(readCall(id, 1<<10)) },
+	},
+	{
+		name:  "large reads",
+		count: 24,
+		call:  func(id int) io.Reader { return strings.NewReader(readCall(id, maxRead)) },
+	},
+	{
+		name:  "large writes",
+		count: 24,
+		call: func(id int) io.Reader {
+			key := fmt.Sprint("w", id%4) // some calls replace the same object
+			return longWrite(id, key)
+		},
+	},
 }
 
+// longText is the JSON of the longest text that burstRules permits a call to write.
 var longText = strings.Repeat(`\n`, 1<<20)
+
+// burstConcurrency is the number of calls that burstRules lets run at the same time.
+const burstConcurrency = 8
+
+var burstRules = rules{
+	tools:       []string{toolRead, toolWrite},
+	overwrite:   true,
+	concurrency: burstConcurrency,
+	maxWrite:    1 << 20,
+}
 
 // maxHeap includes the client, and what the garbage collector has not freed yet.
 const maxHeap = 256 << 20
 
+// requireBounded fails if too many calls of a burst ran at the same time, or needed too much memory.
 func (w *watched) requireBounded(t *testing.T) {
 	t.Helper()
-	require.LessOrEqual(t, w.most.Load(), int64(8))
+	require.LessOrEqual(t, w.highest.Load(), int64(burstConcurrency))
 	require.Less(t, w.heap.Load(), uint64(maxHeap))
-	t.Logf("at most %d calls and %d MiB", w.most.Load(), w.heap.Load()>>20)
+	t.Logf("at most %d calls and %d MiB", w.highest.Load(), w.heap.Load()>>20)
 }
 
+// If a client sends many or large calls on lines, the server responds to all of them, and needs limited memory.
 func TestLinesManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
-			s, w := newWatchedServer(t, rules{
-				tools:       []string{toolRead, toolWrite},
-				overwrite:   true,
-				concurrency: 8,
-				maxWrite:    1 << 20,
-			})
+			s, w := newWatchedServer(t, burstRules)
 			stdin, stdout := serveOnLines(t, s)
+
 			go func() {
 				_, _ = io.WriteString(stdin, hello)
-				for i := range burst.calls {
-					_, _ = io.Copy(stdin, burst.call(i))
+				for id := range burst.count {
+					_, _ = io.Copy(stdin, burst.call(id))
 				}
 			}()
 
-			for range burst.calls + 1 {
-				size := 0
-				for hasMore := true; hasMore; {
-					part, prefix, err := stdout.ReadLine()
-					require.NoError(t, err)
-					size += len(part)
-					hasMore = prefix
-				}
-				require.Positive(t, size)
+			responses := burst.count + 1 // one is for hello
+			for range responses {
+				require.Positive(t, lineLength(t, stdout))
 			}
 			w.requireBounded(t)
 		})
 	}
 }
 
+// lineLength reads a line, and returns its length. Unlike ReadString, it does not keep a long line in memory.
+func lineLength(t *testing.T, r *bufio.Reader) (length int) {
+	t.Helper()
+	for {
+		part, hasMore, err := r.ReadLine()
+		require.NoError(t, err)
+		length += len(part)
+		if !hasMore {
+			return length
+		}
+	}
+}
+
+// If a client sends many or large calls over HTTP, the server responds to all of them, and needs limited memory.
 func TestHTTPManyCalls(t *testing.T) {
 	for _, burst := range bursts {
 		t.Run(burst.name, func(t *testing.T) {
-			s, w := newWatchedServer(t, rules{
-				tools:       []string{toolRead, toolWrite},
-				overwrite:   true,
-				concurrency: 8,
-				maxWrite:    1 << 20,
-			})
-			site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-			defer site.Close()
-			var calls sync.WaitGroup
-			var answered atomic.Int64
-			for i := range burst.calls {
-				calls.Go(func() {
-					if post(t.Context(), site, burst.call(i)) > 0 {
-						answered.Add(1)
+			s, w := newWatchedServer(t, burstRules)
+			site := startSite(t, s)
+
+			var group sync.WaitGroup
+			var responses atomic.Int64
+			for id := range burst.count {
+				group.Go(func() {
+					if post(t.Context(), site, burst.call(id)) > 0 {
+						responses.Add(1)
 					}
 				})
 			}
-			calls.Wait()
-			require.EqualValues(t, burst.calls, answered.Load())
+			group.Wait()
+
+			require.EqualValues(t, burst.count, responses.Load())
 			w.requireBounded(t)
 		})
 	}
 }
 
-// post returns the length of the response to a call, or 0 if it fails.
+// post sends a call. It returns the length of the response, or 0 if the call fails.
 func post(ctx context.Context, site *httptest.Server, call io.Reader) int {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, site.URL+path, call)
+	req, err := newPost(ctx, site, call)
 	if err != nil {
 		return 0
 	}
-	r.Header = http.Header{
-		"Authorization":        {"Bearer token"},
-		"Content-Type":         {"application/json"},
-		"Accept":               {"application/json, text/event-stream"},
-		"Mcp-Protocol-Version": {"2025-06-18"},
-	}
-	response, err := site.Client().Do(r)
+	resp, err := site.Client().Do(req)
 	if err != nil {
 		return 0
 	}
-	defer response.Body.Close()
-	n, err := io.Copy(io.Discard, response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
 		return 0
 	}
 	return int(n)
 }
 
+// newPost returns a request with a message and the token of the site.
+func newPost(ctx context.Context, site *httptest.Server, message io.Reader) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, site.URL+path, message)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = http.Header{
+		"Authorization":        {"Bearer token"},
+		"Content-Type":         {"application/json"},
+		"Accept":               {"application/json, text/event-stream"},
+		"Mcp-Protocol-Version": {"2025-06-18"},
+	}
+	return req, nil
+}
+
 // If a client sends calls and reads no responses, the server stops reading its calls.
 func TestLinesClientReadsNothing(t *testing.T) {
-	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1 << 20})
+	const concurrency = 2
+	const calls = 1000
+	const maxAccepted = calls / 2 // far more than the server and the pipes keep
+	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: concurrency, maxWrite: 1 << 20})
 	stdin, stdout := serveOnLines(t, s)
-	_, err := io.WriteString(stdin, hello)
-	require.NoError(t, err)
-	_, err = stdout.ReadString('\n')
-	require.NoError(t, err)
-	var count atomic.Int64
-	stopped := make(chan struct{})
+	greet(t, stdin, stdout)
 
+	var accepted atomic.Int64
+	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for i := range 1000 {
-			if _, err := fmt.Fprintf(stdin, read, i, 1<<10); err != nil {
+		for id := range calls {
+			if _, err := io.WriteString(stdin, readCall(id, 1<<10)); err != nil {
 				return
 			}
-			count.Add(1)
+			accepted.Add(1)
 		}
 	}()
-	require.Never(t, func() bool { return count.Load() > 500 }, 200*time.Millisecond, 20*time.Millisecond)
-	require.LessOrEqual(t, w.most.Load(), int64(2))
+	acceptsTooMany := func() bool { return accepted.Load() > maxAccepted }
+	require.Never(t, acceptsTooMany, 200*time.Millisecond, 20*time.Millisecond)
+	require.LessOrEqual(t, w.highest.Load(), int64(concurrency))
 
 	require.NoError(t, stdin.CloseWithError(io.ErrClosedPipe))
 	<-stopped
@@ -249,70 +337,68 @@ func TestLinesClientReadsNothing(t *testing.T) {
 
 // If a client cancels a call, the request to the store ends, too.
 func TestCanceledCallEndsAtStore(t *testing.T) {
-	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	w.wait = make(chan struct{})
-	w.began = make(chan struct{}, 4)
+	const calls = 2 // one runs, and one waits for it
+	s, w := newWatchedServer(t, oneReader)
+	w.pauseDownloads()
 	serverSide, clientSide := mcp.NewInMemoryTransports()
 	session, err := s.protocol.Connect(t.Context(), serverSide, nil)
 	require.NoError(t, err)
-	client, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).
-		Connect(t.Context(), clientSide, nil)
+	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	clientSession, err := client.Connect(t.Context(), clientSide, nil)
 	require.NoError(t, err)
+
 	ctx, cancel := context.WithCancel(t.Context())
-	errc := make(chan error, 2)
-	for range 2 { // one works, and one waits for it
+	errs := make(chan error, calls)
+	for range calls {
 		go func() {
-			_, err := client.CallTool(ctx, &mcp.CallToolParams{Name: toolRead, Arguments: map[string]any{"key": "a"}})
-			errc <- err
+			params := &mcp.CallToolParams{Name: toolRead, Arguments: map[string]any{"key": "a"}}
+			_, err := clientSession.CallTool(ctx, params)
+			errs <- err
 		}()
 	}
-
-	<-w.began
+	<-w.downloads
 	cancel()
-	require.ErrorIs(t, <-errc, context.Canceled)
-	require.ErrorIs(t, <-errc, context.Canceled)
+	for range calls {
+		require.ErrorIs(t, <-errs, context.Canceled)
+	}
 
-	require.NoError(t, client.Close())
-	_ = session.Wait() // it ends only if no call works; its error depends on who closes the pipe first
-	require.Zero(t, w.now.Load())
+	require.NoError(t, clientSession.Close())
+	_ = session.Wait() // it ends only if no call runs; its error depends on who closes the pipe first
+	require.Zero(t, w.current.Load())
 }
 
-// An interrupt ends calls.
+// If the server is interrupted while a call runs, the call ends, and so does the server. The cleanup of serveOnLines
+// interrupts it, and waits for its end.
 func TestInterruptEndsCalls(t *testing.T) {
-	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	w.wait = make(chan struct{})
-	w.began = make(chan struct{}, 4)
+	s, w := newWatchedServer(t, oneReader)
+	w.pauseDownloads()
 	stdin, stdout := serveOnLines(t, s)
-	_, err := io.WriteString(stdin, hello+fmt.Sprintf(read, 1, 1<<10))
+	greet(t, stdin, stdout)
+
+	_, err := io.WriteString(stdin, readCall(1, 1<<10))
 	require.NoError(t, err)
-	_, err = stdout.ReadString('\n')
-	require.NoError(t, err)
-	<-w.began // the cleanup interrupts, and waits for the end
+	<-w.downloads
 }
 
 // A call may take longer than the time limit for its request body.
 func TestHTTPCallOutlastsBody(t *testing.T) {
-	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	const length = 1 << 10
+	s, w := newWatchedServer(t, oneReader)
 	s.bodyTime = 50 * time.Millisecond
-	wait := make(chan struct{})
-	w.wait = wait
-	w.began = make(chan struct{}, 1)
-	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-	defer site.Close()
-	timer := time.AfterFunc(4*s.bodyTime, func() {
-		close(wait)
-	})
+	resume := w.pauseDownloads()
+	site := startSite(t, s)
+	timer := time.AfterFunc(4*s.bodyTime, resume)
 	defer timer.Stop()
 
-	require.Greater(t, post(t.Context(), site, strings.NewReader(fmt.Sprintf(read, 1, 1<<10))), 1<<10)
+	responseLength := post(t.Context(), site, strings.NewReader(readCall(1, length)))
+	require.Greater(t, responseLength, length)
 }
 
 // If a request body does not end in time, the server ends the request, and the client gets no successful response.
 func TestHTTPBodyWithoutEnd(t *testing.T) {
-	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, _ := newWatchedServer(t, oneReader)
 	s.bodyTime = 50 * time.Millisecond
-	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-	defer site.Close()
+	site := startSite(t, s)
 	body, unfinished := io.Pipe()
 	defer unfinished.Close()
 	go func() {
@@ -322,57 +408,52 @@ func TestHTTPBodyWithoutEnd(t *testing.T) {
 	require.Zero(t, post(t.Context(), site, body))
 }
 
-// A call with the ID of an open call is refused.
+// A call with the id of a call that still runs is refused. The first call is not affected.
 func TestCallIDTwice(t *testing.T) {
 	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 2, maxWrite: 1})
-	wait := make(chan struct{})
-	w.wait = wait
-	w.began = make(chan struct{}, 4)
+	resume := w.pauseDownloads()
 	stdin, stdout := serveOnLines(t, s)
-	_, err := io.WriteString(stdin, hello+fmt.Sprintf(read, 1, 1<<10))
+	greet(t, stdin, stdout)
+	call := strings.TrimSpace(readCall(1, 1<<10))
+	_, err := io.WriteString(stdin, call+"\n")
 	require.NoError(t, err)
-	_, err = stdout.ReadString('\n')
-	require.NoError(t, err)
-	<-w.began
-	_, err = io.WriteString(stdin, fmt.Sprintf(read, 1, 1<<10))
-	require.NoError(t, err)
+	<-w.downloads
 
-	line, err := stdout.ReadString('\n')
-	require.NoError(t, err)
-	require.Contains(t, line, "has the same id")
-	require.Contains(t, line, `"id":1`)
+	refusal := answer(t, stdin, stdout, call)
+	require.Contains(t, refusal, "has the same id")
+	require.Contains(t, refusal, `"id":1`)
 
-	close(wait)
-	line, err = stdout.ReadString('\n')
+	resume()
+	result, err := stdout.ReadString('\n')
 	require.NoError(t, err)
-	require.Contains(t, line, `"id":1,"result"`)
+	require.Contains(t, result, `"id":1,"result"`)
 }
 
-// The server limits the size of a list page in bytes.
+// The server limits the size of a list page in bytes. All pages together have each object once.
 func TestListPagesBoundedInBytes(t *testing.T) {
+	const objects = 1000
+	longName := strings.Repeat("x", 900)
 	bucket := memstore.New()
-	for i := range 1000 {
-		_, err := bucket.Upload(t.Context(), fmt.Sprintf("%04d/%s", i, strings.Repeat("x", 900)), strings.NewReader(""))
+	for i := range objects {
+		_, err := bucket.Upload(t.Context(), fmt.Sprintf("%04d/%s", i, longName), strings.NewReader(""))
 		require.NoError(t, err)
 	}
 
-	n, pages, cursor := 0, 0, ""
-	for {
-		page, err := pageOf(t.Context(), bucket, listIn{Recursive: true, Cursor: cursor}, maxPage)
+	listed := 0
+	pages := 0
+	args := listIn{Recursive: true}
+	for pages == 0 || args.Cursor != "" {
+		page, err := pageOf(t.Context(), bucket, args, maxPage)
 		require.NoError(t, err)
-		bytes := 0
+		keyBytes := 0
 		for _, entry := range page.Entries {
-			bytes += len(entry.Key)
+			keyBytes += len(entry.Key)
 		}
-
-		require.LessOrEqual(t, bytes, maxListed)
-		n += len(page.Entries)
+		require.LessOrEqual(t, keyBytes, maxListed)
+		listed += len(page.Entries)
 		pages++
-		cursor = page.Token
-		if cursor == "" {
-			break
-		}
+		args.Cursor = page.Token
 	}
-	require.Equal(t, 1000, n)
+	require.Equal(t, objects, listed)
 	require.Greater(t, pages, 1)
 }

@@ -19,103 +19,150 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-const readWith = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":%s}}`
-
-// answer sends a message and returns the response to it.
-func answer(t *testing.T, w io.Writer, r *bufio.Reader, message string) string {
-	t.Helper()
-	errc := make(chan error, 1)
-	go func() {
-		_, err := io.WriteString(w, message+"\n")
-		errc <- err
-	}()
-	line, err := r.ReadString('\n')
-	require.NoError(t, err)
-	require.NoError(t, <-errc)
-	return line
+// readWith returns a call of the tool read with these arguments.
+func readWith(arguments string) string {
+	return `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":` + arguments + `}}`
 }
 
+// answer sends a message on a line, and returns the response to it. It sends and reads at the same time, because both
+// ends of a pipe wait for each other.
+func answer(t *testing.T, stdin io.Writer, stdout *bufio.Reader, message string) string {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(stdin, message+"\n")
+		sent <- err
+	}()
+	response, err := stdout.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, <-sent)
+	return response
+}
+
+// Errors about long or malformed calls are short, on lines and over HTTP. They do not quote all that the client sent.
 func TestErrorsAreShort(t *testing.T) {
+	const maxResponse = 2 * maxError // an error and its JSON
 	long := strings.Repeat("x", 60<<10)
-	many := strings.Repeat("{},", 10_000)
+	manyValues := strings.Repeat("{},", 10_000)
+	manyNames := strings.Repeat(`,"a":1`, 5000)
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead, toolWrite}, concurrency: 1, maxWrite: 1 << 20})
 	stdin, stdout := serveOnLines(t, s)
-	answer(t, stdin, stdout, strings.TrimSpace(hello))
-	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-	defer site.Close()
+	greet(t, stdin, stdout)
+	site := startSite(t, s)
 
-	tests := []struct{ name, message, want string }{
-		{"many values", fmt.Sprintf(readWith, `{"key":[`+many+`1]}`), errManyParts.Error()},
-		{"many names", fmt.Sprintf(readWith, `{"key":1`+strings.Repeat(`,"a":1`, 5000)+`}`), errManyParts.Error()},
-		{"a long read", fmt.Sprintf(readWith, `{"key":"`+long+long+`"}`), errLong.Error()},
-		{"a long value of another type", fmt.Sprintf(readWith, `{"key":["`+long+`"]}`), "key must be a string"},
-		{"half of a character", fmt.Sprintf(readWith, `{"key":"a\ud800"}`), "whole characters"},
-		{"the other half", fmt.Sprintf(readWith, `{"key":"\udc00\ud83d"}`), "whole characters"},
-		{"a long name", fmt.Sprintf(readWith, `{"`+long+`":1}`), "read has no argument"},
-		{"other params", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`, "…"},
-		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + long + `"}}`, "…"},
-		{"an unknown method", `{"jsonrpc":"2.0","id":1,"method":"` + long + `"}`, "not"},
+	tests := []struct {
+		name    string
+		message string
+		want    string
+	}{
+		{
+			name:    "many values",
+			message: readWith(`{"key":[` + manyValues + `1]}`),
+			want:    errManyParts.Error(),
+		},
+		{
+			name:    "many names",
+			message: readWith(`{"key":1` + manyNames + `}`),
+			want:    errManyParts.Error(),
+		},
+		{
+			name:    "a long read",
+			message: readWith(`{"key":"` + long + long + `"}`),
+			want:    errLong.Error(),
+		},
+		{
+			name:    "a long value of another type",
+			message: readWith(`{"key":["` + long + `"]}`),
+			want:    "key must be a string",
+		},
+		{
+			name:    "half of a character",
+			message: readWith(`{"key":"a\ud800"}`),
+			want:    "whole characters",
+		},
+		{
+			name:    "the other half",
+			message: readWith(`{"key":"\udc00\ud83d"}`),
+			want:    "whole characters",
+		},
+		{
+			name:    "a long name",
+			message: readWith(`{"` + long + `":1}`),
+			want:    "read has no argument",
+		},
+		{
+			name:    "other params",
+			message: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`,
+			want:    "…",
+		},
+		{
+			name:    "an unknown tool",
+			message: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + long + `"}}`,
+			want:    "…",
+		},
+		{
+			name:    "an unknown method",
+			message: `{"jsonrpc":"2.0","id":1,"method":"` + long + `"}`,
+			want:    "not",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			line := answer(t, stdin, stdout, tt.message)
-			require.Less(t, len(line), 2*maxError)
+			require.Less(t, len(line), maxResponse)
 			require.Contains(t, line, tt.want)
+
 			status, text := postMessage(t, site, tt.message)
-			require.Less(t, len(text), 2*maxError, "%d: %.200s", status, text)
+			require.Less(t, len(text), maxResponse, "%d: %.200s", status, text)
 		})
 	}
 }
 
 // If a client sends a whole long message before it reads, it still gets a response.
 func TestLongMessageIsAnswered(t *testing.T) {
-	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1})
-	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-	defer site.Close()
-	address := strings.TrimPrefix(site.URL, "http://")
-	c, err := net.Dial("tcp", address)
-	require.NoError(t, err)
-	defer c.Close()
 	const length = 64 << 20
+	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1})
+	site := startSite(t, s)
+	address := strings.TrimPrefix(site.URL, "http://")
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer conn.Close()
+
 	_, err = fmt.Fprintf(
-		c, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer token\r\nContent-Length: %d\r\n\r\n",
+		conn, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer token\r\nContent-Length: %d\r\n\r\n",
 		path, address, length,
 	)
 	require.NoError(t, err)
-	_, err = c.Write(make([]byte, length))
+	_, err = conn.Write(make([]byte, length))
 	require.NoError(t, err)
 
-	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
-	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+	require.NoError(t, resp.Body.Close())
 }
 
-// postMessage returns the response to a message.
+// postMessage sends a message over HTTP, and returns the response.
 func postMessage(t *testing.T, site *httptest.Server, message string) (status int, text string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+path, strings.NewReader(message))
+	req, err := newPost(t.Context(), site, strings.NewReader(message))
 	require.NoError(t, err)
-	r.Header = http.Header{
-		"Authorization":        {"Bearer token"},
-		"Content-Type":         {"application/json"},
-		"Accept":               {"application/json, text/event-stream"},
-		"Mcp-Protocol-Version": {"2025-06-18"},
-	}
-	response, err := site.Client().Do(r)
+	resp, err := site.Client().Do(req)
 	require.NoError(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return response.StatusCode, string(body)
+	return resp.StatusCode, string(body)
 }
 
+// If a client may not write, a message of 64 KiB is too long.
 func TestMessagesAreShortWithoutWrite(t *testing.T) {
+	const maxMessage = 64 << 10
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1 << 20})
-	require.Equal(t, 64<<10, s.maxMessage())
-	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-	defer site.Close()
-	status, _ := postMessage(t, site, fmt.Sprintf(readWith, `{"key":"`+strings.Repeat("x", 64<<10)+`"}`))
+	require.Equal(t, maxMessage, s.maxMessage())
+	site := startSite(t, s)
+
+	status, _ := postMessage(t, site, readWith(`{"key":"`+strings.Repeat("x", maxMessage)+`"}`))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
@@ -126,126 +173,163 @@ func TestMessagePartsWithinText(t *testing.T) {
 	require.False(t, hasManyParts([]byte(strings.Repeat(`[`, maxParts))))
 }
 
+// Arguments of a call are decoded with the rules of JSON, not of Go: null is no value, and an integer may have an
+// exponent.
 func TestArguments(t *testing.T) {
-	schema := schemaOf[writeIn](true)
-	readSchema := schemaOf[readIn](true)
-
-	var writeArgs writeIn
-	require.NoError(t, decode("write", schema, json.RawMessage(`{"key":"a","text":null,"overwrite":true}`), &writeArgs))
-	require.Equal(t, writeIn{Key: "a", Overwrite: true}, writeArgs)
-
-	var readArgs readIn
-	text := json.RawMessage(` {"key" : "a" , "offset": 1e3, "length":16.0} `)
-	require.NoError(t, decode("read", readSchema, text, &readArgs))
-	require.Equal(t, readIn{Key: "a", Offset: 1000, Length: 16}, readArgs)
-
-	// The digits of 1e2 have the same length as the text.
-	var sameLength readIn
-	require.NoError(t, decode("read", readSchema, json.RawMessage(`{"key":"a","offset":1e2}`), &sameLength))
-	require.Equal(t, readIn{Key: "a", Offset: 100}, sameLength)
-
-	tests := []struct{ args, want string }{
-		{``, "key must be given"},
-		{`null`, "key must be given"},
-		{`[]`, "arguments must be an object"},
-		{`{"key":1}`, "key must be a string"},
-		{`{"key":null}`, "key must be a string"},
-		{`{"key":"a","Offset":1}`, `read has no argument "Offset"`},
-		{`{"key":"a","offset":"1"}`, "offset must be an integer"},
-		{`{"key":"a","offset":1.5}`, "offset must be an integer"},
-		{`{"key":"a","offset":1e999}`, "offset must be an integer"},
-		{`{"key":"a","offset":9223372036854775807}`, "offset must be at most 9007199254740991"},
+	tests := []struct {
+		name string
+		args string
+		want readIn
+	}{
+		{
+			name: "spaces and other forms of integers",
+			args: ` {"key" : "a" , "offset": 1e3, "length":16.0} `,
+			want: readIn{Key: "a", Offset: 1000, Length: 16},
+		},
+		{
+			name: "an integer whose digits have the same length",
+			args: `{"key":"a","offset":1e2}`,
+			want: readIn{Key: "a", Offset: 100},
+		},
 	}
 	for _, tt := range tests {
-		err := decode("read", readSchema, json.RawMessage(tt.args), &readIn{})
-		require.EqualError(t, err, "invalid argument: "+tt.want, tt.args)
+		t.Run(tt.name, func(t *testing.T) {
+			var got readIn
+			require.NoError(t, decode("read", schemaOf[readIn](), json.RawMessage(tt.args), &got))
+			require.Equal(t, tt.want, got)
+		})
 	}
 
-	err := decode("write", schema, json.RawMessage(`{"key":"a","overwrite":1}`), &writeIn{})
+	var got writeIn
+	args := json.RawMessage(`{"key":"a","text":null,"overwrite":true}`)
+	require.NoError(t, decode("write", schemaOf[writeIn](), args, &got))
+	require.Equal(t, writeIn{Key: "a", Overwrite: true}, got)
+}
+
+// Arguments that do not fit the schema are refused with the name of the argument and the rule.
+func TestInvalidArguments(t *testing.T) {
+	tests := []struct {
+		name string
+		args string
+		want string
+	}{
+		{name: "nothing", args: ``, want: "key must be given"},
+		{name: "null", args: `null`, want: "key must be given"},
+		{name: "an array", args: `[]`, want: "arguments must be an object"},
+		{name: "an integer as a key", args: `{"key":1}`, want: "key must be a string"},
+		{name: "null as a key", args: `{"key":null}`, want: "key must be a string"},
+		{name: "a name in another case", args: `{"key":"a","Offset":1}`, want: `read has no argument "Offset"`},
+		{name: "a string as an offset", args: `{"key":"a","offset":"1"}`, want: "offset must be an integer"},
+		{name: "a fraction", args: `{"key":"a","offset":1.5}`, want: "offset must be an integer"},
+		{name: "a huge number", args: `{"key":"a","offset":1e999}`, want: "offset must be an integer"},
+		{
+			name: "an integer that a float64 does not have",
+			args: `{"key":"a","offset":9223372036854775807}`,
+			want: "offset must be at most 9007199254740991",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := decode("read", schemaOf[readIn](), json.RawMessage(tt.args), &readIn{})
+			require.EqualError(t, err, "invalid argument: "+tt.want)
+		})
+	}
+
+	err := decode("write", schemaOf[writeIn](), json.RawMessage(`{"key":"a","overwrite":1}`), &writeIn{})
 	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
 }
 
-// If the server has as many calls as it permits, it still reads from its client.
+// If the server has as many calls as it permits, it still reads from its client: it refuses further calls, responds to a
+// ping, and cancels a call.
 func TestFullServerReadsOn(t *testing.T) {
-	s, w := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	w.wait = make(chan struct{})
-	w.began = make(chan struct{}, 4)
+	s, w := newWatchedServer(t, oneReader)
+	w.pauseDownloads()
 	stdin, stdout := serveOnLines(t, s)
-	answer(t, stdin, stdout, strings.TrimSpace(hello))
+	greet(t, stdin, stdout)
 	for id := range openCalls {
-		_, err := fmt.Fprintf(stdin, read, id, 16)
+		_, err := io.WriteString(stdin, readCall(id, 16))
 		require.NoError(t, err)
 	}
+	<-w.downloads
 
-	<-w.began
-	require.JSONEq(
-		t, `{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
-		answer(t, stdin, stdout, strings.TrimSpace(fmt.Sprintf(read, 9, 16))),
-	)
-
+	refused := answer(t, stdin, stdout, strings.TrimSpace(readCall(9, 16)))
+	require.JSONEq(t,
+		`{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
+		refused)
 	pong := answer(t, stdin, stdout, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
 	require.JSONEq(t, `{"jsonrpc":"2.0","id":10,"result":{}}`, pong)
 	canceled := answer(t, stdin, stdout, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	require.Contains(t, canceled, "the call was canceled")
 
-	_, err := fmt.Fprintf(stdin, read, 11, 16) // there is room for it
+	// There is room for one call in place of the canceled one.
+	_, err := io.WriteString(stdin, readCall(11, 16))
 	require.NoError(t, err)
-	require.Contains(t, answer(t, stdin, stdout, strings.TrimSpace(fmt.Sprintf(read, 12, 16))), "too many open calls")
+	refused = answer(t, stdin, stdout, strings.TrimSpace(readCall(12, 16)))
+	require.Contains(t, refused, "too many open calls")
 
 	require.NoError(t, stdin.Close())
-	require.Eventually(t, func() bool { return w.now.Load() == 0 }, 10*time.Second, time.Millisecond)
+	hasNoCalls := func() bool { return w.current.Load() == 0 }
+	require.Eventually(t, hasNoCalls, 10*time.Second, time.Millisecond)
 }
 
 // The server limits the total size of open calls in bytes.
 func TestOpenCallsBoundedInBytes(t *testing.T) {
 	l := &lines{maxCalls: 100, open: map[jsonrpc.ID]int{}}
-	call := func(n float64) *jsonrpc.Request {
-		id, err := jsonrpc.MakeID(n)
+	newCall := func(number float64) *jsonrpc.Request { // MakeID takes numbers as JSON has them
+		id, err := jsonrpc.MakeID(number)
 		require.NoError(t, err)
 		return &jsonrpc.Request{ID: id, Method: methodCall}
 	}
-	require.NoError(t, l.begin(call(1), openBytes))
-	require.ErrorContains(t, l.begin(call(2), 1), "too many open calls")
-	l.end(call(1).ID)
-	require.NoError(t, l.begin(call(2), 1))
+	first := newCall(1)
+	second := newCall(2)
+
+	require.NoError(t, l.begin(first, openBytes))
+	require.ErrorContains(t, l.begin(second, 1), "too many open calls")
+	l.end(first.ID)
+	require.NoError(t, l.begin(second, 1))
 }
 
 // If a client does not read its responses, the server ends its calls after a while. So a call of another client
 // succeeds.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
-	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	const calls = 10 // their responses do not fit into the buffers
+	s, _ := newWatchedServer(t, oneReader)
 	s.sendTime = 100 * time.Millisecond
-	handler := s.setDeadlines(s.handler("token"))
-	site := httptest.NewUnstartedServer(handler)
+	site := httptest.NewUnstartedServer(s.setDeadlines(s.handler("token")))
 	site.Listener = smallBuffers{site.Listener}
 	site.Start()
 	defer site.Close()
-	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
 	require.NoError(t, err)
-	defer connection.Close()
-	require.NoError(t, connection.(*net.TCPConn).SetReadBuffer(2048))
-	call := fmt.Sprintf(read, 1, maxRead)
-	for range 10 {
-		_, err = fmt.Fprintf(connection, headers("Authorization: Bearer token\r\n")+"%s", len(call), call)
+	defer conn.Close()
+	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(bufferSize))
+
+	call := readCall(1, maxRead)
+	for range calls {
+		_, err = fmt.Fprintf(conn, headers("Authorization: Bearer token\r\n")+"%s", len(call), call)
 		require.NoError(t, err)
 	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-
-	require.Positive(t, post(ctx, site, strings.NewReader(fmt.Sprintf(read, 1, 16))))
+	require.Positive(t, post(ctx, site, strings.NewReader(readCall(1, 16))))
 }
 
+// bufferSize is the size of the buffers of a connection in TestHTTPClientReadsNoResponse, in bytes.
+const bufferSize = 2048
+
+// smallBuffers is a listener whose connections keep few bytes that the client has not read.
 type smallBuffers struct{ net.Listener }
 
 func (s smallBuffers) Accept() (net.Conn, error) {
-	c, err := s.Listener.Accept()
-	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(2048)
+	conn, err := s.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(bufferSize)
 	}
-	return c, err
+	return conn, err
 }
 
+// headers returns the head of a request as a format, whose argument is the length of the body. extra are further lines.
 func headers(extra string) string {
 	return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
 		"Accept: application/json, text/event-stream\r\n" + extra + "Content-Length: %d\r\n\r\n"
@@ -253,25 +337,35 @@ func headers(extra string) string {
 
 // If a client has no token, it gets an error at once, and the server closes the connection.
 func TestHTTPClientWithoutToken(t *testing.T) {
-	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
-	site := httptest.NewServer(s.setDeadlines(s.handler("token")))
-	defer site.Close()
-	for _, extra := range []string{"", "Origin: https://other.test\r\n"} {
-		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
-		require.NoError(t, err)
-		require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
-		_, err = fmt.Fprintf(connection, headers(extra), 1000)
-		require.NoError(t, err)
+	s, _ := newWatchedServer(t, oneReader)
+	site := startSite(t, s)
+	tests := []struct {
+		name  string
+		extra string // lines of the head
+	}{
+		{name: "a program", extra: ""},
+		{name: "a page of another site", extra: "Origin: https://other.test\r\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
+			require.NoError(t, err)
+			require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+			const bodyLength = 1000 // which is never sent
+			_, err = fmt.Fprintf(conn, headers(tt.extra), bodyLength)
+			require.NoError(t, err)
 
-		response, err := io.ReadAll(connection) // until the server closes it
-		require.NoError(t, err)
-		require.Regexp(t, `^HTTP/1.1 40[13] `, string(response))
-		require.NoError(t, connection.Close())
+			response, err := io.ReadAll(conn) // until the server closes it
+			require.NoError(t, err)
+			require.Regexp(t, `^HTTP/1.1 40[13] `, string(response))
+			require.NoError(t, conn.Close())
+		})
 	}
 }
 
+// The error of a damaged object says when its owner must act.
 func TestAdviceForDamage(t *testing.T) {
-	s, _ := newWatchedServer(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s, _ := newWatchedServer(t, oneReader)
 	s.report = func(error) {}
 	err := s.failure(t.Context(), toolRead, storage.ChecksumMismatch)
 	require.ErrorContains(t, err, "if a second call fails, its owner must act")

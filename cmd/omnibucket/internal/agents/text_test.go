@@ -3,6 +3,7 @@ package agents
 import (
 	"bufio"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,68 +12,90 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// isText accepts UTF-8 with the control characters that texts have.
 func TestIsText(t *testing.T) {
-	for text, want := range map[string]bool{
-		"":            true,
-		"ä\t\r\n":     true,
-		"\x1b[31mred": true,
-		"a\x00b":      false,
-		"\xff":        false,
-		"\x7fELF":     false,
-		"\x1f\x8b":    false,
-		"\u202e":      true,
-	} {
-		require.Equal(t, want, isText([]byte(text)), "%q", text)
+	tests := []struct {
+		name string
+		data string
+		want bool
+	}{
+		{name: "nothing", data: "", want: true},
+		{name: "spaces", data: "ä\t\r\n", want: true},
+		{name: "a color of terminals", data: "\x1b[31mred", want: true},
+		{name: "an invisible character", data: "\u202e", want: true},
+		{name: "a zero byte", data: "a\x00b", want: false},
+		{name: "no UTF-8", data: "\xff", want: false},
+		{name: "a program", data: "\x7fELF", want: false},
+		{name: "a gzip file", data: "\x1f\x8b", want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, isText([]byte(tt.data)))
+		})
 	}
 }
 
 // A client that continues at nextOffset gets the whole text, whatever lengths it asks for.
 func TestReadContinues(t *testing.T) {
-	text := strings.Repeat("aä€😀", 50)
+	text := strings.Repeat("aä€😀", 50) // characters of 1 to 4 bytes
+	attrs := &storage.Attrs{Size: int64(len(text))}
 	for length := int64(minRead); length < 40; length++ {
-		var all strings.Builder
-		for offset := int64(0); ; {
-			data := []byte(text)[offset:min(offset+length, int64(len(text)))]
-			output := readIn{Offset: offset, Length: length}.result(&storage.Attrs{Size: int64(len(text))}, data)
+		var got strings.Builder
+		args := readIn{Offset: 0, Length: length}
+		for {
+			end := min(args.Offset+length, attrs.Size)
+			output := args.result(attrs, []byte(text[args.Offset:end]))
 			require.False(t, output.Binary)
-			all.WriteString(output.Text)
-			if output.NextOffset == 0 {
+			got.WriteString(output.Text)
+
+			isLast := output.NextOffset == 0
+			if isLast {
 				break
 			}
-			require.Greater(t, output.NextOffset, offset)
-			offset = output.NextOffset
+			require.Greater(t, output.NextOffset, args.Offset)
+			args.Offset = output.NextOffset
 		}
-		require.Equal(t, text, all.String())
+		require.Equal(t, text, got.String(), "length %d", length)
 	}
 }
 
-// Long lines are skipped.
+// readLine skips lines that are too long, also one that is longer than the buffer.
 func TestLinesTooLong(t *testing.T) {
-	r := bufio.NewReaderSize(strings.NewReader("one\n"+strings.Repeat("x", 100)+"\ntwo\n"+strings.Repeat("y", 50)), 16)
-	for _, want := range []string{"one\n", "", "two\n", "", "end"} {
-		line, err := readLine(r, 20)
-		switch want {
-		case "":
-			require.ErrorIs(t, err, errLong)
-		case "end":
-			require.Error(t, err)
-		default:
-			require.NoError(t, err)
-			require.Equal(t, want, string(line))
-		}
-	}
+	const maxLine = 20
+	const bufferSize = 16
+	text := "one\n" + strings.Repeat("x", 100) + "\ntwo\n" + strings.Repeat("y", 50)
+	r := bufio.NewReaderSize(strings.NewReader(text), bufferSize)
+
+	line, err := readLine(r, maxLine)
+	require.NoError(t, err)
+	require.Equal(t, "one\n", string(line))
+	_, err = readLine(r, maxLine)
+	require.ErrorIs(t, err, errLong)
+	line, err = readLine(r, maxLine)
+	require.NoError(t, err)
+	require.Equal(t, "two\n", string(line))
+	_, err = readLine(r, maxLine)
+	require.ErrorIs(t, err, errLong)
+	_, err = readLine(r, maxLine)
+	require.Error(t, err, "the end")
 }
 
+// The JSON of a text that fits has at most the given number of bytes, besides its quotation marks. It is not much shorter,
+// and ends with a whole character.
 func TestTextIsBoundedInJSON(t *testing.T) {
-	for _, part := range []string{"a", "ä", "😀", "<", "\n", "\"", "\\", "\x1b", "\u2028"} {
-		text := strings.Repeat(part, 1000)
-		n := fittingLength([]byte(text), 600)
+	const maxJSON = 600
+	const longestEscape = 6 // as in \u003c
+	for _, char := range []string{"a", "ä", "😀", "<", "\n", "\"", "\\", "\x1b", "\u2028"} {
+		t.Run(strconv.Quote(char), func(t *testing.T) {
+			text := strings.Repeat(char, 1000)
+			n := fittingLength([]byte(text), maxJSON)
 
-		data, err := json.Marshal(text[:n])
-		require.NoError(t, err)
-		require.LessOrEqual(t, len(data), 602, part)
-		require.Greater(t, len(data), 590, part)
-		require.Zero(t, n%len(part))
-		require.Equal(t, len(text), fittingLength([]byte(text), 6000))
+			data, err := json.Marshal(text[:n])
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(data), maxJSON+len(`""`))
+			require.Greater(t, len(data), maxJSON-10)
+			require.Zero(t, n%len(char))
+			require.Equal(t, len(text), fittingLength([]byte(text), len(text)*longestEscape))
+		})
 	}
 }
