@@ -267,19 +267,28 @@ func withoutNoise(e *storage.Error, text string) string {
 	}
 	cause := e.Err.Error()
 	isFromServer := e.Status != 0
-	switch e.Code {
+	if isFromServer && saysEverything(e.Code) {
+		return strings.TrimSuffix(text, ": "+cause)
+	}
+
+	if strings.Contains(text, cause) {
+		shortCause := strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": ")
+		return strings.Replace(text, cause, shortCause, 1)
+	}
+	// The text masks a part of the cause, which follows the code.
+	head, maskedCause, _ := strings.Cut(text, string(e.Code)+": ")
+	shortText := head + string(e.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
+	return strings.TrimSuffix(shortText, ": ")
+}
+
+// saysEverything reports whether people need no cause in an error with this code.
+func saysEverything(code storage.Code) bool {
+	switch code {
 	case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed,
 		storage.BucketExists, storage.BucketNotEmpty:
-		if isFromServer {
-			return strings.TrimSuffix(text, ": "+cause)
-		}
+		return true
 	}
-	if !strings.Contains(text, cause) {
-		// The text masks a part of the cause.
-		head, tail, _ := strings.Cut(text, string(e.Code)+": ")
-		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(tail, ""), ": ")
-	}
-	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
+	return false
 }
 
 // refusal matches the error of a connection that was refused, as Unix and Windows write it.
