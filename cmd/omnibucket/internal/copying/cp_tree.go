@@ -78,7 +78,9 @@ func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst lo
 	if err != nil {
 		return err
 	}
-	_, err = bucket.Upload(ctx, "any", strings.NewReader(""), f.write.ForUpload()...)
+	// The dry run refuses this upload after the options have been checked.
+	const anyKey = "any"
+	_, err = bucket.Upload(ctx, anyKey, strings.NewReader(""), f.write.ForUpload()...)
 	return program.OfDryRun(err)
 }
 

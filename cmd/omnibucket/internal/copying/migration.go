@@ -102,8 +102,9 @@ func jobName(src, dst location.Location) string {
 		}
 		fmt.Fprintf(&text, "%q %q ", l.Address(), l.Prefix+location.AsFolder(l.Key))
 	}
+	const nameSize = 8 // bytes of the hash that the name has
 	sum := sha256.Sum256([]byte(text.String()))
-	return hex.EncodeToString(sum[:8])
+	return hex.EncodeToString(sum[:nameSize])
 }
 
 // journalBucket opens the folder of --journal. If the directory is missing and create is false, as

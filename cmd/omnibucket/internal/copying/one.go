@@ -68,6 +68,7 @@ func checkDestination(
 		return nil
 	}
 
+	// The dry run refuses the write after its options have been checked.
 	_, refusal := move(nil)
 	if err := program.OfDryRun(refusal); err != nil {
 		return err

@@ -41,15 +41,18 @@ const (
 func parseShard(p *program.Program, text string) (index, count int, err error) {
 	indexText, countText, hasCount := strings.Cut(text, "/")
 	if indexText == "auto" {
-		if indexText, countText, err = taskIndex(p, countText, hasCount); err != nil {
+		indexText, countText, err = taskIndex(p, countText, hasCount)
+		if err != nil {
 			return 0, 0, err
 		}
 	}
+
 	// ParseUint accepts no sign.
 	const bits = 31 // the numbers fit in an int
 	i, indexErr := strconv.ParseUint(indexText, 10, bits)
 	n, countErr := strconv.ParseUint(countText, 10, bits)
-	if indexErr != nil || countErr != nil || i >= n {
+	isValid := indexErr == nil && countErr == nil && i < n
+	if !isValid {
 		return 0, 0, argument.Invalid(shardRule, "")
 	}
 	return int(i), int(n), nil

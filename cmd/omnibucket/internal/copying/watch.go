@@ -154,11 +154,11 @@ func (w *watch) next(ctx context.Context) (string, error) {
 	for {
 		var due <-chan time.Time // nil, which never receives, if nothing has changed
 		if w.changed {
-			next := w.due
-			if w.earliest.After(next) {
-				next = w.earliest
+			start := w.due
+			if start.Before(w.earliest) {
+				start = w.earliest
 			}
-			due = time.After(time.Until(next))
+			due = time.After(time.Until(start))
 		}
 
 		select {
@@ -234,12 +234,14 @@ func (w *watch) note(folder string) {
 	}
 }
 
-// commonFolder returns the deepest folder that contains both folders.
+// commonFolder returns the deepest folder that contains both folders. A folder ends in a slash, and "" is the whole tree.
 func commonFolder(a, b string) string {
-	for !strings.HasPrefix(b, a) {
-		a = a[:strings.LastIndex(strings.TrimSuffix(a, "/"), "/")+1]
+	common := a
+	for !strings.HasPrefix(b, common) {
+		parentEnd := strings.LastIndex(strings.TrimSuffix(common, "/"), "/") + 1
+		common = common[:parentEnd]
 	}
-	return a
+	return common
 }
 
 // run syncs the tree, and then each folder that changes, until ctx is done. If the first sync fails
