@@ -16,10 +16,11 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// Two stores between which jobs transfer, and what stands in them.
+// An ends is a scene with two stores. Jobs transfer the object "k" from src to dst.
 type ends struct {
 	*interleave.Scene
-	p, q *interleave.Store
+	src *interleave.Store
+	dst *interleave.Store
 }
 
 // upload stores a text, without a schedule.
@@ -43,28 +44,29 @@ func (e *ends) contents(store *interleave.Store) map[string]string {
 
 // has reports whether a store has a text under the key.
 func (e *ends) has(text string) bool {
-	return e.contents(e.p)["k"] == text || e.contents(e.q)["k"] == text
+	return e.contents(e.src)["k"] == text || e.contents(e.dst)["k"] == text
 }
 
-// job adds a process that makes one job from src to dst.
+// job adds a process that makes one job from src to dst. The job sends one request at a time.
 func (e *ends) job(name string, dst, src *interleave.Store, opts ...transfer.Option) *interleave.Actor {
-	p := e.Process(name)
-	dstBucket := p.Bucket(dst)
-	srcBucket := p.Bucket(src)
-	return p.Go(name, func(ctx context.Context) error {
+	process := e.Process(name)
+	dstEnd := transfer.Bucket(process.Bucket(dst))
+	srcEnd := transfer.Bucket(process.Bucket(src))
+	return process.Go(name, func(ctx context.Context) error {
 		opts := append(slices.Clip(opts), transfer.WithConcurrency(1))
-		_, err := transfer.Sync(ctx, transfer.Bucket(dstBucket), transfer.Bucket(srcBucket), opts...)
+		_, err := transfer.Sync(ctx, dstEnd, srcEnd, opts...)
 		return err
 	})
 }
 
 // writer adds a process that makes one operation.
 func (e *ends) writer(store *interleave.Store, do func(ctx context.Context, b storage.Bucket) error) *interleave.Actor {
-	p := e.Process("writer")
-	b := p.Bucket(store)
-	return p.Go("writer", func(ctx context.Context) error { return do(ctx, b) })
+	process := e.Process("writer")
+	b := process.Bucket(store)
+	return process.Go("writer", func(ctx context.Context) error { return do(ctx, b) })
 }
 
+// uploading returns an operation of a writer that stores a text under a key.
 func uploading(key, text string) func(ctx context.Context, b storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, key, strings.NewReader(text))
@@ -72,6 +74,7 @@ func uploading(key, text string) func(ctx context.Context, b storage.Bucket) err
 	}
 }
 
+// removing returns an operation of a writer that removes a key.
 func removing(key string) func(ctx context.Context, b storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, key) }
 }
@@ -79,35 +82,37 @@ func removing(key string) func(ctx context.Context, b storage.Bucket) error {
 // A layout is what the stores have when a scene begins.
 type layout struct {
 	name  string
-	inQ   bool          // q has the file, too
-	later time.Duration // how long after that of p it was written
-	ahead time.Duration // how much the clock of q is ahead
+	inDst bool          // dst has the file, too
+	later time.Duration // how long after that of src it was written
+	ahead time.Duration // how much the clock of dst is ahead
 }
 
 var layouts = []layout{
-	{name: "one"},
-	{name: "both", inQ: true},
-	{name: "both, q for less time", inQ: true, later: 2 * time.Hour},
-	{name: "both, q's clock is ahead", inQ: true, ahead: 30 * time.Minute},
-	{name: "one, q's clock is behind", ahead: -30 * time.Minute},
+	{name: "only src has the file"},
+	{name: "both have it", inDst: true},
+	{name: "both, dst for less time", inDst: true, later: 2 * time.Hour},
+	{name: "both, the clock of dst is ahead", inDst: true, ahead: 30 * time.Minute},
+	{name: "only src, the clock of dst is behind", ahead: -30 * time.Minute},
 }
 
-// newEnds makes the stores of a scene as a layout says.
+// newEnds makes the stores of a scene as a layout says. The file has the text "first".
 func newEnds(s *interleave.Scene, l layout) *ends {
-	e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
+	e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
 	if l.ahead != 0 {
 		now := func() time.Time { return time.Now().Add(l.ahead) }
-		e.q = s.StoreWith("q", memstore.Config{Now: now})
+		e.dst = s.StoreWith("dst", memstore.Config{Now: now})
 	}
-	e.upload(e.p, "k", "first")
+
+	e.upload(e.src, "k", "first")
 	time.Sleep(l.later)
-	if l.inQ {
-		e.upload(e.q, "k", "first")
+	if l.inDst {
+		e.upload(e.dst, "k", "first")
 	}
 	return e
 }
 
-// exploreEnds explores a scene with each layout. Without explored.All, it leaves out those with wrong clocks.
+// exploreEnds explores a scene with each layout: it runs the actors of the scene in many orders. Without explored.All,
+// it leaves out the layouts with wrong clocks.
 func exploreEnds(t *testing.T, scene func(e *ends)) {
 	for _, l := range layouts {
 		if l.ahead != 0 && !explored.All() {
@@ -124,17 +129,18 @@ func exploreEnds(t *testing.T, scene func(e *ends)) {
 // Two moves in opposite directions lose no file, even if a clock is wrong. This holds for stores with the features
 // that WithMove requires.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
-	c := explored.Config()
-	c.Weaknesses = provenRemovals()
+	config := explored.Config()
+	config.Weaknesses = provenRemovals()
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
-			interleave.Run(t, c, func(s *interleave.Scene) {
+			interleave.Run(t, config, func(s *interleave.Scene) {
 				e := newEnds(s, l)
-				e.job("there", e.q, e.p, transfer.WithMove())
-				e.job("back", e.p, e.q, transfer.WithMove())
+				e.job("there", e.dst, e.src, transfer.WithMove())
+				e.job("back", e.src, e.dst, transfer.WithMove())
+
 				e.Check(func() {
 					require.True(e, e.has("first"), "nobody has the file")
-					for _, store := range []*interleave.Store{e.p, e.q} {
+					for _, store := range []*interleave.Store{e.src, e.dst} {
 						require.Contains(e, []string{"first", ""}, e.contents(store)["k"])
 					}
 				})
@@ -147,25 +153,27 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 // has the file.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
-		a := e.job("a", e.q, e.p, transfer.WithMove())
-		e.job("b", e.q, e.p, transfer.WithMove())
+		first := e.job("a", e.dst, e.src, transfer.WithMove())
+		e.job("b", e.dst, e.src, transfer.WithMove())
+
 		e.Check(func() {
 			require.True(e, e.has("first"), "nobody has the file")
-			if explored.Succeeded(a) {
-				require.Equal(e, "first", e.contents(e.q)["k"])
+			if explored.Succeeded(first) {
+				require.Equal(e, "first", e.contents(e.dst)["k"])
 			}
 		})
 	})
 }
 
 // If a program writes a file to the source during a move, the file is at the source or at the destination
-// afterwards.
+// afterwards. In a store without ConditionalRemove, the older file may be there in its place.
 func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
-		e.job("moves", e.q, e.p, transfer.WithMove())
-		writes := e.writer(e.p, uploading("k", "new"))
+		e.job("moves", e.dst, e.src, transfer.WithMove())
+		writer := e.writer(e.src, uploading("k", "new"))
+
 		e.Check(func() {
-			if explored.Succeeded(writes) && storage.Supports(e.p.Bucket(), storage.ConditionalRemove) {
+			if explored.Succeeded(writer) && storage.Supports(e.src.Bucket(), storage.ConditionalRemove) {
 				require.True(e, e.has("new"), "nobody has the new file")
 			}
 			require.True(e, e.has("new") || e.has("first"), "nobody has a file")
@@ -176,21 +184,28 @@ func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 // During a move, a program replaces or removes the file at the destination. If the program fails, the file
 // remains; if the move fails, the file or its replacement remains.
 func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
-	for name, do := range map[string]func(context.Context, storage.Bucket) error{
-		"replaces": uploading("k", "new"),
-		"removes":  removing("k"),
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name    string
+		write   func(context.Context, storage.Bucket) error
+		removes bool
+	}{
+		{name: "replaces", write: uploading("k", "new")},
+		{name: "removes", write: removing("k"), removes: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			exploreEnds(t, func(e *ends) {
-				first := e.contents(e.q)["k"] != ""
-				moves := e.job("moves", e.q, e.p, transfer.WithMove())
-				writes := e.writer(e.q, do)
+				dstHadFile := e.contents(e.dst)["k"] != ""
+				mover := e.job("moves", e.dst, e.src, transfer.WithMove())
+				writer := e.writer(e.dst, tt.write)
+
 				e.Check(func() {
-					if !explored.Succeeded(writes) && !explored.Unknown(writes) {
+					writerFailed := !explored.Succeeded(writer) && !explored.Unknown(writer)
+					if writerFailed {
 						require.True(e, e.has("first"))
 					}
-					if first && !explored.Succeeded(moves) {
-						require.True(e, e.has("first") || e.has("new") || name == "removes")
+					if dstHadFile && !explored.Succeeded(mover) {
+						require.True(e, e.has("first") || e.has("new") || tt.removes)
 					}
 				})
 			})
@@ -201,16 +216,18 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 // If the same Sync runs twice at the same time, the source and the destination are equal afterwards.
 func TestExploredSyncAndTheSameSync(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
-		e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
-		e.upload(e.p, "k", "first")
-		e.upload(e.p, "l", "second")
-		e.upload(e.q, "superfluous", "")
-		a := e.job("a", e.q, e.p, transfer.WithDelete())
-		b := e.job("b", e.q, e.p, transfer.WithDelete())
+		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
+		e.upload(e.src, "k", "first")
+		e.upload(e.src, "l", "second")
+		e.upload(e.dst, "superfluous", "")
+		first := e.job("a", e.dst, e.src, transfer.WithDelete())
+		second := e.job("b", e.dst, e.src, transfer.WithDelete())
+
 		e.Check(func() {
-			require.Equal(e, map[string]string{"k": "first", "l": "second"}, e.contents(e.p))
-			if explored.Succeeded(a) || explored.Succeeded(b) {
-				require.Equal(e, e.contents(e.p), e.contents(e.q))
+			srcFiles := map[string]string{"k": "first", "l": "second"}
+			require.Equal(e, srcFiles, e.contents(e.src))
+			if explored.Succeeded(first) || explored.Succeeded(second) {
+				require.Equal(e, srcFiles, e.contents(e.dst))
 			}
 		})
 	})
@@ -219,29 +236,30 @@ func TestExploredSyncAndTheSameSync(t *testing.T) {
 // If a job with a journal dies or runs twice, repeating it transfers all files.
 func TestExploredSyncWithAJournal(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
-		e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
-		e.upload(e.p, "k", "first")
-		e.upload(e.p, "l", "second")
+		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
+		e.upload(e.src, "k", "first")
+		e.upload(e.src, "l", "second")
 		journals := e.Store("journals")
+
+		// Two processes run the job with one journal.
 		for _, name := range []string{"a", "b"} {
-			p := e.Process(name)
-			dst := p.Bucket(e.q)
-			src := p.Bucket(e.p)
-			journal := p.Bucket(journals)
-			p.Go(name, func(ctx context.Context) error {
-				_, err := transfer.Sync(
-					ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithConcurrency(1), transfer.WithJournal(journal, "j"),
-				)
+			process := e.Process(name)
+			dst := transfer.Bucket(process.Bucket(e.dst))
+			src := transfer.Bucket(process.Bucket(e.src))
+			journal := transfer.WithJournal(process.Bucket(journals), "j")
+			process.Go(name, func(ctx context.Context) error {
+				_, err := transfer.Sync(ctx, dst, src, transfer.WithConcurrency(1), journal)
 				return err
 			})
 		}
+
+		// Then the job is repeated.
 		e.Check(func() {
-			_, err := transfer.Sync(
-				e.Context(), transfer.Bucket(e.q.Bucket()), transfer.Bucket(e.p.Bucket()),
-				transfer.WithJournal(journals.Bucket(), "j"),
-			)
+			dst := transfer.Bucket(e.dst.Bucket())
+			src := transfer.Bucket(e.src.Bucket())
+			_, err := transfer.Sync(e.Context(), dst, src, transfer.WithJournal(journals.Bucket(), "j"))
 			require.NoError(e, err)
-			require.Equal(e, e.contents(e.p), e.contents(e.q))
+			require.Equal(e, e.contents(e.src), e.contents(e.dst))
 		})
 	})
 }
@@ -249,25 +267,24 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 // If Sync with WithBackup replaces or removes a file, the backup has the old file.
 func TestExploredSyncWithABackup(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
-		e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
-		backup := s.Store("backup")
-		e.upload(e.p, "k", "replacement")
-		e.upload(e.p, "l", "")
-		e.upload(e.q, "k", "first")
-		p := e.Process("job")
-		dst := p.Bucket(e.q)
-		src := p.Bucket(e.p)
-		saved := p.Bucket(backup)
-		p.Go("job", func(ctx context.Context) error {
-			_, err := transfer.Sync(
-				ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithConcurrency(1), transfer.WithDelete(),
-				transfer.WithBackup(transfer.Bucket(saved)),
-			)
+		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
+		backups := s.Store("backup")
+		e.upload(e.src, "k", "replacement")
+		e.upload(e.src, "l", "")
+		e.upload(e.dst, "k", "first")
+		process := e.Process("job")
+		dst := transfer.Bucket(process.Bucket(e.dst))
+		src := transfer.Bucket(process.Bucket(e.src))
+		backup := transfer.WithBackup(transfer.Bucket(process.Bucket(backups)))
+		process.Go("job", func(ctx context.Context) error {
+			_, err := transfer.Sync(ctx, dst, src, transfer.WithConcurrency(1), transfer.WithDelete(), backup)
 			return err
 		})
-		e.writer(e.p, removing("k"))
+		// If the source lacks "k" by then, the job removes it from the destination.
+		e.writer(e.src, removing("k"))
+
 		e.Check(func() {
-			require.Contains(e, []string{e.contents(e.q)["k"], e.contents(backup)["k"]}, "first")
+			require.Contains(e, []string{e.contents(e.dst)["k"], e.contents(backups)["k"]}, "first")
 		})
 	})
 }
@@ -275,19 +292,21 @@ func TestExploredSyncWithABackup(t *testing.T) {
 // If a program writes an object during Undelete, Undelete does not replace it.
 func TestExploredUndeleteAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
-		e := &ends{Scene: s, p: s.StoreWith("p", memstore.Config{Versioned: true})}
-		e.upload(e.p, "k", "first")
-		require.NoError(e, e.p.Bucket().Remove(e.Context(), "k"))
-		p := e.Process("undeletes")
-		b := p.Bucket(e.p)
-		p.Go("undeletes", func(ctx context.Context) error {
+		store := s.StoreWith("versions", memstore.Config{Versioned: true})
+		e := &ends{Scene: s, src: store}
+		e.upload(store, "k", "first")
+		require.NoError(e, store.Bucket().Remove(e.Context(), "k"))
+		process := e.Process("undeletes")
+		b := process.Bucket(store)
+		process.Go("undeletes", func(ctx context.Context) error {
 			_, err := transfer.Undelete(ctx, b, transfer.WithConcurrency(1))
 			return err
 		})
-		writes := e.writer(e.p, uploading("k", "new"))
+		writer := e.writer(store, uploading("k", "new"))
+
 		e.Check(func() {
-			if explored.Succeeded(writes) {
-				require.Equal(e, "new", e.contents(e.p)["k"])
+			if explored.Succeeded(writer) {
+				require.Equal(e, "new", e.contents(store)["k"])
 			}
 		})
 	})
@@ -296,32 +315,46 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 // If a program uploads a new object while Expire runs, Expire keeps it. Expire and Remove still remove the object
 // that they selected.
 func TestExploredRemovalsAndAWriter(t *testing.T) {
-	for name, job := range map[string]func(ctx context.Context, b storage.Bucket) error{
-		"expire": func(ctx context.Context, b storage.Bucket) error {
-			_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{Age: time.Hour}})
-			return err
+	tests := []struct {
+		name         string
+		run          func(ctx context.Context, b storage.Bucket) error
+		keepsNewFile bool
+	}{
+		{
+			name: "expire",
+			run: func(ctx context.Context, b storage.Bucket) error {
+				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{Age: time.Hour}})
+				return err
+			},
+			keepsNewFile: true,
 		},
-		"remove": func(ctx context.Context, b storage.Bucket) error {
-			_, err := transfer.Remove(ctx, b)
-			return err
+		{
+			// Remove also selects the new object, if its listing has it.
+			name: "remove",
+			run: func(ctx context.Context, b storage.Bucket) error {
+				_, err := transfer.Remove(ctx, b)
+				return err
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			explored.Run(t, func(s *interleave.Scene) {
-				e := &ends{Scene: s, p: s.Store("p")}
-				e.upload(e.p, "k", "first")
+				store := s.Store("objects")
+				e := &ends{Scene: s, src: store}
+				e.upload(store, "k", "first")
 				time.Sleep(2 * time.Hour)
-				p := e.Process("job")
-				b := p.Bucket(e.p)
-				removes := p.Go("job", func(ctx context.Context) error { return job(ctx, b) })
-				writes := e.writer(e.p, uploading("l", "new"))
+				process := e.Process("job")
+				b := process.Bucket(store)
+				remover := process.Go("job", func(ctx context.Context) error { return tt.run(ctx, b) })
+				writer := e.writer(store, uploading("l", "new"))
+
 				e.Check(func() {
-					if explored.Succeeded(removes) {
-						require.Empty(e, e.contents(e.p)["k"])
+					if explored.Succeeded(remover) {
+						require.Empty(e, e.contents(store)["k"])
 					}
-					// The job has seen a new file of Remove only if it came before the listing.
-					if explored.Succeeded(writes) && name == "expire" {
-						require.Equal(e, "new", e.contents(e.p)["l"])
+					if explored.Succeeded(writer) && tt.keepsNewFile {
+						require.Equal(e, "new", e.contents(store)["l"])
 					}
 				})
 			})
@@ -333,27 +366,30 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 // it completes the restore.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
-		e := &ends{Scene: s, p: s.StoreWith("p", memstore.Config{Versioned: true})}
-		e.upload(e.p, "k", "first")
+		// The time of the restore is between two versions of "k".
+		store := s.StoreWith("versions", memstore.Config{Versioned: true})
+		e := &ends{Scene: s, src: store}
+		e.upload(store, "k", "first")
 		time.Sleep(time.Hour)
-		when := time.Now()
+		between := time.Now()
 		time.Sleep(time.Hour)
-		e.upload(e.p, "k", "second")
-		p := e.Process("restores")
-		b := p.Bucket(e.p)
-		p.Go("restores", func(ctx context.Context) error {
-			_, err := transfer.RestoreAt(ctx, b, when, transfer.WithConcurrency(1))
+		e.upload(store, "k", "second")
+		process := e.Process("restores")
+		b := process.Bucket(store)
+		process.Go("restores", func(ctx context.Context) error {
+			_, err := transfer.RestoreAt(ctx, b, between, transfer.WithConcurrency(1))
 			return err
 		})
-		writes := e.writer(e.p, uploading("l", "new"))
+		writer := e.writer(store, uploading("l", "new"))
+
 		e.Check(func() {
-			require.Contains(e, []string{"first", "second"}, e.contents(e.p)["k"])
-			if explored.Succeeded(writes) {
-				require.Equal(e, "new", e.contents(e.p)["l"])
+			require.Contains(e, []string{"first", "second"}, e.contents(store)["k"])
+			if explored.Succeeded(writer) {
+				require.Equal(e, "new", e.contents(store)["l"])
 			}
-			_, err := transfer.RestoreAt(e.Context(), e.p.Bucket(), when)
+			_, err := transfer.RestoreAt(e.Context(), store.Bucket(), between)
 			require.NoError(e, err)
-			require.Equal(e, "first", e.contents(e.p)["k"])
+			require.Equal(e, "first", e.contents(store)["k"])
 		})
 	})
 }

@@ -46,19 +46,25 @@ func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 // Two calls of Move rename an object in opposite directions. Whatever the order of their requests, the object has
 // one of the two keys afterwards.
 func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
-	c := explored.Config()
-	c.Weaknesses = provenRemovals()
-	interleave.Run(t, c, func(s *interleave.Scene) {
+	config := explored.Config()
+	config.Weaknesses = provenRemovals()
+	moves := []struct{ from, to string }{
+		{from: "a", to: "b"},
+		{from: "b", to: "a"},
+	}
+	interleave.Run(t, config, func(s *interleave.Scene) {
 		objects := s.Store("objects")
 		store(s, objects.Bucket(), "a")
-		for _, keys := range [][2]string{{"a", "b"}, {"b", "a"}} {
-			p := s.Process("to " + keys[1])
-			b := p.Bucket(objects)
-			p.Go("to "+keys[1], func(ctx context.Context) error {
-				_, err := storage.Move(ctx, b, keys[0], keys[1])
+		for _, move := range moves {
+			name := "to " + move.to
+			process := s.Process(name)
+			b := process.Bucket(objects)
+			process.Go(name, func(ctx context.Context) error {
+				_, err := storage.Move(ctx, b, move.from, move.to)
 				return err
 			})
 		}
+
 		s.Check(func() {
 			require.Positive(s, copies(s, objects.Bucket(), "a", "b"))
 		})
