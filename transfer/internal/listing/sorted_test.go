@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,32 +15,40 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// inMapOrder yields n entries in the order of a map, one of them twice.
+// inMapOrder yields n entries in the order of a map, which is random. If n is not 0, the entry "000000" comes a second
+// time at the end.
 func inMapOrder(n int) iter.Seq2[storage.ListEntry, error] {
-	all := map[string]storage.ListEntry{}
+	entries := map[string]storage.ListEntry{}
 	for i := range n {
-		e := storage.ListEntry{
-			Key:      fmt.Sprintf("%06d", i),
-			Size:     int64(i),
-			ETag:     `"e"`,
-			Revision: "r",
-			Modified: time.Unix(int64(i), 5).UTC(),
-		}
-		all[e.Key] = e
+		e := newEntry(i)
+		entries[e.Key] = e
 	}
 	return func(yield func(storage.ListEntry, error) bool) {
-		for e := range maps.Values(all) {
+		for _, e := range entries {
 			if !yield(e, nil) {
 				return
 			}
 		}
 		if n > 0 {
-			yield(all["000000"], nil)
+			yield(entries["000000"], nil)
 		}
 	}
 }
 
+// newEntry returns the entry with the number i, which is also its place in the order of keys.
+func newEntry(i int) storage.ListEntry {
+	return storage.ListEntry{
+		Key:      fmt.Sprintf("%06d", i),
+		Size:     int64(i),
+		ETag:     `"e"`,
+		Revision: "r",
+		Modified: time.Unix(int64(i), 5).UTC(),
+	}
+}
+
+// temporaryFiles returns a new directory, in which the test stores its temporary files.
 func temporaryFiles(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("TMP", dir)
@@ -59,23 +66,27 @@ func filesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// A sorted listing yields each key once, in order.
+// A sorted listing yields each key once, in order. It leaves no temporary files.
 func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
-	tests := map[string]struct{ entries, memory int }{
-		"nothing":   {entries: 0, memory: 1},
-		"in memory": {entries: 100, memory: Memory},
-		"on disk":   {entries: 2000, memory: 10_000},
+	tests := []struct {
+		name    string
+		entries int
+		memory  int // bytes
+	}{
+		{name: "nothing", entries: 0, memory: 1},
+		{name: "in memory", entries: 100, memory: Memory},
+		{name: "on disk", entries: 2000, memory: 10_000},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := temporaryFiles(t)
-			n := 0
+			count := 0
 			for e, err := range SortByKey(t.Context(), inMapOrder(tt.entries), tt.memory) {
 				require.NoError(t, err)
-				require.Equal(t, storage.ListEntry{Key: fmt.Sprintf("%06d", n), Size: int64(n), ETag: `"e"`, Revision: "r", Modified: time.Unix(int64(n), 5).UTC()}, e)
-				n++
+				require.Equal(t, newEntry(count), e)
+				count++
 			}
-			require.Equal(t, tt.entries, n)
+			require.Equal(t, tt.entries, count)
 			require.Empty(t, filesIn(t, dir))
 		})
 	}
@@ -95,26 +106,28 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		ctx  context.Context
 		list iter.Seq2[storage.ListEntry, error]
 		want error
 	}{
-		"after an error of the listing": {ctx: t.Context(), list: failing, want: failure},
-		"if the caller leaves the loop": {ctx: t.Context(), list: inMapOrder(1000), want: nil},
-		"if ctx is done":                {ctx: canceled, list: inMapOrder(1000), want: context.Canceled},
+		{name: "after an error of the listing", ctx: t.Context(), list: failing, want: failure},
+		{name: "if the caller leaves the loop", ctx: t.Context(), list: inMapOrder(1000), want: nil},
+		{name: "if ctx is done", ctx: canceled, list: inMapOrder(1000), want: context.Canceled},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const memory = 10_000 // less than the entries need
 			dir := temporaryFiles(t)
-			n := 0
+			count := 0
 			var last error
-			for _, err := range SortByKey(tt.ctx, tt.list, 10_000) {
+			for _, err := range SortByKey(tt.ctx, tt.list, memory) {
 				last = err
-				if n == 3 {
+				if count == 3 {
 					break
 				}
-				n++
+				count++
 			}
 			require.ErrorIs(t, last, tt.want)
 			require.Empty(t, filesIn(t, dir))
