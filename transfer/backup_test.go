@@ -120,18 +120,22 @@ var errRefused = errors.New("refused")
 
 // If WithBackup cannot save a file, the job does not replace that file.
 func TestWithBackupFails(t *testing.T) {
-	tests := map[string]struct{ saved, key string }{
-		"the backup has a directory of its name": {saved: "a/b", key: "a"},
-		"the backup has a file in its path":      {saved: "a", key: "a/b"},
+	tests := []struct {
+		name   string
+		key    string // of the file that the job would replace
+		backup string // a path in the backup, which prevents key
+	}{
+		{name: "the backup has a directory of its name", key: "a", backup: "a/b"},
+		{name: "the backup has a file in its path", key: "a/b", backup: "a"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			src := t.TempDir()
 			dst := t.TempDir()
 			backup := t.TempDir()
 			writeFiles(t, src, map[string]string{tt.key: "newer"})
 			writeFiles(t, dst, map[string]string{tt.key: "old"})
-			writeFiles(t, backup, map[string]string{tt.saved: "older"})
+			writeFiles(t, backup, map[string]string{tt.backup: "older"})
 
 			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
 				transfer.WithBackup(transfer.Dir(backup)))
@@ -143,50 +147,58 @@ func TestWithBackupFails(t *testing.T) {
 	}
 }
 
-// WithBackup keeps what the job replaces and removes.
+// newEnd returns an end with these files, and a function that returns its files later. The end is a bucket or a new
+// directory.
+func newEnd(t *testing.T, isBucket bool, files map[string]string) (transfer.End, func() map[string]string) {
+	t.Helper()
+	if !isBucket {
+		dir := filepath.Join(t.TempDir(), "end")
+		writeFiles(t, dir, files)
+		return transfer.Dir(dir), func() map[string]string { return readTexts(t, dir) }
+	}
+	b := memstore.New()
+	for key, text := range files {
+		_, err := b.Upload(t.Context(), key, file(text))
+		require.NoError(t, err)
+	}
+	return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
+}
+
+// WithBackup keeps what the job replaces and removes. A dry run keeps nothing.
 func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
-	old := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
-	newEnd := func(t *testing.T, inBucket bool, name string, files map[string]string) (transfer.End, func() map[string]string) {
-		if !inBucket {
-			dir := filepath.Join(t.TempDir(), name)
-			writeFiles(t, dir, files)
-			return transfer.Dir(dir), func() map[string]string { return readTexts(t, dir) }
-		}
-		b := memstore.New()
-		for key, text := range files {
-			_, err := b.Upload(t.Context(), key, file(text))
-			require.NoError(t, err)
-		}
-		return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
+	srcFiles := map[string]string{"same": "same", "changed": "newer", "new": "new"}
+	dstFiles := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
+	backupFiles := map[string]string{"changed": "older", "other": "x"}
+	tests := []struct {
+		name           string
+		dstIsBucket    bool
+		backupIsBucket bool
+	}{
+		{name: "directory to directory"},
+		{name: "directory to bucket", backupIsBucket: true},
+		{name: "bucket to directory", dstIsBucket: true},
+		{name: "bucket to bucket", dstIsBucket: true, backupIsBucket: true},
 	}
-	tests := map[string]struct{ dst, backup bool }{
-		"directory to directory": {dst: false, backup: false},
-		"directory to bucket":    {dst: false, backup: true},
-		"bucket to directory":    {dst: true, backup: false},
-		"bucket to bucket":       {dst: true, backup: true},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			src := t.TempDir()
-			writeFiles(t, src, map[string]string{"same": "same", "changed": "newer", "new": "new"})
-			dst, contentsOf := newEnd(t, tt.dst, "dst", old)
-			backup, saved := newEnd(t, tt.backup, "kept", map[string]string{"changed": "older", "other": "x"})
+			writeFiles(t, src, srcFiles)
+			dst, readDst := newEnd(t, tt.dstIsBucket, dstFiles)
+			backup, readBackup := newEnd(t, tt.backupIsBucket, backupFiles)
 			opts := []transfer.Option{
-				transfer.WithDelete(), transfer.WithBackup(backup), transfer.WithChecksum(),
+				transfer.WithDelete(),
+				transfer.WithBackup(backup),
+				transfer.WithChecksum(),
 			}
 
-			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src),
-				append(opts, transfer.WithDryRun())...)
+			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src), append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"changed": "older", "other": "x"}, saved(),
-				"a dry run copies nothing")
+			require.Equal(t, backupFiles, readBackup(), "a dry run copies nothing")
 
 			_, err = transfer.Sync(t.Context(), dst, transfer.Dir(src), opts...)
 			require.NoError(t, err)
-			require.Equal(t,
-				map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, saved())
-			require.Equal(t,
-				map[string]string{"same": "same", "changed": "newer", "new": "new"}, contentsOf())
+			require.Equal(t, map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, readBackup())
+			require.Equal(t, srcFiles, readDst())
 		})
 	}
 }

@@ -141,23 +141,27 @@ func TestWithCacheDownload(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	cache := t.TempDir()
-	for _, heads := range []int{0, 3, 0, 0, 0} {
-		headCount := recorder.count("Head")
+	wantHeads := []int{
+		0, // the first job downloads all files
+		3, // the second one compares them
+		0, 0, 0,
+	}
+	for i, want := range wantHeads {
+		before := recorder.count("Head")
 		_, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
-		require.Equal(t, heads, recorder.count("Head")-headCount)
+		require.Equal(t, want, recorder.count("Head")-before, "job %d", i)
 	}
 
+	// An object that has changed is downloaded.
 	_, err = b.Upload(t.Context(), "b/c", file("9"))
 	require.NoError(t, err)
-
 	report, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)
-
-	have, err := os.ReadFile(filepath.Join(dir, "b/c"))
+	data, err := os.ReadFile(filepath.Join(dir, "b/c"))
 	require.NoError(t, err)
-	require.Equal(t, "9", string(have))
+	require.Equal(t, "9", string(data))
 }
 
 // If the attributes of a source object change, Copy with a cache requests the attributes of its copy again, and
@@ -171,22 +175,21 @@ func TestWithCacheCopy(t *testing.T) {
 		require.NoError(t, err)
 	}
 	cache := t.TempDir()
-	copies := func(transferred int64, heads int) {
+	copyAll := func(wantTransferred int64, wantHeads int) {
 		t.Helper()
-		headCount := recorder.count("Head")
+		headsBefore := recorder.count("Head")
 		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
-		require.Equal(t, transferred, report.Transferred)
-		require.Equal(t, heads, recorder.count("Head")-headCount)
+		require.Equal(t, wantTransferred, report.Transferred)
+		require.Equal(t, wantHeads, recorder.count("Head")-headsBefore)
 	}
-	copies(2, 0)
-	copies(0, 2)
-	copies(0, 0)
+	copyAll(2, 0) // transfers both objects
+	copyAll(0, 2) // compares them
+	copyAll(0, 0) // knows both from the cache
 
-	_, err := src.Upload(t.Context(), "a", file("text"),
-		storage.WithMetadata(map[string]string{"tag": "new"}))
+	_, err := src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
 	require.NoError(t, err)
-	copies(1, 1)
+	copyAll(1, 1)
 	attrs, err := dst.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "new", attrs.Metadata["tag"])
@@ -268,24 +271,25 @@ func TestWithCacheFileJustWritten(t *testing.T) {
 // The cache does not remember a file that was written shortly before the job began. A write after the job has read
 // it may have the same time.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
-	var recorder calls
-	var passed atomic.Int64 // ns
-	b := memstore.New(recorder.layer(), storage.WithHook(
+	// The clock of the job is right when the job begins, and a minute ahead from its first operation on.
+	var ahead atomic.Int64 // ns
+	clock := transfer.WithNow(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	moveClock := storage.WithHook(
 		func(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
-			passed.Store(int64(time.Minute))
+			ahead.Store(int64(time.Minute))
 			return nil, nil, nil
 		},
-	))
+	)
+	var recorder calls
+	b := memstore.New(recorder.layer(), moveClock)
 	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := t.TempDir()
-	clock := transfer.WithNow(func() time.Time { return time.Now().Add(time.Duration(passed.Load())) })
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock,
-		transfer.WithConcurrency(1))
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock, transfer.WithConcurrency(1))
 	require.NoError(t, err)
 
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
-	require.Equal(t, 1, recorder.count("Head"))
+	require.Equal(t, 1, recorder.count("Head"), "the second job must compare the file")
 }
 
 // If a job is canceled or selects only some of the files, the cache still has the other files of earlier jobs.
@@ -338,14 +342,19 @@ func TestWithCacheBelowAnEnd(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// A file of the cache that no job has used for a long time is removed.
+// A file of the cache that no job has used for a long time is removed. Files of others stay.
 func TestWithCacheRemovesOldFiles(t *testing.T) {
+	const magic = "omnibucket-same1" // begins each file of a cache
 	b := memstore.New()
 	dir := newTree(t, map[string]string{"a.txt": "text"})
 	cache := t.TempDir()
+	// writeFiles gives all files an old time.
 	writeFiles(t, cache, map[string]string{
-		"0123.same": "omnibucket-same1", "0123.same.tmp": "omnibucket-same1", "other": "", "notes.same.txt": "of the user",
-	}) // of longAgo
+		"0123.same":      magic,
+		"0123.same.tmp":  magic,
+		"other":          "",
+		"notes.same.txt": "of the user",
+	})
 
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)

@@ -52,12 +52,12 @@ func TestWithDeleteFileIsBack(t *testing.T) {
 // spare has the keys of a destination whose source has only "keep".
 var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 
-// WithDelete removes the selected files that the source lacks.
+// WithDelete removes the selected files that the destination has and the source lacks.
 func TestWithDelete(t *testing.T) {
 	tests := []struct {
 		name    string
 		opts    []transfer.Option
-		left    []string
+		left    []string // of the files in spare
 		deleted int64
 	}{
 		{name: "is not done without WithDelete", left: spare},
@@ -87,22 +87,25 @@ func TestWithDelete(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(tt.name+", in a bucket", func(t *testing.T) {
 			src := newTree(t, map[string]string{"keep": "keep"})
-			b := newFilledBucket(t, spare)
-			report, err := transfer.Upload(t.Context(), b, src, tt.opts...)
-			require.NoError(t, err)
-			require.Equal(t, tt.deleted, report.Deleted)
-			require.ElementsMatch(t, tt.left, keysOf(contents(t, b)))
+			dst := newFilledBucket(t, spare)
 
-			dir := t.TempDir()
-			_, err = transfer.Download(t.Context(), newFilledBucket(t, spare), dir)
-			require.NoError(t, err)
-			report, err = transfer.Download(t.Context(), newFilledBucket(t, []string{"keep"}),
-				dir, tt.opts...)
+			report, err := transfer.Upload(t.Context(), dst, src, tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.deleted, report.Deleted)
-			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, dir)))
+			require.ElementsMatch(t, tt.left, keysOf(contents(t, dst)))
+		})
+		t.Run(tt.name+", in a directory", func(t *testing.T) {
+			src := newFilledBucket(t, []string{"keep"})
+			dst := t.TempDir()
+			_, err := transfer.Download(t.Context(), newFilledBucket(t, spare), dst)
+			require.NoError(t, err)
+
+			report, err := transfer.Download(t.Context(), src, dst, tt.opts...)
+			require.NoError(t, err)
+			require.Equal(t, tt.deleted, report.Deleted)
+			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, dst)))
 		})
 	}
 }
@@ -292,12 +295,24 @@ func (s *smallPages) Describe() driver.Description {
 
 // If a store or a Core lists keys out of order, WithDelete deletes nothing, because objects seem to be missing.
 func TestWithDeleteListingOutOfOrder(t *testing.T) {
-	for _, keys := range [][]string{{"b", "a"}, {"a", "c", "b"}, {"a", "a"}} {
-		dst := newFilledBucket(t, []string{"a", "b", "c", "z"})
-		report, err := transfer.Copy(t.Context(), dst, newHostileSource(t, keys...), transfer.WithDelete())
-		require.ErrorContains(t, err, "not in the order of keys")
-		require.Zero(t, report.Deleted)
-		require.Len(t, contents(t, dst), 4)
+	tests := []struct {
+		name string
+		keys []string // as the source lists them
+	}{
+		{name: "descending", keys: []string{"b", "a"}},
+		{name: "one is late", keys: []string{"a", "c", "b"}},
+		{name: "one comes twice", keys: []string{"a", "a"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := newHostileSource(t, tt.keys...)
+			dst := newFilledBucket(t, []string{"a", "b", "c", "z"})
+
+			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete())
+			require.ErrorContains(t, err, "not in the order of keys")
+			require.Zero(t, report.Deleted)
+			require.Len(t, contents(t, dst), 4)
+		})
 	}
 }
 
@@ -326,20 +341,21 @@ func TestWithDeleteFailuresAreCounted(t *testing.T) {
 	require.Equal(t, int64(2), report.DeletedBytes)
 }
 
-// A lockingDriver keeps one key locked.
+// A lockingDriver refuses to remove one key, as a store does for an object under retention.
 type lockingDriver struct {
 	driver.Driver
 	key string
 }
 
+// DeleteBatch removes all keys except the locked one.
 func (l lockingDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {
 		if r[i].Key == l.key {
 			errs[i] = storage.Locked
-		} else {
-			errs[i] = l.Driver.Delete(ctx, &r[i])
+			continue
 		}
+		errs[i] = l.Driver.Delete(ctx, &r[i])
 	}
 	return errs
 }
@@ -359,6 +375,7 @@ type holdingCore struct {
 	err error
 }
 
+// Remove fails with err for the key "b".
 func (h holdingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if key == "b" {
 		return h.err
@@ -411,6 +428,7 @@ type cancelingCore struct {
 	cancel context.CancelFunc
 }
 
+// Remove cancels the job if no removals are left before that, and then removes the object.
 func (s cancelingCore) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if s.left.Add(-1) == 0 {
 		s.cancel()
@@ -424,21 +442,24 @@ func (s cancelingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (in
 
 // If ctx is canceled during Remove, the report still counts the objects that the job removed.
 func TestRemoveCanceled(t *testing.T) {
-	for _, count := range []int64{1, 255, removal.Together, removal.Together + 1, 2*removal.Together - 20} {
-		t.Run(fmt.Sprint(count), func(t *testing.T) {
+	// The job sends this number of removals together.
+	const together = removal.Together
+	for _, count := range []int64{1, 255, together, together + 1, 2*together - 20} {
+		t.Run(fmt.Sprintf("after %d removals", count), func(t *testing.T) {
 			var keys []string
-			for i := range 2 * removal.Together {
+			for i := range 2 * together {
 				keys = append(keys, fmt.Sprintf("k%03d", i))
 			}
 			b := newFilledBucket(t, keys)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			remaining := &atomic.Int64{}
-			remaining.Store(count)
+			left := &atomic.Int64{}
+			left.Store(count)
+			canceling := wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
+				return cancelingCore{Core: c, left: left, cancel: cancel}
+			})
 
-			report, err := transfer.Remove(ctx, wrapped.Bucket(t, b, func(c storage.Core) storage.Core {
-				return cancelingCore{c, remaining, cancel}
-			}))
+			report, err := transfer.Remove(ctx, canceling)
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Zero(t, report.Failed)
 			require.EqualValues(t, len(keys)-len(contents(t, b)), report.Deleted)

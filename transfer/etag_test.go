@@ -27,13 +27,15 @@ type md5ETags struct {
 	salt string // what an encrypting server adds to the bytes
 }
 
+// List returns a page in which each entry has the MD5 of its content, or of content and salt, as the ETag.
 func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	for i := range page.Entries {
-		_, body, err := d.Get(ctx, &driver.GetRequest{Key: page.Entries[i].Key, Length: -1})
+		entry := &page.Entries[i]
+		_, body, err := d.Get(ctx, &driver.GetRequest{Key: entry.Key, Length: -1})
 		if err != nil {
 			return nil, err
 		}
@@ -46,48 +48,48 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 		fips140.WithoutEnforcement(func() {
 			sum = md5.Sum(append(content, d.salt...))
 		})
-		page.Entries[i].ETag = `"` + hex.EncodeToString(sum[:]) + `"`
+		entry.ETag = `"` + hex.EncodeToString(sum[:]) + `"`
 	}
 	return page, nil
 }
 
 // A file that is younger than its object needs no request if the listing has its MD5.
 func TestETagIsTheMD5OfAFile(t *testing.T) {
+	// The MD5 of a larger file is not computed.
+	tooLarge := strings.Repeat("x", 256<<10+1)
 	tests := []struct {
-		name, before, after, salt string
-		transferred               bool
-		heads                     int
+		name        string
+		object      string // content of the object
+		file        string // content of the file, which is younger
+		salt        string
+		transferred bool
+		heads       int // requests for attributes
 	}{
-		{name: "the same bytes", before: "before", after: "before"},
-		{name: "other bytes", before: "before", after: "after.", transferred: true, heads: 1},
+		{name: "the same bytes", object: "before", file: "before"},
+		{name: "other bytes", object: "before", file: "after.", transferred: true, heads: 1},
 		{name: "no bytes"},
-		{name: "a server that encrypts", before: "before", after: "before", salt: "salt", heads: 1},
-		{
-			name:   "a larger file",
-			before: strings.Repeat("x", 256<<10+1),
-			after:  strings.Repeat("x", 256<<10+1),
-			heads:  1,
-		},
+		{name: "a server that encrypts", object: "before", file: "before", salt: "salt", heads: 1},
+		{name: "a larger file", object: tooLarge, file: tooLarge, heads: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var recorder calls
 			b := memstore.New(recorder.layer(), driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return &md5ETags{d, tt.salt}
+				return &md5ETags{Driver: d, salt: tt.salt}
 			}))
-			dir := newTree(t, map[string]string{"a.txt": tt.before})
+			dir := newTree(t, map[string]string{"a.txt": tt.object})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
 			path := filepath.Join(dir, "a.txt")
 			now := time.Now()
-			require.NoError(t, os.WriteFile(path, []byte(tt.after), 0o644))
+			require.NoError(t, os.WriteFile(path, []byte(tt.file), 0o644))
 			require.NoError(t, os.Chtimes(path, now, now))
-			heads := recorder.count("Head")
+			headsBefore := recorder.count("Head")
 
 			report, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
 			require.Equal(t, tt.transferred, report.Transferred == 1, report)
-			require.Equal(t, tt.heads, recorder.count("Head")-heads)
+			require.Equal(t, tt.heads, recorder.count("Head")-headsBefore)
 		})
 	}
 }

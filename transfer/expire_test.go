@@ -21,23 +21,26 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// newAgedBucket returns a bucket with two prefixes. Each has an object of one day, one of ten
-// days and one of a hundred days.
-func newAgedBucket(t *testing.T, make func(now func() time.Time) storage.Bucket) storage.Bucket {
+// newAgedBucket returns a bucket with objects of one day, ten days and a hundred days, by the time start. Each of the
+// prefixes temp/ and temporary/ has one of each age. open opens the bucket with a clock.
+func newAgedBucket(t *testing.T, open func(now func() time.Time) storage.Bucket) storage.Bucket {
 	t.Helper()
-	clock := start
-	b := make(func() time.Time { return clock })
-	for _, age := range []struct { // oldest first: a clock only goes forward
-		days int
+	objects := []struct {
 		name string
+		days int
 	}{
-		{days: 100, name: "ancient"},
-		{days: 10, name: "old"},
-		{days: 1, name: "new"},
-	} {
-		clock = start.AddDate(0, 0, -age.days)
+		// The oldest is first, because a clock only goes forward.
+		{name: "ancient", days: 100},
+		{name: "old", days: 10},
+		{name: "new", days: 1},
+	}
+
+	clock := start
+	b := open(func() time.Time { return clock })
+	for _, object := range objects {
+		clock = start.AddDate(0, 0, -object.days)
 		for _, prefix := range []string{"temp/", "temporary/"} {
-			_, err := b.Upload(t.Context(), prefix+age.name, file("12345"))
+			_, err := b.Upload(t.Context(), prefix+object.name, file("12345"))
 			require.NoError(t, err)
 		}
 	}
@@ -130,13 +133,15 @@ func TestExpire(t *testing.T) {
 
 // Expire removes objects in batches of a thousand.
 func TestExpireRemovesInBatches(t *testing.T) {
+	const objects, batches = 2500, 3
 	var recorder calls
-	b := newFilledBucket(t, keysN(2500), recorder.layer())
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}},
-		transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+	b := newFilledBucket(t, keysN(objects), recorder.layer())
+	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, inTwoDays)
 	require.NoError(t, err)
-	require.Equal(t, int64(2500), report.Deleted)
-	require.Equal(t, 3, recorder.count("DeleteBatch"))
+	require.EqualValues(t, objects, report.Deleted)
+	require.Equal(t, batches, recorder.count("DeleteBatch"))
 	require.Zero(t, recorder.count("Delete"))
 }
 
@@ -150,24 +155,28 @@ func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 	}
 }
 
+// Expire continues after an object that it cannot remove. It ends if it cannot list the objects, or if ctx is done.
 func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
-	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver {
+	rules := []transfer.ExpireRule{{Age: day}}
+	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+
+	lockB := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return lockingDriver{d, "b"}
-	}))
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, opt)
+	})
+	b := newFilledBucket(t, []string{"a", "b", "c"}, lockB)
+	report, err := transfer.Expire(t.Context(), b, rules, inTwoDays)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(2), report.Deleted)
 	require.Equal(t, "b", report.Failures[0].Key)
 
-	inj := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
-	_, err = transfer.Expire(t.Context(), memstore.New(driver.WithLayer(inj.Layer())),
-		[]transfer.ExpireRule{{Age: day}}, opt)
+	injector := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
+	unlisted := memstore.New(driver.WithLayer(injector.Layer()))
+	_, err = transfer.Expire(t.Context(), unlisted, rules, inTwoDays)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = transfer.Expire(ctx, newFilledBucket(t, []string{"a"}), []transfer.ExpireRule{{Age: day}}, opt)
+	_, err = transfer.Expire(ctx, newFilledBucket(t, []string{"a"}), rules, inTwoDays)
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -232,43 +241,53 @@ func TestExpireRules(t *testing.T) {
 	}
 }
 
-// Expire removes old versions of objects that were removed.
+// Expire removes old versions of objects that were removed, and then their delete markers.
 func TestExpireVersionsOfRemovedObjects(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T, now func() time.Time) storage.Bucket{
-		"memory": func(_ *testing.T, now func() time.Time) storage.Bucket {
-			return engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
+	tests := []struct {
+		name string
+		open func(t *testing.T, now func() time.Time) storage.Bucket
+	}{
+		{
+			name: "memory",
+			open: func(_ *testing.T, now func() time.Time) storage.Bucket {
+				return engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: now}))
+			},
 		},
-		"local": func(t *testing.T, now func() time.Time) storage.Bucket {
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now},
-				storage.WithVersioning(true))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			return b
+		{
+			name: "local",
+			open: func(t *testing.T, now func() time.Time) storage.Bucket {
+				config := local.Config{NoSync: true, Now: now}
+				b, err := local.Open(t.TempDir(), config, storage.WithVersioning(true))
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+				return b
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// The object was written twice 40 days ago, and is removed at the time start.
 			clock := start.AddDate(0, 0, -40)
-			b := open(t, func() time.Time { return clock })
+			b := tt.open(t, func() time.Time { return clock })
 			for _, text := range []string{"first", "second"} {
 				_, err := b.Upload(t.Context(), "k", file(text))
 				require.NoError(t, err)
 			}
-
 			clock = start
 			require.NoError(t, b.Remove(t.Context(), "k"))
 
-			expire := func(when time.Time) int64 {
+			expireAt := func(now time.Time) int64 {
 				rules := []transfer.ExpireRule{{OldVersionsAge: 7 * day}}
 				report, err := transfer.Expire(t.Context(), b, rules,
-					transfer.WithNow(func() time.Time { return when }))
+					transfer.WithNow(func() time.Time { return now }))
 				require.NoError(t, err)
 				return report.Deleted
 			}
-			require.Equal(t, int64(1), expire(start.Add(6*day)),
+			require.Equal(t, int64(1), expireAt(start.Add(6*day)),
 				"the first version, which was replaced long ago")
-			require.Equal(t, int64(1), expire(start.Add(8*day)),
+			require.Equal(t, int64(1), expireAt(start.Add(8*day)),
 				"the second version, which was removed 8 days ago")
-			require.Equal(t, int64(1), expire(start.Add(8*day)), "the delete marker, which is alone now")
+			require.Equal(t, int64(1), expireAt(start.Add(8*day)), "the delete marker, which is alone now")
 
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
@@ -278,21 +297,21 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	}
 }
 
-// If ctx is canceled while Expire removes a version, the report counts that removal neither as deleted nor as
+// Expire removes a version, and ctx is canceled meanwhile. The report counts that removal neither as deleted nor as
 // failed.
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}),
-		driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call != "Delete" && call != "DeleteBatch" {
-					return next(ctx)
-				}
-				cancel()
-				<-ctx.Done()
-				return ctx.Err()
-			})
-		}))
+	cancelInRemoval := driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call != "Delete" && call != "DeleteBatch" {
+				return next(ctx)
+			}
+			cancel()
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	})
+	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), cancelInRemoval)
 	for _, text := range []string{"first", "second"} {
 		_, err := b.Upload(t.Context(), "k", file(text))
 		require.NoError(t, err)
@@ -305,13 +324,17 @@ func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	require.Zero(t, report.Failed)
 }
 
-// A nameless bucket lists an old version without its name.
+// A nameless bucket lists an old version of "k" without the name of the version.
 type nameless struct{ storage.Core }
 
+// Versions yields one version, which was replaced 40 days before start.
 func (nameless) Versions(context.Context, *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
-		old := start.AddDate(0, 0, -40)
-		yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: "k", Modified: old}, NoncurrentSince: old}, nil)
+		replaced := start.AddDate(0, 0, -40)
+		yield(storage.VersionEntry{
+			ListEntry:       storage.ListEntry{Key: "k", Modified: replaced},
+			NoncurrentSince: replaced,
+		}, nil)
 	}
 }
 

@@ -68,35 +68,42 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 // If any one request fails, Copy still succeeds completely, or reports what it has transferred and succeeds when
 // it is repeated.
 func TestJobFaultAtAnyCall(t *testing.T) {
+	const lastCall = 12
 	src := newFilledBucket(t, keysN(5))
-	for n := 1; n <= 12; n++ {
-		inj := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
-		dst := memstore.New(driver.WithLayer(inj.Layer()))
-		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
-		inj.Set()
-		if err == nil {
-			require.Equal(t, contents(t, src), contents(t, dst), "fault at call %d", n)
-			continue
-		}
+	for n := 1; n <= lastCall; n++ {
+		t.Run(fmt.Sprintf("fault at call %d", n), func(t *testing.T) {
+			injector := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
+			dst := memstore.New(driver.WithLayer(injector.Layer()))
 
-		require.Equal(t, report.Transferred, int64(len(contents(t, dst))), "fault at call %d", n)
-		_, err = transfer.Copy(t.Context(), dst, src)
-		require.NoError(t, err)
-		require.Equal(t, contents(t, src), contents(t, dst), "fault at call %d", n)
+			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
+			injector.Set()
+			if err != nil {
+				require.Equal(t, report.Transferred, int64(len(contents(t, dst))))
+				_, err = transfer.Copy(t.Context(), dst, src)
+				require.NoError(t, err)
+			}
+			require.Equal(t, contents(t, src), contents(t, dst))
+		})
 	}
 }
 
-// A report keeps a thousand failures.
+// A report keeps a thousand failures. Its text has the first ten.
 func TestReportKeepsAThousandFailures(t *testing.T) {
-	src := newFilledBucket(t, keysN(1500))
-	inj := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+	const (
+		files       = 1500
+		maxFailures = 1000
+		shownLines  = 1 + 10 + 1 // the counts, ten failures, and how many more there are
+	)
+	src := newFilledBucket(t, keysN(files))
+	injector := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+	dst := memstore.New(driver.WithLayer(injector.Layer()))
 
-	report, err := transfer.Copy(t.Context(), memstore.New(driver.WithLayer(inj.Layer())), src)
+	report, err := transfer.Copy(t.Context(), dst, src)
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.Equal(t, int64(1500), report.Failed)
-	require.Len(t, report.Failures, 1000)
 	require.Less(t, len(err.Error()), 1000)
-	require.Len(t, strings.Split(report.String(), "\n"), 12)
+	require.Equal(t, int64(files), report.Failed)
+	require.Len(t, report.Failures, maxFailures)
+	require.Len(t, strings.Split(report.String(), "\n"), shownLines)
 }
 
 // delayed is a bucket whose puts take that long.
@@ -147,6 +154,8 @@ type concurrencyMeter struct {
 	peak    int
 }
 
+// layer counts the requests of d that store bytes. Each of them waits until two run at once, unless there can be only
+// one.
 func (m *concurrencyMeter) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call != "Put" && call != "PutPart" {
@@ -161,6 +170,7 @@ func (m *concurrencyMeter) layer(d driver.Driver) driver.Driver {
 	})
 }
 
+// begin counts a request that begins.
 func (m *concurrencyMeter) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -268,49 +278,52 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 	return nil, errQuota
 }
 
-// Each failure of a report is a storage.Error.
+// Each failure of a report is a storage.Error, even if a bucket returns another error. WithChanges gets the same error.
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
-	var told error
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
+	var changeErr error
+	changes := transfer.WithChanges(func(c transfer.Change) {
+		changeErr = c.Err
+	})
 
-	report, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}),
-		transfer.WithChanges(func(c transfer.Change) {
-			told = c.Err
-		}))
+	report, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), changes)
 	require.ErrorIs(t, err, errQuota)
 
 	var e *storage.Error
 	require.ErrorAs(t, report.Failures[0].Err, &e)
 	require.Equal(t, "a", e.Key)
 	require.Equal(t, storage.Internal, e.Code)
-	require.Equal(t, e, told)
+	require.Equal(t, e, changeErr)
 }
 
 // The bytes of a report are the stored bytes. A file that has grown since the job listed its directory counts with
 // its stored size.
 func TestReportBytes(t *testing.T) {
-	for _, tt := range []struct {
+	tests := []struct {
 		name string
 		dst  transfer.End
 	}{
 		{name: "in a bucket", dst: transfer.Bucket(memstore.New())},
 		{name: "in a directory", dst: transfer.Dir(t.TempDir())},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := newTree(t, map[string]string{"a": "12345", "log": "12345"})
-			var last transfer.Progress
 			sizes := map[string]int64{}
+			growLog := transfer.WithChanges(func(c transfer.Change) {
+				sizes[c.Key] = c.Bytes
+				if c.Key == "a" {
+					appendTo(t, filepath.Join(dir, "log"), "67890")
+				}
+			})
+			var last transfer.Progress
+			progress := transfer.WithProgress(func(p transfer.Progress) {
+				require.LessOrEqual(t, p.Bytes, p.TotalBytes)
+				last = p
+			})
 
-			report, err := transfer.Sync(t.Context(), tt.dst, transfer.Dir(dir), transfer.WithConcurrency(1),
-				transfer.WithProgress(func(p transfer.Progress) {
-					require.LessOrEqual(t, p.Bytes, p.TotalBytes)
-					last = p
-				}), transfer.WithChanges(func(c transfer.Change) {
-					sizes[c.Key] = c.Bytes
-					if c.Key == "a" {
-						appendTo(t, filepath.Join(dir, "log"), "67890")
-					}
-				}))
+			report, err := transfer.Sync(t.Context(), tt.dst, transfer.Dir(dir),
+				transfer.WithConcurrency(1), progress, growLog)
 			require.NoError(t, err)
 			require.Equal(t, map[string]int64{"a": 5, "log": 10}, sizes)
 			require.Equal(t, int64(15), report.Bytes)

@@ -24,19 +24,21 @@ import (
 type endless struct {
 	storage.Core
 	keys    int
-	start   int // the first key's number
-	peak    *uint64
-	removed *atomic.Int64
+	start   int           // the first key's number
+	peak    *uint64       // the most bytes in use during a listing; not measured if nil
+	removed *atomic.Int64 // counts removals
 }
 
+// List generates the keys, in order. It measures the memory after each measureEvery keys.
 func (e endless) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	const measureEvery = 50_000
 	return func(yield func(storage.ListEntry, error) bool) {
 		for i := range e.keys {
-			if e.peak != nil && i%50_000 == 49_999 {
-				var m runtime.MemStats
+			if e.peak != nil && i%measureEvery == measureEvery-1 {
+				var stats runtime.MemStats
 				runtime.GC()
-				runtime.ReadMemStats(&m)
-				*e.peak = max(*e.peak, m.HeapAlloc)
+				runtime.ReadMemStats(&stats)
+				*e.peak = max(*e.peak, stats.HeapAlloc)
 			}
 			entry := storage.ListEntry{
 				Key:      fmt.Sprintf("a/rather/long/key/%012d", e.start+i),
@@ -95,16 +97,17 @@ func TestJobMemoryIsBounded(t *testing.T) {
 // If a large destination has keys far from those of the source, the job lists only the parts near the source's
 // keys.
 func TestJobListsDestinationNearSource(t *testing.T) {
-	var recorder calls
-	b := newFilledBucket(t, keysN(20_000), recorder.layer())
+	const maxPages = 9 // of 79
 	src := newTree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
-	lists := recorder.count("List")
+	var recorder calls
+	dst := newFilledBucket(t, keysN(20_000), recorder.layer())
+	listsBefore := recorder.count("List")
 
-	report, err := transfer.Upload(t.Context(), b, src)
+	report, err := transfer.Upload(t.Context(), dst, src)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), report.Skipped)
 	require.Equal(t, int64(1), report.Transferred)
-	require.LessOrEqual(t, recorder.count("List")-lists, 9, "of 79 pages")
+	require.LessOrEqual(t, recorder.count("List")-listsBefore, maxPages)
 }
 
 // A destination directory may hold many files that the source lacks. A directory cannot be listed from the middle,

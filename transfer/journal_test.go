@@ -20,7 +20,11 @@ import (
 
 // If a job with WithJournal is interrupted, the next run continues where it stopped.
 func TestWithJournalContinues(t *testing.T) {
-	const files = 60
+	const (
+		files     = 60
+		fileBytes = 5
+		stopAfter = 25
+	)
 	keys := make([]string, files)
 	texts := map[string]string{}
 	for i := range keys {
@@ -32,33 +36,36 @@ func TestWithJournalContinues(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			src, _ := newFilledEnd(t, kind, texts)
 			b := memstore.New()
-			state := memstore.New()
+			journals := memstore.New()
+			journal := transfer.WithJournal(journals, "j")
+
+			// The first run is canceled.
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			n := 0
-
-			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, transfer.WithJournal(state, "j"),
-				transfer.WithConcurrency(1), transfer.WithChanges(func(transfer.Change) {
-					n++
-					if n == 25 {
-						cancel()
-					}
-				}))
+			changes := 0
+			cancelLater := transfer.WithChanges(func(transfer.Change) {
+				changes++
+				if changes == stopAfter {
+					cancel()
+				}
+			})
+			first, err := transfer.Sync(ctx, transfer.Bucket(b), src, journal, transfer.WithConcurrency(1), cancelLater)
 			require.ErrorIs(t, err, storage.Canceled)
-			require.GreaterOrEqual(t, first.Transferred, int64(25))
+			require.GreaterOrEqual(t, first.Transferred, int64(stopAfter))
 			require.Less(t, first.Transferred, int64(files))
 
+			// The second run completes the job.
 			copies := map[string]bool{}
-			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src,
-				transfer.WithJournal(state, "j"), transfer.WithChanges(func(c transfer.Change) {
-					copies[c.Key] = true
-				}))
+			noteCopies := transfer.WithChanges(func(c transfer.Change) {
+				copies[c.Key] = true
+			})
+			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, journal, noteCopies)
 			require.NoError(t, err)
 			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report adds up")
-			require.EqualValues(t, 5*files, second.Bytes+5*second.Skipped)
+			require.EqualValues(t, fileBytes*files, second.Bytes+fileBytes*second.Skipped)
 			require.NotContains(t, copies, keys[0])
 			require.ElementsMatch(t, keys, keysOf(contents(t, b)))
-			require.Empty(t, keysOf(contents(t, state)), "a complete job has no journal")
+			require.Empty(t, keysOf(contents(t, journals)), "a complete job has no journal")
 		})
 	}
 }
@@ -66,18 +73,17 @@ func TestWithJournalContinues(t *testing.T) {
 // If a file fails, the journal stays before that file, so that the next run transfers it.
 func TestWithJournalStopsAtAFailure(t *testing.T) {
 	src := newFilledBucket(t, []string{"a", "b", "c", "d"})
-	inj := faults.New(faults.Fail(faults.Put).Nth(2))
-	b := memstore.New(driver.WithLayer(inj.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	state := memstore.New()
-	opts := []transfer.Option{transfer.WithJournal(state, "j"), transfer.WithConcurrency(1)}
+	failSecond := faults.New(faults.Fail(faults.Put).Nth(2))
+	b := memstore.New(driver.WithLayer(failSecond.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	journals := memstore.New()
+	opts := []transfer.Option{transfer.WithJournal(journals, "j"), transfer.WithConcurrency(1)}
 
 	report, err := transfer.Copy(t.Context(), b, src, opts...)
 	require.Error(t, err)
 	require.EqualValues(t, 3, report.Transferred)
-
-	text, _, err := storage.ReadAll(t.Context(), state, "j")
+	text, _, err := storage.ReadAll(t.Context(), journals, "j")
 	require.NoError(t, err)
-	require.Contains(t, string(text), `"after":"YQ=="`, "it continues after a")
+	require.Contains(t, string(text), `"after":"YQ=="`, "it continues after a, which is YQ== in base64")
 
 	_, err = transfer.Copy(t.Context(), b, src, append(opts, transfer.WithExclude("x"))...)
 	require.ErrorIs(t, err, storage.InvalidArgument, "another job")
@@ -104,31 +110,38 @@ func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
 
 // Jobs refuse a journal that is inside the source or the destination.
 func TestWithJournalOutsideTheEnds(t *testing.T) {
-	src := memstore.New()
-	b := memstore.New()
-	_, err := src.Upload(t.Context(), "in/a", file("a"))
-	require.NoError(t, err)
-	job := func(journal storage.Bucket, key string, opts ...transfer.Option) error {
-		_, err := transfer.Sync(t.Context(), transfer.Bucket(storage.Prefixed(b, "out/")), transfer.Bucket(storage.Prefixed(src, "in/")),
-			append(opts, transfer.WithJournal(journal, key))...)
+	srcBucket := memstore.New()
+	dstBucket := memstore.New()
+	src := storage.Prefixed(srcBucket, "in/")
+	dst := storage.Prefixed(dstBucket, "out/")
+	put(t, srcBucket, "in/a", "a")
+	run := func(journals storage.Bucket, key string, opts ...transfer.Option) error {
+		opts = append(opts, transfer.WithJournal(journals, key))
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 		return err
 	}
 
-	for name, bucket := range map[string]storage.Bucket{
-		"out/j": b,
-		"in/j":  src,
-		"j":     storage.Prefixed(b, "out/x/"),
-		"x/j":   storage.Prefixed(src, "in/"),
-	} {
-		require.ErrorContains(t, job(bucket, name),
-			"WithJournal must not keep its object in the source or destination", name)
+	inside := []struct {
+		name     string
+		journals storage.Bucket
+		key      string
+	}{
+		{name: "in the folder of the destination", journals: dstBucket, key: "out/j"},
+		{name: "in the folder of the source", journals: srcBucket, key: "in/j"},
+		{name: "in a folder of the destination", journals: storage.Prefixed(dstBucket, "out/x/"), key: "j"},
+		{name: "in the source", journals: src, key: "x/j"},
 	}
-	require.Empty(t, keysOf(contents(t, b)))
+	for _, tt := range inside {
+		t.Run(tt.name, func(t *testing.T) {
+			require.ErrorContains(t, run(tt.journals, tt.key),
+				"WithJournal must not keep its object in the source or destination")
+		})
+	}
+	require.Empty(t, keysOf(contents(t, dstBucket)))
 
-	require.NoError(t, job(b, "j"), "beside the destination")
-	require.NoError(t, job(src, "outer"), "beside the source")
-	require.NoError(t, job(storage.Prefixed(src, "in/"), "x/j", transfer.WithExclude("/x/")),
-		"an excluded folder")
+	require.NoError(t, run(dstBucket, "j"), "beside the destination")
+	require.NoError(t, run(srcBucket, "outer"), "beside the source")
+	require.NoError(t, run(src, "x/j", transfer.WithExclude("/x/")), "an excluded folder")
 }
 
 // A journal holds only for the job that was interrupted: not for another bucket, and not after that job has ended.

@@ -50,6 +50,8 @@ func runKilled(dir string) error {
 	return k.run(log)
 }
 
+// run uploads the tree and downloads it again. It logs each transferred file. It also prints a line when it begins and
+// after each file, so that the parent process can kill it at that moment.
 func (k killedJob) run(log *os.File) error {
 	b, err := local.Open(k.bucket(), local.Config{Create: true})
 	if err != nil {
@@ -57,15 +59,18 @@ func (k killedJob) run(log *os.File) error {
 	}
 	logged := func(way string) transfer.Option {
 		return transfer.WithChanges(func(c transfer.Change) {
-			_, _ = fmt.Fprintf(log, "%s %s %q\n", way, c.Action, c.Key) // one write: never half a line
+			// One write makes the line, so that a kill never leaves half of it.
+			_, _ = fmt.Fprintf(log, "%s %s %q\n", way, c.Action, c.Key)
 			fmt.Println(way)
 		})
 	}
+
+	ctx := context.Background()
 	fmt.Println("begun")
-	if _, err := transfer.Upload(context.Background(), b, k.tree(), logged("up"), transfer.WithConcurrency(3)); err != nil {
+	if _, err := transfer.Upload(ctx, b, k.tree(), logged("up"), transfer.WithConcurrency(3)); err != nil {
 		return err
 	}
-	_, err = transfer.Download(context.Background(), b, k.down(), logged("down"), transfer.WithConcurrency(3))
+	_, err = transfer.Download(ctx, b, k.down(), logged("down"), transfer.WithConcurrency(3))
 	return err
 }
 
@@ -126,6 +131,7 @@ func hiddenFiles(t *testing.T, dir string) (paths []string) {
 	return paths
 }
 
+// command returns the command that runs the job in a child process. The child is this test binary.
 func (k killedJob) command(t *testing.T) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -135,8 +141,8 @@ func (k killedJob) command(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// startAndKill kills a process some time after it has transferred as many files. It returns false if the process ended
-// before.
+// startAndKill starts the job in a process, waits until it has transferred this number of files and for the delay, and
+// kills the process. It returns false if the process ended before.
 func (k killedJob) startAndKill(t *testing.T, files int, delay time.Duration) bool {
 	t.Helper()
 	cmd := k.command(t)
@@ -144,6 +150,7 @@ func (k killedJob) startAndKill(t *testing.T, files int, delay time.Duration) bo
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 
+	// The process prints a line when it begins, and one after each file.
 	scanner := bufio.NewScanner(stdout)
 	require.True(t, scanner.Scan())
 	for range files {
@@ -157,7 +164,8 @@ func (k killedJob) startAndKill(t *testing.T, files int, delay time.Duration) bo
 	return cmd.Wait() != nil
 }
 
-// way is the last part of the job.
+// way returns the direction in which the job was last at work: "up" or "down". It is the first word of a line of the
+// log.
 func (k killedJob) way(t *testing.T) string {
 	t.Helper()
 	log, err := os.ReadFile(k.log())

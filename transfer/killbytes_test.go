@@ -95,7 +95,7 @@ func openCounted(ctx context.Context, endpoint string) (storage.Bucket, error) {
 	})
 }
 
-// A countingServer counts the bytes of bodies, both ways, and tells when there are so many.
+// A countingServer counts the bytes of bodies, both ways. When it has counted the number at, it sends to reached.
 type countingServer struct {
 	http.Handler
 	bytes   atomic.Int64
@@ -103,18 +103,20 @@ type countingServer struct {
 	reached chan struct{}
 }
 
-// startCounting starts a server until the test ends.
+// startCounting starts a countingServer, which runs until the test ends. The kernel keeps few bytes for its
+// connections, because bytes that the kernel holds are not received by the job.
 func startCounting(t *testing.T, handler http.Handler) (s *countingServer, address string) {
+	t.Helper()
 	s = &countingServer{Handler: handler, reached: make(chan struct{}, 1)}
-	listening := httptest.NewUnstartedServer(s)
-	listening.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+	server := httptest.NewUnstartedServer(s)
+	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			_ = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
 		}
 	}
-	listening.Start()
-	t.Cleanup(listening.Close)
-	return s, listening.URL
+	server.Start()
+	t.Cleanup(server.Close)
+	return s, server.URL
 }
 
 func (s *countingServer) add(n int) {
@@ -144,10 +146,12 @@ type countedResponse struct {
 	s *countingServer
 }
 
+// Write counts the bytes of a response. It writes a large one in pieces, so that it counts bytes as they are sent.
 func (w *countedResponse) Write(p []byte) (written int, err error) {
-	for len(p) > 0 && err == nil { // large ones in pieces, as they are sent
+	const pieceBytes = 64 << 10
+	for len(p) > 0 && err == nil {
 		n := 0
-		n, err = w.ResponseWriter.Write(p[:min(len(p), 64<<10)])
+		n, err = w.ResponseWriter.Write(p[:min(len(p), pieceBytes)])
 		w.s.add(n)
 		written += n
 		p = p[n:]
@@ -228,6 +232,7 @@ func killOnce(t *testing.T, way string, size, killAfter int64) (again int64) {
 	return again
 }
 
+// command returns the command that makes one transfer in a child process. The child is this test binary.
 func (c countedJob) command(t *testing.T, way string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -256,6 +261,7 @@ func newLargeFile(t *testing.T, c countedJob, size int64) (path string) {
 	return path
 }
 
+// temporaryFiles returns the paths of the temporary files at the top of dir.
 func temporaryFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, ".omnibucket-*"))

@@ -32,18 +32,29 @@ type keeping struct {
 // newKeepingStores returns a bucket in memory and one in a directory, each with versions and with soft delete.
 func newKeepingStores(t *testing.T) (all []keeping) {
 	t.Helper()
-	for way, opt := range map[string]storage.OpenOption{"versions": storage.WithVersioning(true),
-		"soft delete": storage.WithSoftDelete(time.Hour)} {
+	ways := []struct {
+		name string
+		opt  storage.OpenOption
+	}{
+		{name: "versions", opt: storage.WithVersioning(true)},
+		{name: "soft delete", opt: storage.WithSoftDelete(time.Hour)},
+	}
+	for _, way := range ways {
 		memory := memstore.NewDriver(memstore.Config{})
 		directory, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
 		require.NoError(t, err)
 		for kind, d := range map[string]driver.Driver{"memory": memory, "directory": directory} {
-			alone := engine.New(d, opt)
+			alone := engine.New(d, way.opt)
 			t.Cleanup(func() {
 				require.NoError(t, storage.Close(alone))
 			})
-			all = append(all, keeping{way + " in " + kind, alone,
-				func(l driver.Layer) storage.Bucket { return engine.New(d, opt, driver.WithLayer(l)) }})
+			all = append(all, keeping{
+				name:  way.name + " in " + kind,
+				alone: alone,
+				with: func(layer driver.Layer) storage.Bucket {
+					return engine.New(d, way.opt, driver.WithLayer(layer))
+				},
+			})
 		}
 	}
 	return all
@@ -124,23 +135,23 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 
 // Each write to a mirror leaves an old version of a note. Undelete restores no note as an object.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
-	for _, b := range newKeepingStores(t) {
-		t.Run(b.name, func(t *testing.T) {
+	for _, store := range newKeepingStores(t) {
+		t.Run(store.name, func(t *testing.T) {
 			layer, err := mirror.New(memstore.New(), mirror.Config{})
 			require.NoError(t, err)
-			both := b.with(layer)
+			mirrored := store.with(layer)
 			for n := range 5 {
-				put(t, both, fmt.Sprint(n), "text")
+				put(t, mirrored, fmt.Sprint(n), "text")
 			}
-			require.NoError(t, both.Remove(t.Context(), "1"))
-			_, err = mirror.RepairAll(t.Context(), both)
+			require.NoError(t, mirrored.Remove(t.Context(), "1"))
+			_, err = mirror.RepairAll(t.Context(), mirrored)
 			require.NoError(t, err)
 
-			report, err := transfer.Undelete(t.Context(), b.alone)
+			report, err := transfer.Undelete(t.Context(), store.alone)
 			require.NoError(t, err)
-			require.EqualValues(t, 1, report.Transferred)
+			require.EqualValues(t, 1, report.Transferred, "only the removed object")
 
-			state, err := mirror.Status(t.Context(), both)
+			state, err := mirror.Status(t.Context(), mirrored)
 			require.NoError(t, err)
 			require.Zero(t, state.Notes)
 		})
@@ -149,30 +160,34 @@ func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 
 // Jobs do not copy, compare or remove the internal objects of layers, unless WithPrefix names them.
 func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
-	const note, stone, clock = mirror.NotesPrefix + "pair", overlay.TombstonesPrefix + "a", ".omnibucket-mirror-clock"
+	const (
+		note      = mirror.NotesPrefix + "pair"
+		otherNote = mirror.NotesPrefix + "own"
+		tombstone = overlay.TombstonesPrefix + "a"
+		clock     = ".omnibucket-mirror-clock"
+	)
 	src := memstore.New()
 	dst := memstore.New()
-	for _, key := range []string{note, stone, clock, "a", "deep/" + note} {
+	for _, key := range []string{note, tombstone, clock, "a", "deep/" + note} {
 		put(t, src, key, "text")
 	}
+	put(t, dst, otherNote, "stays")
 
-	put(t, dst, mirror.NotesPrefix+"own", "stays")
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
 	require.NoError(t, err)
+	require.Equal(t, map[string]string{otherNote: "stays", "a": "text", "deep/" + note: "text"}, contents(t, dst))
 
-	require.Equal(t, map[string]string{mirror.NotesPrefix + "own": "stays", "a": "text", "deep/" + note: "text"},
-		contents(t, dst))
 	compared, err := transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil)
 	require.NoError(t, err)
 	require.True(t, compared.Equal())
 
 	_, err = transfer.Remove(t.Context(), src)
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{note: "text", stone: "text", clock: "text"}, contents(t, src))
+	require.Equal(t, map[string]string{note: "text", tombstone: "text", clock: "text"}, contents(t, src))
 
 	_, err = transfer.Remove(t.Context(), src, transfer.WithPrefix(mirror.NotesPrefix))
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{stone: "text", clock: "text"}, contents(t, src))
+	require.Equal(t, map[string]string{tombstone: "text", clock: "text"}, contents(t, src))
 }
 
 // If a removal through an overlay was interrupted, its marker is in the new store. A job that copies only that

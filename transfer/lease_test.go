@@ -22,12 +22,13 @@ import (
 // An outage is a bucket whose responses are lost for a while.
 type outage struct {
 	storage.Core
-	written bool // what is uploaded arrives all the same
+	written bool // whether uploads are stored all the same
 	began   time.Time
 	ends    time.Time
 	then    func() // at its end
 }
 
+// lasts reports whether the outage lasts now. The first call after its end calls the function then.
 func (o *outage) lasts() bool {
 	now := time.Now()
 	if o.then != nil && !now.Before(o.ends) {
@@ -37,6 +38,7 @@ func (o *outage) lasts() bool {
 	return !now.Before(o.began) && now.Before(o.ends)
 }
 
+// Upload stores an object. During the outage, it reports that the outcome is unknown.
 func (o *outage) Upload(
 	ctx context.Context, key string, body io.Reader, opts *storage.UploadOptions,
 ) (*storage.Attrs, error) {
