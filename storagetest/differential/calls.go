@@ -69,7 +69,7 @@ func (p *player) view() string {
 			text += describeEntry(entry)
 		}
 		attrs, err := view.Attrs(p.ctx, dst)
-		return result{text, attrs, err}
+		return result{text: text, attrs: attrs, err: err}
 	})
 }
 

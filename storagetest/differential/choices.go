@@ -48,8 +48,10 @@ func (p *player) body() []byte {
 	if size == 0 {
 		return nil
 	}
+	// The number of the body and a dot are two to four bytes, so the length is about size.
 	p.bodies++
-	return bytes.Repeat(fmt.Appendf(nil, "%d.", p.bodies), size/4+1)
+	number := fmt.Appendf(nil, "%d.", p.bodies)
+	return bytes.Repeat(number, size/4+1)
 }
 
 // properties returns random options of a write, and a text that describes them.
@@ -124,7 +126,11 @@ func optionFor[T any](c condition, inMemory bool) []T {
 // condition returns a random condition for a write to key, which may be no condition.
 func (p *player) condition(key string) condition {
 	if p.oneIn(5) {
-		return condition{storage.IfAbsent(), storage.IfAbsent(), " IfAbsent"}
+		return condition{
+			memory: storage.IfAbsent(),
+			other:  storage.IfAbsent(),
+			text:   " IfAbsent",
+		}
 	}
 	if p.oneIn(2) {
 		return p.ifRevision(key)

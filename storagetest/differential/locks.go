@@ -58,7 +58,7 @@ func uploadLocked(p *player) string {
 	option := choose(p, storage.WithLegalHold(), storage.WithRetention(retainUntil, storage.Governance))
 	return p.compare(fmt.Sprintf("Upload %q locked until %v", key, retainUntil), key, func(b storage.Bucket) result {
 		attrs, err := b.Upload(p.ctx, key, strings.NewReader("locked"), option)
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -73,6 +73,9 @@ func locks(p *player) string {
 		if err != nil {
 			return result{err: err}
 		}
-		return result{fmt.Sprintf("hold %v, retention %v", attrs.LegalHold, attrs.Retention), attrs, nil}
+		return result{
+			text:  fmt.Sprintf("hold %v, retention %v", attrs.LegalHold, attrs.Retention),
+			attrs: attrs,
+		}
 	})
 }

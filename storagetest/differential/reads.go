@@ -36,7 +36,7 @@ func (p *player) download() string {
 		content, err := io.ReadAll(r)
 		offset, length := r.Range()
 		text := fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs()))
-		return result{text, r.Attrs(), err}
+		return result{text: text, attrs: r.Attrs(), err: err}
 	})
 }
 
@@ -49,7 +49,7 @@ func (p *player) downloadFile() string {
 		attrs, err := storage.DownloadFile(p.ctx, b, key, path, storage.WithNoSync())
 		content, _ := os.ReadFile(path) // without a download, there is no file
 		text := fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs))
-		return result{text, attrs, err}
+		return result{text: text, attrs: attrs, err: err}
 	})
 }
 
@@ -69,7 +69,7 @@ func (p *player) readAt() string {
 			n, err := r.ReadAt(content, offset)
 			text += fmt.Sprintf("%d bytes, %x, %v; ", n, crc32.ChecksumIEEE(content[:n]), err)
 		}
-		return result{text + describe(r.Attrs()), r.Attrs(), nil}
+		return result{text: text + describe(r.Attrs()), attrs: r.Attrs()}
 	})
 }
 
@@ -89,7 +89,7 @@ func (p *player) readRanges() string {
 		for _, content := range contents {
 			text += fmt.Sprintf("%d bytes, %x; ", len(content), crc32.ChecksumIEEE(content))
 		}
-		return result{text + describe(attrs), attrs, err}
+		return result{text: text + describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -98,7 +98,7 @@ func (p *player) attrs() string {
 	key := choose(p, keys...)
 	return p.compare(fmt.Sprintf("Attrs %q", key), key, func(b storage.Bucket) result {
 		attrs, err := b.Attrs(p.ctx, key)
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 

@@ -65,8 +65,9 @@ func downloadVersion(p *player) string {
 		func(b storage.Bucket, inMemory bool) result {
 			content, attrs, err := storage.ReadAll(p.ctx, b, rev.key, rev.version(inMemory))
 			return result{
-				fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)), attrs,
-				err,
+				text:  fmt.Sprintf("%d bytes, %x of %s", len(content), crc32.ChecksumIEEE(content), describe(attrs)),
+				attrs: attrs,
+				err:   err,
 			}
 		},
 	)
@@ -83,7 +84,7 @@ func copyVersion(p *player) string {
 		fmt.Sprintf("Copy %q, version %s or %s, to %q", rev.key, rev.memoryVersion, rev.otherVersion, dst), dst,
 		func(b storage.Bucket, inMemory bool) result {
 			attrs, err := storage.Copy(p.ctx, b, dst, b, rev.key, rev.version(inMemory))
-			return result{describe(attrs), attrs, err}
+			return result{text: describe(attrs), attrs: attrs, err: err}
 		},
 	)
 }

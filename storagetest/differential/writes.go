@@ -27,7 +27,7 @@ func (p *player) upload() string {
 			r = io.MultiReader(r) // hides the length of r
 		}
 		attrs, err := b.Upload(p.ctx, key, r, append(optionFor[storage.UploadOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -71,10 +71,10 @@ func (p *player) write() string {
 		if _, err := w.Write(body); err != nil {
 			// Either Write or Commit may return the error of an upload, so the result does not
 			// tell which one did.
-			return result{describe(nil), nil, err}
+			return result{text: describe(nil), attrs: nil, err: err}
 		}
 		attrs, err := w.Commit()
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -148,7 +148,7 @@ func (p *player) copyBy(
 	what := fmt.Sprintf("%s %q to %q%s%s", name, src, dst, text, c.text)
 	return p.compareEach(what, dst, func(b storage.Bucket, inMemory bool) result {
 		attrs, err := call(b, src, dst, append(optionFor[storage.CopyOption](c, inMemory), opts...))
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -164,7 +164,7 @@ func (p *player) compose() string {
 	what := fmt.Sprintf("Compose %q to %q%s%s", srcs, dst, text, c.text)
 	return p.compareEach(what, dst, func(b storage.Bucket, inMemory bool) result {
 		attrs, err := storage.Compose(p.ctx, b, dst, srcs, append(optionFor[storage.CopyOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -177,7 +177,7 @@ func (p *player) append() string {
 	what := fmt.Sprintf("Append %q of %d bytes%s%s", key, len(body), text, c.text)
 	return p.compareEach(what, key, func(b storage.Bucket, inMemory bool) result {
 		attrs, err := storage.Append(p.ctx, b, key, body, append(optionFor[storage.CopyOption](c, inMemory), opts...)...)
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -191,7 +191,7 @@ func (p *player) update() string {
 		attrs, err := storage.Update(ctx, b, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {
 			return append(bytes.Clone(old), "more"...), nil
 		})
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
 
@@ -241,6 +241,6 @@ func (p *player) uploadParts() string {
 			parts = append(parts, storage.WithParts(storage.UploadedPart{Number: 1, ETag: `"none"`}))
 		}
 		attrs, err := upload.Complete(p.ctx, parts...)
-		return result{describe(attrs), attrs, err}
+		return result{text: describe(attrs), attrs: attrs, err: err}
 	})
 }
