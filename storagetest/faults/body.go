@@ -80,6 +80,7 @@ type cutBody struct {
 	err       error
 }
 
+// Read returns the first bytes of the body, and then the error of the fault.
 func (b *cutBody) Read(p []byte) (int, error) {
 	if b.remaining <= 0 {
 		return 0, b.err
@@ -100,6 +101,7 @@ type stalledBody struct {
 	once      sync.Once
 }
 
+// Read returns the first bytes of the body. It then blocks until the context ends or the body is closed.
 func (b *stalledBody) Read(p []byte) (int, error) {
 	if b.remaining <= 0 {
 		select {
@@ -146,15 +148,18 @@ type corruptBody struct {
 	offset int64 // of the damaged byte after start
 }
 
+// Read flips one bit of the damaged byte if that byte is among those read.
 func (b *corruptBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
-	if i := b.start + b.offset - b.pos; i >= 0 && i < int64(n) {
-		p[i] ^= 0x01
+	index := b.start + b.offset - b.pos
+	if index >= 0 && index < int64(n) {
+		p[index] ^= 0x01
 	}
 	b.pos += int64(n)
 	return n, err
 }
 
+// A corruptSeeker is a corruptBody that can seek.
 type corruptSeeker struct {
 	body   *corruptBody
 	seeker io.Seeker
@@ -162,6 +167,7 @@ type corruptSeeker struct {
 
 func (b *corruptSeeker) Read(p []byte) (int, error) { return b.body.Read(p) }
 
+// Seek tells the corruptBody the new position, so that it damages the same byte again.
 func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 	pos, err := b.seeker.Seek(offset, whence)
 	if err != nil {

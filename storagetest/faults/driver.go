@@ -60,9 +60,9 @@ func withFault[T any](
 	return next()
 }
 
-// callWithBody makes a call that sends a body, and applies the fault. body points to
-// a field of the caller's request. callWithBody does not copy the request, because the engine may set
-// the request's checksum while the body is read.
+// callWithBody makes a call that sends a body, and applies the fault. body points to a field of the
+// caller's request, which holds the damaged body during the call. callWithBody does not copy the
+// request, because the engine may set the request's checksum while the body is read.
 func callWithBody[T any, B io.Reader](
 	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
 ) (T, error) {
@@ -138,6 +138,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return call(d, ctx, BeginParts, r.Key, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
 
+// CompleteParts sends a body if the request has the last part, in Last.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
 	if r.Last != nil {
@@ -146,6 +147,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return call(d, ctx, CompleteParts, r.Put.Key, complete)
 }
 
+// AbortParts has no result, so its call returns an empty struct.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	_, err := call(d, ctx, AbortParts, key, func() (struct{}, error) {
 		return struct{}{}, d.Driver.AbortParts(ctx, key, upload)
@@ -218,12 +220,13 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return change(d, ctx, Restore, r, d.Driver.Restore)
 }
 
-// change makes a call that changes an object, and that returns only an error.
+// change makes a call that changes the tags or the protection of an object. next is a method of the
+// wrapped driver. It has no result but an error, so the call returns an empty struct.
 func change(
 	d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest,
-	do func(context.Context, *driver.ChangeRequest) error,
+	next func(context.Context, *driver.ChangeRequest) error,
 ) error {
-	_, err := call(d, ctx, kind, r.Key, func() (struct{}, error) { return struct{}{}, do(ctx, r) })
+	_, err := call(d, ctx, kind, r.Key, func() (struct{}, error) { return struct{}{}, next(ctx, r) })
 	return err
 }
 

@@ -10,17 +10,20 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// maxFileName is the longest file name that usual file systems permit, in bytes.
+const maxFileName = 255
+
 // guardKept fails with Internal if a write uses attributes that the store does not keep. If a file
 // system could not hold the key, it fails with Unsupported, as a driver for files does.
 func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properties) error {
-	headers := p.ContentEncoding + p.ContentDisposition + p.ContentLanguage + p.CacheControl
 	if len(p.Metadata) > 0 && !d.has(storage.Metadata) {
 		return broken("metadata without Metadata")
 	}
-	if headers != "" && !d.has(storage.ContentProperties) {
+	hasHeaders := p.ContentEncoding+p.ContentDisposition+p.ContentLanguage+p.CacheControl != ""
+	if hasHeaders && !d.has(storage.ContentProperties) {
 		return broken("a header attribute without ContentProperties")
 	}
-	if !d.has(storage.LongSegments) && longestSegment(key) > 255 {
+	if !d.has(storage.LongSegments) && longestSegment(key) > maxFileName {
 		return broken("a segment of %d bytes without LongSegments", longestSegment(key))
 	}
 	if d.folders {
@@ -66,11 +69,13 @@ func (d *limited) besideFolder(ctx context.Context, key string) error {
 	return nil
 }
 
+// Get returns no checksum if the feature StoredChecksums is disabled.
 func (d *limited) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	return d.withoutSum(attrs), body, err
 }
 
+// Head returns no checksum if the feature StoredChecksums is disabled.
 func (d *limited) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	return d.withoutSum(attrs), err

@@ -124,8 +124,10 @@ func isOutside(n, limit int) bool {
 	return limit > 0 && n > limit
 }
 
+// Describe returns the description with the limits applied.
 func (d *limited) Describe() driver.Description { return d.desc }
 
+// has reports whether the limits leave all features of f enabled.
 func (d *limited) has(f storage.Features) bool { return d.desc.Features&f == f }
 
 // guard fails with Internal if a write uses a feature that is disabled.
@@ -171,6 +173,7 @@ func (d *limited) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 	return d.Driver.Put(ctx, r)
 }
 
+// BeginParts fails if multipart uploads or a feature that the request uses are disabled.
 func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if !d.has(storage.MultipartUploads) {
 		return "", broken("BeginParts without MultipartUploads")
@@ -181,9 +184,9 @@ func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string,
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// parts returns the limits for the parts of an upload. anyOrder is true for an open upload, whose
-// parts may come in any order.
-func (d *limited) parts(anyOrder bool) storage.PartLimits {
+// partLimits returns the limits for the parts of an upload. anyOrder is true for an open upload, whose
+// parts may come in any order. Some stores have other limits for these.
+func (d *limited) partLimits(anyOrder bool) storage.PartLimits {
 	if anyOrder && d.desc.OpenUploadLimits != nil {
 		return *d.desc.OpenUploadLimits
 	}
@@ -198,7 +201,7 @@ func (d *limited) parts(anyOrder bool) storage.PartLimits {
 
 // PutPart checks the number and the size of the part.
 func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	limits := d.parts(r.AnyOrder)
+	limits := d.partLimits(r.AnyOrder)
 	if isOutside(r.Number, limits.MaxParts) {
 		return driver.Part{}, broken("part number %d (the limit is %d)", r.Number, limits.MaxParts)
 	}
@@ -221,7 +224,7 @@ func (d *limited) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Pa
 
 // CompleteParts checks the order and the sizes of the parts.
 func (d *limited) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	if err := checkParts(r.Parts, d.parts(r.Put.AnyOrder)); err != nil {
+	if err := checkParts(r.Parts, d.partLimits(r.Put.AnyOrder)); err != nil {
 		return nil, err
 	}
 	if d.order != nil && !r.Put.AnyOrder {
@@ -245,7 +248,9 @@ func checkParts(parts []driver.Part, limits storage.PartLimits) error {
 			continue
 		}
 		first := parts[0].Size
-		if part.Size > first || part.Size < first && !isLast {
+		isLarger := part.Size > first
+		isSmaller := part.Size < first
+		if isLarger || (isSmaller && !isLast) {
 			return broken("part %d has %d bytes, but the first part has %d", part.Number, part.Size, first)
 		}
 	}
@@ -260,6 +265,7 @@ func (d *limited) List(ctx context.Context, r *driver.ListRequest) (*storage.Pag
 	return d.Driver.List(ctx, r)
 }
 
+// Delete fails if it has a condition and the feature ConditionalRemove is disabled.
 func (d *limited) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if r.Condition.Revision != "" && !d.has(storage.ConditionalRemove) {
 		return broken("a conditional Delete without ConditionalRemove")
@@ -279,6 +285,7 @@ func (d *limited) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []e
 	return errs
 }
 
+// Copy fails if ServerCopy or a feature that the request uses is disabled.
 func (d *limited) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if !d.has(storage.ServerCopy) {
 		return nil, broken("Copy without ServerCopy")
@@ -304,6 +311,7 @@ func (d *limited) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 	return d.Driver.Compose(ctx, r)
 }
 
+// Move fails if ServerMove or a feature that the condition uses is disabled.
 func (d *limited) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	if !d.has(storage.ServerMove) {
 		return nil, broken("Move without ServerMove")
@@ -314,6 +322,7 @@ func (d *limited) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 	return d.Driver.Move(ctx, r)
 }
 
+// ListVersions lists removed objects if r.SoftDeleted is true, which is a feature of its own.
 func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	if r.SoftDeleted && !d.has(storage.SoftDelete) {
 		return nil, broken("ListVersions of what was removed without SoftDelete")
@@ -324,6 +333,7 @@ func (d *limited) ListVersions(ctx context.Context, r *driver.ListRequest) (*dri
 	return d.Driver.ListVersions(ctx, r)
 }
 
+// Sign fails if the store signs no URLs, or none with this method or lifetime.
 func (d *limited) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if !d.has(storage.SignedURLs) {
 		return nil, broken("Sign without SignedURLs")
@@ -340,6 +350,7 @@ func (d *limited) Sign(ctx context.Context, r *driver.SignRequest) (*storage.Sig
 	return d.Driver.Sign(ctx, r)
 }
 
+// SignForm fails if the feature SignedForms is disabled.
 func (d *limited) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	if !d.has(storage.SignedForms) {
 		return nil, broken("SignForm without SignedForms")
@@ -347,6 +358,7 @@ func (d *limited) SignForm(ctx context.Context, r *driver.SignRequest) (*storage
 	return d.Driver.SignForm(ctx, r)
 }
 
+// Vend fails if the feature Vending is disabled.
 func (d *limited) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
 	if !d.has(storage.Vending) {
 		return nil, broken("Vend without Vending")
