@@ -27,6 +27,7 @@ type shelf struct {
 
 func newShelf() *shelf { return &shelf{objects: map[string][]byte{}} }
 
+// Describe says that a shelf has uploads in parts, conditions, and pages and batches of ten.
 func (s *shelf) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf",
@@ -36,6 +37,7 @@ func (s *shelf) Describe() driver.Description {
 	}
 }
 
+// Put stores the whole body.
 func (s *shelf) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -47,6 +49,7 @@ func (s *shelf) Put(_ context.Context, r *driver.PutRequest) (*storage.Attrs, er
 	return &storage.Attrs{Key: r.Key, Size: int64(len(data))}, nil
 }
 
+// Get returns a body that counts when it is closed.
 func (s *shelf) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,6 +60,7 @@ func (s *shelf) Get(_ context.Context, r *driver.GetRequest) (*storage.Attrs, io
 	return &storage.Attrs{Key: r.Key}, &shelfBody{Reader: bytes.NewReader(data), shelf: s}, nil
 }
 
+// Delete succeeds also if there is no object.
 func (s *shelf) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,6 +68,7 @@ func (s *shelf) Delete(_ context.Context, r *driver.DeleteRequest) error {
 	return nil
 }
 
+// DeleteBatch removes the objects one by one.
 func (s *shelf) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	for i := range r {
 		_ = s.Delete(ctx, &r[i])
@@ -83,6 +88,7 @@ func (s *shelf) PutPart(_ context.Context, r *driver.PartRequest) (driver.Part, 
 	return driver.Part{Number: r.Number, Size: r.Size}, nil
 }
 
+// has reports whether there is an object with this key.
 func (s *shelf) has(key string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,6 +101,7 @@ type shelfBody struct {
 	shelf *shelf
 }
 
+// Close counts the bodies that are closed.
 func (b *shelfBody) Close() error {
 	b.shelf.mu.Lock()
 	defer b.shelf.mu.Unlock()
@@ -177,22 +184,23 @@ func TestDropResponseKeepsARealError(t *testing.T) {
 
 // Nth, First, Every, Chance and ForKey select the calls that a rule hits.
 func TestWhen(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		rule faults.Rule
 		hits string // as hitsOf returns them
 	}{
-		"always":         {faults.Fail(faults.Put), "xxxxxxxxxx"},
-		"nth":            {faults.Fail(faults.Put).Nth(3), "..x......."},
-		"first":          {faults.Fail(faults.Put).First(2), "xx........"},
-		"every":          {faults.Fail(faults.Put).Every(4), "...x...x.."},
-		"chance of none": {faults.Fail(faults.Put).Chance(0, 1), ".........."},
-		"chance of all":  {faults.Fail(faults.Put).Chance(1, 1), "xxxxxxxxxx"},
-		"another call":   {faults.Fail(faults.Get), ".........."},
-		"another key":    {faults.Fail(faults.Put).ForKey("b"), ".........."},
-		"a set of calls": {faults.Fail(faults.Writes).Nth(10), ".........x"},
+		{name: "always", rule: faults.Fail(faults.Put), hits: "xxxxxxxxxx"},
+		{name: "nth", rule: faults.Fail(faults.Put).Nth(3), hits: "..x......."},
+		{name: "first", rule: faults.Fail(faults.Put).First(2), hits: "xx........"},
+		{name: "every", rule: faults.Fail(faults.Put).Every(4), hits: "...x...x.."},
+		{name: "chance of none", rule: faults.Fail(faults.Put).Chance(0, 1), hits: ".........."},
+		{name: "chance of all", rule: faults.Fail(faults.Put).Chance(1, 1), hits: "xxxxxxxxxx"},
+		{name: "another call", rule: faults.Fail(faults.Get), hits: ".........."},
+		{name: "another key", rule: faults.Fail(faults.Put).ForKey("b"), hits: ".........."},
+		{name: "a set of calls", rule: faults.Fail(faults.Writes).Nth(10), hits: ".........x"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			require.Equal(t, tt.hits, hitsOf(tt.rule))
 		})
 	}
@@ -200,11 +208,14 @@ func TestWhen(t *testing.T) {
 
 // Chance hits the same calls if its seed is the same.
 func TestChanceIsReplayable(t *testing.T) {
-	withSeed7 := hitsOf(faults.Fail(faults.Any).Chance(0.5, 7))
-	require.Equal(t, withSeed7, hitsOf(faults.Fail(faults.Any).Chance(0.5, 7)))
-	require.NotEqual(t, withSeed7, hitsOf(faults.Fail(faults.Any).Chance(0.5, 8)))
-	require.Contains(t, withSeed7, "x")
-	require.Contains(t, withSeed7, ".")
+	hitsWithSeed := func(seed uint64) string {
+		return hitsOf(faults.Fail(faults.Any).Chance(0.5, seed))
+	}
+	hits := hitsWithSeed(7)
+	require.Equal(t, hits, hitsWithSeed(7))
+	require.NotEqual(t, hits, hitsWithSeed(8))
+	require.Contains(t, hits, "x", "some calls are hit")
+	require.Contains(t, hits, ".", "some calls are not hit")
 }
 
 // hitsOf makes ten calls of Put and returns one letter for each: x if the rule hit it, and a dot otherwise.
@@ -459,18 +470,22 @@ func TestSetArmsAgain(t *testing.T) {
 // String of a rule names its calls and its conditions.
 func TestRuleNames(t *testing.T) {
 	const several = faults.Head | faults.List | faults.Delete | faults.BeginParts | faults.ListVersions
-	for want, rule := range map[string]faults.Rule{
-		"Fail(Put|PutPart) call 2":                       faults.Fail(faults.Put | faults.PutPart).Nth(2),
-		"DropResponse(Writes) every 3 calls":             faults.DropResponse(faults.Writes).Every(3),
-		"Cut(Get, 10) first 2 calls":                     faults.Cut(faults.Get, 10).First(2),
-		`Stall(Any) for "k"`:                             faults.Stall(faults.Any).ForKey("k"),
-		"StallBody(7) chance 0.5 seed 9":                 faults.StallBody(7).Chance(0.5, 9),
-		"Delay(Reads, 1s)":                               faults.Delay(faults.Reads, time.Second),
-		"Corrupt(Get, 0)":                                faults.Corrupt(faults.Get, 0),
-		"Fail(Signs)":                                    faults.Fail(faults.Signs),
-		"mine":                                           faults.Fail(faults.Any).WithName("mine"),
-		"Fail(Head|List|Delete|BeginParts|ListVersions)": faults.Fail(several),
-	} {
-		require.Equal(t, want, rule.String())
+	tests := []struct {
+		rule faults.Rule
+		want string
+	}{
+		{rule: faults.Fail(faults.Put | faults.PutPart).Nth(2), want: "Fail(Put|PutPart) call 2"},
+		{rule: faults.Fail(several), want: "Fail(Head|List|Delete|BeginParts|ListVersions)"},
+		{rule: faults.Fail(faults.Signs), want: "Fail(Signs)"},
+		{rule: faults.DropResponse(faults.Writes).Every(3), want: "DropResponse(Writes) every 3 calls"},
+		{rule: faults.Cut(faults.Get, 10).First(2), want: "Cut(Get, 10) first 2 calls"},
+		{rule: faults.Stall(faults.Any).ForKey("k"), want: `Stall(Any) for "k"`},
+		{rule: faults.StallBody(7).Chance(0.5, 9), want: "StallBody(7) chance 0.5 seed 9"},
+		{rule: faults.Delay(faults.Reads, time.Second), want: "Delay(Reads, 1s)"},
+		{rule: faults.Corrupt(faults.Get, 0), want: "Corrupt(Get, 0)"},
+		{rule: faults.Fail(faults.Any).WithName("mine"), want: "mine"},
+	}
+	for _, tt := range tests {
+		require.Equal(t, tt.want, tt.rule.String())
 	}
 }

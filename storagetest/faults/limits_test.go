@@ -26,8 +26,12 @@ func TestLimitsAreDeclared(t *testing.T) {
 		MaxPage:     6,
 	})(newShelf()).Describe()
 	require.Equal(t, storage.MultipartUploads|storage.ConditionalCreate|driver.EqualParts, d.Features)
-	require.Equal(t, []int64{1, 2, 3}, []int64{d.MaxPutSize, d.MinPartSize, d.MaxPartSize})
-	require.Equal(t, []int{4, 0, 6}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
+	require.EqualValues(t, 1, d.MaxPutSize)
+	require.EqualValues(t, 2, d.MinPartSize)
+	require.EqualValues(t, 3, d.MaxPartSize)
+	require.Equal(t, 4, d.MaxParts)
+	require.Zero(t, d.MaxBatch, "there is no DeleteBatch")
+	require.Equal(t, 6, d.MaxPage)
 }
 
 // Limits do not widen those of the driver below.
@@ -46,9 +50,13 @@ func TestLimitsOnlyNarrow(t *testing.T) {
 		MaxBatch:    5,
 		MaxPage:     20,
 	})
+
 	d := wide(inner(newShelf())).Describe()
-	require.Equal(t, []int64{10, 10}, []int64{d.MaxPutSize, d.MinPartSize})
-	require.Equal(t, []int{10, 0, 10}, []int{d.MaxParts, d.MaxBatch, d.MaxPage})
+	require.EqualValues(t, 10, d.MaxPutSize)
+	require.EqualValues(t, 10, d.MinPartSize)
+	require.Equal(t, 10, d.MaxParts)
+	require.Zero(t, d.MaxBatch, "there is no DeleteBatch")
+	require.Equal(t, 10, d.MaxPage)
 }
 
 // The zero Limits change nothing.
