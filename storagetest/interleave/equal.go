@@ -11,178 +11,206 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// equalRevisions is a store in memory with equal revisions and ETags for equal content, as on S3. A
-// revision is the checksum and the size of the content.
+// equalRevisions is a store in memory with equal revisions and ETags for equal content, as on S3. The
+// wrapped driver gives every object a revision of its own, the inner revision. Callers see the content
+// revision in its place, which consists of the checksum and the size of the content.
 type equalRevisions struct {
 	driver.Driver
-	known sync.Map // the revision of memory -> the revision of the content
+	known sync.Map // inner revision -> content revision
 }
 
+// noRevision is an inner revision that no object has.
+const noRevision = "memory:0"
+
+// Describe removes UniqueRevisions from the description of the wrapped driver.
 func (d *equalRevisions) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= storage.UniqueRevisions
 	return desc
 }
 
-// content returns the revision of the content that an object has.
-func (d *equalRevisions) content(ctx context.Context, key, version, revision string) string {
-	if text, ok := d.known.Load(revision); ok {
+// contentRevision returns the content revision that belongs to an inner revision. It reads the object
+// to compute it. If it cannot, or if the object has changed meanwhile, it returns the inner revision.
+func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inner string) string {
+	if text, ok := d.known.Load(inner); ok {
 		return text.(string)
 	}
+
 	attrs, body, err := d.Driver.Get(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
-		return revision
+		return inner
 	}
 	defer body.Close()
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return revision
+		return inner
 	}
+
 	text := fmt.Sprintf("memory:%08x-%x", crc32c.Sum(data), len(data))
 	d.known.Store(attrs.Revision, text)
-	if attrs.Revision != revision {
-		return revision
+	if attrs.Revision != inner {
+		return inner
 	}
 	return text
 }
 
-// show replaces the revision of memory in attributes.
-func (d *equalRevisions) show(ctx context.Context, a *storage.Attrs, err error) (*storage.Attrs, error) {
+// withContentRevision replaces the inner revision and the ETag in the result of a call. It passes on
+// the error of the call.
+func (d *equalRevisions) withContentRevision(
+	ctx context.Context, attrs *storage.Attrs, err error,
+) (*storage.Attrs, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Revision = d.content(ctx, a.Key, a.Version, a.Revision)
-	a.ETag = `"` + a.Revision + `"`
-	return a, nil
+	attrs.Revision = d.contentRevision(ctx, attrs.Key, attrs.Version, attrs.Revision)
+	attrs.ETag = `"` + attrs.Revision + `"`
+	return attrs, nil
 }
 
-// current returns the revision of memory if the object has this content, and otherwise one that no object has.
-func (d *equalRevisions) current(ctx context.Context, key, version, revision string) string {
+// innerRevision returns the inner revision of an object whose content revision is revision. If the
+// object has another content or is missing, it returns noRevision.
+func (d *equalRevisions) innerRevision(ctx context.Context, key, version, revision string) string {
 	if revision == "" {
 		return ""
 	}
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
-	if err == nil && d.content(ctx, key, version, attrs.Revision) == revision {
+	if err == nil && d.contentRevision(ctx, key, version, attrs.Revision) == revision {
 		return attrs.Revision
 	}
-	return "memory:0"
+	return noRevision
 }
 
-func (d *equalRevisions) condition(ctx context.Context, key, version string, c storage.Condition) storage.Condition {
-	c.Revision = d.current(ctx, key, version, c.Revision)
-	c.NotRevision = d.current(ctx, key, version, c.NotRevision)
+// innerCondition returns c with inner revisions in place of content revisions.
+func (d *equalRevisions) innerCondition(
+	ctx context.Context, key, version string, c storage.Condition,
+) storage.Condition {
+	c.Revision = d.innerRevision(ctx, key, version, c.Revision)
+	c.NotRevision = d.innerRevision(ctx, key, version, c.NotRevision)
 	return c
 }
 
-func (d *equalRevisions) source(ctx context.Context, ref driver.ObjectRef) driver.ObjectRef {
-	ref.Revision = d.current(ctx, ref.Key, ref.Version, ref.Revision)
+// innerSource returns ref with an inner revision in place of a content revision.
+func (d *equalRevisions) innerSource(ctx context.Context, ref driver.ObjectRef) driver.ObjectRef {
+	ref.Revision = d.innerRevision(ctx, ref.Key, ref.Version, ref.Revision)
 	return ref
 }
 
-// Put changes the request and not a copy of it, because the engine sets the checksum while the body is read.
+// Put asks for the inner revision while the call runs. It changes the request and not a copy of it,
+// because the engine sets the checksum in the request while the body is read.
 func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	original := r.Condition
 	defer func() {
 		r.Condition = original
 	}()
-	r.Condition = d.condition(ctx, r.Key, "", r.Condition)
+	r.Condition = d.innerCondition(ctx, r.Key, "", r.Condition)
 	attrs, err := d.Driver.Put(ctx, r)
-	return d.show(ctx, attrs, err)
+	return d.withContentRevision(ctx, attrs, err)
 }
 
+// Get takes and returns content revisions.
 func (d *equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	q := *r
-	q.Condition = d.condition(ctx, r.Key, r.Version, r.Condition)
-	attrs, body, err := d.Driver.Get(ctx, &q)
-	attrs, err = d.show(ctx, attrs, err)
+	inner := *r
+	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)
+	attrs, body, err := d.Driver.Get(ctx, &inner)
+	attrs, err = d.withContentRevision(ctx, attrs, err)
 	return attrs, body, err
 }
 
+// Head takes and returns content revisions.
 func (d *equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	q := *r
-	q.Condition = d.condition(ctx, r.Key, r.Version, r.Condition)
-	attrs, err := d.Driver.Head(ctx, &q)
-	return d.show(ctx, attrs, err)
+	inner := *r
+	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)
+	attrs, err := d.Driver.Head(ctx, &inner)
+	return d.withContentRevision(ctx, attrs, err)
 }
 
+// List returns the content revision of each object.
 func (d *equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	for i := range page.Entries {
-		e := &page.Entries[i]
-		if e.IsPrefix {
+		entry := &page.Entries[i]
+		if entry.IsPrefix {
 			continue
 		}
-		e.Revision = d.content(ctx, e.Key, "", e.Revision)
-		e.ETag = `"` + e.Revision + `"`
+		entry.Revision = d.contentRevision(ctx, entry.Key, "", entry.Revision)
+		entry.ETag = `"` + entry.Revision + `"`
 	}
 	return page, nil
 }
 
+// ListVersions returns the content revision of each version. A delete marker has no revision.
 func (d *equalRevisions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	for i := range page.Entries {
-		e := &page.Entries[i]
-		if e.IsPrefix || e.Revision == "" {
+		entry := &page.Entries[i]
+		if entry.IsPrefix || entry.Revision == "" {
 			continue
 		}
-		e.Revision = d.content(ctx, e.Key, e.Version, e.Revision)
-		e.ETag = `"` + e.Revision + `"`
+		entry.Revision = d.contentRevision(ctx, entry.Key, entry.Version, entry.Revision)
+		entry.ETag = `"` + entry.Revision + `"`
 	}
 	return page, nil
 }
 
+// Delete takes a content revision as its condition.
 func (d *equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	q := *r
-	q.Condition = d.condition(ctx, r.Key, r.Version, r.Condition)
-	return d.Driver.Delete(ctx, &q)
+	inner := *r
+	inner.Condition = d.innerCondition(ctx, r.Key, r.Version, r.Condition)
+	return d.Driver.Delete(ctx, &inner)
 }
 
-func (d *equalRevisions) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
-	errs := make([]error, len(r))
-	for i := range r {
-		errs[i] = d.Delete(ctx, &r[i])
+// DeleteBatch calls Delete for each request, because a request may have a content revision as its
+// condition.
+func (d *equalRevisions) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest) []error {
+	errs := make([]error, len(reqs))
+	for i := range reqs {
+		errs[i] = d.Delete(ctx, &reqs[i])
 	}
 	return errs
 }
 
+// CompleteParts changes the request and not a copy of it, for the reason that Put gives.
 func (d *equalRevisions) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	original := r.Put.Condition
 	defer func() {
 		r.Put.Condition = original
 	}()
-	r.Put.Condition = d.condition(ctx, r.Put.Key, "", r.Put.Condition)
+	r.Put.Condition = d.innerCondition(ctx, r.Put.Key, "", r.Put.Condition)
 	attrs, err := d.Driver.CompleteParts(ctx, r)
-	return d.show(ctx, attrs, err)
+	return d.withContentRevision(ctx, attrs, err)
 }
 
+// Copy takes content revisions of the source and of the object that it replaces.
 func (d *equalRevisions) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	q := *r
-	q.Source = d.source(ctx, r.Source)
-	q.Condition = d.condition(ctx, r.Key, "", r.Condition)
-	attrs, err := d.Driver.Copy(ctx, &q)
-	return d.show(ctx, attrs, err)
+	inner := *r
+	inner.Source = d.innerSource(ctx, r.Source)
+	inner.Condition = d.innerCondition(ctx, r.Key, "", r.Condition)
+	attrs, err := d.Driver.Copy(ctx, &inner)
+	return d.withContentRevision(ctx, attrs, err)
 }
 
+// Compose takes content revisions of the sources and of the object that it replaces.
 func (d *equalRevisions) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	q := *r
-	q.Sources = nil
+	inner := *r
+	inner.Sources = nil
 	for _, ref := range r.Sources {
-		q.Sources = append(q.Sources, d.source(ctx, ref))
+		inner.Sources = append(inner.Sources, d.innerSource(ctx, ref))
 	}
-	q.Condition = d.condition(ctx, r.Key, "", r.Condition)
-	attrs, err := d.Driver.Compose(ctx, &q)
-	return d.show(ctx, attrs, err)
+	inner.Condition = d.innerCondition(ctx, r.Key, "", r.Condition)
+	attrs, err := d.Driver.Compose(ctx, &inner)
+	return d.withContentRevision(ctx, attrs, err)
 }
 
+// Move takes the content revision of the object that it replaces.
 func (d *equalRevisions) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	q := *r
-	q.Condition = d.condition(ctx, r.Key, "", r.Condition)
-	attrs, err := d.Driver.Move(ctx, &q)
-	return d.show(ctx, attrs, err)
+	inner := *r
+	inner.Condition = d.innerCondition(ctx, r.Key, "", r.Condition)
+	attrs, err := d.Driver.Move(ctx, &inner)
+	return d.withContentRevision(ctx, attrs, err)
 }

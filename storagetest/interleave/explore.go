@@ -133,7 +133,10 @@ func list(choices []int) string {
 	return cmp.Or(strings.Join(texts, ","), "0")
 }
 
-// repeat runs one schedule, and prints it.
+// unlimited is a number in a Budget that no schedule exceeds.
+const unlimited = 1 << 20
+
+// repeat runs the schedule of the flag -replay, and prints it. The schedule may exceed every budget.
 func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 	t.Helper()
 	var choices []int
@@ -144,16 +147,16 @@ func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
 		}
 		choices = append(choices, choice)
 	}
-	all := Budget{
-		Interruptions: 1 << 20,
-		Losses:        1 << 20,
-		Deaths:        1 << 20,
-		Ticks:         1 << 20,
-		Failures:      1 << 20,
-		Outages:       1 << 20,
+	budget := Budget{
+		Interruptions: unlimited,
+		Losses:        unlimited,
+		Deaths:        unlimited,
+		Ticks:         unlimited,
+		Failures:      unlimited,
+		Outages:       unlimited,
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	r := runSchedule(t, w, scene, all, script(choices))
+	r := runSchedule(t, w, scene, budget, script(choices))
 	t.Logf("schedule %s:\n    %s", list(choices), strings.Join(r.lines(), "\n    "))
 	if len(r.failures) > 0 {
 		t.Fatal(r.failures[0])
@@ -172,19 +175,22 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 		budgets = Budgets()
 	}
 
-	defer e.watchdog()()
+	stopWatchdog := e.watchdog()
+	defer stopWatchdog()
 	// Goroutines of one actor may make equal requests at once. On one processor, they arrive in the same order in
 	// each run.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	// A run leaves much garbage and keeps little memory.
-	defer debug.SetGCPercent(debug.SetGCPercent(800))
+	// A run leaves much garbage and keeps little memory, so rare collections make it faster.
+	const gcPercent = 800
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 
 	start := time.Now()
 	for _, b := range budgets {
 		e.explore(b)
 	}
 
-	largest := Budget{Interruptions: 1 << 20}
+	// Random schedules may interrupt an actor at every request.
+	largest := Budget{Interruptions: unlimited}
 	for _, b := range budgets {
 		largest.Losses = max(largest.Losses, b.Losses)
 		largest.Deaths = max(largest.Deaths, b.Deaths)
@@ -192,7 +198,6 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 		largest.Failures = max(largest.Failures, b.Failures)
 		largest.Outages = max(largest.Outages, b.Outages)
 	}
-
 	for seed := range c.Random {
 		e.random(largest, uint64(seed))
 	}
@@ -227,7 +232,9 @@ func (e *exploration) explore(b Budget) {
 	}
 }
 
-// following returns the beginning of the next schedule, or nil after the last one.
+// following returns the beginning of the schedule after choices, or nil after the last one. It
+// increases the last choice that can be increased, and cuts off those after it. offered has the options
+// at each choice, of which the budget affords only some.
 func following(choices []int, offered [][]option) []int {
 	for i := len(choices) - 1; i >= 0; i-- {
 		for choice := choices[i] + 1; choice < len(offered[i]); choice++ {
@@ -239,7 +246,7 @@ func following(choices []int, offered [][]option) []int {
 	return nil
 }
 
-// random runs a random schedule.
+// random runs a random schedule, unless a schedule has failed already.
 func (e *exploration) random(b Budget, seed uint64) {
 	if e.report.Failure != nil {
 		return
@@ -247,7 +254,7 @@ func (e *exploration) random(b Budget, seed uint64) {
 	e.run(b, atRandom(seed))
 }
 
-// run runs one schedule.
+// run runs one schedule, and adds it to the report. With the flag -interleave.verify, it runs it twice.
 func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	r := runSchedule(e.t, e.weakness, e.scene, b, choose)
 	if *verify {
@@ -264,6 +271,7 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 		return r
 	}
 
+	// A list without its last zeros means the same schedule.
 	choices := slices.Clone(r.choices)
 	for len(choices) > 0 && choices[len(choices)-1] == 0 {
 		choices = choices[:len(choices)-1]
@@ -403,14 +411,17 @@ var bubbleNumber = regexp.MustCompile(`synctest bubble (\d+)`)
 // stack returns the stacks of goroutines of the last bubble. Bubbles of earlier runs may still have
 // goroutines, and the numbers of bubbles increase.
 func stack() string {
-	buf := make([]byte, 1<<20)
+	const maxBytes = 1 << 20
+	buf := make([]byte, maxBytes)
 	buf = buf[:runtime.Stack(buf, true)]
+
 	last := 0
 	stacks := make(map[int][]string) // by the number of the bubble
 	for goroutine := range strings.SplitSeq(string(buf), "\n\n") {
 		head, _, _ := strings.Cut(goroutine, "\n")
 		match := bubbleNumber.FindStringSubmatch(head)
-		if match == nil || strings.Contains(goroutine, "interleave.stack(") {
+		isCaller := strings.Contains(goroutine, "interleave.stack(")
+		if match == nil || isCaller {
 			continue
 		}
 		number, err := strconv.Atoi(match[1])
@@ -420,6 +431,7 @@ func stack() string {
 		last = max(last, number)
 		stacks[number] = append(stacks[number], goroutine)
 	}
+
 	shown := stacks[last]
 	return strings.Join(shown[:min(len(shown), maxStacks)], "\n\n")
 }

@@ -98,11 +98,11 @@ func (p *Process) actor(ctx context.Context) *Actor {
 	return p.background
 }
 
-// point waits until the schedule lets the request take effect, and calls effect.
+// point waits until the schedule lets the request take effect, and calls effect. If the schedule says so,
+// it loses the response, or fails without calling effect.
 func (d *processDriver) point(ctx context.Context, r *request, effect func() error) error {
-	r.store = d.store
-
 	s := d.process.scene.schedule
+	r.store = d.store
 	waiting, err := s.park(ctx, d.process, r)
 	if err != nil {
 		return err
@@ -117,6 +117,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 		if s.withdraw(waiting) {
 			return &storage.Error{Code: codeOf(ctx), Unknown: len(r.writes) > 0, Err: context.Cause(ctx)}
 		}
+		// The request was granted at the same time.
 		<-waiting.granted
 	}
 
@@ -130,7 +131,8 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	}
 
 	err = effect()
-	if waiting.verdict == lose && err == nil {
+	isLost := waiting.verdict == lose && err == nil
+	if isLost {
 		err = &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true, Err: ErrLost}
 	}
 	s.report(waiting, err)
@@ -197,18 +199,19 @@ func conditionText(c storage.Condition) string {
 	return ""
 }
 
-// Put reads the body before it waits, because the body may come from another request.
+// Put reads the body before it waits, because the body may come from another request, which also waits.
 func (d *processDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	q := *r
-	q.Body = bytes.NewReader(data)
+	req := *r
+	req.Body = bytes.NewReader(data)
 	point := &request{call: "Put", writes: key(r.Key), body: data, condition: r.Condition}
-	return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, &q) })
+	return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, &req) })
 }
 
+// Get reads the object in one moment. The caller may read the body later.
 func (d *processDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	var body io.ReadCloser
 	point := &request{call: "Get", reads: key(r.Key), condition: r.Condition}
@@ -239,7 +242,7 @@ func (d *processDriver) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.point(ctx, point, func() error { return d.Driver.Delete(ctx, r) })
 }
 
-// DeleteBatch removes each key in a moment of its own.
+// DeleteBatch removes each key in a batch of its own, because each removal is one request of the schedule.
 func (d *processDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {
@@ -260,10 +263,10 @@ func (d *processDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	if err != nil {
 		return driver.Part{}, err
 	}
-	q := *r
-	q.Body = bytes.NewReader(data)
+	req := *r
+	req.Body = bytes.NewReader(data)
 	point := &request{call: "PutPart", writes: key(r.Key), part: r.Number, body: data}
-	return result(ctx, d, point, func() (driver.Part, error) { return d.Driver.PutPart(ctx, &q) })
+	return result(ctx, d, point, func() (driver.Part, error) { return d.Driver.PutPart(ctx, &req) })
 }
 
 func (d *processDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
@@ -288,9 +291,11 @@ func (d *processDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRe
 
 // Copy reads the source in one moment, and writes the copy in another.
 func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	req := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
-	if d.free() || r.Source.Account != d.Locate(r.Key).Account || r.Source.Bucket != d.Locate(r.Key).Bucket {
-		return result(ctx, d, req, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
+	target := d.Locate(r.Key)
+	isOtherBucket := r.Source.Account != target.Account || r.Source.Bucket != target.Bucket
+	if d.free() || isOtherBucket {
+		point := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
+		return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}
 	src, err := d.source(ctx, "Copy", r.Source)
 	if err != nil {
@@ -344,7 +349,7 @@ type source struct {
 	data  []byte
 }
 
-// source reads the source of a copy. If it has another revision, source fails with Changed.
+// source reads the source of a copy. If it has another revision or is missing, source fails with Changed.
 func (d *processDriver) source(ctx context.Context, call string, ref driver.ObjectRef) (*source, error) {
 	point := &request{call: call + " reads", reads: key(ref.Key)}
 	return result(ctx, d, point, func() (*source, error) {

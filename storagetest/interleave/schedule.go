@@ -54,6 +54,7 @@ type event struct {
 	err     error
 }
 
+// String returns the line: who acts, the request, what happened instead of it or besides, and its error.
 func (e event) String() string {
 	line := fmt.Sprintf("%-8s ", e.who)
 	if e.request == nil {
@@ -80,8 +81,8 @@ func short(err error) string {
 
 // An interruption is why an actor with a waiting request does not continue.
 type interruption struct {
-	request   *request
-	disturbed bool // a request since then does not commute with it
+	request   *request // the request that waits
+	disturbed bool     // true if a later event matters to that request: both orders have different effects
 }
 
 // A schedule runs one scene in one order.
@@ -146,7 +147,9 @@ func (s *schedule) fail(message string) {
 	}
 }
 
-// park returns a waiting request, or nil if the request takes effect at once.
+// park adds a request to those that wait for their turn, and returns it. If the request takes effect at
+// once, because the schedule does not run, park returns nil. If the request fails at once, park returns
+// its error.
 func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, error) {
 	actor := p.actor(ctx)
 
@@ -163,7 +166,9 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 		s.mu.Unlock()
 		return nil, nil
 	}
-	if time.Now().Before(p.outages[r.store]) {
+
+	hasOutage := time.Now().Before(p.outages[r.store])
+	if hasOutage {
 		err := unanswered()
 		actor.unanswered = true
 		s.trace = append(s.trace, event{who: actor.name, request: r, err: err})
@@ -190,13 +195,15 @@ func (s *schedule) signal() {
 func (s *schedule) withdraw(w *waiting) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.Index(s.parked, w)
-	if i < 0 {
+	index := slices.Index(s.parked, w)
+	if index < 0 {
 		return false
 	}
-	s.parked = slices.Delete(s.parked, i, i+1)
+	s.parked = slices.Delete(s.parked, index, index+1)
 	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: givenUp})
-	// Goroutines whose contexts end at the same time arrive in any order.
+
+	// Goroutines whose contexts end at the same time arrive in any order. Sort their events at the end
+	// of the trace, so that the trace of a schedule is always the same.
 	for i := len(s.trace) - 1; i > 0 && s.trace[i-1].text == givenUp; i-- {
 		if s.trace[i-1].String() <= s.trace[i].String() {
 			break
@@ -323,8 +330,9 @@ func (s *schedule) allEnded() bool {
 func (s *schedule) waiting() []*waiting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Goroutines of one actor may arrive in any order, so the texts of their requests decide the
-	// order.
+
+	// Goroutines of one actor may arrive in any order between two steps. The texts of their requests
+	// then decide the order.
 	slices.SortStableFunc(s.parked, func(a, b *waiting) int {
 		if a.batch != b.batch {
 			return a.batch - b.batch
@@ -332,6 +340,7 @@ func (s *schedule) waiting() []*waiting {
 		return strings.Compare(a.request.String(), b.request.String())
 	})
 
+	// Only the first request of an actor is next.
 	var requests []*waiting
 	for _, w := range s.parked {
 		isSameActor := func(earlier *waiting) bool { return earlier.actor == w.actor }
@@ -358,32 +367,46 @@ func (s *schedule) rank(a *Actor) int {
 // options returns all events that may happen next, such as a request that runs or a lost response. It also
 // returns those that the budget does not afford, so that the index of an event is the same for each budget.
 func (s *schedule) options(requests []*waiting) []option {
-	continues := requests[0].actor == s.current
+	// An actor is interrupted if it has a request, but the request of another one runs.
+	currentWaits := requests[0].actor == s.current
 
-	var options []option
+	var runs []option
 	for i, w := range requests {
-		interrupts := continues && i > 0
-		options = append(options, option{
+		interrupts := currentWaits && i > 0
+		runs = append(runs, option{
 			run:        w,
 			interrupts: interrupts,
 			affordable: !interrupts || s.budget.Interruptions > 0,
 		})
 	}
 
-	for _, o := range slices.Clone(options) {
+	// A request runs, or it runs and its response is lost.
+	options := slices.Clone(runs)
+	for _, o := range runs {
+		isWrite := len(o.run.request.writes) > 0
 		o.verdict = lose
-		o.affordable = o.affordable && s.budget.Losses > 0 && len(o.run.request.writes) > 0
+		o.affordable = o.affordable && s.budget.Losses > 0 && isWrite
 		options = append(options, o)
 	}
 
-	dies := option{run: requests[0], verdict: die, affordable: continues && s.budget.Deaths > 0}
-	passes := option{timePasses: true, affordable: s.tick > 0 && s.budget.Ticks > 0}
-	runs := options[:len(requests):len(requests)]
-	options = append(options, dies, passes)
+	// The process of the current actor dies, or time passes.
+	options = append(options,
+		option{
+			run:        requests[0],
+			verdict:    die,
+			affordable: currentWaits && s.budget.Deaths > 0,
+		},
+		option{
+			timePasses: true,
+			affordable: s.tick > 0 && s.budget.Ticks > 0,
+		},
+	)
 
+	// A read fails, or a store stops answering.
 	for _, o := range runs {
+		isRead := len(o.run.request.writes) == 0
 		o.verdict = fail
-		o.affordable = o.affordable && s.budget.Failures > 0 && len(o.run.request.writes) == 0
+		o.affordable = o.affordable && s.budget.Failures > 0 && isRead
 		options = append(options, o)
 	}
 	for _, o := range runs {
@@ -405,6 +428,7 @@ func (s *schedule) take(requests []*waiting) {
 
 	s.choices = append(s.choices, choice)
 	s.offered = append(s.offered, options)
+
 	o := options[choice]
 	if o.timePasses {
 		s.budget.Ticks--
@@ -428,10 +452,12 @@ func (s *schedule) take(requests []*waiting) {
 		return
 	}
 
+	// If nothing has disturbed an interrupted request, the run in which it came before the interruption
+	// has the same effects. So this run need not go on.
 	fails := o.verdict == fail || o.verdict == part
 	interrupted := w.actor.interrupted
-	if interrupted != nil && interrupted.request == w.request && (fails || !interrupted.disturbed) {
-		// The run in which this request came before the interruption has the same effects.
+	wasInterrupted := interrupted != nil && interrupted.request == w.request
+	if wasInterrupted && (fails || !interrupted.disturbed) {
 		s.mu.Lock()
 		s.cut = true
 		s.mu.Unlock()
@@ -445,18 +471,19 @@ func (s *schedule) take(requests []*waiting) {
 	s.grant(w, o.verdict)
 }
 
-// grant lets a request take effect.
+// grant ends the waiting of a request. The verdict says whether the request takes effect.
 func (s *schedule) grant(w *waiting, v verdict) {
 	s.mu.Lock()
 	s.current = w.actor
 	s.step++
-
 	if w.actor.firstStep == 0 {
 		w.actor.firstStep = s.step
 	}
 
 	s.parked = slices.DeleteFunc(s.parked, func(p *waiting) bool { return p == w })
 	w.verdict = v
+
+	// Record the event, and what the verdict costs.
 	w.event = len(s.trace)
 	e := event{who: w.actor.name, request: w.request}
 	switch v {
@@ -474,13 +501,13 @@ func (s *schedule) grant(w *waiting, v verdict) {
 		w.actor.process.outages[w.request.store] = time.Now().Add(outage)
 		e.text = "the store stops answering this process for " + outage.String()
 	}
-
 	s.trace = append(s.trace, e)
 	s.mu.Unlock()
 	close(w.granted)
 }
 
-// disturb marks the interruptions that r does not commute with. If r is nil, it marks all.
+// disturb marks the interrupted requests that r does not commute with: their order matters. If r is nil,
+// time has passed, which matters to all.
 func (s *schedule) disturb(r *request) {
 	for _, a := range s.actors {
 		if a.interrupted == nil {
@@ -512,6 +539,7 @@ func (s *schedule) kill(p *Process) {
 		return true
 	})
 	s.mu.Unlock()
+
 	for _, cancel := range p.cancels {
 		cancel(ErrDied)
 	}
@@ -528,6 +556,7 @@ func (s *schedule) stop() {
 			s.kill(p)
 		}
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = false
@@ -547,17 +576,19 @@ func script(choices []int) func(int, []option) int {
 	}
 }
 
-// atRandom returns a function that makes random choices.
+// atRandom returns a function that makes random choices. It chooses option 0, which continues the current
+// actor, two times of three. A process that is always interrupted would seldom do two things one after
+// the other.
 func atRandom(seed uint64) func(int, []option) int {
+	const continueCurrent = 0
 	dice := rand.New(rand.NewPCG(seed, 0))
 	return func(_ int, options []option) int {
-		// A process that is always interrupted would seldom do two things one after the other.
 		if dice.IntN(3) > 0 {
-			return 0
+			return continueCurrent
 		}
 		choice := dice.IntN(len(options))
 		if !options[choice].affordable {
-			return 0
+			return continueCurrent
 		}
 		return choice
 	}
