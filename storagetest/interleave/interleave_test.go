@@ -36,6 +36,7 @@ func put(s *interleave.Scene, b storage.Bucket, key, text string) {
 	require.NoError(s, err)
 }
 
+// read returns the content of an object, or "" if there is none.
 func read(s *interleave.Scene, b storage.Bucket, key string) string {
 	data, _, err := storage.ReadAll(s.Context(), b, key)
 	if errors.Is(err, storage.ObjectNotFound) {
@@ -45,15 +46,23 @@ func read(s *interleave.Scene, b storage.Bucket, key string) string {
 	return string(data)
 }
 
-// add adds a text to an object. If careless is true, it does not use the revision that it has read.
-func add(ctx context.Context, b storage.Bucket, text string, careless bool) error {
+// An update says how an actor writes an object that it has read.
+type update int
+
+const (
+	careless   update = iota // without a condition, so that it may overwrite an update of another actor
+	byRevision               // with the revision as a condition, and again if the object has another one
+)
+
+// add adds a text to an object.
+func add(ctx context.Context, b storage.Bucket, text string, how update) error {
 	for {
 		data, attrs, err := storage.ReadAll(ctx, b, counter)
 		if err != nil {
 			return err
 		}
 		var opts []storage.UploadOption
-		if !careless {
+		if how == byRevision {
 			opts = append(opts, storage.IfRevision(attrs.Revision))
 		}
 		_, err = b.Upload(ctx, counter, strings.NewReader(string(data)+text), opts...)
@@ -63,8 +72,8 @@ func add(ctx context.Context, b storage.Bucket, text string, careless bool) erro
 	}
 }
 
-// adding is a scene of actors that each add their name to an object.
-func adding(careless bool, names ...string) func(s *interleave.Scene) {
+// addScene returns a scene of actors that each add their name to an object. It fails if an update is lost.
+func addScene(how update, names ...string) func(s *interleave.Scene) {
 	return func(s *interleave.Scene) {
 		store := s.Store("numbers")
 		put(s, store.Bucket(), counter, "")
@@ -72,12 +81,17 @@ func adding(careless bool, names ...string) func(s *interleave.Scene) {
 		for _, name := range names {
 			p := s.Process(name)
 			b := p.Bucket(store)
-			a := p.Go(name, func(ctx context.Context) error { return add(ctx, b, name, careless) })
+			a := p.Go(name, func(ctx context.Context) error {
+				return add(ctx, b, name, how)
+			})
 			effects = append(effects, interleave.Effect[string]{
 				Actor: a,
-				Apply: func(text string) (string, bool) { return text + name, true },
+				Apply: func(text string) (string, bool) {
+					return text + name, true
+				},
 			})
 		}
+
 		s.Check(func() {
 			text := read(s, store.Bucket(), counter)
 			if !interleave.SomeOrder("", text, effects...) {
@@ -89,7 +103,7 @@ func adding(careless bool, names ...string) func(s *interleave.Scene) {
 
 // Two writers without conditions lose an update. Explore finds it in the second schedule.
 func TestExploreFindsALostUpdate(t *testing.T) {
-	report := interleave.Explore(t, interleave.Config{}, full, adding(true, "a", "b"))
+	report := interleave.Explore(t, interleave.Config{}, full, addScene(careless, "a", "b"))
 	require.NotNil(t, report.Failure)
 	require.Equal(t, 2, report.Failure.Number)
 	require.Equal(t, []int{0, 1}, report.Failure.Schedule)
@@ -103,7 +117,7 @@ repeat it: go test -run '^TestExploreFindsALostUpdate$' . -args -replay 0,1`, re
 
 // Updates by revision pass under all interleavings.
 func TestRunOfUpdatesByRevision(t *testing.T) {
-	interleave.Run(t, interleave.Config{}, adding(false, "a", "b"))
+	interleave.Run(t, interleave.Config{}, addScene(byRevision, "a", "b"))
 }
 
 // Run explores three actors with a larger budget and with random schedules.
@@ -112,20 +126,18 @@ func TestRunOfThreeActors(t *testing.T) {
 		Weaknesses: []interleave.Weakness{full},
 		Budgets:    []interleave.Budget{{Interruptions: 1, Losses: 1, Deaths: 1}},
 		Random:     100,
-	}, adding(false, "a", "b", "c"))
+	}, addScene(byRevision, "a", "b", "c"))
 }
 
 // With an empty budget, Explore finds no failure. With random schedules, it finds one, because they ignore the
 // budget.
 func TestExploreAtRandom(t *testing.T) {
-	none := []interleave.Budget{{}}
-	require.Nil(t,
-		interleave.Explore(t, interleave.Config{Budgets: none}, full, adding(true, "a", "b")).Failure)
-	failure := interleave.Explore(t, interleave.Config{
-		Budgets: none,
-		Random:  100,
-	}, full, adding(true, "a", "b")).Failure
-	require.NotNil(t, failure)
+	scene := addScene(careless, "a", "b")
+	config := interleave.Config{Budgets: []interleave.Budget{{}}}
+	require.Nil(t, interleave.Explore(t, config, full, scene).Failure)
+
+	config.Random = 100
+	require.NotNil(t, interleave.Explore(t, config, full, scene).Failure)
 }
 
 // If Explore skips a schedule, it has run another one with the same result.
@@ -158,7 +170,7 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 
 // If the response to a request is lost, the request still has its effect, and the bucket sends it again.
 func TestExploreLosesResponses(t *testing.T) {
-	var attempts []int
+	runs := 0
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}, full,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
@@ -171,17 +183,17 @@ func TestExploreLosesResponses(t *testing.T) {
 			s.Check(func() {
 				require.NoError(s, a.Err())
 				require.Equal(s, "text", read(s, store.Bucket(), "k"))
-				attempts = append(attempts, 1)
+				runs++
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Len(t, attempts, 2)
+	require.Equal(t, 2, runs, "one without a loss, and one with a loss")
 	require.Equal(t, 3, report.Points) // Put, whose response is lost, Put, Head
 }
 
 // If a process dies, it sends no more requests, and its context ends.
 func TestExploreLetsProcessesDie(t *testing.T) {
-	outcomes := make(map[string]bool)
+	outcomes := make(map[string]bool) // the keys that exist after a run
 	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}, full,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
@@ -197,42 +209,56 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 				}()
 				return errors.Join(put(ctx, "1"), put(ctx, "2"))
 			})
+
 			s.Check(func() {
-				have := ""
+				var keys []string
 				for _, key := range []string{"1", "2", "cleaned"} {
 					if read(s, store.Bucket(), key) != "" {
-						have += key + " "
+						keys = append(keys, key)
 					}
 				}
-				outcomes[have] = true
-				require.Equal(s, a.Died(), have != "1 2 cleaned ")
+				outcomes[strings.Join(keys, " ")] = true
+				hasAll := len(keys) == 3
+				require.Equal(s, a.Died(), !hasAll)
 				require.Equal(s, a.Died(), p.Died())
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, map[string]bool{"1 2 cleaned ": true, "1 ": true, "1 2 ": true}, outcomes)
+	require.Equal(t, map[string]bool{
+		"1":           true,
+		"1 2":         true,
+		"1 2 cleaned": true,
+	}, outcomes)
 }
 
 // While a request is pending, time passes only as often as the budget's Ticks permit.
 func TestExploreLetsTimePass(t *testing.T) {
-	var longest time.Duration
-	scene := func(s *interleave.Scene) {
-		s.Tick(time.Hour)
-		store := s.Store("s")
-		p := s.Process("a")
-		b := p.Bucket(store)
-		p.Go("a", func(ctx context.Context) error {
-			start := time.Now()
-			_, err := b.Upload(ctx, "k", strings.NewReader("text"))
-			longest = max(longest, time.Since(start))
-			return err
+	const tick = time.Hour
+	longestWith := func(budget interleave.Budget) (longest time.Duration) {
+		config := interleave.Config{Budgets: []interleave.Budget{budget}}
+		interleave.Explore(t, config, full, func(s *interleave.Scene) {
+			s.Tick(tick)
+			store := s.Store("s")
+			p := s.Process("a")
+			b := p.Bucket(store)
+			p.Go("a", func(ctx context.Context) error {
+				start := time.Now()
+				_, err := b.Upload(ctx, "k", strings.NewReader("text"))
+				longest = max(longest, time.Since(start))
+				return err
+			})
 		})
+		return longest
 	}
 
-	interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:3]}, full, scene)
-	require.Less(t, longest, time.Minute)
-	interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[3:]}, full, scene)
-	require.GreaterOrEqual(t, longest, time.Hour)
+	for _, budget := range interleave.Budgets() {
+		longest := longestWith(budget)
+		if budget.Ticks == 0 {
+			require.Less(t, longest, time.Minute, "%+v", budget)
+		} else {
+			require.GreaterOrEqual(t, longest, tick, "%+v", budget)
+		}
+	}
 }
 
 // If the deadline of a pending request passes, the request ends.
@@ -259,67 +285,77 @@ func TestExploreHeedsContexts(t *testing.T) {
 // Explore splits a copy into a read and a write. Another actor may replace the source before, between or after
 // them.
 func TestExploreSplitsCopies(t *testing.T) {
-	outcomes := make(map[string]bool)
+	type outcome struct{ src, dst string }
+	outcomes := make(map[outcome]bool)
 	report := interleave.Explore(t, interleave.Config{Budgets: interleave.Budgets()[:1]}, full,
 		func(s *interleave.Scene) {
 			store := s.Store("s")
 			put(s, store.Bucket(), "src", "first")
-			copies := s.Process("copies")
-			writes := s.Process("writes")
-			b := copies.Bucket(store)
-			copies.Go("copies", func(ctx context.Context) error {
-				_, err := storage.Copy(ctx, b, "dst", b, "src")
+
+			copier := s.Process("copies")
+			copierBucket := copier.Bucket(store)
+			copier.Go("copies", func(ctx context.Context) error {
+				_, err := storage.Copy(ctx, copierBucket, "dst", copierBucket, "src")
 				return err
 			})
-			c := writes.Bucket(store)
-			writes.Go("writes", func(ctx context.Context) error {
-				_, err := c.Upload(ctx, "src", strings.NewReader("second"))
+			writer := s.Process("writes")
+			writerBucket := writer.Bucket(store)
+			writer.Go("writes", func(ctx context.Context) error {
+				_, err := writerBucket.Upload(ctx, "src", strings.NewReader("second"))
 				return err
 			})
+
 			s.Check(func() {
-				outcomes[read(s, store.Bucket(), "dst")+" of "+read(s, store.Bucket(), "src")] = true
+				outcomes[outcome{
+					src: read(s, store.Bucket(), "src"),
+					dst: read(s, store.Bucket(), "dst"),
+				}] = true
 			})
 		})
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, map[string]bool{
-		"first of second":  true,
-		"second of second": true,
-		" of second":       true,
+	require.Equal(t, map[outcome]bool{
+		{src: "second", dst: "first"}:  true,
+		{src: "second", dst: "second"}: true,
+		{src: "second", dst: ""}:       true, // the source changed between the read and the write
 	}, outcomes)
 }
 
-// If a store gives equal content equal revisions, replacing an object by an equal one is not visible.
+// If a store gives equal content equal revisions, replacing an object by an equal one is not visible: neither in a
+// listing, nor in the condition of an upload or a removal.
 func TestEqualRevisionsHideAChange(t *testing.T) {
-	for _, tt := range []struct {
-		weakness string
-		want     string
+	tests := []struct {
+		weakness  string
+		isVisible bool
 	}{
-		{weakness: "full", want: "equal"},
-		{weakness: "equal-revisions", want: ""},
-	} {
-		report := interleave.Explore(t, interleave.Config{}, weakness(t,
-			tt.weakness), func(s *interleave.Scene) {
+		{weakness: "full", isVisible: true},
+		{weakness: "equal-revisions", isVisible: false},
+	}
+	for _, tt := range tests {
+		scene := func(s *interleave.Scene) {
 			b := s.Store("s").Bucket()
 			put(s, b, "k", "equal")
 			attrs, err := b.Attrs(s.Context(), "k")
 			require.NoError(s, err)
+			ifFirst := storage.IfRevision(attrs.Revision)
+
+			// Other content has another revision.
 			put(s, b, "k", "other")
+			require.ErrorIs(s, b.Remove(s.Context(), "k", ifFirst), storage.PreconditionFailed)
 
-			require.ErrorIs(s, b.Remove(s.Context(), "k", storage.IfRevision(attrs.Revision)),
-				storage.PreconditionFailed)
 			put(s, b, "k", "equal")
-			entries, err := storage.ListPage(s.Context(), b, "")
+			page, err := storage.ListPage(s.Context(), b, "")
 			require.NoError(s, err)
-			listed := entries.Entries[0].Revision == attrs.Revision
-			require.Equal(s, tt.want == "", listed)
+			require.Equal(s, tt.isVisible, page.Entries[0].Revision != attrs.Revision)
 
-			_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"),
-				storage.IfRevision(attrs.Revision))
-			require.Equal(s, tt.want == "", err == nil)
+			_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), ifFirst)
+			require.Equal(s, tt.isVisible, err != nil)
+
 			put(s, b, "k", "equal")
-			_ = b.Remove(s.Context(), "k", storage.IfRevision(attrs.Revision))
-			require.Equal(s, tt.want, read(s, b, "k"))
-		})
+			_ = b.Remove(s.Context(), "k", ifFirst)
+			isRemoved := read(s, b, "k") == ""
+			require.Equal(s, tt.isVisible, !isRemoved)
+		}
+		report := interleave.Explore(t, interleave.Config{}, weakness(t, tt.weakness), scene)
 		require.Nil(t, report.Failure, "%v", report.Failure)
 	}
 }
@@ -397,7 +433,7 @@ func TestActorsOfOneProcess(t *testing.T) {
 				defer func() {
 					<-lock
 				}()
-				return add(ctx, b, name, true)
+				return add(ctx, b, name, careless)
 			})
 		}
 		s.Check(func() {
@@ -418,7 +454,7 @@ func TestExploreLetsReadsFail(t *testing.T) {
 			put(s, store.Bucket(), counter, "")
 			p := s.Process("a")
 			b := p.Bucket(store)
-			a := p.Go("a", func(ctx context.Context) error { return add(ctx, b, "a", false) })
+			a := p.Go("a", func(ctx context.Context) error { return add(ctx, b, "a", byRevision) })
 			s.Check(func() {
 				require.NoError(s, a.Err())
 				require.Equal(s, "a", read(s, store.Bucket(), counter))
@@ -444,10 +480,10 @@ func TestExploreLetsStoresStopAnswering(t *testing.T) {
 				p := s.Process(name)
 				b := p.Bucket(store)
 				actors = append(actors, p.Go(name, func(ctx context.Context) error {
-					err := add(ctx, b, name, false)
+					err := add(ctx, b, name, byRevision)
 					if errors.Is(err, storage.Unavailable) {
 						time.Sleep(time.Minute)
-						err = add(ctx, b, name, false)
+						err = add(ctx, b, name, byRevision)
 					}
 					return err
 				}))
@@ -473,7 +509,7 @@ func TestExploreComparesRuns(t *testing.T) {
 		require.NoError(t, flag.Set("interleave.verify", "false"))
 	}()
 
-	require.Nil(t, interleave.Explore(t, interleave.Config{}, full, adding(false, "a", "b")).Failure)
+	require.Nil(t, interleave.Explore(t, interleave.Config{}, full, addScene(byRevision, "a", "b")).Failure)
 	runs := 0
 	report := interleave.Explore(t, interleave.Config{}, full, func(s *interleave.Scene) {
 		runs++
