@@ -17,8 +17,10 @@ import (
 // A Hiding is a Core that hides some objects from listings. It overrides List and ListPage.
 type Hiding struct{ storage.Core }
 
+// hidden reports whether a Hiding hides an entry.
 func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
 
+// List leaves out the hidden objects.
 func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range h.Core.List(ctx, o) {
@@ -29,6 +31,7 @@ func (h Hiding) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[stor
 	}
 }
 
+// ListPage leaves out the hidden objects. A page may then have fewer entries than the store returned.
 func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
 	page, err := h.Core.ListPage(ctx, token, o)
 	if err != nil {
@@ -44,6 +47,7 @@ type Refusing struct {
 	Err error
 }
 
+// Remove removes nothing.
 func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions) error {
 	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Remove", Key: key}
 	return fmt.Errorf("no more today: %w: %w", c.Err, refusal)
@@ -52,15 +56,18 @@ func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions
 // A Shortening is a Core whose readers end after one byte, without an error.
 type Shortening struct{ storage.Core }
 
+// Download claims the whole range, but its Reader has only the first byte.
 func (c Shortening) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	r, err := c.Core.Download(ctx, key, o)
 	if err != nil {
 		return nil, err
 	}
+	body := shortened{Reader: io.LimitReader(r, 1), Closer: r}
 	offset, length := r.Range()
-	return storage.NewReader(r.Attrs(), offset, length, shortened{io.LimitReader(r, 1), r}), nil
+	return storage.NewReader(r.Attrs(), offset, length, body), nil
 }
 
+// A shortened reads from one value and closes another.
 type shortened struct {
 	io.Reader
 	io.Closer
@@ -74,6 +81,7 @@ type Taking struct {
 	Text string
 }
 
+// CopyFrom records the source and its content.
 func (c *Taking) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, _ *storage.CopyOptions,
 ) (*storage.Attrs, error) {
@@ -90,10 +98,12 @@ func (c *Taking) CopyFrom(
 // A Straying is a Core whose listings yield the whole bucket, even if the caller asks for a prefix.
 type Straying struct{ storage.Core }
 
+// List passes on only AnyOrder.
 func (c Straying) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return c.Core.List(ctx, &storage.ListOptions{AnyOrder: o.AnyOrder})
 }
 
+// ListPage passes on only AnyOrder.
 func (c Straying) ListPage(ctx context.Context, token string, o *storage.ListOptions) (*storage.Page, error) {
 	return c.Core.ListPage(ctx, token, &storage.ListOptions{AnyOrder: o.AnyOrder})
 }

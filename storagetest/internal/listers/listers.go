@@ -14,8 +14,10 @@ import (
 // declares that a full page may have a token even if no entry follows.
 func NoStart(next driver.Driver) driver.Driver { return &earlyEnd{next} }
 
+// An earlyEnd ends a listing at once if it must begin after a key.
 type earlyEnd struct{ driver.Driver }
 
+// Describe declares that listings cannot begin after a key, and may have a token after the last entry.
 func (d *earlyEnd) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.StartsAfter = func() bool { return false }
@@ -23,6 +25,7 @@ func (d *earlyEnd) Describe() driver.Description {
 	return desc
 }
 
+// List returns an empty page if the listing must begin after a key.
 func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == "" && r.StartAfter != "" {
 		return &storage.Page{}, nil
@@ -34,8 +37,11 @@ func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 // an object with the prefix as its key.
 func Repeating(next driver.Driver) driver.Driver { return &repeater{next} }
 
+// A repeater repeats each common prefix.
 type repeater struct{ driver.Driver }
 
+// List adds two entries before each common prefix: an object with that key, which is a folder marker,
+// and the prefix itself.
 func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -44,7 +50,8 @@ func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	var entries []storage.ListEntry
 	for _, entry := range page.Entries {
 		if entry.IsPrefix {
-			entries = append(entries, storage.ListEntry{Key: entry.Key, ETag: `"marker"`}, entry)
+			marker := storage.ListEntry{Key: entry.Key, ETag: `"marker"`}
+			entries = append(entries, marker, entry)
 		}
 		entries = append(entries, entry)
 	}
@@ -57,6 +64,7 @@ func WithMarker(key string) driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &marking{next, key} }
 }
 
+// A marking adds the object with this key to listings.
 type marking struct {
 	driver.Driver
 	key string
@@ -81,14 +89,17 @@ func (d *marking) List(ctx context.Context, r *driver.ListRequest) (*storage.Pag
 // SlashOnly is a layer that supports only the delimiter "/", and declares that.
 func SlashOnly(next driver.Driver) driver.Driver { return &slashLister{next} }
 
+// A slashLister refuses all delimiters but "/".
 type slashLister struct{ driver.Driver }
 
+// Describe declares that "/" is the only delimiter.
 func (d *slashLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.SlashDelimiter = true
 	return desc
 }
 
+// List fails with Internal if the engine asks for another delimiter than "/".
 func (d *slashLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Delimiter != "" && r.Delimiter != "/" {
 		return nil, storage.Internal
@@ -100,16 +111,21 @@ func (d *slashLister) List(ctx context.Context, r *driver.ListRequest) (*storage
 // layer declares TokenAfterLast in its Description.
 func TokenAfterLast(next driver.Driver) driver.Driver { return &tokenGiver{next} }
 
+// A tokenGiver returns a token after each full page.
 type tokenGiver struct{ driver.Driver }
 
+// lastPageMark is the token after a full last page. Its page has no entries.
 const lastPageMark = "after the last page"
 
+// Describe declares that a full page may have a token even if no entry follows.
 func (d *tokenGiver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.TokenAfterLast = true
 	return desc
 }
 
+// List returns the token lastPageMark with a full page that has none. It returns an empty page for that
+// token.
 func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if r.Token == lastPageMark {
 		return &storage.Page{}, nil
@@ -118,7 +134,8 @@ func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	if err != nil {
 		return nil, err
 	}
-	if page.Token == "" && len(page.Entries) == r.Limit {
+	isFull := len(page.Entries) == r.Limit
+	if isFull && page.Token == "" {
 		return &storage.Page{Entries: page.Entries, Token: lastPageMark}, nil
 	}
 	return page, nil

@@ -27,11 +27,14 @@ func TreeOrder(claim Claim) driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &treeLister{next, claim} }
 }
 
+// A treeLister lists in the order of a directory tree, and declares what its claim says.
 type treeLister struct {
 	driver.Driver
 	claim Claim
 }
 
+// Describe declares the order that the claim says. Believed declares the order of bytes, although that
+// is false.
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features |= storage.OrderedListing
@@ -39,8 +42,8 @@ func (d *treeLister) Describe() driver.Description {
 	desc.StartsAfter = nil
 	switch d.claim {
 	case Declared:
-		desc.FolderOrder = true
 		desc.Features &^= storage.OrderedListing
+		desc.FolderOrder = true
 	case Unproven:
 		desc.StartsAfter = func() bool { return false }
 	}
@@ -79,19 +82,19 @@ func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.
 // all returns all keys and common prefixes that the wrapped driver lists.
 func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
 	var all []storage.ListEntry
-	below := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
+	req := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
 	if maximum := d.Driver.Describe().MaxPage; maximum > 0 {
-		below.Limit = min(below.Limit, maximum)
+		req.Limit = min(req.Limit, maximum)
 	}
 	for {
-		page, err := d.Driver.List(ctx, below)
+		page, err := d.Driver.List(ctx, req)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, page.Entries...)
-		below.Token = page.Token
-		if below.Token == "" {
+		if page.Token == "" {
 			return all, nil
 		}
+		req.Token = page.Token
 	}
 }

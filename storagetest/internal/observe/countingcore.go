@@ -31,12 +31,14 @@ func Counting(b storage.Bucket) (storage.Bucket, *CountingCore, error) {
 	return counted, c, err
 }
 
+// note appends keys to one of the lists of c.
 func (c *CountingCore) note(list *[]string, keys ...string) {
 	c.mu.Lock()
 	*list = append(*list, keys...)
 	c.mu.Unlock()
 }
 
+// Upload records the key in c.Uploads.
 func (c *CountingCore) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -44,11 +46,13 @@ func (c *CountingCore) Upload(
 	return c.Core.Upload(ctx, key, body, o)
 }
 
+// Download records the key in c.Downloads.
 func (c *CountingCore) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
 	c.note(&c.Downloads, key)
 	return c.Core.Download(ctx, key, o)
 }
 
+// Source returns a source that is read with c.Download if c.Streams is true.
 func (c *CountingCore) Source(key string) storage.CopySource {
 	if c.Streams {
 		return storage.NewCopySource(c, key)
@@ -56,6 +60,7 @@ func (c *CountingCore) Source(key string) storage.CopySource {
 	return c.Core.Source(key)
 }
 
+// CopyFrom records the key of the copy in c.Copies.
 func (c *CountingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
@@ -63,6 +68,7 @@ func (c *CountingCore) CopyFrom(
 	return c.Core.CopyFrom(ctx, key, src, o)
 }
 
+// RemoveAll records the keys in c.Removals.
 func (c *CountingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	all := slices.Collect(keys)
 	c.note(&c.Removals, all...)

@@ -12,7 +12,7 @@ import (
 // completed nor aborted.
 type PendingUploads struct {
 	mu      sync.Mutex
-	pending map[string]bool
+	pending map[string]bool // IDs of the uploads
 }
 
 // Count returns the number of uploads that were left unfinished.
@@ -24,50 +24,57 @@ func (u *PendingUploads) Count() int {
 
 // Layer returns a driver whose uploads are tracked.
 func (u *PendingUploads) Layer(next driver.Driver) driver.Driver {
-	return &uploadTracker{Driver: next, book: u}
+	return &uploadTracker{Driver: next, uploads: u}
 }
 
-// note records whether an upload is unfinished.
-func (u *PendingUploads) note(upload string, pending bool) {
+// add records that an upload has begun.
+func (u *PendingUploads) add(upload string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !pending {
-		delete(u.pending, upload)
-		return
-	}
 	if u.pending == nil {
 		u.pending = map[string]bool{}
 	}
 	u.pending[upload] = true
 }
 
-type uploadTracker struct {
-	driver.Driver
-	book *PendingUploads
+// remove records that an upload was completed or aborted.
+func (u *PendingUploads) remove(upload string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.pending, upload)
 }
 
+// An uploadTracker records the uploads of a driver.
+type uploadTracker struct {
+	driver.Driver
+	uploads *PendingUploads
+}
+
+// BeginParts records an upload that has begun.
 func (d *uploadTracker) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	upload, err := d.Driver.BeginParts(ctx, r)
 	if err != nil {
 		return "", err
 	}
-	d.book.note(upload, true)
+	d.uploads.add(upload)
 	return upload, nil
 }
 
+// CompleteParts records the end of an upload, unless it fails.
 func (d *uploadTracker) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.CompleteParts(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	d.book.note(r.Upload, false)
+	d.uploads.remove(r.Upload)
 	return attrs, nil
 }
 
+// AbortParts records the end of an upload, unless it fails.
 func (d *uploadTracker) AbortParts(ctx context.Context, key, upload string) error {
 	if err := d.Driver.AbortParts(ctx, key, upload); err != nil {
 		return err
 	}
-	d.book.note(upload, false)
+	d.uploads.remove(upload)
 	return nil
 }
