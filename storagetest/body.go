@@ -315,12 +315,15 @@ type pausingReader struct {
 	calls int
 }
 
+// Read returns up to two bytes in each third call, and none in the calls between.
 func (r *pausingReader) Read(p []byte) (int, error) {
 	r.calls++
-	if r.calls%3 != 0 {
+	isPause := r.calls%3 != 0
+	if isPause {
 		return 0, nil
 	}
-	return r.r.Read(p[:min(len(p), 2)])
+	const most = 2
+	return r.r.Read(p[:min(len(p), most)])
 }
 
 // A countingFile is a file with an own Read method. The library must not bypass that method by
@@ -343,6 +346,7 @@ func tempFile(t *T, text string) *os.File {
 	return f
 }
 
+// readFile returns the content of a file.
 func readFile(t *T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -350,6 +354,7 @@ func readFile(t *T, path string) string {
 	return string(data)
 }
 
+// progress checks the numbers that WithProgress reports for uploads and downloads.
 func progress(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
@@ -403,8 +408,10 @@ func (r *progressRecorder) requireComplete() {
 // byte.
 type panickingAt struct{ *strings.Reader }
 
+// ReadAt panics if it would return the last byte.
 func (r panickingAt) ReadAt(p []byte, off int64) (int, error) {
-	if off+int64(len(p)) >= r.Size() {
+	reachesEnd := off+int64(len(p)) >= r.Size()
+	if reachesEnd {
 		panic(errBoom)
 	}
 	return r.Reader.ReadAt(p, off)

@@ -47,6 +47,7 @@ type T struct {
 	options *options
 }
 
+// newT returns the T of a case, which ends after maxTime.
 func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	t.Cleanup(cancel)

@@ -300,6 +300,7 @@ func getWhole(t *T, d driver.Driver, r *driver.GetRequest) (*storage.Attrs, stri
 // io.EOF.
 type seekableFailure struct{ strings.Reader }
 
+// Read fails where the text ends.
 func (f *seekableFailure) Read(p []byte) (int, error) {
 	n, err := f.Reader.Read(p)
 	if errors.Is(err, io.EOF) {
@@ -368,6 +369,7 @@ func (p *partsCall) complete(last *driver.PartRequest) {
 	require.NotEmpty(p.t, attrs.Revision)
 }
 
+// driverParts checks that an upload in parts appears only when it is completed, and not at all if it is aborted.
 func driverParts(t *T, d driver.Driver) {
 	first := body(t.unit, 1)
 	second := "the end"

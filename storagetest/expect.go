@@ -44,20 +44,21 @@ func (t *T) get(b storage.Downloader, key string, opts ...storage.DownloadOption
 // requireContent requires that key has exactly this content.
 func (t *T) requireContent(b storage.Downloader, key, want string) {
 	t.Helper()
-	if len(want) < 1<<20 {
+	const large = 1 << 20
+	if len(want) < large {
 		requireSame(t, want, t.get(b, key))
 		return
 	}
+
+	// A large object is compared while it is read, and is not kept in memory.
 	r, err := b.Download(t.Context(), key)
 	require.NoError(t, err)
 	defer r.Close()
 	same := &sameAs{want: want}
 	_, err = io.Copy(same, r)
 	require.NoError(t, err)
-	require.True(
-		t, !same.differs && same.pos == len(want), "%s has %d bytes, want %d, or its content differs", key, same.pos,
-		len(want),
-	)
+	isSame := !same.differs && same.pos == len(want)
+	require.True(t, isSame, "%s has %d bytes, want %d, or its content differs", key, same.pos, len(want))
 }
 
 // A sameAs is a writer that compares the written bytes with want. A test can copy a large
@@ -68,9 +69,13 @@ type sameAs struct {
 	differs bool
 }
 
+// Write compares the next bytes with those of s.want. It never fails.
 func (s *sameAs) Write(p []byte) (int, error) {
 	rest := s.want[min(s.pos, len(s.want)):]
-	s.differs = s.differs || len(p) > len(rest) || string(p) != rest[:len(p)]
+	isSame := len(p) <= len(rest) && string(p) == rest[:len(p)]
+	if !isSame {
+		s.differs = true
+	}
 	s.pos += len(p)
 	return len(p), nil
 }
@@ -223,7 +228,9 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 // body returns n bytes that depend on the seed. All bodies share the memory of one long text. The
 // text repeats after a prime number of bytes, so that no two parts of an upload are equal.
 func body(n int64, seed byte) string {
-	start := int64(seed) * 251
+	// Each seed begins elsewhere in the text.
+	const distance = 251
+	start := int64(seed) * distance
 	end := start + n
 	longBody.Lock()
 	defer longBody.Unlock()

@@ -168,14 +168,17 @@ var hookCases = []Case{
 	},
 }
 
+// hooksSeeEverything checks which operations a hook sees for each kind of call, and their outcomes.
 func hooksSeeEverything(t *T) {
 	recorder := &hookRecorder{}
 	b := t.open(storage.WithHook(recorder.hook))
 
-	// The outcome of a call has its bytes and requests. A download ends at Close.
+	// The outcome of a call has its bytes and requests.
 	t.put(b, "a", "12345")
 	outcomes := recorder.requireNames(t, "Upload a")
 	require.Equal(t, storage.Outcome{Bytes: 5, Requests: 1}, outcomes[0])
+
+	// A download ends at Close.
 	reader, err := b.Download(t.Context(), "a")
 	require.NoError(t, err)
 	require.Empty(t, recorder.ended, "a download ends at Close")
@@ -185,17 +188,20 @@ func hooksSeeEverything(t *T) {
 	outcomes = recorder.requireNames(t, "Download a")
 	require.Equal(t, int64(5), outcomes[0].Bytes)
 
-	// Calls that read attributes or list, or that remove one object.
+	// Calls that read attributes.
 	_, err = b.Attrs(t.Context(), "missing")
 	outcomes = recorder.requireNames(t, "Attrs missing")
 	require.Equal(t, err, outcomes[0].Err)
 	t.requireExists(b, "a")
 	recorder.requireNames(t, "Exists a")
+
+	// Calls that list. The name has the prefix.
 	t.keys(b, storage.WithPrefix("p"))
 	recorder.requireNames(t, "List p")
 	_, err = storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPrefix("p"))...)
 	require.NoError(t, err)
 	recorder.requireNames(t, "ListPage p")
+
 	require.NoError(t, b.Remove(t.Context(), "missing"))
 	recorder.requireNames(t, "Remove missing")
 
@@ -204,12 +210,13 @@ func hooksSeeEverything(t *T) {
 	require.NoError(t, err)
 	names, _ := recorder.takeRecords()
 	require.ElementsMatch(t, []string{"Copy b[a]", "Download a"}, names)
+
 	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
 	require.NoError(t, err)
 	names, _ = recorder.takeRecords()
 	require.Contains(t, strings.Join(names, ","), "Compose c")
 
-	// RemoveAll may make several batches.
+	// RemoveAll may make several batches. Each is an operation of its own.
 	_, err = storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "b", "c"}))
 	require.NoError(t, err)
 	names, _ = recorder.takeRecords()

@@ -409,29 +409,33 @@ func emptyPages() storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &emptyPager{Driver: next} })
 }
 
+// emptyPageMark begins the token of an empty page. The rest of the token is that of the next page.
 const emptyPageMark = "empty-page:"
 
+// An emptyPager is a driver that returns an empty page before each page.
 type emptyPager struct{ driver.Driver }
 
+// List returns an empty page, unless the token is that of an empty page.
 func (d *emptyPager) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if real, marked := strings.CutPrefix(r.Token, emptyPageMark); marked {
-		request := *r
-		request.Token = real
-		return d.Driver.List(ctx, &request)
+	token, followsEmptyPage := strings.CutPrefix(r.Token, emptyPageMark)
+	if !followsEmptyPage {
+		return &storage.Page{Token: emptyPageMark + r.Token}, nil
 	}
-	return &storage.Page{Token: emptyPageMark + r.Token}, nil
+	req := *r
+	req.Token = token
+	return d.Driver.List(ctx, &req)
 }
 
-// cancelListing cancels the context of a listing at entry number n. It requires that no further
-// entry follows.
+// cancelListing cancels the context of a listing at entry number n. It requires that the listing then
+// ends with Canceled, and that no further entry follows.
 func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx, cancel := contextOf(t)
 	defer cancel()
-	var last error
+	var lastErr error
 	entries := 0
 	for _, err := range b.List(ctx, t.anyOrder(opts...)...) {
-		last = err
+		lastErr = err
 		if err != nil {
 			continue
 		}
@@ -440,7 +444,7 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 			cancel()
 		}
 	}
-	t.requireCode(last, storage.Canceled)
+	t.requireCode(lastErr, storage.Canceled)
 	require.Equal(t, n, entries, "an entry followed the end of ctx")
 }
 
@@ -461,8 +465,10 @@ func far() storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &remote{Driver: next} })
 }
 
+// A remote is a driver that appears remote.
 type remote struct{ driver.Driver }
 
+// Describe declares that the driver is not local.
 func (d *remote) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = false

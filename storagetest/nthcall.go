@@ -154,16 +154,18 @@ func (r *faultRuns) prepare() (b, reliable storage.Bucket, prepared any) {
 func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected verdict) {
 	t := r.t
 	call := 1
-	failures := 0 // runs that failed without the fault
+	ownFailures := 0 // runs in which the server failed by itself
 	for {
-		require.LessOrEqual(t, call+failures, maxCalls, "too many calls")
+		runs := call + ownFailures
+		require.LessOrEqual(t, runs, maxCalls, "too many calls")
+
 		b, reliable, prepared := r.prepare()
 		rule := fault(faults.Any).Nth(call)
 		t.faults.Reset()
 		t.faults.Set(rule)
 		got, err := r.op.do(t.Context(), t, b, prepared)
-		t.faults.Set()
-		hit := len(t.faults.Hits()) > 0
+		t.faults.Set() // no rules
+		hadFault := len(t.faults.Hits()) > 0
 
 		result := expected
 		result.err = err
@@ -171,15 +173,16 @@ func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected 
 		result.now = t.snapshot(reliable)
 		r.op.judge(t, fmt.Sprintf("%v: %v", rule, err), result)
 
-		if hit {
+		if hadFault {
 			call++
 			continue
 		}
 		if !storage.IsTemporary(err) {
+			// The operation makes fewer calls.
 			return
 		}
 		// A real server failed before the call. The same call is then tried again.
-		failures++
+		ownFailures++
 	}
 }
 
@@ -203,6 +206,7 @@ func (op operation) judge(t *T, name string, v verdict) {
 	case v.retried:
 		require.NoError(t, v.err, name)
 	case op.many:
+		// Each object must be as before or as after. A line of a state is one object.
 		for line := range strings.SplitSeq(v.now, "\n") {
 			require.True(t, strings.Contains(v.before, line) || strings.Contains(v.after, line), "%s: between: %s",
 				name, line)

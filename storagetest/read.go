@@ -340,8 +340,10 @@ func (failingWriter) Write([]byte) (int, error) { return 0, errBoom }
 // bytes.
 type failingReaderFrom struct{ failingWriter }
 
+// ReadFrom fails with errBoom once it has taken 1,000 bytes.
 func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.CopyN(io.Discard, r, 1000)
+	const bytesTaken = 1000
+	n, err := io.CopyN(io.Discard, r, bytesTaken)
 	if err != nil {
 		return n, err
 	}

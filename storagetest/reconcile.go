@@ -488,21 +488,25 @@ var reconcileCases = []Case{
 }
 
 // eachLostReplacement calls the function do with buckets that contain the object "a". Some of these
-// buckets copy inside the server, and others stream the bytes. The function do must call its second
-// argument, and then make a write. That write takes effect, but its response is lost.
-func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
+// buckets copy inside the server, and others stream the bytes. The function do must call
+// loseNextWrite, and then make a write. That write takes effect, but its response is lost.
+func (t *T) eachLostReplacement(do func(b storage.Bucket, loseNextWrite func())) {
 	t.Helper()
-	for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {
-		b := t.openLimited(bounds)
-		for _, lost := range []*storage.Error{
-			{Code: storage.RateLimited, Status: http.StatusTooManyRequests, Retryable: true},
-			{Code: storage.Unavailable, Retryable: true, Unknown: true},
-		} {
+	copiesInServer := faults.Limits{}
+	streamsCopies := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
+	failures := []*storage.Error{
+		{Code: storage.RateLimited, Status: http.StatusTooManyRequests, Retryable: true},
+		{Code: storage.Unavailable, Retryable: true, Unknown: true},
+	}
+	for _, limits := range []faults.Limits{copiesInServer, streamsCopies} {
+		b := t.openLimited(limits)
+		for _, failure := range failures {
+			loseNextWrite := func() {
+				t.faults.Set(loseFirst(failure, faults.Copy, faults.Compose, completingCalls)...)
+			}
 			t.put(b, "a", "a")
-			do(b, func() {
-				t.faults.Set(loseFirst(lost, faults.Copy, faults.Compose, completingCalls)...)
-			})
-			t.faults.Set()
+			do(b, loseNextWrite)
+			t.faults.Set() // no rules
 		}
 	}
 }

@@ -32,29 +32,33 @@ var bodies = map[string]func(text string) io.Reader{
 	"a stream": func(text string) io.Reader { return stream(text) },
 }
 
-// interruptUpload begins an upload to "a" and cancels it. It then resets the record of calls, so
-// that a case counts only its own calls.
+// interruptUpload begins an upload of three parts to "a", and cancels it before the second part. It then
+// resets the record of calls, so that a case counts only its own calls.
 func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	t.faults.Reset()
-	h := &interruptedUpload{
+	u := &interruptedUpload{
 		bucket: t.openForParts(append(opts, observe.BeforeCall("PutPart", 2, cancel))...),
 		text:   body(2*t.unit+1, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
-	_, err := t.upload(ctx, h, newReader(h.text))
+
+	_, err := t.upload(ctx, u, newReader(u.text))
 	t.requireCode(err, storage.Canceled)
-	t.requireMissing(h.bucket, "a")
-	info, err := os.Stat(h.path)
+
+	// The upload can be resumed: it was not aborted, and its file exists.
+	t.requireMissing(u.bucket, "a")
+	require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
+	info, err := os.Stat(u.path)
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
 		require.Equal(t, fs.FileMode(0o600), info.Mode(), "the file may hold a secret")
 	}
-	require.Zero(t, t.faults.Count(faults.AbortParts), "%v", t.faults)
+
 	t.faults.Reset()
-	return h
+	return u
 }
 
 // loseCompletion makes an upload that takes effect, but loses the response to its completion. The
@@ -62,48 +66,53 @@ func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...stora
 // it fails with OutcomeUnknown.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
-	h := &interruptedUpload{
+	u := &interruptedUpload{
 		bucket: t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 		text:   body(t.unit+2, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
 	t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
-	_, err := t.upload(t.Context(), h, strings.NewReader(h.text), opts...)
+	_, err := t.upload(t.Context(), u, strings.NewReader(u.text), opts...)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	require.FileExists(t, h.path)
-	return h
+	require.FileExists(t, u.path)
+	return u
 }
 
-// upload makes the call that the cases interrupt and repeat.
+// upload uploads "a" with a resume file, one part after the other. The cases interrupt this call and
+// repeat it.
 func (t *T) upload(
-	ctx context.Context, h *interruptedUpload, src io.Reader, opts ...storage.UploadOption,
+	ctx context.Context, u *interruptedUpload, src io.Reader, opts ...storage.UploadOption,
 ) (*storage.Attrs, error) {
-	return h.bucket.Upload(ctx, "a", src, append([]storage.UploadOption{
-		storage.WithResume(h.path), storage.WithPartSize(t.unit), storage.WithConcurrency(1),
+	all := []storage.UploadOption{
+		storage.WithResume(u.path),
+		storage.WithPartSize(t.unit),
+		storage.WithConcurrency(1),
 		t.metadata(map[string]string{"k": "v"}),
-	}, opts...)...)
+	}
+	return u.bucket.Upload(ctx, "a", src, append(all, opts...)...)
 }
 
 // requireCompleted requires that the upload has ended: the object is complete, and neither parts
 // nor the resume file remain.
-func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text string) {
+func (t *T) requireCompleted(u *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
 	require.Equal(t, t.keptMetadata(map[string]string{"k": "v"}), attrs.Metadata)
-	t.requireContent(h.bucket, "a", text)
-	require.Equal(t, attrs.Revision, t.attrs(h.bucket, "a").Revision)
-	require.NoFileExists(t, h.path)
+	t.requireContent(u.bucket, "a", text)
+	require.Equal(t, attrs.Revision, t.attrs(u.bucket, "a").Revision)
+	require.NoFileExists(t, u.path)
 	require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 }
 
 // partsLeft returns how many PutPart calls an upload of three parts still needs if the first n
 // parts are stored.
 func (t *T) partsLeft(n int) int {
+	const parts = 3
 	if t.has(driver.SequentialParts) {
 		// The last part is sent with CompleteParts.
-		return 2 - n
+		return parts - 1 - n
 	}
-	return 3 - n
+	return parts - n
 }
 
 var resumedUploadCases = []Case{

@@ -308,14 +308,17 @@ var resumeCases = []Case{
 // download resumes, it calls change with a second client of the store. The download must be Changed,
 // or return the old content.
 func changeUnderDownload(t *T, change func(other storage.Bucket)) {
+	const size, cutAfter = 5000, 1000
 	for _, concurrency := range []int{1, 3} {
+		// The second Get resumes the download.
 		var other storage.Bucket
 		b, other := t.openTwice(observe.BeforeCall("Get", 2, func() {
 			change(other)
 		}))
-		full := body(5000, 1)
+		full := body(size, 1)
 		t.put(b, "a", full)
-		t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
+		t.faults.Set(faults.Cut(faults.Get, cutAfter).Nth(1))
+
 		got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(concurrency))
 		if err == nil {
 			// The provider may still return the old revision.

@@ -122,18 +122,22 @@ func (r *report) write(t *testing.T) {
 	if dir == "" || t.Failed() {
 		return
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	slices.Sort(r.support.Refused)
 	if dir == "log" {
+		// A program finds the line in the output of the tests by its mark.
 		data, err := json.Marshal(r.support)
 		require.NoError(t, err)
 		t.Log(suitelog.Mark + string(data))
 		return
 	}
+
 	data, err := json.MarshalIndent(r.support, "", "\t")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
+
 	// Tests of several packages may write the same report at the same time, so the file is renamed
 	// when it is complete.
 	file, err := os.CreateTemp(dir, ".support-*")

@@ -223,7 +223,7 @@ func listingOfATree(t *T) {
 	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 	t.puts(b, aroundAFolder...)
 
-	sizes := []int{1, 2, 3, 1000}
+	sizes := []int{1, 2, 3, 1000} // 1000 is more than there are keys
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
 	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
 	if t.remote() {
@@ -240,6 +240,7 @@ func listingOfATree(t *T) {
 				t.requireListing(b, want, sizes, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter),
 					storage.WithStartAfter(startAfter))
 			}
+
 			want := model(aroundAFolder, prefix, delimiter, "")
 			got := t.pages(b, 3, storage.WithPrefix(prefix), storage.WithDelimiter(delimiter))
 			require.Equal(t, want, got, "prefix %q, delimiter %q, by ListPage", prefix, delimiter)
@@ -250,9 +251,11 @@ func listingOfATree(t *T) {
 // pages lists a bucket with ListPage and returns all keys. Common prefixes have a leading ">".
 func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []string {
 	t.Helper()
+	opts = t.anyOrder(append(slices.Clip(opts), storage.WithPageSize(size))...)
 	all := []string{}
-	for token := ""; ; {
-		page, err := storage.ListPage(t.Context(), b, token, t.anyOrder(append(opts, storage.WithPageSize(size))...)...)
+	token := ""
+	for {
+		page, err := storage.ListPage(t.Context(), b, token, opts...)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page.Entries), size)
 		for _, entry := range page.Entries {
@@ -280,12 +283,12 @@ func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 // an error.
 func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) error {
 	t.Helper()
-	var last error
+	var lastErr error
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {
-		require.NoError(t, last, "an entry must not follow an error")
-		last = err
+		require.NoError(t, lastErr, "an entry must not follow an error")
+		lastErr = err
 	}
-	return last
+	return lastErr
 }
 
 // startInTreeOrder requires that a listing in tree order fails if it begins in the middle. The store
@@ -306,8 +309,9 @@ func startInTreeOrder(t *T) {
 		require.Equal(t, []string{"a/3"}, ordered, "no disorder")
 	}
 
-	onePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
-	if onePage {
+	// A page shows the disorder only if it has all keys.
+	hasOnePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
+	if hasOnePage {
 		_, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithStartAfter("a-b"))...)
 		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 	}
@@ -328,15 +332,19 @@ func startInByteOrder(t *T) {
 	} {
 		var r storage.ListOptions
 		require.NoError(t, r.Apply(opts...))
+
 		for _, startAfter := range []string{"a", "a-", "a-b", "a.c", "a/2", "a0", "z"} {
 			want := model(aroundAFolder, r.Prefix, r.Delimiter, startAfter)
 			started := append(slices.Clip(opts), storage.WithStartAfter(startAfter))
 			t.requireListing(b, want, []int{2}, started...)
 			if len(want) > 0 {
-				limited := t.keys(b, append(started, storage.WithLimit(2))...)
-				require.Equal(t, want[:min(2, len(want))], limited, "%+v after %q", r, startAfter)
+				const limit = 2
+				limited := t.keys(b, append(started, storage.WithLimit(limit))...)
+				require.Equal(t, want[:min(limit, len(want))], limited, "%+v after %q", r, startAfter)
 			}
 		}
+
+		// From the start, each page size is tried.
 		want := model(aroundAFolder, r.Prefix, r.Delimiter, "")
 		for size := 1; size <= len(want); size++ {
 			require.Equal(t, want, t.pages(b, size, opts...), "%+v in pages of %d", r, size)

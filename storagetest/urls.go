@@ -275,12 +275,12 @@ func tamperExpiry(change func(signed, later string) []string) func(t *T, s *stor
 	return tamperQuery(func(pairs []string, _ int) []string {
 		var altered []string
 		for _, pair := range pairs {
-			later, ok := laterExpiry(pair)
-			if !ok {
+			later, isExpiry := laterExpiry(pair)
+			if isExpiry {
+				altered = append(altered, change(pair, later)...)
+			} else {
 				altered = append(altered, pair)
-				continue
 			}
-			altered = append(altered, change(pair, later)...)
 		}
 		return altered
 	})
@@ -291,11 +291,14 @@ func tamperExpiry(change func(signed, later string) []string) func(t *T, s *stor
 //
 // Azure's URLs have a date in the query parameter "se". All other URLs have a number, in a query
 // parameter such as X-Amz-Expires.
-func laterExpiry(pair string) (later string, ok bool) {
+func laterExpiry(pair string) (later string, isExpiry bool) {
+	// A 9 before a number makes it larger.
 	name, value, _ := strings.Cut(pair, "=")
 	if name != "se" {
-		return name + "=9" + value, strings.HasSuffix(strings.ToLower(name), "-expires")
+		isExpiry = strings.HasSuffix(strings.ToLower(name), "-expires")
+		return name + "=9" + value, isExpiry
 	}
+
 	rest, thisCentury := strings.CutPrefix(value, "20")
 	if thisCentury {
 		return name + "=21" + rest, true
@@ -309,8 +312,10 @@ func tamperQuery(change func(pairs []string, signature int) []string) func(t *T,
 	return func(t *T, s *storage.SignedURL) {
 		address, query, ok := strings.Cut(s.URL, "?")
 		require.True(t, ok)
+
 		pairs := strings.Split(query, "&")
-		s.URL = address + "?" + strings.Join(change(pairs, signatureIn(t, pairs)), "&")
+		altered := change(pairs, signatureIn(t, pairs))
+		s.URL = address + "?" + strings.Join(altered, "&")
 	}
 }
 

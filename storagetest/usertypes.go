@@ -20,6 +20,7 @@ type embedding struct {
 	uploads, downloads []string
 }
 
+// Upload records the key.
 func (e *embedding) Upload(
 	ctx context.Context, key string, body io.Reader, opts ...storage.UploadOption,
 ) (*storage.Attrs, error) {
@@ -27,6 +28,7 @@ func (e *embedding) Upload(
 	return e.Bucket.Upload(ctx, key, body, opts...)
 }
 
+// Download records the key.
 func (e *embedding) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	e.downloads = append(e.downloads, key)
 	return e.Bucket.Download(ctx, key, opts...)
@@ -48,6 +50,7 @@ func needingBucket(t *T, b storage.Bucket) map[string]error {
 	errs["Restore"] = storage.Restore(t.Context(), b, "key")
 	_, errs["SignedUploadForm"] = storage.SignedUploadForm(t.Context(), b, "key", 0, 1)
 
+	// Open uploads. The upload need not exist, because the bucket is refused first.
 	_, errs["BeginUpload"] = storage.BeginUpload(t.Context(), b, "key")
 	upload := storage.UploadEntry{Key: "key", Upload: "none"}
 	_, errs["ContinueListedUpload"] = storage.ContinueListedUpload(t.Context(), b, upload)
@@ -73,7 +76,8 @@ func keylessErrors(t *T, b storage.Bucket) map[string]error {
 		errs["ListUploads"] = err
 	}
 	errs["Close"] = storage.Close(b)
-	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
+	unchanged := func(c storage.Core) storage.Core { return c }
+	_, errs["Wrap"] = storage.Wrap(b, unchanged)
 	return errs
 }
 
@@ -189,6 +193,7 @@ func (t *T) writesOf(b storage.Uploader) {
 	require.NoError(t, err)
 	_, err = w.Commit()
 	require.NoError(t, err)
+
 	_, err = storage.UploadFile(t.Context(), b, "file", tempFile(t, "text").Name())
 	require.NoError(t, err)
 }
@@ -197,13 +202,17 @@ func (t *T) writesOf(b storage.Uploader) {
 func (t *T) readsOf(b storage.Bucket, key string) {
 	t.Helper()
 	require.Equal(t, "text", t.get(b, key))
+
 	parts, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: 1, Length: 2}})
 	require.NoError(t, err)
 	require.Equal(t, "ex", string(parts[0]))
+
 	require.NoError(t, readByte(t, b, key))
+
 	data, err := fs.ReadFile(storage.FS(t.Context(), b), key)
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
+
 	_, err = storage.DownloadFile(t.Context(), b, key, filepath.Join(t.TempDir(), "file"))
 	require.NoError(t, err)
 }

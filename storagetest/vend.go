@@ -101,9 +101,9 @@ var vendCases = []Case{
 // vend returns credentials for the first of the prefixes that the store supports.
 func (t *T) vend(b storage.Bucket, prefixes ...string) *storage.VendedCredentials {
 	t.Helper()
-	rights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
+	allRights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
 	for _, prefix := range prefixes {
-		credentials, err := storage.Vend(t.Context(), b, prefix, rights, time.Hour)
+		credentials, err := storage.Vend(t.Context(), b, prefix, allRights, time.Hour)
 		if storage.CodeOf(err) == storage.Unsupported {
 			continue
 		}

@@ -27,11 +27,19 @@ type uploadPath struct {
 // uploadPaths returns the ways in which the library uploads a body. One way is a single Put. If the
 // driver has multipart uploads, the other way is an upload in parts.
 func (t *T) uploadPaths() []uploadPath {
-	ways := []uploadPath{{"one Put", t.open, 100}}
+	paths := []uploadPath{{
+		name: "one Put",
+		open: t.open,
+		size: 100,
+	}}
 	if t.has(storage.MultipartUploads) {
-		ways = append(ways, uploadPath{"parts", t.openForParts, 2*t.unit + 1})
+		paths = append(paths, uploadPath{
+			name: "parts",
+			open: t.openForParts,
+			size: 2*t.unit + 1,
+		})
 	}
-	return ways
+	return paths
 }
 
 var writeCases = []Case{
@@ -362,10 +370,7 @@ func readersAndWriter(t *T) {
 	var all sync.WaitGroup
 	for range readers {
 		all.Go(func() {
-			for {
-				if !readNumbered(t, b) {
-					return
-				}
+			for readNumbered(t, b) {
 				select {
 				case <-done:
 					return
@@ -402,23 +407,27 @@ func readNumbered(t *T, b storage.Bucket) bool {
 		t.Errorf("reading: %v", err)
 		return false
 	}
-	if t.has(storage.Metadata) && attrs.Metadata["sum"] != fmt.Sprintf("%08x", sum(data)) {
+
+	wantSum := fmt.Sprintf("%08x", sum(data))
+	if t.has(storage.Metadata) && attrs.Metadata["sum"] != wantSum {
 		t.Errorf("%d bytes with the metadata of another object: %+v", len(data), attrs)
 		return false
 	}
-	if string(data) != body(attrs.Size, byte(attrs.Size-smallestNumbered)) {
+	number := attrs.Size - smallestNumbered
+	if string(data) != body(attrs.Size, byte(number)) {
 		t.Errorf("%d bytes with the size of another object: %+v", len(data), attrs)
 		return false
 	}
 	return true
 }
 
+// writerCommits checks that a Writer stores what was written, but only if Commit is called.
 func writerCommits(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
 		text := body(path.size, 1)
 
-		// The object is there after Commit. A second Commit returns the same attributes.
+		// The object is there after Commit.
 		w := storage.NewWriter(t.Context(), b, "a", t.contentType("text/x-test"))
 		for chunk := range slices.Chunk([]byte(text), 700) {
 			n, err := w.Write(chunk)
@@ -429,13 +438,16 @@ func writerCommits(t *T) {
 		attrs, err := w.Commit()
 		require.NoError(t, err)
 		require.Equal(t, path.size, attrs.Size)
+		t.requireContent(b, "a", text)
+		require.Equal(t, t.keptType("text/x-test"), t.attrs(b, "a").ContentType)
+
+		// A second Commit returns the same attributes, and Close may be called twice.
 		again, err := w.Commit()
 		require.NoError(t, err)
 		require.Equal(t, attrs, again)
 		require.NoError(t, w.Close())
 		require.NoError(t, w.Close())
 		t.requireContent(b, "a", text)
-		require.Equal(t, t.keptType("text/x-test"), t.attrs(b, "a").ContentType)
 
 		// Without Commit, Close fails and nothing is stored.
 		w = storage.NewWriter(t.Context(), b, "b")
@@ -454,17 +466,22 @@ func writerCommits(t *T) {
 	}
 }
 
+// writeReturnsAttrs checks that an upload returns the attributes of the object without a request that
+// reads them, and that a later read returns the same ones.
 func writeReturnsAttrs(t *T) {
 	for _, path := range t.uploadPaths() {
 		b := path.open()
 		text := body(path.size, 1)
-		reads := t.faults.Count(faults.Reads)
-		returned, err := b.Upload(t.Context(), "a.png", strings.NewReader(text),
+		opts := []storage.UploadOption{
 			t.optional(storage.ContentProperties, storage.WithCacheControl("max-age=60")),
 			t.optional(storage.ContentProperties, storage.WithContentDisposition(`attachment; filename="x"`)),
 			t.optional(storage.ContentProperties, storage.WithContentLanguage("de")),
 			t.optional(storage.ContentProperties, storage.WithContentEncoding("x-test")),
-			t.metadata(map[string]string{"k": "v"}))
+			t.metadata(map[string]string{"k": "v"}),
+		}
+
+		reads := t.faults.Count(faults.Reads)
+		returned, err := b.Upload(t.Context(), "a.png", strings.NewReader(text), opts...)
 		require.NoError(t, err)
 		require.Equal(t, reads, t.faults.Count(faults.Reads), "%s: this must make no second request:\n%v", path.name,
 			t.faults)
