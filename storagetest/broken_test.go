@@ -162,8 +162,8 @@ func runBroken(t *testing.T, name string, cases []string) string {
 		rules = append(rules, regexp.QuoteMeta(rule))
 		names = append(names, regexp.QuoteMeta(strings.ReplaceAll(name, " ", "_")))
 	}
-	child := exec.CommandContext(t.Context(), os.Args[0],
-		"-test.run", "^TestBrokenChild$/^cases$/^("+strings.Join(rules, "|")+")$/^("+strings.Join(names, "|")+")$", "-test.timeout", "60s")
+	selected := "^TestBrokenChild$/^cases$/^(" + strings.Join(rules, "|") + ")$/^(" + strings.Join(names, "|") + ")$"
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", selected, "-test.timeout", "60s")
 	child.Env = append(os.Environ(), brokenVariable+"="+name, "OMNIBUCKET_SUPPORT=")
 
 	output, err := child.CombinedOutput()
@@ -193,13 +193,16 @@ func TestBrokenChild(t *testing.T) {
 		func(*testing.T) driver.Driver { return broken.layer(memstore.NewDriver(memstore.Config{})) })
 }
 
+// The driver ignoresAbsent overwrites an object in spite of IfAbsent.
 type ignoresAbsent struct{ driver.Driver }
 
+// Put overwrites an object in spite of IfAbsent.
 func (d *ignoresAbsent) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.Condition.Absent = false
 	return d.Driver.Put(ctx, r)
 }
 
+// CompleteParts overwrites an object in spite of IfAbsent.
 func (d *ignoresAbsent) CompleteParts(
 	ctx context.Context, r *driver.CompleteRequest,
 ) (*storage.Attrs, error) {
@@ -207,32 +210,39 @@ func (d *ignoresAbsent) CompleteParts(
 	return d.Driver.CompleteParts(ctx, r)
 }
 
+// The driver ignoresRevision overwrites an object in spite of IfRevision.
 type ignoresRevision struct{ driver.Driver }
 
+// Put overwrites an object in spite of IfRevision.
 func (d *ignoresRevision) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.Condition.Revision = ""
 	return d.Driver.Put(ctx, r)
 }
 
+// The driver truncates stores each object without its last byte.
 type truncates struct{ driver.Driver }
 
+// Put stores each object without its last byte.
 func (d *truncates) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
+	length := max(0, len(data)-1)
 	shorter := *r
-	shorter.Body = bytes.NewReader(data[:max(0, len(data)-1)])
-	shorter.Size = int64(max(0, len(data)-1))
+	shorter.Body = bytes.NewReader(data[:length])
+	shorter.Size = int64(length)
 	shorter.CRC32C = storage.CRC32C{}
 	return d.Driver.Put(ctx, &shorter)
 }
 
+// The driver endsEarly ends the bodies of large objects early, without an error.
 type endsEarly struct {
 	driver.Driver
 	from int64 // bytes of the objects that are cut off
 }
 
+// Get ends the bodies of large objects early, without an error.
 func (d *endsEarly) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil || attrs.Size < d.from {
@@ -244,28 +254,36 @@ func (d *endsEarly) Get(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	}{io.LimitReader(body, d.from), body}, nil
 }
 
+// The driver panicsPastEnd panics if a read reaches past the end of an object.
 type panicsPastEnd struct{ driver.Driver }
 
+// Get panics if a read reaches past the end of an object.
 func (d *panicsPastEnd) Get(
 	ctx context.Context, r *driver.GetRequest,
 ) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
-	if err == nil && r.Offset+r.Length > attrs.Size || storage.CodeOf(err) == storage.RangeNotSatisfiable {
+	beginsPastEnd := storage.CodeOf(err) == storage.RangeNotSatisfiable
+	endsPastEnd := err == nil && r.Offset+r.Length > attrs.Size
+	if beginsPastEnd || endsPastEnd {
 		panic("slice bounds out of range")
 	}
 	return attrs, body, err
 }
 
+// The driver forgetsTokens begins each page of a listing at the start.
 type forgetsTokens struct{ driver.Driver }
 
+// List begins each page of a listing at the start.
 func (d *forgetsTokens) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	fromStart := *r
 	fromStart.Token = ""
 	return d.Driver.List(ctx, &fromStart)
 }
 
+// The driver sortsBySegments lists a page in the order of a directory tree.
 type sortsBySegments struct{ driver.Driver }
 
+// List lists a page in the order of a directory tree.
 func (d *sortsBySegments) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
@@ -282,6 +300,7 @@ type remembers struct {
 	seen sync.Map
 }
 
+// Head returns attributes that it has returned before, even if the object was replaced.
 func (d *remembers) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	if value, ok := d.seen.Load(r.Key); ok {
 		attrs := value.(storage.Attrs)
@@ -294,8 +313,10 @@ func (d *remembers) Head(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, err
 }
 
+// The driver hidesFailures reports failed writes as successful.
 type hidesFailures struct{ driver.Driver }
 
+// Put reports failed writes as successful.
 func (d *hidesFailures) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err != nil && storage.CodeOf(err) != storage.PreconditionFailed {
@@ -304,8 +325,10 @@ func (d *hidesFailures) Put(ctx context.Context, r *driver.PutRequest) (*storage
 	return attrs, err
 }
 
+// The driver storesHalf stores the bytes that came before a body failed.
 type storesHalf struct{ driver.Driver }
 
+// Put stores the bytes that came before a body failed.
 func (d *storesHalf) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	data, bodyErr := io.ReadAll(r.Body)
 	shorter := *r
@@ -319,22 +342,28 @@ func (d *storesHalf) Put(ctx context.Context, r *driver.PutRequest) (*storage.At
 	return attrs, err
 }
 
+// The driver readsAny reads an object in spite of a condition.
 type readsAny struct{ driver.Driver }
 
+// Get reads an object in spite of a condition.
 func (d *readsAny) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	latest := *r
 	latest.Condition = storage.Condition{}
 	return d.Driver.Get(ctx, &latest)
 }
 
+// The driver removesAny removes an object in spite of a condition.
 type removesAny struct{ driver.Driver }
 
+// Delete removes an object in spite of a condition.
 func (d *removesAny) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.Driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key})
 }
 
+// The driver namesNoRevision returns no revision of a write.
 type namesNoRevision struct{ driver.Driver }
 
+// Put returns no revision of a write.
 func (d *namesNoRevision) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err == nil {
@@ -343,8 +372,10 @@ func (d *namesNoRevision) Put(ctx context.Context, r *driver.PutRequest) (*stora
 	return attrs, err
 }
 
+// The driver listsBackwards lists a page in reverse order.
 type listsBackwards struct{ driver.Driver }
 
+// List lists a page in reverse order.
 func (d *listsBackwards) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
@@ -353,8 +384,10 @@ func (d *listsBackwards) List(ctx context.Context, r *driver.ListRequest) (*stor
 	return page, err
 }
 
+// The driver forgetsPages lists only one page.
 type forgetsPages struct{ driver.Driver }
 
+// List lists only one page.
 func (d *forgetsPages) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {
@@ -363,11 +396,13 @@ func (d *forgetsPages) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, err
 }
 
+// The driver misnames returns one code in place of another.
 type misnames struct {
 	driver.Driver
 	code, by storage.Code
 }
 
+// Head returns one code in place of another.
 func (d *misnames) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if storage.CodeOf(err) == d.code {
@@ -376,8 +411,10 @@ func (d *misnames) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	return attrs, err
 }
 
+// The driver removesStrictly fails to remove an object that does not exist.
 type removesStrictly struct{ driver.Driver }
 
+// Delete fails to remove an object that does not exist.
 func (d *removesStrictly) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if _, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1}); err != nil {
 		return storage.PermissionDenied
@@ -385,22 +422,28 @@ func (d *removesStrictly) Delete(ctx context.Context, r *driver.DeleteRequest) e
 	return d.Driver.Delete(ctx, r)
 }
 
+// The driver forgetsMetadata stores no metadata.
 type forgetsMetadata struct{ driver.Driver }
 
+// Put stores no metadata.
 func (d *forgetsMetadata) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.Metadata = nil
 	return d.Driver.Put(ctx, r)
 }
 
+// The driver dropsType stores no content type.
 type dropsType struct{ driver.Driver }
 
+// Put stores no content type.
 func (d *dropsType) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	r.ContentType = "application/octet-stream"
 	return d.Driver.Put(ctx, r)
 }
 
+// The driver removesTree also removes what is in a folder with the name of the object.
 type removesTree struct{ driver.Driver }
 
+// Delete also removes what is in a folder with the name of the object.
 func (d *removesTree) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	page, err := d.List(ctx, &driver.ListRequest{Prefix: r.Key + "/", Limit: 100})
 	if err != nil {
@@ -412,8 +455,10 @@ func (d *removesTree) Delete(ctx context.Context, r *driver.DeleteRequest) error
 	return d.Driver.Delete(ctx, r)
 }
 
+// The driver boasts declares that it signs URLs, but cannot.
 type boasts struct{ driver.Driver }
 
+// Describe declares that it signs URLs, but cannot.
 func (d *boasts) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features = desc.Features | storage.SignedURLs

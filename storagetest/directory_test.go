@@ -48,6 +48,7 @@ func TestFurtherRunOnADirectoryOfFiles(t *testing.T) {
 	storagetest.RunDriver(t, newDirectoryDriver)
 }
 
+// Describe says that objects are listed folder by folder.
 func (d *directoryDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider:    "directory",
@@ -76,6 +77,7 @@ func missing(err error) error {
 	return err
 }
 
+// attrsOf returns the attributes of a file. Its revision is made of its time and its size.
 func attrsOf(key string, info fs.FileInfo) *storage.Attrs {
 	revision := fmt.Sprintf("%d-%d", info.ModTime().UnixNano(), info.Size())
 	return &storage.Attrs{
@@ -87,6 +89,7 @@ func attrsOf(key string, info fs.FileInfo) *storage.Attrs {
 	}
 }
 
+// Put writes a temporary file, and renames it to the file of the key.
 func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	path, err := d.path(r.Key)
 	if err != nil || len(r.Native) > 0 {
@@ -96,9 +99,10 @@ func (d *directoryDriver) Put(ctx context.Context, r *driver.PutRequest) (*stora
 	if err != nil {
 		return nil, err
 	}
+	// After a rename, there is no such file.
 	defer func() {
 		_ = os.Remove(file.Name())
-	}() // of a Put that fails: a rename takes it away
+	}()
 	info, err := d.write(ctx, file, r)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return nil, err
@@ -135,11 +139,14 @@ func (d *directoryDriver) write(
 // rename makes a file that is complete the object. A name that is a file's or a folder's
 // cannot be the other too: that is Unsupported.
 func (d *directoryDriver) rename(src, dst string) (err error) {
-	for range 100 {
-		if err = os.MkdirAll(filepath.Dir(dst), 0o700); err == nil {
+	// Another call may remove the folder before the rename, because it is empty.
+	const attempts = 100
+	for range attempts {
+		err = os.MkdirAll(filepath.Dir(dst), 0o700)
+		if err == nil {
 			err = os.Rename(src, dst)
 		}
-		if !errors.Is(err, fs.ErrNotExist) { // else a removal has taken the empty folder away
+		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
@@ -186,6 +193,7 @@ func (d *directoryDriver) open(r *driver.GetRequest) (*os.File, *storage.Attrs, 
 	return nil, nil, err
 }
 
+// Get opens the file of the key, and returns a reader of the range.
 func (d *directoryDriver) Get(
 	_ context.Context, r *driver.GetRequest,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -204,6 +212,7 @@ func (d *directoryDriver) Get(
 	}{io.NewSectionReader(file, start, end-start), file}, nil
 }
 
+// Head returns the attributes of the file of the key.
 func (d *directoryDriver) Head(_ context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	file, attrs, err := d.open(r)
 	if err != nil {
@@ -214,22 +223,25 @@ func (d *directoryDriver) Head(_ context.Context, r *driver.GetRequest) (*storag
 
 // List returns one folder in the order of its names. The token is the last name.
 func (d *directoryDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
-	name := r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
+	slash := strings.LastIndex(r.Prefix, "/")
+	folder := r.Prefix[:slash+1]
+	namePrefix := r.Prefix[slash+1:]
 	path := d.objects
 	if folder != "" {
 		var err error
-		if path, err = d.path(strings.TrimSuffix(folder, "/")); err != nil {
+		path, err = d.path(strings.TrimSuffix(folder, "/"))
+		if err != nil {
 			return &storage.Page{}, nil
 		}
 	}
-	names, err := os.ReadDir(path)
+	entries, err := os.ReadDir(path)
 	if err = missing(err); err != nil && err != storage.ObjectNotFound {
 		return nil, err
 	}
+
 	page := &storage.Page{}
-	for _, entry := range names {
-		if !strings.HasPrefix(entry.Name(), name) || entry.Name() <= r.Token {
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), namePrefix) || entry.Name() <= r.Token {
 			continue
 		}
 		if len(page.Entries) == r.Limit {
@@ -270,8 +282,10 @@ func (d *directoryDriver) Delete(_ context.Context, r *driver.DeleteRequest) err
 	if err = missing(err); err != nil && err != storage.ObjectNotFound {
 		return err
 	}
-	for folder := filepath.Dir(path); folder != d.objects && syscall.Rmdir(folder) == nil; {
-		folder = filepath.Dir(folder)
+	for folder := filepath.Dir(path); folder != d.objects; folder = filepath.Dir(folder) {
+		if syscall.Rmdir(folder) != nil {
+			break
+		}
 	}
 	return nil
 }
