@@ -56,9 +56,8 @@ type Config struct {
 // It fails with InvalidArgument if c.Key is not the ARN of a key, and with Unauthenticated if the
 // configuration of the default chain cannot be read.
 func New(ctx context.Context, c Config) (encrypt.Keys, error) {
-	name, err := arn.Parse(c.Key)
-	id, isKey := strings.CutPrefix(name.Resource, "key/")
-	if err != nil || name.Service != "kms" || name.Region == "" || !isKey || id == "" {
+	keyARN, id, ok := parseKey(c.Key)
+	if !ok {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "awskms.New",
@@ -68,7 +67,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	}
 
 	if c.AWS == nil {
-		chain, err := config.LoadDefaultConfig(ctx, config.WithRegion(name.Region))
+		chain, err := config.LoadDefaultConfig(ctx, config.WithRegion(keyARN.Region))
 		if err != nil {
 			return nil, &storage.Error{
 				Code: storage.Unauthenticated,
@@ -79,9 +78,9 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		}
 		c.AWS = &chain
 	}
-
 	client := awssdk.NewFromConfig(*c.AWS, func(o *awssdk.Options) {
-		o.Region = name.Region
+		o.Region = keyARN.Region
+		// The bucket repeats a request that has failed.
 		o.Retryer = aws.NopRetryer{}
 		o.RetryMaxAttempts = 0
 		o.HTTPClient = watched(o.HTTPClient)
@@ -89,18 +88,28 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 			o.Credentials = credentials{o.Credentials}
 		}
 	})
-	unique := name
-	if strings.HasPrefix(id, "mrk-") {
-		// The key's replicas in other regions have the same id.
-		unique.Region = ""
-	}
 
+	// The replicas of a multi-Region key have the same id in all regions, and are one key.
+	name := keyARN
+	if strings.HasPrefix(id, "mrk-") {
+		name.Region = ""
+	}
 	return &kms.Key{
 		Type:    "github.com/omnibucket/awskms",
-		Name:    unique.String(),
+		Name:    name.String(),
 		Bucket:  c.Bucket,
 		Service: key{client, c.Key},
 	}, nil
+}
+
+// parseKey returns the ARN of a key, and the key's id. It returns false if text is no such ARN.
+func parseKey(text string) (keyARN arn.ARN, id string, ok bool) {
+	keyARN, err := arn.Parse(text)
+	if err != nil || keyARN.Service != "kms" || keyARN.Region == "" {
+		return arn.ARN{}, "", false
+	}
+	id, ok = strings.CutPrefix(keyARN.Resource, "key/")
+	return keyARN, id, ok && id != ""
 }
 
 // watched replaces a client of the SDK or of net/http with the result of [kms.Client]. It returns a
@@ -120,6 +129,8 @@ type key struct {
 	arn    string
 }
 
+// contextOf returns the encryption context for an object. KMS decrypts a data key only with the context with which it
+// was encrypted.
 func contextOf(obj encrypt.Object) map[string]string {
 	bound := map[string]string{"object": obj.Key}
 	if obj.Bucket != "" {
@@ -182,22 +193,25 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 
 // failed returns the error of a request. The text of the error contains none of the given secrets.
 func failed(err error, secrets ...[]byte) error {
-	api, isOwn := errors.AsType[smithy.APIError](err)
-	if isOwn && api.ErrorCode() == "IncorrectKeyException" {
+	apiErr, isAPIError := errors.AsType[smithy.APIError](err)
+	if isAPIError && apiErr.ErrorCode() == "IncorrectKeyException" {
 		return age.ErrIncorrectIdentity
 	}
-	response, ok := errors.AsType[*awshttp.ResponseError](err)
-	if !ok || response.Response == nil || response.Response.Response == nil || response.HTTPStatusCode() == 0 {
+
+	// The SDK also makes a ResponseError if it has received no response.
+	respErr, ok := errors.AsType[*awshttp.ResponseError](err)
+	if !ok || respErr.Response == nil || respErr.Response.Response == nil || respErr.HTTPStatusCode() == 0 {
 		return kms.NoResponse(service, err)
 	}
-	r := kms.Response{
-		Status:    response.HTTPStatusCode(),
-		Header:    response.Response.Header,
-		RequestID: response.ServiceRequestID(),
+	resp := kms.Response{
+		Status:    respErr.HTTPStatusCode(),
+		Header:    respErr.Response.Header,
+		RequestID: respErr.ServiceRequestID(),
 	}
-	if isOwn && api.ErrorCode() != "UnknownError" {
-		r.Code = api.ErrorCode()
-		r.Message = api.ErrorMessage()
+	// "UnknownError" is the code that the SDK sets if the response has none.
+	if isAPIError && apiErr.ErrorCode() != "UnknownError" {
+		resp.Code = apiErr.ErrorCode()
+		resp.Message = apiErr.ErrorMessage()
 	}
-	return kms.Failed(service, r, meanings, secrets...)
+	return kms.Failed(service, resp, meanings, secrets...)
 }

@@ -12,14 +12,15 @@ import (
 
 // A credentials returns the credentials of another provider, which it wraps. If there are none, the
 // error says so. Without this type, the SDK would only report that the request failed.
-type credentials struct{ from aws.CredentialsProvider }
+type credentials struct{ provider aws.CredentialsProvider }
 
+// Retrieve implements [aws.CredentialsProvider].
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	creds, err := c.from.Retrieve(ctx)
+	creds, err := c.provider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return creds, err
 	}
-	response, responded := errors.AsType[*smithyhttp.ResponseError](err)
-	passes := responded && kms.MayPass(response.HTTPStatusCode())
-	return creds, kms.NoCredentials(err, passes, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
+	respErr, hasResponse := errors.AsType[*smithyhttp.ResponseError](err)
+	isTemporary := hasResponse && kms.IsTemporaryStatus(respErr.HTTPStatusCode())
+	return creds, kms.NoCredentials(err, isTemporary, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE")
 }

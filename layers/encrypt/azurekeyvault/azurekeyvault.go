@@ -57,14 +57,15 @@ type Config struct {
 	HTTPClient *http.Client
 }
 
+// keyForm matches the URL of a key. Its groups are the URL of the vault, the name and the version.
 var keyForm = regexp.MustCompile(`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`)
 
 // New returns [encrypt.Keys] that use the key of c. It sends no request.
 //
 // It fails with InvalidArgument if c.Key is not the URL of a key.
 func New(c Config) (encrypt.Keys, error) {
-	parts := keyForm.FindStringSubmatch(c.Key)
-	if parts == nil {
+	vault, name, version, ok := parseKey(c.Key)
+	if !ok {
 		return nil, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "azurekeyvault.New",
@@ -73,16 +74,29 @@ func New(c Config) (encrypt.Keys, error) {
 	}
 	options := &azkeys.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:        kms.Client(c.HTTPClient),
-		Retry:            policy.RetryOptions{MaxRetries: -1},
+		Retry:            policy.RetryOptions{MaxRetries: -1}, // no retries, because the bucket repeats requests
 		PerRetryPolicies: []policy.Policy{wholeBody{}},
 	}}
-	sdk, err := azkeys.NewClient(parts[1], &credential{from: c.Credential}, options)
+	sdk, err := azkeys.NewClient(vault, &credential{wrapped: c.Credential}, options)
 	if err != nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "azurekeyvault.New", Err: err}
 	}
-	unique := strings.ToLower(parts[1] + "/keys/" + parts[2]) // Azure ignores the case of both names
-	k := key{sdk: sdk, name: parts[2], version: parts[3]}
-	return &kms.Key{Type: "github.com/omnibucket/azurekeyvault", Name: unique, Bucket: c.Bucket, Service: k}, nil
+	return &kms.Key{
+		Type:    "github.com/omnibucket/azurekeyvault",
+		Name:    strings.ToLower(vault + "/keys/" + name), // Azure ignores the case of both names
+		Bucket:  c.Bucket,
+		Service: key{sdk: sdk, name: name, version: version},
+	}, nil
+}
+
+// parseKey splits the URL of a key. The version is "" if the URL has none. parseKey returns false if text is no such
+// URL.
+func parseKey(text string) (vault, name, version string, ok bool) {
+	groups := keyForm.FindStringSubmatch(text)
+	if groups == nil {
+		return "", "", "", false
+	}
+	return groups[1], groups[2], groups[3], true
 }
 
 // A wholeBody is a policy that gives each request its own reader of the body. If the vault refuses
@@ -90,7 +104,7 @@ func New(c Config) (encrypt.Keys, error) {
 // refused request. If both requests had the same reader, bytes would be lost.
 type wholeBody struct{}
 
-// Do implements [policy.Policy].
+// Do implements [policy.Policy]. It copies the body, so that each attempt of a request reads its own copy.
 func (wholeBody) Do(r *policy.Request) (*http.Response, error) {
 	if r.Body() == nil {
 		return r.Next()
@@ -98,18 +112,20 @@ func (wholeBody) Do(r *policy.Request) (*http.Response, error) {
 	if err := r.RewindBody(); err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(r.Body())
+	data, err := io.ReadAll(r.Body())
 	if err != nil {
 		return nil, err
 	}
-	r.Raw().Body = io.NopCloser(bytes.NewReader(body))
-	r.Raw().GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	newReader := func() io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }
+	r.Raw().Body = newReader()
+	r.Raw().GetBody = func() (io.ReadCloser, error) { return newReader(), nil }
 	return r.Next()
 }
 
 type key struct {
-	sdk           *azkeys.Client
-	name, version string
+	sdk     *azkeys.Client
+	name    string
+	version string // "" means the newest one
 }
 
 // proof returns a hash of the object's bucket and name. The vault encrypts this hash together with
@@ -126,19 +142,19 @@ var (
 	versionForm = regexp.MustCompile(`^[0-9A-Za-z]+$`)
 )
 
-// Encrypt implements kms.Service. It sends the request wrapkey of Azure Key Vault. The second
-// result has one element, the version of the key.
+// Encrypt implements kms.Service. It sends the request wrapkey of Azure Key Vault for the data key, which proof binds
+// to the object. The second result has one element, the version of the key.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
-	out, err := k.wrapKey(ctx, slices.Concat(dataKey, proof(obj)))
+	resp, err := k.wrapKey(ctx, slices.Concat(dataKey, proof(obj)))
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
 	}
-	version := versionOf(out.KID, k.name)
-	isOther := k.version != "" && version != k.version
-	if version == "" || isOther || len(out.Result) == 0 {
+	version := versionOf(resp.KID, k.name)
+	isExpected := version != "" && (k.version == "" || version == k.version)
+	if !isExpected || len(resp.Result) == 0 {
 		return nil, nil, kms.Damaged(service, "the response to wrapkey is of another key")
 	}
-	return out.Result, []string{version}, nil
+	return resp.Result, []string{version}, nil
 }
 
 // wrapKey calls WrapKey of the SDK. It returns a panic of the SDK as an error.
@@ -154,29 +170,32 @@ func versionOf(id *azkeys.ID, name string) string {
 	if id == nil {
 		return ""
 	}
-	parts := keyForm.FindStringSubmatch(string(*id))
-	if parts == nil || !strings.EqualFold(parts[2], name) {
+	_, idName, version, ok := parseKey(string(*id))
+	if !ok || !strings.EqualFold(idName, name) {
 		return ""
 	}
-	return parts[3]
+	return version
 }
 
-// Decrypt implements kms.Service.
+// Decrypt implements kms.Service. It sends the request unwrapkey of Azure Key Vault. The only element of args is the
+// version of the key.
 func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encrypt.Object) ([]byte, error) {
 	if len(args) != 1 || !versionForm.MatchString(args[0]) {
 		// The version becomes part of a URL.
-		return nil, kms.Another(service)
+		return nil, kms.WrongObject(service)
 	}
-	out, err := k.unwrapKey(ctx, args[0], body)
+	resp, err := k.unwrapKey(ctx, args[0], body)
 	if err != nil {
 		return nil, failed(err)
 	}
-	if len(out.Result) == 0 {
+	if len(resp.Result) == 0 {
 		return nil, kms.Damaged(service, "the response to unwrapkey is empty")
 	}
-	dataKey, ok := bytes.CutSuffix(out.Result, proof(obj))
+
+	// Encrypt has appended the proof that the data key belongs to this object.
+	dataKey, ok := bytes.CutSuffix(resp.Result, proof(obj))
 	if !ok {
-		return nil, kms.Another(service)
+		return nil, kms.WrongObject(service)
 	}
 	return dataKey, nil
 }

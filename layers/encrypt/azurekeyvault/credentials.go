@@ -16,31 +16,37 @@ import (
 // A credential returns tokens of another credential, which it wraps. If none is given, the first
 // call creates Azure's default chain and wraps that.
 type credential struct {
-	from azcore.TokenCredential
-	once sync.Once
-	err  error
+	wrapped azcore.TokenCredential // nil until the first call if none is given
+	once    sync.Once
+	err     error // of the creation of wrapped
 }
 
-// GetToken implements [azcore.TokenCredential].
+// GetToken implements [azcore.TokenCredential]. If it fails, the error says which credentials are missing.
 func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c.once.Do(func() {
-		if c.from == nil {
-			c.from, c.err = azidentity.NewDefaultAzureCredential(nil)
+		if c.wrapped == nil {
+			c.wrapped, c.err = azidentity.NewDefaultAzureCredential(nil)
 		}
 	})
 	if c.err != nil {
 		return azcore.AccessToken{}, kms.NoCredentials(c.err, false, hint)
 	}
-	token, err := c.from.GetToken(ctx, o)
+	token, err := c.wrapped.GetToken(ctx, o)
 	if err == nil || ctx.Err() != nil {
 		return token, err
 	}
-	var network net.Error
-	passes := errors.As(err, &network)
-	if authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && authErr.RawResponse != nil {
-		passes = kms.MayPass(authErr.RawResponse.StatusCode)
+	return token, kms.NoCredentials(err, isTemporary(err), hint)
+}
+
+// isTemporary reports whether a request for a token may succeed later: after a failure of the network, or if the status
+// of the response says so.
+func isTemporary(err error) bool {
+	authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
+	if ok && authErr.RawResponse != nil {
+		return kms.IsTemporaryStatus(authErr.RawResponse.StatusCode)
 	}
-	return token, kms.NoCredentials(err, passes, hint)
+	var netErr net.Error
+	return errors.As(err, &netErr)
 }
 
 const hint = "set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or log in with Azure's command line"

@@ -28,39 +28,53 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.RateLimited}:                                                                               "Throttled TooManyRequests",
 })
 
-// failed returns the error of a request. The text of the error contains none of the given secrets.
+// A document is the body of an error response.
+type document struct {
+	Error struct {
+		Code       string
+		Message    string
+		InnerError struct{ Code string }
+	}
+}
+
+// failed returns the error of a request. The text of the error contains none of the given secrets. Only a request to
+// encrypt has a secret.
 func failed(err error, secrets ...[]byte) error {
-	response, ok := errors.AsType[*azcore.ResponseError](err)
-	if !ok || response.RawResponse == nil {
+	respErr, ok := errors.AsType[*azcore.ResponseError](err)
+	if !ok || respErr.RawResponse == nil {
 		return kms.NoResponse(service, err)
 	}
-	r := kms.Response{
-		Status:    response.StatusCode,
-		Header:    response.RawResponse.Header,
-		RequestID: response.RawResponse.Header.Get("X-Ms-Request-Id"),
+	document := readDocument(respErr.RawResponse.Body)
+	resp := kms.Response{
+		Status:    respErr.StatusCode,
+		Header:    respErr.RawResponse.Header,
+		RequestID: respErr.RawResponse.Header.Get("X-Ms-Request-Id"),
+		Code:      document.Error.Code,
+		Message:   document.Error.Message,
+	}
+	if _, ok := meanings[document.Error.InnerError.Code]; ok {
+		resp.Code = document.Error.InnerError.Code
 	}
 
-	var document struct {
-		Error struct {
-			Code, Message string
-			InnerError    struct{ Code string }
-		}
+	// If the vault cannot decrypt the bytes, it has not encrypted them.
+	isDecryption := len(secrets) == 0
+	if isDecryption && resp.Status == http.StatusBadRequest && resp.Code == "BadParameter" {
+		return kms.WrongObject(service)
 	}
-	if body := response.RawResponse.Body; body != nil {
-		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
-			// Ignore the error: a gateway's response is not JSON.
-			_ = json.Unmarshal(raw, &document)
-		}
-	}
-	r.Code = document.Error.Code
-	r.Message = document.Error.Message
+	return kms.Failed(service, resp, meanings, secrets...)
+}
 
-	if _, known := meanings[document.Error.InnerError.Code]; known {
-		r.Code = document.Error.InnerError.Code
+// readDocument reads the body of an error. The result is empty if the body is no JSON, such as that of a gateway.
+func readDocument(body io.Reader) document {
+	const maxBytes = 64 << 10
+	var doc document
+	if body == nil {
+		return doc
 	}
-	if len(secrets) == 0 && r.Status == http.StatusBadRequest &&
-		r.Code == "BadParameter" { // the vault did not wrap these bytes
-		return kms.Another(service)
+	data, err := io.ReadAll(io.LimitReader(body, maxBytes))
+	if err != nil {
+		return doc
 	}
-	return kms.Failed(service, r, meanings, secrets...)
+	_ = json.Unmarshal(data, &doc)
+	return doc
 }

@@ -1,6 +1,7 @@
 package googlekms
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -36,25 +37,40 @@ func finder(creds *auth.Credentials) func() (*auth.Credentials, error) {
 
 // RoundTrip implements [http.RoundTripper].
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	var token *auth.Token
-	creds, err := a.find()
-	if err == nil {
-		token, err = creds.Token(r.Context())
-	}
+	token, err := a.token(r.Context())
 	if err != nil {
+		// A RoundTripper must close the body also if it fails.
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		if ctxErr := r.Context().Err(); ctxErr != nil {
-			return nil, ctxErr
-		}
-		authErr, ok := errors.AsType[*auth.Error](err)
-		return nil, kms.NoCredentials(
-			err, ok && authErr.Temporary(),
-			"set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud auth application-default login",
-		)
+		return nil, err
 	}
 	req := r.Clone(r.Context())
 	req.Header.Set("Authorization", "Bearer "+token.Value)
 	return a.base.RoundTrip(req)
+}
+
+// token returns an access token. If there is none, the error says how to set credentials.
+func (a *authorized) token(ctx context.Context) (*auth.Token, error) {
+	creds, err := a.find()
+	if err != nil {
+		return nil, noToken(ctx, err)
+	}
+	token, err := creds.Token(ctx)
+	if err != nil {
+		return nil, noToken(ctx, err)
+	}
+	return token, nil
+}
+
+// noToken returns the error of a request for which there is no access token, because of err. If ctx has ended, it
+// returns the error of ctx.
+func noToken(ctx context.Context, err error) error {
+	if ctxErr := ctx.Err(); ctxErr != nil {
+		return ctxErr
+	}
+	authErr, ok := errors.AsType[*auth.Error](err)
+	isTemporary := ok && authErr.Temporary()
+	return kms.NoCredentials(err, isTemporary,
+		"set GOOGLE_APPLICATION_CREDENTIALS, or log in with gcloud auth application-default login")
 }

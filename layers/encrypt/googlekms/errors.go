@@ -32,7 +32,7 @@ func failed(err error, secrets ...[]byte) error {
 	}
 	if strings.HasPrefix(response.Message, "Decryption failed") {
 		// The ciphertext and the additional data do not fit.
-		return kms.Another(service)
+		return kms.WrongObject(service)
 	}
 	var body struct{ Error struct{ Status string } }
 	// Ignore the error: a gateway's response is not JSON.

@@ -94,8 +94,12 @@ type text struct {
 	crc    int64
 }
 
+// textOf returns data as a request has it.
 func textOf(data []byte) text {
-	return text{base64.StdEncoding.EncodeToString(data), int64(crc32.Checksum(data, castagnoli))}
+	return text{
+		base64: base64.StdEncoding.EncodeToString(data),
+		crc:    int64(crc32.Checksum(data, castagnoli)),
+	}
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -110,25 +114,27 @@ func (t text) bytes() (data []byte, ok bool) {
 // which no bucket name has.
 func boundTo(obj encrypt.Object) text { return textOf([]byte(obj.Bucket + "\x00" + obj.Key)) }
 
-// Encrypt implements kms.Service.
+// Encrypt implements kms.Service. Google checks the checksums of the request, and says so in the response. Encrypt
+// checks that of the response.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
-	t := textOf(dataKey)
+	plain := textOf(dataKey)
 	bound := boundTo(obj)
 	resp, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
-		Plaintext:                         t.base64,
-		PlaintextCrc32c:                   t.crc,
+		Plaintext:                         plain.base64,
+		PlaintextCrc32c:                   plain.crc,
 		AdditionalAuthenticatedData:       bound.base64,
 		AdditionalAuthenticatedDataCrc32c: bound.crc,
-		ForceSendFields:                   []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"}, // a checksum may be 0
+		// The SDK leaves out fields that are 0, which is a valid checksum.
+		ForceSendFields: []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
 	}).Context(ctx).Do()
 	if err != nil {
 		return nil, nil, failed(err, dataKey)
 	}
 
-	body, ok := text{resp.Ciphertext, resp.CiphertextCrc32c}.bytes()
 	if !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c {
 		return nil, nil, kms.Damaged(service, "the request was damaged on its way")
 	}
+	body, ok := text{resp.Ciphertext, resp.CiphertextCrc32c}.bytes()
 	if !ok || len(body) == 0 {
 		return nil, nil, kms.Damaged(service, "the response was damaged on its way")
 	}
@@ -138,7 +144,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 	return body, nil, nil
 }
 
-// Decrypt implements kms.Service.
+// Decrypt implements kms.Service. It needs no version of the key, because KMS finds it in body.
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.Object) ([]byte, error) {
 	sealed := textOf(body)
 	bound := boundTo(obj)
@@ -147,7 +153,8 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.O
 		CiphertextCrc32c:                  sealed.crc,
 		AdditionalAuthenticatedData:       bound.base64,
 		AdditionalAuthenticatedDataCrc32c: bound.crc,
-		ForceSendFields:                   []string{"CiphertextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
+		// The SDK leaves out fields that are 0, which is a valid checksum.
+		ForceSendFields: []string{"CiphertextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
 	}).Context(ctx).Do()
 	if err != nil {
 		return nil, failed(err)

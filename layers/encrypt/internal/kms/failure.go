@@ -132,8 +132,8 @@ func NoResponse(service string, err error) error {
 
 // NoCredentials returns the error for credentials that are not available. The second argument is
 // true if the credentials may be available later. In this case, the error is retryable.
-func NoCredentials(err error, passes bool, hint string) error {
-	if passes {
+func NoCredentials(err error, isTemporary bool, hint string) error {
+	if isTemporary {
 		return &storage.Error{
 			Code:      storage.Unavailable,
 			Retryable: true,
@@ -149,9 +149,9 @@ func Damaged(service, what string) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New(service + ": " + what)}
 }
 
-// Another returns the error for a data key of a different object. The service refuses to decrypt
+// WrongObject returns the error for a data key of a different object. The service refuses to decrypt
 // such a data key.
-func Another(service string) error {
+func WrongObject(service string) error {
 	return &storage.Error{
 		Code: storage.ChecksumMismatch,
 		Err:  errors.New(service + " does not decrypt the data key for this object"),

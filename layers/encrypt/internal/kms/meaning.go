@@ -34,7 +34,7 @@ func isRetryable(code storage.Code) bool {
 	return code == storage.RateLimited || code == storage.Unavailable
 }
 
-// MayPass reports whether a request that failed with status may succeed later.
-func MayPass(status int) bool {
+// IsTemporaryStatus reports whether a request that failed with status may succeed later.
+func IsTemporaryStatus(status int) bool {
 	return driver.StatusError(&http.Response{StatusCode: status}).Retryable
 }
