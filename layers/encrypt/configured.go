@@ -31,6 +31,8 @@ type configured struct {
 	AllowPlain  bool     `yaml:"allow_plain"`
 }
 
+// configure reads the part of a configuration file that belongs to the layer. It reads no keys before the layer is
+// opened.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	cfg := &configured{}
 	if err := settings(cfg); err != nil {
@@ -40,12 +42,11 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver.ConfiguredLayer{
-		Open: func(ctx context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {
-			layer, err := cfg.open(ctx, p.Lookup, recipients)
-			return layer, nil, err
-		},
-	}, nil
+	open := func(ctx context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {
+		layer, err := cfg.open(ctx, p.Lookup, recipients)
+		return layer, nil, err // the layer has nothing to close
+	}
+	return &driver.ConfiguredLayer{Open: open}, nil
 }
 
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -123,6 +123,11 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
+	desc.HiddenMetadata = append(slices.Clip(desc.HiddenMetadata), headerName)
+	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
+	desc.ChecksumWhileSending = true
+	desc.CopiesWithoutAttrs = false
+
 	// The objects are in the places of the driver below. Without Places, the engine would call Locate
 	// of this layer. Only drivers with the same layer understand the result of that Locate.
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
@@ -132,22 +137,24 @@ func (d *objectDriver) Describe() driver.Description {
 	if desc.PartUnit > 1 {
 		desc.Features &^= storage.MultipartUploads | driver.SequentialParts
 	}
+
+	// Each part has whole chunks, except the last one.
+	minChunks := max(1, (desc.MinPartSize+chunkSize-1)/chunkSize)
 	desc.PartUnit = chunkSize
-	desc.MinPartSize = max(1, (desc.MinPartSize+chunkSize-1)/chunkSize) * chunkSize
+	desc.FixedParts = true
+	desc.MinPartSize = minChunks * chunkSize
 	desc.MaxPartSize = plainLimit(desc.MaxPartSize) / chunkSize * chunkSize
 	desc.MaxSize = plainLimit(desc.MaxSize)
 	desc.MaxPutSize = plainLimit(desc.MaxPutSize)
 	desc.OpenUploadLimits = nil
-	desc.HiddenMetadata = append(slices.Clip(desc.HiddenMetadata), headerName)
-	desc.FixedParts = true
-	desc.ChecksumWhileSending = true
-	desc.CopiesWithoutAttrs = false
+
+	// Other programs must not get or send the bytes of the store, which are encrypted.
 	desc.PublicBaseURL = ""
 	desc.NeedsSigningBase = false
 	desc.Origin = nil
-	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
-	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
-	desc.VendingHint = "the bucket is encrypted by this program, and others would send or get other bytes; " +
-		"serve the object with serve.Object"
+	desc.SigningHint = "the bucket is encrypted by this program, " +
+		"and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
+	desc.VendingHint = "the bucket is encrypted by this program, " +
+		"and others would send or get other bytes; serve the object with serve.Object"
 	return desc
 }

@@ -56,19 +56,20 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 		return nil, err
 	}
 	k.header = header
-	if err := k.init(); err != nil {
+	if err := k.initCipher(); err != nil {
 		return nil, err
 	}
 	return k, nil
 }
 
-// init makes the cipher of the payload from the data key, as age's specification describes.
-func (k *dataKey) init() error {
-	payload, err := hkdf.Key(sha256.New, k.secret[:], k.nonce[:], "payload", chacha20poly1305.KeySize)
+// initCipher makes the cipher that encrypts the content. By age's specification, its key is derived from the data key
+// and the nonce.
+func (k *dataKey) initCipher() error {
+	payloadKey, err := hkdf.Key(sha256.New, k.secret[:], k.nonce[:], "payload", chacha20poly1305.KeySize)
 	if err != nil {
 		return err
 	}
-	k.AEAD, err = chacha20poly1305.New(payload)
+	k.AEAD, err = chacha20poly1305.New(payloadKey)
 	return err
 }
 
@@ -196,7 +197,7 @@ type opening struct {
 	done  chan struct{}
 	key   *dataKey
 	err   error
-	ended bool // true if the context of the call has ended, so that err is not valid for other calls
+	retry bool // true if the call was canceled or has panicked, so that the others must try again
 }
 
 // open returns the data key of an object. header is the object's header. If several
@@ -216,10 +217,9 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if !o.ended {
+		if !o.retry {
 			return o.key, o.err
 		}
-		// The call that has run the opening was canceled, so try again.
 	}
 }
 
@@ -244,12 +244,10 @@ func (d *objectDriver) startOpening(name string) (key *dataKey, o *opening, isNe
 func (d *objectDriver) runOpening(
 	ctx context.Context, name string, o *opening, obj Object, header string,
 ) (*dataKey, error) {
-	// After a panic, this value makes the waiting calls try again.
-	o.ended = true
 	defer d.endOpening(name, o)
-
+	o.retry = true // if the next line panics
 	o.key, o.err = unwrapWith(ctx, d.layer.config.Keys, obj, header)
-	o.ended = ctx.Err() != nil
+	o.retry = ctx.Err() != nil
 	return o.key, o.err
 }
 
@@ -289,7 +287,7 @@ func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dat
 	if !hmac.Equal(k.proof(obj.Key), tail[nonceSize:]) {
 		return nil, errDamaged("the object was encrypted under another key (name)")
 	}
-	if err := k.init(); err != nil {
+	if err := k.initCipher(); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -313,7 +311,8 @@ func (u *unwrapper) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 
-// keysFailed translates an error of the layer's Keys into the error of an operation.
+// keysFailed translates an error of the layer's Keys into the error of an operation. An error that has a code, or that
+// of a context, is returned unchanged.
 func keysFailed(err error) error {
 	if _, ok := errors.AsType[*storage.Error](err); ok {
 		return err

@@ -1,7 +1,6 @@
 package encrypt
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -63,15 +62,21 @@ func encryptedETag(etag string) string {
 	return etag
 }
 
-// Get reads the chunks that have the range, and decrypts them.
+// Get reads the chunks that have the range, and decrypts them. If the range is past the end of the object, Get checks
+// that the object was not truncated.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.get(ctx, r)
-	if errors.Is(err, storage.RangeNotSatisfiable) {
-		err = cmp.Or(d.checkPastEnd(ctx, r), err)
+	if !errors.Is(err, storage.RangeNotSatisfiable) {
+		return attrs, body, err
 	}
-	return attrs, body, err
+	if truncatedErr := d.checkPastEnd(ctx, r); truncatedErr != nil {
+		return nil, nil, truncatedErr
+	}
+	return nil, nil, err
 }
 
+// get is Get without that check. An object that is not encrypted has no header. If Config.AllowPlain permits reading
+// it, get reads the range again, because the first request was for encrypted chunks.
 func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	req := *r
 	if !sealRange(&req) {
@@ -92,10 +97,10 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 	if header == "" {
-		if req.Offset == r.Offset && req.Length == r.Length && req.Suffix == r.Suffix {
+		isSameRange := req.Offset == r.Offset && req.Length == r.Length && req.Suffix == r.Suffix
+		if isSameRange {
 			return attrs, body, nil
 		}
-		// The range of encrypted chunks is not the range that the caller requested.
 		_ = body.Close()
 		return d.getPlain(ctx, r, storage.Unavailable)
 	}
@@ -108,10 +113,9 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, plain, nil
 }
 
-// getPlain reads an object that is not encrypted. If the object is encrypted, getPlain fails with
-// the Code in the last parameter.
+// getPlain reads an object that is not encrypted. If the object is encrypted by now, getPlain fails with errCode.
 func (d *objectDriver) getPlain(
-	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
+	ctx context.Context, r *driver.GetRequest, errCode storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
@@ -119,7 +123,7 @@ func (d *objectDriver) getPlain(
 	}
 	if attrs.Metadata[headerName] != "" {
 		_ = body.Close()
-		return nil, nil, otherwise
+		return nil, nil, errCode
 	}
 	attrs.ETag = encryptedETag(attrs.ETag)
 	return attrs, body, nil

@@ -26,7 +26,7 @@ type sealingBody struct {
 	position int64              // offset of the next Read, in encrypted bytes
 	index    int64              // index of the next chunk in this body
 	chunk    *[sealedChunk]byte // buffer for a chunk; nil before the first byte and after the last
-	carried  int                // 1 if carry is the first byte of the next chunk
+	hasCarry bool               // whether carry is the first byte of the next chunk
 	carry    byte
 	unread   []byte
 	skip     int  // encrypted bytes that the next Read leaves out, after a Seek
@@ -34,21 +34,6 @@ type sealingBody struct {
 	err      error
 	plainCRC uint32
 	crc      uint32
-}
-
-// body returns a reader that encrypts src with the data key. first is the index of its first chunk in
-// the object. The other parameters are fields of sealingBody.
-func (k *dataKey) body(src io.Reader, first, size int64, final bool, plainSum, sum *storage.CRC32C) *sealingBody {
-	return &sealingBody{
-		plain:    src,
-		key:      k,
-		first:    first,
-		size:     size,
-		final:    final,
-		plainSum: plainSum,
-		sum:      sum,
-		complete: true,
-	}
 }
 
 // Read fills p if the body has enough bytes. If it returned one chunk at a time, the 16 bytes of a
@@ -80,38 +65,39 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// fill encrypts the next chunk.
+// fill encrypts the next chunk. It returns io.EOF with the last chunk.
 func (b *sealingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = newChunk()
 	}
-	n, last, err := b.read()
+	n, isLast, err := b.read()
 	if err != nil {
 		return err
 	}
 	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
-	if last && b.complete && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
+	if isLast && b.complete && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return errDamaged("the body does not have the checksum that was given")
 	}
-	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, last && b.final)
+
+	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, isLast && b.final)
 	if b.sent != nil && !b.sent.checkChunk(b.index, sealed) {
 		return bodyChanged()
 	}
 	b.index++
-
-	if b.sum != nil {
-		// If b.sum is nil, the checksum was computed before.
-		b.crc = crc32.Update(b.crc, castagnoli, sealed)
-	}
 	b.unread = sealed[min(b.skip, len(sealed)):]
 	b.skip = 0
-	if !last {
-		return nil
+
+	// If b.sum is nil, the checksum was computed before.
+	if b.sum != nil {
+		b.crc = crc32.Update(b.crc, castagnoli, sealed)
 	}
-	if b.complete && b.sum != nil {
+	if b.sum != nil && isLast && b.complete {
 		*b.sum = storage.CRC32C{Sum: b.crc, Known: true}
 	}
-	return io.EOF
+	if isLast {
+		return io.EOF
+	}
+	return nil
 }
 
 // read reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more byte to see whether the
@@ -146,51 +132,56 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	return n, true, nil
 }
 
-// readUnsized is read for a body of unknown size. The byte that it reads after a chunk is the first
-// byte of the next chunk.
+// readUnsized is read for a body of unknown size. It reads one byte more than a chunk, to see whether the body
+// continues. That byte is the first one of the next chunk.
 func (b *sealingBody) readUnsized() (n int, ends bool, err error) {
-	b.chunk[0] = b.carry
-	n, err = b.readPlain(b.carried, chunkSize+1)
+	start := 0
+	if b.hasCarry {
+		b.chunk[0] = b.carry
+		start = 1
+	}
+	n, err = b.readPlain(start, chunkSize+1)
 	if err != nil {
 		return 0, false, err
 	}
-	if n <= chunkSize {
-		b.carried = 0
+	b.hasCarry = n > chunkSize
+	if !b.hasCarry {
 		return n, true, nil
 	}
 	b.carry = b.chunk[chunkSize]
-	b.carried = 1
 	return chunkSize, false, nil
 }
 
-// readPlain reads plain bytes into b.chunk, from the index n to the index end, and returns the index
+// readPlain reads plain bytes into b.chunk, from the index start to the index end, and returns the index
 // after the last byte. The index is less than end only if the body has ended.
-func (b *sealingBody) readPlain(n, end int) (int, error) {
-	for n < end {
-		k, err := b.plain.Read(b.chunk[n:end])
-		n += k
+func (b *sealingBody) readPlain(start, end int) (int, error) {
+	index := start
+	for index < end {
+		n, err := b.plain.Read(b.chunk[index:end])
+		index += n
 		if err == io.EOF {
-			return n, nil
+			return index, nil
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
-	return n, nil
+	return index, nil
 }
 
-// asReader returns b as a type that has the same optional methods as the plain body.
+// asReader returns b as a type that has the same optional methods as the plain body: Seek if its size is known, and
+// PeekAt.
 func (b *sealingBody) asReader() io.Reader {
 	if b.size < 0 {
 		return struct{ io.Reader }{b}
 	}
-	if _, peeks := b.plain.(driver.BodyPeeker); !peeks {
+	if _, ok := b.plain.(driver.BodyPeeker); !ok {
 		return struct{ io.ReadSeeker }{b}
 	}
 	return b
 }
 
-// Seek fails if the size of the body is unknown.
+// Seek moves the position in the encrypted bytes. It fails if the size of the body is unknown.
 func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -201,28 +192,30 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += sealedSize(b.size)
 	}
-
 	seeker, ok := b.plain.(io.Seeker)
 	if !ok || b.size < 0 || offset < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
 	}
+
+	// The next Read encrypts the chunk again from its first byte, and skips the bytes before the position.
 	b.position = offset
 	b.index = offset / sealedChunk
 	b.skip = int(offset % sealedChunk)
-	if _, err := seeker.Seek(min(b.index*chunkSize, b.size), io.SeekStart); err != nil {
+	plainStart := min(b.index*chunkSize, b.size)
+	if _, err := seeker.Seek(plainStart, io.SeekStart); err != nil {
 		return 0, err
 	}
 
-	// Forget what was read before.
-	b.unread = nil
-	b.err = nil
-	b.carried = 0
+	// The checksums begin again. They are those of the body only if all of it is read.
+	b.complete = offset == 0
 	b.crc = 0
 	b.plainCRC = 0
-	b.complete = offset == 0
 	if b.sum != nil {
 		*b.sum = storage.CRC32C{}
 	}
+	b.unread = nil
+	b.hasCarry = false
+	b.err = nil
 	if offset >= sealedSize(b.size) {
 		b.err = io.EOF
 	}
@@ -277,8 +270,9 @@ func (b *sealingBody) hash() error {
 
 	chunk := newChunk()
 	defer freeChunk(chunk)
+	chunks := (sealedSize(b.size) + sealedChunk - 1) / sealedChunk
 	var crc uint32
-	for index := int64(0); index*sealedChunk < sealedSize(b.size); index++ {
+	for index := range chunks {
 		sealed, err := b.peek(chunk[:], index)
 		if err != nil {
 			return err

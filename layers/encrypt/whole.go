@@ -10,10 +10,10 @@ import (
 )
 
 // checkNotTruncated fails with ChecksumMismatch if the object was truncated. It reads the last chunk of
-// the object, because only the last chunk shows a truncation. As long as the driver remembers the
-// object, further calls send no request. r is the caller's request for the object.
-// attrs has the attributes that the store returned. sealed is the size
-// of the object in the store.
+// the object, because a chunk tells by its nonce whether it is the last one. As long as the driver
+// remembers the object, further calls send no request. If the object was replaced meanwhile, the
+// error says that the caller can try again. r is the caller's request for the object. attrs has the
+// attributes that the store returned. sealed is the size of the object in the store.
 func (d *objectDriver) checkNotTruncated(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {

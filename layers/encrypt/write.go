@@ -36,7 +36,16 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	// The caller may learn the checksum of the plain bytes during the upload, so body gets a pointer
 	// to it.
 	req.CRC32C = storage.CRC32C{}
-	body := key.body(r.Body, 0, r.Size, true, &r.CRC32C, &req.CRC32C)
+	body := &sealingBody{
+		plain:    r.Body,
+		key:      key,
+		first:    0,
+		size:     r.Size,
+		final:    true,
+		plainSum: &r.CRC32C,
+		sum:      &req.CRC32C,
+		complete: true,
+	}
 	req.Body = body.asReader()
 	req.Size = sealedSize(r.Size)
 	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
@@ -53,7 +62,13 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // withHeader returns a copy of metadata with an object's header. It fails if the result is too
 // large.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
-	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // with space for the engine's write id
+	if existing := metadata[headerName]; existing != "" && existing != header {
+		return nil, invalid("", "the object is encrypted by another layer encrypt already",
+			"use one layer, with several recipients")
+	}
+
+	// The engine may add its write id, so that the size always includes one.
+	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize
 	result := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if name != writeIDName {
@@ -61,29 +76,22 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 		}
 		result[name] = value
 	}
-
-	if result[headerName] != "" && result[headerName] != header {
-		return nil, invalid("", "the object is encrypted by another layer encrypt already",
-			"use one layer, with several recipients")
-	}
 	result[headerName] = header
-
 	if size > maxMetadataBytes {
 		return nil, invalid(
 			"",
-			fmt.Sprintf(
-				"metadata takes %d bytes with the header of the encrypted object, and may take %d", size,
-				maxMetadataBytes,
-			),
-			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, 600 for one of Azure Key Vault, 1,760 for a hybrid one",
+			fmt.Sprintf("metadata takes %d bytes with the header of the encrypted object, and may take %d",
+				size, maxMetadataBytes),
+			"WithMetadata must leave room for the header: about 300 bytes for an X25519 key, "+
+				"600 for one of Azure Key Vault, 1,760 for a hybrid one",
 		)
 	}
 	return result, nil
 }
 
-// prepare computes the checksum of a body of known size before it is sent. If hashes is true, the
-// driver below computes checksums itself, and prepare usually computes none.
-func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
+// prepare computes the checksum of a body of known size before the body is sent. It computes none if the driver below
+// computes checksums itself (driverHashes), or sends a checksum after the body.
+func (d *objectDriver) prepare(body *sealingBody, driverHashes bool) error {
 	if body.size < 0 {
 		return nil
 	}
@@ -91,7 +99,7 @@ func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 		// CompleteParts needs the checksum of the last part before that part is sent.
 		return body.hash()
 	}
-	if hashes || d.desc.Features&driver.StreamingPut != 0 {
+	if driverHashes || d.desc.Features&driver.StreamingPut != 0 {
 		return nil
 	}
 	return body.hash()
@@ -178,8 +186,17 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 
 	// Only the last part may have a chunk that is not full.
 	final := r.Final || r.Size%chunkSize != 0 || r.Size == 0
-	body := key.body(r.Body, r.Offset/chunkSize, r.Size, final, &r.CRC32C, &req.CRC32C)
-	body.sent = key.recordOfPart(r.Number)
+	body := &sealingBody{
+		plain:    r.Body,
+		key:      key,
+		first:    r.Offset / chunkSize,
+		size:     r.Size,
+		final:    final,
+		plainSum: &r.CRC32C,
+		sum:      &req.CRC32C,
+		sent:     key.recordOfPart(r.Number),
+		complete: true,
+	}
 	req.Body = body.asReader().(io.ReadSeeker)
 	return &req, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
 }
