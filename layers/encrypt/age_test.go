@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,55 +19,69 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// ageFile returns what the store has of an object as a file of age: its header, the nonce and the body.
+// ageFile returns an object of the store as a file of age: its header, the nonce and the body. In the metadata, the
+// last line of the header has the nonce and the proof of the object's name, in base64.
 func ageFile(t testing.TB, o stored) []byte {
 	end := strings.LastIndex(o.header(), "|") + 1
+	header := strings.ReplaceAll(o.header()[:end], "|", "\n")
 	tail, err := base64.RawStdEncoding.DecodeString(o.header()[end:])
 	require.NoError(t, err)
-	return append(append([]byte(strings.ReplaceAll(o.header()[:end], "|", "\n")), tail[:16]...), o.body...)
+	return slices.Concat([]byte(header), tail[:nonceBytes], o.body)
 }
 
-func newIdentities(t testing.TB) map[string]struct {
+// An ageKey decrypts with identity what was encrypted for recipient.
+type ageKey struct {
 	recipient age.Recipient
 	identity  age.Identity
-} {
-	x, err := age.GenerateX25519Identity()
+}
+
+// newIdentities returns a new key of each kind of age, by their names.
+func newIdentities(t testing.TB) map[string]ageKey {
+	x25519, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 	passphrase, err := age.NewScryptRecipient("correct horse")
 	require.NoError(t, err)
-	passphrase.SetWorkFactor(10)
+	passphrase.SetWorkFactor(10) // fast, and unsafe
 	scrypt, err := age.NewScryptIdentity("correct horse")
 	require.NoError(t, err)
-	return map[string]struct {
-		recipient age.Recipient
-		identity  age.Identity
-	}{"X25519": {x.Recipient(), x}, "hybrid": {hybrid.Recipient(), hybrid}, "passphrase": {passphrase, scrypt}}
+	return map[string]ageKey{
+		"X25519":     {recipient: x25519.Recipient(), identity: x25519},
+		"hybrid":     {recipient: hybrid.Recipient(), identity: hybrid},
+		"passphrase": {recipient: passphrase, identity: scrypt},
+	}
 }
 
+// nonceBytes is the size of the nonce that precedes the content in a file of age.
+const nonceBytes = 16
+
+// sizes are the sizes of contents with which chunks are empty, full or begun.
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
 // The command age decrypts a stored object.
 func TestAgeDecryptsStoredObject(t *testing.T) {
 	for name, keys := range newIdentities(t) {
-		s := newStore()
-		b := s.open(t, encrypt.NewKeys([]age.Recipient{keys.recipient}, []age.Identity{keys.identity}))
 		for _, size := range sizes {
-			content := text(size)
-			mustUpload(t, b, "one", content)
-			mustUpload(t, b, "stream", content, storage.WithSize(int64(size)))
-			mustUpload(t, b, "parts", content, storage.WithPartSize(chunk))
-			_, err := b.Upload(t.Context(), "stream in parts",
-				io.MultiReader(strings.NewReader(content)), storage.WithPartSize(chunk))
-			require.NoError(t, err)
-			for _, key := range []string{"one", "stream", "parts", "stream in parts"} {
-				r, err := age.Decrypt(bytes.NewReader(ageFile(t, s.get(t, key))), keys.identity)
-				require.NoError(t, err, "%s, %s of %d bytes", name, key, size)
-				got, err := io.ReadAll(r)
-				require.NoError(t, err, "%s, %s of %d bytes", name, key, size)
-				require.True(t, content == string(got), "%s, %s of %d bytes", name, key, size)
-			}
+			t.Run(fmt.Sprintf("%s, %d bytes", name, size), func(t *testing.T) {
+				s := newStore()
+				b := s.open(t, encrypt.NewKeys([]age.Recipient{keys.recipient}, []age.Identity{keys.identity}))
+				content := randomText(size)
+				mustUpload(t, b, "one", content)
+				mustUpload(t, b, "stream", content, storage.WithSize(int64(size)))
+				mustUpload(t, b, "parts", content, storage.WithPartSize(chunk))
+				stream := io.MultiReader(strings.NewReader(content))
+				_, err := b.Upload(t.Context(), "stream in parts", stream, storage.WithPartSize(chunk))
+				require.NoError(t, err)
+
+				for _, key := range []string{"one", "stream", "parts", "stream in parts"} {
+					r, err := age.Decrypt(bytes.NewReader(ageFile(t, s.get(t, key))), keys.identity)
+					require.NoError(t, err, key)
+					got, err := io.ReadAll(r)
+					require.NoError(t, err, key)
+					require.True(t, content == string(got), key)
+				}
+			})
 		}
 	}
 }
@@ -74,45 +90,53 @@ func TestAgeDecryptsStoredObject(t *testing.T) {
 func newStoredObject(t testing.TB, file []byte, key string, identity age.Identity) stored {
 	header, err := age.ExtractHeader(bytes.NewReader(file))
 	require.NoError(t, err)
+	payload := file[len(header):]
+	nonce := payload[:nonceBytes]
+	body := payload[nonceBytes:]
+
+	// The proof is an HMAC of the nonce and the name, by a key that is derived from the data key.
 	secret, err := age.DecryptHeader(header, identity)
 	require.NoError(t, err)
 	derived, err := hkdf.Key(sha256.New, secret, nil, "github.com/omnibucket/storage/layers/encrypt name", 32)
 	require.NoError(t, err)
-	nonce := file[len(header) : len(header)+16]
-	body := file[len(header)+16:]
-	proof := hmac.New(sha256.New, derived)
-	proof.Write(nonce)
-	proof.Write([]byte(key))
-	return stored{body, map[string]string{
-		headerName: strings.ReplaceAll(string(header), "\n",
-			"|") + base64.RawStdEncoding.EncodeToString(proof.Sum(bytes.Clone(nonce))),
-	}}
+	mac := hmac.New(sha256.New, derived)
+	_, _ = mac.Write(nonce)
+	_, _ = mac.Write([]byte(key))
+
+	lines := strings.ReplaceAll(string(header), "\n", "|")
+	tail := base64.RawStdEncoding.EncodeToString(mac.Sum(bytes.Clone(nonce)))
+	return stored{
+		body:     body,
+		metadata: map[string]string{headerName: lines + tail},
+	}
 }
 
-// The layer reads objects that the command age has encrypted.
+// The layer reads objects that the command age has encrypted. Without a recipient, it writes none.
 func TestAgeFilesAreRead(t *testing.T) {
 	for name, keys := range newIdentities(t) {
-		s := newStore()
-		b := s.open(t, encrypt.NewKeys(nil, []age.Identity{keys.identity}))
+		t.Run(name, func(t *testing.T) {
+			s := newStore()
+			b := s.open(t, encrypt.NewKeys(nil, []age.Identity{keys.identity}))
 
-		for _, size := range sizes {
-			content := text(size)
-			var file bytes.Buffer
-			w, err := age.Encrypt(&file, keys.recipient)
-			require.NoError(t, err)
-			_, err = io.WriteString(w, content)
-			require.NoError(t, err)
-			require.NoError(t, w.Close())
-			s.put(t, "a", newStoredObject(t, file.Bytes(), "a", keys.identity))
+			for _, size := range sizes {
+				content := randomText(size)
+				var file bytes.Buffer
+				w, err := age.Encrypt(&file, keys.recipient)
+				require.NoError(t, err)
+				_, err = io.WriteString(w, content)
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
+				s.put(t, "a", newStoredObject(t, file.Bytes(), "a", keys.identity))
 
-			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
-			require.NoError(t, err, "%s, %d bytes", name, size)
-			require.True(t, content == string(got), "%s, %d bytes", name, size)
-			require.Equal(t, int64(size), attrs.Size)
-		}
+				got, attrs, err := storage.ReadAll(t.Context(), b, "a")
+				require.NoError(t, err, "%d bytes", size)
+				require.True(t, content == string(got), "%d bytes", size)
+				require.Equal(t, int64(size), attrs.Size)
+			}
 
-		_, err := b.Upload(t.Context(), "b", strings.NewReader("x"))
-		require.ErrorIs(t, err, storage.PermissionDenied, "without a recipient")
+			_, err := b.Upload(t.Context(), "b", strings.NewReader("x"))
+			require.ErrorIs(t, err, storage.PermissionDenied)
+		})
 	}
 }
 
@@ -121,7 +145,7 @@ func TestKeysForWriting(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	s := newStore()
-	content := text(3 * chunk)
+	content := randomText(3 * chunk)
 	b := s.open(t, encrypt.NewKeys([]age.Recipient{identity.Recipient()}, nil))
 	mustUpload(t, b, "parts", content, storage.WithPartSize(chunk))
 
@@ -133,35 +157,60 @@ func TestKeysForWriting(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// If the recipients do not fit together or return invalid stanzas, Upload fails. New needs keys, and ParseKeys
-// refuses a file without a valid identity.
+// If the recipients do not fit together, or return stanzas that are not valid, Upload fails.
 func TestKeysThatDoNotFit(t *testing.T) {
-	ids := newIdentities(t)
-	tests := map[string]struct {
+	identities := newIdentities(t)
+	x25519 := identities["X25519"].recipient
+	tests := []struct {
+		name       string
 		recipients []age.Recipient
 		want       storage.Code
 	}{
-		"X25519 beside a passphrase": {
-			[]age.Recipient{ids["X25519"].recipient, ids["passphrase"].recipient},
-			storage.InvalidArgument,
+		{
+			name:       "X25519 beside a passphrase",
+			recipients: []age.Recipient{x25519, identities["passphrase"].recipient},
+			want:       storage.InvalidArgument,
 		},
-		"X25519 beside a hybrid key": {
-			[]age.Recipient{ids["hybrid"].recipient, ids["X25519"].recipient},
-			storage.InvalidArgument,
+		{
+			name:       "X25519 beside a hybrid key",
+			recipients: []age.Recipient{identities["hybrid"].recipient, x25519},
+			want:       storage.InvalidArgument,
 		},
-		"a stanza that has the newline": {[]age.Recipient{stanza("a|b")}, storage.Internal},
-		"a stanza of two lines":         {[]age.Recipient{stanza("a\n-> b")}, storage.Internal},
-		"a stanza with a space":         {[]age.Recipient{stanza("a b")}, storage.Internal},
-		"no stanza":                     {[]age.Recipient{stanza("")}, storage.Internal},
+		{
+			name:       "a stanza with the character that replaces newlines",
+			recipients: []age.Recipient{stanza("a|b")},
+			want:       storage.Internal,
+		},
+		{
+			name:       "a stanza of two lines",
+			recipients: []age.Recipient{stanza("a\n-> b")},
+			want:       storage.Internal,
+		},
+		{
+			name:       "a stanza with a space",
+			recipients: []age.Recipient{stanza("a b")},
+			want:       storage.Internal,
+		},
+		{
+			name:       "no stanza",
+			recipients: []age.Recipient{stanza("")},
+			want:       storage.Internal,
+		},
 	}
-	for name, tt := range tests {
-		b := newStore().open(t, encrypt.NewKeys(tt.recipients, nil))
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
-		require.Equal(t, tt.want, storage.CodeOf(err), "%s: %v", name, err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newStore().open(t, encrypt.NewKeys(tt.recipients, nil))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+		})
 	}
+}
 
+// New needs keys. ParseKeys refuses a file without a valid identity, and its error does not show the file.
+func TestKeysAreRequired(t *testing.T) {
 	_, err := encrypt.New(encrypt.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	for _, file := range []string{"", "# only a comment", "AGE-SECRET-KEY-1NONSENSE", "age1recipient"} {
 		_, err = encrypt.ParseKeys(strings.NewReader(file))
 		require.ErrorIs(t, err, storage.InvalidArgument, file)

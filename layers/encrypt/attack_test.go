@@ -39,7 +39,8 @@ func (s store) open(t testing.TB, keys encrypt.Keys) storage.Bucket {
 	return engine.New(s.Driver, driver.WithLayer(newLayer(t, keys)))
 }
 
-// A stored object is an object in the form in which the store keeps it.
+// A stored object is an object in the form in which the store keeps it. Its header has the wrapped data key. The lines
+// of the header end with "|".
 type stored struct {
 	body     []byte
 	metadata map[string]string
@@ -48,7 +49,7 @@ type stored struct {
 // header returns the header with the wrapped data key.
 func (o stored) header() string { return o.metadata[headerName] }
 
-// takeHeaderLines replaces lines of the header by those of another object.
+// takeHeaderLines replaces lines of the header by those of another object. Line 0 is the version of the format.
 func (o *stored) takeHeaderLines(other stored, indexes ...int) {
 	lines := strings.Split(o.header(), "|")
 	otherLines := strings.Split(other.header(), "|")
@@ -80,7 +81,7 @@ func (s store) put(t testing.TB, key string, o stored) {
 }
 
 // text returns a random content of a size.
-func text(size int) string {
+func randomText(size int) string {
 	data := make([]byte, size)
 	_, _ = rand.Read(data)
 	return string(data)
@@ -96,7 +97,7 @@ func mustUpload(
 }
 
 // changed returns the text with one bit changed in its i-th byte.
-func changed(text string, i int) string {
+func withBitFlipped(text string, i int) string {
 	data := []byte(text)
 	data[i] ^= 1
 	return string(data)
@@ -107,17 +108,18 @@ func changed(text string, i int) string {
 func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
 	s := newStore()
-	another := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
+	other := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
 	mustUpload(t, s.open(t, keys), "k", "ours")
-	mustUpload(t, another.open(t, keys), "k", "of another bucket")
-	s.put(t, "k", another.get(t, "k"))
+	mustUpload(t, other.open(t, keys), "k", "of another bucket")
+	copied := other.get(t, "k")
 
+	s.put(t, "k", copied)
 	data, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "k")
 	require.NoError(t, err)
 	require.Equal(t, "of another bucket", string(data))
 
-	s.put(t, "l", another.get(t, "k"))
-	_, _, err = storage.ReadAll(t.Context(), s.open(t, keys), "l")
+	s.put(t, "another name", copied)
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, keys), "another name")
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 }
 
@@ -195,7 +197,7 @@ func TestGetRefusesDamage(t *testing.T) {
 			*victim = stored{body: []byte("plain")}
 		}},
 		{"plain bytes with the header", func(victim *stored, _, _ stored) {
-			victim.body = []byte(text(size + 64))
+			victim.body = []byte(randomText(size + 64))
 		}},
 		{"the stanza of another object in the header", func(victim *stored, _, other stored) {
 			victim.takeHeaderLines(other, 1, 2)
@@ -208,10 +210,10 @@ func TestGetRefusesDamage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore()
 			b := s.open(t, keys)
-			mustUpload(t, b, "victim", text(size))
+			mustUpload(t, b, "victim", randomText(size))
 			older := s.get(t, "victim")
-			mustUpload(t, b, "other", text(size))
-			attrs := mustUpload(t, b, "victim", text(size))
+			mustUpload(t, b, "other", randomText(size))
+			attrs := mustUpload(t, b, "victim", randomText(size))
 			victim := s.get(t, "victim")
 			tt.damage(&victim, older, s.get(t, "other"))
 			s.put(t, "victim", victim)
@@ -233,9 +235,9 @@ func TestGetRefusesOtherRecipient(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	attrs := mustUpload(t, b, "victim", "the victim's")
-	forged := newStore()
-	mustUpload(t, forged.open(t, newKeys(t)), "victim", "forged")
-	s.put(t, "victim", forged.get(t, "victim"))
+	attacker := newStore()
+	mustUpload(t, attacker.open(t, newKeys(t)), "victim", "forged")
+	s.put(t, "victim", attacker.get(t, "victim"))
 
 	_, _, err := storage.ReadAll(t.Context(), b, "victim")
 	require.ErrorIs(t, err, storage.PermissionDenied)
@@ -245,32 +247,33 @@ func TestGetRefusesOtherRecipient(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// If any bit of a header changes, reads fail.
+// If any byte of a header changes, reads fail.
 func TestHeaderChecksEveryBit(t *testing.T) {
 	s := newStore()
-	content := "content"
 	b := s.open(t, newKeys(t))
-	mustUpload(t, b, "a", content)
+	mustUpload(t, b, "a", "content")
 	object := s.get(t, "a")
+	codes := []storage.Code{storage.ChecksumMismatch, storage.PermissionDenied}
 
 	for i := range len(object.header()) {
-		for _, bit := range []byte{1, 2, 16} {
+		for _, bit := range []byte{0b1, 0b10, 0b10000} {
 			header := []byte(object.header())
 			header[i] ^= bit
-			s.put(t, "a", stored{object.body, map[string]string{headerName: string(header)}})
+			metadata := map[string]string{headerName: string(header)}
+			s.put(t, "a", stored{body: object.body, metadata: metadata})
+
 			_, _, err := storage.ReadAll(t.Context(), b, "a")
-			require.Contains(t, []storage.Code{storage.ChecksumMismatch, storage.PermissionDenied},
-				storage.CodeOf(err), "byte %d of %q: %v", i, header, err)
+			require.Contains(t, codes, storage.CodeOf(err), "byte %d of %q: %v", i, header, err)
 		}
 	}
 
 	s.put(t, "a", object)
 	got, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
-	require.Equal(t, content, string(got))
+	require.Equal(t, "content", string(got))
 }
 
-// If any byte of a body changes, reads fail.
+// If any byte of a body changes, or if the body ends earlier, reads fail.
 func TestBodyChecksEveryByte(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -278,15 +281,16 @@ func TestBodyChecksEveryByte(t *testing.T) {
 	object := s.get(t, "a")
 
 	for i := range object.body {
-		s.put(t, "a", stored{[]byte(changed(string(object.body), i)), object.metadata})
+		body := []byte(withBitFlipped(string(object.body), i))
+		s.put(t, "a", stored{body: body, metadata: object.metadata})
 		_, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch, "byte %d", i)
 	}
 
-	for n := range len(object.body) {
-		s.put(t, "a", stored{object.body[:n], object.metadata})
+	for length := range len(object.body) {
+		s.put(t, "a", stored{body: object.body[:length], metadata: object.metadata})
 		_, _, err := storage.ReadAll(t.Context(), b, "a")
-		require.ErrorIs(t, err, storage.ChecksumMismatch, "%d bytes", n)
+		require.ErrorIs(t, err, storage.ChecksumMismatch, "%d bytes", length)
 	}
 }
 
@@ -294,7 +298,7 @@ func TestBodyChecksEveryByte(t *testing.T) {
 func TestRangeOfTruncatedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
-	content := text(4 * chunk)
+	content := randomText(4 * chunk)
 	mustUpload(t, s.open(t, keys), "a", content)
 	object := s.get(t, "a")
 	ranges := map[string]storage.DownloadOption{
@@ -387,7 +391,7 @@ func TestRangeCostsOneMoreRequest(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
 			counted := meter.New()
-			content := text(tt.size)
+			content := randomText(tt.size)
 			reader := engine.New(counted.Layer()(s.Driver), driver.WithLayer(newLayer(t, keys)))
 			writer := reader
 			if !tt.writer {
@@ -414,36 +418,38 @@ func TestRangeCostsOneMoreRequest(t *testing.T) {
 func TestRangeOfReplacedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
-	contents := []string{text(3 * chunk), text(5 * chunk)}
-	mustUpload(t, s.open(t, keys), "a", contents[0])
+	oldContent := randomText(3 * chunk)
+	newContent := randomText(5 * chunk)
+	mustUpload(t, s.open(t, keys), "a", oldContent)
+
+	// The object is replaced after the Get of the range, and before that of the last chunk, which shows the size.
 	gets := 0
-	replacing := driver.Intercept(s.Driver,
-		func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Get" {
-				gets++
-				if gets == 2 { // that of the last chunk
-					mustUpload(t, s.open(t, keys), "a", contents[1])
-				}
-			}
-			return next(ctx)
-		})
-	b := engine.New(replacing, driver.WithLayer(newLayer(t, keys)))
+	replace := func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call == "Get" {
+			gets++
+		}
+		if call == "Get" && gets == 2 {
+			mustUpload(t, s.open(t, keys), "a", newContent)
+		}
+		return next(ctx)
+	}
+	b := engine.New(driver.Intercept(s.Driver, replace), driver.WithLayer(newLayer(t, keys)))
 
 	got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(5, 10))
 	require.NoError(t, err)
-	require.Equal(t, contents[1][5:15], string(got))
+	require.Equal(t, newContent[5:15], string(got))
 }
 
 // The layer stores no plain text in the body or the metadata. Equal objects have different headers and bodies.
 func TestPutStoresNothingPlain(t *testing.T) {
 	s := newStore()
-	secret := strings.Repeat("secret", 50_000)
 	b := s.open(t, newKeys(t))
-	mustUpload(t, b, "one", secret)
-	mustUpload(t, b, "parts", secret, storage.WithPartSize(2*chunk))
-	mustUpload(t, b, "again", secret)
-	headers := map[string]bool{}
+	content := strings.Repeat("secret", 50_000)
+	mustUpload(t, b, "one", content)
+	mustUpload(t, b, "parts", content, storage.WithPartSize(2*chunk))
+	mustUpload(t, b, "again", content)
 
+	headers := map[string]bool{}
 	for _, key := range []string{"one", "parts", "again"} {
 		object := s.get(t, key)
 		require.NotContains(t, string(object.body), "secret")
@@ -451,8 +457,7 @@ func TestPutStoresNothingPlain(t *testing.T) {
 		require.False(t, headers[object.header()])
 		headers[object.header()] = true
 	}
-	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body,
-		"equal objects are not seen to be equal")
+	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body)
 }
 
 // If the body has changed, a resumed upload uses a new data key. Two bodies encrypted with one key would show
@@ -466,7 +471,7 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
-			content := text(4 * chunk)
+			content := randomText(4 * chunk)
 			bodies := map[string]string{} // what the store was sent, by upload and number
 
 			// openRecorded opens a bucket that fails at a part.
@@ -491,7 +496,7 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			require.ErrorIs(t, err, storage.PermissionDenied)
 
 			// The second one has another body.
-			other := changed(content, i)
+			other := withBitFlipped(content, i)
 			b := openRecorded(0)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(other), opts...)
 			require.NoError(t, err)
@@ -529,13 +534,26 @@ func TestPutPartNeedsPlace(t *testing.T) {
 	d := newLayer(t, newKeys(t))(newStore())
 	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 	require.NoError(t, err)
-	for _, r := range []driver.PartRequest{{Number: 2}, {Number: 2, Offset: 1}} {
-		r.Key = "a"
-		r.Upload = upload
-		r.Body = strings.NewReader("x")
-		r.Size = 1
-		_, err = d.PutPart(t.Context(), &r)
-		require.ErrorIs(t, err, storage.InvalidArgument)
+
+	tests := []struct {
+		name   string
+		offset int64
+	}{
+		{name: "no offset", offset: 0},
+		{name: "an offset within a chunk", offset: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := d.PutPart(t.Context(), &driver.PartRequest{
+				Key:    "a",
+				Upload: upload,
+				Number: 2,
+				Offset: tt.offset,
+				Body:   strings.NewReader("x"),
+				Size:   1,
+			})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 
@@ -551,7 +569,7 @@ func TestLayerTwiceIsRefused(t *testing.T) {
 func TestPlainObjects(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
-	content := text(2*chunk + 5)
+	content := randomText(2*chunk + 5)
 	s.put(t, "plain", stored{body: []byte(content), metadata: map[string]string{"k": "v"}})
 	strict := s.open(t, keys)
 

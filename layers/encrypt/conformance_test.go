@@ -103,12 +103,14 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 // The suite passes if each call of the store fails once, if bodies break off or if bytes are damaged. Plain
 // objects are permitted, because the suite also writes below the layer.
 func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
 	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})
 	require.NoError(t, err)
 	open := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return engine.New(memstore.NewDriver(memstore.Config{}),
-			slices.Insert(opts, min(2, len(opts)-1), driver.WithLayer(layer))...)
+		// The second option of the suite is the layer that makes faults. This layer must be the next one above.
+		position := min(2, len(opts)-1)
+		opts = slices.Insert(opts, position, driver.WithLayer(layer))
+		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)
 	}
 	storagetest.Run(t, open,
 		storagetest.Skip("a body that is damaged in transit is not stored",
@@ -176,7 +178,7 @@ func TestConformanceWithKeysOfServices(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		layer := newLayer(t, k.keys(t, 1))
+		layer := newLayer(t, k.keys(t, firstKey))
 		skips := map[string]string{}
 		if k.wrap == "wrapkey" {
 			skips["metadata that a provider cannot hold is refused"] =

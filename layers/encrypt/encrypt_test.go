@@ -2,6 +2,7 @@ package encrypt_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -36,7 +37,7 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 
 	// An object is encrypted for the older key.
 	s := newStore()
-	content := text(2*chunk + 3)
+	content := randomText(2*chunk + 3)
 	oldAttrs := mustUpload(t, s.open(t, parse(older.String())), "a", content,
 		storage.WithContentType("text/x-test"),
 		storage.WithMetadata(map[string]string{"k": "v"}),
@@ -78,42 +79,49 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 func TestRewrapReplacesNoNewerObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
-	b := s.open(t, keys)
-	mustUpload(t, b, "a", "old")
-	replaceFirst := func() {
-		mustUpload(t, b, "a", "newer")
+	other := s.open(t, keys)
+	mustUpload(t, other, "a", "old")
+	replace := func() {
+		mustUpload(t, other, "a", "newer")
 	}
-	racing := engine.New(&overtaken{Driver: s.Driver, beforeCopy: replaceFirst},
-		driver.WithLayer(newLayer(t, keys)))
+	overtaken := &overtakenDriver{Driver: s.Driver, beforeCopy: replace}
+	b := engine.New(overtaken, driver.WithLayer(newLayer(t, keys)))
 
-	_, err := encrypt.Rewrap(t.Context(), racing, "a")
-	require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.Changed}, storage.CodeOf(err),
-		"%v", err)
-	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	_, err := encrypt.Rewrap(t.Context(), b, "a")
+	codes := []storage.Code{storage.PreconditionFailed, storage.Changed}
+	require.Contains(t, codes, storage.CodeOf(err), "%v", err)
+	got, _, err := storage.ReadAll(t.Context(), other, "a")
 	require.NoError(t, err)
 	require.Equal(t, "newer", string(got))
 }
 
-// An overtaken driver calls a function before each copy, so that another client can write.
-type overtaken struct {
+// An overtakenDriver calls a function before each copy, so that another client can write.
+type overtakenDriver struct {
 	driver.Driver
 	beforeCopy func()
 }
 
-func (d *overtaken) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+func (d *overtakenDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	d.beforeCopy()
 	return d.Driver.Copy(ctx, r)
 }
 
 // Rewrap is unsupported if the store cannot copy, or cannot replace a revision.
 func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
-	for _, lacks := range []storage.Features{storage.ServerCopy, storage.ConditionalUpdate} {
-		b := engine.New(memstore.NewDriver(memstore.Config{}),
-			driver.WithLayer(faults.WithLimits(faults.Limits{Disable: lacks})),
-			driver.WithLayer(newLayer(t, newKeys(t))))
-		mustUpload(t, b, "a", "x")
-		_, err := encrypt.Rewrap(t.Context(), b, "a")
-		require.ErrorIs(t, err, storage.Unsupported)
+	missing := map[string]storage.Features{
+		"ServerCopy":        storage.ServerCopy,
+		"ConditionalUpdate": storage.ConditionalUpdate,
+	}
+	for name, feature := range missing {
+		t.Run(name, func(t *testing.T) {
+			limits := faults.WithLimits(faults.Limits{Disable: feature})
+			b := engine.New(memstore.NewDriver(memstore.Config{}),
+				driver.WithLayer(limits), driver.WithLayer(newLayer(t, newKeys(t))))
+			mustUpload(t, b, "a", "x")
+
+			_, err := encrypt.Rewrap(t.Context(), b, "a")
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
 	}
 }
 
@@ -129,54 +137,52 @@ func TestLayerNeedsMetadata(t *testing.T) {
 // A copy between two buckets with the same layer is made by the store. Between other buckets, the object is
 // decrypted and encrypted again.
 func TestCopyBetweenBuckets(t *testing.T) {
-	content := text(chunk + 1)
-	tests := map[string]struct {
-		from, to string // the layer of each bucket
-		moves    bool   // the bytes are read and written
-		encrypts bool
+	content := randomText(chunk + 1)
+	keys := boundKeys{newKeys(t)}
+	first := newLayer(t, keys)
+	second := newLayer(t, keys)
+	none := func(d driver.Driver) driver.Driver { return d }
+	tests := []struct {
+		name      string
+		src       driver.Layer
+		dst       driver.Layer
+		reads     bool // the bytes leave the store
+		encrypted bool // the store of dst has no plain bytes
 	}{
-		"one layer":         {from: "first", to: "first", encrypts: true},
-		"two layers":        {from: "first", to: "second", moves: true, encrypts: true},
-		"from plain":        {from: "none", to: "first", moves: true, encrypts: true},
-		"to plain":          {from: "first", to: "none", moves: true},
-		"plain, as without": {from: "none", to: "none"},
+		{name: "one layer", src: first, dst: first, reads: false, encrypted: true},
+		{name: "two layers", src: first, dst: second, reads: true, encrypted: true},
+		{name: "from plain", src: none, dst: first, reads: true, encrypted: true},
+		{name: "to plain", src: first, dst: none, reads: true, encrypted: false},
+		{name: "no layer", src: none, dst: none, reads: false, encrypted: false},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			service := memstore.NewServiceDriver(memstore.ServiceConfig{})
-			for _, bucket := range []string{"from", "to"} {
+			for _, bucket := range []string{"src", "dst"} {
 				_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: bucket})
 				require.NoError(t, err)
 			}
-
-			keys := boundKeys{newKeys(t)}
-			layers := map[string]driver.Layer{
-				"first":  newLayer(t, keys),
-				"second": newLayer(t, keys),
-				"none":   func(d driver.Driver) driver.Driver { return d },
-			}
 			calls := faults.New()
-			open := func(bucket, layer string) storage.Bucket {
+			open := func(bucket string, layer driver.Layer) storage.Bucket {
 				d, err := service.Driver(bucket)
 				require.NoError(t, err)
-				return engine.New(d, driver.WithLayer(calls.Layer()), driver.WithLayer(layers[layer]))
+				return engine.New(d, driver.WithLayer(calls.Layer()), driver.WithLayer(layer))
 			}
-			src := open("from", tt.from)
-			dst := open("to", tt.to)
+			src := open("src", tt.src)
+			dst := open("dst", tt.dst)
 			mustUpload(t, src, "a", content)
-			calls.Reset()
 
+			calls.Reset()
 			_, err := storage.Copy(t.Context(), dst, "b", src, "a")
 			require.NoError(t, err)
-			require.Equal(t, tt.moves, calls.Count(faults.Get) > 0, "%v", calls)
+			require.Equal(t, tt.reads, calls.Count(faults.Get) > 0, "%v", calls)
 
 			got, _, err := storage.ReadAll(t.Context(), dst, "b")
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
-
-			raw, _, err := storage.ReadAll(t.Context(), open("to", "none"), "b")
+			inStore, _, err := storage.ReadAll(t.Context(), open("dst", none), "b")
 			require.NoError(t, err)
-			require.Equal(t, tt.encrypts, string(raw) != content)
+			require.Equal(t, tt.encrypted, string(inStore) != content)
 		})
 	}
 }
@@ -184,44 +190,41 @@ func TestCopyBetweenBuckets(t *testing.T) {
 // A range costs at most one chunk more at each end, and nothing is decrypted to learn a size.
 func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	s := newStore()
-	keys := newKeys(t)
-	content := text(10*chunk + 5)
 	counted := &readCounter{Driver: s.Driver}
-	b := engine.New(counted, driver.WithLayer(newLayer(t, keys)))
+	b := engine.New(counted, driver.WithLayer(newLayer(t, newKeys(t))))
+	const size = 10*chunk + 5
+	content := randomText(size)
 	mustUpload(t, b, "a", content)
 
-	ranges := []storage.Range{
-		{Offset: 0, Length: 1},
-		{Offset: chunk - 1, Length: 2},
-		{Offset: chunk, Length: chunk},
-		{Offset: 3*chunk + 7, Length: 2 * chunk},
-		{Offset: 10 * chunk, Length: -1},
-		{Offset: 10*chunk + 4, Length: 1},
-		{Offset: -1, Length: -1},
-		{Offset: -chunk, Length: -1},
-		{Offset: -11 * chunk, Length: -1},
-		{Offset: 5, Length: -1},
+	tests := []struct {
+		offset int64
+		length int64
+		want   string
+	}{
+		{offset: 0, length: 1, want: content[:1]},
+		{offset: chunk - 1, length: 2, want: content[chunk-1 : chunk+1]},
+		{offset: chunk, length: chunk, want: content[chunk : 2*chunk]},
+		{offset: 3*chunk + 7, length: 2 * chunk, want: content[3*chunk+7 : 5*chunk+7]},
+		{offset: 10 * chunk, length: -1, want: content[10*chunk:]},
+		{offset: 10*chunk + 4, length: 1, want: content[10*chunk+4:]},
+		{offset: -1, length: -1, want: content[size-1:]},
+		{offset: -chunk, length: -1, want: content[size-chunk:]},
+		{offset: -11 * chunk, length: -1, want: content},
+		{offset: 5, length: -1, want: content[5:]},
 	}
-	for _, r := range ranges {
-		counted.bytes = 0
-		got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(r.Offset, r.Length))
-		require.NoError(t, err)
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%d bytes at %d", tt.length, tt.offset), func(t *testing.T) {
+			counted.bytes = 0
+			got, attrs, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(tt.offset, tt.length))
+			require.NoError(t, err)
+			require.True(t, tt.want == string(got))
+			require.EqualValues(t, size, attrs.Size)
 
-		start := r.Offset
-		if start < 0 {
-			start = max(0, int64(len(content))+start)
-		}
-		end := int64(len(content))
-		if r.Length >= 0 {
-			end = start + r.Length
-		}
-		require.True(t, content[start:end] == string(got), "%+v", r)
-		require.Equal(t, int64(len(content)), attrs.Size)
-
-		// Each chunk has a tag of 16 bytes.
-		const tag = sealedChunk - chunk
-		most := end - start + (end-start)/chunk*tag + 2*sealedChunk
-		require.LessOrEqual(t, counted.bytes, most, "%+v", r)
+			const tagBytes = sealedChunk - chunk // of each chunk
+			wholeChunks := len(tt.want) / chunk
+			limit := len(tt.want) + wholeChunks*tagBytes + 2*sealedChunk
+			require.LessOrEqual(t, counted.bytes, int64(limit))
+		})
 	}
 }
 
@@ -231,17 +234,20 @@ type readCounter struct {
 	bytes int64
 }
 
+// Get returns a body that counts the bytes that are read from it.
 func (c *readCounter) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := c.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	return attrs, struct {
+	type readCloser struct {
 		io.Reader
 		io.Closer
-	}{io.TeeReader(body, c), body}, nil
+	}
+	return attrs, readCloser{Reader: io.TeeReader(body, c), Closer: body}, nil
 }
 
+// Write counts bytes.
 func (c *readCounter) Write(p []byte) (int, error) {
 	c.bytes += int64(len(p))
 	return len(p), nil
@@ -297,7 +303,7 @@ func TestListSizes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	for _, size := range append(sizes, 1000*chunk+1) {
-		attrs := mustUpload(t, b, "a", text(size))
+		attrs := mustUpload(t, b, "a", randomText(size))
 		require.Equal(t, int64(size), attrs.Size)
 		for entry, err := range b.List(t.Context()) {
 			require.NoError(t, err)

@@ -35,26 +35,33 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 
 // The S3 server over encrypted stores passes the same tests as a server without layers.
 func TestS3ServerOverEncryptedStores(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		open  func(t *testing.T) driver.ServiceDriver
 		lacks gatewaytest.Lacks
 	}{
-		"memory": {func(*testing.T) driver.ServiceDriver {
-			return remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
-		}, gatewaytest.Lacks{}},
-		"Azurite": {func(t *testing.T) driver.ServiceDriver {
-			testserver.Nightly(t, "make layers")
-			service, err := azure.NewServiceDriver(t.Context(), azure.Config{
-				Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"),
-			})
-			require.NoError(t, err)
-			return service
-		}, gatewaytest.Lacks{Versions: true}},
+		{
+			name: "memory",
+			open: func(*testing.T) driver.ServiceDriver {
+				return remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+			},
+			lacks: gatewaytest.Lacks{Checksums: true, ListedUploads: true},
+		},
+		{
+			name: "Azurite",
+			open: func(t *testing.T) driver.ServiceDriver {
+				testserver.Nightly(t, "make layers")
+				service, err := azure.NewServiceDriver(t.Context(), azure.Config{
+					Endpoint: testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"),
+				})
+				require.NoError(t, err)
+				return service
+			},
+			lacks: gatewaytest.Lacks{Checksums: true, ListedUploads: true, Versions: true},
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			tt.lacks.Checksums = true
-			tt.lacks.ListedUploads = true
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			gatewaytest.Run(t, driver.ServiceWithLayers(tt.open(t), gatewayLayers(t)...), tt.lacks)
 		})
 	}
@@ -86,36 +93,24 @@ func TestS3ServersShareAccount(t *testing.T) {
 		"otherkey": driver.ServiceWithLayers(below, newLayer(t, newKeys(t))),
 	}
 	for name, service := range services {
-		for _, round := range []string{"one", "two"} {
-			server, err := s3server.Start(s3server.Config{
-				Service: service,
-				Buckets: []string{name + "-" + round},
-			})
-			require.NoError(t, err)
-			t.Cleanup(server.Close)
+		for _, suffix := range []string{"-one", "-two"} {
+			startServer(t, s3server.Config{Service: service, Buckets: []string{name + suffix}})
 		}
 	}
-	for name, service := range services {
-		server, err := s3server.Start(s3server.Config{Service: service})
-		require.NoError(t, err)
-		t.Cleanup(server.Close)
-		profile, _ := s3.NamedProfile("omnibucket")
-		account, err := s3.NewService(t.Context(), s3.Config{
-			Endpoint:    server.URL,
-			Region:      s3server.DefaultRegion,
-			Profile:     &profile,
-			HTTPClient:  testserver.Client(),
-			AccessKeyID: s3server.DefaultAccessKeyID,
-			SecretKey:   s3server.DefaultSecretKey,
-		})
-		require.NoError(t, err)
-		var names []string
-		for bucket, err := range account.Buckets(t.Context()) {
-			require.NoError(t, err)
-			names = append(names, bucket.Name)
-		}
 
-		require.Equal(t, []string{name + "-one", name + "-two"}, names)
+	for name, service := range services {
+		t.Run(name, func(t *testing.T) {
+			config := startServer(t, s3server.Config{Service: service})
+			account, err := s3.NewService(t.Context(), config)
+			require.NoError(t, err)
+
+			var names []string
+			for bucket, err := range account.Buckets(t.Context()) {
+				require.NoError(t, err)
+				names = append(names, bucket.Name)
+			}
+			require.Equal(t, []string{name + "-one", name + "-two"}, names)
+		})
 	}
 }
 
@@ -136,65 +131,71 @@ func TestS3ServerLargeObjects(t *testing.T) {
 	}
 }
 
-// requireNothingPlain checks that the metadata of an object has no checksum of its plain bytes: what
-// the server keeps in it names neither an entity tag nor a sum.
+// requireNothingPlain requires that the metadata of an object in the store names no checksum of its plain bytes. The
+// S3 server keeps the fields of an entry: the upload ("u") and the account ("o") are the only ones.
 func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key string) {
 	d, err := below.Driver(bucket)
 	require.NoError(t, err)
 	attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: key, Length: -1})
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
-	values, err := url.ParseQuery(attrs.Metadata["s3server"])
-	require.NoError(t, err)
 
-	for name := range values {
-		require.Contains(t, []string{"u", "o"}, name, "the upload and the account")
+	fields, err := url.ParseQuery(attrs.Metadata["s3server"])
+	require.NoError(t, err)
+	for name := range fields {
+		require.Contains(t, []string{"u", "o"}, name)
 	}
 }
 
 // newServerBucket returns a new bucket, and its name, of a server of S3 over service.
 func newServerBucket(t *testing.T, service driver.ServiceDriver) (b storage.Bucket, name string) {
 	name = "test-" + strings.ToLower(rand.Text())
-	server, err := s3server.Start(s3server.Config{Service: service, Buckets: []string{name}})
+	config := startServer(t, s3server.Config{Service: service, Buckets: []string{name}})
+	config.Bucket = name
+	b, err := s3.Open(t.Context(), config)
+	require.NoError(t, err)
+	return b, name
+}
+
+// startServer starts a server of S3, which ends with the test. It returns the configuration of a client, without a
+// bucket.
+func startServer(t *testing.T, c s3server.Config) s3.Config {
+	server, err := s3server.Start(c)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	profile, _ := s3.NamedProfile("omnibucket")
-	b, err = s3.Open(t.Context(), s3.Config{
-		Bucket:      name,
+	return s3.Config{
 		Endpoint:    server.URL,
 		Region:      s3server.DefaultRegion,
 		Profile:     &profile,
 		HTTPClient:  testserver.Client(),
 		AccessKeyID: s3server.DefaultAccessKeyID,
 		SecretKey:   s3server.DefaultSecretKey,
-	})
-	require.NoError(t, err)
-	return b, name
+	}
 }
 
-// testLargeObject sends parts that are joined to larger parts of the store.
+// testLargeObject uploads an object in parts whose size does not fit the parts of the store, and a small object.
 func testLargeObject(t *testing.T, below driver.ServiceDriver) {
 	b, bucket := newServerBucket(t, driver.ServiceWithLayers(below, gatewayLayers(t)...))
-	content := strings.Repeat(text(1<<20)+"x", 65)
-	uploaded := mustUpload(t, b, "a", content, storage.WithPartSize(20<<20+1))
-	r, err := b.Download(t.Context(), "a")
-	require.NoError(t, err)
+	const partSize = 20<<20 + 1
+	content := strings.Repeat(randomText(1<<20)+"x", 65)
+	uploaded := mustUpload(t, b, "large", content, storage.WithPartSize(partSize))
 
-	got, err := io.ReadAll(r)
+	got, _, err := storage.ReadAll(t.Context(), b, "large")
 	require.NoError(t, err)
 	require.True(t, content == string(got))
 
-	attrs, err := b.Attrs(t.Context(), "a")
+	attrs, err := b.Attrs(t.Context(), "large")
 	require.NoError(t, err)
 	require.Empty(t, attrs.Metadata)
-	requireNothingPlain(t, below, bucket, "a")
 	require.Equal(t, uploaded.ETag, attrs.ETag)
 	require.Contains(t, attrs.ETag, "-", "nobody takes it for an MD5")
+	requireNothingPlain(t, below, bucket, "large")
 
-	put := mustUpload(t, b, "b", "small",
-		storage.WithCRC32C(crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))))
-	requireNothingPlain(t, below, bucket, "b")
-	for entry, err := range b.List(t.Context(), storage.WithPrefix("b")) {
+	crc := crc32.Checksum([]byte("small"), crc32.MakeTable(crc32.Castagnoli))
+	put := mustUpload(t, b, "small", "small", storage.WithCRC32C(crc))
+	requireNothingPlain(t, below, bucket, "small")
+	for entry, err := range b.List(t.Context(), storage.WithPrefix("small")) {
 		require.NoError(t, err)
 		require.Equal(t, put.ETag, entry.ETag)
 	}

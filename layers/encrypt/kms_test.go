@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,55 +111,59 @@ type kmsTest struct {
 	server *kmsserver.Server
 }
 
+// The keys of each server, by their numbers.
+const (
+	firstKey  = 1
+	secondKey = 2
+)
+
 // runOnServices runs a test with each service.
 func runOnServices(t *testing.T, test func(t *testing.T, k kmsTest)) {
 	for name, kind := range newKMSKinds(t) {
 		t.Run(name, func(t *testing.T) {
 			k := kmsTest{kind, kind.start(t)}
-			k.server.AddKey(k.key(1))
-			k.server.AddKey(k.key(2))
+			k.server.AddKey(k.key(firstKey))
+			k.server.AddKey(k.key(secondKey))
 			test(t, k)
 		})
 	}
 }
 
-// keys opens the n-th key of the server.
-func (k kmsTest) keys(t testing.TB, n int) encrypt.Keys {
-	keys, err := k.open(k.server, k.key(n), "", k.secret)
+// keys opens a key of the server.
+func (k kmsTest) keys(t testing.TB, number int) encrypt.Keys {
+	keys, err := k.open(k.server, k.key(number), "", k.secret)
 	require.NoError(t, err)
 	return keys
 }
 
-// once opens a bucket that makes each request once.
-func once(d driver.Driver, layer driver.Layer) storage.Bucket {
-	return engine.New(d, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+// openWithoutRetry opens a bucket that encrypts with these keys and makes each request once.
+func (s store) openWithoutRetry(t testing.TB, keys encrypt.Keys) storage.Bucket {
+	retry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	return engine.New(s, driver.WithLayer(newLayer(t, keys)), retry)
 }
 
-// A key management service wraps the data key of each object.
+// A key management service wraps the data key of each object once. Each process unwraps it once, when it reads content.
 func TestKMSWrapsKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		offline, err := age.GenerateX25519Identity()
-		require.NoError(t, err)
-		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, nil)
-		keys := k.keys(t, 1)
-		joined := encrypt.JoinKeys([]encrypt.Keys{keys, emergency}, []encrypt.Keys{keys})
+		keys := k.keys(t, firstKey)
 		s := newStore()
-		content := text(5*chunk + 1)
-		b := s.open(t, joined)
+		content := randomText(5*chunk + 1)
 
 		// An upload wraps one key.
-		mustUpload(t, b, "a", content)
+		mustUpload(t, s.open(t, keys), "a", content)
 		require.Equal(t, 1, k.server.Count(k.wrap))
 		require.Zero(t, k.server.Count(k.unwrap))
+		object := s.get(t, "a")
+		require.Contains(t, object.header(), "-> "+k.stanza+" ")
+		require.NotContains(t, object.header(), "111122223333", "the header does not tell the account")
 
 		// Another process remembers nothing. It needs no key for attributes.
-		b = s.open(t, joined)
-		_, err = b.Attrs(t.Context(), "a")
+		b := s.open(t, keys)
+		_, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		for _, err := range b.List(t.Context()) {
 			require.NoError(t, err)
 		}
-
 		require.Zero(t, k.server.Count(k.unwrap))
 
 		// It unwraps the key of the object once, for all its reads.
@@ -169,13 +175,29 @@ func TestKMSWrapsKey(t *testing.T) {
 		require.Equal(t, content[chunk:chunk+5], string(got))
 		require.Equal(t, 1, k.server.Count(k.unwrap))
 		require.Equal(t, 1, k.server.Count(k.wrap))
+	})
+}
 
-		object := s.get(t, "a")
-		require.Contains(t, object.header(), "-> "+k.stanza+" ")
-		require.NotContains(t, object.header(), "111122223333", "the header does not tell the account")
+// An object that a service and an emergency key encrypt is a file of age, which the emergency key decrypts.
+func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
+	runOnServices(t, func(t *testing.T, k kmsTest) {
+		offline, err := age.GenerateX25519Identity()
+		require.NoError(t, err)
+		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, nil)
+		keys := k.keys(t, firstKey)
+		joined := encrypt.JoinKeys([]encrypt.Keys{keys, emergency}, []encrypt.Keys{keys})
+		s := newStore()
+		content := randomText(5*chunk + 1)
+		b := s.open(t, joined)
+		mustUpload(t, b, "a", content)
 
-		// The emergency key decrypts the object without the service.
-		r, err := age.Decrypt(bytes.NewReader(ageFile(t, object)), offline)
+		got, _, err := storage.ReadAll(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, content, string(got))
+		require.Equal(t, 1, k.server.Count(k.wrap))
+		require.Equal(t, 1, k.server.Count(k.unwrap))
+
+		r, err := age.Decrypt(bytes.NewReader(ageFile(t, s.get(t, "a"))), offline)
 		require.NoError(t, err)
 		got, err = io.ReadAll(r)
 		require.NoError(t, err)
@@ -186,78 +208,88 @@ func TestKMSWrapsKey(t *testing.T) {
 // Concurrent reads of an object share one Unwrap request and its failure. If the context of one read ends, the
 // other reads still succeed.
 func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
+	tests := []struct {
+		name  string
+		state string // of the key at the server
+		want  storage.Code
+	}{
+		{name: "a failure", state: "disabled", want: storage.PermissionDenied},
+		{name: "a success", state: "", want: ""},
+	}
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
-		k.server.SetState(k.key(1), "disabled")
-		for state, want := range map[string]storage.Code{"disabled": storage.PermissionDenied, "": ""} {
-			k.server.SetState(k.key(1), state)
+		mustUpload(t, s.open(t, k.keys(t, firstKey)), "a", "text")
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				k.server.SetState(k.key(firstKey), tt.state)
 
-			// The server holds the first request until respond is closed.
-			arrived := make(chan struct{})
-			respond := make(chan struct{})
-			k.server.Answer(func(http.ResponseWriter, *http.Request, string) bool {
-				select {
-				case <-arrived:
-				default:
-					close(arrived)
-					<-respond
+				// The server holds the first request until respond is closed.
+				arrived := make(chan struct{})
+				respond := make(chan struct{})
+				var first sync.Once
+				k.server.Answer(func(http.ResponseWriter, *http.Request, string) bool {
+					first.Do(func() {
+						close(arrived)
+						<-respond
+					})
+					return false
+				})
+				const readers = 8
+				errs := make(chan error, readers)
+				b := s.openWithoutRetry(t, k.keys(t, firstKey))
+				read := func(ctx context.Context) {
+					_, _, err := storage.ReadAll(ctx, b, "a")
+					errs <- err
 				}
-				return false
-			})
-			b := once(s, newLayer(t, k.keys(t, 1)))
-			unwraps := k.server.Count(k.unwrap)
-			errs := make(chan error, 8)
-			read := func(ctx context.Context) {
-				_, _, err := storage.ReadAll(ctx, b, "a")
-				errs <- err
-			}
+				unwraps := k.server.Count(k.unwrap)
 
-			// While the first read waits for the key, another one is canceled.
-			go read(t.Context())
-			<-arrived
-			canceled, cancel := context.WithCancel(t.Context())
-			cancel()
-			read(canceled)
-			require.ErrorIs(t, <-errs, storage.Canceled)
-
-			// Seven more reads share the request of the first one.
-			for range 7 {
+				// While the first read waits for the key, another one is canceled.
 				go read(t.Context())
-			}
-			close(respond)
-			for range 8 {
-				require.Equal(t, want, storage.CodeOf(<-errs))
-			}
+				<-arrived
+				canceled, cancel := context.WithCancel(t.Context())
+				cancel()
+				read(canceled)
+				require.ErrorIs(t, <-errs, storage.Canceled)
 
-			if want == "" {
-				require.Equal(t, 1, k.server.Count(k.unwrap)-unwraps)
-			}
+				// The others share the request of the first one.
+				for range readers - 1 {
+					go read(t.Context())
+				}
+				close(respond)
+				for range readers {
+					require.Equal(t, tt.want, storage.CodeOf(<-errs))
+				}
+				if tt.want == "" {
+					require.Equal(t, 1, k.server.Count(k.unwrap)-unwraps)
+				}
+			})
 		}
 	})
 }
 
-// An emergency key reads objects without the service.
+// If an object has a key of a service and an emergency key, it can be read without the service, but not written.
 func TestKMSWithEmergencyKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
 		require.NoError(t, err)
-		identity := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, []age.Identity{offline})
-		keys := k.keys(t, 1)
+		emergency := encrypt.NewKeys([]age.Recipient{offline.Recipient()}, []age.Identity{offline})
+		service := k.keys(t, firstKey)
+		keys := []encrypt.Keys{service, emergency}
+		onlyEncrypt := encrypt.JoinKeys(keys, nil)
+		onlyDecrypt := encrypt.JoinKeys(nil, keys)
 		s := newStore()
-		both := []encrypt.Keys{keys, identity}
-		mustUpload(t, s.open(t, encrypt.JoinKeys(both, nil)), "a", "text")
+		mustUpload(t, s.open(t, onlyEncrypt), "a", "text")
 		k.server.Close()
 
-		got, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, encrypt.JoinKeys(nil, both))), "a")
+		got, _, err := storage.ReadAll(t.Context(), s.openWithoutRetry(t, onlyDecrypt), "a")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
 
-		_, _, err = storage.ReadAll(t.Context(), once(s, newLayer(t, keys)), "a")
+		_, _, err = storage.ReadAll(t.Context(), s.openWithoutRetry(t, service), "a")
 		require.ErrorIs(t, err, storage.Unavailable)
 		require.Regexp(t, "AWS KMS|Google Cloud KMS|Azure Key Vault", err.Error())
 
-		_, err = s.open(t, encrypt.JoinKeys(nil, both)).Upload(t.Context(), "b", strings.NewReader("text"))
+		_, err = s.open(t, onlyDecrypt).Upload(t.Context(), "b", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	})
 }
@@ -265,10 +297,10 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 // Rewrap encrypts the data key of an object for another key of the service. It reads and writes no content.
 func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		older := k.keys(t, 1)
-		newer := k.keys(t, 2)
+		older := k.keys(t, firstKey)
+		newer := k.keys(t, secondKey)
 		s := newStore()
-		content := text(2*chunk + 3)
+		content := randomText(2*chunk + 3)
 		mustUpload(t, s.open(t, older), "a", content)
 
 		_, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
@@ -283,7 +315,7 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, calls.Count(faults.Get|faults.Put|faults.PutPart), "no bytes move: %v", calls)
 
-		k.server.SetState(k.key(1), "deleted")
+		k.server.SetState(k.key(firstKey), "deleted")
 		got, _, err := storage.ReadAll(t.Context(), s.open(t, newer), "a")
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
@@ -300,12 +332,12 @@ func TestKMSRotatesVersions(t *testing.T) {
 			return // AWS does so without a trace
 		}
 		s := newStore()
-		b := s.open(t, k.keys(t, 1))
+		b := s.open(t, k.keys(t, firstKey))
 		mustUpload(t, b, "older", "1")
-		k.server.AddKey(k.key(1))
+		k.server.AddKey(k.key(firstKey))
 		mustUpload(t, b, "newer", "2")
 		for key, content := range map[string]string{"older": "1", "newer": "2"} {
-			got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, 1)), key)
+			got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, firstKey)), key)
 			require.NoError(t, err)
 			require.Equal(t, content, string(got))
 		}
@@ -320,33 +352,38 @@ var hostileKeys = []string{
 // Unwrap fails with ChecksumMismatch if the object has another key or bucket than in Wrap.
 func TestKMSBindsName(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		keys := k.keys(t, 1)
-		dataKey := []byte("0123456789abcdef")
+		keys := k.keys(t, firstKey)
 
 		for i, key := range hostileKeys {
-			obj := encrypt.Object{Bucket: "b", Key: key}
-			stanzas, err := keys.Wrap(t.Context(), dataKey, obj)
-			require.NoError(t, err, key)
+			t.Run(fmt.Sprintf("%.20q", key), func(t *testing.T) {
+				obj := encrypt.Object{Bucket: "b", Key: key}
+				stanzas, err := keys.Wrap(t.Context(), dataKey, obj)
+				require.NoError(t, err)
+				got, err := keys.Unwrap(t.Context(), stanzas, obj)
+				require.NoError(t, err)
+				require.Equal(t, dataKey, got)
 
-			got, err := keys.Unwrap(t.Context(), stanzas, obj)
-			require.NoError(t, err, key)
-			require.Equal(t, dataKey, got)
-
-			for name, other := range map[string]encrypt.Object{
-				"another key":    {Bucket: "b", Key: hostileKeys[(i+1)%len(hostileKeys)]},
-				"another bucket": {Bucket: "c", Key: key},
-				"no bucket":      {Key: key},
-			} {
-				_, err = keys.Unwrap(t.Context(), stanzas, other)
-				require.ErrorIs(t, err, storage.ChecksumMismatch, "%s: %q", name, key)
-				require.Contains(t, err.Error(), "is that of another object", name)
-			}
+				nextKey := hostileKeys[(i+1)%len(hostileKeys)]
+				others := []encrypt.Object{
+					{Bucket: "b", Key: nextKey},
+					{Bucket: "c", Key: key},
+					{Bucket: "", Key: key},
+				}
+				for _, other := range others {
+					_, err = keys.Unwrap(t.Context(), stanzas, other)
+					require.ErrorIs(t, err, storage.ChecksumMismatch, "%q", other)
+					require.Contains(t, err.Error(), "is that of another object", "%q", other)
+				}
+			})
 		}
 
-		stanzas, err := keys.Wrap(t.Context(), dataKey, encrypt.Object{Key: "a"})
-		require.NoError(t, err, "a bucket without a name")
-		_, err = keys.Unwrap(t.Context(), stanzas, encrypt.Object{Key: "a"})
-		require.NoError(t, err)
+		t.Run("a bucket without a name", func(t *testing.T) {
+			obj := encrypt.Object{Key: "a"}
+			stanzas, err := keys.Wrap(t.Context(), dataKey, obj)
+			require.NoError(t, err)
+			_, err = keys.Unwrap(t.Context(), stanzas, obj)
+			require.NoError(t, err)
+		})
 	})
 }
 
@@ -355,12 +392,12 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		first := newStore()
 		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
-		mustUpload(t, first.open(t, k.keys(t, 1)), "a", "text")
+		mustUpload(t, first.open(t, k.keys(t, firstKey)), "a", "text")
 		replica.put(t, "a", first.get(t, "a"))
 
-		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, 1)), "a")
+		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, firstKey)), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
-		keys, err := k.open(k.server, k.key(1), "memory", k.secret)
+		keys, err := k.open(k.server, k.key(firstKey), "memory", k.secret)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(t.Context(), replica.open(t, keys), "a")
 		require.NoError(t, err)
@@ -408,7 +445,7 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				s := newStore()
-				b := s.open(t, k.keys(t, 1))
+				b := s.open(t, k.keys(t, firstKey))
 				mustUpload(t, b, "victim", "victim")
 				mustUpload(t, b, "other", "others")
 
@@ -421,7 +458,7 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 				s.put(t, "victim", victim)
 
 				unwraps := k.server.Count(k.unwrap)
-				_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "victim")
+				_, _, err := storage.ReadAll(t.Context(), s.openWithoutRetry(t, k.keys(t, firstKey)), "victim")
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
 				require.LessOrEqual(t, k.server.Count(k.unwrap)-unwraps, 1)
 			})
@@ -433,7 +470,7 @@ func TestKMSAttacksOnHeader(t *testing.T) {
 func TestKMSErrors(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		mustUpload(t, s.open(t, k.keys(t, firstKey)), "a", "text")
 		codes := map[string]storage.Code{
 			"AWS":    storage.PermissionDenied,
 			"Google": storage.PermissionDenied,
@@ -445,18 +482,18 @@ func TestKMSErrors(t *testing.T) {
 			"disabled": storage.PermissionDenied,
 			"deleted":  codes[strings.TrimPrefix(t.Name(), "TestKMSErrors/")],
 		} {
-			k.server.SetState(k.key(1), state)
-			k.requireBoth(t, s, k.keys(t, 1), want, false)
+			k.server.SetState(k.key(firstKey), state)
+			k.requireBoth(t, s, k.keys(t, firstKey), want, false)
 		}
 
 		// The credentials are wrong.
-		k.server.SetState(k.key(1), "")
-		wrongKeys, err := k.open(k.server, k.key(1), "", "hunter2")
+		k.server.SetState(k.key(firstKey), "")
+		wrongKeys, err := k.open(k.server, k.key(firstKey), "", "hunter2")
 		require.NoError(t, err)
 		k.requireBoth(t, s, wrongKeys, storage.Unauthenticated, false)
 
 		// The key does not exist.
-		b := once(newStore(), newLayer(t, k.keys(t, 3)))
+		b := newStore().openWithoutRetry(t, k.keys(t, 3))
 		_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Contains(t, err.Error(), "check the name of the key")
@@ -499,7 +536,7 @@ func TestKMSErrors(t *testing.T) {
 			t.Run(fmt.Sprint(tt.status, " ", fmt.Sprintf("%.20v", tt.body)), func(t *testing.T) {
 				k.server.Refuse(t, tt.status, tt.body)
 				retryable := tt.want == storage.Unavailable || tt.want == storage.RateLimited
-				k.requireBoth(t, s, k.keys(t, 1), tt.want, retryable)
+				k.requireBoth(t, s, k.keys(t, firstKey), tt.want, retryable)
 			})
 		}
 	})
@@ -508,7 +545,7 @@ func TestKMSErrors(t *testing.T) {
 // requireBoth requires an error of a read and of a write.
 func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want storage.Code, retryable bool) {
 	t.Helper()
-	b := once(s, newLayer(t, keys))
+	b := s.openWithoutRetry(t, keys)
 	_, _, readErr := storage.ReadAll(t.Context(), b, "a")
 	_, writeErr := b.Upload(t.Context(), "b", strings.NewReader("text"))
 	for name, err := range map[string]error{"read": readErr, "write": writeErr} {
@@ -533,12 +570,16 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 // If a key management service throttles a request, the bucket retries, not the SDK.
 func TestKMSThrottledIsRetried(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		refusals := 0
+		const refusals = 2
+		requests := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
-			if operation != k.wrap || refusals == 2 {
+			if operation != k.wrap {
 				return false
 			}
-			refusals++
+			requests++
+			if requests > refusals {
+				return false
+			}
 			kmsserver.WriteJSON(w, http.StatusTooManyRequests, map[string]any{
 				"__type": "ThrottlingException",
 				"error":  map[string]string{"code": "Throttled", "status": "RESOURCE_EXHAUSTED"},
@@ -546,12 +587,12 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 			return true
 		})
 		s := newStore()
-		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, 1))),
-			storage.WithRetry(storage.RetryPolicy{Attempts: 3, MaxDelay: time.Millisecond}))
+		b := engine.New(s, driver.WithLayer(newLayer(t, k.keys(t, firstKey))),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1 + refusals, MaxDelay: time.Millisecond}))
 
 		mustUpload(t, b, "a", "text")
-		require.Equal(t, 3, k.server.Count(k.wrap))
-		got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, 1)), "a")
+		require.Equal(t, 1+refusals, k.server.Count(k.wrap))
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, firstKey)), "a")
 		require.NoError(t, err)
 		require.Equal(t, "text", string(got))
 	})
@@ -586,7 +627,7 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 			})
 
 			dataKey := "0123456789abcdef"
-			_, err := k.keys(t, 1).Wrap(t.Context(), []byte(dataKey), encrypt.Object{Bucket: "b", Key: "a"})
+			_, err := k.keys(t, firstKey).Wrap(t.Context(), []byte(dataKey), encrypt.Object{Bucket: "b", Key: "a"})
 			require.Error(t, err)
 
 			// No error in the chain shows a secret.
@@ -610,7 +651,7 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 			elsewhere = append(elsewhere, r.Method+" "+r.URL.Path)
 		}))
 		defer other.Close()
-		keys := k.keys(t, 1)
+		keys := k.keys(t, firstKey)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
 
@@ -638,7 +679,7 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 // would read without a limit.
 func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		keys := k.keys(t, 1)
+		keys := k.keys(t, firstKey)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
 
@@ -682,7 +723,7 @@ func unwrapped(err error) error {
 func TestKMSSlowIsCanceled(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		mustUpload(t, s.open(t, k.keys(t, 1)), "a", "text")
+		mustUpload(t, s.open(t, k.keys(t, firstKey)), "a", "text")
 		ctx, cancel := contextWithCancel(t)
 		k.server.Answer(func(_ http.ResponseWriter, r *http.Request, _ string) bool {
 			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client has gone
@@ -690,7 +731,7 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 			<-r.Context().Done()
 			return true
 		})
-		b := s.open(t, k.keys(t, 1))
+		b := s.open(t, k.keys(t, firstKey))
 
 		_, _, err := storage.ReadAll(ctx, b, "a")
 		require.ErrorIs(t, err, storage.Canceled)
@@ -701,68 +742,76 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 
 // If a broken or hostile service returns the data key of another object, reads fail with ChecksumMismatch.
 func TestKMSReturnsOtherDataKey(t *testing.T) {
+	otherKey := []byte("0123456789abcdef")
+	responses := map[string]any{ // by operation, which is that of one service
+		"Decrypt": map[string]any{
+			"KeyId":     "arn:aws:kms:eu-west-1:111122223333:key/key-1",
+			"Plaintext": otherKey,
+		},
+		"decrypt": map[string]any{
+			"plaintext":       otherKey,
+			"plaintextCrc32c": fmt.Sprint(crcOf(string(otherKey))),
+		},
+		"unwrapkey": map[string]any{
+			"kid":   kmsserver.Vault + "/keys/key-1/1",
+			"value": base64.RawURLEncoding.EncodeToString(otherKey),
+		},
+	}
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
-		wraps := 0
-		b := s.open(t, k.keys(t, 1))
-		mustUpload(t, b, "a", "text")
+		keys := k.keys(t, firstKey)
+		mustUpload(t, s.open(t, keys), "a", "text")
+		answers := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
-			wraps++
-			switch operation {
-			case "Decrypt":
-				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{
-					"KeyId":     k.key(1),
-					"Plaintext": []byte("0123456789abcdef"),
-				})
-			case "decrypt": // with its checksum
-				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{
-					"plaintext":       []byte("0123456789abcdef"),
-					"plaintextCrc32c": fmt.Sprint(crcOf("0123456789abcdef")),
-				})
-			case "unwrapkey":
-				kmsserver.WriteJSON(w, http.StatusOK, map[string]any{
-					"kid":   kmsserver.Vault + "/keys/key-1/1",
-					"value": "MDEyMzQ1Njc4OWFiY2RlZg",
-				})
-			default:
+			response, ok := responses[operation]
+			if !ok {
 				return false
 			}
+			answers++
+			kmsserver.WriteJSON(w, http.StatusOK, response)
 			return true
 		})
 
-		_, _, err := storage.ReadAll(t.Context(), once(s, newLayer(t, k.keys(t, 1))), "a")
+		_, _, err := storage.ReadAll(t.Context(), s.openWithoutRetry(t, keys), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
-		require.NotZero(t, wraps)
+		require.NotZero(t, answers)
 	})
 }
 
 // If a caller wraps an empty data key, an error masks nothing.
 func TestKMSErrorsWithoutDataKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		k.server.SetState(k.key(1), "denied")
-		_, err := k.keys(t, 1).Wrap(t.Context(), nil, encrypt.Object{Bucket: "b", Key: "a"})
+		k.server.SetState(k.key(firstKey), "denied")
+		_, err := k.keys(t, firstKey).Wrap(t.Context(), nil, encrypt.Object{Bucket: "b", Key: "a"})
 		require.Error(t, err)
 		require.NotContains(t, err.Error(), "***")
 	})
 }
 
-// A passphrase must be the only key of an object.
+// A passphrase must be the only key of an object. An object must not have a hybrid key beside an X25519 one.
 func TestPassphraseMustBeAlone(t *testing.T) {
-	passphrase, err := age.NewScryptRecipient("correct horse")
-	require.NoError(t, err)
-	passphrase.SetWorkFactor(10)
-	x, err := age.GenerateX25519Identity()
-	require.NoError(t, err)
-	hybrid, err := age.GenerateHybridIdentity()
-	require.NoError(t, err)
-	keysOf := func(r age.Recipient) encrypt.Keys { return encrypt.NewKeys([]age.Recipient{r}, nil) }
-
-	for name, wrap := range map[string][]encrypt.Keys{
-		"a passphrase beside a key":         {keysOf(passphrase), keysOf(x.Recipient())},
-		"a hybrid key beside an X25519 one": {keysOf(hybrid.Recipient()), keysOf(x.Recipient())},
-	} {
-		b := newStore().open(t, encrypt.JoinKeys(wrap, nil))
-		_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
-		require.ErrorIs(t, err, storage.InvalidArgument, name)
+	identities := newIdentities(t)
+	keysOf := func(kind string) encrypt.Keys {
+		return encrypt.NewKeys([]age.Recipient{identities[kind].recipient}, nil)
+	}
+	tests := []struct {
+		name string
+		wrap []encrypt.Keys
+	}{
+		{
+			name: "a passphrase beside a key",
+			wrap: []encrypt.Keys{keysOf("passphrase"), keysOf("X25519")},
+		},
+		{
+			name: "a hybrid key beside an X25519 one",
+			wrap: []encrypt.Keys{keysOf("hybrid"), keysOf("X25519")},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newStore().open(t, encrypt.JoinKeys(tt.wrap, nil))
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }

@@ -42,44 +42,68 @@ var (
 // Each service refuses a malformed or incomplete key name with InvalidArgument. The error does not show a password
 // in it.
 func TestKMSKeyNames(t *testing.T) {
-	open := map[string]func(key string) error{
-		"awskms.New": func(key string) error {
-			_, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{}})
-			return err
-		},
-		"googlekms.New": func(key string) error {
-			_, err := googlekms.New(t.Context(), googlekms.Config{Key: key})
-			return err
-		},
-		"azurekeyvault.New": func(key string) error {
-			_, err := azurekeyvault.New(azurekeyvault.Config{Key: key})
-			return err
-		},
+	openAWS := func(key string) error {
+		_, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{}})
+		return err
 	}
-	tests := []struct{ op, key string }{
-		{"awskms.New", ""},
-		{"awskms.New", "alias/backups"},
-		{"awskms.New", "1234abcd-12ab-34cd-56ef-1234567890ab"},
-		{"awskms.New", "arn:aws:kms:eu-west-1:111122223333:alias/backups"},
-		{"awskms.New", "arn:aws:kms::111122223333:key/1"},
-		{"awskms.New", "arn:aws:s3:eu-west-1:111122223333:key/1"},
-		{"awskms.New", "arn:aws:kms:eu-west-1:111122223333:key/"},
-		{"googlekms.New", ""},
-		{"googlekms.New", "projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"},
-		{"googlekms.New", "projects/p/locations/l/keyRings/r/cryptoKeys/k?a"},
-		{"googlekms.New", "/projects/p/locations/l/keyRings/r/cryptoKeys/k"},
-		{"azurekeyvault.New", ""},
-		{"azurekeyvault.New", "http://v.vault.azure.net/keys/k"},
-		{"azurekeyvault.New", "https://v.vault.azure.net/secrets/k"},
-		{"azurekeyvault.New", "https://v.vault.azure.net/keys/k/1/2"},
-		{"azurekeyvault.New", "https://user:hunter2@v.vault.azure.net/keys/k"},
+	openGoogle := func(key string) error {
+		_, err := googlekms.New(t.Context(), googlekms.Config{Key: key})
+		return err
+	}
+	openAzure := func(key string) error {
+		_, err := azurekeyvault.New(azurekeyvault.Config{Key: key})
+		return err
+	}
+	tests := []struct {
+		op   string // in the error
+		open func(key string) error
+		keys []string
+	}{
+		{
+			op:   "awskms.New",
+			open: openAWS,
+			keys: []string{
+				"",
+				"alias/backups",
+				"1234abcd-12ab-34cd-56ef-1234567890ab",
+				"arn:aws:kms:eu-west-1:111122223333:alias/backups",
+				"arn:aws:kms::111122223333:key/1",
+				"arn:aws:s3:eu-west-1:111122223333:key/1",
+				"arn:aws:kms:eu-west-1:111122223333:key/",
+			},
+		},
+		{
+			op:   "googlekms.New",
+			open: openGoogle,
+			keys: []string{
+				"",
+				"projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1",
+				"projects/p/locations/l/keyRings/r/cryptoKeys/k?a",
+				"/projects/p/locations/l/keyRings/r/cryptoKeys/k",
+			},
+		},
+		{
+			op:   "azurekeyvault.New",
+			open: openAzure,
+			keys: []string{
+				"",
+				"http://v.vault.azure.net/keys/k",
+				"https://v.vault.azure.net/secrets/k",
+				"https://v.vault.azure.net/keys/k/1/2",
+				"https://user:hunter2@v.vault.azure.net/keys/k",
+			},
+		},
 	}
 	for _, tt := range tests {
-		err := open[tt.op](tt.key)
-		require.ErrorIs(t, err, storage.InvalidArgument, tt.key)
-		require.Contains(t, err.Error(), tt.op)
-		require.Contains(t, err.Error(), "the key must be")
-		require.NotContains(t, err.Error(), "hunter2")
+		t.Run(tt.op, func(t *testing.T) {
+			for _, key := range tt.keys {
+				err := tt.open(key)
+				require.ErrorIs(t, err, storage.InvalidArgument, key)
+				require.Contains(t, err.Error(), tt.op)
+				require.Contains(t, err.Error(), "the key must be")
+				require.NotContains(t, err.Error(), "hunter2")
+			}
+		})
 	}
 }
 
@@ -122,25 +146,33 @@ func TestKMSRegionOfAWS(t *testing.T) {
 
 // If the configuration has no AWS credentials, Wrap fails with Unauthenticated and sends no request.
 func TestKMSCredentialsOfAWS(t *testing.T) {
-	s := kmsserver.StartAWS(t)
-	tests := map[string]struct {
-		from aws.CredentialsProvider
-		want storage.Code
-	}{
-		"none": {aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{}, errors.New("no profile")
-		}), storage.Unauthenticated},
-		"none are configured": {nil, storage.Unauthenticated},
+	noProfile := func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("no profile")
 	}
-	for name, tt := range tests {
-		keys, err := awskms.New(t.Context(), awskms.Config{
-			Key: "arn:aws:kms:us-west-2:1:key/1",
-			AWS: &aws.Config{BaseEndpoint: &s.URL, HTTPClient: testserver.Client(), Credentials: tt.from},
+	tests := []struct {
+		name     string
+		provider aws.CredentialsProvider
+	}{
+		{name: "the provider has none", provider: aws.CredentialsProviderFunc(noProfile)},
+		{name: "no provider", provider: nil},
+	}
+	s := kmsserver.StartAWS(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			keys, err := awskms.New(t.Context(), awskms.Config{
+				Key: "arn:aws:kms:us-west-2:1:key/1",
+				AWS: &aws.Config{
+					BaseEndpoint: &s.URL,
+					HTTPClient:   testserver.Client(),
+					Credentials:  tt.provider,
+				},
+			})
+			require.NoError(t, err)
+
+			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
+			require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
+			require.Zero(t, s.Count("Encrypt"))
 		})
-		require.NoError(t, err)
-		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
-		require.Equal(t, tt.want, storage.CodeOf(err), "%s: %v", name, err)
-		require.Zero(t, s.Count("Encrypt"))
 	}
 }
 

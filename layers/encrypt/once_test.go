@@ -73,7 +73,7 @@ func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 			}, driver.WithLayer(newLayer(t, newKeys(t))))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			content := text(12<<20 + 5)
+			content := randomText(12<<20 + 5)
 			file := &countedFile{Reader: bytes.NewReader([]byte(content))}
 
 			_, err = b.Upload(t.Context(), "a", file, storage.WithPartSize(5<<20))

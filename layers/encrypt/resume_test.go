@@ -35,7 +35,7 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 		} {
 			t.Run(name+"/"+form, func(t *testing.T) {
 				s := newStore()
-				content := text(4 * chunk)
+				content := randomText(4 * chunk)
 				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
 					storage.WithConcurrency(1)}
 				failing := engine.New(&recorder{

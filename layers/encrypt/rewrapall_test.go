@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/layers/encrypt"
-	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// newRotatedKeys returns the keys of an identity file whose first identity is new.
+// newRotatedKeys returns the keys of an identity file whose first identity is new, and that identity. The file also has
+// the older identities.
 func newRotatedKeys(t *testing.T, older ...*age.X25519Identity) (encrypt.Keys, *age.X25519Identity) {
 	t.Helper()
 	newer, err := age.GenerateX25519Identity()
@@ -31,159 +31,166 @@ func newRotatedKeys(t *testing.T, older ...*age.X25519Identity) (encrypt.Keys, *
 	return keys, newer
 }
 
+// After a new identity was put first in the file, RewrapAll encrypts the objects of a bucket, or of a view of it, for
+// that identity.
 func TestRewrapAllRotatesATree(t *testing.T) {
 	s := newStore()
-	first, older := newRotatedKeys(t)
+	oldKeys, oldIdentity := newRotatedKeys(t)
 	keys := []string{"a", "photos/b", "photos/c"}
 	for _, key := range keys {
-		mustUpload(t, s.open(t, first), key, "content of "+key)
+		mustUpload(t, s.open(t, oldKeys), key, "content of "+key)
 	}
-	both, newer := newRotatedKeys(t, older)
-	newKeys, err := encrypt.ParseKeys(strings.NewReader(newer.String()))
+	bothKeys, newIdentity := newRotatedKeys(t, oldIdentity)
+	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
 
-	var named []string
-	report, err := encrypt.RewrapAll(t.Context(), storage.Prefixed(s.open(t, both), "photos/"),
-		encrypt.RewrapConfig{
-			Concurrency: 1,
-			Rewrapped: func(a *storage.Attrs) {
-				named = append(named, a.Key)
-			},
-		})
+	// A view has two of the objects.
+	var rewrapped []string
+	photos := storage.Prefixed(s.open(t, bothKeys), "photos/")
+	report, err := encrypt.RewrapAll(t.Context(), photos, encrypt.RewrapConfig{
+		Concurrency: 1,
+		Rewrapped: func(attrs *storage.Attrs) {
+			rewrapped = append(rewrapped, attrs.Key)
+		},
+	})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2}, report)
-	require.Equal(t, []string{"b", "c"}, named)
-	_, _, err = storage.ReadAll(t.Context(), s.open(t, newKeys), "a")
+	require.Equal(t, []string{"b", "c"}, rewrapped)
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied, "outside of the view")
 
-	report, err = encrypt.RewrapAll(t.Context(), s.open(t, both), encrypt.RewrapConfig{})
+	report, err = encrypt.RewrapAll(t.Context(), s.open(t, bothKeys), encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 3}, report)
 	for _, key := range keys {
-		got, _, err := storage.ReadAll(t.Context(), s.open(t, newKeys), key)
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), key)
 		require.NoError(t, err)
 		require.Equal(t, "content of "+key, string(got))
 	}
 }
 
+// With AllowPlain, RewrapAll also encrypts objects that were stored without the layer. Without it, they fail.
 func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	s := newStore()
-	mustUpload(t, engine.New(s.Driver), "a", "plain", storage.WithContentType("text/x-test"))
+	withoutLayer := engine.New(s.Driver)
+	mustUpload(t, withoutLayer, "a", "plain", storage.WithContentType("text/x-test"))
 	keys, _ := newRotatedKeys(t)
 	layer, err := encrypt.New(encrypt.Config{Keys: keys, AllowPlain: true})
 	require.NoError(t, err)
+	allowing := engine.New(s.Driver, driver.WithLayer(layer))
+	refusing := s.open(t, keys)
 
-	report, err := encrypt.RewrapAll(t.Context(), engine.New(s.Driver, driver.WithLayer(layer)),
-		encrypt.RewrapConfig{})
+	report, err := encrypt.RewrapAll(t.Context(), allowing, encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1}, report)
 	require.NotContains(t, string(s.get(t, "a").body), "plain")
-
-	got, attrs, err := storage.ReadAll(t.Context(), s.open(t, keys), "a") // without AllowPlain
+	got, attrs, err := storage.ReadAll(t.Context(), refusing, "a")
 	require.NoError(t, err)
 	require.Equal(t, "plain", string(got))
 	require.Equal(t, "text/x-test", attrs.ContentType)
 
-	mustUpload(t, engine.New(s.Driver), "b", "plain")
-	report, err = encrypt.RewrapAll(t.Context(), s.open(t, keys), encrypt.RewrapConfig{})
-	require.ErrorIs(t, err, storage.ChecksumMismatch, "without AllowPlain")
+	mustUpload(t, withoutLayer, "b", "plain")
+	report, err = encrypt.RewrapAll(t.Context(), refusing, encrypt.RewrapConfig{})
+	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1, Failed: 1}, report)
 }
 
 // If another program writes or removes an object once, RewrapAll succeeds. If it writes at each attempt, the
 // report counts the object as failed.
 func TestRewrapAllBearsOtherWriters(t *testing.T) {
+	write := func(t *testing.T, b storage.Bucket, number int32) {
+		mustUpload(t, b, "a", fmt.Sprint("new ", number))
+	}
+	remove := func(t *testing.T, b storage.Bucket, _ int32) {
+		require.NoError(t, b.Remove(t.Context(), "a"))
+	}
 	tests := []struct {
 		name   string
-		writes int32
-		remove bool
+		change func(t *testing.T, b storage.Bucket, number int32) // by the other program
+		count  int32                                              // of changes
 		want   encrypt.RewrapReport
 	}{
-		{name: "a write between", writes: 1, want: encrypt.RewrapReport{Rewrapped: 1}},
-		{name: "a write at each attempt", writes: 100, want: encrypt.RewrapReport{Failed: 1}},
-		{name: "a removal", writes: 1, remove: true, want: encrypt.RewrapReport{}},
+		{name: "a write between", change: write, count: 1, want: encrypt.RewrapReport{Rewrapped: 1}},
+		{name: "a write at each attempt", change: write, count: 100, want: encrypt.RewrapReport{Failed: 1}},
+		{name: "a removal", change: remove, count: 1, want: encrypt.RewrapReport{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStore()
 			keys, _ := newRotatedKeys(t)
-			bucket := s.open(t, keys)
-			mustUpload(t, bucket, "a", "old")
-			var writes atomic.Int32
-			calls := faults.New()
-			racing := engine.New(s.Driver, driver.WithLayer(calls.Layer()),
-				driver.WithLayer(func(next driver.Driver) driver.Driver {
-					return driver.Intercept(next,
-						func(ctx context.Context, call string, next func(context.Context) error) error {
-							if call == "Copy" && writes.Add(1) <= tt.writes {
-								if tt.remove {
-									require.NoError(t, bucket.Remove(ctx, "a"))
-								} else {
-									mustUpload(t, bucket, "a", fmt.Sprint("new ", writes.Load()))
-								}
-							}
-							return next(ctx)
-						})
-				}), driver.WithLayer(newLayer(t, keys)))
+			other := s.open(t, keys)
+			mustUpload(t, other, "a", "old")
+			var copies atomic.Int32
+			changeBeforeCopy := func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Copy" {
+					if number := copies.Add(1); number <= tt.count {
+						tt.change(t, other, number)
+					}
+				}
+				return next(ctx)
+			}
+			b := engine.New(driver.Intercept(s.Driver, changeBeforeCopy), driver.WithLayer(newLayer(t, keys)))
 
-			report, err := encrypt.RewrapAll(t.Context(), racing, encrypt.RewrapConfig{})
+			report, err := encrypt.RewrapAll(t.Context(), b, encrypt.RewrapConfig{})
 			require.Equal(t, tt.want.Failed > 0, err != nil, err)
 			require.Equal(t, tt.want, report)
 		})
 	}
-	_, err := encrypt.RewrapAll(t.Context(), engine.New(newStore().Driver), encrypt.RewrapConfig{
-		Concurrency: -1,
-	})
+}
+
+// RewrapAll refuses a negative concurrency.
+func TestRewrapAllNegativeConcurrency(t *testing.T) {
+	_, err := encrypt.RewrapAll(t.Context(), engine.New(newStore().Driver), encrypt.RewrapConfig{Concurrency: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
 // With Former, RewrapAll rewraps only the objects that former keys still encrypt. A dry run only names them.
 func TestRewrapAllOfFormerKeys(t *testing.T) {
 	s := newStore()
-	first, older := newRotatedKeys(t)
+	oldKeys, oldIdentity := newRotatedKeys(t)
 	for _, key := range []string{"a", "b", "c"} {
-		mustUpload(t, s.open(t, first), key, "content of "+key)
+		mustUpload(t, s.open(t, oldKeys), key, "content of "+key)
 	}
-	both, newer := newRotatedKeys(t, older)
-	newKeys, err := encrypt.ParseKeys(strings.NewReader(newer.String()))
+	bothKeys, newIdentity := newRotatedKeys(t, oldIdentity)
+	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
-	b := s.open(t, both)
+	b := s.open(t, bothKeys)
 	_, err = encrypt.Rewrap(t.Context(), b, "b")
 	require.NoError(t, err)
 
-	var keys []string
-	c := encrypt.RewrapConfig{
+	// A dry run names the other objects, and changes nothing.
+	var rewrapped []string
+	config := encrypt.RewrapConfig{
 		Concurrency: 1,
-		Former:      first,
+		Former:      oldKeys,
 		DryRun:      true,
-		Rewrapped: func(a *storage.Attrs) {
-			keys = append(keys, a.Key)
+		Rewrapped: func(attrs *storage.Attrs) {
+			rewrapped = append(rewrapped, attrs.Key)
 		},
 	}
-
-	report, err := encrypt.RewrapAll(t.Context(), b, c)
+	report, err := encrypt.RewrapAll(t.Context(), b, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)
-	require.Equal(t, []string{"a", "c"}, keys)
+	require.Equal(t, []string{"a", "c"}, rewrapped)
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), "a")
+	require.ErrorIs(t, err, storage.PermissionDenied)
 
-	_, _, err = storage.ReadAll(t.Context(), s.open(t, newKeys), "a")
-	require.ErrorIs(t, err, storage.PermissionDenied, "a dry run changes nothing")
-
-	c.DryRun = false
-	report, err = encrypt.RewrapAll(t.Context(), storage.Prefixed(b, "none/"), c)
+	// A view without objects has nothing to rewrap.
+	config.DryRun = false
+	report, err = encrypt.RewrapAll(t.Context(), storage.Prefixed(b, "none/"), config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{}, report)
 
-	report, err = encrypt.RewrapAll(t.Context(), b, c)
+	// The first run rewraps the objects, so that the second one has none.
+	report, err = encrypt.RewrapAll(t.Context(), b, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)
-
-	report, err = encrypt.RewrapAll(t.Context(), b, c)
+	report, err = encrypt.RewrapAll(t.Context(), b, config)
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Current: 3}, report)
 
 	for _, key := range []string{"a", "b", "c"} {
-		got, _, err := storage.ReadAll(t.Context(), s.open(t, newKeys), key)
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), key)
 		require.NoError(t, err)
 		require.Equal(t, "content of "+key, string(got))
 	}

@@ -104,7 +104,7 @@ func TestPutPartAgainHasSameBytes(t *testing.T) {
 		} {
 			t.Run(name+", the store "+below, func(t *testing.T) {
 				s := newStore()
-				content := []byte(text(size))
+				content := []byte(randomText(size))
 				change := func() {
 					if tt.change >= 0 {
 						content[tt.change] ^= 1
