@@ -798,20 +798,20 @@ func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
 	require.NotContains(t, readText(t, bucket), "holder")
 }
 
-// A canceling bucket cancels a ctx when a write has taken effect.
+// A cancelingCore cancels a ctx when a write has taken effect.
 type cancelingCore struct {
 	storage.Core
 	cancel func()
 }
 
-func (bucket *cancelingCore) Upload(
+func (c *cancelingCore) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
-	attrs, err := bucket.Core.Upload(ctx, key, body, o)
+	attrs, err := c.Core.Upload(ctx, key, body, o)
 	if err != nil || ctx.Err() != nil {
 		return attrs, err
 	}
-	bucket.cancel() // ctx, or another one
+	c.cancel() // ctx, or another one
 	if ctx.Err() != nil {
 		return nil, &storage.Error{Code: storage.Canceled, Unknown: true, Err: ctx.Err()}
 	}
