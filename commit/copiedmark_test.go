@@ -110,15 +110,15 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 		"what the listing lacked is removed by the next call")
 }
 
-// A fixedListing driver lists other keys than it has.
+// A fixedListing is a driver whose listings show the given keys, in place of those that it has.
 type fixedListing struct {
 	driver.Driver
 	keys []string
 }
 
-func (log fixedListing) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
+func (l fixedListing) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	page := &storage.Page{}
-	for _, key := range log.keys {
+	for _, key := range l.keys {
 		page.Entries = append(page.Entries, storage.ListEntry{Key: key})
 	}
 	return page, nil

@@ -64,9 +64,9 @@ func newMemoryLog(t *testing.T) (*commit.Log, storage.Bucket) {
 }
 
 // appendText appends an entry for each text.
-func appendText(t *testing.T, log *commit.Log, readTexts ...string) {
+func appendText(t *testing.T, log *commit.Log, texts ...string) {
 	t.Helper()
-	for _, text := range readTexts {
+	for _, text := range texts {
 		_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
 		require.NoError(t, err)
 	}
