@@ -364,11 +364,6 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 		want      storage.Code
 	}{
 		{
-			name:      "a policy of versions",
-			container: containerReply("X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"),
-			want:      "",
-		},
-		{
 			name:      "a policy",
 			container: containerReply("X-Ms-Has-Immutability-Policy"),
 			want:      storage.Unsupported,
