@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/providers/internal/testing/documented"
@@ -398,7 +399,7 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 
 	// Without directories, the order of a listing is that of any account.
 	require.NoError(t, upload("top"))
-	require.Equal(t, []string{"top"}, listKeys(t, bucket))
+	require.Equal(t, []string{"top"}, foldermarker.Keys(t, bucket))
 
 	// This object needs two directories.
 	require.NoError(t, upload("photos/2026/a.jpg"))
@@ -438,7 +439,7 @@ func TestHierarchicalNamespaceAccountListed(t *testing.T) {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.ElementsMatch(t, []string{"photos/b", "top"}, listKeys(t, bucket, storage.WithAnyOrder()))
+	require.ElementsMatch(t, []string{"photos/b", "top"}, foldermarker.Keys(t, bucket, storage.WithAnyOrder()))
 }
 
 // An account for premium block blobs has no access tiers, and behaves like other accounts otherwise.

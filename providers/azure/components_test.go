@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/azure"
 )
@@ -45,17 +46,6 @@ func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storag
 	u, err := storage.BeginUpload(t.Context(), bucket, key, opts...)
 	require.NoError(t, err)
 	return u
-}
-
-// listKeys returns the keys of a listing. It never returns nil.
-func listKeys(t *testing.T, bucket storage.Bucket, opts ...storage.ListOption) []string {
-	t.Helper()
-	keys := []string{}
-	for entry, err := range bucket.List(t.Context(), opts...) {
-		require.NoError(t, err)
-		keys = append(keys, entry.Key)
-	}
-	return keys
 }
 
 // Open uploads to one key do not disturb each other.
@@ -192,18 +182,18 @@ func TestListHidesParts(t *testing.T) {
 	require.NoError(t, err)
 	slash := storage.WithDelimiter("/")
 
-	require.Empty(t, listKeys(t, bucket))
-	require.Empty(t, listKeys(t, bucket, slash))
-	require.Empty(t, listKeys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
+	require.Empty(t, foldermarker.Keys(t, bucket))
+	require.Empty(t, foldermarker.Keys(t, bucket, slash))
+	require.Empty(t, foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 
 	for _, key := range []string{".omnibucket/zzz", "z"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.Equal(t, []string{".omnibucket/zzz", "z"}, listKeys(t, bucket))
-	require.Equal(t, []string{".omnibucket/", "z"}, listKeys(t, bucket, slash))
+	require.Equal(t, []string{".omnibucket/zzz", "z"}, foldermarker.Keys(t, bucket))
+	require.Equal(t, []string{".omnibucket/", "z"}, foldermarker.Keys(t, bucket, slash))
 	require.Equal(t, []string{".omnibucket/zzz"},
-		listKeys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
+		foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 }
 
 // Open uploads are listed.

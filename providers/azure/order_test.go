@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
 // compareUnits compares in Azure's order, as observed: by code units of UTF-16.
@@ -79,17 +80,6 @@ func (l *listServer) open(t *testing.T) storage.Bucket {
 	return bucket
 }
 
-// listKeys returns the keys of a listing.
-func listKeys(t *testing.T, bucket storage.Bucket, opts ...storage.ListOption) []string {
-	t.Helper()
-	var keys []string
-	for entry, err := range bucket.List(t.Context(), opts...) {
-		require.NoError(t, err)
-		keys = append(keys, entry.Key)
-	}
-	return keys
-}
-
 // compareUTF16 orders strings by their code units of UTF-16, as Azure does.
 func TestCompareUTF16(t *testing.T) {
 	for _, a := range mixedKeys {
@@ -108,7 +98,7 @@ func TestListByteOrder(t *testing.T) {
 		server.ignoresStartFrom = ignoresStartFrom
 		bucket := server.open(t)
 		for size := 1; size <= len(want); size++ {
-			require.Equal(t, want, listKeys(t, bucket, storage.WithPageSize(size)), "pages of %d", size)
+			require.Equal(t, want, foldermarker.Keys(t, bucket, storage.WithPageSize(size)), "pages of %d", size)
 		}
 	}
 }
@@ -126,7 +116,7 @@ func TestListStartAfter(t *testing.T) {
 						want = append(want, key)
 					}
 				}
-				got := listKeys(t, bucket, storage.WithStartAfter(start), storage.WithPageSize(size),
+				got := foldermarker.Keys(t, bucket, storage.WithStartAfter(start), storage.WithPageSize(size),
 					storage.WithPrefix(prefix))
 				require.Equal(t, want, got, "behind %q, pages of %d, prefix %q", start, size, prefix)
 			}
@@ -141,7 +131,7 @@ func TestListByteOrderRequests(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("a\uFF08%03d", i))
 	}
 	server := newListServer(t, keys)
-	require.Len(t, listKeys(t, server.open(t), storage.WithPageSize(10)), 100)
+	require.Len(t, foldermarker.Keys(t, server.open(t), storage.WithPageSize(10)), 100)
 	require.Equal(t, int64(10), server.requests.Load())
 }
 
@@ -153,10 +143,10 @@ func TestListEmojiInPages(t *testing.T) {
 	}
 	server := newListServer(t, keys)
 	bucket := server.open(t)
-	require.Len(t, listKeys(t, bucket, storage.WithPageSize(10)), 100)
+	require.Len(t, foldermarker.Keys(t, bucket, storage.WithPageSize(10)), 100)
 	require.Equal(t, int64(10+9), server.requests.Load(), "one more request per page: no key belongs before it")
 
 	server.requests.Store(0)
-	require.Len(t, listKeys(t, bucket, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)
+	require.Len(t, foldermarker.Keys(t, bucket, storage.WithPageSize(10), storage.WithPrefix("😀/")), 100)
 	require.Equal(t, int64(10), server.requests.Load(), "below them the order is the same")
 }
