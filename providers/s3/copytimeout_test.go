@@ -78,11 +78,10 @@ func TestCopyTimeout(t *testing.T) {
 						_, _ = io.WriteString(w, copied)
 					}
 				})
-				p, _ := NamedProfile("aws")
 				d, err := NewDriver(t.Context(), Config{
 					Bucket:      "photos",
 					Endpoint:    "http://store.invalid",
-					Profile:     &p,
+					Profile:     newProfile(t, "aws"),
 					AccessKeyID: "key",
 					SecretKey:   "secret",
 					HTTPClient:  client,
@@ -151,11 +150,10 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 					case <-r.Context().Done():
 					}
 				})
-				p, _ := NamedProfile("aws")
 				d, err := NewDriver(t.Context(), Config{
 					Bucket:      "photos",
 					Endpoint:    "http://store.invalid",
-					Profile:     &p,
+					Profile:     newProfile(t, "aws"),
 					AccessKeyID: "key",
 					SecretKey:   "secret",
 					HTTPClient:  client,

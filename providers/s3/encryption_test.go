@@ -636,10 +636,9 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.config
-			p, _ := NamedProfile(tt.profile)
 			c.Bucket = "photos"
 			c.Endpoint = "http://127.0.0.1:9"
-			c.Profile = &p
+			c.Profile = newProfile(t, tt.profile)
 			if !c.Anonymous {
 				c.AccessKeyID = "key"
 				c.SecretKey = "secret"

@@ -51,10 +51,6 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 		Region:             "eu-north-1",
 		EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()},
 	})
-	newProfile := func(name string) *Profile {
-		p, _ := NamedProfile(name)
-		return &p
-	}
 	tests := []struct {
 		name    string
 		config  Config
@@ -139,7 +135,7 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 		},
 		{
 			name:    "a given profile",
-			config:  Config{Client: elsewhere, Profile: newProfile("minio")},
+			config:  Config{Client: elsewhere, Profile: newProfile(t, "minio")},
 			profile: "minio",
 			region:  "eu-north-1",
 			public:  "http://127.0.0.1:9000/photos/",

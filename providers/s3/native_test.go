@@ -548,10 +548,9 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 // A request for the buckets of an account has no expected owner.
 func TestExpectedBucketOwnerOfService(t *testing.T) {
 	server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
-	profile, _ := NamedProfile("aws")
 	service, err := NewServiceDriver(t.Context(), Config{
 		Endpoint:            server.URL,
-		Profile:             &profile,
+		Profile:             newProfile(t, "aws"),
 		AccessKeyID:         "k",
 		SecretKey:           "s",
 		ExpectedBucketOwner: "123456789012",

@@ -59,10 +59,6 @@ func setEnv(t *testing.T, variables map[string]string) {
 // and the environment.
 func TestEndpointAndRegion(t *testing.T) {
 	yes, no := true, false
-	newProfile := func(name string) *Profile {
-		p, _ := NamedProfile(name)
-		return &p
-	}
 	tests := []struct {
 		name      string
 		config    Config
@@ -230,14 +226,14 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:      "a given profile and its region",
-			config:    Config{Endpoint: "http://127.0.0.1:3900", Profile: newProfile("garage")},
+			config:    Config{Endpoint: "http://127.0.0.1:3900", Profile: newProfile(t, "garage")},
 			profile:   "garage",
 			region:    "garage",
 			pathStyle: true,
 		},
 		{
 			name:      "an IP address has no bucket before it",
-			config:    Config{Endpoint: "http://127.0.0.1:9000", Profile: newProfile("aws")},
+			config:    Config{Endpoint: "http://127.0.0.1:9000", Profile: newProfile(t, "aws")},
 			profile:   "aws",
 			region:    "us-east-1",
 			public:    "http://127.0.0.1:9000/photos/",
@@ -245,7 +241,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:    "path style is configured",
-			config:  Config{Endpoint: "http://localhost:9000", Profile: newProfile("minio"), PathStyle: &no},
+			config:  Config{Endpoint: "http://localhost:9000", Profile: newProfile(t, "minio"), PathStyle: &no},
 			profile: "minio",
 			region:  "us-east-1",
 			public:  "http://photos.localhost:9000/",
@@ -323,14 +319,14 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:    "Spaces by name",
-			config:  Config{Region: "nyc3", Profile: newProfile("spaces")},
+			config:  Config{Region: "nyc3", Profile: newProfile(t, "spaces")},
 			profile: "spaces",
 			region:  "nyc3",
 			public:  "https://photos.nyc3.digitaloceanspaces.com/",
 		},
 		{
 			name:    "Spaces by name, in the environment's region",
-			config:  Config{Profile: newProfile("spaces")},
+			config:  Config{Profile: newProfile(t, "spaces")},
 			env:     map[string]string{"AWS_REGION": "ams3"},
 			profile: "spaces",
 			region:  "ams3",
@@ -338,7 +334,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:      "Wasabi by name",
-			config:    Config{Region: "eu-central-1", Profile: newProfile("wasabi")},
+			config:    Config{Region: "eu-central-1", Profile: newProfile(t, "wasabi")},
 			profile:   "wasabi",
 			region:    "eu-central-1",
 			public:    "https://s3.eu-central-1.wasabisys.com/photos/",
@@ -346,14 +342,14 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:    "B2 by name",
-			config:  Config{Region: "us-west-004", Profile: newProfile("b2")},
+			config:  Config{Region: "us-west-004", Profile: newProfile(t, "b2")},
 			profile: "b2",
 			region:  "us-west-004",
 			public:  "https://photos.s3.us-west-004.backblazeb2.com/",
 		},
 		{
 			name:      "Google by name",
-			config:    Config{Profile: newProfile("gcs")},
+			config:    Config{Profile: newProfile(t, "gcs")},
 			profile:   "gcs",
 			region:    "auto",
 			public:    "https://storage.googleapis.com/photos/",
@@ -361,7 +357,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:      "a profile, and the environment's endpoint",
-			config:    Config{Region: "here", Profile: newProfile("minio")},
+			config:    Config{Region: "here", Profile: newProfile(t, "minio")},
 			env:       map[string]string{"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9000"},
 			profile:   "minio",
 			region:    "here",
@@ -370,7 +366,7 @@ func TestEndpointAndRegion(t *testing.T) {
 		},
 		{
 			name:      "the careful profile is Amazon's too",
-			config:    Config{Region: "eu-west-1", Profile: newProfile("unknown")},
+			config:    Config{Region: "eu-west-1", Profile: newProfile(t, "unknown")},
 			profile:   "unknown",
 			region:    "eu-west-1",
 			public:    "https://s3.eu-west-1.amazonaws.com/photos/",
@@ -542,12 +538,12 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			p, _ := NamedProfile(strings.TrimSuffix(tt.profile, ProbedSuffix))
-			p.Name = tt.profile
+			profile := newProfile(t, strings.TrimSuffix(tt.profile, ProbedSuffix))
+			profile.Name = tt.profile
 			_, err := Open(t.Context(), Config{
 				Bucket:  "photos",
 				Region:  tt.region,
-				Profile: &p,
+				Profile: profile,
 				Client:  tt.client,
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
@@ -610,10 +606,6 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 // meaning.
 func TestAddress(t *testing.T) {
 	yes := true
-	newProfile := func(name string) *Profile {
-		p, _ := NamedProfile(name)
-		return &p
-	}
 	tests := []struct {
 		address string
 		want    Config
@@ -628,7 +620,7 @@ func TestAddress(t *testing.T) {
 		},
 		{
 			address: "s3://photos?profile=r2&anonymous=true",
-			want:    Config{Bucket: "photos", Profile: newProfile("r2"), Anonymous: true},
+			want:    Config{Bucket: "photos", Profile: newProfile(t, "r2"), Anonymous: true},
 		},
 		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
 		{address: "s3://photos?request_payer=requester", want: Config{Bucket: "photos", RequesterPays: true}},

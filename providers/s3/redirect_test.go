@@ -57,9 +57,8 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			c := config(server.URL, server.Client())
-			profile, _ := NamedProfile("aws")
 			c.Bucket = "photos"
-			c.Profile = &profile
+			c.Profile = newProfile(t, "aws")
 			b, err := Open(t.Context(), c, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

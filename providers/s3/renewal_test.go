@@ -167,11 +167,10 @@ func (r *rotation) provider() aws.CredentialsProvider {
 // open opens the bucket and its account with the credentials of a source.
 func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.Service, rotate func()) {
 	c, write := src.config(t, r)
-	p, _ := NamedProfile("aws")
 	yes := true
 	c.Endpoint = r.server.URL
 	c.Region = s3server.DefaultRegion
-	c.Profile = &p
+	c.Profile = newProfile(t, "aws")
 	c.PathStyle = &yes
 	s, err := NewService(t.Context(), c)
 	require.NoError(t, err)

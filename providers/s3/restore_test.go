@@ -209,12 +209,11 @@ func TestRestoreArchived(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	profile, _ := NamedProfile("aws")
 	b, err := Open(t.Context(), Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
 		Region:      "us-east-1",
-		Profile:     &profile,
+		Profile:     newProfile(t, "aws"),
 		AccessKeyID: s3server.DefaultAccessKeyID,
 		SecretKey:   s3server.DefaultSecretKey,
 	})

@@ -146,13 +146,11 @@ func bucketReplies(changes map[string]string) map[string]string {
 // configOf returns a configuration for an account of a provider or server, by the name of its profile.
 func configOf(t *testing.T, name string) Config {
 	t.Helper()
-	profile, ok := NamedProfile(name)
-	require.True(t, ok)
 	endpoint := "http://127.0.0.1:9000"
 	if name == "b2" {
 		endpoint = "https://s3.us-west-004.backblazeb2.com"
 	}
-	return Config{Endpoint: endpoint, Profile: &profile}
+	return Config{Endpoint: endpoint, Profile: newProfile(t, name)}
 }
 
 // CreateBucket sends the request to the server of the region, and names the region unless the server

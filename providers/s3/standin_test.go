@@ -80,16 +80,22 @@ func newStandInWithoutLength(t *testing.T, header map[string]string, body string
 	return &standIn{&wiretest.Server{Server: server}}
 }
 
+// newProfile returns a copy of the profile with the name.
+func newProfile(t *testing.T, name string) *Profile {
+	t.Helper()
+	profile, ok := NamedProfile(name)
+	require.True(t, ok, name)
+	return &profile
+}
+
 // openDriver opens the bucket "photos" at the server with a profile. The functions in change may change
 // the configuration before.
 func (s *standIn) openDriver(t *testing.T, profile string, change ...func(*Config)) *objectDriver {
 	t.Helper()
-	p, ok := NamedProfile(profile)
-	require.True(t, ok)
 	c := Config{
 		Bucket:      "photos",
 		Endpoint:    s.URL,
-		Profile:     &p,
+		Profile:     newProfile(t, profile),
 		AccessKeyID: "key",
 		SecretKey:   "secret",
 	}

@@ -41,12 +41,11 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, copyTime time.Durat
 			w.Header().Set("Etag", `"e"`)
 		}
 	}
-	profile, _ := NamedProfile("aws")
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:     "photos",
 		Region:     "eu-west-1",
 		Endpoint:   "http://store.invalid",
-		Profile:    &profile,
+		Profile:    newProfile(t, "aws"),
 		HTTPClient: wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(serve)}),
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
