@@ -60,6 +60,8 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	if err != nil {
 		return 0, err
 	}
+
+	// Each round tries to append after the last entry. It has lost if another writer was faster.
 	for conflicts := 0; ; conflicts++ {
 		data, err := next(last)
 		if err != nil {
@@ -84,7 +86,8 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 		if err := running.Sleep(ctx, running.ConflictDelay(conflicts)); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
-		if last, err = l.lastNumber(ctx, start); err != nil {
+		last, err = l.lastNumber(ctx, start)
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -94,18 +97,19 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 // Log has seen an entry in the last minute, and that entry still exists, the result is its number.
 // Otherwise predecessor searches for the last entry of the log.
 func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
-	k := l.known.Load()
-	if k == nil || start.Sub(k.at) > maxKnownAge {
+	last := l.known.Load()
+	if last == nil || start.Sub(last.at) > maxKnownAge {
 		return l.lastNumber(ctx, start)
 	}
-	exists, err := l.checkKnown(ctx, k)
+	exists, err := l.checkKnown(ctx, last)
 	if err != nil {
 		return 0, err
 	}
 	if exists {
-		return k.number, nil
+		return last.number, nil
 	}
-	// The entry was trimmed.
+
+	// The entry was trimmed, so that lastNumber need not check it again.
 	l.forget()
 	return l.lastNumber(ctx, time.Time{})
 }
@@ -115,7 +119,7 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 // So an attempt that arrives late writes the same entry.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id := rand.Text()
-	policy := running.NewPolicy(0, 0, 0)
+	policy := running.NewPolicy(0, 0, 0) // the defaults
 	tries := running.Tries{}
 	isUnsure := false // true if an attempt may have stored the entry, although it failed
 	for {
@@ -129,16 +133,17 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		if errors.Is(err, storage.OutcomeUnknown) {
 			isUnsure = true
 		}
+		if !isUnsure && storage.CodeOf(err) != storage.PreconditionFailed {
+			return false, err
+		}
 		if !isUnsure {
-			if storage.CodeOf(err) != storage.PreconditionFailed {
-				return false, err
-			}
 			// Another writer has stored an entry with this number. If the log was trimmed up to this
 			// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
 			// entry of this call, and that entry may have been trimmed.
 			return false, l.confirm(ctx, number, "")
 		}
 
+		// Find out whose entry is stored, if any.
 		exists, author, readErr := l.writer(ctx, number)
 		if readErr != nil {
 			return false, l.errUnknown(number, errors.Join(err, readErr))
@@ -149,6 +154,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 			// the log was trimmed up to this number, confirm fails.
 			return author == id, l.confirm(ctx, number, author)
 		}
+
+		// Nothing is stored, so try again.
 		delay, mayRetry := policy.Allow(&tries, false, 0)
 		if !mayRetry || running.Sleep(ctx, delay) != nil {
 			return false, l.errUnknown(number, err)
@@ -204,15 +211,16 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
-	policy := running.NewPolicy(0, 0, 0)
+
+	policy := running.NewPolicy(0, 0, 0) // the defaults
 	tries := running.Tries{}
 	for {
 		result, err := do(ctx)
 		if err == nil || !storage.IsTemporary(err) {
 			return result, err
 		}
-		delay, retry := policy.Allow(&tries, false, 0)
-		if !retry || running.Sleep(ctx, delay) != nil {
+		delay, mayRetry := policy.Allow(&tries, false, 0)
+		if !mayRetry || running.Sleep(ctx, delay) != nil {
 			return result, err
 		}
 	}

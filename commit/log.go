@@ -94,18 +94,19 @@ func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix,
 func (l *Log) learn(number int64, id string) {
 	for {
 		old := l.known.Load()
-		current := known{number: number, id: id, at: time.Now()}
+		latest := known{number: number, id: id, at: time.Now()}
 		if old != nil && old.isBetter(number, id) {
-			current.number = old.number
-			current.id = old.id
+			latest.number = old.number
+			latest.id = old.id
 		}
-		if l.known.CompareAndSwap(old, &current) {
+		if l.known.CompareAndSwap(old, &latest) {
 			return
 		}
+		// Another goroutine has changed l.known meanwhile.
 	}
 }
 
-// isBetter reports whether k has a greater number, or has an id in addition to the same number.
+// isBetter reports whether k tells more than the given entry: it has a greater number, or the same number and its id.
 func (k *known) isBetter(number int64, id string) bool {
 	if k.number != number {
 		return k.number > number
@@ -164,11 +165,12 @@ func (l *Log) Last(ctx context.Context) (int64, error) { return l.lastNumber(ctx
 // gone. In this case, lastNumber first checks that the entry still exists.
 func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 	low := int64(0)
-	if k := l.known.Load(); k != nil {
-		low = k.number
-		if !k.at.After(start) {
-			// If the entry was trimmed, the search below starts again after the trimmed entries.
-			if _, err := l.checkKnown(ctx, k); err != nil {
+	if seen := l.known.Load(); seen != nil {
+		low = seen.number
+		if !seen.at.After(start) {
+			// Only an error matters: if the entry was trimmed, the loop below searches after the trimmed entries.
+			_, err := l.checkKnown(ctx, seen)
+			if err != nil {
 				return 0, err
 			}
 		}

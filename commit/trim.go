@@ -95,14 +95,14 @@ func (l *Log) removeEntries(ctx context.Context, number int64) error {
 // errMoved means that another call of Trim has written a new mark.
 var errMoved = errors.New("the mark has moved")
 
-// maxUnsure is how often advance repeats a write whose outcome is unknown.
-const maxUnsure = 3
+// maxUnknownWrites is how often advance repeats a write whose outcome is unknown.
+const maxUnknownWrites = 3
 
 // advance writes a new mark, which records how far the log is trimmed. Readers no longer see the
 // entries up to the mark. Trim removes these entries after that. advance returns a mark that
 // certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
-	unsure := 0
+	unknownWrites := 0
 	for {
 		current, err := l.ownMark(ctx)
 		if err != nil || number <= current.next {
@@ -119,13 +119,14 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 			return next, nil
 		}
 		if errors.Is(err, errMoved) {
+			// Another call was faster. Begin again with its mark.
 			continue
 		}
-		if !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == maxUnsure {
+		if !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unknownWrites == maxUnknownWrites {
 			return mark{}, err
 		}
 		// The next round reads the object "trimmed", which shows whether the write took effect.
-		unsure++
+		unknownWrites++
 	}
 }
 
@@ -171,11 +172,11 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 			return current, nil
 		}
 
-		again, err := l.readMark(ctx)
+		latest, err := l.readMark(ctx)
 		if err != nil {
 			return mark{}, err
 		}
-		if again == current {
+		if latest == current {
 			return mark{}, &storage.Error{
 				Code: storage.Changed,
 				Op:   "Trim",
@@ -184,7 +185,7 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 				Hint: "copy a log with all of its entries, or begin one below another prefix",
 			}
 		}
-		current = again
+		current = latest
 	}
 }
 
@@ -223,9 +224,10 @@ func (l *Log) readMark(ctx context.Context) (mark, error) {
 // parseMark parses the content of the object "trimmed". If it is not a mark, it fails with
 // InvalidArgument.
 func (l *Log) parseMark(text []byte) (mark, error) {
+	// The former form has no id, and so one space less.
 	m := mark{former: bytes.Count(text, []byte(" ")) == 1}
 	count, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
-	isComplete := count >= 2 && string(text) == m.String()
+	isComplete := count >= 2 && string(text) == m.String() // without anything before, between or after
 	if !isComplete || m.removed < 0 || m.next <= m.removed {
 		return mark{}, &storage.Error{
 			Code: storage.InvalidArgument,
