@@ -15,10 +15,13 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// markKey is the key of the object that records how far the log is trimmed.
 const markKey = "log/trimmed"
 
-// newTrimmedTwice returns a bucket whose log had ten entries and has the last of them, with its mark.
-func newTrimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
+// newTrimmedLog returns a bucket whose log had ten entries. It calls Trim with each of the numbers: a call marks the
+// entries up to its number, and removes those that the call before has marked.
+func newTrimmedLog(t *testing.T, numbers ...int64) storage.Bucket {
+	t.Helper()
 	log, bucket := newMemoryLog(t)
 	appendText(t, log, "A", "B", "C", "D", "E", "F", "G", "H", "I", "J")
 	for _, number := range numbers {
@@ -31,7 +34,7 @@ func newTrimmedTwice(t *testing.T, numbers ...int64) storage.Bucket {
 func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
-		require.NoError(t, dst.Remove(t.Context(), key))
+		require.NoError(t, dst.Remove(t.Context(), key)) // succeeds without an object
 		_, err := storage.Copy(t.Context(), dst, key, src, key)
 		require.NoError(t, err)
 	}
@@ -40,20 +43,21 @@ func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 // If the mark beside the entries comes from another log, Trim fails with Changed and removes nothing.
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	tests := []struct {
-		name string
-		mark []int64 // the calls of Trim in the other log
-		trim int64
+		name    string
+		foreign []int64 // the calls of Trim in the other log
+		trim    int64
 	}{
-		{name: "it names an entry after the last one", mark: []int64{6, 8}, trim: 5},
-		{name: "it names an entry that is another one here", mark: []int64{2, 3}, trim: 5},
-		{name: "to remove the rest", mark: []int64{2, 3}, trim: 1},
-		{name: "one call before the first removal", mark: []int64{3}, trim: 5},
+		{name: "it names an entry after the last one", foreign: []int64{6, 8}, trim: 5},
+		{name: "it names an entry that is another one here", foreign: []int64{2, 3}, trim: 5},
+		{name: "to remove the rest", foreign: []int64{2, 3}, trim: 1},
+		{name: "one call before the first removal", foreign: []int64{3}, trim: 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			writer, bucket := newMemoryLog(t)
 			appendText(t, writer, "a", "b", "c", "d", "e")
-			copyKeys(t, bucket, newTrimmedTwice(t, tt.mark...), markKey)
+			copyKeys(t, bucket, newTrimmedLog(t, tt.foreign...), markKey)
+			mark := readMark(t, bucket)
 			keys := foldermarker.Keys(t, bucket)
 
 			for _, log := range []*commit.Log{writer, newLog(t, bucket)} {
@@ -62,17 +66,20 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 				require.ErrorContains(t, err, markKey)
 				require.Equal(t, keys, foldermarker.Keys(t, bucket))
 			}
-			data, _, err := storage.ReadAll(t.Context(), bucket, markKey)
-			require.NoError(t, err)
-			mark, _, err := storage.ReadAll(t.Context(), newTrimmedTwice(t, tt.mark...), markKey)
-			require.NoError(t, err)
-			require.Equal(t, strings.Fields(string(mark))[:2], strings.Fields(string(data))[:2],
-				"the mark stays")
+			require.Equal(t, mark, readMark(t, bucket))
 		})
 	}
 }
 
-// newLog returns the log in b.
+// readMark returns the content of the mark, which records how far a log is trimmed.
+func readMark(t *testing.T, bucket storage.Bucket) string {
+	t.Helper()
+	text, _, err := storage.ReadAll(t.Context(), bucket, markKey)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// newLog returns a new Log for the log "log/" of a bucket.
 func newLog(t *testing.T, bucket storage.Bucket) *commit.Log {
 	t.Helper()
 	log, err := commit.New(bucket, "log/")
@@ -82,9 +89,10 @@ func newLog(t *testing.T, bucket storage.Bucket) *commit.Log {
 
 // If a log is copied with all its objects, Trim works on the copy as on the original.
 func TestTrimACopiedLog(t *testing.T) {
-	src := newTrimmedTwice(t, 6, 8)
+	src := newTrimmedLog(t, 6, 8)
 	dst := memstore.New()
 	copyKeys(t, dst, src, foldermarker.Keys(t, src)...)
+
 	require.NoError(t, newLog(t, dst).Trim(t.Context(), 10))
 	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, dst))
 }
@@ -95,19 +103,22 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	bucket := engine.New(d)
 	log := newLog(t, bucket)
-	appendText(t, log, "a", "b", "c", "d", "e", "f")
-	require.NoError(t, log.Trim(t.Context(), 4))
-	_, err := bucket.Upload(t.Context(), entryKey(2)+".txt", strings.NewReader("of somebody else"))
+	foreignKey := entryKey(2) + ".txt"
+	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)
-	others := []string{entryKey(2) + ".txt", entryKey(5), entryKey(6), markKey}
+	appendText(t, log, "a", "b", "c", "d", "e", "f")
+	require.NoError(t, log.Trim(t.Context(), 4)) // marks 1 to 4
 
-	late := engine.New(fixedListing{d, []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}})
-	require.NoError(t, newLog(t, late).Trim(t.Context(), 5))
-	require.Equal(t, append([]string{entryKey(2)}, others[:1]...), foldermarker.Keys(t, bucket)[:2])
-	require.Equal(t, append([]string{entryKey(3)}, others[1:]...), foldermarker.Keys(t, bucket)[2:])
+	// This listing lacks the entries 2 and 3.
+	keys := []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}
+	stale := engine.New(fixedListing{d, keys})
+	require.NoError(t, newLog(t, stale).Trim(t.Context(), 5))
+	require.Equal(t,
+		[]string{entryKey(2), foreignKey, entryKey(3), entryKey(5), entryKey(6), markKey},
+		foldermarker.Keys(t, bucket))
+
 	require.NoError(t, newLog(t, bucket).Trim(t.Context(), 5))
-	require.Equal(t, others, foldermarker.Keys(t, bucket),
-		"what the listing lacked is removed by the next call")
+	require.Equal(t, []string{foreignKey, entryKey(5), entryKey(6), markKey}, foldermarker.Keys(t, bucket))
 }
 
 // A fixedListing is a driver whose listings show the given keys, in place of those that it has.
@@ -116,6 +127,7 @@ type fixedListing struct {
 	keys []string
 }
 
+// List returns the fixed keys on one page.
 func (l fixedListing) List(context.Context, *driver.ListRequest) (*storage.Page, error) {
 	page := &storage.Page{}
 	for _, key := range l.keys {

@@ -14,14 +14,15 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// appending appends the name, and records the number.
-func appending(name string, number *int64) func(ctx context.Context, l *commit.Log) error {
+// appending returns the work of a process that appends text, and stores the number of the entry in *number.
+func appending(text string, number *int64) func(ctx context.Context, l *commit.Log) error {
 	return func(ctx context.Context, l *commit.Log) (err error) {
-		*number, err = l.Append(ctx, func(int64) ([]byte, error) { return []byte(name), nil })
+		*number, err = l.Append(ctx, func(int64) ([]byte, error) { return []byte(text), nil })
 		return err
 	}
 }
 
+// trimTwice removes entry 1: the first call marks it, and the second one removes it.
 func trimTwice(ctx context.Context, l *commit.Log) error {
 	return errors.Join(l.Trim(ctx, 1), l.Trim(ctx, 2))
 }
@@ -44,18 +45,20 @@ func readAll(ctx context.Context, l *commit.Log) error {
 	return nil
 }
 
+// appendTo appends an entry, and fails the scene if that is impossible.
 func appendTo(s *interleave.Scene, log *commit.Log, text string) {
 	_, err := log.Append(s.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
 	require.NoError(s, err)
 }
 
-// A logScene is a log with three entries in a scene.
+// A logScene is a scene of the package interleave, which tries the orders of the calls of its processes, with a log in
+// its store.
 type logScene struct {
 	*interleave.Scene
 	store *interleave.Store
 }
 
-// newLogScene appends the given entries to the log of a new store.
+// newLogScene returns a scene with a new store, whose log has givenEntries entries.
 func newLogScene(s *interleave.Scene) *logScene {
 	scene := &logScene{s, s.Store("s")}
 	log := scene.open(scene.store.Bucket())
@@ -67,6 +70,7 @@ func newLogScene(s *interleave.Scene) *logScene {
 
 const givenEntries = 3
 
+// open returns a new Log for the log in a bucket of the store.
 func (s *logScene) open(b storage.Bucket) *commit.Log {
 	log, err := commit.New(b, "log/")
 	require.NoError(s, err)
@@ -96,49 +100,50 @@ func (s *logScene) newEntries() map[string]int64 {
 	return numbers
 }
 
-// checkWriter checks that a writer failed only as it may, and that its entry is stored if it succeeded, and is not
-// stored if it failed. number is what Append has returned, and stored where its entry is, or 0.
+// checkWriter checks that a writer has failed only as it may, and that its entry is stored if it succeeded, and is not
+// stored if it failed. number is what Append has returned. stored is the number of its entry, or 0 without an entry.
 func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
 	err := writer.Err()
-	unknown := explored.Unknown(writer)
-	unanswered := writer.Unanswered() && errors.Is(err, storage.Unavailable)
-	require.True(s, err == nil || unknown || unanswered, "%v", err)
+	isUnknown := explored.Unknown(writer) // its entry may be stored, or not
+	isUnanswered := writer.Unanswered() && errors.Is(err, storage.Unavailable)
+	require.True(s, err == nil || isUnknown || isUnanswered, "%v", err)
 
-	switch {
-	case unknown:
-		// Its entry may be stored, or not.
-	case err == nil:
-		require.Equal(s, number, stored)
-	default:
-		require.Zero(s, stored, "appended by a call that failed")
+	if isUnknown {
+		return
 	}
+	if err != nil {
+		require.Zero(s, stored, "appended by a call that failed")
+		return
+	}
+	require.Equal(s, number, stored)
 }
 
-// Entries of two writers are appended once, without gaps.
+// In each order of the requests of two writers, each of their entries is appended once, without a gap.
 func TestExploredLogOfTwoWriters(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		scene := newLogScene(s)
-		var first, second int64
-		a := scene.run("a", appending("a", &first))
-		b := scene.run("b", appending("b", &second))
+		var numberA, numberB int64
+		writerA := scene.run("a", appending("a", &numberA))
+		writerB := scene.run("b", appending("b", &numberB))
+
 		s.Check(func() {
 			stored := scene.newEntries()
-			scene.checkWriter(a, first, stored["a"])
-			scene.checkWriter(b, second, stored["b"])
+			scene.checkWriter(writerA, numberA, stored["a"])
+			scene.checkWriter(writerB, numberB, stored["b"])
 			appendTo(s, scene.open(scene.store.Bucket()), "later")
 		})
 	})
 }
 
 // If a process trims or reads the log beside a writer, the log keeps the entries that were not trimmed, and the
-// reader sees no gap.
+// reader sees no gap. That holds in each order of their requests.
 func TestExploredLog(t *testing.T) {
 	tests := []struct {
-		name  string
-		other func(ctx context.Context, l *commit.Log) error
+		name string
+		work func(ctx context.Context, l *commit.Log) error // of the process beside the writer
 	}{
-		{name: "append and trim", other: trimTwice},
-		{name: "append and read", other: readAll},
+		{name: "append and trim", work: trimTwice},
+		{name: "append and read", work: readAll},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,7 +151,8 @@ func TestExploredLog(t *testing.T) {
 				scene := newLogScene(s)
 				var number int64
 				writer := scene.run("a", appending("a", &number))
-				other := scene.run("other", tt.other)
+				other := scene.run("other", tt.work)
+
 				s.Check(func() {
 					require.True(s, other.Died() || other.Err() == nil || other.Unanswered(),
 						"%v", other.Err())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"github.com/omnibucket/storage/commit"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/internal/testing/history"
 	"github.com/omnibucket/storage/memstore"
 	_ "github.com/omnibucket/storage/providers/local"
@@ -72,6 +74,13 @@ func appendText(t *testing.T, log *commit.Log, texts ...string) {
 	}
 }
 
+// removeEntries removes the entries up to the given number: one call of Trim marks them, and the next one removes them.
+func removeEntries(t *testing.T, log *commit.Log, number int64) {
+	t.Helper()
+	require.NoError(t, log.Trim(t.Context(), number))
+	require.NoError(t, log.Trim(t.Context(), number+1))
+}
+
 // readTexts returns the entries from a number on, and the error that ends them.
 func readTexts(ctx context.Context, log *commit.Log, start int64) (got []string, err error) {
 	for entry, failure := range log.From(ctx, start) {
@@ -88,36 +97,36 @@ func readTexts(ctx context.Context, log *commit.Log, start int64) (got []string,
 
 // From yields the entries in their order, from any number on.
 func TestLogReadsInOrder(t *testing.T) {
+	const count = 37
 	log, bucket := newMemoryLog(t)
 	last, err := log.Last(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, last)
 
-	var want []string
-	for n := range 37 {
-		want = append(want, strconv.Itoa(n))
+	want := []string{}
+	for i := range count {
+		want = append(want, strconv.Itoa(i))
 	}
 	appendText(t, log, want...)
-	for start := range int64(38) {
+	for start := range int64(count + 1) {
 		got, err := readTexts(t.Context(), log, start+1)
 		require.NoError(t, err)
-		require.Equal(t, want[start:], append([]string{}, got...))
+		require.Equal(t, want[start:], append([]string{}, got...)) // got is nil after the last entry
 	}
 
 	// A Log that knows no number finds the last one.
-	other, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
+	other := newLog(t, bucket)
 	last, err = other.Last(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 37, last)
+	require.EqualValues(t, count, last)
 
-	entry, err := other.Read(t.Context(), 37)
+	entry, err := other.Read(t.Context(), count)
 	require.NoError(t, err)
 	require.Equal(t, "36", string(entry.Data))
 	require.False(t, entry.Modified.IsZero())
-
-	_, err = other.Read(t.Context(), 38)
+	_, err = other.Read(t.Context(), count+1)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
+
 	exists, err := bucket.Exists(t.Context(), "log/00000000000000000037")
 	require.NoError(t, err)
 	require.True(t, exists)
@@ -125,45 +134,42 @@ func TestLogReadsInOrder(t *testing.T) {
 
 // Last finds the last of 1,000 entries with at most 21 requests, none of which is a listing.
 func TestLastWithoutAListing(t *testing.T) {
-	counting := faults.New()
-	bucket := memstore.New(driver.WithLayer(counting.Layer()))
-	log, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
-	for n := range 1000 {
-		appendText(t, log, strconv.Itoa(n))
+	const count = 1000
+	counter := faults.New()
+	bucket := memstore.New(driver.WithLayer(counter.Layer()))
+	log := newLog(t, bucket)
+	for i := range count {
+		appendText(t, log, strconv.Itoa(i))
 	}
+	// An append takes three requests: it reads the entry before, writes, and reads the mark of Trim. The first one
+	// takes some more.
+	require.LessOrEqual(t, counter.Count(faults.Any), 3*count+10)
 
-	// An append is a look at the entry before, a write and a look at the mark.
-	require.LessOrEqual(t, counting.Count(faults.Any), 3*1000+10)
-
-	counting.Reset()
-	other, err := commit.New(bucket, "log/")
+	counter.Reset()
+	last, err := newLog(t, bucket).Last(t.Context())
 	require.NoError(t, err)
-	last, err := other.Last(t.Context())
-	require.NoError(t, err)
-	require.EqualValues(t, 1000, last)
-	require.LessOrEqual(t, counting.Count(faults.Any), 21)
-	require.Zero(t, counting.Count(faults.List))
+	require.EqualValues(t, count, last)
+	require.LessOrEqual(t, counter.Count(faults.Any), 21)
+	require.Zero(t, counter.Count(faults.List))
 }
 
 // If another writer appends first, Append calls next again with the winner's entry, and appends after it.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, bucket := newMemoryLog(t)
-	other, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
+	other := newLog(t, bucket)
 	appendText(t, log, "a")
 
-	var offsets []int64
+	var lasts []int64 // the arguments of next
 	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
-		offsets = append(offsets, last)
-		if len(offsets) == 1 {
+		lasts = append(lasts, last)
+		if len(lasts) == 1 {
 			appendText(t, other, "b", "c")
 		}
 		return fmt.Appendf(nil, "after %d", last), nil
 	})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, number)
-	require.Equal(t, []int64{1, 3}, offsets)
+	require.Equal(t, []int64{1, 3}, lasts)
 
 	got, err := readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
@@ -262,18 +268,20 @@ func TestArgumentsAreChecked(t *testing.T) {
 // and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, bucket := newMemoryLog(t)
-	_, err := bucket.Upload(t.Context(), "log/00000000000000000002.txt",
-		strings.NewReader("of somebody else"))
+	foreignKey := entryKey(2) + ".txt"
+	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)
 	appendText(t, log, "a", "b", "c")
-	require.NoError(t, log.Trim(t.Context(), 2))
 
+	// The first call marks entries 1 and 2, which stay.
+	require.NoError(t, log.Trim(t.Context(), 2))
 	got, err := readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
-	require.Equal(t, []string{"a", "b", "c"}, got, "they stay until the next call")
+	require.Equal(t, []string{"a", "b", "c"}, got)
 
+	// The second call removes them. A call with a smaller number changes nothing.
 	require.NoError(t, log.Trim(t.Context(), 3))
-	require.NoError(t, log.Trim(t.Context(), 1), "less than before changes nothing")
+	require.NoError(t, log.Trim(t.Context(), 1))
 	trimmed, err := log.Trimmed(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, trimmed)
@@ -281,48 +289,38 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	_, err = log.Read(t.Context(), 2)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.ErrorContains(t, err, "its first entry is 3")
-
 	_, err = readTexts(t.Context(), log, 1)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	got, err = readTexts(t.Context(), log, 3)
 	require.NoError(t, err)
 	require.Equal(t, []string{"c"}, got)
 
+	// The third call removes entry 3. A new Log still finds the last entry.
 	appendText(t, log, "d")
 	require.NoError(t, log.Trim(t.Context(), 4))
-	other, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
-	last, err := other.Last(t.Context())
+	last, err := newLog(t, bucket).Last(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, last)
-
-	var leftovers []string
-	for entry, err := range bucket.List(t.Context()) {
-		require.NoError(t, err)
-		leftovers = append(leftovers, entry.Key)
-	}
-	require.Equal(t,
-		[]string{"log/00000000000000000002.txt", "log/00000000000000000004", "log/trimmed"}, leftovers)
+	require.Equal(t, []string{foreignKey, entryKey(4), markKey}, foldermarker.Keys(t, bucket))
 }
 
 // If others append and trim while a writer is paused in Append, Append calls next again with the new last entry.
 func TestAppendOfAPausedWriter(t *testing.T) {
 	paused, bucket := newMemoryLog(t)
-	other, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
+	other := newLog(t, bucket)
 	appendText(t, paused, "a")
 
-	var offsets []int64
+	var lasts []int64 // the arguments of next
 	number, err := paused.Append(t.Context(), func(last int64) ([]byte, error) {
-		offsets = append(offsets, last)
-		if len(offsets) == 1 {
+		lasts = append(lasts, last)
+		if len(lasts) == 1 {
 			appendText(t, other, "b", "c", "d")
 			require.NoError(t, other.Trim(t.Context(), 3))
 		}
 		return []byte("late"), nil
 	})
 	require.NoError(t, err)
-	require.Equal(t, []int64{1, 4}, offsets)
+	require.Equal(t, []int64{1, 4}, lasts)
 	require.EqualValues(t, 5, number)
 
 	got, err := readTexts(t.Context(), other, 4)
@@ -330,43 +328,43 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 	require.Equal(t, []string{"d", "late"}, got)
 }
 
-// If others trim the log twice while Append is paused, it fails with OutcomeUnknown. No reader sees the entry that
-// it wrote.
+// If others append and remove entries while Append is paused, it fails with OutcomeUnknown. No reader sees the entry
+// that it wrote.
 func TestAppendOutcomeUnknown(t *testing.T) {
 	paused, bucket := newMemoryLog(t)
-	other, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
+	other := newLog(t, bucket)
 	appendText(t, paused, "a")
 
-	_, err = paused.Append(t.Context(), func(int64) ([]byte, error) {
+	_, err := paused.Append(t.Context(), func(int64) ([]byte, error) {
 		appendText(t, other, "b", "c", "d")
-		require.NoError(t, other.Trim(t.Context(), 3))
-		require.NoError(t, other.Trim(t.Context(), 4))
+		removeEntries(t, other, 3)
 		return []byte("late"), nil
 	})
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
+	// The late entry has the number 2, and the log now begins with entry 4.
 	_, err = other.Read(t.Context(), 2)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	appendText(t, paused, "e") // what it knew is not relied on again
+	appendText(t, paused, "e")
 	got, err := readTexts(t.Context(), other, 4)
 	require.NoError(t, err)
 	require.Equal(t, []string{"d", "e"}, got)
 
+	// The next call of Trim removes the late entry, too.
 	require.NoError(t, other.Trim(t.Context(), 5))
-	stray, err := bucket.Exists(t.Context(), "log/00000000000000000002")
+	exists, err := bucket.Exists(t.Context(), entryKey(2))
 	require.NoError(t, err)
-	require.False(t, stray)
+	require.False(t, exists)
 }
 
-// The response to Append's write is lost, others trim the entry, and a paused writer stores an object under its
+// The response to Append's write is lost, others remove the entry, and a paused writer stores an object under its
 // number. Append then does not append the entry again.
 func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []storage.OpenOption
 	}{
-		{name: "the log looks what is stored", opts: []storage.OpenOption{withoutRetries}},
+		{name: "the log reads what is stored", opts: []storage.OpenOption{withoutRetries}},
 		{name: "a retry of the bucket is refused first"},
 	}
 	for _, tt := range tests {
@@ -374,31 +372,28 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := memstore.NewDriver(memstore.Config{})
 				direct := engine.New(store)
-				other, err := commit.New(direct, "log/")
-				require.NoError(t, err)
+				other := newLog(t, direct)
 
-				// After the first write, others append and trim, and then the response is lost.
-				lost := false
+				isLost := false
 				loseFirstWrite := func(ctx context.Context, call string, next func(context.Context) error) error {
 					err := next(ctx)
-					if call != "Put" || lost || err != nil {
+					if call != "Put" || isLost || err != nil {
 						return err
 					}
-					lost = true
+					isLost = true
+
+					// Before the response is lost, others append, remove entry 1, and store another object as entry 1.
 					appendText(t, other, "b", "c")
-					require.NoError(t, other.Trim(ctx, 1))
-					require.NoError(t, other.Trim(ctx, 2))
-					_, err = direct.Upload(ctx, "log/00000000000000000001", strings.NewReader("late"),
-						storage.IfAbsent())
+					removeEntries(t, other, 1)
+					_, err = direct.Upload(ctx, entryKey(1), strings.NewReader("late"), storage.IfAbsent())
 					require.NoError(t, err)
 					return errDead
 				}
-				bucket := engine.New(driver.Intercept(store, loseFirstWrite), tt.opts...)
-				log, err := commit.New(bucket, "log/")
-				require.NoError(t, err)
+				log := newLog(t, engine.New(driver.Intercept(store, loseFirstWrite), tt.opts...))
 
-				_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
+				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
+
 				got, err := readTexts(t.Context(), other, 2)
 				require.NoError(t, err)
 				require.Equal(t, []string{"b", "c"}, got)
@@ -407,16 +402,14 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	}
 }
 
-// If others append and trim while a Log is not used, its next Append comes after the last entry.
+// If others append and remove entries while a Log is not used, its next Append comes after the last entry.
 func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle, bucket := newMemoryLog(t)
-		other, err := commit.New(bucket, "log/")
-		require.NoError(t, err)
+		other := newLog(t, bucket)
 		appendText(t, idle, "a")
 		appendText(t, other, "b", "c", "d")
-		require.NoError(t, other.Trim(t.Context(), 3))
-		require.NoError(t, other.Trim(t.Context(), 4))
+		removeEntries(t, other, 3)
 		time.Sleep(time.Hour)
 
 		number, err := idle.Append(t.Context(), func(last int64) ([]byte, error) {
@@ -431,18 +424,12 @@ func TestAppendAfterIdling(t *testing.T) {
 // Trim also removes entries from a bucket that lists keys in any order.
 func TestTrimListsInAnyOrder(t *testing.T) {
 	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
-	log, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
+	log := newLog(t, bucket)
 	appendText(t, log, "a", "b", "c", "d")
-	require.NoError(t, log.Trim(t.Context(), 3))
-	require.NoError(t, log.Trim(t.Context(), 4))
-	var leftovers []string
-	for entry, err := range bucket.List(t.Context(), storage.WithAnyOrder()) {
-		require.NoError(t, err)
-		leftovers = append(leftovers, entry.Key)
-	}
 
-	require.ElementsMatch(t, []string{"log/00000000000000000004", "log/trimmed"}, leftovers)
+	removeEntries(t, log, 3)
+	got := foldermarker.Keys(t, bucket, storage.WithAnyOrder())
+	require.ElementsMatch(t, []string{entryKey(4), markKey}, got)
 }
 
 // Follow yields the entries that are there, and each interval those that were appended. If the next one was trimmed,
@@ -504,28 +491,26 @@ type dyingProcess struct {
 
 var errDead = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 
-// layer is a driver.Layer that ends the calls of a dead process.
-func (p *dyingProcess) layer(next driver.Driver) driver.Driver {
-	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+// layer is a driver.Layer, which lets the calls of the process through until it dies.
+func (p *dyingProcess) layer(d driver.Driver) driver.Driver {
+	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		p.mu.Lock()
 		p.calls++
-		isLast := p.calls == p.dieAt
+		isFatal := p.calls == p.dieAt
 		isDead := p.calls > p.dieAt && !p.lost
 		p.mu.Unlock()
 
 		if isDead {
 			return errDead
 		}
-		if !isLast {
-			return next(ctx)
-		}
-		if !p.afterEffect {
+		if isFatal && !p.afterEffect {
 			return errDead
 		}
-		if err := next(ctx); err != nil {
-			return err
+		err := next(ctx)
+		if isFatal && err == nil {
+			return errDead // the response is lost
 		}
-		return errDead
+		return err
 	})
 }
 
@@ -533,12 +518,14 @@ func (p *dyingProcess) layer(next driver.Driver) driver.Driver {
 // processes can continue.
 func TestLogKilledAtEveryCall(t *testing.T) { testKillsAtEveryCall(t, stores, synctest.Test) }
 
-// testKillsAtEveryCall runs each row by bubble, such as synctest.Test: a process that was killed waits between its
-// attempts, which takes no time in a bubble.
+// testKillsAtEveryCall kills a process at its first call, at its second call, and so on. Each case runs in a bubble,
+// such as synctest.Test, in which the pauses between attempts take no time.
 func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, func(*testing.T))) {
+	const maxCalls = 40 // the process makes fewer
 	deaths := []struct {
-		name              string
-		afterEffect, lost bool
+		name        string
+		afterEffect bool
+		lost        bool
 	}{
 		{name: "before"},
 		{name: "after", afterEffect: true},
@@ -548,8 +535,9 @@ func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, 
 		for _, death := range deaths {
 			t.Run(store.name+"/"+death.name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					for dieAt, reached := 1, true; reached; dieAt++ {
-						require.Less(t, dieAt, 40)
+					reached := true
+					for dieAt := 1; reached; dieAt++ {
+						require.Less(t, dieAt, maxCalls)
 						process := &dyingProcess{
 							dieAt:       dieAt,
 							afterEffect: death.afterEffect,
@@ -568,17 +556,17 @@ func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, 
 func testKill(t *testing.T, store store, process *dyingProcess) (reached bool) {
 	t.Helper()
 	address := store.address(t)
-	fullLog, _ := openLog(t, address)
-	base, err := fullLog.Last(t.Context())
+	survivor, _ := openLog(t, address)
+	base, err := survivor.Last(t.Context())
 	require.NoError(t, err)
 
 	log, _ := openLog(t, address, withoutRetries, driver.WithLayer(process.layer))
-	var acknowledged []string // each with its number after base
-	unknown := map[string]bool{}
+	var acknowledged []textEntry
+	unknown := map[string]bool{} // the texts that may be stored
 	for _, text := range []string{"a", "b", "c"} {
 		number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
 		if err == nil {
-			acknowledged = append(acknowledged, fmt.Sprint(number-base, text))
+			acknowledged = append(acknowledged, textEntry{number: number, text: text})
 		} else if errors.Is(err, storage.OutcomeUnknown) {
 			unknown[text] = true
 		}
@@ -590,76 +578,74 @@ func testKill(t *testing.T, store store, process *dyingProcess) (reached bool) {
 		}
 	}
 
-	requireRest(t, fullLog, base, acknowledged, unknown)
+	requireRest(t, survivor, base, acknowledged, unknown)
 	process.mu.Lock()
 	defer process.mu.Unlock()
 	return process.calls >= process.dieAt
 }
 
-// requireRest requires that the entries after base are those that were acknowledged, and some whose outcome is
-// unknown.
-func requireRest(t *testing.T, log *commit.Log, base int64, acknowledged []string, unknown map[string]bool) {
+// A textEntry is an entry of a log, with its content as text.
+type textEntry struct {
+	number int64
+	text   string
+}
+
+// requireRest requires that each acknowledged entry is stored under its number, and that any other entry after base
+// has a text of unknown. It also requires that the log can be appended to and trimmed.
+func requireRest(t *testing.T, log *commit.Log, base int64, acknowledged []textEntry, unknown map[string]bool) {
 	t.Helper()
 	appendText(t, log, "next")
-
 	trimmed, err := log.Trimmed(t.Context())
 	require.NoError(t, err)
 	require.LessOrEqual(t, trimmed, base)
 
 	got, err := readTexts(t.Context(), log, base+1)
 	require.NoError(t, err)
-	require.Equal(t, "next", got[len(got)-1])
+	last := len(got) - 1
+	require.Equal(t, "next", got[last])
 
-	stored := map[string]bool{} // each with its number after base
-	for i, text := range got[:len(got)-1] {
-		stored[fmt.Sprint(int64(i)+1, text)] = true
-		require.True(t, unknown[text] || contains(acknowledged, text),
-			"%q is stored, and nobody was told: %v", text, got)
+	var stored []textEntry
+	for i, text := range got[:last] {
+		stored = append(stored, textEntry{number: base + 1 + int64(i), text: text})
+		isAcknowledged := slices.ContainsFunc(acknowledged, func(e textEntry) bool { return e.text == text })
+		require.True(t, isAcknowledged || unknown[text], "%q is stored, and nobody was told: %v", text, got)
 	}
-
 	for _, entry := range acknowledged {
-		require.True(t, stored[entry], "%s is lost: %v", entry, got)
+		require.Contains(t, stored, entry, "an acknowledged entry is lost")
 	}
 	require.NoError(t, log.Trim(t.Context(), base+int64(len(got))))
-}
-
-// contains reports whether text was acknowledged, under any number.
-func contains(acknowledged []string, text string) bool {
-	for _, entry := range acknowledged {
-		if strings.HasSuffix(entry, text) {
-			return true
-		}
-	}
-	return false
 }
 
 // If several processes append, read and trim at the same time and lose responses, some order of their calls
 // explains all results.
 func TestLogIsLinearizable(t *testing.T) { testLinearizable(t, stores, 6) }
 
-// testLinearizable lets four processes call a log of each store at random, so many times.
-func testLinearizable(t *testing.T, stores []store, rounds uint64) {
+// testLinearizable lets four processes make random calls of one log, of which some fail or lose their response. It
+// requires that some order of the calls explains all results. Each store is tested once for each seed.
+func testLinearizable(t *testing.T, stores []store, seeds uint64) {
+	const processes, calls = 4, 5
 	for _, store := range stores {
-		for seed := range rounds {
+		for seed := range seeds {
 			t.Run(fmt.Sprint(store.name, seed), func(t *testing.T) {
 				address := store.address(t)
 				past := &history.History{}
-				var processes sync.WaitGroup
-				for n := range uint64(4) {
+				var group sync.WaitGroup
+				for process := range uint64(processes) {
+					faultSeed := 10*seed + process
 					injector := faults.New(
-						faults.DropResponse(faults.Writes).Chance(0.3, 10*seed+n),
-						faults.Fail(faults.Any).Chance(0.1, 10*seed+n),
+						faults.DropResponse(faults.Writes).Chance(0.3, faultSeed),
+						faults.Fail(faults.Any).Chance(0.1, faultSeed),
 					)
 					log, _ := openLog(t, address, withoutRetries, driver.WithLayer(injector.Layer()))
-					random := rand.New(rand.NewPCG(seed, n))
-					processes.Go(func() {
-						for i := range 5 {
-							past.Do(randomCall(t, log, random, fmt.Sprintf("%d.%d", n, i)))
+					random := rand.New(rand.NewPCG(seed, process))
+					group.Go(func() {
+						for call := range calls {
+							past.Do(randomCall(t, log, random, fmt.Sprintf("%d.%d", process, call)))
 						}
 					})
 				}
-				processes.Wait()
-				require.True(t, past.Explained(logState{}.state()), past)
+				group.Wait()
+				require.True(t, past.Explained(logState{}.encode()), past)
 			})
 		}
 	}
@@ -667,10 +653,12 @@ func testLinearizable(t *testing.T, stores []store, rounds uint64) {
 
 // A logState is a state of the log, which history.KeyState holds as JSON.
 type logState struct {
-	Removed, Next int64
-	Entries       []string
+	Removed int64    // entries up to this number may be gone
+	Next    int64    // the number that the last call of Trim got
+	Entries []string // the texts of all entries, including those that are gone
 }
 
+// decodeState returns the logState that is the content of a history.KeyState.
 func decodeState(s history.KeyState) (state logState) {
 	if err := json.Unmarshal([]byte(s.Content), &state); err != nil {
 		panic(err)
@@ -678,7 +666,8 @@ func decodeState(s history.KeyState) (state logState) {
 	return state
 }
 
-func (state logState) state() history.KeyState {
+// encode returns the state as the content of a history.KeyState, which decodeState reads.
+func (state logState) encode() history.KeyState {
 	text, err := json.Marshal(state)
 	if err != nil {
 		panic(err)
@@ -686,95 +675,106 @@ func (state logState) state() history.KeyState {
 	return history.KeyState{Content: string(text)}
 }
 
-// unchangedIf is the step of a call that changes nothing and that fits a state of the log.
-func unchangedIf(fits func(logState) bool) history.Step {
-	return func(s history.KeyState) []history.KeyState {
-		if fits(decodeState(s)) {
-			return []history.KeyState{s}
+// unchangedIf returns the step of a call that changes nothing. Its result is possible in the states for which
+// isPossible returns true.
+func unchangedIf(isPossible func(logState) bool) history.Step {
+	return func(before history.KeyState) []history.KeyState {
+		if !isPossible(decodeState(before)) {
+			return nil
 		}
-		return nil
+		return []history.KeyState{before}
 	}
 }
 
 func anyState(logState) bool { return true }
 
-// randomCall chooses a call of the log at random. The returned function makes the call, and returns its result in
-// the form that history.Explained checks.
-func randomCall(t *testing.T, log *commit.Log, random *rand.Rand, id string) history.Recorded {
+// randomCall returns a random call of the log. Half of the calls append the entry text. Each call returns a
+// description, and its history.Step: the states of the log that its result permits.
+func randomCall(t *testing.T, log *commit.Log, random *rand.Rand, text string) history.Recorded {
 	switch random.IntN(6) {
 	case 0:
 		return func() (string, history.Step) { return recordLast(t, log) }
 	case 1:
 		return func() (string, history.Step) { return recordTrim(t, log) }
 	case 2:
-		return func() (string, history.Step) { return recordRead(t, log, 1+random.Int64N(8)) }
+		number := 1 + random.Int64N(8)
+		return func() (string, history.Step) { return recordRead(t, log, number) }
+	default:
+		return func() (string, history.Step) { return recordAppend(t, log, text) }
 	}
-	return func() (string, history.Step) { return recordAppend(t, log, id) }
 }
 
-// recordAppend appends an entry.
-func recordAppend(t *testing.T, log *commit.Log, id string) (string, history.Step) {
-	number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(id), nil })
-	name := fmt.Sprintf("append %s: %d %v", id, number, err)
-	appended := func(s history.KeyState) history.KeyState {
-		state := decodeState(s)
-		state.Entries = append(state.Entries, id)
-		return state.state()
+// recordAppend appends an entry, and returns which states of the log the result permits.
+func recordAppend(t *testing.T, log *commit.Log, text string) (description string, step history.Step) {
+	number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
+	description = fmt.Sprintf("append %s: %d %v", text, number, err)
+
+	isUnknown := errors.Is(err, storage.OutcomeUnknown)
+	if err != nil && !isUnknown {
+		return description, unchangedIf(anyState)
 	}
-	if err == nil {
-		return name, func(s history.KeyState) []history.KeyState {
-			if int64(len(decodeState(s).Entries)) != number-1 {
-				return nil
-			}
-			return []history.KeyState{appended(s)}
+	return description, func(before history.KeyState) []history.KeyState {
+		state := decodeState(before)
+		state.Entries = append(state.Entries, text)
+		appended := state.encode()
+		if isUnknown {
+			return []history.KeyState{before, appended}
 		}
+		if int64(len(state.Entries)) != number {
+			return nil
+		}
+		return []history.KeyState{appended}
 	}
-	if errors.Is(err, storage.OutcomeUnknown) {
-		return name, func(s history.KeyState) []history.KeyState { return []history.KeyState{s, appended(s)} }
-	}
-	return name, unchangedIf(anyState)
 }
 
-// recordLast asks for the last number.
-func recordLast(t *testing.T, log *commit.Log) (string, history.Step) {
+// recordLast calls Last, and returns in which states of the log the result is possible.
+func recordLast(t *testing.T, log *commit.Log) (description string, step history.Step) {
 	last, err := log.Last(t.Context())
-	return fmt.Sprintf("last: %d %v", last, err), unchangedIf(func(state logState) bool {
+	description = fmt.Sprintf("last: %d %v", last, err)
+
+	return description, unchangedIf(func(state logState) bool {
 		return err != nil || last == int64(len(state.Entries))
 	})
 }
 
-// recordRead reads an entry.
-func recordRead(t *testing.T, log *commit.Log, number int64) (string, history.Step) {
+// recordRead reads an entry, and returns in which states of the log the result is possible.
+func recordRead(t *testing.T, log *commit.Log, number int64) (description string, step history.Step) {
 	entry, err := log.Read(t.Context(), number)
-	return fmt.Sprintf("read %d: %s %v", number, entry.Data, err), unchangedIf(func(state logState) bool {
-		last := int64(len(state.Entries))
-		if err == nil {
-			return number > state.Removed && number <= last && state.Entries[number-1] == string(entry.Data)
+	description = fmt.Sprintf("read %d: %s %v", number, entry.Data, err)
+
+	return description, unchangedIf(func(state logState) bool {
+		exists := number > state.Removed && number <= int64(len(state.Entries))
+		switch {
+		case err == nil:
+			return exists && state.Entries[number-1] == string(entry.Data)
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			return !exists
+		default:
+			return true // another error says nothing about the state
 		}
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return number <= state.Removed || number > last
-		}
-		return true
 	})
 }
 
-// recordTrim trims what this process believes to be the entries before the last one.
-func recordTrim(t *testing.T, log *commit.Log) (string, history.Step) {
+// recordTrim trims the entries before the last one, and returns which states of the log the result permits.
+func recordTrim(t *testing.T, log *commit.Log) (description string, step history.Step) {
 	last, err := log.Last(t.Context())
 	if err != nil || last < 2 {
 		return "no trim", unchangedIf(anyState)
 	}
-	err = log.Trim(t.Context(), last-1)
-	return fmt.Sprintf("trim %d: %v", last-1, err), func(s history.KeyState) []history.KeyState {
-		state := decodeState(s)
-		if last-1 > state.Next {
+	number := last - 1
+	err = log.Trim(t.Context(), number)
+	description = fmt.Sprintf("trim %d: %v", number, err)
+
+	return description, func(before history.KeyState) []history.KeyState {
+		// Trim marks the entries up to number, and removes those that the call before has marked.
+		state := decodeState(before)
+		if number > state.Next {
 			state.Removed = state.Next
-			state.Next = last - 1
+			state.Next = number
 		}
-		states := []history.KeyState{state.state()}
 		if err != nil {
-			states = append(states, s)
+			return []history.KeyState{state.encode(), before}
 		}
-		return states
+		return []history.KeyState{state.encode()}
 	}
 }

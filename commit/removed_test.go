@@ -95,27 +95,24 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	writer, bucket := newMemoryLog(t)
 	appendText(t, writer, "a", "b")
-	log, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
-	_, err = readTexts(t.Context(), log, 1)
-	require.NoError(t, err)
-	_, err = bucket.Upload(t.Context(), entryKey(2), strings.NewReader("another"))
+	log := newLog(t, bucket)
+	_, err := readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
 
+	_, err = bucket.Upload(t.Context(), entryKey(2), strings.NewReader("another"))
+	require.NoError(t, err)
 	_, err = log.Append(t.Context(), func(int64) ([]byte, error) { return nil, nil })
 	require.ErrorIs(t, err, storage.Changed)
 }
 
-// If others have trimmed the entry that a Log has seen last, its Append comes after the last entry, without an
+// If others have removed the entry that a Log has seen last, its Append comes after the last entry, without an
 // error.
 func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	log, bucket := newMemoryLog(t)
-	other, err := commit.New(bucket, "log/")
-	require.NoError(t, err)
+	other := newLog(t, bucket)
 	appendText(t, log, "a")
 	appendText(t, other, "b", "c", "d")
-	require.NoError(t, other.Trim(t.Context(), 3))
-	require.NoError(t, other.Trim(t.Context(), 4))
+	removeEntries(t, other, 3)
 
 	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
 		require.EqualValues(t, 4, last)
