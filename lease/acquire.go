@@ -41,11 +41,13 @@ func (w *waiter) acquire(ctx context.Context) error {
 // attempt reads the object once and acquires the lease if possible. Otherwise it returns how long to
 // wait before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
-	var current state
 	// With WithRemoval, a free lease has no object. So the first attempt skips the read, and tries
 	// to create the object.
-	if w.hasTried || !w.lease.removal {
-		if current, err = w.lease.read(ctx); err != nil {
+	skipsRead := w.lease.removal && !w.hasTried
+	var current state
+	if !skipsRead {
+		current, err = w.lease.read(ctx)
+		if err != nil {
 			return false, 0, err
 		}
 	}
@@ -57,6 +59,7 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 		w.revisionTime = now
 	}
 
+	// Wait while another process holds the lease.
 	if current.record.Holder != "" {
 		remaining := current.ttl() - now.Sub(w.revisionTime)
 		if remaining <= 0 {
@@ -67,25 +70,29 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 		return false, min(remaining, current.ttl()/looks), nil
 	}
 
+	// The lease is free. Acquire it as soon as WithInterval permits that.
 	wait = w.untilDue(current, now)
 	if wait <= 0 {
 		return w.tryAcquire(ctx, current)
 	}
-	if w.rewritten {
-		return false, wait, nil
+	if !w.rewritten {
+		// After a write, the next attempt may find a shorter wait.
+		return false, 0, w.rewrite(ctx, current)
 	}
-	return false, 0, w.rewrite(ctx, current)
+	return false, wait, nil
 }
 
-// rewrite writes the same content again, so that the next read returns the current time of the store's
-// clock. If another process has changed the object, rewrite does nothing.
+// rewrite writes the content of the object again. The store then reports the current time of its clock as the time of
+// the last write, by which untilDue measures how much of the interval has passed. If another process has changed the
+// object, rewrite does nothing.
 //
 // Began is the time of the last acquisition. If the last write seems older, somebody has set the store's
 // clock back. In that case, rewrite sets Began to the time of the last write. The interval of all waiters
 // then begins at that time.
 func (w *waiter) rewrite(ctx context.Context, current state) error {
 	w.rewritten = true
-	if current.modified.Before(current.record.Began) {
+	isClockSetBack := current.modified.Before(current.record.Began)
+	if isClockSetBack {
 		current.record.Began = current.modified
 	}
 	_, err := w.lease.write(ctx, current, current.record)
@@ -129,9 +136,10 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 
 	due := now.Add(interval)
 	if !began.IsZero() {
-		passed := current.modified.Sub(began)
-		due = due.Add(-min(max(0, passed), interval))
+		passed := max(0, current.modified.Sub(began)) // negative if the store's clock was set back
+		due = due.Add(-min(passed, interval))
 	}
+	// Keep the earliest time that was found since the last acquisition, which the token identifies.
 	if w.due.IsZero() || current.record.Token != w.token || due.Before(w.due) {
 		w.due = due
 		w.token = current.record.Token
@@ -139,19 +147,21 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	return w.due.Sub(now)
 }
 
-// tryAcquire tries to acquire the lease. If another process was faster, it returns how long to wait.
+// tryAcquire writes to the object that this process holds the lease. If another process was faster, it returns how long
+// to wait. If ctx has ended meanwhile, it releases the lease again.
 func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	start := time.Now()
 	written, err := l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
 	l.state = written
-	if err == nil && (l.interval == 0 || !written.modified.IsZero()) {
+	lacksTime := l.interval > 0 && written.modified.IsZero() // WithInterval needs the time of the write
+	if err == nil && !lacksTime {
 		l.state.record.Began = written.modified
 		return true, 0, nil
 	}
 
-	// Either the write has failed, or its result lacks the time that WithInterval needs. If the response
-	// was lost, the write may have succeeded. Read the object to find out.
+	// Read the object, because its time is missing, or because the write may have succeeded although its response
+	// was lost.
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	latest, readErr := l.read(cleanupCtx)
@@ -162,16 +172,18 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 		if ctx.Err() == nil {
 			return true, 0, nil
 		}
-		// The error does not matter, because the TTL ends anyway.
+		// If this fails, the lease ends after its TTL.
 		_ = l.free(cleanupCtx)
 		return false, 0, nil
 	}
+
 	if err == nil {
-		// The write has succeeded, but the read has not.
+		// The write has succeeded, but its time remains unknown.
 		_ = l.free(cleanupCtx)
 		return false, 0, readErr
 	}
 	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Another process has changed the object first.
 		return false, l.ttl / looks, nil
 	}
 	return false, 0, err

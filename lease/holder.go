@@ -36,16 +36,18 @@ func (l *Lease) renew(ctx context.Context) {
 		}
 	}
 
-	if time.Since(l.state.sent) < l.ttl/5 {
+	// A renewal is due a fifth of the TTL after the last write. So a few renewals may fail before the lease is lost.
+	isDue := time.Since(l.state.sent) >= l.ttl/5
+	if !isDue {
 		return
 	}
-	current, err := l.write(ctx, l.state, l.state.record)
+	renewed, err := l.write(ctx, l.state, l.state.record)
 	if err != nil {
 		l.unsure = true
 		return
 	}
 	l.unsure = false
-	l.state = current
+	l.state = renewed
 	l.expiry.Reset(l.remaining())
 }
 
@@ -87,10 +89,13 @@ func (l *Lease) end() error {
 	l.stop()
 	l.renewing.Wait()
 	l.expiry.Stop()
+
+	// The cause is set if the lease was lost. After cancel, it would always be set.
 	lost := context.Cause(l.ctx)
+	l.cancel(nil)
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), releaseTimeout)
 	defer cancel()
-	l.cancel(nil)
 	return cmp.Or(lost, l.free(ctx))
 }
 
@@ -110,7 +115,7 @@ func (l *Lease) free(ctx context.Context) error {
 		latest, readErr := l.read(ctx)
 		if readErr != nil {
 			if l.remaining() <= 0 {
-				// Nobody knows who holds it, and this holder may not any more.
+				// Another process may have taken the lease over.
 				return l.lostError()
 			}
 			return l.releaseError(err)
@@ -139,18 +144,19 @@ func (l *Lease) releaseError(err error) error {
 // clear writes once to the object that nobody holds the lease, or removes the object if WithRemoval is
 // set.
 func (l *Lease) clear(ctx context.Context) error {
-	// With WithRemoval, the bucket is a Remover: prepare has checked that it is a bucket.
-	remover, _ := l.bucket.(storage.Remover)
+	remover, _ := l.bucket.(storage.Remover) // prepare has checked that it is a bucket, which is a Remover
 	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	}
 	if l.removal && l.remaining() > 0 {
-		// No process can have taken over the lease yet. This Remove has no condition. After the
-		// timeout, it could remove the object of the next holder.
+		// This Remove has no condition. Until the timeout, no other process can have taken over the lease. After
+		// that, Remove could remove the object of the next holder.
 		ctx, cancel := context.WithTimeout(ctx, l.remaining())
 		defer cancel()
 		return remover.Remove(ctx, l.key)
 	}
+
+	// The object stays, because it keeps the token.
 	_, err := l.write(ctx, l.state, record{Token: l.state.record.Token, Began: l.state.record.Began})
 	return err
 }

@@ -95,12 +95,16 @@ func Acquire(ctx context.Context, b storage.Updater, key string, opts ...Option)
 	if err := (&waiter{lease: l}).acquire(ctx); err != nil {
 		return nil, err
 	}
+
+	// The lease outlives ctx. Its own context ends when the lease is lost or released.
 	l.ctx, l.cancel = context.WithCancelCause(l.contextWith(context.WithoutCancel(ctx)))
+	l.token = l.state.record.Token
 	l.expiry = time.AfterFunc(l.remaining(), l.markLost)
+	l.release = sync.OnceValue(l.end)
+
+	// Renew it in the background, until end calls l.stop.
 	renewCtx, stop := context.WithCancel(l.ctx)
 	l.stop = stop
-	l.release = sync.OnceValue(l.end)
-	l.token = l.state.record.Token
 	l.renewing.Go(func() { running.Every(renewCtx, l.ttl/looks, l.renew) }, l.markLost)
 	return l, nil
 }

@@ -98,14 +98,15 @@ func (l *Lease) write(ctx context.Context, old state, r record) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	opts := []storage.UploadOption{storage.IfAbsent()}
+
+	var condition storage.UploadOption = storage.IfAbsent()
 	if old.revision != "" {
-		opts[0] = storage.IfRevision(old.revision)
+		condition = storage.IfRevision(old.revision)
 	}
 	start := time.Now()
-	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text), opts...)
+	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text), condition)
 	if err != nil {
 		return state{}, err
 	}
-	return state{r, attrs.Revision, attrs.Modified, start}, nil
+	return state{record: r, revision: attrs.Revision, modified: attrs.Modified, sent: start}, nil
 }
