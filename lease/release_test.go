@@ -17,26 +17,32 @@ import (
 
 // If another process has taken the lease, Release fails with Changed, even if the object cannot be read any more.
 func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
-	for name, rule := range map[string]faults.Rule{
-		"no read": faults.Fail(faults.Reads),
-		"no call": faults.Fail(faults.Any),
-	} {
-		t.Run(name, func(t *testing.T) {
+	const lostAfter = 45 * time.Second // three quarters of the TTL
+	tests := []struct {
+		name  string
+		fault faults.Rule
+		wait  time.Duration // until Release is called
+	}{
+		{name: "no read", fault: faults.Fail(faults.Reads)},
+		{name: "no call", fault: faults.Fail(faults.Any), wait: lostAfter},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				failing := faults.New()
-				bucket := memstore.New(driver.WithLayer(failing.Layer()),
+				injector := faults.New()
+				bucket := memstore.New(driver.WithLayer(injector.Layer()),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-				held, err := lease.Acquire(t.Context(), bucket, key)
+				l, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
+
+				// Another process takes the lease.
 				_, err = bucket.Upload(t.Context(), key,
 					strings.NewReader(`{"holder":"another","token":2,"nonce":"n"}`))
 				require.NoError(t, err)
-				failing.Set(rule)
-				if name == "no call" {
-					time.Sleep(45 * time.Second) // the lease counts as lost after three quarters of its TTL
-				}
 
-				require.ErrorIs(t, held.Release(), storage.Changed)
+				injector.Set(tt.fault)
+				time.Sleep(tt.wait)
+				require.ErrorIs(t, l.Release(), storage.Changed)
 			})
 		})
 	}

@@ -66,35 +66,37 @@ var servers = []struct {
 // Processes acquire the lease again and again, and some die. No token comes twice, however slow the
 // machine is.
 func TestLeaseHasOneHolderOnServers(t *testing.T) {
+	const workers, rounds = 4, 4
 	for _, server := range servers {
 		t.Run(server.name, func(t *testing.T) {
 			address := server.address(t)
 			checker := &holderChecker{t: t, realTime: true}
-			var all sync.WaitGroup
-			for worker := range 4 {
+			var group sync.WaitGroup
+			for worker := range workers {
 				bucket, err := storage.Open(t.Context(), address)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-				all.Go(func() {
-					for i := range 4 {
+
+				group.Go(func() {
+					for round := range rounds {
 						process := newProcess(t, bucket)
-						held, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(2*time.Second),
+						l, err := lease.Acquire(t.Context(), process.bucket, key, lease.WithTTL(2*time.Second),
 							lease.WithInterval(1))
 						if err != nil {
 							t.Error(err)
 							return
 						}
-						checker.begin(held)
-						if worker == i {
+						checker.begin(l)
+						if round == worker { // each worker dies once
 							process.die()
-							<-held.Context().Done()
+							<-l.Context().Done()
 						}
-						_ = held.Release()
+						_ = l.Release() // it fails if the lease is lost
 					}
 				})
 			}
-			all.Wait()
-			require.Equal(t, 16, checker.holders)
+			group.Wait()
+			require.Equal(t, workers*rounds, checker.holders)
 		})
 	}
 }
