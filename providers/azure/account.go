@@ -127,6 +127,7 @@ func (a *account) prepare(req *http.Request) error {
 // it.
 type requestPolicy func(*http.Request) error
 
+// Do calls the function for r, and sends r unless the function fails.
 func (p requestPolicy) Do(r *policy.Request) (*http.Response, error) {
 	if err := p(r.Raw()); err != nil {
 		return nil, err

@@ -100,15 +100,16 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 // "failed", and the best is "complete". The keys of rules come from headers and have the form
 // "policy_rule".
 func replicationStatus(rules map[string]*string) string {
-	status := ""
-	for name, state := range rules {
+	worst := ""
+	for name, value := range rules {
 		if strings.EqualFold(name, "policy-id") {
 			// This is no rule: it names the policy that made this replica.
 			continue
 		}
-		if status == "" || strings.EqualFold(status, "complete") || strings.EqualFold(deref(state), "failed") {
-			status = deref(state)
+		status := deref(value)
+		if worst == "" || strings.EqualFold(worst, "complete") || strings.EqualFold(status, "failed") {
+			worst = status
 		}
 	}
-	return status
+	return worst
 }

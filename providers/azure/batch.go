@@ -33,11 +33,10 @@ func (a *account) canBatch() bool {
 // submit sends a batch. If the service has accepted the batch, and its response cannot be read, the
 // error is Unknown.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
-	var response *http.Response
+	var httpResp *http.Response // nil if none was received
 	var resp container.SubmitBatchResponse
-
 	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		resp, err = rm.requestBatch(ctx, batch, &response)
+		resp, err = rm.requestBatch(ctx, batch, &httpResp)
 		return err
 	})
 	if err == nil {
@@ -45,12 +44,14 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	}
 
 	e := asError(err)
-	if !isAccepted(response) {
+	if !isAccepted(httpResp) {
 		return nil, e
 	}
-	if refusal := batchError(err, response); refusal != nil {
+	if refusal := batchError(err, httpResp); refusal != nil {
 		return nil, refusal
 	}
+
+	// The service may have removed objects.
 	if e.Code == storage.Internal {
 		// Replace this error, because the SDK's text contains the response.
 		e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
@@ -59,27 +60,27 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	return nil, e
 }
 
-// requestBatch makes the request of a batch, and sets *response to the response. The SDK panics if
+// requestBatch makes the request of a batch, and sets *httpResp to the response. The SDK panics if
 // the response names a request that is not in the batch. Then requestBatch returns errUnreadable.
 func (rm *remover) requestBatch(
-	ctx context.Context, batch *container.BatchBuilder, response **http.Response,
+	ctx context.Context, batch *container.BatchBuilder, httpResp **http.Response,
 ) (resp container.SubmitBatchResponse, err error) {
 	defer func() {
-		if !isAccepted(*response) {
-			// The SDK parses only an accepted response, so another panic is no error of the service.
+		if !isAccepted(*httpResp) {
+			// The SDK parses only an accepted response. Any other panic is a programming error, and goes on.
 			return
 		}
 		if recover() != nil {
-			_ = (*response).Body.Close() // errUnreadable already tells that the response is lost
+			_ = (*httpResp).Body.Close() // errUnreadable already tells that the response is lost
 			err = errUnreadable
 		}
 	}()
 
-	resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, response), batch, nil)
+	resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, httpResp), batch, nil)
 	if err != nil {
 		return resp, err
 	}
-	return resp, checkAnswer(*response)
+	return resp, checkAnswer(*httpResp)
 }
 
 // isAccepted reports whether response has status 202, with which the service accepts a batch.
@@ -90,11 +91,12 @@ func isAccepted(response *http.Response) bool {
 var errUnreadable = errors.New("the response to the batch cannot be read")
 
 // batchError returns the error for a batch that the service accepted and then refused as a whole.
-// Otherwise it returns nil. It parses the refusal from the text of the SDK's error, because the SDK
-// keeps it nowhere else.
+// Otherwise it returns nil. The refusal is a whole HTTP response inside the accepted one. batchError parses it from the
+// text of the SDK's error, because the SDK keeps it nowhere else.
 func batchError(err error, response *http.Response) *storage.Error {
+	const statusLine = "HTTP/1.1 " // with which a response begins
 	text := err.Error()
-	start := strings.Index(text, "HTTP/1.1 ")
+	start := strings.Index(text, statusLine)
 	if start < 0 {
 		return nil
 	}

@@ -57,6 +57,7 @@ const notAzureHint = "for a server or domain of your own set Config.Credential o
 
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
+// GetToken returns a token of the chain, and creates the chain in the first call.
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if c.isForeign {
 		return azcore.AccessToken{}, &storage.Error{
@@ -93,6 +94,7 @@ func credentialOrNil[C any, P interface {
 // would report them as errors of the request that needs the token.
 type translatingCredential struct{ credential azcore.TokenCredential }
 
+// GetToken returns a token of the credential. If that fails, the error is a storage.Error, unless ctx has ended.
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := n.credential.GetToken(ctx, o)
 	if err == nil || ctx.Err() != nil || sdkerror.IsType[*storage.Error](err) {

@@ -54,17 +54,20 @@ var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`)
 // not.
 func isOpenUpload(upload string) bool { return openUploads.MatchString(upload) }
 
+// parseOpenUpload parses the name of an open upload, which has the form "id-secret" or, without the secret, "id". Any
+// other name is refused with InvalidArgument, because it could lead to keys outside componentsPrefix.
 func parseOpenUpload(upload string) (*openUpload, error) {
 	if !isOpenUpload(upload) {
-		// Any other name could lead to keys outside componentsPrefix.
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, secret, _ := strings.Cut(upload, "-")
 	return &openUpload{prefix: componentsPrefix + id + "/", secret: secret}, nil
 }
 
+// key returns the key of a part, which is an object of its own.
 func (u *openUpload) key(part int) string { return components.Part(u.prefix, part) }
 
+// marker returns the key of the marker, an empty blob that exists as long as the upload is open.
 func (u *openUpload) marker() string { return components.Marker(u.prefix) }
 
 // proofKey is the metadata name for the proof that this package wrote a part. A client with a
@@ -80,8 +83,9 @@ func (u *openUpload) proof(number int, checksum string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// checksum returns the checksum in a part's metadata. The metadata must also have a valid proof
-// that this package wrote the part (see proofKey). Otherwise the checksum is unknown.
+// checksum returns the checksum in a part's metadata. A client with a signed URL could have set a wrong checksum. So
+// the metadata must also have a valid proof that this package wrote the part (see proofKey). Otherwise the checksum
+// is unknown.
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
 	text := ""
 	proof := ""

@@ -25,8 +25,9 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	}
 	return cu.lister.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
 		return true, running.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
-			version := deref(items[i].VersionID)
-			return cu.removeComponent(ctx, deref(items[i].Name), version, version == "" || isCurrent(items[i]))
+			version := deref(items[i].VersionID) // "" in an account without versioning
+			isOnlyOrCurrent := version == "" || isCurrent(items[i])
+			return cu.removeComponent(ctx, deref(items[i].Name), version, isOnlyOrCurrent)
 		})
 	})
 }

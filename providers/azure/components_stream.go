@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/crc64"
 	"io"
 	"sync"
 
@@ -101,6 +102,8 @@ type rangeBody struct {
 	closed bool
 }
 
+// Read reads the range, and adds the bytes to its CRC64. The first Read opens the range. If the range ends too early,
+// Read returns io.ErrUnexpectedEOF.
 func (b *rangeBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,13 +119,13 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 		}
 	}
 
-	n, err := b.reader.Read(p[:min(int64(len(p)), b.size-b.offset)])
+	remaining := b.size - b.offset
+	n, err := b.reader.Read(p[:min(int64(len(p)), remaining)])
 	b.offset += int64(n)
 	b.sum = crc64nvme.Update(b.sum, p[:n])
 
 	if b.offset == b.size {
-		// The next Read returns io.EOF.
-		return n, nil
+		return n, nil // the next Read returns io.EOF
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -133,8 +136,8 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves to the start or the end. It works only before the first Read, when the SDK determines
-// the length.
+// Seek moves to the start or the end, but not after the first Read. That suffices for the SDK, which determines the
+// length of the body by seeking to its end, and then returns to the start.
 func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -149,6 +152,7 @@ func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	return b.offset, nil
 }
 
+// Close closes the range, if it was opened. After that, Read fails.
 func (b *rangeBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,7 +174,8 @@ func (b *rangeBody) check(crc []byte, err error) error {
 	if b.err != nil {
 		return b.err
 	}
-	if err == nil && len(crc) == 8 && binary.LittleEndian.Uint64(crc) != b.sum {
+	hasCRC := len(crc) == crc64.Size // a service that computes no checksum returns none
+	if err == nil && hasCRC && binary.LittleEndian.Uint64(crc) != b.sum {
 		return &storage.Error{
 			Code:      storage.ChecksumMismatch,
 			Retryable: true,

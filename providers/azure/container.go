@@ -68,6 +68,8 @@ func (bc *blobContainer) properties(
 	return b, &props, nil
 }
 
+// readError converts the error of a read. A 404 says whether the object or the container does not exist, and a failed
+// condition on a missing object is a 404, too.
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
 	if missing := bc.missingError(ctx, e, r.Key, r.Version, r.Condition); missing != nil {
@@ -105,6 +107,8 @@ func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	return sdkerror.NotFound(e, err, bc.missingHint())
 }
 
+// missingHint returns a hint for the error that the container does not exist: its name is invalid, or it is not
+// public. It returns "" if neither applies.
 func (bc *blobContainer) missingHint() string {
 	if strings.ToLower(bc.name) != bc.name {
 		return "the name of a container has no capital letters"
