@@ -43,32 +43,35 @@ func (s *azuriteServer) accountSAS(t *testing.T) url.Values {
 	return u.Query()
 }
 
-// newSASExchanger returns a function that exchanges a signature by a delegated key for one by the account's key,
-// which Azurite accepts. It returns nil unless the SDK makes the same signature. Both signatures may be used
-// without TLS, which the emulator does not have.
+// newSASExchanger returns a function that translates the query of a signed URL for Azurite, which accepts no user
+// delegation keys. The function checks that the SDK makes the same signature with that key, and otherwise returns nil.
+// It returns a query with the same values, signed with the account's key. That query may be used without TLS, because
+// Azurite runs without it.
 func (s *azuriteServer) newSASExchanger(t *testing.T) func(container, key string, query url.Values) url.Values {
 	t.Helper()
 	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
 	require.NoError(t, err)
-	delegator, err := service.NewClient("https://devstoreaccount1.invalid/", fixedToken("token"),
+	keyService, err := service.NewClient("https://devstoreaccount1.invalid/", fixedToken("token"),
 		&service.ClientOptions{ClientOptions: azcore.ClientOptions{
 			Transport: handlerTransport{documented.AzureKeys()},
 		}})
 	require.NoError(t, err)
 
 	return func(container, key string, signed url.Values) url.Values {
+		// Check the signature with the user delegation key.
 		values := blobSignatureValues(container, key, signed)
-		signature, err := signAsDelegated(delegator, values, signed)
+		signature, err := signAsDelegated(keyService, values, signed)
 		if err != nil || signature != signed.Get("sig") {
 			return nil
 		}
 
+		// Sign the same values with the account's key.
 		values.Protocol = sas.ProtocolHTTPSandHTTP
 		granted, err := values.SignWithSharedKey(credential)
 		if err != nil {
 			return nil
 		}
-		query, _ := url.ParseQuery(granted.Encode()) // is valid, because the SDK has encoded it
+		query, _ := url.ParseQuery(granted.Encode()) // valid, because the SDK has encoded it
 		return query
 	}
 }
@@ -92,19 +95,20 @@ func blobSignatureValues(container, key string, signed url.Values) sas.BlobSigna
 	}
 }
 
-// signAsDelegated returns the SDK's signature by the user delegation key that a signed query names. A signature must
-// be within the time of its key.
+// signAsDelegated returns the SDK's signature of values, with the user delegation key that the signed query names. If
+// the query is valid before or after the time of its key, it fails with PermissionDenied.
 func signAsDelegated(
-	delegator *service.Client, values sas.BlobSignatureValues, signed url.Values,
+	keyService *service.Client, values sas.BlobSignatureValues, signed url.Values,
 ) (string, error) {
 	keyStart := signed.Get("skt")
 	keyExpiry := signed.Get("ske")
+	// All times have the same form, so that their texts sort as the times do.
 	if signed.Get("st") < keyStart || signed.Get("se") > keyExpiry {
 		return "", storage.PermissionDenied
 	}
 
 	info := service.KeyInfo{Start: &keyStart, Expiry: &keyExpiry}
-	key, err := delegator.GetUserDelegationCredential(context.Background(), info, nil)
+	key, err := keyService.GetUserDelegationCredential(context.Background(), info, nil)
 	if err != nil {
 		return "", err
 	}
@@ -115,8 +119,9 @@ func signAsDelegated(
 	return query.Signature(), nil
 }
 
-// signWithKey returns a function that signs a request with the key of the emulator's account. The SDK signs it: its
-// policy replaces a request of its own by r, and its transport copies the signature back to r.
+// signWithKey returns a function that signs a request with the key of the emulator's account. The SDK has no such
+// function, so the SDK makes a request of its own, into which a requestReplacer copies r. The transport does not send
+// that request: it copies the signature back to r.
 func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 	t.Helper()
 	credential, err := service.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
@@ -128,16 +133,20 @@ func (s *azuriteServer) signWithKey(t *testing.T) func(r *http.Request) {
 		}})
 	require.NoError(t, err)
 	return func(r *http.Request) {
-		// The response is empty, so that the call may fail.
-		_, _ = client.GetProperties(context.WithValue(r.Context(), requestReplacer{}, r), nil)
+		// The call may fail, because the response is empty.
+		_, _ = client.GetProperties(context.WithValue(r.Context(), requestKey{}, r), nil)
 	}
 }
 
-// copySignature copies the headers that the SDK has signed to the request of the context.
+// A requestKey is the key of the context value with the request that the SDK is to sign.
+type requestKey struct{}
+
+// copySignature copies the headers with which the SDK has signed a request to the request in its context. These are the
+// signature itself, and the date and the id that it covers.
 func copySignature(_ http.ResponseWriter, signed *http.Request) {
-	r, _ := signed.Context().Value(requestReplacer{}).(*http.Request)
+	r, _ := signed.Context().Value(requestKey{}).(*http.Request)
 	for name, values := range signed.Header {
-		if name == "Authorization" || strings.HasPrefix(name, "X-Ms-") { // the SDK adds a date and an id
+		if name == "Authorization" || strings.HasPrefix(name, "X-Ms-") {
 			r.Header[name] = values
 		}
 	}
@@ -147,16 +156,16 @@ func copySignature(_ http.ResponseWriter, signed *http.Request) {
 // signs that.
 type requestReplacer struct{}
 
-// Do puts the request of the context in the place of r.
-func (s requestReplacer) Do(r *policy.Request) (*http.Response, error) {
+// Do gives r the method, URL and headers of the request in its context, and passes it on.
+func (requestReplacer) Do(r *policy.Request) (*http.Response, error) {
 	raw := r.Raw()
-	other, _ := raw.Context().Value(s).(*http.Request)
-	raw.Method = other.Method
-	raw.URL = other.URL
-	raw.Header = other.Header.Clone()
-	raw.Header["Content-MD5"] = other.Header["Content-Md5"] // as the SDK spells it
-	if other.ContentLength > 0 {
-		raw.Header.Set("Content-Length", strconv.FormatInt(other.ContentLength, 10))
+	source, _ := raw.Context().Value(requestKey{}).(*http.Request)
+	raw.Method = source.Method
+	raw.URL = source.URL
+	raw.Header = source.Header.Clone()
+	raw.Header["Content-MD5"] = source.Header["Content-Md5"] // as the SDK spells it
+	if source.ContentLength > 0 {
+		raw.Header.Set("Content-Length", strconv.FormatInt(source.ContentLength, 10))
 	}
 	return r.Next()
 }
@@ -207,17 +216,18 @@ func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 	}
 }
 
-// openPeculiarAccount opens a new container of Azurite as an account with a peculiarity. The Config opens it again.
+// openPeculiarAccount opens a new container of Azurite, behind a server that behaves like an account with a
+// peculiarity. The returned Config opens it again.
 func openPeculiarAccount(
 	t *testing.T, peculiarity documented.Peculiarity, opts ...storage.OpenOption,
 ) (storage.Bucket, azure.Config) {
 	t.Helper()
 	emulator, handler, path, closeIdle := startEmulator(t)
 	t.Cleanup(closeIdle)
-	front := httptest.NewServer(documented.Before(handler, peculiarity))
-	t.Cleanup(front.Close)
+	server := httptest.NewServer(documented.Before(handler, peculiarity))
+	t.Cleanup(server.Close)
 
-	config := azure.Config{Bucket: emulator.container(t), Endpoint: front.URL + path}
+	config := azure.Config{Bucket: emulator.container(t), Endpoint: server.URL + path}
 	bucket, err := azure.Open(t.Context(), config, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
@@ -228,48 +238,70 @@ func openPeculiarAccount(
 // object is removed, Upload succeeds. https://learn.microsoft.com/azure/storage/blobs/archive-blob.
 func TestUploadOverArchived(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzureArchive())
-	ctx := t.Context()
-	upload := func(opts ...storage.UploadOption) error {
-		_, err := bucket.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 3<<20)), opts...)
+	upload := func(ctx context.Context, opts ...storage.UploadOption) error {
+		const size = 3 << 20 // three parts
+		_, err := bucket.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", size)), opts...)
 		return err
 	}
-	require.NoError(t, upload(storage.WithStorageClass("Archive")))
-	_, err := bucket.Upload(ctx, "source", strings.NewReader("x"))
+	copySource := func(ctx context.Context, opts ...storage.CopyOption) error {
+		_, err := storage.Copy(ctx, bucket, "a", bucket, "source", opts...)
+		return err
+	}
+	archive := storage.WithStorageClass("Archive")
+	inParts := storage.WithPartSize(1 << 20)
+	require.NoError(t, upload(t.Context(), archive))
+	_, err := bucket.Upload(t.Context(), "source", strings.NewReader("x"))
 	require.NoError(t, err)
 
 	tests := []struct {
 		name string
-		err  error
+		call func(ctx context.Context) error
 		want storage.Code
 	}{
-		{name: "Upload", err: upload(storage.WithStorageClass("Archive")), want: storage.Archived},
-		{name: "Upload if absent", err: upload(storage.IfAbsent()), want: storage.PreconditionFailed},
-		{name: "in parts", err: upload(storage.WithPartSize(1 << 20)), want: storage.Archived},
 		{
-			name: "in parts, if absent",
-			err:  upload(storage.WithPartSize(1<<20), storage.IfAbsent()),
+			name: "Upload",
+			call: func(ctx context.Context) error { return upload(ctx, archive) },
+			want: storage.Archived,
+		},
+		{
+			name: "Upload if absent",
+			call: func(ctx context.Context) error { return upload(ctx, storage.IfAbsent()) },
 			want: storage.PreconditionFailed,
 		},
-		{name: "Copy", err: errorOf(storage.Copy(ctx, bucket, "a", bucket, "source")), want: storage.Archived},
+		{
+			name: "in parts",
+			call: func(ctx context.Context) error { return upload(ctx, inParts) },
+			want: storage.Archived,
+		},
+		{
+			name: "in parts, if absent",
+			call: func(ctx context.Context) error { return upload(ctx, inParts, storage.IfAbsent()) },
+			want: storage.PreconditionFailed,
+		},
+		{
+			name: "Copy",
+			call: func(ctx context.Context) error { return copySource(ctx) },
+			want: storage.Archived,
+		},
 		{
 			name: "Copy if absent",
-			err:  errorOf(storage.Copy(ctx, bucket, "a", bucket, "source", storage.IfAbsent())),
+			call: func(ctx context.Context) error { return copySource(ctx, storage.IfAbsent()) },
 			want: storage.PreconditionFailed,
 		},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, storage.CodeOf(tt.err), "%s: %v", tt.name, tt.err)
-		if tt.want == storage.Archived {
-			require.ErrorContains(t, tt.err, "remove", tt.name)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.call(t.Context())
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			if tt.want == storage.Archived {
+				require.ErrorContains(t, err, "remove")
+			}
+		})
 	}
 
-	require.NoError(t, bucket.Remove(ctx, "a"))
-	require.NoError(t, upload(storage.IfAbsent()))
+	require.NoError(t, bucket.Remove(t.Context(), "a"))
+	require.NoError(t, upload(t.Context(), storage.IfAbsent()))
 }
-
-// errorOf returns the error of a call, and drops its result.
-func errorOf[T any](_ T, err error) error { return err }
 
 // Under a SAS expiration policy, Azure refuses a signed URL that lacks a start or lasts too long. Copies and open
 // uploads still succeed. https://learn.microsoft.com/azure/storage/common/sas-expiration-policy.
