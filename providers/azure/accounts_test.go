@@ -405,12 +405,13 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 // api_version=, with which the requests succeed.
 // https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services
 func TestConfigAPIVersionOfOlderService(t *testing.T) {
-	bucket, config := openPeculiarAccount(t, documented.AzureOlder("2019-07-07"))
+	const version = "2019-07-07"
+	bucket, config := openPeculiarAccount(t, documented.AzureOlder(version))
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	require.ErrorContains(t, err, "api_version=")
 
-	config.APIVersion = "2019-07-07"
+	config.APIVersion = version
 	older, err := azure.Open(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(older)) })
@@ -423,40 +424,72 @@ func TestConfigAPIVersionOfOlderService(t *testing.T) {
 // account lacks. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
 func TestHierarchicalNamespaceAccount(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzureHierarchical())
-	ctx := t.Context()
-	upload := func(key string, opts ...storage.UploadOption) error {
+	upload := func(ctx context.Context, key string, opts ...storage.UploadOption) error {
 		_, err := bucket.Upload(ctx, key, strings.NewReader("text"), opts...)
 		return err
 	}
 
 	// Without directories, the order of a listing is that of any account.
-	require.NoError(t, upload("top"))
+	require.NoError(t, upload(t.Context(), "top"))
 	require.Equal(t, []string{"top"}, foldermarker.Keys(t, bucket))
 
 	// This object needs two directories.
-	require.NoError(t, upload("photos/2026/a.jpg"))
-	data, _, err := storage.ReadAll(ctx, bucket, "photos/2026/a.jpg")
+	require.NoError(t, upload(t.Context(), "photos/2026/a.jpg"))
+	data, _, err := storage.ReadAll(t.Context(), bucket, "photos/2026/a.jpg")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
-	exists, err := bucket.Exists(ctx, "photos")
+	exists, err := bucket.Exists(t.Context(), "photos")
 	require.NoError(t, err)
 	require.False(t, exists, "it is a directory")
 
-	_, listErr := storage.ListPage(ctx, bucket, "")
-	_, copyErr := storage.Copy(ctx, bucket, "photos/2026", bucket, "top")
-	_, tagsErr := storage.Tags(ctx, bucket, "top")
-	for name, err := range map[string]error{
-		"a listing with a directory": listErr,
-		"Upload onto a directory":    upload("photos"),
-		"Copy onto a directory":      copyErr,
-		"Remove of a directory":      bucket.Remove(ctx, "photos"),
-		"Upload with tags":           upload("tagged", storage.WithTags(map[string]string{"a": "b"})),
-		"Tags":                       tagsErr,
-	} {
-		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
-		require.ErrorContains(t, err, "hierarchical namespace", name)
+	refused := []struct {
+		name string
+		call func(ctx context.Context) error
+	}{
+		{
+			name: "a listing with a directory",
+			call: func(ctx context.Context) error {
+				_, err := storage.ListPage(ctx, bucket, "")
+				return err
+			},
+		},
+		{
+			name: "Upload onto a directory",
+			call: func(ctx context.Context) error { return upload(ctx, "photos") },
+		},
+		{
+			name: "Copy onto a directory",
+			call: func(ctx context.Context) error {
+				_, err := storage.Copy(ctx, bucket, "photos/2026", bucket, "top")
+				return err
+			},
+		},
+		{
+			name: "Remove of a directory",
+			call: func(ctx context.Context) error { return bucket.Remove(ctx, "photos") },
+		},
+		{
+			name: "Upload with tags",
+			call: func(ctx context.Context) error {
+				return upload(ctx, "tagged", storage.WithTags(map[string]string{"a": "b"}))
+			},
+		},
+		{
+			name: "Tags",
+			call: func(ctx context.Context) error {
+				_, err := storage.Tags(ctx, bucket, "top")
+				return err
+			},
+		},
 	}
-	require.NoError(t, bucket.Remove(ctx, "photos/2026/a.jpg"))
+	for _, tt := range refused {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.call(t.Context())
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "hierarchical namespace")
+		})
+	}
+	require.NoError(t, bucket.Remove(t.Context(), "photos/2026/a.jpg"))
 }
 
 // With Config.HierarchicalNamespace, an account with directories can be listed in any order.
@@ -478,20 +511,45 @@ func TestHierarchicalNamespaceAccountListed(t *testing.T) {
 // https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview.
 func TestPremiumAccount(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzurePremium())
-	ctx := t.Context()
-	_, err := bucket.Upload(ctx, "a", strings.NewReader("text"))
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
-	_, err = storage.Copy(ctx, bucket, "d", bucket, "a")
+	_, err = storage.Copy(t.Context(), bucket, "d", bucket, "a")
 	require.NoError(t, err)
 	uploadTwoParts(t, bucket, "c")
 
-	large := strings.Repeat("x", 3<<20)
-	_, uploadErr := bucket.Upload(ctx, "b", strings.NewReader("text"), storage.WithStorageClass("Cool"))
-	_, copyErr := storage.Copy(ctx, bucket, "b", bucket, "a", storage.WithStorageClass("Cool"))
-	_, partsErr := bucket.Upload(ctx, "b", strings.NewReader(large),
-		storage.WithPartSize(1<<20), storage.WithStorageClass("Archive"))
-	for name, err := range map[string]error{"Upload": uploadErr, "Copy": copyErr, "in parts": partsErr} {
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
-		require.ErrorContains(t, err, "access tier", name)
+	refused := []struct {
+		name string
+		call func(ctx context.Context) error
+	}{
+		{
+			name: "Upload",
+			call: func(ctx context.Context) error {
+				_, err := bucket.Upload(ctx, "b", strings.NewReader("text"), storage.WithStorageClass("Cool"))
+				return err
+			},
+		},
+		{
+			name: "Copy",
+			call: func(ctx context.Context) error {
+				_, err := storage.Copy(ctx, bucket, "b", bucket, "a", storage.WithStorageClass("Cool"))
+				return err
+			},
+		},
+		{
+			name: "in parts",
+			call: func(ctx context.Context) error {
+				const partSize = 1 << 20
+				_, err := bucket.Upload(ctx, "b", strings.NewReader(strings.Repeat("x", 3*partSize)),
+					storage.WithPartSize(partSize), storage.WithStorageClass("Archive"))
+				return err
+			},
+		},
+	}
+	for _, tt := range refused {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.call(t.Context())
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, "access tier")
+		})
 	}
 }

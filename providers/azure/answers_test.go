@@ -976,16 +976,19 @@ func uploadInParts(ctx context.Context, bucket storage.Bucket, _ storage.Service
 	return err
 }
 
-// reply returns the response.
+// reply returns the response of the answer, in the form in which Azure sends it.
 func (a *answer) reply() reply {
-	code, hidden := strings.CutPrefix(a.code, bodyOnly)
+	code, isBodyOnly := strings.CutPrefix(a.code, bodyOnly)
+	message, elements, _ := strings.Cut(a.message, "|")
 	r := reply{Status: a.status, Header: map[string]string{"X-Ms-Request-Id": "R1"}}
-	if code != "" && !hidden {
+	if code != "" && !isBodyOnly {
 		r.Header["X-Ms-Error-Code"] = code
 	}
-	if message, extra, _ := strings.Cut(a.message, "|"); message != "" {
+	if message != "" {
+		const document = "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code>" +
+			"<Message>%s\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message>%s</Error>"
 		r.Header["Content-Type"] = "application/xml"
-		r.Body = fmt.Sprintf("\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-11-20T12:00:00.0000000Z</Message>%s</Error>", code, message, extra)
+		r.Body = fmt.Sprintf(document, code, message, elements)
 	}
 	return r
 }
@@ -1021,36 +1024,43 @@ func TestAnswersOfAzure(t *testing.T) {
 	}
 }
 
-// testAnswer makes one call. The server sends the row's response to the matching request, and a success to all
-// others.
+// testAnswer makes the call of an answer, and checks its error. The server sends the answer to the request that the row
+// is about, and a success to all others.
 func testAnswer(t *testing.T, a *answer) {
-	c, ok := answeredCalls[a.call]
+	call, ok := answeredCalls[a.call]
 	require.True(t, ok, a.call)
 	require.NotEmpty(t, a.source)
 
 	var answered atomic.Int32
-	w := newCannedServer(t)
-	w.Answer = func(r wiretest.Request) reply {
-		if !regexp.MustCompile(c.request).MatchString(r.Line()) || a.call == "copy" && r.Header.Get("X-Ms-Copy-Source") == "" {
+	request := regexp.MustCompile(call.request)
+	server := newCannedServer(t)
+	server.Answer = func(r wiretest.Request) reply {
+		// The line of the request of a copy is that of an upload.
+		isOther := a.call == "copy" && r.Header.Get("X-Ms-Copy-Source") == ""
+		if isOther || !request.MatchString(r.Line()) {
 			return success(r)
 		}
 		answered.Add(1)
 		return a.reply()
 	}
-	d := w.openDriver(t)
-	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL + "/" + emulatorAccount})
+	d := server.openDriver(t)
+	serviceDriver, err := NewServiceDriver(t.Context(), Config{Endpoint: server.URL + "/" + emulatorAccount})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err = c.make(t.Context(), engine.New(d, noRetry, storage.WithVersioning(true)), engine.NewService(s, noRetry))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
+	t.Cleanup(func() { require.NoError(t, serviceDriver.Close()) })
 
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	bucket := engine.New(d, noRetry, storage.WithVersioning(true))
+	err = call.make(t.Context(), bucket, engine.NewService(serviceDriver, noRetry))
+	require.NotZero(t, answered.Load(), "the request was not made: %v", server.Lines())
 	if a.want == "" {
 		require.NoError(t, err)
 		return
 	}
+
 	e := wiretest.RequireAnswer(t, err, a.want, sdkerror.IsRetryable(a.want), a.hint, a.source)
-	if a.want != storage.RangeNotSatisfiable && a.code != "InvalidBlockList" { // they are errors of the engine and of the driver
+	// These two are errors of the engine and of the driver, which have no status.
+	hasStatus := a.want != storage.RangeNotSatisfiable && a.code != "InvalidBlockList"
+	if hasStatus {
 		require.Equal(t, a.status, e.Status)
 	}
 }

@@ -195,9 +195,9 @@ func TestAttrsEncryptionOfWrites(t *testing.T) {
 func TestNativeAttrs(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Lease-State", "leased"))
 	bucket := engine.New(server.openDriver(t))
+
 	attrs, err := bucket.Attrs(t.Context(), "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
-
 	properties, ok := storage.AttrsAs[blob.GetPropertiesResponse](attrs)
 	require.True(t, ok)
 	require.Equal(t, "leased", string(*properties.LeaseState))
@@ -209,8 +209,8 @@ func TestNativeAttrs(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "leased", string(*response.LeaseState))
 	require.Nil(t, response.Body)
-
 	require.NoError(t, r.Close())
+
 	attrs, err = bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Nil(t, attrs.Native)

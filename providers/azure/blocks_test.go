@@ -86,11 +86,11 @@ func TestBlockUploadRequests(t *testing.T) {
 
 // Block IDs have one length and depend on the upload.
 func TestBlockIDs(t *testing.T) {
-	one := newUploadID()
-	other := newUploadID()
+	uploadA := newUploadID()
+	uploadB := newUploadID()
 	ids := map[string]bool{}
 
-	for _, upload := range []string{one, other} {
+	for _, upload := range []string{uploadA, uploadB} {
 		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
 			for _, sum := range []uint64{0, 1, math.MaxUint64} {
 				id, err := blockID(upload, number, sum)
@@ -102,9 +102,10 @@ func TestBlockIDs(t *testing.T) {
 		}
 	}
 
-	second, err := blockID(one, 2, 1)
+	// If the same bytes are sent again, they replace the block.
+	repeated, err := blockID(uploadA, 2, 1)
 	require.NoError(t, err)
-	require.True(t, ids[second], "the same bytes that are sent again replace the block")
+	require.True(t, ids[repeated])
 }
 
 // If an upload is resumed with another body, PutPart does not replace the block of an earlier part that has other
@@ -113,7 +114,7 @@ func TestPutPartOtherContent(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
 	upload := newUploadID()
-	put := func(text string) driver.Part {
+	putPart := func(text string) driver.Part {
 		part, err := d.PutPart(t.Context(), &driver.PartRequest{
 			Key:    "a",
 			Upload: upload,
@@ -126,12 +127,13 @@ func TestPutPartOtherContent(t *testing.T) {
 		require.Equal(t, part.Tag, server.Last(t).Query().Get("blockid"))
 		return part
 	}
-	recorded := put("a")
 
-	lost := put("b")
-	require.NotEqual(t, recorded.Tag, lost.Tag)
-	require.Equal(t, recorded.Tag, put("a").Tag)
+	// The same content has the same tag, which is the id of the block. Other content has another tag.
+	recorded := putPart("a")
+	require.NotEqual(t, recorded.Tag, putPart("b").Tag)
+	require.Equal(t, recorded.Tag, putPart("a").Tag)
 
+	// CompleteParts commits the block that the caller has recorded.
 	_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    wiretest.Put("a", "a"),
 		Upload: upload,
@@ -168,17 +170,22 @@ func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	d := server.openDriver(t)
 	upload := newUploadID()
 
-	for name, part := range map[string]driver.Part{
-		"no tag":         {Number: 1},
-		"another upload": newPart(t, newUploadID(), 1),
-		"another number": {Number: 2, Tag: newPart(t, upload, 1).Tag},
-		"a shorter name": {Number: 1, Tag: newPart(t, upload, 1).Tag[:20]},
-	} {
-		t.Run(name, func(t *testing.T) {
+	tag := newPart(t, upload, 1).Tag
+	tests := []struct {
+		name string
+		part driver.Part
+	}{
+		{name: "no tag", part: driver.Part{Number: 1}},
+		{name: "another upload", part: newPart(t, newUploadID(), 1)},
+		{name: "another number", part: driver.Part{Number: 2, Tag: tag}},
+		{name: "a shorter name", part: driver.Part{Number: 1, Tag: tag[:20]}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
 				Put:    wiretest.Put("a", ""),
 				Upload: upload,
-				Parts:  []driver.Part{part},
+				Parts:  []driver.Part{tt.part},
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
@@ -310,16 +317,17 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 // If two parts got the same block id, CompleteParts refuses them, because the later part replaced the earlier one.
 // Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
+	const idLength = "8" // of an id of 6 bytes in base64, which PutPart adds to a tag
 	server := newCannedServer(t, created)
 	upload := newUploadID()
 	part := newPart(t, upload, 1)
-	part.Tag += tagSeparator + "8"
+	part.Tag += tagSeparator + idLength
+
 	_, err := server.openDriver(t).CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    wiretest.Put("a", ""),
 		Upload: upload,
 		Parts:  []driver.Part{part, part},
 	})
-
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)

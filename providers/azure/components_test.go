@@ -51,36 +51,46 @@ func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storag
 // Open uploads to one key do not disturb each other.
 func TestBeginUploadToOneKey(t *testing.T) {
 	server, name, bucket := openBucket(t)
-	one := beginUpload(t, bucket, "a")
-	other := beginUpload(t, bucket, "a")
-	third := beginUpload(t, bucket, "a", storage.IfAbsent())
+	uploads := []struct {
+		text string
+		u    storage.MultipartUpload
+	}{
+		{text: "first", u: beginUpload(t, bucket, "a")},
+		{text: "second", u: beginUpload(t, bucket, "a")},
+	}
+	creation := beginUpload(t, bucket, "a", storage.IfAbsent())
 
-	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other", third: "third"} {
-		part, err := u.PutPart(t.Context(), 1, strings.NewReader(text))
+	for _, upload := range uploads {
+		part, err := upload.u.PutPart(t.Context(), 1, strings.NewReader(upload.text))
 		require.NoError(t, err)
 		require.Regexp(t, `^".+"$`, part.ETag)
 	}
-
-	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
+	part, err := creation.PutPart(t.Context(), 1, strings.NewReader("created"))
 	require.NoError(t, err)
-	for u, text := range map[storage.MultipartUpload]string{one: "one", other: "other"} {
-		attrs, err := u.Complete(t.Context())
+	require.Regexp(t, `^".+"$`, part.ETag)
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
+	require.NoError(t, err)
+
+	// Each upload replaces the object, and is then at its end.
+	for _, upload := range uploads {
+		attrs, err := upload.u.Complete(t.Context())
 		require.NoError(t, err)
 		require.True(t, attrs.CRC32C.Known)
 
-		got, existing, err := storage.ReadAll(t.Context(), bucket, "a")
+		got, stored, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)
-		require.Equal(t, text, string(got))
-		require.Equal(t, attrs.CRC32C, existing.CRC32C)
+		require.Equal(t, upload.text, string(got))
+		require.Equal(t, attrs.CRC32C, stored.CRC32C)
 
-		_, err = u.PutPart(t.Context(), 1, strings.NewReader("too late"))
+		_, err = upload.u.PutPart(t.Context(), 1, strings.NewReader("too late"))
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 
-	_, err = third.Complete(t.Context())
+	// The upload with IfAbsent fails, and can be aborted.
+	_, err = creation.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	require.NoError(t, third.Abort(t.Context()))
-	_, err = third.Parts(t.Context())
+	require.NoError(t, creation.Abort(t.Context()))
+	_, err = creation.Parts(t.Context())
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, []string{"a"}, server.names(t, name))
 }
@@ -108,19 +118,21 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, signedURL.Header, "first"))
 	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, signedURL.Header, "again"))
 
+	// The signature fits no other object: neither "a", nor another part, nor the marker of the upload.
 	address, query, _ := strings.Cut(signedURL.URL, "?")
 	container, _, _ := strings.Cut(address, "/.omnibucket//")
 	for _, forged := range []string{
-		container + "/a", strings.TrimSuffix(address, "1") + "2",
+		container + "/a",
+		strings.TrimSuffix(address, "1") + "2",
 		address[:strings.LastIndex(address, "/")] + "/-begun",
 	} {
 		require.Equal(t, http.StatusForbidden, putURL(t, forged+"?"+query, signedURL.Header, "x"), forged)
 	}
 
-	forging := signedURL.Header.Clone() // with a checksum that would make the object unreadable
+	// A forged checksum, which would make the object unreadable, is ignored.
+	forging := signedURL.Header.Clone()
 	forging.Set("X-Ms-Meta-Omnibucket_crc32c", "00000000-5")
 	forging.Set("X-Ms-Meta-Omnibucket_proof", "AAAA")
-
 	require.Equal(t, http.StatusCreated, putURL(t, signedURL.URL, forging, "final"))
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
@@ -136,9 +148,10 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "final", string(got))
 
+	// Without WithUncheckedParts, the part needs a checksum, which Azure would not enforce.
 	checked := beginUpload(t, bucket, "b")
 	_, err = checked.SignPart(t.Context(), 1, storage.WithCRC32C(7))
-	require.ErrorIs(t, err, storage.Unsupported, "Azure would not enforce it")
+	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // If a part is replaced after Complete has listed the parts, Complete lists and copies them again. The object then
@@ -146,11 +159,13 @@ func TestSignPartStoresThatPart(t *testing.T) {
 func TestCompletePartsReplacedPart(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a")
-	late := false
+
+	// This bucket replaces the part in its first call of CompleteParts.
+	isReplaced := false
 	replacing := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "CompleteParts" && !late {
-				late = true
+			if call == "CompleteParts" && !isReplaced {
+				isReplaced = true
 				_, err := u.PutPart(ctx, 1, strings.NewReader("new"))
 				require.NoError(t, err)
 			}
@@ -160,14 +175,15 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(replacing))
 	})
+
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
 	require.NoError(t, err)
-	same, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
+	continued, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
 	require.NoError(t, err)
 
-	_, err = same.Complete(t.Context())
+	_, err = continued.Complete(t.Context())
 	require.NoError(t, err, "the parts were listed and copied again")
-	require.True(t, late)
+	require.True(t, isReplaced)
 
 	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
@@ -201,8 +217,11 @@ func TestListUploads(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	beginUpload(t, bucket, "a")
 	beginUpload(t, bucket, "users/ü 7")
+
+	// A part without a marker: its upload has ended.
 	orphans := ".omnibucket//parts/0123456789abcdef0123456789abcdef"
-	_, err := server.raw.NewContainerClient(name).NewBlockBlobClient(orphans+"/0-000001").UploadBuffer(t.Context(), []byte("x"), nil)
+	part := server.raw.NewContainerClient(name).NewBlockBlobClient(orphans + "/0-000001")
+	_, err := part.UploadBuffer(t.Context(), []byte("x"), nil)
 	require.NoError(t, err)
 
 	uploads := func(opts ...storage.ListOption) (keys []string) {

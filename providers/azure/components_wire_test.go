@@ -22,15 +22,19 @@ const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba98765
 
 // The parts of an open upload are encrypted as their object is. The emulator ignores encryption.
 func TestPutPartEncryption(t *testing.T) {
+	const number = 7
 	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
 	natives := []any{key, accessTier("Archive")}
-	server := newCannedServer(t, created, objectReply("")) // the part, the marker
+	server := newCannedServer(t,
+		created,         // the part
+		objectReply(""), // the marker of the upload
+	)
 	d := server.openDriver(t)
 
 	part, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "a",
 		Upload: testUpload,
-		Number: 7,
+		Number: number,
 		Body:   strings.NewReader("hello"),
 		Size:   5,
 		CRC32C: wiretest.CRC32C("hello"),
@@ -49,7 +53,7 @@ func TestPutPartEncryption(t *testing.T) {
 	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{
 		Key:    "a",
 		Upload: testUpload,
-		Number: 7,
+		Number: number,
 		TTL:    time.Minute,
 		Size:   -1,
 		Native: natives,
@@ -87,7 +91,10 @@ func TestCompletePartsRepeated(t *testing.T) {
 
 	requests := server.Requests()
 	require.Len(t, requests, 8, "no part is removed")
-	block, decision, commit, withdrawal := requests[1], requests[3], requests[4], requests[7]
+	block := requests[1]
+	decision := requests[3]
+	commit := requests[4]
+	withdrawal := requests[7]
 	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, etag, commit.Header.Get("If-Match"))
 
@@ -331,26 +338,33 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 	}
 }
 
-// partEntry returns a part of testUpload as a listing of versions has it. version is "" on an account without
+// partEntry returns the element of a listing of versions for a part of testUpload. version is "" on an account without
 // versions.
 func partEntry(name, version string, isCurrent bool) string {
-	entry := "<Blob><Name>.omnibucket//parts/0123456789abcdef0123456789abcdef/" + name + "</Name>"
+	const upload = ".omnibucket//parts/0123456789abcdef0123456789abcdef/"
+	var details string
 	if isCurrent {
-		entry += "<IsCurrentVersion>true</IsCurrentVersion>"
+		details += "<IsCurrentVersion>true</IsCurrentVersion>"
 	}
 	if version != "" {
-		entry += "<VersionId>" + version + "</VersionId>"
+		details += "<VersionId>" + version + "</VersionId>"
 	}
-	return entry + "<Properties><Content-Length>5</Content-Length></Properties></Blob>"
+	return "<Blob><Name>" + upload + name + "</Name>" + details +
+		"<Properties><Content-Length>5</Content-Length></Properties></Blob>"
 }
 
-// On a service that is too old for versions, which would refuse to list them, the parts are listed without.
+// A service that is too old for versions refuses a listing with versions. The parts of an upload are then removed by a
+// listing without versions.
 func TestCompletePartsOfOldService(t *testing.T) {
-	server := newCannedServer(t, accepted,
-		reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`})
+	noParts := reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
+	server := newCannedServer(t,
+		accepted, // the marker is removed
+		noParts,
+	)
 	d := server.openDriver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
 	})
+
 	require.NoError(t, d.uploads.remove(t.Context(), &openUpload{prefix: componentsPrefix}))
 	require.NotContains(t, server.Last(t).RawQuery, "versions")
 }
@@ -400,13 +414,19 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 
 // BeginUpload asks for the policies of the container once.
 func TestBeginUploadMutableContainer(t *testing.T) {
-	for name, container := range map[string]reply{
-		"no policy": containerReply(),
-		"a policy of versions": containerReply(
-			"X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := newCannedServer(t, container, created)
+	tests := []struct {
+		name      string
+		container reply
+	}{
+		{name: "no policy", container: containerReply()},
+		{
+			name:      "a policy of versions",
+			container: containerReply("X-Ms-Has-Immutability-Policy", "X-Ms-Immutable-Storage-With-Versioning-Enabled"),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.container, created)
 			d := server.openDriver(t)
 			for range 2 {
 				_, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", AnyOrder: true})

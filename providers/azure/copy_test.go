@@ -39,16 +39,16 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos/from%20%C3%BC", "PUT /photos/to"}, server.Lines())
 	require.Equal(t, etag, server.Requests()[0].Header.Get("If-Match"))
 
+	// The copy is synchronous, and its source has a signature that permits only to read it.
 	got := server.Last(t).Header
-	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"),
-		"Copy Blob From URL, and not an asynchronous copy")
+	require.Equal(t, "true", got.Get("X-Ms-Requires-Sync"))
 	require.Equal(t, etag, got.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, "*", got.Get("If-None-Match"))
-	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"),
-		"with a right of its own to read")
+	require.Regexp(t, `/photos/from%20%C3%BC\?.*sp=r&.*sig=`, got.Get("X-Ms-Copy-Source"))
 
+	// Without metadata in the request, Azure copies that of the source.
 	for name := range got {
-		require.False(t, strings.HasPrefix(name, "X-Ms-Meta-"), "the source's are copied: %s", name)
+		require.False(t, strings.HasPrefix(name, "X-Ms-Meta-"), name)
 	}
 }
 
@@ -278,12 +278,17 @@ func TestCopyErrors(t *testing.T) {
 	}
 }
 
-// A failed range is retried, and stops the others if it fails for good.
-func TestCopyInBlocksRangeFails(t *testing.T) {
-	server := newCannedServer(t, objectReply("hello"), errorReply(503, "ServerBusy"), created)
+// A range whose copy fails temporarily is copied again.
+func TestCopyInBlocksRetriesRange(t *testing.T) {
+	server := newCannedServer(t,
+		objectReply("hello"),
+		errorReply(http.StatusServiceUnavailable, "ServerBusy"), // the range
+		created, // the range again, and the commit
+	)
 	d := server.openDriver(t)
 	d.copier.limit = 1
 	d.copier.block = 100
+
 	_, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     sourceOf(d, "a"),
 		Key:        "b",
@@ -291,12 +296,19 @@ func TestCopyInBlocksRangeFails(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, server.Requests(), 4)
+}
 
-	server = newCannedServer(t, objectReply("hello"), errorReply(412, "SourceConditionNotMet"))
-	d = server.openDriver(t)
+// If the copy of a range fails for good, Copy fails, and commits nothing.
+func TestCopyInBlocksRangeFails(t *testing.T) {
+	server := newCannedServer(t,
+		objectReply("hello"),
+		errorReply(http.StatusPreconditionFailed, "SourceConditionNotMet"), // each range
+	)
+	d := server.openDriver(t)
 	d.copier.limit = 1
 	d.copier.block = 1
-	_, err = d.Copy(t.Context(), &driver.CopyRequest{
+
+	_, err := d.Copy(t.Context(), &driver.CopyRequest{
 		Source:     sourceOf(d, "a"),
 		Key:        "b",
 		Properties: plainText,
@@ -309,7 +321,12 @@ func TestCopyInBlocksRangeFails(t *testing.T) {
 
 // Compose copies each source that is not empty as a block, and commits the blocks in order.
 func TestComposeRequests(t *testing.T) {
-	server := newCannedServer(t, objectReply("hello"), objectReply(""), objectReply("hello"), created)
+	server := newCannedServer(t,
+		objectReply("hello"),
+		objectReply(""),
+		objectReply("hello"),
+		created, // two blocks, and the commit
+	)
 	d := server.openDriver(t)
 	_, err := d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:        "a",
@@ -319,13 +336,15 @@ func TestComposeRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	all := server.Requests()
-	require.Len(t, all, 3+2+1, "nothing is copied of an empty source")
-	require.Equal(t, 2, strings.Count(server.Last(t).Body, "<Latest>"))
-	require.Equal(t, "*", server.Last(t).Header.Get("If-None-Match"))
+	requests := server.Requests()
+	require.Len(t, requests, 3+2+1, "nothing is copied of an empty source")
+	commit := requests[5]
+	require.Equal(t, 2, strings.Count(commit.Body, "<Latest>"))
+	require.Equal(t, "*", commit.Header.Get("If-None-Match"))
 
+	// The blocks are copied at the same time, so that their order varies.
 	var sources []string
-	for _, block := range all[3:5] {
+	for _, block := range requests[3:5] {
 		path, _, _ := strings.Cut(block.Header.Get("X-Ms-Copy-Source"), "?")
 		sources = append(sources, path[strings.LastIndex(path, "/"):])
 	}
@@ -336,21 +355,28 @@ func TestComposeRequests(t *testing.T) {
 // Append reuses the blocks of an object only if they are the whole object. Bytes added with the Data Lake API are
 // in no block. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
 func TestAppendUsesCommittedBlocks(t *testing.T) {
+	id := strings.Repeat("QUFB", 6) // as long as an id of this package
 	listed := func(size string) reply {
-		return reply{Body: `<BlockList><CommittedBlocks><Block><Name>` + strings.Repeat("QUFB", 6) + `</Name><Size>` + size + `</Size></Block></CommittedBlocks></BlockList>`}
+		return reply{Body: `<BlockList><CommittedBlocks><Block><Name>` + id + `</Name><Size>` + size +
+			`</Size></Block></CommittedBlocks></BlockList>`}
 	}
 	tests := []struct {
-		name   string
-		list   reply
-		copies int // ranges of the object that are copied
+		name  string
+		list  reply // the committed blocks of the object, which has five bytes
+		reuse bool  // or else the object is copied as a new block
 	}{
-		{name: "all", list: listed("5"), copies: 0},
-		{name: "some", list: listed("3"), copies: 1},
-		{name: "none", list: reply{Body: `<BlockList><CommittedBlocks/></BlockList>`}, copies: 1},
+		{name: "all", list: listed("5"), reuse: true},
+		{name: "some", list: listed("3")},
+		{name: "none", list: reply{Body: `<BlockList><CommittedBlocks/></BlockList>`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, objectReply("hello"), created, tt.list, created)
+			server := newCannedServer(t,
+				objectReply("hello"), // the source
+				created,              // the block of the tail
+				tt.list,
+				created, // the copied block, if any, and the commit
+			)
 			d := server.openDriver(t)
 			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
 				Key:        "log",
@@ -363,9 +389,17 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 			require.NoError(t, err)
 
 			requests := server.Requests()
-			require.Len(t, requests, 4+tt.copies, "%v", server.Lines())
-			require.Equal(t, tt.copies == 0, strings.Contains(requests[len(requests)-1].Body, "QUFB"))
-			require.Equal(t, tt.copies == 1, requests[3].Header.Get("X-Ms-Copy-Source") != "")
+			commit := server.Last(t)
+			afterList := requests[3]
+			if tt.reuse {
+				require.Len(t, requests, 4, "%v", server.Lines())
+				require.Contains(t, commit.Body, id)
+				require.Empty(t, afterList.Header.Get("X-Ms-Copy-Source"))
+				return
+			}
+			require.Len(t, requests, 5, "%v", server.Lines())
+			require.NotContains(t, commit.Body, "QUFB")
+			require.NotEmpty(t, afterList.Header.Get("X-Ms-Copy-Source"))
 		})
 	}
 }
@@ -374,45 +408,54 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 // engine then streams the bytes. https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url,
 // Azure/azure-powershell#16628.
 func TestCopySourceURLTooLong(t *testing.T) {
-	long := strings.Repeat("\u30ad", 300)
-	limit := strings.Repeat("k", 1024)
-	for name, call := range map[string]func(d *objectDriver, key string) error{
-		"Copy": func(d *objectDriver, key string) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{
-				Source:     sourceOf(d, key),
-				Key:        "b",
-				Properties: plainText,
-			})
-			return err
+	longest := strings.Repeat("k", 1024)
+	tooLong := strings.Repeat("\u30ad", 300) // each character has nine in a URL
+
+	copyKey := func(d *objectDriver, key string) error {
+		_, err := d.Copy(t.Context(), &driver.CopyRequest{
+			Source:     sourceOf(d, key),
+			Key:        "b",
+			Properties: plainText,
+		})
+		return err
+	}
+	tests := []struct {
+		name     string
+		call     func(d *objectDriver, key string) error
+		response reply // to the request of the copy
+	}{
+		{name: "Copy", call: copyKey, response: accepted},
+		{
+			name: "Copy in blocks",
+			call: func(d *objectDriver, key string) error {
+				d.copier.limit = 1
+				d.copier.block = 2
+				return copyKey(d, key)
+			},
+			response: created,
 		},
-		"Copy in blocks": func(d *objectDriver, key string) error {
-			d.copier.limit = 1
-			d.copier.block = 2
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{
-				Source:     sourceOf(d, key),
-				Key:        "b",
-				Properties: plainText,
-			})
-			return err
+		{
+			name: "Compose",
+			call: func(d *objectDriver, key string) error {
+				_, err := d.Compose(t.Context(), &driver.ComposeRequest{
+					Key:        "b",
+					Sources:    []driver.ObjectRef{sourceOf(d, key)},
+					Properties: plainText,
+				})
+				return err
+			},
+			response: created,
 		},
-		"Compose": func(d *objectDriver, key string) error {
-			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
-				Key:        "b",
-				Sources:    []driver.ObjectRef{sourceOf(d, key)},
-				Properties: plainText,
-			})
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, objectReply("hello"))
-			require.Equal(t, storage.Unsupported, storage.CodeOf(call(server.openDriver(t), long)))
+			err := tt.call(server.openDriver(t), tooLong)
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 			require.Len(t, server.Lines(), 1, "the attributes of the source")
-			response := created
-			if name == "Copy" {
-				response = accepted
-			}
-			require.NoError(t, call(newCannedServer(t, objectReply("hello"), response).openDriver(t), limit))
+
+			server = newCannedServer(t, objectReply("hello"), tt.response)
+			require.NoError(t, tt.call(server.openDriver(t), longest))
 		})
 	}
 }

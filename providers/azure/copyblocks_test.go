@@ -212,18 +212,22 @@ func TestAppendKeepsBlocks(t *testing.T) {
 		require.Len(t, list.CommittedBlocks, blocks)
 		require.Empty(t, list.UncommittedBlocks)
 	}
+
 	add("a")
 	requireBlocks("a", 0)
 	add("b")
 	requireBlocks("ab", 2)
 	add("c")
 	requireBlocks("abc", 3)
+
+	// Another tool leaves blocks whose ids have another length. Beside them, the blocks of the object cannot be reused,
+	// so that the object is copied as one block.
 	for _, idBytes := range []int{9, 18} {
 		server.stageForeignBlock(t, name, "log", idBytes)
 		add("d")
 	}
-	// Ids of another length do not fit beside those of the object.
 	requireBlocks("abcdd", 2)
+
 	// Another tool empties the object.
 	_, err := blob.CommitBlockList(t.Context(), nil, nil)
 	require.NoError(t, err)

@@ -13,11 +13,13 @@ import (
 func TestSignedURLWithCustomerKeyNeedsTLS(t *testing.T) {
 	d := newSigner(t, Config{})
 	key := WithCustomerKey(decodeKey(t, firstKey))
-	_, err := engine.New(d,
-		storage.WithSigningBaseURL("http://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+
+	plain := engine.New(d, storage.WithSigningBaseURL("http://files.example.com"))
+	_, err := plain.SignedDownloadURL(t.Context(), "a", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithCustomerKey needs an address with https")
-	_, err = engine.New(d,
-		storage.WithSigningBaseURL("https://files.example.com")).SignedDownloadURL(t.Context(), "a", key)
+
+	encrypted := engine.New(d, storage.WithSigningBaseURL("https://files.example.com"))
+	_, err = encrypted.SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
 }

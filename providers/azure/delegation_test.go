@@ -49,6 +49,7 @@ func newKeyServer(t *testing.T) *keyServer {
 	return s
 }
 
+// ServeHTTP responds to a request for a user delegation key by answer, and to any other with 418.
 func (s *keyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var info service.KeyInfo
 	if !isKeyRequest(r) || xml.NewDecoder(r.Body).Decode(&info) != nil {
@@ -108,11 +109,11 @@ func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
 // One user delegation key signs the URLs of all buckets of a service.
 func TestUserKeySignsForAllBuckets(t *testing.T) {
 	server := newKeyServer(t)
-	d := server.open(t)
-	other := d.account.driver("videos")
+	photos := server.open(t)
+	videos := photos.account.driver("videos")
 
 	for range 3 {
-		for _, d := range []*objectDriver{d, other} {
+		for _, d := range []*objectDriver{photos, videos} {
 			signedURL, err := d.sign(t.Context(), signedDownload(nil), signedAt)
 			require.NoError(t, err)
 			require.Contains(t, signedURL.URL, server.URL+"/"+testAccount+"/"+d.container.name+"/a?")
@@ -120,17 +121,20 @@ func TestUserKeySignsForAllBuckets(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, 1, server.requests.Load())
-	require.Equal(t, "2026-03-04T04:51:07Z", *server.last.Load().Start,
-		"15 minutes back: our clock may be ahead")
-	require.Equal(t, "2026-03-11T04:51:07Z", *server.last.Load().Expiry,
-		"7 days after that, which is the most")
+
+	// The key begins 15 minutes early, because this machine's clock may be ahead. It lasts for the 7 days that Azure
+	// permits.
+	require.Equal(t, "2026-03-04T04:51:07Z", *server.last.Load().Start)
+	require.Equal(t, "2026-03-11T04:51:07Z", *server.last.Load().Expiry)
 }
 
-// The SDK takes the account's name from the first label of the host, so the
-// account has that name here.
+// A signature by a user delegation key is the one that the SDK makes with the same key.
 func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	server := newKeyServer(t)
 	d := server.open(t)
+	// The SDK takes the account's name from the first label of the host, 127.0.0.1.
+	d.account.name = "127"
+
 	start := "2026-03-04T04:51:07Z"
 	end := "2026-03-11T04:51:07Z"
 	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{
@@ -138,7 +142,6 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 		Expiry: &end,
 	}, nil)
 	require.NoError(t, err)
-	d.account.name = "127"
 	startTime, err := time.Parse(sasTime, start)
 	require.NoError(t, err)
 	key, err := d.account.requestUserKey(t.Context(), startTime, startTime.Add(userKeyLife))
@@ -148,8 +151,8 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, err := sdkValues(g).SignWithUserDelegation(credential)
 			require.NoError(t, err)
-			require.Equal(t, parsedQuery(t, want.Encode()),
-				parsedQuery(t, key.signingKey.sign("https://acme.example", g)))
+			got := key.signingKey.sign("https://acme.example", g)
+			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, got))
 		})
 	}
 }
@@ -352,18 +355,26 @@ func TestUserKeyPermissionHint(t *testing.T) {
 func TestUserKeyInvalidResponses(t *testing.T) {
 	const secret = "dG9wLXNlY3JldA!!" // is not base64
 	const begin = "<UserDelegationKey><SignedOid>o</SignedOid>"
-	for name, body := range map[string]string{
-		"no XML":  "<<" + secret,
-		"nothing": "<UserDelegationKey></UserDelegationKey>",
-		"a key not in base64": begin + "<SignedStart>2026-03-04T04:51:07Z</SignedStart>" +
-			"<SignedExpiry>2026-03-11T04:51:07Z</SignedExpiry><Value>" + secret + "</Value></UserDelegationKey>",
-		"a key without end": begin + "<Value>dG9wLXNlY3JldA==</Value></UserDelegationKey>",
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name string
+		body string
+	}{
+		{name: "no XML", body: "<<" + secret},
+		{name: "nothing", body: "<UserDelegationKey></UserDelegationKey>"},
+		{
+			name: "a key not in base64",
+			body: begin + "<SignedStart>2026-03-04T04:51:07Z</SignedStart>" +
+				"<SignedExpiry>2026-03-11T04:51:07Z</SignedExpiry><Value>" + secret + "</Value></UserDelegationKey>",
+		},
+		{name: "a key without end", body: begin + "<Value>dG9wLXNlY3JldA==</Value></UserDelegationKey>"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newKeyServer(t)
 			server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
-				_, _ = io.WriteString(w, body)
+				_, _ = io.WriteString(w, tt.body)
 			}
+
 			_, err := server.open(t).sign(t.Context(), signedDownload(nil), signedAt)
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "dG9wLXNlY3JldA")
