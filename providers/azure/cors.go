@@ -31,6 +31,7 @@ func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	return err
 }
 
+// settings returns the account's CORS rules, and how long it keeps deleted blobs, which is 0 without soft delete.
 func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softDelete time.Duration, err error) {
 	p, err := send(ctx, a, a.service.GetProperties, nil)
 	if err != nil {
@@ -54,6 +55,7 @@ func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softD
 // joined returns a list as Azure writes it, as one string.
 func joined(list []string) *string { return new(strings.Join(list, ",")) }
 
+// splitList returns the elements of a list that is separated by commas, or nil for an empty list.
 func splitList(list *string) []string {
 	if deref(list) == "" {
 		return nil

@@ -186,9 +186,9 @@ func (a *account) resolveEndpoint(endpoint string) error {
 // account in a.name or endpoint. If a.name and endpoint are both empty, it accepts any account, and
 // also sets a.name. It accepts a shared access signature only for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
+	// wantName is the account that a credential must be for, or "" for any account.
 	wantName := a.name
 	maySendSAS := true
-
 	if endpoint != "" {
 		u, endpointName, err := parseEndpoint(endpoint, a.name)
 		if err != nil {
@@ -201,6 +201,7 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		wantName = cmp.Or(a.name, endpointName, u.Host)
 	}
 
+	// A connection string for another account is ignored.
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
 		conn, err := parseConnectionString(text)
 		if err != nil {
@@ -217,8 +218,10 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		}
 	}
 
+	// The other variables count only with the name of their account.
 	accountName := get("AZURE_STORAGE_ACCOUNT")
-	if accountName == "" || wantName != "" && wantName != accountName {
+	isSameAccount := wantName == "" || wantName == accountName
+	if accountName == "" || !isSameAccount {
 		return endpoint, nil
 	}
 	a.name = accountName

@@ -81,12 +81,13 @@ func (u *userKeyCache) get(
 			return key, nil
 		}
 		if u.pending == nil {
-			// renew unlocks u.mu.
+			// Nobody requests a key, so this caller does. renew unlocks u.mu.
 			return u.renew(ctx, now, isValid, request)
 		}
 		pending := u.pending
 		u.mu.Unlock()
 
+		// Wait for the request of another caller, and share its result.
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -95,6 +96,7 @@ func (u *userKeyCache) get(
 		if !pending.abandoned {
 			return pending.key, pending.err
 		}
+		// That caller has given up, which says nothing about the key. Begin again.
 	}
 }
 
@@ -103,7 +105,8 @@ func (u *userKeyCache) get(
 // the request.
 func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, request userKeyFunc) (*userKey, error) {
 	oldKey := u.key
-	// If the function request panics, the other callers must not use its result.
+	// The request counts as abandoned until it has a result. So if the function request panics, the other callers do
+	// not use a result.
 	pending := &userKeyRequest{done: make(chan struct{}), abandoned: true}
 	u.pending = pending
 	u.mu.Unlock()
@@ -134,8 +137,10 @@ func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
 		u.key = r.key
 		u.failedAt = time.Time{}
 	case isDenied(r.err):
+		// Azure would refuse signatures by the old key, too.
 		u.key = nil
 	case isValid && !r.abandoned:
+		// Use the old key for a while, before the next request.
 		u.failedAt = now
 	}
 	u.pending = nil
@@ -179,6 +184,7 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 		return nil, err
 	}
 	if a.version != "" && a.version != sasVersion {
+		// An older service knows only older forms of a signature.
 		key.signingKey.version = min(a.version, olderDelegation)
 	}
 	return key, nil

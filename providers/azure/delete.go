@@ -33,6 +33,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return nil
 }
 
+// deleteOptions returns the options of Delete Blob. Azure removes a blob only with its snapshots, and a version without
+// this header.
 func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if r.Version == "" {

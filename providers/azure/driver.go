@@ -25,6 +25,7 @@ type objectDriver struct {
 	remover   remover
 }
 
+// driver returns the driver of a container. Its parts share the container, and some use each other.
 func (a *account) driver(bucket string) *objectDriver {
 	c := a.container(bucket)
 	d := &objectDriver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}

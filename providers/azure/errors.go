@@ -104,6 +104,7 @@ type responseError struct {
 	sdk           error
 }
 
+// Error returns the code and the message of the service, or the status if it sent neither.
 func (r *responseError) Error() string {
 	if text := strings.Trim(r.code+": "+r.message, ": "); text != "" {
 		return text

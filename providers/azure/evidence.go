@@ -93,6 +93,8 @@ func checkAnswer(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil
 	}
+
+	// Check the headers.
 	query := response.Request.URL.Query()
 	want := evidences[[3]string{response.Request.Method, query.Get("restype"), query.Get("comp")}]
 
@@ -114,15 +116,15 @@ func checkAnswer(response *http.Response) error {
 		}
 	}
 
+	// Check the document, which the SDK has read before.
 	if want.root == "" {
 		return nil
 	}
-	// The SDK has read the body before.
 	document, err := runtime.Payload(response)
 	if err != nil {
 		return nil // the SDK reports it
 	}
-	if root := rootOf(document); root != want.root {
+	if rootOf(document) != want.root {
 		return noEvidence(response, "its document is not "+want.root)
 	}
 	return nil
@@ -136,6 +138,7 @@ var errDirectory = &responseError{
 	sdk:     syscall.EISDIR,
 }
 
+// noEvidence returns the error for a response that is not from the service, with its status and its request id.
 func noEvidence(response *http.Response, reason string) *storage.Error {
 	e := sdkerror.NoEvidence("Azure Blob Storage", reason)
 	e.Status = response.StatusCode

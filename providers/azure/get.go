@@ -168,6 +168,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
+// propertiesOptions returns the options of Get Blob Properties. values are the native options of the call.
 func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
 	n := newNatives(values)
 	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.keyInfo()}

@@ -86,15 +86,16 @@ func (ls *lister) listInByteOrder(
 			break // this was Azure's last page
 		}
 
-		stems := mixedOrderPrefixes(merged.entries, r.Prefix, merged.lastName)
-		if len(stems) > 0 && !isMixed {
+		// A key of a later page can belong before an entry only below one of these prefixes.
+		prefixes := mixedOrderPrefixes(merged.entries, r.Prefix, merged.lastName)
+		if len(prefixes) > 0 && !isMixed {
 			var err error
-			isMixed, err = ls.hasAfterSurrogates(ctx, stems)
+			isMixed, err = ls.hasAfterSurrogates(ctx, prefixes)
 			if err != nil {
 				return ls.container.listError(err)
 			}
 		}
-		if len(stems) == 0 || !isMixed {
+		if len(prefixes) == 0 || !isMixed {
 			break
 		}
 
@@ -166,6 +167,7 @@ func (ls *lister) addEntries(
 		}
 	}
 
+	// The next page must continue after the last name of both lists.
 	merged.lastName = lastItem
 	if compareUTF16(lastPrefix, lastItem) > 0 {
 		merged.lastName = lastPrefix
@@ -266,17 +268,22 @@ func (ls *lister) requestPage(
 }
 
 // hasOnlyReserved reports whether all keys with a prefix are reserved for this package.
-func (ls *lister) hasOnlyReserved(ctx context.Context, prefix string) (onlyReserved bool, err error) {
+func (ls *lister) hasOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	opts := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	isForeign := func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) }
-	err = ls.pages(ctx, opts, func(items []*container.BlobItem) (bool, error) {
+	hasForeign := false
+	err := ls.pages(ctx, opts, func(items []*container.BlobItem) (bool, error) {
 		// The listing ends at the first page with another key.
-		onlyReserved = !slices.ContainsFunc(items, isForeign)
-		return onlyReserved, nil
+		hasForeign = slices.ContainsFunc(items, isForeign)
+		return !hasForeign, nil
 	})
-	return onlyReserved, err
+	if err != nil {
+		return false, err
+	}
+	return !hasForeign, nil
 }
 
+// listEntry converts a blob of a listing to an entry. Its name and its properties must be set.
 func listEntry(item *container.BlobItem) storage.ListEntry {
 	p := item.Properties
 	return storage.ListEntry{
@@ -316,7 +323,8 @@ type markers struct {
 	saved             string // marker of an earlier page, replaced each time the number of pages has doubled
 }
 
-// check returns an error if a marker repeats, or if too many pages in a row have no entries.
+// check returns an error if a marker repeats, or if too many pages in a row have no entries. It saves one marker, and
+// replaces it after pages 1, 2, 4, 8 and so on. So a cycle of pages of any length meets a saved marker.
 func (m *markers) check(next string, entries int) error {
 	m.emptyPages++
 	if entries > 0 {

@@ -153,6 +153,7 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	case storage.InvalidArgument, storage.Unsupported:
 		isUnclear = true
 	case storage.Locked, storage.Archived:
+		// The cause is the object.
 	default:
 		isUnclear = e.Status == http.StatusConflict
 	}

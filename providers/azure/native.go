@@ -91,8 +91,11 @@ var errOldEncryption = &storage.Error{
 // https://learn.microsoft.com/rest/api/storagerp/encryption-scopes/put
 var scopeNames = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
+// checkScope returns InvalidArgument unless scope may be the name of an encryption scope. name is the option that
+// sets it.
 func checkScope(name, scope string) error {
-	if len(scope) < 3 || len(scope) > 63 || !scopeNames.MatchString(scope) {
+	const minLength, maxLength = 3, 63
+	if len(scope) < minLength || len(scope) > maxLength || !scopeNames.MatchString(scope) {
 		return argument.Invalid(name,
 			"must be an encryption scope of the account: 3 to 63 of a-z, 0-9 and single dashes", "")
 	}
