@@ -11,7 +11,8 @@ import (
 // with uncommitted blocks: docs/maintainers/questions.md.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	server := needAzurite(t)
-	differential.Run(t, differential.Config{Without: []string{`delimiter "b/"`, "a late condition"}}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	config := differential.Config{Without: []string{`delimiter "b/"`, "a late condition"}}
+	differential.Run(t, config, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return server.open(t, server.container(t), opts...)
 	})
 }

@@ -33,80 +33,90 @@ var undisturbed = map[string]string{
 	"a stream that fails after a copy by the server may have taken effect is unknown": countsReads,
 }
 
-// refusedCopies spares cases of conditional copies. If the service cannot read a source, after an answer
-// that does not exclude an effect, the copy is not streamed: its condition could fail for its own sake.
-// With always, the service reads no source.
+// refusedCopies returns, by the name of a case, for which requests an account spares the case its transient answers. If
+// the service cannot read a source, after an answer that does not exclude an effect, the copy is not streamed: its
+// condition could fail for its own sake. If always is true, the service reads no source.
 func refusedCopies(always bool) map[string]func(method string, a *documented.Answer) bool {
-	spared := func(method string, a *documented.Answer) bool {
+	isSpared := func(method string, a *documented.Answer) bool {
 		if always {
 			return method == http.MethodPut && !a.NoEffect
 		}
 		return a.Name == "CannotVerifyCopySource (409)"
 	}
-	all := map[string]func(method string, a *documented.Answer) bool{}
-	for _, name := range []string{
-		"a copy whose response was lost is reconciled",
-		"a conditional write that a gateway refused after its effect succeeds",
-		"IfAbsent guards the destination of a copy",
-		"IfAbsent guards the destination of a move", // the service copies, and the engine removes
-		"a fault at every call of a copy that creates, retried",
-	} {
-		all[name] = spared
+	return map[string]func(method string, a *documented.Answer) bool{
+		"a copy whose response was lost is reconciled":                         isSpared,
+		"a conditional write that a gateway refused after its effect succeeds": isSpared,
+		"IfAbsent guards the destination of a copy":                            isSpared,
+		// The service copies, and the engine removes.
+		"IfAbsent guards the destination of a move":             isSpared,
+		"a fault at every call of a copy that creates, retried": isSpared,
 	}
-	return all
 }
 
 // countsReads is the reason to leave transient answers out of a case.
 const countsReads = "the case counts reads, too"
 
-// startEmulator returns Azurite as a handler that an account may be before.
+// startEmulator returns Azurite as a handler, before which a test can put an account with peculiarities. path is the
+// path of the emulator's account.
 func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler, path string, closeIdle func()) {
 	t.Helper()
 	emulator = needAzurite(t)
 	u, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)
-	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
-	return emulator, &httputil.ReverseProxy{
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// which is that of a source
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = u.Scheme, u.Host, r.In.Host
-			// a recorder would take 100 for the response
-			r.Out.Header.Del("Expect")
+			r.Out.URL.Scheme = u.Scheme
+			r.Out.URL.Host = u.Host
+			r.Out.Host = r.In.Host     // the host in the URL of a copy's source
+			r.Out.Header.Del("Expect") // a recorder would take 100 for the response
 		},
-		Transport: connections,
+		Transport: transport,
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that cancel
-	}, u.Path, connections.CloseIdleConnections
+	}
+	return emulator, proxy, u.Path, transport.CloseIdleConnections
 }
 
-// Azurite as an account that keeps versions and archived blobs and has a SAS expiration policy, and
-// the transient answers that Azure documents.
+// The suite passes on Azurite as an account that keeps versions and archived blobs and has a SAS expiration policy,
+// with the transient answers that Azure documents.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+
+	// The account is before Azurite, and the transient answers are before the account.
 	emulator, handler, path, closeIdle := startEmulator(t)
-	skips := maps.Clone(azurite.Skipped)
-	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
-	maps.Copy(skips, undisturbed)
 	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(),
 		documented.AzureVersions(emulator.accountSAS(t)))
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
-	front := httptest.NewServer(answering)
-	t.Cleanup(front.Close)
+	server := httptest.NewServer(answering)
+	t.Cleanup(server.Close)
+
+	skips := maps.Clone(azurite.Skipped)
+	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
+	maps.Copy(skips, undisturbed)
+	opts := append(documented.Skips(skips),
+		documented.SkipCore(),
+		storagetest.WithName("azure (Azurite)"),
+		storagetest.WithOpener(openPatient),
+	)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		t.Cleanup(closeIdle) // they would be goroutines that the suite reports
 		container := emulator.container(t)
 		answering.Add(t, container)
-		return newDriverAt(t, azure.Config{Bucket: container, Endpoint: front.URL + path})
-	}, append(documented.Skips(skips), documented.SkipCore(), storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))...)
+		return newDriverAt(t, azure.Config{Bucket: container, Endpoint: server.URL + path})
+	}, opts...)
+
 	storagetest.RunService(t, func(t *testing.T) storage.Service {
 		t.Cleanup(closeIdle)
-		front := httptest.NewServer(answering.For(t))
-		t.Cleanup(front.Close)
-		service, err := azure.NewService(t.Context(), azure.Config{Endpoint: front.URL + path}, patient)
+		server := httptest.NewServer(answering.For(t))
+		t.Cleanup(server.Close)
+		service, err := azure.NewService(t.Context(), azure.Config{Endpoint: server.URL + path}, patient)
 		require.NoError(t, err)
 		return service
 	}, storagetest.WithName("azure (Azurite)"))
-	answering.RequireAllGiven(t, "PUT tags", "GET blocklist", "DELETE tags") // of few requests
+
+	// The suite makes too few of these requests to get all their answers.
+	answering.RequireAllGiven(t, "PUT tags", "GET blocklist", "DELETE tags")
 }
 
 // longestTerm is the limit of the policy, in which the signatures of the suite fit.
@@ -216,32 +226,41 @@ var accountKinds = map[string]accountKind{
 	},
 }
 
-// The suite on kinds of accounts, with the transient answers. With OMNIBUCKET_ACCOUNTS it runs each case.
+// The suite passes on each kind of account, with the transient answers. With OMNIBUCKET_ACCOUNTS, each case runs on all
+// kinds.
 func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for them
-	complete := os.Getenv("OMNIBUCKET_ACCOUNTS") != ""
+	isComplete := os.Getenv("OMNIBUCKET_ACCOUNTS") != ""
 	for name, kind := range accountKinds {
-		if kind.nightly && !complete {
+		if kind.nightly && !isComplete {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			// The account is before Azurite, and the transient answers are before the account.
 			emulator, handler, path, closeIdle := startEmulator(t)
-			answering := documented.New(documented.Before(handler, kind.play(t, emulator)...),
-				documented.AzureKind, documented.Azure)
+			account := documented.Before(handler, kind.play(t, emulator)...)
+			answering := documented.New(account, documented.AzureKind, documented.Azure)
 			answering.Spared = refusedCopies(kind.private)
 			open := kind.opener(t, answering, path)
-			skip := maps.Clone(azurite.Skipped)
-			maps.Copy(skip, undisturbed)
-			maps.Copy(skip, kind.skip)
-			opts := append(documented.Skips(skip), documented.SkipCore(),
-				storagetest.WithName("azure (Azurite)"), storagetest.WithOpener(openPatient))
-			if !complete {
-				opts = append(opts, storagetest.SkipRules("only make accounts runs it: this kind of account does not change its requests",
-					slices.DeleteFunc(slices.Clone(unchanged), func(rule string) bool { return slices.Contains(kind.also, rule) })...))
+
+			skips := maps.Clone(azurite.Skipped)
+			maps.Copy(skips, undisturbed)
+			maps.Copy(skips, kind.skip)
+			opts := append(documented.Skips(skips),
+				documented.SkipCore(),
+				storagetest.WithName("azure (Azurite)"),
+				storagetest.WithOpener(openPatient),
+			)
+			if !isComplete {
+				const reason = "only make accounts runs it: this kind of account does not change its requests"
+				rules := slices.DeleteFunc(slices.Clone(unchanged), func(rule string) bool {
+					return slices.Contains(kind.also, rule)
+				})
+				opts = append(opts, storagetest.SkipRules(reason, rules...))
 			}
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-				t.Cleanup(closeIdle)
+				t.Cleanup(closeIdle) // they would be goroutines that the suite reports
 				container := emulator.container(t)
 				answering.Add(t, container)
 				return open(t, container)
@@ -250,28 +269,33 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 	}
 }
 
-// opener serves an account of this kind, and returns what opens a container there.
-func (k accountKind) opener(t *testing.T, account http.Handler, path string) func(t *testing.T, container string) driver.Driver {
+// opener serves an account of this kind, and returns a function that opens a container there.
+func (k accountKind) opener(
+	t *testing.T, account http.Handler, path string,
+) func(t *testing.T, container string) driver.Driver {
 	t.Helper()
-	front := httptest.NewServer(account)
-	t.Cleanup(front.Close)
-	c := k.config
-	c.Endpoint = front.URL + path
+	plain := httptest.NewServer(account)
+	t.Cleanup(plain.Close)
 	if !k.tokens {
 		return func(t *testing.T, container string) driver.Driver {
-			c := c
+			c := k.config
+			c.Endpoint = plain.URL + path
 			c.Bucket = container
 			return newDriverAt(t, c)
 		}
 	}
+
+	// The SDK sends a token only with TLS. Signed URLs lead to the server without TLS.
 	secure := httptest.NewTLSServer(account)
 	t.Cleanup(secure.Close)
-	c.Endpoint, c.HTTPClient, c.Credential = secure.URL+path, secure.Client(), fixedToken("token")
 	return func(t *testing.T, container string) driver.Driver {
 		t.Cleanup(secure.Client().CloseIdleConnections)
-		c := c
+		c := k.config
+		c.Endpoint = secure.URL + path
+		c.HTTPClient = secure.Client()
+		c.Credential = fixedToken("token")
 		c.Bucket = container
-		return withoutTLS{newDriverAt(t, c), secure.URL, front.URL}
+		return withoutTLS{newDriverAt(t, c), secure.URL, plain.URL}
 	}
 }
 

@@ -149,7 +149,7 @@ func TestErrorsContainNoSignature(t *testing.T) {
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-				if _, isSDKs := inner.(*azcore.ResponseError); !isSDKs { // the SDK's own text may contain it
+				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError { // the SDK's own text may contain it
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
@@ -187,9 +187,10 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 
 // If no server listens, a write fails as retryable and as not made.
 func TestErrorsWithoutAServer(t *testing.T) {
-	closed := newCannedServer(t)
-	closed.Close()
-	_, err := closed.openDriver(t).Put(t.Context(), wiretest.Put("a", "hello"))
+	server := newCannedServer(t)
+	server.Close()
+
+	_, err := server.openDriver(t).Put(t.Context(), wiretest.Put("a", "hello"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -234,17 +235,17 @@ func TestTokenErrors(t *testing.T) {
 // If the emulator is too old for the API version, the error has a hint.
 func TestEmulatorTooOldHint(t *testing.T) {
 	tests := []struct {
-		name   string
-		server string
-		put    string // the hint of Put
-		ofHead string // the hint of Head, whose response has no body and so does not name the header
+		name     string
+		server   string
+		putHint  string
+		headHint string // the response to a HEAD has no body, which would name the header
 	}{
-		{name: "Azurite", server: "Azurite-Blob/3.36.0", put: emulatorHint, ofHead: emulatorHint},
-		{name: "Azure", server: "Windows-Azure-Blob/1.0", put: "", ofHead: versionHint},
+		{name: "Azurite", server: "Azurite-Blob/3.36.0", putHint: emulatorHint, headHint: emulatorHint},
+		{name: "Azure", server: "Windows-Azure-Blob/1.0", putHint: "", headHint: versionHint},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			refusal := errorReply(400, "InvalidHeaderValue")
+			refusal := errorReply(http.StatusBadRequest, "InvalidHeaderValue")
 			refusal.Header["Server"] = tt.server
 			d := newCannedServer(t, refusal).openDriver(t)
 
@@ -252,12 +253,12 @@ func TestEmulatorTooOldHint(t *testing.T) {
 			_, err := d.Put(t.Context(), wiretest.Put("a", ""))
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
-			require.Equal(t, tt.put, e.Hint)
+			require.Equal(t, tt.putHint, e.Hint)
 
 			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
-			require.Equal(t, tt.ofHead, e.Hint)
+			require.Equal(t, tt.headHint, e.Hint)
 		})
 	}
 }
@@ -358,13 +359,16 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 		},
 	}
 	for _, key := range []string{"a\u0081", "a\uF003", "a\uFFFD"} {
-		bucket := engine.New(newCannedServer(t, refusal).openDriver(t))
-		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.Equal(t, charactersHint, asError(err).Hint)
-		_, err = bucket.Attrs(t.Context(), key)
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.Equal(t, charactersHint, asError(err).Hint)
+		t.Run(fmt.Sprintf("%+q", key), func(t *testing.T) {
+			bucket := engine.New(newCannedServer(t, refusal).openDriver(t))
+			_, uploadErr := bucket.Upload(t.Context(), key, strings.NewReader("x"))
+			_, attrsErr := bucket.Attrs(t.Context(), key)
+
+			for _, err := range []error{uploadErr, attrsErr} {
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				require.Equal(t, charactersHint, asError(err).Hint)
+			}
+		})
 	}
 }
 

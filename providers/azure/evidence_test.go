@@ -171,45 +171,52 @@ func TestResponseIsWebPage(t *testing.T) {
 
 // If a proxy answers the request for a user delegation key with a web page, signing fails with Unavailable.
 func TestUserKeyIsWebPage(t *testing.T) {
-	server := newKeyServer(t)
 	for kind, page := range pages {
-		server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
-			_, _ = w.Write([]byte(page.Body))
-		}
-		_, err := server.open(t).Sign(t.Context(), signedDownload(nil))
-		require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%s: %v", kind, err)
+		t.Run(kind, func(t *testing.T) {
+			server := newKeyServer(t)
+			server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
+				_, _ = w.Write([]byte(page.Body))
+			}
+			_, err := server.open(t).Sign(t.Context(), signedDownload(nil))
+			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+		})
 	}
 }
 
 // List refuses a page that is not a listing, even with Azure's headers: a caching proxy may have replaced the
 // body.
 func TestListPageIsDocument(t *testing.T) {
-	for name, body := range map[string]string{
-		"a login page":          "<html><body>Log in</body></html>",
-		"a page that is no XML": "<html><br>Log in",
-		"nothing":               "",
-		"JSON":                  "{}",
-		"another document":      `<?xml version="1.0"?><Blobs/>`,
-		"text before the root":  "EnumerationResults",
-	} {
+	tests := []struct {
+		name string
+		body string
+	}{
+		{name: "a login page", body: "<html><body>Log in</body></html>"},
+		{name: "a page that is no XML", body: "<html><br>Log in"},
+		{name: "nothing", body: ""},
+		{name: "JSON", body: "{}"},
+		{name: "another document", body: `<?xml version="1.0"?><Blobs/>`},
+		{name: "text before the root", body: "EnumerationResults"},
+	}
+	for _, tt := range tests {
 		for _, delimiter := range []string{"", "/"} {
-			t.Run(name+delimiter, func(t *testing.T) {
+			t.Run(tt.name+delimiter, func(t *testing.T) {
 				server := newCannedServer(t, listing("next", blobEntry("a")), reply{
 					Header: map[string]string{"Content-Type": "application/xml"},
-					Body:   body,
+					Body:   tt.body,
 				})
 				bucket, _ := server.openBucketAndService(t)
+
 				var keys []string
-				var err error
-				for entry, failure := range bucket.List(t.Context(), storage.WithDelimiter(delimiter)) {
-					if failure != nil {
-						err = failure
+				var listErr error
+				for entry, err := range bucket.List(t.Context(), storage.WithDelimiter(delimiter)) {
+					if err != nil {
+						listErr = err
 						break
 					}
 					keys = append(keys, entry.Key)
 				}
 				require.Equal(t, []string{"a"}, keys)
-				require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+				require.Equal(t, storage.Unavailable, storage.CodeOf(listErr), "%v", listErr)
 			})
 		}
 	}

@@ -45,9 +45,17 @@ func TestGetRangeRequests(t *testing.T) {
 // Get returns all attributes from the headers of its response.
 func TestGetAttributes(t *testing.T) {
 	answer := objectReply("ell",
-		"Content-Range", "bytes 1-3/5", "Content-Encoding", "gzip", "Content-Disposition", "inline", "Content-Language", "de", "Cache-Control", "no-store",
-		"X-Ms-Meta-Color_x002d_of", "red", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5", "X-Ms-Meta-Omnibucketwriteid", "w", "X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
-		"X-Ms-Access-Tier", "Cool", "X-Ms-Version-Id", version)
+		"Content-Range", "bytes 1-3/5",
+		"Content-Encoding", "gzip",
+		"Content-Disposition", "inline",
+		"Content-Language", "de",
+		"Cache-Control", "no-store",
+		"X-Ms-Meta-Color_x002d_of", "red",
+		"X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5",
+		"X-Ms-Meta-Omnibucketwriteid", "w",
+		"X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
+		"X-Ms-Access-Tier", "Cool",
+		"X-Ms-Version-Id", version)
 	answer.Status = http.StatusPartialContent
 	server := newCannedServer(t, answer)
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
@@ -58,8 +66,8 @@ func TestGetAttributes(t *testing.T) {
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
+
 	require.Equal(t, "ell", string(text))
 	require.Equal(t, int64(5), attrs.Size, "of the whole")
 	require.Equal(t, storage.Properties{
@@ -82,11 +90,12 @@ func TestGetDefaultTier(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
 	d := server.openDriver(t)
+
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
 	require.Empty(t, attrs.StorageClass)
+
 	attrs, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	require.NoError(t, err)
 	require.Empty(t, attrs.StorageClass)
@@ -157,24 +166,26 @@ func TestGetSuffixLongerThanObject(t *testing.T) {
 	_, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	require.Empty(t, server.Last(t).Header.Get("X-Ms-Range"), "all of it")
+	require.Empty(t, server.Last(t).Header.Get("X-Ms-Range"))
+}
 
-	server = newCannedServer(t, objectReply(""))
-	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
-		Key:    "a",
-		Length: -1,
-		Suffix: 9,
-	})
+// A suffix of an empty object takes no request for the bytes.
+func TestGetSuffixOfEmptyObject(t *testing.T) {
+	server := newCannedServer(t, objectReply(""))
+	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	require.Zero(t, attrs.Size)
-	require.Len(t, server.Requests(), 1, "nothing has no range")
+	require.Len(t, server.Requests(), 1)
 }
 
 // If the object is overwritten while Get reads its suffix, Get fails with a retryable Unavailable.
 func TestGetSuffixOverwritten(t *testing.T) {
-	server := newCannedServer(t, objectReply("hello"), errorReply(412, "ConditionNotMet"),
-		objectReply("hello, all"))
+	server := newCannedServer(t,
+		objectReply("hello"), // its attributes
+		errorReply(http.StatusPreconditionFailed, "ConditionNotMet"), // the range of that revision
+		objectReply("hello, all"),
+	)
 	_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 3})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)

@@ -63,18 +63,14 @@ func TestHostileStatuses(t *testing.T) {
 	hostile.RunStatuses(t, newHostileStore(t, false))
 }
 
-// newHostileStore returns Azurite as a store that is opened by a shared access signature, or by the
-// account's key.
+// newHostileStore returns Azurite as a store that is opened by the account's key. If signing is true, it is opened by a
+// shared access signature of the container.
 func newHostileStore(t *testing.T, signing bool) hostile.Store {
 	t.Helper()
 	emulator := needAzurite(t)
 	u, err := url.Parse(emulator.endpoint)
 	require.NoError(t, err)
 	account := u.Path
-
-	customerKey, is := azure.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
-	require.True(t, is)
-	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	container := emulator.container(t)
 	token := ""
 	if signing {
@@ -90,15 +86,26 @@ func newHostileStore(t *testing.T, signing bool) hostile.Store {
 		require.NoError(t, err)
 		_, token, _ = strings.Cut(address, "?")
 	}
-	// Azurite takes long for a new one
-	connections := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
-	t.Cleanup(connections.CloseIdleConnections)
+
+	key := []byte(strings.Repeat("k3y/", 8))
+	customerKey, ok := azure.WithCustomerKey(key).(storage.NativeOption)
+	require.True(t, ok)
+	trusting := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+	}}
+	// Keep connections, because Azurite takes long for a new one.
+	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+
 	return hostile.Store{
 		Server: &httputil.ReverseProxy{
 			Rewrite: func(r *httputil.ProxyRequest) {
-				r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = u.Scheme, u.Host, u.Host
+				r.Out.URL.Scheme = u.Scheme
+				r.Out.URL.Host = u.Host
+				r.Out.Host = u.Host
 			},
-			Transport: connections,
+			Transport: transport,
 		},
 		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
 			s, err := azure.NewServiceDriver(t.Context(), azure.Config{Endpoint: address + account})

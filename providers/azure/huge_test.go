@@ -34,18 +34,19 @@ type sink struct {
 	checksum             atomic.Pointer[string] // that the commit stores
 }
 
-// newSink starts a sink.
+// newSink starts a sink, which counts the blocks that it gets, and those that a block list names.
 func newSink(t *testing.T) *sink {
 	t.Helper()
 	s := &sink{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("comp") == "block" {
-			n, _ := io.Copy(io.Discard, r.Body)
-			s.bytes.Add(n)
+		isBlock := r.URL.Query().Get("comp") == "block"
+		if isBlock {
+			size, _ := io.Copy(io.Discard, r.Body)
+			s.bytes.Add(size)
 			s.blocks.Add(1)
 		} else {
-			body, _ := io.ReadAll(r.Body)
-			s.named.Add(int64(strings.Count(string(body), "<Latest>")))
+			list, _ := io.ReadAll(r.Body)
+			s.named.Add(int64(strings.Count(string(list), "<Latest>")))
 			checksum := r.Header.Get("X-Ms-Meta-Omnibucket_crc32c")
 			s.checksum.Store(&checksum)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
@@ -233,27 +234,23 @@ func TestListResponse(t *testing.T) {
 func TestListEmptyPage(t *testing.T) {
 	server := newCannedServer(t, listing("2"), listing("3"), listing("", blobEntry("a")))
 	bucket := engine.New(server.openDriver(t))
-	var keys []string
-	for entry, err := range bucket.List(t.Context()) {
-		require.NoError(t, err)
-		keys = append(keys, entry.Key)
-	}
-	require.Equal(t, []string{"a"}, keys)
+
+	require.Equal(t, []string{"a"}, foldermarker.Keys(t, bucket))
 	require.Len(t, server.Requests(), 3)
 }
 
 // Placeholders of directories are not listed.
 func TestListDirectoryPlaceholders(t *testing.T) {
-	empty := func(name, metadata string) string {
+	emptyEntry := func(name, metadata string) string {
 		return strings.Replace(blobEntry(name, `<Metadata>`+metadata+`</Metadata>`), `<Content-Length>5<`,
 			`<Content-Length>0<`, 1)
 	}
 	server := newCannedServer(t, listing("",
-		empty("Dir", `<Hdi_isfolder>True</Hdi_isfolder>`),
-		empty("dir", `<hdi_isfolder>true</hdi_isfolder>`),
-		empty("empty", `<k>v</k>`),
+		emptyEntry("Dir", `<Hdi_isfolder>True</Hdi_isfolder>`),
+		emptyEntry("dir", `<hdi_isfolder>true</hdi_isfolder>`),
+		emptyEntry("empty", `<k>v</k>`),
 		blobEntry("full", `<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>`),
-		empty("no", `<hdi_isfolder>false</hdi_isfolder>`)))
+		emptyEntry("no", `<hdi_isfolder>false</hdi_isfolder>`)))
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page),
@@ -316,12 +313,7 @@ func TestListHierarchicalAnyOrder(t *testing.T) {
 	}
 	require.Empty(t, server.Requests())
 
-	var keys []string
-	for e, err := range bucket.List(t.Context(), storage.WithAnyOrder()) {
-		require.NoError(t, err)
-		keys = append(keys, e.Key)
-	}
-	require.Equal(t, []string{"b/1", "a", "a-b"}, keys)
+	require.Equal(t, []string{"b/1", "a", "a-b"}, foldermarker.Keys(t, bucket, storage.WithAnyOrder()))
 }
 
 // An invalid page token fails without a request.
@@ -358,42 +350,47 @@ func TestListErrors(t *testing.T) {
 
 // List takes one request for each page.
 func TestListFollowsPages(t *testing.T) {
-	var answers []reply
-	for i := range 20 {
-		answers = append(answers, listing(fmt.Sprint(i+1), blobEntry(fmt.Sprintf("k%03d", i))))
+	const pages = 20 // with an entry each; the last page has none
+	var replies []reply
+	for i := range pages {
+		marker := fmt.Sprint(i + 1)
+		replies = append(replies, listing(marker, blobEntry(fmt.Sprintf("k%03d", i))))
 	}
-	answers = append(answers, listing(""))
-	server := newCannedServer(t, answers...)
-	n := 0
-	for _, err := range engine.New(server.openDriver(t)).List(t.Context()) {
-		require.NoError(t, err)
-		n++
-	}
+	replies = append(replies, listing(""))
+	server := newCannedServer(t, replies...)
 
-	require.Equal(t, 20, n)
-	require.Len(t, server.Requests(), 21, "one request a page")
+	keys := foldermarker.Keys(t, engine.New(server.openDriver(t)))
+	require.Len(t, keys, pages)
+	require.Len(t, server.Requests(), pages+1)
 }
 
-// List reads a page of 1,000 blobs that have the longest names and metadata.
+// List reads a page of 1,000 blobs that have the longest names and metadata. The response is too long, so that List
+// requests smaller pages.
 func TestListLongestNames(t *testing.T) {
-	var sizes []int
-	value := strings.Repeat("&amp;", 8_000)
+	const blobs, nameLength = 1000, 1024
+	const encoded = "&amp;" // the longest form of a character
+	metadata := `<Metadata><a>` + strings.Repeat(encoded, 8_000) + `</a></Metadata>`
+	var limits []int
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit, _ := strconv.Atoi(r.URL.Query().Get("maxresults"))
 		first, _ := strconv.Atoi(r.URL.Query().Get("marker"))
-		sizes = append(sizes, limit)
-		w.Header().Set(requestIDHeader, "R1")
+		end := min(first+limit, blobs)
+		limits = append(limits, limit)
 		next := ""
-		if first+limit < 1000 {
-			next = strconv.Itoa(first + limit)
+		if end < blobs {
+			next = strconv.Itoa(end)
 		}
-		start, end, _ := strings.Cut(listing(next, "|").Body, "|")
-		_, _ = fmt.Fprint(w, start)
-		for i := first; i < min(first+limit, 1000); i++ {
-			_, _ = fmt.Fprint(w,
-				blobEntry(fmt.Sprintf("%04d", i)+strings.Repeat("&amp;", 1020), `<Metadata><a>`+value+`</a></Metadata>`))
+
+		// Write the entries one by one, because the whole page is large.
+		w.Header().Set(requestIDHeader, "R1")
+		head, tail, _ := strings.Cut(listing(next, "|").Body, "|")
+		_, _ = fmt.Fprint(w, head)
+		for i := first; i < end; i++ {
+			number := fmt.Sprintf("%04d", i)
+			name := number + strings.Repeat(encoded, nameLength-len(number))
+			_, _ = fmt.Fprint(w, blobEntry(name, metadata))
 		}
-		_, _ = fmt.Fprint(w, end)
+		_, _ = fmt.Fprint(w, tail)
 	}))
 	defer server.Close()
 	bucket, err := Open(t.Context(), Config{
@@ -404,15 +401,15 @@ func TestListLongestNames(t *testing.T) {
 	defer func() {
 		require.NoError(t, storage.Close(bucket))
 	}()
-	n := 0
 
+	count := 0
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
-		require.Len(t, entry.Key, 1024)
-		n++
+		require.Len(t, entry.Key, nameLength)
+		count++
 	}
-	require.Equal(t, 1000, n)
-	require.Subset(t, []int{1000, 250}, sizes)
+	require.Equal(t, blobs, count)
+	require.Subset(t, []int{1000, 250}, limits)
 }
 
 // If a server repeats page markers, the listing fails with Unavailable instead of running forever.

@@ -368,17 +368,19 @@ func TestSetRetentionOfVersion(t *testing.T) {
 
 // SetLegalHold of a version sends its id and the hold.
 func TestSetLegalHoldOfVersion(t *testing.T) {
-	for hold, header := range map[bool]string{true: "true", false: "false"} {
-		server := newCannedServer(t, changedLocks)
-		require.NoError(t, server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{
-			Key:       "a",
-			Version:   versionAt(1),
-			LegalHold: hold,
-		}))
-		require.Equal(t, []string{
-			"PUT /photos/a?comp=legalhold&versionid=2026-11-20T12%3A00%3A01.0000000Z",
-		}, server.Lines())
-		require.Equal(t, header, server.Last(t).Header.Get("X-Ms-Legal-Hold"))
+	for _, hold := range []bool{true, false} {
+		t.Run(fmt.Sprint(hold), func(t *testing.T) {
+			server := newCannedServer(t, changedLocks)
+			require.NoError(t, server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{
+				Key:       "a",
+				Version:   versionAt(1),
+				LegalHold: hold,
+			}))
+			require.Equal(t, []string{
+				"PUT /photos/a?comp=legalhold&versionid=2026-11-20T12%3A00%3A01.0000000Z",
+			}, server.Lines())
+			require.Equal(t, fmt.Sprint(hold), server.Last(t).Header.Get("X-Ms-Legal-Hold"))
+		})
 	}
 }
 
@@ -650,15 +652,21 @@ func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 // them.
 func TestSignedUploadURLTagsAndLocks(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{}))
-	for name, option := range map[string]storage.SignedUploadOption{
-		"tags":      storage.WithTags(map[string]string{"k": "v"}),
-		"retention": storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
-		"hold":      storage.WithLegalHold(),
-	} {
-		_, err := bucket.SignedUploadURL(t.Context(), "a", option)
-		var e *storage.Error
-		require.ErrorAs(t, err, &e, name)
-		require.Equal(t, storage.Unsupported, e.Code, name)
-		require.Contains(t, e.Hint, "after the upload", name)
+	tests := []struct {
+		name   string
+		option storage.SignedUploadOption
+	}{
+		{name: "tags", option: storage.WithTags(map[string]string{"k": "v"})},
+		{name: "retention", option: storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)},
+		{name: "hold", option: storage.WithLegalHold()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := bucket.SignedUploadURL(t.Context(), "a", tt.option)
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Contains(t, e.Hint, "after the upload")
+		})
 	}
 }

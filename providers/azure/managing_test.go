@@ -22,49 +22,47 @@ func TestBucketLifeCycle(t *testing.T) {
 	s := newSigningService(t)
 	ctx := t.Context()
 	name := nextBucket()
-	require.NoError(t, s.DeleteBucket(ctx, createBucket(t, s, nextBucket(), storage.WithPublicAccess(true))))
+	getStatus := func(address string) int {
+		signedURL := &storage.SignedURL{Method: http.MethodGet, URL: address}
+		return wiretest.NetHTTP(t, signedURL, "").Status
+	}
 
+	// A container is created once, is listed, and can be removed.
+	require.NoError(t, s.DeleteBucket(ctx, createBucket(t, s, nextBucket(), storage.WithPublicAccess(true))))
 	createBucket(t, s, name, storage.WithPublicAccess(true))
 	_, err := s.CreateBucket(ctx, name)
 	require.ErrorIs(t, err, storage.BucketExists)
 	info, err := s.BucketInfo(ctx, name)
 	require.NoError(t, err)
 	require.True(t, info.Public)
-
-	listed := false
+	isListed := false
 	for info, err := range s.Buckets(ctx) {
 		require.NoError(t, err)
-		listed = listed || info.Name == name && info.Public
+		isListed = isListed || info.Name == name && info.Public
 	}
-	require.True(t, listed)
+	require.True(t, isListed)
 
+	// Everyone can read its object, until it is no longer public.
 	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
 	_, err = bucket.Upload(ctx, "a", strings.NewReader("text"))
 	require.NoError(t, err)
-	d, err := s.Bucket(name, storage.WithPublicAccess(true))
+	public, err := s.Bucket(name, storage.WithPublicAccess(true))
 	require.NoError(t, err)
-	address, err := d.PublicURL("a")
+	address, err := public.PublicURL("a")
 	require.NoError(t, err)
-
-	require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{
-		Method: http.MethodGet,
-		URL:    address,
-	}, "").Status)
+	require.Equal(t, http.StatusOK, getStatus(address))
 
 	info, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(false))
 	require.NoError(t, err)
 	require.False(t, info.Public)
-	require.NotEqual(t, http.StatusOK, wiretest.NetHTTP(t, &storage.SignedURL{
-		Method: http.MethodGet,
-		URL:    address,
-	}, "").Status)
+	require.NotEqual(t, http.StatusOK, getStatus(address))
 
+	// It can be removed when it is empty. Then all calls fail.
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotEmpty)
 	require.NoError(t, bucket.Remove(ctx, "a"))
 	require.NoError(t, s.DeleteBucket(ctx, name))
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotFound)
-
 	_, err = s.BucketInfo(ctx, name)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.UpdateBucket(ctx, name, storage.WithPublicAccess(true))
@@ -84,30 +82,36 @@ func TestWithCORSBrowserUpload(t *testing.T) {
 	require.Len(t, info.CORS, 1)
 	require.Equal(t, []string{"x-ms-*", "content-type"}, info.CORS[0].AllowedHeaders)
 
+	// A browser asks whether it may send the headers of a signed upload.
 	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
 	signedURL, err := bucket.SignedUploadURL(t.Context(), "a",
 		storage.WithMetadata(map[string]string{"k-1": "v"}))
 	require.NoError(t, err)
-	var names []string
-	for name := range signedURL.Header {
-		names = append(names, strings.ToLower(name))
+	var headers []string
+	for header := range signedURL.Header {
+		headers = append(headers, strings.ToLower(header))
 	}
-
 	preflight := func(origin string) int {
-		return wiretest.NetHTTP(t, &storage.SignedURL{Method: http.MethodOptions, URL: signedURL.URL, Header: http.Header{
-			"Origin":                         {origin},
-			"Access-Control-Request-Method":  {http.MethodPut},
-			"Access-Control-Request-Headers": {strings.Join(names, ",")},
-		}}, "").Status
+		request := &storage.SignedURL{
+			Method: http.MethodOptions,
+			URL:    signedURL.URL,
+			Header: http.Header{
+				"Origin":                         {origin},
+				"Access-Control-Request-Method":  {http.MethodPut},
+				"Access-Control-Request-Headers": {strings.Join(headers, ",")},
+			},
+		}
+		return wiretest.NetHTTP(t, request, "").Status
 	}
 	require.Equal(t, http.StatusOK, preflight("https://app.example"))
 	require.Equal(t, http.StatusForbidden, preflight("https://other.example"))
 
+	// The rules are the account's, so that another container has them, too.
 	other := createBucket(t, s, nextBucket())
 	info, err = s.BucketInfo(t.Context(), other)
 	require.NoError(t, err)
-	require.Len(t, info.CORS, 1, "they are the account's")
+	require.Len(t, info.CORS, 1)
 
 	info, err = s.UpdateBucket(t.Context(), other, storage.WithCORS())
 	require.NoError(t, err)

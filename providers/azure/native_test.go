@@ -396,16 +396,26 @@ func TestWithEncryptionScopeInvalid(t *testing.T) {
 
 // NewDriver refuses an invalid Config.EncryptionScope, and one that the API version does not have.
 func TestConfigEncryptionScopeInvalid(t *testing.T) {
-	for _, config := range []Config{
-		{EncryptionScope: "arn:aws:kms:1"},
-		{EncryptionScope: "abc", APIVersion: "2018-11-09"},
-	} {
-		config.Bucket = "photos"
-		config.Account = testAccount
-		config.Key = testKey
-		_, err := NewDriver(t.Context(), config)
-		require.ErrorContains(t, err, "Config.EncryptionScope")
-		require.ErrorIs(t, err, storage.InvalidArgument)
+	tests := []struct {
+		name    string
+		scope   string
+		version string
+	}{
+		{name: "a key of Amazon", scope: "arn:aws:kms:1"},
+		{name: "an old version", scope: "abc", version: "2018-11-09"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := NewDriver(t.Context(), Config{
+				Bucket:          "photos",
+				Account:         testAccount,
+				Key:             testKey,
+				EncryptionScope: tt.scope,
+				APIVersion:      tt.version,
+			})
+			require.ErrorContains(t, err, "Config.EncryptionScope")
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 
@@ -485,24 +495,30 @@ func TestWithCustomerKeyFingerprint(t *testing.T) {
 
 // No error of a call with a customer's key shows the key, and none of the errors that it wraps.
 func TestWithCustomerKeyInNoError(t *testing.T) {
-	option := WithCustomerKey(decodeKey(t, firstKey))
-	for _, answer := range []reply{
-		errorReply(409, "BlobUsesCustomerSpecifiedEncryption"),
-		errorReply(500, "InternalError"),
-		{Cut: true},
-		{Status: 403},
-	} {
-		bucket := engine.New(newCannedServer(t, answer).openDriver(t), oneAttempt)
-		_, uploadErr := bucket.Upload(t.Context(), "a", strings.NewReader("x"), option)
-		_, attrsErr := bucket.Attrs(t.Context(), "a", option)
-		_, downloadErr := bucket.Download(t.Context(), "a", option)
+	key := WithCustomerKey(decodeKey(t, firstKey))
+	tests := []struct {
+		name     string
+		response reply
+	}{
+		{name: "another key", response: errorReply(http.StatusConflict, "BlobUsesCustomerSpecifiedEncryption")},
+		{name: "an internal error", response: errorReply(http.StatusInternalServerError, "InternalError")},
+		{name: "no response", response: reply{Cut: true}},
+		{name: "a status alone", response: reply{Status: http.StatusForbidden}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := engine.New(newCannedServer(t, tt.response).openDriver(t), oneAttempt)
+			_, uploadErr := bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
+			_, attrsErr := bucket.Attrs(t.Context(), "a", key)
+			_, downloadErr := bucket.Download(t.Context(), "a", key)
 
-		for _, err := range []error{uploadErr, attrsErr, downloadErr} {
-			require.Error(t, err)
-			for ; err != nil; err = errors.Unwrap(err) {
-				requireNoKey(t, fmt.Sprintf("%v %+v", err, err))
+			for _, err := range []error{uploadErr, attrsErr, downloadErr} {
+				require.Error(t, err)
+				for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+					requireNoKey(t, fmt.Sprintf("%v %+v", inner, inner))
+				}
 			}
-		}
+		})
 	}
 }
 
