@@ -96,11 +96,12 @@ func blockIDFromTag(tag string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	size := min(length/4*3, maxDerived) // 3 bytes are 4 characters of base64
+	// The derived id is a hash of id. It has as many bytes as make the length in base64, in which 3 bytes are 4
+	// characters.
+	size := min(length/4*3, maxDerived)
 	if size < minDerived {
 		return "", false
 	}
-
 	sum := sha512.Sum512([]byte(id))
 	derivedID := base64.StdEncoding.EncodeToString(sum[:size])
 	return derivedID, len(derivedID) == length

@@ -92,17 +92,19 @@ type grant struct {
 	folder         bool   // true for all blobs below key, which is a directory, or "" for the container
 }
 
+// resource returns Azure's name for the kind of resource that the grant is for.
+// https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-the-signed-resource-field
 func (g *grant) resource() string {
 	if g.folder && g.key == "" {
-		return "c"
+		return "c" // a container
 	}
 	if g.folder {
-		return "d"
+		return "d" // a directory
 	}
 	if g.version != "" {
-		return "bv"
+		return "bv" // a version of a blob
 	}
-	return "b"
+	return "b" // a blob
 }
 
 // depth returns the number of path segments of a directory. For any other resource it returns "".
@@ -114,6 +116,7 @@ func (g *grant) depth() string {
 	return strconv.Itoa(strings.Count(g.key, "/") + 1)
 }
 
+// protocol returns the protocols by which the signed URL may be used.
 func (g *grant) protocol() string {
 	if g.plainHTTP {
 		return "https,http"
@@ -170,9 +173,11 @@ func (g *grant) appendResponse(fields []string) []string {
 
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
+// appendDelegated appends the lines of the text to sign with a user delegation key. The newest form has four lines
+// more than the older ones.
 func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	d := k.delegated
-	current := k.serviceVersion() == sasVersion
+	isNewestForm := k.serviceVersion() == sasVersion
 	fields = append(fields,
 		g.permissions,
 		g.start,
@@ -189,7 +194,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 		"", // signedCorrelationId
 	)
 
-	if current {
+	if isNewestForm {
 		fields = append(fields,
 			"", // signedKeyDelegatedUserTenantId
 			"", // signedDelegatedUserObjectId
@@ -205,7 +210,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 		g.scope,   // signedEncryptionScope
 	)
 
-	if current {
+	if isNewestForm {
 		fields = append(fields,
 			"", // canonicalizedSignedRequestHeaders
 			"", // canonicalizedSignedRequestQueryParameters
@@ -231,6 +236,8 @@ func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 	return b.text
 }
 
+// sign returns the signed URL that grants g, below the URL root. It takes its buffers from a pool, because some programs
+// sign many URLs.
 func (k *signingKey) sign(root string, g *grant) string {
 	b, _ := k.builders.Get().(*sasBuilder)
 	if b == nil {
@@ -238,7 +245,7 @@ func (k *signingKey) sign(root string, g *grant) string {
 	}
 	defer k.builders.Put(b)
 
-	q := query{appendBlobURL(b.address[:0], root, g.container, g.key), '?'}
+	q := query{address: appendBlobURL(b.address[:0], root, g.container, g.key), separator: '?'}
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
 	q.add("sdd", g.depth())
@@ -280,6 +287,7 @@ func (q *query) add(name, value string) {
 	q.address = escape.AppendAll(q.address, value)
 }
 
+// addEscaped adds a parameter. The texts are its parts, which must already be escaped.
 func (q *query) addEscaped(texts ...string) {
 	q.address = append(q.address, q.separator)
 	q.separator = '&'

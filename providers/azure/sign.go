@@ -69,6 +69,7 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.sign(ctx, r, time.Now())
 }
 
+// sign does the work of Sign at the time now.
 func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	g, header, err := d.grant(r)
 	if err != nil {
@@ -217,6 +218,7 @@ func roundUp(t time.Time) time.Time {
 	return t.UTC().Add(time.Second - 1).Truncate(time.Second)
 }
 
+// minTime returns the earlier of two times.
 func minTime(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b
@@ -297,7 +299,7 @@ const maxSourceURL = 2 << 10 // bytes
 func (a *account) sourceWithCredential(
 	ctx context.Context, source driver.ObjectRef,
 ) (address, authorization string, err error) {
-	q := query{appendBlobURL(nil, a.root, source.Bucket, source.Key), '?'}
+	q := query{address: appendBlobURL(nil, a.root, source.Bucket, source.Key), separator: '?'}
 	q.add("versionid", source.Version)
 
 	if a.token != nil {

@@ -108,7 +108,8 @@ func (ls *lister) findRemoved(
 				continue
 			}
 			version := deref(item.VersionID)
-			if !deref(item.Deleted) && (version == "" || isCurrent(item)) {
+			isCurrentBlob := !deref(item.Deleted) && (version == "" || isCurrent(item))
+			if isCurrentBlob {
 				exists = true
 				continue
 			}

@@ -61,6 +61,7 @@ func isVerdict(key string) bool {
 	return strings.HasPrefix(strings.ToLower(key), "malware scanning scan ")
 }
 
+// tagsError adds a hint to err if the credential may not read or set tags.
 func tagsError(err error) error {
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return sdkerror.WithHint(err, tagsHint)
@@ -72,6 +73,7 @@ func tagsError(err error) error {
 // of the source, but may lack the permission to write tags.
 const copiedTagsHint = "the copy has tags: to write them, the credential needs the role Storage Blob Data Owner, or the permission t of a shared access signature; WithTags(nil) copies without tags"
 
+// copiedTagsError adds a hint to err if the credential may not set the tags of a copy.
 func copiedTagsError(err error, tags map[string]string) error {
 	if len(tags) > 0 && isCode(err, "AuthorizationPermissionMismatch") {
 		return sdkerror.WithHint(err, copiedTagsHint)

@@ -42,6 +42,8 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return d.vend(ctx, r, time.Now())
 }
 
+// vend does the work of Vend at the time now. The credentials are a shared access signature of the container or
+// directory.
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {

@@ -55,6 +55,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			if compareUTF16(key, startKey) < 0 {
 				continue // the page before had all versions of this key
 			}
+
+			// Remember where the versions of the last key begin.
 			count := len(page.Entries)
 			if count == 0 || page.Entries[count-1].Key != key {
 				lastKeyIndex = count
@@ -64,6 +66,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		}
 
 		if nextMarker == "" {
+			// The last key is complete, too.
 			slices.SortFunc(page.Entries, byKeyNewestFirst)
 			return page, nil
 		}
@@ -74,6 +77,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			slices.SortFunc(page.Entries, byKeyNewestFirst)
 			return page, nil
 		}
+		// No key is complete yet, so read another page.
 		if err := checker.check(nextMarker, len(items)); err != nil {
 			return nil, err
 		}
@@ -99,6 +103,7 @@ func (ls *lister) versions(
 	return items, next, nil
 }
 
+// listedVersion converts a version, or a soft-deleted blob, of a listing to an entry.
 func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
