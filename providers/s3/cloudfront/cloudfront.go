@@ -87,7 +87,12 @@ func NewPurger(ctx context.Context, c Config) (*Purger, error) {
 		c.Credentials = cfg.Credentials
 	}
 	return &Purger{
-		c.DistributionID, c.Credentials, cdnapi.New(provider, c.HTTPClient), v4.NewSigner(), time.Now, rand.Text,
+		distribution: c.DistributionID,
+		credentials:  c.Credentials,
+		api:          cdnapi.New(provider, c.HTTPClient),
+		signer:       v4.NewSigner(),
+		now:          time.Now,
+		reference:    rand.Text,
 	}, nil
 }
 
@@ -151,6 +156,8 @@ type invalidationBatch struct {
 	Quantity        int      `xml:"Paths>Quantity"`
 }
 
+// invalidate makes one CreateInvalidation request, which has at most maxPaths paths.
+// https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html
 func (p *Purger) invalidate(ctx context.Context, paths []string) error {
 	body, err := xml.Marshal(invalidationBatch{CallerReference: p.reference(), Paths: paths, Quantity: len(paths)})
 	if err != nil {
@@ -173,6 +180,7 @@ func (p *Purger) invalidate(ctx context.Context, paths []string) error {
 	return throttled(err, response)
 }
 
+// sign signs a request with the current credentials. body is the body of the request.
 func (p *Purger) sign(ctx context.Context, r *http.Request, body []byte) error {
 	credentials, err := p.credentials.Retrieve(ctx)
 	if err != nil {
