@@ -75,16 +75,19 @@ type sharedIdentity struct {
 	pays                 bool   // Config.RequesterPays; both buckets of a copy must have the same value
 }
 
-// identify sets the identity of the account.
+// identify sets the identity of the account. Accounts with equal identities can copy from one another on the server. A
+// client or an aws.Config cannot be compared, so the account is then identical only to itself.
 func (a *account) identify(c Config) {
+	if c.Client != nil || c.AWS != nil {
+		a.identity = a
+		return
+	}
+
 	identity := sharedIdentity{owner: a.expectedOwner, pays: a.requesterPays}
 	if a.endpoint != nil {
 		identity.endpoint = a.endpoint.String()
 	}
 	switch {
-	case c.Client != nil || c.AWS != nil:
-		a.identity = a
-		return
 	case c.Anonymous:
 		identity.credential = "anonymous"
 	case c.AccessKeyID != "":
@@ -170,23 +173,35 @@ func (a *account) signingHint() string {
 // not suffice, because it may be the wrong one for the server.
 func (a *account) orderKnown() bool {
 	p := &a.profile
-	if !p.OrderedListing || p.row().isAccessPoint || a.customResolver {
+	if !p.OrderedListing {
 		return false
 	}
-	if a.endpoint == nil || a.orderedHost {
+	if p.row().isAccessPoint || a.customResolver {
+		// The requests may go to another server.
+		return false
+	}
+	isAmazon := a.endpoint == nil
+	if isAmazon || a.orderedHost {
 		return true
 	}
+	// The server must have shown that it is the one of the profile.
 	return p.Name != "" && a.server.Profile() == strings.TrimSuffix(p.Name, ProbedSuffix)
 }
 
 // canVend reports whether the account can get sessions for a bucket, as far as its credentials and
-// configuration show. An access point and a directory bucket are excluded, because they need
-// another kind of name in a session's policy.
+// configuration show.
 func (a *account) canVend(bucket string) bool {
-	if a.anonymous || a.isVended || bucketname.IsARN(bucket) || bucketname.IsDirectory(bucket) || a.customResolver {
+	if a.anonymous || a.isVended || a.customResolver {
 		return false
 	}
-	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")
+	if bucketname.IsARN(bucket) || bucketname.IsDirectory(bucket) {
+		// Access points and directory buckets need another kind of name in a session's policy.
+		return false
+	}
+	if a.amazon() && a.vendRole == "" {
+		return false // only a role can be assumed
+	}
+	return a.profile.Sessions
 }
 
 // vendingHint returns the hint for an account that cannot vend.
@@ -203,7 +218,8 @@ func (a *account) vendingHint() string {
 	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"
 }
 
-// currentCredentials returns the credentials, with their expiry if it is known.
+// currentCredentials returns the credentials, with their expiry if it is known. The SDK does not read the expiry of a
+// session that the environment has, so currentCredentials adds it.
 func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, error) {
 	c, err := a.credentials.Retrieve(ctx)
 	if err != nil {

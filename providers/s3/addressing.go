@@ -66,6 +66,8 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	if bucket != "" {
 		p.Bucket = &bucket
 	}
+
+	// Replace the server's URL by base.
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
@@ -94,6 +96,7 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
 
+	// The SDK's rules may demand another way to sign. Without a demand, the signature is SigV4.
 	options, _ := auth.GetAuthOptions(&e.Properties)
 	switch len(options) {
 	case 0:
@@ -129,7 +132,7 @@ type bucketEndpoint struct {
 // is "". It caches the endpoint of the last base URL, because all signed URLs of a bucket usually
 // have the same one.
 func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
-	cache := &b.endpoints[0]
+	cache := &b.endpoints[0] // of the server's own URL
 	if base != "" {
 		cache = &b.endpoints[1]
 	}
@@ -148,7 +151,10 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 		path:   u.EscapedPath(),
 		sigV4:  scheme.sigV4,
 	}
-	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
+	// HTTP clients omit the port from the header Host if it is the scheme's default.
+	port := u.Port()
+	isDefaultPort := port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https"
+	if isDefaultPort {
 		e.host = strings.TrimSuffix(e.host, ":"+port)
 	}
 	if base == "" && scheme.allowsRaw && b.account.rawTransport != nil {
@@ -216,9 +222,14 @@ func (b *bucket) hashesNothing() bool {
 // never has a trailer.
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
-	endpoint, err := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
-	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums &&
-		p.Checksum != ChecksumNone
+	if !p.TrailingChecksums || p.Checksum == ChecksumNone {
+		return false
+	}
+	endpoint, err := b.endpoint(context.Background(), "")
+	if err != nil {
+		return false // the request itself reports an invalid address
+	}
+	return endpoint.raw != nil && endpoint.url.Scheme == "https"
 }
 
 // rawClient returns the client that sends requests to an endpoint without the SDK.

@@ -45,19 +45,22 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 // region of the request.
 func (a *account) headBucket(ctx context.Context, name string) (region string, err error) {
 	output, err := a.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &name})
-	if err != nil {
-		refusal := a.hiddenRefusal(err, func() error {
-			_, err := a.client.GetBucketLocation(ctx, &awss3.GetBucketLocationInput{Bucket: &name})
-			return err
-		})
-		if refusal != nil {
-			return "", s3error.Read(refusal)
-		}
-		err = s3error.Read(err)
-		if storage.CodeOf(err) == storage.ObjectNotFound { // a 404 to HEAD does not say what is missing
-			return "", storage.BucketNotFound
-		}
-		return "", err
+	if err == nil {
+		return cmp.Or(aws.ToString(output.BucketRegion), a.region), nil
 	}
-	return cmp.Or(aws.ToString(output.BucketRegion), a.region), nil
+
+	// The response to a HEAD does not say whether the credentials were refused, but that to a GET does.
+	refusal := a.hiddenRefusal(err, func() error {
+		_, err := a.client.GetBucketLocation(ctx, &awss3.GetBucketLocationInput{Bucket: &name})
+		return err
+	})
+	if refusal != nil {
+		return "", s3error.Read(refusal)
+	}
+	err = s3error.Read(err)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// A 404 to a HEAD does not say what is missing.
+		return "", storage.BucketNotFound
+	}
+	return "", err
 }

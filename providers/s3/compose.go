@@ -25,6 +25,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return d.appendInPlace(ctx, r)
 	}
 
+	// Divide the sources into ranges, one for each part.
 	var ranges []copyRange
 	endsSmall := false // true if the last source is smaller than the minimum part size
 	for _, source := range r.Sources {
