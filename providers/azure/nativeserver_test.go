@@ -109,15 +109,17 @@ func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 		require.Equal(t, map[string]string{"n": "1"}, attrs.Metadata)
 		return append(old, '2'), nil
 	}
-	option := storage.WithMetadata(map[string]string{"n": "2"})
+	metadata := storage.WithMetadata(map[string]string{"n": "2"})
 
-	_, err = storage.Update(t.Context(), bucket, "a", change, option)
+	_, err = storage.Update(t.Context(), bucket, "a", change, metadata)
 	require.ErrorIs(t, err, storage.Locked)
+
+	// With the id of the lease, the write succeeds, and keeps the condition of Update.
 	leased := WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
-		require.NotNil(t, o.AccessConditions.ModifiedAccessConditions.IfMatch, "the condition of Update")
+		require.NotNil(t, o.AccessConditions.ModifiedAccessConditions.IfMatch)
 		o.AccessConditions.LeaseAccessConditions = &blob.LeaseAccessConditions{LeaseID: to.Ptr(leaseID)}
 	}})
-	attrs, err := storage.Update(t.Context(), bucket, "a", change, option, leased)
+	attrs, err := storage.Update(t.Context(), bucket, "a", change, metadata, leased)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"n": "2"}, attrs.Metadata)
 

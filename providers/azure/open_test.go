@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// setEnv sets the given variables and removes the other settings.
+// setEnv sets the given variables, and clears all other variables of Azure.
 func setEnv(t *testing.T, settings map[string]string) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -444,33 +444,49 @@ func TestOpenInvalidConfig(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
 
-	for name, c := range map[string]Config{
-		"no account":                          {},
-		"an account that is an address":       {Account: "acme.blob.core.windows.net"},
-		"a key and a signature":               {Account: "acme", Key: someKey, SASToken: "x"},
-		"a key and named credentials":         {Account: "acme", Key: someKey, Credentials: "old-store"},
-		"a name that is none":                 {Account: "acme", Credentials: "a b"},
-		"a key and Anonymous":                 {Account: "acme", Key: someKey, Anonymous: true},
-		"a key that is none":                  {Account: "acme", Key: "!"},
-		"a key without an account":            {Endpoint: "https://blobs.example.com", Key: someKey},
-		"a connection string and an account":  {Account: "acme", ConnectionString: testConnectionString},
-		"a connection string without a name":  {ConnectionString: "AccountKey=" + someKey},
-		"a connection string without a key":   {ConnectionString: "AccountName=acme"},
-		"a connection string that is none":    {ConnectionString: "acme"},
-		"a client and an HTTP client":         {Client: client, HTTPClient: http.DefaultClient},
-		"a client and a signature":            {Client: client, SASToken: "x"},
-		"an endpoint that is none":            {Endpoint: "acme"},
-		"an endpoint with a signature":        {Endpoint: "https://acme.blob.core.windows.net/?sig=x"},
-		"an endpoint with a container":        {Endpoint: "https://acme.blob.core.windows.net/photos"},
-		"a server's endpoint with containers": {Endpoint: "https://blobs.example.com/acme/photos"},
-		"an endpoint of another account":      {Endpoint: "https://blobs.example.com/photos", Account: "acme", Key: someKey},
-		"an endpoint without its account":     {Endpoint: "http://127.0.0.1:10000"},
-		"an endpoint of Data Lake":            {Endpoint: "https://acme.dfs.core.windows.net"},
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name   string
+		config Config
+	}{
+		{name: "no account", config: Config{}},
+		{name: "an account that is an address", config: Config{Account: "acme.blob.core.windows.net"}},
+		{name: "a key and a signature", config: Config{Account: "acme", Key: someKey, SASToken: "x"}},
+		{
+			name:   "a key and named credentials",
+			config: Config{Account: "acme", Key: someKey, Credentials: "old-store"},
+		},
+		{name: "a name that is none", config: Config{Account: "acme", Credentials: "a b"}},
+		{name: "a key and Anonymous", config: Config{Account: "acme", Key: someKey, Anonymous: true}},
+		{name: "a key that is none", config: Config{Account: "acme", Key: "!"}},
+		{name: "a key without an account", config: Config{Endpoint: "https://blobs.example.com", Key: someKey}},
+		{
+			name:   "a connection string and an account",
+			config: Config{Account: "acme", ConnectionString: testConnectionString},
+		},
+		{name: "a connection string without a name", config: Config{ConnectionString: "AccountKey=" + someKey}},
+		{name: "a connection string without a key", config: Config{ConnectionString: "AccountName=acme"}},
+		{name: "a connection string that is none", config: Config{ConnectionString: "acme"}},
+		{name: "a client and an HTTP client", config: Config{Client: client, HTTPClient: http.DefaultClient}},
+		{name: "a client and a signature", config: Config{Client: client, SASToken: "x"}},
+		{name: "an endpoint that is none", config: Config{Endpoint: "acme"}},
+		{name: "an endpoint with a signature", config: Config{Endpoint: "https://acme.blob.core.windows.net/?sig=x"}},
+		{name: "an endpoint with a container", config: Config{Endpoint: "https://acme.blob.core.windows.net/photos"}},
+		{
+			name:   "a server's endpoint with containers",
+			config: Config{Endpoint: "https://blobs.example.com/acme/photos"},
+		},
+		{
+			name:   "an endpoint of another account",
+			config: Config{Endpoint: "https://blobs.example.com/photos", Account: "acme", Key: someKey},
+		},
+		{name: "an endpoint without its account", config: Config{Endpoint: "http://127.0.0.1:10000"}},
+		{name: "an endpoint of Data Lake", config: Config{Endpoint: "https://acme.dfs.core.windows.net"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
-			c.Bucket = "photos"
-			_, err := Open(t.Context(), c)
+			tt.config.Bucket = "photos"
+			_, err := Open(t.Context(), tt.config)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.NotContains(t, err.Error(), someKey)
 		})
@@ -711,23 +727,37 @@ func TestLocateIdentifiesTheCredential(t *testing.T) {
 	byKey := Config{Account: "acme", Key: someKey}
 	byChain := Config{Account: "acme"}
 	bySAS := Config{Account: "acme", SASToken: "sig=x"}
+	byAnotherSAS := Config{Account: "acme", SASToken: "sig=y"}
 	byToken := Config{Account: "acme", Credential: noToken{}}
-
-	require.Equal(t, locateAccount(t, byKey), locateAccount(t, byKey))
-	require.Equal(t, locateAccount(t, byChain),
-		locateAccount(t, Config{Endpoint: "https://acme.blob.core.windows.net/"}))
-
-	for _, other := range []Config{
-		{Account: "other", Key: someKey},
-		byChain,
-		{Account: "acme", Anonymous: true},
-		bySAS,
-		{Account: "acme", SASToken: "sig=y"},
-	} {
-		require.NotEqual(t, locateAccount(t, byKey), locateAccount(t, other))
+	tests := []struct {
+		name    string
+		a, b    Config
+		isEqual bool
+	}{
+		{name: "one key", a: byKey, b: byKey, isEqual: true},
+		{
+			name:    "one chain",
+			a:       byChain,
+			b:       Config{Endpoint: "https://acme.blob.core.windows.net/"},
+			isEqual: true,
+		},
+		{name: "a key of another account", a: byKey, b: Config{Account: "other", Key: someKey}},
+		{name: "a key and the chain", a: byKey, b: byChain},
+		{name: "a key and no credential", a: byKey, b: Config{Account: "acme", Anonymous: true}},
+		{name: "a key and a signature", a: byKey, b: bySAS},
+		{name: "a key and another signature", a: byKey, b: byAnotherSAS},
+		{name: "two signatures", a: bySAS, b: byAnotherSAS},
+		{name: "tokens of unknown owners", a: byToken, b: byToken},
 	}
-	require.NotEqual(t, locateAccount(t, bySAS), locateAccount(t, Config{Account: "acme", SASToken: "sig=y"}))
-	require.NotEqual(t, locateAccount(t, byToken), locateAccount(t, byToken), "the owner of the tokens is unknown")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.isEqual {
+				require.Equal(t, locateAccount(t, tt.a), locateAccount(t, tt.b))
+				return
+			}
+			require.NotEqual(t, locateAccount(t, tt.a), locateAccount(t, tt.b))
+		})
+	}
 }
 
 // locateAccount returns the account that Locate of a new driver tells.
@@ -757,48 +787,78 @@ func TestConfigClientAttempts(t *testing.T) {
 	require.True(t, ok)
 	require.Contains(t, native.URL(), "/photos")
 
-	calls := []func() error{
-		func() error {
-			_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
-			return err
+	calls := []struct {
+		name string
+		make func(ctx context.Context) error
+	}{
+		{
+			name: "Put",
+			make: func(ctx context.Context) error {
+				_, err := d.Put(ctx, wiretest.Put("a", "x"))
+				return err
+			},
 		},
-		func() error {
-			_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-			return err
+		{
+			name: "Get",
+			make: func(ctx context.Context) error {
+				_, _, err := d.Get(ctx, &driver.GetRequest{Key: "a", Length: -1})
+				return err
+			},
 		},
-		func() error {
-			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-			return err
+		{
+			name: "Head",
+			make: func(ctx context.Context) error {
+				_, err := d.Head(ctx, &driver.GetRequest{Key: "a", Length: -1})
+				return err
+			},
 		},
-		func() error {
-			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 1})
-			return err
+		{
+			name: "List",
+			make: func(ctx context.Context) error {
+				_, err := d.List(ctx, &driver.ListRequest{Limit: 1})
+				return err
+			},
 		},
-		func() error { return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}) },
+		{
+			name: "Delete",
+			make: func(ctx context.Context) error {
+				return d.Delete(ctx, &driver.DeleteRequest{Key: "a"})
+			},
+		},
 	}
-	for i, call := range calls {
-		require.ErrorIs(t, call(), storage.RateLimited)
-		require.Len(t, server.Requests(), i+1, "one attempt each")
-		require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
+	require.Empty(t, server.Requests())
+	for _, call := range calls {
+		t.Run(call.name, func(t *testing.T) {
+			requests := len(server.Requests())
+			require.ErrorIs(t, call.make(t.Context()), storage.RateLimited)
+			require.Len(t, server.Requests(), requests+1)
+			require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
+		})
 	}
 }
 
 // For a host that is not Azure's, the default chain asks no metadata service.
 func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	setEnv(t, nil)
-	for endpoint, isForeign := range map[string]bool{
-		"https://acme.blob.core.windows.net":        false,
-		"https://acme.blob.core.chinacloudapi.cn":   false,
-		"https://acme.z01.blob.storage.azure.net":   false,
-		"https://blobs.example.com":                 true,
-		"http://127.0.0.1:10000/acme":               true,
-		"https://windows.net.example.com":           true,
-		"https://acme.blob.core.windows.net.evil.x": true,
-	} {
-		a, err := newAccount(Config{Endpoint: endpoint})
-		require.NoError(t, err)
-		require.Equal(t, isForeign, a.token.(*defaultChain).isForeign, endpoint)
-		require.NoError(t, a.close())
+	tests := []struct {
+		endpoint  string
+		isForeign bool
+	}{
+		{endpoint: "https://acme.blob.core.windows.net", isForeign: false},
+		{endpoint: "https://acme.blob.core.chinacloudapi.cn", isForeign: false},
+		{endpoint: "https://acme.z01.blob.storage.azure.net", isForeign: false},
+		{endpoint: "https://blobs.example.com", isForeign: true},
+		{endpoint: "http://127.0.0.1:10000/acme", isForeign: true},
+		{endpoint: "https://windows.net.example.com", isForeign: true},
+		{endpoint: "https://acme.blob.core.windows.net.evil.x", isForeign: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.endpoint, func(t *testing.T) {
+			a, err := newAccount(Config{Endpoint: tt.endpoint})
+			require.NoError(t, err)
+			require.Equal(t, tt.isForeign, a.token.(*defaultChain).isForeign)
+			require.NoError(t, a.close())
+		})
 	}
 }
 

@@ -161,23 +161,22 @@ func TestPutErrors(t *testing.T) {
 	}
 }
 
-// If the body does not match its declared checksum, Put fails, and Azure stores nothing.
+// If the body does not match its declared checksum, Put and PutPart fail, and Azure stores nothing.
 func TestPutWrongChecksum(t *testing.T) {
 	server := newCannedServer(t, created)
+	d := server.openDriver(t)
+
 	r := wiretest.Put("a", "hello")
 	r.CRC32C = wiretest.CRC32C("hallo")
-
-	_, err := server.openDriver(t).Put(t.Context(), r)
+	_, err := d.Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	_, err = server.openDriver(t).PutPart(t.Context(), &driver.PartRequest{
+
+	_, err = d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "a",
 		Upload: newUploadID(),
 		Number: 1,
-		Body: r.Body.(interface {
-			Read([]byte) (int, error)
-			Seek(int64, int) (int64, error)
-		}),
-		CRC32C: r.CRC32C,
+		Body:   strings.NewReader("hello"),
+		CRC32C: wiretest.CRC32C("hallo"),
 	})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.Empty(t, server.Requests())
@@ -254,25 +253,34 @@ func TestPutResponseLost(t *testing.T) {
 // If Config.HTTPClient has another transport, the driver cannot know how much of a request was sent. So the
 // outcome of a failed Put is unknown, unless there was no connection.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	setTransport := func(c *Config) {
-		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	put := func(ctx context.Context, t *testing.T, server *cannedServer) error {
+		d := server.openDriver(t, func(c *Config) {
+			c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		})
+		_, err := d.Put(ctx, wiretest.Put("a", "hello"))
+		return err
 	}
-	server := newCannedServer(t, reply{Cut: true})
-	_, err := server.openDriver(t, setTransport).Put(t.Context(), wiretest.Put("a", "hello"))
-	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
-	server = newCannedServer(t, created)
-	server.Before = func(*http.Request) {
-		cancel()
-	}
-	_, err = server.openDriver(t, setTransport).Put(ctx, wiretest.Put("a", "hello"))
-	require.ErrorIs(t, err, storage.OutcomeUnknown)
+	t.Run("the connection is cut", func(t *testing.T) {
+		server := newCannedServer(t, reply{Cut: true})
+		require.ErrorIs(t, put(t.Context(), t, server), storage.OutcomeUnknown)
+	})
 
-	server = newCannedServer(t)
-	server.Close()
-	_, err = server.openDriver(t, setTransport).Put(t.Context(), wiretest.Put("a", "hello"))
-	require.Error(t, err)
-	require.NotErrorIs(t, err, storage.OutcomeUnknown, "no server listens there")
+	t.Run("the caller cancels", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		server := newCannedServer(t, created)
+		server.Before = func(*http.Request) {
+			cancel()
+		}
+		require.ErrorIs(t, put(ctx, t, server), storage.OutcomeUnknown)
+	})
+
+	t.Run("no server listens", func(t *testing.T) {
+		server := newCannedServer(t)
+		server.Close()
+		err := put(t.Context(), t, server)
+		require.Error(t, err)
+		require.NotErrorIs(t, err, storage.OutcomeUnknown)
+	})
 }

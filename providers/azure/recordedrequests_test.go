@@ -78,7 +78,8 @@ func TestRecordedRequestsOfAzure(t *testing.T) {
 	recorded.Repeat(t, server, recorded.GoCloud(t, recorded.Azure))
 }
 
-// repeater makes a container. It returns what sends recorded requests there, with a signature.
+// repeater makes a container. It returns a function that sends recorded requests to that container, with a signature,
+// and returns their responses.
 func (s *azuriteServer) repeater(t *testing.T, account *url.URL) func(*http.Request) *http.Response {
 	t.Helper()
 	container := s.container(t)
@@ -95,31 +96,33 @@ func (s *azuriteServer) repeater(t *testing.T, account *url.URL) func(*http.Requ
 	require.NoError(t, err)
 	signature, err := url.Parse(signedURL)
 	require.NoError(t, err)
-	move := func(address *url.URL) *url.URL {
-		moved := *address
-		moved.Scheme = account.Scheme
-		moved.Host = account.Host
-		path := strings.SplitN(address.EscapedPath(), "/", 3)
-		path[0] = account.Path
-		if path[1] == recordedContainer {
-			path[1] = container
+
+	// translate returns the URL in the emulator for a URL of the recorded account.
+	translate := func(src *url.URL) *url.URL {
+		dst := *src
+		dst.Scheme = account.Scheme
+		dst.Host = account.Host
+		segments := strings.SplitN(src.EscapedPath(), "/", 3) // "", the container and the key
+		segments[0] = account.Path
+		if segments[1] == recordedContainer {
+			segments[1] = container
 		}
-		moved.RawPath = strings.Join(path, "/")
-		moved.Path, err = url.PathUnescape(moved.RawPath)
+		dst.RawPath = strings.Join(segments, "/")
+		dst.Path, err = url.PathUnescape(dst.RawPath)
 		require.NoError(t, err)
-		moved.RawQuery = strings.Trim(address.RawQuery+"&"+signature.RawQuery, "&")
-		return &moved
+		dst.RawQuery = strings.Trim(src.RawQuery+"&"+signature.RawQuery, "&")
+		return &dst
 	}
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	t.Cleanup(client.CloseIdleConnections)
 	return func(r *http.Request) *http.Response {
-		r.URL = move(r.URL)
+		r.URL = translate(r.URL)
 		r.Host = r.URL.Host
 		r.Header.Set("X-Ms-Version", recordedVersion)
 		if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {
-			src, err := url.Parse(source)
+			sourceURL, err := url.Parse(source)
 			require.NoError(t, err)
-			r.Header.Set("X-Ms-Copy-Source", move(src).String())
+			r.Header.Set("X-Ms-Copy-Source", translate(sourceURL).String())
 		}
 		resp, err := client.Do(r)
 		require.NoError(t, err)

@@ -35,18 +35,19 @@ func TestStaleConnections(t *testing.T) {
 // If a file is replaced and restored between calls with one WithResume file, the object still has the bytes of one
 // file.
 func TestWithResumeReplacedFile(t *testing.T) {
+	const size = 1 << 20 // of a part
 	server := needAzurite(t)
 	name := server.container(t)
-	const part = 1 << 20
-	one := bytes.Repeat([]byte("a"), 3*part)
-	other := bytes.Repeat([]byte("b"), 3*part)
+	original := bytes.Repeat([]byte("a"), 3*size)
+	replacement := bytes.Repeat([]byte("b"), 3*size)
 	opts := []storage.UploadOption{
-		storage.WithResume(filepath.Join(t.TempDir(), "journal")), storage.WithPartSize(part),
+		storage.WithResume(filepath.Join(t.TempDir(), "journal")),
+		storage.WithPartSize(size),
 		storage.WithConcurrency(1),
 	}
 
-	// stopped runs an upload that ends with part n, before its response.
-	stopped := func(body []byte, n int) error {
+	// uploadUntil uploads data, and is canceled when the given part is stored, before its response.
+	uploadUntil := func(lastPart int, data []byte) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		parts := 0
@@ -57,7 +58,7 @@ func TestWithResumeReplacedFile(t *testing.T) {
 					return err
 				}
 				parts++
-				if parts == n {
+				if parts == lastPart {
 					cancel()
 					return context.Canceled
 				}
@@ -67,19 +68,19 @@ func TestWithResumeReplacedFile(t *testing.T) {
 		defer func() {
 			require.NoError(t, storage.Close(bucket))
 		}()
-		_, err := bucket.Upload(ctx, "a", bytes.NewReader(body), opts...)
+		_, err := bucket.Upload(ctx, "a", bytes.NewReader(data), opts...)
 		return err
 	}
-	require.ErrorIs(t, stopped(one, 2), storage.Canceled)
-	require.ErrorIs(t, stopped(other, 1), storage.Canceled)
+	require.ErrorIs(t, uploadUntil(2, original), storage.Canceled)
+	require.ErrorIs(t, uploadUntil(1, replacement), storage.Canceled)
 
 	bucket := server.open(t, name)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(one), opts...)
+	_, err := bucket.Upload(t.Context(), "a", bytes.NewReader(original), opts...)
 	require.NoError(t, err)
 	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(one, got))
+	require.True(t, bytes.Equal(original, got))
 }
 
 const emulatorPath = "/devstoreaccount1" // the account's

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -92,7 +93,9 @@ func grants() map[string]*grant {
 			g.permissions = "rl"
 		}),
 		"both, and another end": testGrant(func(g *grant) {
-			g.mediaType, g.disposition, g.expiry = "a/b", "inline", signedAt.Add(2*time.Hour).Format(sasTime)
+			g.mediaType = "a/b"
+			g.disposition = "inline"
+			g.expiry = signedAt.Add(2 * time.Hour).Format(sasTime)
 		}),
 	}
 	for _, key := range signedKeys {
@@ -181,12 +184,17 @@ var documentedDelegation = []string{
 	"rscc", "rscd", "rsce", "rscl", "rsct",
 }
 
-// olderDelegationFields is that of a user delegation SAS of version 2020-12-06 and later, before 2025-07-05.
+// olderDelegationFields returns the fields of the text to sign for a user delegation SAS from version 2020-12-06 to
+// those before 2025-07-05.
 func olderDelegationFields() []string {
+	newerFields := []string{
+		"signedKeyDelegatedUserTenantId",
+		"signedDelegatedUserObjectId",
+		"canonicalizedSignedRequestHeaders",
+		"canonicalizedSignedRequestQueryParameters",
+	}
 	return slices.DeleteFunc(slices.Clone(documentedDelegation), func(field string) bool {
-		return slices.Contains([]string{
-			"signedKeyDelegatedUserTenantId", "signedDelegatedUserObjectId", "canonicalizedSignedRequestHeaders", "canonicalizedSignedRequestQueryParameters",
-		}, field)
+		return slices.Contains(newerFields, field)
 	})
 }
 
@@ -318,10 +326,10 @@ func TestSignedQueryHasAllFields(t *testing.T) {
 		g.mediaType = "image/png"
 	})
 	got := parsedQuery(t, testUserKey().sign("https://acme.example", g))
-	require.Equal(t, 44, len(got.Get("sig")))
 
-	_, err := base64.StdEncoding.DecodeString(got.Get("sig"))
+	signature, err := base64.StdEncoding.DecodeString(got.Get("sig"))
 	require.NoError(t, err)
+	require.Len(t, signature, sha256.Size)
 	got.Del("sig")
 	require.Equal(t, url.Values{
 		"sv":        {"2026-12-06"},
@@ -395,16 +403,17 @@ func TestSignAllocations(t *testing.T) {
 	require.NoError(t, err)
 	key := newSigningKey(testAccount, testKey, "")
 	g := testGrant(nil)
-	allocs := testing.AllocsPerRun(100, func() {
+	ours := testing.AllocsPerRun(100, func() {
 		_ = key.sign("https://acme.example", g)
 	})
+
 	theirs := testing.AllocsPerRun(100, func() {
 		q, err := sdkValues(g).SignWithSharedKey(credential)
 		if err == nil {
 			_ = q.Encode()
 		}
 	})
-	require.Less(t, allocs, theirs)
+	require.Less(t, ours, theirs)
 }
 
 // BenchmarkSAS compares a signature by the driver with one by the SDK.
