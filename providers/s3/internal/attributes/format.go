@@ -58,20 +58,20 @@ func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 // OfRange returns the attributes of the whole object. output is the response to a request for
 // a range or for all bytes.
 func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
-	ranged := httpheader.Range(r, MaxSuffix) != ""
-	if output.ContentLength == nil && (!ranged || output.ContentRange == nil) {
+	isRange := httpheader.Range(r, MaxSuffix) != ""
+	hasRange := isRange && output.ContentRange != nil
+	if output.ContentLength == nil && !hasRange {
 		return nil, httpheader.LengthMissing()
 	}
 	a := f.Of(output, r.Key)
-	if !ranged {
+	if !isRange {
 		return a, nil
 	}
+
 	length := a.Size
-	if length == 0 && output.ContentRange == nil {
-		return a, nil // some servers return this for the last bytes of an empty object
-	}
-	if output.ContentRange == nil {
-		if httpheader.IsWhole(r, length) {
+	if !hasRange {
+		// Some servers return no range for the last bytes of an empty object.
+		if length == 0 || httpheader.IsWhole(r, length) {
 			return a, nil
 		}
 		return nil, httpheader.RangeIgnored()
@@ -95,6 +95,8 @@ func (f Format) StoredNames(metadata map[string]string) map[string]string {
 	return f.renameKeys(metadata, underscoreEscape.Escape)
 }
 
+// renameKeys returns metadata whose keys are replaced by the results of rename. It returns metadata unchanged if the
+// server accepts all keys.
 func (f Format) renameKeys(metadata map[string]string, rename func(string) string) map[string]string {
 	if !f.EscapeUnderscores || len(metadata) == 0 {
 		return metadata
