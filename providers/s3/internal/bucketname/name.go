@@ -25,12 +25,23 @@ func Check(bucket string) error {
 	if !IsARN(bucket) {
 		return nil
 	}
-	parts := strings.SplitN(bucket, ":", 6) // arn, partition, service, region, account, resource
-	if len(parts) == 6 && parts[2] == signature.Service && parts[3] != "" &&
-		strings.HasPrefix(strings.Replace(parts[5], ":", "/", 1), "accesspoint/") {
-		return nil
+	invalid := argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
+	const fields = 6 // arn, partition, service, region, account, resource
+	parts := strings.SplitN(bucket, ":", fields)
+	if len(parts) != fields {
+		return invalid
 	}
-	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
+	service := parts[2]
+	region := parts[3]
+	resource := parts[5]
+	if service != signature.Service || region == "" {
+		return invalid
+	}
+	// A colon may be in place of the slash.
+	if !strings.HasPrefix(strings.Replace(resource, ":", "/", 1), "accesspoint/") {
+		return invalid
+	}
+	return nil
 }
 
 // IsDirectory reports whether a bucket is one of Amazon's directory buckets (S3 Express One Zone), or
