@@ -2,6 +2,7 @@ package bucketsettings
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,7 +27,7 @@ func (b *Bucket) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 			ExposeHeaders:  rule.ExposedHeaders,
 		}
 		if rule.MaxAge > 0 {
-			r.MaxAgeSeconds = aws.Int32(int32(min(rule.MaxAge/time.Second, 1<<31-1)))
+			r.MaxAgeSeconds = aws.Int32(int32(min(rule.MaxAge/time.Second, math.MaxInt32)))
 		}
 		configuration.CORSRules = append(configuration.CORSRules, r)
 	}
@@ -36,6 +37,7 @@ func (b *Bucket) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		b.BodyChecksum...)
 }
 
+// cors returns the bucket's CORS rules, or nil if the server has none.
 func (b *Bucket) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.HasCORS {
 		return nil, nil

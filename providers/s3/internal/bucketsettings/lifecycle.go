@@ -33,13 +33,16 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 	if aborts+tags == 0 || b.IsAmazon {
 		return b.putLifecycle(ctx, sdkRules)
 	}
+
+	// Store the new rules, and keep the old ones to restore them.
 	old, err := b.lifecycleRules(ctx)
 	if err != nil {
 		return err
 	}
 	if err := b.putLifecycle(ctx, sdkRules); err != nil {
-		if s3error.IsCode(err, "MalformedXML", "InvalidArgument") &&
-			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no rules that only abort uploads
+		isMalformed := s3error.IsCode(err, "MalformedXML", "InvalidArgument")
+		if isMalformed && slices.ContainsFunc(rules, onlyAborts) {
+			// This is MinIO, for example.
 			return sdkerror.WithCode(
 				err, storage.Unsupported,
 				"this server has no rules that only abort uploads: remove AbortUploadsAfterDays",
@@ -47,6 +50,8 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 		}
 		return err
 	}
+
+	// Check that the server has stored them all.
 	current, err := b.lifecycleRules(ctx)
 	if err != nil {
 		e := *s3error.Of(err)
@@ -63,6 +68,7 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 	default:
 		return nil
 	}
+
 	if err := b.putLifecycle(ctx, old); err != nil {
 		return err
 	}
@@ -97,6 +103,7 @@ func (b *Bucket) putLifecycle(ctx context.Context, rules []types.LifecycleRule) 
 	}, b.BodyChecksum...)
 }
 
+// lifecycleRule converts a rule to the SDK's form.
 func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	r := types.LifecycleRule{
 		ID:     httpheader.Optional(rule.ID),
@@ -157,6 +164,7 @@ func (b *Bucket) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error)
 	return rules, err
 }
 
+// lifecycleRules returns the bucket's rules in the SDK's form, or none if the bucket has no rules.
 func (b *Bucket) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	output, err := readSetting(
 		ctx, b.Client.GetBucketLifecycleConfiguration,
@@ -186,21 +194,25 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	if r.AbortIncompleteMultipartUpload != nil {
 		rule.AbortUploadsAfterDays = int(aws.ToInt32(r.AbortIncompleteMultipartUpload.DaysAfterInitiation))
 	}
+
+	// The first transition belongs to rule, and each further one to a rule of its own.
 	rules := []storage.LifecycleRule{rule}
 	for _, t := range r.Transitions {
 		if aws.ToInt32(t.Days) == 0 {
 			continue // a LifecycleRule cannot express a transition by date, or an immediate one
 		}
-		step := &rules[len(rules)-1]
-		if step.TransitionTo != "" {
-			next := storage.LifecycleRule{ID: rule.ID + "-" + strconv.Itoa(len(rules)+1), Prefix: prefix, Tags: tags}
-			rules = append(rules, next)
-			step = &rules[len(rules)-1]
+		last := &rules[len(rules)-1]
+		if last.TransitionTo != "" {
+			id := rule.ID + "-" + strconv.Itoa(len(rules)+1)
+			rules = append(rules, storage.LifecycleRule{ID: id, Prefix: prefix, Tags: tags})
+			last = &rules[len(rules)-1]
 		}
-		step.TransitionAfterDays = int(aws.ToInt32(t.Days))
-		step.TransitionTo = string(t.StorageClass)
+		last.TransitionAfterDays = int(aws.ToInt32(t.Days))
+		last.TransitionTo = string(t.StorageClass)
 	}
-	if len(rules) == 1 && reflect.DeepEqual(rules[0], storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}) {
+
+	withoutEffect := storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}
+	if len(rules) == 1 && reflect.DeepEqual(rules[0], withoutEffect) {
 		return nil // a LifecycleRule cannot express any part of the rule
 	}
 	return rules

@@ -49,6 +49,7 @@ func (b *Bucket) objectLock(ctx context.Context) (l bucketLock, err error) {
 	return l, nil
 }
 
+// readObjectLock sets the fields of info for object lock.
 func (b *Bucket) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
 	l, err := b.objectLock(ctx)
 	if err != nil {
@@ -67,26 +68,31 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 	if err != nil {
 		return err
 	}
+	if l.isAvailable && r.DefaultRetention == nil {
+		return nil // nothing changes
+	}
+
 	justVersioned := false // true if this call has just enabled versioning
-	switch {
-	case l.isAvailable && r.DefaultRetention == nil:
-		return nil
-	case l.isAvailable:
-	case !r.ObjectLock && *r.DefaultRetention == storage.DefaultRetention{}:
-		return nil
-	case !r.ObjectLock:
-		return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}
-	case !b.LocksOldBuckets:
-		return &storage.Error{
-			Code: storage.Unsupported,
-			Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
+	if !l.isAvailable {
+		if !r.ObjectLock && *r.DefaultRetention == (storage.DefaultRetention{}) {
+			return nil // a bucket without object lock has no default retention
 		}
-	default:
+		if !r.ObjectLock {
+			return &storage.Error{Code: storage.Unsupported, Hint: s3error.LockHint}
+		}
+		if !b.LocksOldBuckets {
+			return &storage.Error{
+				Code: storage.Unsupported,
+				Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
+			}
+		}
+		// Object lock needs versions.
 		if err := b.setVersioning(ctx, true); err != nil {
 			return err
 		}
 		justVersioned = true
 	}
+
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	if d := r.DefaultRetention; d != nil && d.Days > 0 {
 		c.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{

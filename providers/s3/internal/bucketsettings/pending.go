@@ -28,7 +28,11 @@ func retryPending(ctx context.Context, pending func(error) bool, change func() e
 	end := time.Now().Add(settleTime)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := change()
-		if err == nil || !pending(err) || time.Now().Add(pause).After(end) || running.Sleep(ctx, pause) != nil {
+		if err == nil || !pending(err) {
+			return err
+		}
+		isTooLate := time.Now().Add(pause).After(end)
+		if isTooLate || running.Sleep(ctx, pause) != nil {
 			return err
 		}
 	}

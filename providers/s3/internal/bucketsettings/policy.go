@@ -38,16 +38,19 @@ func parsePolicy(document string) (*bucketPolicy, error) {
 	if err := json.Unmarshal([]byte(document), &p.otherFields); err != nil {
 		return nil, err
 	}
+
+	// A single statement need not be in a list.
 	statements := bytes.TrimSpace(p.otherFields["Statement"])
 	delete(p.otherFields, "Statement")
-	switch {
-	case len(statements) == 0 || string(statements) == "null":
-	case statements[0] == '{': // a single statement need not be in a list
+	if len(statements) == 0 {
+		return p, nil
+	}
+	if statements[0] == '{' {
 		p.statements = []json.RawMessage{statements}
-	default:
-		if err := json.Unmarshal(statements, &p.statements); err != nil {
-			return nil, err
-		}
+		return p, nil
+	}
+	if err := json.Unmarshal(statements, &p.statements); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -93,32 +96,38 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 // removeAnonymousRead removes each statement that allows everyone to read objects or
 // versions, with or without a condition. It reports whether there was one.
 func (p *bucketPolicy) removeAnonymousRead() bool {
-	n := len(p.statements)
+	count := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
-		return ok && s.Effect == "Allow" && s.matchesEveryone() &&
-			(s.matchesAction(readObject) || s.matchesAction(readVersion))
+		if !ok || s.Effect != "Allow" || !s.matchesEveryone() {
+			return false
+		}
+		return s.matchesAction(readObject) || s.matchesAction(readVersion)
 	})
-	return len(p.statements) != n
+	return len(p.statements) != count
 }
 
-// allowsPublicRead reports whether everyone can read every object.
+// allowsPublicRead reports whether everyone can read every object. A statement that denies that has precedence over all
+// that allow it.
 func (p *bucketPolicy) allowsPublicRead(arn string) bool {
-	allowed := false
+	isAllowed := false
 	for _, raw := range p.statements {
 		s, ok := readStatement(raw)
 		if !ok || !s.matchesAllObjects(arn) {
 			continue
 		}
-		switch {
-		case !s.matchesEveryone() || !s.matchesAction(readObject) || len(s.Condition) > 0:
-		case s.Effect == "Deny":
+		isPublicRead := s.matchesEveryone() && s.matchesAction(readObject) && len(s.Condition) == 0
+		if !isPublicRead {
+			continue
+		}
+		if s.Effect == "Deny" {
 			return false
-		case s.Effect == "Allow":
-			allowed = true
+		}
+		if s.Effect == "Allow" {
+			isAllowed = true
 		}
 	}
-	return allowed
+	return isAllowed
 }
 
 func readStatement(raw json.RawMessage) (*policyStatement, bool) {
