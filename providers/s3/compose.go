@@ -77,6 +77,7 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
+
 	hasSize := func(o *awss3.PutObjectOutput) bool { return o.ETag != nil && o.Size != nil && *o.Size == r.Size }
 	output, err := sdkcall.Write(ctx, d.account.client.PutObject, input, hasSize, d.bucket.withBody)
 	if err != nil {

@@ -35,15 +35,18 @@ type copier struct {
 // upload and copies its parts in parallel.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
-		return nil, storage.Unsupported // the engine then streams the object through a conditional upload
+		// The engine then streams the object through a conditional upload.
+		return nil, storage.Unsupported
 	}
 	if r.ReplaceTags && !d.account.profile.Tags {
-		return nil, storage.Unsupported // the server may ignore the request's tags and keep the source's
+		// The server may ignore the request's tags and keep the source's.
+		return nil, storage.Unsupported
 	}
 	if r.Source.Attrs == nil && r.Source.Revision == "" {
 		return d.copier.withoutAttrs(ctx, r)
 	}
-	size := int64(-1)
+
+	size := int64(-1) // unknown
 	if r.Source.Attrs != nil {
 		size = r.Source.Attrs.Size
 	}
@@ -53,11 +56,13 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		}
 		return d.copier.inParts(ctx, r, size)
 	}
+
 	attrs, err := d.copier.copyObject(ctx, r, size)
 	if err == nil {
 		return attrs, nil
 	}
 	if isTooLargeToCopy(err) && d.account.profile.CopyParts {
+		// The size was unknown, or the server's limit is lower.
 		source, err := d.copier.sourceAttrs(ctx, r.Source)
 		if err != nil {
 			return nil, err
@@ -75,6 +80,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 		// A copy onto itself must send the attributes, which are not known.
 		return nil, storage.Unsupported
 	}
+
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 	wasUnknown := false // whether the first request may have made the copy
 	if transport.Stalled(err) && ctx.Err() == nil {
@@ -118,15 +124,17 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		ACL:               attributes.ACL(r.PublicRead),
 		MetadataDirective: types.MetadataDirectiveCopy,
 	}
+	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
 	input.ObjectLockMode, input.ObjectLockRetainUntilDate, input.ObjectLockLegalHoldStatus = attributes.Lock(&r.Controls)
 	if r.ReplaceTags {
-		input.TaggingDirective, input.Tagging = types.TaggingDirectiveReplace, attributes.TagHeader(r.Tags)
+		input.TaggingDirective = types.TaggingDirectiveReplace
+		input.Tagging = attributes.TagHeader(r.Tags)
 	}
 	if cp.account.profile.Checksum == ChecksumFullObject {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	}
-	input.IfMatch, input.IfNoneMatch = attributes.Conditions(r.Condition)
 	option.ApplySource(input, r.Source.Native)
+
 	expires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
 	// change, even by equal attributes.
@@ -143,6 +151,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err := cp.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
+
 	output, err := sdkcall.Write(
 		withCopyTimeout(ctx, size), cp.account.client.CopyObject, input,
 		func(o *awss3.CopyObjectOutput) bool {
@@ -153,6 +162,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	if err != nil {
 		return nil, err
 	}
+
 	result := output.CopyObjectResult
 	encryption := attributes.Encryption(output.ServerSideEncryption, output.SSEKMSKeyId, output.SSECustomerAlgorithm, output.SSECustomerKeyMD5)
 	attrs := attributes.Written(result.ETag, output.VersionId, result.ChecksumCRC32C, result.ChecksumType, encryption)

@@ -38,7 +38,11 @@ func split(source driver.ObjectRef, size, length int64) []copyRange {
 	var ranges []copyRange
 	for start := int64(0); start < size; start += length {
 		end := min(start+length, size)
-		ranges = append(ranges, copyRange{source, fmt.Sprintf("bytes=%d-%d", start, end-1), end - start})
+		ranges = append(ranges, copyRange{
+			source: source,
+			header: fmt.Sprintf("bytes=%d-%d", start, end-1),
+			size:   end - start,
+		})
 	}
 	return ranges
 }
@@ -52,6 +56,8 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 	}
 	controls := r.Controls
 	controls.Tags = tags
+
+	// Make parts of the default size, or larger ones if they would be too many.
 	maxParts := int64(cp.account.profile.partsLimit())
 	length := max(cmp.Or(cp.part, copyparts.DefaultSize), (size+maxParts-1)/maxParts)
 	return cp.copyRanges(ctx, &driver.ComposeRequest{
@@ -228,18 +234,19 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		Key:       &r.Source.Key,
 		VersionId: httpheader.Optional(r.Source.Version),
 	}
-	// A WithRequest option may be meant for another request of the copy. In this case, customize
-	// returns Unsupported, and sourceTags ignores the error.
-	if err := cp.account.customize(input, r.Source.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported {
+	err := cp.account.customize(input, r.Source.Native)
+	if err != nil && storage.CodeOf(err) != storage.Unsupported {
+		// A WithRequest option that is meant for another request of the copy is Unsupported here.
 		return nil, err
 	}
+
 	output, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, input)
 	if err == nil {
 		return attributes.TagMap(output.TagSet), nil
 	}
 	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed {
+		// The source is gone.
 		e.Code = storage.Changed
 		e.Hint = ""
 	} else if e.Code == storage.PermissionDenied {

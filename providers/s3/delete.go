@@ -70,26 +70,30 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	if d.account.profile.Batch == BatchNone {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
 	}
+
+	// Each object is in the batch once, even if several requests name it.
 	input := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
-	indexes := map[batchObject][]int{}
+	indexes := map[batchObject][]int{} // of the requests for an object
 	for i := range r {
 		if !fitsBatch(&r[i]) {
 			continue
 		}
-		name := batchObject{r[i].Key, r[i].Version}
-		if indexes[name] == nil {
+		object := batchObject{key: r[i].Key, version: r[i].Version}
+		if indexes[object] == nil {
 			input.Delete.Objects = append(input.Delete.Objects, types.ObjectIdentifier{
 				Key:       &r[i].Key,
 				VersionId: httpheader.Optional(r[i].Version),
 			})
 		}
-		indexes[name] = append(indexes[name], i)
+		indexes[object] = append(indexes[object], i)
 	}
 	if len(input.Delete.Objects) > 0 {
 		if err := d.remover.sendBatch(ctx, input, r, indexes, errs); err != nil {
 			return slices.Repeat([]error{err}, len(r))
 		}
 	}
+
+	// Send the others one by one.
 	for i := range r {
 		if !fitsBatch(&r[i]) {
 			errs[i] = d.Delete(ctx, &r[i])

@@ -30,9 +30,10 @@ type objectDriver struct {
 	noChecksums atomic.Pointer[time.Time]
 }
 
+// newDriver returns the driver of a bucket. Its parts share the bucket, and some use each other.
 func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{account: a, name: name}
-	d := &objectDriver{account: a, bucket: b, multipart: multipart{b}, urls: urlSigner{a, b}}
+	d := &objectDriver{account: a, bucket: b, multipart: multipart{bucket: b}, urls: urlSigner{account: a, bucket: b}}
 	d.copier = copier{objects: d, account: a, bucket: b, multipart: &d.multipart}
 	d.remover = remover{objects: d, bucket: b}
 	return d

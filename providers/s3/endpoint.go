@@ -31,16 +31,20 @@ type endpoint struct {
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	name := c.Endpoint
 	if name == "" {
-		if name, e, err = askLegacyResolver(c, s); err != nil {
+		name, e, err = askLegacyResolver(c, s)
+		if err != nil {
 			return e, err
 		}
 	}
-	resolver := s.EndpointResolverV2 // a resolver other than the SDK's may send requests anywhere
-	e.hasResolver = resolver != nil && reflect.TypeOf(resolver) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 	name = cmp.Or(name, aws.ToString(s.BaseEndpoint))
-	if name != "" {
-		e.url, err = parseEndpoint(name)
+
+	// A resolver other than the SDK's may send requests anywhere.
+	resolver := s.EndpointResolverV2
+	e.hasResolver = resolver != nil && reflect.TypeOf(resolver) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
+	if name == "" {
+		return e, nil
 	}
+	e.url, err = parseEndpoint(name)
 	return e, err
 }
 
@@ -53,21 +57,24 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
 	resolver := s.EndpointResolver
 	if resolver == nil {
-		return "", e, nil
+		return "", endpoint{}, nil
 	}
-	ep, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
+	resolved, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
 	if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
-		return "", e, nil
+		return "", endpoint{}, nil
 	}
 	if err != nil {
-		return "", e, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
+		return "", endpoint{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 	}
-	if ep.URL == "" || ep.SigningName != "" && ep.SigningName != signature.Service {
-		return "", e, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
+
+	isOtherService := resolved.SigningName != "" && resolved.SigningName != signature.Service
+	if resolved.URL == "" || isOtherService {
+		return "", endpoint{}, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
-	return ep.URL, endpoint{region: ep.SigningRegion, pathStyle: ep.HostnameImmutable}, nil
+	return resolved.URL, endpoint{region: resolved.SigningRegion, pathStyle: resolved.HostnameImmutable}, nil
 }
 
+// parseEndpoint returns the URL of a server, which must have no path, or InvalidArgument.
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
@@ -76,13 +83,16 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
+// resolveEndpoint sets the endpoint of the server, and what follows from it: the profile, the region and whether the
+// bucket is in the path.
 func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	e, err := endpointOf(c, s)
 	if err != nil {
 		return err
 	}
 	if e.url == nil && !e.hasResolver && c.Profile != nil {
-		if e.url, err = profileEndpoint(c, s); err != nil {
+		e.url, err = profileEndpoint(c, s)
+		if err != nil {
 			return err
 		}
 	}
@@ -92,11 +102,13 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	}
 	a.endpoint = e.url
 	a.customResolver = e.hasResolver
+
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	if c.Client == nil { // a client has its own setting for the path style
-		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" ||
-			net.ParseIP(host) != nil // a bucket cannot be a subdomain of an IP address
+		// A bucket cannot be a subdomain of an IP address.
+		needsPath := !a.profile.VirtualHost || host == "localhost" || net.ParseIP(host) != nil
+		a.pathStyle = a.pathStyle || needsPath
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
@@ -104,18 +116,20 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	if a.customResolver && c.Profile == nil {
 		a.profile, _ = NamedProfile("unknown") // the resolver may choose a host that the profile does not fit
 	}
+
+	// If Config.AWS and Config.Client are nil, s.Region comes from the environment. It may then
+	// be one of Amazon's regions, which do not fit Config.Endpoint.
+	fitsEndpoint := c.Endpoint == "" || c.AWS != nil || c.Client != nil
 	switch {
 	case c.Region != "":
 		a.region = c.Region
 	case e.region != "":
 		a.region = e.region
-	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		// If Config.AWS and Config.Client are nil, s.Region comes from the environment. It may then
-		// be one of Amazon's regions, which do not fit Config.Endpoint.
+	case s.Region != "" && fitsEndpoint:
 		a.region = s.Region
 	}
 	if a.region == "" && host != "" {
-		a.region = "us-east-1"
+		a.region = "us-east-1" // a signature needs a region
 	}
 	if a.region == "" {
 		return argument.Invalid("region", "is not known", "set Config.Region, region= in the address, or AWS_REGION")
@@ -126,30 +140,34 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 // profileEndpoint returns the endpoint of the profile that Config names. It returns nil if the
 // profile is Amazon's or has no endpoint of its own.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
+	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
 	profile, ok := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !ok || profile.hostless {
 		// No endpoint follows from the profile's name. Either the caller made the profile, or the
 		// profile fits several endpoints.
 		return nil, nil
 	}
-	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
+	if c.Client != nil {
+		// Without a BaseEndpoint, the client sends requests to Amazon.
+		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+profile.Name, "")
+	}
+
 	host := ""
 	if len(profile.Hosts) > 0 {
 		host = profile.Hosts[0]
 	}
-	region := cmp.Or(c.Region, s.Region)
-	switch {
-	case c.Client != nil: // a client without a BaseEndpoint sends requests to Amazon
-		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+profile.Name, "")
-	case strings.Contains(host, hostname.RegionLabel):
+	if strings.Contains(host, hostname.RegionLabel) {
+		region := cmp.Or(c.Region, s.Region)
 		if !hostname.IsLabel(region) {
 			return nil, argument.Invalid(
 				"region", "must be one of the provider's regions with profile "+profile.Name+" and without an endpoint",
 				hint,
 			)
 		}
-	case host == "" || strings.Contains(host, "*") || profile.Region == "":
+		return parseEndpoint("https://" + strings.ReplaceAll(host, hostname.RegionLabel, region))
+	}
+	if host == "" || strings.Contains(host, "*") || profile.Region == "" {
 		return nil, argument.Invalid("endpoint", "must be given with profile "+profile.Name, hint)
 	}
-	return parseEndpoint("https://" + strings.ReplaceAll(host, hostname.RegionLabel, region))
+	return parseEndpoint("https://" + host)
 }

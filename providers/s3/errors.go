@@ -29,6 +29,8 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 	if s3error.IsKMS(err) || e.Code == storage.Unauthenticated {
 		return e
 	}
+
+	// The response may say what is missing.
 	code, _ := s3error.CodeAndMessage(err)
 	switch code {
 	case "NoSuchBucket":
@@ -37,7 +39,10 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
-	if t := b.seenAt.Load(); t != nil && b.account.clock.Now().Sub(*t) < bucketRemembered {
+
+	// Find out whether the bucket exists, unless that is known.
+	seenAt := b.seenAt.Load()
+	if seenAt != nil && b.account.clock.Now().Sub(*seenAt) < bucketRemembered {
 		e.Code = storage.ObjectNotFound
 		return e
 	}
@@ -115,6 +120,7 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 	if a.renewer == nil && !signature.IsOfSession(response) {
+		// Credentials without a session do not expire.
 		return nil
 	}
 	now := a.clock.Now()

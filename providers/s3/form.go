@@ -25,6 +25,8 @@ func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*st
 	return d.urls.signForm(ctx, r, d.account.clock.Time())
 }
 
+// signForm does the work of SignForm at the time now. A form has a policy, which lists the values of its fields, and a
+// signature of that policy.
 func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
@@ -35,31 +37,36 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 			Hint: "S3's forms have no field for locks: use SignedUploadURL",
 		}
 	}
-	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
+
+	presigning, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
 	if err != nil {
 		return nil, err
 	}
-	s := &p.term
-	key := us.account.keys.Get(&s.credentials, us.account.region, s.From)
+	term := &presigning.term
+	key := us.account.keys.Get(&term.credentials, us.account.region, term.From)
+
 	fields, err := us.formFields(r)
 	if err != nil {
 		return nil, err
 	}
 	fields["X-Amz-Algorithm"] = signature.Algorithm
-	fields["X-Amz-Credential"] = s.credentials.AccessKeyID + "/" + key.Scope
-	fields["X-Amz-Date"] = s.From.Format(signature.TimeFormat)
-	if s.credentials.SessionToken != "" {
-		fields["X-Amz-Security-Token"] = s.credentials.SessionToken
+	fields["X-Amz-Credential"] = term.credentials.AccessKeyID + "/" + key.Scope
+	fields["X-Amz-Date"] = term.From.Format(signature.TimeFormat)
+	if term.credentials.SessionToken != "" {
+		fields["X-Amz-Security-Token"] = term.credentials.SessionToken
 	}
-	policy, err := policyDocument(us.bucket.name, fields, r.MinSize, r.MaxSize, s.Until())
+
+	policy, err := policyDocument(us.bucket.name, fields, r.MinSize, r.MaxSize, term.Until())
 	if err != nil {
 		return nil, err
 	}
 	fields["Policy"] = policy
 	fields["X-Amz-Signature"] = key.Signature(policy)
-	return &storage.SignedForm{URL: p.endpoint.url.String() + "/", Fields: fields, ExpiresAt: s.Until()}, nil
+	return &storage.SignedForm{URL: presigning.endpoint.url.String() + "/", Fields: fields, ExpiresAt: term.Until()}, nil
 }
 
+// formFields returns the fields of a form that the caller of r can fill with a file. Fields without a value are
+// omitted, because the policy must contain each field.
 func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string, err error) {
 	fields = map[string]string{
 		"key":                   r.Key,
@@ -89,6 +96,8 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	return fields, err
 }
 
+// policyDocument returns the policy of a form. It requires that the form has these fields, and that the size of the
+// file is in the limits.
 func policyDocument(
 	bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time,
 ) (string, error) {

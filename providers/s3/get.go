@@ -32,17 +32,20 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err := d.account.customizeRead(input, r); err != nil {
 		return nil, nil, err
 	}
+
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.NativeAttrs {
+		// Only the SDK's client returns the SDK's output.
 		api = sdkClient{d.account.client}
 	}
 	output, err := api.GetObject(ctx, input, sdkcall.WithoutValidation)
 	if err != nil {
 		return nil, nil, d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 	}
+
 	attrs, err := d.account.profile.attributes().OfRange(output, r)
 	if err != nil {
-		_ = output.Body.Close()
+		_ = output.Body.Close() // nothing was read, so err is the error of the request
 		return nil, nil, err
 	}
 	if r.NativeAttrs {

@@ -22,6 +22,8 @@ func (a *account) crcHeader(crc storage.CRC32C) *string {
 	return aws.String(crc32c.Encode(crc.Sum))
 }
 
+// multipart returns the algorithm and the type of the checksum of a multipart upload. The type says whether the
+// checksum is that of all bytes, or of the checksums of the parts. Both are "" if the server has no checksums.
 func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType) {
 	switch s {
 	case ChecksumFullObject:
@@ -32,6 +34,7 @@ func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType)
 	return "", ""
 }
 
+// checksumMode returns the header by which a read asks for the checksum of the object.
 func (a *account) checksumMode() types.ChecksumMode {
 	if a.profile.Checksum == ChecksumNone {
 		return ""

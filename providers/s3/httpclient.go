@@ -18,6 +18,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		a.http, _ = transport.NewClient(c.HTTPClient)
 		return
 	}
+
+	// Keep the client of the SDK, if the caller has set one.
 	config, isDefault := httpclient.IsDefaultExceptTLS(s.HTTPClient)
 	if c.Client != nil || !isDefault {
 		if s.HTTPClient != nil { // if it is nil, the SDK makes a client
@@ -25,6 +27,7 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		}
 		return
 	}
+
 	tr := transport.New(transport.Options{TLS: config})
 	a.http, _ = transport.NewClient(&http.Client{Transport: tr})
 	a.ownsHTTP = true
@@ -36,12 +39,15 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 // canUseRawClient reports whether a raw client can do what the SDK would. It requires that the
 // caller's settings do not change the requests between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
-	//lint:ignore SA1019 a configuration may still have the deprecated EndpointResolver
-	resolver := s.EndpointResolver
-	if c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0 { // the options may have changed anything
+	if c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0 {
+		// The caller may have changed any option.
 		return false
 	}
-	if len(s.APIOptions) > 0 || resolver != nil || s.ClientLogMode != 0 { // a raw client ignores all of these
+
+	// A raw client ignores all of these.
+	//lint:ignore SA1019 a configuration may still have the deprecated EndpointResolver
+	hasResolver := s.EndpointResolver != nil
+	if hasResolver || len(s.APIOptions) > 0 || s.ClientLogMode != 0 {
 		return false
 	}
 	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {
