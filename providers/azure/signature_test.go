@@ -61,7 +61,8 @@ func TestOpenFromEnvironment(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING",
-		"AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint="+server.endpoint)
+		"AccountName=devstoreaccount1;AccountKey="+azuriteKey+";BlobEndpoint="+server.endpoint)
+
 	bucket, err := storage.Open(t.Context(), "azblob://"+name)
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("hello"))

@@ -79,12 +79,16 @@ func TestSignedURLsWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bucket, _ := newSigningBucket(t)
 			for _, key := range signedKeys {
-				signedURL, err := bucket.SignedUploadURL(t.Context(), key, storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"),
-					storage.WithContentLanguage("de"), storage.WithMetadata(map[string]string{"k-1": "café"}))
+				signedURL, err := bucket.SignedUploadURL(t.Context(), key,
+					storage.WithContentType("text/x-test"),
+					storage.WithCacheControl("no-store"),
+					storage.WithContentLanguage("de"),
+					storage.WithMetadata(map[string]string{"k-1": "café"}),
+				)
 				require.NoError(t, err)
-
 				require.Equal(t, http.StatusCreated, ask(t, signedURL, "other text").Status, "%q", key)
 				require.Equal(t, http.StatusCreated, ask(t, signedURL, "text").Status, "it overwrites")
+
 				attrs, err := bucket.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/x-test", attrs.ContentType)

@@ -13,16 +13,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// deletedBlobEntry returns the element of a listing for a soft-deleted blob. The further elements come first. Azurite has no
-// soft delete, so that these tests pin the requests.
+// deletedBlobEntry returns the element of a listing for a soft-deleted blob. The further elements come first. Azurite
+// has no soft delete, so that these tests pin the requests.
 // https://learn.microsoft.com/rest/api/storageservices/list-blobs
-func deletedBlobEntry(name string, extra ...string) string {
-	entry := `<Blob><Name>` + name + `</Name><Deleted>true</Deleted>`
-	for _, m := range extra {
-		entry += m
-	}
-	return entry + `<Properties><Last-Modified>` + lastModified + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag><Content-Length>5</Content-Length>` +
-		`<BlobType>BlockBlob</BlobType><DeletedTime>Fri, 20 Nov 2026 12:00:00 GMT</DeletedTime><RemainingRetentionDays>3</RemainingRetentionDays></Properties></Blob>`
+func deletedBlobEntry(name string, elements ...string) string {
+	return `<Blob><Name>` + name + `</Name><Deleted>true</Deleted>` + strings.Join(elements, "") +
+		`<Properties><Last-Modified>` + lastModified + `</Last-Modified><Etag>0x8DE1F3A5B6C7D80</Etag>` +
+		`<Content-Length>5</Content-Length><BlobType>BlockBlob</BlobType>` +
+		`<DeletedTime>Fri, 20 Nov 2026 12:00:00 GMT</DeletedTime>` +
+		`<RemainingRetentionDays>3</RemainingRetentionDays></Properties></Blob>`
 }
 
 const (
@@ -33,8 +32,12 @@ const (
 
 // ListVersions with SoftDeleted lists soft-deleted blobs and versions, but neither current blobs nor snapshots.
 func TestSoftDeletedBlobsAreListed(t *testing.T) {
-	server := newCannedServer(t, listing("", blobEntry("a"), deletedBlobEntry("b"), deletedBlobEntry("c", `<VersionId>`+versionAt(1)+`</VersionId>`),
-		deletedBlobEntry("d", `<Snapshot>`+versionAt(2)+`</Snapshot>`)))
+	server := newCannedServer(t, listing("",
+		blobEntry("a"),
+		deletedBlobEntry("b"),
+		deletedBlobEntry("c", `<VersionId>`+versionAt(1)+`</VersionId>`),
+		deletedBlobEntry("d", `<Snapshot>`+versionAt(2)+`</Snapshot>`),
+	))
 	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{
 		Limit:       10,
 		SoftDeleted: true,
@@ -49,15 +52,35 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 }
 
 // expiryOfDeleted adds RemainingRetentionDays to the full days that have passed since the blob was deleted.
-func TestKeptUntil(t *testing.T) {
+func TestExpiryOfDeleted(t *testing.T) {
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	p := &container.BlobProperties{DeletedTime: &removedAt, RemainingRetentionDays: to.Ptr(int32(3))}
-	require.Equal(t, removedAt.Add(3*day), expiryOfDeleted(p, removedAt.Add(time.Hour)))
-	require.Equal(t, removedAt.Add(7*day), expiryOfDeleted(p, removedAt.Add(4*day+time.Hour)))
-	require.Equal(t, removedAt.Add(3*day), expiryOfDeleted(p, removedAt.Add(-time.Hour)),
-		"a clock behind Azure's")
-	p.DeletedTime = nil
-	require.Equal(t, removedAt.Add(3*day), expiryOfDeleted(p, removedAt))
+	tests := []struct {
+		name      string
+		deletedAt *time.Time
+		now       time.Time
+		want      time.Time
+	}{
+		{name: "an hour later", deletedAt: &removedAt, now: removedAt.Add(time.Hour), want: removedAt.Add(3 * day)},
+		{
+			name:      "four days later",
+			deletedAt: &removedAt,
+			now:       removedAt.Add(4*day + time.Hour),
+			want:      removedAt.Add(7 * day),
+		},
+		{
+			name:      "by a clock behind Azure's",
+			deletedAt: &removedAt,
+			now:       removedAt.Add(-time.Hour),
+			want:      removedAt.Add(3 * day),
+		},
+		{name: "without a time", deletedAt: nil, now: removedAt, want: removedAt.Add(3 * day)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := &container.BlobProperties{DeletedTime: tt.deletedAt, RemainingRetentionDays: to.Ptr(int32(3))}
+			require.Equal(t, tt.want, expiryOfDeleted(p, tt.now))
+		})
+	}
 }
 
 // Restore with SoftDeleted undeletes a blob, and on an account with versions copies the restored version. It never

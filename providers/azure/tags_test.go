@@ -113,10 +113,13 @@ func TestTagHeadersOfWrites(t *testing.T) {
 	}
 }
 
-// Tags and SetTags of a version send its id. SetTags without tags sends an empty set.
+// Tags and SetTags of a version send its id.
 func TestTagRequests(t *testing.T) {
-	server := newCannedServer(t, reply{Header: map[string]string{"Content-Type": "application/xml"},
-		Body: `<?xml version="1.0"?><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>empty</Key><Value /></Tag></TagSet></Tags>`})
+	server := newCannedServer(t, reply{
+		Header: map[string]string{"Content-Type": "application/xml"},
+		Body: `<?xml version="1.0"?><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag>` +
+			`<Tag><Key>empty</Key><Value /></Tag></TagSet></Tags>`,
+	})
 	tags, err := server.openDriver(t).Tags(t.Context(), &driver.GetRequest{
 		Key:     "a",
 		Version: versionAt(1),
@@ -127,21 +130,27 @@ func TestTagRequests(t *testing.T) {
 	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"},
 		server.Lines())
 
-	for _, tags := range []map[string]string{{"k": "v"}, nil} {
-		server = newCannedServer(t, reply{Status: http.StatusNoContent})
-		require.NoError(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
-			Key:     "a",
-			Version: versionAt(1),
-			Tags:    tags,
-		}))
-		require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z",
-			server.Last(t).Line())
-		if tags == nil {
-			require.NotContains(t, server.Last(t).Body, "<Key>")
-		} else {
-			require.Contains(t, server.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
-		}
-	}
+	server = newCannedServer(t, reply{Status: http.StatusNoContent})
+	require.NoError(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
+		Key:     "a",
+		Version: versionAt(1),
+		Tags:    map[string]string{"k": "v"},
+	}))
+	require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z",
+		server.Last(t).Line())
+	require.Contains(t, server.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
+}
+
+// SetTags without tags sends an empty set.
+func TestSetNoTags(t *testing.T) {
+	server := newCannedServer(t, reply{Status: http.StatusNoContent})
+	require.NoError(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
+		Key:     "a",
+		Version: versionAt(1),
+	}))
+	require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z",
+		server.Last(t).Line())
+	require.NotContains(t, server.Last(t).Body, "<Key>")
 }
 
 // Reads return the number of tags.
@@ -159,7 +168,7 @@ func TestTagCountOfReads(t *testing.T) {
 	require.Equal(t, 3, attrs.TagCount)
 }
 
-// Tags and SetTags fail with the same Code. An invalid key or version fails without a request.
+// Tags and SetTags fail with the same Code.
 func TestTagErrors(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -201,33 +210,40 @@ func TestTagErrors(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
+}
 
+// Tags of an invalid version, and SetTags of an invalid key, fail without a request.
+func TestTagsInvalidArguments(t *testing.T) {
 	server := newCannedServer(t)
-	_, err := server.openDriver(t).Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
+	d := server.openDriver(t)
+	_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorIs(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{Key: `a\b`}),
-		storage.InvalidArgument)
+	err = d.SetTags(t.Context(), &driver.ChangeRequest{Key: `a\b`})
+	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Empty(t, server.Requests())
 }
 
 // The driver declares ObjectTags unless the account has a hierarchical namespace or the service is too old.
 func TestTagsNeedAServiceThatHasThem(t *testing.T) {
-	for name, change := range map[string]func(*Config){
-		"a hierarchical namespace": func(c *Config) {
-			c.HierarchicalNamespace = true
-		},
-		"an older service": func(c *Config) {
-			c.APIVersion = "2019-07-07"
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			require.Zero(t, newCannedServer(t).openDriver(t, change).Describe().Features&storage.ObjectTags)
+	tests := []struct {
+		name   string
+		config Config
+		want   bool
+	}{
+		{name: "the default", config: Config{}, want: true},
+		{name: "the oldest service with tags", config: Config{APIVersion: tagsVersion}, want: true},
+		{name: "an older service", config: Config{APIVersion: "2019-07-07"}, want: false},
+		{name: "a hierarchical namespace", config: Config{HierarchicalNamespace: true}, want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newCannedServer(t).openDriver(t, func(c *Config) {
+				c.APIVersion = tt.config.APIVersion
+				c.HierarchicalNamespace = tt.config.HierarchicalNamespace
+			})
+			require.Equal(t, tt.want, d.Describe().Features&storage.ObjectTags != 0)
 		})
 	}
-	require.NotZero(t, newCannedServer(t).openDriver(t).Describe().Features&storage.ObjectTags)
-	require.NotZero(t, newCannedServer(t).openDriver(t, func(c *Config) {
-		c.APIVersion = tagsVersion
-	}).Describe().Features&storage.ObjectTags)
 }
 
 // scannedTags are the tags of an object that Defender for Storage has scanned.

@@ -33,51 +33,79 @@ func newVendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
 // Vend returns a signature for a directory or for the whole container.
 func TestVendDirectoryOrContainer(t *testing.T) {
 	tests := []struct {
-		prefix, kind, depth, permissions string
-		rights                           storage.Rights
+		name        string
+		prefix      string
+		rights      storage.Rights
+		kind        string // the signed resource: "c" for a container, "d" for a directory
+		depth       string // the number of segments of the directory
+		permissions string
 	}{
-		{prefix: "", kind: "c", permissions: "l", rights: storage.Rights{List: true}},
+		{name: "list a container", prefix: "", rights: storage.Rights{List: true}, kind: "c", permissions: "l"},
 		{
+			name:        "all rights to a container",
 			prefix:      "",
+			rights:      storage.Rights{Read: true, List: true, Write: true, Remove: true},
 			kind:        "c",
 			permissions: "rcwdl",
-			rights:      storage.Rights{Read: true, List: true, Write: true, Remove: true},
 		},
-		{prefix: "users/", kind: "d", depth: "1", permissions: "r", rights: storage.Rights{Read: true}},
-		{prefix: "users/1/", kind: "d", depth: "2", permissions: "cw", rights: storage.Rights{Write: true}},
-		{prefix: "users/1/", kind: "d", depth: "2", permissions: "d", rights: storage.Rights{Remove: true}},
+		{
+			name:        "read a directory",
+			prefix:      "users/",
+			rights:      storage.Rights{Read: true},
+			kind:        "d",
+			depth:       "1",
+			permissions: "r",
+		},
+		{
+			name:        "write below a directory",
+			prefix:      "users/1/",
+			rights:      storage.Rights{Write: true},
+			kind:        "d",
+			depth:       "2",
+			permissions: "cw",
+		},
+		{
+			name:        "remove below a directory",
+			prefix:      "users/1/",
+			rights:      storage.Rights{Remove: true},
+			kind:        "d",
+			depth:       "2",
+			permissions: "d",
+		},
 	}
 	for _, tt := range tests {
-		v, err := newVendingDriver(t, nil).vend(t.Context(), newVendRequest(tt.prefix, tt.rights), signedAt)
-		require.NoError(t, err)
-		q := parsedQuery(t, v.Token)
-		require.Equal(
-			t,
-			[]string{tt.kind, tt.depth, tt.permissions},
-			[]string{q.Get("sr"), q.Get("sdd"), q.Get("sp")},
-			tt.prefix,
-		)
-		require.Equal(t, "https", q.Get("spr"))
-		require.False(t, v.Expires.After(signedAt.Add(time.Hour)), "never later than ttl")
-		require.Equal(t, v.Expires.Format(sasTime), q.Get("se"))
+		t.Run(tt.name, func(t *testing.T) {
+			vended, err := newVendingDriver(t, nil).vend(t.Context(), newVendRequest(tt.prefix, tt.rights), signedAt)
+			require.NoError(t, err)
+			query := parsedQuery(t, vended.Token)
+			require.Equal(t, tt.kind, query.Get("sr"))
+			require.Equal(t, tt.depth, query.Get("sdd"))
+			require.Equal(t, tt.permissions, query.Get("sp"))
+			require.Equal(t, "https", query.Get("spr"))
+
+			require.False(t, vended.Expires.After(signedAt.Add(time.Hour)), "never later than the TTL")
+			require.Equal(t, vended.Expires.Format(sasTime), query.Get("se"))
+		})
 	}
 }
 
-// Vend for a prefix fails unless the account has a hierarchical namespace.
+// Vend for a prefix fails unless the account has a hierarchical namespace, and the service is new enough to sign for a
+// directory. Vend for a container succeeds.
 func TestVendPrefixNeedsHierarchy(t *testing.T) {
+	read := storage.Rights{Read: true}
 	flat := newVendingDriver(t, func(c *Config) {
 		c.HierarchicalNamespace = false
 	})
-	_, err := flat.vend(t.Context(), newVendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+	_, err := flat.vend(t.Context(), newVendRequest("users/1/", read), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "HierarchicalNamespace")
-
-	_, err = flat.vend(t.Context(), newVendRequest("", storage.Rights{Read: true}), signedAt)
+	_, err = flat.vend(t.Context(), newVendRequest("", read), signedAt)
 	require.NoError(t, err)
+
 	old := newVendingDriver(t, func(c *Config) {
 		c.APIVersion = "2019-12-12"
 	})
-	_, err = old.vend(t.Context(), newVendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+	_, err = old.vend(t.Context(), newVendRequest("users/1/", read), signedAt)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -106,18 +134,18 @@ func TestVendNeedsSigningAccount(t *testing.T) {
 
 // Vended accepts credentials that were sent as JSON, and refuses those of another provider.
 func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
-	v := &storage.VendedCredentials{Provider: "azure", Prefix: "a/", Token: "sig=x", Expires: signedAt}
-	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil })
-	text, err := json.Marshal(v)
+	sent := storage.VendedCredentials{Provider: "azure", Prefix: "a/", Token: "sig=x", Expires: signedAt}
+	text, err := json.Marshal(sent)
 	require.NoError(t, err)
-	v = &storage.VendedCredentials{}
-	require.NoError(t, json.Unmarshal(text, v), "a client gets them as JSON")
+	var received storage.VendedCredentials
+	require.NoError(t, json.Unmarshal(text, &received))
+	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return &received, nil })
 
 	got, err := fetch(t.Context(), "a/b")
 	require.NoError(t, err)
 	require.Equal(t, PrefixCredentials{Prefix: "a/", SASToken: "sig=x", Expires: signedAt}, got)
 
-	v.Provider = "s3"
+	received.Provider = "s3"
 	_, err = fetch(t.Context(), "a/b")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

@@ -32,11 +32,11 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 	return params.Encode()
 }
 
-// Credentials hold for the objects of a prefix.
+// Credentials hold for the objects of a prefix. Each prefix has its own, and a copy between two prefixes uses both.
 func TestCredentialsForPrefix(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
-	all := signatureOf(t, container, sas.ContainerPermissions{
+	allRights := signatureOf(t, container, sas.ContainerPermissions{
 		Read:   true,
 		Create: true,
 		Write:  true,
@@ -44,7 +44,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 		List:   true,
 	})
 	readOnly := signatureOf(t, container, sas.ContainerPermissions{Read: true})
-	var requests []string
+	var requests []string // the keys for which credentials were requested
 	bucket, err := azure.Open(t.Context(), azure.Config{
 		Bucket:     container,
 		Endpoint:   emulator.endpoint,
@@ -54,7 +54,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 			if strings.HasPrefix(key, "own/") {
 				return azure.PrefixCredentials{
 					Prefix:   "own/",
-					SASToken: all,
+					SASToken: allRights,
 					Expires:  time.Now().Add(time.Hour),
 				}, nil
 			}
@@ -66,46 +66,55 @@ func TestCredentialsForPrefix(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	put := func(key string) error {
+	upload := func(key string) error {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 		return err
 	}
-	_, err = emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1").UploadBuffer(t.Context(), []byte("read/1"), nil)
+	source := emulator.raw.NewContainerClient(container).NewBlockBlobClient("read/1")
+	_, err = source.UploadBuffer(t.Context(), []byte("read/1"), nil)
 	require.NoError(t, err)
-	require.NoError(t, put("own/1"))
 
-	require.NoError(t, put("own/2"))
-	require.Equal(t, storage.PermissionDenied, storage.CodeOf(put("read/2")))
+	require.NoError(t, upload("own/1"))
+	require.NoError(t, upload("own/2"))
+	require.Equal(t, storage.PermissionDenied, storage.CodeOf(upload("read/2")))
+
 	_, err = storage.Copy(t.Context(), bucket, "own/3", bucket, "read/1")
 	require.NoError(t, err)
 	text, _, err := storage.ReadAll(t.Context(), bucket, "own/3")
 	require.NoError(t, err)
 	require.Equal(t, "read/1", string(text))
-	require.Equal(t, []string{"own/1", "read/2"}, requests)
-	require.Equal(t, storage.Unauthenticated, storage.CodeOf(put("other/1")))
+	require.Equal(t, []string{"own/1", "read/2"}, requests, "once for each prefix")
+
+	require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload("other/1")))
 }
 
 // CredentialsFor cannot be combined with other credentials or with a service. Empty credentials fail with
 // Unauthenticated.
 func TestCredentialsForExcludesOthers(t *testing.T) {
-	ask := func(context.Context, string) (azure.PrefixCredentials, error) { return azure.PrefixCredentials{}, nil }
-	_, err := azure.Open(t.Context(), azure.Config{
-		Bucket:         "photos",
-		Account:        "acme",
-		Anonymous:      true,
-		CredentialsFor: ask,
-	})
-	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	noCredentials := func(context.Context, string) (azure.PrefixCredentials, error) {
+		return azure.PrefixCredentials{}, nil
+	}
+	config := azure.Config{Bucket: "photos", Account: "acme", CredentialsFor: noCredentials}
 
-	_, err = azure.NewService(t.Context(), azure.Config{Account: "acme", CredentialsFor: ask})
-	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	bucket, err := azure.Open(t.Context(), azure.Config{
-		Bucket:         "photos",
-		Account:        "acme",
-		CredentialsFor: ask,
+	t.Run("with other credentials", func(t *testing.T) {
+		c := config
+		c.Anonymous = true
+		_, err := azure.Open(t.Context(), c)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	})
-	require.NoError(t, err)
-	_, err = bucket.Attrs(t.Context(), "a")
-	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "no signature")
-	require.NoError(t, storage.Close(bucket))
+
+	t.Run("of a service", func(t *testing.T) {
+		c := config
+		c.Bucket = ""
+		_, err := azure.NewService(t.Context(), c)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	})
+
+	t.Run("empty credentials", func(t *testing.T) {
+		bucket, err := azure.Open(t.Context(), config)
+		require.NoError(t, err)
+		_, err = bucket.Attrs(t.Context(), "a")
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
+		require.NoError(t, storage.Close(bucket))
+	})
 }

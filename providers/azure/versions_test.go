@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// versionEntry returns one of three versions, a second apart. Azure lists the
-// oldest first.
+// versionEntry returns the element of a listing for the version of a blob that was stored at the given second.
 func versionEntry(name string, second int, current bool) string {
 	extra := `<VersionId>` + versionAt(second) + `</VersionId>`
 	if current {
@@ -45,7 +44,12 @@ func versionsOf(entries []storage.VersionEntry) []versionOf {
 // Versions are listed newest first.
 func TestListVersionsNewestFirst(t *testing.T) {
 	server := newCannedServer(t,
-		listing("", versionEntry("a", 1, false), versionEntry("a", 2, false), versionEntry("a", 3, true), versionEntry("b", 1, false)))
+		listing("",
+			versionEntry("a", 1, false),
+			versionEntry("a", 2, false),
+			versionEntry("a", 3, true),
+			versionEntry("b", 1, false), // removed: it has no current version, and Azure has no delete markers
+		))
 	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "p"})
 	require.NoError(t, err)
 	require.Equal(t,
@@ -53,8 +57,10 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		server.Lines())
 	require.Empty(t, page.Token)
 	require.Equal(t, []versionOf{
-		{"a", versionAt(3), true}, {"a", versionAt(2), false}, {"a", versionAt(1), false},
-		{"b", versionAt(1), false}, // removed: it has no current version, and Azure has no delete markers
+		{"a", versionAt(3), true},
+		{"a", versionAt(2), false},
+		{"a", versionAt(1), false},
+		{"b", versionAt(1), false},
 	}, versionsOf(page.Entries))
 	require.Equal(t, int64(5), page.Entries[0].Size)
 	require.Equal(t, etag, page.Entries[0].Revision)
@@ -67,7 +73,7 @@ func TestListVersionsAcrossPages(t *testing.T) {
 		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
 		listing("", versionEntry("b", 4, true), versionEntry("c", 1, true)),
 	}
-	// The first page ends within b, so that page is read again.
+	// Azure's first page ends within the versions of b, so that the second call reads it again.
 	server := newCannedServer(t, pages[0], pages[0], pages[1], pages[2])
 	d := server.openDriver(t)
 
@@ -79,7 +85,11 @@ func TestListVersionsAcrossPages(t *testing.T) {
 	second, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: first.Token})
 	require.NoError(t, err)
 	require.Equal(t, []versionOf{
-		{"b", versionAt(4), true}, {"b", versionAt(3), false}, {"b", versionAt(2), false}, {"b", versionAt(1), false}, {"c", versionAt(1), true},
+		{"b", versionAt(4), true},
+		{"b", versionAt(3), false},
+		{"b", versionAt(2), false},
+		{"b", versionAt(1), false},
+		{"c", versionAt(1), true},
 	}, versionsOf(second.Entries))
 	require.Empty(t, second.Token)
 }
@@ -100,22 +110,23 @@ func TestVersionRequests(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Version-Id", versionAt(1)))
 	d := server.openDriver(t)
 	r := &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
+
 	_, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-
 	attrs, err := d.Head(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, versionAt(1), attrs.Version)
 	require.Equal(t, []string{"GET /photos/a?" + query, "HEAD /photos/a?" + query}, server.Lines())
 
-	server = newCannedServer(t, reply{Status: 202})
+	// A removal of a version must not name the snapshots.
+	server = newCannedServer(t, reply{Status: http.StatusAccepted})
 	require.NoError(t, server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
 		Key:     "a",
 		Version: versionAt(1),
 	}))
 	require.Equal(t, []string{"DELETE /photos/a?" + query}, server.Lines())
-	require.Empty(t, server.Last(t).Header.Get("X-Ms-Delete-Snapshots"), "which a version does not take")
+	require.Empty(t, server.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
 }
 
 // Invalid versions send no request.
