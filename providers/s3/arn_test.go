@@ -19,21 +19,22 @@ const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 
 // A bucket declares SignedURLs and SignedForms only if this package can sign requests for its name.
 func TestDescribeSignedURLs(t *testing.T) {
-	ofBucket, _ := NamedProfile("aws")
-	abroad := Config{Bucket: accessPoint, Profile: &ofBucket, Client: awss3.New(awss3.Options{
+	ofBucket := newProfile(t, "aws")
+	abroad := Config{Bucket: accessPoint, Profile: ofBucket, Client: awss3.New(awss3.Options{
 		Region:       "eu-west-1",
 		UseARNRegion: true,
 		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})}
 	tests := []struct {
-		name        string
-		config      Config
-		urls, forms bool
+		name   string
+		config Config
+		urls   bool
+		forms  bool
 	}{
 		{name: "a bucket", config: Config{Bucket: "photos", Region: "us-west-2"}, urls: true, forms: true},
 		{
 			name:   "an access point of a bucket, which a policy cannot name",
-			config: Config{Bucket: accessPoint, Region: "us-west-2", Profile: &ofBucket},
+			config: Config{Bucket: accessPoint, Region: "us-west-2", Profile: ofBucket},
 			urls:   true,
 		},
 		{
@@ -57,12 +58,13 @@ func TestDescribeSignedURLs(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.urls, storage.Supports(b, storage.SignedURLs))
 			require.Equal(t, tt.forms, storage.Supports(b, storage.SignedForms))
+
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			if tt.urls {
 				require.NoError(t, err)
-			} else {
-				require.ErrorIs(t, err, storage.Unsupported)
+				return
 			}
+			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
 }
@@ -113,22 +115,24 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 // Without Config.Profile, a bucket named by an ARN or an alias of a volume declares neither conditions nor
 // versions. It may belong to an FSx volume, which lacks both.
 func TestProfileOfAccessPoint(t *testing.T) {
-	ofBucket, _ := NamedProfile("aws")
-	const kept = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
+	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning
 	tests := []struct {
-		name    string
-		config  Config
-		careful bool
+		name        string
+		config      Config
+		mayBeVolume bool
 	}{
-		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias"}, careful: true},
-		{name: "an ARN", config: Config{Bucket: accessPoint}, careful: true},
+		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias"}, mayBeVolume: true},
+		{name: "an ARN", config: Config{Bucket: accessPoint}, mayBeVolume: true},
 		{
-			name:    "an ARN at an endpoint of Amazon's",
-			config:  Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"},
-			careful: true,
+			name:        "an ARN at an endpoint of Amazon's",
+			config:      Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"},
+			mayBeVolume: true,
 		},
-		{name: "an ARN of a bucket, with a profile", config: Config{Bucket: accessPoint, Profile: &ofBucket}},
+		{
+			name:   "an ARN of a bucket, with a profile",
+			config: Config{Bucket: accessPoint, Profile: newProfile(t, "aws")},
+		},
 		{
 			name:   "an alias of a bucket",
 			config: Config{Bucket: "my-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias"},
@@ -142,12 +146,12 @@ func TestProfileOfAccessPoint(t *testing.T) {
 			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
 			b := engine.New(d, storage.WithVersioning(true))
-			if !tt.careful {
-				require.True(t, storage.Supports(b, kept))
+			if !tt.mayBeVolume {
+				require.True(t, storage.Supports(b, bucketFeatures))
 				return
 			}
 
-			require.Zero(t, d.Describe().Features&kept)
+			require.Zero(t, d.Describe().Features&bucketFeatures)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, "profile=aws")

@@ -15,20 +15,20 @@ import (
 // RemoveAll reports the object that a batch could not delete, even if the server names its key
 // wrongly or not at all.
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
-	// How the server names the object of a failure.
-	for name, nameOf := range map[string]func(key string) (name, version string){
-		"by its name":         func(key string) (string, string) { return key, "" },
-		"of the version null": func(key string) (string, string) { return key, "null" },
-		"without its name":    func(string) (string, string) { return "", "" },
-		"without its prefix": func(key string) (string, string) {
-			return strings.TrimPrefix(key, "kept/"), ""
-		},
-		"by its name, escaped": func(key string) (string, string) {
-			return strings.ReplaceAll(key, "/", "%2F"), ""
-		},
-		"by another name": func(string) (string, string) { return "another", "v1" },
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name    string
+		failed  string // the key of the failure in the response
+		version string
+	}{
+		{name: "by its name", failed: "kept/1"},
+		{name: "of the version null", failed: "kept/1", version: "null"},
+		{name: "without its name", failed: ""},
+		{name: "without its prefix", failed: "1"},
+		{name: "by its name, escaped", failed: "kept%2F1"},
+		{name: "by another name", failed: "another", version: "v1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
@@ -48,9 +48,8 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 			// The server refuses to delete kept/1, in the batch and alone.
 			server.Inject(s3server.Fault{
 				Operation: "DeleteObjects",
-				Deny: func(key, _ string) (string, string, bool) {
-					name, version := nameOf(key)
-					return name, version, strings.HasPrefix(key, "kept/")
+				Deny: func(key, _ string) (failed, version string, isDenied bool) {
+					return tt.failed, tt.version, key == "kept/1"
 				},
 			})
 			server.Inject(s3server.Fault{Operation: "DeleteObject", Key: "kept/1", Error: "AccessDenied"})

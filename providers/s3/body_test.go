@@ -93,18 +93,23 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 		require.NoError(t, err, "%s", data)
 		return
 	}
-	for text, sum := range map[string]string{
-		"":      "1B2M2Y8AsgTpgAmY7PhCfg==",
-		"hello": "XUFAKrxLKna5cZ2REBfFkg==",
-	} {
+
+	tests := []struct {
+		text string
+		md5  string // in base64
+	}{
+		{text: "", md5: "1B2M2Y8AsgTpgAmY7PhCfg=="},
+		{text: "hello", md5: "XUFAKrxLKna5cZ2REBfFkg=="},
+	}
+	for _, tt := range tests {
 		server := newStandIn(t, stored)
 		d := server.openDriver(t, "unknown", func(c *Config) {
 			c.SecretKey = "a secret that is as long as FIPS 140 wants"
 		})
 		require.True(t, usesRawClient(t, d))
-		_, err := d.Put(t.Context(), wiretest.Put("k", text))
+		_, err := d.Put(t.Context(), wiretest.Put("k", tt.text))
 		require.NoError(t, err)
-		require.Equal(t, sum, server.Last(t).Header.Get("Content-Md5"))
+		require.Equal(t, tt.md5, server.Last(t).Header.Get("Content-Md5"))
 	}
 }
 
@@ -175,14 +180,16 @@ func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.Read
 func TestPutHashesWithoutProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {
-		server := newStandIn(t, stored)
-		r := wiretest.Put("k", text)
-		body := &peekedBody{Reader: strings.NewReader(text)}
-		r.Body = body
+		t.Run(profile, func(t *testing.T) {
+			server := newStandIn(t, stored)
+			body := &peekedBody{Reader: strings.NewReader(text)}
+			r := wiretest.Put("k", text)
+			r.Body = body
 
-		_, err := server.openDriver(t, profile).Put(t.Context(), r)
-		require.NoError(t, err)
-		require.Equal(t, len(text), body.read, "it is read once")
-		require.Equal(t, text, server.Last(t).Body)
+			_, err := server.openDriver(t, profile).Put(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, len(text), body.read)
+			require.Equal(t, text, server.Last(t).Body)
+		})
 	}
 }

@@ -39,21 +39,24 @@ func TestWithObjectLockOnServers(t *testing.T) {
 		require.True(t, info.Versioning)
 		require.Equal(t, month, info.DefaultRetention)
 
+		// Object lock needs versions.
 		_, err = service.UpdateBucket(t.Context(), name, storage.WithVersioning(false))
 		require.ErrorIs(t, err, storage.Unsupported)
+
+		// The default retention ends, changes, and ends again.
 		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(),
 			storage.WithDefaultRetention("", 0))
 		require.NoError(t, err)
 		require.True(t, info.ObjectLock)
 		require.Zero(t, info.DefaultRetention)
-
 		info, err = service.UpdateBucket(t.Context(), name,
 			storage.WithDefaultRetention(storage.Compliance, 1))
 		require.NoError(t, err)
 		require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 1}, info.DefaultRetention)
-
 		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
 		require.NoError(t, err)
+
+		// A new object is not locked.
 		_, err = b.Upload(t.Context(), "a", strings.NewReader("free"))
 		require.NoError(t, err)
 		attrs, err := b.Attrs(t.Context(), "a")

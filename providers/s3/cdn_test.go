@@ -14,21 +14,34 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 	setEnv(t, nil)
 	const space = "s3://photos?endpoint=https://nyc3.digitaloceanspaces.com&public=true"
 	tests := []struct {
-		name, address, want string
+		name    string
+		address string
+		want    string
 	}{
-		{"a Space", space + "&cdn=true", "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b"},
 		{
-			"a Space by its profile", "s3://photos?profile=spaces&region=fra1&public=true&cdn=true",
-			"https://photos.fra1.cdn.digitaloceanspaces.com/a%20b",
+			name:    "a Space",
+			address: space + "&cdn=true",
+			want:    "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b",
 		},
 		{
-			"the region of the host, and not that of signatures", space + "&region=us-east-1&cdn=true",
-			"https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b",
+			name:    "a Space by its profile",
+			address: "s3://photos?profile=spaces&region=fra1&public=true&cdn=true",
+			want:    "https://photos.fra1.cdn.digitaloceanspaces.com/a%20b",
 		},
-		{"not asked for", space + "&cdn=false", "https://photos.nyc3.digitaloceanspaces.com/a%20b"},
 		{
-			"a domain of its own", space + "&cdn=true&public_base_url=https://cdn.example.com",
-			"https://cdn.example.com/a%20b",
+			name:    "the region of the host, and not that of signatures",
+			address: space + "&region=us-east-1&cdn=true",
+			want:    "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b",
+		},
+		{
+			name:    "not asked for",
+			address: space + "&cdn=false",
+			want:    "https://photos.nyc3.digitaloceanspaces.com/a%20b",
+		},
+		{
+			name:    "a domain of its own",
+			address: space + "&cdn=true&public_base_url=https://cdn.example.com",
+			want:    "https://cdn.example.com/a%20b",
 		},
 	}
 	for _, tt := range tests {
@@ -60,13 +73,26 @@ func TestPublicURLWithCDNNotPublic(t *testing.T) {
 func TestOpenUnknownCDN(t *testing.T) {
 	setEnv(t, nil)
 	tests := []struct {
-		name, address string
-		want          storage.Code
+		name    string
+		address string
+		want    storage.Code
 	}{
-		{"Amazon", "s3://photos?region=eu-west-1&cdn=true", storage.Unsupported},
-		{"R2", "s3://photos?endpoint=https://id.r2.cloudflarestorage.com&cdn=true", storage.Unsupported},
-		{"an unknown server", "s3://photos?endpoint=http://127.0.0.1:9&cdn=true", storage.Unsupported},
-		{"a value that is none", "s3://photos?profile=spaces&region=fra1&cdn=yes", storage.InvalidArgument},
+		{name: "Amazon", address: "s3://photos?region=eu-west-1&cdn=true", want: storage.Unsupported},
+		{
+			name:    "R2",
+			address: "s3://photos?endpoint=https://id.r2.cloudflarestorage.com&cdn=true",
+			want:    storage.Unsupported,
+		},
+		{
+			name:    "an unknown server",
+			address: "s3://photos?endpoint=http://127.0.0.1:9&cdn=true",
+			want:    storage.Unsupported,
+		},
+		{
+			name:    "a value that is none",
+			address: "s3://photos?profile=spaces&region=fra1&cdn=yes",
+			want:    storage.InvalidArgument,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
