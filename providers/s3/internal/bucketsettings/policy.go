@@ -145,6 +145,7 @@ func (s *policyStatement) matchesEveryone() bool {
 	return isEveryone(s.Principal)
 }
 
+// isEveryone reports whether the principal of a statement is everyone: "*", or an object like {"AWS": "*"}.
 func isEveryone(principal json.RawMessage) bool {
 	if slices.Contains(oneOrMany(principal), "*") {
 		return true
@@ -162,6 +163,7 @@ const (
 	readVersion = "s3:getobjectversion"
 )
 
+// matchesAction reports whether the statement applies to an action such as "s3:getobject", in lower case.
 func (s *policyStatement) matchesAction(action string) bool {
 	matches := func(pattern string) bool {
 		// In path.Match, "*" matches everything but a slash. An action has no slash.
@@ -180,6 +182,7 @@ func (s *policyStatement) matchesAllObjects(arn string) bool {
 	})
 }
 
+// oneOrMany returns the strings in raw, which is a string or a list of strings. It returns nil for any other value.
 func oneOrMany(raw json.RawMessage) []string {
 	var single string
 	if json.Unmarshal(raw, &single) == nil {

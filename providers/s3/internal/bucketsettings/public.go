@@ -33,16 +33,20 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 			ctx, b.Client.PutBucketAcl, &awss3.PutBucketAclInput{Bucket: &b.Name, ACL: acl},
 			b.BodyChecksum...)
 	}
-	policy, err := b.policy(ctx) // read before any change, because reading may be forbidden
+
+	// Read the policy before any change, because reading may be forbidden.
+	policy, err := b.policy(ctx)
 	if err != nil {
 		return err
 	}
 	var removed *types.PublicAccessBlockConfiguration
 	if b.hasAccessBlock() {
-		if removed, err = b.setAccessBlock(ctx, public); err != nil {
+		removed, err = b.setAccessBlock(ctx, public)
+		if err != nil {
 			return err
 		}
 	}
+
 	if public {
 		if policy.allowsPublicRead(b.ARN()) {
 			return nil
@@ -52,25 +56,30 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 		return nil
 	}
 	err = b.putPolicy(ctx, policy)
-	if err != nil && removed != nil && !b.IsNew &&
-		!b.isUnsettled(err) { // restore the removed block, which protected the bucket before
-		restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
-		err = cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
+	if err == nil || removed == nil || b.IsNew || b.isUnsettled(err) {
+		return err
 	}
-	return err
+
+	// Restore the removed block, which protected the bucket before.
+	restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
+	return cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
 }
 
+// isPublic reports whether everyone can read the objects of the bucket.
 func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
-	switch {
-	case b.HasPolicies:
-	case b.HasACLs:
+	if !b.HasPolicies {
+		if !b.HasACLs {
+			return false, nil
+		}
 		return b.isPublicByACL(ctx)
-	default:
-		return false, nil
 	}
+
 	policy, err := b.policy(ctx)
-	if err != nil || !policy.allowsPublicRead(b.ARN()) {
+	if err != nil {
 		return false, err
+	}
+	if !policy.allowsPublicRead(b.ARN()) {
+		return false, nil
 	}
 	if !b.hasAccessBlock() {
 		return true, nil
@@ -82,17 +91,22 @@ func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
 	return !aws.ToBool(block.RestrictPublicBuckets), nil
 }
 
+// isPublicByACL reports whether the access control list of the bucket lets everyone read.
 func (b *Bucket) isPublicByACL(ctx context.Context) (bool, error) {
 	output, err := b.Client.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b.Name})
 	if err != nil {
 		return false, s3error.Read(err)
 	}
-	return slices.ContainsFunc(output.Grants, func(g types.Grant) bool {
-		return g.Grantee != nil && aws.ToString(g.Grantee.URI) == allUsers &&
-			(g.Permission == types.PermissionRead || g.Permission == types.PermissionFullControl)
-	}), nil
+	isPublicRead := func(g types.Grant) bool {
+		if g.Grantee == nil || aws.ToString(g.Grantee.URI) != allUsers {
+			return false
+		}
+		return g.Permission == types.PermissionRead || g.Permission == types.PermissionFullControl
+	}
+	return slices.ContainsFunc(output.Grants, isPublicRead), nil
 }
 
+// policy reads the policy of the bucket, which has no statements if the bucket has none.
 func (b *Bucket) policy(ctx context.Context) (*bucketPolicy, error) {
 	output, err := readSetting(ctx, b.Client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.Name},
 		"NoSuchBucketPolicy")
@@ -110,6 +124,8 @@ func (b *Bucket) policy(ctx context.Context) (*bucketPolicy, error) {
 	return policy, nil
 }
 
+// putPolicy stores the policy of the bucket, or removes it if it has no statements. If S3 still blocks public
+// policies, it tries again for a while.
 func (b *Bucket) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
@@ -150,6 +166,7 @@ func (b *Bucket) ARN() string {
 // to have them.
 func (b *Bucket) hasAccessBlock() bool { return b.IsAmazon }
 
+// accessBlock returns the bucket's settings that block public access, or none if it has no such settings.
 func (b *Bucket) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
 	output, err := readSetting(
 		ctx, b.Client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.Name},
@@ -176,9 +193,14 @@ func (b *Bucket) setAccessBlock(
 			RestrictPublicBuckets: aws.Bool(true),
 		})
 	}
+
 	old, err := b.accessBlock(ctx)
-	if err != nil || !aws.ToBool(old.BlockPublicPolicy) && !aws.ToBool(old.RestrictPublicBuckets) {
+	if err != nil {
 		return nil, err
+	}
+	blocksPolicies := aws.ToBool(old.BlockPublicPolicy) || aws.ToBool(old.RestrictPublicBuckets)
+	if !blocksPolicies {
+		return nil, nil
 	}
 	config := *old
 	config.BlockPublicPolicy = aws.Bool(false)
@@ -186,6 +208,7 @@ func (b *Bucket) setAccessBlock(
 	return old, b.putAccessBlock(ctx, &config)
 }
 
+// putAccessBlock stores the bucket's settings that block public access.
 func (b *Bucket) putAccessBlock(ctx context.Context, block *types.PublicAccessBlockConfiguration) error {
 	return sdkcall.Exec(ctx, b.Client.PutPublicAccessBlock, &awss3.PutPublicAccessBlockInput{
 		Bucket:                         &b.Name,

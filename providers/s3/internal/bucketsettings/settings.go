@@ -137,21 +137,40 @@ func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *st
 	return b.Apply(ctx, &changes)
 }
 
-// Apply applies the settings of a request one after another, and public access last. It stops at the first
-// failure.
+// Apply applies the settings of a request one after another. It revokes public access first, and permits it last. It
+// stops at the first failure.
 func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
-	for _, setting := range []struct {
-		asked  bool
-		change func() error
+	settings := []struct {
+		isRequested bool
+		change      func() error
 	}{
-		{r.PublicAccess != nil && !*r.PublicAccess, func() error { return b.setPublic(ctx, false) }},
-		{r.Versioning != nil, func() error { return b.setVersioning(ctx, *r.Versioning) }},
-		{r.ObjectLock || r.DefaultRetention != nil, func() error { return b.setObjectLock(ctx, r) }},
-		{r.CORS != nil, func() error { return b.putCORS(ctx, *r.CORS) }},
-		{r.Lifecycle != nil, func() error { return b.setLifecycle(ctx, *r.Lifecycle) }},
-		{r.PublicAccess != nil && *r.PublicAccess, func() error { return b.setPublic(ctx, true) }},
-	} {
-		if !setting.asked {
+		{
+			isRequested: r.PublicAccess != nil && !*r.PublicAccess,
+			change:      func() error { return b.setPublic(ctx, false) },
+		},
+		{
+			isRequested: r.Versioning != nil,
+			change:      func() error { return b.setVersioning(ctx, *r.Versioning) },
+		},
+		{
+			isRequested: r.ObjectLock || r.DefaultRetention != nil,
+			change:      func() error { return b.setObjectLock(ctx, r) },
+		},
+		{
+			isRequested: r.CORS != nil,
+			change:      func() error { return b.putCORS(ctx, *r.CORS) },
+		},
+		{
+			isRequested: r.Lifecycle != nil,
+			change:      func() error { return b.setLifecycle(ctx, *r.Lifecycle) },
+		},
+		{
+			isRequested: r.PublicAccess != nil && *r.PublicAccess,
+			change:      func() error { return b.setPublic(ctx, true) },
+		},
+	}
+	for _, setting := range settings {
+		if !setting.isRequested {
 			continue
 		}
 		if err := b.change(ctx, setting.change); err != nil {
@@ -161,6 +180,7 @@ func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
 	return nil
 }
 
+// versioning reports whether the bucket keeps versions.
 func (b *Bucket) versioning(ctx context.Context) (bool, error) {
 	if !b.HasVersions {
 		return false, nil
