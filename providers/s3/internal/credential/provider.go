@@ -61,8 +61,9 @@ func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // that provides them failed or did not respond. There is one exception: most machines have no
 // metadata service for instances, so a missing response of this service is not temporary.
 func isTemporary(err error) bool {
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil &&
-		response.Response.Response != nil {
+	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	hasResponse := ok && response.Response != nil && response.Response.Response != nil
+	if hasResponse {
 		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(response.HTTPStatusCode()))
 	}
 	if call, ok := errors.AsType[*smithy.OperationError](err); ok && call.Service() == imds.ServiceID {

@@ -51,22 +51,28 @@ func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 	return r
 }
 
-// Retrieve returns the credentials for the next request.
+// Retrieve returns the credentials for the next request. It remembers them, so that a refusal by the store can be
+// matched with the credentials of the request.
 func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	prev := r.lastUsed.Load()
-	isRefused := prev != nil && prev.isRefused.Load() // read only once: another request may be refused meanwhile
+	last := r.lastUsed.Load()
+	isRefused := last != nil && last.isRefused.Load() // read only once: another request may be refused meanwhile
 	if isRefused {
-		r.forget(ctx, prev)
+		r.forget(ctx, last)
 	}
 	c, err := (*r.provider.Load()).Retrieve(ctx)
-	if err != nil || prev != nil && !isRefused && prev.isSame(&c) {
+	if err != nil {
 		return c, err
 	}
-	next := &usedCredentials{value: c}
-	if prev != nil && prev.value.AccessKeyID == c.AccessKeyID && prev.value.SessionToken == c.SessionToken {
-		next.previous = &usedCredentials{value: prev.value}
+	if last != nil && !isRefused && last.isSame(&c) {
+		return c, nil
 	}
-	r.lastUsed.CompareAndSwap(prev, next)
+
+	// Remember the new credentials, and the older ones if only their secret differs.
+	next := &usedCredentials{value: c}
+	if last != nil && last.value.AccessKeyID == c.AccessKeyID && last.value.SessionToken == c.SessionToken {
+		next.previous = &usedCredentials{value: last.value}
+	}
+	r.lastUsed.CompareAndSwap(last, next)
 	return c, nil
 }
 
@@ -95,17 +101,17 @@ func (r *Renewer) Observe(response *http.Response) {
 		return
 	}
 	status := response.StatusCode
-	switch {
-	case status == http.StatusBadRequest ||
-		status == http.StatusUnauthorized ||
-		status == http.StatusForbidden ||
-		status >= 500:
-	case last.haveSigned(response.Request):
+	isRefusal := status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden
+	if isRefusal || status >= http.StatusInternalServerError {
+		return
+	}
+	if last.haveSigned(response.Request) {
 		last.accepted.Store(true)
 	}
 }
 
-// forget makes the provider forget credentials that were refused.
+// forget makes the provider forget credentials that were refused. It does so once, even if several requests with these
+// credentials were refused.
 func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	if r.reloading.Lock(ctx) != nil {
 		return
@@ -115,11 +121,14 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 		return
 	}
 	creds.isDropped = true
+
 	if r.reload != nil {
-		if p, err := r.reload(ctx); err == nil { // an error may mean that the files are incomplete now
+		p, err := r.reload(ctx)
+		if err == nil {
 			r.provider.Store(&p)
 			return
 		}
+		// The files may be incomplete now, so keep the provider.
 	}
 	if cache, ok := (*r.provider.Load()).(interface{ Invalidate() }); ok {
 		cache.Invalidate()
@@ -131,19 +140,21 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 // succeed, because it would use other credentials.
 func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	last := r.lastUsed.Load()
-	if last == nil ||
-		request != nil && request.Header.Get("X-Amz-S3session-Token") != "" { // a session of a directory bucket
+	isOfSession := request != nil && request.Header.Get("X-Amz-S3session-Token") != "" // of a directory bucket
+	if last == nil || isOfSession {
 		return false
 	}
 	if !last.haveSigned(request) {
 		return true // other credentials have replaced those of the request
 	}
 	last.isRefused.Store(true)
+	if last.accepted.Load() {
+		return true
+	}
 	// The current credentials may have replaced older ones with the same access key but another
 	// secret. The request may have been signed with the older secret, so another attempt may
 	// succeed.
-	return last.accepted.Load() ||
-		last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
+	return last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
 // Configure makes a client report which credentials the store accepts or refuses.

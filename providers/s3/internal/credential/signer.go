@@ -30,11 +30,15 @@ func (s *secretSigner) SignHTTP(
 	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, t time.Time,
 	opts ...func(*v4.SignerOptions),
 ) error {
+	// A signer caches the keys that it derives, by the access key. So each secret needs a signer of its own.
 	last := s.lastSigner.Load()
 	if last == nil || last.secret != c.SecretAccessKey {
-		last = &signerOfSecret{c.SecretAccessKey, v4.NewSigner(func(o *v4.SignerOptions) {
-			o.Logger, o.LogSigning, o.DisableURIPathEscaping = s.logger, s.logs, true // as the SDK's client does
-		})}
+		signer := v4.NewSigner(func(o *v4.SignerOptions) {
+			o.Logger = s.logger
+			o.LogSigning = s.logs
+			o.DisableURIPathEscaping = true // as the SDK's client does
+		})
+		last = &signerOfSecret{secret: c.SecretAccessKey, signer: signer}
 		s.lastSigner.Store(last)
 	}
 	return last.signer.SignHTTP(ctx, c, request, hash, service, region, t, opts...)
