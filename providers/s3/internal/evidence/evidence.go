@@ -39,11 +39,12 @@ func HasOwnHeader(h http.Header) bool {
 		return true
 	}
 	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-Cf-") || name == "X-Amz-Apigw-Id" {
+			// CloudFront and API Gateway send these, even with error pages of their own.
+			continue
+		}
 		for _, prefix := range [...]string{"X-Amz-", "X-Rgw-", "X-Goog-", "X-Guploader-"} {
-			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") &&
-				name != "X-Amz-Apigw-Id" {
-				// CloudFront and API Gateway send the excluded headers, even with error pages of
-				// their own.
+			if strings.HasPrefix(name, prefix) {
 				return true
 			}
 		}
@@ -122,11 +123,17 @@ func Check(operation string, response *http.Response, sendsHeader bool) error {
 // CheckObject is Check for a response that carries an object, its attributes or the result of a
 // write of one.
 func CheckObject(response *http.Response) error {
-	isRead := response.Request.Method != http.MethodPut
-	if want := (responseRules{tag: true}); isRead && want.isMetBy(response, false) || !isRead && isShown(response) {
-		return nil
+	var isEvident bool
+	if response.Request.Method == http.MethodPut {
+		isEvident = isShown(response)
+	} else {
+		want := responseRules{tag: true}
+		isEvident = want.isMetBy(response, false)
 	}
-	return Missing()
+	if !isEvident {
+		return Missing()
+	}
+	return nil
 }
 
 // peeked is how many bytes isMetBy reads from the beginning of a document. Other text may precede the
@@ -134,21 +141,31 @@ func CheckObject(response *http.Response) error {
 const peeked = 4 << 10
 
 // isMetBy reports whether the response has the evidence of an S3 server. It leaves the body at its
-// start, so that the body can still be read.
-func (e *responseRules) isMetBy(response *http.Response, always bool) bool {
-	hasMarker := isShown(response)
-	switch {
-	case e.tag:
-		return isObject(response) &&
-			(response.Header.Get(rawclient.ETagHeader) != "" || hasMarker && !hasTypeOfPage(response))
-	case e.text != "":
-		return bytes.Contains(peek(response), []byte(e.text)) && (hasMarker || !always) || hasMarker && e.allowsEmpty && !isPage(response)
-	case hasMarker:
+// start, so that the body can still be read. sendsHeader is true if the server is known to send a header of the S3
+// protocol with every response.
+func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool {
+	hasHeader := isShown(response)
+	if e.tag {
+		hasTag := response.Header.Get(rawclient.ETagHeader) != ""
+		return isObject(response) && (hasTag || hasHeader && !hasTypeOfPage(response))
+	}
+	if e.text != "" {
+		hasText := bytes.Contains(peek(response), []byte(e.text))
+		if hasText && (hasHeader || !sendsHeader) {
+			return true
+		}
+		return hasHeader && e.allowsEmpty && !isPage(response)
+	}
+
+	// The response has no body that could be evidence.
+	if hasHeader {
 		return !isPage(response)
-	case always:
+	}
+	if sendsHeader {
 		return false
-	case response.StatusCode == http.StatusNoContent: // a login page would not have status 204
-		return true
+	}
+	if response.StatusCode == http.StatusNoContent {
+		return true // a login page would not have this status
 	}
 	return e.bare && !isWebPage(response)
 }
@@ -163,20 +180,26 @@ func isObject(response *http.Response) bool {
 		return true
 	}
 	document := bytes.TrimSpace(peek(response))
-	return !bytes.HasPrefix(document, []byte("<Error>")) &&
-		!(bytes.HasPrefix(document, []byte("<?xml")) && bytes.Contains(document, []byte("<Error>")))
+	if bytes.HasPrefix(document, []byte("<?xml")) {
+		return !bytes.Contains(document, []byte("<Error>"))
+	}
+	return !bytes.HasPrefix(document, []byte("<Error>"))
 }
 
 // isPage reports whether the body of a response is a web page or other text. An empty body and an
 // XML document are neither of these.
 func isPage(response *http.Response) bool {
-	if response.Request != nil && response.Request.Method == http.MethodHead { // there is no body, only a length
-		return response.ContentLength > 0 &&
-			!strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
+	if response.Request != nil && response.Request.Method == http.MethodHead {
+		// There is no body, only a length and a type.
+		isXML := strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
+		return response.ContentLength > 0 && !isXML
 	}
 	document := bytes.ToLower(bytes.TrimSpace(peek(response)))
-	return len(document) > 0 && document[0] != '<' || bytes.HasPrefix(document, []byte("<!doctype")) ||
-		bytes.HasPrefix(document, []byte("<html"))
+	if len(document) == 0 {
+		return false
+	}
+	isHTML := bytes.HasPrefix(document, []byte("<!doctype")) || bytes.HasPrefix(document, []byte("<html"))
+	return document[0] != '<' || isHTML
 }
 
 // isWebPage is like isPage, for a response without a header of the S3 protocol. It also reports an
@@ -190,6 +213,7 @@ func hasTypeOfPage(response *http.Response) bool {
 	return strings.Contains(contentType, "html") || strings.Contains(contentType, "json")
 }
 
+// peek returns the beginning of the body of a response, which can still be read from its start.
 func peek(response *http.Response) []byte {
 	buffered := bufio.NewReaderSize(response.Body, peeked)
 	start, _ := buffered.Peek(peeked) // ignored: the SDK will get the error when it reads the rest
