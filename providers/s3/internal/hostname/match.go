@@ -8,26 +8,27 @@ import (
 )
 
 // Match compares a host with a pattern, label by label from the end. A "*" at the
-// start matches one or more labels. "{region}" may end a label.
+// start matches one or more labels. "{region}" may end a label, and the result region is the text in its place.
 func Match(pattern, host string) (region string, ok bool) {
 	want := strings.Split(pattern, ".")
 	labels := strings.Split(host, ".")
 	slices.Reverse(want)
 	slices.Reverse(labels)
 	for i, label := range want {
-		switch {
-		case i >= len(labels) || labels[i] == "":
+		if i >= len(labels) || labels[i] == "" {
 			return "", false
-		case label == "*":
+		}
+		if label == "*" {
 			return region, true
-		case strings.HasSuffix(label, RegionLabel):
-			var exists bool
-			region, exists = strings.CutPrefix(labels[i], strings.TrimSuffix(label, RegionLabel))
-			if !exists ||
-				region == "" {
+		}
+		if prefix, hasRegion := strings.CutSuffix(label, RegionLabel); hasRegion {
+			region, ok = strings.CutPrefix(labels[i], prefix)
+			if !ok || region == "" {
 				return "", false
 			}
-		case label != labels[i]:
+			continue
+		}
+		if label != labels[i] {
 			return "", false
 		}
 	}
