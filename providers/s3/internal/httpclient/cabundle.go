@@ -50,6 +50,7 @@ type caBundle struct {
 	certificate []byte            // one certificate of the file, in PEM
 }
 
+// client returns an HTTP client of the SDK that trusts the certificates of the bundle.
 func (b *caBundle) client() awss3.HTTPClient {
 	pool := b.pool.Clone() // the SDK may add to it
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {

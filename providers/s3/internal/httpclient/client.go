@@ -61,26 +61,27 @@ func IsDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 
 // differsOnlyInTLS reports whether a transport is the SDK's default, except for TLS, and
 // returns its TLS configuration.
-func differsOnlyInTLS(creds *http.Transport) (config *tls.Config, isDefault bool) {
-	standard := awshttp.NewBuildableClient().GetTransport()
-	config = creds.TLSClientConfig
+func differsOnlyInTLS(t *http.Transport) (config *tls.Config, isDefault bool) {
+	config = t.TLSClientConfig
 	if config != nil {
 		config = config.Clone()
 		config.NextProtos = nil // our transport sets them
 	}
-	a := reflect.ValueOf(creds).Elem()
-	b := reflect.ValueOf(standard).Elem()
-	for i := range a.NumField() {
-		field := a.Type().Field(i)
+
+	// Compare all other fields.
+	got := reflect.ValueOf(t).Elem()
+	want := reflect.ValueOf(awshttp.NewBuildableClient().GetTransport()).Elem()
+	for i := range got.NumField() {
+		field := got.Type().Field(i)
 		switch {
 		case !field.IsExported() || field.Name == "TLSClientConfig" || field.Name == "TLSNextProto":
 			// TLSNextProto has the functions for HTTP/2. They differ, because each transport makes
 			// its own.
 		case field.Type.Kind() == reflect.Func:
-			if a.Field(i).Pointer() != b.Field(i).Pointer() {
+			if got.Field(i).Pointer() != want.Field(i).Pointer() {
 				return nil, false
 			}
-		case !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()):
+		case !reflect.DeepEqual(got.Field(i).Interface(), want.Field(i).Interface()):
 			return nil, false
 		}
 	}
