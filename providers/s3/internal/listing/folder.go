@@ -49,18 +49,26 @@ func After(r *driver.ListRequest, key string, list func(prefix, after string) (o
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
 		end := strings.LastIndex(key, "/") + 1 // end of the folder's name
-		if r.Delimiter != "" && end > base {
+		isOneEntry := r.Delimiter != "" && end > base
+		if isOneEntry {
 			// With a delimiter, the outermost folder is one entry. Continue after this folder.
 			end = base + strings.Index(key[base:], "/") + 1
-		} else if ok, err := list(max(key[:end], r.Prefix), key); ok || err != nil {
+		} else {
 			// One argument of max is a prefix of the other, and max returns the longer one.
-			return err
+			prefix := max(key[:end], r.Prefix)
+			ok, err := list(prefix, key)
+			if ok || err != nil {
+				return err
+			}
 		}
 		if end <= base {
 			return nil
 		}
-		key = key[:end-1] + "0" // "0" follows "/"
-		if ok, err := list(key, ""); ok || err != nil {
+
+		// Keys in the folder "a/" come before "a0", because "0" follows "/".
+		key = key[:end-1] + "0"
+		ok, err := list(key, "")
+		if ok || err != nil {
 			return err
 		}
 	}
