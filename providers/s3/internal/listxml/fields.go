@@ -194,6 +194,7 @@ func (p *fields) decode(key string) (string, error) {
 	return p.copyString(data), nil
 }
 
+// size reads the size of an object.
 func (p *fields) size() (int64, error) {
 	value, err := p.xml.value()
 	if err != nil {
@@ -222,6 +223,7 @@ func (p *fields) time() (time.Time, error) {
 	return t.UTC().Truncate(time.Second), nil
 }
 
+// flag reads "true" or "false".
 func (p *fields) flag() (flag, error) {
 	value, err := p.xml.value()
 	if err != nil {

@@ -37,6 +37,7 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 	})
 }
 
+// element reads an element below the root.
 func (p *objectsPage) element(name []byte) (err error) {
 	if sameName(name, "Contents") {
 		return p.entry(storage.ListEntry{}, p.object)
@@ -53,6 +54,7 @@ func (p *objectsPage) element(name []byte) (err error) {
 	return p.fields.pageField(name)
 }
 
+// entry adds e to the page, and calls field for each element of the entry. field reads the element into the last entry.
 func (p *objectsPage) entry(e storage.ListEntry, field func([]byte) error) error {
 	if len(p.page.Entries) == MaxEntries {
 		return errTooLong
@@ -65,6 +67,7 @@ func (p *objectsPage) object(name []byte) error {
 	return p.fields.entryField(&p.page.Entries[len(p.page.Entries)-1], name)
 }
 
+// prefix reads an element of a common prefix into the last entry.
 func (p *objectsPage) prefix(name []byte) (err error) {
 	if !sameName(name, "Prefix") {
 		return p.fields.xml.skip()
@@ -75,13 +78,17 @@ func (p *objectsPage) prefix(name []byte) (err error) {
 
 // finish unescapes and merges the entries when the whole page was read. It comes last, because some
 // servers only say at the end of the page how keys are escaped.
-func (p *objectsPage) finish() (err error) {
+func (p *objectsPage) finish() error {
 	for i := range p.page.Entries {
-		if p.page.Entries[i].Key, err = p.fields.unescape(p.page.Entries[i].Key); err != nil {
+		e := &p.page.Entries[i]
+		key, err := p.fields.unescape(e.Key)
+		if err != nil {
 			return err
 		}
+		e.Key = key
 	}
 	mergePrefixes(p.page.Entries)
+
 	hasMore, err := p.fields.hasNext(p.page.Token)
 	if !hasMore {
 		p.page.Token = ""
@@ -93,18 +100,20 @@ func (p *objectsPage) finish() (err error) {
 // objects. It does not sort: if objects or prefixes are not in ascending order, it
 // changes nothing, and the engine sees the server's order.
 func mergePrefixes(entries []storage.ListEntry) {
-	var object, prefix *storage.ListEntry
+	var lastObject, lastPrefix string
+	hasPrefix := false
 	for i := range entries {
-		last := &object
+		last := &lastObject
 		if entries[i].IsPrefix {
-			last = &prefix
+			last = &lastPrefix
+			hasPrefix = true
 		}
-		if *last != nil && entries[i].Key < (*last).Key {
+		if entries[i].Key < *last {
 			return
 		}
-		*last = &entries[i]
+		*last = entries[i].Key
 	}
-	if prefix != nil {
+	if hasPrefix {
 		slices.SortStableFunc(entries, func(a, b storage.ListEntry) int { return strings.Compare(a.Key, b.Key) })
 	}
 }

@@ -37,6 +37,7 @@ func readDocument(doc []byte, parse func(x reader) error) error {
 	return parse(reader{doc: doc, decoder: xml.NewDecoder(bytes.NewReader(doc))})
 }
 
+// root opens the root element, and returns its name.
 func (x *reader) root() ([]byte, error) {
 	if x.decoder != nil {
 		return x.decode(nil)
@@ -133,9 +134,9 @@ func (x *reader) startTag() ([]byte, error) {
 	}
 	rest := x.doc[x.pos:]
 	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
+		isUnusual := func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }
 		end := bytes.IndexByte(namespace, '"')
-		if end < 0 ||
-			bytes.ContainsFunc(namespace[:end], func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }) {
+		if end < 0 || bytes.ContainsFunc(namespace[:end], isUnusual) {
 			return nil, errUnusual
 		}
 		rest = namespace[end+1:]
@@ -154,6 +155,7 @@ func (x *reader) startTag() ([]byte, error) {
 	return name, nil
 }
 
+// endTag reads the end tag of the innermost element.
 func (x *reader) endTag() error {
 	name := x.name("</")
 	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) || !bytes.HasPrefix(x.doc[x.pos:], []byte(">")) {
@@ -235,8 +237,9 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 		default:
 			var r rune
 			r, size = utf8.DecodeRune(raw[i:])
-			if size == 1 || r == 0xFFFE ||
-				r == 0xFFFF { // not a character of XML, or invalid UTF-8
+			isInvalid := size == 1                   // this is no UTF-8
+			isExcluded := r == 0xFFFE || r == 0xFFFF // XML excludes these characters
+			if isInvalid || isExcluded {
 				return nil, errUnusual
 			}
 			text = append(text, raw[i:i+size]...)

@@ -85,6 +85,7 @@ func (d *deserializer) HandleDeserialize(
 	return output, metadata, nil
 }
 
+// read reads the body of a response, and decodes it. Its buffer comes from a pool.
 func (d *deserializer) read(response *smithyhttp.Response) error {
 	defer response.Body.Close()
 	buffer := buffers.Get().(*bytes.Buffer)

@@ -25,11 +25,11 @@ type VersionsPage struct {
 }
 
 // ReadVersions reads a response of ListObjectVersions. prefix is that of the request.
-// If markersApart is true, the server may list
-// all delete markers after all versions. ReadVersions then sorts the delete markers among the
-// versions. If timesInIDs is true, the server lists an old version with the time of its
-// replacement. The id of the version is then a ULID, which contains the time of the write.
-// ReadVersions uses this time.
+//
+// If markersApart is true, the server may list all delete markers after all versions. ReadVersions then sorts the
+// delete markers among the versions. If timesInIDs is true, the server lists an old version with the time of its
+// replacement. The id of the version is then a ULID, which contains the time of the write, and ReadVersions uses this
+// time.
 func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
@@ -44,6 +44,8 @@ func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool)
 	return p, err
 }
 
+// element reads an element below the root. If a version follows a delete marker, the server does not list the markers
+// apart.
 func (p *VersionsPage) element(name []byte) (err error) {
 	switch {
 	case sameName(name, "Version"):
@@ -66,6 +68,7 @@ func (p *VersionsPage) element(name []byte) (err error) {
 	return err
 }
 
+// entry reads a version, a delete marker or a common prefix, and adds it to the page. e has the kind of the entry.
 func (p *VersionsPage) entry(e storage.VersionEntry) error {
 	if len(p.Entries) == MaxEntries {
 		return errTooLong
@@ -75,6 +78,7 @@ func (p *VersionsPage) entry(e storage.VersionEntry) error {
 	return err
 }
 
+// versionField reads an element of a version, a delete marker or a common prefix into e.
 func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err error) {
 	switch {
 	case e.IsPrefix && sameName(name, "Prefix"):
@@ -93,16 +97,21 @@ func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err e
 	return err
 }
 
+// finish unescapes, merges and sorts the entries when the whole page was read. It comes last, because some servers
+// only say at the end of the page how keys are escaped.
 func (p *VersionsPage) finish() (err error) {
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		if e.Key, err = p.fields.unescape(e.Key); err != nil {
+		e.Key, err = p.fields.unescape(e.Key)
+		if err != nil {
 			return err
 		}
 	}
-	if p.NextKey, err = p.fields.unescape(p.NextKey); err != nil {
+	p.NextKey, err = p.fields.unescape(p.NextKey)
+	if err != nil {
 		return err
 	}
+
 	if p.timesInIDs {
 		p.readTimes()
 	}
@@ -114,6 +123,8 @@ func (p *VersionsPage) finish() (err error) {
 	return err
 }
 
+// readTimes replaces the times of old versions by those in their ids. The server lists an old version with the time
+// of its replacement.
 func (p *VersionsPage) readTimes() {
 	for i := range p.Entries {
 		e := &p.Entries[i]
@@ -123,21 +134,22 @@ func (p *VersionsPage) readTimes() {
 	}
 }
 
-// ulidTime returns the time in a ULID: its first 10 digits are the milliseconds since 1970.
-// https://github.com/ulid/spec
+// ulidTime returns the time in a ULID, which has 26 digits of 5 bits. The first 10 digits are the milliseconds since
+// 1970. https://github.com/ulid/spec
 func ulidTime(id string) (time.Time, bool) {
 	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-	if len(id) != 26 || id[0] > '7' {
+	const length, timeLength, digitBits = 26, 10, 5
+	if len(id) != length || id[0] > '7' { // a greater digit would make more than 128 bits
 		return time.Time{}, false
 	}
 	milliseconds := int64(0)
-	for i := range 26 {
+	for i := range length {
 		value := strings.IndexByte(digits, id[i])
 		if value < 0 {
 			return time.Time{}, false
 		}
-		if i < 10 {
-			milliseconds = milliseconds<<5 | int64(value)
+		if i < timeLength {
+			milliseconds = milliseconds<<digitBits | int64(value)
 		}
 	}
 	return time.UnixMilli(milliseconds).UTC(), true
@@ -147,19 +159,19 @@ func ulidTime(id string) (time.Time, bool) {
 // list separately. It does not sort: if one kind is not in ascending order, it
 // changes nothing, and the engine sees the server's order.
 func (p *VersionsPage) mergeKinds() {
-	var last [3]string
+	var lastVersion, lastMarker, lastPrefix string
 	for i := range p.Entries {
-		kind := 0
 		e := &p.Entries[i]
+		last := &lastVersion
 		if e.IsDeleteMarker {
-			kind = 1
+			last = &lastMarker
 		} else if e.IsPrefix {
-			kind = 2
+			last = &lastPrefix
 		}
-		if p.Entries[i].Key < last[kind] {
+		if e.Key < *last {
 			return
 		}
-		last[kind] = p.Entries[i].Key
+		*last = e.Key
 	}
 	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
@@ -170,18 +182,21 @@ func (p *VersionsPage) mergeKinds() {
 func (p *VersionsPage) placeMarkers() {
 	entries := make([]storage.VersionEntry, 0, len(p.Entries))
 	for rest := p.Entries; len(rest) > 0; {
-		n := slices.IndexFunc(rest, func(e storage.VersionEntry) bool { return e.Key != rest[0].Key })
-		if n < 0 {
-			n = len(rest)
+		// The next group has the entries of one key: first its versions, and then its markers.
+		key := rest[0].Key
+		end := slices.IndexFunc(rest, func(e storage.VersionEntry) bool { return e.Key != key })
+		if end < 0 {
+			end = len(rest)
 		}
-		group := rest[:n]
-		rest = rest[n:]
-		first := slices.IndexFunc(group, func(e storage.VersionEntry) bool { return e.IsDeleteMarker })
-		if first < 0 {
-			first = n
+		group := rest[:end]
+		rest = rest[end:]
+		firstMarker := slices.IndexFunc(group, func(e storage.VersionEntry) bool { return e.IsDeleteMarker })
+		if firstMarker < 0 {
+			firstMarker = len(group)
 		}
-		versions := group[:first]
-		markers := group[first:]
+		versions := group[:firstMarker]
+		markers := group[firstMarker:]
+
 		for len(versions) > 0 && len(markers) > 0 {
 			if isNewer(&markers[0], &versions[0]) {
 				entries = append(entries, markers[0])
@@ -191,11 +206,13 @@ func (p *VersionsPage) placeMarkers() {
 				versions = versions[1:]
 			}
 		}
-		entries = append(append(entries, versions...), markers...)
+		entries = append(entries, versions...)
+		entries = append(entries, markers...)
 	}
 	p.Entries = entries
 }
 
+// isNewer reports whether a delete marker is newer than a version of the same key.
 func isNewer(marker, version *storage.VersionEntry) bool {
 	if marker.Current || version.Current {
 		return marker.Current
