@@ -32,13 +32,13 @@ func (o CannedACL) Check(s *Server) error {
 // Apply sets the list of an input that can have one.
 func (o CannedACL) Apply(input any) error {
 	acl := field[types.ObjectCannedACL](input, "ACL")
-	switch {
-	case acl == nil:
-	case *acl != "" && *acl != types.ObjectCannedACL(o):
-		return argument.Invalid("WithACL", "excludes WithPublicRead and another WithACL", "")
-	default:
-		*acl = types.ObjectCannedACL(o)
+	if acl == nil {
+		return nil
 	}
+	if *acl != "" && *acl != types.ObjectCannedACL(o) {
+		return argument.Invalid("WithACL", "excludes WithPublicRead and another WithACL", "")
+	}
+	*acl = types.ObjectCannedACL(o)
 	return nil
 }
 

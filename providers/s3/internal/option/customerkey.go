@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
+// checkCustomerKey returns an error if the key has another size, or if the server has no SSE-C or no TLS.
 func (s *Server) checkCustomerKey(k *customerkey.Key) error {
 	if err := k.CheckSize(); err != nil {
 		return err
@@ -40,6 +41,7 @@ func ErrNoTLS() error {
 	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
 }
 
+// applyCustomerKey sets the customer's key of an input. It fails if the input has another encryption.
 func applyCustomerKey(k *customerkey.Key, input any) error {
 	if sse := field[types.ServerSideEncryption](input, "ServerSideEncryption"); sse != nil && *sse != "" {
 		return errTwoKeys()
@@ -56,10 +58,12 @@ func SetCustomerKey(k *customerkey.Key, input any, source string) {
 	if k == nil || key == nil {
 		return
 	}
+
+	// The protocol requires an MD5, to find typos.
 	var hash [md5.Size]byte
 	fips140.WithoutEnforcement(func() {
 		hash = md5.Sum(k.Bytes())
-	}) // the protocol requires an MD5, to find typos
+	})
 	*key = aws.String(k.Base64())
 	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
 	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)

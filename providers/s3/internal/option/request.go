@@ -69,10 +69,15 @@ var (
 	}
 	reading = []reflect.Type{reflect.TypeFor[awss3.GetObjectInput](), reflect.TypeFor[awss3.HeadObjectInput]()}
 
-	besideWriting = []reflect.Type{
-		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](),
-		reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
+	besideWriting = append(
+		slices.Clone(continuing),
 		reflect.TypeFor[awss3.HeadObjectInput](), // sent if the response to the write was lost
+	)
+	// continuing has the requests that continue an upload, or a copy in parts.
+	continuing = []reflect.Type{
+		reflect.TypeFor[awss3.UploadPartInput](),
+		reflect.TypeFor[awss3.UploadPartCopyInput](),
+		reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
 	}
 )
 
@@ -80,33 +85,37 @@ var (
 // parameter input is a request of the operation, and native has the options of the operation.
 func checkFunctions(input any, native []any) error {
 	typ := reflect.TypeOf(input).Elem()
-	if slices.Contains(besideWriting[:3], typ) {
+	if slices.Contains(continuing, typ) {
 		return nil // the first request of the upload or copy was checked
 	}
-	var family, others []reflect.Type
+
+	// An option must fit this request, or another request of the operation. alternatives has the requests of which an
+	// operation sends one.
+	var alternatives, others []reflect.Type
 	switch {
 	case slices.Contains(writing, typ):
-		family = writing
+		alternatives = writing
 		others = besideWriting
 	case slices.Contains(reading, typ):
-		family = reading
+		alternatives = reading
 	case typ == reflect.TypeFor[awss3.RestoreObjectInput]():
 		others = reading // Restore sends HeadObject before RestoreObject
 	}
-	var unused reflect.Type
+
+	var unused reflect.Type // of an option for another alternative
 	for _, o := range native {
 		f, ok := o.(function)
 		if !ok {
 			continue
 		}
-		t := f.Target()
+		target := f.Target()
 		switch {
-		case t == typ:
+		case target == typ:
 			return nil
-		case slices.Contains(family, t):
-			unused = t
-		case !slices.Contains(others, t):
-			return typeError(t, typ)
+		case slices.Contains(alternatives, target):
+			unused = target
+		case !slices.Contains(others, target):
+			return typeError(target, typ)
 		}
 	}
 	if unused != nil {
@@ -115,6 +124,7 @@ func checkFunctions(input any, native []any) error {
 	return nil
 }
 
+// typeError returns the error for a WithRequest option of the type got, for an operation whose input has the type typ.
 func typeError(got, typ reflect.Type) error {
 	operation := strings.TrimSuffix(typ.Name(), "Input")
 	return &storage.Error{

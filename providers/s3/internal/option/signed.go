@@ -55,8 +55,9 @@ func isReservedHeader(header string) bool {
 func NewSignedParameter(name, value string) SignedValue {
 	const option = "WithSignedParameter"
 	v := SignedValue{option: option, name: name, value: value}
-	if !httpheader.IsName(name) || name[0] < 'a' || slices.Contains(ownParameters, name) ||
-		strings.HasPrefix(strings.ToLower(name), "x-amz-") {
+	isLowerCase := httpheader.IsName(name) && name[0] >= 'a' // no digit or capital letter
+	isReserved := slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-amz-")
+	if !isLowerCase || isReserved {
 		v.err = argument.Invalid(
 			option,
 			"must name a parameter that begins with a lower-case letter, and that no other option sets",
@@ -73,11 +74,12 @@ func NewSignedParameter(name, value string) SignedValue {
 func NewSignedHeader(name, value string) SignedValue {
 	const option = "WithSignedHeader"
 	v := SignedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
-	if !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || isReservedHeader(v.name) {
+	isReserved := slices.Contains(ownHeaders, v.name) || isReservedHeader(v.name)
+	hasUnusualSpaces := value != strings.TrimSpace(value) || strings.Contains(value, "  ")
+	if !httpheader.IsName(name) || isReserved {
 		v.err = argument.Invalid(option,
 			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
-	} else if value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
-		!httpheader.IsPrintable(value) {
+	} else if value == "" || hasUnusualSpaces || !httpheader.IsPrintable(value) {
 		v.err = argument.Invalid(
 			option,
 			"must have a value of printable ASCII, without spaces at its ends or two in a row",
@@ -128,8 +130,10 @@ func (v SignedValue) AddTo(request *signature.Request) error {
 		request.Header.Set(v.name, v.value)
 		return nil
 	}
+
 	query := strings.FieldsFunc(request.Query, func(c rune) bool { return c == '&' })
-	if slices.ContainsFunc(query, func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }) {
+	hasName := func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }
+	if slices.ContainsFunc(query, hasName) {
 		return conflict
 	}
 	request.Query = strings.Join(append(query, v.name+"="+escape.All(v.value)), "&")
