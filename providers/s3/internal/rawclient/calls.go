@@ -196,6 +196,7 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	return output
 }
 
+// setConditions sets the conditions of a read, and the header by which it asks for the checksum.
 func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMode) {
 	r.header.setOptional("If-Match", match)
 	r.header.setOptional("If-None-Match", noneMatch)
@@ -206,6 +207,7 @@ func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMod
 
 func versionQuery(id string) string { return "versionId=" + escape.All(id) }
 
+// contentTypeOrDefault returns the type that S3 gives an object without one.
 func contentTypeOrDefault(contentType *string) string {
 	if contentType == nil {
 		return "application/octet-stream"

@@ -115,6 +115,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 	if err := c.authorize(ctx, r, path); err != nil {
 		return nil, nil, err
 	}
+
 	req := &http.Request{
 		Method:        r.method,
 		URL:           u,
@@ -128,6 +129,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 	if r.size != 0 && r.body != nil {
 		req.Body = io.NopCloser(r.body) // Close must not close the body, which the engine may read again
 	}
+
 	response, err = c.Transport.Send(ctx, req)
 	if err != nil {
 		return nil, &failure{err: err}, nil
@@ -164,6 +166,8 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	if !c.UnsignedEncoding {
 		h.set(encoding, "identity")
 	}
+
+	// Sign the headers.
 	if c.Credentials != nil {
 		credentials, err := c.Credentials.Retrieve(ctx)
 		if err != nil {
@@ -185,6 +189,8 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 			At:     t,
 		}))
 	}
+
+	// Add the headers that are not signed.
 	h.set("User-Agent", "omnibucket")
 	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
 		// A write of a Lambda function may trigger the same function again. AWS uses this header to
