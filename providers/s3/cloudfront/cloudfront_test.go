@@ -251,23 +251,32 @@ func TestPurgeFailures(t *testing.T) {
 
 // Purge fails without credentials, and its error has no secret.
 func TestPurgeWithoutCredentials(t *testing.T) {
-	none := func(context.Context) (aws.Credentials, error) {
+	purger := newPurgerWithoutCredentials(t)
+	err := purger.Purge(t.Context(), []string{"https://cdn.example.com/a"})
+	require.ErrorIs(t, err, storage.Unauthenticated)
+	require.NotContains(t, err.Error(), secret)
+}
+
+// If ctx has ended, Purge without credentials fails with Canceled.
+func TestPurgeWithoutCredentialsCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := newPurgerWithoutCredentials(t).Purge(ctx, []string{"https://cdn.example.com/a"})
+	require.ErrorIs(t, err, storage.Canceled)
+}
+
+// newPurgerWithoutCredentials returns a Purger whose credentials fail with an error that has a secret.
+func newPurgerWithoutCredentials(t *testing.T) *cloudfront.Purger {
+	t.Helper()
+	noCredentials := func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("line 1: " + secret)
 	}
 	purger, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
 		DistributionID: "E",
-		Credentials:    aws.CredentialsProviderFunc(none),
+		Credentials:    aws.CredentialsProviderFunc(noCredentials),
 	})
 	require.NoError(t, err)
-
-	err = purger.Purge(t.Context(), []string{"https://cdn.example.com/a"})
-	require.ErrorIs(t, err, storage.Unauthenticated)
-	require.NotContains(t, err.Error(), secret)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	err = purger.Purge(ctx, []string{"https://cdn.example.com/a"})
-	require.ErrorIs(t, err, storage.Canceled)
+	return purger
 }
 
 // NewPurger refuses an invalid Config.
