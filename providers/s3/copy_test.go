@@ -480,8 +480,12 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 
 // A copied part is retried after a temporary error.
 func TestCopyInPartsRetries(t *testing.T) {
-	server := newStandIn(t, reply{Body: begun}, errorReply(503, "SlowDown", ""), reply{Body: partCopied},
-		reply{Body: finished})
+	server := newStandIn(t,
+		reply{Body: begun},
+		errorReply(http.StatusServiceUnavailable, "SlowDown", ""), // the part
+		reply{Body: partCopied},
+		reply{Body: finished},
+	)
 	d := server.openDriver(t, "aws")
 	d.copier.limit = 5
 	d.copier.part = 9
@@ -568,19 +572,23 @@ func TestCompose(t *testing.T) {
 
 // A source that is larger than a part may be becomes several parts.
 func TestComposeOfLargeSources(t *testing.T) {
+	const maxPart = 5 << 30
 	d := newDriver(&account{}, "")
 	tests := []struct {
+		name  string
 		size  int64
 		parts int
 	}{
-		{size: 1, parts: 1},
-		{size: 5 << 30, parts: 1},
-		{size: 5<<30 + 1, parts: 2},
-		{size: 11 << 30, parts: 3},
+		{name: "one byte", size: 1, parts: 1},
+		{name: "the largest part", size: maxPart, parts: 1},
+		{name: "a byte more", size: maxPart + 1, parts: 2},
+		{name: "more than two parts", size: 2*maxPart + 1<<30, parts: 3},
 	}
 	for _, tt := range tests {
-		ranges := split(driver.ObjectRef{}, tt.size, d.account.profile.rangeLength(tt.size))
-		require.Len(t, ranges, tt.parts, tt.size)
+		t.Run(tt.name, func(t *testing.T) {
+			ranges := split(driver.ObjectRef{}, tt.size, d.account.profile.rangeLength(tt.size))
+			require.Len(t, ranges, tt.parts)
+		})
 	}
 }
 

@@ -25,7 +25,7 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 // Compose joins it with another object, with other attributes and a condition.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
-	text := strings.Repeat("0123456789abcdef", 12<<16)
+	text := strings.Repeat("0123456789abcdef", 12<<20/16)
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
@@ -41,9 +41,9 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.NoError(t, err)
 			b := engine.New(newServerSideOnly(t, d))
 
+			// A copy.
 			dstAttrs, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.NoError(t, err)
-
 			got, attrs, err := storage.ReadAll(t.Context(), reading, "to")
 			require.NoError(t, err)
 			require.Equal(t, text, string(got))
@@ -51,10 +51,10 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.Equal(t, "text/x", attrs.ContentType)
 			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
 
+			// A composition, which is created once.
 			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"},
 				storage.WithContentType("text/y"), storage.IfAbsent())
 			require.NoError(t, err)
-
 			got, attrs, err = storage.ReadAll(t.Context(), reading, "joined")
 			require.NoError(t, err)
 			require.Equal(t, text+"tail", string(got))

@@ -175,14 +175,21 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 // withCopyTimeout allows a request the time that the server needs to copy a number of bytes. The time
 // of an unknown size is that of the largest copy.
 func TestWithCopyTimeout(t *testing.T) {
-	for bytes, want := range map[int64]time.Duration{
-		0:         transport.DefaultAnswer,
-		1 << 10:   transport.DefaultAnswer,
-		600 << 20: transport.DefaultAnswer + 100*time.Second,
-		1 << 40:   maxCopyTimeout,
-		-1:        maxCopyTimeout,
-	} {
-		require.Equal(t, want, transport.AnswerOf(withCopyTimeout(t.Context(), bytes)), "%d bytes", bytes)
+	tests := []struct {
+		name string
+		size int64
+		want time.Duration
+	}{
+		{name: "nothing", size: 0, want: transport.DefaultAnswer},
+		{name: "1 KiB", size: 1 << 10, want: transport.DefaultAnswer},
+		{name: "600 MiB", size: 600 << 20, want: transport.DefaultAnswer + 100*time.Second},
+		{name: "1 TiB", size: 1 << 40, want: maxCopyTimeout},
+		{name: "an unknown size", size: -1, want: maxCopyTimeout},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, transport.AnswerOf(withCopyTimeout(t.Context(), tt.size)))
+		})
 	}
 }
 
@@ -213,6 +220,7 @@ type pipes struct {
 	closed chan struct{}
 }
 
+// Accept returns the next connection, or net.ErrClosed.
 func (l *pipes) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.made:

@@ -183,11 +183,11 @@ func TestDeleteBatch(t *testing.T) {
 		{Key: "d"},
 		{Key: "b"},
 	})
-	require.Len(t, errs, 5)
 
+	require.Len(t, errs, 5)
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], storage.PermissionDenied)
-	require.NoError(t, errs[2], "what is not there is gone")
+	require.NoError(t, errs[2], "a missing object is no error")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
 	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
 	require.Equal(t, []string{"POST /photos?delete="}, server.Lines())
@@ -276,43 +276,60 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 }
 
 // If the response to a batch lacks the result of one key, DeleteBatch deletes that key with a
-// request of its own. If it has no result at all, each key fails with OutcomeUnknown.
+// request of its own.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
-	server := newStandIn(t, reply{Body: removedAll}, reply{Status: 204}, errorReply(403, "AccessDenied", ""))
+	server := newStandIn(t,
+		reply{Body: removedAll},
+		reply{Status: http.StatusNoContent},
+		errorReply(http.StatusForbidden, "AccessDenied", ""), // to a third request
+	)
 	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a"},
 		{Key: "b"},
 	})
 	require.Equal(t, []error{nil, nil}, errs)
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, server.Lines())
+}
 
-	// Without any result, it is unknown what was deleted.
-	for name, body := range map[string]string{
-		"no result":  `<DeleteResult></DeleteResult>`,
-		"a web page": `<html></html>`,
-	} {
-		d := newStandIn(t, reply{Body: body}).openDriver(t, "aws")
-		for _, err := range d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}) {
-			require.ErrorIs(t, err, storage.Unavailable, name)
-			require.ErrorIs(t, err, storage.OutcomeUnknown, name)
-		}
+// If the response to a batch has no result at all, it is unknown what was deleted, so that each key fails with
+// OutcomeUnknown.
+func TestDeleteBatchWithoutAnyResult(t *testing.T) {
+	tests := []struct {
+		name string
+		body string
+	}{
+		{name: "no result", body: `<DeleteResult></DeleteResult>`},
+		{name: "a web page", body: `<html></html>`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newStandIn(t, reply{Body: tt.body}).openDriver(t, "aws")
+			errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
+			require.Len(t, errs, 2)
+			for _, err := range errs {
+				require.ErrorIs(t, err, storage.Unavailable)
+				require.ErrorIs(t, err, storage.OutcomeUnknown)
+			}
+		})
 	}
 }
 
 // A batch has a Content-MD5 and no other checksum if the server does not know the others.
+// For Google: https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
 func TestDeleteBatchWithContentMD5(t *testing.T) {
-	// For Google: https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
 	for _, profile := range []string{"b2", "gcs"} {
-		server := newStandIn(t, reply{Body: removedAll})
-		d := server.openDriver(t, profile)
-		errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}})
-		require.Equal(t, []error{nil}, errs)
+		t.Run(profile, func(t *testing.T) {
+			server := newStandIn(t, reply{Body: removedAll})
+			d := server.openDriver(t, profile)
+			errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}})
+			require.Equal(t, []error{nil}, errs)
 
-		got := server.Last(t)
-		require.Equal(t, "POST /photos?delete=", got.Line())
-		require.NotEmpty(t, got.Header.Get("Content-Md5"))
-		require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
-		require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+			got := server.Last(t)
+			require.Equal(t, "POST /photos?delete=", got.Line())
+			require.NotEmpty(t, got.Header.Get("Content-Md5"))
+			require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
+			require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
+		})
 	}
 }
 

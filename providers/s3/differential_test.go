@@ -29,13 +29,16 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 			}
 			server := startOwnServer(t, c)
 			open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+				// The options are those for versions and for locks, in this order.
+				const versions, versionsAndLocks = 1, 2
 				switch len(opts) {
-				case 2: // versions and locks
+				case versionsAndLocks:
 					return server.open(t, server.lockingBucket(t), opts...)
-				case 1: // versions
+				case versions:
 					return server.open(t, server.bucket(t, true), opts...)
+				default:
+					return server.open(t, server.bucket(t, false), opts...)
 				}
-				return server.open(t, server.bucket(t, false), opts...)
 			}
 			differential.Run(t, differential.Config{Seeds: 1, Versions: true, Locks: true}, open)
 		})

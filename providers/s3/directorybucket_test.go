@@ -58,20 +58,28 @@ func TestListDirectoryBucket(t *testing.T) {
 // A directory bucket declares neither an order of listings nor versions, locks, tags or signed URLs.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
 func TestDescribeDirectoryBucket(t *testing.T) {
-	for _, name := range []string{"photos--use1-az4--x-s3", "point--use1-az4--xa-s3"} {
-		desc := newStandIn(t).openDriver(t, "aws", func(c *Config) {
-			c.Bucket = name
-			c.Region = "us-east-1"
-		}).Describe()
-		for _, f := range []storage.Features{
-			storage.OrderedListing, storage.Versioning, storage.ObjectLock, storage.ObjectTags, storage.ObjectACLs,
-			storage.StorageClasses, storage.Restoring, storage.ListedUploads, storage.SignedURLs,
-		} {
-			require.Zero(t, desc.Features&f, name)
-		}
-		require.NotZero(t, desc.Features&storage.ConditionalCreate, name)
-		require.True(t, desc.FolderPrefixes && desc.SlashDelimiter && !desc.FolderOrder, name)
-		require.Empty(t, desc.PublicBaseURL, name)
+	const missing = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags |
+		storage.ObjectACLs | storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.SignedURLs
+	tests := []struct {
+		name   string
+		bucket string
+	}{
+		{name: "a bucket", bucket: "photos--use1-az4--x-s3"},
+		{name: "an access point", bucket: "point--use1-az4--xa-s3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			desc := newStandIn(t).openDriver(t, "aws", func(c *Config) {
+				c.Bucket = tt.bucket
+				c.Region = "us-east-1"
+			}).Describe()
+			require.Zero(t, desc.Features&missing)
+			require.NotZero(t, desc.Features&storage.ConditionalCreate)
+			require.True(t, desc.FolderPrefixes)
+			require.True(t, desc.SlashDelimiter)
+			require.False(t, desc.FolderOrder)
+			require.Empty(t, desc.PublicBaseURL)
+		})
 	}
 }
 

@@ -81,22 +81,31 @@ func trustCertificate(t *testing.T, certificate *x509.Certificate) {
 // runOverTLS runs a test four times: with MinIO and with an s3server, by the raw client and by the
 // SDK. The client is nil in the Config of the raw client.
 func runOverTLS(t *testing.T, test func(t *testing.T, s *testServer, c s3.Config)) {
-	servers := map[string]func(t *testing.T) (*testServer, string){
-		"minio": func(t *testing.T) (*testServer, string) {
-			s := needServer(t, "minio-tls")
-			certificate := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
-			s.name = "minio" // its profile
-			s.raw = s.clientOver(newTrustingClient(t, certificate))
-			return s, certificate
+	servers := []struct {
+		name  string
+		start func(t *testing.T) (s *testServer, certificate string)
+	}{
+		{
+			name: "minio",
+			start: func(t *testing.T) (*testServer, string) {
+				s := needServer(t, "minio-tls")
+				certificate := os.Getenv("OMNIBUCKET_TEST_MINIO_TLS_CA")
+				s.name = "minio" // its profile
+				s.raw = s.clientOver(newTrustingClient(t, certificate))
+				return s, certificate
+			},
 		},
-		"ours": func(t *testing.T) (*testServer, string) {
-			return startOwnServerTLS(t, s3server.Config{Strict: true})
+		{
+			name: "ours",
+			start: func(t *testing.T) (*testServer, string) {
+				return startOwnServerTLS(t, s3server.Config{Strict: true})
+			},
 		},
 	}
-	for _, name := range slices.Sorted(maps.Keys(servers)) {
+	for _, server := range servers {
 		for _, client := range []string{"by the raw client", "by the SDK"} {
-			t.Run(name+", "+client, func(t *testing.T) {
-				s, certificate := servers[name](t)
+			t.Run(server.name+", "+client, func(t *testing.T) {
+				s, certificate := server.start(t)
 				t.Setenv("AWS_CA_BUNDLE", certificate)
 				c := s.config(t, s.bucket(t, false))
 				if client == "by the SDK" {
@@ -296,15 +305,16 @@ func TestWithCustomerKeyResume(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(2*partSize+partSize/2, 3)
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		key   s3.CustomerKeyOption // of the second call
 		parts int                  // that the second call sends
 	}{
-		"with the key":     {key: key, parts: 2},
-		"with another key": {key: other, parts: 3},
+		{name: "with the key", key: key, parts: 2},
+		{name: "with another key", key: other, parts: 3},
 	}
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
-		for name, tt := range tests {
+		for _, tt := range tests {
 			calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
 			b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -318,17 +328,17 @@ func TestWithCustomerKeyResume(t *testing.T) {
 
 			// The second part fails.
 			_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
-			require.ErrorIs(t, err, storage.Unavailable, name)
+			require.ErrorIs(t, err, storage.Unavailable, tt.name)
 
 			// Repeat the upload.
 			calls.Reset()
 			_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, tt.key)...)
-			require.NoError(t, err, name)
-			require.Equal(t, tt.parts, calls.Count(faults.PutPart), name)
+			require.NoError(t, err, tt.name)
+			require.Equal(t, tt.parts, calls.Count(faults.PutPart), tt.name)
 
 			got, _, err := storage.ReadAll(t.Context(), b, "k", tt.key)
-			require.NoError(t, err, name)
-			require.True(t, bytes.Equal(content, got), name)
+			require.NoError(t, err, tt.name)
+			require.True(t, bytes.Equal(content, got), tt.name)
 		}
 	})
 }

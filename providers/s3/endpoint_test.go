@@ -37,6 +37,7 @@ var amazonsOwn = aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com"}
 // A customResolver is a resolver of the current kind that sends requests elsewhere.
 type customResolver struct{ awss3.EndpointResolverV2 }
 
+// ResolveEndpoint returns an endpoint of the server 127.0.0.1, in place of Amazon's.
 func (r customResolver) ResolveEndpoint(
 	ctx context.Context, p awss3.EndpointParameters,
 ) (smithyendpoints.Endpoint, error) {
@@ -161,13 +162,21 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 // If a resolver fails or returns no endpoint of S3, Open fails with InvalidArgument, and the hint
 // names Config.Endpoint.
 func TestEndpointResolverUnusable(t *testing.T) {
-	for name, c := range map[string]*aws.Config{
-		"the resolver fails": legacyResolver(aws.Endpoint{}, errors.New("no such partition")),
-		"no URL":             legacyResolver(aws.Endpoint{}, nil),
-		"another protocol":   legacyResolver(aws.Endpoint{URL: "https://example.org", SigningName: "execute-api"}, nil),
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), Config{Bucket: "photos", AWS: c})
+	tests := []struct {
+		name     string
+		endpoint aws.Endpoint // that the resolver returns
+		err      error
+	}{
+		{name: "the resolver fails", err: errors.New("no such partition")},
+		{name: "no URL"},
+		{
+			name:     "another protocol",
+			endpoint: aws.Endpoint{URL: "https://example.org", SigningName: "execute-api"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Open(t.Context(), Config{Bucket: "photos", AWS: legacyResolver(tt.endpoint, tt.err)})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "set Config.Endpoint")
 		})
