@@ -24,6 +24,8 @@ type Request struct {
 	At     time.Time // UTC
 }
 
+// begin begins a canonical request. The caller appends the path, a line break and the query, and then
+// calls end.
 func (s *signer) begin(method string) {
 	s.canonical = append(s.canonical[:0], method...)
 	s.canonical = append(s.canonical, '\n')
@@ -34,6 +36,8 @@ const (
 	lengthHeader = "Content-Length"
 )
 
+// end appends the rest of the canonical request, which follows the query: the signed headers, their
+// names and the SHA-256 of the body.
 func (s *signer) end(r *Request) {
 	s.canonical = append(s.canonical, '\n')
 	for _, name := range s.names {
@@ -55,6 +59,8 @@ func (s *signer) end(r *Request) {
 	s.canonical = append(s.canonical, r.SHA256...)
 }
 
+// collectNames sets s.names to the names of the headers that are signed, in the order of their
+// lower-case forms.
 func (s *signer) collectNames(r *Request) {
 	s.names = append(s.names[:0], hostHeader)
 	if r.Length > 0 {
@@ -66,6 +72,7 @@ func (s *signer) collectNames(r *Request) {
 	slices.SortFunc(s.names, compareLower)
 }
 
+// appendNames appends the names of the signed headers in lower case, with a separator between them.
 func (s *signer) appendNames(dst []byte, separator string) []byte {
 	for i, name := range s.names {
 		if i > 0 {
@@ -76,6 +83,7 @@ func (s *signer) appendNames(dst []byte, separator string) []byte {
 	return dst
 }
 
+// lower returns an ASCII letter in lower case, and every other byte as it is.
 func lower(c byte) byte {
 	if c >= 'A' && c <= 'Z' {
 		return c + 'a' - 'A'
@@ -83,6 +91,8 @@ func lower(c byte) byte {
 	return c
 }
 
+// appendLower appends the lower-case form of an ASCII name to dst. Unlike strings.ToLower, it makes no
+// string.
 func appendLower(dst []byte, name string) []byte {
 	for _, c := range []byte(name) {
 		dst = append(dst, lower(c))
@@ -90,6 +100,7 @@ func appendLower(dst []byte, name string) []byte {
 	return dst
 }
 
+// compareLower compares the lower-case forms of two ASCII names as strings.Compare does.
 func compareLower(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		if x, y := lower(a[i]), lower(b[i]); x != y {
@@ -102,7 +113,7 @@ func compareLower(a, b string) int {
 // appendTrimmed appends a header's value without spaces at both ends, and with one space in
 // place of several.
 func appendTrimmed(dst []byte, value string) []byte {
-	value = strings.TrimSpace(value)
+	value = strings.TrimSpace(value) // so that value[0] is no space, and value[i-1] exists below
 	for i := range len(value) {
 		if value[i] != ' ' || value[i-1] != ' ' {
 			dst = append(dst, value[i])

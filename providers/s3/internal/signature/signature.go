@@ -50,15 +50,17 @@ type Keys struct{ lastKey atomic.Pointer[Key] }
 
 var secretSeed = maphash.MakeSeed()
 
-// Get returns the key for a credential, a region and the day of the given time.
+// Get returns the key for a credential, a region and the day of the given time. It makes a new key
+// only if one of them differs from those of the last call.
 func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 	day := t.Unix() / (24 * 60 * 60)
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
-	if last := k.lastKey.Load(); last != nil && last.day == day && last.secret == secret &&
-		last.accessKey == c.AccessKeyID &&
-		last.region == region {
+	last := k.lastKey.Load()
+	if last != nil && last.day == day && last.region == region &&
+		last.accessKey == c.AccessKeyID && last.secret == secret {
 		return last
 	}
+
 	date := t.UTC().Format(DayFormat)
 	key := &Key{
 		accessKey: c.AccessKeyID,
@@ -70,11 +72,13 @@ func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 	}
 	credential := escape.All(c.AccessKeyID + "/" + key.Scope)
 	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + credential + "&X-Amz-Date="
+
+	// The signing key is a chain of HMACs, each of which has the result of the one before as its key.
 	derived := []byte("AWS4" + c.SecretAccessKey)
-	for _, step := range []string{date, region, Service, "aws4_request"} {
-		h := hmac.New(sha256.New, derived)
-		h.Write([]byte(step))
-		derived = h.Sum(nil)
+	for _, part := range []string{date, region, Service, "aws4_request"} {
+		mac := hmac.New(sha256.New, derived)
+		mac.Write([]byte(part))
+		derived = mac.Sum(nil)
 	}
 	key.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, derived)} }
 	k.lastKey.Store(key)
@@ -112,6 +116,7 @@ func (k *Key) Signature(text string) string {
 	return string(s.canonical)
 }
 
+// appendSignature appends the HMAC of a text to dst, in hex.
 func (s *signer) appendSignature(dst, text []byte) []byte {
 	s.mac.Reset()
 	s.mac.Write(text)
@@ -119,7 +124,8 @@ func (s *signer) appendSignature(dst, text []byte) []byte {
 	return hex.AppendEncode(dst, s.sum)
 }
 
-// appendRequestSignature appends the signature of s.canonical to dst.
+// appendRequestSignature appends the signature of a request to dst. s.canonical is the canonical
+// request, and is overwritten with the text that is signed: algorithm, time, scope and SHA-256.
 func (k *Key) appendRequestSignature(s *signer, dst []byte, t time.Time) []byte {
 	digest := sha256.Sum256(s.canonical)
 	text := append(s.canonical[:0], Algorithm+"\n"...)
@@ -131,11 +137,14 @@ func (k *Key) appendRequestSignature(s *signer, dst []byte, t time.Time) []byte 
 	return s.appendSignature(dst, s.canonical)
 }
 
-// Authorization returns the value of the Authorization header for r. The signature covers every header in r.Header.
+// Authorization returns the value of the Authorization header for r. The signature covers every
+// header in r.Header.
 func (k *Key) Authorization(r *Request) string {
 	s := k.acquire()
 	defer k.release(s)
 	s.collectNames(r)
+
+	// The canonical request is the text of the request that the signature covers.
 	s.begin(r.Method)
 	s.canonical = append(s.canonical, r.Path...)
 	s.canonical = append(s.canonical, '\n')
@@ -160,12 +169,14 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	s := k.acquire()
 	defer k.release(s)
 	s.collectNames(r)
+
+	// The URL without its signature.
 	text := append(s.text[:0], origin...)
-	path := len(text)
+	pathStart := len(text)
 	text = append(append(text, r.Path...), '/')
 	text = escape.AppendPath(text, key)
 	text = append(text, '?')
-	query := len(text)
+	queryStart := len(text)
 	text = k.appendTime(append(text, k.query...), r.At)
 	text = append(text, "&X-Amz-Expires="...)
 	text = strconv.AppendInt(text, seconds, 10)
@@ -180,11 +191,13 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 		text = append(text, r.Query...)
 	}
 
+	// The signature covers the path and the query of the URL.
 	s.begin(r.Method)
-	s.canonical = append(s.canonical, text[path:query-1]...)
+	s.canonical = append(s.canonical, text[pathStart:queryStart-len("?")]...)
 	s.canonical = append(s.canonical, '\n')
-	s.canonical = append(s.canonical, text[query:]...)
+	s.canonical = append(s.canonical, text[queryStart:]...)
 	s.end(r)
+
 	text = append(text, "&X-Amz-Signature="...)
 	s.text = k.appendRequestSignature(s, text, r.At)
 	return string(s.text)
