@@ -16,7 +16,8 @@ import (
 )
 
 // Compare returns a body that computes its CRC32C while it is read. If the CRC32C is not crc, the
-// last Read fails.
+// last Read fails. A body that cannot be rewound is returned as it is, and so is one without bytes or
+// without a known CRC32C.
 func Compare(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	seeker, ok := body.(io.ReadSeeker)
 	if !crc.Known || size == 0 || !ok {
@@ -34,6 +35,7 @@ type checkedBody struct {
 	want            storage.CRC32C
 }
 
+// Read fails in place of returning the last bytes if the CRC32C of the body is wrong.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.crc = crc32c.Update(b.crc, p[:n])
@@ -47,7 +49,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves to the start. The SDK also calls it to get the offset in the body.
+// Seek moves in the body. At the start, a new comparison begins. The SDK also calls Seek to get the
+// current offset.
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	off, err := b.body.Seek(offset, whence)
 	if err == nil && off == 0 {
@@ -57,8 +60,8 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	return off, err
 }
 
-// MD5 returns the MD5 of a body for the header Content-MD5, and rewinds the body. It reads the bytes of a body of
-// Compare without comparing them.
+// MD5 returns the MD5 of a body for the header Content-MD5, and rewinds the body. It reads the bytes
+// of a body of Compare without comparing them.
 func MD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 	h := damageMD5{md5.New()}
 	if size > 0 {
@@ -81,6 +84,7 @@ func MD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 // reading may run code of the caller.
 type damageMD5 struct{ hash.Hash }
 
+// Write adds p to the MD5, even where FIPS 140 forbids MD5.
 func (h damageMD5) Write(p []byte) (n int, err error) {
 	fips140.WithoutEnforcement(func() {
 		n, err = h.Hash.Write(p)
@@ -88,6 +92,7 @@ func (h damageMD5) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
+// Sum appends the MD5 to b, even where FIPS 140 forbids MD5.
 func (h damageMD5) Sum(b []byte) (sum []byte) {
 	fips140.WithoutEnforcement(func() {
 		sum = h.Hash.Sum(b)
