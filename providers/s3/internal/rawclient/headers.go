@@ -108,23 +108,28 @@ func headerValue(h http.Header, name string) *string {
 	return nil
 }
 
-// headerNumber returns the number in a header, or nil.
+// headerNumber returns the number in a header, or nil if there is none.
 func headerNumber(h http.Header, name string) *int32 {
-	if value := h.Get(name); value != "" {
-		if n, err := strconv.ParseInt(value, 10, 32); err == nil {
-			number := int32(n)
-			return &number
-		}
+	value := h.Get(name)
+	if value == "" {
+		return nil
 	}
-	return nil
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil {
+		return nil
+	}
+	return new(int32(n))
 }
 
-// headerTime returns the time in a header, or nil.
+// headerTime returns the time in a header, or nil if there is none.
 func headerTime(h http.Header, name string) *time.Time {
-	if value := h.Get(name); value != "" {
-		if t, err := http.ParseTime(value); err == nil {
-			return &t
-		}
+	value := h.Get(name)
+	if value == "" {
+		return nil
 	}
-	return nil
+	t, err := http.ParseTime(value)
+	if err != nil {
+		return nil
+	}
+	return &t
 }

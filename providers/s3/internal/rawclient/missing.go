@@ -39,10 +39,11 @@ var _ awss3.ResponseError = (*responseError)(nil)
 
 func (e *responseError) ServiceHostID() string { return e.hostID }
 
+// Error returns the text that the SDK's own error has for a response with a HostID.
 func (e *responseError) Error() string {
 	return fmt.Sprintf(
-		"https response error StatusCode: %d, RequestID: %s, HostID: %s, %v", e.HTTPStatusCode(), e.RequestID, e.hostID,
-		e.Err,
+		"https response error StatusCode: %d, RequestID: %s, HostID: %s, %v",
+		e.HTTPStatusCode(), e.RequestID, e.hostID, e.Err,
 	)
 }
 

@@ -35,15 +35,19 @@ func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
 	return &Trailed{body: body, size: size, sum: sum, remaining: size}
 }
 
-// length returns the number of bytes that Read delivers, with the framing and the trailer.
+// length returns the number of bytes that Read delivers: the chunks with their framing, and the
+// trailer. All chunks have trailedChunk bytes, except the last one and the empty chunk at the end.
 func (t *Trailed) length() int64 {
-	n := t.size/trailedChunk*framedSize(trailedChunk) + framedSize(0) - int64(len("\r\n"))
+	n := t.size / trailedChunk * framedSize(trailedChunk)
 	if rest := t.size % trailedChunk; rest > 0 {
 		n += framedSize(rest)
 	}
+	n += framedSize(0) - int64(len("\r\n")) // the empty chunk has no line break after its content
 	return n + int64(len(trailerName+":")+sumLength+len("\r\n\r\n"))
 }
 
+// framedSize returns the length of a chunk with its framing, which is its size in hex and two line
+// breaks.
 func framedSize(chunk int64) int64 {
 	return int64(len(strconv.FormatInt(chunk, 16))) + chunk + int64(len("\r\n\r\n"))
 }
@@ -57,12 +61,13 @@ func (t *Trailed) setHeaders(r *request) {
 	r.header.set("X-Amz-Trailer", trailerName)
 }
 
+// Read returns the framing of a chunk, then the bytes of the chunk, and then those of the next chunk.
 func (t *Trailed) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(t.frame) > 0 {
-			k := copy(p[n:], t.frame)
-			t.frame = t.frame[k:]
-			n += k
+			copied := copy(p[n:], t.frame)
+			t.frame = t.frame[copied:]
+			n += copied
 			continue
 		}
 		if t.isFinished {
@@ -74,25 +79,26 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 			}
 			continue
 		}
+
 		space := p[n:min(int64(len(p)), int64(n)+t.chunk)]
-		k, err := t.body.Read(space)
-		n += k
-		t.chunk = t.chunk - int64(k)
+		count, err := t.body.Read(space)
+		n += count
+		t.chunk -= int64(count)
 		if err == io.EOF && t.remaining+t.chunk > 0 {
 			return n, io.ErrUnexpectedEOF
 		}
 		if err != nil && err != io.EOF {
 			return n, err
 		}
-		if k < len(space) {
-			return n, nil // body is slow: return the bytes that it has delivered
+		if count < len(space) {
+			return n, nil // the caller gets the bytes of a slow body without waiting for more
 		}
 	}
 	return n, nil
 }
 
-// nextChunk begins the next chunk by making its framing. After the last chunk, it makes the end of the
-// body.
+// nextChunk begins the next chunk by making its framing: the size in hex, and a line break before and
+// after it. After the last chunk, it makes the empty chunk and the trailer, which end the body.
 func (t *Trailed) nextChunk() error {
 	t.frame = t.frame[:0]
 	if t.isStarted {
@@ -101,15 +107,17 @@ func (t *Trailed) nextChunk() error {
 	t.isStarted = true
 	t.chunk = min(t.remaining, trailedChunk)
 	t.remaining -= t.chunk
-	t.frame = append(strconv.AppendInt(t.frame, t.chunk, 16), "\r\n"...)
+	t.frame = strconv.AppendInt(t.frame, t.chunk, 16)
+	t.frame = append(t.frame, "\r\n"...)
 	if t.chunk > 0 {
 		return nil
 	}
+
 	sum := t.sum()
 	if sum == nil {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the part has ended without a checksum")}
 	}
-	t.frame = append(append(t.frame, trailerName+":"+*sum...), "\r\n\r\n"...)
+	t.frame = append(t.frame, trailerName+":"+*sum+"\r\n\r\n"...)
 	t.isFinished = true
 	return nil
 }
