@@ -102,18 +102,20 @@ var meanings = sdkerror.Table{
 	},
 }
 
-// Meaning returns the meaning of the provider's code or, if the code is
-// unknown, of the status.
+// Meaning returns the meaning of the provider's code or, if the code is unknown, of the status. Some
+// codes stand for several reasons, which only the message tells apart.
 func Meaning(code, message string, status int) sdkerror.Meaning {
-	m := meanings.Lookup(code, status)
 	if isKMSCode(code) {
 		return kmsMeaning(code, status)
 	}
 	if m, ok := lockMeaning(code, message); ok {
 		return m
 	}
+
+	m := meanings.Lookup(code, status)
+	isOfKMS := strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
 	switch {
-	case code == "AccessDenied" && (strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")):
+	case code == "AccessDenied" && isOfKMS:
 		m.Hint = kmsUseHint
 	case code == "AccessDenied" && strings.Contains(message, " cap exceeded"): // B2
 		m.Hint = "a limit of the account is reached: raise it at the provider, or wait for the next day if it is of requests or downloads"

@@ -59,13 +59,16 @@ func FromResponse(err error) *storage.Error {
 	status := response.HTTPStatusCode()
 	code, message := CodeAndMessage(err)
 	m := Meaning(code, message, status)
-	if !meanings.Has(code) && (status == http.StatusUnauthorized || status == http.StatusForbidden) &&
-		serverclock.IsSkewed(response.Response.Response) {
-		m = meanings.Codes["RequestTimeTooSkewed"] // the response to a HEAD has no body with a code
+
+	// The response to a HEAD has no body, and therefore no code of S3.
+	isDenied := status == http.StatusUnauthorized || status == http.StatusForbidden
+	if isDenied && !meanings.Has(code) && serverclock.IsSkewed(response.Response.Response) {
+		m = meanings.Codes["RequestTimeTooSkewed"]
 	}
 	if isThrottledHead(response.Response.Response) {
 		m = meanings.Codes["SlowDown"]
 	}
+
 	if strings.HasPrefix(response.Response.Status, "200") && meanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
 		// The SDK sets the status to 500, which would mean that the write may have had an effect.
 		// After this error, it had none.
@@ -74,10 +77,12 @@ func FromResponse(err error) *storage.Error {
 	if code == "ConditionalRequestConflict" {
 		status = http.StatusConflict // S3 may send this code after status 200, too
 	}
+
 	isStoreError := hasOwnCode(code, message, status) || evidence.HasOwnHeader(response.Response.Header)
 	if redirect, ok := sdkerror.Redirect(status, response.Response.Header); ok && !isStoreError {
 		m = redirect
 	}
+
 	e := m.NewError(status, response.Response.Header, err)
 	e.Retryable = e.Retryable || areReplaced(err)
 	e.RequestID = response.ServiceRequestID()
@@ -96,8 +101,8 @@ func isThrottledHead(r *http.Response) bool {
 		r.Header.Get("X-Amz-Request-Id") != ""
 }
 
-// OtherRegion returns the bucket's region if the response names it and the
-// request was signed for another one. Otherwise it returns "".
+// OtherRegion returns the bucket's region if the response names it and the request was signed for
+// another one. Otherwise it returns "".
 func OtherRegion(err error) string {
 	response := Response(err)
 	if response == nil {
@@ -108,9 +113,12 @@ func OtherRegion(err error) string {
 		return ""
 	}
 	region := response.Response.Header.Get("X-Amz-Bucket-Region")
-	if match := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message); region == "" &&
-		match != nil {
-		region = match[1] // from the text of AuthorizationHeaderMalformed
+	if region == "" {
+		// AuthorizationHeaderMalformed names the region in its text.
+		match := regexp.MustCompile(`expecting '([a-z0-9-]+)'`).FindStringSubmatch(message)
+		if match != nil {
+			region = match[1]
+		}
 	}
 	if region == signature.SignedRegion(response.Response.Response) {
 		return ""
@@ -118,12 +126,14 @@ func OtherRegion(err error) string {
 	return region
 }
 
-// Response returns the response that err contains, or nil. If there was no response, the SDK
-// makes up an empty one.
+// Response returns the response that err contains, or nil. If there was no response, the SDK makes up
+// an empty one, which counts as none.
 func Response(err error) *awshttp.ResponseError {
 	var response *awshttp.ResponseError
-	if !errors.As(err, &response) || response.Response == nil || response.Response.Response == nil ||
-		response.Response.StatusCode == 0 {
+	if !errors.As(err, &response) || response.Response == nil {
+		return nil
+	}
+	if r := response.Response.Response; r == nil || r.StatusCode == 0 {
 		return nil
 	}
 	return response
@@ -150,6 +160,8 @@ func hasOwnCode(code, message string, status int) bool {
 	return code != "" && code != "UnknownError" && (code != strings.ReplaceAll(text, " ", "") || message != text)
 }
 
+// withoutResponse translates an error that has no response: the SDK refused the request, or it was not
+// sent or not answered.
 func withoutResponse(err error) *storage.Error {
 	if sdkerror.IsType[smithy.InvalidParamsError](err) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}

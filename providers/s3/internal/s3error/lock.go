@@ -17,15 +17,17 @@ import (
 //   - all of them, for a bucket that cannot lock objects: 400 InvalidRequest "Bucket is missing
 //     Object Lock Configuration" or "Bucket is missing ObjectLock Configuration"
 func lockMeaning(code, message string) (m sdkerror.Meaning, ok bool) {
+	if code != "AccessDenied" && code != "InvalidRequest" {
+		return sdkerror.Meaning{}, false
+	}
 	message = strings.ToLower(message)
-	switch {
-	case code != "AccessDenied" && code != "InvalidRequest":
-	case strings.Contains(message, "by object lock") || strings.Contains(message, "worm protected"):
+	if strings.Contains(message, "by object lock") || strings.Contains(message, "worm protected") {
 		return sdkerror.Meaning{Code: storage.Locked}, true
-	case strings.Contains(message, "missing object lock") || strings.Contains(message, "missing objectlock"):
+	}
+	if strings.Contains(message, "missing object lock") || strings.Contains(message, "missing objectlock") {
 		return sdkerror.Meaning{Code: storage.Unsupported, Hint: LockHint}, true
 	}
-	return m, false
+	return sdkerror.Meaning{}, false
 }
 
 // LockHint is the hint for a bucket that cannot lock objects.
