@@ -25,20 +25,23 @@ func WithoutValidation(o *awss3.Options) {
 	})
 }
 
-// WithResponse calls the function see with each response. If see returns an error, the operation fails with that
-// error.
-func WithResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
+// WithResponse calls the function observe with each response, even with that of a failed request. If
+// the request has succeeded and observe returns an error, the operation fails with that error.
+func WithResponse(observe func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",
 		func(
 			ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
 		) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			output, metadata, err := next.HandleDeserialize(ctx, input)
-			if response, _ := output.RawResponse.(*smithyhttp.Response); response != nil && response.Response != nil {
-				if refusal := see(middleware.GetOperationName(ctx), response.Response); err == nil && refusal != nil {
-					_ = response.Body.Close()
-					err = refusal
-				}
+			response, _ := output.RawResponse.(*smithyhttp.Response)
+			if response == nil || response.Response == nil {
+				return output, metadata, err
+			}
+			refusal := observe(middleware.GetOperationName(ctx), response.Response)
+			if err == nil && refusal != nil {
+				_ = response.Body.Close()
+				err = refusal
 			}
 			return output, metadata, err
 		},
@@ -46,7 +49,8 @@ func WithResponse(see func(operation string, response *http.Response) error) fun
 	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
 }
 
-// WithContentMD5 sends a body with its MD5, and without any other checksum.
+// WithContentMD5 sends a body with its MD5, and without any other checksum. To that end, it removes the
+// middleware by which the SDK adds a checksum.
 func WithContentMD5(stack *middleware.Stack) error {
 	if _, exists := stack.Finalize.Get(inputChecksumID); exists {
 		if _, err := stack.Finalize.Remove(inputChecksumID); err != nil {
@@ -56,8 +60,9 @@ func WithContentMD5(stack *middleware.Stack) error {
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
-// WithUnsignedEncoding sets Accept-Encoding to "gzip" and removes it from the signature. With
-// "gzip", the server does not decompress stored content.
+// WithUnsignedEncoding sets Accept-Encoding to "gzip" without signing it. With "gzip", the server does
+// not decompress stored content. Two middlewares do this: one removes the header before the SDK signs
+// the request, and the other sets it after that.
 func WithUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
 	setter := func(id, value string) middleware.FinalizeMiddleware {

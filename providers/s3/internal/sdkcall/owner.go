@@ -28,14 +28,17 @@ func WithExpectedOwner(owner string) func(*middleware.Stack) error {
 			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
 		) (middleware.BuildOutput, middleware.Metadata, error) {
 			request, ok := input.Request.(*smithyhttp.Request)
-			operation := awsmiddleware.GetOperationName(ctx)
-			switch {
-			case !ok || operation == "CreateBucket" || operation == "ListBuckets" || operation == "CreateSession":
+			if !ok {
+				return next.HandleBuild(ctx, input)
+			}
+			switch awsmiddleware.GetOperationName(ctx) {
+			case "CreateBucket", "ListBuckets", "CreateSession":
+				// These requests take no expected owner.
+			case "CopyObject", "UploadPartCopy":
+				request.Header.Set(ownerHeader, owner)
+				request.Header.Set(sourceOwnerHeader, owner)
 			default:
 				request.Header.Set(ownerHeader, owner)
-				if operation == "CopyObject" || operation == "UploadPartCopy" {
-					request.Header.Set(sourceOwnerHeader, owner)
-				}
 			}
 			return next.HandleBuild(ctx, input)
 		},

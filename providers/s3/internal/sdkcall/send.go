@@ -21,10 +21,14 @@ func Write[In, Out any](
 	ctx context.Context, send Func[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
 ) (out *Out, err error) {
 	err = s3error.Write(ctx, func(ctx context.Context) (err error) {
-		if out, err = send(ctx, input, options...); err == nil && !isComplete(out) {
-			err = evidence.Missing()
+		out, err = send(ctx, input, options...)
+		if err != nil {
+			return err
 		}
-		return err
+		if !isComplete(out) {
+			return evidence.Missing()
+		}
+		return nil
 	})
 	return out, err
 }
