@@ -12,10 +12,13 @@ import (
 
 const maxText = 1 << 20 // largest number of bytes of an object that are read
 
+// put stores an object with one request, after the prefix of the probe. A condition without fields is
+// none.
 func (p *probe) put(ctx context.Context, key, text string, condition storage.Condition) (*storage.Attrs, error) {
 	return p.putRequest(ctx, p.request(key, text, condition))
 }
 
+// request returns a put of an object with the text. It has the CRC32C of the text.
 func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
 	return &driver.PutRequest{
 		Key:  p.prefix + key,
@@ -29,9 +32,10 @@ func (p *probe) request(key, text string, condition storage.Condition) *driver.P
 	}
 }
 
+// putRequest sends a put, and sends its body from the start in each attempt of retry.
 func (p *probe) putRequest(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
-		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart)
+		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart) // a strings.Reader, which does not fail
 		attrs, err = p.driver.Put(ctx, r)
 		return err
 	})
@@ -42,6 +46,7 @@ func (p *probe) head(ctx context.Context, key string) (*storage.Attrs, error) {
 	return p.driver.Head(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
 }
 
+// read returns the content of an object, of which it reads at most maxText bytes.
 func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 	err = retry(ctx, func() error {
 		_, body, err := p.driver.Get(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
@@ -49,8 +54,8 @@ func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 			return err
 		}
 		defer body.Close()
-		all, err := io.ReadAll(io.LimitReader(body, maxText))
-		text = string(all)
+		content, err := io.ReadAll(io.LimitReader(body, maxText))
+		text = string(content)
 		return err
 	})
 	return text, err
@@ -66,6 +71,8 @@ func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (
 	return complete()
 }
 
+// textPart returns a function that makes the request for a part with the text. It is for prepareUpload,
+// which needs a new body for each attempt.
 func textPart(text string) func() *driver.PartRequest {
 	return func() *driver.PartRequest {
 		return &driver.PartRequest{
@@ -75,37 +82,42 @@ func textPart(text string) func() *driver.PartRequest {
 	}
 }
 
-// prepareUpload begins an upload and sends its only part. It calls a function that makes the
-// request for the part. prepareUpload sets the key, the upload, the number and the size in that
-// request. It returns a function that completes the upload. The caller may call the returned
-// function several times. If no call succeeds, removeAll aborts the upload.
+// prepareUpload begins an upload and sends its only part. newPart makes the request for the part, of
+// which prepareUpload sets the key, the upload, the number and the size. The result is a function that
+// completes the upload, which may be called several times. If no call succeeds, removeAll aborts the
+// upload.
 func (p *probe) prepareUpload(
-	ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest,
+	ctx context.Context, r *driver.PutRequest, newPart func() *driver.PartRequest,
 ) (complete func() (*storage.Attrs, error), err error) {
 	upload, err := p.driver.BeginParts(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	p.uploads.Store(upload, r.Key)
-	var one driver.Part
+
+	var part driver.Part
 	err = retry(ctx, func() (err error) {
-		req := part()
+		req := newPart()
 		req.Key = r.Key
 		req.Upload = upload
 		req.Number = 1
 		req.Size = r.Size
-		one, err = p.driver.PutPart(ctx, req)
+		part, err = p.driver.PutPart(ctx, req)
 		return err
 	})
-	return func() (*storage.Attrs, error) {
-		attrs, err := p.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{one}})
+
+	complete = func() (*storage.Attrs, error) {
+		req := &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}}
+		attrs, err := p.driver.CompleteParts(ctx, req)
 		if err == nil {
 			p.uploads.Delete(upload)
 		}
 		return attrs, err
-	}, err
+	}
+	return complete, err
 }
 
+// copy copies the revision of the object "source" to a key on the server.
 func (p *probe) copy(ctx context.Context, revision, key string, condition storage.Condition) error {
 	_, err := p.driver.Copy(ctx, &driver.CopyRequest{
 		Source:     p.source(revision),
@@ -123,6 +135,7 @@ func (p *probe) source(revision string) driver.ObjectRef {
 	return source
 }
 
+// deleteBatch removes objects with one request, and returns the first error of an object.
 func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 	return retry(ctx, func() error {
 		var requests []driver.DeleteRequest
@@ -138,8 +151,8 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 	})
 }
 
-// list lists the objects under "order/" page by page. It stops after more pages than
-// there are objects.
+// list lists the objects of checkOrder under a prefix, and returns the names after "order/" and the
+// number of pages. It stops after more pages than there are objects, since a token may never end.
 func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
 	for token := ""; ; {
 		page, err := p.driver.List(ctx, &driver.ListRequest{

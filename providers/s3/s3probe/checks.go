@@ -26,18 +26,25 @@ type check struct {
 	isRacy func(known s3.Conditions) bool
 }
 
+// conditionCheck returns the check of a condition. field returns the place of the condition in a
+// profile, which says whether the server enforces it.
 func conditionCheck(
 	name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool,
 ) check {
-	return check{name, run,
-		func(p *s3.Profile, enforced bool) {
+	return check{
+		name: name,
+		run:  run,
+		set: func(p *s3.Profile, enforced bool) {
 			*field(&p.Conditions) = enforced
 		},
-		func(c s3.Conditions) bool { return *field(&c) },
+		isRacy: func(known s3.Conditions) bool {
+			return *field(&known)
+		},
 	}
 }
 
-// ask runs the check, unless the profile already tells that the condition is not atomic.
+// ask returns the verdict of the check. It runs the check unless the profile already tells that the condition is not
+// atomic.
 func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
 	if c.isRacy != nil && c.isRacy(p.racy) {
 		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
@@ -209,8 +216,8 @@ var checks = []check{
 	},
 }
 
-// setAtLeast sets a level of support to zero if ok is false. If ok is true and the level is zero,
-// the level becomes least.
+// setAtLeast sets a level of support to zero if ok is false. If ok is true, it raises a level of zero
+// to minimum, and keeps a higher one.
 func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, minimum T, ok bool) {
 	if !ok {
 		*level = 0
@@ -219,6 +226,8 @@ func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, minimum T, ok bool)
 	}
 }
 
+// inconclusive returns the verdict for a step that failed with an unexpected error. It is Refused if the
+// server says that it does not support the request.
 func inconclusive(step string, err error) (Verdict, string) {
 	if storage.CodeOf(err) == storage.Unsupported {
 		return Refused, step + ": " + shortError(err)
@@ -251,10 +260,11 @@ func (p *probe) content(ctx context.Context, key, text string) (Verdict, string)
 	return Enforced, ""
 }
 
+// A step is a part of a check. It returns the verdict and a detail for the report.
 type step func() (Verdict, string)
 
-// runSteps runs steps until the verdict of a step is not Enforced. It returns that verdict, or
-// Enforced.
+// runSteps runs the steps in order, and stops at the first one whose verdict is not Enforced. It
+// returns that verdict and its detail.
 func runSteps(steps ...step) (Verdict, string) {
 	for _, s := range steps {
 		if verdict, detail := s(); verdict != Enforced {
@@ -338,12 +348,13 @@ func checkLeadingSlash(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
+// checkCRC32C checks that the server refuses a put whose header has a wrong CRC32C of the body.
 func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	if p.profile.Checksum == s3.ChecksumNone {
 		return Refused, "a body with a checksum was refused"
 	}
 	r := p.request("sum", "0123456789", storage.Condition{})
-	r.CRC32C.Sum++
+	r.CRC32C.Sum++ // now the checksum is wrong
 	put := func() error {
 		_, err := p.putRequest(ctx, r)
 		return err
@@ -359,12 +370,15 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	return verdict, detail
 }
 
+// checkFullObjectCRC32C checks that the server compares the CRC32C of a whole multipart upload and
+// stores it. If it does not, only the headers of single requests can have checksums.
 func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	if p.profile.Checksum == s3.ChecksumNone {
 		return Refused, "the server checks no checksums"
 	}
+	const key = "whole"
 	const text = "0123456789"
-	r := p.request("whole", text, storage.Condition{})
+	r := p.request(key, text, storage.Condition{})
 	right := r.CRC32C.Sum
 	upload := func(sum uint32) func() error {
 		return func() error {
@@ -376,9 +390,9 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	verdict, detail := runSteps(
 		expectFailure("an upload with a wrong checksum", "an upload with a wrong checksum was completed",
 			upload(right+1), storage.ChecksumMismatch, storage.InvalidArgument),
-		p.expectNoObject(ctx, "whole"),
+		p.expectNoObject(ctx, key),
 		expectSuccess("an upload with the right checksum", upload(right)),
-		p.expectAttrs(ctx, "whole", func(attrs *storage.Attrs) string {
+		p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
 			if !attrs.CRC32C.Known {
 				return "the checksum was not kept"
 			}
@@ -399,13 +413,15 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 // no key "a", because a server that stores files cannot store both "a" and "a/1".
 var orderNames = []string{"B", "a-b", "a/1", "a/2", "a/3", "a0", "b", "\u00e9", "\uffee", "\U0001f600"}
 
+// checkOrder checks that keys are listed in byte order, over several pages.
 func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
 	for _, name := range orderNames {
 		if _, err := p.put(ctx, "order/"+name, "", storage.Condition{}); err != nil {
 			return inconclusive("writing "+name, err)
 		}
 	}
-	keys, _, err := p.list(ctx, "order/", "", 2)
+	const noDelimiter, limit = "", 2
+	keys, _, err := p.list(ctx, "order/", noDelimiter, limit)
 	return sameList(orderNames, keys, err)
 }
 
@@ -421,23 +437,25 @@ func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	for _, test := range []struct {
 		prefix, delimiter string
-		limit, pages      int
+		limit, maxPages   int
 		want              []string
 	}{
-		{"order/a/", "", 1, 3, []string{"a/1", "a/2", "a/3"}},
-		{"order/a", "/", 3, 1, []string{"a-b", "a/", "a0"}},
+		{prefix: "order/a/", limit: 1, maxPages: 3, want: []string{"a/1", "a/2", "a/3"}},
+		{prefix: "order/a", delimiter: "/", limit: 3, maxPages: 1, want: []string{"a-b", "a/", "a0"}},
 	} {
 		keys, pages, err := p.list(ctx, test.prefix, test.delimiter, test.limit)
 		if verdict, detail := sameList(test.want, keys, err); verdict != Enforced {
 			return verdict, detail
 		}
-		if pages > test.pages {
+		if pages > test.maxPages {
 			return Ignored, "an empty page follows"
 		}
 	}
 	return Enforced, ""
 }
 
+// sameList returns Enforced if a listing has the keys want, in this order. err is the error of the
+// listing.
 func sameList(want, got []string, err error) (Verdict, string) {
 	if err != nil {
 		return inconclusive("listing", err)
@@ -448,17 +466,19 @@ func sameList(want, got []string, err error) (Verdict, string) {
 	return Enforced, ""
 }
 
+// checkBatch checks that one request can remove two objects.
 func checkBatch(ctx context.Context, p *probe) (Verdict, string) {
+	put := func(key string) func() error {
+		return func() error {
+			_, err := p.put(ctx, key, "", storage.Condition{})
+			return err
+		}
+	}
 	return runSteps(
-		expectSuccess("writing", func() error {
-			_, err := p.put(ctx, "batch-1", "", storage.Condition{})
-			return err
-		}),
-		expectSuccess("writing", func() error {
-			_, err := p.put(ctx, "batch-2", "", storage.Condition{})
-			return err
-		}),
+		expectSuccess("writing", put("batch-1")),
+		expectSuccess("writing", put("batch-2")),
 		expectSuccess("a batch of two", func() error { return p.deleteBatch(ctx, "batch-1", "batch-2") }),
-		p.expectNoObject(ctx, "batch-1"), p.expectNoObject(ctx, "batch-2"),
+		p.expectNoObject(ctx, "batch-1"),
+		p.expectNoObject(ctx, "batch-2"),
 	)
 }

@@ -14,38 +14,42 @@ import (
 // atomic is useless. Operations are checked separately, because a server may support a header on
 // only some of them.
 
+// checkCreate checks that a put with the condition Absent never replaces an object.
 func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
-	create := func(text string) error {
-		_, err := p.put(ctx, "create", text, storage.Condition{Absent: true})
+	create := func(key, text string) error {
+		_, err := p.put(ctx, key, text, storage.Condition{Absent: true})
 		return err
 	}
 	return runRaces(writeRaces,
-		expectSuccess("the first create", func() error { return create("old") }),
-		expectRefusal("the second create", func() error { return create("new") }),
+		expectSuccess("the first create", func() error { return create("create", "old") }),
+		expectRefusal("the second create", func() error { return create("create", "new") }),
 		p.expectObject(ctx, "create", "old"),
 		repeatRace(writeRaces, func(round int) (Verdict, string) {
 			return expectOneWinner("concurrent creates", func(i int) error {
-				_, err := p.put(ctx, fmt.Sprint("create-race-", round), fmt.Sprint(i), storage.Condition{Absent: true})
-				return err
+				return create(fmt.Sprint("create-race-", round), fmt.Sprint(i))
 			})
 		}),
 	)
 }
 
-func (p *probe) revisions(ctx context.Context, key string) (right, wrongRevision string, err error) {
-	first, err := p.put(ctx, key, "old", storage.Condition{})
+// revisions stores the text "old" under a key. It returns the revision of this object and, for
+// conditions that must be false, the revision of another one.
+func (p *probe) revisions(ctx context.Context, key string) (current, wrong string, err error) {
+	object, err := p.put(ctx, key, "old", storage.Condition{})
 	if err != nil {
 		return "", "", err
 	}
-	second, err := p.put(ctx, key+"-other", "other content", storage.Condition{})
+	other, err := p.put(ctx, key+"-other", "other content", storage.Condition{})
 	if err != nil {
 		return "", "", err
 	}
-	return first.Revision, second.Revision, nil
+	return object.Revision, other.Revision, nil
 }
 
+// checkUpdate checks that a put with the condition Revision replaces no other revision, and creates
+// nothing.
 func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
-	right, stale, err := p.revisions(ctx, "update")
+	current, wrong, err := p.revisions(ctx, "update")
 	if err != nil {
 		return inconclusive("writing", err)
 	}
@@ -56,11 +60,11 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 		}
 	}
 	return runRaces(writeRaces,
-		expectRefusal("an update of another revision", update("update", "new", stale)),
+		expectRefusal("an update of another revision", update("update", "new", wrong)),
 		p.expectObject(ctx, "update", "old"),
-		expectRefusal("an update of a missing object", update("update-missing", "new", right)),
+		expectRefusal("an update of a missing object", update("update-missing", "new", current)),
 		p.expectNoObject(ctx, "update-missing"),
-		expectSuccess("an update of this revision", update("update", "new", right)),
+		expectSuccess("an update of this revision", update("update", "new", current)),
 		p.expectObject(ctx, "update", "new"),
 		p.repeatOver(ctx, writeRaces, "update-race", func(old string) (Verdict, string) {
 			return expectOneWinner("concurrent updates of one revision", func(i int) error {
@@ -70,29 +74,31 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkBoth checks the conditions Absent and Revision for an operation that writes the text "new".
-// Then it runs the races.
+// checkBoth checks the conditions Absent and Revision for an operation other than a put. write runs the
+// operation, which must store the text "new" under the key. Then checkBoth runs the races.
 func (p *probe) checkBoth(
 	ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step,
 ) (Verdict, string) {
-	right, stale, err := p.revisions(ctx, key)
+	current, wrong, err := p.revisions(ctx, key)
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	to := func(key string, condition storage.Condition) func() error {
+	writeTo := func(key string, condition storage.Condition) func() error {
 		return func() error { return write(key, condition) }
 	}
-	return runRaces(writeRaces, append([]step{
-		expectRefusal("a create of an existing object", to(key, storage.Condition{Absent: true})),
+	steps := []step{
+		expectRefusal("a create of an existing object", writeTo(key, storage.Condition{Absent: true})),
 		p.expectObject(ctx, key, "old"),
-		expectRefusal("an update of another revision", to(key, storage.Condition{Revision: stale})),
+		expectRefusal("an update of another revision", writeTo(key, storage.Condition{Revision: wrong})),
 		p.expectObject(ctx, key, "old"),
-		expectSuccess("a create of a missing object", to(key+"-new", storage.Condition{Absent: true})),
-		expectSuccess("an update of this revision", to(key, storage.Condition{Revision: right})),
+		expectSuccess("a create of a missing object", writeTo(key+"-new", storage.Condition{Absent: true})),
+		expectSuccess("an update of this revision", writeTo(key, storage.Condition{Revision: current})),
 		p.expectObject(ctx, key, "new"),
-	}, races...)...)
+	}
+	return runRaces(writeRaces, append(steps, races...)...)
 }
 
+// checkComplete checks the conditions of the request that completes a multipart upload.
 func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	upload := func(key string, condition storage.Condition) error {
 		_, err := p.upload(ctx, p.request(key, "new", condition), "new")
@@ -118,14 +124,16 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("beginning an upload", err)
 	}
-	switch _, err := complete(); storage.CodeOf(err) {
-	case "": // the server ignored the condition, which another check reports
+
+	_, err = complete()
+	if err == nil { // the server ignored the condition, which another check reports
 		return Enforced, ""
-	case storage.PreconditionFailed:
-	default:
+	}
+	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return inconclusive("completing an upload", err)
 	}
-	r.Condition = storage.Condition{}
+
+	r.Condition = storage.Condition{} // complete sends the condition of r
 	if _, err := complete(); err != nil {
 		return Ignored, "the refusal aborted the upload: " + shortError(err)
 	}

@@ -185,6 +185,8 @@ func union(c, d s3.Conditions) s3.Conditions {
 	}
 }
 
+// retry repeats a call while the server is unavailable or limits the rate, with a longer pause each
+// time. It returns the error of the last attempt.
 func retry(ctx context.Context, call func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := call()

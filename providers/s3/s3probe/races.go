@@ -18,6 +18,8 @@ const racers = 8 // concurrent calls in a race
 // both numbers.
 var writeRaces, deleteRaces = 5, 50
 
+// repeatRace returns a step that runs n rounds of a race, and stops after the first one whose verdict is
+// not Enforced.
 func repeatRace(n int, race func(round int) (Verdict, string)) step {
 	return func() (Verdict, string) {
 		for round := range n {
