@@ -20,8 +20,11 @@ import (
 // decoder reads a page with an unescaped control character.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
-		return &storage.Page{}, nil
+		return &storage.Page{}, nil // the server has no keys with an empty segment
 	}
+
+	// The page begins after the token of the server, after the key in a token of this package, or
+	// after StartAfter.
 	input := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
 	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list
 	// nothing.
@@ -32,6 +35,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		input.ContinuationToken = nil
 		input.StartAfter = new(key)
 	}
+
 	start := listing.StartOf(input)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && input.ContinuationToken == nil {
@@ -70,22 +74,23 @@ func (d *objectDriver) listPage(
 
 // setKeyToken replaces the server's token in the page with a token that has the last key of the
 // page. With the new token, the next page begins after this key. If the server's tokens are not
-// slow, or if the page took longer than listing.QuickPage, setKeyToken changes nothing.
+// slow, or if the page took longer than listing.QuickPage, setKeyToken changes nothing. The token also
+// counts the pages of this kind, of which a listing has at most listing.PagesByKey.
 func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duration time.Duration) {
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
-	number, _, _ := listing.ParseKeyToken(r.Token)
-	if r.Token != "" && number == 0 {
+	count, _, _ := listing.ParseKeyToken(r.Token)
+	if r.Token != "" && count == 0 {
 		// r.Token is the server's own, so the listing already uses the server's tokens.
 		return
 	}
-	if number >= listing.PagesByKey || duration > listing.QuickPage {
+	if count >= listing.PagesByKey || duration > listing.QuickPage {
 		return
 	}
 	last := page.Entries[len(page.Entries)-1].Key
 	if a.orderKnown() && !listing.InFolder(r.Prefix, last) {
-		page.Token = listing.MakeKeyToken(number+1, last)
+		page.Token = listing.MakeKeyToken(count+1, last)
 	}
 }
 

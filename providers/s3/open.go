@@ -58,8 +58,11 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// An endpoint "bucket.host" is a mistake if "host" is that of a known provider.
 	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
-		if _, _, ok := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+".")); ok {
+		_, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+"."))
+		if known {
 			_ = a.close()
 			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
 		}
@@ -67,14 +70,15 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	return newDriver(a.bucketAccount(c.Bucket), c.Bucket), nil
 }
 
-// openVended opens a bucket with Config.CredentialsFor.
+// openVended opens a bucket with Config.CredentialsFor, which returns the credentials for a key. Each
+// request is signed with the credentials for its key.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.hasOtherCredentials() {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
 	}
 	credentialsFor := c.CredentialsFor
 	c.CredentialsFor = nil
-	// These placeholders are replaced below.
+	// NewDriver needs credentials. These are replaced below.
 	c.AccessKeyID = "none"
 	c.SecretKey = "none"
 	d, err := NewDriver(ctx, c)
@@ -138,10 +142,11 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := sdkOptions(ctx, c)
+	options, err := sdkOptions(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+
 	a := &account{
 		anonymous:          c.Anonymous,
 		configClient:       c.Client,
@@ -156,7 +161,7 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		server:             &evidence.Server{},
 		deniedAt:           &atomic.Pointer[time.Time]{},
 	}
-	if err := a.resolveEndpoint(c, &s); err != nil {
+	if err := a.resolveEndpoint(c, &options); err != nil {
 		return nil, err
 	}
 	if err := a.setEncryption(c); err != nil {
@@ -168,15 +173,16 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := a.checkCDN(); err != nil {
 		return nil, err
 	}
-	a.setHTTP(c, &s)
-	a.setCredentials(c, s)
-	a.client = awss3.New(s, a.configureClient)
+
+	a.setHTTP(c, &options)
+	a.setCredentials(c, options)
+	a.client = awss3.New(options, a.configureClient)
 	return a, nil
 }
 
 // checkConfig refuses fields of c that contradict each other.
 func checkConfig(c Config) error {
-	static := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
+	hasKeys := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
 	switch {
 	case c.CredentialsFor != nil:
 		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no keys", "")
@@ -184,18 +190,18 @@ func checkConfig(c Config) error {
 		return argument.Invalid("Config.VendRole (vend_role=)", "must be the ARN of a role", "")
 	case c.Client != nil && c.AWS != nil:
 		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
-	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
+	case c.Client != nil && (hasKeys || c.Anonymous || c.HTTPClient != nil):
 		return argument.Invalid("Config.Client", "has its own credentials and HTTP client", "")
-	case static && c.Anonymous:
+	case hasKeys && c.Anonymous:
 		return argument.Invalid("Config.Anonymous", "must not be set with credentials", "")
 	case c.RequesterPays && c.Anonymous:
 		return argument.Invalid("Config.RequesterPays", "must not be set with Anonymous: nobody would pay", "")
-	case c.AWS != nil && c.AWS.Credentials != nil && (static || c.Anonymous):
+	case c.AWS != nil && c.AWS.Credentials != nil && (hasKeys || c.Anonymous):
 		return argument.Invalid("Config.AWS", "has its own credentials",
 			"set its Credentials to nil, or remove those of Config")
-	case c.Credentials != "" && (static || c.Anonymous || c.AWS != nil || c.Client != nil):
+	case c.Credentials != "" && (hasKeys || c.Anonymous || c.AWS != nil || c.Client != nil):
 		return argument.Invalid("Config.Credentials", "must not be set with other credentials, AWS or Client", "")
-	case static && (c.AccessKeyID == "" || c.SecretKey == ""):
+	case hasKeys && (c.AccessKeyID == "" || c.SecretKey == ""):
 		return argument.Invalid("Config.AccessKeyID and Config.SecretKey", "must be set together", "")
 	}
 	return named.Credentials(c.Credentials).Check()

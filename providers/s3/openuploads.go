@@ -72,7 +72,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		UploadIdMarker: httpheader.Optional(upload),
 	}
 	output, err := d.account.client.ListMultipartUploads(ctx, input)
-	if syntax := (*xml.SyntaxError)(nil); errors.As(err, &syntax) {
+	if _, isInvalid := errors.AsType[*xml.SyntaxError](err); isInvalid {
 		input.EncodingType = types.EncodingTypeUrl
 		output, err = d.account.client.ListMultipartUploads(ctx, input)
 	}
@@ -84,16 +84,14 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 			return nil, err
 		}
 	}
+
 	page := &driver.UploadPage{}
 	for _, u := range output.Uploads {
-		page.Uploads = append(
-			page.Uploads,
-			storage.UploadEntry{
-				Key:    aws.ToString(u.Key),
-				Upload: aws.ToString(u.UploadId),
-				Begun:  aws.ToTime(u.Initiated),
-			},
-		)
+		page.Uploads = append(page.Uploads, storage.UploadEntry{
+			Key:    aws.ToString(u.Key),
+			Upload: aws.ToString(u.UploadId),
+			Begun:  aws.ToTime(u.Initiated),
+		})
 	}
 	if aws.ToBool(output.IsTruncated) {
 		page.Token = pagetoken.Encode(aws.ToString(output.NextKeyMarker), aws.ToString(output.NextUploadIdMarker))
@@ -101,11 +99,13 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return page, nil
 }
 
+// unescapeUploads unescapes the keys of a page that was listed with escaped keys. The marker of the
+// next page is escaped only if the response says so.
 func unescapeUploads(output *awss3.ListMultipartUploadsOutput) error {
-	var failure error
+	var errs error
 	unescape := func(key *string) *string {
 		text, err := url.QueryUnescape(aws.ToString(key))
-		failure = errors.Join(failure, err)
+		errs = errors.Join(errs, err)
 		return &text
 	}
 	for i := range output.Uploads {
@@ -114,8 +114,8 @@ func unescapeUploads(output *awss3.ListMultipartUploadsOutput) error {
 	if output.NextKeyMarker != nil && output.EncodingType == types.EncodingTypeUrl {
 		output.NextKeyMarker = unescape(output.NextKeyMarker)
 	}
-	if failure != nil {
-		return &storage.Error{Code: storage.Internal, Err: failure}
+	if errs != nil {
+		return &storage.Error{Code: storage.Internal, Err: errs}
 	}
 	return nil
 }

@@ -41,6 +41,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return d.multipart.begin(ctx, r.Key, &r.Properties, &r.Controls, r.Native, style)
 }
 
+// begin sends one CreateMultipartUpload, and returns the id of the upload. style says which checksums
+// the parts will have.
 func (m *multipart) begin(
 	ctx context.Context, key string, p *storage.Properties, c *storage.Controls, native []any, style ChecksumStyle,
 	opts ...func(*awss3.Options),
@@ -92,6 +94,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err := d.account.customize(input, r.Native); err != nil {
 		return driver.Part{}, err
 	}
+
 	output, err := api.UploadPart(ctx, input, d.bucket.withBody)
 	if err == nil && output.ETag == nil {
 		err = evidence.Missing()
@@ -99,7 +102,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))
 	}
-	if err = checkTrailer(input, output); err != nil {
+	if err := checkTrailer(input, output); err != nil {
 		return driver.Part{}, err
 	}
 	return driver.Part{
@@ -119,12 +122,14 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		UploadId:        &r.Upload,
 		MultipartUpload: &types.CompletedMultipartUpload{},
 	}
+	// Some servers abort the upload if the condition is false, so it could not be completed later.
 	if d.account.profile.RefusalAborts && refusesParts(ctx, d, r.Put) {
 		return nil, &storage.Error{
 			Code: storage.PreconditionFailed,
 			Err:  errors.New("the condition of the upload is false before its completion"),
 		}
 	}
+
 	checked := !r.Put.UncheckedParts
 	if d.account.profile.Checksum == ChecksumFullObject && checked {
 		input.ChecksumType = types.ChecksumTypeFullObject
@@ -133,6 +138,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		input.ChecksumCRC32C = d.account.crcHeader(sum)
 		input.MpuObjectSize = &r.Put.Size
 	}
+
 	for _, part := range r.Parts {
 		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}
 		if checked {
@@ -143,9 +149,9 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.multipart.complete(ctx, input, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-// refusesParts reports whether the condition of a write is false now. It sends a HEAD for that. If
-// the response does not answer the question, refusesParts returns false. The server also checks the
-// condition itself.
+// refusesParts reports whether the condition of an upload is false now. It sends a HEAD for that. If
+// the response does not answer the question, refusesParts returns false, because the server also
+// checks the condition itself.
 func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
@@ -155,12 +161,15 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 	_ = d.account.customize(input, r.Native) // an error is about an option that HeadObject does not need
 	head, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
+		// A missing object has no revision. A 404 may also mean that the bucket is missing.
 		return c.Revision != "" && s3error.Status(err) == http.StatusNotFound &&
 			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 	}
-	return attributes.ETag(head.ETag) != c.Revision
+	return attributes.ETag(head.ETag) != c.Revision // the condition Absent has no Revision, so it is false
 }
 
+// complete sends one CompleteMultipartUpload with the condition c. The server copies the parts, and
+// size says how many bytes it copies, or is -1.
 func (m *multipart) complete(
 	ctx context.Context, input *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
 ) (*storage.Attrs, error) {

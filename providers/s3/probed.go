@@ -42,6 +42,7 @@ func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
 	if err != nil || key == "" {
 		return u, err
 	}
-	u.Path, u.RawPath = u.Path+"/"+key, u.EscapedPath()+"/"+escape.Path(key)
+	u.RawPath = u.EscapedPath() + "/" + escape.Path(key) // before Path, from which EscapedPath is made
+	u.Path += "/" + key
 	return u, nil
 }

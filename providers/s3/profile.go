@@ -215,13 +215,13 @@ func (p *Profile) features() storage.Features {
 	// returns no error.
 	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
-	c := p.Conditions
+	conditions := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
 		// These features are for all writes. A profile has them only if both PutObject and
 		// CompleteMultipartUpload enforce the condition.
-		storage.ConditionalCreate: c.Create && c.Complete,
-		storage.ConditionalUpdate: c.Update && c.Complete,
-		storage.ConditionalRemove: c.Remove,
+		storage.ConditionalCreate: conditions.Create && conditions.Complete,
+		storage.ConditionalUpdate: conditions.Update && conditions.Complete,
+		storage.ConditionalRemove: conditions.Remove,
 		storage.OrderedListing:    p.OrderedListing,
 		driver.EqualParts:         p.EqualParts,
 		storage.ServerCopy:        p.Copy,

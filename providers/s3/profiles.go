@@ -505,19 +505,19 @@ func ProfileNames() []string {
 	return names
 }
 
-// profileAt returns the profile of the server at a host, and its region. An empty host means
-// Amazon. If the caller has chosen a profile, it is the first argument, and profileAt returns it.
-// The region comes from the host or the profile. The last result is true if the host belongs to a
-// provider that is known to list in byte order.
-func profileAt(profile *Profile, host string) (p Profile, region string, ordered bool) {
+// profileAt returns the profile of the server at a host, and its region. An empty host means Amazon.
+// If chosen is not nil, the caller has chosen the profile, and profileAt returns it. The region comes
+// from the host or the profile. ordered is true if the host belongs to a provider that is known to
+// list in byte order.
+func profileAt(chosen *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, ok := profileOfHost(host)
 	ordered = ok && p.OrderedListing && !p.isUnsorted
 	switch {
-	case profile != nil:
-		if r, ok := profile.regionOf(host); ok {
+	case chosen != nil:
+		if r, ok := chosen.regionOf(host); ok {
 			region = r
 		}
-		p = *profile
+		p = *chosen
 	case host == "":
 		p, _ = NamedProfile("aws")
 	case !ok:
@@ -529,6 +529,8 @@ func profileAt(profile *Profile, host string) (p Profile, region string, ordered
 	return p, region, ordered
 }
 
+// profileOfHost returns the built-in profile one of whose Hosts matches the host, and the region in the
+// host. ok is false if there is none.
 func profileOfHost(host string) (p Profile, region string, ok bool) {
 	for _, p := range profiles {
 		if region, ok := p.regionOf(host); ok {
@@ -552,8 +554,9 @@ func amazonEndpoint(endpoint string) bool {
 // regionOf reports whether host matches one of the profile's Hosts, and returns the region that is
 // part of it.
 func (p *Profile) regionOf(host string) (region string, ok bool) {
+	host = strings.ToLower(host)
 	for _, pattern := range p.Hosts {
-		if region, ok := hostname.Match(pattern, strings.ToLower(host)); ok {
+		if region, ok := hostname.Match(pattern, host); ok {
 			return region, true
 		}
 	}

@@ -19,21 +19,26 @@ import (
 // Intelligent-Tiering leaves that tier for good. For such an object, RestoreObject must not have a
 // number of days.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
-	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	headInput := &awss3.HeadObjectInput{
+		Bucket:    &d.bucket.name,
+		Key:       &r.Key,
+		VersionId: httpheader.Optional(r.Version),
+	}
 	// If WithRequest has no function for HeadObject, customize returns Unsupported. This error is
 	// ignored, because the function of WithRequest may be for RestoreObject only.
-	if err := d.account.customize(asked, r.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported {
+	err := d.account.customize(headInput, r.Native)
+	if err != nil && storage.CodeOf(err) != storage.Unsupported {
 		return err
 	}
-	head, err := d.account.client.HeadObject(ctx, asked)
+	head, err := d.account.client.HeadObject(ctx, headInput)
 	if err != nil {
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
-	if attributes.RestoreState(head.Restore).InProgress &&
-		r.RestoreTier == "" { // only a faster tier changes a restore in progress
+	// Only a faster tier changes a restore in progress.
+	if attributes.RestoreState(head.Restore).InProgress && r.RestoreTier == "" {
 		return nil
 	}
+
 	input := &awss3.RestoreObjectInput{
 		Bucket:    &d.bucket.name,
 		Key:       &r.Key,
@@ -46,7 +51,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		input.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
 	err = change(ctx, d, r, d.account.client.RestoreObject, input)
-	if s3error.IsCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // InvalidObjectState: the object is not archived
+	// InvalidObjectState means that the object is not archived.
+	if s3error.IsCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") {
 		return nil
 	}
 	return err
