@@ -105,53 +105,59 @@ func TestPolicyKeepsOtherStatements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(document)
 			require.NoError(t, err)
+
 			p.addPublicRead(photosARN)
-			p.addPublicRead(photosARN) // a Sid stands once
+			p.addPublicRead(photosARN) // the second call adds no second statement with the same Sid
 			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+theirs+`,
 				{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`, p.String())
 
 			require.True(t, p.removeAnonymousRead())
-			require.False(t, p.removeAnonymousRead())
+			require.False(t, p.removeAnonymousRead(), "there is none left")
 			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+theirs+`]}`, p.String())
 		})
 	}
 }
 
-// A policy without statements is empty.
+// A bucket without a policy has an empty one. It is empty again after public read was added and
+// removed.
 func TestPolicyWithoutStatements(t *testing.T) {
 	p, err := parsePolicy("")
 	require.NoError(t, err)
 	require.Empty(t, p.String())
+
 	p.addPublicRead(photosARN)
 	require.JSONEq(t, `{"Version":"2012-10-17","Statement":[{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`, p.String())
+
 	require.True(t, p.removeAnonymousRead())
 	require.Empty(t, p.String())
+}
 
-	_, err = parsePolicy("<html>")
+func TestPolicyOfNoJSON(t *testing.T) {
+	_, err := parsePolicy("<html>")
 	require.Error(t, err)
 }
 
 // removeAnonymousRead removes each statement that lets everyone read.
 func TestPolicyRemoveAnonymousRead(t *testing.T) {
 	tests := map[string]struct {
-		statement string
-		removed   bool
+		statement   string
+		wantRemoved bool
 	}{
 		"under any condition": {
-			statement: `{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`,
-			removed:   true,
+			statement:   `{"Effect":"Allow","Principal":"*","Action":["s3:ListBucket","s3:GetObject"],"Resource":"arn:aws:s3:::photos/a/*","Condition":{"StringLike":{"aws:Referer":"x"}}}`,
+			wantRemoved: true,
 		},
 		"versions": {
-			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`,
-			removed:   true,
+			statement:   `{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`,
+			wantRemoved: true,
 		},
 		"all actions but one": {
-			statement: `{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`,
-			removed:   true,
+			statement:   `{"Effect":"Allow","Principal":"*","NotAction":"s3:DeleteObject","Resource":"*"}`,
+			wantRemoved: true,
 		},
 		"all users but one": {
-			statement: `{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`,
-			removed:   true,
+			statement:   `{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`,
+			wantRemoved: true,
 		},
 		"a statement for a user stays": {
 			statement: `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"NotAction":"s3:DeleteObject","Resource":"*"}`,
@@ -167,13 +173,15 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(`{"Statement":[` + tt.statement + `]}`)
 			require.NoError(t, err)
-			require.Equal(t, tt.removed, p.removeAnonymousRead())
-			require.Equal(t, tt.removed, p.String() == "")
+
+			require.Equal(t, tt.wantRemoved, p.removeAnonymousRead())
+			require.Equal(t, tt.wantRemoved, p.String() == "", "the policy is empty")
 		})
 	}
 }
 
-// A wildcard of a policy matches as on Amazon.
+// The wildcards * and ? in an action match as on Amazon. The pattern is compared with the action
+// "s3:getobject".
 func TestPolicyWildcards(t *testing.T) {
 	for pattern, want := range map[string]bool{
 		"s3:getobject":        true,
@@ -189,7 +197,9 @@ func TestPolicyWildcards(t *testing.T) {
 		"s3:put*":             false,
 		"s3:getobject?":       false,
 	} {
-		statement := policyStatement{Action: json.RawMessage(strconv.Quote(pattern))}
-		require.Equal(t, want, statement.matchesAction(readObject), pattern)
+		t.Run(strconv.Quote(pattern), func(t *testing.T) {
+			statement := policyStatement{Action: json.RawMessage(strconv.Quote(pattern))}
+			require.Equal(t, want, statement.matchesAction(readObject))
+		})
 	}
 }
