@@ -30,35 +30,37 @@ func FuzzListPage(f *testing.F) {
 	f.Fuzz(comparePage)
 }
 
-// FuzzListPageOfPieces composes pages of meaningful pieces, one for each byte. It
-// finds errors that changes of single bytes do not.
+// FuzzListPageOfPieces composes pages of meaningful pieces, one for each byte. It finds errors that
+// changes of single bytes do not. A piece "=name" opens an element, and "</>" closes the innermost one.
 func FuzzListPageOfPieces(f *testing.F) {
 	for i := range pagePieces {
 		f.Add([]byte{byte(i)}, true)
 	}
-	f.Fuzz(func(t *testing.T, choices []byte, inside bool) {
+	const maxPieces = 200
+	f.Fuzz(func(t *testing.T, choices []byte, inList bool) {
 		var response bytes.Buffer
-		var open []string
-		if inside {
+		var open []string // names of the elements that are not closed yet
+		if inList {
 			response.WriteString("<List>")
 		}
-		for _, c := range choices[:min(len(choices), 200)] {
-			piece := pagePieces[int(c)%len(pagePieces)]
+		for _, choice := range choices[:min(len(choices), maxPieces)] {
+			piece := pagePieces[int(choice)%len(pagePieces)]
 			switch {
 			case piece == "</>" && len(open) > 0:
 				response.WriteString("</" + open[len(open)-1] + ">")
 				open = open[:len(open)-1]
-			case piece[0] == '=': // an element that "</>" closes
-				response.WriteString("<" + piece[1:] + ">")
-				open = append(open, piece[1:])
+			case piece[0] == '=':
+				name := piece[len("="):]
+				response.WriteString("<" + name + ">")
+				open = append(open, name)
 			default:
 				response.WriteString(piece)
 			}
 		}
-		for i := range open {
-			response.WriteString("</" + open[len(open)-1-i] + ">")
+		for _, name := range slices.Backward(open) {
+			response.WriteString("</" + name + ">")
 		}
-		if inside {
+		if inList {
 			response.WriteString("</List>")
 		}
 		comparePage(t, response.Bytes())
@@ -82,23 +84,24 @@ var pagePieces = []string{
 	"2026-01-02T03:04:05Z",
 }
 
-// comparePage fails if ReadObjects and the references read the response differently.
+// comparePage fails if ReadObjects reads the response differently than encoding/xml or the SDK does.
 func comparePage(t *testing.T, response []byte) {
-	want, err := referencePage(response)
-	page := &storage.Page{}
-	readErr := ReadObjects(bytes.Clone(response), "", page, nil)
-	if err != nil {
-		require.Error(t, readErr, "encoding/xml: %v", err)
+	want, wantErr := referencePage(response)
+	got := &storage.Page{}
+	err := ReadObjects(bytes.Clone(response), "", got, nil)
+	if wantErr != nil {
+		require.Error(t, err, "encoding/xml: %v", wantErr)
 		return
 	}
-	require.NoError(t, readErr)
-	require.Equal(t, ordered(want), ordered(page)) // the reference sorts what is not in order
-	if theirs := sdkPage(t, response); theirs != nil {
-		require.Equal(t, ordered(theirs), ordered(page))
+	require.NoError(t, err)
+	require.Equal(t, ordered(want), ordered(got)) // the reference sorts what is not in order
+
+	if ofSDK := sdkPage(t, response); ofSDK != nil {
+		require.Equal(t, ordered(ofSDK), ordered(got))
 	}
 }
 
-// ordered sorts a page by all fields of its entries: the SDK does not keep the order
+// ordered sorts the entries of a page by all their fields, because the SDK does not keep the order
 // between objects and prefixes.
 func ordered(page *storage.Page) *storage.Page {
 	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int {

@@ -13,6 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// ReadObjects unescapes keys and prefixes if the response has the element EncodingType with the value
+// "url", wherever it stands.
 func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	const keys = `<Contents><Key>a+b%2B</Key></Contents><CommonPrefixes><Prefix>c%2F</Prefix></CommonPrefixes>`
 	tests := []struct {
@@ -64,7 +66,8 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	}
 }
 
-// If a server escapes names without saying so, ReadObjects finds out from the escaped prefix in the response.
+// If a server escapes names without saying so, ReadObjects and ReadVersions find out from the prefix in
+// the response, which is an escaped form of the prefix that was requested.
 func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	tests := []struct {
 		name, requested, response string
@@ -98,8 +101,11 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response := `<ListBucketResult>` + tt.response + `</ListBucketResult>`
-			require.Equal(t, tt.want, ReadObjects([]byte(response), tt.requested, &storage.Page{}, nil))
-			_, err := ReadVersions([]byte(response), tt.requested, false, false)
+
+			err := ReadObjects([]byte(response), tt.requested, &storage.Page{}, nil)
+			require.Equal(t, tt.want, err)
+
+			_, err = ReadVersions([]byte(response), tt.requested, false, false)
 			require.Equal(t, tt.want, err)
 		})
 	}
@@ -183,7 +189,8 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			page := &storage.Page{}
-			err := ReadObjects([]byte(`<ListBucketResult>`+tt.response+`</ListBucketResult>`), "", page, nil)
+			response := `<ListBucketResult>` + tt.response + `</ListBucketResult>`
+			err := ReadObjects([]byte(response), "", page, nil)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, tt.token, page.Token)
@@ -231,7 +238,7 @@ func TestReadObjectsReadsTimes(t *testing.T) {
 	}
 }
 
-// pageOf returns a response with so many keys, as S3 writes it.
+// pageOf returns a response as S3 writes it. Its keys are the prefix and a number of eight digits.
 func pageOf(keys int, prefix string) string {
 	var page strings.Builder
 	page.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
@@ -249,8 +256,9 @@ func pageOf(keys int, prefix string) string {
 
 // DecodeWith reads a page of the longest keys.
 func TestDecodeWithLongestKeys(t *testing.T) {
-	key := strings.Repeat("%C3%A9", 508) // a server may escape every byte
-	response := pageOf(1000, key)
+	const keys, letters = 1000, 508              // with the number that pageOf appends, a key has 1024 bytes
+	escaped := strings.Repeat("%C3%A9", letters) // a server may escape every byte of "é"
+	response := pageOf(keys, escaped)
 	require.Less(t, len(response), MaxBytes)
 
 	got := &storage.Page{}
@@ -260,37 +268,37 @@ func TestDecodeWithLongestKeys(t *testing.T) {
 	})
 	_, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")}, read)
 	require.NoError(t, err)
-	require.Len(t, got.Entries, 1000)
-	require.Equal(t, strings.Repeat("é", 508)+"00000999", got.Entries[999].Key)
+	require.Len(t, got.Entries, keys)
+	require.Equal(t, strings.Repeat("é", letters)+"00000999", got.Entries[keys-1].Key)
 }
 
 // The memory of a response is reused, so a page does not refer to it.
 func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	response := []byte(wholePage)
-	page := &storage.Page{}
-	require.NoError(t, ReadObjects(response, "", page, nil))
-	want := readObjects(t, wholePage)
-	for i := range response { // the next page reuses the memory
+	got := &storage.Page{}
+	require.NoError(t, ReadObjects(response, "", got, nil))
+
+	for i := range response {
 		response[i] = 'x'
 	}
-	require.Equal(t, want, page)
+	require.Equal(t, readObjects(t, wholePage), got)
 }
 
-// The SDK's decoder makes 55 allocations and 2,200 bytes for each key.
+// ReadObjects makes a few allocations for a page of 1,000 keys, and none for each key. The SDK's decoder
+// makes 55 allocations and 2,200 bytes for each key.
 func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 	const keys = 1000
+	const announcement, end = "<EncodingType>url</EncodingType>", "</ListBucketResult>"
+	announcedLast := strings.Replace(pageOf(keys, "a+"), announcement, "", 1)
+	announcedLast = strings.Replace(announcedLast, end, announcement+end, 1)
+
 	tests := []struct {
 		name, response string
-		max            float64
+		maxAllocations float64
 	}{
-		{name: "plain keys", response: pageOf(keys, "photos/2026/a-name-of-common-length-"), max: 60},
-		{name: "escaped keys", response: pageOf(keys, "photos/2026/a+name+of+common+length+"), max: 90},
-		{
-			name: "escaped keys, announced last",
-			response: strings.Replace(strings.Replace(pageOf(keys, "a+"), "<EncodingType>url</EncodingType>",
-				"", 1), "</ListBucketResult>", "<EncodingType>url</EncodingType></ListBucketResult>", 1),
-			max: 90,
-		},
+		{name: "plain keys", response: pageOf(keys, "photos/2026/a-name-of-common-length-"), maxAllocations: 60},
+		{name: "escaped keys", response: pageOf(keys, "photos/2026/a+name+of+common+length+"), maxAllocations: 90},
+		{name: "escaped keys, announced last", response: announcedLast, maxAllocations: 90},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -302,7 +310,7 @@ func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 				}
 			})
 			require.Len(t, page.Entries, keys)
-			require.LessOrEqual(t, allocations, tt.max)
+			require.LessOrEqual(t, allocations, tt.maxAllocations)
 		})
 	}
 }

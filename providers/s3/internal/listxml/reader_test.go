@@ -95,7 +95,7 @@ var readable = []struct{ name, response string }{
 	},
 }
 
-// ReadObjects reads plainPage in each of the ways to write it.
+// ReadObjects reads the same entry from plainPage and from each other way to write that page in XML.
 func TestReadObjectsAcceptsXMLHoweverItIsWritten(t *testing.T) {
 	want := []storage.ListEntry{{Key: "a&b", Size: 7}}
 	require.Equal(t, want, readObjects(t, plainPage).Entries)
@@ -287,6 +287,8 @@ const wholePage = "\ufeff" + `<?xml version="1.0" encoding="UTF-8"?>
 func TestReadObjectsRefusesATruncatedPage(t *testing.T) {
 	require.Len(t, readObjects(t, wholePage).Entries, 3)
 	for n := range len(wholePage) {
-		require.Error(t, ReadObjects([]byte(wholePage[:n]), "", &storage.Page{}, nil), "%q", wholePage[:n])
+		truncated := wholePage[:n]
+		err := ReadObjects([]byte(truncated), "", &storage.Page{}, nil)
+		require.Error(t, err, "%q", truncated)
 	}
 }

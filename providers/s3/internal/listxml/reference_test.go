@@ -28,13 +28,14 @@ type node struct {
 	children []*node
 }
 
-// referencePage reads a response with encoding/xml.
+// referencePage reads a response with encoding/xml. The root is an element whose name begins with
+// "List".
 func referencePage(response []byte) (*storage.Page, error) {
 	root, err := referenceTree(response)
 	if err != nil {
 		return nil, err
 	}
-	if len(root.name) < 4 || !strings.EqualFold(root.name[:4], "List") {
+	if len(root.name) < len("List") || !strings.EqualFold(root.name[:len("List")], "List") {
 		return nil, errors.New("not a listing")
 	}
 	b := &pageBuilder{page: &storage.Page{Entries: []storage.ListEntry{}}}
@@ -54,7 +55,8 @@ type pageBuilder struct {
 	ended     bool // the response says that it is not truncated
 }
 
-// element adds an element of the root.
+// element adds an element of the root to the page. It ignores an element that ReadObjects does not
+// read.
 func (b *pageBuilder) element(n *node) (err error) {
 	switch strings.ToLower(n.name) {
 	case "contents", "commonprefixes":
@@ -83,7 +85,8 @@ func (b *pageBuilder) element(n *node) (err error) {
 	return err
 }
 
-// referenceField sets the field of the entry that the element n has.
+// referenceField sets the field of an entry from the element n of the entry. It ignores an element that
+// is no field.
 func referenceField(e *storage.ListEntry, n *node) error {
 	name := strings.ToLower(n.name)
 	if e.IsPrefix {
@@ -120,7 +123,7 @@ func referenceField(e *storage.ListEntry, n *node) error {
 	return err
 }
 
-// finish unescapes and sorts the keys, and checks the token.
+// finish unescapes the keys if the response said so, sorts the entries and checks the token.
 func (b *pageBuilder) finish() (err error) {
 	if b.escaped {
 		for i := range b.page.Entries {
@@ -149,21 +152,21 @@ func (n *node) value() (string, error) {
 	return n.text, nil
 }
 
-// referenceTree reads the document up to the end of its root.
+// referenceTree returns the root of a document. What follows the root is not read.
 func referenceTree(response []byte) (*node, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(response))
-	top := &node{}
-	for open := []*node{top}; ; {
+	document := &node{}
+	for open := []*node{document}; ; { // open has the document and the elements that are not closed yet
 		offset := decoder.InputOffset()
 		token, err := decoder.Token()
 		if err != nil {
 			return nil, err
 		}
-		inner := open[len(open)-1]
+		parent := open[len(open)-1]
 		switch token := token.(type) {
 		case xml.StartElement:
 			n := &node{name: token.Name.Local}
-			inner.children = append(inner.children, n)
+			parent.children = append(parent.children, n)
 			if len(open) > maxDepth {
 				return nil, errors.New("too deep")
 			}
@@ -171,14 +174,14 @@ func referenceTree(response []byte) (*node, error) {
 		case xml.EndElement:
 			open = open[:len(open)-1]
 			if len(open) == 1 {
-				return top.children[0], nil
+				return document.children[0], nil
 			}
 		case xml.CharData:
 			text := string(token)
 			if len(open) == 1 && !blank(text, offset) {
 				return nil, errors.New("text outside of the root")
 			}
-			inner.text += text
+			parent.text += text
 		case xml.Directive:
 			return nil, errors.New("a document type")
 		}
@@ -213,8 +216,8 @@ func anonymousClient(c awss3.HTTPClient) *awss3.Client {
 // sdkPage reads a response with the SDK's decoder. It returns nil if that fails, or if
 // a key is not escaped as the response says.
 func sdkPage(t *testing.T, response []byte) *storage.Page {
-	output, err := anonymousClient(fixedResponse(response)).ListObjectsV2(t.Context(),
-		&awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
+	client := anonymousClient(fixedResponse(response))
+	output, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")})
 	if err != nil {
 		return nil
 	}
@@ -223,20 +226,19 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 			Entries: []storage.ListEntry{},
 			Token:   aws.ToString(output.NextContinuationToken),
 		},
+		escaped:   output.EncodingType == "url",
+		truncated: aws.ToBool(output.IsTruncated),
+		ended:     output.IsTruncated != nil && !*output.IsTruncated,
 	}
-	b.escaped = output.EncodingType == "url"
-	b.truncated = aws.ToBool(output.IsTruncated)
-	b.ended = output.IsTruncated != nil && !*output.IsTruncated
 	for _, o := range output.Contents {
-		e := storage.ListEntry{
+		b.page.Entries = append(b.page.Entries, storage.ListEntry{
 			Key:          aws.ToString(o.Key),
 			Size:         aws.ToInt64(o.Size),
 			ETag:         httpheader.ETag(aws.ToString(o.ETag)),
 			Revision:     httpheader.ETag(aws.ToString(o.ETag)),
 			Modified:     aws.ToTime(o.LastModified).UTC().Truncate(time.Second),
 			StorageClass: httpheader.StorageClass(string(o.StorageClass)),
-		}
-		b.page.Entries = append(b.page.Entries, e)
+		})
 	}
 	for _, p := range output.CommonPrefixes {
 		b.page.Entries = append(b.page.Entries, storage.ListEntry{
