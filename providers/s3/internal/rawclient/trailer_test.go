@@ -2,22 +2,25 @@ package rawclient
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http/httputil"
+	"strings"
 	"testing"
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 )
 
+// sumOfHello is the CRC32C of "hello" in base64.
+const sumOfHello = "mnG7TA=="
+
+// newSumOfHello returns a pointer to sumOfHello, as the checksum of a trailer.
+func newSumOfHello() *string { return new(sumOfHello) }
+
 // A body with a trailer uses the chunk format of HTTP, so Go's chunked reader decodes it and leaves
 // the trailer.
 func TestTrailed(t *testing.T) {
-	const sum = "mnG7TA=="
-	newTrailer := func() *string {
-		s := sum
-		return &s
-	}
 	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		for name, src := range map[string]io.Reader{
@@ -25,86 +28,88 @@ func TestTrailed(t *testing.T) {
 			"by halves":                   iotest.HalfReader(bytes.NewReader(want)),
 			"its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
-			trailed := NewTrailed(src, int64(size), newTrailer)
-			length := trailed.length()
+			t.Run(fmt.Sprintf("%d bytes, %s", size, name), func(t *testing.T) {
+				trailed := NewTrailed(src, int64(size), newSumOfHello)
+				length := trailed.length()
+				body, err := io.ReadAll(struct{ io.Reader }{trailed})
+				require.NoError(t, err)
+				require.Len(t, body, int(length))
 
-			body, err := io.ReadAll(struct{ io.Reader }{trailed})
-			require.NoError(t, err, name)
-			require.Len(t, body, int(length), name)
-
-			data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
-			require.NoError(t, err, name)
-			require.True(t, bytes.Equal(want, data), name)
-			require.True(t, bytes.HasSuffix(body, []byte("\r\n0\r\nx-amz-checksum-crc32c:"+sum+"\r\n\r\n")),
-				name)
+				data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want, data), "the content differs")
+				end := "\r\n0\r\nx-amz-checksum-crc32c:" + sumOfHello + "\r\n\r\n"
+				require.True(t, bytes.HasSuffix(body, []byte(end)), "the trailer differs")
+			})
 		}
 	}
 }
 
 // Each read of a body with a trailer may be small.
 func TestTrailedSmallReads(t *testing.T) {
-	newTrailer := func() *string {
-		s := "mnG7TA=="
-		return &s
-	}
-	body, err := io.ReadAll(iotest.OneByteReader(NewTrailed(bytes.NewReader([]byte("hello")), 5, newTrailer)))
+	const text = "hello"
+	trailed := NewTrailed(strings.NewReader(text), int64(len(text)), newSumOfHello)
+	body, err := io.ReadAll(iotest.OneByteReader(trailed))
 	require.NoError(t, err)
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
 }
 
-// A body with a trailer fails if its source ends early.
+// A body with a trailer fails without sending the trailer if its source fails or ends early, or if there
+// is no checksum at its end.
 func TestTrailedEndsEarly(t *testing.T) {
-	sum := "mnG7TA=="
+	const size = int64(len("hello"))
 	tests := map[string]struct {
-		from io.Reader
+		src  io.Reader
 		sum  *string
-		want error
+		want error // nil: any
 	}{
-		"it is too short": {
-			from: bytes.NewReader([]byte("hell")),
-			sum:  &sum,
+		"the source is too short": {
+			src:  strings.NewReader("hell"),
+			sum:  newSumOfHello(),
 			want: io.ErrUnexpectedEOF,
 		},
-		"it fails": {
-			from: iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader([]byte("hello")))),
-			sum:  &sum,
+		"the source fails after its first byte": {
+			src:  iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("hello"))),
+			sum:  newSumOfHello(),
 			want: iotest.ErrTimeout,
 		},
-		"it has no checksum when it has ended": {from: bytes.NewReader([]byte("hello"))},
-		"it fails in place of its last bytes": {
-			from: iotest.ErrReader(io.ErrClosedPipe),
-			sum:  &sum,
+		"the checksum is missing at the end": {
+			src: strings.NewReader("hello"),
+		},
+		"the source fails at once": {
+			src:  iotest.ErrReader(io.ErrClosedPipe),
+			sum:  newSumOfHello(),
 			want: io.ErrClosedPipe,
 		},
-		"nothing is read before the first chunk": {
-			from: iotest.ErrReader(io.ErrNoProgress),
-			sum:  &sum,
+		"the source makes no progress": {
+			src:  iotest.ErrReader(io.ErrNoProgress),
+			sum:  newSumOfHello(),
 			want: io.ErrNoProgress,
 		},
 	}
 	for name, tt := range tests {
-		body, err := io.ReadAll(NewTrailed(tt.from, 5, func() *string { return tt.sum }))
-		require.Error(t, err, name)
-		if tt.want != nil {
-			require.ErrorIs(t, err, tt.want, name)
-		}
-		require.NotContains(t, string(body), "x-amz-checksum", name)
+		t.Run(name, func(t *testing.T) {
+			body, err := io.ReadAll(NewTrailed(tt.src, size, func() *string { return tt.sum }))
+			require.Error(t, err)
+			if tt.want != nil {
+				require.ErrorIs(t, err, tt.want)
+			}
+			require.NotContains(t, string(body), "x-amz-checksum")
+		})
 	}
 }
 
 // The declared length of a body with a trailer is right for a part of 5 GiB, the largest that S3 accepts.
 func TestTrailedLargeLength(t *testing.T) {
-	newTrailer := func() *string {
-		s := "mnG7TA=="
-		return &s
-	}
 	const size = 5 << 30
-	trailed := NewTrailed(endless{}, size, newTrailer)
+	const maxFraming = 64 << 10
+	trailed := NewTrailed(endless{}, size, newSumOfHello)
 	length := trailed.length()
+
 	total := int64(0)
-	buffer := make([]byte, 1<<20+7)
+	buf := make([]byte, 1<<20+7) // no read ends at the end of a chunk
 	for {
-		n, err := trailed.Read(buffer)
+		n, err := trailed.Read(buf)
 		total += int64(n)
 		if err == io.EOF {
 			break
@@ -113,7 +118,7 @@ func TestTrailedLargeLength(t *testing.T) {
 	}
 
 	require.Equal(t, length, total)
-	require.Less(t, length-size, int64(64<<10), "frames")
+	require.Less(t, length-size, int64(maxFraming))
 }
 
 // endless reads whatever is in the buffer.
