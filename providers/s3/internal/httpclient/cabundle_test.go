@@ -23,19 +23,19 @@ func TestCABundleParsedOnce(t *testing.T) {
 	first, err := loadCABundle(file)
 	require.NoError(t, err)
 
-	second, err := loadCABundle(file)
+	again, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.Same(t, first, second)
+	require.Same(t, first, again)
 
 	require.NoError(t, os.WriteFile(file, append(certificate, newCertificate(t)...), 0o600))
-	third, err := loadCABundle(file)
+	changed, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.NotSame(t, first, third)
-	require.False(t, first.pool.Equal(third.pool))
+	require.NotSame(t, first, changed)
+	require.False(t, first.pool.Equal(changed.pool))
 
 	require.NoError(t, os.Remove(file))
 	_, err = loadCABundle(file)
-	require.Error(t, err)
+	require.Error(t, err, "no certificates are kept for a missing file")
 }
 
 // newCertificate returns a certificate in PEM.
