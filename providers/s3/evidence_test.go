@@ -166,17 +166,19 @@ var evidenceCalls = []evidenceCall{
 	},
 }
 
-// If an endpoint answers each request with status 200 and no sign of S3, for example with a login page, each
-// call fails with Unavailable.
+// If an endpoint answers each request with status 200 and no sign of S3, for example with a login page,
+// each call fails with Unavailable. The outcome of a write is then unknown.
 func TestResponseWithoutEvidence(t *testing.T) {
 	for name, response := range responsesWithoutEvidence {
 		for _, call := range evidenceCalls {
+			// Get accepts any document, because the content of an object may be one.
 			if call.anyDocument && strings.HasPrefix(name, "another document with") {
 				continue
 			}
 			t.Run(call.name+", "+name, func(t *testing.T) {
 				server := &standIn{wiretest.NewServer(t, response)}
 				err := call.do(t.Context(), server.openDriver(t, "aws"))
+
 				require.ErrorIs(t, err, storage.Unavailable)
 				require.Equal(t, call.isWrite, errors.Is(err, storage.OutcomeUnknown))
 			})

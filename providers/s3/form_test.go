@@ -44,9 +44,10 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 // A form's policy has a condition for each field, the bucket and the size, so that a browser can
 // change none of them.
 func TestSignedUploadFormPolicy(t *testing.T) {
+	const key = "caf\u00e9/\U0001f600 $<a>&\".txt"
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
-		r.Key = "caf\u00e9/\U0001f600 $<a>&\".txt"
+		r.Key = key
 		r.CacheControl = "no-store"
 		r.StorageClass = "STANDARD_IA"
 		r.PublicRead = true
@@ -59,9 +60,10 @@ func TestSignedUploadFormPolicy(t *testing.T) {
 	require.Equal(t, "2026-03-04T06:06:08.000Z", expiration)
 	require.Equal(t, expiration, form.ExpiresAt.Format(policyTime))
 	require.Contains(t, conditions, any(map[string]any{"bucket": "photos"}))
-	require.Contains(t, conditions, any([]any{"content-length-range", 2.0, 5.0}))
+	require.Contains(t, conditions, any([]any{"content-length-range", 2.0, 5.0}), "the sizes of formRequest")
+
 	want := map[string]string{
-		"key":                   "caf\u00e9/\U0001f600 $<a>&\".txt",
+		"key":                   key,
 		"Content-Type":          "text/plain",
 		"Cache-Control":         "no-store",
 		"x-amz-storage-class":   "STANDARD_IA",
@@ -81,29 +83,35 @@ func TestSignedUploadFormPolicy(t *testing.T) {
 	require.Len(t, conditions, len(want)+2, "and the bucket and the bounds")
 }
 
-// A form expires with its credentials.
+// A form expires with its credentials, here after one minute.
 func TestSignedUploadFormExpires(t *testing.T) {
 	d := mustOpen(t, Config{
 		AWS: &aws.Config{Credentials: expiring{now.Add(time.Minute)}, Region: "eu-west-1"},
 	})
 	form, err := d.urls.signForm(t.Context(), formRequest(nil), now)
 	require.NoError(t, err)
+
 	expiration, _ := policyOf(t, form)
 	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
 }
 
-// Forms use the signing base URL.
+// The URL of a form begins with the base URL for signing, if there is one.
 func TestSignedUploadFormBaseURL(t *testing.T) {
-	for base, want := range map[string]string{
-		"":                           "http://127.0.0.1:9000/photos/",
-		"https://files.example.com/": "https://files.example.com/photos/",
-	} {
-		d := mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"})
-		form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
-			r.BaseURL = base
-		}), now)
-		require.NoError(t, err)
-		require.Equal(t, want, form.URL)
+	tests := []struct {
+		name, baseURL, want string
+	}{
+		{name: "none", baseURL: "", want: "http://127.0.0.1:9000/photos/"},
+		{name: "another host", baseURL: "https://files.example.com/", want: "https://files.example.com/photos/"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"})
+			form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+				r.BaseURL = tt.baseURL
+			}), now)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, form.URL)
+		})
 	}
 }
 
@@ -133,7 +141,7 @@ func TestSignedUploadFormRefuses(t *testing.T) {
 		},
 		"an unknown native option": {
 			change: func(r *driver.SignRequest) {
-				r.Native = []any{1}
+				r.Native = []any{1} // no option of this package
 			},
 			want: storage.Unsupported,
 		},
@@ -146,10 +154,15 @@ func TestSignedUploadFormRefuses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := mustOpen(t, Config{}).urls.signForm(t.Context(), formRequest(tt.change), now)
+			d := mustOpen(t, Config{})
+			_, err := d.urls.signForm(t.Context(), formRequest(tt.change), now)
 			require.ErrorIs(t, err, tt.want)
 		})
 	}
+}
+
+// A form needs a signature, so an anonymous bucket has none.
+func TestSignedUploadFormAnonymous(t *testing.T) {
 	_, err := mustOpen(t, Config{Anonymous: true}).urls.signForm(t.Context(), formRequest(nil), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
@@ -165,6 +178,8 @@ func TestSignedUploadFormEscapesDollar(t *testing.T) {
 
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$Content-Disposition", disposition}))
+
+	// The text of the policy has the dollar sign of the value only as \u0024.
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
 	require.NoError(t, err)
 	require.NotContains(t, string(document), "$5")

@@ -262,11 +262,11 @@ func (d *objectDriver) getAttrs(ctx context.Context, r *driver.GetRequest) (*sto
 func TestGetWithoutLength(t *testing.T) {
 	tests := []struct {
 		name    string
-		head    bool
+		isHead  bool
 		request driver.GetRequest
 		header  map[string]string
-		size    int64
-		code    storage.Code // "": none
+		size    int64        // if code is ""
+		code    storage.Code // "": the call succeeds
 	}{
 		{name: "GET", request: driver.GetRequest{Length: -1}, code: storage.Internal},
 		{
@@ -291,16 +291,17 @@ func TestGetWithoutLength(t *testing.T) {
 			header:  map[string]string{"Content-Range": "bytes 2-6/20"},
 			size:    20,
 		},
-		{name: "HEAD", head: true, request: driver.GetRequest{Length: -1}, code: storage.Internal},
+		{name: "HEAD", isHead: true, request: driver.GetRequest{Length: -1}, code: storage.Internal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandInWithoutLength(t, tt.header, "hello").openDriver(t, "aws")
 			tt.request.Key = "k"
 			read := d.getAttrs
-			if tt.head {
+			if tt.isHead {
 				read = d.Head
 			}
+
 			attrs, err := read(t.Context(), &tt.request)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			if tt.code == "" {
@@ -462,13 +463,15 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The method and the value of X-Amz-Checksum-Mode.
+		const withChecksum, withoutChecksum = "HEAD ENABLED", "HEAD "
 		var requests []string
 		respond := func(r *http.Request) (*http.Response, error) {
-			withChecksum := r.Header.Get("X-Amz-Checksum-Mode") != ""
-			requests = append(requests, r.Method+r.Header.Get("X-Amz-Checksum-Mode"))
+			mode := r.Header.Get("X-Amz-Checksum-Mode")
+			requests = append(requests, r.Method+" "+mode)
 			status := http.StatusOK
 			switch {
-			case withChecksum || strings.HasSuffix(r.URL.Path, "secret"):
+			case mode != "" || strings.HasSuffix(r.URL.Path, "secret"):
 				status = http.StatusForbidden
 			case strings.HasSuffix(r.URL.Path, "busy") && len(requests) == 2:
 				status = http.StatusServiceUnavailable
@@ -493,7 +496,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, exists)
 		}
-		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEAD"}, requests, "it is remembered")
+		require.Equal(t, []string{withChecksum, withoutChecksum, withoutChecksum}, requests)
 
 		// A refusal of both requests has another reason, which is not remembered.
 		time.Sleep(checksumsRemembered)
@@ -503,13 +506,13 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 
 		_, err = b.Attrs(t.Context(), "secret")
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, requests)
+		require.Equal(t, []string{withChecksum, withoutChecksum, withChecksum, withoutChecksum}, requests)
 
 		// The second request is throttled, so the engine repeats the call.
 		requests = nil
 		_, err = b.Attrs(t.Context(), "busy")
 		require.NoError(t, err)
-		require.Equal(t, []string{"HEADENABLED", "HEAD", "HEADENABLED", "HEAD"}, requests)
+		require.Equal(t, []string{withChecksum, withoutChecksum, withChecksum, withoutChecksum}, requests)
 	})
 }
 
@@ -517,61 +520,62 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 // learn the reason.
 // https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
-	session := func(c *Config) {
+	withSession := func(c *Config) {
 		c.SessionToken = "token"
 	}
-	response := errorReply(400, "ExpiredToken", "The provided token has expired.")
+	withoutSession := func(*Config) {}
+	headAndGet := []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}
+	expired := errorReply(400, "ExpiredToken", "The provided token has expired.")
 	tests := []struct {
 		name    string
 		replies []reply
 		change  func(*Config)
 		code    storage.Code
 		hint    string
-		lines   []string
+		want    []string // the requests
 	}{
 		{
-			name:    "it has ended",
-			replies: []reply{{Status: 400}, response},
-			change:  session,
+			name:    "the session has ended",
+			replies: []reply{{Status: 400}, expired},
+			change:  withSession,
 			code:    storage.Unauthenticated,
 			hint:    "has expired",
-			lines:   []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"},
+			want:    headAndGet,
 		},
 		{
-			name:    "it has not",
+			name:    "the session has not ended",
 			replies: []reply{{Status: 400}, {Body: "x"}},
-			change:  session,
+			change:  withSession,
 			code:    storage.InvalidArgument,
 			hint:    "WithCustomerKey",
-			lines:   []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"},
+			want:    headAndGet,
 		},
 		{
-			name:    "the object is empty",
+			name:    "the session has not ended, and the object is empty",
 			replies: []reply{{Status: 400}, errorReply(416, "InvalidRange", "")},
-			change:  session,
+			change:  withSession,
 			code:    storage.InvalidArgument,
 			hint:    "WithCustomerKey",
-			lines:   []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"},
+			want:    headAndGet,
 		},
 		{
-			name:    "there is none",
+			name:    "no session",
 			replies: []reply{{Status: 400}},
-			change:  func(*Config) {},
+			change:  withoutSession,
 			code:    storage.InvalidArgument,
 			hint:    "WithCustomerKey",
-			lines:   []string{"HEAD /photos/k"},
+			want:    []string{"HEAD /photos/k"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
-			_, err := server.openDriver(t, "aws", tt.change).Head(t.Context(), &driver.GetRequest{
-				Key:    "k",
-				Length: -1,
-			})
+			d := server.openDriver(t, "aws", tt.change)
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.hint)
-			require.Equal(t, tt.lines, server.Lines())
+			require.Equal(t, tt.want, server.Lines())
 		})
 	}
 }

@@ -46,12 +46,13 @@ func newHostileStore(t *testing.T) hostile.Store {
 
 	customerKey, ok := s3.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))).(storage.NativeOption)
 	require.True(t, ok)
-	trusting := &http.Client{
+	trustingClient := &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		},
 	}
+
 	return hostile.Store{
 		Server: s3server.New(s3server.Config{
 			Buckets:     []string{"photos"},
@@ -78,7 +79,7 @@ func newHostileStore(t *testing.T) hostile.Store {
 				SessionToken: token,
 			}
 			if strings.HasPrefix(address, "https:") {
-				c.HTTPClient = trusting
+				c.HTTPClient = trustingClient
 			}
 			d, err := s3.NewDriver(t.Context(), c)
 			require.NoError(t, err)
@@ -90,7 +91,8 @@ func newHostileStore(t *testing.T) hostile.Store {
 	}
 }
 
-// emptyPage returns a page of a listing without an entry.
+// emptyPage returns a page without entries and with a token, if the request is for a listing. Otherwise it
+// returns "".
 func emptyPage(r *http.Request, token string) (contentType, body string) {
 	if r.URL.Query().Get("list-type") != "2" {
 		return "", ""

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A huge stream uses bounded memory.
+// An upload of a huge stream uses no more memory than WithBufferLimit allows.
 func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
 	s := needServer(t, "minio")
@@ -43,7 +43,7 @@ func (d smallParts) Describe() driver.Description {
 // An upload may have ten thousand parts, and not one more.
 func TestUploadMaxParts(t *testing.T) {
 	testserver.Further(t) // it sends 20,000 parts
-	const part, parts = 16, 10_000
+	const partSize, maxParts = 16, 10_000
 	server, err := s3server.Start(s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: 1}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -62,13 +62,13 @@ func TestUploadMaxParts(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
-	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: part * parts},
-		storage.WithPartSize(part))
+	const largest = partSize * maxParts
+	attrs, err := b.Upload(t.Context(), "all", &wiretest.Stream{Left: largest}, storage.WithPartSize(partSize))
 	require.NoError(t, err)
-	require.Equal(t, int64(part*parts), attrs.Size)
-	require.Equal(t, parts, server.Count("UploadPart"))
+	require.Equal(t, int64(largest), attrs.Size)
+	require.Equal(t, maxParts, server.Count("UploadPart"))
 
-	_, err = b.Upload(t.Context(), "more", &wiretest.Stream{Left: part*parts + 1}, storage.WithPartSize(part))
+	_, err = b.Upload(t.Context(), "more", &wiretest.Stream{Left: largest + 1}, storage.WithPartSize(partSize))
 	var e *storage.Error
 	require.True(t, errors.As(err, &e), "%v", err)
 	require.Equal(t, storage.TooLarge, e.Code)
@@ -95,9 +95,11 @@ type failingReaderAt struct{}
 
 func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
 
-// Since December 2025 an object of Amazon S3 may have 50 TB. 10,000 parts of 5 GiB, the limits of
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, are a bit more.
+// An upload of 50 TB is begun, and an upload of more bytes than 10,000 parts of 5 GiB is refused before
+// any request. Since December 2025 an object of Amazon S3 may have 50 TB, which is a bit less:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 func TestUploadLargestObject(t *testing.T) {
+	const largestOfAmazon = 50e12
 	const largest = 10_000 * (5 << 30)
 	server, err := s3server.Start(s3server.Config{Strict: true})
 	require.NoError(t, err)
@@ -114,8 +116,9 @@ func TestUploadLargestObject(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
-	_, err = b.Upload(t.Context(), "a", newUnreadable(50e12))
+	_, err = b.Upload(t.Context(), "a", newUnreadable(largestOfAmazon))
 	require.ErrorIs(t, err, errUnreadable, "it is begun")
+
 	requests := server.Count("CreateMultipartUpload")
 	_, err = b.Upload(t.Context(), "a", newUnreadable(largest+1))
 	require.ErrorIs(t, err, storage.TooLarge)

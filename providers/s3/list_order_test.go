@@ -10,44 +10,44 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// A listing uses start-after only on a server that is known to list in order. The first response may name the
-// server, so the second listing shows the difference.
+// A listing uses start-after only on a server that is known to list in byte order. The first response
+// may name the server, so the second listing shows the difference.
 func TestListStartAfterKnownServer(t *testing.T) {
 	const (
-		page = `<ListBucketResult><Contents><Key>a-b</Key></Contents>` +
+		inByteOrder = `<ListBucketResult><Contents><Key>a-b</Key></Contents>` +
 			`<Contents><Key>a/1</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`
-		tree = `<ListBucketResult><Contents><Key>a/1</Key></Contents>` +
+		byFolders = `<ListBucketResult><Contents><Key>a/1</Key></Contents>` +
 			`<Contents><Key>a-b</Key></Contents><Contents><Key>b</Key></Contents></ListBucketResult>`
 
-		list  = "GET /photos?encoding-type=url&list-type=2&max-keys=1000"
-		start = list + "&start-after=a-b"
+		requestAll  = "GET /photos?encoding-type=url&list-type=2&max-keys=1000"
+		requestRest = requestAll + "&start-after=a-b"
 	)
 	tests := []struct {
 		name    string
 		profile string
 		server  string // the header Server
 		body    string
-		second  string // the request of the second listing
-		code    storage.Code
+		second  string       // the request of the second listing
+		code    storage.Code // of both listings; "": they succeed
 	}{
-		{name: "an unknown server", profile: "unknown", body: page, second: list},
+		{name: "an unknown server", profile: "unknown", body: inByteOrder, second: requestAll},
 		{
 			name:    "an unknown server that lists like a tree",
 			profile: "unknown",
-			body:    tree,
-			second:  list,
+			body:    byFolders,
+			second:  requestAll,
 			code:    storage.Unsupported,
 		},
-		{name: "a profile that may be the wrong one", profile: "aws", body: page, second: list},
+		{name: "a profile that may be the wrong one", profile: "aws", body: inByteOrder, second: requestAll},
 		{
 			name:    "another server than the profile says",
 			profile: "minio",
 			server:  "SeaweedFS S3",
-			body:    tree,
-			second:  list,
+			body:    byFolders,
+			second:  requestAll,
 			code:    storage.Unsupported,
 		},
-		{name: "the server of the profile", profile: "minio", server: "MinIO", body: page, second: start},
+		{name: "the server of the profile", profile: "minio", server: "MinIO", body: inByteOrder, second: requestRest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestListStartAfterKnownServer(t *testing.T) {
 					require.Equal(t, []string{"a/1", "b"}, keys)
 				}
 			}
-			require.Equal(t, []string{list, tt.second}, server.Lines())
+			require.Equal(t, []string{requestAll, tt.second}, server.Lines())
 		})
 	}
 }

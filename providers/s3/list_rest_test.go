@@ -11,7 +11,7 @@ import (
 )
 
 // A page that continues after a key on MinIO is requested folder by folder, from the innermost
-// folder outwards.
+// folder outwards. The token "after:16:k" says that the page continues after the key k.
 func TestListRestByFolder(t *testing.T) {
 	tests := []struct {
 		name string
@@ -167,20 +167,29 @@ func TestListPageInFolderPrepared(t *testing.T) {
 }
 
 // If a listing starts after a key in a folder, the driver asks MinIO for the rest of that folder first.
+// The number in a token counts the pages that were requested by key.
 func TestListStartAfterInFolder(t *testing.T) {
-	for _, token := range []string{"", "after:2:b/5", "after:16:b/5"} {
-		server := newStandIn(t, reply{
-			Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`,
+	for name, token := range map[string]string{
+		"the first page":            "",
+		"the third page":            "after:2:b/5",
+		"a page after all of these": "after:16:b/5",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newStandIn(t, reply{
+				Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`,
+			})
+			d := server.openDriver(t, "minio")
+			page, err := d.List(t.Context(), &driver.ListRequest{
+				StartAfter: "b/5",
+				Token:      token,
+				Limit:      10,
+			})
+			require.NoError(t, err)
+
+			require.Equal(t, "after:16:b/6", page.Token)
+			require.Equal(t, []string{
+				"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5",
+			}, server.Lines())
 		})
-		page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{
-			StartAfter: "b/5",
-			Token:      token,
-			Limit:      10,
-		})
-		require.NoError(t, err)
-		require.Equal(t, "after:16:b/6", page.Token)
-		require.Equal(t, []string{
-			"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5",
-		}, server.Lines())
 	}
 }

@@ -95,8 +95,8 @@ func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...stora
 	require.Equal(t, want, got)
 }
 
-// A forgotten is a driver that makes tokens of MinIO those of listings that the server does not know,
-// as after a restart.
+// A forgotten is a driver for MinIO. It changes the token of each page, so that it names a listing that
+// the server does not know, as after a restart.
 type forgotten struct{ driver.Driver }
 
 // prepared matches the part of a marker that names a listing.
@@ -107,6 +107,8 @@ func forget(marker string) string {
 	return prepared.ReplaceAllLiteralString(marker, "[minio_cache:v2,id:forgotten,p:0,s:0]")
 }
 
+// List changes the token of the page, which is a marker in Base64. The token of a page of this package,
+// which is not in Base64, stays.
 func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if page != nil {
@@ -117,6 +119,7 @@ func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return page, err
 }
 
+// ListVersions changes the token of the page, which has the id of a version and a marker.
 func (d forgotten) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if page != nil && page.Token != "" {

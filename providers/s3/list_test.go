@@ -83,7 +83,8 @@ func TestListMinIOEmptySegments(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// List sends a prefix with an empty segment to other servers with slow tokens.
+// Unlike to MinIO, List sends a prefix with an empty segment to another server, even if its tokens are
+// slow.
 func TestListSlowTokensEmptySegments(t *testing.T) {
 	server := newStandIn(t, reply{
 		Body: `<ListBucketResult><Contents><Key>a//b</Key>` +
@@ -182,10 +183,12 @@ func TestListSlowTokensByKey(t *testing.T) {
 
 }
 
-// A page that took long to list is followed by the server's token, although tokens are slow.
+// A page that took longer than listing.QuickPage is followed by the server's token, although the
+// server's tokens are slow.
 func TestListSlowTokensSlowPage(t *testing.T) {
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
+
 	d.account.setKeyToken(&driver.ListRequest{}, page, listing.QuickPage+1)
 	require.Equal(t, "next", page.Token)
 }
