@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"

@@ -3,6 +3,7 @@ package azure
 import (
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/omnibucket/storage"

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
