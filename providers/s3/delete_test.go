@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 

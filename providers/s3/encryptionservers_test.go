@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
-	"maps"
 	"mime/multipart"
 	"net/http"
 	"os"
