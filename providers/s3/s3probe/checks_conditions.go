@@ -140,8 +140,9 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 	return Enforced, ""
 }
 
+// checkRemove checks that a delete with the condition Revision removes no other revision.
 func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
-	right, stale, err := p.revisions(ctx, "remove")
+	current, wrong, err := p.revisions(ctx, "remove")
 	if err != nil {
 		return inconclusive("writing", err)
 	}
@@ -152,9 +153,9 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 		})
 	}
 	return runRaces(deleteRaces,
-		expectRefusal("a delete of another revision", func() error { return remove("remove", stale) }),
+		expectRefusal("a delete of another revision", func() error { return remove("remove", wrong) }),
 		p.expectObject(ctx, "remove", "old"),
-		expectSuccess("a delete of this revision", func() error { return remove("remove", right) }),
+		expectSuccess("a delete of this revision", func() error { return remove("remove", current) }),
 		p.expectNoObject(ctx, "remove"),
 		p.repeatOver(ctx, deleteRaces, "remove-race", func(old string) (Verdict, string) {
 			return p.raceDeletes(ctx, "remove-race", func() error { return remove("remove-race", old) })
@@ -162,6 +163,7 @@ func checkRemove(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
+// writeAndCopy stores the object "source" with the text "new", and copies it to a key.
 func (p *probe) writeAndCopy(ctx context.Context, key string, condition storage.Condition) error {
 	attrs, err := p.put(ctx, "source", "new", storage.Condition{})
 	if err != nil {
@@ -170,6 +172,7 @@ func (p *probe) writeAndCopy(ctx context.Context, key string, condition storage.
 	return p.copy(ctx, attrs.Revision, key, condition)
 }
 
+// checkCopy checks that the server can copy an object.
 func checkCopy(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
 		expectSuccess("a copy", func() error { return p.writeAndCopy(ctx, "copy", storage.Condition{}) }),
@@ -177,6 +180,7 @@ func checkCopy(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
+// checkCopyConditions checks the conditions for the target of a copy.
 func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 	write := func(key string, condition storage.Condition) error { return p.writeAndCopy(ctx, key, condition) }
 	return p.checkBoth(ctx, "copy-onto", write, func() (Verdict, string) { return p.raceCopies(ctx) })
@@ -203,14 +207,17 @@ func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 // checkPinnedParts copies an object as a part, but names a revision that the object does not have.
 // The server must refuse.
 func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
-	_, stale, err := p.revisions(ctx, "source")
+	_, wrong, err := p.revisions(ctx, "source")
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	compose := func() error { return p.compose(ctx, stale) }
-	return expectFailure("a part of another revision", "a part was copied of another revision", compose, storage.Changed)()
+	return runSteps(
+		expectFailure("a part of another revision", "a part was copied of another revision",
+			func() error { return p.compose(ctx, wrong) }, storage.Changed),
+	)
 }
 
+// compose makes the object "compose" by copying the revision of the object "source" as its only part.
 func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
 	source.Attrs = &storage.Attrs{Size: 3} // the size of "old" and "new"

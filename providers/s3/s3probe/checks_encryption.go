@@ -33,8 +33,9 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "customer-key"
-	keyOpt := s3.WithCustomerKey(bytes.Repeat([]byte{1}, 32))
-	otherKey := s3.WithCustomerKey(bytes.Repeat([]byte{2}, 32))
+	const keySize = 32
+	withKey := s3.WithCustomerKey(bytes.Repeat([]byte{1}, keySize))
+	withOtherKey := s3.WithCustomerKey(bytes.Repeat([]byte{2}, keySize))
 	readWith := func(opts ...storage.DownloadOption) func() error {
 		return func() error {
 			_, _, err := storage.ReadAll(ctx, b, key, opts...)
@@ -43,12 +44,12 @@ func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	return runSteps(
 		expectSuccess("a write with a customer's key", func() error {
-			_, err := b.Upload(ctx, key, strings.NewReader("customer-key"), keyOpt)
+			_, err := b.Upload(ctx, key, strings.NewReader("customer-key"), withKey)
 			return err
 		}),
 		expectNoRead("a read without the key", readWith()),
-		expectSuccess("a read with the key", readWith(keyOpt)),
-		expectNoRead("a read with another key", readWith(otherKey)),
+		expectSuccess("a read with the key", readWith(withKey)),
+		expectNoRead("a read with another key", readWith(withOtherKey)),
 	)
 }
 

@@ -27,24 +27,26 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 			_, err := p.putRequest(ctx, r)
 			return err
 		}),
-		expectSuccess(
-			"a private object",
-			func() error {
-				_, err := p.put(ctx, "private", "private", storage.Condition{})
-				return err
-			},
-		),
+		expectSuccess("a private object", func() error {
+			_, err := p.put(ctx, "private", "private", storage.Condition{})
+			return err
+		}),
 		func() (Verdict, string) {
-			open, err := p.isPublic(ctx, "private")
+			isPublic, err := p.isPublic(ctx, "private")
 			if err != nil {
 				return inconclusive("reading without credentials", err)
 			}
-			if open {
+			if isPublic {
 				return Inconclusive, "the whole bucket is public"
 			}
-			if open, err = p.isPublic(ctx, "public"); err != nil {
+			return Enforced, ""
+		},
+		func() (Verdict, string) {
+			isPublic, err := p.isPublic(ctx, "public")
+			if err != nil {
 				return inconclusive("reading without credentials", err)
-			} else if !open {
+			}
+			if !isPublic {
 				return Ignored, "the object was stored and is not public"
 			}
 			return Enforced, ""
@@ -52,6 +54,7 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
+// isPublic reports whether a GET without credentials can read the object.
 func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 	u, err := p.s3.URL(ctx, p.prefix+key)
 	if err != nil {
@@ -69,14 +72,15 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 // signed: reports are passed on to other people.
 func (p *probe) send(r *http.Request) (status int, err error) {
 	response, err := p.s3.HTTPClient().Do(r)
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return 0, e.Err
+	}
 	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
 		return 0, err
 	}
 	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
+	const maxDiscarded = 1 << 16
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxDiscarded))
 	return response.StatusCode, nil
 }
 
@@ -95,6 +99,7 @@ func (p *probe) signedPut(
 	return p.send(r)
 }
 
+// signRequest returns a request to sign an upload of plain text of any size.
 func (p *probe) signRequest(key string) *driver.SignRequest {
 	return &driver.SignRequest{
 		Method:     http.MethodPut,
@@ -113,7 +118,7 @@ func expectRejected(name string, send func() (int, error)) step {
 		if err != nil {
 			return inconclusive(name, err)
 		}
-		if status < 300 {
+		if status < http.StatusMultipleChoices {
 			return Ignored, name + " was accepted"
 		}
 		return Enforced, ""
@@ -127,45 +132,53 @@ func expectAccepted(name string, send func() (int, error)) step {
 		if err != nil {
 			return inconclusive(name, err)
 		}
-		if status >= 300 {
+		if status >= http.StatusMultipleChoices {
 			return Inconclusive, fmt.Sprintf("%s got status %d", name, status)
 		}
 		return Enforced, ""
 	}
 }
 
+// checkSignedType checks that an upload by a signed URL must have the content type that was signed.
 func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
 	signedURL, err := p.driver.Sign(ctx, p.signRequest("signed-type"))
 	if err != nil {
 		return inconclusive("signing", err)
 	}
+	put := func(header http.Header) func() (int, error) {
+		return func() (int, error) { return p.signedPut(ctx, signedURL, "text", header) }
+	}
 	return runSteps(
-		expectRejected("another content type", func() (int, error) {
-			return p.signedPut(ctx, signedURL, "text", http.Header{"Content-Type": {"text/html"}})
-		}),
+		expectRejected("another content type", put(http.Header{"Content-Type": {"text/html"}})),
 		p.expectNoObject(ctx, "signed-type"),
-		expectAccepted("the signed content type", func() (int, error) { return p.signedPut(ctx, signedURL, "text", nil) }),
+		expectAccepted("the signed content type", put(nil)),
 		p.expectObject(ctx, "signed-type", "text"),
 	)
 }
 
+// checkSignedSize checks that an upload by a signed URL with a size must have that size.
 func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-size")
-	r.MinSize = 4
-	r.MaxSize = 4
+	const text = "text"
+	r.MinSize = int64(len(text))
+	r.MaxSize = int64(len(text))
 	signedURL, err := p.driver.Sign(ctx, r)
 	if err != nil {
 		return inconclusive("signing", err)
 	}
+	put := func(text string) func() (int, error) {
+		return func() (int, error) { return p.signedPut(ctx, signedURL, text, nil) }
+	}
 	return runSteps(
-		expectRejected("a longer body", func() (int, error) { return p.signedPut(ctx, signedURL, "longer", nil) }),
-		expectRejected("a shorter body", func() (int, error) { return p.signedPut(ctx, signedURL, "a", nil) }),
+		expectRejected("a longer body", put("longer")),
+		expectRejected("a shorter body", put("a")),
 		p.expectNoObject(ctx, "signed-size"),
-		expectAccepted("a body of the signed size", func() (int, error) { return p.signedPut(ctx, signedURL, "text", nil) }),
-		p.expectObject(ctx, "signed-size", "text"),
+		expectAccepted("a body of the signed size", put(text)),
+		p.expectObject(ctx, "signed-size", text),
 	)
 }
 
+// checkSignedCreate checks that an upload by a signed URL with the condition Absent replaces nothing.
 func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("signed-create")
 	r.Condition.Absent = true
@@ -173,13 +186,18 @@ func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("signing", err)
 	}
+	put := func(text string) func() (int, error) {
+		return func() (int, error) { return p.signedPut(ctx, signedURL, text, nil) }
+	}
 	return runSteps(
-		expectAccepted("the first upload", func() (int, error) { return p.signedPut(ctx, signedURL, "old", nil) }),
-		expectRejected("the second upload", func() (int, error) { return p.signedPut(ctx, signedURL, "new", nil) }),
+		expectAccepted("the first upload", put("old")),
+		expectRejected("the second upload", put("new")),
 		p.expectObject(ctx, "signed-create", "old"),
 	)
 }
 
+// checkForms checks that a signed form limits the size and the content type of the file. The file must
+// have two to five bytes.
 func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("form")
 	r.Method = http.MethodPost

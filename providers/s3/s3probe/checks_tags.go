@@ -9,40 +9,39 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
+// sourceTags are the tags of the objects that checkTags writes first.
+var sourceTags = map[string]string{"k": "a b", "l": "1"}
+
 // checkTags writes tags in each way, and reads the tags and their number.
 func checkTags(ctx context.Context, p *probe) (Verdict, string) {
-	first := map[string]string{"k": "a b", "l": "1"}
-	second := map[string]string{"m": "+="}
+	newTags := map[string]string{"m": "+="}
 	put := p.request("tagged", "tagged", storage.Condition{})
-	put.Tags = first
+	put.Tags = sourceTags
 	parts := p.request("parts-tagged", "tagged", storage.Condition{})
-	parts.Tags = first
+	parts.Tags = sourceTags
 	return runSteps(
 		expectSuccess("a write with tags", func() error {
 			_, err := p.putRequest(ctx, put)
 			return err
 		}),
-		p.expectTags(ctx, "tagged", first),
-		expectSuccess("setting tags", func() error { return p.setTags(ctx, "tagged", second) }),
-		p.expectTags(ctx, "tagged", second),
+		p.expectTags(ctx, "tagged", sourceTags),
+		expectSuccess("setting tags", func() error { return p.setTags(ctx, "tagged", newTags) }),
+		p.expectTags(ctx, "tagged", newTags),
 		expectSuccess("removing tags", func() error { return p.setTags(ctx, "tagged", nil) }),
 		p.expectTags(ctx, "tagged", nil),
 		expectSuccess("a multipart upload with tags", func() error {
 			_, err := p.upload(ctx, parts, "tagged")
 			return err
 		}),
-		p.expectTags(ctx, "parts-tagged", first),
+		p.expectTags(ctx, "parts-tagged", sourceTags),
 		expectSuccess("a copy", func() error { return p.copyTagged(ctx, nil) }),
-		p.expectTags(ctx, "copy-tagged", first),
-		expectSuccess("a copy with other tags", func() error { return p.copyTagged(ctx, second) }),
-		p.expectTags(ctx, "copy-tagged", second),
-		expectSuccess(
-			"a write without tags",
-			func() error {
-				_, err := p.put(ctx, "copy-tagged", "x", storage.Condition{})
-				return err
-			},
-		),
+		p.expectTags(ctx, "copy-tagged", sourceTags),
+		expectSuccess("a copy with other tags", func() error { return p.copyTagged(ctx, newTags) }),
+		p.expectTags(ctx, "copy-tagged", newTags),
+		expectSuccess("a write without tags", func() error {
+			_, err := p.put(ctx, "copy-tagged", "x", storage.Condition{})
+			return err
+		}),
 		p.expectTags(ctx, "copy-tagged", nil),
 	)
 }
@@ -51,7 +50,7 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 	return p.driver.SetTags(ctx, &driver.ChangeRequest{Key: p.prefix + key, Tags: tags})
 }
 
-// copyTagged copies the object "parts-tagged". If tags are given, they replace the source's tags.
+// copyTagged copies the object "parts-tagged". If tags is not nil, they replace the source's tags.
 // If the server cannot copy objects, copyTagged uploads an object with the tags of the copy. The
 // later steps of the check then succeed.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
@@ -69,12 +68,13 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	put := p.request("copy-tagged", "tagged", storage.Condition{})
 	put.Tags = tags
 	if tags == nil {
-		put.Tags = map[string]string{"k": "a b", "l": "1"}
+		put.Tags = sourceTags
 	}
 	_, err := p.putRequest(ctx, put)
 	return err
 }
 
+// expectTags returns a step that checks the tags of an object, and their number in its attributes.
 func (p *probe) expectTags(ctx context.Context, key string, want map[string]string) step {
 	return func() (Verdict, string) {
 		got, err := p.driver.Tags(ctx, &driver.GetRequest{Key: p.prefix + key, Length: -1})
@@ -84,12 +84,13 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 		if !maps.Equal(want, got) {
 			return Ignored, fmt.Sprintf("the object has the tags %q and not %q", got, want)
 		}
-		return p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
+		hasCount := p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
 			if attrs.TagCount != len(want) {
 				return fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
 			}
 			return ""
-		})()
+		})
+		return hasCount()
 	}
 }
 

@@ -54,16 +54,17 @@ const (
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
 // in the report. If Run fails and cannot remove its folder, the error names the folder.
 func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err error) {
-	drv, err := s3.NewDriver(ctx, c)
+	opened, err := s3.NewDriver(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	d := drv.(s3Driver)
+	d := opened.(s3Driver)
 	defer d.Close()
 	server, err := d.ServerURL(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	p := &probe{s3: d, prefix: prefix + "probe-" + rand.Text() + "/"}
 	p.report = &Report{Bucket: d.Describe().Bucket, Server: server.String(), Profile: d.Profile()}
 	p.report.Profile.Name += s3.ProbedSuffix
@@ -77,12 +78,14 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
+
 	p.report.Answers = p.s3.AnswersAs()
 	// Two profiles may declare that a condition is not atomic: the profile of the Config, and the
 	// profile that fits the server's responses.
 	profile, _ := s3.NamedProfile(p.report.Answers)
 	p.racy = union(p.profile.Racy, profile.Racy)
 	p.report.Profile.Racy = p.racy
+
 	for _, c := range checks {
 		verdict, detail := c.ask(ctx, p)
 		if err := ctx.Err(); err != nil {
@@ -139,15 +142,18 @@ type probe struct {
 	uploads sync.Map // keys of unfinished uploads, by the id of the upload
 }
 
+// setProfile makes the driver of the probe use a profile. The driver repeats a call that fails because
+// the server is busy.
 func (p *probe) setProfile(profile s3.Profile) {
 	p.profile = profile
 	p.s3 = p.s3.WithProfile(profile).(s3Driver)
 	p.driver = driver.Intercept(p.s3, func(ctx context.Context, call string, next func(context.Context) error) error {
 		switch call {
-		case "Put", "PutPart", "CompleteParts": // the calls that are not repeated: they need a new body or upload
-			return next(ctx)
+		case "Put", "PutPart", "CompleteParts":
+			return next(ctx) // these calls need a new body or a new upload, so the probe itself repeats them
+		default:
+			return retry(ctx, func() error { return next(ctx) })
 		}
-		return retry(ctx, func() error { return next(ctx) })
 	})
 }
 
@@ -159,22 +165,28 @@ func (p *probe) setChecksum(style s3.ChecksumStyle) {
 // begin checks that the bucket can be written and read. If the server refuses a checksum, begin
 // continues without checksums.
 func (p *probe) begin(ctx context.Context) error {
-	_, err := p.put(ctx, "first", "first", storage.Condition{})
+	const key, text = "first", "first"
+	_, err := p.put(ctx, key, text, storage.Condition{})
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.Unsupported, storage.ChecksumMismatch:
 		p.setChecksum(s3.ChecksumNone)
-		_, err = p.put(ctx, "first", "first", storage.Condition{})
+		_, err = p.put(ctx, key, text, storage.Condition{})
 	}
 	if err != nil {
 		return err
 	}
-	text, err := p.read(ctx, "first")
-	if err == nil && text != "first" {
-		err = &storage.Error{Code: storage.Internal, Hint: "the server returned other content than was written"}
+
+	got, err := p.read(ctx, key)
+	if err != nil {
+		return err
 	}
-	return err
+	if got != text {
+		return &storage.Error{Code: storage.Internal, Hint: "the server returned other content than was written"}
+	}
+	return nil
 }
 
+// union returns the conditions that at least one of two sets has.
 func union(c, d s3.Conditions) s3.Conditions {
 	return s3.Conditions{
 		Create:   c.Create || d.Create,
@@ -219,7 +231,8 @@ func (p *probe) removeAll(ctx context.Context) {
 
 // cleanObjects removes all objects below prefix. If a removal fails, it continues, and returns the
 // last error.
-func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (firstErr error) {
+func cleanObjects(ctx context.Context, d driver.Driver, prefix string) error {
+	var lastErr error
 	token := ""
 	for range maxLeftPages {
 		page, err := d.List(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage, Token: token})
@@ -228,12 +241,12 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (firstErr
 		}
 		for _, entry := range page.Entries {
 			if err := d.Delete(ctx, &driver.DeleteRequest{Key: entry.Key}); err != nil {
-				firstErr = err
+				lastErr = err
 			}
 		}
 		token = page.Token
 		if token == "" {
-			return firstErr
+			return lastErr
 		}
 	}
 	return &storage.Error{Code: storage.Internal, Hint: "the server lists more objects than were written"}
@@ -247,8 +260,11 @@ func cleanVersions(ctx context.Context, d driver.Driver, prefix string, versioni
 		if err != nil && !versioning {
 			return nil
 		}
-		if err != nil || len(page.Entries) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(page.Entries) == 0 {
+			return nil
 		}
 		for _, entry := range page.Entries {
 			if err := d.Delete(ctx, &driver.DeleteRequest{Key: entry.Key, Version: entry.Version}); err != nil {

@@ -53,17 +53,15 @@ func runRaces(n int, steps ...step) (Verdict, string) {
 	return verdict, detail
 }
 
-// expectOneWinner makes concurrent calls whose conditions exclude one another, so
-// that exactly one must succeed.
+// expectOneWinner makes concurrent calls whose conditions exclude one another, so that exactly one must
+// succeed. The others must fail with PreconditionFailed.
 func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 	winners := 0
 	var unexpected error
 	for _, err := range running.All(racers, racers, call) {
-		switch storage.CodeOf(err) {
-		case "":
+		if err == nil {
 			winners++
-		case storage.PreconditionFailed:
-		default:
+		} else if storage.CodeOf(err) != storage.PreconditionFailed {
 			unexpected = err
 		}
 	}
@@ -84,23 +82,29 @@ func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 func (p *probe) raceCompletions(ctx context.Context, name, key string, condition storage.Condition) (Verdict, string) {
 	var complete [racers]func() (*storage.Attrs, error)
 	for i := range complete {
+		text := fmt.Sprint(i)
 		var err error
-		if complete[i], err = p.prepareUpload(ctx, p.request(key, fmt.Sprint(i), condition), textPart(fmt.Sprint(i))); err != nil {
+		complete[i], err = p.prepareUpload(ctx, p.request(key, text, condition), textPart(text))
+		if err != nil {
 			return inconclusive(name, err)
 		}
 	}
+
 	return expectOneWinner(name, func(i int) error {
 		_, err := complete[i]()
-		if storage.CodeOf(err) != storage.Unavailable {
+		if storage.CodeOf(err) != storage.Unavailable { // the code of a 409
 			return err
 		}
+		text := fmt.Sprint(i)
 		return retry(ctx, func() error {
-			_, err := p.upload(ctx, p.request(key, fmt.Sprint(i), condition), fmt.Sprint(i))
+			_, err := p.upload(ctx, p.request(key, text, condition), text)
 			return err
 		})
 	})
 }
 
+// raceCopies runs copies to the same key at the same time, first with the condition Absent and then with
+// the condition Revision. Of each group, one copy must succeed.
 func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 	source, err := p.put(ctx, "source", "new", storage.Condition{})
 	if err != nil {
@@ -123,20 +127,23 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 // raceDeletes writes an object while concurrent calls delete its old revision. The new
 // object must remain, whatever the order.
 func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error) (Verdict, string) {
+	const writer = 0 // the index of the call that writes; the others delete
 	errs := running.All(racers, racers, func(i int) error {
-		if i > 0 {
+		if i != writer {
 			return remove()
 		}
 		_, err := p.put(ctx, key, "new", storage.Condition{})
 		return err
 	})
 	for i, err := range errs {
-		if err != nil && (i == 0 || storage.CodeOf(err) != storage.PreconditionFailed) {
+		if err != nil && (i == writer || storage.CodeOf(err) != storage.PreconditionFailed) {
 			return inconclusive("a write concurrent with deletes", err)
 		}
 	}
-	if verdict, detail := p.content(ctx, key, "new"); verdict != Ignored {
-		return verdict, detail
+
+	verdict, detail := p.content(ctx, key, "new")
+	if verdict == Ignored {
+		return Ignored, "a delete of an old revision removed a newer object"
 	}
-	return Ignored, "a delete of an old revision removed a newer object"
+	return verdict, detail
 }

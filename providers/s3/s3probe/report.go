@@ -70,7 +70,8 @@ func (r *Report) String() string {
 	}
 	if profile, ok := s3.NamedProfile(r.Answers); ok {
 		fmt.Fprintf(&b, "The server answers as %s", profile.Name)
-		if names := missingFeatures(&profile, &r.Profile); len(names) > 0 {
+		names := missingFeatures(&profile, &r.Profile)
+		if len(names) > 0 {
 			fmt.Fprintf(&b, ", but profile=%s declares what was not proven here: %s.\n", profile.Name, strings.Join(names, ", "))
 		} else {
 			fmt.Fprintf(&b, ": open it with profile=%s.\n", profile.Name)
@@ -97,12 +98,12 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// missingFeatures returns the names of the features that the first profile declares and the second does
-// not. It compares only conditions, tags, the listing of uploads, and checksums. A server that
+// missingFeatures returns the names of the features that a profile declares and that the checks have not
+// proven. It compares only conditions, tags, the listing of uploads, and checksums. A server that
 // lacks one of these may ignore it without an error.
-func missingFeatures(profile, other *s3.Profile) (names []string) {
+func missingFeatures(profile, checked *s3.Profile) (names []string) {
 	declared := profile.Conditions
-	proven := other.Conditions
+	proven := checked.Conditions
 	for _, c := range []struct {
 		name             string
 		declared, proven bool
@@ -112,10 +113,10 @@ func missingFeatures(profile, other *s3.Profile) (names []string) {
 		{"both on completing a multipart upload", declared.Complete, proven.Complete},
 		{"both on a copy", declared.Copy, proven.Copy},
 		{"a conditional delete", declared.Remove, proven.Remove},
-		{"tags", profile.Tags, other.Tags},
-		{"the listing of uploads", !profile.HidesUploads, !other.HidesUploads},
-		{"the CRC32C of a body", profile.Checksum >= s3.ChecksumHeader, other.Checksum >= s3.ChecksumHeader},
-		{"the CRC32C of a multipart upload", profile.Checksum >= s3.ChecksumFullObject, other.Checksum >= s3.ChecksumFullObject},
+		{"tags", profile.Tags, checked.Tags},
+		{"the listing of uploads", !profile.HidesUploads, !checked.HidesUploads},
+		{"the CRC32C of a body", profile.Checksum >= s3.ChecksumHeader, checked.Checksum >= s3.ChecksumHeader},
+		{"the CRC32C of a multipart upload", profile.Checksum >= s3.ChecksumFullObject, checked.Checksum >= s3.ChecksumFullObject},
 	} {
 		if c.declared && !c.proven {
 			names = append(names, c.name)
