@@ -93,11 +93,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	region := cmp.Or(r.Region, s.account.region)
 	b := s.account.inRegion(region).settings(r.Name)
 	b.IsNew = true
-	if settings, _ := s.pending.Load(r.Name); !reflect.DeepEqual(settings, *r) {
+	// If an earlier call with this request has left the bucket, only its settings are applied.
+	if pending, _ := s.pending.Load(r.Name); !reflect.DeepEqual(pending, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
 		}
 	}
+
 	info := bucketupdate.Requested(r)
 	info.Region = region
 	if !s.account.profile.Location {
@@ -126,18 +128,25 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
+// create sends a CreateBucket, unless a HeadBucket shows that the bucket exists or that the server is
+// busy.
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *bucketsettings.Bucket, region string) error {
 	_, err := s.accountFor(r.Name).headBucket(ctx, r.Name)
-	code := storage.CodeOf(err)
 	if err == nil {
 		return storage.BucketExists
 	}
+	code := storage.CodeOf(err)
 	if ctx.Err() != nil || code == storage.Unavailable || code == storage.RateLimited {
 		return err
-	} // other errors of HEAD are ignored, because CreateBucket then returns a clearer one
+	}
+
+	// Other errors of HeadBucket are ignored, because CreateBucket then returns a clearer one.
 	input := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
-	if s.account.profile.Location && region != defaultRegion ||
-		!s.account.profile.Location && region != s.account.region {
+	impliedRegion := s.account.region // of a request without a location
+	if s.account.profile.Location {
+		impliedRegion = defaultRegion
+	}
+	if region != impliedRegion {
 		input.CreateBucketConfiguration = &types.CreateBucketConfiguration{
 			LocationConstraint: types.BucketLocationConstraint(region),
 		}
@@ -169,11 +178,15 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
-	if err := s.inBucketRegion(r.Name, func(a *account) error { return a.settings(r.Name).Apply(ctx, r) }); err != nil {
+	err := s.inBucketRegion(r.Name, func(a *account) error {
+		return a.settings(r.Name).Apply(ctx, r)
+	})
+	if err != nil {
 		return nil, err
 	}
+
 	info := bucketupdate.Requested(r)
-	err := s.readInfo(ctx, info)
+	err = s.readInfo(ctx, info)
 	if err != nil && len(info.Unread) == 0 {
 		if bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, err
@@ -184,6 +197,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
+// checkSupported returns Unsupported if r has a setting that the server is not known to support.
 func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	p := &s.account.profile
 	unsupported := func(hint string) error {
@@ -212,7 +226,8 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	if r.Lifecycle != nil && !p.Tags && slices.ContainsFunc(*r.Lifecycle, hasTags) {
 		return unsupported("leave tags out of lifecycle rules: this server is not known to have them")
 	}
-	if (r.ObjectLock || r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}) && !p.locks() {
+	hasRetention := r.DefaultRetention != nil && *r.DefaultRetention != storage.DefaultRetention{}
+	if (r.ObjectLock || hasRetention) && !p.locks() {
 		return unsupported("leave object lock out: this server is not known to have it")
 	}
 	return nil
@@ -279,16 +294,20 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	return c, nil
 }
 
+// remember remembers the region of a bucket, unless it is the region of the account. It does nothing if
+// the region is unknown, or if the account has only one region.
 func (s *serviceDriver) remember(bucket, region string) {
-	switch {
-	case region == "" || !s.account.spansRegions():
-	case region == s.account.region:
-		s.regions.Delete(bucket)
-	default:
-		s.regions.Store(bucket, region)
+	if region == "" || !s.account.spansRegions() {
+		return
 	}
+	if region == s.account.region {
+		s.regions.Delete(bucket)
+		return
+	}
+	s.regions.Store(bucket, region)
 }
 
+// accountFor returns the account for the region of a bucket, as far as it is known.
 func (s *serviceDriver) accountFor(bucket string) *account {
 	if region, ok := s.regions.Load(bucket); ok {
 		return s.account.inRegion(region.(string))

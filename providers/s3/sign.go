@@ -40,24 +40,31 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.urls.sign(ctx, r, d.account.clock.Time())
 }
 
+// sign signs the URL of a GET, HEAD, PUT or DELETE of an object. A SignedOption among the native options
+// changes the signed request. The other native options set fields of the SDK's input.
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	values, native := option.SignedValues(r.Native)
-	if len(values) > 0 {
-		unsigned := *r
-		unsigned.Native, r = native, &unsigned
+	signedOptions, otherOptions := option.SignedValues(r.Native)
+	if len(signedOptions) > 0 {
+		clone := *r
+		clone.Native = otherOptions
+		r = &clone
 	}
 	start, ttl := r.Term(now)
 	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, ttl, r.Native, start)
 	if err != nil {
 		return nil, err
 	}
-	if c := &p.term.credentials; r.StableFor > 0 && (c.SessionToken != "" || c.CanExpire) {
+	creds := &p.term.credentials
+	isTemporary := creds.SessionToken != "" || creds.CanExpire
+	if r.StableFor > 0 && isTemporary {
 		return nil, errTemporary()
 	}
+
 	request := &p.request
 	switch r.Method {
 	case http.MethodPut:
-		if request.Header, err = us.signedHeaders(r); err != nil {
+		request.Header, err = us.signedHeaders(r)
+		if err != nil {
 			return nil, err
 		}
 		// The signature covers the length. The signed URL does not list the length among its
@@ -83,8 +90,9 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	default:
 		return nil, storage.Unsupported
 	}
-	for _, value := range values {
-		if err := value.AddTo(request); err != nil {
+
+	for _, opt := range signedOptions {
+		if err := opt.AddTo(request); err != nil {
 			return nil, err
 		}
 	}
@@ -100,11 +108,11 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 // signs such a header with the value "false". The holder of the URL must then send the same value.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
-	ok := row.Name != "" && !row.isUnknown && row.Name != "minio"
-	if !ok && h.Get("X-Minio-Force-Delete") == "" { // servers other than MinIO do not know the header
-		h.Set("X-Minio-Force-Delete", "false")
+	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
+	mayBeMinIO := row.Name == "" || row.isUnknown || row.Name == "minio"
+	if mayBeMinIO && h.Get(force) == "" {
+		h.Set(force, "false")
 	}
-	const bypass = "X-Amz-Bypass-Governance-Retention"
 	if row.Name == "minio" && version != "" && h.Get(bypass) == "" {
 		h.Set(bypass, "false")
 	}
@@ -124,6 +132,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	return d.urls.signPart(ctx, r, d.account.clock.Time())
 }
 
+// signPart signs the URL of an UploadPart, which is valid from now on.
 func (us *urlSigner) signPart(
 	ctx context.Context, r *driver.SignPartRequest, now time.Time,
 ) (*storage.SignedURL, error) {
@@ -135,7 +144,8 @@ func (us *urlSigner) signPart(
 	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + escape.All(r.Upload)
 	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
-		request.Header.Set("Content-Md5", emptyMD5) // sign the MD5 of no bytes, because a length of 0 cannot be signed
+		// A length of 0 cannot be signed. The MD5 of no bytes limits the part to no bytes, too.
+		request.Header.Set("Content-Md5", emptyMD5)
 	}
 	input := &awss3.UploadPartInput{}
 	if err := us.account.customize(input, r.Native); err != nil {
@@ -161,7 +171,7 @@ type presigning struct {
 func (us *urlSigner) newPresigning(
 	ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time,
 ) (p presigning, err error) {
-	s, err := us.newTerm(ctx, ttl, now)
+	term, err := us.newTerm(ctx, ttl, now)
 	if err != nil {
 		return p, err
 	}
@@ -181,7 +191,7 @@ func (us *urlSigner) newPresigning(
 	}
 	return presigning{
 		account:  us.account,
-		term:     s,
+		term:     term,
 		endpoint: endpoint,
 		request: signature.Request{
 			Method: method,
@@ -189,23 +199,29 @@ func (us *urlSigner) newPresigning(
 			Path:   endpoint.path,
 			Header: http.Header{},
 			SHA256: signature.UnsignedPayload,
-			At:     s.From,
+			At:     term.From,
 		},
 	}, nil
 }
 
+// url returns the signed URL of an object, with the parameters that the account adds.
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a := p.account
-	s := &p.term
+	term := &p.term
 	request := &p.request
 	request.Query = addParameter(request.Query, sdkcall.OwnerQuery, a.expectedOwner)
 	if a.requesterPays {
 		request.Query = addParameter(request.Query, sdkcall.PayerQuery, sdkcall.Requester)
 	}
 	request.Query = sortQuery(request.Query)
-	key := a.keys.Get(&s.credentials, a.region, s.From)
-	signedURL := key.Presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
-	return &storage.SignedURL{URL: signedURL, Method: request.Method, Header: request.Header, ExpiresAt: s.Until()}
+	key := a.keys.Get(&term.credentials, a.region, term.From)
+	signedURL := key.Presign(request, p.endpoint.origin, objectKey, term.credentials.SessionToken, term.Seconds)
+	return &storage.SignedURL{
+		URL:       signedURL,
+		Method:    request.Method,
+		Header:    request.Header,
+		ExpiresAt: term.Until(),
+	}
 }
 
 // signedHeaders returns the headers that the uploader must send.
@@ -232,7 +248,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 		h.Set(rawclient.TagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
-		h.Set("Content-Md5", emptyMD5) // sign the MD5 of no bytes, because a length of 0 cannot be signed
+		// A length of 0 cannot be signed. The MD5 of no bytes limits the object to no bytes, too.
+		h.Set("Content-Md5", emptyMD5)
 	}
 	// If the sum is unknown, do not name an algorithm either: S3 would then expect the checksum of
 	// an empty body.
@@ -248,9 +265,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-// signedOptions passes headers of a signed upload to a function, by name and value. They are the
-// headers for the encryption and for the access control list. For a form, the function sets fields
-// of the form instead.
+// signedOptions calls set with each header of a signed upload that is for the encryption or the access
+// control list. For a form, set sets a field of the form instead of a header.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
 	input := &awss3.PutObjectInput{ACL: attributes.ACL(r.PublicRead)}
 	if err := us.account.customize(input, r.Native); err != nil {

@@ -40,8 +40,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return change(ctx, d, r, d.account.client.PutObjectTagging, input, d.account.withBodyChecksum()...)
 }
 
-// change sends a request that changes an object's tags or locks. input is the SDK's input of
-// the request.
+// change sends a request that changes an object's tags or locks. input is the SDK's input of the
+// request. After a 404, change finds out whether the object, the version or the bucket is missing.
 func change[In, Out any](
 	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sdkcall.Func[In, Out], input *In,
 	options ...func(*awss3.Options),
@@ -54,18 +54,20 @@ func change[In, Out any](
 		return nil
 	}
 	e := s3error.Of(err)
-	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
 	if e.Status != http.StatusNotFound && e.Status != http.StatusMethodNotAllowed {
 		return e
 	}
-	failure := d.bucket.readError(ctx, e.Err, get)
-	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(failure) != storage.ObjectNotFound {
+
+	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
+	reason := d.bucket.readError(ctx, e.Err, get)
+	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(reason) != storage.ObjectNotFound {
 		// The response of versitygw does not show that the newest version is a delete marker.
-		if _, err := d.Head(ctx, get); storage.CodeOf(err) == storage.ObjectNotFound {
+		_, err := d.Head(ctx, get)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
 			return err
 		}
 	}
-	return failure
+	return reason
 }
 
 // withBodyChecksum returns options for requests whose body must have a checksum. Older servers

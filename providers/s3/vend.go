@@ -21,12 +21,12 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// Vended returns a function for [Config].CredentialsFor. ask is a function of the
+// Vended returns a function for [Config].CredentialsFor. vend is a function of the
 // caller. This function receives a key, or the prefix of a listing. It must return the credentials
 // that [storage.Vend] has returned for that key or prefix in another program. It must return when its
 // context ends:
 //
-//	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", CredentialsFor: s3.Vended(ask)})
+//	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", CredentialsFor: s3.Vended(vend)})
 //
 // If the credentials are not of S3, the returned function fails with InvalidArgument, and the
 // client's request fails with Unauthenticated.
@@ -74,6 +74,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	if err != nil {
 		return nil, sessionError(err)
 	}
+
 	c := output.Credentials
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
 		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
@@ -89,6 +90,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 			Hint: "check the clocks of this machine and of the server",
 		}
 	}
+
 	v := &storage.VendedCredentials{
 		AccessKeyID:  *c.AccessKeyId,
 		SecretKey:    *c.SecretAccessKey,
@@ -106,10 +108,15 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 // sessions returns a client for AssumeRole. It sends requests to AWS STS in the bucket's region, or
 // to the endpoint of a server other than Amazon's.
 func (a *account) sessions() *sts.Client {
-	s3 := a.client.Options()
-	o := sts.Options{Region: a.region, Credentials: a.credentials, HTTPClient: s3.HTTPClient, Retryer: aws.NopRetryer{}}
-	o.EndpointOptions.UseFIPSEndpoint = s3.EndpointOptions.UseFIPSEndpoint
-	o.EndpointOptions.UseDualStackEndpoint = s3.EndpointOptions.UseDualStackEndpoint
+	ofS3 := a.client.Options()
+	o := sts.Options{
+		Region:      a.region,
+		Credentials: a.credentials,
+		HTTPClient:  ofS3.HTTPClient,
+		Retryer:     aws.NopRetryer{},
+	}
+	o.EndpointOptions.UseFIPSEndpoint = ofS3.EndpointOptions.UseFIPSEndpoint
+	o.EndpointOptions.UseDualStackEndpoint = ofS3.EndpointOptions.UseDualStackEndpoint
 	if !a.amazon() && a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
@@ -120,22 +127,23 @@ func (a *account) sessions() *sts.Client {
 func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 	var names []string
 	for _, right := range []struct {
-		given bool
-		names []string
+		isVended   bool
+		operations []string
 	}{
-		{r.Rights.Read, []string{"download"}},
-		{r.Rights.List, []string{"list"}},
-		{r.Rights.Write, []string{"upload", "upload-over", "upload-parts-failed"}},
-		{r.Rights.Remove, []string{"remove", "remove-all"}},
+		{isVended: r.Rights.Read, operations: []string{"download"}},
+		{isVended: r.Rights.List, operations: []string{"list"}},
+		{isVended: r.Rights.Write, operations: []string{"upload", "upload-over", "upload-parts-failed"}},
+		{isVended: r.Rights.Remove, operations: []string{"remove", "remove-all"}},
 	} {
-		if right.given {
-			names = append(names, right.names...)
+		if right.isVended {
+			names = append(names, right.operations...)
 		}
 	}
 	operations, err := permissions.Parse(names...)
 	if err != nil {
 		return "", err
 	}
+
 	grant := permissions.Grant{Operations: operations, Bucket: b.name, Prefix: r.Prefix}
 	system := permissions.AWS
 	switch {
@@ -148,6 +156,7 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 		// same, and probeListings tests it.
 		return "", argument.Invalid("prefix", `must not contain "*", "?" or "$", which not all servers can escape`, "")
 	}
+
 	documents, err := grant.Documents(system)
 	if err != nil {
 		return "", err

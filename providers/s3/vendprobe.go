@@ -41,14 +41,14 @@ func (b *bucket) probesListings(r *driver.VendRequest) bool {
 	return !b.account.amazon() && r.Rights.List && r.Prefix != ""
 }
 
-// probeListings returns an error unless the server refuses v a listing of the whole bucket in each
-// form of listingProbes. v has the right to list the prefix only.
+// probeListings returns an error unless the server refuses to list the whole bucket for the credentials
+// v, which may list the prefix only. It tries each form of listingProbes.
 func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCredentials, prefix string) error {
-	session := credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken)
+	provider := credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken)
 	for _, probe := range listingProbes {
 		input := &awss3.ListObjectsV2Input{Bucket: &d.bucket.name, MaxKeys: aws.Int32(1)}
 		_, err := d.account.client.ListObjectsV2(ctx, input, func(o *awss3.Options) {
-			o.Credentials = session
+			o.Credentials = provider
 			o.APIOptions = append(o.APIOptions, probe.middleware(prefix))
 		})
 		if err == nil {
@@ -65,7 +65,7 @@ func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCrede
 	return nil
 }
 
-// middleware changes the request before it is signed.
+// middleware returns an option of the SDK's client that changes the request before it is signed.
 func (p listingProbe) middleware(prefix string) func(*middleware.Stack) error {
 	change := middleware.BuildMiddlewareFunc(
 		"omnibucket:ListingProbe",

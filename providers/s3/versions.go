@@ -23,12 +23,13 @@ import (
 // page. If the page has only this version, ListVersions sends a second request.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	id, key, err := pagetoken.Parse(r.Token)
-	if err == nil && key == "" && r.Token != "" {
-		err = argument.Invalid("token", "must come from a listing of this bucket", "")
-	}
 	if err != nil {
 		return nil, err
 	}
+	if r.Token != "" && key == "" {
+		return nil, argument.Invalid("token", "must come from a listing of this bucket", "")
+	}
+
 	start := listing.MarkerKey(key)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && start == key {
@@ -86,8 +87,8 @@ func (b *bucket) versionsPage(
 	return page, nil
 }
 
-// versionsRest returns a page of versions, and lists them folder by folder. The page begins after
-// one version: key is its key, and id is its version id.
+// versionsRest returns a page of versions, and lists them folder by folder. The page begins after the
+// version of key with the given id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
@@ -97,12 +98,15 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 			// The id is that of a version of key.
 			id = ""
 		}
-		p, err := b.versionsPage(ctx, &folder, startAfter, id, min(r.Limit, maxPage))
-		if err != nil || len(p.Entries) == 0 {
+		listed, err := b.versionsPage(ctx, &folder, startAfter, id, min(r.Limit, maxPage))
+		if err != nil {
 			return false, err
 		}
-		last := p.Entries[len(p.Entries)-1]
-		page.Entries = p.Entries
+		if len(listed.Entries) == 0 {
+			return false, nil
+		}
+		last := listed.Entries[len(listed.Entries)-1]
+		page.Entries = listed.Entries
 		page.Token = pagetoken.Encode(last.Version, last.Key)
 		return true, nil
 	})
