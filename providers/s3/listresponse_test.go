@@ -168,17 +168,17 @@ func TestListPageTooLarge(t *testing.T) {
 
 // List writes its entries into the slice of the request, and nothing of the previous page remains.
 func TestListReusesTheGivenEntries(t *testing.T) {
-	spare := make([]storage.ListEntry, 3, 10)
-	spare[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
+	entries := make([]storage.ListEntry, 3, 10)
+	entries[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true} // of the previous page
 	server := newStandIn(t, reply{
 		Body: `<ListBucketResult><Contents><Key>a</Key></Contents>` +
 			`<Contents><Key>b</Key></Contents></ListBucketResult>`,
 	})
 	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{
 		Limit:   3,
-		Entries: spare[:0],
+		Entries: entries[:0],
 	})
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries)
-	require.Same(t, &spare[0], &page.Entries[0])
+	require.Same(t, &entries[0], &page.Entries[0], "the memory is reused")
 }

@@ -112,53 +112,57 @@ func TestLockOfRead(t *testing.T) {
 // SetRetention and SetLegalHold send one request with the version, the new lock and a checksum that
 // the server knows.
 func TestLockCalls(t *testing.T) {
-	const retention, hold = "PUT /photos/k?retention=&versionId=v", "PUT /photos/k?legal-hold=&versionId=v"
+	const (
+		putRetention = "PUT /photos/k?retention=&versionId=v"
+		putHold      = "PUT /photos/k?legal-hold=&versionId=v"
+	)
 	change := driver.ChangeRequest{Key: "k", Version: "v"}
 	tests := map[string]struct {
-		call   func(d *objectDriver, r driver.ChangeRequest) error
-		line   string
-		body   string
-		bypass string
+		call    func(d *objectDriver, r driver.ChangeRequest) error
+		request string
+		body    string // a part of it
+		bypass  string // the header for a bypass
 	}{
 		"a retention": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				r.Retention = bothLocks.Retention
 				return d.SetRetention(t.Context(), &r)
 			},
-			line: retention,
-			body: "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>",
+			request: putRetention,
+			body:    "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>",
 		},
 		"none, with a bypass": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				r.BypassGovernance = true
 				return d.SetRetention(t.Context(), &r)
 			},
-			line:   retention,
-			body:   "></Retention>",
-			bypass: "true",
+			request: putRetention,
+			body:    "></Retention>",
+			bypass:  "true",
 		},
 		"a hold": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				r.LegalHold = true
 				return d.SetLegalHold(t.Context(), &r)
 			},
-			line: hold,
-			body: "<Status>ON</Status>",
+			request: putHold,
+			body:    "<Status>ON</Status>",
 		},
 		"no hold": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				return d.SetLegalHold(t.Context(), &r)
 			},
-			line: hold,
-			body: "<Status>OFF</Status>",
+			request: putHold,
+			body:    "<Status>OFF</Status>",
 		},
 	}
 	for name, tt := range tests {
 		for profile, sum := range map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"} {
 			t.Run(name+" on "+profile, func(t *testing.T) {
 				server := newStandIn(t)
-				require.NoError(t, tt.call(server.openDriver(t, profile), change))
-				require.Equal(t, []string{tt.line}, server.Lines())
+				err := tt.call(server.openDriver(t, profile), change)
+				require.NoError(t, err)
+				require.Equal(t, []string{tt.request}, server.Lines())
 				req := server.Last(t)
 				require.Contains(t, string(req.Body), tt.body)
 				require.NotEmpty(t, req.Header.Get(sum))
@@ -173,11 +177,13 @@ func TestLockCalls(t *testing.T) {
 func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")
-	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{
+
+	err := d.Delete(t.Context(), &driver.DeleteRequest{
 		Key:              "k",
 		Version:          "v",
 		BypassGovernance: true,
-	}))
+	})
+	require.NoError(t, err)
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Amz-Bypass-Governance-Retention"))
 
 	errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{
@@ -357,28 +363,28 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
-	none := errorReply(404, "NoSuchObjectLockConfiguration", "")
-	held := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
+	noLock := errorReply(404, "NoSuchObjectLockConfiguration", "")
+	onHold := reply{Body: "<LegalHold><Status>ON</Status></LegalHold>"}
 	retained := func(year string) reply {
 		return reply{Body: "<Retention><Mode>GOVERNANCE</Mode>" +
 			"<RetainUntilDate>" + year + "-01-02T03:04:05Z</RetainUntilDate></Retention>"}
 	}
 
 	tests := map[string]struct {
-		hold, retention reply
+		hold, retention reply // to the requests for the legal hold and the retention
 		bypass          bool
 		want            storage.Code
 	}{
-		"a legal hold": {hold: held, retention: none, bypass: true, want: storage.Locked},
-		"a retention":  {hold: none, retention: retained("2999"), want: storage.Locked},
+		"a legal hold": {hold: onHold, retention: noLock, bypass: true, want: storage.Locked},
+		"a retention":  {hold: noLock, retention: retained("2999"), want: storage.Locked},
 		"a retention, bypassed": {
-			hold:      none,
+			hold:      noLock,
 			retention: retained("2999"),
 			bypass:    true,
 			want:      storage.PermissionDenied,
 		},
-		"a retention that is over": {hold: none, retention: retained("2020"), want: storage.PermissionDenied},
-		"no lock":                  {hold: none, retention: none, want: storage.PermissionDenied},
+		"a retention that is over": {hold: noLock, retention: retained("2020"), want: storage.PermissionDenied},
+		"no lock":                  {hold: noLock, retention: noLock, want: storage.PermissionDenied},
 		"locks may not be read":    {hold: denied, retention: denied, want: storage.PermissionDenied},
 	}
 	for name, tt := range tests {
@@ -401,7 +407,7 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 }
 
 // A signed upload has the locks as signed headers, and needs a checksum, because S3 refuses a locked
-// object without one. A form cannot have locks.
+// object without one.
 func TestSignedUploadURLLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {
@@ -425,19 +431,28 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "WithCRC32C")
 
-	_, err = d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+}
+
+// A form cannot have locks.
+func TestSignedUploadFormLocks(t *testing.T) {
+	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
+	_, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.LegalHold = true
 	}), now)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "SignedUploadURL")
 }
 
-// Each profile with object lock sends a checksum or an MD5, because S3 refuses locked objects without one.
+// Each profile with object lock sends a checksum or an MD5, because S3 refuses locked objects without
+// one. It also keeps versions, because only versions are locked.
 func TestProfileLocksWithChecksum(t *testing.T) {
 	for _, p := range profiles {
-		if p.ObjectLock != LockNone {
-			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5, p.Name)
-			require.True(t, p.Versioning, p.Name)
+		if p.ObjectLock == LockNone {
+			continue
 		}
+		t.Run(p.Name, func(t *testing.T) {
+			require.True(t, p.Checksum != ChecksumNone || p.ContentMD5)
+			require.True(t, p.Versioning)
+		})
 	}
 }

@@ -21,6 +21,7 @@ func (s *testServer) service(t *testing.T) storage.Service {
 	return service
 }
 
+// Each server passes the conformance suite for a service.
 func TestService(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -30,11 +31,12 @@ func TestService(t *testing.T) {
 	}
 }
 
-// createBucket creates a bucket with the service, and removes it after the test.
+// createBucket creates a bucket that is named after the test, and removes it after the test.
 func (s *testServer) createBucket(t *testing.T, service storage.Service, opts ...storage.BucketOption) (string, storage.Bucket) {
 	t.Helper()
+	const maxSuffix = 40 // a name has at most 63 characters
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
-	name = "omnibucket-" + name[max(0, len(name)-40):]
+	name = "omnibucket-" + name[max(0, len(name)-maxSuffix):]
 	_, err := service.CreateBucket(t.Context(), name, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.remove(t, name) })
@@ -43,7 +45,7 @@ func (s *testServer) createBucket(t *testing.T, service storage.Service, opts ..
 	return name, b
 }
 
-// Public access works without credentials.
+// An object of a bucket with public access can be read without credentials, until the access is removed.
 func TestWithPublicAccessAnonymously(t *testing.T) {
 	for _, server := range serverNames {
 		t.Run(server, func(t *testing.T) {
@@ -52,6 +54,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 			name, b := s.createBucket(t, service, storage.WithPublicAccess(true))
 			_, err := b.Upload(t.Context(), "a b", strings.NewReader("text"))
 			require.NoError(t, err)
+
 			public, err := s3.Open(t.Context(), s.config(t, name), storage.WithPublicAccess(true))
 			require.NoError(t, err)
 			address, err := public.PublicURL("a b")
@@ -73,7 +76,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 	}
 }
 
-// CORS rules apply.
+// A browser gets the header that permits a request only for an origin of the CORS rule.
 func TestWithCORSApplies(t *testing.T) {
 	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
 	service := s.service(t)
@@ -97,15 +100,16 @@ func TestWithCORSApplies(t *testing.T) {
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "PUT")
 		r.Header.Set("Access-Control-Request-Headers", "content-type")
+
 		response, err := withoutKeepAlive().Do(r)
 		require.NoError(t, err)
-
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"))
 	}
 }
 
-// Lifecycle rules that MinIO drops are unsupported.
+// UpdateBucket fails with Unsupported for a rule of which MinIO does not store all, and the rules stay as
+// they were.
 func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)
@@ -126,6 +130,8 @@ func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)
 }
 
+// OpenService takes the endpoint from the address and the credentials from the environment, and the
+// service returns both.
 func TestOpenServiceByAddress(t *testing.T) {
 	s := needServer(t, "minio")
 	t.Setenv("AWS_ACCESS_KEY_ID", s.key)

@@ -20,6 +20,7 @@ type dashWriter struct{ http.ResponseWriter }
 
 func (w dashWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// WriteHeader replaces "_" by "-" in the names of metadata before it sends the header.
 func (w dashWriter) WriteHeader(status int) {
 	header := w.Header()
 	for name, values := range maps.Clone(header) {
@@ -136,7 +137,8 @@ func TestMetadataUnderscores(t *testing.T) {
 	}
 }
 
-// Metadata of a signed form keeps the underscores in its names.
+// A name of metadata with an underscore is escaped in the fields of a signed form, so that the server does
+// not change it.
 func TestSignedUploadFormUnderscores(t *testing.T) {
 	_, b := startHyphenServer(t, "ceph")
 	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10,
@@ -154,15 +156,16 @@ func TestCompletePartsLostUnderscores(t *testing.T) {
 			server, b := startHyphenServer(t, profile)
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
 			server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", Error: "NoSuchUpload"})
-			body := make([]byte, 11<<20)
-			_, err := b.Upload(t.Context(), "k", io.MultiReader(bytes.NewReader(body)),
-				storage.WithPartSize(5<<20))
+
+			const partSize, size = 5 << 20, 11 << 20
+			body := io.MultiReader(bytes.NewReader(make([]byte, size))) // cannot be rewound
+			_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(partSize))
 			require.NoError(t, err)
 
-			a, err := b.Attrs(t.Context(), "k")
+			attrs, err := b.Attrs(t.Context(), "k")
 			require.NoError(t, err)
-			require.EqualValues(t, len(body), a.Size)
-			require.Empty(t, a.Metadata, "the write id is hidden")
+			require.EqualValues(t, size, attrs.Size)
+			require.Empty(t, attrs.Metadata, "the write id is hidden")
 		})
 	}
 }

@@ -115,7 +115,7 @@ func TestCredentialsByName(t *testing.T) {
 	}
 }
 
-// A named profile has the region, too.
+// If Config.Credentials names a profile of the shared file of AWS, the region comes from that profile.
 func TestCredentialsByNameRegion(t *testing.T) {
 	setEnv(t, nil)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))
@@ -139,10 +139,12 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 			c.AWS = &aws.Config{}
 		},
 	} {
-		c := Config{Bucket: "photos", Region: "us-east-1", Credentials: "work"}
-		change(&c)
-		_, err := NewDriver(t.Context(), c)
-		require.ErrorIs(t, err, storage.InvalidArgument, name)
+		t.Run(name, func(t *testing.T) {
+			c := Config{Bucket: "photos", Region: "us-east-1", Credentials: "work"}
+			change(&c)
+			_, err := NewDriver(t.Context(), c)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 
@@ -150,13 +152,14 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
 	open := func(name, key string) storage.Bucket {
+		secret := key + "-secret-of-16"
 		s := s3server.ForTest(t, s3server.Config{
 			Buckets:     []string{"photos"},
-			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: key + "-secret-of-16"}},
+			Credentials: []s3server.Credential{{AccessKeyID: key, SecretKey: secret}},
 		})
-		variables := strings.ToUpper(name)
-		t.Setenv(variables+"_AWS_ACCESS_KEY_ID", key)
-		t.Setenv(variables+"_AWS_SECRET_ACCESS_KEY", key+"-secret-of-16")
+		prefix := strings.ToUpper(name)
+		t.Setenv(prefix+"_AWS_ACCESS_KEY_ID", key)
+		t.Setenv(prefix+"_AWS_SECRET_ACCESS_KEY", secret)
 		b, err := storage.Open(t.Context(),
 			"s3://photos?region=us-east-1&profile=minio&path_style=true&credentials="+name+"&endpoint="+s.URL)
 		require.NoError(t, err)
@@ -165,6 +168,7 @@ func TestOpenTwoAccounts(t *testing.T) {
 	}
 	src := open("old", "first-key-of-16c")
 	dst := open("new", "second-key-of-16")
+
 	_, err := src.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
 	_, err = storage.Copy(t.Context(), dst, "b", src, "a")

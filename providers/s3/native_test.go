@@ -202,8 +202,9 @@ func TestWithRequestUpload(t *testing.T) {
 		withLength(stored),
 		calls["CompleteMultipartUpload"].reply,
 	)
-	opts = append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))
-	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 6<<20)), opts...)
+	const partSize, size = 5 << 20, 6 << 20
+	opts = append(opts, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	_, err = b.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)), opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, creations.Load())
 	require.EqualValues(t, 2, parts.Load())
@@ -314,7 +315,11 @@ func TestWithRequestPermitted(t *testing.T) {
 func TestWithRequestAuxiliaryReads(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.openDriver(t, "aws")
-	native := []any{functionOf(func(*awss3.PutObjectInput) {}), functionOf(func(*awss3.UploadPartInput) {})}
+	native := []any{
+		functionOf(func(*awss3.PutObjectInput) {}),
+		functionOf(func(*awss3.UploadPartInput) {}),
+	}
+
 	_, body, err := d.Get(t.Context(), &driver.GetRequest{
 		Key:       "k",
 		Length:    -1,
@@ -323,6 +328,7 @@ func TestWithRequestAuxiliaryReads(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
+
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1, Native: native, Auxiliary: true})
 	require.NoError(t, err)
 }
@@ -333,13 +339,15 @@ func TestWithACLRequests(t *testing.T) {
 	d := server.openDriver(t, "aws")
 	acl := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
 	for name, call := range encryptedCalls() {
-		want := ""
-		if call.writes {
-			want = "bucket-owner-full-control"
-		}
-		server.Respond(withLength(call.reply))
-		require.NoError(t, call.do(t.Context(), d, []any{acl}), name)
-		require.Equal(t, want, server.Last(t).Header.Get("X-Amz-Acl"), name)
+		t.Run(name, func(t *testing.T) {
+			want := ""
+			if call.writes {
+				want = "bucket-owner-full-control"
+			}
+			server.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, []any{acl}))
+			require.Equal(t, want, server.Last(t).Header.Get("X-Amz-Acl"))
+		})
 	}
 }
 
@@ -482,7 +490,8 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	}
 }
 
-// A signed form has the KMS key, the ACL and the customer's key as fields. It cannot name an expected owner.
+// A signed form has the KMS key, the ACL and the customer's key as fields, and does not show the
+// customer's key in its text.
 func TestSignedFormNativeOptions(t *testing.T) {
 	withKMSKey := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
@@ -499,6 +508,10 @@ func TestSignedFormNativeOptions(t *testing.T) {
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
 
+}
+
+// A form cannot name an expected owner, so a bucket with one signs no forms.
+func TestSignedFormExpectedOwner(t *testing.T) {
 	withOwner := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
 		c.BucketKey = true
@@ -512,8 +525,10 @@ func TestSignedFormNativeOptions(t *testing.T) {
 func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	b := openTLSBucket(t, nil, storage.WithSigningBaseURL("http://files.example.com"))
 	key := WithCustomerKey(newRawKey(t, 0))
+
 	_, err := b.SignedDownloadURL(t.Context(), "k", key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
+
 	_, err = storage.SignedUploadForm(t.Context(), b, "k", 0, 1, key)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -527,16 +542,18 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 	})
 
 	for name, call := range encryptedCalls() {
-		sourceOwner := ""
-		if name == "CopyObject" || name == "UploadPartCopy" {
-			sourceOwner = owner
-		}
-		server.Respond(withLength(call.reply))
-		require.NoError(t, call.do(t.Context(), d, nil), name)
+		t.Run(name, func(t *testing.T) {
+			sourceOwner := ""
+			if name == "CopyObject" || name == "UploadPartCopy" {
+				sourceOwner = owner
+			}
+			server.Respond(withLength(call.reply))
+			require.NoError(t, call.do(t.Context(), d, nil))
 
-		header := server.Last(t).Header
-		require.Equal(t, owner, header.Get(rawclient.OwnerHeader), name)
-		require.Equal(t, sourceOwner, header.Get("X-Amz-Source-Expected-Bucket-Owner"), name)
+			header := server.Last(t).Header
+			require.Equal(t, owner, header.Get(rawclient.OwnerHeader))
+			require.Equal(t, sourceOwner, header.Get("X-Amz-Source-Expected-Bucket-Owner"))
+		})
 	}
 
 	server.Respond(xmlReply(`<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>`))
@@ -573,6 +590,7 @@ func TestExpectedBucketOwnersAreAccounts(t *testing.T) {
 		})
 		return d.Locate("k").Account
 	}
-	require.Equal(t, accountOf("123456789012"), accountOf("123456789012"))
-	require.NotEqual(t, accountOf("123456789012"), accountOf("210987654321"))
+	const owner, otherOwner = "123456789012", "210987654321"
+	require.Equal(t, accountOf(owner), accountOf(owner))
+	require.NotEqual(t, accountOf(owner), accountOf(otherOwner))
 }

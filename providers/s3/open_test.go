@@ -549,19 +549,21 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
-	t.Run("by its address", func(t *testing.T) {
-		setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-		b, err := storage.Open(t.Context(), "s3://my-bucket?profile=spaces&region=nyc3")
-		require.NoError(t, err)
-		u, err := b.SignedUploadURL(t.Context(), "k")
-		require.NoError(t, err)
-		require.Contains(t, u.URL, "https://my-bucket.nyc3.digitaloceanspaces.com/k?")
-		require.NoError(t, storage.Close(b))
-	})
 }
 
-// An option that an unknown server does not declare fails with Unsupported, and the hint names the
-// profile and the probe. If the profile is known, there is no such hint.
+// A profile with a host for each region has its endpoint from the region.
+func TestProfileWithEndpointOfRegion(t *testing.T) {
+	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
+	b, err := storage.Open(t.Context(), "s3://my-bucket?profile=spaces&region=nyc3")
+	require.NoError(t, err)
+	u, err := b.SignedUploadURL(t.Context(), "k")
+	require.NoError(t, err)
+	require.Contains(t, u.URL, "https://my-bucket.nyc3.digitaloceanspaces.com/k?")
+	require.NoError(t, storage.Close(b))
+}
+
+// An option that an unknown server does not declare fails with Unsupported before any request, and the
+// hint names the profile and the probe.
 func TestUnknownServerFeatureHints(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "unknown"))
@@ -595,9 +597,12 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 		})
 	}
 	require.Empty(t, server.Lines())
+}
 
-	minio := engine.New(server.openDriver(t, "minio"))
-	err := minio.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
+// If the profile is known, the error about a missing feature does not ask for a profile.
+func TestKnownServerFeatureHints(t *testing.T) {
+	b := engine.New(newStandIn(t).openDriver(t, "minio"))
+	err := b.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NotContains(t, err.Error(), "profile=")
 }
@@ -609,7 +614,7 @@ func TestAddress(t *testing.T) {
 	tests := []struct {
 		address string
 		want    Config
-		bad     bool
+		isBad   bool // parseAddress fails with InvalidArgument
 	}{
 		{address: "s3://photos", want: Config{Bucket: "photos"}},
 		{address: "s3://my.photos/", want: Config{Bucket: "my.photos"}},
@@ -624,22 +629,22 @@ func TestAddress(t *testing.T) {
 		},
 		{address: "s3://?endpoint=https://s3.example.org", want: Config{Endpoint: "https://s3.example.org"}},
 		{address: "s3://photos?request_payer=requester", want: Config{Bucket: "photos", RequesterPays: true}},
-		{address: "s3://photos?request_payer=true", bad: true},
-		{address: "s3://photos?request_payer=", bad: true},
-		{address: "s3://photos/prefix", bad: true},
-		{address: "s3://photos:9000", bad: true},
-		{address: "s3://key:secret@photos", bad: true},
-		{address: "s3:photos", bad: true},
-		{address: "s3://photos?path_style=yes", bad: true},
-		{address: "s3://photos?anonymous=", bad: true},
-		{address: "s3://photos?profile=none", bad: true},
+		{address: "s3://photos?request_payer=true", isBad: true},
+		{address: "s3://photos?request_payer=", isBad: true},
+		{address: "s3://photos/prefix", isBad: true},
+		{address: "s3://photos:9000", isBad: true},
+		{address: "s3://key:secret@photos", isBad: true},
+		{address: "s3:photos", isBad: true},
+		{address: "s3://photos?path_style=yes", isBad: true},
+		{address: "s3://photos?anonymous=", isBad: true},
+		{address: "s3://photos?profile=none", isBad: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
 			u, err := url.Parse(tt.address)
 			require.NoError(t, err)
 			c, err := parseAddress(u)
-			if tt.bad {
+			if tt.isBad {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				return
 			}
@@ -649,11 +654,9 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// storage.Open needs an address with a bucket, and storage.OpenService one without.
-func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
+// storage.Open opens an address with a bucket, and refuses one without.
+func TestAddressOfABucket(t *testing.T) {
 	setEnv(t, nil)
-
-	// A bucket.
 	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
 	require.NoError(t, err)
 	address, err := b.PublicURL("a b")
@@ -665,11 +668,15 @@ func TestAddressOfABucketAndOfAnAccount(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = storage.Open(t.Context(), "s3://photos?usePathStyle=true")
 	require.ErrorIs(t, err, storage.InvalidArgument, "the name of the SDK is not a parameter")
+}
 
-	// An account.
+// storage.OpenService opens an address without a bucket, and refuses one with a bucket.
+func TestAddressOfAnAccount(t *testing.T) {
+	setEnv(t, nil)
 	service, err := storage.OpenService(t.Context(), "s3://?region=eu-west-1")
 	require.NoError(t, err)
 	require.NoError(t, service.Close())
+
 	_, err = storage.OpenService(t.Context(), "s3://photos?region=eu-west-1")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -708,11 +715,11 @@ func TestOpenSendsNoRequest(t *testing.T) {
 // If an endpoint is set, Open does not ask the metadata service of AWS for credentials.
 func TestEndpointWithoutMetadataService(t *testing.T) {
 	for name, variable := range map[string]string{
-		"of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-		"of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+		"service of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+		"service of the container": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 	} {
-		for _, source := range []string{"by Config", "by the environment"} {
-			t.Run(name+", "+source, func(t *testing.T) {
+		for _, source := range []string{"Config", "the environment"} {
+			t.Run(name+", endpoint of "+source, func(t *testing.T) {
 				server := newStandIn(t)
 				metadata := startSilentMetadata(t)
 				env := map[string]string{
@@ -721,7 +728,7 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 					"AWS_REGION":        "eu-west-1",
 				}
 				c := Config{Bucket: "photos", Endpoint: server.URL}
-				if source == "by the environment" {
+				if source == "the environment" {
 					c.Endpoint = ""
 					env["AWS_ENDPOINT_URL"] = server.URL
 				}
@@ -836,7 +843,8 @@ func TestConfigClient(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-// A bucket can be opened with the native client of another bucket, also repeatedly.
+// A bucket can be opened with the native client of another bucket, and then a third bucket with that
+// of the second.
 func TestNativeClientOpensBucket(t *testing.T) {
 	server := newStandIn(t, stored)
 	var d driver.Driver = server.openDriver(t, "aws")
@@ -868,10 +876,10 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
-	require.Len(t, server.Lines(), 1)
+	require.Len(t, server.Lines(), 1, "the SDK does not retry")
 
 	got := server.Last(t)
-	require.Empty(t, got.Header.Get("X-Amz-Trailer"))
+	require.Empty(t, got.Header.Get("X-Amz-Trailer"), "the SDK adds no checksum")
 	require.Equal(t, "hello", got.Body)
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 }

@@ -113,14 +113,15 @@ func TestListPartsMissing(t *testing.T) {
 		"NoSuchKey":    storage.ObjectNotFound,
 		"NoSuchBucket": storage.BucketNotFound,
 	} {
-		d := newStandIn(t, errorReply(404, code, "")).openDriver(t, "aws")
-		_, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
-		require.Equal(t, want, storage.CodeOf(err), code)
+		t.Run(code, func(t *testing.T) {
+			d := newStandIn(t, errorReply(404, code, "")).openDriver(t, "aws")
+			_, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u1", Limit: 10})
+			require.Equal(t, want, storage.CodeOf(err), "%v", err)
+		})
 	}
 }
 
-// ListUploads returns a page of unfinished uploads, and continues at its token. It refuses a token of
-// another kind.
+// ListUploads returns a page of unfinished uploads, and continues at its token.
 func TestListUploads(t *testing.T) {
 	server := newStandIn(t, reply{Body: `<ListMultipartUploadsResult>
 		<IsTruncated>true</IsTruncated>
@@ -148,8 +149,12 @@ func TestListUploads(t *testing.T) {
 		"GET /photos?max-uploads=2&uploads=",
 		"GET /photos?key-marker=b%26%22&max-uploads=2&prefix=p%2F&upload-id-marker=u2&uploads=",
 	}, server.Lines())
+}
 
-	_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Token: "not ours", Limit: 2})
+// ListUploads refuses a token that no page of it has.
+func TestListUploadsInvalidToken(t *testing.T) {
+	d := newStandIn(t).openDriver(t, "aws")
+	_, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Token: "not ours", Limit: 2})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -220,23 +225,35 @@ func TestListUploadsControlCharacters(t *testing.T) {
 	}
 }
 
-// A signed part is the one that the SDK signs.
+// The signed URL of a part is the one that the SDK signs for the same request.
 func TestSignPartMatchesSDK(t *testing.T) {
 	d := mustOpen(t, Config{})
 	tests := map[string]struct {
 		change func(*driver.SignPartRequest)
 		input  awss3.UploadPartInput // of the same request by the SDK
 	}{
-		"any body": {func(*driver.SignPartRequest) {}, awss3.UploadPartInput{}},
-		"a size": {func(r *driver.SignPartRequest) {
-			r.Size = 5
-		}, awss3.UploadPartInput{ContentLength: aws.Int64(5)}},
-		"a checksum": {func(r *driver.SignPartRequest) {
-			r.CRC32C = storage.CRC32C{Sum: 0xdeadbeef, Known: true}
-		}, awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")}},
-		"a long upload": {func(r *driver.SignPartRequest) {
-			r.Upload = "a b/c=&d"
-		}, awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")}},
+		"any body": {
+			change: func(*driver.SignPartRequest) {},
+			input:  awss3.UploadPartInput{},
+		},
+		"a size": {
+			change: func(r *driver.SignPartRequest) {
+				r.Size = 5
+			},
+			input: awss3.UploadPartInput{ContentLength: aws.Int64(5)},
+		},
+		"a checksum": {
+			change: func(r *driver.SignPartRequest) {
+				r.CRC32C = storage.CRC32C{Sum: 0xdeadbeef, Known: true}
+			},
+			input: awss3.UploadPartInput{ChecksumCRC32C: aws.String("3q2+7w==")},
+		},
+		"an upload with an id that is escaped": {
+			change: func(r *driver.SignPartRequest) {
+				r.Upload = "a b/c=&d"
+			},
+			input: awss3.UploadPartInput{UploadId: aws.String("a b/c=&d")},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -260,6 +277,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want.URL, got.URL)
 
+			// The HTTP client itself sets these headers.
 			want.SignedHeader.Del("Host")
 			want.SignedHeader.Del("Content-Length")
 			require.Equal(t, want.SignedHeader, got.Header)

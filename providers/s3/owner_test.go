@@ -43,7 +43,7 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	require.Equal(t, "x", wiretest.NetHTTP(t, signedURL, "").Body)
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
-	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} { // the raw client, and the SDK's
 		c.ExpectedBucketOwner = "210987654321"
 		c.HTTPClient = client
 		b = openBucket(t, c)
@@ -63,11 +63,12 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	}
 }
 
-// versitygw names an owner by its access key.
+// Calls fail if the bucket has another owner than Config.ExpectedBucketOwner. versitygw names an owner
+// by its access key.
 func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 	s := needServer(t, "versitygw")
 	c := s.config(t, s.bucket(t, false))
-	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} { // the raw client, and the SDK's
 		c.HTTPClient = client
 		c.ExpectedBucketOwner = s.key
 		b := openBucket(t, c)

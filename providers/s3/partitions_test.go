@@ -29,22 +29,26 @@ func TestPartitionsMatchSDK(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.region, func(t *testing.T) {
+			// The host.
 			p := hostname.PartitionOf(tt.region)
 			require.Equal(t, tt.id, p.ID)
-			e, err := resolver.ResolveEndpoint(t.Context(),
+			endpoint, err := resolver.ResolveEndpoint(t.Context(),
 				awss3.EndpointParameters{Region: &tt.region}.WithDefaults())
 			require.NoError(t, err)
-			require.Equal(t, "s3."+tt.region+"."+p.Suffix, e.URI.Host)
+			require.Equal(t, "s3."+tt.region+"."+p.Suffix, endpoint.URI.Host)
 
-			profile, region, ok := profileOfHost(e.URI.Host)
+			profile, region, ok := profileOfHost(endpoint.URI.Host)
 			require.True(t, ok)
-			require.Equal(t, []string{"aws", tt.region}, []string{profile.Name, region})
+			require.Equal(t, "aws", profile.Name)
+			require.Equal(t, tt.region, region)
 
+			// The ARN of an access point, which the resolver refuses in another partition.
 			arn := "arn:" + tt.id + ":s3:" + tt.region + ":123456789012:accesspoint/my"
 			parameters := awss3.EndpointParameters{Region: &tt.region, Bucket: &arn, UseArnRegion: aws.Bool(true)}
 			_, err = resolver.ResolveEndpoint(t.Context(), parameters.WithDefaults())
 			require.NoError(t, err)
 
+			// The ARN of a bucket.
 			d, err := NewServiceDriver(t.Context(), Config{
 				Region:      tt.region,
 				AccessKeyID: "key",
@@ -56,7 +60,8 @@ func TestPartitionsMatchSDK(t *testing.T) {
 	}
 }
 
-// The profile and the region of a bucket follow from each form of Amazon's host names.
+// The profile and the region of a bucket follow from each form of Amazon's host names. Some forms have no
+// region.
 func TestHostsOfAmazon(t *testing.T) {
 	for host, want := range map[string]string{
 		"s3.amazonaws.com":                                  "",

@@ -197,7 +197,8 @@ func TestCompleteParts(t *testing.T) {
 func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	server := newStandIn(t, reply{Body: finished})
 	r := completion(storage.Condition{})
-	r.Put.Size, r.Put.CRC32C = 0, wiretest.CRC32C("")
+	r.Put.Size = 0
+	r.Put.CRC32C = wiretest.CRC32C("")
 	r.Parts = []driver.Part{{Number: 1, Tag: `"a"`, CRC32C: wiretest.CRC32C("")}}
 	_, err := server.openDriver(t, "minio").CompleteParts(t.Context(), r)
 	require.NoError(t, err)
@@ -205,7 +206,7 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	got := server.Last(t)
 	require.Empty(t, got.Header.Values("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "0", got.Header.Get("X-Amz-Mp-Object-Size"))
-	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>")
+	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>", "the part has its checksum")
 }
 
 // The error of CompleteParts tells a failed condition from a missing upload, and whether the object
@@ -382,7 +383,7 @@ func TestAbortParts(t *testing.T) {
 	tests := []struct {
 		name     string
 		replies  []reply
-		code     storage.Code
+		code     storage.Code // "": AbortParts succeeds
 		requests []string
 	}{
 		{name: "the upload is gone", replies: []reply{aborted, gone}, requests: []string{abort, list}},
@@ -425,16 +426,16 @@ func TestAbortParts(t *testing.T) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {
 	tests := map[string]struct {
-		want    storage.Code
-		unknown bool
+		want             storage.Code
+		isOutcomeUnknown bool
 	}{
-		"BadDigest":                  {storage.ChecksumMismatch, false},
-		"InvalidPart":                {storage.InvalidArgument, false},
-		"AccessDenied":               {storage.PermissionDenied, false},
-		"PreconditionFailed":         {storage.PreconditionFailed, false},
-		"ConditionalRequestConflict": {storage.Unavailable, false},
-		"InternalError":              {storage.Unavailable, true},
-		"WhoKnows":                   {storage.Unavailable, true},
+		"BadDigest":                  {want: storage.ChecksumMismatch},
+		"InvalidPart":                {want: storage.InvalidArgument},
+		"AccessDenied":               {want: storage.PermissionDenied},
+		"PreconditionFailed":         {want: storage.PreconditionFailed},
+		"ConditionalRequestConflict": {want: storage.Unavailable},
+		"InternalError":              {want: storage.Unavailable, isOutcomeUnknown: true},
+		"WhoKnows":                   {want: storage.Unavailable, isOutcomeUnknown: true},
 	}
 	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
@@ -453,12 +454,13 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 			}
 			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
-			body := strings.NewReader(strings.Repeat("x", 11<<20))
-			_, err := b.Upload(t.Context(), "k", body, storage.IfAbsent(), storage.WithPartSize(5<<20))
+			const partSize, size = 5 << 20, 11 << 20
+			body := strings.NewReader(strings.Repeat("x", size))
+			_, err := b.Upload(t.Context(), "k", body, storage.IfAbsent(), storage.WithPartSize(partSize))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			require.Equal(t, tt.isOutcomeUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 			isAborted := slices.Contains(server.Calls(), "DELETE /photos/k")
-			require.Equal(t, !tt.unknown, isAborted)
+			require.Equal(t, !tt.isOutcomeUnknown, isAborted)
 		})
 	}
 }

@@ -59,6 +59,7 @@ func TestProbe(t *testing.T) {
 	})
 }
 
+// testProbe checks the report of a probe of a server, and that the probe leaves nothing behind.
 func testProbe(t *testing.T, name string, versioned bool) {
 	server := needServer(t, name)
 	c := server.config(t, server.bucket(t, versioned))
@@ -126,7 +127,7 @@ func TestProbeUnwritableBucket(t *testing.T) {
 	_, err := s3probe.Run(t.Context(), c, "")
 	require.Equal(t, storage.BucketNotFound, storage.CodeOf(err), "%v", err)
 
-	c.SecretKey = "wrong"
+	c.SecretKey = "wrong" // checked before the bucket
 	_, err = s3probe.Run(t.Context(), c, "")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 }
@@ -137,6 +138,7 @@ type cancelAt struct {
 	cancel context.CancelFunc
 }
 
+// RoundTrip sends the request, and cancels the context before the last of the counted requests.
 func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 	if c.left.Add(-1) == 0 {
 		c.cancel()
@@ -148,10 +150,10 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))
-	for _, n := range []int64{1, 3, 20, 45} {
+	for _, requests := range []int64{1, 3, 20, 45} {
 		ctx, cancel := context.WithCancel(t.Context())
 		canceler := &cancelAt{cancel: cancel}
-		canceler.left.Store(n)
+		canceler.left.Store(requests)
 		c.HTTPClient = &http.Client{Transport: canceler}
 
 		_, err := s3probe.Run(ctx, c, "tmp/")
@@ -160,6 +162,6 @@ func TestProbeCanceled(t *testing.T) {
 
 		page, err := s.raw.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &c.Bucket})
 		require.NoError(t, err)
-		require.Empty(t, page.Contents, "after %d requests", n)
+		require.Empty(t, page.Contents, "after %d requests", requests)
 	}
 }
