@@ -89,19 +89,19 @@ func raceOnce(t *testing.T) {
 
 // Run finds every feature of a server that follows Amazon's documents.
 func TestRunOnAmazonsRules(t *testing.T) {
-	for name, acl := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
+	for name, hasACLs := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
 		t.Run(name, func(t *testing.T) {
-			_, c := startAmazon(t, s3server.Config{Strict: !acl})
+			_, c := startAmazon(t, s3server.Config{Strict: !hasACLs})
 			c = newLockingBucket(t, c)
-			if acl {
+			if hasACLs {
 				enableACLs(t, c)
 			}
 			profile, ok := s3.NamedProfile("unknown") // no features are known
 			require.True(t, ok)
 			c.Profile = &profile
+
 			report, err := Run(t.Context(), c, "tmp/")
 			require.NoError(t, err)
-
 			t.Log(report)
 			found := report.Profile
 			all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
@@ -115,9 +115,10 @@ func TestRunOnAmazonsRules(t *testing.T) {
 
 			for _, check := range report.Checks {
 				want := Enforced
-				if check.Name == "a public object in a private bucket" && !acl {
+				if check.Name == "a public object in a private bucket" && !hasACLs {
 					want = Refused
-				} else if strings.HasPrefix(check.Name, "over TLS, a part") { // the Config has an HTTP client
+				}
+				if strings.HasPrefix(check.Name, "over TLS, a part") { // the Config has an HTTP client
 					want = Inconclusive
 				}
 				require.Equal(t, want, check.Verdict, check.Name+": "+check.Detail)
@@ -328,7 +329,7 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 	}
 }
 
-// R2 aborts an upload whose completion it refuses.
+// Run finds out that a server aborts an upload whose completion it refuses, as R2 does.
 func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	raceOnce(t)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})

@@ -11,41 +11,65 @@ import (
 // The report recommends the profile that the server's answers name only if all that it declares was proven.
 // Otherwise, it lists what was not proven.
 func TestReportNamesProvenProfile(t *testing.T) {
-	const but = "The server answers as minio, but profile=minio declares what was not proven here: "
+	const unproven = "The server answers as minio, but profile=minio declares what was not proven here: "
 	tests := []struct {
 		name   string
 		change func(*s3.Profile)
 		want   string
 	}{
-		{"all of it", func(*s3.Profile) {}, "The server answers as minio: open it with profile=minio.\n"},
-		{"MinIO before August 2025", func(p *s3.Profile) {
-			p.Conditions.Update = false
-		}, but + "compare-and-swap on Put.\n"},
-		{"a server that ignores checksums", func(p *s3.Profile) {
-			p.Checksum = s3.ChecksumNone
-		}, but + "the CRC32C of a body, the CRC32C of a multipart upload.\n"},
-		{"a server that checks only parts", func(p *s3.Profile) {
-			p.Checksum = s3.ChecksumHeader
-		}, but + "the CRC32C of a multipart upload.\n"},
+		{
+			name:   "all of it",
+			change: func(*s3.Profile) {},
+			want:   "The server answers as minio: open it with profile=minio.\n",
+		},
+		{
+			name: "MinIO before August 2025",
+			change: func(p *s3.Profile) {
+				p.Conditions.Update = false
+			},
+			want: unproven + "compare-and-swap on Put.\n",
+		},
+		{
+			name: "a server that ignores checksums",
+			change: func(p *s3.Profile) {
+				p.Checksum = s3.ChecksumNone
+			},
+			want: unproven + "the CRC32C of a body, the CRC32C of a multipart upload.\n",
+		},
+		{
+			name: "a server that checks only parts",
+			change: func(p *s3.Profile) {
+				p.Checksum = s3.ChecksumHeader
+			},
+			want: unproven + "the CRC32C of a multipart upload.\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			proven, _ := s3.NamedProfile("minio")
 			tt.change(&proven)
-			require.Contains(t, (&Report{Answers: "minio", Profile: proven}).String(), tt.want)
+			report := &Report{Answers: "minio", Profile: proven}
+			require.Contains(t, report.String(), tt.want)
 		})
 	}
+}
+
+// If the server's answers name no profile, the report asks for the profile.
+func TestReportOfUnknownServer(t *testing.T) {
 	require.NotContains(t, (&Report{}).String(), "answers")
 
 	unknown := &Report{Profile: s3.Profile{Name: "unknown" + s3.ProbedSuffix}}
 	require.Contains(t, unknown.String(), "add profile= to the address: accesspoint, ")
 }
 
-// A server cannot write lines of the report.
+// A text of the server cannot add a line to the report, and cannot control the terminal.
 func TestReportEscapesServerText(t *testing.T) {
-	const named = "The server answers as minio: open it with profile=minio."
-	report := (&Report{Checks: []Check{{Name: "a copy", Detail: "Oops: \x1b[2J\u009b2J\n" + named + "\n"}}}).String()
-	require.NotContains(t, report, "\n"+named)
-	require.NotContains(t, report, "\x1b")
-	require.NotContains(t, report, "\u009b")
+	const line = "The server answers as minio: open it with profile=minio."
+	report := &Report{
+		Checks: []Check{{Name: "a copy", Detail: "Oops: \x1b[2J\u009b2J\n" + line + "\n"}},
+	}
+	text := report.String()
+	require.NotContains(t, text, "\n"+line)
+	require.NotContains(t, text, "\x1b")
+	require.NotContains(t, text, "\u009b")
 }
