@@ -198,11 +198,11 @@ func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext
 // Requests are logged if the ClientLogMode of the configuration asks for them.
 func TestClientLogModeLogsRequests(t *testing.T) {
 	tests := []struct {
-		name   string
-		mode   aws.ClientLogMode
-		logged bool
+		name     string
+		mode     aws.ClientLogMode
+		isLogged bool
 	}{
-		{name: "requests", mode: aws.LogRequest, logged: true},
+		{name: "requests", mode: aws.LogRequest, isLogged: true},
 		{name: "nothing"},
 	}
 	for _, tt := range tests {
@@ -219,9 +219,10 @@ func TestClientLogModeLogsRequests(t *testing.T) {
 				}),
 			}})
 			require.NoError(t, err)
+
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			if tt.logged {
+			if tt.isLogged {
 				require.Contains(t, strings.Join(lines, ""), "PUT /photos/k")
 			} else {
 				require.Empty(t, lines)

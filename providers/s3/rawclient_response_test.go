@@ -121,29 +121,29 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 
 	tests := []struct {
 		name     string
-		ahead    time.Duration // of this machine's clock
+		ahead    time.Duration // how far this machine's clock is ahead of the server's
 		response reply
-		signed   time.Time // the time of the next request
+		want     time.Time // for which the next request is signed
 	}{
-		{name: "a late clock", ahead: -time.Hour, response: skewed, signed: when},
-		{name: "an early clock", ahead: 48 * time.Hour, response: skewed, signed: when},
+		{name: "a late clock", ahead: -time.Hour, response: skewed, want: when},
+		{name: "an early clock", ahead: 48 * time.Hour, response: skewed, want: when},
 		{
 			name:     "a correct clock",
 			ahead:    time.Minute,
 			response: skewed,
-			signed:   when.Add(time.Minute),
+			want:     when.Add(time.Minute),
 		},
 		{
 			name:     "not by the time of a cache",
 			ahead:    time.Hour,
 			response: cached,
-			signed:   when.Add(time.Hour),
+			want:     when.Add(time.Hour),
 		},
 		{
 			name:     "not by a successful request",
 			ahead:    time.Hour,
 			response: stored,
-			signed:   when.Add(time.Hour),
+			want:     when.Add(time.Hour),
 		},
 	}
 	for _, tt := range tests {
@@ -152,15 +152,16 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			d := server.openDriver(t, "aws")
 			d.account.clock.Now = func() time.Time { return when.Add(tt.ahead) }
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
-			if tt.response.Status != 0 {
+			if tt.response.Status != 0 { // a failure
 				require.ErrorIs(t, err, storage.Unauthenticated)
 			}
+
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			require.Equal(t, tt.signed.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
+			require.Equal(t, tt.want.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
 			require.Contains(t, server.Last(t).Header.Get("Authorization"),
-				"Credential=key/"+tt.signed.Format(signature.DayFormat)+"/")
+				"Credential=key/"+tt.want.Format(signature.DayFormat)+"/")
 		})
 	}
 }

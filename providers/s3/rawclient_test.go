@@ -176,31 +176,46 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 		profile string
 		change  func(*Config)
 	}{
-		"path style": {"aws", func(c *Config) {
-			c.PathStyle = aws.Bool(true)
-		}},
-		"a server with a path": {"minio", func(c *Config) {
-			c.Endpoint += "/store/s3/"
-		}},
-		"a session's token": {"minio", func(c *Config) {
-			c.SessionToken = "tok/en+=="
-		}},
-		"anonymous": {"minio", func(c *Config) {
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-			c.Anonymous = true
-		}},
-		"with an unsigned Accept-Encoding": {"gcs", func(*Config) {}},
-		"with Content-MD5":                 {"b2", func(*Config) {}},
-		"with an unknown profile":          {"unknown", func(*Config) {}},
-		"a configuration of the SDK": {"minio", func(c *Config) {
-			c.AccessKeyID = ""
-			c.SecretKey = ""
-			c.AWS = &aws.Config{
-				Region:      "eu-west-1",
-				Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
-			}
-		}},
+		"path style": {
+			profile: "aws",
+			change: func(c *Config) {
+				c.PathStyle = aws.Bool(true)
+			},
+		},
+		"a server with a path": {
+			profile: "minio",
+			change: func(c *Config) {
+				c.Endpoint += "/store/s3/"
+			},
+		},
+		"a session's token": {
+			profile: "minio",
+			change: func(c *Config) {
+				c.SessionToken = "tok/en+=="
+			},
+		},
+		"anonymous": {
+			profile: "minio",
+			change: func(c *Config) {
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+				c.Anonymous = true
+			},
+		},
+		"with an unsigned Accept-Encoding": {profile: "gcs", change: func(*Config) {}},
+		"with Content-MD5":                 {profile: "b2", change: func(*Config) {}},
+		"with an unknown profile":          {profile: "unknown", change: func(*Config) {}},
+		"a configuration of the SDK": {
+			profile: "minio",
+			change: func(c *Config) {
+				c.AccessKeyID = ""
+				c.SecretKey = ""
+				c.AWS = &aws.Config{
+					Region:      "eu-west-1",
+					Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+				}
+			},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -208,6 +223,7 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 				Status: 206,
 				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
 			})
+
 			raw := server.openDriver(t, tt.profile, tt.change)
 			require.True(t, usesRawClient(t, raw))
 			sdk := sdkOnly(raw)
@@ -287,6 +303,7 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), sdk, tt.native), name)
 				want := comparableRequest(server.Last(t))
+
 				server.Respond(withLength(call.reply))
 				require.NoError(t, call.do(t.Context(), raw, tt.native), name)
 				require.Equal(t, want, comparableRequest(server.Last(t)), name)

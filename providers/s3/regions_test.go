@@ -24,6 +24,8 @@ type amazonByRegion struct {
 	namespace string   // of the request that created the last bucket
 }
 
+// RoundTrip answers as Amazon does for the bucket "photos" in eu-west-1. It redirects a request that was
+// signed for another region.
 func (a *amazonByRegion) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -177,7 +179,8 @@ func TestBucketInfoRegion(t *testing.T) {
 	require.Equal(t, "eu-west-1", info.Region)
 }
 
-// A bucket whose name ends with an account, a region and "an" is created in the account's own namespace.
+// A bucket whose name ends with an account of twelve digits, a region and "an" is created in the account's
+// own namespace. Its address is valid, too.
 func TestCreateBucketNamespace(t *testing.T) {
 	for name, want := range map[string]string{
 		"photos":                             "",
@@ -188,16 +191,17 @@ func TestCreateBucketNamespace(t *testing.T) {
 		"a-111122223333-us-gov-west-1-an":    "account-regional",
 		"111122223333-eu-west-1-an":          "",
 	} {
-		amazon := &amazonByRegion{}
-		service := newRegionService(t, amazon)
-		_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
-		require.NoError(t, err, name)
-		require.Equal(t, want, amazon.namespace, name)
+		t.Run(name, func(t *testing.T) {
+			amazon := &amazonByRegion{}
+			service := newRegionService(t, amazon)
+			_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: name, Region: "eu-west-1"})
+			require.NoError(t, err)
+			require.Equal(t, want, amazon.namespace)
 
-		// The address of the bucket is valid.
-		b, err := storage.Open(t.Context(), "s3://"+name+"?region=eu-west-1&anonymous=true")
-		require.NoError(t, err, name)
-		require.NoError(t, storage.Close(b))
+			b, err := storage.Open(t.Context(), "s3://"+name+"?region=eu-west-1&anonymous=true")
+			require.NoError(t, err)
+			require.NoError(t, storage.Close(b))
+		})
 	}
 }
 
@@ -208,7 +212,7 @@ func TestRegionOfUnknownBucket(t *testing.T) {
 	service := newRegionService(t, amazon)
 	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
 	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, amazon.requests)
-	require.Same(t, service.account, service.accountFor("photos"))
+	require.Same(t, service.account, service.accountFor("photos"), "the region is forgotten")
 }
 
 // With Config.Endpoint, requests are signed for Config.Region, whatever region the server names for a bucket.

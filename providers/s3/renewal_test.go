@@ -37,11 +37,13 @@ type rotation struct {
 	refused atomic.Int64 // requests
 }
 
-// newRotation starts a store that refuses other keys with a code and a status.
+// newRotation starts a store that has many keys but accepts only one of them at a time. It refuses the
+// others with a code and a status.
 func newRotation(t *testing.T, code string, status int) *rotation {
 	r := &rotation{code: code, status: status}
 	r.valid.Store(1)
-	keys := make([]s3server.Credential, 50)
+	const keyCount = 50
+	keys := make([]s3server.Credential, keyCount)
 	for i := range keys {
 		n := strconv.Itoa(i + 1)
 		keys[i] = s3server.Credential{AccessKeyID: "key-" + n, SecretKey: "secret-" + n}
@@ -164,14 +166,14 @@ func (r *rotation) provider() aws.CredentialsProvider {
 	})
 }
 
-// open opens the bucket and its account with the credentials of a source.
+// open opens the bucket and its account with the credentials of a source. The function rotate makes the
+// next key the valid one, and writes it to the source.
 func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.Service, rotate func()) {
 	c, write := src.config(t, r)
-	yes := true
 	c.Endpoint = r.server.URL
 	c.Region = s3server.DefaultRegion
 	c.Profile = newProfile(t, "aws")
-	c.PathStyle = &yes
+	c.PathStyle = new(true)
 	s, err := NewService(t.Context(), c)
 	require.NoError(t, err)
 	c.Bucket = "photos"
@@ -338,9 +340,10 @@ func TestAbortPartsNewCredentials(t *testing.T) {
 		rotate()
 		return 0, iotest.ErrTimeout
 	})
-	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 11<<20)), fail)
+	const partSize, size = 5 << 20, 11 << 20
+	body := io.MultiReader(strings.NewReader(strings.Repeat("x", size)), fail)
 
-	_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(5<<20), storage.WithConcurrency(1))
+	_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.BodyFailed)
 	for entry, err := range storage.ListUploads(t.Context(), b) {
 		require.NoError(t, err)
@@ -360,8 +363,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 	tests := []struct {
 		name    string
 		config  Config
-		accepts bool  // the store accepts the keys of the first request
-		refused int64 // requests of the first call after that
+		accepts bool  // the store accepts the keys until they are rotated
+		refused int64 // number of refused requests of the first call after the rotation
 	}{
 		{
 			name:    "keys of a Config",
@@ -399,10 +402,11 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 			require.Equal(t, tt.refused, r.refused.Load())
 
 			// Later calls send one request each.
-			for range 3 {
+			const laterCalls = 3
+			for range laterCalls {
 				require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 			}
-			require.Equal(t, tt.refused+3, r.refused.Load())
+			require.Equal(t, tt.refused+laterCalls, r.refused.Load())
 		})
 	}
 }
@@ -412,7 +416,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 func TestCredentialsFileReadAgain(t *testing.T) {
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
-	writeProfile(t, file, numberedKey(40)) // not the valid one
+	invalidKey := numberedKey(40)
+	writeProfile(t, file, invalidKey)
 	b, _, rotate := r.open(t, source{config: func(t *testing.T, _ *rotation) (Config, func()) {
 		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 		return Config{}, func() {
@@ -420,6 +425,7 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 		}
 	}})
 	require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
+
 	rotate()
 	require.NoError(t, drain(b.List(t.Context())))
 }
@@ -484,9 +490,10 @@ func TestHeadDeniedAsksReason(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-	for range 5 {
+	const heads, gets = 5, 1
+	for range heads {
 		_, err := b.Attrs(t.Context(), "a")
 		require.ErrorIs(t, err, storage.PermissionDenied)
 	}
-	require.EqualValues(t, 6, requests.Load(), "five HEADs and one GET")
+	require.EqualValues(t, heads+gets, requests.Load())
 }

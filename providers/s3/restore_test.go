@@ -145,7 +145,7 @@ func TestRestoreState(t *testing.T) {
 		require.Equal(t, want, attributes.RestoreState(&value), value)
 		require.Equal(t, want, attributes.RestoreState(aws.String(value)), value)
 	}
-	require.Zero(t, attributes.RestoreState(nil))
+	require.Zero(t, attributes.RestoreState(nil), "without the header")
 }
 
 // Attrs.Archived is true if the object has to be restored before it can be read.

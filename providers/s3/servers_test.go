@@ -108,23 +108,25 @@ func (s *testServer) lockingBucket(t *testing.T) string {
 // remove removes a bucket with all versions of its objects.
 func (s *testServer) remove(t *testing.T, bucket string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the test's own is done
+	// The context of the test is done, because remove is called at its end.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	pages := awss3.NewListObjectVersionsPaginator(s.raw, &awss3.ListObjectVersionsInput{Bucket: &bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		require.NoError(t, err)
-		for _, v := range page.Versions {
-			s.removeVersion(ctx, t, bucket, v.Key, v.VersionId)
+		for _, version := range page.Versions {
+			s.removeVersion(ctx, t, bucket, version.Key, version.VersionId)
 		}
-		for _, m := range page.DeleteMarkers {
-			s.removeVersion(ctx, t, bucket, m.Key, m.VersionId)
+		for _, marker := range page.DeleteMarkers {
+			s.removeVersion(ctx, t, bucket, marker.Key, marker.VersionId)
 		}
 	}
 	_, err := s.raw.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: &bucket})
 	require.NoError(t, err)
 }
 
+// removeVersion removes a version of an object, even one with a retention.
 func (s *testServer) removeVersion(ctx context.Context, t *testing.T, bucket string, key, version *string) {
 	t.Helper()
 	input := &awss3.DeleteObjectInput{Bucket: &bucket, Key: key, VersionId: version}

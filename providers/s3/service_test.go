@@ -42,6 +42,7 @@ var defaultReplies = map[string]string{
 	http.MethodDelete: "204 ",
 }
 
+// RoundTrip records the request, and answers with the reply for its name: a status, a space and a body.
 func (s *scriptedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	name := requestName(r)
 	var body []byte
@@ -276,7 +277,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 	tests := []struct {
 		name     string
 		opts     []storage.BucketOption
-		isSet    bool // versioning and public access
+		isSet    bool // the bucket has versioning and public access
 		requests []string
 	}{
 		{
@@ -327,7 +328,7 @@ func TestCreateBucketSettingFails(t *testing.T) {
 
 // UpdateBucket sends only the requests for its changes, and then reads all settings.
 func TestUpdateBucketRequests(t *testing.T) {
-	reads := []string{ // at the same time
+	reads := []string{ // sent at the same time, so in any order
 		"HEAD /",
 		"GET /?policy",
 		"GET /?versioning",
@@ -367,6 +368,7 @@ func TestUpdateBucketRequests(t *testing.T) {
 			service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
 			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.option))
 			require.NoError(t, err)
+
 			require.Equal(t, tt.want, transport.requests[:len(tt.want)])
 			require.ElementsMatch(t, reads, transport.requests[len(tt.want):])
 		})
@@ -418,12 +420,13 @@ func TestUpdateBucketPublic(t *testing.T) {
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)
 
-	require.Equal(t, []string{
+	want := []string{
 		"GET /?policy",
 		"GET /?publicAccessBlock",
 		"PUT /?publicAccessBlock",
 		"PUT /?policy",
-	}, transport.requests[:4])
+	}
+	require.Equal(t, want, transport.requests[:len(want)])
 	require.Contains(t, transport.bodies["PUT /?publicAccessBlock"],
 		"<BlockPublicAcls>true</BlockPublicAcls><BlockPublicPolicy>false</BlockPublicPolicy>"+
 			"<IgnorePublicAcls>true</IgnorePublicAcls><RestrictPublicBuckets>false</RestrictPublicBuckets>")
@@ -494,6 +497,7 @@ func TestCORSRules(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 	require.NoError(t, err)
+
 	body := transport.bodies["PUT /?cors"]
 	require.Contains(t, body, "<MaxAgeSeconds>3600</MaxAgeSeconds>")
 
@@ -514,8 +518,9 @@ func TestLifecycleRules(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
 	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithLifecycle(rules...)))
 	require.NoError(t, err)
+
 	body := transport.bodies["PUT /?lifecycle"]
-	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>")
+	require.Contains(t, body, "<Filter><Prefix></Prefix></Filter>", "a rule for all objects has an empty prefix")
 
 	service, _ = newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?lifecycle": "200 " + body,
