@@ -530,7 +530,7 @@ func TestLifecycleRules(t *testing.T) {
 	require.Equal(t, rules, info.Lifecycle)
 }
 
-// B2 returns each rule that hides objects as two:
+// B2 returns each rule that hides objects as two rules, which UpdateBucket reads as the one that was set:
 // https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
 	const response = `200 <LifecycleConfiguration>
@@ -624,7 +624,8 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 	}
 }
 
-// If a server drops the tags of rules, the rules from before are restored.
+// If a server drops the tag of a rule, so that the rule would apply to more objects, UpdateBucket fails and
+// restores the rules from before. The server shows the same rules before and after the change.
 func TestLifecycleRulesDroppedTags(t *testing.T) {
 	const rulesAfter = `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status>` +
 		`<Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
@@ -681,10 +682,10 @@ func TestBucketInfoRetentionInYears(t *testing.T) {
 	info, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
-	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
+	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 2 * 365}, info.DefaultRetention)
 }
 
-// If a server drops rules, the rules from before are restored.
+// If a server drops rules, UpdateBucket fails and restores the rules from before.
 func TestLifecycleRulesDropped(t *testing.T) {
 	const rulesBefore = `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status>` +
 		`<Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
@@ -884,16 +885,18 @@ func TestUpdateBucketReadFails(t *testing.T) {
 			service, transport := newScriptedService(t, Config{}, newBucketReplies(replies))
 			info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 			require.NoError(t, err)
-			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "which was set")
+			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "the rule that was set")
 			require.Equal(t, "PUT /?cors", transport.requests[0])
 		})
 	}
+}
 
-	t.Run("an update without changes only reads", func(t *testing.T) {
-		service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{"HEAD /": denied}))
-		_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest())
-		require.ErrorIs(t, err, storage.PermissionDenied)
-	})
+// An update without changes only reads the settings, so it fails if they cannot be read.
+func TestUpdateBucketWithoutChangesReadFails(t *testing.T) {
+	denied := errorResponse(403, "AccessDenied")
+	service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{"HEAD /": denied}))
+	_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest())
+	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
 // UpdateBucket fails with BucketNotFound if the bucket is missing. MinIO answers 200 to the change
@@ -909,13 +912,15 @@ func TestUpdateBucketMissing(t *testing.T) {
 
 // If the policy cannot be read, UpdateBucket changes nothing about public access.
 func TestUpdateBucketPublicDenied(t *testing.T) {
-	for _, public := range []bool{true, false} {
-		service, transport := newScriptedService(t, Config{}, bucketReplies(map[string]string{
-			"GET /?policy": errorResponse(403, "AccessDenied"),
-		}))
-		_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(public)))
-		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, []string{"GET /?policy"}, transport.requests)
+	for name, isPublic := range map[string]bool{"to public": true, "to private": false} {
+		t.Run(name, func(t *testing.T) {
+			service, transport := newScriptedService(t, Config{}, bucketReplies(map[string]string{
+				"GET /?policy": errorResponse(403, "AccessDenied"),
+			}))
+			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(isPublic)))
+			require.ErrorIs(t, err, storage.PermissionDenied)
+			require.Equal(t, []string{"GET /?policy"}, transport.requests)
+		})
 	}
 }
 
@@ -983,25 +988,31 @@ func TestDeleteBucketNotEmpty(t *testing.T) {
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 }
 
-// Credentials returns the keys and the endpoint of the account without a request. An anonymous account
-// has none.
+// Credentials returns the keys and the endpoint of the account without a request.
 func TestServiceCredentials(t *testing.T) {
-	for endpoint, want := range map[string]string{
-		"":                      "https://s3.eu-west-1.amazonaws.com",
-		"http://127.0.0.1:9000": "http://127.0.0.1:9000",
-	} {
-		service, transport := newScriptedService(t, Config{Endpoint: endpoint}, nil)
-		c, err := service.Credentials(t.Context(), "photos")
-		require.NoError(t, err)
-		require.Equal(t, &storage.Credentials{
-			Endpoint:    want,
-			Region:      "eu-west-1",
-			Bucket:      "photos",
-			AccessKeyID: "AKID",
-			SecretKey:   "secret",
-		}, c)
-		require.Empty(t, transport.requests)
+	tests := []struct{ name, endpoint, want string }{
+		{name: "Amazon", endpoint: "", want: "https://s3.eu-west-1.amazonaws.com"},
+		{name: "another server", endpoint: "http://127.0.0.1:9000", want: "http://127.0.0.1:9000"},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service, transport := newScriptedService(t, Config{Endpoint: tt.endpoint}, nil)
+			got, err := service.Credentials(t.Context(), "photos")
+			require.NoError(t, err)
+			require.Equal(t, &storage.Credentials{
+				Endpoint:    tt.want,
+				Region:      "eu-west-1",
+				Bucket:      "photos",
+				AccessKeyID: "AKID",
+				SecretKey:   "secret",
+			}, got)
+			require.Empty(t, transport.requests)
+		})
+	}
+}
+
+// An anonymous account has no credentials to return.
+func TestServiceCredentialsAnonymous(t *testing.T) {
 	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1", Anonymous: true})
 	require.NoError(t, err)
 	_, err = d.Credentials(t.Context(), "photos")

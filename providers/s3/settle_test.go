@@ -152,16 +152,16 @@ func TestCreateBucketSettings(t *testing.T) {
 	}
 }
 
-// If settings of a new bucket failed, another CreateBucket continues it. It fails with BucketExists
-// if it asks for another region or for object lock.
+// If a setting of a new bucket was delayed for too long, a second CreateBucket with the same request only
+// applies the settings. It fails with BucketExists if it asks for another region or for object lock.
 func TestCreateBucketContinued(t *testing.T) {
 	tests := map[string]struct {
-		again storage.BucketOption
-		want  storage.Code
+		option storage.BucketOption // of the second call
+		want   storage.Code
 	}{
-		"the same":         {storage.WithVersioning(true), ""},
-		"with object lock": {storage.WithObjectLock(), storage.BucketExists},
-		"elsewhere":        {storage.WithRegion("eu-west-3"), storage.BucketExists},
+		"the same":         {option: storage.WithVersioning(true)},
+		"with object lock": {option: storage.WithObjectLock(), want: storage.BucketExists},
+		"elsewhere":        {option: storage.WithRegion("eu-west-3"), want: storage.BucketExists},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestCreateBucketContinued(t *testing.T) {
 
 				// The bucket is there now, and S3 has no other change under way.
 				transport.first = map[string][]string{"HEAD /": {"200 "}}
-				_, err = engine.NewService(service).CreateBucket(t.Context(), "photos", tt.again)
+				_, err = engine.NewService(service).CreateBucket(t.Context(), "photos", tt.option)
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			})
 		})
@@ -190,27 +190,27 @@ func TestCreateBucketContinued(t *testing.T) {
 func TestCreateBucketInternalError(t *testing.T) {
 	broken := errorResponse(500, "InternalError")
 	tests := map[string]struct {
-		heads, creates []string
-		want           storage.Code
-		unknown        bool
+		heads, creates   []string // responses to HeadBucket and CreateBucket
+		want             storage.Code
+		isOutcomeUnknown bool
 	}{
 		"it is there": {
-			heads:   []string{"404 ", "200 "},
-			creates: []string{broken},
-			want:    storage.BucketExists,
-			unknown: true,
+			heads:            []string{"404 ", "200 "},
+			creates:          []string{broken},
+			want:             storage.BucketExists,
+			isOutcomeUnknown: true,
 		},
 		"it appears a moment later": {
-			heads:   []string{"404 ", "404 "},
-			creates: []string{broken, errorResponse(409, "BucketAlreadyOwnedByYou")},
-			want:    storage.BucketExists,
-			unknown: true,
+			heads:            []string{"404 ", "404 "},
+			creates:          []string{broken, errorResponse(409, "BucketAlreadyOwnedByYou")},
+			want:             storage.BucketExists,
+			isOutcomeUnknown: true,
 		},
 		"another account has it": {
-			heads:   []string{"404 ", "403 "},
-			creates: []string{broken, errorResponse(409, "BucketAlreadyExists")},
-			want:    storage.BucketExists,
-			unknown: true,
+			heads:            []string{"404 ", "403 "},
+			creates:          []string{broken, errorResponse(409, "BucketAlreadyExists")},
+			want:             storage.BucketExists,
+			isOutcomeUnknown: true,
 		},
 		"it is not there": {
 			heads:   []string{"404 ", "404 "},
@@ -226,8 +226,8 @@ func TestCreateBucketInternalError(t *testing.T) {
 				transport.first = map[string][]string{"HEAD /": tt.heads, "PUT /": tt.creates}
 				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos")
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-				require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-				if tt.unknown {
+				require.Equal(t, tt.isOutcomeUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+				if tt.isOutcomeUnknown {
 					require.Contains(t, s3error.Of(err).Hint, "call UpdateBucket")
 				}
 				require.NotContains(t, transport.requests, "DELETE /")

@@ -29,6 +29,8 @@ var now = time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
 // An expiring provides the credentials of a session. If at is not zero, they expire then.
 type expiring struct{ at time.Time }
 
+// Retrieve returns the credentials of a session, which expires at e.at. If e.at is zero, its expiry is
+// unknown.
 func (e expiring) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{
 		AccessKeyID:     "AKID",
@@ -63,6 +65,7 @@ func mustOpen(t *testing.T, c Config) *objectDriver {
 // which the SDK adds to the query.
 type atTime struct{ now time.Time }
 
+// PresignHTTP signs the request as the SDK does, but for the time a.now, and without the parameter x-id.
 func (a atTime) PresignHTTP(
 	ctx context.Context, c aws.Credentials, r *http.Request, payload, service, region string, _ time.Time,
 	opts ...func(*v4.SignerOptions),
@@ -77,7 +80,7 @@ func (a atTime) PresignHTTP(
 	return signer.PresignHTTP(ctx, c, r, payload, service, region, a.now, opts...)
 }
 
-// sdkPut returns the signed upload of the SDK.
+// sdkPut returns the signed upload that the SDK makes for the driver's bucket.
 func (d *objectDriver) sdkPut(
 	t *testing.T, ttl time.Duration, input *awss3.PutObjectInput,
 ) *v4.PresignedHTTPRequest {
@@ -92,7 +95,7 @@ func (d *objectDriver) sdkPut(
 	return presigned
 }
 
-// sdkGet returns the signed download of the SDK.
+// sdkGet returns the signed download that the SDK makes for the driver's bucket.
 func (d *objectDriver) sdkGet(
 	t *testing.T, ttl time.Duration, input *awss3.GetObjectInput,
 ) *v4.PresignedHTTPRequest {
@@ -271,7 +274,8 @@ func TestSignedEmptyBody(t *testing.T) {
 		r.MaxSize = 0
 	}), now)
 	require.NoError(t, err)
-	require.Equal(t, "1B2M2Y8AsgTpgAmY7PhCfg==", signedURL.Header.Get("Content-Md5"))
+	const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg=="
+	require.Equal(t, emptyMD5, signedURL.Header.Get("Content-Md5"))
 	require.Contains(t, signedURL.URL, "content-md5")
 }
 
@@ -387,48 +391,57 @@ func TestSignedURLExpires(t *testing.T) {
 
 // Sign fails with Unsupported if a signature cannot enforce what is asked for.
 func TestSigningErrors(t *testing.T) {
-	none := Profile{Name: "none"}
-	sum := uint32(1)
 	tests := map[string]struct {
 		config Config
-		ask    func(r *driver.SignRequest)
+		change func(r *driver.SignRequest)
 	}{
-		"without credentials": {Config{Anonymous: true}, nil},
-		"an unknown native option": {Config{}, func(r *driver.SignRequest) {
-			r.Native = []any{1}
-		}},
-		"a range of sizes": {Config{}, func(r *driver.SignRequest) {
-			r.MinSize = 1
-			r.MaxSize = 5
-		}},
-		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}},
-		"an unsupported method": {Config{}, func(r *driver.SignRequest) {
-			r.Method = http.MethodPatch
-		}},
+		"without credentials": {config: Config{Anonymous: true}},
+		"an unknown native option": {
+			change: func(r *driver.SignRequest) {
+				r.Native = []any{1}
+			},
+		},
+		"a range of sizes": {
+			change: func(r *driver.SignRequest) {
+				r.MinSize = 1
+				r.MaxSize = 5
+			},
+		},
+		"a CRC32C that the server does not check": {
+			config: Config{Profile: &Profile{Name: "none"}},
+			change: func(r *driver.SignRequest) {
+				r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
+			},
+		},
+		"an unsupported method": {
+			change: func(r *driver.SignRequest) {
+				r.Method = http.MethodPatch
+			},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := mustOpen(t, tt.config).urls.sign(t.Context(), wiretest.SignedUpload(tt.ask), now)
+			d := mustOpen(t, tt.config)
+			_, err := d.urls.sign(t.Context(), wiretest.SignedUpload(tt.change), now)
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
 }
 
-// The signing key is the one of Signature Version 4.
+// The signing key makes the signature that the SDK makes for the policy of a form.
 func TestSigningKeyMatchesSigV4(t *testing.T) {
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
-	presigned, err := awss3.NewPresignClient(d.account.client).PresignPostObject(t.Context(),
-		&awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")})
+	presigner := awss3.NewPresignClient(d.account.client)
+	input := &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}
+	presigned, err := presigner.PresignPostObject(t.Context(), input)
 	require.NoError(t, err)
 	day, err := time.Parse(signature.TimeFormat, presigned.Values["X-Amz-Date"])
 	require.NoError(t, err)
 
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, presigned.Values["X-Amz-Signature"],
-		d.account.keys.Get(&credentials, "eu-west-1", day).Signature(presigned.Values["policy"]))
+	key := d.account.keys.Get(&credentials, "eu-west-1", day)
+	require.Equal(t, presigned.Values["X-Amz-Signature"], key.Signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 

@@ -207,7 +207,7 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	tests := []struct {
 		profile    string
 		ofObject   []string // headers of a removal of an object
-		ofAVersion []string
+		ofAVersion []string // headers of a removal of a version
 	}{
 		{profile: "aws"},
 		{profile: "versitygw"},
@@ -231,13 +231,15 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 			}
 		})
 	}
+}
 
-	t.Run("a header that the program has set stays", func(t *testing.T) {
-		profile := Profile{Name: "minio"}
-		header := http.Header{bypass: {"true"}}
-		profile.narrowRemoval(header, "v")
-		require.Equal(t, "true", header.Get(bypass))
-	})
+// A header that the program has set keeps its value in a signed removal.
+func TestSignedRemoveURLKeepsHeaders(t *testing.T) {
+	const bypass = "X-Amz-Bypass-Governance-Retention"
+	profile := Profile{Name: "minio"}
+	header := http.Header{bypass: {"true"}}
+	profile.narrowRemoval(header, "v")
+	require.Equal(t, "true", header.Get(bypass))
 }
 
 // A signed removal has the key in its path, escaped byte by byte, and needs no header.
@@ -301,7 +303,10 @@ func TestStableURLsOfSession(t *testing.T) {
 			require.NotContains(t, err.Error(), "tok/en")
 		})
 	}
+}
 
+// A bucket that is opened with a session declares no stable URLs.
+func TestSupportsStableURLsOfSession(t *testing.T) {
 	b := engine.New(mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "token"}))
 	require.False(t, storage.Supports(b, storage.StableURLs))
 	require.True(t, storage.Supports(b, storage.SignedRemovals))

@@ -23,6 +23,8 @@ type stranger struct {
 	client *http.Client
 }
 
+// do sends the request of a signed URL, after change has changed it, and returns the status and the body of
+// the response.
 func (s stranger) do(t *testing.T, signedURL *storage.SignedURL, body string, change func(r *http.Request)) (int, string) {
 	t.Helper()
 	r, err := signedURL.Request(t.Context(), strings.NewReader(body))
@@ -42,6 +44,8 @@ func (s stranger) do(t *testing.T, signedURL *storage.SignedURL, body string, ch
 	return response.StatusCode, string(text)
 }
 
+// newAmazonBucket opens the bucket "photos" at a server with Amazon's rules. It also returns a client
+// without credentials.
 func newAmazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger) {
 	t.Helper()
 	c.Buckets = []string{"photos"}
@@ -52,7 +56,8 @@ func newAmazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger)
 	return b, stranger{config.HTTPClient}
 }
 
-// The real servers store objects in file systems, which cannot hold these keys.
+// Signed URLs work for keys that no file system can hold together. The real servers store objects in file
+// systems, so this test uses s3server.
 func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300),
@@ -83,37 +88,69 @@ func TestSignedURLChangesRefused(t *testing.T) {
 		body   string
 		change func(r *http.Request)
 	}{
-		"a longer body": {"longer", nil},
-		"a body without a length": {"text", func(r *http.Request) {
-			r.ContentLength = -1
-		}},
-		"another type": {"text", func(r *http.Request) {
-			r.Header.Set("Content-Type", "text/html")
-		}},
-		"no type": {"text", func(r *http.Request) {
-			r.Header.Del("Content-Type")
-		}},
-		"other metadata": {"text", func(r *http.Request) {
-			r.Header.Set("X-Amz-Meta-K", "w")
-		}},
-		"more metadata": {"text", func(r *http.Request) {
-			r.Header.Set("X-Amz-Meta-More", "w")
-		}},
-		"another method": {"text", func(r *http.Request) {
-			r.Method = http.MethodDelete
-		}},
-		"another key": {"text", func(r *http.Request) {
-			r.URL.Path = strings.TrimSuffix(r.URL.Path, "a") + "b"
-		}},
-		"another version": {"text", func(r *http.Request) {
-			r.URL.RawQuery += "&versionId=1"
-		}},
-		"a longer life": {"text", func(r *http.Request) {
-			r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
-		}},
-		"the signature of another day": {"text", func(r *http.Request) {
-			setQuery(r, "X-Amz-Date", "20200101T000000Z")
-		}},
+		"a longer body": {
+			body: "longer",
+		},
+		"a body without a length": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.ContentLength = -1
+			},
+		},
+		"another type": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.Header.Set("Content-Type", "text/html")
+			},
+		},
+		"no type": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.Header.Del("Content-Type")
+			},
+		},
+		"other metadata": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.Header.Set("X-Amz-Meta-K", "w")
+			},
+		},
+		"more metadata": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.Header.Set("X-Amz-Meta-More", "w")
+			},
+		},
+		"another method": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.Method = http.MethodDelete
+			},
+		},
+		"another key": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.URL.Path = strings.TrimSuffix(r.URL.Path, "a") + "b"
+			},
+		},
+		"another version": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.URL.RawQuery += "&versionId=1"
+			},
+		},
+		"a longer life": {
+			body: "text",
+			change: func(r *http.Request) {
+				r.URL.RawQuery = strings.Replace(r.URL.RawQuery, "X-Amz-Expires=3", "X-Amz-Expires=5", 1)
+			},
+		},
+		"the signature of another day": {
+			body: "text",
+			change: func(r *http.Request) {
+				setQuery(r, "X-Amz-Date", "20200101T000000Z")
+			},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +163,7 @@ func TestSignedURLChangesRefused(t *testing.T) {
 		})
 	}
 
+	// Without a change, the upload succeeds.
 	code, text := someone.do(t, signedURL, "text", nil)
 	require.Equal(t, http.StatusOK, code, text)
 }
@@ -136,9 +174,9 @@ func setQuery(r *http.Request, name, value string) {
 	r.URL.RawQuery = strings.ReplaceAll(url.Values(query).Encode(), "+", "%20")
 }
 
-// A signed URL expires at the server.
+// A signed URL is accepted until shortly before it expires, and refused shortly after that.
 func TestSignedURLExpiresAtServer(t *testing.T) {
-	var ahead atomic.Int64
+	var ahead atomic.Int64 // how far the server's clock is ahead, in nanoseconds
 	b, someone := newAmazonBucket(t, s3server.Config{
 		Strict: true,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
@@ -154,18 +192,21 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(7*24*time.Hour))
 		},
 	} {
-		ahead.Store(0)
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
-		require.NoError(t, err)
-		signedURL, err := sign()
-		require.NoError(t, err)
-		ahead.Store(int64(time.Until(signedURL.ExpiresAt) - 2*time.Second))
+		t.Run(name, func(t *testing.T) {
+			ahead.Store(0)
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+			require.NoError(t, err)
+			signedURL, err := sign()
+			require.NoError(t, err)
 
-		code, text := someone.do(t, signedURL, "x", nil)
-		require.Equal(t, http.StatusOK, code, "%s: %s", name, text)
-		ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
-		code, _ = someone.do(t, signedURL, "x", nil)
-		require.GreaterOrEqual(t, code, 400, name)
+			ahead.Store(int64(time.Until(signedURL.ExpiresAt) - 2*time.Second))
+			code, text := someone.do(t, signedURL, "x", nil)
+			require.Equal(t, http.StatusOK, code, text)
+
+			ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
+			code, _ = someone.do(t, signedURL, "x", nil)
+			require.GreaterOrEqual(t, code, 400)
+		})
 	}
 }
 

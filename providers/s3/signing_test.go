@@ -13,14 +13,21 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
+// Curl can send a signed upload and a signed download for each of its keys. The server enforces IfAbsent and
+// the size.
 func TestSignedURLsWorkFromCurl(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
 			for _, key := range wiretest.CurlKeys {
-				signedURL, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(),
-					storage.WithContentType("text/x-test"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
+				signedURL, err := b.SignedUploadURL(t.Context(), key,
+					storage.WithSize(int64(len("text"))),
+					storage.IfAbsent(),
+					storage.WithContentType("text/x-test"),
+					storage.WithCacheControl("no-store"),
+					storage.WithMetadata(map[string]string{"k": "caf\u00e9"}),
+				)
 				require.NoError(t, err)
 
 				require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
@@ -60,21 +67,23 @@ func TestSignedUploadURLEmptyBody(t *testing.T) {
 	}
 }
 
-// A signed checksum is enforced.
+// The server refuses a body that does not have the signed CRC32C.
 func TestSignedUploadURLChecksum(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
-			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(0xE3069283)) // of "123456789"
+			const text, crc = "123456789", 0xE3069283
+			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(crc))
 			require.NoError(t, err)
 
 			require.GreaterOrEqual(t, wiretest.NetHTTP(t, signedURL, "987654321").Status, 400)
-			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, "123456789").Status)
+			require.Equal(t, http.StatusOK, wiretest.NetHTTP(t, signedURL, text).Status)
+
 			attrs, err := b.Attrs(t.Context(), "a")
 			require.NoError(t, err)
 			require.True(t, attrs.CRC32C.Known)
-			require.Equal(t, uint32(0xE3069283), attrs.CRC32C.Sum)
+			require.Equal(t, uint32(crc), attrs.CRC32C.Sum)
 		})
 	}
 }

@@ -41,8 +41,8 @@ func TestTagsOfACopy(t *testing.T) {
 		name      string
 		replace   bool
 		tags      map[string]string
-		directive string
-		tagging   string
+		directive string // the header X-Amz-Tagging-Directive
+		tagging   string // the header X-Amz-Tagging
 	}{
 		{name: "those of the source"},
 		{name: "others", replace: true, tags: someTags, directive: "REPLACE", tagging: someTagsSent},
@@ -276,6 +276,7 @@ func TestTagErrors(t *testing.T) {
 			d := newStandIn(t, tt.reply).openDriver(t, "aws")
 			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "k", Version: "v"})
 			require.ErrorIs(t, err, tt.want)
+
 			err = d.SetTags(t.Context(), &driver.ChangeRequest{Key: "k", Version: "v"})
 			require.ErrorIs(t, err, tt.want)
 		})
@@ -333,8 +334,8 @@ func TestTagCountOfReads(t *testing.T) {
 	require.Equal(t, 3, attrs.TagCount)
 }
 
-// A signed upload has the tags as a signed header. A form has them as an XML document in a field.
-func TestSignedTags(t *testing.T) {
+// A signed upload has the tags as a signed header.
+func TestSignedUploadURLTags(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Tags = someTags
@@ -342,13 +343,18 @@ func TestSignedTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, someTagsSent, signedURL.Header.Get("X-Amz-Tagging"))
 	require.Contains(t, signedURL.URL, "x-amz-tagging")
+}
 
+// A form has the tags as an XML document in a field, which its policy fixes.
+func TestSignedUploadFormTagsField(t *testing.T) {
+	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
 		r.Tags = map[string]string{"k": "v"}
 	}), now)
 	require.NoError(t, err)
 	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>",
 		form.Fields["tagging"])
+
 	_, conditions := policyOf(t, form)
 	require.Contains(t, conditions, any([]any{"eq", "$tagging", form.Fields["tagging"]}))
 }

@@ -133,11 +133,12 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	now := time.Now()
 	d.account.clock.Now = func() time.Time { return now }
 
-	for range 10 {
+	const heads = 10
+	for range heads {
 		_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
-	require.Equal(t, 10, server.Count("HeadObject"))
+	require.Equal(t, heads, server.Count("HeadObject"))
 	require.Equal(t, 1, server.Count("HeadBucket"))
 
 	// After a minute, the bucket may have been removed.

@@ -44,7 +44,8 @@ func TestBodiesOverTLS(t *testing.T) {
 
 	for _, size := range []int{0, 1000, 2*partSize + 1} {
 		want := wiretest.Content(size, 1)
-		body := struct{ io.Reader }{bytes.NewReader(want)} // of unknown length: what is longer than a part goes in parts
+		// The length of the body is unknown, so a body that is longer than a part is uploaded in parts.
+		body := struct{ io.Reader }{bytes.NewReader(want)}
 		existing, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize),
 			storage.WithContentEncoding("gzip"))
 		require.NoError(t, err)
@@ -58,6 +59,7 @@ func TestBodiesOverTLS(t *testing.T) {
 	}
 }
 
+// newTrustingClient returns an HTTP client that trusts only the certificates in a file.
 func newTrustingClient(t *testing.T, certificateFile string) *http.Client {
 	t.Helper()
 	certificate, err := os.ReadFile(certificateFile)

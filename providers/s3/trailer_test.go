@@ -32,6 +32,7 @@ type summed struct {
 	sum     storage.CRC32C
 }
 
+// Read sets the checksum of the request when its last byte was read.
 func (s *summed) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
 	if s.Len() == 0 {
@@ -156,6 +157,7 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	d := newDriverAt(t, server.URL, "aws")
 	b := engine.New(smallParts{d, 5}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
+	// Two parts of "hello".
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("hellohello"),
 		storage.WithPartSize(5),
 		storage.WithConcurrency(1),
@@ -191,7 +193,9 @@ func TestPartChecksumWhileSending(t *testing.T) {
 			c.Profile.TrailingChecksums = true
 		}),
 	} {
-		require.False(t, d.Describe().PartChecksumWhileSending, name)
+		t.Run(name, func(t *testing.T) {
+			require.False(t, d.Describe().PartChecksumWhileSending)
+		})
 	}
 }
 
