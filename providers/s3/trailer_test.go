@@ -203,8 +203,9 @@ func TestPartChecksumWhileSending(t *testing.T) {
 // ChecksumMismatch.
 func TestPutPartTrailerIgnored(t *testing.T) {
 	server := startTrustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag}})
-	_, err := newDriverAt(t, server.URL, "aws").PutPart(t.Context(),
-		summedPart("u1", "hello", wiretest.CRC32C("hello")))
+	d := newDriverAt(t, server.URL, "aws")
+
+	_, err := d.PutPart(t.Context(), summedPart("u1", "hello", wiretest.CRC32C("hello")))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.ErrorContains(t, err, "s3probe.Run")
 	require.Len(t, server.Requests(), 1)
@@ -235,6 +236,7 @@ func TestUploadOverTLS(t *testing.T) {
 			uploaded, err := b.Upload(t.Context(), "a", file, storage.WithPartSize(partSize),
 				storage.WithContentEncoding("gzip"), storage.IfAbsent())
 			require.NoError(t, err)
+
 			isReadOnce := file.read.Load() < int64(size)+slack
 			require.Equal(t, hasTrailers, isReadOnce, "%d bytes of %d were read", file.read.Load(), size)
 
@@ -349,7 +351,8 @@ func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	cancelInTrailer := func(r *http.Request) {
-		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength-20)
+		const trailerEnd = 20 // bytes at the end of the trailer
+		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength-trailerEnd)
 		cancel()
 	}
 	server, certificate := startOwnServerTLS(t, s3server.Config{
@@ -375,9 +378,12 @@ func TestWithCRC32COverTLS(t *testing.T) {
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		content := wiretest.Content(partSize+1, 1)
+		wrongSum := wiretest.CRC32C(string(content)).Sum + 1
 
-		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize),
-			storage.WithCRC32C(wiretest.CRC32C(string(content)).Sum+1))
+		_, err := b.Upload(t.Context(), "a", bytes.NewReader(content),
+			storage.WithPartSize(partSize),
+			storage.WithCRC32C(wrongSum),
+		)
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		exists, err := b.Exists(t.Context(), "a")
 		require.NoError(t, err)

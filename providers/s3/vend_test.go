@@ -358,6 +358,7 @@ const sessionResponse = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/do
 // satisfies the function, and refuses all other requests.
 type listingServer func(r *http.Request) bool
 
+// RoundTrip answers a POST with a session. It answers a listing only if listsAll reports true.
 func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	switch {
@@ -378,7 +379,7 @@ func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error)
 func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
 		name     string
-		listsAll func(r *http.Request) bool
+		listsAll func(r *http.Request) bool // the server lists the whole bucket
 		code     storage.Code
 	}{
 		{name: "never", listsAll: func(*http.Request) bool { return false }},
@@ -419,6 +420,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 			readAndList := storage.Rights{Read: true, List: true}
 			_, err := storage.Vend(t.Context(), b, "users/1/", readAndList, time.Hour)
 			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.NoError(t, err)
 			_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)
@@ -472,10 +474,10 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 			require.NoError(t, err)
 			emptySum := sha256.Sum256(nil)
-			hash := hex.EncodeToString(emptySum[:])
-			req.Header.Set("X-Amz-Content-Sha256", hash)
+			bodySum := hex.EncodeToString(emptySum[:])
+			req.Header.Set("X-Amz-Content-Sha256", bodySum)
 			signer := v4.NewSigner()
-			err = signer.SignHTTP(t.Context(), session, req, hash, "s3", "us-east-1", time.Now())
+			err = signer.SignHTTP(t.Context(), session, req, bodySum, "s3", "us-east-1", time.Now())
 			require.NoError(t, err)
 			for name, values := range tt.header {
 				req.Header[name] = values // after the signature, which does not cover it

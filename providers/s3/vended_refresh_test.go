@@ -17,7 +17,7 @@ import (
 // openVendedBucket opens a bucket with credentials of vendor. Its store refuses credentials that vendor
 // does not admit, and needs copyTime for each part that it copies.
 func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, copyTime time.Duration) storage.Bucket {
-	serve := func(w http.ResponseWriter, r *http.Request) {
+	handle := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("X-Amz-Request-Id", "R1")
 		query := r.URL.Query()
@@ -46,7 +46,7 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, copyTime time.Durat
 		Region:     "eu-west-1",
 		Endpoint:   "http://store.invalid",
 		Profile:    newProfile(t, "aws"),
-		HTTPClient: wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(serve)}),
+		HTTPClient: wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(handle)}),
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
 			return PrefixCredentials{

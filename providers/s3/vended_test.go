@@ -148,30 +148,38 @@ func TestCredentialsForPrefix(t *testing.T) {
 	require.False(t, native)
 }
 
-// Config.CredentialsFor excludes all other credentials. A service cannot have it, because buckets have no
-// keys.
+// noCredentials is a function for Config.CredentialsFor that returns no key.
+func noCredentials(context.Context, string) (s3.PrefixCredentials, error) {
+	return s3.PrefixCredentials{}, nil
+}
+
+// Config.CredentialsFor excludes all other credentials.
 func TestCredentialsForExcludesOthers(t *testing.T) {
-	noCredentials := func(context.Context, string) (s3.PrefixCredentials, error) {
-		return s3.PrefixCredentials{}, nil
-	}
 	for name, c := range map[string]s3.Config{
 		"a key":      {AccessKeyID: "a", SecretKey: "b"},
 		"anonymous":  {Anonymous: true},
 		"a name":     {Credentials: "work"},
 		"an AWS one": {AWS: &aws.Config{}},
 	} {
-		c.Bucket = "photos"
-		c.Region = "us-east-1"
-		c.CredentialsFor = noCredentials
-		_, err := s3.Open(t.Context(), c)
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
+		t.Run(name, func(t *testing.T) {
+			c.Bucket = "photos"
+			c.Region = "us-east-1"
+			c.CredentialsFor = noCredentials
+			_, err := s3.Open(t.Context(), c)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		})
 	}
+}
 
+// A service cannot have Config.CredentialsFor, because buckets have no keys.
+func TestCredentialsForOfService(t *testing.T) {
 	_, err := s3.NewService(t.Context(), s3.Config{Region: "us-east-1", CredentialsFor: noCredentials})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+}
 
-	// If the function returns no key, requests fail.
+// If Config.CredentialsFor returns no key, requests fail.
+func TestCredentialsForReturnsNoKey(t *testing.T) {
 	b := openBucket(t, s3.Config{Bucket: "photos", Region: "us-east-1", CredentialsFor: noCredentials})
-	_, err = b.Attrs(t.Context(), "a")
+	_, err := b.Attrs(t.Context(), "a")
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
 }

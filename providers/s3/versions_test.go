@@ -207,8 +207,8 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 
 // Each page of versions begins where the server ended the page before, even if the times are not in order.
 func TestListVersionsInPages(t *testing.T) {
-	// Newest first, each with the second of its time.
-	values := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
+	// Newest first: the id of each version, and the second of its time.
+	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
 	tests := []struct {
 		name     string
 		size     int
@@ -224,7 +224,7 @@ func TestListVersionsInPages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := &versionsServer{stored: values, repeat: tt.repeat}
+			server := &versionsServer{stored: stored, repeat: tt.repeat}
 			d := server.start(t).openDriver(t, "aws")
 
 			var got []string
@@ -239,6 +239,7 @@ func TestListVersionsInPages(t *testing.T) {
 				}
 				req.Token = page.Token
 			}
+
 			require.Equal(t, []string{"v4", "v3", "v2", "v1"}, got)
 			require.Equal(t, tt.requests, int(server.requests.Load()))
 		})
@@ -252,6 +253,7 @@ type versionsServer struct {
 	requests atomic.Int64
 }
 
+// start starts the server, and stops it after the test.
 func (s *versionsServer) start(t *testing.T) *standIn {
 	t.Helper()
 	server := httptest.NewServer(s)
@@ -259,12 +261,13 @@ func (s *versionsServer) start(t *testing.T) *standIn {
 	return &standIn{&wiretest.Server{Server: server}}
 }
 
+// ServeHTTP answers with the page of versions that the marker and the limit of the request ask for.
 func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	query := r.URL.Query()
 	start := 0
 	if marker := query.Get("version-id-marker"); marker != "" {
-		start = slices.IndexFunc(s.stored, func(v string) bool { return strings.HasPrefix(v, marker) })
+		start = slices.IndexFunc(s.stored, func(version string) bool { return strings.HasPrefix(version, marker) })
 		if !s.repeat {
 			start++
 		}
@@ -273,10 +276,10 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	end := min(start+limit, len(s.stored))
 
 	_, _ = io.WriteString(w, "<ListVersionsResult>")
-	for i, v := range s.stored[start:end] {
-		name, second, _ := strings.Cut(v, " ")
+	for i, version := range s.stored[start:end] {
+		id, second, _ := strings.Cut(version, " ")
 		_, _ = fmt.Fprintf(w, "<Version><Key>a</Key><VersionId>%s</VersionId><IsLatest>%v</IsLatest>"+
-			"<LastModified>2026-01-02T03:04:%sZ</LastModified></Version>", name, start+i == 0, second)
+			"<LastModified>2026-01-02T03:04:%sZ</LastModified></Version>", id, start+i == 0, second)
 	}
 	if end < len(s.stored) {
 		last, _, _ := strings.Cut(s.stored[end-1], " ")
@@ -309,26 +312,27 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 // versitygw copies a version when it is replaced, and lists the time of the copy. RestoreAt needs
 // the time of the version.
 func TestListVersionsTimesOnVersitygw(t *testing.T) {
-	const id, replaced = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
-	modified := time.UnixMilli(1469918176385).UTC() // which the id, a ULID, begins with
-	late, err := time.Parse(time.RFC3339, replaced)
+	// The id is a ULID, which begins with the time of the version in milliseconds.
+	const id, listedTime = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
+	timeOfID := time.UnixMilli(1469918176385).UTC()
+	listed, err := time.Parse(time.RFC3339, listedTime)
 	require.NoError(t, err)
 
 	tests := []struct {
 		name, profile, id, latest string
 		want                      time.Time
 	}{
-		{name: "an old version", profile: "versitygw", id: id, latest: "false", want: modified},
-		{name: "the current version", profile: "versitygw", id: id, latest: "true", want: late},
-		{name: "a version without an id", profile: "versitygw", id: "null", latest: "false", want: late},
-		{name: "no ULID", profile: "versitygw", id: id[:25] + "U", latest: "false", want: late},
-		{name: "a ULID that is later", profile: "versitygw", id: "7" + id[1:], latest: "false", want: late},
-		{name: "another server", profile: "minio", id: id, latest: "false", want: late},
+		{name: "an old version", profile: "versitygw", id: id, latest: "false", want: timeOfID},
+		{name: "the current version", profile: "versitygw", id: id, latest: "true", want: listed},
+		{name: "a version without an id", profile: "versitygw", id: "null", latest: "false", want: listed},
+		{name: "no ULID", profile: "versitygw", id: id[:25] + "U", latest: "false", want: listed},
+		{name: "a ULID that is later", profile: "versitygw", id: "7" + id[1:], latest: "false", want: listed},
+		{name: "another server", profile: "minio", id: id, latest: "false", want: listed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			body := "<ListVersionsResult><Version><Key>k</Key><VersionId>" + tt.id + "</VersionId>" +
-				"<IsLatest>" + tt.latest + "</IsLatest><LastModified>" + replaced + "</LastModified>" +
+				"<IsLatest>" + tt.latest + "</IsLatest><LastModified>" + listedTime + "</LastModified>" +
 				"<ETag>x</ETag><Size>1</Size></Version></ListVersionsResult>"
 			d := newStandIn(t, reply{Body: body}).openDriver(t, tt.profile)
 
