@@ -133,11 +133,12 @@ func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (r
 		return errs, ctx.Err() == nil
 	}
 
-	done, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
+	// withoutError counts the skipped objects, too.
+	withoutError, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
 	if ctx.Err() != nil {
 		failures = append(failures, locateError(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
 	}
-	return done - int(skipped.Load()), errors.Join(failures...)
+	return withoutError - int(skipped.Load()), errors.Join(failures...)
 }
 
 // removeUnchanged removes a listed object. If the object was replaced since, or if ctx has ended, it

@@ -240,7 +240,8 @@ func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs
 }
 
 // wait waits until the next round may begin, and returns nil. err is the error of the previous
-// round. If there must be no next round, wait returns the error with which the call fails.
+// round. If there must be no next round, or if ctx ends, wait returns the error with which the call
+// fails.
 func (r *rounds) wait(ctx context.Context, err error) error {
 	e := ownError(err)
 	if e.state.Overwritten != nil {
@@ -268,11 +269,12 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		r.conflicts++
 		r.throttled = running.Tries{}
 	case RateLimited:
-		var mayRetry bool
-		delay, mayRetry = r.policy.Allow(&r.throttled, true, e.RetryAfter)
+		const throttled = true
+		throttledDelay, mayRetry := r.policy.Allow(&r.throttled, throttled, e.RetryAfter)
 		if !mayRetry {
 			return err
 		}
+		delay = throttledDelay
 	default:
 		return err
 	}
@@ -280,9 +282,10 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	if running.Sleep(ctx, delay) == nil {
 		return nil
 	}
-	e = AsError(ctx, ctx.Err())
-	e.Err = errors.Join(e.Err, err)
-	return r.locateError(e)
+	// Tell the caller why the call had to wait.
+	ctxErr := AsError(ctx, ctx.Err())
+	ctxErr.Err = errors.Join(ctxErr.Err, err)
+	return r.locateError(ctxErr)
 }
 
 // createOption returns the option with which Append creates an object. It sets all options of r
