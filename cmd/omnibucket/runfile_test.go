@@ -76,13 +76,14 @@ func TestRunRunsEachLine(t *testing.T) {
 func TestRunLinesFail(t *testing.T) {
 	s := newShell(t)
 	putObjects(t, s, newMemoryAddress(t), "a")
+	nested := writeLines(t, "cat box:a")
 	file := writeLines(t,
 		"cat box:none",
 		"cat box:a",
 		"nonsense",
 		"cp --if-absent box:a box:a",
 		"cp - box:b",
-		"run commands",
+		"run "+nested,
 		"ls 'box:",
 	)
 	stdout, stderr := s.exits(3, "run", "--lines", "1", file)
@@ -92,7 +93,7 @@ func TestRunLinesFail(t *testing.T) {
 		"line 3: omnibucket: unknown command",
 		"line 4: ",
 		"line 5: ",
-		"line 6: ",
+		"line 6: omnibucket: invalid argument: run must not be used in a file of run",
 		"line 7: ",
 		"7 commands, 6 failed",
 	} {
