@@ -17,13 +17,9 @@ import (
 	"testing/iotest"
 	"time"
 
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/testserver"
-	"github.com/omnibucket/storage/providers/s3"
-	"github.com/omnibucket/storage/s3server"
 )
 
 // A cancelingWriter cancels a context at the first byte, and counts the bytes.
@@ -150,8 +146,7 @@ func TestSignBindsNoUnaskedType(t *testing.T) {
 // such folders.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
-	putFolderMarkers(t, server.URL, "mark/", "mark/inner/")
+	newMarkedBox(t, s, "mark/inner/")
 	s.put("box:mark/x", "x")
 	dir := t.TempDir()
 
@@ -172,27 +167,6 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	require.Equal(t, "x", s.ok("cat", "box:moved/x"))
 	s.ok("rm", "-r", "box:mark")
 	s.exits(3, "ls", "box:mark")
-}
-
-// putFolderMarkers stores empty objects under keys that end in a slash, which only the SDK does.
-func putFolderMarkers(t *testing.T, endpoint string, keys ...string) {
-	t.Helper()
-	bucket, err := s3.Open(t.Context(), s3.Config{
-		Bucket:    "photos",
-		Endpoint:  endpoint,
-		Region:    s3server.DefaultRegion,
-		PathStyle: new(true),
-	})
-	require.NoError(t, err)
-	defer func() {
-		require.NoError(t, storage.Close(bucket))
-	}()
-	client, ok := storage.As[*awss3.Client](bucket)
-	require.True(t, ok)
-	for _, key := range keys {
-		_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new(key)})
-		require.NoError(t, err)
-	}
 }
 
 // If a host with a fast clock wrote an object, so that its time is in the future, sync still copies later edits.
