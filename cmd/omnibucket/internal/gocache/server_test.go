@@ -19,6 +19,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -152,16 +153,6 @@ func readText(t *testing.T, path string) string {
 	return string(data)
 }
 
-// listKeys returns the keys of a bucket.
-func listKeys(t *testing.T, b storage.Bucket) (keys []string) {
-	t.Helper()
-	for e, err := range b.List(t.Context()) {
-		require.NoError(t, err)
-		keys = append(keys, e.Key)
-	}
-	return keys
-}
-
 // outputs are contents of the sizes at which something changes.
 var outputs = map[string]string{
 	"empty":  "",
@@ -182,7 +173,7 @@ func TestOutputsAreShared(t *testing.T) {
 		first.hits(name, content)
 	}
 	require.Empty(t, first.close())
-	require.Len(t, listKeys(t, bucket), len(outputs))
+	require.Len(t, foldermarker.Keys(t, bucket), len(outputs))
 	require.Equal(t, len(outputs), injector.Count(faults.Put), "one request for each output")
 
 	injector.Reset()
@@ -224,7 +215,7 @@ func TestReadOnlyUploadsNothing(t *testing.T) {
 
 	b.hits("a", "text")
 	require.Empty(t, b.close())
-	require.Empty(t, listKeys(t, bucket))
+	require.Empty(t, foldermarker.Keys(t, bucket))
 }
 
 // If two machines store different outputs of one action, the first output stays, so that later builds agree.
@@ -434,7 +425,7 @@ func TestEndOfInputIsLikeClose(t *testing.T) {
 	b.put("a", "text")
 	require.NoError(t, b.in.Close())
 	require.NoError(t, <-b.ended)
-	require.Len(t, listKeys(t, bucket), 1)
+	require.Len(t, foldermarker.Keys(t, bucket), 1)
 }
 
 func TestDamagedFilesAreMisses(t *testing.T) {
@@ -577,7 +568,7 @@ func TestPutContentWithOtherHash(t *testing.T) {
 	warnings := b.close()
 	require.Len(t, warnings, 1)
 	require.Contains(t, warnings[0], "SHA-256")
-	require.Len(t, listKeys(t, bucket), 1)
+	require.Len(t, foldermarker.Keys(t, bucket), 1)
 }
 
 // Wrong objects are no failures of the store: however many there are, the build replaces them, and the next build has
@@ -628,7 +619,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Len(t, listKeys(t, bucket), actions)
+	require.Len(t, foldermarker.Keys(t, bucket), actions)
 	require.Empty(t, temporaryFiles(t, dir))
 }
 
