@@ -97,8 +97,8 @@ type driver struct{ bucket storage.Bucket }
 
 func (*driver) Name() string { return name }
 
-// keyOf returns the key of a path. For the root, it returns "". The result is unique, because the
-// registry's paths contain no "~".
+// keyOf returns the key of a path. For the root, it returns "". A bucket permits no name that ends in a dot before a
+// slash, so that "a./b" becomes "a.~/b". This key belongs to no other path, because paths of a registry contain no "~".
 func keyOf(path string) string {
 	// With a slash at the end, the last name is escaped like the others.
 	names := strings.TrimPrefix(path, "/") + "/"

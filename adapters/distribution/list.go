@@ -114,21 +114,25 @@ func (d *driver) Walk(
 	return err
 }
 
+// nameEnd ends each name in a sortText. It sorts before all characters of names.
+const nameEnd = "\x00"
+
 // sortText converts a path to a text that can be compared: the texts sort in the order in which Walk
 // visits the paths.
-func sortText(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
+func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd) }
 
 // walk visits children, and what is below them. startAfter is the sortText of the path after which it
 // begins, or "".
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// If the walk begins after this child, or after a path below it, the child itself was visited.
-		hasStart := strings.HasPrefix(startAfter+"\x00", text+"\x00")
-		if !hasStart && text <= startAfter {
-			continue
-		}
-		if !hasStart {
+		// The caller already knows a folder that contains the path after which the walk begins. Only its content
+		// is visited.
+		containsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
+		if !containsStart {
+			if text <= startAfter {
+				continue
+			}
 			err := f(child)
 			if errors.Is(err, registry.ErrSkipDir) {
 				continue

@@ -87,7 +87,9 @@ func (w *writer) Write(p []byte) (written int, err error) {
 		return 0, errEnded
 	}
 	for len(p) > 0 {
-		n := min(len(p), max(0, partSize-w.tail.Len()))
+		// A failed putPart leaves a whole part in memory, so that there may be no space.
+		space := max(0, partSize-w.tail.Len())
+		n := min(len(p), space)
 		w.tail.Write(p[:n])
 		written += n
 		p = p[n:]
@@ -167,7 +169,7 @@ func (w *writer) fitsPart() bool {
 	}
 	limits := w.upload.Limits()
 	if limits.Equal {
-		// Only a part of partSize fits, and putPart has stored those.
+		// All parts must have the same size, and the bytes in memory are fewer than partSize.
 		return false
 	}
 	size := int64(w.tail.Len())
@@ -190,12 +192,13 @@ func (w *writer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// commit stores the file, and leaves its state.
+// commit makes the file from the parts and the bytes in memory. The object with the state of the upload stays.
 func (w *writer) commit(ctx context.Context) error {
 	if w.state.Parts == 0 {
 		_, err := w.driver.bucket.Upload(ctx, w.key, bytes.NewReader(w.tail.Bytes()))
 		return err
 	}
+
 	if w.tail.Len() > 0 {
 		if err := w.putPart(ctx); err != nil {
 			return err
@@ -236,9 +239,11 @@ func (w *writer) Cancel(ctx context.Context) error {
 func (d *driver) abort(ctx context.Context, key string) bool {
 	w := &writer{ctx: ctx, driver: d, key: key}
 	if err := w.resume(); err != nil {
-		return false
+		return false // without a readable state, there is nothing to abort
 	}
-	if w.state.Token != "" && w.open(ctx) == nil {
+
+	hasParts := w.state.Token != ""
+	if hasParts && w.open(ctx) == nil {
 		_ = w.upload.Abort(ctx)
 	}
 	return true
