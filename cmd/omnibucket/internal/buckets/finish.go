@@ -76,18 +76,19 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 }
 
 // withoutLayer explains the error of a command that needs a layer of two stores. The error may mean
-// that the location lacks the layer, or that the bucket cannot be reached. So withoutLayer makes
-// another call to the bucket. If that call fails, withoutLayer returns its error. Otherwise it
-// returns an error that says that the location must have the layer.
+// that the location lacks the layer, or that the bucket cannot be reached. A request for any object shows which: if it
+// fails, withoutLayer returns its error. Otherwise it returns an error that says that the location must have the layer.
 func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
 	}
-	if _, err := bucket.Exists(ctx, "k"); err != nil {
+	const anyKey = "k"
+	if _, err := bucket.Exists(ctx, anyKey); err != nil {
 		return err
 	}
-	return argument.Invalid("the location must have the layer "+layer, `add "layers: [{`+layer+": "+settings+
-		`}]" to it in the configuration; if another layer of two stores follows `+layer+", name a location of the same store without that one")
+	return argument.Invalid("the location must have the layer "+layer,
+		`add "layers: [{`+layer+": "+settings+`}]" to it in the configuration; if another layer of two stores follows `+
+			layer+", name a location of the same store without that one")
 }
 
 // copyRest copies the objects that are only in the old store of an overlay. It uses the concurrency
