@@ -134,8 +134,8 @@ func completePaths(text string) []string {
 // the text is an address such as s3://pho, without a slash after the bucket's name, completeKeys
 // returns the buckets whose names begin with pho, if there are any.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
-	const slashesInScheme = len("//")
-	hasOnlyBucket := l.Scheme != "file" && strings.Count(text, "/") == slashesInScheme && l.Query == ""
+	hasSlashAfterBucket := strings.Count(text, "/") > len("//")
+	hasOnlyBucket := l.Scheme != "file" && !hasSlashAfterBucket && l.Query == ""
 	if locations.IsAddress(text) && hasOnlyBucket {
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {
 			return buckets

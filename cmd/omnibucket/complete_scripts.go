@@ -79,11 +79,12 @@ var scriptMends = map[string][]scriptMend{
 // never evaluate names from a store. The script for bash also works without the package
 // bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
+	// The commands that InitDefaultCompletionCmd makes print to the output that root has at this time.
 	var script bytes.Buffer
-	// InitDefaultCompletionCmd makes commands that keep this output.
 	root.SetOut(&script)
 	root.InitDefaultCompletionCmd()
 	root.SetOut(p.Out)
+
 	parent, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		return
@@ -91,9 +92,9 @@ func prepareScripts(p *program.Program, root *cobra.Command) {
 	// With RunE set, cobra rejects the name of an unknown shell.
 	parent.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	for _, c := range parent.Commands() {
-		generate := c.RunE
+		writeScript := c.RunE // into the buffer
 		c.RunE = func(c *cobra.Command, args []string) error {
-			if err := generate(c, args); err != nil {
+			if err := writeScript(c, args); err != nil {
 				return err
 			}
 			return printScript(p, c.Name(), script.String())

@@ -137,9 +137,9 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	return changeConfig(ctx, p, func(f *config.File) error {
 		for otherName, other := range f.Config.Locations {
 			// Two names with the same environment variable count as one name.
-			isTaken := locations.Variable(otherName) == locations.Variable(name)
-			isEqual := otherName == name && other.Address == address
-			if isTaken && !isEqual && !replace {
+			isSameName := locations.Variable(otherName) == locations.Variable(name)
+			isUnchanged := otherName == name && other.Address == address
+			if isSameName && !isUnchanged && !replace {
 				return argument.Invalid("name "+otherName+" must not exist already", "to replace its address, use --replace")
 			}
 		}
@@ -180,8 +180,8 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	})
 }
 
-// checkValue fails if a global flag does not accept a value. It sets the flag for the check, and
-// then gives it the old value back, because this command must not use the new one.
+// checkValue fails if a global flag does not accept a value. The rules about several flags are only checked for values
+// that the flags have. So the flag has the value during the check, and then gets its old one back for this command.
 func checkValue(p *program.Program, flag *pflag.Flag, value string) error {
 	oldValue := flag.Value.String()
 	wasChanged := flag.Changed

@@ -18,15 +18,8 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 		Example: `  omnibucket help cp
   omnibucket help config add`,
 		Args: cobra.ArbitraryArgs,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, text string) (names []string, _ cobra.ShellCompDirective) {
-			if parent, _, err := root.Find(args); err == nil {
-				for _, c := range parent.Commands() {
-					if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), text) {
-						names = append(names, c.Name()+"\t"+c.Short)
-					}
-				}
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(_ *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+			return completeCommands(root, args, text), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			command, _, err := root.Find(args)
@@ -37,4 +30,19 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			return command.Help()
 		},
 	}
+}
+
+// completeCommands returns the subcommands of the command that args name, if their names begin with text. A tab and a
+// description follow each name.
+func completeCommands(root *cobra.Command, args []string, text string) (names []string) {
+	parent, _, err := root.Find(args)
+	if err != nil {
+		return nil
+	}
+	for _, c := range parent.Commands() {
+		if c.IsAvailableCommand() && strings.HasPrefix(c.Name(), text) {
+			names = append(names, c.Name()+"\t"+c.Short)
+		}
+	}
+	return names
 }
