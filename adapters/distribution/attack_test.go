@@ -11,22 +11,24 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Walk returns the error of its callback. If Walk hid an error, the garbage collection would remove layers that
-// images need.
+// Walk returns the error of its callback, even one that says that a path is missing. If Walk hid it, the garbage
+// collection would remove layers that images need.
 func TestWalkReturnsTheErrorOfItsFunction(t *testing.T) {
 	d := newDriver(t, memstore.New())
 	for _, path := range []string{"/a/b/c", "/a/b/d", "/a/e"} {
 		require.NoError(t, d.PutContent(t.Context(), path, nil))
 	}
-	for _, path := range []string{"/a", "/a/b", "/a/b/c", "/a/e"} {
+	_, errNotFound := d.GetContent(t.Context(), "/missing")
+	require.ErrorAs(t, errNotFound, &registry.PathNotFoundError{})
+
+	for _, failing := range []string{"/a", "/a/b", "/a/b/c", "/a/e"} {
 		err := d.Walk(t.Context(), "/", func(info registry.FileInfo) error {
-			if info.Path() == path {
-				_, err := d.GetContent(t.Context(), "/removed")
-				return err
+			if info.Path() == failing {
+				return errNotFound
 			}
 			return nil
 		})
-		require.Error(t, err, path)
+		require.Error(t, err, failing)
 	}
 }
 
@@ -49,30 +51,36 @@ func TestWalkLeavesOutARemovedFolder(t *testing.T) {
 
 // If Commit has completed the file but cannot remove the state of the upload, calling Commit again succeeds.
 func TestCommitTwice(t *testing.T) {
-	for name, size := range map[string]int{"without parts": 10, "with parts": partSize + 10} {
-		t.Run(name, func(t *testing.T) {
-			refuse := false
-			b := memstore.New(storage.WithHook(func(
-				_ context.Context, o storage.Operation,
-			) (context.Context, func(storage.Outcome), error) {
-				if refuse && o.Name == "Remove" {
+	tests := []struct {
+		name string
+		size int
+	}{
+		{name: "without parts", size: 10},
+		{name: "with parts", size: partSize + 10},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			failRemove := false
+			hook := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				if failRemove && op.Name == "Remove" {
 					return nil, nil, &storage.Error{Code: storage.Unavailable}
 				}
 				return nil, nil, nil
-			}))
-			content := make([]byte, size)
-			require.NoError(t, write(t, b, false, content[:5]).Close())
-			w := write(t, b, true, content[5:])
-			refuse = true
+			}
+			b := memstore.New(storage.WithHook(hook))
+			content := make([]byte, tt.size)
+			require.NoError(t, create(t, b, content[:5]).Close())
+			w := resume(t, b, content[5:])
 
+			failRemove = true
 			require.ErrorIs(t, w.Commit(t.Context()), storage.Unavailable)
-			refuse = false
+			failRemove = false
 			require.NoError(t, w.Commit(t.Context()))
 			require.NoError(t, w.Close())
+
 			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
 			require.NoError(t, err)
-			require.Len(t, got, size)
-
+			require.Len(t, got, tt.size)
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.Equal(t, "up/data", entry.Key, "no state is left")
@@ -81,13 +89,14 @@ func TestCommitTwice(t *testing.T) {
 	}
 }
 
-// If a registry dies at the end of Commit and leaves the state of the upload, Delete of the file also removes the
-// state.
+// If a registry dies at the end of Commit, the state of the upload may stay beside the committed file. Delete of the
+// file also removes that state.
 func TestDeleteRemovesStateOfACommit(t *testing.T) {
 	b := memstore.New()
-	require.NoError(t, write(t, b, false, []byte("text")).Close())
 	d := newDriver(t, b)
+	require.NoError(t, create(t, b, []byte("text")).Close()) // leaves the state
 	require.NoError(t, d.PutContent(t.Context(), "/up/data", []byte("text")))
+
 	require.NoError(t, d.Delete(t.Context(), "/up/data"))
 
 	_, err := d.Writer(t.Context(), "/up/data", true)

@@ -15,12 +15,14 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// newMarkedDriver returns a driver over a bucket with these objects, and a marker in each of their folders.
+// newMarkedDriver returns a driver over a bucket with empty objects under these keys. Each of their folders also has a
+// marker, which is an empty object whose key ends in a slash, as consoles of stores create it.
 func newMarkedDriver(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucket) {
 	t.Helper()
-	b, plant := foldermarker.New(t)
-	plant(keys...)
-	plant(foldermarker.Of(keys...)...)
+	b, putEmpty := foldermarker.New(t)
+	putEmpty(keys...)
+	markers := foldermarker.Of(keys...)
+	putEmpty(markers...)
 	return newDriver(t, b), b
 }
 
@@ -96,63 +98,76 @@ func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 	}
 }
 
+// root is the folder of a bucket in which a registry keeps everything.
 const root = "docker/registry/v2/"
 
 // The registry's purge of abandoned uploads ends, even if a folder of uploads contains a folder marker.
 func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
-	const before, now = "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1", "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
 	const uploads = root + "repositories/team/app/_uploads/"
-	d, b := newMarkedDriver(t, uploads+before+"/data", uploads+now+"/data")
-	require.NoError(t,
-		d.PutContent(t.Context(), "/"+uploads+before+"/startedat", []byte("2026-01-01T00:00:00Z")))
-	require.NoError(t,
-		d.PutContent(t.Context(), "/"+uploads+now+"/startedat", []byte("2026-03-01T00:00:00Z")))
+	const oldUpload = uploads + "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1"
+	const newUpload = uploads + "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
+	d, b := newMarkedDriver(t, oldUpload+"/data", newUpload+"/data")
+	require.NoError(t, d.PutContent(t.Context(), "/"+oldUpload+"/startedat", []byte("2026-01-01T00:00:00Z")))
+	require.NoError(t, d.PutContent(t.Context(), "/"+newUpload+"/startedat", []byte("2026-03-01T00:00:00Z")))
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	purged, errs := regstorage.PurgeUploads(ctx, d, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), true)
+	olderThan := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	purged, errs := regstorage.PurgeUploads(ctx, d, olderThan, true)
+
 	require.Empty(t, errs)
-	require.Equal(t, []string{"/" + uploads + before}, purged)
-	require.Empty(t, foldermarker.Keys(t, b, storage.WithPrefix(uploads+before)),
-		"its markers are removed with it")
-	require.Contains(t, foldermarker.Keys(t, b), uploads+now+"/data")
+	require.Equal(t, []string{"/" + oldUpload}, purged)
+	require.Empty(t, foldermarker.Keys(t, b, storage.WithPrefix(oldUpload)), "its markers are removed with it")
+	require.Contains(t, foldermarker.Keys(t, b), newUpload+"/data")
 }
 
-// The registry's garbage collection removes exactly what no image needs.
+// The registry's garbage collection removes exactly what no image needs, even if each folder has a marker.
 func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
-	digest := func(content string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(content))) }
-	blob := func(content string) string {
+	const repository = root + "repositories/team/app/"
+	const (
+		config  = `{"architecture":"amd64","os":"linux"}`
+		layer   = "a layer"
+		garbage = "a layer that no image has"
+	)
+	digest := func(content string) string {
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+	}
+	blobKey := func(content string) string {
 		return root + "blobs/sha256/" + digest(content)[:2] + "/" + digest(content) + "/data"
 	}
-	const config, layer, garbage = `{"architecture":"amd64","os":"linux"}`, "a layer", "a layer that no image has"
+	layerLink := func(content string) string {
+		return repository + "_layers/sha256/" + digest(content) + "/link"
+	}
 	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
 		`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%d},`+
 		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`,
 		digest(config), len(config), digest(layer), len(layer))
-	const repository = root + "repositories/team/app/"
-	files := map[string]string{
-		blob(manifest): manifest,
-		blob(config):   config,
-		blob(layer):    layer,
-		blob(garbage):  garbage,
-	}
-	for _, content := range []string{config, layer, garbage} {
-		files[repository+"_layers/sha256/"+digest(content)+"/link"] = "sha256:" + digest(content)
-	}
-	for _, link := range []string{"revisions", "tags/v1/index"} {
-		files[repository+"_manifests/"+link+"/sha256/"+digest(manifest)+"/link"] = "sha256:" + digest(manifest)
-	}
-	files[repository+"_manifests/tags/v1/current/link"] = "sha256:" + digest(manifest)
 
-	b, plant := foldermarker.New(t)
+	// A repository has one image, v1. A link is a file that contains the digest of a blob.
+	manifests := repository + "_manifests/"
+	files := map[string]string{
+		blobKey(manifest): manifest,
+		blobKey(config):   config,
+		blobKey(layer):    layer,
+		blobKey(garbage):  garbage,
+
+		layerLink(config):  "sha256:" + digest(config),
+		layerLink(layer):   "sha256:" + digest(layer),
+		layerLink(garbage): "sha256:" + digest(garbage),
+
+		manifests + "tags/v1/current/link":                               "sha256:" + digest(manifest),
+		manifests + "tags/v1/index/sha256/" + digest(manifest) + "/link": "sha256:" + digest(manifest),
+		manifests + "revisions/sha256/" + digest(manifest) + "/link":     "sha256:" + digest(manifest),
+	}
+	b, putEmpty := foldermarker.New(t)
 	d := newDriver(t, b)
 	for key, content := range files {
 		require.NoError(t, d.PutContent(t.Context(), "/"+key, []byte(content)))
-		plant(foldermarker.Of(key)...)
+		putEmpty(foldermarker.Of(key)...)
 	}
-	tags, err := d.List(t.Context(), "/"+repository+"_manifests/tags")
+	tags, err := d.List(t.Context(), "/"+manifests+"tags")
 	require.NoError(t, err)
-	require.Equal(t, []string{"/" + repository + "_manifests/tags/v1"}, tags)
+	require.Equal(t, []string{"/" + manifests + "tags/v1"}, tags)
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -162,10 +177,11 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 		RemoveUntagged: true,
 		Quiet:          true,
 	}))
+
 	for key := range files {
+		isGarbage := key == blobKey(garbage) || key == layerLink(garbage)
 		exists, err := b.Exists(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t,
-			key != blob(garbage) && key != repository+"_layers/sha256/"+digest(garbage)+"/link", exists, key)
+		require.Equal(t, !isGarbage, exists, key)
 	}
 }

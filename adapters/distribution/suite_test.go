@@ -31,19 +31,15 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 	},
 }
 
-// The registry's test suite for drivers passes on each store. OMNIBUCKET_LARGE_FILES adds its files of 5 GiB,
-// which a store in memory does not test.
+// The registry's test suite for drivers passes on each store. It includes files of 5 GiB if OMNIBUCKET_LARGE_FILES is
+// set; these are not tested in memory.
 func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {
-		short := flag.Lookup("test.short").Value
-		head := short.String()
-		require.NoError(t, short.Set("true"))
-		defer func() {
-			require.NoError(t, short.Set(head))
-		}()
+		setFlag(t, "test.short", "true")
 	}
 	t.Run("settled", settleContents)
+
 	t.Run("on", func(t *testing.T) {
 		for name, open := range stores {
 			if large && name == "memory" {
@@ -51,23 +47,32 @@ func TestRegistrysSuite(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel() // the suite sleeps
-				d, err := New(open(t))
-				require.NoError(t, err)
-				testsuites.Driver(t, func() (registry.StorageDriver, error) { return d, nil }, false)
+				runSuite(t, open(t))
 			})
 		}
 	})
 }
 
-// settleContents runs the test of the suite that appends to a slice of the bytes which all its tests write and compare. It
-// changes them the first time: beside another suite, that one would read what it has not written.
+// settleContents runs the one test of the suite that changes the bytes which all its tests write and compare. It changes
+// them only the first time. A suite that runs in parallel would otherwise read other bytes than it wrote.
 func settleContents(t *testing.T) {
-	value := flag.Lookup("testify.m").Value
-	require.NoError(t, value.Set("^TestReaderWithOffset$"))
-	defer func() {
-		require.NoError(t, value.Set(""))
-	}()
-	d, err := New(memstore.New())
-	require.NoError(t, err)
+	setFlag(t, "testify.m", "^TestReaderWithOffset$")
+	runSuite(t, memstore.New())
+}
+
+// runSuite runs the registry's test suite for drivers on a bucket.
+func runSuite(t *testing.T, b storage.Bucket) {
+	d := newDriver(t, b)
 	testsuites.Driver(t, func() (registry.StorageDriver, error) { return d, nil }, false)
+}
+
+// setFlag sets a flag of the test program until the end of the test.
+func setFlag(t *testing.T, name, value string) {
+	t.Helper()
+	f := flag.Lookup(name).Value
+	old := f.String()
+	require.NoError(t, f.Set(value))
+	t.Cleanup(func() {
+		require.NoError(t, f.Set(old))
+	})
 }

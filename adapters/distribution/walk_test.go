@@ -14,13 +14,18 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// walkAfter returns what a walk calls. It leaves out some folders, and ends early.
-func walkAfter(t *testing.T, d registry.StorageDriver, startAfter, hint string, limit int) (paths []string) {
+// walkAfter returns a line for each file and folder that Walk visits below a path: its path, whether it is a folder, and
+// the size of a file. It skips folders named "skipped", and ends after limit lines.
+func walkAfter(t *testing.T, d registry.StorageDriver, from, hint string, limit int) (lines []string) {
 	t.Helper()
-	err := d.Walk(t.Context(), startAfter, func(info registry.FileInfo) error {
-		paths = append(paths,
-			fmt.Sprint(info.Path(), info.IsDir(), info.Size()*(1-map[bool]int64{true: 1}[info.IsDir()])))
-		if len(paths) == limit {
+	err := d.Walk(t.Context(), from, func(info registry.FileInfo) error {
+		size := info.Size()
+		if info.IsDir() {
+			size = 0 // the size of a folder differs between drivers
+		}
+		lines = append(lines, fmt.Sprint(info.Path(), info.IsDir(), size))
+
+		if len(lines) == limit {
 			return registry.ErrFilledBuffer
 		}
 		if info.IsDir() && path.Base(info.Path()) == "skipped" {
@@ -28,49 +33,53 @@ func walkAfter(t *testing.T, d registry.StorageDriver, startAfter, hint string, 
 		}
 		return nil
 	}, registry.WithStartAfterHint(hint))
-	if _, notFound := errors.AsType[registry.PathNotFoundError](err); !notFound { // of the folder to begin in
+
+	// The folder in which the walk begins may be missing.
+	if _, notFound := errors.AsType[registry.PathNotFoundError](err); !notFound {
 		require.NoError(t, err)
 	}
-	return paths
+	return lines
 }
 
 // Walk visits random trees in the same order as the registry's filesystem driver, although bytes and folders order
-// some names differently.
+// some names differently: "a-b/" sorts before "a/", and the folder "a" before "a-b".
 func TestWalkAsTheRegistryDoes(t *testing.T) {
+	const trees, filesOfTree, walksOfTree = 20, 25, 40
 	names := []string{"a", "a-b", "a.b", "a.", "a0", "b", "skipped"}
-	for seed := range uint64(20) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		anyPath := func() string {
-			p := ""
-			for range 1 + random.IntN(4) {
-				p += "/" + names[random.IntN(len(names))]
-			}
-			return p
+	randomPath := func(random *rand.Rand) string {
+		p := ""
+		for range 1 + random.IntN(4) {
+			p += "/" + names[random.IntN(len(names))]
 		}
-		d, err := New(memstore.New())
+		return p
+	}
+
+	for seed := range uint64(trees) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		ours, err := New(memstore.New())
 		require.NoError(t, err)
 		theirs := filesystem.New(filesystem.DriverParameters{RootDirectory: t.TempDir(), MaxThreads: 25})
-		for range 25 {
-			p := anyPath() + "/data" // a file and a folder have different names
-			require.NoError(t, d.PutContent(t.Context(), p, []byte("text")))
-			require.NoError(t, theirs.PutContent(t.Context(), p, []byte("text")))
+		for range filesOfTree {
+			file := randomPath(random) + "/data" // no folder has this name
+			require.NoError(t, ours.PutContent(t.Context(), file, []byte("text")))
+			require.NoError(t, theirs.PutContent(t.Context(), file, []byte("text")))
 		}
 
-		for range 40 {
-			lastPath := "/"
+		for range walksOfTree {
+			from := "/"
 			hint := ""
-			maximum := 1 + random.IntN(60)
+			limit := 1 + random.IntN(60)
 			if random.IntN(2) == 0 {
-				lastPath = anyPath()
+				from = randomPath(random)
 			}
 			if random.IntN(3) > 0 {
-				hint = anyPath()
+				hint = randomPath(random)
 			}
-			want := walkAfter(t, theirs, lastPath, hint, maximum)
 
-			want = want[:min(len(want), maximum)] // after a hint, theirs does not end with the first folder
-			require.Equal(t, want, walkAfter(t, d, lastPath, hint, maximum), "seed %d: from %s after %q",
-				seed, lastPath, hint)
+			want := walkAfter(t, theirs, from, hint, limit)
+			want = want[:min(len(want), limit)] // after a hint, theirs goes on behind the limit
+			got := walkAfter(t, ours, from, hint, limit)
+			require.Equal(t, want, got, "seed %d: from %s after %q", seed, from, hint)
 		}
 	}
 }

@@ -22,19 +22,34 @@ func newDriver(t *testing.T, b storage.Bucket) registry.StorageDriver {
 	return d
 }
 
-// write opens a file in a registry of its own, and writes to it.
-func write(t *testing.T, b storage.Bucket, hasMore bool, p []byte) registry.FileWriter {
+// create starts an upload of a file in a new registry, and writes to it.
+func create(t *testing.T, b storage.Bucket, content []byte) registry.FileWriter {
 	t.Helper()
-	w, err := newDriver(t, b).Writer(t.Context(), "/up/data", hasMore)
+	w, err := newDriver(t, b).Writer(t.Context(), "/up/data", false)
 	require.NoError(t, err)
-	n, err := w.Write(p)
-	require.NoError(t, err)
-	require.Equal(t, len(p), n)
+	writeAll(t, w, content)
 	return w
 }
 
-// uploads counts the open uploads, where the store lists them.
-func uploads(t *testing.T, b storage.Bucket) (count int) {
+// resume continues the upload of create in a new registry, and writes to it.
+func resume(t *testing.T, b storage.Bucket, content []byte) registry.FileWriter {
+	t.Helper()
+	const hasMore = true
+	w, err := newDriver(t, b).Writer(t.Context(), "/up/data", hasMore)
+	require.NoError(t, err)
+	writeAll(t, w, content)
+	return w
+}
+
+func writeAll(t *testing.T, w registry.FileWriter, content []byte) {
+	t.Helper()
+	n, err := w.Write(content)
+	require.NoError(t, err)
+	require.Equal(t, len(content), n)
+}
+
+// countUploads returns the number of open multipart uploads of a store that can list them, and 0 for other stores.
+func countUploads(t *testing.T, b storage.Bucket) (count int) {
 	t.Helper()
 	if !storage.Supports(b, storage.ListedUploads) {
 		return 0
@@ -52,64 +67,76 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)
-			first := bytes.Repeat([]byte("a"), partSize+6<<20)
-			require.NoError(t, write(t, b, false, first).Close())
-			write(t, b, true, bytes.Repeat([]byte("b"), 3*partSize)) // dies
+			partAndAHalf := bytes.Repeat([]byte("a"), partSize+6<<20)
+			require.NoError(t, create(t, b, partAndAHalf).Close())
+			resume(t, b, bytes.Repeat([]byte("b"), 3*partSize)) // without Close, as if the registry had died
 
-			second := bytes.Repeat([]byte("c"), 100)
-			w := write(t, b, true, second)
-			require.EqualValues(t, len(first)+len(second), w.Size())
-
+			end := bytes.Repeat([]byte("c"), 100)
+			w := resume(t, b, end)
+			require.EqualValues(t, len(partAndAHalf)+len(end), w.Size())
 			require.NoError(t, w.Commit(t.Context()))
 			require.NoError(t, w.Close())
+
 			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(append(first, second...), got))
-
+			require.True(t, bytes.Equal(append(partAndAHalf, end...), got))
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.Equal(t, "up/data", entry.Key, "no state is left")
 			}
-			require.Zero(t, uploads(t, b))
+			require.Zero(t, countUploads(t, b))
 		})
 	}
 }
 
 // After Cancel, or after Delete of an uncommitted file or its folder, nothing of the upload is left.
 func TestWriterCancelLeavesNothing(t *testing.T) {
-	for name, drop := range map[string]func(t *testing.T, b storage.Bucket) error{
-		"Delete of its folder": func(t *testing.T, b storage.Bucket) error {
-			return newDriver(t, b).Delete(t.Context(), "/up")
+	tests := []struct {
+		name string
+		drop func(t *testing.T, b storage.Bucket) error
+	}{
+		{
+			name: "Delete of its folder",
+			drop: func(t *testing.T, b storage.Bucket) error {
+				return newDriver(t, b).Delete(t.Context(), "/up")
+			},
 		},
-		"Delete of the file": func(t *testing.T, b storage.Bucket) error {
-			return newDriver(t, b).Delete(t.Context(), "/up/data")
+		{
+			name: "Delete of the file",
+			drop: func(t *testing.T, b storage.Bucket) error {
+				return newDriver(t, b).Delete(t.Context(), "/up/data")
+			},
 		},
-		"Cancel": func(t *testing.T, b storage.Bucket) error {
-			return write(t, b, true, nil).Cancel(t.Context())
+		{
+			name: "Cancel",
+			drop: func(t *testing.T, b storage.Bucket) error {
+				return resume(t, b, nil).Cancel(t.Context())
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			require.NoError(t, write(t, b, false, make([]byte, partSize+1)).Close())
-
-			require.Equal(t, 1, uploads(t, b))
 			d := newDriver(t, b)
+			require.NoError(t, create(t, b, make([]byte, partSize+1)).Close())
+			require.Equal(t, 1, countUploads(t, b))
+
 			_, err := d.Stat(t.Context(), "/up/data")
 			require.ErrorAs(t, err, &registry.PathNotFoundError{}, "it is not committed")
-
 			paths, err := d.List(t.Context(), "/up")
 			require.NoError(t, err)
 			require.Empty(t, paths, "a state is not a file")
 
-			require.NoError(t, drop(t, b))
-			require.Zero(t, uploads(t, b))
+			require.NoError(t, tt.drop(t, b))
+			require.Zero(t, countUploads(t, b))
 			_, err = d.Writer(t.Context(), "/up/data", true)
 			require.ErrorAs(t, err, &registry.PathNotFoundError{})
 		})
 	}
 }
 
-// If the context of a request ends, Close keeps what it has written, so that the next request can append.
+// If the context of a request ends, Close keeps what the request has written, so that the next one can append. The
+// closed writer refuses further calls.
 func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	b := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -117,6 +144,7 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.Write([]byte("text"))
 	require.NoError(t, err)
+
 	cancel()
 	require.NoError(t, w.Close())
 	require.NoError(t, w.Close(), "again")
@@ -125,32 +153,49 @@ func TestCloseKeepsWhatACanceledRequestWrote(t *testing.T) {
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorIs(t, w.Commit(t.Context()), errEnded)
 	require.ErrorIs(t, w.Cancel(t.Context()), errEnded)
-	require.EqualValues(t, 4, write(t, b, true, nil).Size())
+
+	next := resume(t, b, nil)
+	require.EqualValues(t, len("text"), next.Size())
 }
 
-// A Writer cannot append to a committed file.
+// A Writer cannot append to a committed file, nor to a missing one.
 func TestWriterAfterCommit(t *testing.T) {
+	const hasMore = true
 	d := newDriver(t, memstore.New())
-	require.NoError(t, d.PutContent(t.Context(), "/a", []byte("text")))
-	_, err := d.Writer(t.Context(), "/a", true)
+	require.NoError(t, d.PutContent(t.Context(), "/committed", []byte("text")))
+
+	_, err := d.Writer(t.Context(), "/committed", hasMore)
 	require.ErrorContains(t, err, "cannot grow")
-	_, err = d.Writer(t.Context(), "/b", true)
+	_, err = d.Writer(t.Context(), "/missing", hasMore)
 	require.ErrorAs(t, err, &registry.PathNotFoundError{})
 }
 
-// The registry's configuration names the bucket by its address.
+// The registry's configuration names the bucket by its address, and has no other parameter.
 func TestFromParametersAddress(t *testing.T) {
 	dir := t.TempDir()
 	_ = local.Config{} // registers file://
+
 	d, err := factory.Create(t.Context(), "omnibucket", map[string]any{"address": "file://" + dir})
 	require.NoError(t, err)
 	require.NoError(t, d.PutContent(t.Context(), "/a", nil))
 
-	for _, parameters := range []map[string]any{
-		nil, {"address": ""}, {"address": 1}, {"address": "file://" + dir, "rootdirectory": "/"},
-	} {
-		_, err := factory.Create(t.Context(), "omnibucket", parameters)
-		require.ErrorIs(t, err, storage.InvalidArgument, "%v", parameters)
+	invalid := []struct {
+		name       string
+		parameters map[string]any
+	}{
+		{name: "no parameters", parameters: nil},
+		{name: "empty address", parameters: map[string]any{"address": ""}},
+		{name: "address of another type", parameters: map[string]any{"address": 1}},
+		{
+			name:       "unknown parameter",
+			parameters: map[string]any{"address": "file://" + dir, "rootdirectory": "/"},
+		},
+	}
+	for _, tt := range invalid {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := factory.Create(t.Context(), "omnibucket", tt.parameters)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 
 	_, err = New(nil)
