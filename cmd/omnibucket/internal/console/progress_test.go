@@ -9,6 +9,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// The text beside a bar has the numbers that are known: files, bytes, the rate and the remaining time.
 func TestProgressText(t *testing.T) {
 	const MiB = 1 << 20
 	tests := []struct {

@@ -29,20 +29,23 @@ func newTerminal(t *testing.T) (screen, terminal *os.File) {
 	return screen, terminal
 }
 
+// On a terminal that has no size, such as that of a container, a progress bar is still drawn.
 func TestTerminalWithoutASize(t *testing.T) {
 	screen, terminal := newTerminal(t)
 	require.True(t, IsTerminal(terminal))
 	require.False(t, hasSize(terminal))
 
-	refresh := make(chan any)
+	refresh := make(chan any) // each value makes mpb draw the bar
 	b := NewProgressBar(terminal, mpb.WithManualRefresh(refresh))
 	b.Update(transfer.Progress{Files: 1, TotalFiles: 2, Listed: true})
 	refresh <- time.Time{}
+
 	output := ""
-	for buffer := make([]byte, 1024); !strings.Contains(output, "1/2 files"); {
-		n, err := screen.Read(buffer)
+	buf := make([]byte, 1024)
+	for !strings.Contains(output, "1/2 files") {
+		n, err := screen.Read(buf)
 		require.NoError(t, err)
-		output += string(buffer[:n])
+		output += string(buf[:n])
 	}
 	b.Bar.Abort(true)
 	b.Screen.Wait()

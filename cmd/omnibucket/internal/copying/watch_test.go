@@ -13,11 +13,22 @@ import (
 // A sync with --delete may store a small file in the source to find out whether both directories are one. The
 // watcher must not start another sync for it.
 func TestWatchIgnoresQuestions(t *testing.T) {
-	for name, isChange := range map[string]bool{evidence.NewKey(""): false, "file": true} {
+	tests := []struct {
+		name       string
+		file       string
+		wantChange bool
+	}{
+		{name: "the small file", file: evidence.NewKey(""), wantChange: false},
+		{name: "another file", file: "file", wantChange: true},
+	}
+	for _, tt := range tests {
 		for _, op := range []fsnotify.Op{fsnotify.Create, fsnotify.Write, fsnotify.Remove} {
-			w := &watch{root: t.TempDir(), folders: map[string]bool{}}
-			require.NoError(t, w.take(fsnotify.Event{Name: filepath.Join(w.root, "folder", name), Op: op}))
-			require.Equal(t, isChange, w.changed, "%s of %s", op, name)
+			t.Run(tt.name+" "+op.String(), func(t *testing.T) {
+				w := &watch{root: t.TempDir(), folders: map[string]bool{}}
+				event := fsnotify.Event{Name: filepath.Join(w.root, "folder", tt.file), Op: op}
+				require.NoError(t, w.take(event))
+				require.Equal(t, tt.wantChange, w.changed)
+			})
 		}
 	}
 }

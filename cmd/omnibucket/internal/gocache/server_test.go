@@ -45,6 +45,7 @@ func start(t *testing.T, dir string, bucket storage.Bucket, set settings) *build
 	return startContext(t.Context(), t, dir, bucket, set)
 }
 
+// startContext starts a build whose server uses the store until ctx ends.
 func startContext(ctx context.Context, t *testing.T, dir string, bucket storage.Bucket, set settings) *build {
 	t.Helper()
 	d, err := openDisk(dir)
@@ -53,14 +54,21 @@ func startContext(ctx context.Context, t *testing.T, dir string, bucket storage.
 	s := newServer(ctx, d, bucket, set, func(err error) {
 		warnings = append(warnings, err.Error())
 	})
-	fromGo, stdin := io.Pipe()
-	stdout, toGo := io.Pipe()
-	b := &build{t: t, server: s, in: stdin, out: json.NewDecoder(stdout), ended: make(chan error, 1), warnings: &warnings}
+	serverIn, stdin := io.Pipe()
+	stdout, serverOut := io.Pipe()
+	b := &build{
+		t:        t,
+		server:   s,
+		in:       stdin,
+		out:      json.NewDecoder(stdout),
+		ended:    make(chan error, 1),
+		warnings: &warnings,
+	}
 
 	go func() {
-		err := s.serve(fromGo, toGo)
-		_ = toGo.CloseWithError(io.EOF)
-		_ = fromGo.Close()
+		err := s.serve(serverIn, serverOut)
+		_ = serverOut.CloseWithError(io.EOF)
+		_ = serverIn.Close()
 		b.ended <- err
 	}()
 	require.Equal(t, []string{"get", "put", "close"}, b.response().KnownCommands)
@@ -73,6 +81,8 @@ func (b *build) send(text string) {
 	require.NoError(b.t, err)
 }
 
+// request sends a request as the go command does, and returns the response. The body, if there is one, is a line of JSON
+// after an empty line.
 func (b *build) request(command string, action, output []byte, body string) *response {
 	b.t.Helper()
 	b.lastID++
@@ -95,6 +105,7 @@ func (b *build) request(command string, action, output []byte, body string) *res
 	return resp
 }
 
+// response reads the next response of the server.
 func (b *build) response() *response {
 	b.t.Helper()
 	resp := &response{}
@@ -146,6 +157,7 @@ func (b *build) close() []string {
 	return *b.warnings
 }
 
+// readText returns the content of a file.
 func readText(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -164,7 +176,7 @@ var outputs = map[string]string{
 
 // Each machine gets the outputs of another one, each with one request.
 func TestOutputsAreShared(t *testing.T) {
-	injector := faults.New()
+	injector := faults.New() // counts the requests to the store
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
 	first := start(t, t.TempDir(), bucket, defaultSettings())
 	for name, content := range outputs {
@@ -176,6 +188,7 @@ func TestOutputsAreShared(t *testing.T) {
 	require.Len(t, foldermarker.Keys(t, bucket), len(outputs))
 	require.Equal(t, len(outputs), injector.Count(faults.Put), "one request for each output")
 
+	// Another machine gets each output from the store, and then from its directory.
 	injector.Reset()
 	dir := t.TempDir()
 	second := start(t, dir, bucket, defaultSettings())
@@ -183,12 +196,12 @@ func TestOutputsAreShared(t *testing.T) {
 		second.hits(name, content)
 		second.hits(name, content)
 	}
-
 	require.Empty(t, second.close())
 	require.Equal(t, len(outputs), injector.Count(faults.Any), "one request for each output")
 	require.EqualValues(t, len(outputs), second.server.stats.remoteHits.Load())
 	require.EqualValues(t, len(outputs), second.server.stats.localHits.Load())
 
+	// A later build there needs no request.
 	injector.Reset()
 	third := start(t, dir, bucket, defaultSettings())
 	for name, content := range outputs {
@@ -199,6 +212,7 @@ func TestOutputsAreShared(t *testing.T) {
 	require.Empty(t, temporaryFiles(t, dir))
 }
 
+// temporaryFiles returns the files that a server has not finished in a cache directory.
 func temporaryFiles(t *testing.T, dir string) []os.DirEntry {
 	t.Helper()
 	files, err := os.ReadDir(filepath.Join(dir, diskFolder, "tmp"))
@@ -206,6 +220,7 @@ func temporaryFiles(t *testing.T, dir string) []os.DirEntry {
 	return files
 }
 
+// With the setting readOnly, outputs are kept in the directory only.
 func TestReadOnlyUploadsNothing(t *testing.T) {
 	bucket := memstore.New()
 	set := defaultSettings()
@@ -289,53 +304,54 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 
 // If the store fails, hangs or is slow, a build ends in time and prints one or two warnings.
 func TestStoreFailures(t *testing.T) {
-	const gets = 20
-	for _, tt := range []struct {
+	const actions = 20
+	permissionDenied := &storage.Error{Code: storage.PermissionDenied}
+	tests := []struct {
 		name  string
-		rules []faults.Rule
+		rule  faults.Rule
 		limit time.Duration
-		says  string
+		want  string // in the warnings
 	}{
-		{name: "down", rules: []faults.Rule{faults.Fail(faults.Any)}, limit: 2 * time.Second, says: "continues without"},
-		{name: "hangs", rules: []faults.Rule{faults.Stall(faults.Any)}, limit: 2 * time.Second, says: "in time"},
-		{name: "hangs in bodies", rules: []faults.Rule{faults.StallBody(100)}, limit: 2 * time.Second, says: "in time"},
-		{name: "trickles", rules: []faults.Rule{faults.SlowBody(100)}, limit: 3 * time.Second, says: "in time"},
-		{name: "slow", rules: []faults.Rule{faults.Delay(faults.Get, time.Second)}, limit: 4 * time.Second, says: "in time"},
-		{name: "damages", rules: []faults.Rule{faults.Corrupt(faults.Get, 300)}, limit: 2 * time.Second, says: "refused"},
+		{name: "down", rule: faults.Fail(faults.Any), limit: 2 * time.Second, want: "continues without"},
+		{name: "hangs", rule: faults.Stall(faults.Any), limit: 2 * time.Second, want: "in time"},
+		{name: "hangs in bodies", rule: faults.StallBody(100), limit: 2 * time.Second, want: "in time"},
+		{name: "trickles", rule: faults.SlowBody(100), limit: 3 * time.Second, want: "in time"},
+		{name: "slow", rule: faults.Delay(faults.Get, time.Second), limit: 4 * time.Second, want: "in time"},
+		{name: "damages", rule: faults.Corrupt(faults.Get, 300), limit: 2 * time.Second, want: "refused"},
 		{
 			name:  "denies",
-			rules: []faults.Rule{faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.PermissionDenied})},
+			rule:  faults.Fail(faults.Any).WithError(permissionDenied),
 			limit: 2 * time.Second,
-			says:  "permission denied",
+			want:  "permission denied",
 		},
-		{name: "takes nothing", rules: []faults.Rule{faults.Fail(faults.Put)}, limit: time.Minute, says: "no more outputs"},
-		{name: "hangs in writes", rules: []faults.Rule{faults.Stall(faults.Put)}, limit: 2 * time.Second, says: "not all outputs"},
-	} {
+		{name: "takes nothing", rule: faults.Fail(faults.Put), limit: time.Minute, want: "no more outputs"},
+		{name: "hangs in writes", rule: faults.Stall(faults.Put), limit: 2 * time.Second, want: "not all outputs"},
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				injector := faults.New(tt.rules...)
+				injector := faults.New()
 				bucket := memstore.New(driver.WithLayer(injector.Layer()))
-				injector.Set()
 				content := strings.Repeat("x", 1000)
 				first := start(t, t.TempDir(), bucket, defaultSettings())
-				for i := range gets {
+				for i := range actions {
 					first.put(fmt.Sprint(i), content)
 				}
 				require.Empty(t, first.close())
 
-				injector.Set(tt.rules...)
+				injector.Set(tt.rule)
 				begin := time.Now()
 				b := start(t, t.TempDir(), bucket, defaultSettings())
-				for i := range gets {
+				for i := range actions {
 					b.request("get", action(fmt.Sprint(i)), nil, "")
 					b.put("new"+fmt.Sprint(i), content)
 				}
-
 				warnings := b.close()
+
 				require.LessOrEqual(t, time.Since(begin), tt.limit)
 				require.NotEmpty(t, warnings)
 				require.LessOrEqual(t, len(warnings), 2)
-				require.Contains(t, strings.Join(warnings, "\n"), tt.says)
+				require.Contains(t, strings.Join(warnings, "\n"), tt.want)
 			})
 		})
 	}
@@ -344,61 +360,72 @@ func TestStoreFailures(t *testing.T) {
 // Each cache hit increases the remaining patience, so that a store that is sometimes slow stays in use.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newTimeBudget(2 * time.Second)
-		wait := func(d time.Duration, size int64) bool {
+		const patience = 2 * time.Second
+		const fast = 100 * time.Millisecond
+		const small = 10 // bytes
+		budget := newTimeBudget(patience)
+		// isSpent reports whether the patience has ended after an answer of this size that took this long.
+		isSpent := func(wait time.Duration, size int64) bool {
 			begin := time.Now()
-			time.Sleep(d)
-			return p.addAnswer(begin, size)
+			time.Sleep(wait)
+			return budget.addAnswer(begin, size)
 		}
 
+		// A slow hit takes no more than eight fast ones return.
+		const slowBy = 8 * refund
 		for range 100 {
-			require.False(t, wait(usualWait+400*time.Millisecond, 10))
+			require.False(t, isSpent(usualWait+slowBy, small))
 			for range 8 {
-				require.False(t, wait(100*time.Millisecond, 10))
+				require.False(t, isSpent(fast, small))
 			}
 		}
-		require.False(t, wait(time.Minute, 60<<20), "a large body takes its time")
-		require.False(t, wait(usualWait+1900*time.Millisecond, 0))
+		require.False(t, isSpent(time.Minute, 60<<20), "a large body takes its time")
 
+		// A wait takes nearly all patience, and misses, which have no bytes, return nothing.
+		require.False(t, isSpent(usualWait+patience-100*time.Millisecond, 0))
 		for range 100 {
-			require.False(t, wait(100*time.Millisecond, 0), "a miss returns nothing")
+			require.False(t, isSpent(fast, 0))
 		}
-		require.True(t, wait(usualWait+200*time.Millisecond, 10))
+		require.True(t, isSpent(usualWait+200*time.Millisecond, small))
 	})
 }
 
+// If several requests wait for the store at the same time, the time counts once for the patience.
 func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newTimeBudget(2 * time.Second)
+		budget := newTimeBudget(2 * time.Second)
 		begin := time.Now()
 		time.Sleep(time.Second)
-		require.False(t, p.addFailure(begin))
-		require.False(t, p.addFailure(begin))
-		require.False(t, p.addFailure(begin.Add(100*time.Millisecond)))
-		require.Equal(t, time.Second, p.remaining())
+
+		require.False(t, budget.addFailure(begin))
+		require.False(t, budget.addFailure(begin))
+		require.False(t, budget.addFailure(begin.Add(100*time.Millisecond)))
+		require.Equal(t, time.Second, budget.remaining())
 	})
 }
 
+// If uploads are not complete at the close timeout, the build ends with a warning, and the rest of them are dropped.
 func TestCloseTimeoutDropsUploads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const outputCount = 100 // each takes a second
 		injector := faults.New(faults.Delay(faults.Put, time.Second))
 		bucket := memstore.New(driver.WithLayer(injector.Layer()))
 		set := defaultSettings()
-		set.uploads = 1
+		set.uploads = 1 // at a time
 		set.closeTimeout = 10 * time.Second
 		b := start(t, t.TempDir(), bucket, set)
-		for i := range 100 {
+		for i := range outputCount {
 			b.put(fmt.Sprint(i), "text")
 		}
 
 		begin := time.Now()
 		warnings := b.close()
-		require.Equal(t, 10*time.Second, time.Since(begin).Round(time.Second))
+		require.Equal(t, set.closeTimeout, time.Since(begin).Round(time.Second))
 		require.Len(t, warnings, 1)
 		require.Contains(t, warnings[0], "--close-timeout")
 
 		stats := &b.server.stats
-		require.EqualValues(t, 100, stats.uploads.Load()+stats.dropped.Load())
+		require.EqualValues(t, outputCount, stats.uploads.Load()+stats.dropped.Load())
 		require.NotZero(t, stats.dropped.Load())
 	})
 }
@@ -428,6 +455,7 @@ func TestEndOfInputIsLikeClose(t *testing.T) {
 	require.Len(t, foldermarker.Keys(t, bucket), 1)
 }
 
+// If a file of the directory is missing or damaged, a get is a miss, and the next put repairs it.
 func TestDamagedFilesAreMisses(t *testing.T) {
 	bucket := memstore.New()
 	set := defaultSettings()
@@ -485,6 +513,8 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 	}
 }
 
+// An invalid request gets an error. If the beginning of the next request is unknown, the program ends, and leaves no
+// temporary file.
 func TestInvalidRequests(t *testing.T) {
 	get := func(fields string) string { return `{"ID":1,"Command":"get",` + fields + "}\n" }
 	valid := base64.StdEncoding.EncodeToString(action("a"))
@@ -597,16 +627,17 @@ func TestGetManyWrongObjects(t *testing.T) {
 	require.Empty(t, next.close())
 }
 
-// Eight builds share a directory and a store.
+// Concurrent builds share a directory and a store.
 func TestBuildsAtOnceShareADirectory(t *testing.T) {
-	const builds, actions = 8, 30
+	const builds = 8
+	const actions = 30
 	dir := t.TempDir()
 	bucket := memstore.New()
 
-	var all sync.WaitGroup
+	var group sync.WaitGroup
 	for range builds {
 		b := start(t, dir, bucket, defaultSettings())
-		all.Go(func() {
+		group.Go(func() {
 			for i := range actions {
 				name := fmt.Sprint(i)
 				content := strings.Repeat(name, 5000)
@@ -618,41 +649,43 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 			require.Empty(t, b.close())
 		})
 	}
-	all.Wait()
+	group.Wait()
+
 	require.Len(t, foldermarker.Keys(t, bucket), actions)
 	require.Empty(t, temporaryFiles(t, dir))
 }
 
+// At most once a day, a server removes the files of its directory that were not used for some days. A hit counts as use.
 func TestTrimRemovesUnusedFiles(t *testing.T) {
 	dir := t.TempDir()
 	bucket := memstore.New()
 	b := start(t, dir, bucket, defaultSettings())
-	b.put("old", "old")
+	b.put("unused", "unused")
 	b.put("used", "used")
-
 	d := b.server.disk
 	require.Empty(t, b.close())
-	files := func(name string) []string {
-		return []string{d.indexPath(id(action(name))), d.outputPath(sha256.Sum256([]byte(name)))}
-	}
-	leftover := filepath.Join(d.temporary(), "new-killed")
+	index := func(name string) string { return d.indexPath(id(action(name))) }
+	output := func(content string) string { return d.outputPath(sha256.Sum256([]byte(content))) }
+	leftover := filepath.Join(d.temporary(), "new-killed") // of a server that was killed
 	require.NoError(t, os.WriteFile(leftover, nil, 0o600))
-	long := time.Now().Add(-6 * 24 * time.Hour)
-	for _, path := range append(append(files("old"), files("used")...), leftover) {
-		require.NoError(t, os.Chtimes(path, long, long))
-	}
 
+	sixDaysAgo := time.Now().Add(-6 * 24 * time.Hour)
+	age := func(paths ...string) {
+		for _, path := range paths {
+			require.NoError(t, os.Chtimes(path, sixDaysAgo, sixDaysAgo))
+		}
+	}
+	age(index("unused"), output("unused"), index("used"), output("used"), leftover)
 	b = start(t, dir, bucket, defaultSettings())
-	b.hits("used", "used") // sets the time of its files
+	b.hits("used", "used") // sets the times of its files
 	require.Empty(t, b.close())
-	require.FileExists(t, files("old")[0], "the last trim was less than a day ago")
+	require.FileExists(t, index("unused"), "the last trim was less than a day ago")
 
-	require.NoError(t, os.Chtimes(filepath.Join(d.dir, "trimmed"), long, long))
+	age(filepath.Join(d.dir, "trimmed")) // the time of the last trim
 	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
-	for _, path := range append(files("old"), leftover) {
-		require.NoFileExists(t, path)
-	}
-	for _, path := range files("used") {
-		require.FileExists(t, path)
-	}
+	require.NoFileExists(t, index("unused"))
+	require.NoFileExists(t, output("unused"))
+	require.NoFileExists(t, leftover)
+	require.FileExists(t, index("used"))
+	require.FileExists(t, output("used"))
 }

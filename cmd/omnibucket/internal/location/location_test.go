@@ -118,6 +118,7 @@ func TestLocations(t *testing.T) {
 	}
 }
 
+// An invalid address or name is refused with a reason, which never has a secret.
 func TestInvalidLocations(t *testing.T) {
 	tests := []struct{ name, text, says string }{
 		{"nothing", "", "must not be empty"},
@@ -160,64 +161,98 @@ func TestInvalidLocations(t *testing.T) {
 // A single letter before a colon is a drive only on Windows.
 func TestDriveLetters(t *testing.T) {
 	tests := []struct {
-		name, text string
-		windows    bool
-		want       string
+		name      string
+		text      string
+		isWindows bool
+		want      string // the name of a location; "" if the text is a path
 	}{
-		{name: "a drive", text: `C:\photos`, windows: true, want: ""},
-		{name: "a drive with a slash", text: "c:/photos", windows: true, want: ""},
-		{name: "a path of a drive", text: "c:photos", windows: true, want: ""},
-		{name: "a path with a colon", text: `dir\a:b`, windows: true, want: ""},
-		{name: "a longer name", text: "cc:photos", windows: true, want: "cc"},
-		{name: "a letter elsewhere", text: "c:photos", want: "c"},
-		{name: "a letter and a slash elsewhere", text: "c:/photos", want: "c"},
+		{name: "a drive", text: `C:\photos`, isWindows: true, want: ""},
+		{name: "a drive with a slash", text: "c:/photos", isWindows: true, want: ""},
+		{name: "a path of a drive", text: "c:photos", isWindows: true, want: ""},
+		{name: "a path with a colon", text: `dir\a:b`, isWindows: true, want: ""},
+		{name: "a longer name", text: "cc:photos", isWindows: true, want: "cc"},
+		{name: "a letter elsewhere", text: "c:photos", isWindows: false, want: "c"},
+		{name: "a letter and a slash elsewhere", text: "c:/photos", isWindows: false, want: "c"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			name, _, ok := cutName(tt.text, tt.windows)
+			name, _, ok := cutName(tt.text, tt.isWindows)
 			require.Equal(t, tt.want, name)
 			require.Equal(t, tt.want != "", ok)
 		})
 	}
 
+	l, err := Parse("c:photos", lookupTestNames)
+	require.NoError(t, err)
 	if runtime.GOOS == "windows" {
-		l, err := Parse("c:photos", lookupTestNames)
-		require.NoError(t, err)
 		require.Equal(t, LocalPath, l.Kind)
 		return
 	}
-	l, err := Parse("c:photos", lookupTestNames)
-	require.NoError(t, err)
-	require.Equal(t, [2]string{"mem://c", "photos"}, [2]string{l.Address(), l.Key})
-
+	require.Equal(t, "mem://c", l.Address())
+	require.Equal(t, "photos", l.Key)
 	_, err = Parse("d:photos", lookupTestNames)
 	require.ErrorContains(t, err, "OMNIBUCKET_D is not set")
 }
 
+// SplitAccount returns the address of the account that has a bucket, and the name of the bucket. It fails for what is no
+// whole bucket.
 func TestAccountOfABucket(t *testing.T) {
-	tests := []struct{ name, text, address, bucket string }{
-		{name: "in a cloud", text: "s3://photos?region=eu-west-1", address: "s3://?region=eu-west-1", bucket: "photos"},
-		{name: "in memory", text: "mem://photos", address: "mem://", bucket: "photos"},
-		{name: "a directory", text: "file:///srv/my%20files?create=true", address: "file:///srv/?create=true", bucket: "my files"},
-		{name: "with a slash at its end", text: "file:///srv/files/", address: "file:///srv/", bucket: "files"},
-		{name: "the root of the machine", text: "file:///"},
-		{name: "a key", text: "s3://photos/a"},
-		{name: "a name with a folder", text: "my-photos:"},
-		{name: "an account", text: "mem://"},
+	tests := []struct {
+		name        string
+		text        string
+		wantAddress string
+		wantBucket  string
+	}{
+		{
+			name:        "in a cloud",
+			text:        "s3://photos?region=eu-west-1",
+			wantAddress: "s3://?region=eu-west-1",
+			wantBucket:  "photos",
+		},
+		{name: "in memory", text: "mem://photos", wantAddress: "mem://", wantBucket: "photos"},
+		{
+			name:        "a directory",
+			text:        "file:///srv/my%20files?create=true",
+			wantAddress: "file:///srv/?create=true",
+			wantBucket:  "my files",
+		},
+		{
+			name:        "with a slash at its end",
+			text:        "file:///srv/files/",
+			wantAddress: "file:///srv/",
+			wantBucket:  "files",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := Parse(tt.text, lookupTestNames)
 			require.NoError(t, err)
 			address, bucket, err := l.SplitAccount()
-			require.Equal(t, [2]string{tt.address, tt.bucket}, [2]string{address, bucket})
-			if tt.address == "" {
-				require.ErrorIs(t, err, storage.InvalidArgument)
-			}
+			require.NoError(t, err)
+			require.Equal(t, tt.wantAddress, address)
+			require.Equal(t, tt.wantBucket, bucket)
+		})
+	}
+
+	for name, text := range map[string]string{
+		"the root of the machine": "file:///",
+		"a key":                   "s3://photos/a",
+		"a name with a folder":    "my-photos:",
+		"an account":              "mem://",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := Parse(text, lookupTestNames)
+			require.NoError(t, err)
+			address, bucket, err := l.SplitAccount()
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Empty(t, address)
+			require.Empty(t, bucket)
 		})
 	}
 }
 
+// Each text is a location or an invalid argument. The address of a location in a bucket, with its key, means the same
+// location.
 func FuzzLocation(f *testing.F) {
 	for _, seed := range []string{
 		"-", "", "s3://b/k?x=1", "s3://b/k?x=1&prefix=a%20/", "file:///d?x=y#k%20", "photos:k", "C:/x", "s3://u:p@b",
@@ -235,24 +270,28 @@ func FuzzLocation(f *testing.F) {
 		case l.Kind == LocalPath:
 			require.Equal(t, text, l.Path)
 		case l.Kind == InBucket && locations.IsAddress(text):
-			// The opened address has no key. The address with the escaped key leads
-			// back to the same location.
-			location := l
-			if l.Prefix != "" {
-				location = l.WithDefault("prefix", l.Prefix)
-			}
-			address := l.Scheme + "://" + l.Host + "/" + url.PathEscape(l.Key) + location.Parameters()
-			if l.Scheme == "file" {
-				address = location.Address() + "#" + url.PathEscape(l.Key)
-			}
-			same, err := Parse(address, lookupTestNames)
-			require.NoError(t, err)
-			same.HasWildcard, same.Pattern = l.HasWildcard, l.Pattern // an escape quotes
-			require.Equal(t, l, same)
 			require.NotContains(t, l.Address(), "#")
 			require.NotContains(t, l.Host, "@")
+			same, err := Parse(addressWithKey(l), lookupTestNames)
+			require.NoError(t, err)
+			// The key of the address is escaped, so that its characters are no wildcards.
+			same.HasWildcard = l.HasWildcard
+			same.Pattern = l.Pattern
+			require.Equal(t, l, same)
 		case l.Kind == InBucket:
 			require.True(t, strings.HasSuffix(text, l.Key))
 		}
 	})
+}
+
+// addressWithKey returns the address of a location in a bucket with its prefix and key, which Address leaves out.
+func addressWithKey(l Location) string {
+	withPrefix := l
+	if l.Prefix != "" {
+		withPrefix = l.WithDefault("prefix", l.Prefix)
+	}
+	if l.Scheme == "file" {
+		return withPrefix.Address() + "#" + url.PathEscape(l.Key)
+	}
+	return l.Scheme + "://" + l.Host + "/" + url.PathEscape(l.Key) + withPrefix.Parameters()
 }

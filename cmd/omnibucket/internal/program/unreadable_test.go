@@ -15,78 +15,113 @@ import (
 // A partlyClosed bucket lists as a directory does whose folders closed/ may not be read: by pages of two entries.
 type partlyClosed struct{ storage.Bucket }
 
+// List yields entries by pages of two. If a page has an entry of a closed folder, it is not yielded: the listing fails.
 func (b partlyClosed) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
+	const pageSize = 2
 	return func(yield func(storage.ListEntry, error) bool) {
+		var applied storage.ListOptions
+		if err := applied.Apply(opts...); err != nil {
+			yield(storage.ListEntry{}, err)
+			return
+		}
+
 		var page []storage.ListEntry
 		for entry, err := range b.Bucket.List(ctx, opts...) {
-			var given storage.ListOptions
-			if err == nil {
-				err = given.Apply(opts...)
-			}
-			if err == nil && strings.Contains(entry.Key, "closed/") && (!entry.IsPrefix || strings.HasSuffix(given.Prefix, "closed/")) {
-				err = &storage.Error{Code: storage.PermissionDenied, Provider: "local", Key: given.Prefix}
+			if err == nil && needsClosedFolder(entry, applied.Prefix) {
+				err = &storage.Error{Code: storage.PermissionDenied, Provider: "local", Key: applied.Prefix}
 			}
 			if err != nil {
 				yield(storage.ListEntry{}, err)
 				return
 			}
 			page = append(page, entry)
-			if len(page) < 2 {
-				continue
-			}
-			for _, entry := range page {
-				if !yield(entry, nil) {
+			if len(page) == pageSize {
+				if !yieldAll(page, yield) {
 					return
 				}
-			}
-			page = nil
-		}
-		for _, entry := range page {
-			if !yield(entry, nil) {
-				return
+				page = nil
 			}
 		}
+		yieldAll(page, yield)
 	}
 }
 
-// If some folders cannot be read, a listing continues with the others.
+// needsClosedFolder reports whether a listing with a prefix must read a closed folder to find an entry. The folder itself
+// is found in its parent.
+func needsClosedFolder(entry storage.ListEntry, prefix string) bool {
+	if !strings.Contains(entry.Key, "closed/") {
+		return false
+	}
+	return !entry.IsPrefix || strings.HasSuffix(prefix, "closed/")
+}
+
+// yieldAll yields entries until yield returns false. It reports whether yield has accepted all of them.
+func yieldAll(entries []storage.ListEntry, yield func(storage.ListEntry, error) bool) bool {
+	for _, entry := range entries {
+		if !yield(entry, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// If some folders cannot be read, a listing continues with the others. Its last value is an error that names them.
 func TestListingWithUnreadableFolders(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a/1", "a/2", "a/3", "b/closed/x", "b-c", "b/y", "b/z/1", "closed/x", "d", "e/f/g"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	tests := map[string]struct{ listed, closed []string }{
-		"":   {[]string{"a/1", "a/2", "a/3", "b-c", "b/y", "b/z/1", "d", "e/f/g"}, []string{"b/closed/", "closed/"}},
-		"b/": {[]string{"b/y", "b/z/1"}, []string{"b/closed/"}},
-		"e/": {[]string{"e/f/g"}, nil},
+	tests := []struct {
+		name       string
+		folder     string
+		want       []string
+		unreadable []string // folders that the error names
+	}{
+		{
+			name:       "the bucket",
+			folder:     "",
+			want:       []string{"a/1", "a/2", "a/3", "b-c", "b/y", "b/z/1", "d", "e/f/g"},
+			unreadable: []string{"b/closed/", "closed/"},
+		},
+		{
+			name:       "a folder",
+			folder:     "b/",
+			want:       []string{"b/y", "b/z/1"},
+			unreadable: []string{"b/closed/"},
+		},
+		{
+			name:   "a readable folder",
+			folder: "e/",
+			want:   []string{"e/f/g"},
+		},
 	}
-	for folder, tt := range tests {
-		t.Run(folder, func(t *testing.T) {
-			var listed []string
-			var last error
-			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, folder) {
-				require.NoError(t, last, "the error is last")
-				last = err
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			var lastErr error
+			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, tt.folder) {
+				require.NoError(t, lastErr, "the error is last")
+				lastErr = err
 				if err == nil {
-					listed = append(listed, entry.Key)
+					got = append(got, entry.Key)
 				}
 			}
-
-			require.Equal(t, tt.listed, listed)
-			if len(tt.closed) == 0 {
-				require.NoError(t, last)
+			require.Equal(t, tt.want, got)
+			if len(tt.unreadable) == 0 {
+				require.NoError(t, lastErr)
 			} else {
-				require.IsType(t, Unreadable{}, last)
+				require.IsType(t, Unreadable{}, lastErr)
 			}
-			for _, folder := range tt.closed {
-				require.ErrorContains(t, last, folder)
+			for _, folder := range tt.unreadable {
+				require.ErrorContains(t, lastErr, folder)
 			}
 
-			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, folder) {
+			// A caller may stop early.
+			for entry, err := range ListBelow(t.Context(), partlyClosed{b}, tt.folder) {
 				require.NoError(t, err)
-				require.Equal(t, tt.listed[0], entry.Key)
-				break // leaves nothing behind
+				require.Equal(t, tt.want[0], entry.Key)
+				break
 			}
 		})
 	}
