@@ -77,7 +77,7 @@ func (f *flags) run(ctx context.Context, p *program.Program, text string) error 
 	}
 	s := newServer(ctx, dir, bucket, f.settings, p.PrintError)
 	if bucket == nil {
-		s.remote.leave()
+		s.remote.leave() // the build then uses the directory only
 	}
 	err = s.serve(p.Around.In, flushWriter{p.Out})
 	if f.stats {

@@ -66,32 +66,40 @@ func (d *disk) path(kind string, name id) string {
 	return filepath.Join(d.dir, kind, text[:2], text)
 }
 
-// lookup returns the entry of an action, and the path of its output.
+// lookup returns the entry of an action, and the path of its output. It records that both files were used, so that trim
+// does not remove them.
 func (d *disk) lookup(action id) (e entry, path string, ok bool) {
 	index := d.indexPath(action)
-	f, err := os.Open(index)
+	e, err := readIndex(index, action)
 	if err != nil {
 		return entry{}, "", false
 	}
-	line, err := io.ReadAll(io.LimitReader(f, maxEntryLine+1))
-	_ = f.Close()
-	if err != nil {
-		return entry{}, "", false
-	}
-	e, err = parseEntry(string(line), action)
-	if err != nil {
-		return entry{}, "", false
-	}
+
 	path = d.outputPath(e.output)
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != e.size {
 		return entry{}, "", false
 	}
+
 	touch(path, info)
-	if info, err := os.Stat(index); err == nil {
-		touch(index, info)
+	if indexInfo, err := os.Stat(index); err == nil {
+		touch(index, indexInfo)
 	}
 	return e, path, true
+}
+
+// readIndex reads the entry of an action from a file of the index.
+func readIndex(index string, action id) (entry, error) {
+	f, err := os.Open(index)
+	if err != nil {
+		return entry{}, err
+	}
+	line, err := io.ReadAll(io.LimitReader(f, maxEntryLine+1)) // a longer line is no entry
+	_ = f.Close()
+	if err != nil {
+		return entry{}, err
+	}
+	return parseEntry(string(line), action)
 }
 
 // touch sets the time of a file, by which trim knows when the file was used.
@@ -119,6 +127,7 @@ func (d *disk) create() (*newOutput, error) {
 	return &newOutput{file: f, buf: bufio.NewWriterSize(f, 64<<10), sum: sha256.New()}, nil
 }
 
+// Write writes content of the output, and counts and hashes it.
 func (o *newOutput) Write(p []byte) (int, error) {
 	n, err := o.buf.Write(p)
 	o.sum.Write(p[:n])
@@ -155,7 +164,8 @@ func (d *disk) place(o *newOutput) (string, error) {
 	path := d.outputPath(o.hash())
 	if err := rename(o.file.Name(), path); err != nil {
 		_ = os.Remove(o.file.Name())
-		// On Windows, a file that is open cannot be replaced. Another process may use it.
+		// On Windows, a file that is open cannot be replaced. Another process may use it. That is no failure if
+		// the file already has this content.
 		if !hasContent(path, o.hash()) {
 			return "", err
 		}
@@ -227,8 +237,9 @@ func (d *disk) trim() {
 	// The time of a file may be older than its last use, by touchInterval.
 	oldest := now.Add(-maxUnused - touchInterval)
 	for _, kind := range []string{indexKind, outputKind} {
-		for i := range 256 {
-			removeUnused(filepath.Join(d.dir, kind, fmt.Sprintf("%02x", i)), oldest)
+		for firstByte := range 256 {
+			// The files are in folders for the first byte of their ids.
+			removeUnused(filepath.Join(d.dir, kind, fmt.Sprintf("%02x", firstByte)), oldest)
 		}
 	}
 }

@@ -60,7 +60,8 @@ func (r *requestReader) next() (*request, error) {
 		if len(line) > maxRequest || errors.Is(err, bufio.ErrBufferFull) {
 			return nil, fmt.Errorf("a request must not have more than %d bytes", maxRequest)
 		}
-		if err == io.EOF && len(line) > 0 {
+		isCut := err == io.EOF && len(line) > 0
+		if isCut {
 			return nil, io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -75,8 +76,8 @@ func (r *requestReader) next() (*request, error) {
 		if err := json.Unmarshal(line, req); err != nil {
 			return nil, fmt.Errorf("a request must be a line of JSON: %w", err)
 		}
-		hasBody := req.BodySize != 0
-		if req.BodySize < 0 || hasBody && req.Command != commandPut {
+		mayHaveBody := req.Command == commandPut
+		if req.BodySize < 0 || req.BodySize > 0 && !mayHaveBody {
 			return nil, errors.New("a request has an invalid BodySize")
 		}
 		return req, nil
