@@ -14,6 +14,7 @@ type objectBody struct {
 	progress func() // is called when bytes were read
 }
 
+// openObject opens the file with the output of an entry as an object, which begins with the line of the entry.
 func openObject(e entry, path string, progress func()) (*objectBody, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -22,7 +23,7 @@ func openObject(e entry, path string, progress func()) (*objectBody, error) {
 	return &objectBody{line: e.line(), file: f, progress: progress}, nil
 }
 
-// ReadAt implements [io.ReaderAt].
+// ReadAt implements [io.ReaderAt]. Offsets below the length of the line are in the line, and others are in the file.
 func (b *objectBody) ReadAt(p []byte, offset int64) (n int, err error) {
 	b.progress()
 	if offset < int64(len(b.line)) {

@@ -106,6 +106,7 @@ func (s *server) answerAll(r *requestReader, w *responseWriter) (closeReq *reque
 
 		switch req.Command {
 		case commandGet:
+			// At most maxGets run at once. Puts run here, because their bodies follow in the input.
 			free <- struct{}{}
 			gets.Go(func() {
 				w.write(s.get(req))
