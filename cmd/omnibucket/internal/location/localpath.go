@@ -106,7 +106,8 @@ func (l Location) AddressWithKey() string {
 	return l.AddressWith((&url.URL{Path: l.Prefix + l.Key}).EscapedPath())
 }
 
-// AddressWith returns the address of a location with another key, which must be escaped.
+// AddressWith returns the address of a location with another key, which must be escaped. In an address of a directory,
+// the key follows a "#".
 func (l Location) AddressWith(key string) string {
 	if key == "" {
 		return l.Address()

@@ -69,7 +69,7 @@ func LiteralStart(pattern string) (text string, isWhole bool) {
 		switch c := pattern[i]; c {
 		case '*', '?', '[':
 			return b.String(), false
-		case '\\':
+		case '\\': // the next character is literal
 			i++
 			if i < len(pattern) {
 				b.WriteByte(pattern[i])
