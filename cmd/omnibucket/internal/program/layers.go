@@ -19,6 +19,7 @@ type namedLayers struct {
 	closers []io.Closer
 }
 
+// close closes the layers in the reverse of the order in which they were opened.
 func (n *namedLayers) close() error {
 	var failures []error
 	for _, c := range slices.Backward(n.closers) {
