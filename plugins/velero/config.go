@@ -57,10 +57,11 @@ func parse(config map[string]string) (*settings, error) {
 		timeout:         defaultTimeout,
 	}
 	if text, ok := config[keyTimeout]; ok {
-		var err error
-		if s.timeout, err = time.ParseDuration(text); err != nil || s.timeout < time.Second {
+		timeout, err := time.ParseDuration(text)
+		if err != nil || timeout < time.Second {
 			return nil, invalid(keyTimeout, "must be a duration of at least one second, such as 90s", "")
 		}
+		s.timeout = timeout
 	}
 	if err := s.parseLocation(config); err != nil {
 		return nil, err
