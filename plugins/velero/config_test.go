@@ -222,12 +222,14 @@ func TestProgressPauses(t *testing.T) {
 		ctx, p := newProgress(time.Minute)
 		defer p.stop()
 
+		// Velero pauses for an hour.
 		time.Sleep(59 * time.Second)
 		p.pause()
 		p.made()
 		time.Sleep(time.Hour)
 		require.NoError(t, ctx.Err())
 
+		// The store makes progress once in less than a minute, and then no more.
 		p.resume()
 		time.Sleep(59 * time.Second)
 		p.made()

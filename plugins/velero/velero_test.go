@@ -206,6 +206,7 @@ func download(t *testing.T, address string) string {
 	return string(text)
 }
 
+// randomBytes returns n bytes that cannot be compressed, the same each time.
 func randomBytes(n int) []byte {
 	var seed [32]byte
 	text := make([]byte, n)
@@ -255,13 +256,14 @@ func TestCACert(t *testing.T) {
 	other := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}, TLS: &tls.Config{}})
 	bundle := filepath.Join(t.TempDir(), "bundle.pem")
 	require.NoError(t, os.WriteFile(bundle, []byte(certificateOf(other)), 0o600))
-	for _, tt := range []struct {
+	tests := []struct {
 		name   string
-		bundle string
+		bundle string // AWS_CA_BUNDLE
 	}{
-		{"the system's", ""},
-		{"a bundle for S3", bundle},
-	} {
+		{name: "the certificates of the system", bundle: ""},
+		{name: "a bundle for S3", bundle: bundle},
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("AWS_CA_BUNDLE", tt.bundle)
 			p := placeOf(server)
@@ -274,6 +276,7 @@ func TestCACert(t *testing.T) {
 			backups, err = h.backups(p)
 			require.NoError(t, err)
 			require.NoError(t, backups.IsValid())
+
 			if tt.bundle != "" {
 				p = placeOf(other)
 				p.caCert = certificateOf(server)
@@ -290,11 +293,10 @@ func certificateOf(server *s3server.Server) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
-// The methods of an object store do what Velero's interface says of missing objects, and of other delimiters.
-func TestObjectStore(t *testing.T) {
+// For a missing object, the methods of an object store do what Velero's interface says. GetObject fails only when it is
+// read, because Velero does not wait for the response.
+func TestObjectStoreWithoutTheObject(t *testing.T) {
 	s := memory(t)
-
-	// An object is missing. GetObject fails only when it is read: Velero does not wait for the response.
 	exists, err := s.ObjectExists("backups", "missing")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -303,8 +305,11 @@ func TestObjectStore(t *testing.T) {
 	require.NoError(t, err)
 	_, err = io.ReadAll(r)
 	require.ErrorContains(t, err, "object not found")
+}
 
-	// Common prefixes end with the delimiter, if there is one.
+// Listings have the keys with a prefix, or their common prefixes, which end with the delimiter if there is one.
+func TestObjectStoreListings(t *testing.T) {
+	s := memory(t)
 	objects := []string{
 		"a-prefix/foo-1/bar",
 		"a-prefix/foo-1/baz",
@@ -314,6 +319,7 @@ func TestObjectStore(t *testing.T) {
 	for _, key := range objects {
 		require.NoError(t, s.PutObject("backups", key, strings.NewReader(key)))
 	}
+
 	prefixes, err := s.ListCommonPrefixes("backups", "a-prefix/", "/")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-prefix/foo-1/", "a-prefix/foo-2/"}, prefixes)
@@ -349,15 +355,19 @@ func TestHostileKeys(t *testing.T) {
 		"bucketURL": "file://" + filepath.ToSlash(dir) + "/backups?create=true",
 	}})
 	require.NoError(t, err)
-	for _, key := range []string{
+
+	refused := []string{
 		"", "/", "/etc/passwd", "a//b", "../outside", "a/../../outside", "a/.", "folder/", "a\x00b", "a\nb", "a\\b", "\xff",
 		strings.Repeat("k", 1025),
-	} {
+	}
+	for _, key := range refused {
 		require.Error(t, s.PutObject("backups", key, strings.NewReader("x")), "%q", key)
 		_, err := s.CreateSignedURL("backups", key, time.Minute)
 		require.Error(t, err, "%q", key)
 	}
-	for _, key := range []string{"ü/日本/🪣", "a b+c%20?x=#y", strings.Repeat("k", 200)} {
+
+	stored := []string{"ü/日本/🪣", "a b+c%20?x=#y", strings.Repeat("k", 200)}
+	for _, key := range stored {
 		require.NoError(t, s.PutObject("backups", key, strings.NewReader(key)), "%q", key)
 		r, err := s.GetObject("backups", key)
 		require.NoError(t, err)
@@ -368,7 +378,7 @@ func TestHostileKeys(t *testing.T) {
 
 	keys, err := s.ListObjects("backups", "")
 	require.NoError(t, err)
-	require.Len(t, keys, 3)
+	require.Len(t, keys, len(stored))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing is beside the bucket")
@@ -430,6 +440,7 @@ type killingBody struct {
 	killed      bool
 }
 
+// Read kills the plugin when it has returned b.after bytes. It ends after twice as many.
 func (b *killingBody) Read(buf []byte) (int, error) {
 	if b.read >= 2*b.after {
 		return 0, io.EOF
@@ -465,6 +476,7 @@ func TestStoreHangs(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, backups.PutBackupContents("nightly", bytes.NewReader(randomBytes(1<<20))))
 
+	// A response stops after its first bytes.
 	undo := server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1000))})
 	r, err := backups.GetBackupContents("nightly")
 	require.NoError(t, err)
@@ -472,22 +484,44 @@ func TestStoreHangs(t *testing.T) {
 	require.ErrorContains(t, err, "no progress for 1s")
 	undo()
 
+	// No response begins.
 	server.Inject(s3server.Fault{Latency: time.Hour})
-	for _, call := range []struct {
+	tests := []struct {
 		name string
-		do   func() error
+		call func() error
 	}{
-		{"list", backups.IsValid},
-		{"put", func() error {
-			return backups.PutBackupContents("weekly", bytes.NewReader(randomBytes(20<<20)))
-		}},
-		{"get", func() error { _, err := backups.GetBackupMetadata("nightly"); return err }},
-		{"exists", func() error { _, err := backups.GetPodVolumeBackups("nightly"); return err }},
-		{"delete", func() error { return backups.DeleteBackup("nightly") }},
-	} {
+		{name: "list", call: backups.IsValid},
+		{
+			name: "put",
+			call: func() error {
+				return backups.PutBackupContents("weekly", bytes.NewReader(randomBytes(20<<20)))
+			},
+		},
+		{
+			name: "get",
+			call: func() error {
+				_, err := backups.GetBackupMetadata("nightly")
+				return err
+			},
+		},
+		{
+			name: "exists",
+			call: func() error {
+				_, err := backups.GetPodVolumeBackups("nightly")
+				return err
+			},
+		},
+		{
+			name: "delete",
+			call: func() error {
+				return backups.DeleteBackup("nightly")
+			},
+		},
+	}
+	for _, tt := range tests {
 		begin := time.Now()
-		require.ErrorContains(t, call.do(), "no progress for 1s", call.name)
-		require.Less(t, time.Since(begin), time.Minute, call.name)
+		require.ErrorContains(t, tt.call(), "no progress for 1s", tt.name)
+		require.Less(t, time.Since(begin), time.Minute, tt.name)
 	}
 }
 
@@ -572,6 +606,7 @@ type emptyReads struct {
 	empty bool
 }
 
+// Read returns no byte and one byte by turns.
 func (r *emptyReads) Read(buf []byte) (int, error) {
 	r.empty = !r.empty
 	if r.empty {
