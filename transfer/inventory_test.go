@@ -14,6 +14,7 @@ import (
 	"iter"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -110,28 +111,44 @@ func newReport(t *testing.T, bucket storage.Lister) *s3Report {
 	r := &s3Report{schema: schema}
 	for e, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
-		r.rows = append([][]string{{"photos", url.QueryEscape(e.Key), fmt.Sprint(e.Size), e.Modified.Format(time.RFC3339Nano), strings.Trim(e.ETag, `"`), "STANDARD"}}, r.rows...)
+		r.rows = append(r.rows, []string{
+			"photos",
+			url.QueryEscape(e.Key),
+			fmt.Sprint(e.Size),
+			e.Modified.Format(time.RFC3339Nano),
+			strings.Trim(e.ETag, `"`),
+			"STANDARD",
+		})
 	}
+	slices.Reverse(r.rows)
 	return r
 }
 
-// newVersionReport returns the inventory of all versions of a bucket.
+// newVersionReport returns the inventory of all versions of a bucket, in the opposite order.
 func newVersionReport(t *testing.T, bucket storage.Lister) *s3Report {
 	t.Helper()
 	r := &s3Report{schema: "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"}
-	last := ""
+	lastKey := ""
 	for v, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
+		isLatest := v.Key != lastKey
 		size := fmt.Sprint(v.Size)
 		if v.IsDeleteMarker {
 			size = ""
 		}
-		r.rows = append(r.rows, []string{"photos", url.QueryEscape(v.Key), v.Version, fmt.Sprint(v.Key != last), fmt.Sprint(v.IsDeleteMarker), size, v.Modified.Format(time.RFC3339Nano), strings.Trim(v.ETag, `"`)})
-		last = v.Key
+		r.rows = append(r.rows, []string{
+			"photos",
+			url.QueryEscape(v.Key),
+			v.Version,
+			fmt.Sprint(isLatest),
+			fmt.Sprint(v.IsDeleteMarker),
+			size,
+			v.Modified.Format(time.RFC3339Nano),
+			strings.Trim(v.ETag, `"`),
+		})
+		lastKey = v.Key
 	}
-	for i, j := 0, len(r.rows)-1; i < j; i, j = i+1, j-1 {
-		r.rows[i], r.rows[j] = r.rows[j], r.rows[i]
-	}
+	slices.Reverse(r.rows)
 	return r
 }
 
@@ -171,10 +188,24 @@ func TestInventoryListsAsTheBucket(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "a b+c/ä%.jpg", "z", "2026/1.jpg", "2026/2.jpg", "2025/1.jpg")
 	require.Equal(t, taken, inventory.Taken)
 	require.Equal(t, "photos", inventory.Bucket)
-	require.Equal(t, collectEntries(t, bucket.List(t.Context())), collectEntries(t, inventory.List(t.Context())))
-	require.Equal(t, collectEntries(t, bucket.List(t.Context(), storage.WithPrefix("2026/"))),
-		collectEntries(t, inventory.List(t.Context(), storage.WithPrefix("2026/"))))
-	require.Equal(t, collectEntries(t, bucket.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))), collectEntries(t, inventory.List(t.Context(), storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2))))
+
+	tests := []struct {
+		name string
+		opts []storage.ListOption
+	}{
+		{name: "all"},
+		{name: "a prefix", opts: []storage.ListOption{storage.WithPrefix("2026/")}},
+		{
+			name: "the two after a key",
+			opts: []storage.ListOption{storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			want := collectEntries(t, bucket.List(t.Context(), tt.opts...))
+			require.Equal(t, want, collectEntries(t, inventory.List(t.Context(), tt.opts...)))
+		})
+	}
 }
 
 // If an inventory covers only a prefix of a bucket, it lists the keys of that prefix.
@@ -195,6 +226,7 @@ type keyRefusingCore struct {
 	key string
 }
 
+// Upload refuses the key of the test.
 func (b keyRefusingCore) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -204,6 +236,7 @@ func (b keyRefusingCore) Upload(
 	return b.Core.Upload(ctx, key, r, o)
 }
 
+// CopyFrom refuses the key of the test.
 func (b keyRefusingCore) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
@@ -216,11 +249,11 @@ func (b keyRefusingCore) CopyFrom(
 // Sync with an inventory copies the objects that it lists, and counts those that have changed since.
 func TestSyncFromAnInventory(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
-	dst := memstore.New()
-	put(t, dst, "same", "same")
 	put(t, bucket, "changed", "Changed")
 	require.NoError(t, bucket.Remove(t.Context(), "gone"))
 	put(t, bucket, "later", "later")
+	dst := memstore.New()
+	put(t, dst, "same", "same")
 	opts := []transfer.Option{
 		transfer.WithInventory(inventory),
 		transfer.WithSizeOnly(),
@@ -228,10 +261,13 @@ func TestSyncFromAnInventory(t *testing.T) {
 		transfer.WithJournal(memstore.New(), "journal"),
 	}
 
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return keyRefusingCore{c, "new/2"} })), transfer.Bucket(bucket), opts...)
+	// The first job fails for one object, and the second one continues.
+	refusing := wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return keyRefusingCore{c, "new/2"} })
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(refusing), transfer.Bucket(bucket), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(bucket), opts...)
 	require.NoError(t, err)
+
 	require.EqualValues(t, 2, report.Transferred)
 	require.EqualValues(t, 1, report.Skipped)
 	require.EqualValues(t, 2, report.Changed)
@@ -252,7 +288,10 @@ func TestCompareWithAnInventory(t *testing.T) {
 	comparison, err := transfer.Compare(t.Context(), transfer.Bucket(bucket), transfer.Bucket(dst), nil,
 		transfer.WithInventory(inventory), transfer.WithSizeOnly())
 	require.NoError(t, err)
-	require.Equal(t, [4]int64{1, 1, 1, 1}, [4]int64{comparison.Same, comparison.Different, comparison.OnlyFirst, comparison.OnlySecond})
+	require.EqualValues(t, 1, comparison.Same, "a")
+	require.EqualValues(t, 1, comparison.Different, "b")
+	require.EqualValues(t, 1, comparison.OnlyFirst, "c")
+	require.EqualValues(t, 1, comparison.OnlySecond, "d")
 }
 
 // If an object has changed since its inventory was made, Remove by that inventory keeps it.
@@ -356,7 +395,8 @@ func newUnversionedBucket(t *testing.T, config s3server.Config) (storage.Service
 	return account, bucket
 }
 
-// newVersionedInventory returns a bucket with versions, and the report of all of them.
+// newVersionedInventory returns a bucket with three versions each of "a" and of "b", which is removed. It also returns
+// the inventory of all versions.
 func newVersionedInventory(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 	t.Helper()
 	account, bucket := newUnversionedBucket(t, s3server.Config{})
@@ -367,22 +407,23 @@ func newVersionedInventory(t *testing.T) (storage.Bucket, *transfer.Inventory) {
 		put(t, bucket, "b", content)
 	}
 	require.NoError(t, bucket.Remove(t.Context(), "b"))
+
 	reports := memstore.New()
 	newVersionReport(t, bucket).write(t, reports)
 	return bucket, openInventory(t, bucket, reports)
 }
 
-// Expire removes the old versions that an inventory lists.
+// Expire removes the old versions that an inventory lists, except those that are current by now.
 func TestExpireByInventory(t *testing.T) {
 	bucket, inventory := newVersionedInventory(t)
 	require.Equal(t, collectEntries(t, bucket.List(t.Context())), collectEntries(t, inventory.List(t.Context())))
 
-	// "b" is brought back: its newest version is current again
+	// "b" is brought back: its newest version is current again.
 	_, err := transfer.Undelete(t.Context(), bucket)
 	require.NoError(t, err)
-	opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-	report, err := transfer.Expire(t.Context(), bucket, []transfer.ExpireRule{{OldVersionsAge: day}}, opt,
-		transfer.WithInventory(inventory))
+	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+	report, err := transfer.Expire(t.Context(), bucket, []transfer.ExpireRule{{OldVersionsAge: day}},
+		inTwoDays, transfer.WithInventory(inventory))
 	require.NoError(t, err)
 	require.EqualValues(t, 4, report.Deleted)
 	require.EqualValues(t, 1, report.Changed)
@@ -693,47 +734,60 @@ func (b meteredBody) Read(p []byte) (int, error) {
 // A busyStore has the manifest, and no bytes of a file for the moment.
 type busyStore struct{ driver.Driver }
 
+// Get reads an object. The body of a file of rows fails with a temporary error.
 func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
-	if err == nil && strings.HasSuffix(r.Key, ".gz") {
-		body = io.NopCloser(iotest.ErrReader(&storage.Error{
-			Code:      storage.Unavailable,
-			Retryable: true,
-			Status:    503,
-			Hint:      "wait",
-		}))
+	if err != nil || !strings.HasSuffix(r.Key, ".gz") {
+		return attrs, body, err
 	}
-	return attrs, body, err
+	busy := &storage.Error{
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Status:    503,
+		Hint:      "wait",
+	}
+	return attrs, io.NopCloser(iotest.ErrReader(busy)), nil
 }
 
 // If reading an inventory fails, the job returns the error of the inventory's store.
 func TestInventoryReadFails(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
-	reports := engine.New(busyStore{memstore.NewDriver(memstore.Config{})},
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	(&s3Report{schema: schema, files: [][]byte{[]byte("photos,a")}}).write(t, reports)
+	busy := busyStore{memstore.NewDriver(memstore.Config{})}
+	reports := engine.New(busy, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	r := &s3Report{schema: schema, files: [][]byte{[]byte("photos,a")}}
+	r.write(t, reports)
+	inventory := openInventory(t, bucket, reports)
 
-	_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(openInventory(t, bucket, reports)))
+	_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 	require.ErrorIs(t, err, storage.Unavailable)
+	require.True(t, storage.IsTemporary(err))
 	e, _ := errors.AsType[*storage.Error](err)
 	require.Equal(t, "OpenInventory", e.Op)
-	require.True(t, storage.IsTemporary(err))
 	require.Equal(t, "wait", e.Hint)
 }
 
 // If a file of an inventory is larger than its manifest says, the job stops reading it before it fills the disk.
 func TestInventoryFileTooLarge(t *testing.T) {
+	const fileBytes, maxRead = 8 << 20, 2 << 20
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	disk := &meteredDriver{Driver: memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(disk)
-	r := &s3Report{schema: schema, files: [][]byte{make([]byte, 8<<20)}}
-	r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5, "MD5checksum": "x"}}}
+	manifestFile := map[string]any{
+		"key":         "inventory/photos/daily/data/0.csv.gz",
+		"size":        5,
+		"MD5checksum": "x",
+	}
+	r := &s3Report{
+		schema:   schema,
+		files:    [][]byte{make([]byte, fileBytes)},
+		manifest: map[string]any{"files": []map[string]any{manifestFile}},
+	}
 	r.write(t, reports)
 	inventory := openInventory(t, bucket, reports)
 
 	_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	require.Less(t, disk.read, 2<<20)
+	require.Less(t, disk.read, maxRead)
 }
 
 // An inventory of another provider is refused.
@@ -770,6 +824,7 @@ type renamedDriver struct {
 	provider string
 }
 
+// Describe describes the bucket photos of the provider, in an account of Azure.
 func (c renamedDriver) Describe() driver.Description {
 	d := c.Driver.Describe()
 	d.Provider = c.provider
