@@ -28,7 +28,8 @@ func newFilledEnd(t *testing.T, kind string, files map[string]string) (transfer.
 	return endAhead(t, kind, 0, files)
 }
 
-// endAhead returns an end whose files were written so much later than now, and a function that returns its keys.
+// endAhead returns an end with these files, and a function that returns its keys. kind is "directory" or "bucket". The
+// files seem to be written by a clock that is ahead of that of this machine.
 func endAhead(
 	t *testing.T, kind string, ahead time.Duration, files map[string]string,
 ) (transfer.End, func() []string) {
@@ -190,33 +191,33 @@ func TestMoveKeepsAnObjectThatChanges(t *testing.T) {
 // If a move has copied a file but cannot remove it, the report counts it as transferred and as failed. The next
 // job removes it, because the journal does not count it as done.
 func TestMoveRemovalFails(t *testing.T) {
-	inj := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
-	src := memstore.New(driver.WithLayer(inj.Layer()))
+	injector := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
+	src := memstore.New(driver.WithLayer(injector.Layer()))
 	dst := memstore.New()
-	journal := memstore.New()
-	_, err := src.Upload(t.Context(), "a", file("one"))
-	require.NoError(t, err)
+	put(t, src, "a", "one")
+	opts := []transfer.Option{transfer.WithMove(), transfer.WithJournal(memstore.New(), "journal")}
 
 	// The first job copies the object, and fails to remove it.
-	var changes []transfer.Action
+	var actions []transfer.Action
+	changes := transfer.WithChanges(func(c transfer.Change) {
+		actions = append(actions, c.Action)
+	})
 	var last transfer.Progress
+	progress := transfer.WithProgress(func(p transfer.Progress) {
+		last = p
+	})
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
-		transfer.WithMove(), transfer.WithJournal(journal, "journal"),
-		transfer.WithChanges(func(c transfer.Change) {
-			changes = append(changes, c.Action)
-		}),
-		transfer.WithProgress(func(p transfer.Progress) {
-			last = p
-		}))
+		append(opts, changes, progress)...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.Equal(t, []int64{1, 1}, []int64{report.Transferred, report.Failed})
-	require.Equal(t, []transfer.Action{transfer.Transferred, transfer.Failed}, changes)
-	require.Equal(t, []int64{1, 1}, []int64{last.Files, last.TotalFiles})
+	require.EqualValues(t, 1, report.Transferred)
+	require.EqualValues(t, 1, report.Failed)
+	require.Equal(t, []transfer.Action{transfer.Transferred, transfer.Failed}, actions)
+	require.EqualValues(t, 1, last.Files)
+	require.EqualValues(t, 1, last.TotalFiles)
 
 	// The next job removes it.
-	inj.Set()
-	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(),
-		transfer.WithJournal(journal, "journal"))
+	injector.Set()
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 	require.NoError(t, err)
 	require.Empty(t, contents(t, src), "the journal has not noted it as done")
 }
@@ -226,30 +227,41 @@ func TestMoveRefuses(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()
 
-	for _, opts := range [][]transfer.Option{
-		{transfer.WithMove(), transfer.WithDelete()},
-		{transfer.WithMove(), transfer.WithSizeOnly()},
-		{transfer.WithChecksum(), transfer.WithSizeOnly()},
-	} {
-		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
-		require.ErrorIs(t, err, storage.InvalidArgument)
+	combinations := []struct {
+		name string
+		opts []transfer.Option
+	}{
+		{name: "WithDelete", opts: []transfer.Option{transfer.WithMove(), transfer.WithDelete()}},
+		{name: "WithSizeOnly", opts: []transfer.Option{transfer.WithMove(), transfer.WithSizeOnly()}},
+		{name: "two comparisons", opts: []transfer.Option{transfer.WithChecksum(), transfer.WithSizeOnly()}},
+	}
+	for _, tt := range combinations {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), tt.opts...)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 
-	readable := storage.Ref[transfer.Source](src)
-	_, err := transfer.Download(t.Context(), readable, t.TempDir(), transfer.WithMove())
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	t.Run("a source that is only read", func(t *testing.T) {
+		readable := storage.Ref[transfer.Source](src)
+		_, err := transfer.Download(t.Context(), readable, t.TempDir(), transfer.WithMove())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 
-	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
-	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
+	t.Run("onto itself", func(t *testing.T) {
+		_, err := transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 
-	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"excluded/file": "text"})
-	require.NoError(t, os.Symlink("excluded", filepath.Join(dir, "alias")))
-	_, err = transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(),
-		transfer.WithExclude("excluded"))
-	require.ErrorIs(t, err, storage.InvalidArgument,
-		"a link is another name of a file that may be excluded, or follow")
-	require.FileExists(t, filepath.Join(dir, "excluded", "file"))
+	t.Run("links, which may be other names of excluded files", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"excluded/file": "text"})
+		require.NoError(t, os.Symlink("excluded", filepath.Join(dir, "alias")))
+		_, err := transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(),
+			transfer.WithExclude("excluded"))
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.FileExists(t, filepath.Join(dir, "excluded", "file"))
+	})
 }
 
 // oneMoment is a store whose objects are all written in one moment, with the ETag of their content.
@@ -306,47 +318,46 @@ func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
 
 // A move within a bucket makes one Move call for each object. With WithRule, it copies and then removes.
 func TestMoveWithinABucketIsOneStep(t *testing.T) {
-	tests := map[string]struct {
+	noRule := func(string) []storage.WriteOption { return nil }
+	tests := []struct {
+		name  string
 		opts  []transfer.Option
-		calls []string
+		calls []string // sorted
 	}{
-		"as they are": {opts: nil, calls: []string{"Move", "Move", "Move"}},
-		"with a rule": {
-			opts: []transfer.Option{transfer.WithRule(func(string) []storage.WriteOption {
-				return nil
-			})},
+		{name: "as they are", calls: []string{"Move", "Move", "Move"}},
+		{
+			name:  "with a rule",
+			opts:  []transfer.Option{transfer.WithRule(noRule)},
 			calls: []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var mu sync.Mutex
 			var calls []string
-			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == "Move" || call == "Copy" || call == "Delete" {
-						mu.Lock()
-						calls = append(calls, call)
-						mu.Unlock()
-					}
-					return next(ctx)
-				})
-			}))
-			for key, text := range moved {
-				_, err := b.Upload(t.Context(), "from/"+key, file(text))
-				require.NoError(t, err)
+			record := func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Move" || call == "Copy" || call == "Delete" {
+					mu.Lock()
+					calls = append(calls, call)
+					mu.Unlock()
+				}
+				return next(ctx)
 			}
-			_, err := b.Upload(t.Context(), "to/a", file("an older one"))
-			require.NoError(t, err)
-			calls = nil
+			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, record)
+			}))
 			src := storage.Prefixed(b, "from/")
 			dst := storage.Prefixed(b, "to/")
+			for key, text := range moved {
+				put(t, src, key, text)
+			}
+			put(t, dst, "a", "an older one")
+			calls = nil
 
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 				append(tt.opts, transfer.WithMove())...)
 			require.NoError(t, err)
 			require.EqualValues(t, 3, report.Transferred)
-
 			slices.Sort(calls)
 			require.Equal(t, tt.calls, calls)
 			require.Equal(t, moved, contents(t, dst))

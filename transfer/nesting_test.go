@@ -231,33 +231,36 @@ func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOption
 // If a bucket has many folders with the same names in them, the job still finds that the source is one of these
 // folders, and refuses.
 func TestJobRefusesANestedEndAmongMany(t *testing.T) {
-	tests := map[string]struct {
-		readOnly bool
+	tests := []struct {
+		name     string
+		readOnly bool // whether the job can store nothing in the source
 		want     storage.Code
 	}{
-		"one file at the source answers for all folders": {readOnly: false, want: storage.InvalidArgument},
-		"a source that is only read":                     {readOnly: true, want: storage.Unsupported},
+		{name: "one file at the source answers for all folders", want: storage.InvalidArgument},
+		{name: "a source that is only read", readOnly: true, want: storage.Unsupported},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			parent := memstore.New()
 			for i := range 300 {
 				put(t, parent, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 			}
 			put(t, parent, "f250/precious", "text")
-			src := storage.Prefixed(wrapped.Unknown(t, parent), "f250/")
+			before := contents(t, parent)
+
+			// The addresses do not show that the source is a folder of the destination.
+			dst := wrapped.Unknown(t, parent)
+			srcParent := wrapped.Unknown(t, parent)
 			if tt.readOnly {
-				outer := wrapped.Bucket(t, wrapped.Unknown(t, parent), func(c storage.Core) storage.Core {
+				srcParent = wrapped.Bucket(t, srcParent, func(c storage.Core) storage.Core {
 					return readOnly{c}
 				})
-				src = storage.Prefixed(outer, "f250/")
 			}
-			result := contents(t, parent)
+			src := storage.Prefixed(srcParent, "f250/")
 
-			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, parent)), transfer.Bucket(src),
-				transfer.WithDelete())
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, result, contents(t, parent), "nor is a question left")
+			require.Equal(t, before, contents(t, parent), "nor is a question left")
 		})
 	}
 }

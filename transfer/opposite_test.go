@@ -153,6 +153,7 @@ func TestMoveCopiesAgain(t *testing.T) {
 	}
 }
 
+// fileInfo returns the information about a new file.
 func fileInfo(t *testing.T) os.FileInfo {
 	t.Helper()
 	info, err := os.Stat(filepath.Join(newTree(t, map[string]string{"k": ""}), "k"))
@@ -160,21 +161,25 @@ func fileInfo(t *testing.T) os.FileInfo {
 	return info
 }
 
-// A gate stops the job whose calls pass it, before and after each, at the nth passage, until the other job is where it should be.
+// A gate stops a job in the middle. The job passes the gate before and after each call of the driver. At one of these
+// moments, the job stops until the gate opens.
 type gate struct {
-	mu             sync.Mutex
-	n              int
-	arrived, opens chan struct{}
+	mu      sync.Mutex
+	left    int           // passages until the job stops, with that one; the job never stops if this is 0 at first
+	arrived chan struct{} // closed when the job stops
+	opens   chan struct{} // closed by the test
 }
 
+// newGate returns a gate at which a job stops at its nth passage.
 func newGate(n int) *gate {
-	return &gate{n: n, arrived: make(chan struct{}), opens: make(chan struct{})}
+	return &gate{left: n, arrived: make(chan struct{}), opens: make(chan struct{})}
 }
 
+// pass stops the job at the passage of the gate.
 func (g *gate) pass() {
 	g.mu.Lock()
-	g.n--
-	stops := g.n == 0
+	g.left--
+	stops := g.left == 0
 	g.mu.Unlock()
 	if stops {
 		close(g.arrived)
@@ -182,14 +187,16 @@ func (g *gate) pass() {
 	}
 }
 
+// bucket returns a bucket whose calls pass the gate.
 func (g *gate) bucket(d driver.Driver) storage.Bucket {
+	passGate := func(ctx context.Context, _ string, next func(context.Context) error) error {
+		g.pass()
+		err := next(ctx)
+		g.pass()
+		return err
+	}
 	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			g.pass()
-			err := next(ctx)
-			g.pass()
-			return err
-		})
+		return driver.Intercept(d, passGate)
 	}))
 }
 
@@ -276,13 +283,14 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	}
 }
 
-// newStoreWithAge returns a store that has a file for so long, if it has one, and whose clock is ahead by so much.
+// newStoreWithAge returns a store whose clock is ahead of that of this machine. If age is not 0, the store has the
+// object "k", which was written that long ago.
 func newStoreWithAge(t *testing.T, age, ahead time.Duration) driver.Driver {
 	t.Helper()
 	d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead - age) }})
 	if age > 0 {
 		put(t, engine.New(d), "k", "precious")
-		age = 0
+		age = 0 // the clock is right from now on
 	}
 	return d
 }
@@ -298,7 +306,7 @@ var oneRevision = func() string {
 	return attrs.Revision
 }()
 
-// equalRevisions is a store whose revisions are those of the content, as on S3, and all objects of which have one.
+// equalRevisions is a store all objects of which have the same revision. On S3, two writes of equal content have.
 type equalRevisions struct{ driver.Driver }
 
 func (d equalRevisions) Describe() driver.Description {
@@ -307,14 +315,16 @@ func (d equalRevisions) Describe() driver.Description {
 	return desc
 }
 
+// List returns a page in which each object has the same revision.
 func (d equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
-	if err == nil {
-		for i := range page.Entries {
-			page.Entries[i].Revision = oneRevision
-		}
+	if err != nil {
+		return page, err
 	}
-	return page, err
+	for i := range page.Entries {
+		page.Entries[i].Revision = oneRevision
+	}
+	return page, nil
 }
 
 func (d equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
@@ -325,22 +335,26 @@ func (d equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storag
 	return attrs, err
 }
 
+// Get reads an object whatever revision the request has, because each object has that revision.
 func (d equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	request := *r
-	request.Condition = storage.Condition{} // each object has the revision
-	attrs, body, err := d.Driver.Get(ctx, &request)
-	if err == nil {
-		attrs.Revision = oneRevision
+	req := *r
+	req.Condition = storage.Condition{}
+	attrs, body, err := d.Driver.Get(ctx, &req)
+	if err != nil {
+		return attrs, body, err
 	}
-	return attrs, body, err
+	attrs.Revision = oneRevision
+	return attrs, body, nil
 }
 
+// Put stores an object, and returns the revision that each object has.
 func (d equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
-	if err == nil {
-		attrs.Revision = oneRevision
+	if err != nil {
+		return attrs, err
 	}
-	return attrs, err
+	attrs.Revision = oneRevision
+	return attrs, nil
 }
 
 func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) error {
@@ -373,32 +387,33 @@ func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(p.Driver)))
 }
 
-// moveThroughGate moves all objects from src to dst, and stops where g says. A move may fail: the tests then
+// moveThroughGate moves all objects from src to dst, and stops where g says. The move may fail, because the tests only
 // look for lost objects.
 func moveThroughGate(t *testing.T, g *gate, dst, src driver.Driver) {
-	_, _ = transfer.Sync(
-		t.Context(), transfer.Bucket(g.bucket(dst)), transfer.Bucket(g.bucket(src)), transfer.WithMove(),
-		transfer.WithConcurrency(1),
-	)
+	t.Helper()
+	dstEnd := transfer.Bucket(g.bucket(dst))
+	srcEnd := transfer.Bucket(g.bucket(src))
+	_, _ = transfer.Sync(t.Context(), dstEnd, srcEnd, transfer.WithMove(), transfer.WithConcurrency(1))
 }
 
-// runStopped runs two jobs up to their gates, then the first to its end, and then the second.
+// runStopped runs two jobs until they stop at their gates, or end. It then lets the first job end, and after that the
+// second.
 func runStopped(first, second *gate, jobs [2]func()) {
-	channels := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	ended := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	for i, g := range []*gate{first, second} {
 		go func() {
-			defer close(channels[i])
+			defer close(ended[i])
 			jobs[i]()
 		}()
 		select {
 		case <-g.arrived:
-		case <-channels[i]:
+		case <-ended[i]:
 		}
 	}
 	close(first.opens)
-	<-channels[0]
+	<-ended[0]
 	close(second.opens)
-	<-channels[1]
+	<-ended[1]
 }
 
 // If a file appears in the directory during a move with WithMissingOnly, the move skips it and keeps the object at

@@ -16,30 +16,25 @@ import (
 
 // A job refuses two ends that overlap in one bucket, unless the overlap is excluded.
 func TestEndsInOneBucket(t *testing.T) {
-	tests := map[string]struct {
-		dst, src string
-		opts     []transfer.Option
-		want     error
+	exclude := []transfer.Option{transfer.WithExclude("b/")}
+	dryRun := []transfer.Option{transfer.WithDryRun()}
+	tests := []struct {
+		name string
+		dst  string // prefix of the destination in the bucket
+		src  string // prefix of the source
+		opts []transfer.Option
+		want error
 	}{
-		"a part into the whole": {dst: "", src: "a/", want: storage.InvalidArgument},
-		"the whole into a part": {dst: "a/", want: storage.InvalidArgument},
-		"into itself":           {dst: "a/", src: "a/", want: storage.InvalidArgument},
-		"a part beside another": {dst: "b/", src: "a/", want: nil},
-		"with that part left out": {
-			dst:  "b/",
-			opts: []transfer.Option{transfer.WithExclude("b/")},
-			want: nil,
-		},
-		"of names that begin alike": {dst: "a-old/", src: "a/", want: nil},
-		"also in a dry run": {
-			dst:  "",
-			src:  "a/",
-			opts: []transfer.Option{transfer.WithDryRun()},
-			want: storage.InvalidArgument,
-		},
+		{name: "a part into the whole", dst: "", src: "a/", want: storage.InvalidArgument},
+		{name: "the whole into a part", dst: "a/", src: "", want: storage.InvalidArgument},
+		{name: "into itself", dst: "a/", src: "a/", want: storage.InvalidArgument},
+		{name: "a part beside another", dst: "b/", src: "a/", want: nil},
+		{name: "with that part left out", dst: "b/", src: "", opts: exclude, want: nil},
+		{name: "of names that begin alike", dst: "a-old/", src: "a/", want: nil},
+		{name: "also in a dry run", dst: "", src: "a/", opts: dryRun, want: storage.InvalidArgument},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			_, err := b.Upload(t.Context(), "a/key", strings.NewReader("content"))
 			require.NoError(t, err)
@@ -50,8 +45,7 @@ func TestEndsInOneBucket(t *testing.T) {
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
 
-			_, err = transfer.Sync(t.Context(), end(tt.dst), end(tt.src),
-				append(tt.opts, transfer.WithDelete())...)
+			_, err = transfer.Sync(t.Context(), end(tt.dst), end(tt.src), append(tt.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
