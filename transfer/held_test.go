@@ -135,37 +135,43 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 
 // A job treats the lease of another job as an ordinary object.
 func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
-	b := memstore.New()
-	other := memstore.New()
-	put(t, b, leaseKey, "of another")
-	put(t, other, "a", "a")
+	src := memstore.New()
+	dst := memstore.New()
+	put(t, src, "a", "a")
+	put(t, dst, leaseKey, "of another")
 	ctx, cancel := context.WithCancel(t.Context())
-	_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
+	runOnce := func(ctx context.Context) error {
 		defer cancel()
-		_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(other), transfer.WithDelete(),
+		_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete(),
 			transfer.WithChecksum())
 		return err
-	}, transfer.WithLease(other, "else"), transfer.WithJitter(0))
-	require.Equal(t, map[string]string{"a": "a"}, contents(t, b))
+	}
+
+	_ = transfer.Every(ctx, time.Hour, runOnce, transfer.WithLease(src, "else"), transfer.WithJitter(0))
+	require.Equal(t, map[string]string{"a": "a"}, contents(t, dst))
 }
 
 // Expire treats old versions of a lease as old versions of an ordinary object.
 func TestExpireOldVersionsOfALease(t *testing.T) {
+	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
+			// The job runs once, under a lease in the same bucket.
 			ctx, cancel := context.WithCancel(t.Context())
-			_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
+			runOnce := func(ctx context.Context) error {
 				defer cancel()
-				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}}, transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) }))
+				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}}, inAYear)
 				require.NoError(t, err)
-				remaining := 0
+
+				versions := 0
 				for _, err := range storage.Versions(ctx, b) {
 					require.NoError(t, err)
-					remaining++
+					versions++
 				}
-				require.Equal(t, 1, remaining)
+				require.Equal(t, 1, versions, "that of the lease")
 				return err
-			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			}
+			_ = transfer.Every(ctx, time.Hour, runOnce, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		})
 	}
 }

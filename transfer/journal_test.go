@@ -96,16 +96,18 @@ func TestWithJournalStopsAtAFailure(t *testing.T) {
 
 // With WithDelete, a job begins again at the first key despite its journal.
 func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
-	state := memstore.New()
+	// By this journal, the job is done with all keys up to "z".
+	const text = `{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false ` +
+		`missing only false links false move false","after":"eg=="}`
+	journals := memstore.New()
+	put(t, journals, "j", text)
 	src := newFilledBucket(t, []string{"a", "b"})
-	b := newFilledBucket(t, []string{"0", "z"})
-	_, err := state.Upload(t.Context(), "j", file(`{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false missing only false links false move false","after":"eg=="}`))
-	require.NoError(t, err)
+	dst := newFilledBucket(t, []string{"0", "z"})
 
-	report, err := transfer.Copy(t.Context(), b, src, transfer.WithJournal(state, "j"), transfer.WithDelete())
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithJournal(journals, "j"), transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Deleted)
-	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
+	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, dst)))
 }
 
 // Jobs refuse a journal that is inside the source or the destination.
@@ -253,38 +255,43 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 // If a job would select more files than the interrupted job did, it refuses the journal with InvalidArgument. It
 // accepts a later time of WithModifiedAfter.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
+	// Only "c", "d" and "e" are newer than the time between.
 	src := newFilledBucket(t, []string{"a", "b"})
-	dst := memstore.New()
-	state := memstore.New()
 	time.Sleep(time.Millisecond)
 	between := time.Now()
 	time.Sleep(time.Millisecond)
 	for _, key := range []string{"c", "d", "e"} {
 		put(t, src, key, key)
 	}
-
-	job := func(ctx context.Context, opts ...transfer.Option) error {
-		_, err := transfer.Copy(ctx, dst, src,
-			append(opts, transfer.WithJournal(state, "j"), transfer.WithConcurrency(1))...)
+	dst := memstore.New()
+	journals := memstore.New()
+	run := func(ctx context.Context, opts ...transfer.Option) error {
+		opts = append(opts, transfer.WithJournal(journals, "j"), transfer.WithConcurrency(1))
+		_, err := transfer.Copy(ctx, dst, src, opts...)
 		return err
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	interrupt := transfer.WithChanges(func(transfer.Change) { cancel() })
+	require.ErrorIs(t, run(ctx, transfer.WithModifiedAfter(between), interrupt), storage.Canceled)
 
-	require.ErrorIs(t, job(ctx, transfer.WithModifiedAfter(between),
-		transfer.WithChanges(func(transfer.Change) {
-			cancel()
-		})), storage.Canceled)
-	for name, opts := range map[string][]transfer.Option{
-		"no time":         nil,
-		"an earlier time": {transfer.WithModifiedAfter(between.Add(-time.Hour))},
-		"another bound":   {transfer.WithModifiedBefore(between)},
-	} {
-		require.ErrorIs(t, job(t.Context(), opts...), storage.InvalidArgument, name)
+	refused := []struct {
+		name string
+		opts []transfer.Option
+	}{
+		{name: "no time"},
+		{name: "an earlier time", opts: []transfer.Option{transfer.WithModifiedAfter(between.Add(-time.Hour))}},
+		{name: "another bound", opts: []transfer.Option{transfer.WithModifiedBefore(between)}},
+	}
+	for _, tt := range refused {
+		t.Run(tt.name, func(t *testing.T) {
+			require.ErrorIs(t, run(t.Context(), tt.opts...), storage.InvalidArgument)
+		})
 	}
 
-	require.NoError(t, job(t.Context(), transfer.WithModifiedAfter(between.Add(time.Microsecond))),
-		"the time passes")
+	later := transfer.WithModifiedAfter(between.Add(time.Microsecond))
+	require.NoError(t, run(t.Context(), later))
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
 

@@ -51,6 +51,7 @@ func (o *outage) Upload(
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
 }
 
+// Download fails during the outage.
 func (o *outage) Download(ctx context.Context, key string, opts *storage.DownloadOptions) (*storage.Reader, error) {
 	if o.lasts() {
 		return nil, &storage.Error{Code: storage.Unavailable, Err: errors.New("connection refused")}
@@ -125,33 +126,39 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 // Every renews its lease until the job has returned, because a canceled job may still clean up.
 func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const cleanUp = 10 * time.Minute
 		b := memstore.New()
 		start := time.Now()
-		var interval, elapsed time.Duration
-		ctx, cancel := context.WithCancel(t.Context())
-		next, cancelNext := context.WithTimeout(t.Context(), time.Hour)
-		defer cancelNext()
+		firstCtx, cancelFirst := context.WithCancel(t.Context())
+		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
+		defer cancelSecond()
+		var firstEnd, secondStart time.Duration // since start
+		firstJob := func(context.Context) error {
+			time.Sleep(time.Second)
+			cancelFirst()
+			time.Sleep(cleanUp)
+			firstEnd = time.Since(start)
+			return nil
+		}
+		secondJob := func(context.Context) error {
+			secondStart = time.Since(start)
+			cancelSecond()
+			return nil
+		}
+
+		// The second process waits for the lease of the first one.
+		opts := []transfer.EveryOption{transfer.WithLease(b, leaseKey), transfer.WithJitter(0)}
 		var processes sync.WaitGroup
 		processes.Go(func() {
-			_ = transfer.Every(ctx, time.Second, func(context.Context) error {
-				time.Sleep(time.Second)
-				cancel()
-				time.Sleep(10 * time.Minute)
-				interval = time.Since(start)
-				return nil
-			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			_ = transfer.Every(firstCtx, time.Second, firstJob, opts...)
 		})
 		time.Sleep(500 * time.Millisecond)
 		processes.Go(func() {
-			_ = transfer.Every(next, time.Second, func(context.Context) error {
-				elapsed = time.Since(start)
-				cancelNext()
-				return nil
-			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			_ = transfer.Every(secondCtx, time.Second, secondJob, opts...)
 		})
 		processes.Wait()
-		require.NotZero(t, elapsed)
-		require.GreaterOrEqual(t, elapsed, interval, "runs do not overlap")
+		require.NotZero(t, secondStart)
+		require.GreaterOrEqual(t, secondStart, firstEnd, "runs do not overlap")
 	})
 }
 

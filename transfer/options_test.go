@@ -221,27 +221,29 @@ func TestWithExcludeReadsNoDirectory(t *testing.T) {
 func TestCopyByTheStore(t *testing.T) {
 	var recorder calls
 	service := memstore.NewService(memstore.ServiceConfig{}, recorder.layer())
-	var pair [2]storage.Bucket
-	for i, name := range []string{"from", "into"} {
+	newBucket := func(name string) storage.Bucket {
 		_, err := service.CreateBucket(t.Context(), name)
 		require.NoError(t, err)
-		pair[i], err = service.Bucket(name)
+		b, err := service.Bucket(name)
 		require.NoError(t, err)
+		return b
 	}
-	_, err := transfer.Upload(t.Context(), pair[0], newTree(t, map[string]string{"a": "12345", "b": "678"}))
+	src := newBucket("from")
+	dst := newBucket("into")
+	_, err := transfer.Upload(t.Context(), src, newTree(t, map[string]string{"a": "12345", "b": "678"}))
 	require.NoError(t, err)
-	puts := recorder.count("Put")
-	gets := recorder.count("Get")
+	putsBefore := recorder.count("Put")
+	getsBefore := recorder.count("Get")
 
 	var last transfer.Progress
-	report, err := transfer.Copy(t.Context(), pair[1], pair[0],
-		transfer.WithProgress(func(p transfer.Progress) {
-			last = p
-		}))
+	progress := transfer.WithProgress(func(p transfer.Progress) {
+		last = p
+	})
+	report, err := transfer.Copy(t.Context(), dst, src, progress)
 	require.NoError(t, err)
 	require.Equal(t, 2, recorder.count("Copy"))
-	require.Equal(t, puts, recorder.count("Put"))
-	require.Equal(t, gets, recorder.count("Get"))
+	require.Equal(t, putsBefore, recorder.count("Put"))
+	require.Equal(t, getsBefore, recorder.count("Get"))
 	require.Equal(t, int64(8), report.Bytes)
 	require.Equal(t, int64(8), last.Bytes, "although no byte passed through this machine")
 }

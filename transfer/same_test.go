@@ -2,6 +2,7 @@ package transfer_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,18 +24,21 @@ type calls struct {
 	of map[string]int
 }
 
+// layer returns the option that makes a bucket count its calls.
 func (c *calls) layer() storage.OpenOption {
 	c.of = map[string]int{}
+	record := func(ctx context.Context, call string, next func(context.Context) error) error {
+		c.mu.Lock()
+		c.of[call]++
+		c.mu.Unlock()
+		return next(ctx)
+	}
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			c.mu.Lock()
-			c.of[call]++
-			c.mu.Unlock()
-			return next(ctx)
-		})
+		return driver.Intercept(d, record)
 	})
 }
 
+// count returns how often a method of the driver was called.
 func (c *calls) count(call string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,39 +135,42 @@ func TestUploadCompares(t *testing.T) {
 	}
 }
 
-// Only missing files are transferred.
+// WithMissingOnly transfers only the files that the destination lacks, whatever the others contain.
 func TestWithMissingOnly(t *testing.T) {
-	files := map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"}
-	result := map[string]string{"b/c": "kept", "other": "kept"}
-	want := map[string]string{"a": "new a", "b/c": "kept", "b/d": "new d", "other": "kept"}
-	fill := func(texts map[string]string) storage.Bucket {
+	srcFiles := map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"}
+	dstFiles := map[string]string{"b/c": "kept", "other": "kept"}
+	newBucket := func(files map[string]string) storage.Bucket {
 		b := memstore.New()
-		_, err := transfer.Upload(t.Context(), b, newTree(t, texts))
+		_, err := transfer.Upload(t.Context(), b, newTree(t, files))
 		require.NoError(t, err)
 		return b
 	}
+	bucketEnd := func(files map[string]string) transfer.End { return transfer.Bucket(newBucket(files)) }
+	dirEnd := func(files map[string]string) transfer.End { return transfer.Dir(newTree(t, files)) }
 
 	for _, extra := range [][]transfer.Option{nil, {transfer.WithChecksum()}, {transfer.WithDryRun()}} {
 		opts := append(extra, transfer.WithMissingOnly())
 		tests := []struct{ dst, src transfer.End }{
-			{dst: transfer.Bucket(fill(result)), src: transfer.Dir(newTree(t, files))},
-			{dst: transfer.Bucket(fill(result)), src: transfer.Bucket(fill(files))},
-			{dst: transfer.Dir(newTree(t, result)), src: transfer.Bucket(fill(files))},
-			{dst: transfer.Dir(newTree(t, result)), src: transfer.Dir(newTree(t, files))},
+			{dst: bucketEnd(dstFiles), src: dirEnd(srcFiles)},
+			{dst: bucketEnd(dstFiles), src: bucketEnd(srcFiles)},
+			{dst: dirEnd(dstFiles), src: bucketEnd(srcFiles)},
+			{dst: dirEnd(dstFiles), src: dirEnd(srcFiles)},
 		}
 		for _, tt := range tests {
 			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, opts...)
 			require.NoError(t, err)
-			require.EqualValues(t, [2]int64{2, 1}, [2]int64{report.Transferred, report.Skipped})
+			require.EqualValues(t, 2, report.Transferred)
+			require.EqualValues(t, 1, report.Skipped)
 		}
 	}
 
-	dst := fill(result)
-	src := fill(files)
+	// A move removes only the files that it has transferred.
+	dst := newBucket(dstFiles)
+	src := newBucket(srcFiles)
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 		transfer.WithMissingOnly(), transfer.WithMove())
 	require.NoError(t, err)
-	require.Equal(t, want, contents(t, dst))
+	require.Equal(t, map[string]string{"a": "new a", "b/c": "kept", "b/d": "new d", "other": "kept"}, contents(t, dst))
 	require.Equal(t, map[string]string{"b/c": "new c"}, contents(t, src), "a skipped file stays")
 
 	_, err = transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil,
@@ -175,21 +182,25 @@ func TestWithMissingOnly(t *testing.T) {
 // files' times, because two quick writes may have the same time.
 func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
-		b := inMemory(func() time.Time { return time.Now().Add(ahead) })
-		dir := t.TempDir()
-		modified := time.Now()
-		for _, text := range []string{"before", "after."} {
-			file := filepath.Join(dir, "a.txt")
-			require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
-			require.NoError(t, os.Chtimes(file, modified, modified))
-			modified = modified.Add(time.Millisecond)
-			for _, transferred := range []int64{1, 0} {
-				report, err := transfer.Upload(t.Context(), b, dir)
+		t.Run(fmt.Sprintf("%s ahead", ahead), func(t *testing.T) {
+			b := inMemory(func() time.Time { return time.Now().Add(ahead) })
+			dir := t.TempDir()
+			path := filepath.Join(dir, "a.txt")
+			modified := time.Now()
+			for _, text := range []string{"before", "after."} {
+				require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+				require.NoError(t, os.Chtimes(path, modified, modified))
+				modified = modified.Add(time.Millisecond)
+
+				first, err := transfer.Upload(t.Context(), b, dir)
 				require.NoError(t, err)
-				require.Equal(t, transferred, report.Transferred, "%s ahead", ahead)
+				require.EqualValues(t, 1, first.Transferred)
+				second, err := transfer.Upload(t.Context(), b, dir)
+				require.NoError(t, err)
+				require.Zero(t, second.Transferred)
+				require.Equal(t, text, contents(t, b)["a.txt"])
 			}
-			require.Equal(t, text, contents(t, b)["a.txt"])
-		}
+		})
 	}
 }
 
@@ -249,11 +260,13 @@ func TestCopySourceFromTheFuture(t *testing.T) {
 	for _, text := range []string{"before", "after."} {
 		_, err := src.Upload(t.Context(), "a.txt", file(text))
 		require.NoError(t, err)
-		for _, transferred := range []int64{1, 0} {
-			report, err := transfer.Copy(t.Context(), dst, src)
-			require.NoError(t, err)
-			require.Equal(t, transferred, report.Transferred)
-		}
+
+		first, err := transfer.Copy(t.Context(), dst, src)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, first.Transferred)
+		second, err := transfer.Copy(t.Context(), dst, src)
+		require.NoError(t, err)
+		require.Zero(t, second.Transferred)
 		require.Equal(t, text, contents(t, dst)["a.txt"])
 	}
 }
@@ -341,12 +354,14 @@ func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	_, err := b.Upload(t.Context(), "a.txt", file("text"))
 	require.NoError(t, err)
 	dir := newTree(t, map[string]string{"a.txt": "text"})
-	for _, heads := range []int{1, 0} {
-		headCount := recorder.count("Head")
+
+	// The first job requests the attributes of the object, and the second one requests nothing.
+	for _, wantHeads := range []int{1, 0} {
+		headsBefore := recorder.count("Head")
 		report, err := transfer.Download(t.Context(), b, dir)
 		require.NoError(t, err)
 		require.Equal(t, int64(1), report.Skipped)
-		require.Equal(t, heads, recorder.count("Head")-headCount)
+		require.Equal(t, wantHeads, recorder.count("Head")-headsBefore)
 	}
 }
 

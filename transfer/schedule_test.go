@@ -24,44 +24,48 @@ const leaseKey = "jobs/clean-up.lease"
 
 // These tests run in a bubble, in which time passes when all goroutines wait.
 
-// Without jitter, Every runs the job immediately, and then at each interval.
+// Without jitter, Every runs the job immediately, and then at each interval. A run that takes longer than the interval
+// delays the next one.
 func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const interval, longRun = 10 * time.Minute, 15 * time.Minute
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
 		start := time.Now()
-
-		var times []time.Duration
-		var runs []transfer.Run
-		err := transfer.Every(ctx, 10*time.Minute, func(context.Context) error {
-			times = append(times, time.Since(start))
-			if len(times) == 2 {
-				time.Sleep(15 * time.Minute) // longer than the interval
+		var starts []time.Duration // since start
+		job := func(context.Context) error {
+			starts = append(starts, time.Since(start))
+			if len(starts) == 2 {
+				time.Sleep(longRun)
 			}
 			return errors.New("does not end Every")
-		}, transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) {
+		}
+		var runs []transfer.Run
+		noteRun := transfer.WithRuns(func(r transfer.Run) {
 			runs = append(runs, r)
-		}))
+		})
+
+		err := transfer.Every(ctx, interval, job, transfer.WithJitter(0), noteRun)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 
 		m := time.Minute
-		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, times)
+		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, starts)
 		require.Len(t, runs, 6)
-		require.Equal(t, 15*m, runs[1].Duration)
+		require.Equal(t, longRun, runs[1].Duration)
 		require.EqualError(t, runs[0].Err, "does not end Every")
 	})
 }
 
-// Jitter delays runs.
+// By default, jitter delays each run by up to a tenth of the interval.
 func TestWithJitterDelaysRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Hour)
+		const interval, maxJitter = time.Hour, 6 * time.Minute
+		ctx, cancel := context.WithTimeout(t.Context(), 100*interval)
 		defer cancel()
 		last := time.Now()
-
 		var delays []time.Duration
-		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+		_ = transfer.Every(ctx, interval, func(context.Context) error {
 			delays = append(delays, time.Since(last))
 			last = time.Now()
 			return nil
@@ -69,10 +73,10 @@ func TestWithJitterDelaysRuns(t *testing.T) {
 		require.GreaterOrEqual(t, len(delays), 90)
 
 		different := map[time.Duration]bool{}
-		for _, d := range delays[1:] {
-			require.GreaterOrEqual(t, d, time.Hour)
-			require.Less(t, d, 66*time.Minute)
-			different[d] = true
+		for _, delay := range delays[1:] {
+			require.GreaterOrEqual(t, delay, interval)
+			require.Less(t, delay, interval+maxJitter)
+			different[delay] = true
 		}
 		require.Greater(t, len(different), 80)
 	})
@@ -104,18 +108,20 @@ func TestEveryRunsInOneProcess(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
 		defer cancel()
 		var running, runs atomic.Int64
+		job := func(context.Context) error {
+			if running.Add(1) != 1 {
+				t.Error("two at a time")
+			}
+			defer running.Add(-1)
+			runs.Add(1)
+			time.Sleep(20 * time.Minute) // much longer than a lease
+			return nil
+		}
+
 		var processes sync.WaitGroup
 		for range 5 {
 			processes.Go(func() {
-				_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
-					if running.Add(1) != 1 {
-						t.Error("two at a time")
-					}
-					defer running.Add(-1)
-					runs.Add(1)
-					time.Sleep(20 * time.Minute) // many leases long
-					return nil
-				}, transfer.WithLease(b, leaseKey))
+				_ = transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey))
 			})
 		}
 		processes.Wait()
@@ -146,38 +152,44 @@ func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 // writes of the dead process.
 func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		drv := memstore.NewDriver(memstore.Config{})
-		inj := faults.New()
-		dead := engine.New(drv, driver.WithLayer(inj.Layer()))
-		alive := engine.New(drv)
+		d := memstore.NewDriver(memstore.Config{})
+		injector := faults.New()
+		deadBucket := engine.New(d, driver.WithLayer(injector.Layer()))
+		aliveBucket := engine.New(d)
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
+		var lost, taken time.Duration // when the lease was lost and taken over, since start
+
+		deadJob := func(running context.Context) error {
+			// The lease cannot be renewed from now on.
+			injector.Set(faults.Fail(faults.Put).WithError(storage.Unavailable))
+			<-running.Done()
+			lost = time.Since(start)
+			if !errors.Is(context.Cause(running), storage.Changed) {
+				t.Error("the job is not told why: ", context.Cause(running))
+			}
+			return running.Err()
+		}
+		aliveJob := func(context.Context) error {
+			taken = time.Since(start)
+			cancel()
+			return nil
+		}
 		var processes sync.WaitGroup
-		var lost time.Duration
 		processes.Go(func() {
-			_ = transfer.Every(ctx, 24*time.Hour, func(running context.Context) error {
-				inj.Set(faults.Fail(faults.Put).WithError(storage.Unavailable)) // no renewal from now on
-				<-running.Done()
-				lost = time.Since(start)
-				if !errors.Is(context.Cause(running), storage.Changed) {
-					t.Error("the job is not told why: ", context.Cause(running))
-				}
-				return running.Err()
-			}, transfer.WithLease(dead, leaseKey), transfer.WithJitter(0))
+			_ = transfer.Every(ctx, 24*time.Hour, deadJob,
+				transfer.WithLease(deadBucket, leaseKey), transfer.WithJitter(0))
 		})
 		time.Sleep(time.Second)
-		var elapsed time.Duration
 		processes.Go(func() {
-			_ = transfer.Every(ctx, 24*time.Hour, func(context.Context) error {
-				elapsed = time.Since(start)
-				cancel()
-				return nil
-			}, transfer.WithLease(alive, leaseKey), transfer.WithJitter(0))
+			_ = transfer.Every(ctx, 24*time.Hour, aliveJob,
+				transfer.WithLease(aliveBucket, leaseKey), transfer.WithJitter(0))
 		})
 		processes.Wait()
+
 		require.NotZero(t, lost)
-		require.Less(t, lost, elapsed, "one process stops before the other starts")
-		require.LessOrEqual(t, elapsed, 3*time.Minute)
+		require.Less(t, lost, taken, "one process stops before the other starts")
+		require.LessOrEqual(t, taken, 3*time.Minute)
 	})
 }
 
@@ -220,6 +232,7 @@ type without struct {
 	features storage.Features
 }
 
+// Describe describes the driver without some features.
 func (w without) Describe() driver.Description {
 	d := w.Driver.Describe()
 	d.Features &^= w.features

@@ -140,16 +140,18 @@ func plantTree(t *testing.T, n int, largest int64) *hostileTree {
 	return h
 }
 
-// meddling changes the restive files when a bucket is about to read them.
+// meddling returns an option that changes the restive files when a bucket is about to read them.
 func (h *hostileTree) meddling(t *testing.T) storage.OpenOption {
-	return storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	change := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" && slices.Contains(h.restive, op.Key) {
 			appendTo(t, filepath.Join(h.dir, op.Key), "!")
 		}
 		return ctx, nil, nil
-	})
+	}
+	return storage.WithHook(change)
 }
 
+// plantFile adds a file to the tree.
 func (h *hostileTree) plantFile(t *testing.T, key, text string) {
 	t.Helper()
 	writeFiles(t, h.dir, map[string]string{key: text})
