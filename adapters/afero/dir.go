@@ -132,7 +132,7 @@ func (d *dir) ReadDir(count int) ([]fs.DirEntry, error) {
 // Readdirnames returns the names of the next count entries, as Readdir does.
 func (d *dir) Readdirnames(count int) ([]string, error) { return readEach(d, count, fs.FileInfo.Name) }
 
-// readEach converts the results of Readdir.
+// readEach reads the next count entries of a directory, as Readdir does, and converts each of them.
 func readEach[T any](d *dir, count int, convert func(fs.FileInfo) T) ([]T, error) {
 	infos, err := d.Readdir(count)
 	all := make([]T, len(infos))

@@ -215,22 +215,24 @@ func (f *writeFile) discard() {
 	_ = os.Remove(f.temp.Name())
 }
 
-// named replaces the name of the temporary file in err by the name of the object.
-func (f *writeFile) named(err error) error {
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok && pathErr.Path == f.temp.Name() {
-		return &fs.PathError{Op: pathErr.Op, Path: f.name, Err: pathErr.Err}
+// renameError replaces the path of the temporary file in err by the name of the file that the caller opened.
+func (f *writeFile) renameError(err error) error {
+	pathErr, ok := errors.AsType[*fs.PathError](err)
+	if !ok || pathErr.Path != f.temp.Name() {
+		return err
 	}
-	return err
+	return &fs.PathError{Op: pathErr.Op, Path: f.name, Err: pathErr.Err}
 }
 
 func (f *writeFile) Name() string { return f.name }
 
+// Stat describes the content as written so far. The temporary file has its size, but another name.
 func (f *writeFile) Stat() (fs.FileInfo, error) {
 	info, err := f.temp.Stat()
 	if err != nil {
-		return nil, f.named(err)
+		return nil, f.renameError(err)
 	}
-	return namedInfo{fileInfo{info}, keyOf(f.name)}, nil
+	return namedInfo{FileInfo: fileInfo{info}, key: keyOf(f.name)}, nil
 }
 
 func (f *writeFile) Readdir(int) ([]fs.FileInfo, error) { return nil, notDir(f.name) }
@@ -238,17 +240,17 @@ func (f *writeFile) Readdirnames(int) ([]string, error) { return nil, notDir(f.n
 
 func (f *writeFile) Read(p []byte) (int, error) {
 	n, err := f.temp.Read(p)
-	return n, f.named(err)
+	return n, f.renameError(err)
 }
 
 func (f *writeFile) ReadAt(p []byte, offset int64) (int, error) {
 	n, err := f.temp.ReadAt(p, offset)
-	return n, f.named(err)
+	return n, f.renameError(err)
 }
 
 func (f *writeFile) Seek(offset int64, whence int) (int64, error) {
 	off, err := f.temp.Seek(offset, whence)
-	return off, f.named(err)
+	return off, f.renameError(err)
 }
 
 func (f *writeFile) Write(p []byte) (int, error) {
@@ -285,11 +287,10 @@ func (f *writeFile) Truncate(size int64) error {
 	return f.recordWrite(f.temp.Truncate(size))
 }
 
-// recordWrite records a change of the content, and returns err with the name of the file. If err is
-// not nil, the content may be incomplete, for example because the disk is full. In this case, Close
-// stores nothing.
+// recordWrite records that a write to the temporary file ended with err, and returns err with the name of the opened
+// file. After a failure, the content may be incomplete, for example because the disk is full. Close then stores nothing.
 func (f *writeFile) recordWrite(err error) error {
-	err = f.named(err)
+	err = f.renameError(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.changed = true
