@@ -59,13 +59,15 @@ func escapePrefix(prefix string) string {
 	return out.String()
 }
 
-// mustEscape reports whether runes[i] must be escaped. Either a key may not have that rune at this
-// place, or the rune looks like the beginning of an escape.
+// mustEscape reports whether runes[i] must be escaped. Either the library does not permit that rune at this place of a
+// key, or the rune is the beginning of a text that looks like an escape.
 func mustEscape(runes []rune, i int) bool {
 	switch r := runes[i]; r {
 	case '_':
-		return string(runes[i:min(i+len("__0x"), len(runes))]) == "__0x"
+		end := min(i+len(escapeStart), len(runes))
+		return string(runes[i:end]) == escapeStart
 	case '/':
+		// A key must not begin with a slash, and no name in it may be empty or end in a dot.
 		return i == 0 || runes[i-1] == '/' || runes[i-1] == '.'
 	case '\\', 0x7F, 0xFFFE, 0xFFFF:
 		return true
@@ -74,17 +76,20 @@ func mustEscape(runes []rune, i int) bool {
 	}
 }
 
+// escapeStart begins each escape. The code point in hexadecimal digits and "__" follow.
+const escapeStart = "__0x"
+
 // escapeForm matches the escape of one character.
 var escapeForm = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
 
 // unescapeKey reverses escapeKey: it returns the original of an escaped key. Another program may have
 // chosen a key that only looks like an escaped one. Such a key stays as it is.
 func unescapeKey(key string) string {
-	if !strings.Contains(key, "__0x") {
+	if !strings.Contains(key, escapeStart) {
 		return key
 	}
 	original := decode(key)
-	// A common prefix has no endMark.
+	// A listing also has common prefixes, which escapePrefix has escaped.
 	isEscaped := escapeKey(original) == key || escapePrefix(original) == key
 	if !isEscaped {
 		return key
@@ -92,13 +97,13 @@ func unescapeKey(key string) string {
 	return original
 }
 
-// decode returns key without its endMark, and with each escape replaced by its character.
+// decode returns key without its endMark, and with each escape, such as "__0x5c__", replaced by its character.
 func decode(key string) string {
 	if rest, ok := strings.CutSuffix(key, endMark); ok && needsEndMark(rest) {
 		key = rest
 	}
 	return escapeForm.ReplaceAllStringFunc(key, func(escape string) string {
-		digits := strings.TrimSuffix(strings.TrimPrefix(escape, "__0x"), "__")
+		digits := strings.TrimSuffix(strings.TrimPrefix(escape, escapeStart), "__")
 		r, err := strconv.ParseUint(digits, 16, 32)
 		if err != nil || !utf8.ValidRune(rune(r)) {
 			return escape

@@ -183,18 +183,19 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// runCallback runs a callback of the program, such as BeforeWrite of the Go CDK. The callback may
-// change the options in opts.
-func runCallback[T any](call func(func(any) bool) error, opts *[]T) error {
-	if call == nil {
+// runCallback runs a callback of the program, such as BeforeWrite of the Go CDK. The callback gets a function like As of
+// the CDK. By passing it a **[]T, the callback gets a pointer to opts, and so may change the options.
+func runCallback[T any](callback func(asFunc func(any) bool) error, opts *[]T) error {
+	if callback == nil {
 		return nil
 	}
-	return call(func(target any) bool {
+	return callback(func(target any) bool {
 		p, ok := target.(**[]T)
-		if ok {
-			*p = opts
+		if !ok {
+			return false
 		}
-		return ok
+		*p = opts
+		return true
 	})
 }
 
@@ -220,14 +221,16 @@ func (b *bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 	}, nil
 }
 
-// attrsAs returns the function As of attributes or of a reader.
+// attrsAs returns a function like As of the Go CDK, which gives a program the value behind a type of the CDK. Here, a
+// program gets a by passing a **storage.Attrs.
 func attrsAs(a *storage.Attrs) func(any) bool {
 	return func(target any) bool {
 		p, ok := target.(**storage.Attrs)
-		if ok {
-			*p = a
+		if !ok {
+			return false
 		}
-		return ok
+		*p = a
+		return true
 	}
 }
 

@@ -111,7 +111,7 @@ type writer struct {
 	uploaded bool            // true if Upload was called, so that Close has nothing to store
 }
 
-// open begins the upload, when the first bytes are written.
+// open returns the writer of the upload. The first call begins the upload.
 func (w *writer) open() *storage.Writer {
 	if w.writer == nil {
 		w.writer = storage.NewWriter(w.ctx, w.bucket, w.key, w.opts...)
