@@ -292,24 +292,27 @@ func (o *IO) MkdirAll(location string) error {
 	return pathError("mkdir", location, err)
 }
 
-// WalkDir calls fn for a file or directory and everything below it, in the order of fs.WalkDir. It
-// passes locations to fn. It makes one listing for each directory.
+// WalkDir calls fn for a file or directory and everything below it, in the order of fs.WalkDir. It passes locations to
+// fn, such as "s3://lake/db/a", although it walks keys. It makes one listing for each directory.
 func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 	key, err := o.key(location)
 	if err != nil {
 		return pathError("walk", location, err)
 	}
-	base := strings.TrimSuffix(location, key)
-	if base != "" && !strings.HasSuffix(base, "/") {
-		base += "/"
+
+	// root is the part of the location before the key. It is empty if the location is a key.
+	root := strings.TrimSuffix(location, key)
+	if root != "" && !strings.HasSuffix(root, "/") {
+		root += "/"
 	}
 	return fs.WalkDir(o.files(), pathOf(key), func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && entry.Name() == Marker {
+		isMarker := err == nil && !entry.IsDir() && entry.Name() == Marker
+		if isMarker {
 			return nil
 		}
 		if name == "." {
 			return fn(location, entry, err)
 		}
-		return fn(base+name, entry, err)
+		return fn(root+name, entry, err)
 	})
 }

@@ -65,6 +65,8 @@ func (o *IO) openWhole(key string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// The reader asks the download in place of the bucket, and so gets the content that is already requested.
 	d := &download{Bucket: o.bucket, attrs: content.Attrs(), content: content}
 	r, err := storage.NewReaderAt(o.ctx, d, key)
 	if err != nil {
@@ -86,9 +88,9 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 	return d.attrs, nil
 }
 
-// Download returns content of the file. Only Read asks for the whole file. The first request for
-// the whole file gets the content that openWhole has already requested. ReadAt asks for limited
-// ranges, which Download requests from the bucket. Read and ReadAt may run at the same time.
+// Download returns content of the file to the [storage.ReaderAt]. The first request for the whole file, which only Read
+// makes, gets the content that openWhole has already requested. Ranges, for which ReadAt asks, come from the bucket. So
+// Read and ReadAt may run at the same time.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var applied storage.DownloadOptions
 	if err := applied.Apply(opts...); err != nil {
