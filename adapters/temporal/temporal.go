@@ -75,6 +75,7 @@ func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 		d.options = append(d.options, storage.IfAbsent())
 	}
 	if storage.Supports(b, storage.MultipartUploads) {
+		// Payloads up to this size are stored with one request.
 		d.options = append(d.options, storage.WithPartSize(maxWhole))
 	}
 	return d, nil
@@ -93,16 +94,16 @@ func (d *driver) Store(
 	c converter.StorageDriverStoreContext, payloads []*common.Payload,
 ) ([]converter.StorageDriverClaim, error) {
 	claims := make([]converter.StorageDriverClaim, len(payloads))
-	all, ctx := errgroup.WithContext(c.Context)
+	group, ctx := errgroup.WithContext(c.Context)
 	for i, payload := range payloads {
-		all.Go(func() error {
+		group.Go(func() error {
 			return c.GetLimiter().Permit(ctx, payload, func() (err error) {
 				claims[i], err = d.store(ctx, payload)
 				return err
 			})
 		})
 	}
-	if err := all.Wait(); err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return claims, nil
@@ -140,16 +141,16 @@ func (d *driver) Retrieve(
 	c converter.StorageDriverRetrieveContext, claims []converter.StorageDriverClaim,
 ) ([]*common.Payload, error) {
 	payloads := make([]*common.Payload, len(claims))
-	all, ctx := errgroup.WithContext(c.Context)
+	group, ctx := errgroup.WithContext(c.Context)
 	for i, claim := range claims {
-		all.Go(func() error {
+		group.Go(func() error {
 			return c.GetLimiter().Permit(ctx, claim, func() (err error) {
 				payloads[i], err = d.retrieve(ctx, claim.ClaimData)
 				return err
 			})
 		})
 	}
-	if err := all.Wait(); err != nil {
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
 	return payloads, nil
