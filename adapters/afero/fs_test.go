@@ -1,6 +1,7 @@
 package afero
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -30,13 +31,15 @@ import (
 const ownTests = "^(TestRead0|TestOpenFile|TestCreate|TestRename|TestRemove|TestTruncate|TestSeek|TestReadAt|" +
 	"TestReaddirnames|TestReaddirSimple|TestReaddir|TestReaddirRegularFile|TestReaddirAll|TestWalk)$"
 
-// Afero's own tests judge the adapter on each store: a copy of afero gets a file that puts it into
-// their list of file systems.
+// Afero's own tests pass with this adapter on each store. They run in a copy of afero's module, in which an added file
+// puts the adapter into the list of file systems that they test.
 func TestAferosOwnTests(t *testing.T) {
-	judge := owntests.Copy(t, "github.com/spf13/afero")
-	judge.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
-	judge.Run(t, "github.com/spf13/afero", "OMNIBUCKET_AFERO", strings.Count(ownTests, "|")+1,
-		"-test.run", ownTests)
+	const module = "github.com/spf13/afero"
+	copied := owntests.Copy(t, module)
+	copied.Add(t, "testdata/omnibucket_test.go.txt", "omnibucket_test.go")
+
+	wantPassed := strings.Count(ownTests, "|") + 1 // the pattern has one test between two bars
+	copied.Run(t, module, "OMNIBUCKET_AFERO", wantPassed, "-test.run", ownTests)
 }
 
 // Files are written, read, listed, renamed and removed as on a disk. Each case uses the files of the one
@@ -188,24 +191,31 @@ func TestRenameReplaces(t *testing.T) {
 	}
 }
 
-// If Close of a writer runs between the copy and the removal of a Rename, what was written is kept.
+// If another caller writes a file between the copy and the removal by which Rename moves it, Rename fails and the
+// written content stays.
 func TestRenameKeepsWritesOfOthers(t *testing.T) {
-	var renamed *renamedByCopy
+	var store *renamedByCopy
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-		renamed = &renamedByCopy{Driver: next}
-		return renamed
+		store = &renamedByCopy{Driver: next}
+		return store
 	}))
 	files := New(t.Context(), bucket)
-	tests := []struct{ name, file, from, to string }{
+	tests := []struct {
+		name string
+		file string
+		from string
+		to   string
+	}{
 		{name: "a file", file: "file", from: "file", to: "moved"},
 		{name: "a folder", file: "full/a", from: "full", to: "folder"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			require.NoError(t, afero.WriteFile(files, tt.file, []byte("old"), 0))
-			renamed.copied = func() {
+			store.afterCopy = func() {
 				assert.NoError(t, afero.WriteFile(files, tt.file, []byte("newer"), 0))
 			}
+
 			require.ErrorIs(t, files.Rename(tt.from, tt.to), storage.Changed)
 			text, err := afero.ReadFile(files, tt.file)
 			require.NoError(t, err)
@@ -214,10 +224,11 @@ func TestRenameKeepsWritesOfOthers(t *testing.T) {
 	}
 }
 
-// renamedByCopy is a store that does not rename. It calls copied after a copy.
+// renamedByCopy is a store that cannot move objects, so that Rename copies them and removes the originals. It calls
+// afterCopy between the two.
 type renamedByCopy struct {
 	driver.Driver
-	copied func()
+	afterCopy func()
 }
 
 func (d *renamedByCopy) Describe() driver.Description {
@@ -227,9 +238,9 @@ func (d *renamedByCopy) Describe() driver.Description {
 }
 
 func (d *renamedByCopy) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	a, err := d.Driver.Copy(ctx, r)
-	d.copied()
-	return a, err
+	attrs, err := d.Driver.Copy(ctx, r)
+	d.afterCopy()
+	return attrs, err
 }
 
 // If a write fails, nothing is stored.
@@ -249,32 +260,34 @@ func TestWriteFailsStoresNothing(t *testing.T) {
 	require.Equal(t, "old", string(text))
 }
 
-// A file that is open for reading has one revision: if the object is replaced or removed, reads fail with
-// Changed.
+// A file that is open for reading shows one revision of the object. If the object is replaced or removed, reads fail
+// with Changed. After Close, all calls fail.
 func TestOpenForReading(t *testing.T) {
+	const size = 1 << 20 // too much to be buffered by the first read
 	b := memstore.New()
 	files := New(t.Context(), b)
-	long := strings.Repeat("x", 1<<20)
-	require.NoError(t, afero.WriteFile(files, "a", []byte(long), 0))
+	require.NoError(t, afero.WriteFile(files, "a", bytes.Repeat([]byte("x"), size), 0))
 	f, err := files.Open("a")
 	require.NoError(t, err)
 	_, err = io.ReadFull(f, make([]byte, 10))
 	require.NoError(t, err)
-	require.NoError(t, afero.WriteFile(files, "a", []byte(strings.Repeat("y", 1<<20)), 0))
 
-	_, err = f.ReadAt(make([]byte, 10), 1<<20-10)
+	// The object is replaced.
+	require.NoError(t, afero.WriteFile(files, "a", bytes.Repeat([]byte("y"), size), 0))
+	_, err = f.ReadAt(make([]byte, 10), size-10)
 	require.ErrorIs(t, err, storage.Changed, "it is one revision throughout")
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, storage.Changed)
 
+	// The object is removed.
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, storage.Changed)
 
+	// The file is closed.
 	require.NoError(t, f.Close())
 	_, err = io.Copy(io.Discard, f)
 	require.ErrorIs(t, err, fs.ErrClosed)
-
 	_, err = f.Read(make([]byte, 1))
 	require.ErrorIs(t, err, fs.ErrClosed)
 	_, err = f.ReadAt(make([]byte, 1), 0)
@@ -282,16 +295,16 @@ func TestOpenForReading(t *testing.T) {
 	require.ErrorIs(t, f.Close(), fs.ErrClosed)
 }
 
-// io.Copy from the middle of a file copies the rest of it.
+// io.Copy from the middle of a file copies the rest of it with one request, and leaves the file at its end.
 func TestWriteToCopiesTheRest(t *testing.T) {
 	var requests atomic.Int32
-	b := memstore.New(storage.WithHook(func(
-		ctx context.Context, op storage.Operation,
+	countRequests := func(
+		ctx context.Context, _ storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
 		requests.Add(1)
 		return ctx, nil, nil
-	}))
-	files := New(t.Context(), b)
+	}
+	files := New(t.Context(), memstore.New(storage.WithHook(countRequests)))
 	require.NoError(t, afero.WriteFile(files, "a", []byte("0123456789"), 0))
 	f, err := files.Open("a")
 	require.NoError(t, err)
@@ -302,7 +315,7 @@ func TestWriteToCopiesTheRest(t *testing.T) {
 	var text strings.Builder
 	n, err := io.Copy(&text, f)
 	require.NoError(t, err)
-	require.Equal(t, int64(6), n)
+	require.Equal(t, int64(len("456789")), n)
 	require.Equal(t, "456789", text.String())
 	require.Equal(t, int32(1), requests.Load())
 
@@ -312,7 +325,7 @@ func TestWriteToCopiesTheRest(t *testing.T) {
 
 	offset, err := f.Seek(-2, io.SeekCurrent)
 	require.NoError(t, err)
-	require.Equal(t, int64(8), offset)
+	require.Equal(t, int64(len("01234567")), offset)
 	require.NoError(t, f.Close())
 }
 
@@ -416,10 +429,10 @@ func TestCloseFailsKeepsSyncedBytes(t *testing.T) {
 	require.Equal(t, "text", string(text))
 }
 
-// Other tools mark a folder by an object whose key ends in a slash.
+// An object whose key ends in a slash, by which other tools mark a folder, is a directory that can be removed.
 func TestDirectoriesOfOtherTools(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
-	_, err := b.Upload(t.Context(), "folder!", strings.NewReader(""))
+	b := newOtherToolBucket()
+	_, err := b.Upload(t.Context(), "folder"+slashInKey, strings.NewReader(""))
 	require.NoError(t, err)
 	files := New(t.Context(), b)
 
@@ -432,42 +445,42 @@ func TestDirectoriesOfOtherTools(t *testing.T) {
 	require.True(t, os.IsNotExist(err), "%v", err)
 }
 
-// An open directory behaves as that of package os, which Hugo expects.
+// An open directory is an fs.ReadDirFile like that of package os, which Hugo expects.
 func TestReaddirOfAnOpenDirectory(t *testing.T) {
 	b := memstore.New()
-	for _, key := range []string{"d/a", "d/b/c"} {
+	for _, key := range []string{"dir/file", "dir/sub/file"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-
-	f, err := New(t.Context(), b).Open("d")
+	f, err := New(t.Context(), b).Open("dir")
 	require.NoError(t, err)
 	require.Implements(t, (*fs.ReadDirFile)(nil), f)
+	dir := f.(fs.ReadDirFile)
 
-	d := f.(fs.ReadDirFile)
-	for _, want := range []struct {
-		name string
-		dir  bool
-	}{{"a", false}, {"b", true}} {
-		entries, err := d.ReadDir(1)
-		require.NoError(t, err)
-		require.Equal(t, want.name, entries[0].Name())
-		require.Equal(t, want.dir, entries[0].IsDir())
-	}
+	entries, err := dir.ReadDir(1)
+	require.NoError(t, err)
+	require.Equal(t, "file", entries[0].Name())
+	require.False(t, entries[0].IsDir())
 
-	_, err = d.ReadDir(1)
+	entries, err = dir.ReadDir(1)
+	require.NoError(t, err)
+	require.Equal(t, "sub", entries[0].Name())
+	require.True(t, entries[0].IsDir())
+
+	_, err = dir.ReadDir(1)
 	require.ErrorIs(t, err, io.EOF)
 	require.NoError(t, f.Close())
 }
 
-// Rename works for folders that other tools have marked by an object.
+// Rename works for folders that other tools have marked by an empty object whose key ends in a slash.
 func TestRenameFoldersOfOtherTools(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
-	for _, key := range []string{"folder!", "folder/a", "folder/sub!"} {
+	b := newOtherToolBucket()
+	for _, key := range []string{"folder" + slashInKey, "folder/a", "folder/sub" + slashInKey} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
 	}
 	files := New(t.Context(), b)
+
 	require.NoError(t, files.Rename("folder", "new"))
 
 	_, err := files.Stat("folder")
@@ -475,42 +488,54 @@ func TestRenameFoldersOfOtherTools(t *testing.T) {
 	info, err := files.Stat("new/sub")
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
-
 	infos, err := afero.ReadDir(files, "new")
 	require.NoError(t, err)
 	require.Len(t, infos, 2)
 }
 
-// An append keeps the file's properties and metadata.
+// An append keeps the object's properties, such as its content type, and its metadata.
 func TestAppendKeepsPropertiesAndMetadata(t *testing.T) {
-	for _, flag := range []int{os.O_APPEND | os.O_WRONLY, os.O_RDWR} {
-		b := memstore.New()
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithContentType("image/png"), storage.WithContentLanguage("de"),
-			storage.WithContentDisposition("inline"), storage.WithContentEncoding("x-none"), storage.WithCacheControl("no-store"), storage.WithMetadata(map[string]string{"k": "v"}))
-		require.NoError(t, err)
-		oldAttrs, err := b.Attrs(t.Context(), "a")
-		require.NoError(t, err)
-		f, err := New(t.Context(), b).OpenFile("a", flag, 0)
-		require.NoError(t, err)
-		_, err = f.WriteString("more")
-		require.NoError(t, err)
-		require.NoError(t, f.Close())
+	tests := []struct {
+		name string
+		flag int
+	}{
+		{name: "append", flag: os.O_APPEND | os.O_WRONLY},
+		{name: "overwrite", flag: os.O_RDWR},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := memstore.New()
+			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"),
+				storage.WithContentType("image/png"),
+				storage.WithContentLanguage("de"),
+				storage.WithContentDisposition("inline"),
+				storage.WithContentEncoding("x-none"),
+				storage.WithCacheControl("no-store"),
+				storage.WithMetadata(map[string]string{"k": "v"}))
+			require.NoError(t, err)
+			before, err := b.Attrs(t.Context(), "a")
+			require.NoError(t, err)
 
-		attrsAfter, err := b.Attrs(t.Context(), "a")
-		require.NoError(t, err)
-		require.NotEqual(t, oldAttrs.Revision, attrsAfter.Revision)
-		require.Equal(t, oldAttrs.Properties, attrsAfter.Properties)
+			f, err := New(t.Context(), b).OpenFile("a", tt.flag, 0)
+			require.NoError(t, err)
+			_, err = f.WriteString("more")
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+
+			after, err := b.Attrs(t.Context(), "a")
+			require.NoError(t, err)
+			require.NotEqual(t, before.Revision, after.Revision)
+			require.Equal(t, before.Properties, after.Properties)
+		})
 	}
 }
 
-// If another tool stored an object with attributes that this library would refuse, an append to it succeeds.
+// An append succeeds although the object has a content type that this library would refuse to store.
 func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return otherTool{next} }))
-	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{
-		"odd": "true",
-	}))
+	b := newOtherToolBucket()
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"),
+		storage.WithMetadata(map[string]string{oddContentType: "true"}))
 	require.NoError(t, err)
-
 	attrs, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "binary", attrs.ContentType)
@@ -520,45 +545,68 @@ func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 	_, err = f.WriteString(" and more")
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
+
 	text, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "text and more", string(text))
 }
 
-// otherTool stores a slash in place of "!", and odd properties.
+// otherTool is a driver that stores what this library refuses to store, as other tools may. Its
+// keys have slashes in place of slashInKey, also at their end. An object with the metadata oddContentType gets the content type "binary",
+// which has no slash.
 type otherTool struct{ driver.Driver }
 
+const (
+	slashInKey     = "!"
+	oddContentType = "odd"
+)
+
+// newOtherToolBucket returns a bucket in which Upload stores objects as another tool would, as documented at otherTool.
+func newOtherToolBucket() storage.Bucket {
+	return memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return otherTool{next}
+	}))
+}
+
 func (d otherTool) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	other := *r
-	other.Key = strings.ReplaceAll(r.Key, "!", "/")
-	if r.Metadata["odd"] != "" {
-		other.ContentType = "binary"
+	changed := *r
+	changed.Key = strings.ReplaceAll(r.Key, slashInKey, "/")
+	if r.Metadata[oddContentType] != "" {
+		changed.ContentType = "binary"
 	}
-	return d.Driver.Put(ctx, &other)
+	return d.Driver.Put(ctx, &changed)
 }
 
 // If WriteAt or Truncate refuses its arguments, the file is unchanged, and later writes work.
 func TestWriteRefusedKeepsTheFile(t *testing.T) {
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		flag int
 		call func(afero.File) error
 	}{
-		"WriteAt before the beginning": {
-			os.O_RDWR, func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), -1)) },
+		{
+			name: "WriteAt before the beginning",
+			flag: os.O_RDWR,
+			call: func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), -1)) },
 		},
-		"WriteAt of O_APPEND": {
-			os.O_RDWR | os.O_APPEND,
-			func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), 0)) },
+		{
+			name: "WriteAt of O_APPEND",
+			flag: os.O_RDWR | os.O_APPEND,
+			call: func(f afero.File) error { return onlyError(f.WriteAt([]byte("x"), 0)) },
 		},
-		"Truncate to less than nothing": {os.O_RDWR, func(f afero.File) error { return f.Truncate(-1) }},
+		{
+			name: "Truncate to a negative size",
+			flag: os.O_RDWR,
+			call: func(f afero.File) error { return f.Truncate(-1) },
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			fsys := New(t.Context(), memstore.New())
 			require.NoError(t, afero.WriteFile(fsys, "a", []byte("text"), 0o644))
-
 			f, err := fsys.OpenFile("a", tt.flag, 0o644)
 			require.NoError(t, err)
+
 			require.ErrorIs(t, tt.call(f), fs.ErrInvalid)
 
 			_, err = f.Seek(0, io.SeekEnd)
@@ -575,30 +623,37 @@ func TestWriteRefusedKeepsTheFile(t *testing.T) {
 
 // An error of a call names the file, not the temporary file with its content.
 func TestErrorsNameTheFileAndNotItsTemporaryFile(t *testing.T) {
+	const name = "folder/a"
 	fsys := New(t.Context(), memstore.New())
-	f, err := fsys.Create("folder/a")
+	open, err := fsys.Create(name)
 	require.NoError(t, err)
-	_, seekErr := f.Seek(-1, io.SeekStart)
-	_, readErr := f.ReadAt(make([]byte, 1), -1)
-	require.NoError(t, f.Close())
-	_, writeErr := f.Write([]byte("x"))
-	_, lateErr := f.Read(make([]byte, 1))
-	_, statErr := f.Stat()
+	closed, err := fsys.Create(name)
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
 
-	for call, err := range map[string]error{
-		"Seek":   seekErr,
-		"ReadAt": readErr,
-		"Write":  writeErr,
-		"Read":   lateErr,
-		"Stat":   statErr,
-	} {
-		pathErr, ok := errors.AsType[*fs.PathError](err)
-		require.True(t, ok, "%s: %v", call, err)
-		require.Equal(t, "folder/a", pathErr.Path, call)
+	tests := []struct {
+		name string
+		call func() error
+	}{
+		{name: "Seek", call: func() error { return onlyError(open.Seek(-1, io.SeekStart)) }},
+		{name: "ReadAt", call: func() error { return onlyError(open.ReadAt(make([]byte, 1), -1)) }},
+		{name: "Write after Close", call: func() error { return onlyError(closed.Write([]byte("x"))) }},
+		{name: "Read after Close", call: func() error { return onlyError(closed.Read(make([]byte, 1))) }},
+		{name: "Stat after Close", call: func() error { return onlyError(closed.Stat()) }},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.call()
+			pathErr, ok := errors.AsType[*fs.PathError](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, name, pathErr.Path)
+		})
+	}
+	require.NoError(t, open.Close())
 }
 
-func onlyError(_ int, err error) error { return err }
+// onlyError returns the error of a call that also has a value.
+func onlyError[T any](_ T, err error) error { return err }
 
 // The flags of OpenFile mean the same as in package os.
 func TestOpenFileFlags(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
+// walkPaths returns the paths of a tree. It fails after 100 of them, because a walk may not end if a folder seems to
+// contain itself.
 func walkPaths(t *testing.T, files afero.Fs, root string) (paths []string) {
 	t.Helper()
 	require.NoError(t, afero.Walk(files, root, func(path string, _ fs.FileInfo, err error) error {
@@ -21,40 +23,60 @@ func walkPaths(t *testing.T, files afero.Fs, root string) (paths []string) {
 	return paths
 }
 
-// Consoles and rclone mark each folder by an object whose key ends in a slash.
+// Consoles and rclone store a marker in each folder, which is an empty object whose key ends in a slash. A tree with
+// such markers is walked, removed and renamed like any other.
 func TestWalkWithFolderMarkers(t *testing.T) {
-	tree := []string{"a/b/file", "a/file", "a/empty/", "a/marked/" + Marker, "a//nameless", "/", "/x", "z"}
-	open := func(t *testing.T) (afero.Fs, storage.Bucket) {
-		b, plant := foldermarker.New(t)
-		plant(tree...)
-		plant(foldermarker.Of(tree...)...)
+	const ownMarker = "a/marked/" + Marker // this adapter marks an empty folder so
+	keys := []string{
+		"a/b/file",
+		"a/file",
+		"a/empty/",
+		ownMarker,
+		"z",
+		// These folders have an empty name, so that no path can name them.
+		"a//nameless",
+		"/",
+		"/x",
+	}
+	newTree := func(t *testing.T) (afero.Fs, storage.Bucket) {
+		b, putEmpty := foldermarker.New(t)
+		putEmpty(keys...)
+		putEmpty(foldermarker.Of(keys...)...)
 		return New(t.Context(), b), b
 	}
 
-	t.Run("is walked", func(t *testing.T) {
-		files, _ := open(t)
-		want := []string{"a", "a/b", "a/b/file", "a/empty", "a/file", "a/marked"}
-		require.Equal(t, want, walkPaths(t, files, "a"))
-		require.Equal(t, append(append([]string{""}, want...), "z"), walkPaths(t, files, ""))
+	t.Run("Walk", func(t *testing.T) {
+		files, _ := newTree(t)
+
+		require.Equal(t,
+			[]string{"a", "a/b", "a/b/file", "a/empty", "a/file", "a/marked"},
+			walkPaths(t, files, "a"))
+		require.Equal(t,
+			[]string{"", "a", "a/b", "a/b/file", "a/empty", "a/file", "a/marked", "z"},
+			walkPaths(t, files, ""))
 	})
-	t.Run("is removed", func(t *testing.T) {
-		files, b := open(t)
+	t.Run("RemoveAll", func(t *testing.T) {
+		files, b := newTree(t)
+
 		require.NoError(t, files.RemoveAll("a"))
 		require.Equal(t, []string{"/", "/x", "z"}, foldermarker.Keys(t, b))
 	})
-	t.Run("is removed folder by folder", func(t *testing.T) {
-		files, b := open(t)
+	t.Run("Remove of each folder", func(t *testing.T) {
+		files, b := newTree(t)
+
 		require.Error(t, files.Remove("a/b"), "it is not empty")
 		for _, name := range []string{"a/b/file", "a/b", "a/empty", "a/marked"} {
 			require.NoError(t, files.Remove(name), name)
 		}
-		require.Equal(t, []string{"a/", "a//", "a//nameless", "a/file"},
+		require.Equal(t,
+			[]string{"a/", "a//", "a//nameless", "a/file"},
 			foldermarker.Keys(t, b, storage.WithPrefix("a/")))
 	})
-	t.Run("gets a new name", func(t *testing.T) {
-		b, plant := foldermarker.New(t)
-		plant("a/b/file", "a/empty/", "a/", "a/b/")
+	t.Run("Rename", func(t *testing.T) {
+		b, putEmpty := foldermarker.New(t)
+		putEmpty("a/b/file", "a/empty/", "a/", "a/b/")
 		files := New(t.Context(), b)
+
 		require.NoError(t, files.Rename("a", "new"))
 		require.Equal(t, []string{"new", "new/b", "new/b/file", "new/empty"}, walkPaths(t, files, "new"))
 	})
