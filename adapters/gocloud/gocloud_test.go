@@ -37,34 +37,47 @@ import (
 
 // The Go CDK's conformance tests pass on each store.
 func TestConformance(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) (bucket, emptyBucket storage.Bucket){
-		"memory": func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			open := func(base string) (storage.Bucket, error) {
-				return memstore.New(storage.WithSigningBaseURL(base)), nil
+	stores := []struct {
+		name string
+		open func(t *testing.T) (b, missing storage.Bucket)
+	}{
+		{name: "memory", open: openMemory},
+		{name: "local", open: openLocal},
+		{name: "minio", open: openMinIO},
+	}
+	for _, tt := range stores {
+		t.Run(tt.name, func(t *testing.T) {
+			b, missing := tt.open(t)
+			newHarness := func(context.Context, *testing.T) (drivertest.Harness, error) {
+				return harness{bucket: b, missing: missing}, nil
 			}
-			return serveBucket(t, open), nil
-		},
-		"local": func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			dir := t.TempDir()
-			emptyBucket, err := local.Open(filepath.Join(dir, "missing"), local.Config{Create: true})
-			require.NoError(t, err)
-			require.NoError(t, os.RemoveAll(filepath.Join(dir, "missing")))
-			return serveBucket(t, func(base string) (storage.Bucket, error) {
-				return local.Open(filepath.Join(dir, "bucket"), local.Config{
-					Create: true,
-					NoSync: true,
-				}, storage.WithSigningBaseURL(base))
-			}), emptyBucket
-		},
-		"minio": openMinIO,
-	} {
-		t.Run(name, func(t *testing.T) {
-			b, emptyBucket := open(t)
-			drivertest.RunConformanceTests(t, func(context.Context, *testing.T) (drivertest.Harness, error) {
-				return harness{b, emptyBucket}, nil
-			}, []drivertest.AsTest{asTest{}})
+			drivertest.RunConformanceTests(t, newHarness, []drivertest.AsTest{asTest{}})
 		})
 	}
+}
+
+// openMemory returns a bucket in memory. There is no missing one, because each bucket in memory exists.
+func openMemory(t *testing.T) (b, missing storage.Bucket) {
+	t.Helper()
+	open := func(baseURL string) (storage.Bucket, error) {
+		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
+	}
+	return serveBucket(t, open), nil
+}
+
+// openLocal returns a bucket in a directory, and one whose directory was removed.
+func openLocal(t *testing.T) (b, missing storage.Bucket) {
+	t.Helper()
+	dir := t.TempDir()
+	missing, err := local.Open(filepath.Join(dir, "missing"), local.Config{Create: true})
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "missing")))
+
+	open := func(baseURL string) (storage.Bucket, error) {
+		config := local.Config{Create: true, NoSync: true}
+		return local.Open(filepath.Join(dir, "bucket"), config, storage.WithSigningBaseURL(baseURL))
+	}
+	return serveBucket(t, open), missing
 }
 
 // serveBucket opens a bucket, and starts an HTTP server for its signed URLs. open gets the address of that server.
@@ -76,6 +89,7 @@ func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) s
 	return server.Bucket
 }
 
+// openMinIO returns a bucket on MinIO, and one that does not exist.
 func openMinIO(t *testing.T) (b, missing storage.Bucket) {
 	t.Helper()
 	c := minioserver.NewBucket(t)
@@ -96,7 +110,7 @@ func (h harness) MakeDriver(context.Context) (driver.Bucket, error) {
 
 func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket, error) {
 	if h.missing == nil {
-		return nil, nil // a bucket in memory is always there
+		return nil, nil // the suite skips its test of a missing bucket
 	}
 	return &bucket{Bucket: h.missing}, nil
 }
@@ -107,30 +121,32 @@ func (harness) SupportsNonSlashDelimiters() bool { return true }
 func (harness) SkipDownloadAt() bool             { return false }
 func (harness) Close()                           {}
 
-// asTest tests As everywhere.
+// asTest checks what the Go CDK's functions As give a program: the types of this library. The suite calls BucketCheck
+// and the other checks, and each callback Before with the As of a call's options.
 type asTest struct{}
 
 func (asTest) Name() string { return "the library's own types" }
 
 func (asTest) BucketCheck(b *blob.Bucket) error {
 	var bucket storage.Bucket
-	return want(b.As(&bucket) && bucket != nil, "the storage.Bucket")
+	return checkAs(b.As(&bucket) && bucket != nil, "the storage.Bucket")
 }
 
 func (asTest) ErrorCheck(b *blob.Bucket, err error) error {
 	var e *storage.Error
-	return want(b.ErrorAs(err, &e) && e.Code == storage.ObjectNotFound, "the *storage.Error")
+	return checkAs(b.ErrorAs(err, &e) && e.Code == storage.ObjectNotFound, "the *storage.Error")
 }
 
 func (asTest) BeforeRead(as func(any) bool) error {
 	var opts *[]storage.DownloadOption
-	return want(as(&opts), "the options of a download")
+	return checkAs(as(&opts), "the options of a download")
 }
 
+// BeforeWrite adds an option, whose effect AttributesCheck sees.
 func (asTest) BeforeWrite(as func(any) bool) error {
 	var opts *[]storage.UploadOption
 	if !as(&opts) {
-		return want(false, "the options of an upload")
+		return checkAs(false, "the options of an upload")
 	}
 	*opts = append(*opts, storage.WithCacheControl("max-age=7"))
 	return nil
@@ -138,46 +154,47 @@ func (asTest) BeforeWrite(as func(any) bool) error {
 
 func (asTest) BeforeCopy(as func(any) bool) error {
 	var opts *[]storage.CopyOption
-	return want(as(&opts), "the options of a copy")
+	return checkAs(as(&opts), "the options of a copy")
 }
 
 func (asTest) BeforeDelete(as func(any) bool) error {
 	var opts *[]storage.RemoveOption
-	return want(as(&opts), "the options of a removal")
+	return checkAs(as(&opts), "the options of a removal")
 }
 
 func (asTest) BeforeList(as func(any) bool) error {
 	var opts *[]storage.ListOption
-	return want(as(&opts), "the options of a listing")
+	return checkAs(as(&opts), "the options of a listing")
 }
 
 func (asTest) BeforeSign(as func(any) bool) error {
 	var download *[]storage.SignedDownloadOption
 	var upload *[]storage.SignedUploadOption
-	return want(as(&download) || as(&upload), "the options of a signature")
+	return checkAs(as(&download) || as(&upload), "the options of a signature")
 }
 
 func (asTest) AttributesCheck(a *blob.Attributes) error {
 	var attrs *storage.Attrs
-	return want(a.As(&attrs) && attrs.Revision != "" && a.CacheControl == "max-age=7",
+	return checkAs(a.As(&attrs) && attrs.Revision != "" && a.CacheControl == "max-age=7",
 		"the Attrs, with the option of BeforeWrite")
 }
 
 func (asTest) ReaderCheck(r *blob.Reader) error {
 	var attrs *storage.Attrs
-	return want(r.As(&attrs) && attrs.Size == r.Size(), "the reader's Attrs")
+	return checkAs(r.As(&attrs) && attrs.Size == r.Size(), "the reader's Attrs")
 }
 
 func (asTest) ListObjectCheck(o *blob.ListObject) error {
 	var entry storage.ListEntry
-	return want(o.As(&entry) && entry.IsPrefix == o.IsDir, "the ListEntry")
+	return checkAs(o.As(&entry) && entry.IsPrefix == o.IsDir, "the ListEntry")
 }
 
-func want(ok bool, what string) error {
+// checkAs returns an error that names what As should give, unless ok.
+func checkAs(ok bool, wanted string) error {
 	if ok {
 		return nil
 	}
-	return errors.New("As does not give " + what)
+	return errors.New("As does not give " + wanted)
 }
 
 // As gives the SDK's client for a bucket on S3, and an *os.Root for one in a directory. For a prefix or memory, it
@@ -257,12 +274,15 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 
 // blob.OpenBucket opens a bucket by an address with the scheme omnibucket.
 func TestOpenByAddress(t *testing.T) {
-	tests := map[string]struct{ address, key string }{
-		"memory":      {"omnibucket://mem/gocloud-address", ""},
-		"a directory": {"omnibucket://file/" + filepath.ToSlash(t.TempDir()) + "?sync=false", ""},
+	tests := []struct {
+		name    string
+		address string
+	}{
+		{name: "memory", address: "omnibucket://mem/gocloud-address"},
+		{name: "a directory", address: "omnibucket://file/" + filepath.ToSlash(t.TempDir()) + "?sync=false"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b, err := blob.OpenBucket(t.Context(), tt.address)
 			require.NoError(t, err)
 			require.NoError(t, b.WriteAll(t.Context(), "a/b", []byte("text"), nil))
@@ -272,9 +292,10 @@ func TestOpenByAddress(t *testing.T) {
 			require.NoError(t, b.Close())
 		})
 	}
-	for _, address := range []string{"omnibucket://", "omnibucket:mem", "omnibucket://nosuch/bucket"} {
-		_, err := blob.OpenBucket(t.Context(), address)
-		require.Error(t, err, address)
+
+	for _, invalid := range []string{"omnibucket://", "omnibucket:mem", "omnibucket://nosuch/bucket"} {
+		_, err := blob.OpenBucket(t.Context(), invalid)
+		require.Error(t, err, invalid)
 	}
 }
 
@@ -317,55 +338,73 @@ func FuzzKeys(f *testing.F) {
 // A listing with a prefix has exactly the keys with that prefix, also if they are escaped in the store.
 func TestPrefixesOfEscapedKeys(t *testing.T) {
 	keys := []string{
-		"a", "a.", "a..", "a./b", "a/", "a/.", "a//", "a//b", "a/b", "a/b/", "a\\b", "a\tb", "a_b", "a__0x", "a__0x2f__b", "a__b", "/", "//", "/a", ".", "_", "__0x__",
+		"a", "a.", "a..", "a./b", "a/", "a/.", "a//", "a//b", "a/b", "a/b/", "a\\b", "a\tb",
+		"a_b", "a__0x", "a__0x2f__b", "a__b", // these look like escapes, or like their beginning
+		"/", "//", "/a", ".", "_", "__0x__",
 	}
 	b := OpenBucket(memstore.New())
-	prefixes := map[string]bool{"": true}
 	for _, key := range keys {
 		require.NoError(t, b.WriteAll(t.Context(), key, []byte(key), nil), key)
+	}
+	prefixes := map[string]bool{"": true} // all that a key has
+	for _, key := range keys {
 		for end := range key {
 			prefixes[key[:end+1]] = true
 		}
 	}
 
 	for prefix := range prefixes {
-		var want, listed []string
+		var want []string
 		for _, key := range keys {
 			if strings.HasPrefix(key, prefix) {
 				want = append(want, key)
 			}
 		}
-		list := b.List(&blob.ListOptions{Prefix: prefix})
-		for entry, err := list.Next(t.Context()); err != io.EOF; entry, err = list.Next(t.Context()) {
-			require.NoError(t, err)
-			listed = append(listed, entry.Key)
-		}
-		require.ElementsMatch(t, want, listed, "%q", prefix)
+		got := listKeys(t, b, &blob.ListOptions{Prefix: prefix})
+		require.ElementsMatch(t, want, got, "%q", prefix)
 	}
 }
 
-// A listing accepts a delimiter of several characters, and one that begins with a slash.
+// A listing accepts a delimiter of several characters, one that begins with a slash, and one that is escaped in keys.
 func TestDelimitersOfSeveralCharacters(t *testing.T) {
 	b := OpenBucket(memstore.New())
 	for _, key := range []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"} {
 		require.NoError(t, b.WriteAll(t.Context(), key, nil, nil))
 	}
-	for delimiter, want := range map[string][]string{
-		"/":   {"a", "b/", "d/", "e\tf", "g\\h"},
-		"/a":  {"a", "b/a", "b//c", "d/b", "e\tf", "g\\h"},
-		"//":  {"a", "b/a", "b/ac", "b//", "d/b", "e\tf", "g\\h"},
-		"\t":  {"a", "b/a", "b/ac", "b//c", "d/b", "e\t", "g\\h"},
-		"\\h": {"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"},
-	} {
-		t.Run(delimiter, func(t *testing.T) {
-			var listed []string
-			list := b.List(&blob.ListOptions{Delimiter: delimiter})
-			for entry, err := list.Next(t.Context()); err != io.EOF; entry, err = list.Next(t.Context()) {
-				require.NoError(t, err)
-				listed = append(listed, entry.Key)
-			}
-			require.ElementsMatch(t, want, listed)
+	tests := []struct {
+		name      string
+		delimiter string
+		want      []string
+	}{
+		{name: "slash", delimiter: "/", want: []string{"a", "b/", "d/", "e\tf", "g\\h"}},
+		{name: "slash and letter", delimiter: "/a", want: []string{"a", "b/a", "b//c", "d/b", "e\tf", "g\\h"}},
+		{name: "two slashes", delimiter: "//", want: []string{"a", "b/a", "b/ac", "b//", "d/b", "e\tf", "g\\h"}},
+		{name: "tab", delimiter: "\t", want: []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\t", "g\\h"}},
+		{
+			name:      "backslash and letter",
+			delimiter: "\\h",
+			want:      []string{"a", "b/a", "b/ac", "b//c", "d/b", "e\tf", "g\\h"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := listKeys(t, b, &blob.ListOptions{Delimiter: tt.delimiter})
+			require.ElementsMatch(t, tt.want, got)
 		})
+	}
+}
+
+// listKeys returns the keys and common prefixes of a listing.
+func listKeys(t *testing.T, b *blob.Bucket, opts *blob.ListOptions) (keys []string) {
+	t.Helper()
+	list := b.List(opts)
+	for {
+		entry, err := list.Next(t.Context())
+		if err == io.EOF {
+			return keys
+		}
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
 	}
 }
 
@@ -394,44 +433,56 @@ func TestListPagedFolderMark(t *testing.T) {
 
 // The adapter reads keys and escaped metadata that other programs, such as s3blob, have stored.
 func TestObjectsOfOtherPrograms(t *testing.T) {
-	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
-	for _, key := range []string{"dir!", "a!!b"} {
-		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"), storage.WithMetadata(map[string]string{
-			"note": "100%25 of%20it",
-		}))
+	bucket := newOtherProgramBucket()
+	for _, key := range []string{"dir!", "a!!b"} { // stored as "dir/" and "a//b"
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"),
+			storage.WithMetadata(map[string]string{"note": "100%25 of%20it"}))
 		require.NoError(t, err)
 	}
 	b := OpenBucket(bucket)
+
 	for _, key := range []string{"dir/", "a//b"} {
 		t.Run(key, func(t *testing.T) {
 			attrs, err := b.Attributes(t.Context(), key)
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"note": "100% of it"}, attrs.Metadata)
-
 			text, err := b.ReadAll(t.Context(), key)
 			require.NoError(t, err)
 			require.Equal(t, "text", string(text))
 
 			require.NoError(t, b.Copy(t.Context(), "copy", key, nil))
 			require.NoError(t, b.Delete(t.Context(), key))
-			require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), key)))
+			err = b.Delete(t.Context(), key)
+			require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
 		})
 	}
 }
 
 // If another program has stored an object under a key that the adapter escapes, Delete also removes that object.
 func TestDeleteRemovesForeignObjectToo(t *testing.T) {
-	bucket := memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver { return otherProgram{next} }))
-	b := OpenBucket(bucket)
-	for _, key := range []string{"dir/", "a//b", "tab\t", "zero\x00"} {
-		_, err := bucket.Upload(t.Context(), strings.ReplaceAll(key, "/", "!"), strings.NewReader("old"))
-		require.Equal(t, strings.HasSuffix(key, "/") || strings.Contains(key, "//"), err == nil,
-			"%q: %v", key, err)
-		require.NoError(t, b.WriteAll(t.Context(), key, []byte("new"), nil))
-		require.NoError(t, b.Delete(t.Context(), key))
-		exists, err := b.Exists(t.Context(), key)
-		require.NoError(t, err)
-		require.False(t, exists, "%q", key)
+	tests := []struct {
+		name    string
+		key     string
+		foreign bool // another program can store the key without escapes
+	}{
+		{name: "slash at the end", key: "dir/", foreign: true},
+		{name: "two slashes", key: "a//b", foreign: true},
+		{name: "tab", key: "tab\t", foreign: false},
+		{name: "zero byte", key: "zero\x00", foreign: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := newOtherProgramBucket()
+			b := OpenBucket(bucket)
+			_, err := bucket.Upload(t.Context(), strings.ReplaceAll(tt.key, "/", "!"), strings.NewReader("old"))
+			require.Equal(t, tt.foreign, err == nil, "%v", err)
+
+			require.NoError(t, b.WriteAll(t.Context(), tt.key, []byte("new"), nil))
+			require.NoError(t, b.Delete(t.Context(), tt.key))
+			exists, err := b.Exists(t.Context(), tt.key)
+			require.NoError(t, err)
+			require.False(t, exists)
+		})
 	}
 }
 
@@ -479,26 +530,31 @@ func TestKeyWithALeadingSlash(t *testing.T) {
 	require.Equal(t, "text", string(text))
 }
 
-// otherProgram stores a slash in place of "!".
+// otherProgram is a driver that stores keys that this library refuses, as other programs may. Its keys have a slash in
+// place of "!", so that "dir!" becomes "dir/".
 type otherProgram struct{ omnidriver.Driver }
 
-func (d otherProgram) Put(ctx context.Context, r *omnidriver.PutRequest) (*storage.Attrs, error) {
-	other := *r
-	other.Key = strings.ReplaceAll(r.Key, "!", "/")
-	return d.Driver.Put(ctx, &other)
+// newOtherProgramBucket returns a bucket in which Upload stores objects as another program would, as documented at
+// otherProgram.
+func newOtherProgramBucket() storage.Bucket {
+	return memstore.New(omnidriver.WithLayer(func(next omnidriver.Driver) omnidriver.Driver {
+		return otherProgram{next}
+	}))
 }
 
-// Closing a writer without a write stores an empty object. If the context has ended, Close stores nothing.
+func (d otherProgram) Put(ctx context.Context, r *omnidriver.PutRequest) (*storage.Attrs, error) {
+	changed := *r
+	changed.Key = strings.ReplaceAll(r.Key, "!", "/")
+	return d.Driver.Put(ctx, &changed)
+}
+
+// Closing a writer without a write stores an empty object.
 func TestWriters(t *testing.T) {
 	bucket := memstore.New()
 	b := OpenBucket(bucket)
-	write := func(ctx context.Context, text string) (*blob.Writer, error) {
-		w, err := b.NewWriter(ctx, "a", &blob.WriterOptions{ContentType: "text/plain"})
-		require.NoError(t, err)
-		_, err = io.WriteString(w, text)
-		return w, err
-	}
-	w, err := write(t.Context(), "")
+	w, err := b.NewWriter(t.Context(), "a", &blob.WriterOptions{ContentType: "text/plain"})
+	require.NoError(t, err)
+	_, err = io.WriteString(w, "")
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 	require.NoError(t, w.Close(), "again")
@@ -506,26 +562,41 @@ func TestWriters(t *testing.T) {
 	attrs, err := bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Zero(t, attrs.Size)
+}
 
+// If the context of a writer has ended, Close fails and stores nothing.
+func TestWriterCanceledStoresNothing(t *testing.T) {
+	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
-	w, err = write(ctx, "half")
+	w, err := OpenBucket(bucket).NewWriter(ctx, "a", &blob.WriterOptions{ContentType: "text/plain"})
 	require.NoError(t, err)
+	_, err = io.WriteString(w, "half")
+	require.NoError(t, err)
+
 	cancel()
 	require.Equal(t, gcerrors.Canceled, gcerrors.Code(w.Close()))
+	exists, err := bucket.Exists(t.Context(), "a")
+	require.NoError(t, err)
+	require.False(t, exists)
+}
 
+// If several writers store an object at the same time, it has the content of one of them.
+func TestConcurrentWriters(t *testing.T) {
+	const length = 10
+	b := OpenBucket(memstore.New())
 	var group sync.WaitGroup
 	for i := range 8 {
+		digits := strings.Repeat(strconv.Itoa(i), length)
 		group.Go(func() {
-			w, err := write(t.Context(), strings.Repeat(strconv.Itoa(i), 10))
-			if assert.NoError(t, err) {
-				assert.NoError(t, w.Close())
-			}
+			opts := &blob.WriterOptions{ContentType: "text/plain"}
+			assert.NoError(t, b.WriteAll(t.Context(), "a", []byte(digits), opts))
 		})
 	}
 	group.Wait()
+
 	text, err := b.ReadAll(t.Context(), "a")
 	require.NoError(t, err)
-	require.Equal(t, strings.Repeat(string(text[:1]), 10), string(text), "one of the writers, whole")
+	require.Equal(t, strings.Repeat(string(text[:1]), length), string(text))
 }
 
 // If the content does not have the MD5 of WriterOptions, Close fails and nothing is stored.
@@ -550,21 +621,36 @@ func TestContentMD5IsVerified(t *testing.T) {
 // Writes of any BufferSize succeed, also on stores that limit part sizes, and on stores without multipart uploads
 // or content types.
 func TestWritersOfStoresThatTakeLess(t *testing.T) {
-	content := []byte(strings.Repeat("0123456789", 2<<20))
-	for name, change := range map[string]func(*omnidriver.Description){
-		"as on Google": func(d *omnidriver.Description) {
-			d.PartUnit = 256 << 10
+	const minPartSize = 5 << 20
+	stores := []struct {
+		name   string
+		change func(*omnidriver.Description)
+	}{
+		{
+			name: "as on Google",
+			change: func(d *omnidriver.Description) {
+				d.PartUnit = 256 << 10 // the size of a part is a multiple of it
+			},
 		},
-		"no parts": func(d *omnidriver.Description) {
-			d.Features &^= storage.MultipartUploads | storage.ContentProperties
+		{
+			name: "no parts",
+			change: func(d *omnidriver.Description) {
+				d.Features &^= storage.MultipartUploads | storage.ContentProperties
+			},
 		},
-	} {
-		for _, size := range []int{1, 5 << 20, 5<<20 + 1, 10_000_000} {
-			t.Run(name+" "+strconv.Itoa(size), func(t *testing.T) {
-				layer := func(next omnidriver.Driver) omnidriver.Driver { return otherParts{next, change} }
+	}
+	content := []byte(strings.Repeat("0123456789", 2<<20)) // of several parts
+
+	for _, store := range stores {
+		for _, bufferSize := range []int{1, minPartSize, minPartSize + 1, 10_000_000} {
+			t.Run(store.name+" "+strconv.Itoa(bufferSize), func(t *testing.T) {
+				layer := func(next omnidriver.Driver) omnidriver.Driver {
+					return otherParts{Driver: next, change: store.change}
+				}
 				b := OpenBucket(memstore.New(omnidriver.WithLayer(layer)))
+
 				require.NoError(t, b.WriteAll(t.Context(), "a", content, &blob.WriterOptions{
-					BufferSize:     size,
+					BufferSize:     bufferSize,
 					MaxConcurrency: 2,
 				}))
 				text, err := b.ReadAll(t.Context(), "a")
@@ -575,7 +661,7 @@ func TestWritersOfStoresThatTakeLess(t *testing.T) {
 	}
 }
 
-// otherParts declares other parts.
+// otherParts is a driver that describes itself with changes, such as other limits for parts.
 type otherParts struct {
 	omnidriver.Driver
 	change func(*omnidriver.Description)
@@ -587,17 +673,45 @@ func (d otherParts) Describe() omnidriver.Description {
 	return desc
 }
 
-// Errors have the codes of gocloud.
+// Errors have the codes of the Go CDK.
 func TestCodes(t *testing.T) {
-	b := OpenBucket(memstore.New())
-	_, err := b.ReadAll(t.Context(), "none")
-	require.Equal(t, gcerrors.NotFound, gcerrors.Code(err))
+	b := OpenBucket(memstore.New()) // without a signing base URL
 	require.NoError(t, b.WriteAll(t.Context(), "a", nil, nil))
-	err = b.WriteAll(t.Context(), "a", nil, &blob.WriterOptions{IfNotExist: true})
-	require.Equal(t, gcerrors.FailedPrecondition, gcerrors.Code(err))
-	_, err = b.SignedURL(t.Context(), "a", nil)
-	require.Equal(t, gcerrors.Unimplemented, gcerrors.Code(err),
-		"a bucket in memory without a handler signs nothing")
+
+	tests := []struct {
+		name string
+		call func() error
+		want gcerrors.ErrorCode
+	}{
+		{
+			name: "missing object",
+			call: func() error {
+				_, err := b.ReadAll(t.Context(), "none")
+				return err
+			},
+			want: gcerrors.NotFound,
+		},
+		{
+			name: "condition that is not met",
+			call: func() error {
+				return b.WriteAll(t.Context(), "a", nil, &blob.WriterOptions{IfNotExist: true})
+			},
+			want: gcerrors.FailedPrecondition,
+		},
+		{
+			name: "bucket that cannot sign",
+			call: func() error {
+				_, err := b.SignedURL(t.Context(), "a", nil)
+				return err
+			},
+			want: gcerrors.Unimplemented,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, gcerrors.Code(tt.call()))
+		})
+	}
 }
 
 // If the bucket has no signing base URL, the error of SignedURL names WithSigningBaseURL, whatever is to be
@@ -617,24 +731,42 @@ func TestSignedURLWithoutAHandler(t *testing.T) {
 
 // If an upload fails, the old object stays.
 func TestWriterFailsLeavesTheOldObject(t *testing.T) {
-	bucket := memstore.New()
-	b := OpenBucket(bucket)
-	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("old"), nil))
-	half := func() io.Reader {
-		return io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	otherSum := md5.Sum([]byte("other content"))
+	tests := []struct {
+		name    string
+		body    io.Reader
+		opts    *blob.WriterOptions
+		wantErr error // nil if any error will do
+	}{
+		{
+			name:    "body ends early",
+			body:    io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)),
+			opts:    &blob.WriterOptions{ContentType: "text/plain"},
+			wantErr: io.ErrUnexpectedEOF,
+		},
+		{
+			name: "content has another MD5",
+			body: strings.NewReader("half"),
+			opts: &blob.WriterOptions{ContentType: "text/plain", ContentMD5: otherSum[:]},
+		},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New()
+			b := OpenBucket(bucket)
+			require.NoError(t, b.WriteAll(t.Context(), "a", []byte("old"), nil))
 
-	err := b.Upload(t.Context(), "a", half(), &blob.WriterOptions{ContentType: "text/plain"})
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	sum := md5.Sum([]byte("half and whole"))
-	require.Error(t, b.Upload(t.Context(), "a", strings.NewReader("half"), &blob.WriterOptions{
-		ContentType: "text/plain",
-		ContentMD5:  sum[:],
-	}))
+			err := b.Upload(t.Context(), "a", tt.body, tt.opts)
+			require.Error(t, err)
+			if tt.wantErr != nil {
+				require.ErrorIs(t, err, tt.wantErr)
+			}
 
-	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
-	require.NoError(t, err)
-	require.Equal(t, "old", string(text))
+			text, _, err := storage.ReadAll(t.Context(), bucket, "a")
+			require.NoError(t, err)
+			require.Equal(t, "old", string(text))
+		})
+	}
 }
 
 // TestUnescapeKeyKeepsForeignKeys lists keys of other programs that look like escaped ones: this
