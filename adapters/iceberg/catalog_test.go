@@ -50,20 +50,24 @@ func newBucketCatalog(t *testing.T, root string) *hadoop.Catalog {
 // Iceberg-go's test suite for catalogs passes with its two catalogs that need no server.
 func TestCatalogSuite(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
-		count := 0
-		fresh := func(t *testing.T) string {
-			count++
-			return register(t, storage.Prefixed(b, fmt.Sprintf("%d/", count)))
+		folders := 0
+		newRoot := func(t *testing.T) string { // each catalog needs an empty root
+			folders++
+			return register(t, storage.Prefixed(b, fmt.Sprintf("%d/", folders)))
 		}
 		t.Run("in SQLite", func(t *testing.T) {
 			catalogtest.RunCatalogTests(t, catalogtest.Config{
 				SupportsNamespaceProperties: true,
-				NewCatalog:                  func(t *testing.T) catalog.Catalog { return newSQLiteCatalog(t, fresh(t)) },
+				NewCatalog: func(t *testing.T) catalog.Catalog {
+					return newSQLiteCatalog(t, newRoot(t))
+				},
 			})
 		})
 		t.Run("in the bucket", func(t *testing.T) {
 			catalogtest.RunCatalogTests(t, catalogtest.Config{
-				NewCatalog: func(t *testing.T) catalog.Catalog { return newBucketCatalog(t, fresh(t)) },
+				NewCatalog: func(t *testing.T) catalog.Catalog {
+					return newBucketCatalog(t, newRoot(t))
+				},
 			})
 		})
 	})
@@ -117,62 +121,70 @@ func column[T arrow.Array](batch arrow.RecordBatch, name string) T {
 	return batch.Column(batch.Schema().FieldIndices(name)[0]).(T)
 }
 
-func upTo(first, end int64) (all []int64) {
+// idRange returns the ids from first to end, without end.
+func idRange(first, end int64) (all []int64) {
 	for id := first; id < end; id++ {
 		all = append(all, id)
 	}
 	return all
 }
 
-// A table can be written, read and purged over the adapter.
+// Rows of a table can be appended, deleted and read over the adapter, with each of iceberg-go's catalogs that need no
+// server. Files that no snapshot needs are removed, and a purge leaves nothing.
 func TestCatalogTable(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		root := register(t, b)
-		for name, c := range map[string]interface {
-			catalog.Catalog
-			catalog.PurgeableTable
-		}{"in SQLite": newSQLiteCatalog(t, root), "in the bucket": newBucketCatalog(t, root)} {
+		for name, c := range map[string]purgingCatalog{
+			"in SQLite":     newSQLiteCatalog(t, root),
+			"in the bucket": newBucketCatalog(t, root),
+		} {
 			t.Run(name, func(t *testing.T) {
 				ctx := t.Context()
-				require.NoError(t, c.CreateNamespace(ctx, table.Identifier{"travel"}, nil))
-				name := table.Identifier{"travel", "trips"}
-				tbl, err := c.CreateTable(ctx, name, tripSchema)
+				namespace := table.Identifier{"travel"}
+				trips := table.Identifier{"travel", "trips"}
+				require.NoError(t, c.CreateNamespace(ctx, namespace, nil))
+				tbl, err := c.CreateTable(ctx, trips, tripSchema)
 				require.NoError(t, err)
 
+				// The ids 0 to 1499 are appended, and those below 100 deleted.
 				tbl, err = tbl.Append(ctx, newTrips(t, tbl, 0, 1000), nil)
 				require.NoError(t, err)
-				first := tbl.CurrentSnapshot().SnapshotID
+				firstSnapshot := tbl.CurrentSnapshot().SnapshotID
 				tbl, err = tbl.Append(ctx, newTrips(t, tbl, 1000, 500), nil)
 				require.NoError(t, err)
 				_, err = tbl.Delete(ctx, iceberg.LessThan(iceberg.Reference("id"), int64(100)), nil)
 				require.NoError(t, err)
 
-				tbl, err = c.LoadTable(ctx, name)
+				tbl, err = c.LoadTable(ctx, trips)
 				require.NoError(t, err)
-				require.Equal(t, upTo(100, 1500), ids(t, tbl))
-				require.Equal(t, upTo(0, 1000), ids(t, tbl, table.WithSnapshotID(first)), "an old snapshot")
-				require.Equal(t, upTo(1490, 1500),
-					ids(t, tbl, table.WithRowFilter(iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490)))))
 				require.True(t, strings.HasPrefix(tbl.MetadataLocation(), root+"/warehouse/"))
+				require.Equal(t, idRange(100, 1500), ids(t, tbl))
+				require.Equal(t, idRange(0, 1000), ids(t, tbl, table.WithSnapshotID(firstSnapshot)))
+				from1490 := iceberg.GreaterThanEqual(iceberg.Reference("id"), int64(1490))
+				require.Equal(t, idRange(1490, 1500), ids(t, tbl, table.WithRowFilter(from1490)))
 
 				objects := count(t, b)
 				orphan := root + strings.TrimPrefix(tbl.Location(), root) + "/data/orphan.parquet"
 				require.NoError(t, New(ctx, b, root).WriteFile(orphan, []byte("no part of the table")))
 				transaction := tbl.NewTransaction()
-				require.NoError(t,
-					transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
+				require.NoError(t, transaction.ExpireSnapshots(table.WithOlderThan(0), table.WithRetainLast(1)))
 				tbl, err = transaction.Commit(ctx)
 				require.NoError(t, err)
-
 				require.Less(t, count(t, b), objects+1, "what no snapshot needs is removed")
-				require.Equal(t, upTo(100, 1500), ids(t, tbl))
+				require.Equal(t, idRange(100, 1500), ids(t, tbl))
 
-				require.NoError(t, c.PurgeTable(ctx, name))
-				require.NoError(t, c.DropNamespace(ctx, table.Identifier{"travel"}))
+				require.NoError(t, c.PurgeTable(ctx, trips))
+				require.NoError(t, c.DropNamespace(ctx, namespace))
 				require.Zero(t, count(t, b))
 			})
 		}
 	})
+}
+
+// A purgingCatalog can also remove the files of a table.
+type purgingCatalog interface {
+	catalog.Catalog
+	catalog.PurgeableTable
 }
 
 // count returns the number of objects.
@@ -188,34 +200,36 @@ func count(t *testing.T, b storage.Bucket) (objects int) {
 // If several appends commit at the same time, the table has exactly those that succeeded. The catalog commits by
 // RenameNoReplace, which has one winner.
 func TestCatalogCommitsAtOnce(t *testing.T) {
+	const writers = 4
+	const rowsOfWriter = 10
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		c := newBucketCatalog(t, register(t, b))
 		require.NoError(t, c.CreateNamespace(t.Context(), table.Identifier{"travel"}, nil))
-		name := table.Identifier{"travel", "trips"}
-		tbl, err := c.CreateTable(t.Context(), name, tripSchema)
+		trips := table.Identifier{"travel", "trips"}
+		tbl, err := c.CreateTable(t.Context(), trips, tripSchema)
 		require.NoError(t, err)
-		const writers = 4
-		var all sync.WaitGroup
+
+		var group sync.WaitGroup
 		errs := make([]error, writers)
 		for i := range writers {
-			rows := newTrips(t, tbl, 10*i, 10)
-			all.Go(func() {
+			rows := newTrips(t, tbl, i*rowsOfWriter, rowsOfWriter)
+			group.Go(func() {
 				_, errs[i] = tbl.Append(t.Context(), rows, nil)
 			})
 		}
-		all.Wait()
+		group.Wait()
+
 		var want []int64
 		for i, err := range errs {
 			if err == nil {
-				want = append(want, upTo(int64(10*i), int64(10*i+10))...)
+				want = append(want, idRange(int64(i*rowsOfWriter), int64((i+1)*rowsOfWriter))...)
 			}
 		}
-
 		require.NotEmpty(t, want, "one succeeds: %v", errs)
-		tbl, err = c.LoadTable(t.Context(), name)
+		tbl, err = c.LoadTable(t.Context(), trips)
 		require.NoError(t, err)
 		require.Equal(t, want, ids(t, tbl))
-		require.Len(t, tbl.Metadata().Snapshots(), len(want)/10)
+		require.Len(t, tbl.Metadata().Snapshots(), len(want)/rowsOfWriter)
 	})
 }
 

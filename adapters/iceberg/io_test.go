@@ -199,6 +199,7 @@ func TestIO(t *testing.T) {
 	})
 }
 
+// walk returns the locations that WalkDir visits.
 func walk(t *testing.T, o *IO, location string) (all []string) {
 	t.Helper()
 	require.NoError(t, o.WalkDir(location, func(path string, _ fs.DirEntry, err error) error {
@@ -210,17 +211,18 @@ func walk(t *testing.T, o *IO, location string) (all []string) {
 
 // DeleteFiles returns only the files that it has deleted.
 func TestDeleteFilesFailure(t *testing.T) {
-	injector := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
-	single := faults.WithLimits(faults.Limits{MaxBatch: -1})
-	o := New(t.Context(), memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(single)),
-		"s3://lake")
+	failRemoval := faults.New(faults.Fail(faults.Delete).ForKey("b").WithError(storage.PermissionDenied))
+	noBatches := faults.WithLimits(faults.Limits{MaxBatch: -1}) // each file is removed by a call of Delete
+	b := memstore.New(driver.WithLayer(failRemoval.Layer()), driver.WithLayer(noBatches))
+	o := New(t.Context(), b, "s3://lake")
+
 	deleted, err := o.DeleteFiles(t.Context(), []string{"s3://lake/a", "s3://lake/b", "s3://lake/c"})
 	require.Equal(t, []string{"s3://lake/a", "s3://lake/c"}, deleted)
 	require.ErrorIs(t, err, fs.ErrPermission)
 
-	ctx, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	deleted, err = o.DeleteFiles(ctx, []string{"s3://lake/a"})
+	deleted, err = o.DeleteFiles(canceled, []string{"s3://lake/a"})
 	require.Empty(t, deleted)
 	require.ErrorIs(t, err, context.Canceled)
 }
@@ -245,34 +247,38 @@ func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
 // If RenameNoReplace made the new file but cannot remove the old one, it succeeds. A catalog would otherwise
 // repeat the commit.
 func TestRenameLeavesTheOldFile(t *testing.T) {
-	injector := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
-	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
-	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
+	failRemoval := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
+	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove}) // so that Rename copies and removes
+	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(failRemoval.Layer()))
+	o := New(t.Context(), b, "s3://lake")
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("text")))
-	require.NoError(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"))
 
+	require.NoError(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"))
 	text, err := o.ReadFile("s3://lake/b")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(text))
+
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), fs.ErrExist)
-	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission)
+	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission, "only RenameNoReplace succeeds")
 }
 
 // If the old file is replaced during Rename, Rename fails with Changed, and the new content stays.
 func TestRenameKeepsAConcurrentWrite(t *testing.T) {
-	injector := faults.New(faults.Delay(faults.Delete, 1))
-	withoutMove := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ServerMove}))
-	o := New(t.Context(), memstore.New(withoutMove, driver.WithLayer(injector.Layer())), "s3://lake")
-	injector.SetSleep(func(context.Context, time.Duration) error {
+	beforeRemoval := faults.New(faults.Delay(faults.Delete, 1))
+	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove}) // so that Rename copies and removes
+	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(beforeRemoval.Layer()))
+	o := New(t.Context(), b, "s3://lake")
+	// In place of a delay before the removal, another caller writes.
+	beforeRemoval.SetSleep(func(context.Context, time.Duration) error {
 		return o.WriteFile("s3://lake/a", []byte("new"))
 	})
-
 	require.NoError(t, o.WriteFile("s3://lake/a", []byte("old")))
+
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/b"), storage.Changed)
+
 	text, err := o.ReadFile("s3://lake/a")
 	require.NoError(t, err)
 	require.Equal(t, "new", string(text))
-
 	text, err = o.ReadFile("s3://lake/b")
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
@@ -342,35 +348,34 @@ func TestIORequests(t *testing.T) {
 	}, hook)
 }
 
-// A manifest file supports ReadAt and Seek.
+// A manifest file, which Open requests as a whole, still supports ReadAt and Seek. If it is replaced, reads fail.
 func TestOpenManifestAtOffsets(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake")
 		require.NoError(t, o.WriteFile("a.avro", []byte("0123456789")))
 		f, err := o.Open("a.avro")
 		require.NoError(t, err)
-
-		readAll := func(length int) string {
+		read := func(length int) string {
 			p := make([]byte, length)
 			_, err := io.ReadFull(f, p)
 			require.NoError(t, err)
 			return string(p)
 		}
-		require.Equal(t, "012", readAll(3))
 
+		// ReadAt does not change the position of Read.
+		require.Equal(t, "012", read(3))
 		p := make([]byte, 4)
 		_, err = f.ReadAt(p, 5)
 		require.NoError(t, err)
 		require.Equal(t, "5678", string(p))
-		require.Equal(t, "34", readAll(2))
+		require.Equal(t, "34", read(2))
 
 		_, err = f.Seek(1, io.SeekStart)
 		require.NoError(t, err)
-		require.Equal(t, "123", readAll(3))
-
+		require.Equal(t, "123", read(3))
 		_, err = f.Seek(0, io.SeekStart)
 		require.NoError(t, err)
-		require.Equal(t, "0123456789", readAll(10), "the first request is used once")
+		require.Equal(t, "0123456789", read(10), "the first request is used once")
 
 		require.NoError(t, o.WriteFile("a.avro", []byte("abcdefghij")))
 		_, err = f.Seek(0, io.SeekStart)

@@ -11,25 +11,37 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
-// leftOut is the one test of iceberg-go's files in memory that needs what a bucket as a file system
+// skippedTest is the one test of iceberg-go's files in memory that needs what a bucket as a file system
 // does not show: a file "root" beside "root/child.txt". FS shows the directory.
-const leftOut = "^TestMemIO_WalkDirTreatsFileRootAsFile$"
+const skippedTest = "^TestMemIO_WalkDirTreatsFileRootAsFile$"
 
-// Iceberg-go's own tests of its files in memory pass on each store, in a copy that uses this adapter.
+// Iceberg-go's own tests of its files in memory pass with this adapter on each store. They run in a copy of package io
+// of iceberg-go, whose other tests are removed. In the copy, they call a function that returns the adapter.
 func TestIcebergsOwnTests(t *testing.T) {
-	judge := owntests.Copy(t, "github.com/apache/iceberg-go", "go.mod", "io", "internal")
-	tests, err := filepath.Glob(filepath.Join(judge.Dir, "io", "*_test.go"))
+	const module = "github.com/apache/iceberg-go"
+	const wantPassed = 12 // all tests of memory except skippedTest
+	copied := owntests.Copy(t, module, "go.mod", "io", "internal")
+	testFiles, err := filepath.Glob(filepath.Join(copied.Dir, "io", "*_test.go"))
 	require.NoError(t, err)
-	for _, file := range tests {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		require.NoError(t, os.Remove(file))
+	for _, file := range testFiles {
 		if filepath.Base(file) == "mem_test.go" {
-			text := strings.ReplaceAll(string(text), "icebergio.NewMemFS()", "newMemFS()")
-			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			useAdapter(t, file)
+			continue
 		}
+		require.NoError(t, os.Remove(file))
 	}
-	judge.Add(t, "testdata/omnibucket_test.go.txt", "io/omnibucket_test.go")
-	judge.Run(t, "github.com/apache/iceberg-go/io", "OMNIBUCKET_ICEBERG", 12, "-test.run", "^TestMemIO_",
-		"-test.skip", leftOut)
+	copied.Add(t, "testdata/omnibucket_test.go.txt", "io/omnibucket_test.go")
+
+	copied.Run(t, module+"/io", "OMNIBUCKET_ICEBERG", wantPassed,
+		"-test.run", "^TestMemIO_", "-test.skip", skippedTest)
+}
+
+// useAdapter makes the tests in a file get their file systems from the function that omnibucket_test.go.txt adds.
+func useAdapter(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(file)) // the copy is read-only
+	changed := strings.ReplaceAll(string(text), "icebergio.NewMemFS()", "newMemFS()")
+	require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
 }

@@ -9,27 +9,41 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// Consoles, rclone and Hadoop's S3A mark each folder by an object whose key ends in a slash.
+// Consoles, rclone and Hadoop's S3A mark each folder by an empty object whose key ends in a slash. The files of such a
+// tree are walked and removed, and a marker does not count as a file.
 func TestCatalogWithFolderMarkers(t *testing.T) {
-	const table = "s3://lake/sales/"
-	b, plant := foldermarker.New(t)
-	tree := []string{
-		"sales/data/1.parquet", "sales/empty/", "sales/metadata/v1.json", "sales/data//nameless",
-		"/", "other/x",
+	const root = "s3://lake"
+	const sales = root + "/sales"
+	b, putEmpty := foldermarker.New(t)
+	keys := []string{
+		"sales/data/1.parquet",
+		"sales/empty/",
+		"sales/metadata/v1.json",
+		"other/x",
+		// These have a folder with an empty name, which a walk leaves out.
+		"sales/data//nameless",
+		"/",
 	}
-	plant(tree...)
-	plant(foldermarker.Of(tree...)...)
-	o := New(t.Context(), b, "s3://lake")
+	putEmpty(keys...)
+	putEmpty(foldermarker.Of(keys...)...)
+	o := New(t.Context(), b, root)
 
 	require.Equal(t, []string{
-		table + "data", table + "data/1.parquet", table + "empty", table + "metadata", table + "metadata/v1.json",
-	}, walk(t, o, "s3://lake/sales")[1:])
-	require.Equal(t, []string{"s3://lake/other", "s3://lake/other/x"}, walk(t, o, "s3://lake/")[1:3])
+		sales,
+		sales + "/data",
+		sales + "/data/1.parquet",
+		sales + "/empty",
+		sales + "/metadata",
+		sales + "/metadata/v1.json",
+	}, walk(t, o, sales))
+	require.Equal(t,
+		[]string{root + "/other", root + "/other/x"},
+		walk(t, o, root+"/")[1:3]) // the first location is the root, and the sales follow
 
-	require.ErrorIs(t, o.Remove("s3://lake/sales/metadata"), syscall.ENOTEMPTY)
-	require.NoError(t, o.Remove("s3://lake/sales/metadata/v1.json"))
-	require.NoError(t, o.Remove("s3://lake/sales/metadata"), "a marker is no file in it")
-	require.NoError(t, o.Remove("s3://lake/sales/empty"))
-	require.NoError(t, o.RemoveAll("s3://lake/sales"))
+	require.ErrorIs(t, o.Remove(sales+"/metadata"), syscall.ENOTEMPTY)
+	require.NoError(t, o.Remove(sales+"/metadata/v1.json"))
+	require.NoError(t, o.Remove(sales+"/metadata"), "a marker is no file in it")
+	require.NoError(t, o.Remove(sales+"/empty"))
+	require.NoError(t, o.RemoveAll(sales))
 	require.Equal(t, []string{"/", "other/", "other/x"}, foldermarker.Keys(t, b))
 }
