@@ -27,6 +27,7 @@ func (*service) GetSystemInfo(
 	return &workflowservice.GetSystemInfoResponse{Capabilities: &workflowservice.GetSystemInfoResponse_Capabilities{}}, nil
 }
 
+// StartWorkflowExecution keeps the input of the workflow.
 func (s *service) StartWorkflowExecution(
 	_ context.Context, r *workflowservice.StartWorkflowExecutionRequest,
 ) (*workflowservice.StartWorkflowExecutionResponse, error) {
@@ -40,37 +41,28 @@ func (s *service) QueryWorkflow(
 	return &workflowservice.QueryWorkflowResponse{QueryResult: s.input}, nil
 }
 
-// The SDK's own client stores a workflow's input in the bucket, and reads it back.
+// The SDK's own client stores a workflow's large input in the bucket, and reads it back. The service only gets a
+// reference to it.
 func TestClientOfTemporal(t *testing.T) {
+	const threshold = 1 << 10 // larger payloads go to the bucket
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
-			b := open(t)
-			s := &service{}
-			server := grpc.NewServer()
-			workflowservice.RegisterWorkflowServiceServer(server, s)
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			go func() {
-				_ = server.Serve(listener)
-			}()
-			defer server.Stop()
+			temporal := &service{}
 			c, err := client.DialContext(t.Context(), client.Options{
-				HostPort: listener.Addr().String(),
+				HostPort: serve(t, temporal),
 				ExternalStorage: converter.ExternalStorage{
-					Drivers:              []converter.StorageDriver{newDriver(t, b)},
-					PayloadSizeThreshold: 1 << 10,
+					Drivers:              []converter.StorageDriver{newDriver(t, open(t))},
+					PayloadSizeThreshold: threshold,
 				},
 			})
 			require.NoError(t, err)
 			defer c.Close()
 
-			large := strings.Repeat("large ", 1<<10)
-			_, err = c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
-				ID:        "a",
-				TaskQueue: "q",
-			}, "workflow", large, "small")
+			large := strings.Repeat("large ", threshold)
+			opts := client.StartWorkflowOptions{ID: "a", TaskQueue: "q"}
+			_, err = c.ExecuteWorkflow(t.Context(), opts, "workflow", large, "small")
 			require.NoError(t, err)
-			require.Less(t, len(s.input.String()), 1<<10, "the service has a reference")
+			require.Less(t, len(temporal.input.String()), threshold)
 
 			value, err := c.QueryWorkflow(t.Context(), "a", "", "input")
 			require.NoError(t, err)
@@ -79,4 +71,18 @@ func TestClientOfTemporal(t *testing.T) {
 			require.Equal(t, large, got)
 		})
 	}
+}
+
+// serve starts a gRPC server for a service, which ends with the test. It returns the address.
+func serve(t *testing.T, s *service) string {
+	t.Helper()
+	server := grpc.NewServer()
+	workflowservice.RegisterWorkflowServiceServer(server, s)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	go func() {
+		_ = server.Serve(listener)
+	}()
+	t.Cleanup(server.Stop)
+	return listener.Addr().String()
 }

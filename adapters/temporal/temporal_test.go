@@ -73,20 +73,22 @@ func retrieve(
 	return d.Retrieve(converter.StorageDriverRetrieveContext{Context: t.Context()}, claims)
 }
 
-// Retrieve returns the payloads that Store stored.
+// Retrieve returns the payloads that Store stored. Store makes one request for each payload, and equal payloads are one
+// object.
 func TestStoreAndRetrieve(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
-			b := open(t, storage.WithHook(func(
+			countRequests := func(
 				context.Context, storage.Operation,
 			) (context.Context, func(storage.Outcome), error) {
 				return nil, func(outcome storage.Outcome) {
 					requests.Add(int64(outcome.Requests))
 				}, nil
-			}))
-			want := []*common.Payload{payload("one"), payload(strings.Repeat("two",
-				3<<20)), {}, payload("one")}
+			}
+			b := open(t, storage.WithHook(countRequests))
+			large := payload(strings.Repeat("two", 3<<20)) // more than a part of an upload
+			want := []*common.Payload{payload("one"), large, {}, payload("one")}
 
 			claims := store(t, newDriver(t, b), want...)
 			require.EqualValues(t, len(want), requests.Swap(0), "one request for each, without a look")
@@ -100,13 +102,14 @@ func TestStoreAndRetrieve(t *testing.T) {
 			for i := range want {
 				require.True(t, proto.Equal(want[i], got[i]))
 			}
-			count := 0
+
+			objects := 0
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.True(t, strings.HasPrefix(entry.Key, "v0/d/sha256/"), entry.Key)
-				count++
+				objects++
 			}
-			require.Equal(t, 3, count, "equal payloads are one object")
+			require.Equal(t, 3, objects, "equal payloads are one object")
 		})
 	}
 }
@@ -162,6 +165,7 @@ type limiter[T any] struct{ permitted atomic.Int64 }
 
 var errLimited = errors.New("no permit")
 
+// Permit calls the operation f if it is the first one.
 func (l *limiter[T]) Permit(_ context.Context, _ T, f func() error) error {
 	if l.permitted.Add(1) > 1 {
 		return errLimited
@@ -169,16 +173,18 @@ func (l *limiter[T]) Permit(_ context.Context, _ T, f func() error) error {
 	return f()
 }
 
-// Store and Retrieve ask the SDK's limiter, and fail with its error.
+// Store and Retrieve ask the SDK's limiter before each payload, and fail with its error.
 func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	d := newDriver(t, memstore.New())
-	two := []*common.Payload{payload("one"), payload("two")}
+	payloads := []*common.Payload{payload("one"), payload("two")}
+
 	_, err := d.Store(converter.StorageDriverStoreContext{
 		Context: t.Context(),
-		Limiter: &limiter[*common.Payload]{},
-	}, two)
+		Limiter: &limiter[*common.Payload]{}, // permits only one
+	}, payloads)
 	require.ErrorIs(t, err, errLimited)
-	claims := store(t, d, two...)
+
+	claims := store(t, d, payloads...)
 	_, err = d.Retrieve(converter.StorageDriverRetrieveContext{
 		Context: t.Context(),
 		Limiter: &limiter[converter.StorageDriverClaim]{},
@@ -188,12 +194,23 @@ func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 
 // The driver has the name of its configuration, and its own type.
 func TestNames(t *testing.T) {
-	for want, c := range map[string]Config{"omnibucket": {}, "aws.s3driver": {Name: "aws.s3driver"}} {
-		d, err := New(memstore.New(), c)
-		require.NoError(t, err)
-		require.Equal(t, want, d.Name())
-		require.Equal(t, "omnibucket", d.Type())
+	tests := []struct {
+		name   string
+		config Config
+		want   string
+	}{
+		{name: "default", config: Config{}, want: "omnibucket"},
+		{name: "the SDK's driver for S3", config: Config{Name: "aws.s3driver"}, want: "aws.s3driver"},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := New(memstore.New(), tt.config)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, d.Name())
+			require.Equal(t, "omnibucket", d.Type())
+		})
+	}
+
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
