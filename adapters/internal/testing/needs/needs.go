@@ -62,54 +62,54 @@ var features = map[string]storage.Features{
 // that work, which includes sending all bytes.
 type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 
-// Check calls the function begin for several stores. Each store lacks one feature.
-// row is the name of a row in the table of needs.txt. That row lists the features that the code
-// needs. If the row lists the missing feature, the call must fail with Unsupported and with the
-// text in the row. For all other stores, the call must succeed. The function that the call returned
-// must succeed, too.
+// Check runs the code under test on stores that lack one feature each. The row of needs.txt with the given name lists
+// the features that the code needs, each with a text.
+//
+// Without a feature of the row, begin must fail with Unsupported and with that text. Without any other feature, begin
+// and the function that it returns must succeed.
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
-	CheckDriver(t, row, func(t *testing.T, lacking driver.Layer) (func() error, error) {
-		return begin(
-			t,
-			engine.New(
-				memstore.NewDriver(memstore.Config{Versioned: true}),
-				storage.WithSigningBaseURL("http://127.0.0.1/store"),
-				driver.WithLayer(lacking),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
-			),
+	CheckDriver(t, row, func(t *testing.T, withoutFeature driver.Layer) (func() error, error) {
+		b := engine.New(
+			memstore.NewDriver(memstore.Config{Versioned: true}),
+			storage.WithSigningBaseURL("http://127.0.0.1/store"),
+			driver.WithLayer(withoutFeature),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 		)
+		return begin(t, b)
 	})
 }
 
 // CheckDriver makes the checks of [Check] for code that uses drivers instead of buckets. The
 // function begin receives a layer that removes one feature from a driver.
 func CheckDriver(
-	t *testing.T, row string, begin func(t *testing.T, lacking driver.Layer) (finish func() error, err error),
+	t *testing.T, row string,
+	begin func(t *testing.T, withoutFeature driver.Layer) (finish func() error, err error),
 ) {
 	t.Helper()
-	want := listed(t, row)
+	needed := listed(t, row) // features that are listed, and whose check is still missing
 	for name, feature := range features {
 		finish, err := begin(t, faults.WithLimits(faults.Limits{Disable: feature}))
 		if err == nil {
+			// The code must complete its work, because it has not asked for the feature.
 			require.NoError(t, finish(), "%s without %s fails after the first byte", row, name)
 			continue
 		}
 		require.ErrorIs(t, err, storage.Unsupported, "%s without %s", row, name)
-		require.Contains(t, want, name, "needs.txt does not say that %s needs it: %v", row, err)
-		require.Contains(t, text(err), want[name], "%s without %s", row, name)
-		delete(want, name)
+		require.Contains(t, needed, name, "needs.txt does not say that %s needs it: %v", row, err)
+		require.Contains(t, text(err), needed[name], "%s without %s", row, name)
+		delete(needed, name)
 	}
-	require.Empty(t, want, "needs.txt says that %s needs this", row)
+	require.Empty(t, needed, "needs.txt says that %s needs this", row)
 }
 
 // text returns the text of an error, followed by its hint.
 func text(err error) string {
-	said := err.Error()
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		said += ": " + e.Hint
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok {
+		return err.Error()
 	}
-	return said
+	return err.Error() + ": " + storageErr.Hint
 }
 
 var (

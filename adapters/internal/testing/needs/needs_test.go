@@ -27,61 +27,74 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// send makes a request of a handler, and returns the response or the error of a failed one.
-func send(
-	h http.Handler, failure *error, method, target, body string, header ...string,
-) (*httptest.ResponseRecorder, error) {
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	*failure = nil
-	h.ServeHTTP(w, r)
-	if w.Code < 400 {
-		return w, nil
-	}
-	return w, errors.Join(errors.New(w.Result().Status+" "+w.Body.String()), *failure)
+// A tusClient makes requests of a handler of package uploads by the protocol tus.
+type tusClient struct {
+	handler http.Handler
+	failure error // what the handler gave to OnError
 }
 
-// tus uploads a small file by tus to a target.
-func tus(target uploads.Target, c uploads.Config) Begin {
-	return func(_ *testing.T, b storage.Bucket) (func() error, error) {
-		var failure error
-		c.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "alice"}, nil }
-		c.Begin = func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+// send makes a request, and returns the response. If it has a status of 400 or more, it also returns an error that wraps
+// the failure.
+func (c *tusClient) send(method, target, body string, header map[string]string) (*httptest.ResponseRecorder, error) {
+	req := httptest.NewRequest(method, target, strings.NewReader(body))
+	req.Header.Set("Tus-Resumable", "1.0.0")
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	resp := httptest.NewRecorder()
+
+	c.failure = nil
+	c.handler.ServeHTTP(resp, req)
+	if resp.Code < 400 {
+		return resp, nil
+	}
+	return resp, errors.Join(errors.New(resp.Result().Status+" "+resp.Body.String()), c.failure)
+}
+
+// tusUpload uploads a file of three bytes by the protocol tus. The first request begins the upload, and finish sends the
+// bytes.
+func tusUpload(target uploads.Target, config uploads.Config) Begin {
+	return func(_ *testing.T, b storage.Bucket) (finish func() error, err error) {
+		client := &tusClient{}
+		config.Authorize = func(*http.Request) (uploads.User, error) {
+			return uploads.User{ID: "alice"}, nil
+		}
+		config.Begin = func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &target, nil
 		}
-		c.OnError = func(_ *http.Request, err error) {
-			failure = err
+		config.OnError = func(_ *http.Request, err error) {
+			client.failure = err
 		}
-		c.Rules = rules.Any(0)
-		h, err := uploads.New(b, c)
+		config.Rules = rules.Any(0)
+		client.handler, err = uploads.New(b, config)
 		if err != nil {
 			return nil, err
 		}
-		w, err := send(h, &failure, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
+
+		created, err := client.send("POST", "/tus/", "", map[string]string{"Upload-Length": "3"})
 		if err != nil {
-			return nil, failure
+			return nil, client.failure
 		}
 		return func() error {
-			_, err := send(h, &failure, "PATCH", w.Header().Get("Location"), "abc", "Tus-Resumable", "1.0.0",
-				"Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")
+			_, err := client.send("PATCH", created.Header().Get("Location"), "abc", map[string]string{
+				"Upload-Offset": "0",
+				"Content-Type":  "application/offset+octet-stream",
+			})
 			return err
 		}, nil
 	}
 }
 
-// upload stores a file with package uploads.
-func upload(c uploads.Config) Begin {
-	return func(t *testing.T, b storage.Bucket) (func() error, error) {
-		c.Rules.Types = []string{"text/plain"}
-		s, err := uploads.New(b, c)
+// upload returns a Begin that creates a service of package uploads, and whose finish stores a file by it.
+func upload(config uploads.Config) Begin {
+	return func(t *testing.T, b storage.Bucket) (finish func() error, err error) {
+		config.Rules.Types = []string{"text/plain"}
+		service, err := uploads.New(b, config)
 		if err != nil {
 			return nil, err
 		}
 		return func() error {
-			_, err := s.Store(t.Context(), uploads.Upload{
+			_, err := service.Store(t.Context(), uploads.Upload{
 				Body: strings.NewReader("some text\n"),
 				Name: "a.txt",
 			})
@@ -90,36 +103,37 @@ func upload(c uploads.Config) Begin {
 	}
 }
 
-// sign sends a file straight to the store.
-func sign(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{
+// signedUpload signs a URL. Its finish uploads a file to that URL, as a browser does, without the service.
+func signedUpload(t *testing.T, b storage.Bucket) (finish func() error, err error) {
+	const text = "some text\n"
+	service, err := uploads.New(b, uploads.Config{
 		Unguarded: true,
 		Rules:     rules.Rules{Types: []string{"text/plain"}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	const text = "some text\n"
-	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: int64(len(text))}, uploads.User{})
+	ticket, err := service.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: int64(len(text))}, uploads.User{})
 	if err != nil {
 		return nil, err
 	}
+
 	return func() error {
-		r := httptest.NewRequest(ticket.Put.Method, ticket.Put.URL, strings.NewReader(text))
-		r.Header = ticket.Put.Header
-		w := httptest.NewRecorder()
-		serve.NewHandler(b).ServeHTTP(w, r)
-		if w.Code >= 300 {
-			return errors.New(w.Body.String())
+		req := httptest.NewRequest(ticket.Put.Method, ticket.Put.URL, strings.NewReader(text))
+		req.Header = ticket.Put.Header
+		resp := httptest.NewRecorder()
+		serve.NewHandler(b).ServeHTTP(resp, req)
+		if resp.Code >= 300 {
+			return errors.New(resp.Body.String())
 		}
-		_, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+		_, err := service.Finish(t.Context(), ticket.Token, uploads.User{})
 		return err
 	}, nil
 }
 
-// store keeps a file with its record.
-func store(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{
+// storeWithRecord creates a service that keeps a record of each file in the bucket. Its finish stores a file.
+func storeWithRecord(t *testing.T, b storage.Bucket) (finish func() error, err error) {
+	service, err := uploads.New(b, uploads.Config{
 		Rules:     rules.Any(0),
 		Records:   uploads.BucketRecords(b),
 		Unguarded: true,
@@ -128,7 +142,7 @@ func store(t *testing.T, b storage.Bucket) (func() error, error) {
 		return nil, err
 	}
 	return func() error {
-		_, err := s.Store(t.Context(), uploads.Upload{
+		_, err := service.Store(t.Context(), uploads.Upload{
 			Body:   strings.NewReader("abc"),
 			Name:   "a.txt",
 			Target: &uploads.Target{ContentType: "text/plain"},
@@ -137,49 +151,57 @@ func store(t *testing.T, b storage.Bucket) (func() error, error) {
 	}, nil
 }
 
-// copies runs the jobs of package transfer both ways.
-func copies(t *testing.T, b storage.Bucket) (func() error, error) {
+// transfers uploads a directory to the bucket, copies objects to it, and downloads it.
+func transfers(t *testing.T, b storage.Bucket) (finish func() error, err error) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("abc"), 0o666))
 	return func() error {
-		_, up := transfer.Upload(t.Context(), b, dir)
-		_, across := transfer.Copy(t.Context(), memstore.New(), b)
-		_, down := transfer.Download(t.Context(), b, t.TempDir())
-		return errors.Join(up, across, down)
+		_, uploadErr := transfer.Upload(t.Context(), b, dir)
+		_, copyErr := transfer.Copy(t.Context(), memstore.New(), b)
+		_, downloadErr := transfer.Download(t.Context(), b, t.TempDir())
+		return errors.Join(uploadErr, copyErr, downloadErr)
 	}, nil
 }
 
+// noFinish is the finish of a job that is complete when it has begun.
+func noFinish() error { return nil }
+
+// expire runs the job that removes old objects by a rule.
 func expire(rule transfer.ExpireRule) Begin {
-	return func(t *testing.T, b storage.Bucket) (func() error, error) {
-		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule})
-		return func() error { return nil }, err
+	return func(t *testing.T, b storage.Bucket) (finish func() error, err error) {
+		_, err = transfer.Expire(t.Context(), b, []transfer.ExpireRule{rule})
+		return noFinish, err
 	}
 }
 
-func lease(t *testing.T, b storage.Bucket) (func() error, error) {
+// everyWithLease runs a periodic job with a lease in the bucket, until its first call.
+func everyWithLease(t *testing.T, b storage.Bucket) (finish func() error, err error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := transfer.Every(ctx, time.Millisecond, func(context.Context) error {
+	job := func(context.Context) error {
 		cancel()
 		return nil
-	}, transfer.WithLease(b, "lease"))
-	if errors.Is(err, context.Canceled) {
-		err = nil
 	}
-	return func() error { return nil }, err
+	err = transfer.Every(ctx, time.Millisecond, job, transfer.WithLease(b, "lease"))
+	if errors.Is(err, context.Canceled) {
+		return noFinish, nil
+	}
+	return noFinish, err
 }
 
-// present serves an object.
-func present(t *testing.T, b storage.Bucket) (func() error, error) {
+// fileServer serves an object over HTTP, and reads it by a [storage.ReaderAt].
+func fileServer(t *testing.T, b storage.Bucket) (finish func() error, err error) {
 	return func() error {
 		if _, err := b.Upload(t.Context(), "a", bytes.NewReader([]byte("abc"))); err != nil {
 			return err
 		}
-		w := httptest.NewRecorder()
-		serve.FileServer(b).ServeHTTP(w, httptest.NewRequest("GET", "/a", nil))
-		if w.Code != http.StatusOK {
-			return errors.New(w.Result().Status)
+
+		resp := httptest.NewRecorder()
+		serve.FileServer(b).ServeHTTP(resp, httptest.NewRequest("GET", "/a", nil))
+		if resp.Code != http.StatusOK {
+			return errors.New(resp.Result().Status)
 		}
+
 		r, err := storage.NewReaderAt(t.Context(), b, "a")
 		if err != nil {
 			return err
@@ -189,9 +211,10 @@ func present(t *testing.T, b storage.Bucket) (func() error, error) {
 	}, nil
 }
 
-// uploadPart uploads a file in parts, with its record elsewhere.
-func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
-	s, err := uploads.New(b, uploads.Config{
+// putPieces uploads a file in two pieces. Its record is in another bucket. The first piece begins the upload, and finish
+// sends the second one.
+func putPieces(t *testing.T, b storage.Bucket) (finish func() error, err error) {
+	service, err := uploads.New(b, uploads.Config{
 		Rules:     rules.Any(0),
 		Records:   uploads.BucketRecords(memstore.New()),
 		Unguarded: true,
@@ -199,8 +222,8 @@ func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := func(number int) error {
-		_, err := s.PutPiece(t.Context(), uploads.Piece{
+	putPiece := func(number int) error {
+		_, err := service.PutPiece(t.Context(), uploads.Piece{
 			Body:   strings.NewReader("abc"),
 			Token:  "0123456789abcdef",
 			Number: number,
@@ -210,127 +233,140 @@ func uploadPart(t *testing.T, b storage.Bucket) (func() error, error) {
 		})
 		return err
 	}
-	return func() error { return part(2) }, part(1)
+
+	err = putPiece(1)
+	return func() error { return putPiece(2) }, err
 }
 
-// removed returns the time before an object was removed.
-func removed(t *testing.T, b storage.Bucket) (time.Time, error) {
-	a, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
+// uploadAndRemove stores and removes the object "a". It returns a time at which the object existed.
+func uploadAndRemove(t *testing.T, b storage.Bucket) (existed time.Time, err error) {
+	attrs, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
 	if err != nil {
 		return time.Time{}, err
 	}
-	return a.Modified, b.Remove(t.Context(), "a")
+	return attrs.Modified, b.Remove(t.Context(), "a")
 }
 
-// reverted is a finish that looks whether the object is back.
-func reverted(t *testing.T, b storage.Bucket, r *transfer.Report, err error) (func() error, error) {
+// checkRestored returns the results of a Begin that has restored the object of uploadAndRemove. Its finish fails if the
+// job has not restored exactly that object. err is the error of the job.
+func checkRestored(
+	t *testing.T, b storage.Bucket, report *transfer.Report, err error,
+) (finish func() error, _ error) {
 	return func() error {
-		if r.Transferred != 1 {
-			return fmt.Errorf("%+v", r)
+		if report.Transferred != 1 {
+			return fmt.Errorf("%+v", report)
 		}
 		_, err := b.Attrs(t.Context(), "a")
 		return err
 	}, err
 }
 
-// versionsOnly has no soft delete, which could do without versions.
+// versionsOnly is a store without soft delete, so that Undelete needs its versions.
 type versionsOnly struct{ storage.Core }
 
 func (v versionsOnly) Supports(f storage.Features) bool {
 	return f&storage.SoftDelete == 0 && v.Core.Supports(f)
 }
 
+// undelete restores the removed object from its last version.
 func undelete(t *testing.T, b storage.Bucket) (func() error, error) {
 	b, err := storage.Wrap(b, func(c storage.Core) storage.Core { return versionsOnly{c} })
 	if err != nil {
 		return nil, err
 	}
-	if _, err := removed(t, b); err != nil {
+	if _, err := uploadAndRemove(t, b); err != nil {
 		return nil, err
 	}
-	r, err := transfer.Undelete(t.Context(), b)
-	return reverted(t, b, r, err)
+	report, err := transfer.Undelete(t.Context(), b)
+	return checkRestored(t, b, report, err)
 }
 
-func restoreAt(t *testing.T, b storage.Bucket) (func() error, error) {
-	when, err := removed(t, b)
+// restoreAt restores the bucket as it was before the object was removed.
+func restoreAt(t *testing.T, b storage.Bucket) (finish func() error, err error) {
+	existed, err := uploadAndRemove(t, b)
 	if err != nil {
 		return nil, err
 	}
-	r, err := transfer.RestoreAt(t.Context(), b, when)
-	return reverted(t, b, r, err)
+	report, err := transfer.RestoreAt(t.Context(), b, existed)
+	return checkRestored(t, b, report, err)
 }
 
-// syncs runs further jobs.
-func syncs(t *testing.T, b storage.Bucket) (func() error, error) {
+// syncJob synchronizes the bucket with an empty one, and then removes all objects.
+func syncJob(t *testing.T, b storage.Bucket) (finish func() error, err error) {
 	return func() error {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
-		_, across := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
+		_, uploadErr := b.Upload(t.Context(), "a", strings.NewReader("abc"))
+		_, syncErr := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(b),
 			transfer.WithDelete())
 		_, removeErr := storage.RemoveMatching(t.Context(), b, nil)
-		return errors.Join(err, across, removeErr)
+		return errors.Join(uploadErr, syncErr, removeErr)
 	}, nil
 }
 
-// cached reads twice through a cache on disk.
-func cached(t *testing.T, lacking driver.Layer) (func() error, error) {
+// readThroughCache reads an object twice through a cache on disk. The layer withoutFeature removes one feature from the
+// store.
+func readThroughCache(t *testing.T, withoutFeature driver.Layer) (finish func() error, err error) {
 	cache, err := diskcache.Open(t.TempDir(), diskcache.Config{})
 	if err != nil {
 		return nil, err
 	}
-	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(lacking),
-		driver.WithLayer(cache.Layer()))
-	return func() error {
-		_, err := b.Upload(t.Context(), "a", strings.NewReader("abc"))
-		for range 2 {
-			r, readErr := storage.NewReaderAt(t.Context(), b, "a")
-			if readErr != nil {
-				return errors.Join(err, readErr)
-			}
-			_, readErr = io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
-			err = errors.Join(err, readErr, r.Close())
+	b := engine.New(
+		memstore.NewDriver(memstore.Config{}),
+		driver.WithLayer(withoutFeature),
+		driver.WithLayer(cache.Layer()),
+	)
+	read := func() error {
+		r, err := storage.NewReaderAt(t.Context(), b, "a")
+		if err != nil {
+			return err
 		}
-		return errors.Join(err, cache.Close())
+		_, err = io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+		return errors.Join(err, r.Close())
+	}
+
+	return func() error {
+		_, uploadErr := b.Upload(t.Context(), "a", strings.NewReader("abc"))
+		return errors.Join(uploadErr, read(), read(), cache.Close())
 	}, nil
 }
 
 // A layer needs only the features that it asks for.
 func TestLayersAskForTheirFeatures(t *testing.T) {
-	CheckDriver(t, "diskcache.Cache.Layer", cached)
+	CheckDriver(t, "diskcache.Cache.Layer", readThroughCache)
 }
 
 // Handlers and jobs fail with Unsupported before they have read or written a byte, if the bucket lacks a
-// feature that they need.
+// feature that they need. Each name is that of a row in needs.txt.
 func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
-	config := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
-	file := uploads.Target{Key: "a", Overwrite: true}
-	tagged := uploads.Target{Key: "a", Overwrite: true}
-	tagged.Tags = map[string]string{"a": "b"}
-	described := uploads.Target{Key: "a", Overwrite: true}
-	described.Metadata = map[string]string{"a": "b"}
-	typed := uploads.Target{Key: "a", Overwrite: true}
-	typed.ContentType = "text/plain"
+	withStates := uploads.Config{States: uploads.BucketStates(memstore.New()), Unguarded: true}
+	plain := uploads.Target{Key: "a", Overwrite: true}
+	withTags := plain
+	withTags.Tags = map[string]string{"a": "b"}
+	withMetadata := plain
+	withMetadata.Metadata = map[string]string{"a": "b"}
+	withContentType := plain
+	withContentType.ContentType = "text/plain"
+	withoutOverwrite := uploads.Target{Key: "a"}
 
 	tests := []struct {
 		name  string
 		begin Begin
 	}{
-		{"uploads.New with Begin", tus(file, uploads.Config{})},
-		{"uploads.New with Begin, States and Unguarded", tus(file, config)},
-		{"uploads.Target without Overwrite", tus(uploads.Target{Key: "a"}, config)},
-		{"uploads.Target with Tags", tus(tagged, config)},
-		{"uploads.Target with Metadata", tus(described, config)},
-		{"uploads.Target with ContentType", tus(typed, config)},
+		{"uploads.New with Begin", tusUpload(plain, uploads.Config{})},
+		{"uploads.New with Begin, States and Unguarded", tusUpload(plain, withStates)},
+		{"uploads.Target without Overwrite", tusUpload(withoutOverwrite, withStates)},
+		{"uploads.Target with Tags", tusUpload(withTags, withStates)},
+		{"uploads.Target with Metadata", tusUpload(withMetadata, withStates)},
+		{"uploads.Target with ContentType", tusUpload(withContentType, withStates)},
 		{"uploads.New", upload(uploads.Config{})},
 		{"uploads.New with Unguarded", upload(uploads.Config{Unguarded: true})},
 		{"uploads.New with SignedLink", upload(uploads.Config{Unguarded: true, Link: uploads.SignedLink})},
 		{"uploads.New with PublicRead", upload(uploads.Config{Unguarded: true, PublicRead: true})},
 		{"uploads.New with Tags", upload(uploads.Config{Unguarded: true, Tags: map[string]string{"a": "b"}})},
-		{"uploads.Service.Sign", sign},
-		{"uploads.New with BucketRecords", store},
-		{"uploads.Service.PutPiece with records", uploadPart},
-		{"transfer.Upload, Copy and Download", copies},
-		{"transfer.Sync", syncs},
+		{"uploads.Service.Sign", signedUpload},
+		{"uploads.New with BucketRecords", storeWithRecord},
+		{"uploads.Service.PutPiece with records", putPieces},
+		{"transfer.Upload, Copy and Download", transfers},
+		{"transfer.Sync", syncJob},
 		{"transfer.Undelete", undelete},
 		{"transfer.RestoreAt", restoreAt},
 		{"transfer.Expire with Tags", expire(transfer.ExpireRule{
@@ -338,8 +374,8 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 			Tags: map[string]string{"a": "b"},
 		})},
 		{"transfer.Expire with UploadsAge", expire(transfer.ExpireRule{UploadsAge: time.Hour})},
-		{"transfer.Every with WithLease", lease},
-		{"serve.FileServer", present},
+		{"transfer.Every with WithLease", everyWithLease},
+		{"serve.FileServer", fileServer},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

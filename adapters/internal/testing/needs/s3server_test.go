@@ -19,7 +19,7 @@ import (
 
 const bucket = "bucket"
 
-// A lackingService is that of a gateway whose store lacks a feature.
+// A lackingService is the service of an S3 server. The layer removes a feature from each of its drivers.
 type lackingService struct {
 	driver.ServiceDriver
 	layer driver.Layer
@@ -30,10 +30,12 @@ func (l lackingService) Driver(name string) (driver.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.layer(d), nil
+	withoutFeature := l.layer(d)
+	return withoutFeature, nil
 }
 
-// asUnsupported returns NotImplemented as the error of the library.
+// asUnsupported converts an error of the S3 client with the code NotImplemented to the library's Unsupported, which
+// CheckDriver expects.
 func asUnsupported(err error) error {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() == "NotImplemented" {
 		return &storage.Error{Code: storage.Unsupported, Err: err}
@@ -41,19 +43,24 @@ func asUnsupported(err error) error {
 	return err
 }
 
-// through makes requests to a gateway. The object "a" exists.
-func through(
-	request func(t *testing.T, c *s3.Client) (finish func() error, err error),
-) func(*testing.T, driver.Layer) (func() error, error) {
-	return func(t *testing.T, lacking driver.Layer) (func() error, error) {
-		service := lackingService{memstore.NewServiceDriver(memstore.ServiceConfig{}), lacking}
+// A beginDriver is a function for [CheckDriver]. The layer removes one feature from a store.
+type beginDriver func(t *testing.T, withoutFeature driver.Layer) (finish func() error, err error)
+
+// withGateway returns a beginDriver that starts an S3 server in front of a store that lacks a feature, and makes
+// requests to it. The object "a" exists.
+func withGateway(request func(t *testing.T, c *s3.Client) (finish func() error, err error)) beginDriver {
+	return func(t *testing.T, withoutFeature driver.Layer) (finish func() error, err error) {
+		service := lackingService{
+			ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+			layer:         withoutFeature,
+		}
 		t.Cleanup(func() { _ = service.Close() })
-		s := s3server.ForTest(t, s3server.Config{Service: service, Buckets: []string{bucket}})
+		server := s3server.ForTest(t, s3server.Config{Service: service, Buckets: []string{bucket}})
 		client := s3.New(s3.Options{
 			Region:           s3server.DefaultRegion,
-			BaseEndpoint:     aws.String(s.URL),
+			BaseEndpoint:     aws.String(server.URL),
 			UsePathStyle:     true,
-			HTTPClient:       s.Client(),
+			HTTPClient:       server.Client(),
 			RetryMaxAttempts: 1,
 			Credentials: credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
 				s3server.DefaultSecretKey, ""),
@@ -61,7 +68,8 @@ func through(
 		if _, err := client.PutObject(t.Context(), putInput("a", "abc")); err != nil {
 			return nil, asUnsupported(err)
 		}
-		finish, err := request(t, client)
+
+		finish, err = request(t, client)
 		return finish, asUnsupported(err)
 	}
 }
@@ -70,13 +78,13 @@ func putInput(key, content string) *s3.PutObjectInput {
 	return &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(content)}
 }
 
-// putWith stores an object with a condition, a property or a lock.
-func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (func() error, error) {
-	return through(func(t *testing.T, c *s3.Client) (func() error, error) {
+// putObject stores an object in one request. change adds a condition, a property or a lock to the request.
+func putObject(change func(*s3.PutObjectInput)) beginDriver {
+	return withGateway(func(t *testing.T, c *s3.Client) (finish func() error, err error) {
 		input := putInput("b", "abc")
 		change(input)
-		_, err := c.PutObject(t.Context(), input)
-		return func() error { return nil }, err
+		_, err = c.PutObject(t.Context(), input)
+		return noFinish, err
 	})
 }
 
@@ -84,8 +92,8 @@ func putWith(change func(*s3.PutObjectInput)) func(*testing.T, driver.Layer) (fu
 func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 	name := aws.String(bucket)
 	key := aws.String("a")
-	for row, begin := range map[string]func(*testing.T, driver.Layer) (func() error, error){
-		"s3server.Config.Service": through(func(t *testing.T, c *s3.Client) (func() error, error) {
+	for row, begin := range map[string]beginDriver{
+		"s3server.Config.Service": withGateway(func(t *testing.T, c *s3.Client) (func() error, error) {
 			return func() error {
 				_, got := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: name, Key: key})
 				_, headed := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
@@ -99,7 +107,7 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 				return errors.Join(got, headed, listed, copyErr, removeErr)
 			}, nil
 		}),
-		"s3server: an upload in parts": through(func(t *testing.T, c *s3.Client) (func() error, error) {
+		"s3server: an upload in parts": withGateway(func(t *testing.T, c *s3.Client) (func() error, error) {
 			upload, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket: name,
 				Key:    key,
@@ -130,10 +138,10 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 				return err
 			}, nil
 		}),
-		"s3server: If-None-Match": putWith(func(in *s3.PutObjectInput) {
+		"s3server: If-None-Match": putObject(func(in *s3.PutObjectInput) {
 			in.IfNoneMatch = aws.String("*")
 		}),
-		"s3server: If-Match": through(func(t *testing.T, c *s3.Client) (func() error, error) {
+		"s3server: If-Match": withGateway(func(t *testing.T, c *s3.Client) (func() error, error) {
 			head, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: name, Key: key})
 			if err != nil {
 				return nil, err
@@ -141,12 +149,12 @@ func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 			input := putInput("a", "new")
 			input.IfMatch = head.ETag
 			_, err = c.PutObject(t.Context(), input)
-			return func() error { return nil }, err
+			return noFinish, err
 		}),
-		"s3server: a storage class": putWith(func(in *s3.PutObjectInput) {
+		"s3server: a storage class": putObject(func(in *s3.PutObjectInput) {
 			in.StorageClass = types.StorageClassStandardIa
 		}),
-		"s3server: tags": putWith(func(in *s3.PutObjectInput) {
+		"s3server: tags": putObject(func(in *s3.PutObjectInput) {
 			in.Tagging = aws.String("a=b")
 		}),
 	} {

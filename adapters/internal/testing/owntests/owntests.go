@@ -39,6 +39,7 @@ func Copy(t *testing.T, module string, parts ...string) *Judge {
 	return j
 }
 
+// copyPart copies a file, or a directory with everything in it.
 func copyPart(t *testing.T, src, dst string) {
 	t.Helper()
 	info, err := os.Stat(src)
@@ -51,6 +52,7 @@ func copyPart(t *testing.T, src, dst string) {
 	copyFile(t, src, dst, "")
 }
 
+// copyFile copies a file, and appends extra text to the copy.
 func copyFile(t *testing.T, src, dst, extra string) {
 	t.Helper()
 	text, err := os.ReadFile(src)
