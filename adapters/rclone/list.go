@@ -22,7 +22,8 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return page, nil
 	}
 	entries, err := d.remote.List(ctx, dir)
-	if err = convertError(err); err != nil {
+	if err != nil {
+		err = convertError(err)
 		// A folder does not exist if nothing, or an object, has its name.
 		if storage.CodeOf(err) == storage.ObjectNotFound || d.isObject(ctx, dir) {
 			return page, nil

@@ -22,6 +22,8 @@ func revisionOf(modified time.Time, size int64) string {
 	return fmt.Sprintf("%d-%d", modified.UnixNano(), size)
 }
 
+// Put stores an object. A remote that can rename gets it under a temporary name first, so that nobody reads a part of
+// it.
 func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if !isPossibleKey(r.Key) || len(r.Native) > 0 {
 		return nil, storage.Unsupported
@@ -43,14 +45,14 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if uploadsInPlace {
 		obj, err := d.upload(ctx, r.Key, body, r.Size, d.timeAfter(replaced))
 		if err != nil {
-			return nil, body.failed(err, true)
+			return nil, body.inPlaceError(err)
 		}
 		return attrsOf(ctx, r.Key, obj), nil
 	}
 
 	partial, err := d.uploadPartial(ctx, body, r.Size, replaced)
 	if err != nil {
-		return nil, body.failed(err, false)
+		return nil, body.partialError(err)
 	}
 	return d.rename(ctx, partial, r.Key)
 }
@@ -92,10 +94,11 @@ func (d *remoteDriver) tryRename(ctx context.Context, partial fs.Object, key str
 		return nil, conflict
 	}
 	if _, findErr := d.remote.NewObject(ctx, partial.Remote()); findErr == nil {
+		// The source is still there, so the rename has not taken effect.
 		return nil, convertWriteError(err)
 	}
 
-	// The source is gone, so the rename may have taken effect.
+	// The source is gone. If the target has its size and time, the rename has taken effect.
 	current, _, findErr := d.object(ctx, key)
 	if findErr == nil && current.Size() == partial.Size() && current.ModTime(ctx).Equal(partial.ModTime(ctx)) {
 		return attrsOf(ctx, key, current), nil
@@ -149,17 +152,18 @@ func (d *remoteDriver) nameConflict(ctx context.Context, key string, failure err
 	return nil
 }
 
-// timeAfter returns the modification time for a new object. Usually this is the present time. The
-// new object must be later than the object that it replaces. If the present time is not later,
-// timeAfter adds the remote's smallest unit of time to the time of the replaced object.
+// timeAfter returns the modification time for a new object. It is later than that of the replaced object, so that the
+// two have different revisions. Usually it is the present time.
 func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	now := time.Now()
 	unit := d.precision()
 	if replaced == nil || unit == 0 {
 		return now
 	}
-	if next := replaced.ModTime(context.Background()).Add(unit); next.After(now.Truncate(unit)) {
-		return next
+	earliest := replaced.ModTime(context.Background()).Add(unit)
+	isTooEarly := earliest.After(now.Truncate(unit))
+	if isTooEarly {
+		return earliest
 	}
 	return now
 }
@@ -203,8 +207,8 @@ func (d *remoteDriver) uploadPartial(
 	return obj, nil
 }
 
-// uploadDistinct uploads a body to name. If the result has the time and the size of the object that
-// it will replace, uploadDistinct gives it a later time.
+// uploadDistinct uploads a body to name. The result differs in time or size from the object that it will replace, because
+// the two make its revision. If they are equal, uploadDistinct gives the result a later time.
 func (d *remoteDriver) uploadDistinct(
 	ctx context.Context, name string, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
@@ -227,10 +231,11 @@ func (d *remoteDriver) uploadDistinct(
 	return obj, nil
 }
 
-// rewriteLater gives an object a later time. It waits for a quarter of a second, and then writes the
-// object again.
+// rewriteLater gives an object a later time on a remote whose times cannot be set. It waits, and then writes the object
+// again.
 func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Object) (fs.Object, error) {
-	timer := time.NewTimer(time.Second / 4)
+	const pause = time.Second / 4 // the caller repeats it if the times are still equal
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -242,6 +247,7 @@ func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Obj
 	if err != nil {
 		return nil, err
 	}
+	// A copy under another name, because the object is still being read.
 	second, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
 	if err := errors.Join(err, content.Close()); err != nil {
 		return nil, err
@@ -287,18 +293,31 @@ func (b *checkedBody) check() error {
 	return nil
 }
 
-// failed returns the error for a Put that has failed with err. If reading the body has failed, that
-// error is returned instead. If unknown is true, the Put may have taken effect.
-func (b *checkedBody) failed(err error, unknown bool) error {
+// partialError returns the error for a Put whose upload under a temporary name has failed with err. If reading the body
+// has failed, that error is returned instead.
+func (b *checkedBody) partialError(err error) error {
+	if known := b.knownError(err); known != nil {
+		return known
+	}
+	return convertWriteError(err)
+}
+
+// inPlaceError returns the error for a Put whose upload under the key itself has failed with err. As the object may have
+// been stored nevertheless, the error is Unknown, unless reading the body has failed.
+func (b *checkedBody) inPlaceError(err error) error {
+	if known := b.knownError(err); known != nil {
+		return known
+	}
+	return &storage.Error{Code: storage.CodeOf(convertWriteError(err)), Err: err, Unknown: true}
+}
+
+// knownError returns the error of the body, if there is one, or else err, if it is an error of this library.
+func (b *checkedBody) knownError(err error) error {
 	if b.err != nil {
 		return b.err
 	}
 	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
 		return storageErr
 	}
-	converted := convertWriteError(err)
-	if unknown {
-		return &storage.Error{Code: storage.CodeOf(converted), Err: err, Unknown: true}
-	}
-	return converted
+	return nil
 }

@@ -116,6 +116,7 @@ func (d *remoteDriver) Describe() driver.Description {
 
 func (d *remoteDriver) Native() any { return d.remote }
 
+// Close shuts the remote down. Close of a bucket has no context, which a shutdown requires.
 func (d *remoteDriver) Close() error {
 	if d.features.Shutdown == nil {
 		return nil
