@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,33 +9,43 @@ import (
 
 // If sync --delete would remove most of the destination, it says so beforehand. The source may be misspelled.
 func TestSyncAnnouncesLargeRemovals(t *testing.T) {
+	threeFiles := map[string]string{"a": "a", "b": "b", "c": "c"} // the source has only "a"
 	tests := []struct {
 		name        string
 		destination map[string]string
 		args        []string
-		wantErr     string
+		wantCode    int
+		wantErr     string // at the beginning of standard error; "" for no announcement
 	}{
 		{
 			name:        "most",
-			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
+			destination: threeFiles,
 			wantErr:     "omnibucket: removing 2 of the 3 files of the destination, which the source does not have\n",
 		},
 		{
 			name:        "a dry run",
-			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
+			destination: threeFiles,
 			args:        []string{"--dry-run"},
 			wantErr:     "omnibucket: would remove 2 of the 3 files",
 		},
-		{name: "half", destination: map[string]string{"a": "a", "b": "b"}},
-		{name: "quiet", destination: map[string]string{"a": "a", "b": "b", "c": "c"}, args: []string{"-q"}},
+		{
+			name:        "half",
+			destination: map[string]string{"a": "a", "b": "b"},
+		},
+		{
+			name:        "quiet",
+			destination: threeFiles,
+			args:        []string{"-q"},
+		},
 		{
 			name:        "more than --max-delete",
-			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
+			destination: threeFiles,
 			args:        []string{"--max-delete", "1"},
+			wantCode:    exitUsage,
 		},
 		{
 			name:        "without --delete",
-			destination: map[string]string{"a": "a", "b": "b", "c": "c"},
+			destination: threeFiles,
 			args:        []string{"--delete=false"},
 		},
 	}
@@ -45,17 +56,13 @@ func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 			dst := t.TempDir()
 			writeFiles(t, src, map[string]string{"a": "a", "new": "new"})
 			writeFiles(t, dst, tt.destination)
-			args := append([]string{"sync", "--delete"}, append(tt.args, src, dst)...)
-			code := 0
-			if tt.name == "more than --max-delete" {
-				code = 2
-			}
-			_, stderr := s.exits(code, args...)
+
+			args := slices.Concat([]string{"sync", "--delete"}, tt.args, []string{src, dst})
+			_, stderr := s.exits(tt.wantCode, args...)
 			if tt.wantErr == "" {
 				require.NotContains(t, stderr, "of the destination")
 				return
 			}
-
 			require.Regexp(t, "^"+tt.wantErr, stderr, "before anything else")
 		})
 	}

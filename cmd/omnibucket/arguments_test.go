@@ -16,61 +16,63 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a shell expands *.jpg to many arguments, a command processes several of them at once.
+// If a shell expands *.jpg to many arguments, a command processes several of them at the same time.
 func TestArgumentsRunInParallel(t *testing.T) {
+	const fileCount = 48
+	const delay = 100 * time.Millisecond // so that requests overlap
 	s := newShell(t)
 	server := startS3Box(t, s, s3server.Config{})
 	dir := t.TempDir()
-	var files, keys []string
-	for i := range 48 {
+	var files, objects []string
+	for i := range fileCount {
 		name := fmt.Sprintf("%02d.jpg", i)
 		writeFiles(t, dir, map[string]string{name: "x"})
 		files = append(files, filepath.Join(dir, name))
-		keys = append(keys, "box:in/"+name)
+		objects = append(objects, "box:in/"+name)
 	}
 	for _, operation := range []string{"PutObject", "GetObject", "DeleteObject"} {
-		server.Inject(s3server.Delay(operation, 100*time.Millisecond))
+		server.Inject(s3server.Delay(operation, delay))
 	}
 
 	upload := slices.Concat([]string{"cp"}, files, []string{"box:in/"})
-	for _, args := range [][]string{
-		upload,
-		slices.Concat([]string{"mv"}, keys, []string{dir}),
-		upload,
-		slices.Concat([]string{"rm"}, keys),
-	} {
-		stop := watchRequests(server)
+	download := slices.Concat([]string{"mv"}, objects, []string{dir})
+	remove := slices.Concat([]string{"rm"}, objects)
+	for _, args := range [][]string{upload, download, upload, remove} {
+		stopCounting := watchRequests(server)
 		s.ok(args...)
-		require.Greater(t, stop(), 2, args[0])
+		require.Greater(t, stopCounting(), 2, args[0])
 	}
-	s.exits(3, "ls", "box:in/")
+	s.exits(exitNotFound, "ls", "box:in/")
 }
 
 // If many arguments fail, their errors are printed in the order of the arguments.
 func TestArgumentFailuresInOrder(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-	var keys []string
+	s.setBox(newMemoryAddress(t))
+	var keys, missing []string
 	for i := range 40 {
 		key := fmt.Sprintf("box:%02d", i)
 		keys = append(keys, key)
-		if i%4 > 0 { // each fourth one is missing
-			s.put(key, "x")
+		if i%4 == 0 {
+			missing = append(missing, strings.TrimPrefix(key, "box:"))
+			continue
 		}
+		s.put(key, "x")
 	}
+	stored := len(keys) - len(missing)
 
-	_, stderr := s.exits(3, slices.Concat([]string{"cp"}, keys, []string{t.TempDir()})...)
+	_, stderr := s.exits(exitNotFound, slices.Concat([]string{"cp"}, keys, []string{t.TempDir()})...)
 	lines := splitLines(stderr)
-	require.Len(t, lines, 11)
-	for i, line := range lines[:10] {
-		require.Contains(t, line, fmt.Sprintf("%02d", 4*i))
+	require.Len(t, lines, len(missing)+1)
+	for i, key := range missing {
+		require.Contains(t, lines[i], key)
 	}
-	require.Equal(t, "30 transferred", lines[10])
+	require.Equal(t, fmt.Sprintf("%d transferred", stored), lines[len(missing)])
 
-	stdout, stderr := s.exits(0, slices.Concat([]string{"rm", "-v"}, keys)...)
-	require.Len(t, splitLines(stdout), 30)
+	stdout, stderr := s.exits(exitOK, slices.Concat([]string{"rm", "-v"}, keys)...)
+	require.Len(t, splitLines(stdout), stored)
 	require.IsIncreasing(t, splitLines(stdout))
-	require.Len(t, splitLines(stderr), 10)
+	require.Len(t, splitLines(stderr), len(missing))
 	require.IsIncreasing(t, splitLines(stderr))
 }
 
@@ -78,9 +80,9 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	putObjects(t, s, newMemoryAddress(t), "x/a", "y/a", "x/t/1", "y/t/1")
+	fillBox(t, s, newMemoryAddress(t), "x/a", "y/a", "x/t/1", "y/t/1")
 	writeFiles(t, dir, map[string]string{"x/a": "file"})
-	list := s.ok("ls", "-r", "box:")
+	before := s.ok("ls", "-r", "box:")
 
 	for _, args := range [][]string{
 		{"mv", "box:x/a", "box:y/a", "box:to/"},
@@ -89,20 +91,21 @@ func TestCpRefusesSourcesOfOneName(t *testing.T) {
 		{"mv", "-r", "box:x/t", "box:y/t", "box:to/"},
 		{"cp", "-r", "box:x/t", "box:y/t", dir + "/"},
 	} {
-		_, stderr := s.exits(2, args...)
+		_, stderr := s.exits(exitUsage, args...)
 		require.Contains(t, stderr, "must not have one name", args)
-		require.Equal(t, list, s.ok("ls", "-r", "box:"), args)
+		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
 	}
 
-	s.ok("cp", "-r", "box:x/t/", "box:y/t/", "box:to/") // their contents, on purpose
+	// The contents of folders are merged, and other names do not collide.
+	s.ok("cp", "-r", "box:x/t/", "box:y/t/", "box:to/")
 	s.ok("cp", "box:x/a", "box:x/t/1", dir)
 }
 
 // mv refuses the contents of several folders, because two files may have the same name.
 func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
-	list := s.ok("ls", "-r", "box:")
+	fillBox(t, s, newMemoryAddress(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
+	before := s.ok("ls", "-r", "box:")
 	for _, args := range [][]string{
 		{"box:x/*", "box:y/*", "box:to/"},
 		{"-r", "box:x/", "box:y/", "box:to/"},
@@ -111,50 +114,59 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 		{"box:*", "box:x/*", "box:to/"},
 		{"-r", "box:a", "box:x/", "box:to/"},
 	} {
-		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
+		_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "sources must be in one folder", args)
-		require.Equal(t, list, s.ok("ls", "-r", "box:"), args)
+		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
 	}
+
+	// Several sources in one folder are moved.
 	s.ok("mv", "box:x/*.jpg", "box:x/a", "box:x/?", "box:to/", "-r")
 	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
 }
 
-// ls and stat accept several addresses.
+// ls and stat accept several addresses. If one is missing, ls prints the others and exits as for a missing object.
 func TestLsAndStatOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "p/1", "q/2")
-	require.Equal(t, "p/1\nq/2\na\n", s.ok("ls", "box:p", "box:q/", "box:a"))
+	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "q/2")
 
-	stdout, stderr := s.exits(3, "ls", "box:p", "box:none", "box:q")
+	require.Equal(t, "p/1\nq/2\na\n", s.ok("ls", "box:p", "box:q/", "box:a"))
+	stdout, stderr := s.exits(exitNotFound, "ls", "box:p", "box:none", "box:q")
 	require.Equal(t, "p/1\nq/2\n", stdout)
 	require.Contains(t, stderr, "none")
-	require.Equal(t, 2, strings.Count(s.ok("stat", "--json", "box:a", "box:p/1"), "\n"))
-	require.Equal(t, 2, strings.Count(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n"))
+
+	require.Len(t, splitLines(s.ok("stat", "--json", "box:a", "box:p/1")), 2)
+	blocks := strings.Split(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n") // one for each argument
+	require.Len(t, blocks, 3)
 }
 
 // With --human, ls and find print sizes with units.
 func TestLsAndFindHumanSizes(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:a", strings.Repeat("x", 1536))
 	s.put("box:f/b", "x")
+
 	for _, args := range [][]string{
 		{"ls", "-r", "-l", "-h", "box:"},
 		{"find", "-l", "--human", "box:"},
 		{"find", "-lh", "box:"},
 	} {
-		require.Regexp(t, `^     1.5 KiB  \S+Z  a\n         1 B  \S+Z  f/b\n$`, s.ok(args...))
+		const modified = `\S+Z`
+		require.Regexp(t, "^     1.5 KiB  "+modified+"  a\n         1 B  "+modified+"  f/b\n$", s.ok(args...))
 	}
-	require.Regexp(t, `(?m)^           -  - {19}  f/$`, s.ok("ls", "-lh", "box:"))
+
+	const folderLine = `(?m)^           -  - {19}  f/$` // it has neither a size nor a time
+	require.Regexp(t, folderLine, s.ok("ls", "-lh", "box:"))
 }
 
-// cp of a tree prints a summary.
+// cp and mv of trees print a summary, also with --json, and nothing with -q. cp of one file prints one line instead.
 func TestCpOfTreesPrintsSummary(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "bb"})
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-	copies := [][]string{
+	s.setBox(newMemoryAddress(t))
+	// Each command copies or moves both files into an empty folder.
+	commands := [][]string{
 		{"cp", "-r", dir + "/", "box:one"},
 		{"cp", "-r", "box:one/", "box:two"},
 		{"cp", dir + "/*", "box:three/"},
@@ -162,28 +174,29 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 		{"mv", "box:four/*", "box:five/"},
 	}
 
-	for _, args := range copies {
-		stdout, stderr := s.exits(0, args...)
+	for _, args := range commands {
+		stdout, stderr := s.exits(exitOK, args...)
 		require.Empty(t, stdout, args)
 		require.Regexp(t, `^2 transferred \(3 B\), 0 the same in [^\n]+\n$`, stderr, args)
 	}
-
-	_, stderr := s.exits(0, "cp", "-r", dir+"/", "box:one")
+	_, stderr := s.exits(exitOK, "cp", "-r", dir+"/", "box:one")
 	require.Regexp(t, `^0 transferred \(0 B\), 2 the same`, stderr, "again")
+
 	s.ok("rm", "-r", "--all", "-q", "box:")
-	for _, args := range copies {
-		lines, _ := s.events(0, args...)
-		require.Equal(t, "summary", lines[len(lines)-1]["event"], args)
-		require.Equal(t, 2.0, lines[len(lines)-1]["transferred"], args)
+	for _, args := range commands {
+		lines, _ := s.events(exitOK, args...) // it adds --json
+		summary := lines[len(lines)-1]
+		require.Equal(t, "summary", summary["event"], args)
+		require.Equal(t, 2.0, summary["transferred"], args)
 	}
 
 	s.ok("rm", "-r", "--all", "-q", "box:")
-	for _, args := range copies {
-		_, stderr := s.exits(0, append(args, "-q")...)
+	for _, args := range commands {
+		_, stderr := s.exits(exitOK, append(args, "-q")...)
 		require.Empty(t, stderr, args)
 	}
 
-	_, stderr = s.exits(0, "cp", filepath.Join(dir, "a"), "box:one/a")
+	_, stderr = s.exits(exitOK, "cp", filepath.Join(dir, "a"), "box:one/a")
 	require.Regexp(t, "^uploaded .*\n$", stderr)
 }
 
@@ -195,18 +208,18 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
 		t.Skip(err)
 	}
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 
 	for _, args := range [][]string{
 		{"cp", "-r", dir, "box:one"},
 		{"cp", dir + "/*", "box:two/"},
 		{"mv", "-r", dir, "box:three"},
 	} {
-		_, stderr := s.exits(0, args...)
+		_, stderr := s.exits(exitOK, args...)
 		require.Regexp(t, "^1 transferred.*\nomnibucket: symbolic links and special files were not copied: 1\n$", stderr, args)
 	}
 
-	_, stderr := s.exits(0, "cp", "-r", "-q", dir, "box:four")
+	_, stderr := s.exits(exitOK, "cp", "-r", "-q", dir, "box:four")
 	require.Empty(t, stderr)
 }
 
@@ -215,7 +228,7 @@ func TestIgnoreExisting(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "new", "b": "new"})
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	for _, args := range [][]string{
 		{"sync", dir, "box:to"},
 		{"cp", "-r", dir + "/", "box:to"},
@@ -223,7 +236,7 @@ func TestIgnoreExisting(t *testing.T) {
 		{"mv", "-r", dir + "/", "box:to"},
 	} {
 		s.put("box:to/a", "kept, although it differs")
-		s.exits(0, append(args, "--ignore-existing")...)
+		s.exits(exitOK, append(args, "--ignore-existing")...)
 		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
 		require.Equal(t, "new", s.ok("cat", "box:to/b"), args)
 		s.ok("rm", "box:to/b")
@@ -238,7 +251,7 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "new"})
 	file := filepath.Join(dir, "a")
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:to/a", "kept")
 	for _, args := range [][]string{
 		{"cp", file, "box:to/a"},
@@ -248,7 +261,7 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 		{"mv", "box:to/a", file},
 		{"cp", file, file},
 	} {
-		s.exits(0, append(args, "--ignore-existing")...)
+		s.exits(exitOK, append(args, "--ignore-existing")...)
 		require.Equal(t, "kept", s.ok("cat", "box:to/a"), args)
 		require.Equal(t, "new", readFile(t, file), args)
 	}
@@ -260,14 +273,14 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 // If another process stores the object while cp --ignore-existing reads its input, cp keeps that object.
 func TestIgnoreExistingWhileAnotherProcessStores(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	stdin := readFunc(func([]byte) (int, error) {
 		s.put("box:meanwhile", "kept")
 		return 0, io.EOF
 	})
 	var output bytes.Buffer
 	args := []string{"cp", "-v", "--ignore-existing", "-", "box:meanwhile"}
-	require.Equal(t, 0, run(t.Context(), args, s.environment(stdin, &output, &output)))
+	require.Equal(t, exitOK, run(t.Context(), args, s.environment(stdin, &output, &output)))
 	require.Empty(t, output.String())
 	require.Equal(t, "kept", s.ok("cat", "box:meanwhile"))
 }
@@ -277,9 +290,9 @@ type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// watchRequests counts again and again how many requests the server has at once. stop ends that, and returns the highest
-// number.
-func watchRequests(server *s3server.Server) (stop func() int) {
+// watchRequests starts to count how many requests the server has at the same time. stop ends that, and returns the
+// highest number.
+func watchRequests(server *s3server.Server) (stop func() (highest int)) {
 	done := make(chan struct{})
 	result := make(chan int)
 	go func() {

@@ -10,21 +10,24 @@ import (
 func TestCat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.put(bucket+"/a", "0123456789")
-	s.put(bucket+"/b", "abc")
+	digits := bucket + "/a"
+	letters := bucket + "/b"
+	s.put(digits, "0123456789")
+	s.put(letters, "abc")
 	s.in = "typed"
 
 	tests := []struct {
-		name, want string
-		args       []string
+		name string
+		args []string
+		want string
 	}{
-		{"an object", "0123456789", []string{bucket + "/a"}},
-		{"several", "0123456789typedabc", []string{bucket + "/a", "-", bucket + "/b"}},
-		{"from an offset", "789", []string{"--range", "7", bucket + "/a"}},
-		{"a number of bytes", "345", []string{"--range", "3:3", bucket + "/a"}},
-		{"more than the object has", "89", []string{"--range", "8:100", bucket + "/a"}},
-		{"none", "", []string{"--range", "3:0", bucket + "/a"}},
-		{"the last", "89", []string{"--range", "-2", bucket + "/a"}},
+		{name: "an object", args: []string{digits}, want: "0123456789"},
+		{name: "several", args: []string{digits, "-", letters}, want: "0123456789typedabc"},
+		{name: "from an offset", args: []string{"--range", "7", digits}, want: "789"},
+		{name: "a number of bytes", args: []string{"--range", "3:3", digits}, want: "345"},
+		{name: "more than the object has", args: []string{"--range", "8:100", digits}, want: "89"},
+		{name: "none", args: []string{"--range", "3:0", digits}, want: ""},
+		{name: "the last", args: []string{"--range", "-2", digits}, want: "89"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,12 +45,12 @@ func TestCatRefusesInvalidRanges(t *testing.T) {
 	for _, text := range []string{"", "x", "1:", ":1", "1:-1", "1:2:3", "-2:1", "99999999999999999999"} {
 		t.Run(text, func(t *testing.T) {
 			s.t = t
-			s.exits(2, "cat", "--range", text, bucket+"/a")
+			s.exits(exitUsage, "cat", "--range", text, bucket+"/a")
 		})
 	}
 	s.t = t
-	s.exits(1, "cat", "--range", "11", bucket+"/a")
-	s.exits(2, "cat", "--range", "1", "-")
+	s.exits(exitFailure, "cat", "--range", "11", bucket+"/a")
+	s.exits(exitUsage, "cat", "--range", "1", "-")
 }
 
 // If an object is missing, cat prints the others, and exits with 3.
@@ -55,7 +58,7 @@ func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/b", "b")
-	stdout, stderr := s.exits(3, "cat", bucket+"/none", bucket+"/b")
+	stdout, stderr := s.exits(exitNotFound, "cat", bucket+"/none", bucket+"/b")
 	require.Equal(t, "b", stdout)
 	require.Equal(t, 1, len(splitLines(stderr)), stderr)
 }

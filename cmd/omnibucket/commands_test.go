@@ -25,7 +25,7 @@ func TestMv(t *testing.T) {
 		s := newShell(t)
 		dir := t.TempDir()
 		file := filepath.Join(dir, "new", "c")
-		putObjects(t, s, newAddress(t), "a", "b", "tree/1", "tree/x/2")
+		fillBox(t, s, newAddress(t), "a", "b", "tree/1", "tree/x/2")
 
 		// From key to key.
 		s.ok("mv", "box:a", "box:c")
@@ -40,7 +40,7 @@ func TestMv(t *testing.T) {
 
 		// A tree to a directory, and back.
 		s.ok("mv", "-r", "box:tree", dir+"/")
-		s.exits(3, "ls", "box:tree")
+		s.exits(exitNotFound, "ls", "box:tree")
 		require.Equal(t, "tree/x/2", readFile(t, filepath.Join(dir, "tree", "x", "2")))
 		s.ok("mv", "-r", filepath.Join(dir, "tree")+"/", "box:back")
 		require.Equal(t, "back/1\nback/x/2\nc\nnew/b\n", s.ok("ls", "-r", "box:"))
@@ -57,7 +57,7 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
 	file := filepath.Join(dir, "a") // the object a
-	putObjects(t, s, bucket, "a", "tree/1")
+	fillBox(t, s, bucket, "a", "tree/1")
 
 	for _, args := range [][]string{
 		// The destination is the source.
@@ -83,10 +83,10 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 	}
 
 	s.put("box:b", "b")
-	s.exits(4, "mv", "--if-absent", "box:a", "box:b")
+	s.exits(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
 	require.Equal(t, "a", s.ok("cat", "box:a"))
 
-	s.exits(3, "mv", "box:none", "box:b")
+	s.exits(exitNotFound, "mv", "box:none", "box:b")
 	require.Equal(t, "b", s.ok("cat", "box:b"))
 }
 
@@ -157,7 +157,7 @@ func TestFilters(t *testing.T) {
 			require.Len(t, strings.Fields(s.ok("ls", "-r", dst+"/synced")), len(want))
 
 			// A comparison with an empty directory.
-			changes, _ := s.exits(1, withFlags("diff", dir, t.TempDir())...)
+			changes, _ := s.exits(exitFailure, withFlags("diff", dir, t.TempDir())...)
 			require.Len(t, splitLines(changes), len(want))
 		})
 	}
@@ -169,7 +169,7 @@ func TestFiltersInvalid(t *testing.T) {
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
 	writeFiles(t, dir, map[string]string{"old.txt": "x"})
-	for _, flag := range [][]string{
+	for _, filter := range [][]string{
 		{"--min-size", "x"},
 		{"--max-size", "-1"},
 		{"--min-size", "99999999P"},
@@ -179,34 +179,40 @@ func TestFiltersInvalid(t *testing.T) {
 		{"--include", "["},
 		{"--older", "999999999999w"},
 	} {
-		s.exits(2, append(append([]string{"find"}, flag...), bucket)...)
+		args := append([]string{"find", bucket}, filter...)
+		s.exits(exitUsage, args...)
 	}
 
-	list := filepath.Join(t.TempDir(), "patterns")
-	s.exits(3, "find", "--exclude-from", list, bucket)
-	require.NoError(t, os.WriteFile(list, []byte("# nothing\n"), 0o644))
-	s.exits(2, "rm", "-r", "--all", "--include-from", list, bucket)
-	s.exits(2, "cp", "--older", "1d", filepath.Join(dir, "old.txt"), newMemoryAddress(t))
+	// A file of patterns must exist, and have patterns.
+	patterns := filepath.Join(t.TempDir(), "patterns")
+	s.exits(exitNotFound, "find", "--exclude-from", patterns, bucket)
+	require.NoError(t, os.WriteFile(patterns, []byte("# nothing\n"), 0o644))
+	s.exits(exitUsage, "rm", "-r", "--all", "--include-from", patterns, bucket)
+
+	// A copy of one file has no use for a filter.
+	s.exits(exitUsage, "cp", "--older", "1d", filepath.Join(dir, "old.txt"), newMemoryAddress(t))
 }
 
-// A size is a number with an optional unit, of which each is 1024 times the one before.
+// A size is a number with an optional unit. Each unit is 1024 times the one before.
 func TestSizes(t *testing.T) {
 	tests := []struct {
 		text string
 		want int64
 	}{
-		{"0", 0},
-		{"1024", 1024},
-		{"10k", 10 << 10},
-		{"1.5M", 3 << 19},
-		{"2GiB", 2 << 30},
-		{"1TB", 1 << 40},
-		{"7B", 7},
+		{text: "0", want: 0},
+		{text: "1024", want: 1024},
+		{text: "10k", want: 10 << 10},
+		{text: "1.5M", want: 1<<20 + 1<<19},
+		{text: "2GiB", want: 2 << 30},
+		{text: "1TB", want: 1 << 40},
+		{text: "7B", want: 7},
 	}
 	for _, tt := range tests {
-		got, err := argument.Size("--min-size", tt.text)
-		require.NoError(t, err)
-		require.Equal(t, tt.want, got, tt.text)
+		t.Run(tt.text, func(t *testing.T) {
+			got, err := argument.Size("--min-size", tt.text)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
 	}
 }
 
@@ -217,63 +223,90 @@ func TestDurations(t *testing.T) {
 		text string
 		want time.Duration
 	}{
-		{"90m", 90 * time.Minute},
-		{"2w", 14 * day},
-		{"1d12h", 36 * time.Hour},
-		{"1w1d", 8 * day},
-		{"0s", 0},
+		{text: "90m", want: 90 * time.Minute},
+		{text: "2w", want: 14 * day},
+		{text: "1d12h", want: 36 * time.Hour},
+		{text: "1w1d", want: 8 * day},
+		{text: "0s", want: 0},
 	}
 	for _, tt := range tests {
-		got, err := argument.Duration("--age", tt.text)
-		require.NoError(t, err)
-		require.Equal(t, tt.want, got, tt.text)
+		t.Run(tt.text, func(t *testing.T) {
+			got, err := argument.Duration("--age", tt.text)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
 	}
 }
 
 // FormatSize prints one digit after the point, in the unit that gives a number below 1024.
 func TestFormatSize(t *testing.T) {
 	tests := []struct {
+		name string
 		size int64
 		want string
 	}{
-		{0, "0 B"},
-		{1023, "1023 B"},
-		{1024, "1.0 KiB"},
-		{1536, "1.5 KiB"},
-		{1<<20 - 1, "1.0 MiB"},
-		{1<<50 - 1, "1.0 PiB"},
-		{1 << 50, "1.0 PiB"},
-		{7 << 60, "7.0 EiB"},
-		{math.MaxInt64, "8.0 EiB"},
+		{name: "zero", size: 0, want: "0 B"},
+		{name: "most bytes", size: 1023, want: "1023 B"},
+		{name: "one unit", size: 1024, want: "1.0 KiB"},
+		{name: "a fraction", size: 1536, want: "1.5 KiB"},
+		{name: "rounded up to the next unit", size: 1<<20 - 1, want: "1.0 MiB"},
+		{name: "rounded up to PiB", size: 1<<50 - 1, want: "1.0 PiB"},
+		{name: "one PiB", size: 1 << 50, want: "1.0 PiB"},
+		{name: "the last unit", size: 7 << 60, want: "7.0 EiB"},
+		{name: "the largest size", size: math.MaxInt64, want: "8.0 EiB"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, console.FormatSize(tt.size))
+		t.Run(tt.name, func(t *testing.T) {
+			require.Equal(t, tt.want, console.FormatSize(tt.size))
+		})
 	}
 }
 
-// du prints bytes, objects and the name of each folder, and the sum of all.
+// du prints the bytes, the number of objects and the name of each folder, and the sum of all.
 func TestDu(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "p/1", "p/q/22", "p/q/r/333", "z/4")
-	du := func(args ...string) []string {
-		return strings.Fields(s.ok(append([]string{"du"}, args...)...))
+	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/22", "p/q/r/333", "z/4")
+
+	tests := []struct {
+		name string
+		args []string
+		want []string // bytes, objects and name
+	}{
+		{name: "a bucket", args: []string{"box:"}, want: []string{"22 5 ."}},
+		{
+			name: "its folders",
+			args: []string{"--depth", "1", "box:"},
+			want: []string{"18 3 p/", "3 1 z/", "22 5 ."},
+		},
+		{
+			name: "a folder and all folders in it",
+			args: []string{"--depth", "9", "box:p"},
+			want: []string{"9 1 p/q/r/", "15 2 p/q/", "18 3 p/"},
+		},
+		{name: "objects", args: []string{"box:a", "box:p/1"}, want: []string{"1 1 a", "3 1 p/1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.t = t
+			var got []string
+			for _, line := range splitLines(s.ok(append([]string{"du"}, tt.args...)...)) {
+				got = append(got, strings.Join(strings.Fields(line), " "))
+			}
+			require.Equal(t, tt.want, got)
+		})
 	}
 
-	require.Equal(t, strings.Fields("22 5 ."), du("box:"))
-	require.Equal(t, strings.Fields("18 3 p/ 3 1 z/ 22 5 ."), du("--depth", "1", "box:"))
-	require.Equal(t, strings.Fields("9 1 p/q/r/ 15 2 p/q/ 18 3 p/"), du("--depth", "9", "box:p"))
-	require.Equal(t, strings.Fields("1 1 a 3 1 p/1"), du("box:a", "box:p/1"))
+	s.t = t
 	require.Equal(t, `{"key":"p/","bytes":18,"objects":3}`+"\n", s.ok("du", "--json", "box:p"))
 	require.Contains(t, s.ok("du", "--human", "box:"), "22 B")
-
-	s.exits(3, "du", "box:none")
-	s.exits(2, "du", "--depth", "-1", "box:")
+	s.exits(exitNotFound, "du", "box:none")
+	s.exits(exitUsage, "du", "--depth", "-1", "box:")
 }
 
 // find prints the keys under its arguments, up to a depth and a number.
 func TestFind(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2")
+	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2")
 	require.Equal(t, "a\np/1\np/q/2\n", s.ok("find", "box:"))
 	require.Equal(t, "p/1\x00p/q/2\x00", s.ok("find", "--print0", "box:p"))
 	require.Equal(t, "a\np/1\n", s.ok("find", "--max-depth", "2", "box:"))
@@ -281,57 +314,79 @@ func TestFind(t *testing.T) {
 	require.Equal(t, "p/1\na\n", s.ok("find", "--exclude", "2", "box:p", "box:a"))
 	require.Empty(t, s.ok("find", "--include", "none", "box:"))
 
-	s.exits(3, "find", "box:none/")
-	s.exits(2, "find", "--limit", "0", "box:")
+	s.exits(exitNotFound, "find", "box:none/")
+	s.exits(exitUsage, "find", "--limit", "0", "box:")
 }
 
 // tree draws folders and objects, up to a depth, also with their sizes.
 func TestTree(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2", "z")
+	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2", "z")
 	require.Equal(t, ".\n├── a\n├── p/\n│   ├── 1\n│   └── q/\n│       └── 2\n└── z\n", s.ok("tree", "box:"))
 	require.Equal(t, ".\n└── p/\n    └── q/\n", s.ok("tree", "--folders", "box:"))
 	require.Equal(t, ".\n├── a\n├── p/\n└── z\n", s.ok("tree", "--depth", "1", "box:"))
 	require.Equal(t, "p/\n├── 1  (3 B)\n└── q/\n    └── 2  (5 B)\n", s.ok("tree", "-l", "box:p"))
 	require.Equal(t, 6, strings.Count(s.ok("tree", "--json", "box:"), "\n"))
-	s.exits(3, "tree", "box:none")
+	s.exits(exitNotFound, "tree", "box:none")
 }
 
 // head prints the first ten lines of an object, or as many lines or bytes as a flag says.
 func TestHead(t *testing.T) {
+	const longLine = 100_000
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-	lines := strings.Repeat("line\n", 20)
-	s.put("box:a", lines)
+	s.setBox(newMemoryAddress(t))
+	s.put("box:lines", strings.Repeat("line\n", 20))
+	s.put("box:long", strings.Repeat("x", longLine)+"\nsecond")
 
-	s.put("box:long", strings.Repeat("x", 100_000)+"\nsecond")
-	require.Equal(t, lines[:50], s.ok("head", "box:a"))
-	require.Equal(t, "line\n", s.ok("head", "-n", "1", "box:a"))
-	require.Equal(t, lines, s.ok("head", "-n", "99", "box:a"))
-	require.Equal(t, "lin", s.ok("head", "-c", "3", "box:a"))
-	require.Empty(t, s.ok("head", "-c", "0", "box:a"))
-	require.Len(t, s.ok("head", "-n", "1", "box:long"), 100_001)
-	require.Equal(t, "linex", s.ok("head", "-c", "4", "box:a")+s.ok("head", "-c", "1", "box:lo*"))
+	tests := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{name: "without a flag", args: []string{"box:lines"}, want: strings.Repeat("line\n", 10)},
+		{name: "one line", args: []string{"-n", "1", "box:lines"}, want: "line\n"},
+		{name: "more lines than there are", args: []string{"-n", "99", "box:lines"}, want: strings.Repeat("line\n", 20)},
+		{name: "bytes", args: []string{"-c", "3", "box:lines"}, want: "lin"},
+		{name: "bytes of a whole line", args: []string{"-c", "4", "box:lines"}, want: "line"},
+		{name: "no bytes", args: []string{"-c", "0", "box:lines"}, want: ""},
+		{name: "a long line", args: []string{"-n", "1", "box:long"}, want: strings.Repeat("x", longLine) + "\n"},
+		{name: "a wildcard", args: []string{"-c", "1", "box:lo*"}, want: "x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, tt.want, s.ok(append([]string{"head"}, tt.args...)...))
+		})
+	}
 
-	s.exits(3, "head", "box:none")
-	s.exits(2, "head", "-n", "1", "-c", "1", "box:a")
-	s.exits(2, "head", "-n", "-1", "box:a")
+	s.t = t
+	s.exits(exitNotFound, "head", "box:none")
+	s.exits(exitUsage, "head", "-n", "1", "-c", "1", "box:lines")
+	s.exits(exitUsage, "head", "-n", "-1", "box:lines")
 }
 
-// hash prints the hash of each object by each algorithm, also if it must read the content.
+// hash prints the hash of each object by an algorithm. It is the same if --read makes it read the content.
 func TestHash(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "p/1")
-	for algorithm, want := range map[string]string{
-		"crc32c": "c1d04330", "md5": "0cc175b9c0f1b6a831c399e269772661", "sha1": "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+	fillBox(t, s, newMemoryAddress(t), "a", "p/1")
+	hashesOfA := map[string]string{ // of the content "a"
+		"crc32c": "c1d04330",
+		"md5":    "0cc175b9c0f1b6a831c399e269772661",
+		"sha1":   "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
 		"sha256": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
-	} {
-		require.Equal(t, want+"  a\n", s.ok("hash", "--algorithm", algorithm, "box:a"))
-		require.Equal(t, want+"  a\n", s.ok("hash", "--algorithm", algorithm, "--read", "box:a"))
 	}
-	require.Equal(t, 2, strings.Count(s.ok("hash", "box:"), "\n"))
+	for algorithm, want := range hashesOfA {
+		t.Run(algorithm, func(t *testing.T) {
+			s.t = t
+			require.Equal(t, want+"  a\n", s.ok("hash", "--algorithm", algorithm, "box:a"))
+			require.Equal(t, want+"  a\n", s.ok("hash", "--algorithm", algorithm, "--read", "box:a"))
+		})
+	}
+
+	s.t = t
+	require.Len(t, splitLines(s.ok("hash", "box:")), 2)
 	require.Contains(t, s.ok("hash", "--json", "box:p"), `"key":"p/1","size":3,"algorithm":"sha256"`)
-	s.exits(2, "hash", "--algorithm", "rot13", "box:a")
+	s.exits(exitUsage, "hash", "--algorithm", "rot13", "box:a")
 }
 
 // diff and check print what differs between two trees, and exit with 1.
@@ -377,7 +432,7 @@ func TestDiffAndCheck(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			stdout, stderr := s.exits(1, append(tt.args, dir, "box:t")...)
+			stdout, stderr := s.exits(exitFailure, append(tt.args, dir, "box:t")...)
 
 			// The lines come in any order. A key begins at the third byte.
 			lines := splitLines(stdout)
@@ -393,21 +448,26 @@ func TestCheckExitCodes(t *testing.T) {
 	s := newShell(t)
 	dir := newTreeToCompare(t, s)
 
-	stdout, stderr := s.exits(0, "check", "--exclude", "*", dir, "box:t")
+	// The trees are equal.
+	stdout, stderr := s.exits(exitOK, "check", "--exclude", "*", dir, "box:t")
 	require.Empty(t, stdout+stderr)
-	stdout, stderr = s.exits(0, "check", "--include", "same", dir, "box:t")
+	stdout, stderr = s.exits(exitOK, "check", "--include", "same", dir, "box:t")
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, "1 the same")
-	s.exits(0, "check", "box:t", "box:t")
+	s.exits(exitOK, "check", "box:t", "box:t")
 
-	stdout, _ = s.exits(1, "check", "--json", "--include", "changed", "box:t", dir)
-	require.Contains(t, stdout, `{"key":"changed","difference":"different"}
-{"event":"summary","same":0,"different":1,"onlyFirst":0,"onlySecond":0,"notCompared":0,`)
+	// They are different.
+	stdout, _ = s.exits(exitFailure, "check", "--json", "--include", "changed", "box:t", dir)
+	require.Contains(t, stdout, `{"key":"changed","difference":"different"}`+"\n"+
+		`{"event":"summary","same":0,"different":1,"onlyFirst":0,"onlySecond":0,"notCompared":0,`)
 
-	s.exits(3, "check", dir+"/none", "box:t")
-	s.exits(3, "check", dir, "box:none")
-	s.exits(3, "diff", "box:t", dir+"/none")
-	s.exits(2, "check", "--size", "--times", dir, "box:t")
+	// One is missing.
+	s.exits(exitNotFound, "check", dir+"/none", "box:t")
+	s.exits(exitNotFound, "check", dir, "box:none")
+	s.exits(exitNotFound, "diff", "box:t", dir+"/none")
+
+	// They cannot be compared in two ways.
+	s.exits(exitUsage, "check", "--size", "--times", dir, "box:t")
 }
 
 // newTreeToCompare writes files into a new directory, and objects under box:t. One has the same content, one has
@@ -416,7 +476,7 @@ func newTreeToCompare(t *testing.T, s *shell) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	writeFiles(t, dir, map[string]string{"same": "same", "changed": "one", "grown": "x", "only here": "1"})
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:t/same", "same")
 	s.put("box:t/changed", "two")
 	s.put("box:t/grown", "xx")
@@ -428,7 +488,7 @@ func newTreeToCompare(t *testing.T, s *shell) (dir string) {
 func TestVersionedStores(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t) + "/kept"} {
-		s.env["OMNIBUCKET_BOX"] = address
+		s.setBox(address)
 		s.ok("mb", "--versioned", address)
 		s.put("box:p/a", "one")
 		s.put("box:p/b", "kept")
@@ -438,80 +498,83 @@ func TestVersionedStores(t *testing.T) {
 		s.put("box:p/new", "new")
 
 		// A dry run of undelete changes nothing.
-		_, stderr := s.exits(0, "undelete", "--dry-run", "box:p/")
+		_, stderr := s.exits(exitOK, "undelete", "--dry-run", "box:p/")
 		require.Contains(t, stderr, "1 transferred")
-		s.exits(3, "cat", "box:p/b")
+		s.exits(exitNotFound, "cat", "box:p/b")
 
 		// undelete brings back only what was removed.
-		s.exits(0, "undelete", "box:p/b")
+		s.exits(exitOK, "undelete", "box:p/b")
 		require.Equal(t, "kept", s.ok("cat", "box:p/b"))
 		s.ok("rm", "box:p/b")
-		s.exits(0, "undelete", "box:**")
+		s.exits(exitOK, "undelete", "box:**")
 		require.Equal(t, "kept", s.ok("cat", "box:p/b"))
 		require.Equal(t, "two", s.ok("cat", "box:p/a"))
 
 		// restore --at removes what is newer only with --delete.
-		s.exits(0, "restore", "--at", timestamp, "box:p/a")
+		s.exits(exitOK, "restore", "--at", timestamp, "box:p/a")
 		require.Equal(t, "one", s.ok("cat", "box:p/a"))
 		require.Equal(t, "new", s.ok("cat", "box:p/new"))
-		s.exits(0, "restore", "--at", timestamp, "--delete", "box:p")
+		s.exits(exitOK, "restore", "--at", timestamp, "--delete", "box:p")
 		require.Equal(t, "p/a\np/b\n", s.ok("ls", "-r", "box:p"))
-		s.exits(0, "undelete", "box:")
+		s.exits(exitOK, "undelete", "box:")
 		require.Equal(t, "new", s.ok("cat", "box:p/new"), "its versions stayed")
 	}
 
 	// Keys that never were are missing, and a pattern that matches something may restore nothing.
-	s.exits(3, "undelete", "box:none")
-	s.exits(3, "undelete", "box:none*")
-	s.exits(3, "restore", "--at", "1d", "box:p/none/")
-	s.exits(0, "undelete", "box:p/*")
+	s.exits(exitNotFound, "undelete", "box:none")
+	s.exits(exitNotFound, "undelete", "box:none*")
+	s.exits(exitNotFound, "restore", "--at", "1d", "box:p/none/")
+	s.exits(exitOK, "undelete", "box:p/*")
 
-	s.exits(2, "restore", "box:p")
-	s.exits(2, "restore", "--at", "soon", "box:p")
-	s.exits(2, "restore", "--at", "1d", "--days", "1", "box:p")
-	s.exits(2, "restore", "--at", "1d", "--tier", "Bulk", "box:p")
+	s.exits(exitUsage, "restore", "box:p")
+	s.exits(exitUsage, "restore", "--at", "soon", "box:p")
+	s.exits(exitUsage, "restore", "--at", "1d", "--days", "1", "box:p")
+	s.exits(exitUsage, "restore", "--at", "1d", "--tier", "Bulk", "box:p")
 }
 
 // In a bucket that keeps no versions, undelete fails, and says how to keep them.
 func TestUndeleteWithoutVersions(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(1, "undelete", newMemoryAddress(t)+"-plain")
+
+	missing := newMemoryAddress(t) + "-plain"
+	_, stderr := s.exits(exitFailure, "undelete", missing)
 	require.Contains(t, stderr, "the bucket keeps no old versions")
 	require.Contains(t, stderr, "bucket --versioning on")
 
-	_, stderr = s.exits(1, "undelete", newDirectoryAddress(t))
+	_, stderr = s.exits(exitFailure, "undelete", newDirectoryAddress(t))
 	require.Contains(t, stderr, "the bucket keeps no old versions")
-	require.NotContains(t, stderr, "transferred", "an error says all of what was not begun")
+	require.NotContains(t, stderr, "transferred", "there is no summary of what was not begun")
 
-	text := "mem://without-versions-of-undelete"
-	s.put(text+"/a", "a")
-	s.exits(1, "undelete", text)
+	withObject := "mem://without-versions-of-undelete"
+	s.put(withObject+"/a", "a")
+	s.exits(exitFailure, "undelete", withObject)
 }
 
-// S3 lists the current versions of any bucket, also of one that keeps no old ones.
+// S3 lists the current versions of any bucket. Nevertheless, undelete and restore fail if the bucket keeps no old ones.
 func TestUndeleteOnS3(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
 	s.put("box:a", "a")
+
 	for _, args := range [][]string{
 		{"undelete", "box:a"},
 		{"undelete", "box:"},
 		{"restore", "--at", "1h", "box:a"},
 	} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "the bucket keeps no old versions", args)
 	}
 
 	s.ok("bucket", "--versioning", "on", "box:")
 	s.put("box:a", "b")
-	s.exits(0, "undelete", "box:a")
+	s.exits(exitOK, "undelete", "box:a")
 }
 
 // In a bucket with soft delete, undelete brings back removed objects, and reports the others as unchanged.
 func TestUndeleteAfterSoftDelete(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{newMemoryAddress(t) + "-softly", newDirectoryAddress(t) + "/softly"} {
-		s.env["OMNIBUCKET_BOX"] = address
+		s.setBox(address)
 		s.ok("mb", address)
 		s.ok("bucket", "--soft-delete", "7d", "box:")
 		require.Contains(t, s.ok("stat", "box:"), "168h0m0s")
@@ -519,12 +582,12 @@ func TestUndeleteAfterSoftDelete(t *testing.T) {
 		s.put("box:stays", "x")
 		s.ok("rm", "box:p/a")
 
-		stdout, _ := s.exits(0, "undelete", "--json", "box:")
+		stdout, _ := s.exits(exitOK, "undelete", "--json", "box:")
 		require.Contains(t, stdout, `{"event":"restored","key":"p/a","bytes":3}`)
 		require.Contains(t, stdout, `{"event":"unchanged","key":"stays","bytes":1}`)
 		require.Equal(t, "one", s.ok("cat", "box:p/a"))
 
-		stdout, _ = s.exits(0, "undelete", "--dry-run", "box:")
+		stdout, _ = s.exits(exitOK, "undelete", "--dry-run", "box:")
 		require.NotContains(t, stdout, "unchanged")
 		s.ok("rb", "--force", "box:")
 	}
@@ -591,19 +654,33 @@ func TestBucketInvalidRules(t *testing.T) {
 	s.in = `[{"Prefix":"tmp/","ExpireAfterDays":7}]`
 	s.ok("bucket", "--lifecycle", "-", address)
 
-	for _, text := range []string{
-		"null", "", " ", "{}", `[{"Prefix":"tmp/","ExpireAfterDays":8}] []`, "[] rest", "[",
-	} {
-		s.in = text
-		s.exits(2, "bucket", "--lifecycle", "-", address)
-		require.Contains(t, s.ok("bucket", "--json", address), `"expireAfterDays":7`, "%q must not change rules", text)
+	tests := []struct {
+		name  string
+		rules string
+	}{
+		{name: "null", rules: "null"},
+		{name: "nothing", rules: ""},
+		{name: "a space", rules: " "},
+		{name: "an object", rules: "{}"},
+		{name: "two lists", rules: `[{"Prefix":"tmp/","ExpireAfterDays":8}] []`},
+		{name: "text after the list", rules: "[] rest"},
+		{name: "a list without an end", rules: "["},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.t = t
+			s.in = tt.rules
+			s.exits(exitUsage, "bucket", "--lifecycle", "-", address)
+			require.Contains(t, s.ok("bucket", "--json", address), `"expireAfterDays":7`)
+		})
 	}
 
+	s.t = t
 	s.in = `[{"Prefx":"tmp/"}]`
-	_, stderr := s.exits(2, "bucket", "--lifecycle", "-", address)
+	_, stderr := s.exits(exitUsage, "bucket", "--lifecycle", "-", address)
 	require.Contains(t, stderr, "Prefx")
 	s.in = ""
-	s.exits(2, "bucket", "--cors", "-", address)
+	s.exits(exitUsage, "bucket", "--cors", "-", address)
 }
 
 // Values and arguments of bucket that mean nothing are refused.
@@ -611,11 +688,11 @@ func TestBucketInvalidArguments(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
 	s.ok("mb", address)
-	s.exits(2, "bucket", "--versioning", "maybe", address)
-	s.exits(2, "bucket", "--retention", "forever", address)
-	s.exits(3, "bucket", "--cors", filepath.Join(t.TempDir(), "none"), address)
-	s.exits(3, "bucket", address+"-none")
-	s.exits(2, "bucket", address+"#a")
+	s.exits(exitUsage, "bucket", "--versioning", "maybe", address)
+	s.exits(exitUsage, "bucket", "--retention", "forever", address)
+	s.exits(exitNotFound, "bucket", "--cors", filepath.Join(t.TempDir(), "none"), address)
+	s.exits(exitNotFound, "bucket", address+"-none")
+	s.exits(exitUsage, "bucket", address+"#a")
 }
 
 // expire removes what is older than --age, or what the lifecycle rules of the bucket let expire.
@@ -623,24 +700,24 @@ func TestExpire(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
-	putObjects(t, s, bucket, "tmp/old", "tmp/new", "tmp/keep", "other")
+	fillBox(t, s, bucket, "tmp/old", "tmp/new", "tmp/keep", "other")
 	tenDaysAgo := time.Now().Add(-10 * 24 * time.Hour)
 	for _, name := range []string{"tmp/old", "tmp/keep", "other"} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), tenDaysAgo, tenDaysAgo))
 	}
 
 	// By age, first in a dry run.
-	stdout, stderr := s.exits(0, "expire", "--age", "7d", "--dry-run", "--exclude", "keep", "box:tmp")
+	stdout, stderr := s.exits(exitOK, "expire", "--age", "7d", "--dry-run", "--exclude", "keep", "box:tmp")
 	require.Equal(t, "deleted old\n", stdout)
 	require.Contains(t, stderr, "1 deleted")
-	s.exits(0, "expire", "--age", "7d", "--exclude", "keep", "box:tmp")
+	s.exits(exitOK, "expire", "--age", "7d", "--exclude", "keep", "box:tmp")
 	require.Equal(t, "other\ntmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
 
 	// By the rules of the bucket.
 	s.in = `[{"Prefix":"oth","ExpireAfterDays":1}]`
 	s.ok("bucket", "--lifecycle", "none", "box:")
 	s.ok("bucket", "--lifecycle", "-", "box:")
-	s.exits(0, "expire", "--lifecycle", "box:")
+	s.exits(exitOK, "expire", "--lifecycle", "box:")
 	require.Equal(t, "tmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
 
 	// Invalid arguments remove nothing.
@@ -653,7 +730,7 @@ func TestExpire(t *testing.T) {
 		{"--lifecycle", "box:tmp"},
 		{"--age", "1d", "box:t*"},
 	} {
-		s.exits(2, append([]string{"expire"}, args...)...)
+		s.exits(exitUsage, append([]string{"expire"}, args...)...)
 	}
 	require.Equal(t, "tmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
 }
@@ -663,16 +740,18 @@ func TestVersion(t *testing.T) {
 	s := newShell(t)
 	require.Contains(t, s.ok("version"), "go1.")
 	require.Contains(t, s.ok("version", "--json"), `"version":`)
-	s.exits(2, "version", "x")
+	s.exits(exitUsage, "version", "x")
 }
 
-// A release says its version: it is built at a tag of the library, which is no tag of this module.
+// A release prints its own version, not that of the module. It is built at a tag of the library, which is no tag of this
+// module.
 func TestVersionOfARelease(t *testing.T) {
 	s := newShell(t)
-	release = "v0.1.0"
+	release = "v0.1.0" // as the linker sets it
 	defer func() {
 		release = ""
 	}()
+
 	require.Contains(t, s.ok("version"), "omnibucket v0.1.0 ")
 	require.Contains(t, s.ok("version", "--json"), `"omnibucket v0.1.0 `)
 }
@@ -680,40 +759,52 @@ func TestVersionOfARelease(t *testing.T) {
 // Numbers that mean nothing, and flags that have no effect, are refused. The message names the flag.
 func TestInvalidNumbersAndFlags(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	dir := t.TempDir()
 	tests := []struct {
-		flag string
+		name string
 		args []string
+		want string // the flag that is named
 	}{
-		{"--depth", []string{"tree", "--depth", "-1", "box:"}},
-		{"--max-depth", []string{"find", "--max-depth", "-1", "box:"}},
-		{"--shard", []string{"sync", "--shard", "+0/3", dir, "box:"}},
-		{"--shard", []string{"sync", "--shard", "0/+3", dir, "box:"}},
-		{"--max-delete", []string{"sync", "--max-delete", "3", dir, "box:"}},
-		{"--empty-source", []string{"sync", "--empty-source", dir, "box:"}},
+		{name: "negative depth", args: []string{"tree", "--depth", "-1", "box:"}, want: "--depth"},
+		{name: "negative maximum", args: []string{"find", "--max-depth", "-1", "box:"}, want: "--max-depth"},
+		{name: "shard with a sign", args: []string{"sync", "--shard", "+0/3", dir, "box:"}, want: "--shard"},
+		{name: "shards with a sign", args: []string{"sync", "--shard", "0/+3", dir, "box:"}, want: "--shard"},
+		{
+			name: "limit of removals without removals",
+			args: []string{"sync", "--max-delete", "3", dir, "box:"},
+			want: "--max-delete",
+		},
+		{
+			name: "empty source without removals",
+			args: []string{"sync", "--empty-source", dir, "box:"},
+			want: "--empty-source",
+		},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(2, tt.args...)
-		require.Contains(t, stderr, tt.flag)
+		t.Run(tt.name, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(exitUsage, tt.args...)
+			require.Contains(t, stderr, tt.want)
+		})
 	}
 }
 
 // If sync refuses its arguments, it prints no summary.
 func TestSyncArgumentErrorHasNoSummary(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:a/b", "b")
 	for _, args := range [][]string{
 		{"sync", "box:a", "box:"},
 		{"sync", "--include", "[", "box:a", "box:b"},
 		{"sync", "--size-only", "--checksum", "box:a", "box:b"},
 	} {
-		stdout, stderr := s.exits(2, append(args, "--json")...)
+		stdout, stderr := s.exits(exitUsage, append(args, "--json")...)
 		require.Empty(t, stdout, args)
 		require.NotContains(t, stderr, "transferred", args)
 
-		_, stderr = s.exits(2, args...)
+		_, stderr = s.exits(exitUsage, args...)
 		require.NotContains(t, stderr, "transferred", args)
 	}
 }

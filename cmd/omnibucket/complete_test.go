@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,43 +13,49 @@ import (
 // completions returns what a shell would show for the last argument.
 func (s *shell) completions(args ...string) []string {
 	s.t.Helper()
-	stdout, _ := s.exits(0, append([]string{"__complete"}, args...)...)
+	stdout, _ := s.exits(exitOK, append([]string{"__complete"}, args...)...)
 	lines := splitLines(stdout)
 	return lines[:len(lines)-1] // the last one is the directive
 }
 
-// Completions have nothing that a shell would execute.
+// Completions have nothing that a shell would execute or expand. Other names of a bucket are completed with escapes.
 func TestCompletionsAreHarmless(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
-	s.env["XDG_CONFIG_HOME"] = dir
+	s.env["XDG_CONFIG_HOME"] = dir // which then has the folder omnibucket
 	bucket := newMemoryAddress(t)
 	s.ok("config", "add", "box", bucket)
-	names := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
-	for _, bad := range []string{
+
+	harmless := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
+	var special []string // names with one character that a shell, or a reader, may misunderstand
+	for _, char := range []string{
 		"$", "`", "'", `"`, "(", ")", "{", "}", "[", "]", "<", ">", "|", "&", ";", "*", "?", "!", "~",
 		"#", "^", "\u2019", "\u201d", "\u2014", "\u00a0", "\u202e", "\u200b",
 	} {
-		names = append(names, "x"+bad+"1")
+		special = append(special, "x"+char+"1")
 	}
-	for _, name := range names {
-		s.put("box:"+name, "")
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	keys := slices.Concat(harmless, special)
+	for _, key := range keys {
+		s.put("box:"+key, "")
 	}
-
-	for _, name := range []string{
+	onlyFiles := []string{
 		"-rf", "--all", " space", "space ", "line\nbreak", "tab\tx", `back\slash`, "\xff", "\x1b[2J",
-	} {
+	}
+	for _, name := range slices.Concat(keys, onlyFiles) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
 
-	require.ElementsMatch(t, []string{"box:a@b%+,c", "box:year=2026", "box:é 1", "box:🙂"}, s.completions("ls", "box:"))
-	require.ElementsMatch(t, []string{"box:", "a@b%+,c", "omnibucket/", "year=2026", "é 1", "🙂"}, s.completions("ls", ""))
-	all := s.completions("ls", bucket+"/")
-	require.Len(t, all, len(names))
+	require.ElementsMatch(t,
+		[]string{"box:a@b%+,c", "box:year=2026", "box:é 1", "box:🙂"},
+		s.completions("ls", "box:"))
+	require.ElementsMatch(t,
+		[]string{"box:", "a@b%+,c", "omnibucket/", "year=2026", "é 1", "🙂"},
+		s.completions("ls", ""))
 
-	for _, address := range all {
+	addresses := s.completions("ls", bucket+"/")
+	require.Len(t, addresses, len(keys))
+	for _, address := range addresses {
 		require.Regexp(t, `^[A-Za-z0-9_./:@%+,=-]+$`, address)
 		require.Empty(t, s.ok("cat", address), "the address is that of the object")
 	}
@@ -131,20 +138,29 @@ func TestCompletions(t *testing.T) {
 func TestCompletionScriptForPowerShell(t *testing.T) {
 	script := newShell(t).ok("completion", "powershell")
 	for _, part := range []string{
-		"Register-ArgumentCompleter -CommandName 'omnibucket' -ScriptBlock", "$RequestComp=\"$Program __complete $Arguments\"",
-		"[System.Management.Automation.CompletionResult]", "$ShellCompDirectiveNoSpace", `-replace`,
+		"Register-ArgumentCompleter -CommandName 'omnibucket' -ScriptBlock",
+		"$RequestComp=\"$Program __complete $Arguments\"",
+		"[System.Management.Automation.CompletionResult]",
+		"$ShellCompDirectiveNoSpace",
+		"-replace",
 	} {
 		require.Contains(t, script, part)
 	}
+	requireBalanced(t, script)
+}
 
-	var open []byte
+// requireBalanced requires that each bracket of a PowerShell script has its counterpart, and that each string ends on its
+// line.
+func requireBalanced(t *testing.T, script string) {
+	t.Helper()
 	closing := map[byte]byte{'(': ')', '{': '}', '[': ']'}
+	var expected []byte // the closing brackets of those that are open
 	for number, line := range splitLines(script) {
 		for i := 0; i < len(line); i++ {
 			switch c := line[i]; c {
-			case '#':
+			case '#': // a comment
 				i = len(line)
-			case '`':
+			case '`': // an escape
 				i++
 			case '\'', '"':
 				for i++; i < len(line) && line[i] != c; i++ {
@@ -154,13 +170,14 @@ func TestCompletionScriptForPowerShell(t *testing.T) {
 				}
 				require.Less(t, i, len(line), "line %d has an open quote: %s", number+1, line)
 			case '(', '{', '[':
-				open = append(open, closing[c])
+				expected = append(expected, closing[c])
 			case ')', '}', ']':
-				require.NotEmpty(t, open, "line %d: %s", number+1, line)
-				require.Equal(t, open[len(open)-1], c, "line %d: %s", number+1, line)
-				open = open[:len(open)-1]
+				require.NotEmpty(t, expected, "line %d: %s", number+1, line)
+				last := len(expected) - 1
+				require.Equal(t, expected[last], c, "line %d: %s", number+1, line)
+				expected = expected[:last]
 			}
 		}
 	}
-	require.Empty(t, open)
+	require.Empty(t, expected)
 }

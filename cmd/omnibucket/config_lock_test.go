@@ -16,44 +16,50 @@ import (
 
 // If several commands change the configuration at the same time, no change is lost.
 func TestConfigChangesAtOnce(t *testing.T) {
-	s, path := newConfiguredShell(t, "")
 	const commands = 40
+	s, path := newConfiguredShell(t, "")
 	codes := make([]int, commands)
-	var running sync.WaitGroup
+	var group sync.WaitGroup
 	for i := range commands {
-		running.Go(func() {
-			codes[i] = run(t.Context(), []string{"config", "add", fmt.Sprintf("box%02d", i), "mem://box"}, s.environment(nil, io.Discard, io.Discard))
+		group.Go(func() {
+			args := []string{"config", "add", fmt.Sprintf("box%02d", i), "mem://box"}
+			codes[i] = run(t.Context(), args, s.environment(nil, io.Discard, io.Discard))
 		})
 	}
-	running.Wait()
-	require.Equal(t, make([]int, commands), codes)
-	require.Len(t, splitLines(s.ok("config", "list")), commands)
+	group.Wait()
 
+	for i, code := range codes {
+		require.Equal(t, exitOK, code, "box%02d", i)
+	}
+	require.Len(t, splitLines(s.ok("config", "list")), commands)
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no lock and no temporary file stays")
 }
 
-// If two commands add the same name at the same time, only one succeeds.
+// If several commands add the same name at the same time, only one succeeds.
 func TestConfigAddOfOneNameAtOnce(t *testing.T) {
-	for range 10 {
+	const attempts = 10 // the race does not occur in each of them
+	const commands = 4
+	for range attempts {
 		s, _ := newConfiguredShell(t, "")
-		var codes [4]int
-		var running sync.WaitGroup
+		codes := make([]int, commands)
+		var group sync.WaitGroup
 		for i := range codes {
-			running.Go(func() {
-				codes[i] = run(t.Context(), []string{"config", "add", "box", fmt.Sprintf("mem://box%d", i)}, s.environment(nil, io.Discard, io.Discard))
+			group.Go(func() {
+				args := []string{"config", "add", "box", fmt.Sprintf("mem://box%d", i)}
+				codes[i] = run(t.Context(), args, s.environment(nil, io.Discard, io.Discard))
 			})
 		}
-		running.Wait()
-		added := 0
+		group.Wait()
+
+		succeeded := 0
 		for _, code := range codes {
-			if code == 0 {
-				added++
+			if code == exitOK {
+				succeeded++
 			}
 		}
-
-		require.Equal(t, 1, added, codes)
+		require.Equal(t, 1, succeeded, codes)
 	}
 }
 
@@ -63,14 +69,16 @@ func TestConfigInterruptedInItsWait(t *testing.T) {
 	unlock, err := config.LockBeside(t.Context(), path)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	exit := make(chan int)
+	exitCode := make(chan int)
 	go func() {
-		exit <- run(ctx, []string{"config", "add", "box", "mem://box"}, s.environment(nil, io.Discard, io.Discard))
+		args := []string{"config", "add", "box", "mem://box"}
+		exitCode <- run(ctx, args, s.environment(nil, io.Discard, io.Discard))
 	}()
-	s.ok("config", "list") // reading waits for nobody
+	s.ok("config", "list") // reading does not wait for the lock
 
-	cancel()
-	require.Equal(t, 130, <-exit)
+	cancel() // as SIGINT does
+	require.Equal(t, exitInterrupted, <-exitCode)
+
 	unlock()
 	require.Empty(t, s.ok("config", "list"))
 	s.ok("config", "add", "box", "mem://box")

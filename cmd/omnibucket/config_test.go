@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newConfiguredShell returns a shell with a configuration file.
+// newConfiguredShell returns a shell whose configuration file has this text, and the path of the file.
 func newConfiguredShell(t *testing.T, text string) (s *shell, path string) {
 	t.Helper()
 	s = newShell(t)
@@ -40,19 +40,19 @@ func TestConfigNamedLocations(t *testing.T) {
 	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `{"name":"box","address":"`+bucket+`/folder"}`)
 
-	s.env["OMNIBUCKET_BOX"] = bucket
+	s.setBox(bucket)
 	require.Equal(t, "text", s.ok("cat", "box:folder/a"), "the environment comes first")
 	delete(s.env, "OMNIBUCKET_BOX")
 
-	_, stderr := s.exits(2, "config", "add", "box", "mem://other")
+	_, stderr := s.exits(exitUsage, "config", "add", "box", "mem://other")
 	require.Contains(t, stderr, "hint: to replace its address, use --replace")
 	s.ok("config", "add", "--replace", "box", "mem://other")
 	s.ok("config", "remove", "box")
-	s.exits(3, "config", "remove", "box")
-	_, stderr = s.exits(2, "cat", "box:a")
+	s.exits(exitNotFound, "config", "remove", "box")
+	_, stderr = s.exits(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set, and the configuration has no location box")
 
-	_, stderr = s.exits(2, "cat", "disk")
+	_, stderr = s.exits(exitUsage, "cat", "disk")
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
 
@@ -102,7 +102,7 @@ func TestConfigAddRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(2, "config", "add", tt.location, tt.address)
+			_, stderr := s.exits(exitUsage, "config", "add", tt.location, tt.address)
 			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "secret")
 		})
@@ -110,98 +110,123 @@ func TestConfigAddRefuses(t *testing.T) {
 	require.Equal(t, "locations: {}\n", readFile(t, path))
 }
 
-// If one of several names to remove is misspelled, config remove still removes the others.
+// If some of the names to remove are misspelled, config remove and config unset still remove the others.
 func TestConfigRemoveSeveralLocations(t *testing.T) {
 	const text = "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n"
 	tests := []struct {
-		name, left string
-		args       []string
+		name string
+		args []string
+		want string // the file after the command
 	}{
-		{"locations", "locations:\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n",
-			[]string{"remove", "none", "a", "other"}},
-		{"settings", "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n",
-			[]string{"unset", "none", "concurrency", "other"}},
-		{"a dry run", text, []string{"remove", "--dry-run", "none", "a", "other"}},
+		{
+			name: "locations",
+			args: []string{"remove", "none", "a", "other"},
+			want: "locations:\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n",
+		},
+		{
+			name: "settings",
+			args: []string{"unset", "none", "concurrency", "other"},
+			want: "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n",
+		},
+		{
+			name: "a dry run",
+			args: []string{"remove", "--dry-run", "none", "a", "other"},
+			want: text,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, path := newConfiguredShell(t, text)
-			_, stderr := s.exits(3, append([]string{"config"}, tt.args...)...)
+
+			_, stderr := s.exits(exitNotFound, append([]string{"config"}, tt.args...)...)
 			require.Contains(t, stderr, "the configuration has no none and no other")
-			require.Equal(t, tt.left, readFile(t, path))
+			require.Equal(t, tt.want, readFile(t, path))
 		})
 	}
 }
 
 // The name of an account in the configuration works for all its buckets.
 func TestConfigNameOfAnAccount(t *testing.T) {
+	const bucket = "photos" // of startS3Box
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
-	bucket, query, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
-	s.env["OMNIBUCKET_ALL"] = "s3://?" + query
-	name := strings.TrimPrefix(bucket, "s3://")
+	_, parameters, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
+	s.env["OMNIBUCKET_ALL"] = "s3://?" + parameters
 
-	s.put("all:"+name+"/in/a.txt", "text")
+	s.put("all:"+bucket+"/in/a.txt", "text")
 	require.Equal(t, "text", s.ok("cat", "box:in/a.txt"))
-	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+name))
+	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+bucket))
 
 	s.ok("mb", "all:second")
-	s.ok("cp", "all:"+name+"/in/a.txt", "all:second/b.txt")
+	s.ok("cp", "all:"+bucket+"/in/a.txt", "all:second/b.txt")
 	require.Equal(t, "text", s.ok("cat", "all:second/b.txt"))
 	require.Equal(t, "b.txt\n", s.ok("ls", "all:second/*.txt"))
-
-	_, stderr := s.exits(2, "rm", "-r", "all:second")
+	_, stderr := s.exits(exitUsage, "rm", "-r", "all:second")
 	require.Contains(t, stderr, "needs --all")
-	for text, want := range map[string][]string{
-		"all:":         {"all:" + name + "/", "all:second/"},
-		"all:sec":      {"all:second/"},
-		"all:second/":  {"all:second/b.txt"},
-		"all:second/b": {"all:second/b.txt"},
-	} {
-		require.Equal(t, want, s.completions("ls", text), text)
-	}
+
+	require.Equal(t, []string{"all:" + bucket + "/", "all:second/"}, s.completions("ls", "all:"))
+	require.Equal(t, []string{"all:second/"}, s.completions("ls", "all:sec"))
+	require.Equal(t, []string{"all:second/b.txt"}, s.completions("ls", "all:second/"))
+	require.Equal(t, []string{"all:second/b.txt"}, s.completions("ls", "all:second/b"))
 }
 
 // A setting of the configuration is the default of a global flag. The environment comes before it, and a flag first.
 func TestConfigSettings(t *testing.T) {
-	s, path := newConfiguredShell(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n")
-	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
+	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
+	s, path := newConfiguredShell(t, text)
 
-	require.Equal(t, "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
-	effective := func(flag string, args ...string) string {
-		for _, line := range splitLines(s.ok(append([]string{"config", "show"}, args...)...)) {
-			if fields := strings.Fields(line); fields[0] == flag {
-				return strings.Join(fields[1:], " ")
-			}
-		}
-		return "none"
-	}
-	require.Equal(t, path, effective("file"))
-	require.Equal(t, "3", effective("concurrency"))
-	require.Equal(t, "08:00,512K 19:00,off", effective("bwlimit"))
+	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
+	require.Equal(t, text+"  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
+	require.Equal(t, path, s.effective("file"))
+	require.Equal(t, "3", s.effective("concurrency"))
+	require.Equal(t, "08:00,512K 19:00,off", s.effective("bwlimit"))
 
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
-	require.Equal(t, "4", effective("concurrency"), "the environment comes before the file")
-	require.Equal(t, "5", effective("concurrency", "--concurrency", "5"), "a flag comes first")
+	require.Equal(t, "4", s.effective("concurrency"), "the environment comes before the file")
+	require.Equal(t, "5", s.effective("concurrency", "--concurrency", "5"), "a flag comes first")
 
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
 	s.ok("config", "unset", "concurrency")
-	require.Equal(t, "-", effective("concurrency"), "the library decides")
-	require.Equal(t, "-", effective("timeout"))
-	require.Equal(t, "0", effective("retries", "--retries", "0"))
+	require.Equal(t, "-", s.effective("concurrency"), "the library decides")
+	require.Equal(t, "-", s.effective("timeout"))
+	require.Equal(t, "0", s.effective("retries", "--retries", "0"))
+}
 
-	tests := []struct{ name, wantErr string }{
-		{"concurrency", "value must be valid for --concurrency"},
-		{"speed", "must be a global flag"},
-		{"dry-run", "must be a global flag"},
-		{"bwlimit", "--bwlimit: timetable must have rates"},
+// effective returns the value of a flag that config show prints, if it is called with these arguments.
+func (s *shell) effective(flag string, args ...string) string {
+	s.t.Helper()
+	for _, line := range splitLines(s.ok(append([]string{"config", "show"}, args...)...)) {
+		if fields := strings.Fields(line); fields[0] == flag {
+			return strings.Join(fields[1:], " ")
+		}
+	}
+	return "none"
+}
+
+// config set refuses what is no setting, and values that the flag does not accept. A command refuses such a value of a
+// variable.
+func TestConfigSettingsInvalid(t *testing.T) {
+	s, _ := newConfiguredShell(t, "")
+	tests := []struct {
+		setting string
+		wantErr string
+	}{
+		{setting: "concurrency", wantErr: "value must be valid for --concurrency"},
+		{setting: "speed", wantErr: "must be a global flag"},
+		{setting: "dry-run", wantErr: "must be a global flag"},
+		{setting: "bwlimit", wantErr: "--bwlimit: timetable must have rates"},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(2, "config", "set", tt.name, "fast")
-		require.Contains(t, stderr, tt.wantErr)
+		t.Run(tt.setting, func(t *testing.T) {
+			s.t = t
+			_, stderr := s.exits(exitUsage, "config", "set", tt.setting, "fast")
+			require.Contains(t, stderr, tt.wantErr)
+		})
 	}
+
+	s.t = t
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
-	_, stderr := s.exits(2, "ls", "mem://a")
+	_, stderr := s.exits(exitUsage, "ls", "mem://a")
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
 }
 
@@ -255,14 +280,14 @@ func TestConfigInvalid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, tt.text)
-			_, stderr := s.exits(2, "ls", "mem://a")
+			_, stderr := s.exits(exitUsage, "ls", "mem://a")
 			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}
 
 	s := newShell(t)
-	_, stderr := s.exits(2, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
+	_, stderr := s.exits(exitUsage, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
 	require.Contains(t, stderr, "configuration file must be readable")
 
 	s.env["OMNIBUCKET_CONFIG"] = filepath.Join(t.TempDir(), "mine.yaml")
@@ -274,22 +299,35 @@ func TestConfigInvalid(t *testing.T) {
 func TestConfigCheck(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
 	require.Empty(t, s.ok("config", "check"))
-	tests := []struct{ text, wantErr string }{
+
+	tests := []struct {
+		name    string
+		text    string // the location a is valid
+		wantErr string
+	}{
 		{
-			"locations:\n  a: mem://a\n  c:\n    address: mem://c\n    layers: [{mirror: none}]\n",
-			"a known location: a, c",
+			name:    "layer with an unknown location",
+			text:    "locations:\n  a: mem://a\n  c:\n    address: mem://c\n    layers: [{mirror: none}]\n",
+			wantErr: "a known location: a, c",
 		},
 		{
-			"locations:\n  a: mem://a\n  c: {address: mem://c, speed: 1}\n",
-			"config.yaml:3: location c: address has parameter",
+			name:    "unknown parameter",
+			text:    "locations:\n  a: mem://a\n  c: {address: mem://c, speed: 1}\n",
+			wantErr: "config.yaml:3: location c: address has parameter",
 		},
-		{"locations:\n  a: mem://a\n  c: smb://c\n", "config.yaml:3: location c: address has scheme"},
+		{
+			name:    "unknown scheme",
+			text:    "locations:\n  a: mem://a\n  c: smb://c\n",
+			wantErr: "config.yaml:3: location c: address has scheme",
+		},
 	}
 	for _, tt := range tests {
-		s, _ := newConfiguredShell(t, tt.text)
-		s.ok("ls", "a:")
-		_, stderr := s.exits(2, "config", "check")
-		require.Contains(t, stderr, tt.wantErr)
+		t.Run(tt.name, func(t *testing.T) {
+			s, _ := newConfiguredShell(t, tt.text)
+			s.ok("ls", "a:")
+			_, stderr := s.exits(exitUsage, "config", "check")
+			require.Contains(t, stderr, tt.wantErr)
+		})
 	}
 }
 
@@ -298,24 +336,27 @@ func TestLocationRequiresFeatures(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  a: {address: "+newDirectoryAddress(t)+", require: [ConditionalCreate]}\n"+
 		"  b: {address: "+newDirectoryAddress(t)+", require: [SignedForms, ConditionalCreate]}\n")
 	s.put("a:k", "text")
-	_, stderr := s.exits(1, "ls", "b:")
+	_, stderr := s.exits(exitFailure, "ls", "b:")
 	require.Contains(t, stderr, "does not support signed forms")
 }
 
 // config refuses a setting with which no command would work. If the file already has one, config can remove it.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s, _ := newConfiguredShell(t, "")
-	_, stderr := s.exits(2, "config", "set", "concurrency", "0")
+	_, stderr := s.exits(exitUsage, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
 	s.ok("config", "set", "quiet", "true")
-	s.exits(2, "config", "set", "verbose", "true")
+	s.exits(exitUsage, "config", "set", "verbose", "true") // it contradicts quiet
 	s.ok("config", "list")
-	for _, text := range []string{"settings:\n  concurrency: \"0\"\n", "settings:\n  concurrency: many\n"} {
-		s, _ = newConfiguredShell(t, text)
-		s.exits(2, "ls", newMemoryAddress(t))
-		s.ok("config", "show")
-		s.ok("config", "unset", "concurrency")
-		s.ok("ls", newMemoryAddress(t))
+
+	for _, value := range []string{`"0"`, "many"} {
+		t.Run(value, func(t *testing.T) {
+			s, _ := newConfiguredShell(t, "settings:\n  concurrency: "+value+"\n")
+			s.exits(exitUsage, "ls", newMemoryAddress(t))
+			s.ok("config", "show")
+			s.ok("config", "unset", "concurrency")
+			s.ok("ls", newMemoryAddress(t))
+		})
 	}
 }
 
@@ -332,9 +373,9 @@ func TestConfigWithoutHome(t *testing.T) {
 	delete(s.env, "OMNIBUCKET_CONFIG")
 	delete(s.env, "XDG_CONFIG_HOME")
 
-	_, stderr := s.exits(2, "ls", "box:")
+	_, stderr := s.exits(exitUsage, "ls", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set")
-	_, stderr = s.exits(2, "config", "add", "box", "mem://box")
+	_, stderr = s.exits(exitUsage, "config", "add", "box", "mem://box")
 	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
@@ -344,17 +385,28 @@ func TestAddressFlags(t *testing.T) {
 	p.Global.Endpoint = "http://127.0.0.1:9000/?a"
 	p.Global.Region = "eu-west-1"
 	p.Global.Profile = "minio"
+	const endpoint = "endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa"
 
-	tests := []struct{ address, want string }{
-		{"s3://b/k", "s3://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa&region=eu-west-1&profile=minio"},
-		{"s3://b/k?region=us-east-1&endpoint=x", "s3://b?region=us-east-1&endpoint=x&profile=minio"},
-		{"gs://b/k", "gs://b?endpoint=http%3A%2F%2F127.0.0.1%3A9000%2F%3Fa"},
-		{"mem://b/k", "mem://b"},
+	tests := []struct {
+		name    string
+		address string
+		want    string
+	}{
+		{name: "all", address: "s3://b/k", want: "s3://b?" + endpoint + "&region=eu-west-1&profile=minio"},
+		{
+			name:    "all but those that it has",
+			address: "s3://b/k?region=us-east-1&endpoint=x",
+			want:    "s3://b?region=us-east-1&endpoint=x&profile=minio",
+		},
+		{name: "only the endpoint", address: "gs://b/k", want: "gs://b?" + endpoint},
+		{name: "none", address: "mem://b/k", want: "mem://b"},
 	}
 	for _, tt := range tests {
-		l, err := p.Stores.Locate(tt.address)
-		require.NoError(t, err)
-		require.Equal(t, tt.want, l.Address())
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := p.Stores.Locate(tt.address)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, l.Address())
+		})
 	}
 }
 
@@ -379,10 +431,10 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	require.NoDirExists(t, "made")
 	require.Equal(t, "sub/c%\n", s.ok("rm", "-v", "-r", "site/sub"))
 
-	s.exits(2, "rm", "site")
+	s.exits(exitUsage, "rm", "site")
 	s.ok("rm", "site/a b.txt")
-	s.exits(3, "ls", "nowhere/else")
-	s.exits(2, "mb", "made")
+	s.exits(exitNotFound, "ls", "nowhere/else")
+	s.exits(exitUsage, "mb", "made")
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
 	for _, entry := range entries {
@@ -395,11 +447,11 @@ func TestConfigListShowsNoSecretOfAVariable(t *testing.T) {
 	s := newShell(t)
 	s.ok("config", "add", "box", "s3://photos?region=eu-west-1")
 	for _, name := range []string{"sas", "passwd", "key"} {
-		s.env["OMNIBUCKET_BOX"] = "s3://photos?" + name + "=hunter2"
+		s.setBox("s3://photos?" + name + "=hunter2")
 		for _, format := range []string{"--json=false", "--json"} {
 			require.NotContains(t, s.ok("config", "list", format), "hunter2", name)
 		}
 	}
-	s.env["OMNIBUCKET_BOX"] = "s3://other"
+	s.setBox("s3://other")
 	require.Equal(t, "box  s3://other\n", s.ok("config", "list"))
 }

@@ -16,16 +16,21 @@ type counting struct {
 	found   []string
 }
 
+// List lists the entries of one folder that begin with the prefix.
 func (c *counting) List(_ context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
-	var r storage.ListOptions
-	for _, o := range opts {
-		_ = r.Apply(o)
+	var applied storage.ListOptions
+	for _, opt := range opts {
+		_ = applied.Apply(opt)
 	}
-	c.listed = append(c.listed, r.Prefix)
+	prefix := applied.Prefix
+	c.listed = append(c.listed, prefix)
 	return func(yield func(storage.ListEntry, error) bool) {
-		folder, _ := location.ParentOf(r.Prefix)
+		folder, _ := location.ParentOf(prefix)
 		for _, entry := range c.folders[folder] {
-			if strings.HasPrefix(entry.Key, r.Prefix) && !yield(entry, nil) {
+			if !strings.HasPrefix(entry.Key, prefix) {
+				continue
+			}
+			if !yield(entry, nil) {
 				return
 			}
 		}

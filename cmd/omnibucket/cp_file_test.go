@@ -15,47 +15,59 @@ import (
 func TestCpBetweenPaths(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	pathOf := func(path string) string { return filepath.Join(dir, filepath.FromSlash(path)) }
+	path := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 	writeFiles(t, dir, map[string]string{"run.sh": "echo", "tree/1": "1", "tree/x/2": "2"})
 	modified := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	require.NoError(t, os.Chmod(pathOf("run.sh"), 0o750))
+	require.NoError(t, os.Chmod(path("run.sh"), 0o750))
+	require.NoError(t, os.Chtimes(path("run.sh"), modified, modified))
 
-	require.NoError(t, os.Chtimes(pathOf("run.sh"), modified, modified))
-	require.Equal(t, "copied "+pathOf("run.sh")+" to "+pathOf("new/deep/run.sh")+"\n", s.ok("cp", "-v", pathOf("run.sh"), pathOf("new/deep")+"/"))
-	require.Equal(t, "echo", readFile(t, pathOf("new/deep/run.sh")))
-
-	info, err := os.Stat(pathOf("new/deep/run.sh"))
+	// A file into a new directory.
+	printed := s.ok("cp", "-v", path("run.sh"), path("new/deep")+"/")
+	require.Equal(t, "copied "+path("run.sh")+" to "+path("new/deep/run.sh")+"\n", printed)
+	require.Equal(t, "echo", readFile(t, path("new/deep/run.sh")))
+	info, err := os.Stat(path("new/deep/run.sh"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o750), info.Mode().Perm())
 	require.True(t, info.ModTime().Equal(modified))
 
-	s.ok("cp", "--no-sync", pathOf("tree/1"), pathOf("new/deep/run.sh"))
-	require.Equal(t, "1", readFile(t, pathOf("new/deep/run.sh")))
-	s.ok("cp", "-r", pathOf("tree"), pathOf("copies")+"/")
-	require.Equal(t, "2", readFile(t, pathOf("copies/tree/x/2")))
-
-	s.ok("mv", pathOf("tree/1"), pathOf("copies"))
-	require.NoFileExists(t, pathOf("tree/1"))
-	require.Equal(t, "1", readFile(t, pathOf("copies/1")))
-
-	s.ok("mv", "-r", pathOf("copies")+"/", pathOf("moved"))
-	require.Equal(t, "1", readFile(t, pathOf("moved/1")))
-	s.ok("cp", pathOf("moved/*"), pathOf("matched")+"/")
-	require.Equal(t, "1", readFile(t, pathOf("matched/1")))
-	require.NoDirExists(t, pathOf("matched/tree"))
-
-	require.NoError(t, os.Link(pathOf("moved/1"), pathOf("linked")))
-	s.exits(2, "cp", pathOf("moved/1"), pathOf("linked"))
-	s.exits(2, "mv", pathOf("moved/1"), pathOf("moved/1"))
-	s.exits(2, "mv", pathOf("moved/1"), pathOf("linked"))
-	s.exits(3, "cp", pathOf("none"), pathOf("moved/1"))
-	s.exits(2, "cp", pathOf("moved/1"), os.DevNull)
-	s.exits(2, "cp", os.DevNull, pathOf("moved/1"))
-
-	require.Equal(t, "1", readFile(t, pathOf("moved/1")))
-	entries, err := os.ReadDir(pathOf("new/deep"))
+	// A file over another one.
+	s.ok("cp", "--no-sync", path("tree/1"), path("new/deep/run.sh"))
+	require.Equal(t, "1", readFile(t, path("new/deep/run.sh")))
+	entries, err := os.ReadDir(path("new/deep"))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no temporary file stays")
+
+	// Trees, and a file into an existing directory.
+	s.ok("cp", "-r", path("tree"), path("copies")+"/")
+	require.Equal(t, "2", readFile(t, path("copies/tree/x/2")))
+	s.ok("mv", path("tree/1"), path("copies"))
+	require.NoFileExists(t, path("tree/1"))
+	require.Equal(t, "1", readFile(t, path("copies/1")))
+	s.ok("mv", "-r", path("copies")+"/", path("moved"))
+	require.Equal(t, "1", readFile(t, path("moved/1")))
+
+	// Wildcards, which match no directory without -r.
+	s.ok("cp", path("moved/*"), path("matched")+"/")
+	require.Equal(t, "1", readFile(t, path("matched/1")))
+	require.NoDirExists(t, path("matched/tree"))
+}
+
+// cp and mv refuse a file as its own destination, also under the name of a link, and files that are not regular.
+func TestCpBetweenPathsRefuses(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	linked := filepath.Join(dir, "linked")
+	writeFiles(t, dir, map[string]string{"file": "kept"})
+	require.NoError(t, os.Link(file, linked))
+
+	s.exits(exitUsage, "cp", file, linked)
+	s.exits(exitUsage, "mv", file, file)
+	s.exits(exitUsage, "mv", file, linked)
+	s.exits(exitNotFound, "cp", filepath.Join(dir, "none"), file)
+	s.exits(exitUsage, "cp", file, os.DevNull)
+	s.exits(exitUsage, "cp", os.DevNull, file)
+	require.Equal(t, "kept", readFile(t, file))
 }
 
 // If a path cannot be opened but exists, the exit code is not 3.
@@ -72,7 +84,7 @@ func TestUnreadablePathIsNotMissing(t *testing.T) {
 		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")},
 		{"bucket", "--cors", loop, newDirectoryAddress(t)},
 	} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "too many levels of symbolic links", args)
 		require.NotContains(t, stderr, "not found", args)
 	}
@@ -107,7 +119,7 @@ func TestCpOfAChangingFile(t *testing.T) {
 		{"cp", file, bucket + "#copy"},
 		{"mv", file, filepath.Join(dir, "copy")},
 	} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "object changed while it was read", args)
 		require.Contains(t, stderr, "hint: repeat the command when no program writes to the file", args)
 	}
@@ -120,16 +132,17 @@ func TestCpOfAChangingFile(t *testing.T) {
 // link by a file.
 func TestCpToALinkToProc(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a")
+	fillBox(t, s, newMemoryAddress(t), "a")
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
-	if _, err := os.Stat("/proc/self/exe"); err != nil || os.Symlink("/proc/self/exe", link) != nil {
+	const procFile = "/proc/self/exe"
+	if _, err := os.Stat(procFile); err != nil || os.Symlink(procFile, link) != nil {
 		t.Skip("this system has no such file")
 	}
 	writeFiles(t, dir, map[string]string{"a": "a"})
 
 	for _, source := range []string{"box:a", filepath.Join(dir, "a")} {
-		_, stderr := s.exits(2, "cp", source, link)
+		_, stderr := s.exits(exitUsage, "cp", source, link)
 		require.Contains(t, stderr, "must be a regular file")
 		_, err := os.Readlink(link)
 		require.NoError(t, err)
@@ -143,7 +156,7 @@ func TestCpErrorHidesTemporaryFile(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	long := filepath.Join(dir, strings.Repeat("x", 300))
 
-	_, stderr := s.exits(1, "cp", filepath.Join(dir, "a"), long)
+	_, stderr := s.exits(exitFailure, "cp", filepath.Join(dir, "a"), long)
 	require.Contains(t, stderr, "rename "+long+": ")
 	require.NotContains(t, stderr, ".omnibucket-")
 

@@ -3,76 +3,74 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 // hostile are keys that a shell, a URL or a program could misinterpret.
+// hostile are keys that mean something else to shells, in addresses or in wildcards.
 var hostile = []string{
-	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}", "-rf", "a:b", "~", "!x",
+	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}",
+	"-rf", "a:b", "~", "!x",
 }
 
-// The destination of cp is a key, a folder, a bucket, a file or a directory. In the latter, the name of the source stays.
+// The destination of cp is a key, a folder, a bucket, a file or a directory. A folder, a bucket and a directory get the
+// file under the name of the source.
 func TestCpOfOneFile(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file.txt": "file", "there/x": ""})
-	s.put(bucket+"/source/object.txt", "object")
-	s.env["OMNIBUCKET_PICS"] = bucket + "/pics"
-	s.in = "typed"
 	file := filepath.Join(dir, "file.txt")
 	object := bucket + "/source/object.txt"
-	text := filepath.Join(dir, "there")
+	s.put(object, "object")
+	s.env["OMNIBUCKET_PICS"] = bucket + "/pics" // the location pics:
+	s.in = "typed"
 
-	tests := []struct{ name, from, to, at, want string }{
-		{name: "a file under a key", from: file, to: bucket + "/k1", at: bucket + "/k1", want: "file"},
+	tests := []struct {
+		name    string
+		src     string
+		dst     string
+		copied  string // address of the copy
+		content string
+	}{
+		{name: "a file under a key", src: file, dst: bucket + "/k1", copied: bucket + "/k1", content: "file"},
+		{name: "a file into a folder", src: file, dst: bucket + "/f/", copied: bucket + "/f/file.txt", content: "file"},
+		{name: "a file into a bucket", src: file, dst: bucket, copied: bucket + "/file.txt", content: "file"},
+		{name: "a file under a name", src: file, dst: "pics:a?b", copied: bucket + "/pics/a%3Fb", content: "file"},
+		{name: "standard input", src: "-", dst: bucket + "/k2", copied: bucket + "/k2", content: "typed"},
 		{
-			name: "a file into a folder",
-			from: file,
-			to:   bucket + "/f/",
-			at:   bucket + "/f/file.txt",
-			want: "file",
-		},
-		{name: "a file into a bucket", from: file, to: bucket, at: bucket + "/file.txt", want: "file"},
-		{name: "a file under a name", from: file, to: "pics:a?b", at: bucket + "/pics/a%3Fb", want: "file"},
-		{name: "standard input", from: "-", to: bucket + "/k2", at: bucket + "/k2", want: "typed"},
-		{
-			name: "an object under another key",
-			from: object,
-			to:   bucket + "/k3",
-			at:   bucket + "/k3",
-			want: "object",
+			name:    "an object under another key",
+			src:     object,
+			dst:     bucket + "/k3",
+			copied:  bucket + "/k3",
+			content: "object",
 		},
 		{
-			name: "an object into a folder",
-			from: object,
-			to:   bucket + "/f/",
-			at:   bucket + "/f/object.txt",
-			want: "object",
+			name:    "an object into a folder",
+			src:     object,
+			dst:     bucket + "/f/",
+			copied:  bucket + "/f/object.txt",
+			content: "object",
 		},
-		{name: "an object into a file", from: object, to: filepath.Join(dir, "new"), want: "object"},
-		{name: "over a file", from: object, to: filepath.Join(dir, "new"), want: "object"},
-		{name: "an object into a directory", from: object, to: text, at: "there/object.txt", want: "object"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Empty(t, s.ok("cp", tt.from, tt.to))
-			if strings.HasPrefix(tt.at, bucket) {
-				require.Equal(t, tt.want, s.ok("cat", tt.at))
-				return
-			}
-			if tt.at == "" {
-				tt.at = "new"
-			}
-			require.Equal(t, tt.want, readFile(t, filepath.Join(dir, tt.at)))
+			require.Empty(t, s.ok("cp", tt.src, tt.dst))
+			require.Equal(t, tt.content, s.ok("cat", tt.copied))
 		})
 	}
 
 	s.t = t
+	newFile := filepath.Join(dir, "new")
+	for range 2 { // the second time, the file exists
+		require.Empty(t, s.ok("cp", object, newFile))
+		require.Equal(t, "object", readFile(t, newFile))
+	}
+	require.Empty(t, s.ok("cp", object, filepath.Join(dir, "there")))
+	require.Equal(t, "object", readFile(t, filepath.Join(dir, "there", "object.txt")))
 	require.Equal(t, "object", s.ok("cp", object, "-"))
 }
 
@@ -82,7 +80,10 @@ func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
-	_, stderr := s.exits(3, "cp", filepath.Join(dir, "a"), filepath.Join(dir, "none"), filepath.Join(dir, "b"), bucket+"/to/")
+	missing := filepath.Join(dir, "none")
+
+	_, stderr := s.exits(exitNotFound,
+		"cp", filepath.Join(dir, "a"), missing, filepath.Join(dir, "b"), bucket+"/to/")
 	require.Len(t, splitLines(stderr), 2)
 	require.Contains(t, stderr, "\n2 transferred\n")
 	require.Equal(t, "to/a\nto/b\n", s.ok("ls", "-r", bucket))
@@ -176,7 +177,7 @@ func TestCpRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(2, append([]string{"cp"}, tt.args...)...)
+			_, stderr := s.exits(exitUsage, append([]string{"cp"}, tt.args...)...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -194,14 +195,14 @@ func TestCpConditions(t *testing.T) {
 	s.in = "first"
 	s.ok("cp", "--if-absent", "-", key)
 
-	_, stderr := s.exits(4, "cp", "--if-absent", "-", key)
+	_, stderr := s.exits(exitPrecondition, "cp", "--if-absent", "-", key)
 	require.Contains(t, stderr, `"a"`)
 	revision := statOf(s, key).Revision
 	s.in = "second"
 	s.ok("cp", "--if-revision", revision, "-", key)
-	s.exits(4, "cp", "--if-revision", revision, "-", key)
-	s.exits(4, "rm", "--if-revision", revision, key)
-	s.exits(4, "cp", "--if-absent", key, key)
+	s.exits(exitPrecondition, "cp", "--if-revision", revision, "-", key)
+	s.exits(exitPrecondition, "rm", "--if-revision", revision, key)
+	s.exits(exitPrecondition, "cp", "--if-absent", key, key)
 	require.Equal(t, "second", s.ok("cat", key))
 }
 
@@ -209,11 +210,12 @@ func TestCpConditions(t *testing.T) {
 func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	s.env["OMNIBUCKET_MEMORY"], s.env["OMNIBUCKET_DISK"] = newMemoryAddress(t), newDirectoryAddress(t)
+	s.env["OMNIBUCKET_MEMORY"] = newMemoryAddress(t)
+	s.env["OMNIBUCKET_DISK"] = newDirectoryAddress(t)
 	for _, key := range hostile {
 		t.Run(key, func(t *testing.T) {
 			s.t = t
-			s.in = key
+			s.in = key // the content
 
 			s.ok("cp", "-", "memory:"+key)
 			require.Equal(t, key+"\n", s.ok("ls", "--literal", "memory:"+key))
@@ -222,8 +224,9 @@ func TestCpOfHostileKeys(t *testing.T) {
 
 			s.ok("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
+
 			s.ok("rm", "--literal", "memory:"+key)
-			s.exits(3, "stat", "--literal", "memory:"+key)
+			s.exits(exitNotFound, "stat", "--literal", "memory:"+key)
 		})
 	}
 }
@@ -234,8 +237,8 @@ func TestCpMissingSourceChangesNoFile(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
-	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "a"))
-	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
+	s.exits(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "a"))
+	s.exits(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
 
 	require.Equal(t, "old", readFile(t, filepath.Join(dir, "a")))
 	entries, err := os.ReadDir(dir)
@@ -246,69 +249,73 @@ func TestCpMissingSourceChangesNoFile(t *testing.T) {
 // cp creates the directories of its destination, but not if the source is missing.
 func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	s := newShell(t)
-	bucket := newMemoryAddress(t)
-	s.put(bucket+"/x", "new")
+	object := newMemoryAddress(t) + "/x"
+	s.put(object, "new")
 
-	tests := []struct{ name, to, at string }{
-		{"a folder", "dl/", "dl/x"},
-		{"folders", "a/b/c/", "a/b/c/x"},
-		{"a file in one", "one/file", "one/file"},
+	tests := []struct {
+		name string
+		dst  string
+		want string // path of the file
+	}{
+		{name: "a folder", dst: "dl/", want: "dl/x"},
+		{name: "folders", dst: "a/b/c/", want: "a/b/c/x"},
+		{name: "a file in one", dst: "one/file", want: "one/file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			dir := t.TempDir()
-			s.ok("cp", bucket+"/x", dir+"/"+tt.to)
-			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(tt.at))))
-			s.ok("cp", bucket+"/x", dir+"/"+tt.to) // it is there now
+
+			s.ok("cp", object, dir+"/"+tt.dst)
+			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(tt.want))))
+			s.ok("cp", object, dir+"/"+tt.dst) // the directory exists now
 		})
 	}
 
 	s.t = t
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "kept"})
-	s.exits(3, "cp", bucket+"/none", filepath.Join(dir, "none")+"/")
-	_, stderr := s.exits(2, "cp", bucket+"/x", filepath.Join(dir, "file", "x"))
+	s.exits(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
+	_, stderr := s.exits(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
 	require.Contains(t, stderr, "destination must be in a directory")
 	require.NotContains(t, stderr, ".omnibucket-")
-
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing was created")
 }
 
-// If the source of cp or sync is missing, the exit code is 3, as in docs/cli.md.
+// If the source of cp or sync is missing, the exit code is that of a missing object, as in docs/cli.md.
 func TestMissingSourceIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.put(bucket+"/a", "a")
-	none := filepath.Join(dir, "none")
+	missing := filepath.Join(dir, "none")
 	writeFiles(t, dir, map[string]string{"file": ""})
 
 	tests := []struct {
 		name string
 		args []string
 	}{
-		{"a file", []string{"cp", none, bucket}},
-		{"a directory", []string{"cp", none + "/", bucket}},
-		{"a file in a missing directory", []string{"cp", filepath.Join(none, "x"), bucket}},
-		{"a file below a file", []string{"cp", filepath.Join(dir, "file", "x"), bucket}},
-		{"a tree", []string{"cp", "-r", none, bucket}},
-		{"a tree with a slash", []string{"cp", "-r", none + "/", bucket}},
-		{"an object", []string{"cp", bucket + "/none", dir}},
-		{"an object, copied", []string{"cp", bucket + "/none", bucket + "/b"}},
-		{"a directory to sync", []string{"sync", none, bucket}},
-		{"a folder to sync", []string{"sync", bucket + "/typo", dir}},
-		{"a folder to sync with a slash", []string{"sync", bucket + "/typo/", dir}},
-		{"an object to sync", []string{"sync", bucket + "/a", dir}},
-		{"wildcards to sync", []string{"sync", bucket + "/*.txt", dir}},
-		{"a bucket to sync", []string{"sync", "file://" + filepath.ToSlash(none), bucket}},
+		{name: "a file", args: []string{"cp", missing, bucket}},
+		{name: "a directory", args: []string{"cp", missing + "/", bucket}},
+		{name: "a file in a missing directory", args: []string{"cp", filepath.Join(missing, "x"), bucket}},
+		{name: "a file below a file", args: []string{"cp", filepath.Join(dir, "file", "x"), bucket}},
+		{name: "a tree", args: []string{"cp", "-r", missing, bucket}},
+		{name: "a tree with a slash", args: []string{"cp", "-r", missing + "/", bucket}},
+		{name: "an object", args: []string{"cp", bucket + "/none", dir}},
+		{name: "an object, copied", args: []string{"cp", bucket + "/none", bucket + "/b"}},
+		{name: "a directory to sync", args: []string{"sync", missing, bucket}},
+		{name: "a folder to sync", args: []string{"sync", bucket + "/typo", dir}},
+		{name: "a folder to sync with a slash", args: []string{"sync", bucket + "/typo/", dir}},
+		{name: "an object to sync", args: []string{"sync", bucket + "/a", dir}},
+		{name: "wildcards to sync", args: []string{"sync", bucket + "/*.txt", dir}},
+		{name: "a bucket to sync", args: []string{"sync", "file://" + filepath.ToSlash(missing), bucket}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(3, tt.args...)
+			_, stderr := s.exits(exitNotFound, tt.args...)
 			require.Contains(t, stderr, "not found")
 		})
 	}
@@ -321,44 +328,51 @@ func TestMissingSourceIsNotFound(t *testing.T) {
 func TestCpOfTrees(t *testing.T) {
 	tree := map[string]string{"photos/1": "1", "photos/2026/2": "2", "other/x": "x"}
 	tests := []struct {
-		name string
-		from string // below the place that has the tree
-		to   string
-		want string // below the bucket
+		name   string
+		src    string   // below the directory or bucket that has the tree
+		dst    string   // below the bucket or directory
+		want   []string // keys or paths of the copies
+		isFile bool     // cp makes no directory for one file
 	}{
-		{name: "a directory under a name", from: "photos", to: "new", want: "new/1 new/2026/2"},
-		{name: "its content under a name", from: "photos/", to: "new", want: "new/1 new/2026/2"},
-		{name: "a directory into a folder", from: "photos", to: "to/", want: "to/photos/1 to/photos/2026/2"},
-		{name: "its content into a folder", from: "photos/", to: "to/", want: "to/1 to/2026/2"},
-		{name: "a directory into a bucket", from: "photos", want: "photos/1 photos/2026/2"},
-		{name: "its content into a bucket", from: "photos/", want: "1 2026/2"},
-		{name: "one file", from: "photos/1", to: "to/", want: "to/1"},
-		{name: "one file under a name", from: "photos/1", to: "to", want: "to"},
+		{name: "a directory under a name", src: "photos", dst: "new", want: []string{"new/1", "new/2026/2"}},
+		{name: "its content under a name", src: "photos/", dst: "new", want: []string{"new/1", "new/2026/2"}},
+		{
+			name: "a directory into a folder",
+			src:  "photos",
+			dst:  "to/",
+			want: []string{"to/photos/1", "to/photos/2026/2"},
+		},
+		{name: "its content into a folder", src: "photos/", dst: "to/", want: []string{"to/1", "to/2026/2"}},
+		{name: "a directory into a bucket", src: "photos", want: []string{"photos/1", "photos/2026/2"}},
+		{name: "its content into a bucket", src: "photos/", want: []string{"1", "2026/2"}},
+		{name: "one file", src: "photos/1", dst: "to/", want: []string{"to/1"}, isFile: true},
+		{name: "one file under a name", src: "photos/1", dst: "to", want: []string{"to"}, isFile: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			first := newMemoryAddress(t)
-			second := newDirectoryAddress(t)
+			bucket := newMemoryAddress(t)
+			bucketWithTree := newDirectoryAddress(t)
+			dirWithTree := t.TempDir()
+			writeFiles(t, dirWithTree, tree)
+			s.ok("cp", "-r", dirWithTree+"/", bucketWithTree)
+
+			s.ok("cp", "-r", dirWithTree+"/"+tt.src, bucket+"/"+tt.dst)
+			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)))
+
+			s.ok("rm", "-r", "--all", bucket)
+			s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
+			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)), "from a bucket")
+			s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
+			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)), "the same command again")
+
+			if tt.isFile {
+				return
+			}
 			dir := t.TempDir()
-			back := t.TempDir()
-			writeFiles(t, dir, tree)
-
-			s.ok("cp", "-r", dir+"/"+tt.from, first+"/"+tt.to)
-			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", first)))
-
-			s.ok("cp", "-r", dir+"/", second)
-			s.ok("rm", "-r", "--all", first)
-			s.ok("cp", "-r", second+"#"+tt.from, first+"/"+tt.to)
-			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", first)), "from a bucket")
-			s.ok("cp", "-r", second+"#"+tt.from, first+"/"+tt.to)
-			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", first)), "the same command again")
-
-			if !strings.HasPrefix(tt.name, "one file") { // no directory is made for one
-				s.ok("cp", "-r", second+"#"+tt.from, back+"/"+tt.to)
-				for want := range strings.FieldsSeq(tt.want) {
-					require.FileExists(t, filepath.Join(back, want))
-				}
+			s.ok("cp", "-r", bucketWithTree+"#"+tt.src, dir+"/"+tt.dst)
+			for _, path := range tt.want {
+				require.FileExists(t, filepath.Join(dir, path))
 			}
 		})
 	}
@@ -383,24 +397,27 @@ func TestMissingTreeIsNotFound(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
-	s.exits(3, "cp", "-r", bucket+"/none", dir)
-	s.exits(3, "cp", "-r", bucket+"/none/", dir)
-	s.exits(3, "cp", "-r", filepath.Join(dir, "none"), bucket)
+	s.exits(exitNotFound, "cp", "-r", bucket+"/none", dir)
+	s.exits(exitNotFound, "cp", "-r", bucket+"/none/", dir)
+	s.exits(exitNotFound, "cp", "-r", filepath.Join(dir, "none"), bucket)
 	s.ok("cp", "-r", bucket, dir)
 }
 
-// cp refuses to copy a tree into itself.
+// cp and sync refuse to copy a tree into itself, unless a filter leaves out the destination.
 func TestCpOfATreeIntoItself(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a/b", "")
-	s.env["OMNIBUCKET_BOX"] = bucket + "/a"
+	s.setBox(bucket + "/a")
 	for _, args := range [][]string{
-		{"cp", "-r", bucket + "/a/", bucket + "/a/c/"}, {"cp", "-r", "box:", bucket},
-		{"sync", bucket + "/a", bucket}, {"sync", "--delete", bucket, "box:x"},
+		{"cp", "-r", bucket + "/a/", bucket + "/a/c/"},
+		{"cp", "-r", "box:", bucket},
+		{"sync", bucket + "/a", bucket},
+		{"sync", "--delete", bucket, "box:x"},
 	} {
-		s.exits(2, args...)
+		s.exits(exitUsage, args...)
 	}
-	s.exits(0, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
+
+	s.exits(exitOK, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
 	require.Equal(t, "a/b\ncopy/a/b\n", s.ok("ls", "-r", bucket))
 }

@@ -30,77 +30,103 @@ var twoAccounts = map[string]func(t *testing.T) (old, replacement string){
 
 // twoAccountsOfS3 uses two servers, because each has one account.
 func twoAccountsOfS3(t *testing.T) (old, replacement string) {
-	address := func(name, profile, server string) string {
-		t.Setenv(name+"_AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_"+server+"_KEY"))
-		t.Setenv(name+"_AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_"+server+"_SECRET"))
-		return "s3://" + strings.ToLower(rand.Text()[:20]) + "?" + url.Values{
-			"region":     {"us-east-1"},
-			"path_style": {"true"},
-			"profile":    {profile},
-			"endpoint":   {testserver.Need(t, "OMNIBUCKET_TEST_"+server)},
-		}.Encode()
-	}
-	return address("OLD", "minio", "MINIO"), address("NEW", "versitygw", "VERSITYGW")
+	old = s3Account(t, "OLD", "minio", "OMNIBUCKET_TEST_MINIO")
+	replacement = s3Account(t, "NEW", "versitygw", "OMNIBUCKET_TEST_VERSITYGW")
+	return old, replacement
 }
+
+// s3Account returns the address of a new bucket on a test server. It sets the variables with the credentials for the
+// given name. The variable of the server has its endpoint.
+func s3Account(t *testing.T, name, profile, serverVariable string) string {
+	t.Helper()
+	t.Setenv(name+"_AWS_ACCESS_KEY_ID", testserver.Need(t, serverVariable+"_KEY"))
+	t.Setenv(name+"_AWS_SECRET_ACCESS_KEY", testserver.Need(t, serverVariable+"_SECRET"))
+	return "s3://" + newBucketName() + "?" + url.Values{
+		"region":     {"us-east-1"},
+		"path_style": {"true"},
+		"profile":    {profile},
+		"endpoint":   {testserver.Need(t, serverVariable)},
+	}.Encode()
+}
+
+func newBucketName() string { return strings.ToLower(rand.Text()[:20]) }
 
 // twoAccountsOfAzure uses two accounts of one server.
 func twoAccountsOfAzure(t *testing.T) (old, replacement string) {
-	address := func(name, endpoint, account, key string) string {
-		t.Setenv(name+"_AZURE_STORAGE_ACCOUNT", testserver.Need(t, account))
-		t.Setenv(name+"_AZURE_STORAGE_KEY", testserver.Need(t, key))
-		return "azblob://" + strings.ToLower(rand.Text()[:20]) + "?" + url.Values{"endpoint": {testserver.Need(t, endpoint)}}.Encode()
-	}
-	return address("OLD", "OMNIBUCKET_TEST_AZURITE", "OMNIBUCKET_TEST_AZURITE_ACCOUNT", "OMNIBUCKET_TEST_AZURITE_KEY"),
-		address("NEW", "OMNIBUCKET_TEST_AZURITE_SECOND", "OMNIBUCKET_TEST_AZURITE_SECOND_ACCOUNT", "OMNIBUCKET_TEST_AZURITE_SECOND_KEY")
+	old = azureAccount(t, "OLD", "OMNIBUCKET_TEST_AZURITE")
+	replacement = azureAccount(t, "NEW", "OMNIBUCKET_TEST_AZURITE_SECOND")
+	return old, replacement
 }
 
-// fake-gcs-server checks no tokens, so a proxy before it does: each bucket belongs to one identity.
+// azureAccount returns the address of a new container on a test server. It sets the variables with the credentials for
+// the given name. The variable of the server has its endpoint.
+func azureAccount(t *testing.T, name, serverVariable string) string {
+	t.Helper()
+	t.Setenv(name+"_AZURE_STORAGE_ACCOUNT", testserver.Need(t, serverVariable+"_ACCOUNT"))
+	t.Setenv(name+"_AZURE_STORAGE_KEY", testserver.Need(t, serverVariable+"_KEY"))
+	parameters := url.Values{"endpoint": {testserver.Need(t, serverVariable)}}
+	return "azblob://" + newBucketName() + "?" + parameters.Encode()
+}
+
+// twoIdentitiesOfGoogle uses one server by two proxies that check tokens, because fake-gcs-server checks none. Each
+// bucket belongs to one identity.
 func twoIdentitiesOfGoogle(t *testing.T) (old, replacement string) {
 	server, err := url.Parse(testserver.Need(t, "OMNIBUCKET_TEST_GCS"))
 	require.NoError(t, err)
-	address := func(name string) string {
-		bucket := strings.ToLower(rand.Text()[:20])
-		token := "token-of-" + name
-		forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(server)
-			r.Out.Host = server.Host
-		}}
-		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Authorization") != "Bearer "+token {
-				http.Error(w, "Invalid Credentials", http.StatusUnauthorized)
-				return
-			}
-			forward.ServeHTTP(w, r)
-		}))
-		t.Cleanup(proxy.Close)
-		t.Setenv(name+"_GOOGLE_APPLICATION_CREDENTIALS", serviceAccount(t, token))
-		return "gs://" + bucket + "?" + url.Values{"project": {"project"}, "endpoint": {proxy.URL}}.Encode()
-	}
-	return address("OLD"), address("NEW")
+	return googleIdentity(t, "OLD", server), googleIdentity(t, "NEW", server)
 }
 
-// serviceAccount returns a file of credentials for which a token server gives a token.
-func serviceAccount(t *testing.T, token string) string {
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "expires_in": 3600, "token_type": "Bearer"})
+// googleIdentity returns the address of a new bucket behind a proxy that requires a token. It sets the variable with the
+// credentials for the given name, which give that token.
+func googleIdentity(t *testing.T, name string, server *url.URL) string {
+	t.Helper()
+	token := "token-of-" + name
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(server)
+		r.Out.Host = server.Host
+	}}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+token {
+			http.Error(w, "Invalid Credentials", http.StatusUnauthorized)
+			return
+		}
+		forward.ServeHTTP(w, r)
 	}))
-	t.Cleanup(tokens.Close)
+	t.Cleanup(proxy.Close)
+	t.Setenv(name+"_GOOGLE_APPLICATION_CREDENTIALS", serviceAccount(t, token))
+	parameters := url.Values{"project": {"project"}, "endpoint": {proxy.URL}}
+	return "gs://" + newBucketName() + "?" + parameters.Encode()
+}
+
+// serviceAccount returns a file with credentials of a Google service account. The token server that the file names gives
+// the token for them.
+func serviceAccount(t *testing.T, token string) (path string) {
+	t.Helper()
+	tokenServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"access_token": token,
+			"expires_in":   3600,
+			"token_type":   "Bearer",
+		})
+	}))
+	t.Cleanup(tokenServer.Close)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(key)
 	require.NoError(t, err)
+
 	content, err := json.Marshal(map[string]string{
 		"type":           "service_account",
 		"client_email":   "name@example.iam.gserviceaccount.com",
 		"private_key_id": "id",
-		"token_uri":      tokens.URL,
+		"token_uri":      tokenServer.URL,
 		"private_key":    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
 	})
 	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "credentials.json")
-	require.NoError(t, os.WriteFile(file, content, 0o600))
-	return file
+	path = filepath.Join(t.TempDir(), "credentials.json")
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
 }
 
 // A command may use two accounts of one provider. Each request uses the credentials of its own account.
@@ -114,11 +140,15 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 			s.ok("config", "add", "new", replacement+"&credentials=new")
 			s.ok("mb", "old:")
 			s.ok("mb", "new:")
+
 			testTwoAccounts(t, s)
-			for crossed, address := range map[string]string{"new": old, "old": replacement} {
-				s.env["OMNIBUCKET_CROSSED"] = address + "&credentials=" + crossed
-				s.exits(1, "ls", "crossed:")
-			}
+
+			// An account refuses the credentials of the other one.
+			s.env["OMNIBUCKET_CROSSED"] = old + "&credentials=new"
+			s.exits(exitFailure, "ls", "crossed:")
+			s.env["OMNIBUCKET_CROSSED"] = replacement + "&credentials=old"
+			s.exits(exitFailure, "ls", "crossed:")
+
 			s.ok("rb", "--force", "old:")
 			s.ok("rb", "--force", "new:")
 		})
@@ -147,6 +177,6 @@ func testTwoAccounts(t *testing.T, s *shell) {
 func TestCredentialsNamedButMissing(t *testing.T) {
 	s := newShell(t)
 	s.env["OMNIBUCKET_OTHER"] = "s3://photos?region=us-east-1&credentials=other"
-	_, says := s.exits(1, "ls", "other:")
+	_, says := s.exits(exitFailure, "ls", "other:")
 	require.Contains(t, says, "OTHER_AWS_ACCESS_KEY_ID")
 }

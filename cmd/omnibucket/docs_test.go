@@ -1,15 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
@@ -24,26 +25,26 @@ const (
 	s3Manual = "../../docs/s3server.md"
 )
 
-// The manual has every command and exit code.
+// The manual has every command and exit code, and names only flags that exist.
 func TestManualHasEveryCommand(t *testing.T) {
 	text := readFile(t, manual)
 	p := program.New(newShell(t).environment(nil, io.Discard, io.Discard), console.NewOutput(io.Discard, func() {}), nil)
 	root := rootCommand(p)
 
+	flags := map[string]bool{"help": true} // cobra adds it
+	addFlag := func(f *pflag.Flag) { flags[f.Name] = true }
+	root.PersistentFlags().VisitAll(addFlag)
 	for _, c := range root.Commands() {
 		require.Contains(t, text, "`"+c.Name()+" ", "docs/cli.md")
+		c.Flags().VisitAll(addFlag)
 	}
-
-	for _, code := range regexp.MustCompile(`(?m)^  (\d+) `).FindAllStringSubmatch(root.Long, -1) {
-		require.Contains(t, text, "\n| "+code[1]+" |", "docs/cli.md")
-	}
-
 	for _, flag := range flagsIn(text) {
-		ok := root.PersistentFlags().Lookup(flag) != nil
-		for _, c := range root.Commands() {
-			ok = ok || c.Flags().Lookup(flag) != nil
-		}
-		require.True(t, ok || flag == "help", "docs/cli.md names --%s", flag)
+		require.True(t, flags[flag], "docs/cli.md names --%s", flag)
+	}
+
+	exitCodeInHelp := regexp.MustCompile(`(?m)^  (\d+) `)
+	for _, match := range exitCodeInHelp.FindAllStringSubmatch(root.Long, -1) {
+		require.Contains(t, text, "\n| "+match[1]+" |", "docs/cli.md")
 	}
 }
 
@@ -74,18 +75,54 @@ func TestManualOfS3Server(t *testing.T) {
 func TestManualSession(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(readFile(t, manual), -1)
 	require.Len(t, blocks, 2, "the build and the session")
+	session := blocks[1][1]
 	program, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", `omnibucket() { "$PROGRAM" "$@"; }`+"\n"+blocks[1][1])
+	const defineProgram = `omnibucket() { "$PROGRAM" "$@"; }` + "\n"
+
+	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", defineProgram+session)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "PROGRAM="+program, asProgram+"=1")
-	data, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(data))
-	require.Regexp(t, `^uploaded - to .*\n +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(data))
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Regexp(t, `^uploaded - to .*\n +6  \S+Z  greetings/hello\.txt\nhello\n$`, string(output))
 }
 
-// The Job of the manual has a valid command line: tools/release checks that the rest of the manifest is a Job.
+// The Job of the manual has a valid command line. tools/release checks that the rest of the manifest is a Job.
 func TestManualJob(t *testing.T) {
+	args := jobArgs(t)
+	s := newShell(t)
+	s.env["OMNIBUCKET_STATE"] = newMemoryAddress(t) + "-state"
+	s.env["OMNIBUCKET_OLD"] = newMemoryAddress(t) + "-old"
+	s.env["OMNIBUCKET_NEW"] = newMemoryAddress(t) + "-new"
+	s.env["JOB_COMPLETION_INDEX"] = "63" // Kubernetes sets it
+	s.put("old:a", "a")
+
+	// Buckets in memory take the place of those in the manual.
+	locationOf := map[string]string{
+		"s3://migration-state/": "state:",
+		"s3://old-bucket":       "old:",
+		"gs://new-bucket":       "new:",
+	}
+	for i, arg := range args {
+		for address, location := range locationOf {
+			arg = replaceAddress(t, arg, address, location)
+		}
+		require.NotContains(t, arg, "://", "an address that this test does not replace")
+		args[i] = arg
+	}
+
+	s.ok(args...)
+	const shards = 64
+	for i := range shards { // the key is in one of them
+		s.ok(append(args, fmt.Sprintf("--shard=%d/%d", i, shards))...)
+	}
+	require.Equal(t, "a", s.ok("cat", "new:a"))
+}
+
+// jobArgs returns the arguments of the only container in the manual's Job.
+func jobArgs(t *testing.T) []string {
+	t.Helper()
 	block := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindStringSubmatch(readFile(t, manual))
 	require.NotNil(t, block)
 	var job struct {
@@ -100,30 +137,19 @@ func TestManualJob(t *testing.T) {
 		} `yaml:"spec"`
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(block[1]), &job))
-	require.Len(t, job.Spec.Template.Spec.Containers, 1)
-	args := job.Spec.Template.Spec.Containers[0].Args
+	containers := job.Spec.Template.Spec.Containers
+	require.Len(t, containers, 1)
+	return containers[0].Args
+}
 
-	s := newShell(t)
-	s.env["OMNIBUCKET_STATE"], s.env["OMNIBUCKET_OLD"], s.env["OMNIBUCKET_NEW"] = newMemoryAddress(t)+"-state", newMemoryAddress(t)+"-old", newMemoryAddress(t)+"-new"
-	s.env["JOB_COMPLETION_INDEX"] = "63" // Kubernetes sets it
-	s.put("old:a", "a")
-
-	for i, arg := range args {
-		for address, name := range map[string]string{"s3://migration-state/": "state:", "s3://old-bucket": "old:", "gs://new-bucket": "new:"} {
-			prefix, suffix, ok := strings.Cut(arg, address)
-			if ok {
-				l, err := location.Parse(address+suffix, nil)
-				require.NoError(t, err)
-				arg = prefix + name + l.Key
-			}
-		}
-		require.NotContains(t, arg, "://", "an address that this test does not replace")
-		args[i] = arg
+// replaceAddress replaces an address in an argument, and its parameters, by the name of a location. The key stays.
+func replaceAddress(t *testing.T, arg, address, name string) string {
+	t.Helper()
+	before, after, found := strings.Cut(arg, address)
+	if !found {
+		return arg
 	}
-
-	s.ok(args...)
-	for i := range 64 { // the key has one of the shards
-		s.ok(append(args, "--shard="+strconv.Itoa(i)+"/64")...)
-	}
-	require.Equal(t, "a", s.ok("cat", "new:a"))
+	l, err := location.Parse(address+after, nil)
+	require.NoError(t, err)
+	return before + name + l.Key
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,29 +17,53 @@ import (
 func TestDryRunFailsAsTheCommand(t *testing.T) {
 	s := newShell(t)
 	parent := newDirectoryAddress(t)
-	s.ok("mb", parent+"/made")
-	s.put(parent+"/made#a", "a")
-	s.put(parent+"/made#b", "b")
+	made := parent + "/made"
+	missing := parent + "/none"
+	s.ok("mb", made)
+	s.put(made+"#a", "a")
+	s.put(made+"#b", "b")
 
-	for code, rows := range map[int][][]string{
-		1: {{"mb", parent + "/made"}, {"rb", parent + "/made"}},
-		2: {{"cp", parent + "/made#a", parent + "/made#..%2Fa"}},
-		3: {{"cp", parent + "/made#a", parent + "/none#a"}, {"rb", parent + "/none"}, {"bucket", "--public", "on", parent + "/none"}, {"tag", "--set", "a=b", parent + "/made#none"}, {"restore", "--days", "1", parent + "/made#none"}},
-	} {
-		for _, args := range rows {
-			_, withDryRun := s.exits(code, append(args, "--dry-run")...)
-			_, stderr := s.exits(code, args...)
-			require.Equal(t, strings.SplitN(stderr, "\n", 2)[0], strings.SplitN(withDryRun, "\n", 2)[0], args)
-		}
+	tests := []struct {
+		name string
+		args []string
+		want int
+	}{
+		{name: "bucket exists", args: []string{"mb", made}, want: exitFailure},
+		{name: "bucket is not empty", args: []string{"rb", made}, want: exitFailure},
+		{name: "invalid key", args: []string{"cp", made + "#a", made + "#..%2Fa"}, want: exitUsage},
+		{name: "cp to a missing bucket", args: []string{"cp", made + "#a", missing + "#a"}, want: exitNotFound},
+		{name: "rb of a missing bucket", args: []string{"rb", missing}, want: exitNotFound},
+		{
+			name: "settings of a missing bucket",
+			args: []string{"bucket", "--public", "on", missing},
+			want: exitNotFound,
+		},
+		{
+			name: "tags of a missing object",
+			args: []string{"tag", "--set", "a=b", made + "#none"},
+			want: exitNotFound,
+		},
+		{
+			name: "restore of a missing object",
+			args: []string{"restore", "--days", "1", made + "#none"},
+			want: exitNotFound,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.t = t
+			_, ofDryRun := s.exits(tt.want, append(tt.args, "--dry-run")...)
+			_, ofCommand := s.exits(tt.want, tt.args...)
+			require.Equal(t, splitLines(ofCommand)[0], splitLines(ofDryRun)[0])
+		})
 	}
 
-	for dst, code := range map[string]int{"b": 4, "c": 0} {
-		s.exits(code, "cp", "--if-absent", "--dry-run", parent+"/made#a", parent+"/made#"+dst)
-		s.exits(code, "cp", "--if-absent", parent+"/made#a", parent+"/made#"+dst)
-	}
-
-	_, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(parent, "file://") + "/made"))
-	require.NoError(t, err)
+	s.t = t
+	s.exits(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
+	s.exits(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
+	s.exits(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
+	s.exits(exitOK, "cp", "--if-absent", made+"#a", made+"#c")
+	require.DirExists(t, filepath.FromSlash(strings.TrimPrefix(made, "file://")))
 }
 
 // A dry run refuses what the command refuses.
@@ -189,18 +214,18 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += "&profile=r2"
+	s.env["OMNIBUCKET_BOX"] += "&profile=r2" // Cloudflare R2 has no tags
 	s.put("box:in/x", "x")
 
 	for _, args := range [][]string{
-		{"cp", "-r", dir + "/", "box:"},
-		{"cp", dir + "/*", "box:"},
-		{"cp", "-r", "box:in/", "box:out"},
+		{"cp", "--tag", "a=b", "-r", dir + "/", "box:"},
+		{"cp", "--tag", "a=b", dir + "/*", "box:"},
+		{"cp", "--tag", "a=b", "-r", "box:in/", "box:out"},
 	} {
-		for _, extra := range [][]string{nil, {"--dry-run"}} {
-			_, stderr := s.exits(1, append(append(args, "--tag", "a=b"), extra...)...)
-			require.Contains(t, stderr, "unsupported")
-		}
+		_, stderr := s.exits(exitFailure, args...)
+		require.Contains(t, stderr, "unsupported")
+		_, stderr = s.exits(exitFailure, append(args, "--dry-run")...)
+		require.Contains(t, stderr, "unsupported")
 	}
 	require.Equal(t, "in/x\n", s.ok("ls", "-r", "box:"))
 }
@@ -209,10 +234,12 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 // process.
 func TestDryRunReadsNoInput(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
-	stdin, _, err := os.Pipe()
+	s.setBox(newMemoryAddress(t))
+	stdin, _, err := os.Pipe() // a read of it would never end
 	require.NoError(t, err)
-	require.Zero(t, run(t.Context(), []string{"cp", "--dry-run", "-", "box:a"}, s.environment(stdin, &strings.Builder{}, &strings.Builder{})))
+
+	args := []string{"cp", "--dry-run", "-", "box:a"}
+	require.Equal(t, exitOK, run(t.Context(), args, s.environment(stdin, io.Discard, io.Discard)))
 	require.NoError(t, stdin.Close())
 }
 
@@ -225,18 +252,18 @@ func TestRbDryRunWithVersions(t *testing.T) {
 	s.ok("rm", address+"#a")
 
 	for _, extra := range [][]string{{"--dry-run"}, nil} {
-		_, stderr := s.exits(1, append([]string{"rb", address}, extra...)...)
+		_, stderr := s.exits(exitFailure, append([]string{"rb", address}, extra...)...)
 		require.Contains(t, stderr, "not empty")
 	}
 
-	s.exits(0, "rb", "--force", "--dry-run", address)
+	s.exits(exitOK, "rb", "--force", "--dry-run", address)
 	s.ok("rb", "--force", address)
 }
 
 // serve --s3 refuses --dry-run, because a server has no end.
 func TestServeS3RefusesADryRun(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(2, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))
+	_, stderr := s.exits(exitUsage, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))
 	require.Contains(t, stderr, "--dry-run must not be used with serve")
 }
 
@@ -249,21 +276,21 @@ func TestDryRunCost(t *testing.T) {
 		s.put(src+"#"+key, "12345")
 	}
 
-	_, stderr := s.exits(0, "sync", "--dry-run", "--requests", src, dst)
+	_, stderr := s.exits(exitOK, "sync", "--dry-run", "--requests", src, dst)
 	require.Contains(t, stderr, "to be done: at least 2 reads, at least 2 writes\n", "copies inside a disk")
 	require.Contains(t, stderr, "requests: 0 reads, 0 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 
-	stdout, _ := s.exits(0, "sync", "--dry-run", "--requests", "--json", src, dst)
+	stdout, _ := s.exits(exitOK, "sync", "--dry-run", "--requests", "--json", src, dst)
 	require.Contains(t, stdout, `"forecast":{"reads":2,"writes":2,"removals":0,"sent":0,"received":0,"needed":0,"free":-1}`)
 	require.Contains(t, stdout, `{"event":"requests","reads":0,"writes":0,"lists":2,"removals":0,"sent":0,"received":0}`)
 
-	_, stderr = s.exits(0, "sync", "--requests", src, dst)
+	_, stderr = s.exits(exitOK, "sync", "--requests", src, dst)
 	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 	dir := t.TempDir()
-	_, stderr = s.exits(0, "sync", "--requests", src, dir)
+	_, stderr = s.exits(exitOK, "sync", "--requests", src, dir)
 	require.Contains(t, stderr, "requests: 2 reads, 0 writes, 1 lists, 0 removals; 0 B sent, 10 B received")
 
 	s.in = "cat " + src + "#a\ncat --requests " + src + "#b\n"
-	_, stderr = s.exits(0, "run", "--requests", "-")
+	_, stderr = s.exits(exitOK, "run", "--requests", "-")
 	require.Equal(t, 1, strings.Count(stderr, "requests:"), "once, for all lines")
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// events returns the lines that a command prints with --json.
+// events runs a command with --json that must end with this exit code. It returns the lines that the command prints,
+// and its standard error.
 func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr string) {
 	s.t.Helper()
 	stdout, stderr := s.exits(code, append(args, "--json")...)
@@ -65,7 +66,7 @@ func TestEvents(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			lines, stderr := s.events(0, tt.args...)
+			lines, stderr := s.events(exitOK, tt.args...)
 			require.Empty(t, stderr)
 			require.Len(t, lines, 1)
 			for field, value := range tt.want {
@@ -75,7 +76,7 @@ func TestEvents(t *testing.T) {
 	}
 
 	s.t = t
-	lines, stderr := s.events(2, "sync", filepath.Join(dir, "tree"), bucket+"/tree")
+	lines, stderr := s.events(exitUsage, "sync", filepath.Join(dir, "tree"), bucket+"/tree")
 	require.Len(t, lines, 3)
 
 	kinds := map[any]map[string]any{}
@@ -97,23 +98,25 @@ func TestEvents(t *testing.T) {
 func TestJSONErrors(t *testing.T) {
 	s := newShell(t)
 	tests := []struct {
-		name, variable string
-		args           []string
-		json           bool
+		name     string
+		variable string // value of OMNIBUCKET_FLAG_JSON
+		args     []string
+		wantJSON bool
 	}{
-		{name: "a flag", args: []string{"ls", "--json", "--nothing"}, json: true},
-		{name: "a flag with a value", args: []string{"cp", "--json=1"}, json: true},
-		{name: "a flag that is off", variable: "true", args: []string{"cp", "--json=false"}},
-		{name: "the environment", variable: "true", args: []string{"cp"}, json: true},
-		{name: "the environment, off", variable: "0", args: []string{"cp"}},
-		{name: "an unknown command", variable: "1", args: []string{"nothing"}, json: true},
+		{name: "a flag", args: []string{"ls", "--json", "--nothing"}, wantJSON: true},
+		{name: "a flag with a value", args: []string{"cp", "--json=1"}, wantJSON: true},
+		{name: "a flag that is off", variable: "true", args: []string{"cp", "--json=false"}, wantJSON: false},
+		{name: "the environment", variable: "true", args: []string{"cp"}, wantJSON: true},
+		{name: "the environment, off", variable: "0", args: []string{"cp"}, wantJSON: false},
+		{name: "an unknown command", variable: "1", args: []string{"nothing"}, wantJSON: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			s.env["OMNIBUCKET_FLAG_JSON"] = tt.variable
-			_, stderr := s.exits(2, tt.args...)
-			require.Equal(t, tt.json, json.Valid([]byte(stderr)), stderr)
+
+			_, stderr := s.exits(exitUsage, tt.args...)
+			require.Equal(t, tt.wantJSON, json.Valid([]byte(stderr)), stderr)
 		})
 	}
 
@@ -125,7 +128,7 @@ func TestJSONErrors(t *testing.T) {
 // completion refuses a shell that it does not know.
 func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 	s := newShell(t)
-	stdout, stderr := s.exits(2, "completion", "bsh")
+	stdout, stderr := s.exits(exitUsage, "completion", "bsh")
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, `unknown command "bsh"`)
 	require.Contains(t, s.ok("completion"), "bash")
@@ -153,7 +156,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 	} {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
 			s.t = t
-			s.exits(0, append(args, "--dry-run")...)
+			s.exits(exitOK, append(args, "--dry-run")...)
 			require.Equal(t, list, s.ok("ls", "-r", "-l", bucket))
 		})
 	}
@@ -184,13 +187,13 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 		{"sync", "--backup-dir", filepath.Join(dir, "new"), files, bucket},
 		{"config", "add", "x", "mem://x", "--config", filepath.Join(dir, "new.yaml")},
 	} {
-		s.exits(0, append(args, "--dry-run")...)
+		s.exits(exitOK, append(args, "--dry-run")...)
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Len(t, entries, 1, args)
 	}
 
-	_, stderr := s.exits(2, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
+	_, stderr := s.exits(exitUsage, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
@@ -202,25 +205,27 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "one"})
 
 	for _, args := range [][]string{{"sync", dir, bucket}, {"rm", bucket + "/none"}} {
-		stdout, stderr := s.exits(0, append(args, "-q")...)
+		stdout, stderr := s.exits(exitOK, append(args, "-q")...)
 		require.Empty(t, stdout+stderr)
 	}
 
-	_, stderr := s.exits(3, "cat", "-q", bucket+"/none")
+	_, stderr := s.exits(exitNotFound, "cat", "-q", bucket+"/none")
 	require.NotEmpty(t, stderr)
-	s.exits(2, "ls", "-q", "-v", bucket)
+	s.exits(exitUsage, "ls", "-q", "-v", bucket)
 }
 
-// --bwlimit limits the bandwidth of a command. At 200 KiB a second, 100 KiB take half a second.
+// --bwlimit limits the bandwidth of a command.
 func TestBwlimitOfACommand(t *testing.T) {
+	const shortest = 300 * time.Millisecond // 100 KiB at 200 KiB a second take half a second
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.in = strings.Repeat("x", 100<<10)
-	start := time.Now()
 
+	start := time.Now()
 	s.ok("cp", "--bwlimit", "200K", "-", bucket+"/a")
-	require.Greater(t, time.Since(start), 300*time.Millisecond)
-	_, stderr := s.exits(2, "ls", "--bwlimit", "fast", bucket)
+	require.Greater(t, time.Since(start), shortest)
+
+	_, stderr := s.exits(exitUsage, "ls", "--bwlimit", "fast", bucket)
 	require.Contains(t, stderr, "--bwlimit: timetable must have rates")
 	require.Contains(t, stderr, `hint: use a rate such as 10M`)
 }
@@ -236,22 +241,25 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s.put(bucket+"/site/b", "b")
 	s.put(bucket+"/site/c", "c")
 
-	_, stderr := s.exits(2, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
+	_, stderr := s.exits(exitUsage, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
 	require.Contains(t, stderr, "nothing was deleted, because the source lacks 2 files, which is more than 1")
 	require.Contains(t, stderr, "hint: check the source, or use a larger --max-delete")
 
 	s.runSync("--delete", "--max-delete", "2", "--backup-dir", backup, dir, bucket+"/site")
 	require.Equal(t, "site/a\n", s.ok("ls", "-r", bucket))
-	require.Equal(t, [3]string{"older", "b", "c"}, [3]string{readFile(t, filepath.Join(backup, "a")), readFile(t, filepath.Join(backup, "b")), readFile(t, filepath.Join(backup, "c"))})
+	require.Equal(t, "older", readFile(t, filepath.Join(backup, "a")))
+	require.Equal(t, "b", readFile(t, filepath.Join(backup, "b")))
+	require.Equal(t, "c", readFile(t, filepath.Join(backup, "c")))
 
-	_, stderr = s.exits(2, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
+	_, stderr = s.exits(exitUsage, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
-// Each line of standard error is JSON, also if the command line is invalid.
+// With --json, each line of standard error is JSON, also if the command line is invalid. An error in a file of run has
+// the number of its line.
 func TestJSONOfInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
-	s.in = "ls 'box:\nls --none\nnone\n"
+	s.in = "ls 'box:\nls --none\nnone\n" // for run
 	for _, args := range [][]string{
 		{"ls"},
 		{"ls", "--none"},
@@ -260,14 +268,15 @@ func TestJSONOfInvalidCommandLines(t *testing.T) {
 		{"config", "none"},
 		{"run", "-"},
 	} {
-		_, stderr := s.exits(2, append(args, "--json")...)
+		_, stderr := s.exits(exitUsage, append(args, "--json")...)
 		require.NotEmpty(t, stderr, args)
-		for text := range strings.Lines(stderr) {
+		for _, text := range splitLines(stderr) {
 			var line map[string]any
 			require.NoError(t, json.Unmarshal([]byte(text), &line), text)
 			require.Equal(t, "error", line["event"])
 			require.Equal(t, "invalid argument", line["code"])
-			require.Equal(t, args[0] == "run", line["line"] != nil)
+			hasNumber := line["line"] != nil
+			require.Equal(t, args[0] == "run", hasNumber, text)
 		}
 	}
 }

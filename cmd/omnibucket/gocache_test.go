@@ -29,7 +29,10 @@ type goBuild struct {
 	program string // the value of GOCACHEPROG
 }
 
-// goModule has three packages that import no others, so that nothing else is compiled.
+// goModulePackages is the number of packages in goModule.
+const goModulePackages = 3
+
+// goModule has packages that import no others, so that nothing else is compiled.
 var goModule = map[string]string{
 	"go.mod": "module example.com/m\n\ngo 1.24\n",
 	"a/a.go": "package a\n\nimport \"example.com/m/b\"\n\nfunc A() string { return b.B() + \"a\" }\n",
@@ -98,42 +101,49 @@ func (b *goBuild) parse(output string) (compiled int, report goCacheReport, warn
 func TestGocacheSecondCloneCompilesNothing(t *testing.T) {
 	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), store).build()
-	require.Equal(t, 3, compiled)
+	require.Equal(t, goModulePackages, compiled)
 	require.Zero(t, report.RemoteHits)
 	require.Equal(t, report.Puts, report.Uploads)
 	require.NotZero(t, report.Puts)
 	require.Empty(t, warnings)
 
-	dir := t.TempDir()
-	for _, source := range []string{"the store", "the directory"} {
-		compiled, report, warnings = newGoBuild(t, dir, store).build()
-		require.Zero(t, compiled, source)
-		require.Zero(t, report.Misses+report.Puts+report.Uploads, source)
-		require.NotZero(t, report.Gets, source)
-		if source == "the directory" {
-			require.Equal(t, report.Gets, report.LocalHits)
-		}
-		require.Empty(t, warnings)
-	}
+	// Another machine has an empty directory.
+	otherDir := t.TempDir()
+	compiled, report, warnings = newGoBuild(t, otherDir, store).build()
+	require.Zero(t, compiled)
+	require.Zero(t, report.Misses+report.Puts+report.Uploads)
+	require.NotZero(t, report.Gets)
+	require.Empty(t, warnings)
+
+	// A second build there takes everything from the directory.
+	compiled, report, warnings = newGoBuild(t, otherDir, store).build()
+	require.Zero(t, compiled)
+	require.Zero(t, report.Misses+report.Puts+report.Uploads)
+	require.NotZero(t, report.Gets)
+	require.Equal(t, report.Gets, report.LocalHits)
+	require.Empty(t, warnings)
 }
 
-// If the location has layers such as encryption, gocache stores its outputs through them.
+// If the location has layers such as encryption, gocache stores its outputs through them. A second build, with another
+// cache directory, can decrypt the outputs.
 func TestGocacheEncryptedLocation(t *testing.T) {
 	testserver.Further(t)
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	store := t.TempDir()
 
-	for _, want := range []int{3, 0} {
+	for _, wantCompiled := range []int{goModulePackages, 0} {
 		b := newGoBuild(t, t.TempDir(), "ci:folder")
+		keyFile := filepath.Join(b.clone, "key.txt")
 		writeFiles(t, b.clone, map[string]string{
 			"key.txt": identity.String(),
 			"omnibucket/config.yaml": "locations:\n  ci:\n    address: file://" + filepath.ToSlash(store) +
-				"\n    layers:\n      - encrypt: {identity_file: " + filepath.Join(b.clone, "key.txt") + "}\n",
+				"\n    layers:\n      - encrypt: {identity_file: " + keyFile + "}\n",
 		})
-		require.NoError(t, os.Chmod(filepath.Join(b.clone, "key.txt"), 0o600))
+		require.NoError(t, os.Chmod(keyFile, 0o600))
+
 		compiled, report, warnings := b.build()
-		require.Equal(t, want, compiled)
+		require.Equal(t, wantCompiled, compiled)
 		require.Empty(t, warnings)
 		require.Zero(t, report.Failures)
 	}
@@ -141,9 +151,9 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 	objects, err := filepath.Glob(filepath.Join(store, "folder", "gocache-v1", "*", "*"))
 	require.NoError(t, err)
 	require.NotEmpty(t, objects)
-
+	const header = "gocache1" // of an output that is not encrypted
 	for _, path := range objects {
-		require.NotContains(t, readFile(t, path), "gocache1")
+		require.NotContains(t, readFile(t, path), header)
 	}
 }
 
@@ -151,28 +161,30 @@ func TestGocacheEncryptedLocation(t *testing.T) {
 func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
 	store := newDirectoryAddress(t)
 	compiled, report, warnings := newGoBuild(t, t.TempDir(), "--read-only", store).build()
-	require.Equal(t, 3, compiled)
+	require.Equal(t, goModulePackages, compiled)
 	require.Zero(t, report.Uploads+report.Failures)
 	require.Empty(t, warnings)
 	require.Empty(t, newShell(t).ok("ls", "-r", store))
 }
 
-// Eight concurrent builds, each in its own clone, share a cache directory and a store.
+// Concurrent builds, each in its own clone, share a cache directory and a store.
 func TestGocacheBuildsAtOnce(t *testing.T) {
 	testserver.Further(t)
+	const builds = 8
 	store := newDirectoryAddress(t)
 	dir := t.TempDir()
-	var all sync.WaitGroup
-	for range 8 {
+
+	var group sync.WaitGroup
+	for range builds {
 		b := newGoBuild(t, dir, store)
-		all.Go(func() {
+		group.Go(func() {
 			output, err := b.command("build", "./...").CombinedOutput()
 			if err != nil {
 				t.Errorf("%v: %s", err, output)
 			}
 		})
 	}
-	all.Wait()
+	group.Wait()
 
 	compiled, _, warnings := newGoBuild(t, t.TempDir(), store).build()
 	require.Zero(t, compiled)
@@ -193,7 +205,7 @@ func requireRightFiles(t *testing.T, dir string) {
 	}
 }
 
-// killsAfter is a number of files in the local directory after which the program is killed.
+// killsAfter are numbers of files in the local directory, after each of which gocache is killed once.
 var killsAfter = []int{0, 1, 3, 6, 10}
 
 // If gocache is killed during a build, the next build is correct, with the same directory and with a new one.
@@ -202,20 +214,17 @@ func TestGocacheIsKilled(t *testing.T) {
 	store := newDirectoryAddress(t)
 	dir := t.TempDir()
 
-	for _, files := range killsAfter {
+	for _, fileCount := range killsAfter {
 		b := newGoBuild(t, dir, store)
-		pid := filepath.Join(b.clone, "pid")
-		script := filepath.Join(b.clone, "gocache.sh")
-		require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho $$ > "+pid+"\nexec "+b.program+"\n"), 0o700))
-		b.program = script
-		cmd := b.command("build", "./...")
-		require.NoError(t, cmd.Start())
-		killWhen(t, pid, func() bool {
-			leftovers, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
-			return len(leftovers) >= files
+		pidFile := b.writePID()
+		build := b.command("build", "./...")
+		require.NoError(t, build.Start())
+		killWhen(t, pidFile, func() bool {
+			files, _ := filepath.Glob(filepath.Join(dir, "omnibucket-gocache-v1", "*", "*", "*"))
+			return len(files) >= fileCount
 		})
 
-		_ = cmd.Wait() // it may have been finished before the kill
+		_ = build.Wait() // it may have been finished before the kill
 		requireRightFiles(t, dir)
 	}
 
@@ -229,13 +238,24 @@ func TestGocacheIsKilled(t *testing.T) {
 	}
 }
 
-// killWhen kills the process whose id is in a file as soon as a condition holds.
-func killWhen(t *testing.T, path string, holds func() bool) {
+// writePID makes gocache write the id of its process to a file, and returns the path of the file.
+func (b *goBuild) writePID() (path string) {
+	b.t.Helper()
+	path = filepath.Join(b.clone, "pid")
+	script := filepath.Join(b.clone, "gocache.sh")
+	text := "#!/bin/sh\necho $$ > " + path + "\nexec " + b.program + "\n"
+	require.NoError(b.t, os.WriteFile(script, []byte(text), 0o700))
+	b.program = script
+	return path
+}
+
+// killWhen waits until a condition holds, and then kills the process whose id is in a file.
+func killWhen(t *testing.T, pidFile string, condition func() bool) {
 	t.Helper()
-	for range 10_000 {
-		text, err := os.ReadFile(path)
-		pid := 0
-		if n, _ := fmt.Sscan(string(text), &pid); err == nil && n == 1 && holds() {
+	const maxAttempts = 10_000 // one in a millisecond
+	for range maxAttempts {
+		pid, ok := readPID(pidFile)
+		if ok && condition() {
 			process, err := os.FindProcess(pid)
 			require.NoError(t, err)
 			_ = process.Kill() // it may have ended
@@ -246,31 +266,51 @@ func killWhen(t *testing.T, path string, holds func() bool) {
 	t.Fatal("the condition never holds")
 }
 
+// readPID reads the id of a process from a file. ok is false if the file does not have it yet.
+func readPID(path string) (pid int, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, _ := fmt.Sscan(string(text), &pid)
+	return pid, n == 1
+}
+
 // If a server is down or never responds, a build waits no longer than --patience.
 func TestGocacheWithoutAnAnswer(t *testing.T) {
-	hanging, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, hanging.Close())
+		require.NoError(t, listener.Close())
 	}()
-	down, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	require.NoError(t, down.Close())
+	require.NoError(t, closed.Close())
 
-	for _, address := range []net.Addr{hanging.Addr(), down.Addr()} {
-		b := newGoBuild(t, t.TempDir(), "--patience=500ms", fmt.Sprintf("s3://b?region=eu-west-1&endpoint=http://%s&path_style=true", address))
-		cmd := b.command("build", "-x", "./...")
-		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret")
-		output, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(output))
+	servers := []struct {
+		name    string
+		address net.Addr
+	}{
+		{name: "never responds", address: listener.Addr()},
+		{name: "is down", address: closed.Addr()},
+	}
+	for _, server := range servers {
+		t.Run(server.name, func(t *testing.T) {
+			store := fmt.Sprintf("s3://b?region=eu-west-1&endpoint=http://%s&path_style=true", server.address)
+			b := newGoBuild(t, t.TempDir(), "--patience=500ms", store)
+			build := b.command("build", "-x", "./...")
+			build.Env = append(build.Env, "AWS_ACCESS_KEY_ID=id", "AWS_SECRET_ACCESS_KEY=secret")
+			output, err := build.CombinedOutput()
+			require.NoError(t, err, string(output))
 
-		compiled, report, warnings := b.parse(string(output))
-		require.Equal(t, 3, compiled)
-		require.NotEmpty(t, warnings)
-		require.LessOrEqual(t, len(warnings), 2, "one for the store, or for its uploads")
-		require.Zero(t, report.Uploads)
-		require.Equal(t, report.Puts, report.NotUploaded)
-		require.Less(t, report.CloseSeconds, 2.0)
+			compiled, report, warnings := b.parse(string(output))
+			require.Equal(t, goModulePackages, compiled)
+			require.NotEmpty(t, warnings)
+			require.LessOrEqual(t, len(warnings), 2, "one for the store, or for its uploads")
+			require.Zero(t, report.Uploads)
+			require.Equal(t, report.Puts, report.NotUploaded)
+			require.Less(t, report.CloseSeconds, 2.0)
+		})
 	}
 }
 
@@ -287,13 +327,13 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), long, long))
 	}
 
-	s.exits(0, "gocache", "trim", "--dry-run", store)
+	s.exits(exitOK, "gocache", "trim", "--dry-run", store)
 	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.ok("ls", "-r", store))
-	s.exits(0, "gocache", "trim", "--max-age", "30d", store)
+	s.exits(exitOK, "gocache", "trim", "--max-age", "30d", store)
 	require.Equal(t, "gocache-v1/ab/new\nother\n", s.ok("ls", "-r", store))
 
-	s.exits(2, "gocache", "trim", "--max-age", "0s", store)
-	s.exits(2, "gocache", "trim", "--max-age", "soon", store)
+	s.exits(exitUsage, "gocache", "trim", "--max-age", "0s", store)
+	s.exits(exitUsage, "gocache", "trim", "--max-age", "soon", store)
 }
 
 // gocache refuses arguments that mean nothing before it answers the go command.
@@ -329,7 +369,7 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 
 	s.t = t
 	s.in = "gocache " + store + "\n"
-	_, stderr := s.exits(2, "run", "-")
+	_, stderr := s.exits(exitUsage, "run", "-")
 	require.Contains(t, stderr, "must not be used in a file of run")
 }
 

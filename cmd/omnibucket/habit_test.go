@@ -78,7 +78,7 @@ func TestLinesOfOtherPrograms(t *testing.T) {
 			s := newShell(t)
 			t.Chdir(t.TempDir())
 			writeFiles(t, ".", map[string]string{"file": "file", "tree/a": "a"})
-			putObjects(t, s, newMemoryAddress(t), "a", "d/b")
+			fillBox(t, s, newMemoryAddress(t), "a", "d/b")
 			args, err := splitWords(tt.line)
 			require.NoError(t, err)
 			if tt.hint == "" {
@@ -119,7 +119,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 				s := newShell(t)
 				t.Chdir(t.TempDir())
 				writeFiles(t, ".", map[string]string{"file": "file", "tree/a": "a"})
-				putObjects(t, s, "mem://said", "a", "d/b")
+				fillBox(t, s, "mem://said", "a", "d/b")
 				args, err := splitWords(tt.line)
 				require.NoError(t, err)
 				want := tt.want
@@ -127,9 +127,9 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 					args = append(args, "--quiet")
 					want = ""
 				}
-				_, stderr := s.exits(0, args...)
+				_, stderr := s.exits(exitOK, args...)
 				require.Equal(t, want, stderr)
-				s.exits(0, "rb", "--force", "mem://said")
+				s.exits(exitOK, "rb", "--force", "mem://said")
 			}
 		})
 	}
@@ -138,9 +138,9 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 // diff prints differences in the order of the keys.
 func TestDiffInOrder(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "b", "d", "e/f")
+	fillBox(t, s, newMemoryAddress(t), "a", "b", "d", "e/f")
 	t.Chdir(t.TempDir())
 	writeFiles(t, ".", map[string]string{"tree/b": "other", "tree/c": "c", "tree/d": "d", "tree/e/g": "g"})
-	stdout, _ := s.exits(1, "diff", "tree", "box:")
+	stdout, _ := s.exits(exitFailure, "diff", "tree", "box:")
 	require.Equal(t, "> a\n! b\n< c\n> e/f\n< e/g\n", stdout)
 }

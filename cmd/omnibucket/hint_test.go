@@ -229,7 +229,8 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 			_, err = b.Attrs(t.Context(), "k") // its response names the server
 			require.Error(t, err)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
-			require.True(t, strings.HasSuffix(printed(explain.Error(command, err, false)), tt.want), printed(explain.Error(command, err, false)))
+			text := printed(explain.Error(command, err, false))
+			require.True(t, strings.HasSuffix(text, tt.want), text)
 		})
 	}
 }
@@ -240,9 +241,9 @@ func TestErrorsOfServers(t *testing.T) {
 	server := startS3Box(t, s, s3server.Config{})
 
 	for _, command := range []string{"cat", "stat"} {
-		_, stderr := s.exits(3, command, "box:none")
+		_, stderr := s.exits(exitNotFound, command, "box:none")
 		require.Equal(t, `omnibucket: "none" in s3 bucket "photos": object not found`+"\n", stderr)
-		_, stderr = s.exits(3, command, "-v", "box:none")
+		_, stderr = s.exits(exitNotFound, command, "-v", "box:none")
 		require.Regexp(t, `StatusCode: 404(.|\n)*\nrequest: \w+\n$`, stderr)
 	}
 
@@ -253,24 +254,29 @@ func TestErrorsOfServers(t *testing.T) {
 		{"cp", "-", "box:a"},
 		{"bucket", "box:"},
 	} {
-		_, stderr := s.exits(1, args...)
-		first, _, _ := strings.Cut(stderr, "\n")
-		require.Regexp(t, `^omnibucket: (\S+ )?in s3 bucket "photos": permission denied: \w+: \w[\w ]+\.?$`, first, args)
+		_, stderr := s.exits(exitFailure, args...)
+		const denied = `^omnibucket: (\S+ )?in s3 bucket "photos": permission denied: \w+: \w[\w ]+\.?$`
+		require.Regexp(t, denied, splitLines(stderr)[0], args)
 		require.NotContains(t, stderr, "request")
 	}
-
-	_, stderr := s.exits(1, "cat", "--json", "-v", "box:a")
+	_, stderr := s.exits(exitFailure, "cat", "--json", "-v", "box:a")
 	require.Regexp(t, `"requests":\["\w+"\]`, stderr)
-	_, stderr = s.exits(2, "ls", "ftp://a/b")
-	require.NotContains(t, stderr, "package")
 
+	_, stderr = s.exits(exitUsage, "ls", "ftp://a/b")
+	require.NotContains(t, stderr, "package")
+}
+
+// An error of Google's servers is printed in one line, too.
+func TestErrorsOfGoogle(t *testing.T) {
+	s := newShell(t)
 	startGCSBox(t, s, func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
 			return 200, `{"kind":"storage#bucket","name":"photos"}`
 		}
 		return 404, `{"error":{"code":404,"message":"No such object: photos/none"}}`
 	})
-	_, stderr = s.exits(3, "cat", "box:none")
+
+	_, stderr := s.exits(exitNotFound, "cat", "box:none")
 	require.Equal(t, `omnibucket: "none" in gcs bucket "photos": object not found`+"\n", stderr)
 }
 

@@ -11,46 +11,59 @@ import (
 // mark is the byte order mark of UTF-8, which editors of Windows write.
 const mark = "\uFEFF"
 
-// Commands ignore a byte order mark at the beginning of a file.
+// Commands ignore a byte order mark at the beginning of a file, and only there.
 func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "b")
+	fillBox(t, s, newMemoryAddress(t), "a", "b")
 	file := filepath.Join(t.TempDir(), "file")
 	write := func(text string) {
+		t.Helper()
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 	}
 
+	// Files of patterns.
 	write(mark + "a\r\n")
 	require.Equal(t, "a\n", s.ok("ls", "--include-from", file, "box:"))
 	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
-
 	write(mark + "# a comment\na\n")
 	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
 	write("a\n" + mark + "b\n")
 	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"), "only at the start")
-
 	write(mark)
 	require.Equal(t, "a\nb\n", s.ok("ls", "--exclude-from", file, "box:"))
 
-	write("\xff\xfeb\x00\r\x00\n\x00") // UTF-16
-	_, stderr := s.exits(2, "rm", "-r", "--all", "--exclude-from", file, "box:")
-	require.Contains(t, stderr, "--exclude-from must name a file of text in UTF-8")
-	s.exits(2, "ls", "--include-from", file, "box:")
-
+	// Files of run, and its standard input.
 	write(mark + "cat box:a\n")
-	stdout, _ := s.exits(0, "run", file)
+	stdout, _ := s.exits(exitOK, "run", file)
 	require.Equal(t, "a", stdout)
 	s.in = mark + "cat box:b"
-	stdout, _ = s.exits(0, "run", "-")
+	stdout, _ = s.exits(exitOK, "run", "-")
 	require.Equal(t, "b", stdout)
 
+	// A configuration, which config can change.
 	write(mark + "locations:\n  marked: " + newMemoryAddress(t) + "\n")
 	require.Equal(t, "a\n", s.ok("ls", "--config", file, "--exclude", "b", "marked:"))
 	s.ok("config", "add", "--config", file, "other", "mem://other")
-	require.Equal(t, "marked  "+newMemoryAddress(t)+"\nother   mem://other\n", s.ok("config", "list", "--config", file))
+	require.Equal(t,
+		"marked  "+newMemoryAddress(t)+"\nother   mem://other\n",
+		s.ok("config", "list", "--config", file))
 
-	path := newDirectoryAddress(t) + "/made"
-	s.ok("mb", path)
+	// Rules of a bucket.
+	bucket := newDirectoryAddress(t) + "/made"
+	s.ok("mb", bucket)
 	write(mark + `[{"Prefix":"tmp/","ExpireAfterDays":7}]`)
-	s.ok("bucket", "--lifecycle", file, path)
+	s.ok("bucket", "--lifecycle", file, bucket)
+}
+
+// A file of patterns in UTF-16 is refused.
+func TestPatternsInUTF16(t *testing.T) {
+	s := newShell(t)
+	fillBox(t, s, newMemoryAddress(t), "a", "b")
+	file := filepath.Join(t.TempDir(), "file")
+	const utf16 = "\xff\xfeb\x00\r\x00\n\x00" // a byte order mark, and the line "b"
+	require.NoError(t, os.WriteFile(file, []byte(utf16), 0o644))
+
+	_, stderr := s.exits(exitUsage, "rm", "-r", "--all", "--exclude-from", file, "box:")
+	require.Contains(t, stderr, "--exclude-from must name a file of text in UTF-8")
+	s.exits(exitUsage, "ls", "--include-from", file, "box:")
 }

@@ -61,20 +61,20 @@ func TestInventoryOfCommands(t *testing.T) {
 	manifest := inventoryOfBox(t, s)
 	s.put("box:2026/later", "later")
 
-	text, note := s.exits(0, "du", "--inventory", manifest, "box:2026")
+	text, note := s.exits(exitOK, "du", "--inventory", manifest, "box:2026")
 	require.Equal(t, []string{"12", "2", "2026/"}, strings.Fields(text))
 	require.Contains(t, note, "the inventory is 3h0m")
 
 	dir := t.TempDir()
-	_, note = s.exits(0, "sync", "--inventory", manifest, "box:2026", dir)
+	_, note = s.exits(exitOK, "sync", "--inventory", manifest, "box:2026", dir)
 	require.Contains(t, note, "2 transferred")
 	require.Contains(t, note, "the inventory was 3h0m")
-	text, _ = s.exits(0, "diff", "--inventory", manifest, "--size", "box:2026", dir)
+	text, _ = s.exits(exitOK, "diff", "--inventory", manifest, "--size", "box:2026", dir)
 	require.Empty(t, text)
 
-	_, note = s.exits(0, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
+	_, note = s.exits(exitOK, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
 	require.Contains(t, note, "0 deleted")
-	_, note = s.exits(0, "rm", "-r", "--inventory", manifest, "box:2026")
+	_, note = s.exits(exitOK, "rm", "-r", "--inventory", manifest, "box:2026")
 	require.Contains(t, note, "2 deleted")
 	require.Equal(t, "2025/c\n2026/later\n", s.ok("ls", "-r", "box:"))
 }
@@ -109,7 +109,7 @@ func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(2, tt.args...)
+		_, stderr := s.exits(exitUsage, tt.args...)
 		require.Contains(t, stderr, tt.wantErr)
 	}
 }

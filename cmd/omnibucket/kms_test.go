@@ -55,11 +55,11 @@ func TestKMSLocation(t *testing.T) {
 
 	s.ok("cp", "rotating:a", "rotating:a")
 	require.Equal(t, "secret", s.ok("cat", "rotated:a"))
-	_, stderr := s.exits(1, "cat", "box:a")
+	_, stderr := s.exits(exitFailure, "cat", "box:a")
 	require.Contains(t, stderr, "permission denied")
 
 	kms.SetState(secondKey, "disabled")
-	_, stderr = s.exits(1, "cat", "rotated:a")
+	_, stderr = s.exits(exitFailure, "cat", "rotated:a")
 	require.Contains(t, stderr, "permission denied")
 	require.Contains(t, stderr, "enable the key")
 	kms.SetState(secondKey, "")
@@ -116,7 +116,7 @@ func TestKMSInvalidKeys(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			startKMS(t)
 			s := newLayeredShell(t, "    - encrypt: {"+tt.encrypt+"}\n")
-			_, stderr := s.exits(2, "cat", "box:a")
+			_, stderr := s.exits(exitUsage, "cat", "box:a")
 			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "hunter2")
 		})

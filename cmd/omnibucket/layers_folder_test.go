@@ -20,7 +20,7 @@ func TestFinishAndRepairRefuseAFolder(t *testing.T) {
 		{"finish", "moving:"}, {"finish", "--dry-run", "moving:"}, {"repair", "mirrored:"},
 		{"repair", "--all", "mirrored:"}, {"repair", "--all", "--primary-is-right", "mirrored:"},
 	} {
-		_, stderr := s.exits(2, args...)
+		_, stderr := s.exits(exitUsage, args...)
 		require.Contains(t, stderr, "must be a whole bucket", args)
 	}
 	require.Equal(t, "other/a\n", s.ok("find", "first:"))

@@ -29,7 +29,7 @@ func TestCacheInsideItsLocation(t *testing.T) {
 		"of a gateway for an address":     {"serve", "--s3", "--cache", link + "/year", "file://" + data},
 		"of a location":                   {"ls", "data:"},
 	} {
-		_, stderr := s.exits(2, args...)
+		_, stderr := s.exits(exitUsage, args...)
 		require.Contains(t, stderr, rule, name)
 		entries, err := os.ReadDir(data)
 		require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestLayersNameDifferentStores(t *testing.T) {
 				return
 			}
 			for _, args := range [][]string{{"ls", "box:"}, {"repair", "--all", "box:"}, {"finish", "box:"}} {
-				_, stderr := s.exits(2, args...)
+				_, stderr := s.exits(exitUsage, args...)
 				require.Contains(t, stderr, tt.wantErr)
 				require.Contains(t, stderr, "location box")
 			}

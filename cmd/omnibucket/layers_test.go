@@ -44,7 +44,7 @@ func TestLocationReadOnly(t *testing.T) {
 		{"rb", "--force", "box:"},
 		{"mb", "box:"},
 	} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
 	require.Equal(t, "a\ncopy\n", s.ok("ls", "plain:"), "nothing was changed")
@@ -81,7 +81,7 @@ func TestLocationWithNamedCredentials(t *testing.T) {
 	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.ok("config", "list"))
 	require.Contains(t, s.ok("config", "list", "--json"), `"layers":["readonly"]`)
 
-	_, stderr := s.exits(1, "ls", "photos:")
+	_, stderr := s.exits(exitFailure, "ls", "photos:")
 	require.Contains(t, stderr, "OLD_AWS_ACCESS_KEY_ID")
 
 	s.ok("config", "add", "--replace", "photos", "mem://photos")
@@ -104,7 +104,7 @@ func TestGatewayReadOnly(t *testing.T) {
 		{"rb", "--force", "s3://year/" + parameters},
 		{"mb", "s3://other/" + parameters},
 	} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
 	require.Equal(t, "text", s.ok("cat", dir+"/year#a"))
@@ -149,9 +149,9 @@ func TestLocationEncrypted(t *testing.T) {
 	require.Equal(t, "one", s.ok("cat", "box:moved"))
 
 	// A plain object is refused, and so is a link, whose reader could not decrypt.
-	_, stderr := s.exits(1, "cat", "box:opened")
+	_, stderr := s.exits(exitFailure, "cat", "box:opened")
 	require.Contains(t, stderr, "checksum mismatch")
-	_, stderr = s.exits(1, "sign", "box:a")
+	_, stderr = s.exits(exitFailure, "sign", "box:a")
 	require.Contains(t, stderr, "encrypted by this program")
 }
 
@@ -175,12 +175,12 @@ func TestLocationIdentities(t *testing.T) {
 	s.put("plain:plain", "plain")
 
 	// Missing and invalid identities.
-	_, stderr := s.exits(2, "cat", "box:a")
+	_, stderr := s.exits(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "the variable BOX_KEYS must be set")
-	_, stderr = s.exits(2, "cat", "none:a")
+	_, stderr = s.exits(exitUsage, "cat", "none:a")
 	require.Contains(t, stderr, "identity_file must be readable")
 	s.env["BOX_KEYS"] = "hunter2"
-	_, stderr = s.exits(2, "cat", "box:a")
+	_, stderr = s.exits(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "identities must be a file of age-keygen")
 	require.NotContains(t, stderr, "hunter2")
 
@@ -190,7 +190,7 @@ func TestLocationIdentities(t *testing.T) {
 		s.put(name+":"+name, "secret")
 		require.Equal(t, "secret", s.ok("cat", "box:"+name), name)
 	}
-	_, stderr = s.exits(1, "cat", "write:write")
+	_, stderr = s.exits(exitFailure, "cat", "write:write")
 	require.Contains(t, stderr, "permission denied", "without an identity")
 	require.Equal(t, "plain", s.ok("cat", "old:plain"))
 }
@@ -342,10 +342,10 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	readOnly := s.serveS3Parameters("--read-only", "box:")
 	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+readOnly))
 	for _, args := range [][]string{{"rm", "s3://year/a" + readOnly}, {"mb", "s3://other/" + readOnly}} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
-	_, stderr := s.exits(2, "serve", "--s3", "--read-only")
+	_, stderr := s.exits(exitUsage, "serve", "--s3", "--read-only")
 	require.Contains(t, stderr, "must be used with a location")
 }
 
@@ -395,15 +395,15 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 
-	stdout, stderr := s.exits(4, "repair", "--all", "--dry-run", "other:")
+	stdout, stderr := s.exits(exitPrecondition, "repair", "--all", "--dry-run", "other:")
 	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
-	_, stderr = s.exits(4, "repair", "--all", "other:")
+	_, stderr = s.exits(exitPrecondition, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
 	require.Equal(t, "nobody knows whose", s.ok("cat", "second:c"))
 
-	_, stderr = s.exits(2, "repair", "--primary-is-right", "other:")
+	_, stderr = s.exits(exitUsage, "repair", "--primary-is-right", "other:")
 	require.Contains(t, stderr, "must be used with --all")
 	s.ok("repair", "--all", "--primary-is-right", "other:")
 	require.Equal(t, "b\n", s.ok("ls", "second:"))
@@ -412,9 +412,9 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 // A mirror must be of one whole bucket without layers, and repair must have a location with the layer.
 func TestLocationMirroredInvalid(t *testing.T) {
 	s := newMirroringShell(t)
-	_, stderr := s.exits(2, "repair", "first:")
+	_, stderr := s.exits(exitUsage, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
-	_, stderr = s.exits(2, "ls", "twice:")
+	_, stderr = s.exits(exitUsage, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
 
 	for _, args := range [][]string{
@@ -422,7 +422,7 @@ func TestLocationMirroredInvalid(t *testing.T) {
 		{"ls", "account:photos"},
 		{"rm", "account:photos/a"},
 	} {
-		_, stderr = s.exits(2, args...)
+		_, stderr = s.exits(exitUsage, args...)
 		require.Contains(t, stderr, "must be one bucket", args)
 	}
 }
@@ -466,7 +466,7 @@ func TestWhenACopyToANewPrimaryWasInterrupted(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
 	s.ok("cp", "second:a", "first:a")
 
-	_, stderr := s.exits(4, "repair", "--all", "photos:")
+	_, stderr := s.exits(exitPrecondition, "repair", "--all", "photos:")
 	require.Contains(t, stderr, "nothing was removed or replaced")
 	requireContent(s, "second", map[string]string{"a": "one", "b": "two"})
 }
@@ -495,9 +495,9 @@ func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
 	require.NoError(t, os.RemoveAll(first))
 	require.NoError(t, os.Rename(snapshot, first))
 
-	stdout, _ := s.exits(4, "repair", "--all", "--dry-run", "photos:")
+	stdout, _ := s.exits(exitPrecondition, "repair", "--all", "--dry-run", "photos:")
 	require.ElementsMatch(t, []string{"undecided a", "undecided c"}, strings.Split(stdout, "\n")[:2])
-	s.exits(4, "repair", "--all", "photos:")
+	s.exits(exitPrecondition, "repair", "--all", "photos:")
 
 	s.ok("repair", "--all", "--primary-is-right", "swapped:")
 	requireContent(s, "first", map[string]string{"a": "changed", "b": "two", "c": "new"})
@@ -583,7 +583,7 @@ func TestLocationMoving(t *testing.T) {
 	require.Equal(t, "b\n", s.ok("ls", "after:"))
 	require.Equal(t, "new", s.ok("cat", "after:b"))
 
-	_, stderr := s.exits(2, "finish", "after:")
+	_, stderr := s.exits(exitUsage, "finish", "after:")
 	require.Contains(t, stderr, "must have the layer overlay")
 }
 
@@ -638,9 +638,9 @@ hint: add "layers: [{mirror: NAME}]" to it in the configuration`,
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(2, tt.command, tt.location)
+			_, stderr := s.exits(exitUsage, tt.command, tt.location)
 			require.Contains(t, stderr, tt.want)
-			_, stderr = s.exits(2, tt.command, "--dry-run", tt.location)
+			_, stderr = s.exits(exitUsage, tt.command, "--dry-run", tt.location)
 			require.Contains(t, stderr, tt.want)
 		})
 	}
@@ -688,11 +688,11 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
 
 	require.Equal(t, "year\n", s.ok("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
-	_, stderr := s.exits(3, "ls", "s3://other/"+parameters)
+	_, stderr := s.exits(exitNotFound, "ls", "s3://other/"+parameters)
 	require.Contains(t, stderr, "bucket not found")
-	_, stderr = s.exits(1, "mb", "s3://new-bucket/"+parameters)
+	_, stderr = s.exits(exitFailure, "mb", "s3://new-bucket/"+parameters)
 	require.Contains(t, stderr, "permission denied")
-	_, stderr = s.exits(3, "rb", "s3://other/"+parameters)
+	_, stderr = s.exits(exitNotFound, "rb", "s3://other/"+parameters)
 	require.Contains(t, stderr, "bucket not found")
 }
 
@@ -793,7 +793,7 @@ func TestLayersInvalid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newLayeredShell(t, "    - "+tt.layer+"\n")
-			_, stderr := s.exits(2, "ls", "plain:")
+			_, stderr := s.exits(exitUsage, "ls", "plain:")
 			require.Contains(t, stderr, tt.want)
 			require.NotContains(t, stderr, "hunter2")
 		})

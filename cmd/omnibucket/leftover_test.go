@@ -34,7 +34,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
-			s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+			s.setBox(newMemoryAddress(t))
 			s.put("box:sub/a", "x")
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
 			killed, err := partfile.Create(partfile.System{}, filepath.Join(dir, "sub", "a"), 0o644)
@@ -45,7 +45,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 			foreign := filepath.Join(dir, "sub", ".omnibucket-0123456789abcdef")
 			require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
 
-			s.exits(0, tt.args(dir)...)
+			s.exits(exitOK, tt.args(dir)...)
 			require.Equal(t, []string{foreign}, temporaryFiles(t, dir))
 		})
 	}

@@ -11,7 +11,7 @@ import (
 func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.env["OMNIBUCKET_BOX"] = bucket
+	s.setBox(bucket)
 	s.put("box:d/a", "1")
 
 	s.put("box:d/s/b", "22")
@@ -20,15 +20,15 @@ func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	require.Equal(t, "e/a\ne/s/b\n", s.ok("ls", "-r", "box:e"))
 
 	s.ok("mv", "-R", "box:e", "box:f")
-	stdout, _ := s.exits(0, "rm", "-R", "-n", "box:f")
+	stdout, _ := s.exits(exitOK, "rm", "-R", "-n", "box:f")
 	require.Equal(t, "f/a\nf/s/b\n", stdout)
 
-	_, stderr := s.exits(0, "sync", "-n", "--delete", "box:d/", "box:f/")
+	_, stderr := s.exits(exitOK, "sync", "-n", "--delete", "box:d/", "box:f/")
 	require.Contains(t, stderr, "dry run")
 	require.Equal(t, "f/a\nf/s/b\n", s.ok("ls", "-r", "box:f"))
 	require.Regexp(t, `^ +3 +2 +d/\n$`, s.ok("du", "-s", "box:d"))
 
-	s.exits(2, "du", "-s", "--depth", "1", "box:d")
+	s.exits(exitUsage, "du", "-s", "--depth", "1", "box:d")
 	require.NotContains(t, s.ok("rm", "--help"), "--R", "help shows one form")
 }
 
@@ -38,7 +38,7 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "1")
 	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"}} {
-		stdout, stderr := s.exits(0, append([]string{"rm", "-f"}, args...)...)
+		stdout, stderr := s.exits(exitOK, append([]string{"rm", "-f"}, args...)...)
 		require.Empty(t, stdout+stderr, args)
 	}
 	s.ok("rm", "-f", bucket+"/a")
@@ -71,7 +71,7 @@ func TestInvalidCommandLines(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
 			s.env["OMNIBUCKET_BAD"] = "x"
-			_, stderr := s.exits(2, tt.args...)
+			_, stderr := s.exits(exitUsage, tt.args...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -87,13 +87,13 @@ func TestExcludeEverything(t *testing.T) {
 	for _, pattern := range []string{"*", "**", "/*", "./**", "**/*"} {
 		for _, command := range [][]string{{"cp", "-r"}, {"sync"}, {"mv", "-r"}} {
 			args := append(command, "--exclude", pattern, "--include", "*.jpg", filepath.Join(dir, "d"), newMemoryAddress(t))
-			_, stderr := s.exits(2, args...)
+			_, stderr := s.exits(exitUsage, args...)
 			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else",
 				args)
 		}
 	}
 
-	_, stderr := s.exits(2, "rm", "-r", "--exclude", "*", "--include", "*.txt", filepath.Join(dir, "d"))
+	_, stderr := s.exits(exitUsage, "rm", "-r", "--exclude", "*", "--include", "*.txt", filepath.Join(dir, "d"))
 	require.Contains(t, stderr, "every key")
 	s.ok("check", "--exclude", "*", filepath.Join(dir, "d"), newMemoryAddress(t))
 	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", filepath.Join(dir, "d"), newMemoryAddress(t))
@@ -105,7 +105,7 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"d/a": "1"})
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:tree/a", "1")
 
 	tests := []struct {
@@ -153,7 +153,7 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	}
 
 	s.t = t
-	_, stderr := s.exits(3, "cp", "box:none", "./x")
+	_, stderr := s.exits(exitNotFound, "cp", "box:none", "./x")
 	require.NotContains(t, stderr, "hint:")
 }
 
@@ -171,7 +171,7 @@ func TestHintForCommandsOfOtherPrograms(t *testing.T) {
 		{[]string{"env"}, "use config list"},
 		{[]string{"find", ".", "--name", "*.go"}, "use --include"},
 	} {
-		_, stderr := s.exits(2, tt.args...)
+		_, stderr := s.exits(exitUsage, tt.args...)
 		require.Contains(t, stderr, "hint: "+tt.hint, "%q", tt.args)
 	}
 }
@@ -185,11 +185,11 @@ func TestRmAndExpireCountWhatTheyRemoved(t *testing.T) {
 	s.ok("cp", filepath.Join(dir, "a.txt"), box+"/a.txt")
 	s.ok("cp", "-r", filepath.Join(dir, "b"), box+"/b")
 
-	_, stderr := s.exits(0, "rm", "-r", box+"/b")
+	_, stderr := s.exits(exitOK, "rm", "-r", box+"/b")
 	require.Equal(t, "2 deleted (8 B)\n", stderr)
-	_, stderr = s.exits(0, "expire", "--age", "100d", "--all", box)
+	_, stderr = s.exits(exitOK, "expire", "--age", "100d", "--all", box)
 	require.Regexp(t, `^0 deleted in `, stderr)
 
-	_, stderr = s.exits(0, "--quiet", "rm", "-r", "--all", box)
+	_, stderr = s.exits(exitOK, "--quiet", "rm", "-r", "--all", box)
 	require.Empty(t, stderr)
 }

@@ -55,7 +55,7 @@ func TestLs(t *testing.T) {
 func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	s := newShell(t)
 	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {
-		_, stderr := s.exits(3, "ls", newMemoryAddress(t)+"/"+url.PathEscape(key))
+		_, stderr := s.exits(exitNotFound, "ls", newMemoryAddress(t)+"/"+url.PathEscape(key))
 		require.Contains(t, stderr, "\nhint: check the key; there is no folder of this name either\n", key)
 	}
 }

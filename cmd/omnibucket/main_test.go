@@ -54,7 +54,7 @@ func TestSignalInterrupts(t *testing.T) {
 		require.NoError(t, err)
 
 		require.NoError(t, process.Process.Signal(signal))
-		require.Equal(t, 130, waitForExit(t, process))
+		require.Equal(t, exitInterrupted, waitForExit(t, process))
 	}
 	require.Empty(t, newShell(t).ok("ls", bucket))
 }
@@ -69,7 +69,7 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 	timer := time.AfterFunc(100*time.Millisecond, cancel)
 	defer timer.Stop()
 
-	require.Equal(t, 130, run(ctx, []string{"cp", pipe, newDirectoryAddress(t) + "#a"}, env))
+	require.Equal(t, exitInterrupted, run(ctx, []string{"cp", pipe, newDirectoryAddress(t) + "#a"}, env))
 
 	// A goroutine still waits in the system call. A writer ends the wait.
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
@@ -105,7 +105,7 @@ func TestBrokenPipeOfHead(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, stdout.Close())
 
-	require.Equal(t, 141, waitForExit(t, process))
+	require.Equal(t, exitBrokenPipe, waitForExit(t, process))
 }
 
 // If standard output is on a full disk, the command fails, and the hint says so.
@@ -137,7 +137,7 @@ func TestOutputFull(t *testing.T) {
 		process.Stderr = &stderr
 		require.NoError(t, process.Start())
 
-		require.Equal(t, 1, waitForExit(t, process), args)
+		require.Equal(t, exitFailure, waitForExit(t, process), args)
 		require.Contains(t, stderr.String(), "omnibucket: writing the output: ", args)
 		require.Contains(t, stderr.String(), "hint: free some space: the disk is full\n", args)
 	}

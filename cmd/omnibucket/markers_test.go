@@ -84,7 +84,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := newShell(t)
 			b := newMarkedBox(t, s, tree...)
-			s.exits(0, row.args...)
+			s.exits(exitOK, row.args...)
 			require.Equal(t, row.left, foldermarker.Keys(t, b))
 		})
 	}

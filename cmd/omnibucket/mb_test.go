@@ -33,15 +33,15 @@ func TestMbAndRb(t *testing.T) {
 			s := newShell(t)
 			s.ok("mb", tt.address)
 
-			_, stderr := s.exits(1, "mb", tt.address)
+			_, stderr := s.exits(exitFailure, "mb", tt.address)
 			require.Contains(t, stderr, "bucket exists")
 			s.put(tt.key(tt.address), "x")
-			_, stderr = s.exits(1, "rb", tt.address)
+			_, stderr = s.exits(exitFailure, "rb", tt.address)
 			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
 
 			s.ok("rb", "--force", tt.address)
-			s.exits(3, "rb", tt.address)
-			s.exits(3, "rb", "--force", tt.address)
+			s.exits(exitNotFound, "rb", tt.address)
+			s.exits(exitNotFound, "rb", "--force", tt.address)
 
 			s.ok("mb", "--versioned", "--public", tt.address)
 			require.Regexp(t, `(?m)^public +true$`, s.ok("stat", tt.address))
@@ -55,9 +55,9 @@ func TestMbAndRb(t *testing.T) {
 				s.put(key, "x")
 			}
 			s.ok("rm", key)
-			s.exits(1, "rb", tt.address)
+			s.exits(exitFailure, "rb", tt.address)
 			s.ok("rb", "--force", tt.address)
-			s.exits(3, "stat", tt.address)
+			s.exits(exitNotFound, "stat", tt.address)
 		})
 	}
 }
@@ -114,8 +114,8 @@ func TestMbFails(t *testing.T) {
 	for _, address := range []string{"mem://", "mem://made/a", "mem://No_Name", "photos", "file:///"} {
 		t.Run(address, func(t *testing.T) {
 			s.t = t
-			s.exits(2, "mb", address)
-			s.exits(2, "rb", address+"?x=1")
+			s.exits(exitUsage, "mb", address)
+			s.exits(exitUsage, "rb", address+"?x=1")
 		})
 	}
 }

@@ -67,7 +67,7 @@ func connectHTTPAgent(t *testing.T, address, token string) *mcp.ClientSession {
 // mcp --listen serves agents over HTTP that have the token which it prints.
 func TestMcpOverHTTP(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	s.put("box:a.txt", "text")
 	address, log := s.serveMCP("--allow=list,read,write", "box:")
 	_, token, ok := strings.Cut(log.String(), "export OMNIBUCKET_MCP_TOKEN=")
@@ -221,7 +221,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 	}
 
 	s.env["OMNIBUCKET_MCP_TOKEN"] = "short"
-	_, stderr := s.exits(2, "mcp", "--listen", "127.0.0.1:0", "box:")
+	_, stderr := s.exits(exitUsage, "mcp", "--listen", "127.0.0.1:0", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_MCP_TOKEN must have at least 16")
 	require.NotContains(t, stderr, "short")
 }

@@ -137,19 +137,19 @@ var storesOfAgents = []struct {
 
 func newShellWithMemory(t *testing.T) *shell {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	return s
 }
 
 func newShellWithDirectory(t *testing.T) *shell {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newDirectoryAddress(t)
+	s.setBox(newDirectoryAddress(t))
 	return s
 }
 
 func newShellWithS3(t *testing.T) *shell {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = startS3Box(t, s, s3server.Config{}).Address("photos")
+	s.setBox(startS3Box(t, s, s3server.Config{}).Address("photos"))
 	return s
 }
 
@@ -338,7 +338,7 @@ func TestMcpLinks(t *testing.T) {
 // If the location cannot sign links, mcp does not start with the tool link.
 func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 	s, _ := newEncryptingShell(t)
-	_, stderr := s.exits(1, "mcp", "--allow=link", "box:")
+	_, stderr := s.exits(exitFailure, "mcp", "--allow=link", "box:")
 	require.Contains(t, stderr, "this location cannot sign links")
 	require.Contains(t, stderr, "leave link out of --allow")
 }
@@ -346,7 +346,7 @@ func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 // mcp refuses flags that mean nothing or do not fit together, and locations without a bucket.
 func TestMcpFlags(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	tests := []struct {
 		name  string
 		flags []string
@@ -388,18 +388,18 @@ func TestMcpFlags(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			stdout, stderr := s.exits(2, append(append([]string{"mcp"}, tt.flags...), "box:")...)
+			stdout, stderr := s.exits(exitUsage, append(append([]string{"mcp"}, tt.flags...), "box:")...)
 			require.Empty(t, stdout)
 			require.Contains(t, stderr, tt.want)
 		})
 	}
 
 	s.t = t
-	s.exits(2, "mcp")
-	s.exits(2, "mcp", "s3://?region=eu-west-1")
-	s.exits(3, "mcp", newDirectoryAddress(t)+"/none")
+	s.exits(exitUsage, "mcp")
+	s.exits(exitUsage, "mcp", "s3://?region=eu-west-1")
+	s.exits(exitNotFound, "mcp", newDirectoryAddress(t)+"/none")
 	s.in = "mcp box:\n"
-	s.exits(2, "run", "-")
+	s.exits(exitUsage, "run", "-")
 }
 
 // A process of mcp reads one message a line from standard input, and prints only messages to standard output. It
@@ -483,7 +483,7 @@ func TestMcpOnStandardInput(t *testing.T) {
 // If an argument of a call is invalid, the response tells the agent what it must be.
 func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newDirectoryAddress(t)
+	s.setBox(newDirectoryAddress(t))
 	s.put("box:.hidden", "text")
 	client := s.connectAgent("--allow=list,read,write,remove", "--overwrite", "box:")
 	const (

@@ -38,7 +38,7 @@ func TestSyncShardsAddUp(t *testing.T) {
 	require.Equal(t, len(files), strings.Count(s.ok("ls", "-r", bucket), "\n"))
 
 	for _, shard := range []string{"", "3", "3/3", "-1/3", "1/0", "a/b", "1/3/4"} {
-		s.exits(2, "sync", "--shard", shard, dir, bucket)
+		s.exits(exitUsage, "sync", "--shard", shard, dir, bucket)
 	}
 }
 
@@ -88,13 +88,13 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.t = t
-			s.exits(2, append(append([]string{"sync"}, args...), src, dst)...)
+			s.exits(exitUsage, append(append([]string{"sync"}, args...), src, dst)...)
 		})
 	}
 
 	s.t = t
-	s.exits(3, "sync", "--shard", "0/4", "--shard-bounds", bounds+"x", src, dst)
-	s.exits(2, "job", "split", "0", src)
+	s.exits(exitNotFound, "sync", "--shard", "0/4", "--shard-bounds", bounds+"x", src, dst)
+	s.exits(exitUsage, "job", "split", "0", src)
 	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", src+"/empty/"))
 }
 
@@ -176,7 +176,7 @@ func TestSyncShardsByScheduler(t *testing.T) {
 			}
 
 			if tt.want == "" {
-				s.exits(2, "sync", "--shard", tt.shard, dir, bucket)
+				s.exits(exitUsage, "sync", "--shard", tt.shard, dir, bucket)
 				return
 			}
 			s.ok("-q", "sync", "--shard", tt.shard, "--journal", journals, dir, bucket)
@@ -203,7 +203,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	}
 
 	// No shard, and then two of four.
-	s.exits(3, "job", "status", journals)
+	s.exits(exitNotFound, "job", "status", journals)
 	require.NoDirExists(t, journals)
 	s.ok(syncShard(0)...)
 	s.ok(syncShard(1)...)
@@ -295,7 +295,7 @@ func TestSyncJournalContinues(t *testing.T) {
 	defer cancel()
 
 	args := []string{"sync", "-v", "--concurrency", "1", "--journal", newJournals, "--shard", "0/1", src, dst}
-	require.Equal(t, 130, run(ctx, args, s.environment(nil, &lineCanceler{1, cancel}, io.Discard)))
+	require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, &lineCanceler{1, cancel}, io.Discard)))
 	entries, err := os.ReadDir(newJournals)
 	require.NoError(t, err)
 	journals := 0
@@ -306,9 +306,9 @@ func TestSyncJournalContinues(t *testing.T) {
 	}
 	require.Equal(t, 1, journals)
 
-	stdout, stderr := s.exits(0, args...)
+	stdout, stderr := s.exits(exitOK, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
 	require.NotContains(t, stdout, "transferred 0000")
 	require.Equal(t, files, strings.Count(s.ok("ls", "-r", dst), "\n"))
-	s.exits(2, "sync", "--journal", "-", src, dst)
+	s.exits(exitUsage, "sync", "--journal", "-", src, dst)
 }

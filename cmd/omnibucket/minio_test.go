@@ -38,19 +38,19 @@ func TestRealServerCommands(t *testing.T) {
 	dir := t.TempDir()
 	back := t.TempDir()
 	addressOf := func(key string) string { return bucket + "/" + url.PathEscape(key) + parameters }
-	s.env["OMNIBUCKET_BOX"] = bucket + parameters
+	s.setBox(bucket + parameters)
 	writeFiles(t, dir, map[string]string{"report.txt": "0123456789", "photos/1.jpg": "one", "photos/2026/2.jpg": "two"})
 
-	s.exits(3, "ls", bucket+parameters)
-	s.exits(3, "stat", bucket+parameters)
+	s.exits(exitNotFound, "ls", bucket+parameters)
+	s.exits(exitNotFound, "stat", bucket+parameters)
 	s.ok("mb", bucket+parameters)
-	s.exits(1, "mb", bucket+parameters)
+	s.exits(exitFailure, "mb", bucket+parameters)
 	require.Contains(t, splitLines(s.ok("ls", "--buckets", "s3://"+parameters)), strings.TrimPrefix(bucket, "s3://"))
 	require.Regexp(t, `(?m)^provider +s3$`, s.ok("stat", bucket+parameters))
 
 	s.ok("cp", "--if-absent", "--metadata", "owner=me", filepath.Join(dir, "report.txt"), bucket+parameters)
-	s.exits(4, "cp", "--if-absent", filepath.Join(dir, "report.txt"), bucket+parameters)
-	s.exits(4, "cp", "--if-revision", statOf(s, addressOf("report.txt")).Revision+"0", filepath.Join(dir, "report.txt"), bucket+parameters)
+	s.exits(exitPrecondition, "cp", "--if-absent", filepath.Join(dir, "report.txt"), bucket+parameters)
+	s.exits(exitPrecondition, "cp", "--if-revision", statOf(s, addressOf("report.txt")).Revision+"0", filepath.Join(dir, "report.txt"), bucket+parameters)
 
 	attrs := statOf(s, addressOf("report.txt"))
 	require.EqualValues(t, 10, attrs.Size)
@@ -58,7 +58,7 @@ func TestRealServerCommands(t *testing.T) {
 	require.Equal(t, "345", s.ok("cat", "--range", "3:3", "box:report.txt"))
 	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", addressOf("report.txt")))
 
-	s.exits(3, "cat", addressOf("none"))
+	s.exits(exitNotFound, "cat", addressOf("none"))
 	s.ok("cp", addressOf("report.txt"), back)
 	require.Equal(t, "0123456789", readFile(t, filepath.Join(back, "report.txt")))
 
@@ -79,18 +79,18 @@ func TestRealServerCommands(t *testing.T) {
 	s.ok("rm", "-r", "box:photos")
 	require.Equal(t, "report.txt\n", s.ok("ls", "-r", "box:"))
 
-	_, stderr := s.exits(1, "rb", "box:")
+	_, stderr := s.exits(exitFailure, "rb", "box:")
 	require.Contains(t, stderr, "bucket not empty")
 	s.ok("rm", "-r", "--all", "box:")
 	s.ok("rb", "box:")
-	s.exits(3, "ls", "box:")
+	s.exits(exitNotFound, "ls", "box:")
 }
 
 // Keys that a shell or a URL could misinterpret work on MinIO, also in signed URLs.
 func TestRealServerHostileKeys(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
-	s.env["OMNIBUCKET_BOX"] = bucket + parameters
+	s.setBox(bucket + parameters)
 	s.ok("mb", "box:")
 
 	for _, key := range hostile {
@@ -110,11 +110,11 @@ func TestRealServerHostileKeys(t *testing.T) {
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
-	s.env["OMNIBUCKET_BOX"] = bucket + parameters
+	s.setBox(bucket + parameters)
 	s.ok("mb", "box:")
 	s.in = `[{"AbortUploadsAfterDays":3}]`
 
-	_, stderr := s.exits(1, "bucket", "--lifecycle", "-", "box:")
+	_, stderr := s.exits(exitFailure, "bucket", "--lifecycle", "-", "box:")
 	require.Contains(t, stderr, "unsupported")
 	require.Contains(t, stderr, "hint: this server has no rules that only abort uploads")
 
@@ -128,7 +128,7 @@ func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
-	s.env["OMNIBUCKET_BOX"] = bucket + parameters + "&versions=true"
+	s.setBox(bucket + parameters + "&versions=true")
 	s.ok("mb", "--versioned", bucket+parameters)
 	s.put("box:a", "first")
 	s.put("box:a", "second")
@@ -148,5 +148,5 @@ func TestRealServerVersions(t *testing.T) {
 	require.Equal(t, "first", body)
 
 	s.ok("rb", "--force", "box:")
-	s.exits(3, "stat", "box:")
+	s.exits(exitNotFound, "stat", "box:")
 }

@@ -22,7 +22,7 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
 	s := newShell(t)
 	address := "s3://photos?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
-	putObjects(t, s, address, "a", "tree/1", "tree/x/2")
+	fillBox(t, s, address, "a", "tree/1", "tree/x/2")
 	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
 
 	for _, args := range [][]string{
@@ -32,7 +32,7 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 		{"box:tree/*", "same:tree/"},
 		{"-r", "box:", "same:"},
 	} {
-		_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
+		_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "must not", args)
 		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"), args)
 	}
@@ -86,7 +86,7 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
 			}
 
-			_, stderr := s.exits(2, append([]string{"mv"}, args...)...)
+			_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
 			require.Regexp(t, "must not (overlap|be the same)", stderr)
 			for name, text := range files {
 				data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
@@ -100,13 +100,13 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 // mv refuses a device as its source, and does not remove it.
 func TestMvRemovesNoDevice(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	device := filepath.Join(t.TempDir(), "device")
 	if err := os.Symlink(os.DevNull, device); err != nil { // if mv has a bug, it removes the link
 		t.Skip(err)
 	}
 	for _, dst := range []string{"box:a", filepath.Join(t.TempDir(), "a")} {
-		_, stderr := s.exits(2, "mv", device, dst)
+		_, stderr := s.exits(exitUsage, "mv", device, dst)
 		require.Contains(t, stderr, "must be a regular file")
 		_, err := os.Lstat(device)
 		require.NoError(t, err)
@@ -156,8 +156,8 @@ func TestMvRefusesABucketInMemory(t *testing.T) {
 func TestMvWithinABucketIsOneStep(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	s.env["OMNIBUCKET_BOX"] = "file://" + filepath.ToSlash(dir)
-	putObjects(t, s, s.env["OMNIBUCKET_BOX"], "a", "tree/1", "tree/x/2", "there")
+	s.setBox("file://" + filepath.ToSlash(dir))
+	fillBox(t, s, s.env["OMNIBUCKET_BOX"], "a", "tree/1", "tree/x/2", "there")
 
 	same := func(src, dst string, args ...string) {
 		oldInfo, err := os.Stat(filepath.Join(dir, src))
@@ -172,9 +172,9 @@ func TestMvWithinABucketIsOneStep(t *testing.T) {
 	same("b", "c/b", "--if-absent", "box:b", "box:c/")
 	same("tree/x/2", "moved/x/2", "-r", "box:tree/", "box:moved/")
 
-	_, stderr := s.exits(4, "mv", "--if-absent", "box:c/b", "box:there")
+	_, stderr := s.exits(exitPrecondition, "mv", "--if-absent", "box:c/b", "box:there")
 	require.Contains(t, stderr, "exists")
-	s.exits(3, "mv", "box:missing", "box:d")
+	s.exits(exitNotFound, "mv", "box:missing", "box:d")
 	s.ok("mv", "box:c/b", "box:there")
 	require.Equal(t, "moved/1\nmoved/x/2\nthere\n", s.ok("ls", "-r", "box:"))
 }

@@ -21,7 +21,7 @@ func TestHintForNamesOfOtherPrograms(t *testing.T) {
 		"copy": "cp", "put": "cp", "get": "cp", "move": "mv", "list": "ls", "delete": "rm", "remove": "rm", "mirror": "sync", "rsync": "sync",
 		"presign": "sign", "share": "sign", "mkdir": "mb", "rmdir": "rb", "md5sum": "hash", "info": "stat", "compare": "diff", "size": "du",
 	} {
-		_, stderr := s.exits(2, other, "x")
+		_, stderr := s.exits(exitUsage, other, "x")
 		require.Contains(t, stderr, "hint: use ", other)
 		require.Regexp(t, "hint: .* "+want+"\\b", stderr, other)
 	}
@@ -49,7 +49,7 @@ func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 		{"ls", "-Z", ""},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(2, tt.command, tt.flag, "x", "y")
+		_, stderr := s.exits(exitUsage, tt.command, tt.flag, "x", "y")
 		require.Contains(t, stderr, "unknown ", tt.command)
 		if tt.hint == "" {
 			require.NotContains(t, stderr, "hint:", tt)
@@ -86,14 +86,14 @@ func TestHintNamesWhatACommandHas(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
-	_, stderr := s.exits(2, "cp", "--tag", "=x", filepath.Join(dir, "a"), newMemoryAddress(t)+"/a")
+	_, stderr := s.exits(exitUsage, "cp", "--tag", "=x", filepath.Join(dir, "a"), newMemoryAddress(t)+"/a")
 	require.Contains(t, stderr, "--tag")
 	require.NotContains(t, stderr, "WithTags")
 
 	server := startS3Box(t, s, s3server.Config{})
 	server.Close()
 
-	_, stderr = s.exits(1, "ls", "--retries", "0", "box:")
+	_, stderr = s.exits(exitFailure, "ls", "--retries", "0", "box:")
 	require.Contains(t, stderr, "connection refused")
 	require.Contains(t, stderr, "hint: no program accepts connections there: check the endpoint")
 
@@ -103,7 +103,7 @@ func TestHintNamesWhatACommandHas(t *testing.T) {
 		require.NotContains(t, stderr, noise)
 	}
 
-	_, stderr = s.exits(1, "ls", "-v", "--retries", "0", "box:")
+	_, stderr = s.exits(exitFailure, "ls", "-v", "--retries", "0", "box:")
 	require.Contains(t, stderr, "operation error", "-v has all")
 }
 
@@ -125,7 +125,7 @@ func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 			dir := t.TempDir()
 			t.Chdir(dir)
 			writeFiles(t, dir, map[string]string{"a": "", "b.tmp": "", "c.tmp": "", "tree/x/1": "", "tree/2": ""})
-			s.exits(0, append(tt.args, "-v")...)
+			s.exits(exitOK, append(tt.args, "-v")...)
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			var leftovers []string
@@ -148,7 +148,7 @@ func TestRmOfAPathFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "tree", "link")); err != nil {
 		t.Skip(err)
 	}
-	s.exits(0, "rm", "-r", filepath.Join(dir, "tree"))
+	s.exits(exitOK, "rm", "-r", filepath.Join(dir, "tree"))
 
 	require.Equal(t, "kept", readFile(t, filepath.Join(outside, "kept")))
 }
@@ -162,7 +162,7 @@ func TestSignExpiresInDays(t *testing.T) {
 	require.Contains(t, s.ok("sign", "--ttl", "7d", address), "http://127.0.0.1:8080/")
 	require.Contains(t, s.ok("sign", "--ttl", "1w", address), "http://127.0.0.1:8080/")
 	for _, bad := range []string{"soon", "8d", "-1h", ""} {
-		_, stderr := s.exits(2, "sign", "--ttl", bad, address)
+		_, stderr := s.exits(exitUsage, "sign", "--ttl", bad, address)
 		require.Contains(t, stderr, "ttl", bad)
 	}
 }
@@ -185,7 +185,7 @@ func TestVersionNeedsNoConfiguration(t *testing.T) {
 		} {
 			require.NotEmpty(t, s.ok(args...), args)
 		}
-		s.exits(2, "ls", newMemoryAddress(t))
+		s.exits(exitUsage, "ls", newMemoryAddress(t))
 	}
 }
 
@@ -200,19 +200,19 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 
 	for _, command := range []string{"diff", "check"} {
-		stdout, stderr := s.exits(0, command, file("a"), bucket+"/x/a")
+		stdout, stderr := s.exits(exitOK, command, file("a"), bucket+"/x/a")
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "1 the same, 0 different")
 
-		stdout, _ = s.exits(1, command, bucket+"/x/a", file("b"))
+		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", file("b"))
 		require.Equal(t, "! a\n", stdout)
-		stdout, _ = s.exits(1, command, bucket+"/x/a", bucket+"/x/ab")
+		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", bucket+"/x/ab")
 		if command == "check" {
 			require.Equal(t, "! a\n", stdout)
 		}
-		s.exits(3, command, file("none"), bucket+"/x/a")
-		s.exits(3, command, file("a"), bucket+"/x/none")
-		_, stderr = s.exits(2, command, file("a"), bucket+"/x/")
+		s.exits(exitNotFound, command, file("none"), bucket+"/x/a")
+		s.exits(exitNotFound, command, file("a"), bucket+"/x/none")
+		_, stderr = s.exits(exitUsage, command, file("a"), bucket+"/x/")
 		require.Contains(t, stderr, "two trees or two objects")
 	}
 }

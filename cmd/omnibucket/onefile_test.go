@@ -76,15 +76,15 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 
 			_, err = program.Attrs(t.Context(), "none")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			s.exits(3, "stat", "box:none")
-			s.exits(3, "stat", "s3://box/none"+parameters)
+			s.exits(exitNotFound, "stat", "box:none")
+			s.exits(exitNotFound, "stat", "s3://box/none"+parameters)
 			_, err = program.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 
 			s.in = "x"
-			s.exits(4, "cp", "--if-absent", "-", "box:b")
+			s.exits(exitPrecondition, "cp", "--if-absent", "-", "box:b")
 			s.in = "x"
-			s.exits(4, "cp", "--if-absent", "-", "s3://box/b"+parameters)
+			s.exits(exitPrecondition, "cp", "--if-absent", "-", "s3://box/b"+parameters)
 		})
 	}
 }

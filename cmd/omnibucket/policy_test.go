@@ -79,9 +79,9 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 // On MinIO, permission to read includes old versions, and policy says so.
 func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(0, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
+	_, stderr := s.exits(exitOK, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
 	require.Contains(t, stderr, "noncurrent versions")
-	_, stderr = s.exits(0, "policy", "--for", "upload", "--provider", "minio", "s3://photos/users/")
+	_, stderr = s.exits(exitOK, "policy", "--for", "upload", "--provider", "minio", "s3://photos/users/")
 	require.Empty(t, stderr)
 }
 
@@ -104,11 +104,11 @@ func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, stderr := s.exits(0, "policy", "--for", "write,upload-if-absent-lost", tt.location)
+			_, stderr := s.exits(exitOK, "policy", "--for", "write,upload-if-absent-lost", tt.location)
 			require.Equal(t, tt.want, stderr)
 		})
 	}
-	_, stderr := s.exits(0, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
+	_, stderr := s.exits(exitOK, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
 	require.Empty(t, stderr, "reads need storage.objects.get, too")
 
 	var line policyLine

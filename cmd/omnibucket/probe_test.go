@@ -19,7 +19,7 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	parameters = strings.Replace(parameters, "profile=minio&", "", 1)
 	require.NotContains(t, parameters, "profile")
 	s.ok("mb", bucket+parameters)
-	_, stderr := s.exits(1, "cp", "--if-absent", "-", bucket+"/a"+parameters)
+	_, stderr := s.exits(exitFailure, "cp", "--if-absent", "-", bucket+"/a"+parameters)
 	require.Contains(t, stderr, "profile=")
 
 	report := s.ok("probe", bucket+"/tmp"+parameters)
@@ -52,6 +52,6 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 // probe refuses stores that are not S3.
 func TestProbeIsForS3(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(2, "probe", newMemoryAddress(t))
+	_, stderr := s.exits(exitUsage, "probe", newMemoryAddress(t))
 	require.Contains(t, stderr, "s3://")
 }

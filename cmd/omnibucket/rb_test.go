@@ -48,14 +48,14 @@ func TestVersionsInBatches(t *testing.T) {
 				tree[fmt.Sprintf("f%02d", i)] = "x"
 			}
 			writeFiles(t, dir, tree)
-			s.exits(0, "sync", dir, "box:")
+			s.exits(exitOK, "sync", dir, "box:")
 			if tt.removed {
 				s.ok("rm", "-r", "--all", "box:")
 			}
 			ahead.Store(int64(2 * time.Minute))
 			server.Reset()
 
-			s.exits(0, tt.args...)
+			s.exits(exitOK, tt.args...)
 			require.Equal(t, tt.batches, server.Count("DeleteObjects"))
 			require.Zero(t, server.Count("CopyObject"))
 

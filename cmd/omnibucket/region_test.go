@@ -43,6 +43,6 @@ func TestRegionOfABucket(t *testing.T) {
 	require.Contains(t, s.ok("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
 	require.Empty(t, region)
 
-	_, stderr := s.exits(2, "sign", "s3://none/a")
+	_, stderr := s.exits(exitUsage, "sign", "s3://none/a")
 	require.Contains(t, stderr, "hint: set region=")
 }

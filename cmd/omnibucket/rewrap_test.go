@@ -41,9 +41,9 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\nrewrapped other\n",
 		s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
-	_, stderr := s.exits(1, "rewrap", "-r", "strict:in")
+	_, stderr := s.exits(exitFailure, "rewrap", "-r", "strict:in")
 	require.Contains(t, stderr, "not encrypted")
-	stdout, _ := s.exits(0, "rewrap", "-r", "--dry-run", "box:in")
+	stdout, _ := s.exits(exitOK, "rewrap", "-r", "--dry-run", "box:in")
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n", stdout)
 	require.Equal(t, "plain", s.ok("cat", "plain:in/c"))
 	require.Equal(t, "rewrapped other\n", s.ok("rewrap", "-v", "box:other"))
@@ -51,7 +51,7 @@ func TestRewrapRotatesATree(t *testing.T) {
 	require.Equal(t, "1 rewrapped, 3 of other keys, 0 failed\n", s.ok("rewrap", "-r", "--former", former, "box:"))
 	require.Empty(t, s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
-	_, stderr = s.exits(2, "rewrap", "--former", former, "box:other")
+	_, stderr = s.exits(exitUsage, "rewrap", "--former", former, "box:other")
 	require.Contains(t, stderr, "must be used with -r")
 	require.Equal(t, "3 rewrapped, 0 of other keys, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
 	require.NotContains(t, s.ok("cat", "plain:in/c"), "plain")
@@ -64,8 +64,8 @@ func TestRewrapRotatesATree(t *testing.T) {
 		{"a folder", "box:in/", "use -r to rewrap"},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(2, "rewrap", tt.location)
+		_, stderr := s.exits(exitUsage, "rewrap", tt.location)
 		require.Contains(t, stderr, tt.wantErr, tt.name)
 	}
-	s.exits(3, "rewrap", "box:none")
+	s.exits(exitNotFound, "rewrap", "box:none")
 }

@@ -63,7 +63,7 @@ func TestRm(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+			s.setBox(newMemoryAddress(t))
 			for _, key := range []string{"photos", "photos-old", "photos/1", "photos/2/3", "videos/4"} {
 				s.put("box:"+key, "x")
 			}
@@ -140,7 +140,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+			s.setBox(newMemoryAddress(t))
 			for _, key := range []string{"photos", "photos/1", "videos/2"} {
 				s.put("box:"+key, "x")
 			}
@@ -153,7 +153,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 				args = append(args, arg)
 			}
 
-			stdout, stderr := s.exits(0, args...)
+			stdout, stderr := s.exits(exitOK, args...)
 			require.Equal(t, tt.prints, stdout)
 			lines := splitLines(stderr)
 			require.Len(t, lines, len(tt.wantErr))
@@ -170,12 +170,12 @@ func TestRmReportsMissingObjects(t *testing.T) {
 // If flags select no object, rm says that the flags are the reason.
 func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a/b")
+	fillBox(t, s, newMemoryAddress(t), "a/b")
 	for _, extra := range [][]string{nil, {"--dry-run"}} {
-		_, stderr := s.exits(0, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
+		_, stderr := s.exits(exitOK, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
 		require.Equal(t, "omnibucket: nothing was removed: the flags select no object under \"a/\"\n", stderr)
 	}
-	_, stderr := s.exits(0, "rm", "--json", "box:none")
+	_, stderr := s.exits(exitOK, "rm", "--json", "box:none")
 	require.Equal(t, `{"event":"note","note":"omnibucket: nothing was removed: object \"none\" does not exist"}`+"\n", stderr)
 }
 
@@ -183,7 +183,7 @@ func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.env["OMNIBUCKET_BOX"] = bucket + "/a"
+	s.setBox(bucket + "/a")
 	s.put(bucket+"/a/b", "x")
 
 	tests := []struct {
@@ -228,7 +228,7 @@ func TestRmRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			_, stderr := s.exits(2, append([]string{"rm"}, tt.args...)...)
+			_, stderr := s.exits(exitUsage, append([]string{"rm"}, tt.args...)...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -249,13 +249,13 @@ func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	s := newShell(t)
 
 	for _, path := range []string{link, pipe} {
-		stdout, stderr := s.exits(0, "rm", "-v", "--dry-run", path)
+		stdout, stderr := s.exits(exitOK, "rm", "-v", "--dry-run", path)
 		require.Equal(t, filepath.Base(path)+"\n", stdout)
 		require.Empty(t, stderr)
 
 		_, err := os.Lstat(path)
 		require.NoError(t, err, "a dry run removes nothing")
-		stdout, stderr = s.exits(0, "rm", "-v", path)
+		stdout, stderr = s.exits(exitOK, "rm", "-v", path)
 		require.Equal(t, filepath.Base(path)+"\n", stdout)
 		require.Empty(t, stderr)
 
@@ -283,7 +283,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 			writeFiles(t, dir, map[string]string{"a": "x", "sub/b": "x"})
 			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
-			_, stderr := s.exits(0, append(tt.args, dir)...)
+			_, stderr := s.exits(exitOK, append(tt.args, dir)...)
 			require.Equal(t, tt.wantErr, stderr)
 		})
 	}
@@ -302,7 +302,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
 	require.NoError(t, os.Symlink("tree", link))
 
-	_, stderr := newShell(t).exits(0, "rm", "-r", link+"/")
+	_, stderr := newShell(t).exits(exitOK, "rm", "-r", link+"/")
 	require.Equal(t, "200 deleted (200 B)\nomnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 	leftovers, err := os.ReadDir(tree)
 	require.NoError(t, err)
@@ -322,9 +322,9 @@ func TestRmOfATreeThatIsALink(t *testing.T) {
 	require.NoError(t, os.Symlink("tree", link))
 	s := newShell(t)
 
-	stdout, _ := s.exits(0, "rm", "-r", "-v", "--dry-run", link)
+	stdout, _ := s.exits(exitOK, "rm", "-r", "-v", "--dry-run", link)
 	require.Equal(t, "link\n", stdout)
-	stdout, stderr := s.exits(0, "rm", "-r", "-v", link)
+	stdout, stderr := s.exits(exitOK, "rm", "-r", "-v", link)
 	require.Equal(t, "link\n", stdout)
 	require.Empty(t, stderr)
 
@@ -344,14 +344,14 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 
 	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
 	for args, failures := range map[string]int{"-r box:d": 3, "box:d/*": 3, "box:d/1 box:d/2": 0} {
-		stdout, stderr := s.exits(1, append([]string{"rm", "--json"}, strings.Fields(args)...)...)
+		stdout, stderr := s.exits(exitFailure, append([]string{"rm", "--json"}, strings.Fields(args)...)...)
 		require.NotContains(t, stdout, `"removed"`, args)
 		require.Equal(t, failures, strings.Count(stdout, `"event":"failed"`), stdout)
 		require.Contains(t, stderr, "d/1")
 	}
 
 	server.ClearFaults()
-	stdout, _ := s.exits(0, "rm", "-r", "--json", "box:d")
+	stdout, _ := s.exits(exitOK, "rm", "-r", "--json", "box:d")
 	require.Equal(t, 3, strings.Count(stdout, `"event":"removed"`), stdout)
-	s.exits(3, "ls", "box:d")
+	s.exits(exitNotFound, "ls", "box:d")
 }

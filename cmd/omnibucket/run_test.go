@@ -45,6 +45,20 @@ func newShell(t *testing.T) *shell {
 	}}
 }
 
+// These are the exit codes that the help of the program documents.
+const (
+	exitOK           = 0
+	exitFailure      = 1
+	exitUsage        = 2
+	exitNotFound     = 3
+	exitPrecondition = 4
+	exitInterrupted  = 130 // 128 and the number of SIGINT
+	exitBrokenPipe   = 141 // 128 and the number of SIGPIPE
+)
+
+// setBox makes "box:" in an argument stand for the bucket with this address.
+func (s *shell) setBox(address string) { s.env["OMNIBUCKET_BOX"] = address }
+
 // environment returns the environment of a run of the program, with the variables of the shell.
 func (s *shell) environment(stdin io.Reader, stdout, stderr io.Writer) program.Environment {
 	return program.Environment{
@@ -58,7 +72,7 @@ func (s *shell) environment(stdin io.Reader, stdout, stderr io.Writer) program.E
 	}
 }
 
-// exits runs a command that must end with this exit code, and returns what it prints.
+// exits runs the program with these arguments. It must end with this exit code. exits returns what it prints.
 func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	var out, errs bytes.Buffer
@@ -67,10 +81,11 @@ func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// ok runs a command that must succeed without errors and notes. A job prints its summary.
+// ok runs the program with these arguments, and returns its standard output. It must succeed, and print neither errors
+// nor notes, except the summary of a job.
 func (s *shell) ok(args ...string) string {
 	s.t.Helper()
-	stdout, stderr := s.exits(0, args...)
+	stdout, stderr := s.exits(exitOK, args...)
 	require.Empty(s.t, summaries.ReplaceAllString(stderr, ""), "%q", args)
 	return stdout
 }
@@ -80,27 +95,29 @@ var summaries = regexp.MustCompile(`(?m)^(\d+ (transferred|deleted)|(uploaded|do
 // put stores an object with this content.
 func (s *shell) put(address, content string) {
 	s.t.Helper()
-	before := s.in
+	oldInput := s.in
 	s.in = content
 	s.ok("cp", "-", address)
-	s.in = before
+	s.in = oldInput
 }
 
-// newMemoryAddress returns the address of a new bucket in memory, without a slash.
+// newMemoryAddress returns the address of a new bucket in memory, without a slash. The bucket has the name of the test,
+// with the letters and the length that a name may have.
 func newMemoryAddress(t *testing.T) string {
 	t.Helper()
-	name := strings.ToLower(strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, t.Name()))
-	address := "mem://" + strings.Trim(name[max(0, len(name)-60):], "-")
-	t.Cleanup(func() { // the process may run this test again
-		run(context.Background(), []string{"rb", "--force", address}, newShell(t).environment(nil, io.Discard, io.Discard))
+	const maxName = 60
+	name := strings.ToLower(notInBucketName.ReplaceAllString(t.Name(), "-"))
+	name = strings.Trim(name[max(0, len(name)-maxName):], "-")
+	address := "mem://" + name
+	// The process may run this test again.
+	t.Cleanup(func() {
+		env := newShell(t).environment(nil, io.Discard, io.Discard)
+		run(context.Background(), []string{"rb", "--force", address}, env)
 	})
 	return address
 }
+
+var notInBucketName = regexp.MustCompile(`[^A-Za-z0-9]`)
 
 // newDirectoryAddress returns the address of a new directory as a bucket, without a key.
 func newDirectoryAddress(t *testing.T) string {
@@ -275,7 +292,7 @@ func TestInterruptExitsWith130(t *testing.T) {
 		{"rm", "-r", "--all", bucket},
 	} {
 		t.Run(args[0], func(t *testing.T) {
-			require.Equal(t, 130, run(ctx, args, s.environment(nil, io.Discard, io.Discard)))
+			require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, io.Discard, io.Discard)))
 		})
 	}
 
@@ -299,9 +316,9 @@ func TestInterruptStoresNoTypedInput(t *testing.T) {
 	require.NoError(t, err)
 
 	cancel()
-	require.Equal(t, 130, <-exit)
+	require.Equal(t, exitInterrupted, <-exit)
 	require.NoError(t, keyboard.Close())
-	s.exits(3, "cat", bucket+"/a")
+	s.exits(exitNotFound, "cat", bucket+"/a")
 }
 
 // A brokenPipe is a pipe whose reader has closed it.
@@ -327,7 +344,7 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			var stderr bytes.Buffer
-			require.Equal(t, 141, run(t.Context(), args, s.environment(nil, brokenPipe{}, &stderr)))
+			require.Equal(t, exitBrokenPipe, run(t.Context(), args, s.environment(nil, brokenPipe{}, &stderr)))
 			require.Empty(t, stderr.String())
 		})
 	}
@@ -352,7 +369,7 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			var stderr bytes.Buffer
-			require.Equal(t, 1, run(t.Context(), args, s.environment(nil, fullDisk{}, &stderr)))
+			require.Equal(t, exitFailure, run(t.Context(), args, s.environment(nil, fullDisk{}, &stderr)))
 			require.Equal(t, "omnibucket: writing the output: no space left on device\n", stderr.String())
 		})
 	}
@@ -374,7 +391,7 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 			s.t = t
 			s.env["OMNIBUCKET_PHOTOS"] = tt.address
 			for _, address := range []string{tt.address, "photos:a"} {
-				_, stderr := s.exits(2, "cat", address)
+				_, stderr := s.exits(exitUsage, "cat", address)
 				require.NotContains(t, stderr, "hunter2")
 			}
 		})
@@ -385,9 +402,9 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 func TestTerminalControlCharactersAreNotPrinted(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	_, stderr := s.exits(3, "cat", "--literal", bucket+"/\x1b[31m")
+	_, stderr := s.exits(exitNotFound, "cat", "--literal", bucket+"/\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
-	_, stderr = s.exits(2, "mb", "\x1b[31m")
+	_, stderr = s.exits(exitUsage, "mb", "\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 
 	output := console.NewOutput(io.Discard, func() {})

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// startS3Box makes box: a bucket "photos" of a new S3 server, which records all requests.
+// startS3Box starts an S3 server that records all requests. It makes "box:" stand for the bucket "photos" of the server.
 func startS3Box(t *testing.T, s *shell, c s3server.Config) *s3server.Server {
 	t.Helper()
 	c.Buckets = []string{"photos"}
@@ -18,6 +18,11 @@ func startS3Box(t *testing.T, s *shell, c s3server.Config) *s3server.Server {
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
-	s.env["OMNIBUCKET_BOX"] = "s3://photos?" + url.Values{"endpoint": {server.URL}, "region": {s3server.DefaultRegion}, "path_style": {"true"}}.Encode()
+	parameters := url.Values{
+		"endpoint":   {server.URL},
+		"region":     {s3server.DefaultRegion},
+		"path_style": {"true"},
+	}
+	s.setBox("s3://photos?" + parameters.Encode())
 	return server
 }

@@ -212,12 +212,12 @@ func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 func TestServeFails(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.exits(3, "serve", "--listen", "127.0.0.1:0", newDirectoryAddress(t)+"/none")
-	s.exits(3, "serve", "photos")
+	s.exits(exitNotFound, "serve", "--listen", "127.0.0.1:0", newDirectoryAddress(t)+"/none")
+	s.exits(exitNotFound, "serve", "photos")
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
 
-	_, stderr := s.exits(1, "serve", "--listen", listener.Addr().String(), bucket)
+	_, stderr := s.exits(exitFailure, "serve", "--listen", listener.Addr().String(), bucket)
 	require.Contains(t, stderr, "address already in use")
 }

@@ -156,6 +156,6 @@ func TestServeUIRefusesFlags(t *testing.T) {
 		{"--ui", "--write", "--read-only", bucket},
 		{"--ui", "--create", "photos", bucket}, {"--ui"},
 	} {
-		s.exits(2, append([]string{"serve"}, args...)...)
+		s.exits(exitUsage, append([]string{"serve"}, args...)...)
 	}
 }

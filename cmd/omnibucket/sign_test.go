@@ -28,7 +28,7 @@ func TestSignPrintsAURL(t *testing.T) {
 // sign prints a curl command for an upload.
 func TestSignUploadIsACurlCommand(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t) + signingBase
+	s.setBox(newMemoryAddress(t) + signingBase)
 	for _, key := range hostile {
 		t.Run(key, func(t *testing.T) {
 			s.t = t

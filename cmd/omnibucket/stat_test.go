@@ -60,8 +60,8 @@ func TestStatShowsTagsAndLocks(t *testing.T) {
 
 	s.ok("cp", "--tag", "own=1", src+"#a", dst+"/a")
 	require.Equal(t, 1, statOf(s, dst+"/a").TagCount)
-	s.exits(2, "cp", "--tag", "none", "-", dst+"/b")
-	s.exits(2, "cp", "--tag", "a,b=c", "-", dst+"/b")
+	s.exits(exitUsage, "cp", "--tag", "none", "-", dst+"/b")
+	s.exits(exitUsage, "cp", "--tag", "a,b=c", "-", dst+"/b")
 
 	b, err := storage.Open(t.Context(), src)
 	require.NoError(t, err)
@@ -97,8 +97,8 @@ func TestStatOfABucket(t *testing.T) {
 	require.Equal(t, path.Base(bucket), info.Name)
 	require.True(t, info.Versioning)
 
-	s.exits(2, "stat", "--version", "1", bucket)
-	s.exits(3, "stat", bucket+"-none")
+	s.exits(exitUsage, "stat", "--version", "1", bucket)
+	s.exits(exitNotFound, "stat", bucket+"-none")
 }
 
 // statOf returns the result of stat --json for an object.

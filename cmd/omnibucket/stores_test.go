@@ -62,7 +62,7 @@ func TestRealServersNewCommands(t *testing.T) {
 			var random [8]byte
 			_, _ = rand.Read(random[:])
 			address := store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
-			s.env["OMNIBUCKET_BOX"] = address
+			s.setBox(address)
 			s.ok("mb", "box:")
 			testNewCommands(t, s)
 			if store.keeps {
@@ -97,10 +97,10 @@ func testNewCommands(t *testing.T, s *shell) {
 	dir := t.TempDir()
 	files := map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "2025/1.jpg": "1", "2026/1.jpg": "1", "2026/deep/2.jpg": "22"}
 	writeFiles(t, dir, files)
-	s.exits(0, "sync", "--shard", "0/2", dir, "box:photos")
-	s.exits(0, "sync", "--shard", "1/2", dir, "box:photos")
+	s.exits(exitOK, "sync", "--shard", "0/2", dir, "box:photos")
+	s.exits(exitOK, "sync", "--shard", "1/2", dir, "box:photos")
 
-	s.exits(0, "check", dir, "box:photos")
+	s.exits(exitOK, "check", dir, "box:photos")
 	require.Equal(t, "photos/a.jpg\nphotos/b.jpg\n", s.ok("ls", "box:photos/?.jpg"))
 	require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/deep/2.jpg\n", s.ok("ls", "box:photos/20*/**"))
 	require.Equal(t, strings.Fields("1 1 photos/2025/ 3 2 photos/2026/ 7 6 photos/"), strings.Fields(s.ok("du", "--depth", "1", "box:photos")))
@@ -116,16 +116,16 @@ func testNewCommands(t *testing.T, s *shell) {
 	require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\nmoved/2026/deep/2.jpg\nmoved/x.jpg\n", s.ok("ls", "-r", "box:moved"))
 	require.Equal(t, "photos/2\nphotos/b.jpg\nphotos/c.png\n", s.ok("ls", "-r", "box:photos"))
 
-	s.exits(2, "mv", "box:photos/b.jpg", "box:photos/b.jpg")
+	s.exits(exitUsage, "mv", "box:photos/b.jpg", "box:photos/b.jpg")
 	s.ok("mv", "-r", "box:moved", filepath.Join(t.TempDir(), "down")+"/")
-	s.exits(3, "ls", "box:moved")
+	s.exits(exitNotFound, "ls", "box:moved")
 
 	s.in = "rm box:photos/2\nwait\nls -r box:\nmv box:photos/c.png box:d.png\n"
-	stdout, _ := s.exits(0, "run", "-")
+	stdout, _ := s.exits(exitOK, "run", "-")
 	s.in = ""
 	require.Contains(t, stdout, "photos/b.jpg\n")
 	require.Equal(t, "d.png\nphotos/b.jpg\n", s.ok("rm", "-v", "--all", "box:**"))
-	s.exits(3, "rm", "box:p*")
+	s.exits(exitNotFound, "rm", "box:p*")
 }
 
 // If mv is killed, each object is at the source or the destination.
@@ -137,7 +137,7 @@ func TestMvKilledOnRealServers(t *testing.T) {
 			s := newShell(t)
 			var random [8]byte
 			_, _ = rand.Read(random[:])
-			s.env["OMNIBUCKET_BOX"] = store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint)
+			s.setBox(store.address(t, "cli-"+hex.EncodeToString(random[:]), endpoint))
 			t.Setenv("OMNIBUCKET_BOX", s.env["OMNIBUCKET_BOX"])
 			s.ok("mb", "box:")
 			dir := t.TempDir()
@@ -170,8 +170,8 @@ func TestMvKilledOnRealServers(t *testing.T) {
 			}
 			require.Positive(t, kills)
 
-			s.exits(3, "ls", "box:from")
-			s.exits(0, "check", dir, "box:to")
+			s.exits(exitNotFound, "ls", "box:from")
+			s.exits(exitOK, "check", dir, "box:to")
 			s.ok("rb", "--force", "box:")
 		})
 	}
@@ -193,8 +193,8 @@ func testVersionsOf(t *testing.T, s *shell) {
 	s.put("box:kept/a", "two")
 	s.ok("rm", "box:kept/b")
 
-	s.exits(0, "undelete", "box:kept")
+	s.exits(exitOK, "undelete", "box:kept")
 	require.Equal(t, "b", s.ok("cat", "box:kept/b"))
-	s.exits(0, "restore", "--at", timestamp, "box:kept")
+	s.exits(exitOK, "restore", "--at", timestamp, "box:kept")
 	require.Equal(t, "one", s.ok("cat", "box:kept/a"))
 }

@@ -23,7 +23,7 @@ func TestSyncVerify(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
 			writeFiles(t, dir, map[string]string{"a": "text"})
-			_, _ = s.exits(0, append([]string{"sync"}, append(tt.args, dir, "file://"+filepath.ToSlash(t.TempDir()))...)...)
+			_, _ = s.exits(exitOK, append([]string{"sync"}, append(tt.args, dir, "file://"+filepath.ToSlash(t.TempDir()))...)...)
 			files, err := filepath.Glob(filepath.Join(s.env["XDG_CACHE_HOME"], "omnibucket", "sync", "*.same"))
 			require.NoError(t, err)
 			require.Len(t, files, tt.caches)

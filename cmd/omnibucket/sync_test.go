@@ -16,7 +16,7 @@ import (
 // in order.
 func (s *shell) runSync(args ...string) (changes []string, report string) {
 	s.t.Helper()
-	stdout, stderr := s.exits(0, append([]string{"sync"}, args...)...)
+	stdout, stderr := s.exits(exitOK, append([]string{"sync"}, args...)...)
 	changes = splitLines(stdout)
 	slices.Sort(changes)
 	return changes, stderr
@@ -129,7 +129,7 @@ func TestSyncFailures(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"good": "", `bad\name`: "", "worse.": ""})
-	_, stderr := s.exits(2, "sync", dir, bucket)
+	_, stderr := s.exits(exitUsage, "sync", dir, bucket)
 
 	lines := splitLines(stderr)
 	require.Len(t, lines, 3)
@@ -137,12 +137,12 @@ func TestSyncFailures(t *testing.T) {
 	require.Contains(t, lines[1]+lines[2], "worse.")
 	require.Equal(t, "good\n", s.ok("ls", "-r", bucket))
 
-	s.exits(2, "sync", "-", bucket)
-	s.exits(2, "sync", bucket, "mem://")
-	s.exits(2, "sync", "--concurrency", "0", dir, bucket)
-	s.exits(2, "sync", "--include", "[", dir, bucket)
-	s.exits(3, "sync", newDirectoryAddress(t)+"/none", dir)
-	s.exits(3, "sync", filepath.Join(dir, "none"), bucket)
+	s.exits(exitUsage, "sync", "-", bucket)
+	s.exits(exitUsage, "sync", bucket, "mem://")
+	s.exits(exitUsage, "sync", "--concurrency", "0", dir, bucket)
+	s.exits(exitUsage, "sync", "--include", "[", dir, bucket)
+	s.exits(exitNotFound, "sync", newDirectoryAddress(t)+"/none", dir)
+	s.exits(exitNotFound, "sync", filepath.Join(dir, "none"), bucket)
 }
 
 // sync ignores symbolic links, but follows them with --links. --resume makes its directory.
@@ -190,11 +190,11 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			writeFiles(t, dir, map[string]string{"a": "a"})
 			for _, extra := range [][]string{nil, {"--dry-run"}} {
 				args := append([]string{"sync", "--delete"}, extra...)
-				stdout, stderr := s.exits(3, append(args, tt.source, dir)...)
+				stdout, stderr := s.exits(exitNotFound, append(args, tt.source, dir)...)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, "--empty-source")
 				require.NotContains(t, stderr, "WithEmptySource")
-				s.exits(3, append(args, tt.source, "photos:")...)
+				s.exits(exitNotFound, append(args, tt.source, "photos:")...)
 			}
 			require.FileExists(t, filepath.Join(dir, "a"))
 			require.Equal(t, "b", s.ok("cat", "photos:b"))
@@ -241,7 +241,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 				{"rb", tt.address},
 				{"serve", tt.address},
 			} {
-				_, stderr := s.exits(2, args...)
+				_, stderr := s.exits(exitUsage, args...)
 				require.Contains(t, stderr, tt.wantErr)
 			}
 		})
@@ -284,7 +284,7 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 				{"sync", "--delete", "--exclude", "*.tmp"},
 				{"cp", "-r"},
 			} {
-				_, stderr := s.exits(2, append(command, address(tt.from)+"/", address(tt.to))...)
+				_, stderr := s.exits(exitUsage, append(command, address(tt.from)+"/", address(tt.to))...)
 				require.Contains(t, stderr, "must not overlap")
 			}
 			require.Equal(t, "one", readFile(t, "site/public/index.html"))
@@ -300,7 +300,7 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
-	s.env["OMNIBUCKET_BOX"] = newMemoryAddress(t)
+	s.setBox(newMemoryAddress(t))
 	for _, args := range [][]string{
 		{"--resume", ""},
 		{"--backup-dir", ""},
@@ -312,10 +312,10 @@ func TestSyncStateHasItsPlace(t *testing.T) {
 		{"--journal", "files"},
 		{"--journal", filepath.Join(dir, "files", "x")},
 	} {
-		s.exits(2, append([]string{"sync", "files", "box:in"}, args...)...)
+		s.exits(exitUsage, append([]string{"sync", "files", "box:in"}, args...)...)
 	}
 
 	require.NoDirExists(t, "box:")
-	s.exits(3, "ls", "box:in")
-	s.exits(0, "sync", "--journal", "box:journals", "files", "box:in")
+	s.exits(exitNotFound, "ls", "box:in")
+	s.exits(exitOK, "sync", "--journal", "box:journals", "files", "box:in")
 }

@@ -11,7 +11,7 @@ import (
 func TestTag(t *testing.T) {
 	for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = bucket(t)
+		s.setBox(bucket(t))
 		s.in = "a"
 		s.ok("cp", "--tag", "state=new", "-", "box:p/a")
 
@@ -32,7 +32,7 @@ func TestTag(t *testing.T) {
 
 		s.ok("tag", "--clear", "box:p/a")
 		require.Equal(t, "p/a\n", s.ok("tag", "box:p/a"))
-		lines, _ := s.events(0, "tag", "--set", "a=b", "box:p/a")
+		lines, _ := s.events(exitOK, "tag", "--set", "a=b", "box:p/a")
 		require.Equal(t, []map[string]any{{"event": "changed", "key": "p/a"}}, lines)
 
 		for code, rows := range map[int][][]string{

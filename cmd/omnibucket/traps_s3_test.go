@@ -35,12 +35,12 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 		{"du", "box:"},
 		{"rm", "-r", "--all", "--dry-run", "box:"},
 	} {
-		_, stderr := s.exits(1, args...)
+		_, stderr := s.exits(exitFailure, args...)
 		require.Contains(t, stderr, "profile=seaweedfs")
 	}
 
 	s.env["OMNIBUCKET_BOX"] += "&profile=seaweedfs"
-	s.exits(0, "sync", "--delete", "box:", backup)
+	s.exits(exitOK, "sync", "--delete", "box:", backup)
 	for _, key := range keys {
 		require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
 	}
@@ -57,7 +57,7 @@ func TestSyncThrottled(t *testing.T) {
 		writeFiles(t, dir, map[string]string{fmt.Sprintf("%02d", i): "x"})
 	}
 	server.Inject(s3server.Throttle("PutObject", files/2))
-	s.exits(0, "sync", dir, "box:")
+	s.exits(exitOK, "sync", dir, "box:")
 	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), files)
 }
 
@@ -89,7 +89,7 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 			writeFiles(t, backup, map[string]string{"a": "x", "e": "x"})
 
 			undo := server.Inject(fault)
-			_, stderr := s.exits(1, args...)
+			_, stderr := s.exits(exitFailure, args...)
 			undo()
 			require.Contains(t, stderr, "permission denied", args)
 			require.FileExists(t, filepath.Join(backup, "e"))
@@ -112,7 +112,7 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 		{"sync", "box:in", dir},
 		{"mv", "box:in/a", dir},
 	} {
-		s.exits(1, args...)
+		s.exits(exitFailure, args...)
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Empty(t, entries, args)
@@ -130,7 +130,7 @@ func TestBucketSettingsForbidden(t *testing.T) {
 	server.Inject(s3server.Fail("GetBucketPolicy*", "AccessDenied"))
 	s.in = `[{"Origins":["*"],"Methods":["GET"]}]`
 	s.ok("bucket", "--cors", "-", "box:")
-	stdout, stderr := s.exits(0, "bucket", "box:")
+	stdout, stderr := s.exits(exitOK, "bucket", "box:")
 	require.Contains(t, stdout, "GET")
 	require.Regexp(t, `public +unknown`, stdout)
 	require.Contains(t, stderr, "permit s3:GetBucketPolicy")
@@ -141,7 +141,7 @@ func TestBucketSettingsForbidden(t *testing.T) {
 func TestMissingBucketHasAHint(t *testing.T) {
 	s := newShell(t)
 	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1)
+	s.setBox(strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1))
 	for _, args := range [][]string{
 		{"ls", "box:"},
 		{"cat", "box:a"},
@@ -149,7 +149,7 @@ func TestMissingBucketHasAHint(t *testing.T) {
 		{"stat", "box:a"},
 		{"sync", "box:", t.TempDir()},
 	} {
-		_, stderr := s.exits(3, args...)
+		_, stderr := s.exits(exitNotFound, args...)
 		require.Contains(t, stderr, "bucket not found", args)
 		require.Contains(t, stderr, "hint: ", args)
 	}
@@ -177,7 +177,7 @@ func TestSignOtherKindsOfBuckets(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "requester", u.Query().Get("x-amz-request-payer"))
 
-	_, stderr := s.exits(1, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1") // FSx, which knows no signed URLs
+	_, stderr := s.exits(exitFailure, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1") // FSx, which knows no signed URLs
 	require.Contains(t, stderr, "unsupported")
 }
 
@@ -222,7 +222,7 @@ func TestCredentialsMissingAreOneError(t *testing.T) {
 	require.NoError(t, stdin.Close())
 	require.NoError(t, stdout.Close())
 
-	require.Equal(t, 1, waitForExit(t, process))
+	require.Equal(t, exitFailure, waitForExit(t, process))
 	text := process.Stderr.(fmt.Stringer).String()
 	require.Equal(t, 1, strings.Count(text, "omnibucket: "), text)
 	require.Len(t, splitLines(text), 2, text)

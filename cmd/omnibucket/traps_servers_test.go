@@ -45,7 +45,7 @@ func withoutUnderscores(t *testing.T, s *shell) {
 		proxy.Close()
 		transport.CloseIdleConnections()
 	})
-	s.env["OMNIBUCKET_BOX"] = strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1)
+	s.setBox(strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1))
 }
 
 // If a server returns "-" for "_" in names of metadata, its profile undoes that. Without the profile, the library's own
@@ -114,7 +114,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 		"gs":     "gs://photos?anonymous=true&endpoint=" + address,
 		"azblob": "azblob://photos?account=me&anonymous=true&endpoint=" + address + "/me",
 	} {
-		s.env["OMNIBUCKET_BOX"] = bucket
+		s.setBox(bucket)
 		for _, args := range [][]string{
 			{"ls", "box:"},
 			{"cat", "box:a"},
@@ -125,7 +125,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 			{"bucket", "box:"},
 		} {
 			start := time.Now()
-			_, stderr := s.exits(1, append(args, "--timeout", "100ms", "--retries", "0")...)
+			_, stderr := s.exits(exitFailure, append(args, "--timeout", "100ms", "--retries", "0")...)
 			require.Contains(t, stderr, "unavailable", "%s: %q", name, args)
 			require.Less(t, time.Since(start), 25*time.Second, "%s: %q", name, args)
 		}
@@ -139,7 +139,7 @@ func TestRetriesAreCounted(t *testing.T) {
 	server.Inject(s3server.Fail("GetObject", "InternalError"))
 	for retries, want := range map[string]int{"0": 1, "2": 3} {
 		server.Reset()
-		s.exits(1, "cat", "--retries", retries, "box:a")
+		s.exits(exitFailure, "cat", "--retries", retries, "box:a")
 		require.Equal(t, want, server.Count("GetObject"))
 	}
 	for _, flags := range [][]string{
@@ -149,7 +149,7 @@ func TestRetriesAreCounted(t *testing.T) {
 		{"--timeout", "-1s"},
 		{"--timeout", "5"},
 	} {
-		s.exits(2, append(flags, "ls", "box:")...)
+		s.exits(exitUsage, append(flags, "ls", "box:")...)
 	}
 }
 
@@ -165,17 +165,17 @@ func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	server.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
 
 	for _, dst := range []string{"box:a", newMemoryAddress(t) + "/a", newDirectoryAddress(t) + "#a"} {
-		_, stderr := s.exits(1, "cp", "--if-absent", "from:a", dst)
+		_, stderr := s.exits(exitFailure, "cp", "--if-absent", "from:a", dst)
 		require.Contains(t, stderr, "changed")
-		s.exits(3, "stat", dst)
+		s.exits(exitNotFound, "stat", dst)
 	}
 
-	s.exits(1, "mv", "--if-absent", "from:a", "box:a")
+	s.exits(exitFailure, "mv", "--if-absent", "from:a", "box:a")
 	server.ClearFaults()
 	require.Equal(t, "a", s.ok("cat", "from:a"))
 
 	s.ok("cp", "--if-absent", "from:a", "box:a")
-	s.exits(4, "cp", "--if-absent", "from:a", "box:a")
+	s.exits(exitPrecondition, "cp", "--if-absent", "from:a", "box:a")
 }
 
 // startGCSBox makes box: a bucket of a server of Google's protocol with these responses by the path
@@ -189,7 +189,7 @@ func startGCSBox(t *testing.T, s *shell, respond func(path, prefix string) (stat
 		_, _ = w.Write([]byte(body))
 	}))
 	t.Cleanup(server.Close)
-	s.env["OMNIBUCKET_BOX"] = "gs://photos?anonymous=true&endpoint=" + server.URL
+	s.setBox("gs://photos?anonymous=true&endpoint=" + server.URL)
 }
 
 // Google's test server returns an object "a/" and a prefix "a/" in one page. ls prints each once.
@@ -219,7 +219,7 @@ func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 		return 404, `{"error":{"code":404,"message":"Live version of object b/my-bucket does not exist."}}`
 	})
 	for _, args := range [][]string{{"stat", "box:my-bucket"}, {"cat", "box:bucket does not exist"}} {
-		_, stderr := s.exits(3, args...)
+		_, stderr := s.exits(exitNotFound, args...)
 		require.Contains(t, stderr, "object not found")
 	}
 }
@@ -263,7 +263,7 @@ func TestCredentialsServiceFails(t *testing.T) {
 		require.NoError(t, os.Unsetenv(name))
 	}
 
-	_, stderr := s.exits(1, "cat", "--retries", "0", "s3://photos/a")
+	_, stderr := s.exits(exitFailure, "cat", "--retries", "0", "s3://photos/a")
 	require.Contains(t, stderr, "unavailable")
 	require.NotContains(t, stderr, "unauthenticated")
 }

@@ -39,11 +39,11 @@ func TestInterruptEndsCat(t *testing.T) {
 	const size = 64 << 20
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = newAddress(t)
+		s.setBox(newAddress(t))
 		s.put("box:large", strings.Repeat("x", size))
 		ctx, cancel := context.WithCancel(t.Context())
 		stdout := &cancelingWriter{cancel: cancel}
-		require.Equal(t, 130, run(ctx, []string{"cat", "box:large"}, s.environment(nil, stdout, io.Discard)))
+		require.Equal(t, exitInterrupted, run(ctx, []string{"cat", "box:large"}, s.environment(nil, stdout, io.Discard)))
 		require.Less(t, stdout.written, int64(size/2))
 	}
 }
@@ -77,18 +77,18 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 func TestExpireAgeOfManyYears(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	putObjects(t, s, "file://"+filepath.ToSlash(dir), "tmp/a")
+	fillBox(t, s, "file://"+filepath.ToSlash(dir), "tmp/a")
 	long := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "tmp", "a"), long, long))
 	for _, age := range []string{"213504d", "99999w", strconv.Itoa(math.MaxInt64) + "d"} {
-		s.exits(2, "expire", "--age", age, "box:tmp")
-		s.exits(2, "rm", "-r", "--older", age, "box:tmp")
+		s.exits(exitUsage, "expire", "--age", age, "box:tmp")
+		s.exits(exitUsage, "rm", "-r", "--older", age, "box:tmp")
 	}
 
 	s.in = `[{"ExpireAfterDays":213504}]`
 	s.ok("bucket", "--lifecycle", "-", "box:")
 
-	s.exits(0, "expire", "--lifecycle", "box:")
+	s.exits(exitOK, "expire", "--lifecycle", "box:")
 	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
 }
 
@@ -96,9 +96,9 @@ func TestExpireAgeOfManyYears(t *testing.T) {
 func TestCatRangeAfterTheEnd(t *testing.T) {
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		putObjects(t, s, newAddress(t), "a")
+		fillBox(t, s, newAddress(t), "a")
 		for _, span := range []string{strconv.Itoa(math.MaxInt64), "9:" + strconv.Itoa(math.MaxInt64)} {
-			_, stderr := s.exits(1, "cat", "--range", span, "box:a")
+			_, stderr := s.exits(exitFailure, "cat", "--range", span, "box:a")
 			require.Contains(t, stderr, "range not satisfiable")
 		}
 	}
@@ -130,7 +130,7 @@ func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	_, stderr := s.exits(1, "cp", "--if-absent", "-", "s3://photos/a?region=us-east-1&endpoint=http://127.0.0.1:1")
+	_, stderr := s.exits(exitFailure, "cp", "--if-absent", "-", "s3://photos/a?region=us-east-1&endpoint=http://127.0.0.1:1")
 	require.Contains(t, stderr, "profile=")
 	require.NotContains(t, stderr, "IfAbsent")
 }
@@ -154,7 +154,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s.ok("cp", "-r", "box:mark", dir+"/")
 	require.Equal(t, "x", readFile(t, filepath.Join(dir, "mark", "x")))
 	s.runSync("--delete", "box:mark/", filepath.Join(dir, "synced"))
-	s.exits(0, "check", "box:mark", filepath.Join(dir, "mark"))
+	s.exits(exitOK, "check", "box:mark", filepath.Join(dir, "mark"))
 
 	// Listings.
 	require.Equal(t, "mark/x\n", s.ok("find", "box:mark"))
@@ -166,7 +166,7 @@ func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s.ok("mv", "-r", "box:mark", "box:moved")
 	require.Equal(t, "x", s.ok("cat", "box:moved/x"))
 	s.ok("rm", "-r", "box:mark")
-	s.exits(3, "ls", "box:mark")
+	s.exits(exitNotFound, "ls", "box:mark")
 }
 
 // If a host with a fast clock wrote an object, so that its time is in the future, sync still copies later edits.
@@ -176,7 +176,7 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 	dst := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dst)
 	writeFiles(t, dir, map[string]string{"a": "version 1"})
-	s.exits(0, "sync", dir, bucket)
+	s.exits(exitOK, "sync", dir, bucket)
 	ahead := time.Now().Add(24 * time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), ahead, ahead))
 	writeFiles(t, dir, map[string]string{"a": "version 2"})
@@ -190,7 +190,7 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 func TestCpInputFails(t *testing.T) {
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = newAddress(t)
+		s.setBox(newAddress(t))
 		s.put("box:old", "old")
 		for _, key := range []string{"new", "old"} {
 			tornTape := iotest.ErrReader(errors.New("the tape is torn"))
@@ -201,7 +201,7 @@ func TestCpInputFails(t *testing.T) {
 			require.Contains(t, stderr.String(), "the tape is torn")
 		}
 		require.Equal(t, "old", s.ok("cat", "box:old"))
-		s.exits(3, "cat", "box:new")
+		s.exits(exitNotFound, "cat", "box:new")
 	}
 }
 
@@ -215,13 +215,13 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	s.ok("sign", bucket+signingBase+"#a")
 	key := readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key"))
 
-	s.exits(1, "rb", bucket)
+	s.exits(exitFailure, "rb", bucket)
 	require.Regexp(t, `(?m)^versioning +true$`, s.ok("bucket", bucket))
 	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", bucket))
 	require.Equal(t, key, readFile(t, filepath.Join(dir, "kept", ".omnibucket", "signing.key")))
 
 	s.ok("rm", bucket+"#a")
-	s.exits(0, "undelete", bucket+"#a")
+	s.exits(exitOK, "undelete", bucket+"#a")
 	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
 }
 
@@ -235,9 +235,9 @@ func TestMetadataEncoded(t *testing.T) {
 	}
 	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 		s := newShell(t)
-		s.env["OMNIBUCKET_BOX"] = newAddress(t)
+		s.setBox(newAddress(t))
 		for _, tt := range tests {
-			_, stderr := s.exits(2, "cp", "--metadata", "name="+tt.value, "-", "box:a")
+			_, stderr := s.exits(exitUsage, "cp", "--metadata", "name="+tt.value, "-", "box:a")
 			require.Contains(t, stderr, `--metadata value of "name" must be`)
 			require.Contains(t, stderr, "hint: percent-encode the value\n")
 
@@ -294,15 +294,15 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 
 	require.NoError(t, os.RemoveAll(staged))
 	require.NoError(t, stdin.Close())
-	require.Equal(t, 1, waitForExit(t, process))
-	newShell(t).exits(3, "stat", "file://"+filepath.ToSlash(dir)+"#a")
+	require.Equal(t, exitFailure, waitForExit(t, process))
+	newShell(t).exits(exitNotFound, "stat", "file://"+filepath.ToSlash(dir)+"#a")
 }
 
 // A key of metadata must be ASCII without spaces. Some letters, such as the Kelvin sign, become ASCII in lower case.
 func TestMetadataKeysAreASCII(t *testing.T) {
 	s := newShell(t)
 	for _, pair := range []string{"\u212aey=v", "é=v", "=v", "a b=v", "none"} {
-		s.exits(2, "cp", "--metadata", pair, "-", newMemoryAddress(t)+"/a")
+		s.exits(exitUsage, "cp", "--metadata", pair, "-", newMemoryAddress(t)+"/a")
 	}
 }
 

@@ -104,7 +104,7 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 	require.NoError(t, process.Process.Signal(os.Interrupt))
 	_, err := io.Copy(io.Discard, lines)
 	require.NoError(t, err)
-	require.Equal(t, 130, waitForExit(t, process))
+	require.Equal(t, exitInterrupted, waitForExit(t, process))
 	require.Equal(t, "a\nother/b\n", newShell(t).ok("find", bucket))
 }
 
@@ -126,7 +126,7 @@ func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 	require.NoError(t, os.RemoveAll(dir))
 	_, err := io.Copy(io.Discard, lines)
 	require.NoError(t, err)
-	require.Equal(t, 3, waitForExit(t, process)) // nothing is left to watch
+	require.Equal(t, exitNotFound, waitForExit(t, process)) // nothing is left to watch
 }
 
 // sync --watch refuses sources and flags that it cannot watch.
@@ -160,7 +160,7 @@ func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		_, errs := newShell(t).exits(2, append([]string{"sync", "--watch"}, tt.args...)...)
+		_, errs := newShell(t).exits(exitUsage, append([]string{"sync", "--watch"}, tt.args...)...)
 		require.Contains(t, errs, tt.text, tt.name)
 	}
 }

@@ -12,7 +12,7 @@ import (
 func TestFiltersWithWildcards(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	putObjects(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
+	fillBox(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
 	s.env["OMNIBUCKET_IN"] = bucket + "/in"
 	const left = "in/other/c\nin/top\n"
 
@@ -67,7 +67,7 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, bucket := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
 				s := newShell(t)
-				putObjects(t, s, bucket(t), "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
+				fillBox(t, s, bucket(t), "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
 				list := "/"
 				if strings.HasPrefix(s.env["OMNIBUCKET_BOX"], "file:") {
 					list = "#"
@@ -79,9 +79,9 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	}
 
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a/1", "a/2")
-	s.exits(2, "mv", "-r", "box:a", "box:a/b/")
-	s.exits(2, "mv", "box:a/*", "box:a/")
+	fillBox(t, s, newMemoryAddress(t), "a/1", "a/2")
+	s.exits(exitUsage, "mv", "-r", "box:a", "box:a/b/")
+	s.exits(exitUsage, "mv", "box:a/*", "box:a/")
 	s.ok("mv", "-r", "box:*", "box:a/")
 	require.Equal(t, "a/1\na/2\n", s.ok("ls", "-r", "box:"))
 }

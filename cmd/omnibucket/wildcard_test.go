@@ -15,10 +15,10 @@ import (
 
 var wild = []string{"a.jpg", "b.jpg", "b.png", "c[1].jpg", "photos/2025/1.jpg", "photos/2026/1.jpg", "photos/2026/2.png", "photos/2026/deep/3.jpg", "photos/note", "{x}"}
 
-// putObjects fills a bucket of a name with objects whose content is their key.
-func putObjects(t *testing.T, s *shell, bucket string, keys ...string) {
+// fillBox makes "box:" stand for the bucket with this address, and stores objects in it. The content of each is its key.
+func fillBox(t *testing.T, s *shell, address string, keys ...string) {
 	t.Helper()
-	s.env["OMNIBUCKET_BOX"] = bucket
+	s.setBox(address)
 	for _, key := range keys {
 		s.put("box:"+key, key)
 	}
@@ -27,7 +27,7 @@ func putObjects(t *testing.T, s *shell, bucket string, keys ...string) {
 // Wildcards match names within a folder, and ** matches any depth.
 func TestWildcardExpansion(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), wild...)
+	fillBox(t, s, newMemoryAddress(t), wild...)
 	tests := []struct{ name, key, want string }{
 		{name: "an asterisk stays in its folder", key: "*", want: "a.jpg b.jpg b.png c[1].jpg photos/ {x}"},
 		{name: "a part of a name", key: "*.jpg", want: "a.jpg b.jpg c[1].jpg"},
@@ -75,11 +75,11 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"d/sub/a": "a"})
-	putObjects(t, s, newMemoryAddress(t), "d/sub/a")
+	fillBox(t, s, newMemoryAddress(t), "d/sub/a")
 
 	for _, source := range []string{"box:d/*", "./d/*"} {
 		for command, says := range map[string]string{"cp": "to copy everything", "mv": "to copy everything"} {
-			_, stderr := s.exits(3, command, source, "./out/")
+			_, stderr := s.exits(exitNotFound, command, source, "./out/")
 			require.Contains(t, stderr, "hint: folders match: "+says)
 			require.NoDirExists(t, "out")
 		}
@@ -112,7 +112,7 @@ func TestWildcardEscapedIsLiteral(t *testing.T) {
 
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
-	putObjects(t, s, bucket, "a*", "ab", "a*c")
+	fillBox(t, s, bucket, "a*", "ab", "a*c")
 	require.Equal(t, "a*\n", s.ok("ls", bucket+"#a%2A"))
 	require.Equal(t, "a*\na*c\n", s.ok("ls", bucket+"#a%2A*"))
 	require.Equal(t, "a*\nab\na*c\n", sortedAs(s.ok("ls", "box:a*"), "a*", "ab", "a*c"))
@@ -133,7 +133,7 @@ func sortedAs(text string, order ...string) string {
 func TestWildcardsMatchNothing(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	putObjects(t, s, newDirectoryAddress(t), "ex/1", "a[1]")
+	fillBox(t, s, newDirectoryAddress(t), "ex/1", "a[1]")
 
 	for _, args := range [][]string{
 		{"ls", "box:no*"},
@@ -155,15 +155,15 @@ func TestWildcardsMatchNothing(t *testing.T) {
 		{"cat", "box:no?e"},
 		{"rm", "box:a[1]"},
 	} {
-		_, stderr := s.exits(3, args...)
+		_, stderr := s.exits(exitNotFound, args...)
 		require.Contains(t, stderr, "matches the wildcards", args)
 		require.Contains(t, stderr, "--literal", args)
 	}
 
-	_, stderr := s.exits(3, "rm", "box:e*")
+	_, stderr := s.exits(exitNotFound, "rm", "box:e*")
 	require.Contains(t, stderr, "use -r")
 	for _, command := range []string{"ls", "rm", "cat", "stat", "du", "head", "hash"} {
-		_, stderr := s.exits(2, command, "box:a[")
+		_, stderr := s.exits(exitUsage, command, "box:a[")
 		require.Contains(t, stderr, "malformed wildcards", command)
 	}
 	require.Equal(t, "a[1]\nex/1\n", s.ok("ls", "-r", "box:"))
@@ -178,7 +178,7 @@ func TestWildcardsInEachCommand(t *testing.T) {
 		s := newShell(t)
 		dir := t.TempDir()
 
-		putObjects(t, s, bucket(t), wild...)
+		fillBox(t, s, bucket(t), wild...)
 		require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/2.png\nphotos/2026/deep/3.jpg\n", s.ok("ls", "-r", "box:photos/20*"))
 		require.Equal(t, "a.jpgb.jpg", s.ok("cat", "box:?.jpg"))
 		require.Equal(t, 2, strings.Count(s.ok("stat", "box:?.jpg"), "\nsize "))
@@ -196,8 +196,8 @@ func TestWildcardsInEachCommand(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "2.png"))
 		require.FileExists(t, filepath.Join(dir, "tree", "2026", "deep", "3.jpg"))
 
-		s.exits(2, "cp", "box:*.jpg", filepath.Join(dir, "none"))
-		s.exits(2, "cp", "box:?.jpg", "box:*/")
+		s.exits(exitUsage, "cp", "box:*.jpg", filepath.Join(dir, "none"))
+		s.exits(exitUsage, "cp", "box:?.jpg", "box:*/")
 		s.ok("cp", "box:a.jpg", "box:*") // a destination may have any name
 		require.Equal(t, "a.jpg", s.ok("cat", "--literal", "box:*"))
 
@@ -215,8 +215,8 @@ func TestWildcardsInEachCommand(t *testing.T) {
 // If the wildcards of one argument match nothing, cat continues with the other arguments and exits with 3.
 func TestWildcardsOneFailure(t *testing.T) {
 	s := newShell(t)
-	putObjects(t, s, newMemoryAddress(t), "a", "b")
-	stdout, _ := s.exits(3, "cat", "box:none*", "box:a*", "box:b*")
+	fillBox(t, s, newMemoryAddress(t), "a", "b")
+	stdout, _ := s.exits(exitNotFound, "cat", "box:none*", "box:a*", "box:b*")
 	require.Equal(t, "ab", stdout)
 }
 
@@ -265,8 +265,8 @@ func TestWildcardsOfAPath(t *testing.T) {
 	require.Equal(t, "ab", s.ok("cat", "./?.jpg"))
 	require.Equal(t, "a.jpg\nb.jpg\n", s.ok("ls", "*.jpg"))
 
-	s.exits(3, "cp", "./no*", bucket)
-	s.exits(3, "rm", "./no*")
+	s.exits(exitNotFound, "cp", "./no*", bucket)
+	s.exits(exitNotFound, "rm", "./no*")
 	s.ok("rm", "./*.png")
 	require.NoFileExists(t, "c.png")
 
@@ -353,7 +353,7 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 				s := newShell(t)
 				dir := t.TempDir()
 				t.Chdir(dir)
-				s.env["OMNIBUCKET_BOX"] = "file://" + filepath.ToSlash(dir)
+				s.setBox("file://" + filepath.ToSlash(dir))
 				writeFiles(t, dir, map[string]string{"a/1": "1", "a/2": "2", "a/sub/sub/3": "3", "a/sub/deep/4": "4"})
 				s.ok("cp", base+tt.source, base+tt.destination)
 				require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok("ls", "-r", "box:")))
@@ -365,7 +365,7 @@ func TestWildcardsCopyIntoAndOutOfAFolder(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"a/1": "1", "a/a/1": "other"})
-	_, stderr := s.exits(2, "cp", "-r", "./a/*", "./") // a/a/1 would replace a/1
+	_, stderr := s.exits(exitUsage, "cp", "-r", "./a/*", "./") // a/a/1 would replace a/1
 	require.Contains(t, stderr, "must not overlap")
 	require.Equal(t, "1", readFile(t, filepath.Join(dir, "a", "1")))
 
