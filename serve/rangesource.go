@@ -189,6 +189,7 @@ func (s *source) writeRest(w io.Writer, length int64) error {
 	return nil
 }
 
+// close closes the open reader, if there is one.
 func (s *source) close() {
 	if s.reader != nil {
 		// Close of a Reader always returns nil.
@@ -206,6 +207,7 @@ type lastByteWriter struct {
 
 var errTooMuch = errors.New("the reader returns more bytes than announced")
 
+// Write writes p to dst, but keeps the last of all bytes. It fails if there are more bytes than expected.
 func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
 	if size > t.remaining {

@@ -134,6 +134,8 @@ type boundedBody struct {
 
 var errBounds = errors.New("the length of the body is not the signed one")
 
+// Read reads the body. If the body is too long, too short or fails, Read records the response to the client in
+// b.failure.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	remaining := b.max - b.bytesRead
 	if b.max >= 0 && int64(len(p)) > remaining {
