@@ -229,7 +229,12 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 // A listing does not show what layers keep in a bucket for themselves.
 func TestFileServerListingLeavesOutLayers(t *testing.T) {
 	b := memstore.New()
-	for _, key := range []string{".omnibucket-mirror/pair", ".omnibucket-overlay/a", "omnibucket-question-ABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"} {
+	for _, key := range []string{
+		".omnibucket-mirror/pair",
+		".omnibucket-overlay/a",
+		"omnibucket-question-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+		"a",
+	} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
@@ -340,6 +345,7 @@ type (
 	failing []storage.ListEntry
 )
 
+// List returns the entries, whatever the options are.
 func (l lister) List(context.Context, ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for _, entry := range l {
@@ -350,6 +356,7 @@ func (l lister) List(context.Context, ...storage.ListOption) iter.Seq2[storage.L
 	}
 }
 
+// List returns the entries and then an error.
 func (f failing) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range lister(f).List(ctx, opts...) {

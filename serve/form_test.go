@@ -70,14 +70,22 @@ func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRec
 // A posted form stores the file with the signed key and attributes.
 func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a b/\u00e9+", 1, 9, storage.WithContentType("image/png"), storage.WithMetadata(map[string]string{
-		"name": "caf\u00e9",
-	}),
-		storage.WithContentDisposition("inline; filename=\"e f.png\""), storage.WithContentLanguage("fr"), storage.WithPublicRead(), storage.WithCRC32C(0xE3069283))
+	const (
+		key     = "a b/\u00e9+"
+		content = "123456789"
+	)
+	f := s.form(key, 1, 9,
+		storage.WithContentType("image/png"),
+		storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
+		storage.WithContentDisposition("inline; filename=\"e f.png\""),
+		storage.WithContentLanguage("fr"),
+		storage.WithPublicRead(),
+		storage.WithCRC32C(0xE3069283), // of content
+	)
 
-	w := s.post(f, fieldsOf(f, "123456789"))
+	w := s.post(f, fieldsOf(f, content))
 	require.Equal(t, 204, w.Code, w.Body.String())
-	attrs, err := s.bucket.Attrs(t.Context(), "a b/\u00e9+")
+	attrs, err := s.bucket.Attrs(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
 	require.Equal(t, storage.Properties{
@@ -86,7 +94,7 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 		ContentLanguage:    "fr",
 		Metadata:           map[string]string{"name": "caf\u00e9"},
 	}, attrs.Properties, "the type that the browser gives the file is not used")
-	require.Equal(t, "123456789", s.ask("GET", s.public("a b/\u00e9+"), nil).Body.String())
+	require.Equal(t, content, s.ask("GET", s.public(key), nil).Body.String())
 }
 
 // The handler refuses a form whose file is smaller or larger than the signed bounds.
@@ -303,7 +311,8 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 	contentType, body := encode(t, fieldsOf(f, "the content of the file"))
 	size := bytes.Index(body, []byte("of the file")) + len("of the file")
 
-	for end := 0; end <= size; end += 7 {
+	const step = 7 // a form cut off at each byte would take longer
+	for end := 0; end <= size; end += step {
 		w := s.ask("POST", f.URL, bytes.NewReader(body[:end]), "Content-Type", contentType)
 		require.GreaterOrEqual(t, w.Code, 400, "%d bytes", end)
 		s.empty()
@@ -345,21 +354,24 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 
 // If the length of a form exceeds its bound, the handler refuses it without reading it to its end.
 func TestFormTooLongIsNotRead(t *testing.T) {
+	const maxRead = 17 << 20 // no more than of any body that is refused
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "x"))
-	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + 4
-	n := 0
-	rest := readFunc(func(p []byte) (int, error) {
-		n += len(p)
+
+	// Send the form up to the content of its file, which never ends.
+	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + len("\r\n\r\n")
+	count := 0
+	endless := readFunc(func(p []byte) (int, error) {
+		count += len(p)
 		return len(p), nil
 	})
-	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), rest))
+	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), endless))
 	r.Header.Set("Content-Type", contentType)
-
 	r.ContentLength = 5 << 30
+
 	s.refused(s.send(r), 413, "EntityTooLarge")
-	require.Less(t, n, 17<<20, "no more than of any body that is refused")
+	require.Less(t, count, maxRead)
 	s.empty()
 }
 

@@ -35,8 +35,8 @@ func impatient(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// raw sends bytes verbatim, then closes or holds the connection, and reads one
-// response.
+// raw sends bytes verbatim, and reads one response. Unless hold is true, it first tells the server that no more bytes
+// will follow.
 func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http.Response {
 	t.Helper()
 	c, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -47,10 +47,11 @@ func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http
 	if !hold {
 		require.NoError(t, c.(*net.TCPConn).CloseWrite())
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = answer.Body.Close() })
-	return answer
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return response
 }
 
 // line returns a signed request up to the headers that a row adds.
@@ -196,11 +197,12 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 // If a form stops at any byte, the response says that it is slow or cut off, not that it is malformed.
 func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	s := newSite(t)
-	server := s.start(patient)
-	strict := s.start(impatient)
+	patientServer := s.start(patient)
+	impatientServer := s.start(impatient)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content"))
-	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))
+	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+		contentType, len(body))
 
 	tests := []struct{ name, upTo string }{
 		{name: "before the first boundary"},
@@ -213,19 +215,20 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			end := strings.Index(string(body), tt.upTo) + len(tt.upTo)
 			require.GreaterOrEqual(t, end, len(tt.upTo))
-			for _, row := range []struct {
-				to   *httptest.Server
-				hold bool
-				want string
-			}{{to: strict, hold: true, want: "408 RequestTimeout"}, {to: server, hold: false, want: "400 IncompleteBody"}} {
-				answer := raw(t, row.to, head+string(body[:end]), row.hold)
-				document, err := io.ReadAll(answer.Body)
+			beginning := head + string(body[:end])
+			requireRefusal := func(response *http.Response, status int, code string) {
+				t.Helper()
+				document, err := io.ReadAll(response.Body)
 				require.NoError(t, err)
-				status, code, _ := strings.Cut(row.want, " ")
-				require.Equal(t, status, fmt.Sprint(answer.StatusCode))
+				require.Equal(t, status, response.StatusCode)
 				require.Contains(t, string(document), "<Code>"+code+"</Code>")
 				s.empty()
 			}
+
+			slow := raw(t, impatientServer, beginning, true)
+			requireRefusal(slow, 408, "RequestTimeout")
+			cutOff := raw(t, patientServer, beginning, false)
+			requireRefusal(cutOff, 400, "IncompleteBody")
 		})
 	}
 }
@@ -253,16 +256,16 @@ func TestHandlerHostileKeys(t *testing.T) {
 	s := newSite(t)
 	server := s.start(patient)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	do := func(u *storage.SignedURL, body string) (int, string) {
+	do := func(u *storage.SignedURL, body string) (status int, text string) {
 		u.URL = strings.Replace(u.URL, "http://files.example.com", server.URL, 1)
 		r, err := u.Request(t.Context(), strings.NewReader(body))
 		require.NoError(t, err)
-		answer, err := client.Do(r)
+		response, err := client.Do(r)
 		require.NoError(t, err)
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
+		defer response.Body.Close()
+		data, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
-		return answer.StatusCode, string(text)
+		return response.StatusCode, string(data)
 	}
 
 	for _, key := range hostileKeys {
@@ -273,12 +276,13 @@ func TestHandlerHostileKeys(t *testing.T) {
 		require.Equal(t, 200, status, "%q", key)
 		require.Equal(t, key, text)
 
-		twice := s.download(key)
-		path, query, _ := strings.Cut(twice.URL, "?")
-		twice.URL = siteBase + "/" + strings.ReplaceAll(strings.TrimPrefix(path, siteBase+"/"), "%",
-			"%25") + "?" + query
-		status, _ = do(twice, "")
-		if strings.Contains(path, "%") {
+		// A path that is escaped twice must not lead to the object.
+		escapedTwice := s.download(key)
+		address, query, _ := strings.Cut(escapedTwice.URL, "?")
+		path := strings.ReplaceAll(strings.TrimPrefix(address, siteBase+"/"), "%", "%25")
+		escapedTwice.URL = siteBase + "/" + path + "?" + query
+		status, _ = do(escapedTwice, "")
+		if strings.Contains(address, "%") {
 			require.Equal(t, 403, status, "%q, escaped twice", key)
 		}
 	}

@@ -213,21 +213,23 @@ func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	require.IsType(t, &os.File{}, limited.R, "what sendfile is used for")
 }
 
-// newReplacingDriver overwrites the object after each of the first n reads.
+// newReplacingDriver returns a driver that overwrites the object after each of its first n reads, with the content
+// that contents returns for the number of the read.
 func newReplacingDriver(t *testing.T, d driver.Driver, n int, contents func(i int) string) driver.Driver {
-	i := 0
+	reads := 0
 	return driver.Intercept(d,
 		func(ctx context.Context, call string, next func(context.Context) error) error {
 			err := next(ctx)
-			if (call == "Get" || call == "Head") && i < n {
-				data := contents(i)
-				i++
-				_, failure := d.Put(ctx, &driver.PutRequest{
+			isRead := call == "Get" || call == "Head"
+			if isRead && reads < n {
+				data := contents(reads)
+				reads++
+				_, putErr := d.Put(ctx, &driver.PutRequest{
 					Key:  "key",
 					Body: strings.NewReader(data),
 					Size: int64(len(data)),
 				})
-				require.NoError(t, failure)
+				require.NoError(t, putErr)
 			}
 			return err
 		})

@@ -34,7 +34,7 @@ func withHead(c contentCase) contentCase {
 	return c
 }
 
-// aRow returns "bytes=" and n ranges, each of length bytes, step apart.
+// aRow returns a Range header with n ranges of length bytes. Each begins step bytes after the one before it.
 func aRow(n, length, step int) string {
 	ranges := make([]string, n)
 	for i := range ranges {

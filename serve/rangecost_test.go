@@ -24,21 +24,25 @@ type counting struct {
 	bytes    int64
 }
 
+// Get counts the request, and the bytes that are read from its body.
 func (c *counting) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := c.Driver.Get(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
 	c.requests++
-	readFn := readFunc(func(p []byte) (int, error) {
-		n, err := body.Read(p)
-		c.bytes += int64(n)
-		return n, err
-	})
-	return attrs, struct {
+	countingBody := struct {
 		io.Reader
 		io.Closer
-	}{readFn, body}, nil
+	}{
+		Reader: readFunc(func(p []byte) (int, error) {
+			n, err := body.Read(p)
+			c.bytes += int64(n)
+			return n, err
+		}),
+		Closer: body,
+	}
+	return attrs, countingBody, nil
 }
 
 // Many ranges in one header do not make the server read much more than the client receives.

@@ -81,13 +81,13 @@ func (c *calls) take() []string {
 	return lines
 }
 
-// runOnBuckets are the buckets that the tests run on.
-func runOnBuckets(t *testing.T, run func(t *testing.T, b storage.Bucket, asked *calls)) {
+// runOnBuckets runs a test on a bucket in memory and on one in a directory. driverCalls has the calls of its driver.
+func runOnBuckets(t *testing.T, run func(t *testing.T, b storage.Bucket, driverCalls *calls)) {
 	t.Helper()
 	t.Run("memory", func(t *testing.T) {
 		requests := &calls{}
-		run(t,
-			engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(requests.layer)), requests)
+		b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}), driver.WithLayer(requests.layer))
+		run(t, b, requests)
 	})
 	t.Run("local", func(t *testing.T) {
 		requests := &calls{}
@@ -226,20 +226,20 @@ func (c contentCase) asks(method string) []string {
 // Object responds to ranges and conditions as http.ServeContent does, with as few calls of the driver as
 // possible. Each difference has its reason.
 func TestObjectRespondsLikeServeContent(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		fill(t, b)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, r.URL.Path[1:])
 		}))
 		defer server.Close()
-		theirs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reference := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			attrs, err := b.Attrs(r.Context(), r.URL.Path[1:])
 			if err != nil {
 				panic(err)
 			}
 			serveContent(w, r, attrs, stored[attrs.Key].data)
 		}))
-		defer theirs.Close()
+		defer reference.Close()
 
 		for _, c := range slices.Concat(rangeCases, conditionCases, rangeConditionCases) {
 			if c.key == "" {
@@ -254,10 +254,11 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 
 			for _, method := range methods {
 				t.Run(c.name+"/"+method, func(t *testing.T) {
-					asked.take()
+					driverCalls.take()
 					got := fetch(t, method, server.URL+"/"+c.key, c.request(attrs))
-					require.Equal(t, c.asks(method), asked.take(), "driver calls")
-					want := fetch(t, method, theirs.URL+"/"+c.key, c.request(attrs))
+					require.Equal(t, c.asks(method), driverCalls.take(), "driver calls")
+
+					want := fetch(t, method, reference.URL+"/"+c.key, c.request(attrs))
 					if c.differs == "" {
 						require.Equal(t, want, got)
 						return

@@ -152,6 +152,7 @@ func TestErrorHandler(t *testing.T) {
 // damaged is a store whose bytes change.
 type damaged struct{ driver.Driver }
 
+// Get changes one bit in the middle of the object.
 func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.Driver.Get(ctx, r)
 	if err != nil {
@@ -160,26 +161,33 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	defer body.Close()
 	data, err := io.ReadAll(body)
 	data[len(data)/2] ^= 1
-	return attrs, struct {
+	changedBody := struct {
 		*bytes.Reader
 		io.Closer
-	}{bytes.NewReader(data), io.NopCloser(nil)}, err
+	}{
+		Reader: bytes.NewReader(data),
+		Closer: io.NopCloser(nil),
+	}
+	return attrs, changedBody, err
 }
 
 // If a download fails halfway, the response ends early, so that the client sees that it is incomplete.
 func TestObjectFailsHalfway(t *testing.T) {
 	rotten := engine.New(memstore.NewDriver(memstore.Config{}),
-		driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{d} }))
-	for name, size := range map[string]int{"byte": 1, "kilobyte": 1 << 10, "megabyte": 1 << 20} {
-		put(t, rotten, name, strings.Repeat("x", size))
-	}
+		driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{Driver: d} }))
+	put(t, rotten, "byte", "x")
+	put(t, rotten, "kilobyte", strings.Repeat("x", 1<<10))
+	put(t, rotten, "megabyte", strings.Repeat("x", 1<<20))
 
-	broken := bodied(storage.Attrs{Size: 100_000}, func() io.Reader {
-		return io.MultiReader(strings.NewReader(strings.Repeat("x", 50_000)),
-			errorReader{errors.New("broken")})
+	// The bodies of these objects have only half of their bytes.
+	const size = 100_000
+	half := strings.Repeat("x", size/2)
+	broken := bodied(storage.Attrs{Size: size}, func() io.Reader {
+		return io.MultiReader(strings.NewReader(half), errorReader{err: errors.New("broken")})
 	})
-	early := bodied(storage.Attrs{Size: 100_000},
-		func() io.Reader { return strings.NewReader(strings.Repeat("x", 50_000)) })
+	early := bodied(storage.Attrs{Size: size}, func() io.Reader {
+		return strings.NewReader(half)
+	})
 
 	tests := []struct {
 		name, key, span, encoding string

@@ -142,22 +142,25 @@ func TestZipIsExtracted(t *testing.T) {
 // If the list is empty, invalid or fails, Zip responds with an error status before the first byte.
 func TestZipRefusesEarly(t *testing.T) {
 	b := newAlbum(t)
+	noObjects := func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+		return b.List(ctx, storage.WithPrefix("none/"))
+	}
+	withDelimiter := func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+		return b.List(ctx, storage.WithDelimiter("/"))
+	}
+	failing := func(context.Context) iter.Seq2[storage.ListEntry, error] {
+		return func(yield func(storage.ListEntry, error) bool) {
+			yield(storage.ListEntry{}, storage.Unavailable)
+		}
+	}
 	tests := []struct {
 		name   string
 		list   listing
 		status int
 	}{
-		{name: "no objects", list: func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
-			return b.List(ctx, storage.WithPrefix("none/"))
-		}, status: http.StatusNotFound},
-		{name: "a delimiter", list: func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
-			return b.List(ctx, storage.WithDelimiter("/"))
-		}, status: http.StatusBadRequest},
-		{name: "a listing that fails", list: func(context.Context) iter.Seq2[storage.ListEntry, error] {
-			return func(yield func(storage.ListEntry, error) bool) {
-				yield(storage.ListEntry{}, storage.Unavailable)
-			}
-		}, status: http.StatusServiceUnavailable},
+		{name: "no objects", list: noObjects, status: http.StatusNotFound},
+		{name: "a delimiter", list: withDelimiter, status: http.StatusBadRequest},
+		{name: "a listing that fails", list: failing, status: http.StatusServiceUnavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,31 +175,46 @@ func TestZipRefusesEarly(t *testing.T) {
 
 // If Zip fails after it has begun the archive, the client sees that the archive is incomplete.
 func TestZipFailsInMiddle(t *testing.T) {
-	for name, spoil := range map[string]func(t *testing.T, b storage.Bucket, injector *faults.Injector){
-		"an object is gone": func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
-			require.NoError(t, b.Remove(t.Context(), "sub/é.txt"))
+	const key = "sub/é.txt"
+	tests := []struct {
+		name  string
+		spoil func(t *testing.T, b storage.Bucket, injector *faults.Injector) // runs after the listing
+	}{
+		{
+			name: "an object is gone",
+			spoil: func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
+				require.NoError(t, b.Remove(t.Context(), key))
+			},
 		},
-		"an object was replaced": func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
-			_, err := b.Upload(t.Context(), "sub/é.txt", strings.NewReader("six"))
-			require.NoError(t, err)
+		{
+			name: "an object was replaced",
+			spoil: func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
+				_, err := b.Upload(t.Context(), key, strings.NewReader("six"))
+				require.NoError(t, err)
+			},
 		},
-		"the store fails": func(_ *testing.T, _ storage.Bucket, injector *faults.Injector) {
-			injector.Set(faults.Fail(faults.Get).Nth(2))
+		{
+			name: "the store fails",
+			spoil: func(_ *testing.T, _ storage.Bucket, injector *faults.Injector) {
+				injector.Set(faults.Fail(faults.Get).Nth(2))
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New()
-			b := newAlbum(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
-				Attempts: 1,
-			}))
+			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			b := newAlbum(t, driver.WithLayer(injector.Layer()), noRetry)
 			var listed []storage.ListEntry
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				listed = append(listed, entry)
 			}
-			spoil(t, b, injector)
-			url := zipOf(t, b,
-				func(context.Context) iter.Seq2[storage.ListEntry, error] { return entries(listed) })
+			tt.spoil(t, b, injector)
+
+			url := zipOf(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] {
+				return entries(listed)
+			})
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(r)
@@ -227,11 +245,13 @@ func entries(listed []storage.ListEntry) iter.Seq2[storage.ListEntry, error] {
 // zeroObjects has objects of zeros. Their sizes are in their keys.
 type zeroObjects struct{}
 
+// Download returns an object of zeros. Its key ends in "-" and its size.
 func (zeroObjects) Download(
 	_ context.Context, key string, _ ...storage.DownloadOption,
 ) (*storage.Reader, error) {
+	sizeText := key[strings.LastIndexByte(key, '-')+1:]
 	var size int64
-	if _, err := fmt.Sscanf(key[strings.LastIndexByte(key, '-')+1:], "%d", &size); err != nil {
+	if _, err := fmt.Sscanf(sizeText, "%d", &size); err != nil {
 		return nil, err
 	}
 	body := io.NopCloser(io.LimitReader(zeros{}, size))
@@ -257,26 +277,27 @@ func (c *counted) Write(p []byte) (int, error) {
 
 // The Content-Length of Zip is exact, also around 65,535 files, where the format changes to zip64.
 func TestZipContentLength(t *testing.T) {
-	requireExactLengths(t, map[string][]storage.ListEntry{
-		"one":          sized(0),
-		"some":         sized(1, 0, 70_000, 5),
-		"65,534 files": sized(make([]int64, math.MaxUint16-1)...),
-		"65,535 files": sized(make([]int64, math.MaxUint16)...),
-		"70,000 files": sized(make([]int64, 70_000)...),
+	requireExactLengths(t, []lengthCase{
+		{name: "one", listed: sized(0)},
+		{name: "some", listed: sized(1, 0, 70_000, 5)},
+		{name: "65,534 files", listed: sized(make([]int64, math.MaxUint16-1)...)},
+		{name: "65,535 files", listed: sized(make([]int64, math.MaxUint16)...)},
+		{name: "70,000 files", listed: sized(make([]int64, 70_000)...)},
 	})
 }
 
 // The Content-Length of Zip is exact around 4 GiB, where the format changes to zip64.
 func TestZipContentLengthOfLargeArchive(t *testing.T) {
 	testserver.Further(t)
-	requireExactLengths(t, map[string][]storage.ListEntry{
-		"below 4 GiB":       sized(math.MaxUint32-1, 1),
-		"4 GiB":             sized(math.MaxUint32, 1, 0),
-		"many behind 4 GiB": sized(2<<30, 2<<30, 10, math.MaxUint32+7, 1),
+	requireExactLengths(t, []lengthCase{
+		{name: "below 4 GiB", listed: sized(math.MaxUint32-1, 1)},
+		{name: "4 GiB", listed: sized(math.MaxUint32, 1, 0)},
+		{name: "many behind 4 GiB", listed: sized(2<<30, 2<<30, 10, math.MaxUint32+7, 1)},
 	})
 }
 
-// sized returns a listing of objects with these sizes.
+// sized returns a listing of objects of zeroObjects with these sizes. Every second one has a time, and the keys have
+// letters outside of ASCII, because both change the lengths of an archive's headers.
 func sized(sizes ...int64) (listed []storage.ListEntry) {
 	for i, size := range sizes {
 		e := storage.ListEntry{Key: fmt.Sprintf("é%d/file-%d", i, size), Size: size}
@@ -289,16 +310,22 @@ func sized(sizes ...int64) (listed []storage.ListEntry) {
 }
 
 // requireExactLengths requires that each archive is as long as its Content-Length says.
-func requireExactLengths(t *testing.T, rows map[string][]storage.ListEntry) {
+func requireExactLengths(t *testing.T, tests []lengthCase) {
 	t.Helper()
-	for name, listed := range rows {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			w := &counted{header: http.Header{}}
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-			serve.Zip(w, r, zeroObjects{}, entries(listed))
+			serve.Zip(w, r, zeroObjects{}, entries(tt.listed))
 			require.Equal(t, fmt.Sprint(w.n), w.header.Get("Content-Length"))
 		})
 	}
+}
+
+// A lengthCase is a listing of which requireExactLengths makes an archive.
+type lengthCase struct {
+	name   string
+	listed []storage.ListEntry
 }
 
 // archiveOf returns an archive of these objects.

@@ -12,15 +12,16 @@ import (
 
 // Zip renames files whose names become equal by full case folding, as APFS and Windows do it.
 func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
-	for _, tt := range []struct{ one, other string }{
-		{"straße", "STRASSE"},
-		{"ﬁle", "FILE"},
-		{"İ", "i̇"},
-		{"STRAẞE", "strasse"},
-	} {
+	pairs := []struct{ first, second string }{
+		{first: "straße", second: "STRASSE"},
+		{first: "ﬁle", second: "FILE"},
+		{first: "İ", second: "i̇"},
+		{first: "STRAẞE", second: "strasse"},
+	}
+	for _, pair := range pairs {
 		names := newZipNames()
-		require.Equal(t, tt.one, names.nameOf(tt.one))
-		require.Equal(t, tt.other+" (2)", names.nameOf(tt.other))
+		require.Equal(t, pair.first, names.nameOf(pair.first))
+		require.Equal(t, pair.second+" (2)", names.nameOf(pair.second))
 	}
 }
 
