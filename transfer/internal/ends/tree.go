@@ -153,12 +153,12 @@ func (t *Tree) noteChange(dir string) error {
 	if !t.Sync {
 		return nil
 	}
-	const most = 1024
+	const maxChanges = 1024
 	t.mu.Lock()
 	t.changes[dir] = true
-	full := len(t.changes) > most
+	isFull := len(t.changes) > maxChanges
 	t.mu.Unlock()
-	if full {
+	if isFull {
 		return t.SyncDirs()
 	}
 	return nil

@@ -117,10 +117,14 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 // CheckWrite fails if WriteFile could not write a file with this key. listed is true if the job has listed a file with
 // this key. Any other file is not replaced.
 func (t *Tree) CheckWrite(key string, listed bool) error {
-	err := CheckPath(key)
-	if err == nil && t.Root != nil {
-		_, err = t.checkTarget(key, listed)
+	if err := CheckPath(key); err != nil {
+		return joberror.OfFile("write", key, err)
 	}
+	if t.Root == nil {
+		// In this dry run, the directory does not exist.
+		return nil
+	}
+	_, err := t.checkTarget(key, listed)
 	return joberror.OfFile("write", key, err)
 }
 
@@ -227,12 +231,13 @@ type Opener func(mode fs.FileMode) (TempFile, error)
 func (t *Tree) SmallFileOpener(key string) Opener {
 	return func(mode fs.FileMode) (TempFile, error) {
 		f, path, err := t.temps.Create(key, mode)
-		return TempFile{f, path, func(renamed bool, _ error) {
+		end := func(renamed bool, _ error) {
 			_ = f.Close()
 			if !renamed {
 				_ = t.Root.Remove(path)
 			}
-		}}, err
+		}
+		return TempFile{File: f, Path: path, End: end}, err
 	}
 }
 
@@ -241,13 +246,18 @@ func (t *Tree) SmallFileOpener(key string) Opener {
 func (t *Tree) createBeside(key string, p Permissions, open Opener) (TempFile, error) {
 	dir := path.Dir(key)
 	temp, err := open(p.File)
-	if errors.Is(err, fs.ErrNotExist) || dir != "." && err != nil {
-		if err := t.makeDirs(key, dir, p); err != nil {
-			return TempFile{}, err
-		}
-		temp, err = open(p.File)
+	if err == nil {
+		return temp, nil
 	}
-	return temp, err
+	if dir == "." && !errors.Is(err, fs.ErrNotExist) {
+		return temp, err
+	}
+
+	// A directory may be missing, or be a file. In that case, makeDirs returns the better error.
+	if err := t.makeDirs(key, dir, p); err != nil {
+		return TempFile{}, err
+	}
+	return open(p.File)
 }
 
 // makeDirs creates the directories in the path of key. If one of them is a file, the error names
