@@ -48,16 +48,17 @@ type Copier interface {
 
 // New returns the Copier for the kinds of src and dst.
 func New(dst, src ends.End, s *Settings) Copier {
-	srcTree, isTree := src.(*ends.Tree)
-	if to, ok := dst.(*ends.Tree); ok {
-		if isTree {
-			return &fileCopier{srcTree, to}
-		}
-		return &downloader{src.(*ends.Objects).Source, to, s}
+	srcTree, srcIsTree := src.(*ends.Tree)
+	dstTree, dstIsTree := dst.(*ends.Tree)
+	if srcIsTree && dstIsTree {
+		return &fileCopier{src: srcTree, dst: dstTree}
 	}
-	to := dst.(*ends.Objects).Bucket
-	if isTree {
-		return &uploader{srcTree, to, s}
+	if srcIsTree {
+		return &uploader{src: srcTree, dst: dst.(*ends.Objects).Bucket, settings: s}
 	}
-	return &bucketCopier{src.(*ends.Objects).Source, to, s}
+	source := src.(*ends.Objects).Source
+	if dstIsTree {
+		return &downloader{src: source, dst: dstTree, settings: s}
+	}
+	return &bucketCopier{src: source, dst: dst.(*ends.Objects).Bucket, settings: s}
 }
