@@ -129,8 +129,9 @@ func (c *Cache) Note(src, dst ends.Entry) {
 func (c *Cache) add(d digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.sorter.Add(context.Background(), d[:], nil)
-	c.failed = c.failed || err != nil
+	if err := c.sorter.Add(context.Background(), d[:], nil); err != nil {
+		c.failed = true
+	}
 }
 
 // Close writes the digests of this job to the file. complete is false if the job has ended early. The digests of the
@@ -223,10 +224,13 @@ func (c *Cache) writeDigests(f *os.File) error {
 func sweep(dir string) {
 	files, _ := os.ReadDir(dir) // after an error, the list is incomplete
 	for _, f := range files {
-		path := filepath.Join(dir, f.Name())
 		info, err := f.Info()
-		if err == nil && strings.Contains(f.Name(), suffix) && time.Since(info.ModTime()) > maxAge && isCache(path) {
-			// The next job tries it again.
+		if err != nil || !strings.Contains(f.Name(), suffix) || time.Since(info.ModTime()) <= maxAge {
+			continue
+		}
+		path := filepath.Join(dir, f.Name())
+		if isCache(path) {
+			// If the removal fails, the next job tries it again.
 			_ = os.Remove(path)
 		}
 	}
