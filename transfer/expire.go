@@ -103,7 +103,14 @@ func Remove(ctx context.Context, b interface {
 	storage.Remover
 }, opts ...Option) (*Report, error) {
 	s := readOptions(opts)
-	return (&expiry{op: "Remove", settings: s, rules: []ExpireRule{{Prefix: s.files.Prefix}}, everyAge: true, callerBucket: b}).run(ctx)
+	e := &expiry{
+		op:           "Remove",
+		settings:     s,
+		rules:        []ExpireRule{{Prefix: s.files.Prefix}},
+		everyAge:     true,
+		callerBucket: b,
+	}
+	return e.run(ctx)
 }
 
 // run checks the options and rules, and then applies the rules. It returns the report in any case.

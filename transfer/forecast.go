@@ -29,42 +29,37 @@ type Forecast struct {
 // forecast returns the Forecast of a dry run with the destination dst.
 func (j *job) forecast(dst End) *Forecast {
 	report := &j.reporter.report
-	f := &Forecast{Free: -1}
 	srcObjects, srcIsBucket := j.src.(*ends.Objects)
 	dstObjects, dstIsBucket := j.dst.(*ends.Objects)
-	movesInStore := false
-	switch {
-	case srcIsBucket && dstIsBucket:
+	betweenBuckets := srcIsBucket && dstIsBucket
+	movesInStore := betweenBuckets && j.settings.move && j.places.SameBucket &&
+		storage.Supports(dstObjects.Bucket, storage.ServerMove)
+	copiesInStore := betweenBuckets && serving.OneAccount(dstObjects.Bucket, srcObjects.Source) &&
+		storage.Supports(dstObjects.Bucket, storage.ServerCopy)
+
+	// A move by the provider is one request, which counts as a write.
+	f := &Forecast{Free: -1}
+	if dstIsBucket {
 		f.Writes = report.Transferred
-		movesInStore = j.settings.move && j.places.SameBucket && storage.Supports(dstObjects.Bucket, storage.ServerMove)
-		if movesInStore {
-			break
-		}
-		f.Reads = report.Transferred
-		copiesInStore := serving.OneAccount(dstObjects.Bucket, srcObjects.Source) &&
-			storage.Supports(dstObjects.Bucket, storage.ServerCopy)
-		if !copiesInStore {
-			f.Sent = report.Bytes
-			f.Received = report.Bytes
-		}
-	case dstIsBucket:
-		f.Writes = report.Transferred
-		f.Sent = report.Bytes
-	case srcIsBucket:
-		f.Reads = report.Transferred
-		f.Received = report.Bytes
+		f.Removals = report.Deleted
+	} else {
 		f.Needed = report.Bytes
-	default:
-		f.Needed = report.Bytes
+		f.Free = localfile.Free(dst.path)
+	}
+	if srcIsBucket && !movesInStore {
+		f.Reads = report.Transferred
 	}
 
-	if dst.kind == dirEnd {
-		f.Free = localfile.Free(dst.path)
-	} else {
-		f.Removals = report.Deleted
+	// The content passes through this machine, unless the store moves or copies the object itself.
+	throughHere := !movesInStore && !copiesInStore
+	if dstIsBucket && throughHere {
+		f.Sent = report.Bytes
 	}
-	// A move removes the files of the source. That takes no request in a directory. A move by the
-	// provider is one request, which counts as a write.
+	if srcIsBucket && throughHere {
+		f.Received = report.Bytes
+	}
+
+	// A move removes the files of the source. That takes no request in a directory.
 	if j.settings.move && srcIsBucket && !movesInStore {
 		f.Removals += report.Transferred + report.Skipped
 	}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -55,24 +56,25 @@ func WithJournal(b interface {
 // job returns a text of the options that decide which files a job handles. A journal and a cache have this text, so
 // that a job with other options does not use them.
 func (s *settings) job() string {
-	inventory := ""
+	var text strings.Builder
 	if s.inventory != nil {
 		// The inventory determines the ranges of the shards.
-		inventory = " inventory " + s.inventory.Taken.Format(time.RFC3339Nano)
+		text.WriteString(" inventory " + s.inventory.Taken.Format(time.RFC3339Nano))
 	}
 	if !s.files.ModifiedAfter.IsZero() {
-		inventory += " newer "
+		text.WriteString(" newer ")
 	}
 	if !s.files.ModifiedBefore.IsZero() {
 		// The time itself may differ between two runs, so only its presence counts.
-		inventory += " older "
+		text.WriteString(" older ")
 	}
 	if s.files.Bounded {
-		inventory += fmt.Sprintf(" bounds %q", s.files.Bounds)
+		fmt.Fprintf(&text, " bounds %q", s.files.Bounds)
 	}
-	return inventory + fmt.Sprintf(
+	fmt.Fprintf(&text,
 		"prefix %q include %q exclude %q size %d-%d shard %d/%d checksum %t size only %t missing only %t links %t move %t",
 		s.files.Prefix, s.files.Include, s.files.Exclude, s.files.MinSize, s.files.MaxSize, s.files.Shard, s.files.Shards,
 		s.checksum, s.sizeOnly, s.missingOnly, s.links, s.move,
 	)
+	return text.String()
 }

@@ -128,12 +128,14 @@ func (t *reporter) countDestinationFailure(ctx context.Context, key string, err 
 // asStorageError returns err as a *storage.Error with a key. The methods of a bucket type that is
 // not from this library may return any error.
 func asStorageError(key string, err error) error {
-	if e, ok := err.(*storage.Error); ok && e.Key != "" {
-		return e
-	} else if ok {
-		keyed := *e
-		keyed.Key = key
-		return &keyed
+	storageErr, ok := err.(*storage.Error)
+	if !ok {
+		return &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
 	}
-	return &storage.Error{Code: storage.CodeOf(err), Key: key, Err: err}
+	if storageErr.Key != "" {
+		return storageErr
+	}
+	keyed := *storageErr
+	keyed.Key = key
+	return &keyed
 }

@@ -93,9 +93,10 @@ func Every(
 		o.applyEvery(s)
 	}
 	if interval <= 0 {
-		s.err = joberror.Invalid("interval", "must be positive")
-	} else if job == nil {
-		s.err = joberror.Invalid("job", "must not be nil")
+		return withOp(joberror.Invalid("interval", "must be positive"))
+	}
+	if job == nil {
+		return withOp(joberror.Invalid("job", "must not be nil"))
 	}
 	if s.err != nil {
 		return withOp(s.err)
@@ -108,6 +109,7 @@ func Every(
 	return s.loop(ctx)
 }
 
+// withOp adds the name of this call to an error.
 func withOp(e *storage.Error) error {
 	e.Op = "Every"
 	return e
@@ -155,22 +157,27 @@ func (s *schedule) loop(ctx context.Context) error {
 // returns how long to wait before the next attempt.
 func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
 	var start time.Time
-	err := lease.Hold(ctx, s.bucket, s.key, func(ctx context.Context) error {
+	run := func(ctx context.Context) error {
 		start = time.Now()
 		return s.job(ctx)
-	}, lease.WithInterval(s.delayed(s.interval)))
-	// The start is zero if Hold has failed before it called the job.
+	}
+	err := lease.Hold(ctx, s.bucket, s.key, run, lease.WithInterval(s.delayed(s.interval)))
 	if !start.IsZero() {
 		s.reportRun(start, err)
-	} else if ctx.Err() == nil {
-		if s.report != nil {
-			s.report(Run{Began: time.Now(), Err: err})
-		}
-		return min(s.interval, time.Minute)
+		return 0
 	}
-	return 0
+	if ctx.Err() != nil {
+		return 0
+	}
+
+	// Hold has failed before it ran the job.
+	if s.report != nil {
+		s.report(Run{Began: time.Now(), Err: err})
+	}
+	return min(s.interval, time.Minute)
 }
 
+// reportRun calls the function of WithRuns, if there is one, for a run that has ended.
 func (s *schedule) reportRun(start time.Time, err error) {
 	if s.report != nil {
 		s.report(Run{Began: start, Duration: time.Since(start), Err: err})

@@ -50,28 +50,32 @@ func ShardBounds(ctx context.Context, src storage.Lister, n int, opts ...Option)
 	return s.files.DivideKeys(list, n)
 }
 
-// checkBounds makes the shard a range of keys, if WithShardBounds was given. It fails if the bounds
-// are invalid.
+// checkBounds makes the shard a range of keys, if WithShardBounds was given. It fails if the number of bounds is wrong.
 func (s *settings) checkBounds() {
-	switch {
-	case !s.files.Bounded:
-	case uint64(len(s.files.Bounds))+1 != s.files.Shards:
-		s.fail("WithShardBounds", "must have one key less than WithShard has shards")
-	default:
-		s.files.UseBounds()
+	if !s.files.Bounded {
+		return
 	}
+	if uint64(len(s.files.Bounds))+1 != s.files.Shards {
+		s.fail("WithShardBounds", "must have one key less than WithShard has shards")
+		return
+	}
+	s.files.UseBounds()
 }
 
 // splitByInventory computes bounds from the inventory, and makes the shard of the job a range of
 // keys.
-func (s *settings) splitByInventory(ctx context.Context) (err error) {
+func (s *settings) splitByInventory(ctx context.Context) error {
 	if s.inventory == nil || s.files.Shards <= 1 || s.files.Bounded {
 		return nil
 	}
 	// everyKey has no filter. The ranges must divide all keys, because the journal relies on it.
 	everyKey := &selection.Selection{}
-	if s.files.Bounds, err = everyKey.DivideKeys(s.inventory.rows.Objects(ctx, s.files.Prefix), int(s.files.Shards)); err == nil {
-		s.files.UseBounds()
+	objects := s.inventory.rows.Objects(ctx, s.files.Prefix)
+	bounds, err := everyKey.DivideKeys(objects, int(s.files.Shards))
+	if err != nil {
+		return err
 	}
-	return err
+	s.files.Bounds = bounds
+	s.files.UseBounds()
+	return nil
 }

@@ -51,10 +51,12 @@ func OfFile(op, key string, err error) error {
 // temporary files is missing, its Code is not ObjectNotFound, because no object is missing.
 func OfTempFile(op, key string, err error) error {
 	failure := OfFile(op, key, err)
-	if e, ok := failure.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
-		e.Code, e.Hint = storage.InvalidArgument, fmt.Sprintf(
-			"create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir(),
-		)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return failure
+	}
+	if e, ok := failure.(*storage.Error); ok {
+		e.Code = storage.InvalidArgument
+		e.Hint = fmt.Sprintf("create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir())
 	}
 	return failure
 }

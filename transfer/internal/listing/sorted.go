@@ -90,12 +90,14 @@ const (
 // as less than those of an older one.
 func encodeVersion(dst []byte, v *storage.VersionEntry) []byte {
 	kind := oldVersion
-	if v.Current {
+	switch {
+	case v.Current:
 		kind = currentVersion
-	} else if v.IsDeleteMarker {
+	case v.IsDeleteMarker:
 		kind = deleteMarker
 	}
-	// The complement of the time puts newer versions first.
+
+	// The complement of the time puts newer versions first. At equal times, the kind decides.
 	dst = binary.BigEndian.AppendUint64(dst, ^uint64(nanoseconds(v.Modified)))
 	dst = append(dst, kind)
 	dst = binary.AppendVarint(dst, nanoseconds(v.NoncurrentSince))
