@@ -173,21 +173,29 @@ func TestCopyResumedHasTagsAndLocks(t *testing.T) {
 // Expire continues with other versions if it cannot remove locked ones.
 func TestExpireLockedVersions(t *testing.T) {
 	memory, directory := newLockingBuckets(t)
-	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name string
+		b    storage.Bucket
+	}{
+		{name: "memory", b: memory},
+		{name: "directory", b: directory},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// Of three old versions, that of "b" is locked.
 			for _, key := range []string{"a", "b", "c"} {
 				var opts []storage.UploadOption
 				if key == "b" {
 					opts = append(opts, storage.WithLegalHold())
 				}
-				_, err := b.Upload(t.Context(), key, strings.NewReader("old"), opts...)
+				_, err := tt.b.Upload(t.Context(), key, strings.NewReader("old"), opts...)
 				require.NoError(t, err)
-				_, err = b.Upload(t.Context(), key, strings.NewReader("new"))
+				_, err = tt.b.Upload(t.Context(), key, strings.NewReader("new"))
 				require.NoError(t, err)
 			}
 
-			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}},
-				transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) }))
+			inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+			report, err := transfer.Expire(t.Context(), tt.b, []transfer.ExpireRule{{OldVersionsAge: day}}, inTwoDays)
 			require.ErrorIs(t, err, storage.Locked)
 			require.Equal(t, int64(2), report.Deleted)
 			require.Equal(t, int64(1), report.Failed)

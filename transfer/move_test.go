@@ -105,19 +105,20 @@ func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 // Whichever request fails, and even if the job is canceled, each file is at the source or the destination
 // afterwards.
 func TestMoveNeverLosesAnObject(t *testing.T) {
-	for nth := 1; nth <= 12; nth++ {
+	const requests = 12
+	for nth := 1; nth <= requests; nth++ {
 		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
 			for _, rule := range []faults.Rule{
 				faults.Fail(call).Nth(nth),
 				faults.DropResponse(call).Nth(nth),
 			} {
-				injector := faults.New(rule)
-				dst := memstore.New(driver.WithLayer(injector.Layer()),
-					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 				src := memstore.New()
 				for key, text := range moved {
 					put(t, src, key, text)
 				}
+				injector := faults.New(rule)
+				dst := memstore.New(driver.WithLayer(injector.Layer()),
+					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
 				// Each second job is canceled when it has moved a file.
 				ctx, cancel := context.WithCancel(t.Context())

@@ -103,52 +103,53 @@ func TestMoveLooksAgain(t *testing.T) {
 // If source and destination have the same file, a move copies it again, unless the destination's was written more
 // than an hour later.
 func TestMoveCopiesAgain(t *testing.T) {
-	tests := map[string]struct {
-		ahead     time.Duration // the clock of the destination
-		fromDir   bool
+	tests := []struct {
+		name      string
+		ahead     time.Duration // how much the clock of the destination is ahead
+		fromDir   bool          // whether the source is a directory in place of a bucket
 		opts      []transfer.Option
 		copied    int64
-		remaining int
+		remaining int // files at the source afterwards
 	}{
-		"the destination is younger by two hours": {ahead: 2 * time.Hour},
-		"both were written together":              {ahead: 0, copied: 1},
-		"the source is younger":                   {ahead: -2 * time.Hour, copied: 1},
-		"from a directory, younger by two hours":  {ahead: 2 * time.Hour, fromDir: true},
-		"from a directory, written together":      {ahead: 0, fromDir: true, copied: 1},
-		"only what is missing": {
-			ahead:     0,
-			opts:      []transfer.Option{transfer.WithMissingOnly()},
-			remaining: 1,
-		},
+		{name: "the destination is younger by two hours", ahead: 2 * time.Hour},
+		{name: "both were written together", copied: 1},
+		{name: "the source is younger", ahead: -2 * time.Hour, copied: 1},
+		{name: "from a directory, younger by two hours", ahead: 2 * time.Hour, fromDir: true},
+		{name: "from a directory, written together", fromDir: true, copied: 1},
+		{name: "only what is missing", opts: []transfer.Option{transfer.WithMissingOnly()}, remaining: 1},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			q := engine.New(aheadBy(tt.ahead))
-			p := engine.New(aheadBy(0))
-			src := transfer.Bucket(p)
-			count := func() int { return len(contents(t, p)) }
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srcBucket := engine.New(aheadBy(0))
+			dst := engine.New(aheadBy(tt.ahead))
+			put(t, srcBucket, "k", "precious")
+			put(t, dst, "k", "precious")
+			src := transfer.Bucket(srcBucket)
+			countSrc := func() int { return len(contents(t, srcBucket)) }
+			wantCopied := tt.copied
 			if tt.fromDir {
-				if (localfile.Written(fileInfo(t)) == time.Time{}) {
-					tt.copied = 1 // the system does not tell when a file was written
-				}
+				// The file has an old modification time, as if it had replaced a newer one.
 				dir := newTree(t, map[string]string{"k": "precious"})
-				past := time.Now().Add(-24 * time.Hour) // that of another file
+				past := time.Now().Add(-24 * time.Hour)
 				require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), past, past))
 				src = transfer.Dir(dir)
-				count = func() int { return len(fingerprints(t, dir)) }
+				countSrc = func() int { return len(fingerprints(t, dir)) }
+				if localfile.Written(fileInfo(t)).IsZero() {
+					// The system does not tell when a file was written.
+					wantCopied = 1
+				}
 			}
-			put(t, p, "k", "precious")
-			put(t, q, "k", "precious")
-			opts := append(tt.opts, transfer.WithMove())
-			dry, err := transfer.Sync(t.Context(), transfer.Bucket(q), src,
-				append(opts, transfer.WithDryRun())...)
-			require.NoError(t, err)
 
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(q), src, opts...)
+			opts := append(tt.opts, transfer.WithMove())
+			dry, err := transfer.Sync(t.Context(), transfer.Bucket(dst), src, append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
-			require.Equal(t, []int64{tt.copied, tt.copied}, []int64{dry.Transferred, report.Transferred})
-			require.Equal(t, tt.remaining, count())
-			require.Equal(t, map[string]string{"k": "precious"}, contents(t, q))
+			require.Equal(t, wantCopied, dry.Transferred)
+
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), src, opts...)
+			require.NoError(t, err)
+			require.Equal(t, wantCopied, report.Transferred)
+			require.Equal(t, tt.remaining, countSrc())
+			require.Equal(t, map[string]string{"k": "precious"}, contents(t, dst))
 		})
 	}
 }
@@ -204,35 +205,45 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 // and then the other.
 func TestMoveInOppositeDirections(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
-	tests := map[string]struct {
-		p, q  time.Duration // how long the stores have the file; 0 if not
-		ahead time.Duration // the clock of q
+	tests := []struct {
+		name     string
+		firstAge time.Duration // how long the first store has the file; 0 if it has none
+		otherAge time.Duration // how long the other store has it
+		ahead    time.Duration // how much the clock of the other store is ahead
 	}{
-		"one store has it":              {time.Minute, 0, 0},
-		"both, since one moment":        {time.Minute, time.Minute, 0},
-		"both, p for longer":            {3 * time.Hour, time.Minute, 0},
-		"both, q for longer":            {time.Minute, 3 * time.Hour, 0},
-		"one, and q's clock is behind":  {time.Minute, 0, -30 * time.Minute},
-		"both, and q's clock is behind": {time.Minute, 3 * time.Hour, -30 * time.Minute},
-		"both, and q's clock is ahead":  {3 * time.Hour, time.Minute, 30 * time.Minute},
+		{name: "one store has it", firstAge: time.Minute},
+		{name: "both, since one moment", firstAge: time.Minute, otherAge: time.Minute},
+		{name: "both, the first for longer", firstAge: 3 * time.Hour, otherAge: time.Minute},
+		{name: "both, the other for longer", firstAge: time.Minute, otherAge: 3 * time.Hour},
+		{name: "one, and the other's clock is behind", firstAge: time.Minute, ahead: -30 * time.Minute},
+		{
+			name:     "both, and the other's clock is behind",
+			firstAge: time.Minute,
+			otherAge: 3 * time.Hour,
+			ahead:    -30 * time.Minute,
+		},
+		{
+			name:     "both, and the other's clock is ahead",
+			firstAge: 3 * time.Hour,
+			otherAge: time.Minute,
+			ahead:    30 * time.Minute,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			for n := 1; n <= moments; n++ {
-				for m := 1; m <= moments; m++ {
-					p := newStoreWithAge(t, tt.p, 0)
-					q := newStoreWithAge(t, tt.q, tt.ahead)
-					reached := newGate(n)
-					back := newGate(m)
-					runStopped(reached, back, [2]func(){
-						func() {
-							moveThroughGate(t, reached, q, p)
-						}, func() {
-							moveThroughGate(t, back, p, q)
-						},
-					})
-					have := len(contents(t, engine.New(p))) + len(contents(t, engine.New(q)))
-					require.Positive(t, have, "one stops at its moment %d, the other at its moment %d", n, m)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for thereStop := 1; thereStop <= moments; thereStop++ {
+				for backStop := 1; backStop <= moments; backStop++ {
+					first := newStoreWithAge(t, tt.firstAge, 0)
+					other := newStoreWithAge(t, tt.otherAge, tt.ahead)
+					thereGate := newGate(thereStop)
+					backGate := newGate(backStop)
+					moveThere := func() { moveThroughGate(t, thereGate, other, first) }
+					moveBack := func() { moveThroughGate(t, backGate, first, other) }
+					runStopped(thereGate, backGate, [2]func(){moveThere, moveBack})
+
+					copies := len(contents(t, engine.New(first))) + len(contents(t, engine.New(other)))
+					require.Positive(t, copies, "one stops at its moment %d, the other at its moment %d",
+						thereStop, backStop)
 				}
 			}
 		})
@@ -242,41 +253,41 @@ func TestMoveInOppositeDirections(t *testing.T) {
 // An upload and a download, both with WithMove, never lose the file. A downloaded file may look like the one that
 // the upload has listed, because downloads set its time.
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
-	const moments = 28
-	tests := map[string]struct{ dir, bucket bool }{
-		"the directory has it": {dir: true, bucket: false},
-		"the bucket has it":    {dir: false, bucket: true},
-		"both":                 {dir: true, bucket: true},
+	const moments = 28 // before and after each call, and more than either job makes
+	tests := []struct {
+		name     string
+		inDir    bool // whether the directory has the file at first
+		inBucket bool // whether the bucket has it
+	}{
+		{name: "the directory has it", inDir: true},
+		{name: "the bucket has it", inBucket: true},
+		{name: "both", inDir: true, inBucket: true},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			for n := 1; n <= moments; n++ {
-				for m := 1; m <= moments; m++ {
+	move := func(dst, src transfer.End) {
+		_, _ = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1),
+			transfer.WithNoSync())
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for upStop := 1; upStop <= moments; upStop++ {
+				for downStop := 1; downStop <= moments; downStop++ {
 					d := newStoreWithAge(t, 0, 0)
 					dir := t.TempDir()
-					if tt.dir {
+					if tt.inDir {
 						writeFiles(t, dir, map[string]string{"k": "precious"})
 					}
-					if tt.bucket {
+					if tt.inBucket {
 						put(t, engine.New(d), "k", "precious")
 					}
-					reached := newGate(n)
-					back := newGate(m)
-					move := func(dst, src transfer.End) {
-						_, _ = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1),
-							transfer.WithNoSync())
-					}
-					up := func() {
-						move(transfer.Bucket(reached.bucket(d)), transfer.Dir(dir))
-					}
-					down := func() {
-						move(transfer.Dir(dir), transfer.Bucket(back.bucket(d)))
-					}
-					runStopped(reached, back, [2]func(){up, down})
+					upGate := newGate(upStop)
+					downGate := newGate(downStop)
+					up := func() { move(transfer.Bucket(upGate.bucket(d)), transfer.Dir(dir)) }
+					down := func() { move(transfer.Dir(dir), transfer.Bucket(downGate.bucket(d))) }
+					runStopped(upGate, downGate, [2]func(){up, down})
 
-					have := len(contents(t, engine.New(d))) + len(fingerprints(t, dir))
-					require.Positive(t, have,
-						"the upload stops at its moment %d, the download at its moment %d", n, m)
+					copies := len(contents(t, engine.New(d))) + len(fingerprints(t, dir))
+					require.Positive(t, copies, "the upload stops at its moment %d, the download at its moment %d",
+						upStop, downStop)
 				}
 			}
 		})

@@ -70,6 +70,8 @@ type partServer struct {
 	gone    chan struct{} // ends what is held
 }
 
+// ServeHTTP answers as many parts as hold says, and holds later ones until gone is closed. It answers any other
+// request.
 func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPut && r.URL.Query().Has("partNumber") {
 		if p.hold.Add(-1) == -1 || p.hold.Load() < -1 && p.held != nil {

@@ -207,48 +207,49 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 // If the time of an object is a day in the future, each edited file seems older than its object. Upload and Copy
 // still transfer edits.
 func TestUploadObjectFromTheFuture(t *testing.T) {
-	tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 	tests := []struct {
-		name        string
-		text, tag   string
-		transferred bool
+		name     string
+		text     string // of the second write of the source; none if empty
+		tag      string // in the metadata of that write
+		copied   bool   // whether Copy transfers it
+		uploaded bool   // whether Upload transfers it
 	}{
 		{name: "nothing changed"},
-		{name: "other bytes", text: "after.", transferred: true},
+		{name: "other bytes", text: "after.", copied: true, uploaded: true},
 		{name: "the same bytes written again", text: "before"},
-		{name: "other metadata", text: "before", tag: "new", transferred: true},
+		{name: "other metadata", text: "before", tag: "new", copied: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			src := memstore.New()
-			dst := inMemory(tomorrow)
-			disk := inMemory(tomorrow)
-			dir := newTree(t, map[string]string{"a.txt": "before"})
-			_, err := src.Upload(t.Context(), "a.txt", file("before"))
+			tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
+			srcBucket := memstore.New()
+			srcDir := newTree(t, map[string]string{"a.txt": "before"})
+			copies := inMemory(tomorrow)
+			uploads := inMemory(tomorrow)
+			put(t, srcBucket, "a.txt", "before")
+			_, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
-			_, err = transfer.Copy(t.Context(), dst, src)
-			require.NoError(t, err)
-			_, err = transfer.Upload(t.Context(), disk, dir)
+			_, err = transfer.Upload(t.Context(), uploads, srcDir)
 			require.NoError(t, err)
 			if tt.text != "" {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte(tt.text), 0o644))
+				require.NoError(t, os.WriteFile(filepath.Join(srcDir, "a.txt"), []byte(tt.text), 0o644))
 				var metadata map[string]string
 				if tt.tag != "" {
 					metadata = map[string]string{"tag": tt.tag}
 				}
-				_, err := src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(metadata))
+				_, err := srcBucket.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(metadata))
 				require.NoError(t, err)
 			}
 
-			report, err := transfer.Copy(t.Context(), dst, src)
+			report, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
-			require.Equal(t, contents(t, src), contents(t, dst))
+			require.Equal(t, tt.copied, report.Transferred == 1, report)
+			require.Equal(t, contents(t, srcBucket), contents(t, copies))
 
-			report, err = transfer.Upload(t.Context(), disk, dir)
+			report, err = transfer.Upload(t.Context(), uploads, srcDir)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred && tt.tag == "", report.Transferred == 1, report)
-			require.Equal(t, contents(t, src), contents(t, disk))
+			require.Equal(t, tt.uploaded, report.Transferred == 1, report)
+			require.Equal(t, contents(t, srcBucket), contents(t, uploads))
 		})
 	}
 }
