@@ -62,11 +62,13 @@ func TestUndelete(t *testing.T) {
 			require.NoError(t, b.Remove(t.Context(), "a"))
 			require.NoError(t, b.Remove(t.Context(), "b"))
 
+			// A dry run changes nothing.
 			report, err := transfer.Undelete(t.Context(), b, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.EqualValues(t, 2, report.Transferred)
 			require.Equal(t, []string{"c"}, keysOf(contents(t, b)))
 
+			// The first call brings back only "a".
 			report, err = transfer.Undelete(t.Context(), b, transfer.WithInclude("a"))
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Transferred)
@@ -77,6 +79,8 @@ func TestUndelete(t *testing.T) {
 
 			_, err = b.Attrs(t.Context(), "b")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
+
+			// The second call brings back the rest, and the third one finds nothing to do.
 			_, err = transfer.Undelete(t.Context(), b)
 			require.NoError(t, err)
 			report, err = transfer.Undelete(t.Context(), b)
@@ -91,12 +95,15 @@ func TestUndelete(t *testing.T) {
 func TestRestoreAt(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
+			// These objects exist at the time when.
 			put(t, b, "changed", "one")
 			put(t, b, "removed", "old")
 			put(t, b, "gone before", "x")
 			require.NoError(t, b.Remove(t.Context(), "gone before"))
 			when := put(t, b, "stays", "same")
 			waitForLaterTime(t, when, b)
+
+			// Then they change.
 			put(t, b, "changed", "two")
 			require.NoError(t, b.Remove(t.Context(), "removed"))
 			put(t, b, "new", "new")
@@ -108,6 +115,7 @@ func TestRestoreAt(t *testing.T) {
 			require.EqualValues(t, 1, report.Skipped)
 			requireTexts(t, b, want)
 
+			// With WithDelete, the object that did not exist then is removed.
 			delete(want, "new")
 			report, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithExclude("clock"),
 				transfer.WithDelete())
@@ -118,7 +126,7 @@ func TestRestoreAt(t *testing.T) {
 	}
 }
 
-// waitForLaterTime writes until the store's clock shows a later time.
+// waitForLaterTime writes the object "clock" until its time is later than the given one.
 func waitForLaterTime(t *testing.T, than time.Time, b storage.Uploader) {
 	t.Helper()
 	for !put(t, b, "clock", "").After(than) {

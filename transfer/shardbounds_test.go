@@ -21,6 +21,7 @@ import (
 // manyKeys lists n objects, of which most are in a few folders.
 type manyKeys int
 
+// List yields the n keys in their order.
 func (n manyKeys) List(context.Context, ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for i := range int(n) {
@@ -31,6 +32,7 @@ func (n manyKeys) List(context.Context, ...storage.ListOption) iter.Seq2[storage
 	}
 }
 
+// key returns the key with the number i. A tenth of the keys are in seven small folders, and the others in one.
 func (n manyKeys) key(i int) string {
 	if i < int(n)/10 {
 		return fmt.Sprintf("a/%d/%07d.jpg", i%7, i)
