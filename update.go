@@ -208,8 +208,8 @@ type rounds struct {
 func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.key, e) }
 
 // check sets the policy of retries, and refuses a bucket that lacks ConditionalCreate or
-// ConditionalUpdate. A bucket without an engine, which is the user's own type, is not asked for its
-// features: its writes fail if it lacks one.
+// ConditionalUpdate. A bucket without a known engine, such as one of the user's own type, is not asked
+// for its features: its writes fail if it lacks one.
 func (r *rounds) check() *Error {
 	engine := engineOf(r.b)
 	if engine == nil {

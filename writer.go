@@ -30,7 +30,7 @@ type Writer struct {
 	locate func(op string, e Error) error // adds bucket and key to an error
 
 	pipe *io.PipeWriter // nil before the first Write
-	// stopWatching ends the wait for the end of ctx, which closes the pipe.
+	// stopWatching makes the Writer ignore the end of ctx, which otherwise closes the pipe.
 	stopWatching func() bool
 	group        running.Group // runs the goroutine of the upload
 	attrs        *Attrs

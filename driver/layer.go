@@ -152,7 +152,7 @@ func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storag
 	})
 }
 
-// DeleteBatch returns one error for each request. If f makes no call, each has the error of f.
+// DeleteBatch returns one error for each request. If f fails, each is the error of f.
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
 	var errs []error
 	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {

@@ -249,7 +249,7 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	// count chunks, so the number of sections depends only on WithConcurrency.
 	if sections := min(int64(d.concurrency), maxConcurrency); sections > 0 {
 		f.limit = running.FixedLimit(int(sections))
-		share := (f.end-f.from)/sections + 1 // rounded up
+		share := (f.end-f.from)/sections + 1 // so that no rest remains
 		f.size = min(max(share, maxSectionBytes), maxInPlacePart)
 	}
 

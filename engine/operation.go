@@ -240,7 +240,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		}
 		err := do(ctx)
 		if body != nil {
-			// Driver calls recover from a panic of the body. Let it reach the caller.
+			// The body has caught a panic of its source. Let it reach the caller.
 			body.raise()
 		}
 		if err == nil {

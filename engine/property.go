@@ -79,7 +79,8 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	if e := c.needProperties(p, w.set); e != nil {
 		return e
 	}
-	// The store can keep all properties that options have set. Those of a copied source may remain.
+	// needProperties has refused what the store cannot keep of the options. What is dropped here comes
+	// from the source of a copy.
 	c.dropProperties(p)
 	if p.StorageClass != "" {
 		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {

@@ -108,7 +108,7 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return nil, unresolved(e)
 	}
 
-	// The object has another write id.
+	// The object is not that of this write.
 	if e.Code != storage.PreconditionFailed || !e.Unknown {
 		return nil, unresolved(e)
 	}

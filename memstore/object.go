@@ -70,8 +70,8 @@ const (
 func (o *object) setRevision(revision uint64) {
 	const digits = "0123456789abcdef"
 	const digitsOfCRC32C = 8
-	const maxETag = 48 // bytes, with the largest revision
-	text := make([]byte, revisionInETag, maxETag)
+	const capacity = 48 // bytes; the longest ETag has 38
+	text := make([]byte, revisionInETag, capacity)
 	text[0] = '"'
 	text[revisionInETag-1] = '-'
 	rest := o.crc32c.Sum

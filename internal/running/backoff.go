@@ -101,7 +101,7 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 		return 0, false
 	}
 
-	const manyDoublings = 16 // the shift of so many could overflow, and MaxDelay is less
+	const manyDoublings = 16 // from here on, the limit is MaxDelay; a much larger shift would overflow
 	bound := p.MaxDelay
 	if doublings < manyDoublings {
 		bound = min(bound, firstDelay<<doublings)

@@ -190,8 +190,9 @@ func (p *Pace) watch(now time.Duration) {
 	p.refusals = 0
 	p.calm = 0
 	p.rate = 0
-	// The successes since the last mark count toward the first round. If the mark is older than a
-	// round and the time until the next mark, the store was idle meanwhile.
+	// The successes since the last mark count toward the first round. A busy store gets a mark about
+	// once a round. If the last mark is two rounds old, the store was idle, and its successes say
+	// nothing about its rate.
 	if last := p.mark.Load(); last != nil && now-last.at < 2*round {
 		p.begun = last.at
 		p.served = int(p.done.Load() - last.done)
