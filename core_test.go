@@ -208,7 +208,7 @@ var wholeBucketCalls = []struct {
 	{
 		name: "Versions",
 		call: func(ctx context.Context, bucket storage.Bucket) error {
-			return firstError(storage.Versions(ctx, bucket))
+			return refusalOf(storage.Versions(ctx, bucket))
 		},
 	},
 	{
@@ -259,7 +259,7 @@ var wholeBucketCalls = []struct {
 	{
 		name: "ListUploads",
 		call: func(ctx context.Context, bucket storage.Bucket) error {
-			return firstError(storage.ListUploads(ctx, bucket))
+			return refusalOf(storage.ListUploads(ctx, bucket))
 		},
 	},
 	{
@@ -274,12 +274,10 @@ var wholeBucketCalls = []struct {
 	},
 }
 
-// firstError reads a listing to its end or to its first error, and returns that error.
-func firstError[E any](listing iter.Seq2[E, error]) error {
+// refusalOf returns the error with which a listing begins, or nil if it begins with an entry.
+func refusalOf[E any](listing iter.Seq2[E, error]) error {
 	for _, err := range listing {
-		if err != nil {
-			return err
-		}
+		return err
 	}
 	return nil
 }
@@ -627,9 +625,9 @@ func silentCalls(ctx context.Context, bucket storage.Bucket) map[string]error {
 		"Upload":            lastError(bucket.Upload(ctx, "k", body())),
 		"Download":          lastError(bucket.Download(ctx, "k")),
 		"Attrs":             lastError(bucket.Attrs(ctx, "k")),
-		"List":              firstError(bucket.List(ctx)),
+		"List":              refusalOf(bucket.List(ctx)),
 		"ListPage":          lastError(storage.ListPage(ctx, bucket, "")),
-		"Versions":          firstError(storage.Versions(ctx, bucket)),
+		"Versions":          refusalOf(storage.Versions(ctx, bucket)),
 		"Copy":              lastError(storage.Copy(ctx, bucket, "k", memstore.New(), "k")),
 		"Copy of itself":    lastError(storage.Copy(ctx, bucket, "k", bucket, "k")),
 		"Compose":           lastError(storage.Compose(ctx, bucket, "k", []string{"k"})),
@@ -644,7 +642,7 @@ func silentCalls(ctx context.Context, bucket storage.Bucket) map[string]error {
 		"BeginUpload":          lastError(storage.BeginUpload(ctx, bucket, "k")),
 		"ContinueUpload":       lastError(storage.ContinueUpload(ctx, bucket, "token")),
 		"ContinueListedUpload": lastError(storage.ContinueListedUpload(ctx, bucket, part)),
-		"ListUploads":          firstError(storage.ListUploads(ctx, bucket)),
+		"ListUploads":          refusalOf(storage.ListUploads(ctx, bucket)),
 		"PutSignedPart":        lastError(storage.PutSignedPart(ctx, bucket, "k", "u", 1, body())),
 	}
 }

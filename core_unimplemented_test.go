@@ -29,11 +29,11 @@ func TestUnimplementedCoreRefuses(t *testing.T) {
 			err, _ := results[len(results)-1].Interface().(error)
 			switch listing := results[0].Interface().(type) {
 			case iter.Seq2[storage.ListEntry, error]:
-				err = firstError(listing)
+				err = refusalOf(listing)
 			case iter.Seq2[storage.VersionEntry, error]:
-				err = firstError(listing)
+				err = refusalOf(listing)
 			case iter.Seq2[storage.UploadEntry, error]:
-				err = firstError(listing)
+				err = refusalOf(listing)
 			}
 
 			if slices.Contains(harmless, name) {

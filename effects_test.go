@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -979,4 +980,14 @@ func interfacesOfPackage(t *testing.T) map[string]*ast.InterfaceType {
 		})
 	}
 	return interfaces
+}
+
+// firstError reads a listing to its end or to its first error, and returns that error.
+func firstError[E any](listing iter.Seq2[E, error]) error {
+	for _, err := range listing {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
