@@ -153,7 +153,8 @@ type sharedBucket struct {
 	users int
 }
 
-// join adds a user, unless the bucket has been closed.
+// join adds a user, such as a lock that is held, so that the bucket stays open until leave. It reports whether the
+// bucket was still open.
 func (b *sharedBucket) join() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -164,13 +165,13 @@ func (b *sharedBucket) join() bool {
 	return true
 }
 
-// leave removes a user.
+// leave ends the use that join began. The last user closes the bucket.
 func (b *sharedBucket) leave() error {
 	b.mu.Lock()
 	b.users--
-	last := b.users == 0
+	isLast := b.users == 0
 	b.mu.Unlock()
-	if !last {
+	if !isLast {
 		return nil
 	}
 	return storage.Close(b.Bucket)

@@ -28,7 +28,7 @@ func (f *objectFile) Stat() (fs.FileInfo, error) { return infoOf(f.key, f.conten
 // Read reads from the position of the file. file_server cuts the response short after an error and
 // does not report it, so Read logs it.
 func (f *objectFile) Read(p []byte) (int, error) {
-	timer := f.watch.start()
+	timer := f.watch.startTimer()
 	n, err := f.content.Read(p)
 	timer.Stop()
 	if err == nil || errors.Is(err, io.EOF) {
@@ -40,7 +40,7 @@ func (f *objectFile) Read(p []byte) (int, error) {
 
 // ReadAt reads from an offset.
 func (f *objectFile) ReadAt(p []byte, off int64) (int, error) {
-	timer := f.watch.start()
+	timer := f.watch.startTimer()
 	defer timer.Stop()
 	return f.content.ReadAt(p, off)
 }
@@ -64,16 +64,16 @@ type directory struct {
 	stop  func()
 }
 
-// newDirectory opens a directory. The root has the name ".".
+// newDirectory opens a directory. The root has the name ".". The listing is read only as far as ReadDir asks for
+// entries.
 func newDirectory(f *FileSystem, w *watch, name string) *directory {
 	prefix := ""
 	if name != "." {
 		prefix = name + "/"
 	}
 	entries := f.bucket.List(w.ctx, storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder())
-	d := &directory{name: name, watch: w}
-	d.next, d.stop = iter.Pull2(entries)
-	return d
+	next, stop := iter.Pull2(entries)
+	return &directory{name: name, watch: w, next: next, stop: stop}
 }
 
 // Stat returns the current time as the time of modification. A store does not say when a directory
@@ -98,7 +98,7 @@ func (d *directory) Close() error {
 func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	entries := []fs.DirEntry{}
 	for n <= 0 || len(entries) < n {
-		timer := d.watch.start()
+		timer := d.watch.startTimer()
 		entry, err, ok := d.next()
 		timer.Stop()
 		if err != nil {

@@ -75,9 +75,10 @@ func (f *FileSystem) Stat(name string) (fs.FileInfo, error) {
 	if key == "." {
 		return directoryInfo(key), nil
 	}
-	w := f.watch()
+
+	w := f.newWatch()
 	defer w.end()
-	timer := w.start()
+	timer := w.startTimer() // it cancels w.ctx after the timeout
 	attrs, err := f.bucket.Attrs(w.ctx, key)
 	timer.Stop()
 	if err == nil {
@@ -95,7 +96,7 @@ func (f *FileSystem) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := f.watch()
+	w := f.newWatch()
 	file, err := f.openKey(w, key)
 	if err != nil {
 		w.end()
@@ -104,12 +105,13 @@ func (f *FileSystem) Open(name string) (fs.File, error) {
 	return file, nil
 }
 
-// openKey opens the object with this key, or the directory.
+// openKey opens the object with this key or, if there is none, the directory. Requests of the open file use the context
+// of w, which ends if one of them takes too long.
 func (f *FileSystem) openKey(w *watch, key string) (fs.File, error) {
 	if key == "." {
 		return newDirectory(f, w, key), nil
 	}
-	timer := w.start()
+	timer := w.startTimer()
 	content, err := storage.NewReaderAt(w.ctx, f.bucket.Bucket, key)
 	timer.Stop()
 	if err == nil {
@@ -131,7 +133,7 @@ func (f *FileSystem) checkDirectory(w *watch, key string, readErr error) error {
 	if storage.CodeOf(readErr) != storage.ObjectNotFound {
 		return readErr
 	}
-	timer := w.start()
+	timer := w.startTimer()
 	defer timer.Stop()
 	opts := []storage.ListOption{
 		storage.WithPrefix(key + "/"),

@@ -65,7 +65,7 @@ func (s *Storage) Cleanup() error {
 	return b.leave()
 }
 
-// CertMagicStorage returns the storage in the bucket.
+// CertMagicStorage returns the storage that CertMagic uses. Its reads and writes have the timeout of the module.
 func (s *Storage) CertMagicStorage() (cert.Storage, error) {
 	if s.bucket == nil {
 		return nil, errors.New("the module must be provisioned")
@@ -127,22 +127,25 @@ func (s *timedStorage) Stat(ctx context.Context, key string) (cert.KeyInfo, erro
 	return s.stored.Stat(ctx, key)
 }
 
-// Lock waits for a lock. While it is held, the bucket stays open.
+// Lock waits for a lock. Each lock is a user of the shared bucket, so that the bucket stays open until Unlock, even
+// after Cleanup of the module.
 func (s *timedStorage) Lock(ctx context.Context, name string) error {
 	if !s.bucket.join() {
 		return errors.New("the storage has been closed")
 	}
 	err := s.stored.Lock(ctx, name)
 	if err != nil {
-		_ = s.bucket.leave()
+		_ = s.bucket.leave() // the caller needs the error of the lock
+		return err
 	}
-	return err
+	return nil
 }
 
-// Unlock releases a lock.
+// Unlock releases a lock. Even if that fails, the lock no longer keeps the shared bucket open.
 func (s *timedStorage) Unlock(ctx context.Context, name string) error {
 	err := s.stored.Unlock(ctx, name)
-	if storage.CodeOf(err) == storage.InvalidArgument { // the lock was not held
+	wasHeld := storage.CodeOf(err) != storage.InvalidArgument
+	if !wasHeld {
 		return err
 	}
 	return errors.Join(err, s.bucket.leave())

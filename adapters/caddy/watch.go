@@ -21,14 +21,16 @@ type watch struct {
 	expired atomic.Bool
 }
 
-func (f *FileSystem) watch() *watch {
+// newWatch returns the watch of one open file. Its context is for all requests of the file.
+func (f *FileSystem) newWatch() *watch {
 	w := &watch{timeout: f.timeout()}
 	w.ctx, w.end = context.WithCancel(f.ctx)
 	return w
 }
 
-// start is called before a request. The caller must stop the timer after it.
-func (w *watch) start() *time.Timer {
+// startTimer begins to measure the time of a request, and cancels it after the timeout. The caller must stop the timer
+// after the request.
+func (w *watch) startTimer() *time.Timer {
 	return time.AfterFunc(w.timeout, func() {
 		w.expired.Store(true)
 		w.end()
