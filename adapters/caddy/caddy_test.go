@@ -55,7 +55,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 	}
 }
 
-// An address that is wrong fails at Provision, and no error quotes what may be a secret.
+// A wrong address fails at Provision, and no error quotes what may be a secret.
 func TestProvisionWrongAddress(t *testing.T) {
 	const secret = "AKIAsecret"
 	t.Setenv("ADDRESS", "s3://"+secret+":"+secret+"@bucket?secret_access_key="+secret)
@@ -76,16 +76,20 @@ func TestProvisionWrongAddress(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 			defer cancel()
-			s := &Storage{Location: tt.location}
-			err := s.Provision(ctx)
-			require.Error(t, err)
-			require.NotContains(t, err.Error(), secret)
-			require.NoError(t, s.Cleanup())
-			f := &FileSystem{Location: tt.location}
-			err = f.Provision(ctx)
-			require.Error(t, err)
-			require.NotContains(t, err.Error(), secret)
-			require.NoError(t, f.Cleanup())
+			modules := []interface {
+				caddy.Provisioner
+				caddy.CleanerUpper
+			}{
+				&Storage{Location: tt.location},
+				&FileSystem{Location: tt.location},
+			}
+
+			for _, module := range modules {
+				err := module.Provision(ctx)
+				require.Error(t, err)
+				require.NotContains(t, err.Error(), secret)
+				require.NoError(t, module.Cleanup())
+			}
 		})
 	}
 }

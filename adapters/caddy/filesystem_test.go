@@ -232,16 +232,21 @@ func TestFileSystemBrowseShowsRemoval(t *testing.T) {
 	}
 }
 
-// memory returns the bytes of live objects in the process of Caddy, and the number of its goroutines.
+// memory returns the bytes of live objects in the process of Caddy, and the number of its goroutines. It asks the
+// profiler of Caddy's admin API.
 func (s *site) memory(t *testing.T) (bytes uint64, goroutines int) {
 	t.Helper()
-	resp, err := http.Get(s.admin + "/debug/pprof/heap?gc=1")
+	resp, err := http.Get(s.admin + "/debug/pprof/heap?gc=1") // collects garbage
 	closed(t, resp, err)
+
 	resp, err = http.Get(s.admin + "/debug/vars")
 	require.NoError(t, err)
 	defer func() { _ = resp.Body.Close() }()
-	var vars struct{ Memstats struct{ HeapAlloc uint64 } }
+	var vars struct {
+		Memstats struct{ HeapAlloc uint64 }
+	}
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&vars))
+
 	profile, err := http.Get(s.admin + "/debug/pprof/goroutine?debug=1")
 	require.NoError(t, err)
 	defer func() { _ = profile.Body.Close() }()
@@ -250,52 +255,60 @@ func (s *site) memory(t *testing.T) (bytes uint64, goroutines int) {
 	return vars.Memstats.HeapAlloc, goroutines
 }
 
-// The page of a folder of 10,000 files takes one listing, and its memory is freed.
+// The page of a folder of more files than file_server shows takes one listing, and its memory is freed.
 func TestFileSystemBrowseManyFiles(t *testing.T) {
-	const files = 10_000
+	const maxShown = 10_000   // by file_server
+	const pageSize = 1000     // of ListObjectsV2
+	const tolerance = 4 << 20 // bytes of memory
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
 			s := newSite(t, kind)
-			for i := range files + 10 {
+			for i := range maxShown + 10 {
 				s.put(t, fmt.Sprintf("many/%05d", i), "")
 			}
 			names, _ := s.browse(t, "/many/")
-			require.Len(t, names, files, "file_server shows no more")
+			require.Len(t, names, maxShown)
+
 			before, _ := s.memory(t)
 			for range 5 {
 				s.browse(t, "/many/")
 			}
 			after, _ := s.memory(t)
-			require.Less(t, after, before+4<<20)
+			require.Less(t, after, before+tolerance)
 
 			if s.store.server != nil {
 				s.store.server.Reset()
 				s.browse(t, "/many/")
-				require.LessOrEqual(t, s.store.server.Count("ListObjectsV2"), 2*files/1000)
+				require.LessOrEqual(t, s.store.server.Count("ListObjectsV2"), 2*maxShown/pageSize)
 			}
 		})
 	}
 }
 
-// While a client reads a large file slowly, Caddy does not read ahead without limit.
+// While clients read a large file slowly, Caddy does not read ahead without limit.
 func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
-	const size = 64 << 20
+	const fileSize = 64 << 20
+	const readSize = 1 << 20
+	const clients = 8
+	const maxMemory = fileSize / 2 // for all clients
 	t.Parallel()
 	s := newSite(t, "s3")
-	s.put(t, "large", strings.Repeat("x", size))
+	s.put(t, "large", strings.Repeat("x", fileSize))
+
 	before, _ := s.memory(t)
-	var readers []io.ReadCloser
-	for range 8 {
+	var bodies []io.ReadCloser
+	for range clients {
 		resp, err := http.Get(s.url + "/large")
 		require.NoError(t, err)
-		_, err = io.CopyN(io.Discard, resp.Body, 1<<20)
+		_, err = io.CopyN(io.Discard, resp.Body, readSize)
 		require.NoError(t, err)
-		readers = append(readers, resp.Body)
+		bodies = append(bodies, resp.Body)
 	}
 	during, _ := s.memory(t)
-	require.Less(t, during, before+32<<20)
-	for _, r := range readers {
-		require.NoError(t, r.Close())
+	require.Less(t, during, before+maxMemory)
+
+	for _, body := range bodies {
+		require.NoError(t, body.Close())
 	}
 }
 
@@ -356,37 +369,43 @@ func TestFileSystemStoreStopsInTheMiddle(t *testing.T) {
 	s.waitFor(t, "reading a file")
 }
 
-// Reloading closes the buckets of the old configuration.
+// Reloading closes the buckets of the old configuration, so that the number of goroutines does not grow.
 func TestReloadLeavesNoGoroutines(t *testing.T) {
 	t.Parallel()
+	const tolerance = 5 // goroutines that come and go
 	s := newSite(t, "s3")
 	s.put(t, "a", "content")
+	s.reload(t)
+	_, before := s.memory(t)
+
+	for range 10 {
+		s.reload(t)
+	}
+
+	require.Eventually(t, func() bool {
+		_, after := s.memory(t)
+		return after <= before+tolerance
+	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// reload loads the current configuration of Caddy again, and checks that it still serves the file "a".
+func (s *site) reload(t *testing.T) {
+	t.Helper()
 	resp, err := http.Get(s.admin + "/config/")
 	require.NoError(t, err)
 	config, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	reload := func() {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.admin+"/load",
-			bytes.NewReader(config))
-		require.NoError(t, err)
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Cache-Control", "must-revalidate") // loads the same configuration again
-		resp, err := http.DefaultClient.Do(req)
-		require.Equal(t, 200, closed(t, resp, err).StatusCode)
-		_, body := s.get(t, "/a")
-		require.Equal(t, "content", body)
-	}
-	reload()
-	_, before := s.memory(t)
-	for range 10 {
-		reload()
-	}
-	require.Eventually(t, func() bool {
-		_, after := s.memory(t)
-		return after <= before+5
-	}, 10*time.Second, 100*time.Millisecond)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.admin+"/load", bytes.NewReader(config))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Cache-Control", "must-revalidate") // loads even an unchanged configuration
+	resp, err = http.DefaultClient.Do(req)
+	require.Equal(t, 200, closed(t, resp, err).StatusCode)
+
+	_, body := s.get(t, "/a")
+	require.Equal(t, "content", body)
 }
 
 // A hostile path finds no file, or one of the bucket.

@@ -73,18 +73,21 @@ func forward(t *testing.T, port string) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// connect copies between a connection and a port until one of both ends.
-func connect(conn net.Conn, port string) {
-	defer func() { _ = conn.Close() }()
-	for range 1000 {
-		other, err := net.Dial("tcp", "127.0.0.1:"+port)
+// connect copies between a connection and a port of this machine until one of both ends. If nothing listens at the port
+// yet, it tries again for about ten seconds.
+func connect(client net.Conn, port string) {
+	const maxAttempts = 1000
+	defer func() { _ = client.Close() }()
+	for range maxAttempts {
+		server, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		defer func() { _ = other.Close() }()
-		go func() { _, _ = io.Copy(other, conn) }()
-		_, _ = io.Copy(conn, other)
+
+		defer func() { _ = server.Close() }()
+		go func() { _, _ = io.Copy(server, client) }()
+		_, _ = io.Copy(client, server)
 		return
 	}
 }
@@ -140,45 +143,49 @@ func (a *authority) get(t *testing.T, port string) string {
 	return resp.TLS.PeerCertificates[0].SerialNumber.String()
 }
 
-// Two instances with one bucket obtain one certificate, and both serve it. It is kept in the bucket
-// only.
+// Two instances with one bucket obtain one certificate, and both serve it. It is kept in the bucket only, not in
+// their data directories.
 func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			store := newStore(t, kind)
 			env := append(store.env, "BUCKET="+store.address)
-			ports := []string{freePort(t), freePort(t)}
-			ca := newAuthority(t, forward(t, ports[1]))
-			var instances []*instance
-			for _, port := range ports {
-				instances = append(instances, launchCaddy(t, ca.site(port, "hello"), env...))
-			}
-			var serials []string
-			for i, port := range ports {
-				instances[i].waitFor(t, "serving initial configuration")
-				require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute,
-					50*time.Millisecond)
-				serials = append(serials, ca.get(t, port))
-			}
+			firstPort := freePort(t)
+			secondPort := freePort(t)
+			ca := newAuthority(t, forward(t, secondPort))
+			// Both start at the same time, before either serves.
+			first := launchCaddy(t, ca.site(firstPort, "hello"), env...)
+			second := launchCaddy(t, ca.site(secondPort, "hello"), env...)
 
-			require.Equal(t, serials[0], serials[1])
+			firstSerial := waitForCertificate(t, ca, first, firstPort)
+			secondSerial := waitForCertificate(t, ca, second, secondPort)
+
+			require.Equal(t, firstSerial, secondSerial)
 			require.Equal(t, 1, ca.orders())
-			for _, c := range instances {
-				require.NoDirExists(t, filepath.Join(c.data, "caddy", "certificates"))
-			}
+			require.NoDirExists(t, filepath.Join(first.data, "caddy", "certificates"))
+			require.NoDirExists(t, filepath.Join(second.data, "caddy", "certificates"))
 		})
 	}
 }
 
-// If an instance is killed while it obtains a certificate, another one obtains it soon.
+// waitForCertificate waits until an instance of Caddy serves a certificate at a port, and returns its serial number.
+func waitForCertificate(t *testing.T, ca *authority, c *instance, port string) string {
+	t.Helper()
+	c.waitFor(t, "serving initial configuration")
+	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
+	return ca.get(t, port)
+}
+
+// If an instance is killed while it obtains a certificate, another one obtains it when the lock expires.
 func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
 	t.Parallel()
+	const maxWait = 40 * time.Second // the lock of the killed instance expires after 15 seconds
 	store := newStore(t, "s3")
 	env := append(store.env, "BUCKET="+store.address)
 	port := freePort(t)
 	ca := newAuthority(t, port)
-	// Nothing checks the domain of this instance, because the CA connects to the port of the other one.
+	// The CA connects to the port of the other instance, so that the order of this one stays open.
 	killed := startCaddy(t, ca.site(freePort(t), "killed"), env...)
 	require.Eventually(t, func() bool { return ca.orders() > 0 }, time.Minute, 10*time.Millisecond)
 	killed.kill()
@@ -186,7 +193,7 @@ func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
 	startCaddy(t, ca.site(port, "alive"), env...)
 	start := time.Now()
 	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
-	require.Less(t, time.Since(start), 40*time.Second)
+	require.Less(t, time.Since(start), maxWait)
 }
 
 // locks returns the keys of the objects that are locks.
