@@ -100,9 +100,10 @@ func walkVersions(
 		versions := keys.Value()
 		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
 			if count == l.Max {
-				return l.Max > 0
+				return l.Max > 0 // a page of 0 entries, as S3, says that nothing follows
 			}
 			count++
+			// A common prefix stands for all versions of all its keys.
 			if isPrefix {
 				shownPrefix = common
 				show(nil, false, common)
