@@ -35,7 +35,7 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		CustomerMD5: customerKey,
 		BucketKey:   request.IsTrue(header, state.BucketKeyHeader),
 	}
-	kms := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
+	isKMS := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
 	case customerKey != "" && (e.Algorithm != "" || e.KMSKey != ""):
 		return e, s3error.New("InvalidArgument").WithMessage(
@@ -45,18 +45,19 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		return e, s3error.New("AccessDenied")
 	case customerKey != "":
 		return e, nil
-	case !kms && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
+	case !isKMS && (e.KMSKey != "" || header.Get(kmsContextHeader) != ""):
 		return e, s3error.New("InvalidArgument").WithMessage(
 			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
 		)
-	case e.Algorithm == "":
+	case e.Algorithm == "": // the bucket's default may be any algorithm
 		e = b.Encryption.Standard(e, header.Get(state.BucketKeyHeader) != "")
-	case !kms && e.Algorithm != state.ByStore:
+	case !isKMS && e.Algorithm != state.ByStore:
 		return e, s3error.New(
 			"InvalidEncryptionAlgorithmError", "ArgumentName", "x-amz-server-side-encryption", "ArgumentValue",
 			e.Algorithm,
 		)
 	}
+	// Only an encryption with KMS has a key and a context.
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}

@@ -117,7 +117,16 @@ func describe(r *request.Request, v *state.Version) error {
 	header.Set("Etag", v.Object.ETag)
 	header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
-	for _, name := range []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires"} {
+	// Parameters such as response-content-type override the headers of the object.
+	overridable := []string{
+		"Cache-Control",
+		"Content-Disposition",
+		"Content-Encoding",
+		"Content-Language",
+		"Content-Type",
+		"Expires",
+	}
+	for _, name := range overridable {
 		parameter := "response-" + strings.ToLower(name)
 		value := r.Query.Get(parameter)
 		if value == "" {
