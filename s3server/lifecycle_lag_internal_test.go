@@ -79,11 +79,18 @@ type laggingServer struct {
 	ahead   time.Duration
 }
 
-// startLagging returns a server whose bucket has a rule. The bucket is in a directory or in memory.
-func startLagging(t *testing.T, directory, versioned bool, rule string) *laggingServer {
+// A lagConfig describes the bucket of a laggingServer.
+type lagConfig struct {
+	inDirectory bool // the bucket is in a directory, and not in memory
+	versioned   bool
+	rule        string // content of its only lifecycle rule
+}
+
+// startLagging returns a server whose bucket has a lifecycle rule.
+func startLagging(t *testing.T, config lagConfig) *laggingServer {
 	s := &laggingServer{}
 	c := Config{LifecycleDay: time.Hour, Now: func() time.Time { return time.Now().Add(s.ahead) }}
-	if directory {
+	if config.inDirectory {
 		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Now: c.Now, NoSync: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = service.Close() })
@@ -92,9 +99,11 @@ func startLagging(t *testing.T, directory, versioned bool, rule string) *lagging
 	s.handler = New(c)
 	s.store = &laggingStore{Store: s.handler.server.Store}
 	s.handler.server.Store = s.store
-	require.NoError(t, s.handler.SetUpBucket(t.Context(), BucketSetup{Name: lagging, Versioning: versioned}))
+	setup := BucketSetup{Name: lagging, Versioning: config.versioned}
+	require.NoError(t, s.handler.SetUpBucket(t.Context(), setup))
+
 	rules := &lifecycle.Configuration{}
-	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + rule + "<Status>Enabled</Status></Rule>" +
+	document := "<LifecycleConfiguration><Rule><ID>r</ID>" + config.rule + "<Status>Enabled</Status></Rule>" +
 		"</LifecycleConfiguration>"
 	require.NoError(t, xmldoc.Parse([]byte(document), rules))
 	require.NoError(t, s.store.ChangeBucket(t.Context(), lagging, func(b *state.Bucket) error {
@@ -239,7 +248,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	for _, tt := range tests {
 		for name, directory := range map[string]bool{"memory": false, "directory": true} {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				s := startLagging(t, directory, tt.versioned, tt.rule)
+				s := startLagging(t, lagConfig{inDirectory: directory, versioned: tt.versioned, rule: tt.rule})
 				tt.before(t, s)
 				s.store.lag(t)
 				s.ahead = 2 * time.Hour
@@ -264,7 +273,7 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := startLagging(t, tt.directory, false, transitionsAfterDay)
+			s := startLagging(t, lagConfig{inDirectory: tt.directory, rule: transitionsAfterDay})
 			s.put(t, strings.Repeat("x", 128<<10), storage.WithTags(map[string]string{"keep": "no"}))
 			s.store.lag(t)
 			s.ahead = 2 * time.Hour
@@ -290,8 +299,9 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := startLagging(t, tt.directory, false,
-				"<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>")
+			const abortAfterDay = "<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload>" +
+				"<DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
+			s := startLagging(t, lagConfig{inDirectory: tt.directory, rule: abortAfterDay})
 			begin := func() *state.Upload {
 				u := &state.Upload{
 					Bucket: lagging,

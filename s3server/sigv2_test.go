@@ -25,11 +25,11 @@ var manualKeys = []s3server.Credential{{
 	SecretKey:   "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }}
 
-// serveAt sends a request to a server without a listener, whose clock stands.
+// serveAt sends a request to a server without a listener, whose clock stands at a date in the form of RFC 1123.
 func serveAt(
-	t *testing.T, c s3server.Config, host string, method, url string, header map[string]string,
+	t *testing.T, c s3server.Config, date string, method, url string, header map[string]string,
 ) *httptest.ResponseRecorder {
-	now, err := time.Parse(time.RFC1123Z, host)
+	now, err := time.Parse(time.RFC1123Z, date)
 	require.NoError(t, err)
 	c.Credentials = manualKeys
 	c.Now = func() time.Time { return now }
@@ -432,9 +432,7 @@ func TestPresignedURLV2(t *testing.T) {
 
 // A policy's condition can refer to the version of the signature.
 func TestPolicyKnowsSignatureVersion(t *testing.T) {
-	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
-	now, err := time.Parse(time.RFC1123Z, at)
-	require.NoError(t, err)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var entries []s3server.Entry
 	h := s3server.New(s3server.Config{
 		Credentials: manualKeys,
@@ -444,16 +442,18 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 			entries = append(entries, e)
 		},
 	})
-	const get = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
-
-	status := func() int {
+	getV2 := func() (status int) {
+		const url = "http://127.0.0.1:9000/photos/a%20b/%C3%A4%2B.txt" +
+			"?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE" +
+			"&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:9000"+get, http.NoBody))
+		h.ServeHTTP(w, httptest.NewRequest("GET", url, http.NoBody))
 		return w.Code
 	}
-	require.Equal(t, 404, status())
+	require.Equal(t, 404, getV2(), "the signature is right, and there is no object")
 	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
 
+	// The owner sets a policy that denies all signatures but those of version 4.
 	document := `{"Statement":[` + denying("s3:*", inKeys,
 		`{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
 	put := httptest.NewRequest("PUT", "http://127.0.0.1:9000/photos?policy", strings.NewReader(document))
@@ -464,7 +464,8 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, put)
 	require.Equal(t, 204, w.Code, w.Body)
-	require.Equal(t, 403, status())
+
+	require.Equal(t, 403, getV2())
 }
 
 // The server accepts a form with the policy and the signature that boto3 makes.

@@ -56,12 +56,13 @@ func (s *store) getVersion(t *testing.T, key, version string) string {
 	return readBody(t, output.Body)
 }
 
-// versions returns the ids in pages of n, and marks those of delete markers with "!".
-func (s *store) versions(t *testing.T, n int32) (ids []string) {
+// versions returns the ids of all versions in the bucket, listed in pages of pageSize entries. An id of a delete marker
+// has a "!" before it.
+func (s *store) versions(t *testing.T, pageSize int32) (ids []string) {
 	t.Helper()
 	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{
 		Bucket:  aws.String(bucket),
-		MaxKeys: &n,
+		MaxKeys: &pageSize,
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
@@ -86,15 +87,17 @@ func TestVersionsAreKept(t *testing.T) {
 	require.NotEqual(t, one, two)
 	require.Equal(t, "two", s.get(t, "k"))
 
+	// A removal adds a delete marker.
 	deletion := s.remove(t, "k", "")
 	require.True(t, *deletion.DeleteMarker)
 	marker := *deletion.VersionId
 	require.Empty(t, s.keys(t))
-	for _, n := range []int32{1, 1000} {
-		require.ElementsMatch(t, []string{"!" + marker, two, one, "null"}, s.versions(t, n))
+	for _, pageSize := range []int32{1, 1000} {
+		require.ElementsMatch(t, []string{"!" + marker, two, one, "null"}, s.versions(t, pageSize))
 	}
 	require.Equal(t, []string{"!" + marker, two, one, "null"}, s.versions(t, 1), "newest first")
 
+	// The older versions can be read, but the marker and the key cannot.
 	get := func(version string) (*s3.GetObjectOutput, error) {
 		return s.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket:    aws.String(bucket),
@@ -112,52 +115,55 @@ func TestVersionsAreKept(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tt.want, readBody(t, output.Body))
 	}
-
 	_, err := get(marker)
 	requireFailure(t, err, 405, "MethodNotAllowed")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	requireFailure(t, err, 404, "NotFound")
-
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 	requireFailure(t, err, 404, "NoSuchKey")
 
+	// If the newest version is removed, the one before it is the current object.
 	require.True(t, *s.remove(t, "k", marker).DeleteMarker)
-	require.Equal(t, "two", s.get(t, "k"), "without its marker it is back")
+	require.Equal(t, "two", s.get(t, "k"))
 	s.remove(t, "k", two)
 	require.Equal(t, "one", s.get(t, "k"))
-	s.remove(t, "k", two) // again
+	s.remove(t, "k", two) // a removed version can be removed again
 }
 
 // With versioning suspended, a write replaces the null version.
 func TestVersioningSuspended(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	version := s.putVersion(t, "k", "kept")
+	oldest := s.putVersion(t, "k", "kept")
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+
+	// An object replaces an object, a marker an object, a marker a marker, and an object a marker.
 	require.Equal(t, "null", s.putVersion(t, "k", "one"))
 	require.Equal(t, "null", s.putVersion(t, "k", "two"))
-	require.Equal(t, []string{"null", version}, s.versions(t, 1))
+	require.Equal(t, []string{"null", oldest}, s.versions(t, 1))
 	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
-	require.Equal(t, []string{"!null", version}, s.versions(t, 1))
+	require.Equal(t, []string{"!null", oldest}, s.versions(t, 1))
 	require.Empty(t, s.keys(t))
-	require.Equal(t, "null", *s.remove(t, "k", "").VersionId, "a marker replaces a marker")
+	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
 	require.Equal(t, "null", s.putVersion(t, "k", "three"))
-	require.Equal(t, []string{"null", version}, s.versions(t, 1), "and an object a marker")
+	require.Equal(t, []string{"null", oldest}, s.versions(t, 1))
 
+	// The null version may also be older than another version.
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	newest := s.putVersion(t, "k", "four")
-	require.Equal(t, []string{newest, "null", version}, s.versions(t, 1))
+	newer := s.putVersion(t, "k", "four")
+	require.Equal(t, []string{newer, "null", oldest}, s.versions(t, 1))
 	require.Equal(t, "three", s.getVersion(t, "k", "null"))
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
 	require.Equal(t, "null", s.putVersion(t, "k", "five"))
-	require.Equal(t, []string{"null", newest, version}, s.versions(t, 1), "the older null version is gone")
+	require.Equal(t, []string{"null", newer, oldest}, s.versions(t, 1), "the older null version is gone")
 
+	// If the null version is removed, the version before it is the current object.
 	s.remove(t, "k", "null")
 	require.Equal(t, "four", s.get(t, "k"))
 	s.remove(t, "k", "")
 	require.True(t, *s.remove(t, "k", "null").DeleteMarker)
 	require.Equal(t, "four", s.get(t, "k"))
-	require.Equal(t, []string{newest, version}, s.versions(t, 1))
+	require.Equal(t, []string{newer, oldest}, s.versions(t, 1))
 }
 
 // Versioning can be suspended in a bucket where it was never enabled.
@@ -165,41 +171,40 @@ func TestVersioningSuspendedAtOnce(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "before")
 	s.keepVersions(t, types.BucketVersioningStatusSuspended)
-	require.Equal(t, []string{"null"}, s.versions(t, 9))
+	require.Equal(t, []string{"null"}, s.versions(t, 1000))
 	require.Equal(t, "null", s.putVersion(t, "k", "after"))
-	require.Equal(t, []string{"null"}, s.versions(t, 9))
+	require.Equal(t, []string{"null"}, s.versions(t, 1000))
 
 	s.remove(t, "k", "")
-	require.Equal(t, []string{"!null"}, s.versions(t, 9))
+	require.Equal(t, []string{"!null"}, s.versions(t, 1000))
 }
 
 // ListObjectVersions lists delete markers like versions.
 func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	lone := *s.remove(t, "missing", "").VersionId
-	require.NotEmpty(t, lone, "the removal of a missing key adds a marker")
-	require.Equal(t, []string{"!" + lone}, s.versions(t, 1))
-
+	// The removal of a missing key adds a marker.
+	marker := *s.remove(t, "missing", "").VersionId
+	require.NotEmpty(t, marker)
+	require.Equal(t, []string{"!" + marker}, s.versions(t, 1))
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:    aws.String(bucket),
 		Key:       aws.String("missing"),
-		VersionId: &lone,
+		VersionId: &marker,
 	})
 	require.ErrorContains(t, err, "405")
-	require.True(t, *s.remove(t, "missing", lone).DeleteMarker)
+	require.True(t, *s.remove(t, "missing", marker).DeleteMarker)
 	require.Empty(t, s.versions(t, 1))
 
-	one := s.putVersion(t, "k", "one")
-	first := *s.remove(t, "k", "").VersionId
-
-	second := *s.remove(t, "k", "").VersionId
-	require.ElementsMatch(t, []string{"!" + second, "!" + first, one}, s.versions(t, 1))
-	s.remove(t, "k", one)
-	require.ElementsMatch(t, []string{"!" + second, "!" + first}, s.versions(t, 1), "the markers stay")
-
-	s.remove(t, "k", second)
-	require.Equal(t, []string{"!" + first}, s.versions(t, 1))
+	// Two removals add two markers, which can be removed in any order.
+	object := s.putVersion(t, "k", "one")
+	older := *s.remove(t, "k", "").VersionId
+	newer := *s.remove(t, "k", "").VersionId
+	require.ElementsMatch(t, []string{"!" + newer, "!" + older, object}, s.versions(t, 1))
+	s.remove(t, "k", object)
+	require.ElementsMatch(t, []string{"!" + newer, "!" + older}, s.versions(t, 1), "the markers stay")
+	s.remove(t, "k", newer)
+	require.Equal(t, []string{"!" + older}, s.versions(t, 1))
 }
 
 // If the newest version is a delete marker, PutObject with If-None-Match succeeds.
