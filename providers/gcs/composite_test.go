@@ -13,6 +13,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/foldermarker"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/providers/gcs"
 )
@@ -123,17 +124,6 @@ func beginUpload(t *testing.T, s *ruleServer) (d driver.Driver, upload string) {
 	return d, upload
 }
 
-// listKeys returns the keys of a listing.
-func listKeys(t *testing.T, bucket storage.Bucket, opts ...storage.ListOption) []string {
-	t.Helper()
-	var keys []string
-	for entry, err := range bucket.List(t.Context(), opts...) {
-		require.NoError(t, err)
-		keys = append(keys, entry.Key)
-	}
-	return keys
-}
-
 // Parts of an upload are hidden from listings.
 func TestListHidesParts(t *testing.T) {
 	server, bucket := newCompositeBucket(t, storage.WithVersioning(true))
@@ -156,7 +146,7 @@ func TestListHidesParts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, []string{"z"}, listKeys(t, bucket, tt.opts...))
+			require.Equal(t, []string{"z"}, foldermarker.Keys(t, bucket, tt.opts...))
 		})
 	}
 
@@ -176,7 +166,7 @@ func TestListHidesPartsInOneRequest(t *testing.T) {
 	_, _ = beginUpload(t, server)
 
 	server.requests() // forgets those
-	require.Equal(t, []string{"z"}, listKeys(t, bucket, storage.WithDelimiter("/")))
+	require.Equal(t, []string{"z"}, foldermarker.Keys(t, bucket, storage.WithDelimiter("/")))
 	require.Len(t, server.requests(), 1)
 }
 
@@ -191,7 +181,7 @@ func TestListObjectsBesideParts(t *testing.T) {
 		t.Run(beside, func(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), beside, strings.NewReader("x"))
 			require.NoError(t, err)
-			require.Equal(t, []string{".omnibuck", "z"}, listKeys(t, bucket, storage.WithDelimiter("k")))
+			require.Equal(t, []string{".omnibuck", "z"}, foldermarker.Keys(t, bucket, storage.WithDelimiter("k")))
 			require.NoError(t, bucket.Remove(t.Context(), beside))
 		})
 	}
