@@ -18,9 +18,7 @@ import (
 // Tags with values that Google refuses are stored encoded, and read as they were written.
 func TestTagsRefusedByGoogle(t *testing.T) {
 	server := startRuleServer(t)
-	name := server.bucket(ruleBucket{})
-	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: server.URL, Bucket: name})
-	require.NoError(t, err)
+	d := openDriver(t, server)
 
 	tests := []struct{ value, stored string }{
 		{value: "plain", stored: "plain"},
@@ -41,7 +39,7 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 			r.Tags = tags
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			server.change(name, "a", func(o *ruleObject) {
+			server.change(bucketOf(server), "a", func(o *ruleObject) {
 				require.Equal(t, tt.stored, o.Contexts.Custom["value"].Value)
 			})
 
@@ -55,15 +53,13 @@ func TestTagsRefusedByGoogle(t *testing.T) {
 // A key of a tag that Google reserves is stored encoded.
 func TestTagKeyRefusedByGoogle(t *testing.T) {
 	server := startRuleServer(t)
-	name := server.bucket(ruleBucket{})
-	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: server.URL, Bucket: name})
-	require.NoError(t, err)
+	d := openDriver(t, server)
 
 	r := wiretest.Put("a", "x")
 	r.Tags = map[string]string{"Google": "v"}
-	_, err = d.Put(t.Context(), r)
+	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	server.change(name, "a", func(o *ruleObject) {
+	server.change(bucketOf(server), "a", func(o *ruleObject) {
 		require.Contains(t, o.Contexts.Custom, "0~Google")
 	})
 }
@@ -71,12 +67,11 @@ func TestTagKeyRefusedByGoogle(t *testing.T) {
 // A write fails if the value of a tag is too long once it is encoded.
 func TestTagTooLongEncoded(t *testing.T) {
 	server := startRuleServer(t)
-	d, err := gcs.NewDriver(t.Context(), gcs.Config{Endpoint: server.URL, Bucket: server.bucket(ruleBucket{})})
-	require.NoError(t, err)
+	d := openDriver(t, server)
 
 	r := wiretest.Put("a", "x")
 	r.Tags = map[string]string{"k": strings.Repeat("/", 256)}
-	_, err = d.Put(t.Context(), r)
+	_, err := d.Put(t.Context(), r)
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
