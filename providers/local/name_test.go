@@ -208,7 +208,8 @@ func TestNamesOfObjectAndDirectory(t *testing.T) {
 	}
 }
 
-func errorOf(_ *storage.Attrs, err error) error { return err }
+// errorOf returns the error of a call whose result the test does not need.
+func errorOf[T any](_ T, err error) error { return err }
 
 // If an object moves to its alternate name, it keeps its revision.
 func TestAlternateNameKeepsRevision(t *testing.T) {

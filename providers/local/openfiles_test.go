@@ -76,12 +76,12 @@ func crowd(d *objectDriver, numbers string) error {
 	}{
 		{
 			name: "Upload",
-			do:   func(i int) error { return onlyErr(b.Upload(ctx, key(i), bytes.NewReader(content))) },
+			do:   func(i int) error { return errorOf(b.Upload(ctx, key(i), bytes.NewReader(content))) },
 		},
 		{
 			name: "Upload of a stream",
 			do: func(i int) error {
-				return onlyErr(b.Upload(ctx, key(i), io.MultiReader(bytes.NewReader(content))))
+				return errorOf(b.Upload(ctx, key(i), io.MultiReader(bytes.NewReader(content))))
 			},
 		},
 		{
@@ -90,9 +90,9 @@ func crowd(d *objectDriver, numbers string) error {
 				if i >= callingBodies {
 					return nil
 				}
-				return onlyErr(b.Upload(ctx, "outer/"+key(i), &callingBody{func() error {
+				return errorOf(b.Upload(ctx, "outer/"+key(i), &callingBody{func() error {
 					_, _, err := storage.ReadAll(ctx, b, key(i))
-					return errors.Join(err, onlyErr(b.Upload(ctx, "inner/"+key(i), bytes.NewReader(content))))
+					return errors.Join(err, errorOf(b.Upload(ctx, "inner/"+key(i), bytes.NewReader(content))))
 				}, bytes.NewReader(content)}))
 			},
 		},
@@ -103,7 +103,7 @@ func crowd(d *objectDriver, numbers string) error {
 				return err
 			},
 		},
-		{name: "Attrs", do: func(i int) error { return onlyErr(b.Attrs(ctx, key(i))) }},
+		{name: "Attrs", do: func(i int) error { return errorOf(b.Attrs(ctx, key(i))) }},
 		{
 			name: "List",
 			do: func(i int) error {
@@ -128,7 +128,7 @@ func crowd(d *objectDriver, numbers string) error {
 		},
 		{
 			name: "Copy",
-			do:   func(i int) error { return onlyErr(storage.Copy(ctx, b, "copy/"+key(i), b, key(i))) },
+			do:   func(i int) error { return errorOf(storage.Copy(ctx, b, "copy/"+key(i), b, key(i))) },
 		},
 		{name: "Remove", do: func(i int) error { return b.Remove(ctx, key(i)) }},
 	}
@@ -148,8 +148,6 @@ func crowd(d *objectDriver, numbers string) error {
 	}
 	return nil
 }
-
-func onlyErr[T any](_ T, err error) error { return err }
 
 // A callingBody makes calls before its first byte.
 type callingBody struct {
