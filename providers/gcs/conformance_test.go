@@ -32,8 +32,8 @@ const (
 	noMissingPart = "the server responds with 500 if a component is missing; Google responds with 404"
 )
 
-// unjudged has the cases that are left out.
-var unjudged = map[string]string{
+// fakeServerSkips has the cases that fake-gcs-server fails with every Config, each with the reason.
+var fakeServerSkips = map[string]string{
 	"IfRevision guards Remove":                                     noConditions,
 	"a conditional removal that another client overtook":           noConditions,
 	"a ReaderAt is pinned to one revision":                         noConditions,
@@ -83,9 +83,9 @@ var unjudged = map[string]string{
 	"a copy leaves out attributes that its destination cannot keep": "if a copy's resource omits a header, the server keeps that of the source",
 }
 
-// unresumed has the cases that are left out if parts are chunks of a session and
-// URLs are signed.
-var unresumed = map[string]string{
+// sessionSkips has the cases that fake-gcs-server fails if parts are chunks of an upload session, or because it
+// checks no signatures.
+var sessionSkips = map[string]string{
 	"a form uploads within its limits":                                              noSignatures,
 	"a signed content type is enforced":                                             noSignatures,
 	"a signed create never overwrites":                                              noSignatures,
@@ -111,8 +111,8 @@ var unresumed = map[string]string{
 	"a body that is damaged in transit is not stored":                               "the server does not compare the checksum that comes with the last chunk",
 }
 
-// uncomposed has the cases that are left out if parts are composed.
-var uncomposed = map[string]string{
+// compositeSkips has the cases that fake-gcs-server fails with parallel composite uploads.
+var compositeSkips = map[string]string{
 	"a failed overwrite leaves the old object":                             keepsOld,
 	"a conditional write that a gateway refused after its effect succeeds": keepsOld,
 	"IfAbsent creates and never overwrites":                                keepsOld,
@@ -124,8 +124,8 @@ var uncomposed = map[string]string{
 	"parts that the store has dropped are sent again":                      noMissingPart,
 }
 
-// unmanaged has the cases about managing buckets that are left out.
-var unmanaged = map[string]string{
+// serviceSkips has the cases about managing buckets that fake-gcs-server fails.
+var serviceSkips = map[string]string{
 	"a lifecycle rule that only ends uploads": "the server accepts a lifecycle but does not keep it; lifecycle_test.go tests the request to Google",
 	"lifecycle rules are set and cleared":     "the server accepts a lifecycle but does not keep it",
 	"an update changes only what it names":    "the server accepts CORS rules but does not keep them",
@@ -138,48 +138,54 @@ var unmanaged = map[string]string{
 // is the name of the next object, at which the next page begins.
 type merged struct{ driver.Driver }
 
-// List merges the prefixes into the pages, as Google does.
+// List returns a page as Google does. The page of fake-gcs-server has all later prefixes, too, and may have more
+// entries than the limit.
 func (m merged) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := m.Driver.List(ctx, r)
-	if err == nil && page.Token != "" {
-		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool { return e.IsPrefix && e.Key > page.Token })
+	if err != nil {
+		return page, err
 	}
-	if err == nil && len(page.Entries) > r.Limit {
+
+	if page.Token != "" {
+		isOfLaterPage := func(e storage.ListEntry) bool { return e.IsPrefix && e.Key > page.Token }
+		page.Entries = slices.DeleteFunc(page.Entries, isOfLaterPage)
+	}
+	if len(page.Entries) > r.Limit {
 		page.Token = page.Entries[r.Limit].Key
 		page.Entries = page.Entries[:r.Limit]
 	}
-	return page, err
+	return page, nil
 }
 
-// notOfUploads are the rules that a setting of uploads does not touch.
-var notOfUploads = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3",
+// skipNonUploadRules leaves out the rules to which it makes no difference how the driver uploads.
+var skipNonUploadRules = storagetest.SkipRules("no way to upload changes this", "K3", "K4", "K5", "L1", "L2", "L3",
 	"L4", "R6", "R7", "R8", "V-FS")
 
-// A setting is a way to configure the driver, with the cases that it leaves out.
-type setting struct {
-	config func(t *testing.T, endpoint string) gcs.Config
-	left   map[string]string // with fake-gcs-server
-	opt    storagetest.Option
-	moves  bool // declare ServerMove, as with Google's own address
+// A variant is a Config with which the conformance suite runs.
+type variant struct {
+	config      func(t *testing.T, endpoint string) gcs.Config
+	skips       map[string]string // cases that fake-gcs-server fails with this Config, each with the reason
+	opt         storagetest.Option
+	declareMove bool // declare ServerMove, as the driver does at Google's own address
 }
 
 // composite turns on parallel composite uploads.
-var composite = setting{
+var composite = variant{
 	config: func(_ *testing.T, endpoint string) gcs.Config {
 		return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
 	},
-	left: uncomposed,
-	opt:  notOfUploads,
+	skips: compositeSkips,
+	opt:   skipNonUploadRules,
 }
 
 // The driver passes the conformance suite on fake-gcs-server.
 func TestConformance(t *testing.T) {
-	needServer(t).conform(t, setting{
+	needServer(t).conform(t, variant{
 		config: func(_ *testing.T, endpoint string) gcs.Config {
 			return gcs.Config{Endpoint: endpoint, SigningKey: signingkey.File()}
 		},
-		left: unresumed,
-		opt:  storagetest.WithName("gcs (fake-gcs-server)"),
+		skips: sessionSkips,
+		opt:   storagetest.WithName("gcs (fake-gcs-server)"),
 	})
 }
 
@@ -188,72 +194,72 @@ func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
 	server := needServer(t)
 	t.Run("parallel composite", func(t *testing.T) {
-		t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-		server.conform(t, composite,
-			storagetest.SkipRules("the rule server has them with this setting, and this server without it", "E3", "T1", "T2", "W2", "W13"))
+		t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
+		skipRules := storagetest.SkipRules(
+			"the rule server runs them with parallel composite uploads, and TestConformance without",
+			"E3", "T1", "T2", "W2", "W13")
+		server.conform(t, composite, skipRules)
 	})
 }
 
-// conform runs the suite on fake-gcs-server.
-func (s *testServer) conform(t *testing.T, row setting, opts ...storagetest.Option) {
+// conform runs the conformance suite on fake-gcs-server, without the cases that this server fails.
+func (s *testServer) conform(t *testing.T, v variant, opts ...storagetest.Option) {
 	t.Helper()
-	opts = append(opts,
-		row.opt,
-		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			c := row.config(t, s.endpoint)
-			c.Bucket = s.bucket(t, true)
-			return s.open(t, c, append(opts, storage.WithVersioning(true))...)
-		}),
-	)
-	for _, leftovers := range []map[string]string{unjudged, row.left} {
-		for name, reason := range leftovers {
-			opts = append(opts, storagetest.Skip(name, reason))
-		}
-	}
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		c := row.config(t, s.endpoint)
+	openDriver := func(t *testing.T) driver.Driver {
+		c := v.config(t, s.endpoint)
 		c.Bucket = s.bucket(t, false)
 		d, err := gcs.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return merged{d}
-	}, opts...)
+	}
+	openVersioned := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		c := v.config(t, s.endpoint)
+		c.Bucket = s.bucket(t, true)
+		return s.open(t, c, append(opts, storage.WithVersioning(true))...)
+	}
+
+	opts = append(opts, v.opt, storagetest.WithVersionedOpen(openVersioned))
+	for _, skips := range []map[string]string{fakeServerSkips, v.skips} {
+		for name, reason := range skips {
+			opts = append(opts, storagetest.Skip(name, reason))
+		}
+	}
+	storagetest.RunDriver(t, openDriver, opts...)
 }
 
-// faultsOfCalls leaves out the cases in which each call of the driver fails in turn, which take a fifth of the suite's
+// skipFaultTests leaves out the cases in which each call of the driver fails in turn. They take a fifth of the suite's
 // time. Without servers, only the tests of memstore and providers/local run them.
-var faultsOfCalls = storagetest.SkipRules(`"make test-all" runs it`,
+var skipFaultTests = storagetest.SkipRules(`"make test-all" runs it`,
 	testserver.Sample([]string{"T1", "T2"}, nil)...)
 
-// The rule server implements Google's documentation, unlike other servers that tests can run, and
-// checks signatures.
+// The driver passes the conformance suite on the rule server. This server of the tests follows Google's documentation
+// more closely than emulators do, and checks signatures.
 func TestConformanceToGooglesRules(t *testing.T) {
 	server := startSignedServer(t)
-	requireConformance(t, server.rules, setting{
+	requireConformance(t, server.rules, variant{
 		config: func(*testing.T, string) gcs.Config { return server.config("") },
 		opt:    storagetest.WithName("gcs"),
-	}, faultsOfCalls)
+	}, skipFaultTests)
 }
 
 // The driver passes the suite on the rule server with parallel composite uploads.
 func TestFurtherConformanceToGooglesRules(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
 	requireConformance(t, startRuleServer(t), composite)
 }
 
 // The suite passes with an HTTP client that wraps bodies, as clients that log or trace do.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	client := &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
 	server := startSignedServer(t)
-	requireConformance(t, server.rules, setting{
-		config: func(*testing.T, string) gcs.Config {
-			c := server.config("")
-			c.HTTPClient = client
-			return c
-		},
-		opt: storagetest.WithName("gcs"),
+	config := server.config("") // the suite makes the buckets
+	config.HTTPClient = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
+
+	requireConformance(t, server.rules, variant{
+		config: func(*testing.T, string) gcs.Config { return config },
+		opt:    storagetest.WithName("gcs"),
 	})
 }
 
@@ -267,43 +273,54 @@ func (d asGoogle) Describe() driver.Description {
 	return desc
 }
 
-// requireConformance runs the suite on a new rule server.
-func requireConformance(t *testing.T, s *ruleServer, row setting, opts ...storagetest.Option) {
+// requireConformance runs the conformance suite on a rule server, as if that were Google's own address.
+func requireConformance(t *testing.T, s *ruleServer, v variant, opts ...storagetest.Option) {
 	t.Helper()
-	row.moves = true
-	requireConformanceOn(t, s, func(*testing.T, string) {}, row, opts...)
+	v.declareMove = true
+	nothingToPrepare := func(*testing.T, string) {}
+	requireConformanceOn(t, s, nothingToPrepare, v, opts...)
 }
 
-// requireConformanceOn runs the suite on a rule server. It calls made with each new bucket.
-func requireConformanceOn(t *testing.T, s *ruleServer, create func(t *testing.T, bucket string), row setting, opts ...storagetest.Option) {
+// requireConformanceOn runs the conformance suite on a rule server. It calls prepare with the name of each new bucket
+// before the driver opens it.
+func requireConformanceOn(
+	t *testing.T, s *ruleServer, prepare func(t *testing.T, bucket string), v variant, opts ...storagetest.Option,
+) {
 	t.Helper()
 	open := func(t *testing.T, bucket ruleBucket) driver.Driver {
-		c := row.config(t, s.URL)
+		c := v.config(t, s.URL)
 		c.Bucket = s.bucket(bucket)
-		create(t, c.Bucket)
+		prepare(t, c.Bucket)
 		d, err := gcs.NewDriver(t.Context(), c)
 		require.NoError(t, err)
-		if row.moves {
+		if v.declareMove {
 			return asGoogle{d}
 		}
 		return d
 	}
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return open(t, ruleBucket{}) }, append(opts,
-		row.opt,
-		storagetest.WithVersionedOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return engine.New(open(t, ruleBucket{versioned: true}),
-				append(opts, storage.WithVersioning(true))...)
-		}),
-		storagetest.WithLockingOpen(func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-			return engine.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
-		}))...)
+	openPlain := func(t *testing.T) driver.Driver {
+		return open(t, ruleBucket{})
+	}
+	openVersioned := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		d := open(t, ruleBucket{versioned: true})
+		return engine.New(d, append(opts, storage.WithVersioning(true))...)
+	}
+	openLocking := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		return engine.New(open(t, ruleBucket{versioned: true, locking: true}), opts...)
+	}
+
+	opts = append(opts,
+		v.opt,
+		storagetest.WithVersionedOpen(openVersioned),
+		storagetest.WithLockingOpen(openLocking))
+	storagetest.RunDriver(t, openPlain, opts...)
 }
 
 // The service passes the conformance suite of services on fake-gcs-server.
 func TestServiceConformance(t *testing.T) {
 	server := needServer(t)
 	opts := []storagetest.Option{storagetest.WithName("gcs (fake-gcs-server)")}
-	for name, reason := range unmanaged {
+	for name, reason := range serviceSkips {
 		opts = append(opts, storagetest.Skip(name, reason))
 	}
 	storagetest.RunService(t, func(t *testing.T) storage.Service {

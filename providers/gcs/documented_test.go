@@ -29,8 +29,8 @@ const (
 	keptParts  = "the bucket would keep the parts of an open upload"
 )
 
-// undisturbed has further cases that no transient answer of Google may disturb.
-var undisturbed = map[string]string{
+// transientSkips has the cases of the suite that a transient answer of Google makes fail, each with the reason.
+var transientSkips = map[string]string{
 	"IfRevision guards the destination of a copy":                maybeDone,
 	"IfRevision guards the destination of a move":                maybeDone,
 	"a copy onto itself may have a condition":                    maybeDone,
@@ -51,82 +51,99 @@ var undisturbed = map[string]string{
 	"uploads in progress are listed":                 leftOver,
 }
 
-// The rule server, with the transient answers that Google documents. fake-gcs-server appends the
-// bytes that a session already has, and ignores most conditions: it cannot judge a repeated request.
+// The driver passes the suite although requests first get the transient errors that Google documents. The rule server
+// runs it: fake-gcs-server cannot judge a repeated request, because it ignores most conditions.
 func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
 	t.Run("plain", func(t *testing.T) {
-		answering := requireConformanceWithAnswers(t, nil, 2, undisturbed)
-		storagetest.RunService(t, func(t *testing.T) storage.Service {
-			front := httptest.NewServer(answering.For(t))
+		const errorsPerRequest = 2
+		errorServer := requireConformanceWithErrors(t, nil, errorsPerRequest, transientSkips)
+
+		openService := func(t *testing.T) storage.Service {
+			front := httptest.NewServer(errorServer.For(t))
 			t.Cleanup(front.Close)
 			account, err := gcs.NewService(t.Context(), gcs.Config{Endpoint: front.URL, Project: "project"},
 				storage.WithRetry(storage.RetryPolicy{Attempts: 40, MaxDelay: time.Millisecond}))
 			require.NoError(t, err)
 			return account
-		}, storagetest.WithName("gcs"))
+		}
+		storagetest.RunService(t, openService, storagetest.WithName("gcs"))
+
 		// The suite makes few of these requests. TestCopyTakesSeveralCalls is about the further calls of a rewrite.
-		answering.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout", "POST rewriteTo again")
+		errorServer.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout", "POST rewriteTo again")
 	})
-	t.Run("peculiar", func(t *testing.T) { // a read takes up to three requests
-		leftovers := maps.Clone(undisturbed)
-		maps.Copy(leftovers, tooLong)
-		requireConformanceWithAnswers(t, peculiar, 1, leftovers)
+	t.Run("peculiar", func(t *testing.T) {
+		const errorsPerRequest = 1 // a read takes up to three requests
+		skips := maps.Clone(transientSkips)
+		maps.Copy(skips, longKeySkips)
+		requireConformanceWithErrors(t, peculiar, errorsPerRequest, skips)
 	})
 }
 
-// tooLong has the cases whose keys a bucket with a hierarchical namespace refuses.
-var tooLong = map[string]string{
+// longKeySkips has the cases whose keys a bucket with a hierarchical namespace refuses.
+var longKeySkips = map[string]string{
 	"a key with 1,024 bytes round-trips":                  shortNames,
 	"a key with 1,024 bytes in many segments round-trips": shortNames,
 	"a file system with the longest key":                  shortNames,
 	"folders with long names are listed":                  shortNames,
 }
 
-// requireConformanceWithAnswers runs the suite on buckets of a kind. One request gets a number of answers.
-func requireConformanceWithAnswers(t *testing.T, kind ruleKind, perRequest int, leftovers map[string]string, extra ...storagetest.Option) *documented.Server {
+// requireConformanceWithErrors runs the conformance suite, without the cases in skips, on buckets of a kind. A server in
+// front of the rule server, which it returns, first sends up to perRequest transient errors to each request.
+func requireConformanceWithErrors(
+	t *testing.T, kind ruleKind, perRequest int, skips map[string]string, extra ...storagetest.Option,
+) *documented.Server {
 	t.Helper()
 	server := startRuleServer(t)
 	server.kind = kind
-	answering := documented.New(server, documented.GoogleKind, documented.Google)
-	answering.PerRequest = perRequest
-	front := httptest.NewServer(answering)
+	errorServer := documented.New(server, documented.GoogleKind, documented.Google)
+	errorServer.PerRequest = perRequest
+	front := httptest.NewServer(errorServer)
 	t.Cleanup(front.Close)
-	row := setting{
+
+	v := variant{
 		config: func(*testing.T, string) gcs.Config { return gcs.Config{Endpoint: front.URL} },
 		opt:    storagetest.WithName("gcs"),
 	}
-	requireConformanceOn(t, server, answering.Add, row,
-		append(append(documented.Skips(leftovers), documented.SkipCore(), storagetest.WithOpener(openPatient)), extra...)...)
-	return answering
+	opts := documented.Skips(skips)
+	opts = append(opts, documented.SkipCore(), storagetest.WithOpener(openWithRetries))
+	opts = append(opts, extra...)
+	requireConformanceOn(t, server, errorServer.Add, v, opts...)
+	return errorServer
 }
 
-// The suite passes on a bucket with a retention policy, which takes no open uploads, with transient errors.
+// The driver passes the suite on a bucket with a retention policy. Such a bucket would keep the parts of an open upload,
+// so that the cases of open uploads are left out.
 func TestFurtherConformanceToARetentionPolicy(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	leftovers := maps.Clone(undisturbed)
-	for _, name := range []string{
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
+	skips := maps.Clone(transientSkips)
+	openUploadCases := []string{
 		"a lost response of an open upload is reconciled",
 		"an open upload has the checksum of its parts",
 		"an open upload replaces one revision",
 		"an open upload checks its condition when it is completed",
 		"an upload that is canceled while it begins leaves nothing",
-	} {
-		leftovers[name] = keptParts
 	}
-	requireConformanceWithAnswers(t, retaining, 1, leftovers,
-		storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5"))
+	for _, name := range openUploadCases {
+		skips[name] = keptParts
+	}
+	skipOpenUploads := storagetest.SkipRules(keptParts, "U1", "U2", "U3", "U4", "U5")
+
+	const errorsPerRequest = 1
+	requireConformanceWithErrors(t, retaining, errorsPerRequest, skips, skipOpenUploads)
 }
 
-// patiently has parts of the names of cases whose operations are up to ten requests, or two for
+// manyRequestCases has parts of the names of cases whose operations are up to ten requests, or two for
 // each attempt. Each request may get two answers, so that five attempts are too few.
-var patiently = []string{"/U", "open_upload", "a_failed_overwrite"}
+var manyRequestCases = []string{"/U", "open_upload", "a_failed_overwrite"}
 
-// openPatient opens a bucket. For cases of many requests, it permits 20 attempts.
-func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-	if slices.ContainsFunc(patiently, func(part string) bool { return strings.Contains(t.Name(), part) }) {
+// openWithRetries opens a bucket for a case of the suite whose requests get transient errors. For a case of many
+// requests, it permits 20 attempts.
+func openWithRetries(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+	isInName := func(part string) bool { return strings.Contains(t.Name(), part) }
+	if slices.ContainsFunc(manyRequestCases, isInName) {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 20, MaxDelay: time.Millisecond}))
 	}
 	return engine.New(d, opts...)
@@ -135,17 +152,20 @@ func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 // If Google ends an upload session or a rewrite, the driver begins a new one.
 func TestSessionEndedBeginsAgain(t *testing.T) {
 	server := startRuleServer(t)
-	answering := documented.New(server, documented.GoogleKind, documented.GoogleLost)
-	front := httptest.NewServer(answering)
+	errorServer := documented.New(server, documented.GoogleKind, documented.GoogleLost)
+	front := httptest.NewServer(errorServer)
 	t.Cleanup(front.Close)
 
+	const partSize = 1 << 20
+	text := strings.Repeat("x", 3*partSize)
+	// The order of the errors depends on the name of the test. It takes some orders until each error was sent.
 	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
 		t.Run(order, func(t *testing.T) {
 			name := server.bucket(ruleBucket{})
-			answering.Add(t, name)
+			errorServer.Add(t, name)
 			bucket := openAt(t, front.URL, name)
-			text := strings.Repeat("x", 3<<20)
-			_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(1<<20))
+
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(partSize))
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
 			require.NoError(t, err)
@@ -155,5 +175,5 @@ func TestSessionEndedBeginsAgain(t *testing.T) {
 			require.True(t, text == string(data))
 		})
 	}
-	answering.RequireAllGiven(t)
+	errorServer.RequireAllGiven(t)
 }
