@@ -686,20 +686,21 @@ func updateBucket(ctx context.Context, _ storage.Bucket, s storage.Service) erro
 	return err
 }
 
-// reply returns the response.
-func (a *answer) reply(xml bool) reply {
+// reply returns the answer as a response of the JSON API, or of the XML API if isXML is true.
+func (a *answer) reply(isXML bool) reply {
 	if a.reason == "" {
 		return reply{Status: a.status, Header: map[string]string{requestIDHeader: "R1"}}
 	}
-	if xml {
-		return xmlError(a.status, a.reason, strings.NewReplacer("'", "&#39;").Replace(a.message))
+	if isXML {
+		return xmlError(a.status, a.reason, strings.ReplaceAll(a.message, "'", "&#39;"))
 	}
 	return jsonError(a.status, a.reason, a.message)
 }
 
-// success returns the response to each request of a call that does not get the row's response.
+// success returns a response without an error: an empty page to a listing, an object to all other requests.
 func success(r wiretest.Request) reply {
-	if regexp.MustCompile(`/o$`).MatchString(r.Path) && r.Method == http.MethodGet {
+	isListing := r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/o")
+	if isListing {
 		return reply{Header: storedReply.Header, Body: `{"kind":"storage#objects"}`}
 	}
 	return storedReply
@@ -715,28 +716,29 @@ func TestAnswersOfGoogle(t *testing.T) {
 	}
 }
 
-// testAnswer makes one call. The server sends the row's response to the matching request, and a success to all
-// others.
+// testAnswer makes the call of an answer, and checks its error. The server sends the answer to the matching request,
+// and a success to all others.
 func testAnswer(t *testing.T, a *answer) {
-	c, ok := answeredCalls[a.call]
+	call, ok := answeredCalls[a.call]
 	require.True(t, ok, a.call)
-	require.NotEmpty(t, a.source)
+	require.NotEmpty(t, a.source, "each answer says where it was documented")
 
-	var answered atomic.Int32
-	w := newCannedServer(t)
-	w.Answer = func(r wiretest.Request) reply {
-		if !regexp.MustCompile(c.request).MatchString(r.Line()) {
+	var matches atomic.Int32
+	server := newCannedServer(t)
+	server.Answer = func(r wiretest.Request) reply {
+		if !regexp.MustCompile(call.request).MatchString(r.Line()) {
 			return success(r)
 		}
-		answered.Add(1)
-		return a.reply(c.xml)
+		matches.Add(1)
+		return a.reply(call.xml)
 	}
-	s, err := NewServiceDriver(t.Context(), Config{Endpoint: w.URL, Project: "p"})
+	service, err := NewServiceDriver(t.Context(), Config{Endpoint: server.URL, Project: "p"})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	err = c.make(t.Context(), engine.New(w.openDriver(t), noRetry), engine.NewService(s, noRetry))
-	require.NotZero(t, answered.Load(), "the request was not made: %v", w.Lines())
+	err = call.make(t.Context(), engine.New(server.openDriver(t), noRetry), engine.NewService(service, noRetry))
+	require.NotZero(t, matches.Load(), "the request was not made: %v", server.Lines())
 
 	if a.want == "" {
 		require.NoError(t, err)

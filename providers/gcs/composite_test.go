@@ -18,8 +18,10 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// reserved is the prefix of the driver's own objects.
-const reserved = ".omnibucket./"
+const (
+	reserved = ".omnibucket./" // the prefix of the driver's own objects
+	anyAge   = -time.Hour      // an age for SweepParts that each part exceeds
+)
 
 // newCompositeBucket opens a bucket of the rule server with parallel composite uploads.
 func newCompositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, storage.Bucket) {
@@ -49,9 +51,12 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d parts", tt.parts), func(t *testing.T) {
 			server, bucket := newCompositeBucket(t)
-			want := wiretest.Content(tt.parts*(256<<10)-7, 3)
-			existing, err := bucket.Upload(t.Context(), "a", bytes.NewReader(want), storage.WithPartSize(256<<10),
-				storage.WithMetadata(map[string]string{"k": "v"}), storage.WithStorageClass("NEARLINE"),
+			const partSize = 256 << 10
+			want := wiretest.Content(tt.parts*partSize-7, 3) // the last part is shorter
+			existing, err := bucket.Upload(t.Context(), "a", bytes.NewReader(want),
+				storage.WithPartSize(partSize),
+				storage.WithMetadata(map[string]string{"k": "v"}),
+				storage.WithStorageClass("NEARLINE"),
 				storage.IfAbsent())
 			require.NoError(t, err)
 
@@ -202,7 +207,7 @@ func TestAbortPartsRemovesParts(t *testing.T) {
 	require.NoError(t, d.AbortParts(t.Context(), "a", upload), "again")
 }
 
-// No version of a part is left.
+// In a bucket that keeps versions, AbortParts removes all versions of the parts.
 func TestAbortPartsLeavesNoVersion(t *testing.T) {
 	server := startRuleServer(t)
 	server.bucket(ruleBucket{versioned: true})
@@ -228,10 +233,10 @@ func TestPartsUploadNames(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
 	d, _ := beginUpload(t, server)
-	server.requests()
-	for _, upload := range []string{
-		"", "z", "../../z", strings.Repeat("0", 31) + "/", strings.Repeat("0", 32) + "-../",
-	} {
+	server.requests() // forgets those
+
+	names := []string{"", "z", "../../z", strings.Repeat("0", 31) + "/", strings.Repeat("0", 32) + "-../"}
+	for _, upload := range names {
 		_, err := d.PutPart(t.Context(), &driver.PartRequest{
 			Key:    "a",
 			Upload: upload,
@@ -247,7 +252,7 @@ func TestPartsUploadNames(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
-	require.Empty(t, server.requests())
+	require.Empty(t, server.requests(), "none is sent for such a name")
 }
 
 // SweepParts removes parts that are older than the given age, and nothing else.
@@ -263,7 +268,7 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n, "an upload may be under way")
 
-	n, err = gcs.SweepParts(t.Context(), client, bucketOf(server), -time.Hour)
+	n, err = gcs.SweepParts(t.Context(), client, bucketOf(server), anyAge)
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
 	require.Equal(t, []string{"z"}, server.names(bucketOf(server)))
@@ -276,14 +281,14 @@ func TestPartsRemovedRestartUpload(t *testing.T) {
 	d, upload := beginUpload(t, server)
 	client, ok := d.Native().(*sdk.Client)
 	require.True(t, ok)
-	_, err := gcs.SweepParts(t.Context(), client, bucketOf(server), -time.Hour)
+	_, err := gcs.SweepParts(t.Context(), client, bucketOf(server), anyAge)
 	require.NoError(t, err)
+
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 		Put:    &driver.PutRequest{Key: "a"},
 		Upload: upload,
 		Parts:  []driver.Part{{Number: 1, Tag: "1"}},
 	})
-
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
@@ -303,8 +308,9 @@ func TestCompletePartsVerifiesChecksum(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	wrongSum := storage.CRC32C{Sum: 7, Known: true}
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
-		Put:    &driver.PutRequest{Key: "a", CRC32C: storage.CRC32C{Sum: 7, Known: true}},
+		Put:    &driver.PutRequest{Key: "a", CRC32C: wrongSum},
 		Upload: upload,
 		Parts:  []driver.Part{part},
 	})

@@ -15,11 +15,18 @@ func TestCompositeUploadKeepsTheStorageClass(t *testing.T) {
 	}
 }
 
-// AbortParts ends the upload before it removes the parts.
+// AbortParts ends the upload, by removing its object "-begun", before it removes the parts. If that is refused, it
+// removes nothing more.
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
-	server := newCannedServer(t, reply{Body: `{"kind":"storage#objects"}`}, jsonError(403, "forbidden", "no"))
-	require.Error(t, server.openDriver(t).AbortParts(t.Context(), "a", "o0123456789abcdef0123456789abcdef"))
+	const upload = "o0123456789abcdef0123456789abcdef"
+	listing := reply{Body: `{"kind":"storage#objects"}`}
+	refusal := jsonError(403, "forbidden", "no")
+	server := newCannedServer(t, listing, refusal)
+
+	err := server.openDriver(t).AbortParts(t.Context(), "a", upload)
+	require.Error(t, err)
+	afterListing := server.Calls()[1:]
 	require.Equal(t,
-		[]string{"DELETE /storage/v1/b/photos/o/.omnibucket.%2Fparts%2Fo0123456789abcdef0123456789abcdef%2F-begun"},
-		server.Calls()[1:])
+		[]string{"DELETE /storage/v1/b/photos/o/.omnibucket.%2Fparts%2F" + upload + "%2F-begun"},
+		afterListing)
 }

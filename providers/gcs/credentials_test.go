@@ -157,24 +157,21 @@ func TestDefaultCredentialsMissing(t *testing.T) {
 // The authorizer adds the token to a copy of the request. If there is no quota project, it sends no
 // X-Goog-User-Project.
 func TestTokenWithoutQuotaProject(t *testing.T) {
-	server := newCannedServer(t, storedReply)
-	base := &recordingTransport{}
-	c := &credentials{}
-	a := &authorizer{base: base, credentials: c}
 	creds, err := newCredentials(Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{
 		AccessToken: "T",
 		Expiry:      time.Now().Add(time.Hour),
 	})})
 	require.NoError(t, err)
-	c.cached.Store(creds.cached.Load())
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	base := &recordingTransport{}
+	a := &authorizer{base: base, credentials: creds}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://storage.googleapis.com", nil)
 	require.NoError(t, err)
 
-	_, err = a.RoundTrip(request)
+	_, err = a.RoundTrip(req)
 	require.ErrorIs(t, err, errRecorded)
 	require.Equal(t, "Bearer T", base.header.Get("Authorization"))
 	require.Empty(t, base.header.Get("X-Goog-User-Project"))
-	require.Empty(t, request.Header.Get("Authorization"), "the request is the caller's")
+	require.Empty(t, req.Header.Get("Authorization"), "the request is the caller's")
 }
 
 // A countedSource returns a new token for each request.
@@ -290,19 +287,23 @@ func TestTokenRefusedNotKept(t *testing.T) {
 		"project_id":     "p",
 	})
 	require.NoError(t, err)
-	server := newCannedServer(t, storedReply, storedReply,
-		jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials"), storedReply)
-	bucket := engine.New(server.openDriver(t, func(c *Config) { c.CredentialsJSON = account }))
+	refusal := jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials")
+	server := newCannedServer(t, storedReply, storedReply, refusal, storedReply)
+	bucket := engine.New(server.openDriver(t, func(c *Config) {
+		c.CredentialsJSON = account
+	}))
+
+	// The third call is refused once, and retried.
 	for range 3 {
 		_, err := bucket.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 	}
 
-	var sent []string
+	var got []string
 	for _, r := range server.Requests() {
-		sent = append(sent, r.Header.Get("Authorization"))
+		got = append(got, r.Header.Get("Authorization"))
 	}
-	require.Equal(t, []string{"Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"}, sent)
+	require.Equal(t, []string{"Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"}, got)
 }
 
 // tokenReply returns a token as Google's token endpoint does.
@@ -434,12 +435,21 @@ func TestOpenTwoIdentities(t *testing.T) {
 // server.
 func TestCredentialsByNameNeedTLS(t *testing.T) {
 	t.Setenv("WORK_GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
-	for endpoint, code := range map[string]storage.Code{
-		"http://storage.example.com": storage.InvalidArgument,
-		"http://127.0.0.1:4443":      storage.Unauthenticated, // the file is missing
-		"https://example.com":        storage.Unauthenticated,
-	} {
-		_, err := withNamedCredentials(Config{Bucket: "photos", Endpoint: endpoint, Credentials: "work"})
-		require.Equal(t, code, storage.CodeOf(err), endpoint)
+	const fileIsMissing = storage.Unauthenticated // the endpoint was accepted
+
+	tests := []struct {
+		name     string
+		endpoint string
+		want     storage.Code
+	}{
+		{name: "without TLS", endpoint: "http://storage.example.com", want: storage.InvalidArgument},
+		{name: "this machine without TLS", endpoint: "http://127.0.0.1:4443", want: fileIsMissing},
+		{name: "TLS", endpoint: "https://example.com", want: fileIsMissing},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := withNamedCredentials(Config{Bucket: "photos", Endpoint: tt.endpoint, Credentials: "work"})
+			require.Equal(t, tt.want, storage.CodeOf(err))
+		})
 	}
 }

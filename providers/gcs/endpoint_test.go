@@ -21,7 +21,13 @@ const otherUniverse = "s3nsapis.example"
 // userCredentials returns credentials of a universe; "" means Google's.
 func userCredentials(t *testing.T, universe string) []byte {
 	t.Helper()
-	file, err := json.Marshal(map[string]string{"type": "authorized_user", "client_id": "id", "client_secret": "S3CR3T", "refresh_token": "S3CR3T", "universe_domain": universe})
+	file, err := json.Marshal(map[string]string{
+		"type":            "authorized_user",
+		"client_id":       "id",
+		"client_secret":   "S3CR3T",
+		"refresh_token":   "S3CR3T",
+		"universe_domain": universe,
+	})
 	require.NoError(t, err)
 	return file
 }
@@ -144,37 +150,41 @@ func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
 
 // If the machine belongs to another universe than Config's, its credentials are refused.
 func TestCredentialsOfMachineInAnotherUniverse(t *testing.T) {
-	for universe, want := range map[string]error{
-		"googleapis.com": errRecorded,
-		otherUniverse:    storage.Unauthenticated,
-	} {
-		t.Run(universe, func(t *testing.T) {
-			isolateEnv(t, nil)
-			metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Metadata-Flavor", "Google")
-				if strings.Contains(r.URL.Path, "universe") {
-					_, _ = w.Write([]byte(universe))
-					return
-				}
-				_, _ = w.Write([]byte(`{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`))
-			}))
-			t.Cleanup(metadata.Close)
-			t.Setenv("GCE_METADATA_HOST", metadata.Listener.Addr().String())
-			base := &recordingTransport{}
-			d, err := NewDriver(t.Context(), Config{
-				Bucket:     "photos",
-				HTTPClient: &http.Client{Transport: base},
-			})
-			require.NoError(t, err)
-
-			err = requestAttrs(t, d.(*objectDriver))
-			require.ErrorIs(t, err, want)
-			if want != errRecorded {
-				require.ErrorContains(t, err, otherUniverse)
-				require.Nil(t, base.header, "the token is sent nowhere")
-			}
-		})
+	openOnMachine := func(t *testing.T, universe string) (*objectDriver, *recordingTransport) {
+		isolateEnv(t, nil)
+		startMetadataServer(t, universe)
+		base := &recordingTransport{}
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
+		require.NoError(t, err)
+		return d.(*objectDriver), base
 	}
+
+	t.Run("the same universe", func(t *testing.T) {
+		d, _ := openOnMachine(t, "googleapis.com")
+		require.ErrorIs(t, requestAttrs(t, d), errRecorded, "the request is sent")
+	})
+	t.Run("another universe", func(t *testing.T) {
+		d, base := openOnMachine(t, otherUniverse)
+		err := requestAttrs(t, d)
+		require.ErrorIs(t, err, storage.Unauthenticated)
+		require.ErrorContains(t, err, otherUniverse)
+		require.Nil(t, base.header, "the token is sent nowhere")
+	})
+}
+
+// startMetadataServer starts the metadata service of a machine in a universe, which issues the token "M".
+func startMetadataServer(t *testing.T, universe string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Metadata-Flavor", "Google")
+		if strings.Contains(r.URL.Path, "universe") {
+			_, _ = w.Write([]byte(universe))
+			return
+		}
+		_, _ = w.Write([]byte(`{"access_token":"M","expires_in":3600,"token_type":"Bearer"}`))
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("GCE_METADATA_HOST", server.Listener.Addr().String())
 }
 
 // URLs are signed by the IAM service of Config's universe.

@@ -232,47 +232,57 @@ func TestVerdicts(t *testing.T) {
 // The error of a refused request has a hint.
 func TestRefusalHints(t *testing.T) {
 	tests := []struct {
-		status                int
-		reason, message, hint string
+		name    string
+		status  int
+		reason  string
+		message string
+		want    string // part of the hint
 	}{
 		{
+			name:    "requester pays, JSON API",
 			status:  400,
 			reason:  "required",
 			message: "Bucket is a requester pays bucket but no user project provided.",
-			hint:    "user_project=",
+			want:    "user_project=",
 		},
 		{
+			name:    "requester pays, XML API",
 			status:  400,
 			reason:  "UserProjectMissing",
 			message: "Bucket is a requester pays bucket but no user project provided.",
-			hint:    "user_project=",
+			want:    "user_project=",
 		},
 		{
+			name:    "no permission for the KMS key",
 			status:  403,
 			reason:  "forbidden",
 			message: "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.",
-			hint:    "cryptoKeyEncrypterDecrypter",
+			want:    "cryptoKeyEncrypterDecrypter",
 		},
 		{
+			name:    "a hold",
 			status:  403,
 			reason:  "forbidden",
 			message: "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.",
-			hint:    "hold",
+			want:    "hold",
 		},
 		{
+			name:    "a key for an object without one",
 			status:  400,
 			reason:  "resourceNotEncryptedWithCustomerEncryptionKey",
 			message: "The target object is not encrypted by a customer-supplied encryption key.",
-			hint:    "omit WithCustomerKey",
+			want:    "omit WithCustomerKey",
 		},
 	}
 	for _, tt := range tests {
-		e := translate(&googleapi.Error{
-			Code:    tt.status,
-			Message: tt.message,
-			Errors:  []googleapi.ErrorItem{{Reason: tt.reason}},
+		t.Run(tt.name, func(t *testing.T) {
+			e := translate(&googleapi.Error{
+				Code:    tt.status,
+				Message: tt.message,
+				Errors:  []googleapi.ErrorItem{{Reason: tt.reason}},
+			})
+			require.Contains(t, e.Hint, tt.want)
 		})
-		require.Contains(t, e.Hint, tt.hint, tt.message)
 	}
 }
 

@@ -132,15 +132,21 @@ func TestResponseIsWebPage(t *testing.T) {
 	}
 }
 
-// Delete accepts the responses of emulators: an empty 200 from storage-testbench, and null from fake-gcs-server.
+// Delete accepts the responses of emulators.
 func TestDeleteByEmulator(t *testing.T) {
-	server := newCannedServer(t, reply{})
-	t.Setenv("STORAGE_EMULATOR_HOST", server.URL)
-	require.NoError(t, server.openDriver(t, func(c *Config) {
-		c.Endpoint = ""
-	}).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
-	server = newCannedServer(t, reply{Header: storedReply.Header, Body: "null\n"})
-	require.NoError(t, server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
+	t.Run("an empty 200 from storage-testbench", func(t *testing.T) {
+		server := newCannedServer(t, reply{})
+		t.Setenv("STORAGE_EMULATOR_HOST", server.URL)
+		d := server.openDriver(t, func(c *Config) {
+			c.Endpoint = ""
+		})
+		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
+	})
+	t.Run("null from fake-gcs-server", func(t *testing.T) {
+		server := newCannedServer(t, reply{Header: storedReply.Header, Body: "null\n"})
+		d := server.openDriver(t)
+		require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
+	})
 }
 
 // List accepts an empty page that has the kind of a listing.

@@ -13,40 +13,24 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// In a bucket with folders, an upload in parts removes the folder that its parts needed.
-// https://cloud.google.com/storage/docs/folders-overview.
+// sharedFolders are the folders that all uploads in parts share, and that stay. Each upload makes one more, below them.
+var sharedFolders = map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}
+
+// In a bucket with folders, an upload in parts removes the folder that its parts needed. Two uploads ask once whether
+// the bucket has folders.
+// https://cloud.google.com/storage/docs/folders-overview
 func TestUploadLeavesNoFolder(t *testing.T) {
-	text := strings.Repeat("x", 1<<20)
-	for name, write := range map[string]func(bucket storage.Bucket) error{
-		"parallel composite": func(bucket storage.Bucket) error {
-			_, err := bucket.Upload(t.Context(), "a", strings.NewReader(text), storage.WithPartSize(256<<10))
-			return err
-		},
-		"an open upload": func(bucket storage.Bucket) error {
-			u, err := storage.BeginUpload(t.Context(), bucket, "a")
-			require.NoError(t, err)
-			_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
-			require.NoError(t, err)
-			_, err = u.Complete(t.Context())
-			return err
-		},
-		"an open upload that is aborted": func(bucket storage.Bucket) error {
-			u, err := storage.BeginUpload(t.Context(), bucket, "a")
-			require.NoError(t, err)
-			return u.Abort(t.Context())
-		},
-		"a composition of many objects": func(bucket storage.Bucket) error {
-			keys := make([]string, 33)
-			for i := range keys {
-				keys[i] = fmt.Sprintf("s%02d", i)
-				_, err := bucket.Upload(t.Context(), keys[i], strings.NewReader("x"))
-				require.NoError(t, err)
-			}
-			_, err := storage.Compose(t.Context(), bucket, "a", keys)
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name   string
+		upload func(t *testing.T, bucket storage.Bucket)
+	}{
+		{name: "parallel composite", upload: uploadFourParts},
+		{name: "an open upload", upload: completeOpenUpload},
+		{name: "an open upload that is aborted", upload: abortOpenUpload},
+		{name: "a composition of many objects", upload: composeManyObjects},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			server := startRuleServer(t)
 			folders := map[string]bool{}
 			bucket, err := gcs.Open(t.Context(), gcs.Config{
@@ -55,31 +39,73 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 				ParallelComposite: true,
 			})
 			require.NoError(t, err)
-			require.NoError(t, write(bucket))
-			require.NoError(t, write(bucket))
+
+			tt.upload(t, bucket)
+			tt.upload(t, bucket)
 
 			require.NoError(t, storage.Close(bucket))
-			require.Equal(t, map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}, folders)
-			layouts := 0
+			require.Equal(t, sharedFolders, folders)
+			layoutRequests := 0
 			for _, line := range server.requests() {
 				if strings.HasSuffix(line, "/storageLayout") {
-					layouts++
+					layoutRequests++
 				}
 			}
-			require.Equal(t, 1, layouts)
+			require.Equal(t, 1, layoutRequests)
 		})
 	}
+}
+
+// uploadFourParts stores "a" by an upload in parts.
+func uploadFourParts(t *testing.T, bucket storage.Bucket) {
+	t.Helper()
+	const partSize = 256 << 10
+	body := strings.NewReader(strings.Repeat("x", 4*partSize))
+	_, err := bucket.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
+	require.NoError(t, err)
+}
+
+// completeOpenUpload stores "a" by an upload that the test begins and completes itself.
+func completeOpenUpload(t *testing.T, bucket storage.Bucket) {
+	t.Helper()
+	u, err := storage.BeginUpload(t.Context(), bucket, "a")
+	require.NoError(t, err)
+	_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
+	require.NoError(t, err)
+	_, err = u.Complete(t.Context())
+	require.NoError(t, err)
+}
+
+// abortOpenUpload begins an upload and aborts it.
+func abortOpenUpload(t *testing.T, bucket storage.Bucket) {
+	t.Helper()
+	u, err := storage.BeginUpload(t.Context(), bucket, "a")
+	require.NoError(t, err)
+	require.NoError(t, u.Abort(t.Context()))
+}
+
+// composeManyObjects composes more objects than one request can.
+func composeManyObjects(t *testing.T, bucket storage.Bucket) {
+	t.Helper()
+	keys := make([]string, 33)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("s%02d", i)
+		_, err := bucket.Upload(t.Context(), keys[i], strings.NewReader("x"))
+		require.NoError(t, err)
+	}
+	_, err := storage.Compose(t.Context(), bucket, "a", keys)
+	require.NoError(t, err)
 }
 
 // If the service is busy when an open upload ends, the driver retries the removal of its folder.
 func TestFoldersRemovedFromBusyStore(t *testing.T) {
 	server := startRuleServer(t)
-	busy := map[string]bool{}
+	refused := map[string]bool{} // whether the first request of a kind was refused
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, part := range []string{"/storageLayout", "/folders/"} {
-			if strings.Contains(r.URL.Path, part) && !busy[part] {
-				busy[part] = true
-				w.Header().Set("X-Guploader-Uploadid", "R1")
+		for _, kind := range []string{"/storageLayout", "/folders/"} {
+			if strings.Contains(r.URL.Path, kind) && !refused[kind] {
+				refused[kind] = true
+				w.Header().Set("X-Guploader-Uploadid", "R1") // as Google, so that the driver retries
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
@@ -89,13 +115,8 @@ func TestFoldersRemovedFromBusyStore(t *testing.T) {
 	t.Cleanup(front.Close)
 	folders := map[string]bool{}
 	bucket := openAt(t, front.URL, server.bucket(ruleBucket{folders: folders}))
-	u, err := storage.BeginUpload(t.Context(), bucket, "a")
-	require.NoError(t, err)
-	_, err = u.PutPart(t.Context(), 1, strings.NewReader("x"))
-	require.NoError(t, err)
 
-	_, err = u.Complete(t.Context())
-	require.NoError(t, err)
-	require.Len(t, busy, 2)
-	require.Equal(t, map[string]bool{".omnibucket./": true, ".omnibucket./parts/": true}, folders)
+	completeOpenUpload(t, bucket)
+	require.Len(t, refused, 2, "both kinds were refused once")
+	require.Equal(t, sharedFolders, folders)
 }

@@ -30,7 +30,7 @@ func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 	})
 }
 
-// A form has the requested conditions.
+// A form has the requested fields. Its policy has each of them as a condition, and is signed.
 func TestSignedUploadFormConditions(t *testing.T) {
 	form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
@@ -45,10 +45,10 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	end := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
 	require.Equal(t, end, form.ExpiresAt)
 
+	// The fields, apart from the policy and its signature.
 	policy := form.Fields["policy"]
 	signature := form.Fields["x-goog-signature"]
 	delete(form.Fields, "policy")
-
 	delete(form.Fields, "x-goog-signature")
 	require.Equal(t, map[string]string{
 		"key":                 "a/\u00e9 \U0001f600",
@@ -63,6 +63,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 		"x-goog-credential":   testAccount + "/20260304/auto/storage/goog4_request",
 	}, form.Fields)
 
+	// The policy.
 	text, err := base64.StdEncoding.DecodeString(policy)
 	require.NoError(t, err)
 	require.True(t, isASCII(string(text)))
@@ -80,6 +81,7 @@ func TestSignedUploadFormConditions(t *testing.T) {
 	}
 	require.ElementsMatch(t, want, document.Conditions, "each field is a condition")
 
+	// The signature.
 	raw, err := hex.DecodeString(signature)
 	require.NoError(t, err)
 	sum := sha256.Sum256([]byte(policy))

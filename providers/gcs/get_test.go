@@ -92,23 +92,25 @@ func TestGetOmitsTheDefaultCacheControl(t *testing.T) {
 // The range, the version and the condition of a read are in its request.
 func TestGetRequestHeaders(t *testing.T) {
 	tests := []struct {
-		name                string
-		request             driver.GetRequest
-		span, match, number string
+		name           string
+		request        driver.GetRequest
+		wantRange      string
+		wantMatch      string
+		wantGeneration string
 	}{
-		{name: "a range", request: driver.GetRequest{Offset: 2, Length: 3}, span: "bytes=2-4"},
-		{name: "from an offset on", request: driver.GetRequest{Offset: 2, Length: -1}, span: "bytes=2-"},
-		{name: "the last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}, span: "bytes=-4"},
+		{name: "a range", request: driver.GetRequest{Offset: 2, Length: 3}, wantRange: "bytes=2-4"},
+		{name: "from an offset on", request: driver.GetRequest{Offset: 2, Length: -1}, wantRange: "bytes=2-"},
+		{name: "the last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}, wantRange: "bytes=-4"},
 		{
-			name:    "more than any object has",
-			request: driver.GetRequest{Suffix: 1 << 62, Length: -1},
-			span:    "bytes=-5497558138880",
+			name:      "more than the 5 TiB of the largest object",
+			request:   driver.GetRequest{Suffix: 1 << 62, Length: -1},
+			wantRange: "bytes=-5497558138880",
 		},
-		{name: "a version", request: driver.GetRequest{Length: -1, Version: "7"}, number: "7"},
+		{name: "a version", request: driver.GetRequest{Length: -1, Version: "7"}, wantGeneration: "7"},
 		{
-			name:    "a revision",
-			request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}},
-			match:   "42",
+			name:      "a revision",
+			request:   driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: "42"}},
+			wantMatch: "42",
 		},
 	}
 	for _, tt := range tests {
@@ -119,9 +121,9 @@ func TestGetRequestHeaders(t *testing.T) {
 			_, _, err := server.openDriver(t).Get(t.Context(), &tt.request)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			req := server.Last(t)
-			require.Equal(t, tt.span, req.Header.Get("Range"))
-			require.Equal(t, tt.match, req.Header.Get("X-Goog-If-Generation-Match"))
-			require.Equal(t, tt.number, req.Query().Get("generation"))
+			require.Equal(t, tt.wantRange, req.Header.Get("Range"))
+			require.Equal(t, tt.wantMatch, req.Header.Get("X-Goog-If-Generation-Match"))
+			require.Equal(t, tt.wantGeneration, req.Query().Get("generation"))
 		})
 	}
 }
@@ -327,12 +329,24 @@ func TestGetRangeResponses(t *testing.T) {
 
 // Get accepts status 200 if the requested range is the whole object.
 func TestGetOfARangeWithAllBytes(t *testing.T) {
-	for _, request := range []driver.GetRequest{{Length: 11}, {Length: 20}, {Suffix: 11, Length: -1}} {
-		request.Key = "a"
-		attrs, body, err := newCannedServer(t, mediaReply(nil)).openDriver(t).Get(t.Context(), &request)
-		require.NoError(t, err)
-		require.NoError(t, body.Close())
-		require.Equal(t, int64(11), attrs.Size)
+	const size = len("hello world") // of the object in mediaReply
+
+	tests := []struct {
+		name    string
+		request driver.GetRequest
+	}{
+		{name: "all bytes", request: driver.GetRequest{Key: "a", Length: int64(size)}},
+		{name: "more than all bytes", request: driver.GetRequest{Key: "a", Length: 20}},
+		{name: "as many last bytes", request: driver.GetRequest{Key: "a", Suffix: int64(size), Length: -1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newCannedServer(t, mediaReply(nil)).openDriver(t)
+			attrs, body, err := d.Get(t.Context(), &tt.request)
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, int64(size), attrs.Size)
+		})
 	}
 }
 
@@ -361,7 +375,14 @@ func TestETagOfAnEncryptedObject(t *testing.T) {
 			object := `{"kind":"storage#object","name":"a","generation":"3","size":"11",` +
 				`"etag":"CPjnucrx/eECEAM=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","crc32c":"yZRlqg==",` +
 				tt.field + `}`
-			d := newCannedServer(t, reply{Header: storedReply.Header, Body: object}).openDriver(t)
+			objectReply := reply{Header: storedReply.Header, Body: object}
+			media := mediaReply(map[string]string{"ETag": etag, tt.header: key})
+			listing := reply{
+				Header: storedReply.Header,
+				Body:   `{"kind":"storage#objects","items":[` + object + `]}`,
+			}
+			d := newCannedServer(t, objectReply, objectReply, media, listing).openDriver(t)
+
 			attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, etag, attrs.ETag, "Head")
@@ -370,21 +391,12 @@ func TestETagOfAnEncryptedObject(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, etag, attrs.ETag, "Put")
 
-			media := mediaReply(map[string]string{"ETag": etag, tt.header: key})
-			attrs, body, err := newCannedServer(t, media).openDriver(t).Get(t.Context(), &driver.GetRequest{
-				Key:    "a",
-				Length: -1,
-			})
+			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			require.Equal(t, etag, attrs.ETag, "Get")
 
-			listing := reply{
-				Header: storedReply.Header,
-				Body:   `{"kind":"storage#objects","items":[` + object + `]}`,
-			}
-			page, err := newCannedServer(t, listing).openDriver(t).List(t.Context(),
-				&driver.ListRequest{Limit: 10})
+			page, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 			require.NoError(t, err)
 			require.Equal(t, etag, page.Entries[0].ETag, "List")
 		})

@@ -38,39 +38,47 @@ func TestHostileStatuses(t *testing.T) {
 // newHostileStore returns the rule server as a store whose responses can be broken.
 func newHostileStore(t *testing.T) hostile.Store {
 	t.Helper()
-	customerKey := gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8)))
-	trusting := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	server := startRuleServer(t)
 	bucket := server.bucket(ruleBucket{})
+	trustingClient := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // the server's certificate is its own
+	}}
+
+	openService := func(t *testing.T, address string) driver.ServiceDriver {
+		s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{
+			Project:     "project",
+			Endpoint:    address,
+			TokenSource: hostileToken,
+		})
+		require.NoError(t, err)
+		return s
+	}
+	openBucket := func(t *testing.T, address string) driver.Driver {
+		c := gcs.Config{Bucket: bucket, Endpoint: address, TokenSource: hostileToken}
+		if strings.HasPrefix(address, "https:") {
+			c.HTTPClient = trustingClient
+		}
+		d, err := gcs.NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		return asGoogle{d}
+	}
+
 	return hostile.Store{
-		Server: server,
-		OpenService: func(t *testing.T, address string) driver.ServiceDriver {
-			s, err := gcs.NewServiceDriver(t.Context(), gcs.Config{
-				Project:     "project",
-				Endpoint:    address,
-				TokenSource: hostileToken,
-			})
-			require.NoError(t, err)
-			return s
-		},
-		Open: func(t *testing.T, address string) driver.Driver {
-			c := gcs.Config{Bucket: bucket, Endpoint: address, TokenSource: hostileToken}
-			if strings.HasPrefix(address, "https:") {
-				c.HTTPClient = trusting
-			}
-			d, err := gcs.NewDriver(t.Context(), c)
-			require.NoError(t, err)
-			return asGoogle{d}
-		},
-		CustomerKey: customerKey,
+		Server:      server,
+		OpenService: openService,
+		Open:        openBucket,
+		CustomerKey: gcs.WithCustomerKey([]byte(strings.Repeat("k3y/", 8))),
 		EmptyPage:   emptyPage,
 		Statuses:    os.Getenv("OMNIBUCKET_STATUSES") != "",
 	}
 }
 
-// emptyPage returns a page of a listing without an entry.
+// emptyPage returns the response to a request for a listing: a page without an entry, whose next page has the token.
+// For other requests it returns "".
 func emptyPage(r *http.Request, token string) (contentType, body string) {
-	if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/o") {
+	isListing := r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/o")
+	if !isListing {
 		return "", ""
 	}
 	return "application/json; charset=UTF-8", `{"kind":"storage#objects","nextPageToken":"` + token + `"}`

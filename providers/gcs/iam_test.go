@@ -215,31 +215,32 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 
 // Without permission to read the IAM policy, BucketInfo returns what it knows, and lists Public as unread.
 func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
-	for name, ask := range map[string]func(driver.ServiceDriver) (*storage.BucketInfo, error){
-		"BucketInfo, which tells what is missing": func(service driver.ServiceDriver) (*storage.BucketInfo, error) {
-			info, err := service.BucketInfo(t.Context(), "photos")
-			require.ErrorIs(t, err, storage.PermissionDenied)
-			require.ErrorContains(t, err, "permit storage.buckets.getIamPolicy")
-			return info, nil
-		},
-		"an update, which has been made": func(service driver.ServiceDriver) (*storage.BucketInfo, error) {
-			return service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			service, transcript := newManagingService(t, Config{}, map[string][]string{
-				"GET /b/photos":     {bucketAnswer},
-				"PATCH /b/photos":   {bucketAnswer},
-				"GET /b/photos/iam": {errorAnswer(403, "forbidden", "no")},
-			})
-			info, err := ask(service)
-			require.NoError(t, err)
-			require.Equal(t, "photos", info.Name)
-			require.False(t, info.Public)
-			require.Equal(t, []string{"Public"}, info.Unread)
-			require.Len(t, transcript.requests, 2)
-		})
+	answers := map[string][]string{
+		"GET /b/photos":     {bucketAnswer},
+		"PATCH /b/photos":   {bucketAnswer},
+		"GET /b/photos/iam": {errorAnswer(403, "forbidden", "no")},
 	}
+	requireUnread := func(t *testing.T, info *storage.BucketInfo) {
+		require.Equal(t, "photos", info.Name)
+		require.False(t, info.Public)
+		require.Equal(t, []string{"Public"}, info.Unread)
+	}
+
+	t.Run("BucketInfo tells what is missing", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, answers)
+		info, err := service.BucketInfo(t.Context(), "photos")
+		require.ErrorIs(t, err, storage.PermissionDenied)
+		require.ErrorContains(t, err, "permit storage.buckets.getIamPolicy")
+		requireUnread(t, info)
+		require.Len(t, transcript.requests, 2)
+	})
+	t.Run("an update succeeds", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, answers)
+		info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+		require.NoError(t, err)
+		requireUnread(t, info)
+		require.Len(t, transcript.requests, 2)
+	})
 }
 
 // CreateBucket sends three requests for a public bucket.
