@@ -124,6 +124,7 @@ func (o *resource) attrs() *storage.Attrs {
 	return a
 }
 
+// keySHA256 returns the hash of the customer's key that encrypts the object, or "".
 func (o *resource) keySHA256() string {
 	if o.CustomerEncryption == nil {
 		return ""
@@ -155,6 +156,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 	return a
 }
 
+// propertiesOf returns the properties in the attributes of the SDK.
 func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
 	return storage.Properties{
 		ContentType:        o.ContentType,

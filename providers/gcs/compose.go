@@ -91,15 +91,15 @@ func (b *bucket) newComposition(
 	if err != nil {
 		return nil, err
 	}
-	if err := checkJoined(attrs); err != nil {
+	if err := refuseMD5(attrs); err != nil {
 		return nil, err
 	}
 	return &composition{bucket: b, call: call, target: target, attrs: attrs}, nil
 }
 
-// checkJoined returns Unsupported if the object should have an MD5. Neither a copy nor a
+// refuseMD5 returns Unsupported if the object should have an MD5. Neither a copy nor a
 // composition would verify the MD5, so the engine streams instead.
-func checkJoined(a *gcs.ObjectAttrs) error {
+func refuseMD5(a *gcs.ObjectAttrs) error {
 	if len(a.MD5) > 0 {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -111,7 +111,7 @@ func checkJoined(a *gcs.ObjectAttrs) error {
 
 // parameters returns the parameters of a composition that the SDK cannot set. Without kmsKeyName,
 // Google would ignore the encryption key. Without dropContextGroups, the new object would get the
-// contexts of all sources. The contexts are the tags.
+// tags of all sources, if the request sets no tags of its own. Google calls tags contexts.
 func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {
@@ -128,44 +128,48 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	if err := c.reduce(ctx); err != nil {
 		return nil, err
 	}
-	return c.join(ctx)
+	return c.composeTarget(ctx)
 }
 
 // reduce composes the sources into intermediate objects until one request can compose the rest.
 func (c *composition) reduce(ctx context.Context) error {
-	// Google may need half a minute for a composition, as for a rewrite. So wait longer for the
-	// response.
-	ctx = transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
+	ctx = c.withLongWait(ctx)
 	for level := 1; len(c.sources) > composeSources; level++ {
-		if err := c.step(ctx, level); err != nil {
+		if err := c.composeLevel(ctx, level); err != nil {
 			return sourceError(err)
 		}
 	}
 	return nil
 }
 
-// join sends the last request, which composes the target.
-func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
-	ctx = transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
+// composeTarget sends the last request, which composes the target.
+func (c *composition) composeTarget(ctx context.Context) (*storage.Attrs, error) {
+	ctx = withRequestFields(c.withLongWait(ctx), nil, c.parameters(c.attrs.Contexts))
 	composer := c.target.ComposerFrom(c.sources...)
 	composer.ObjectAttrs = *c.attrs
-	composer.Name = ""
+	composer.Name = "" // the target has it already
 	composer.PredefinedACL = c.attrs.PredefinedACL
 	if c.crc.Known {
 		composer.CRC32C = c.crc.Sum
 		composer.SendCRC32C = true
 	}
-	attrs, err := write(withRequestFields(ctx, nil, c.parameters(c.attrs.Contexts)), composer.Run)
+	attrs, err := write(ctx, composer.Run)
 	if err != nil {
 		return nil, sourceError(err)
 	}
 	return attrsOf(attrs), nil
 }
 
-// step composes each group of 32 sources into an intermediate object. If a single source remains,
-// step composes it, too. The intermediate objects have the storage class of the target, and the
+// withLongWait returns a context for the requests of the composition, which may wait longer than others for the
+// response: as for a rewrite, Google may need half a minute.
+func (c *composition) withLongWait(ctx context.Context) context.Context {
+	return transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
+}
+
+// composeLevel composes each group of 32 sources into an intermediate object. If a single source remains,
+// composeLevel composes it, too. The intermediate objects have the storage class of the target, and the
 // single source may have another one. The sources of a later request must have one storage class.
-func (c *composition) step(ctx context.Context, level int) error {
+func (c *composition) composeLevel(ctx context.Context, level int) error {
 	ctx = withRequestFields(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	composed := make([]*gcs.ObjectHandle, len(groups)) // nil for a group whose request failed
@@ -181,7 +185,7 @@ func (c *composition) step(ctx context.Context, level int) error {
 			c.intermediates = append(c.intermediates, object)
 		}
 	}
-	c.sources = composed
+	c.sources = composed // it has no nil if err is nil
 	return err
 }
 

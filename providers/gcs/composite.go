@@ -54,6 +54,7 @@ func newCompositeUpload(class string) string {
 	return randomName() + "-" + class
 }
 
+// parseCompositeUpload parses a name that newCompositeUpload returned, which follows openMark if the upload is open.
 func parseCompositeUpload(upload string) (compositeUpload, error) {
 	if !compositeUploads.MatchString(upload) {
 		// Any other name could lead to keys outside componentsPrefix.
@@ -98,14 +99,16 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	// Parts need only one of the attributes that options set, which is the encryption.
+	// Of the attributes that options set, a part has only the KMS key.
 	call := callOf(r.Native)
-	objectAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
+	optionAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
 	if err != nil {
 		return driver.Part{}, err
 	}
+	encryption := &gcs.ObjectAttrs{KMSKeyName: optionAttrs.KMSKeyName}
+
 	stored, err := cs.bucket.put(withCall(ctx, call), &objectUpload{
-		query:  cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: objectAttrs.KMSKeyName}),
+		query:  cs.bucket.uploadQuery("multipart", encryption),
 		object: object,
 		body:   r.Body,
 		size:   r.Size,
@@ -135,9 +138,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}, nil
 }
 
-// stageTail stores the bytes that follow the source of an append as an intermediate object. If the
-// source has a hold or a retention, stageTail returns Unsupported. Google may then refuse to
-// replace the source.
+// stageTail prepares an append, which composes the object as it is and its tail: the new bytes. It stores the tail as an
+// intermediate object. If the object has a hold or a retention, stageTail returns Unsupported, because Google may
+// refuse to replace the object.
 func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c *composition) error {
 	source := r.Sources[0].Attrs
 	if source.LegalHold || source.Retention != (storage.Retention{}) {
@@ -180,7 +183,7 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	}
 
 	c.crc = r.Put.CRC32C
-	// The prefix sorts after the keys of all parts.
+	// Intermediate objects are in the folder of the parts. Their keys sort after those of all parts.
 	c.scratchPrefix = name.prefix + "1" + randomName() + "-"
 	for _, part := range r.Parts {
 		generation, err := parseGeneration("part", part.Tag)
@@ -214,7 +217,7 @@ func (cs *composites) joinError(ctx context.Context, err error, name *compositeU
 }
 
 // abort removes the objects of an upload to key. If the upload is to another key, abort does
-// nothing.
+// nothing. Only an open upload has a marker, which tells the key.
 func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -357,7 +360,7 @@ func (cs *composites) removeAll(
 ) (removed int, lockedErr, err error) {
 	var removedCount atomic.Int64
 	var firstLocked atomic.Pointer[error]
-	err = running.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
+	remove := func(ctx context.Context, i int) error {
 		o := objects[i]
 		err := cs.removeObject(ctx, cs.bucket.handle().Object(o.Name).Generation(o.Generation))
 		if storage.CodeOf(err) == storage.Locked {
@@ -369,7 +372,9 @@ func (cs *composites) removeAll(
 		}
 		removedCount.Add(1)
 		return nil
-	})
+	}
+
+	err = running.Each(ctx, len(objects), maxParallel, remove)
 	if first := firstLocked.Load(); first != nil {
 		lockedErr = *first
 	}

@@ -36,7 +36,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	if err := checkJoined(attrs); err != nil {
+	if err := refuseMD5(attrs); err != nil {
 		return nil, err
 	}
 	keepCustomTime(attrs, r.Source)
@@ -49,12 +49,11 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 
 	copier := target.CopierFrom(callOf(r.Source.Native).addKey(source))
-	// Without a class, the copy would have the default class of the destination bucket. A request
-	// with a class must also have all other attributes.
 	copier.ObjectAttrs = *attrs
-	copier.Name = ""
+	copier.Name = "" // the target has it already
+	// Without a class, the copy would have the default class of the destination bucket. A request
+	// with a class must also have all other attributes, and the content type is required.
 	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
-	// The content type is required.
 	copier.ContentType = cmp.Or(attrs.ContentType, "application/octet-stream")
 	copier.DestinationKMSKeyName = attrs.KMSKeyName
 	copier.RewriteToken = r.Resume
@@ -124,9 +123,12 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 			// The token has expired, so the rewrite begins again.
 			copier.RewriteToken = ""
 		}
+
+		// Continue here only if some requests succeeded before the error. Otherwise the engine decides.
 		hasProgress := copier.RewriteToken != oldToken
 		isTemporary := e.Code == storage.Unavailable && e.RetryAfter <= 0
-		if attempt == maxRewrites || !hasProgress || !isTemporary {
+		canContinue := hasProgress && isTemporary && attempt < maxRewrites
+		if !canContinue {
 			e.Unknown = isUnknown
 			return nil, e
 		}

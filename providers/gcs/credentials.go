@@ -103,6 +103,8 @@ func withNamedCredentials(c Config) (Config, error) {
 	return c, nil
 }
 
+// credentialsOf parses the content of a key file, or of a credential configuration such as that of workload identity
+// federation.
 func credentialsOf(content []byte) (*auth.Credentials, error) {
 	var file struct{ Type detect.CredType }
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
@@ -122,13 +124,15 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 	return creds, nil
 }
 
+// defaultCredentials looks up the application default credentials of this machine.
 func defaultCredentials() (*auth.Credentials, error) {
 	creds, err := detect.DetectDefault(detectOptions())
 	if err != nil {
 		return nil, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  err,
-			Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
+			Hint: "set credentials, or application default ones with " +
+				"GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
 		}
 	}
 	return creds, nil
@@ -150,17 +154,17 @@ func (c *credentials) get() (*auth.Credentials, error) {
 		return nil, err
 	}
 	if !c.cached.CompareAndSwap(nil, creds) {
-		return c.get()
+		return c.get() // another call was first: return its credentials
 	}
 	return creds, nil
 }
 
-// renew is called after Google has refused a token with 401. If Google had accepted the same
-// credentials before, the token is probably too old. In that case, renew drops the credentials, so
-// that the next call obtains a new token. If Google has never accepted these credentials, renew
-// returns false.
+// renew reports whether the next call of get returns other credentials, with a new token. It is called after Google
+// has refused a token with 401. If Google accepted creds before, their token is probably too old, and renew drops
+// creds. If Google has never accepted creds, a new token would be refused, too, and get keeps them.
 func (c *credentials) renew(creds *auth.Credentials) bool {
-	if c.accepted.Load() == creds {
+	wasAccepted := c.accepted.Load() == creds
+	if wasAccepted {
 		c.cached.CompareAndSwap(creds, nil)
 	}
 	return c.cached.Load() != creds
@@ -170,7 +174,9 @@ func (c *credentials) renew(creds *auth.Credentials) bool {
 // to obtain them, before the caller's request is sent. These requests do not count as requests of
 // the caller. So if token fails, the count shows that the caller's request had no effect.
 func (c *credentials) token(ctx context.Context, creds *auth.Credentials) (*auth.Token, string, error) {
+	// Requests with the context of another counter do not count for ctx.
 	uncounted, _ := transport.CountRequests(ctx)
+
 	if err := c.checkUniverse(uncounted, creds); err != nil {
 		return nil, "", err
 	}
@@ -178,8 +184,7 @@ func (c *credentials) token(ctx context.Context, creds *auth.Credentials) (*auth
 	if err != nil {
 		return nil, "", tokenError(ctx, err)
 	}
-	// The quota project is optional.
-	quota, _ := creds.QuotaProjectID(uncounted)
+	quota, _ := creds.QuotaProjectID(uncounted) // it is optional
 	return token, quota, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 var _ driver.Driver = (*objectDriver)(nil)
 
+// An objectDriver is the driver of one bucket.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account    *account
@@ -20,11 +21,14 @@ type objectDriver struct {
 	urls       urlSigner
 }
 
+// newDriver returns the driver of a bucket of the account. Its parts share the bucket, and some call back the driver.
 func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{a, name}
 	d := &objectDriver{account: a, bucket: b, urls: urlSigner{b}}
+
 	d.reader.objects = d
 	d.reader.bucket = b
+
 	d.composites.objects = d
 	d.composites.bucket = b
 	return d

@@ -31,14 +31,16 @@ var (
 	writes    = translator.Write
 )
 
-// write makes a request that changes something, and returns the result in the response. It
-// translates the error.
-func write[T any](ctx context.Context, do func(context.Context) (T, error)) (out T, err error) {
-	err = writes(ctx, func(ctx context.Context) (err error) {
-		out, err = do(ctx)
+// write calls send, which makes a request that changes something, and returns the result in the response. It
+// translates the error as [sdkerror.Translator.Write] does.
+func write[T any](ctx context.Context, send func(context.Context) (T, error)) (T, error) {
+	var result T
+	err := writes(ctx, func(ctx context.Context) error {
+		var err error
+		result, err = send(ctx)
 		return err
 	})
-	return out, err
+	return result, err
 }
 
 // isClientError reports whether err comes from the HTTP client of this package or of the SDK,
@@ -102,6 +104,7 @@ func responseOf(err error) *googleapi.Error {
 	return response
 }
 
+// withoutResponse returns the storage.Error for an error that contains no response of the server.
 func withoutResponse(err error) *storage.Error {
 	if errors.Is(err, gcs.ErrBucketNotExist) {
 		return &storage.Error{Code: storage.BucketNotFound, Err: err}
@@ -109,14 +112,19 @@ func withoutResponse(err error) *storage.Error {
 	if errors.Is(err, gcs.ErrObjectNotExist) {
 		return &storage.Error{Code: storage.ObjectNotFound, Err: err}
 	}
-	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, errCutOff))
+	isConnectionError := isClientError(err) || errors.Is(err, errCutOff)
+	return sdkerror.WithoutResponse(err, isConnectionError)
 }
 
+// readError returns the error for a failed read. If the object does not exist, the error tells whether the object or
+// the bucket is missing, which may take a further request.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	if missing := b.missingError(ctx, translate(err), r.Key, r.Version, r.Condition); missing != nil {
-		return b.notFound(ctx, missing)
+	e := translate(err)
+	missing := b.missingError(ctx, e, r.Key, r.Version, r.Condition)
+	if missing == nil {
+		return e
 	}
-	return translate(err)
+	return b.notFound(ctx, missing)
 }
 
 // missingError returns an error with status 404 if the object does not exist. If the object may exist,
@@ -125,14 +133,15 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 func (b *bucket) missingError(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
-	return translator.Missing(e, c, func() error {
+	readAttrs := func() error {
 		object, err := b.objectVersion(key, version)
 		if err != nil {
 			return err
 		}
 		_, err = object.Attrs(ctx)
 		return err
-	})
+	}
+	return translator.Missing(e, c, readAttrs)
 }
 
 // temporaryError returns err if it is temporary, and otherwise nil. The caller made a second request to

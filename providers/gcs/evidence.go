@@ -190,15 +190,17 @@ func isResource(document []byte, wantKind string) bool {
 	if wantKind != "" && r.Kind != "" && r.Kind != wantKind {
 		return false
 	}
-	switch {
-	case wantKind == rewriteKind && r.Done:
-		return r.Resource.Generation != nil
-	case wantKind == rewriteKind:
+	switch wantKind {
+	case rewriteKind:
+		if r.Done {
+			return r.Resource.Generation != nil
+		}
 		return r.RewriteToken != ""
-	case wantKind == objectKind:
+	case objectKind:
 		return r.Generation != nil
-	case wantKind != "" && r.Kind != "":
-		return true
+	}
+	if wantKind != "" && r.Kind != "" {
+		return true // the kind is right, see above
 	}
 	hasFieldOfGoogle := r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
 	return hasFieldOfGoogle || strings.HasPrefix(r.Kind, "storage#")

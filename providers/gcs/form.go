@@ -21,6 +21,7 @@ func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*st
 	return d.urls.signForm(ctx, r, time.Now())
 }
 
+// signForm returns a form with which a browser can upload the object of r. It is valid for r.TTL from now on.
 func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, callOf(r.Native))
 	if err != nil {
@@ -86,6 +87,7 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 	return sigv4.CheckForm(&checked, "Google")
 }
 
+// formFields returns the fields of a form that set the attributes of the uploaded object.
 func formFields(a *gcs.ObjectAttrs) map[string]string {
 	fields := map[string]string{
 		"key":                 a.Name,
@@ -109,10 +111,14 @@ type v4Form struct {
 	conditions []any             // conditions in addition to those for the fields
 }
 
+// signForm adds the fields of the V4 signature to a form. The signature covers the policy, and the policy covers all
+// other fields.
+// https://cloud.google.com/storage/docs/authentication/signatures
 func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	f.fields["x-goog-algorithm"] = v4Algorithm
 	f.fields["x-goog-credential"] = t.credential()
 	f.fields["x-goog-date"] = t.date()
+
 	policy, err := f.policy(t.Until())
 	if err != nil {
 		return err

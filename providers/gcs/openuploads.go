@@ -23,7 +23,7 @@ func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
 // begin stores the marker of an open upload to key, and returns the upload's name. attrs are the
 // attributes of the object.
 func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAttrs) (string, error) {
-	if err := checkJoined(attrs); err != nil {
+	if err := refuseMD5(attrs); err != nil {
 		return "", err
 	}
 	upload := openMark + newCompositeUpload(attrs.StorageClass)

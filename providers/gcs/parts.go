@@ -45,7 +45,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	if d.account.composite {
 		// A composite upload begins without a request.
-		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs)
+		return newCompositeUpload(attrs.StorageClass), refuseMD5(attrs)
 	}
 
 	req, err := d.bucket.sessionRequest(ctx, r, attrs, call)
