@@ -14,32 +14,34 @@ import (
 func TestWithKMSKeyObjects(t *testing.T) {
 	const key = "projects/p/locations/eu/keyRings/r/cryptoKeys/k"
 	server := startRuleServer(t)
-	for name, c := range map[string]gcs.Config{
-		"own requests":       {Endpoint: server.URL},
-		"parallel composite": {Endpoint: server.URL, ParallelComposite: true},
-	} {
+	for name, composite := range map[string]bool{"own requests": false, "parallel composite": true} {
 		t.Run(name, func(t *testing.T) {
-			c.KMSKey, c.Bucket = key, server.bucket(ruleBucket{})
-			bucket, err := gcs.Open(t.Context(), c)
-			require.NoError(t, err)
-			_, err = bucket.Upload(t.Context(), "a", strings.NewReader("x"))
-			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), bucket, "b", bucket, "a")
-			require.NoError(t, err)
-			_, err = storage.Compose(t.Context(), bucket, "c", []string{"a", "b"})
-			require.NoError(t, err)
-			_, err = bucket.Upload(t.Context(), "d", strings.NewReader(strings.Repeat("x", 9<<20)))
+			bucket, err := gcs.Open(t.Context(), gcs.Config{
+				Bucket:            server.bucket(ruleBucket{}),
+				Endpoint:          server.URL,
+				ParallelComposite: composite,
+				KMSKey:            key,
+			})
 			require.NoError(t, err)
 
-			for _, name := range []string{"a", "b", "c", "d"} {
+			_, err = bucket.Upload(t.Context(), "small", strings.NewReader("x"))
+			require.NoError(t, err)
+			_, err = storage.Copy(t.Context(), bucket, "copied", bucket, "small")
+			require.NoError(t, err)
+			_, err = storage.Compose(t.Context(), bucket, "composed", []string{"small", "copied"})
+			require.NoError(t, err)
+			_, err = bucket.Upload(t.Context(), "in parts", strings.NewReader(strings.Repeat("x", 9<<20)))
+			require.NoError(t, err)
+
+			want := storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}
+			for _, name := range []string{"small", "copied", "composed", "in parts"} {
 				attrs, err := bucket.Attrs(t.Context(), name)
 				require.NoError(t, err)
-				require.Equal(t, storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}, attrs.Encryption,
-					name)
+				require.Equal(t, want, attrs.Encryption, name)
+
 				_, attrs, err = storage.ReadAll(t.Context(), bucket, name)
 				require.NoError(t, err)
-				require.Equal(t, storage.Encryption{KeyID: key + "/cryptoKeyVersions/1"}, attrs.Encryption,
-					name)
+				require.Equal(t, want, attrs.Encryption, name)
 			}
 		})
 	}

@@ -18,39 +18,96 @@ func deleteRule(c gcs.LifecycleCondition) gcs.LifecycleRule {
 // A lifecycle rule becomes one Google rule for each action. A further rule removes old parts, which Google's own
 // action for uploads does not see. https://cloud.google.com/storage/docs/lifecycle#abort-mpu.
 func TestLifecycleHasOneRuleForEachAction(t *testing.T) {
-	prefixes := []string{"tmp/"}
+	tmp := []string{"tmp/"}
+	abort := gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}
+	toColdline := gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: "COLDLINE"}
+
 	lifecycle := lifecycleRules([]storage.LifecycleRule{
-		{Prefix: "tmp/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
+		{
+			Prefix:                     "tmp/",
+			ExpireAfterDays:            4,
+			ExpireOldVersionsAfterDays: 3,
+			AbortUploadsAfterDays:      2,
+			TransitionAfterDays:        1,
+			TransitionTo:               "COLDLINE",
+		},
 		{ExpireOldVersionsAfterDays: 30},
 		{AbortUploadsAfterDays: 7},
 	})
 	require.Equal(t, []gcs.LifecycleRule{
-		deleteRule(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: prefixes}),
-		deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, MatchesPrefix: prefixes}),
-		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 2, MatchesPrefix: prefixes}},
-		{Action: gcs.LifecycleAction{Type: gcs.SetStorageClassAction, StorageClass: "COLDLINE"}, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: prefixes}},
+		// the first rule
+		deleteRule(gcs.LifecycleCondition{AgeInDays: 4, Liveness: gcs.Live, MatchesPrefix: tmp}),
+		deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, MatchesPrefix: tmp}),
+		{Action: abort, Condition: gcs.LifecycleCondition{AgeInDays: 2, MatchesPrefix: tmp}},
+		{Action: toColdline, Condition: gcs.LifecycleCondition{AgeInDays: 1, Liveness: gcs.Live, MatchesPrefix: tmp}},
+		// the second rule
 		deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 30}),
-		{Action: gcs.LifecycleAction{Type: gcs.AbortIncompleteMPUAction}, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
+		// the third rule, and old parts
+		{Action: abort, Condition: gcs.LifecycleCondition{AgeInDays: 7}},
 		deleteRule(gcs.LifecycleCondition{AgeInDays: 7, MatchesPrefix: []string{".omnibucket./parts/"}}),
 	}, lifecycle.Rules)
 }
 
 // Lifecycle rules are read back as they were set.
 func TestLifecycleRoundTrip(t *testing.T) {
-	for name, rules := range map[string][]storage.LifecycleRule{
-		"none":                     nil,
-		"one action":               {{Prefix: "tmp/", ExpireAfterDays: 3}},
-		"all actions":              {{Prefix: "a/", ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
-		"of the whole bucket":      {{ExpireAfterDays: 4, ExpireOldVersionsAfterDays: 3, AbortUploadsAfterDays: 2, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
-		"uploads of all, and some": {{AbortUploadsAfterDays: 7}, {Prefix: "a/", ExpireAfterDays: 7, AbortUploadsAfterDays: 7}, {AbortUploadsAfterDays: 9}},
-		"some actions":             {{ExpireOldVersionsAfterDays: 3, TransitionAfterDays: 1, TransitionTo: "COLDLINE"}},
-		"prefixes":                 {{Prefix: "a/", ExpireAfterDays: 4}, {Prefix: "b/", AbortUploadsAfterDays: 2}},
-		"class after class":        {{TransitionAfterDays: 1, TransitionTo: "NEARLINE"}, {TransitionAfterDays: 9, TransitionTo: "COLDLINE"}},
-		"one after another":        {{Prefix: "a/", AbortUploadsAfterDays: 2}, {Prefix: "a/", ExpireAfterDays: 4}},
-	} {
-		t.Run(name, func(t *testing.T) {
+	allActions := storage.LifecycleRule{
+		ExpireAfterDays:            4,
+		ExpireOldVersionsAfterDays: 3,
+		AbortUploadsAfterDays:      2,
+		TransitionAfterDays:        1,
+		TransitionTo:               "COLDLINE",
+	}
+	allActionsBelowA := allActions
+	allActionsBelowA.Prefix = "a/"
+
+	tests := []struct {
+		name  string
+		rules []storage.LifecycleRule
+	}{
+		{name: "none", rules: nil},
+		{name: "one action", rules: []storage.LifecycleRule{{Prefix: "tmp/", ExpireAfterDays: 3}}},
+		{name: "all actions", rules: []storage.LifecycleRule{allActionsBelowA}},
+		{name: "of the whole bucket", rules: []storage.LifecycleRule{allActions}},
+		{
+			name: "uploads of all, and some",
+			rules: []storage.LifecycleRule{
+				{AbortUploadsAfterDays: 7},
+				{Prefix: "a/", ExpireAfterDays: 7, AbortUploadsAfterDays: 7},
+				{AbortUploadsAfterDays: 9},
+			},
+		},
+		{
+			name: "some actions",
+			rules: []storage.LifecycleRule{
+				{ExpireOldVersionsAfterDays: 3, TransitionAfterDays: 1, TransitionTo: "COLDLINE"},
+			},
+		},
+		{
+			name: "prefixes",
+			rules: []storage.LifecycleRule{
+				{Prefix: "a/", ExpireAfterDays: 4},
+				{Prefix: "b/", AbortUploadsAfterDays: 2},
+			},
+		},
+		{
+			name: "class after class",
+			rules: []storage.LifecycleRule{
+				{TransitionAfterDays: 1, TransitionTo: "NEARLINE"},
+				{TransitionAfterDays: 9, TransitionTo: "COLDLINE"},
+			},
+		},
+		{
+			name: "one after another",
+			rules: []storage.LifecycleRule{
+				{Prefix: "a/", AbortUploadsAfterDays: 2},
+				{Prefix: "a/", ExpireAfterDays: 4},
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, versioned := range []bool{false, true} {
-				require.Equal(t, rules, parseLifecycleRules(lifecycleRules(rules), versioned))
+				require.Equal(t, tt.rules, parseLifecycleRules(lifecycleRules(tt.rules), versioned))
 			}
 		})
 	}

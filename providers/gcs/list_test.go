@@ -16,31 +16,42 @@ import (
 // If a server lists keys out of order, List fails. Sorting each page would leave out keys of the next one.
 func TestListOutOfOrder(t *testing.T) {
 	tests := []struct {
-		name, items, prefixes string
-		keys                  []string
-		fails                 bool
+		name     string
+		items    string // JSON of the objects of the page
+		prefixes string // JSON of its common prefixes
+		want     []string
+		wantErr  error
 	}{
 		{
 			name:     "in order",
 			items:    `{"name":"a"},{"name":"c"},{"name":"e"}`,
 			prefixes: `"b/","d/"`,
-			keys:     []string{"a", "b/", "c", "d/", "e"},
+			want:     []string{"a", "b/", "c", "d/", "e"},
 		},
-		{name: "only prefixes", items: ``, prefixes: `"b/","d/"`, keys: []string{"b/", "d/"}},
+		{name: "only prefixes", items: ``, prefixes: `"b/","d/"`, want: []string{"b/", "d/"}},
 		{
 			name:     "prefixes at the end",
 			items:    `{"name":"a"},{"name":"b"}`,
 			prefixes: `"x/","y/"`,
-			keys:     []string{"a", "b", "x/", "y/"},
+			want:     []string{"a", "b", "x/", "y/"},
 		},
 		{
 			name:     "prefixes at the start",
 			items:    `{"name":"x"},{"name":"y"}`,
 			prefixes: `"a/","b/"`,
-			keys:     []string{"a/", "b/", "x", "y"},
+			want:     []string{"a/", "b/", "x", "y"},
 		},
-		{name: "objects out of order", items: `{"name":"c"},{"name":"a"}`, prefixes: ``, fails: true},
-		{name: "prefixes out of order", items: `{"name":"a"}`, prefixes: `"d/","b/"`, fails: true},
+		{
+			name:    "objects out of order",
+			items:   `{"name":"c"},{"name":"a"}`,
+			wantErr: storage.Unsupported,
+		},
+		{
+			name:     "prefixes out of order",
+			items:    `{"name":"a"}`,
+			prefixes: `"d/","b/"`,
+			wantErr:  storage.Unsupported,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,42 +64,37 @@ func TestListOutOfOrder(t *testing.T) {
 			bucket, err := Open(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+
 			var keys []string
-			var failure error
+			var listErr error
 			for entry, err := range bucket.List(t.Context(), storage.WithDelimiter("/")) {
-				failure = err
+				listErr = err
 				if err == nil {
 					keys = append(keys, entry.Key)
 				}
 			}
-
-			require.Equal(t, tt.keys, keys)
-			if tt.fails {
-				require.ErrorIs(t, failure, storage.Unsupported)
-				return
-			}
-			require.NoError(t, failure)
+			require.Equal(t, tt.want, keys)
+			require.ErrorIs(t, listErr, tt.wantErr)
 		})
 	}
 }
 
 // If a server lists versions out of key order, ListVersions fails with Unsupported instead of sorting the page.
 func TestListVersionsOutOfOrder(t *testing.T) {
+	const listing = `{"kind":"storage#objects","items":[` +
+		`{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w,
-			`{"kind":"storage#objects","items":[{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`)
+		_, _ = io.WriteString(w, listing)
 	}))
 	t.Cleanup(server.Close)
-	b, err := Open(context.Background(), Config{
-		Bucket:   "photos",
-		Endpoint: server.URL,
-	}, storage.WithVersioning(true))
+	config := Config{Bucket: "photos", Endpoint: server.URL}
+	bucket, err := Open(context.Background(), config, storage.WithVersioning(true))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 
 	var versions []string
-	for v, err := range storage.Versions(t.Context(), b) {
+	for v, err := range storage.Versions(t.Context(), bucket) {
 		if err != nil {
 			require.ErrorIs(t, err, storage.Unsupported)
 			break

@@ -15,38 +15,43 @@ import (
 
 // SetTags reads the contexts of the object, and replaces them by one conditional patch.
 func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
-	const found = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11","contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
+	const tagged = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11",` +
+		`"contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
+	untagged := accepted.Body
+	const noPatch = ""
+
 	tests := []struct {
-		name  string
-		found string
-		tags  map[string]string
-		want  string // "": no patch
+		name   string
+		object string // as it is before the call
+		tags   map[string]string
+		want   string // the body of the patch
 	}{
 		{
-			name:  "some",
-			found: found,
-			tags:  map[string]string{"both": "x", "new": "a/b"},
-			want:  `{"contexts":{"custom":{"old":null,"both":{"value":"x"},"dotted.key":null,"new":{"value":"0~a~b"}}}}`,
+			name:   "other tags",
+			object: tagged,
+			tags:   map[string]string{"both": "x", "new": "a/b"},
+			want: `{"contexts":{"custom":{"old":null,"both":{"value":"x"},"dotted.key":null,` +
+				`"new":{"value":"0~a~b"}}}}`,
 		},
-		{name: "none", found: found, tags: nil, want: `{"contexts":null}`},
-		{name: "none, as before", found: accepted.Body, tags: map[string]string{}, want: ""},
+		{name: "no tags", object: tagged, tags: nil, want: `{"contexts":null}`},
+		{name: "no tags, as before", object: untagged, tags: map[string]string{}, want: noPatch},
 		{
-			name:  "some, where none",
-			found: accepted.Body,
-			tags:  map[string]string{"k": "v"},
-			want:  `{"contexts":{"custom":{"k":{"value":"v"}}}}`,
+			name:   "the first tags",
+			object: untagged,
+			tags:   map[string]string{"k": "v"},
+			want:   `{"contexts":{"custom":{"k":{"value":"v"}}}}`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, reply{Header: storedReply.Header, Body: tt.found})
+			server := newCannedServer(t, reply{Header: storedReply.Header, Body: tt.object})
 			err := server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
 				Key:     "x/a b",
 				Version: "7",
 				Tags:    tt.tags,
 			})
 			require.NoError(t, err)
-			if tt.want == "" {
+			if tt.want == noPatch {
 				require.Len(t, server.Calls(), 1)
 				return
 			}
@@ -55,7 +60,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", req.Call())
 			require.JSONEq(t, tt.want, req.Body)
 
-			if tt.found == found {
+			if tt.object == tagged {
 				require.Equal(t, "7", req.Query().Get("generation"))
 				require.Equal(t, "3", req.Query().Get("ifMetagenerationMatch"))
 			}
@@ -279,17 +284,18 @@ func TestDeleteBypassRemovesRetention(t *testing.T) {
 	const retained = `{"name":"a","generation":"7","metageneration":"3",` +
 		`"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},` +
 		`"retentionExpirationTime":"2126-03-04T05:06:07Z"}`
-	server := newCannedServer(t,
-		jsonError(403, "retentionPolicyNotMet",
-			"Object 'photos/a' is subject to bucket's retention policy or object retention"),
-		reply{Header: storedReply.Header, Body: retained},
-		accepted,
-		reply{Status: http.StatusNoContent})
-	require.NoError(t, server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
+	refused := jsonError(403, "retentionPolicyNotMet",
+		"Object 'photos/a' is subject to bucket's retention policy or object retention")
+	attrs := reply{Header: storedReply.Header, Body: retained}
+	removed := reply{Status: http.StatusNoContent}
+	server := newCannedServer(t, refused, attrs, accepted, removed)
+
+	err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
 		Key:              "a",
 		Version:          "7",
 		BypassGovernance: true,
-	}))
+	})
+	require.NoError(t, err)
 
 	const object = " /storage/v1/b/photos/o/a"
 	require.Equal(t, []string{"DELETE" + object, "GET" + object, "PATCH" + object, "DELETE" + object},

@@ -16,31 +16,37 @@ import (
 
 // Get reads an object of another tool whose metadata key is not a valid header name.
 func TestGetInvalidMetadataHeader(t *testing.T) {
+	const (
+		xmlResponse = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\n" +
+			"x-goog-meta-v1.namespace/width: 1260\r\n\r\nhello world"
+		object = `{"name":"a/b","bucket":"photos","generation":"42","size":"11",` +
+			`"metadata":{"v1.namespace/width":"1260"}}`
+	)
 	var requests []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests = append(requests,
 			r.Method+" "+r.URL.EscapedPath()+"?"+r.URL.RawQuery+" "+r.Header.Get("Range"))
 		switch {
-		case strings.HasPrefix(r.URL.Path, "/photos/"):
+		case strings.HasPrefix(r.URL.Path, "/photos/"): // the XML API
+			// A ResponseWriter refuses to send such a header, so write to the connection.
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return
 			}
-			_, _ = io.WriteString(conn,
-				"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nx-goog-generation: 42\r\nx-goog-meta-v1.namespace/width: 1260\r\n\r\nhello world")
+			_, _ = io.WriteString(conn, xmlResponse)
 			_ = conn.Close()
 		case r.URL.Query().Get("alt") == "media":
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader([]byte("hello world")))
 		default:
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w,
-				`{"name":"a/b","bucket":"photos","generation":"42","size":"11","metadata":{"v1.namespace/width":"1260"}}`)
+			_, _ = io.WriteString(w, object)
 		}
 	}))
 	t.Cleanup(server.Close)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
+
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a/b", Offset: 6, Length: -1})
 	require.NoError(t, err)
 	data, err := io.ReadAll(body)

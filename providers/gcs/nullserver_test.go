@@ -40,11 +40,13 @@ func startNullServer(t testing.TB) string {
 // answerUploads responds to each request on a connection, until that is closed.
 func answerUploads(conn net.Conn) {
 	defer conn.Close()
-	crc := crc32.Checksum(make([]byte, 1<<10), crc32.MakeTable(crc32.Castagnoli))
+	sumOfZeros := crc32.Checksum(make([]byte, 1<<10), crc32.MakeTable(crc32.Castagnoli))
+	encodedSum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sumOfZeros))
 	body := fmt.Sprintf(`{"generation":"1","etag":"CAE=","crc32c":%q,"timeCreated":"2026-01-02T03:04:05.678Z"}`,
-		base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc)))
-	answer := []byte(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		len(body), body))
+		encodedSum)
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		len(body), body)
+
 	requests := bufio.NewReaderSize(conn, 64<<10)
 	for {
 		length, err := readRequestHeader(requests)

@@ -152,7 +152,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 	}
 }
 
-// An address is parsed to its Config. An invalid one fails with InvalidArgument.
+// An address is parsed to its Config.
 func TestAddress(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, []byte("a key"), 0o600))
@@ -191,11 +191,25 @@ func TestAddress(t *testing.T) {
 			require.Equal(t, tt.want, c)
 		})
 	}
-	for _, address := range []string{
-		"gs:photos", "gs://user:secret@photos", "gs://photos:80", "gs://photos/prefix", "gs://photos?anonymous=yes", "gs://photos?signing_key=" + url.QueryEscape(key+".none"),
-	} {
-		t.Run(address, func(t *testing.T) {
-			u, err := url.Parse(address)
+}
+
+// An invalid address fails with InvalidArgument.
+func TestAddressRefused(t *testing.T) {
+	missingFile := filepath.Join(t.TempDir(), "key.json")
+	tests := []struct {
+		name    string
+		address string
+	}{
+		{name: "no slashes", address: "gs:photos"},
+		{name: "a user", address: "gs://user:secret@photos"},
+		{name: "a port", address: "gs://photos:80"},
+		{name: "a prefix", address: "gs://photos/prefix"},
+		{name: "neither true nor false", address: "gs://photos?anonymous=yes"},
+		{name: "a missing file", address: "gs://photos?signing_key=" + url.QueryEscape(missingFile)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			u, err := url.Parse(tt.address)
 			require.NoError(t, err)
 			_, err = parseAddress(u)
 			require.ErrorIs(t, err, storage.InvalidArgument)
@@ -206,41 +220,49 @@ func TestAddress(t *testing.T) {
 // A bucket and an account are opened by address.
 func TestOpenAddresses(t *testing.T) {
 	isolateEnv(t, nil)
-	bucket, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
-	require.NoError(t, err)
 
-	address, err := bucket.PublicURL("a b")
-	require.NoError(t, err)
-	require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", address)
-
-	require.NoError(t, storage.Close(bucket))
-	_, err = storage.Open(t.Context(), "gs://?endpoint=http://127.0.0.1:4443")
-	require.ErrorIs(t, err, storage.InvalidArgument)
-
-	_, err = storage.Open(t.Context(), "gs://photos?region=eu")
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	s, err := storage.OpenService(t.Context(), "gs://?project=p&endpoint=http://127.0.0.1:4443")
-	require.NoError(t, err)
-	require.NoError(t, s.Close())
-	_, err = storage.OpenService(t.Context(), "gs://photos")
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	t.Run("a bucket", func(t *testing.T) {
+		bucket, err := storage.Open(t.Context(), "gs://photos?endpoint=http://127.0.0.1:4443&public=true")
+		require.NoError(t, err)
+		publicURL, err := bucket.PublicURL("a b")
+		require.NoError(t, err)
+		require.Equal(t, "http://127.0.0.1:4443/photos/a%20b", publicURL)
+		require.NoError(t, storage.Close(bucket))
+	})
+	t.Run("an account", func(t *testing.T) {
+		s, err := storage.OpenService(t.Context(), "gs://?project=p&endpoint=http://127.0.0.1:4443")
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+	})
+	t.Run("a bucket without its name", func(t *testing.T) {
+		_, err := storage.Open(t.Context(), "gs://?endpoint=http://127.0.0.1:4443")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
+	t.Run("an unknown parameter", func(t *testing.T) {
+		_, err := storage.Open(t.Context(), "gs://photos?region=eu")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
+	t.Run("an account with the name of a bucket", func(t *testing.T) {
+		_, err := storage.OpenService(t.Context(), "gs://photos")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 }
 
 // Locate tells between which accounts the server can copy objects.
 func TestLocateAccounts(t *testing.T) {
 	isolateEnv(t, nil)
-	open := func(c Config) any {
+	accountOf := func(c Config) any {
 		c.Bucket = "photos"
 		d, err := NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		return d.Locate("a").Account
 	}
 	config := Config{Endpoint: "http://127.0.0.1:4443"}
-	require.Equal(t, open(config), open(config), "opened twice")
-	require.NotEqual(t, open(config), open(Config{Endpoint: "http://127.0.0.1:4444"}), "another server")
-	require.NotEqual(t, open(Config{}), open(Config{Anonymous: true}), "another credential")
-	require.NotEqual(t, open(config), open(Config{
-		Endpoint:    config.Endpoint,
-		UserProject: "payer-1",
-	}), "another project pays")
+	otherServer := Config{Endpoint: "http://127.0.0.1:4444"}
+	otherPayer := Config{Endpoint: config.Endpoint, UserProject: "payer-1"}
+
+	require.Equal(t, accountOf(config), accountOf(config), "opened twice")
+	require.NotEqual(t, accountOf(config), accountOf(otherServer))
+	require.NotEqual(t, accountOf(Config{}), accountOf(Config{Anonymous: true}), "another credential")
+	require.NotEqual(t, accountOf(config), accountOf(otherPayer))
 }

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,8 +16,10 @@ import (
 )
 
 const (
+	// sessionName is the path of an upload session. Whoever knows its upload_id can write.
 	sessionName = "/upload/storage/v1/b/photos/o?uploadType=resumable&upload_id=S3CR3T"
-	unit        = chunkUnit
+
+	unit = chunkUnit // 256 KiB, of which each chunk but the last has a multiple
 )
 
 // newPartRequest returns a request for a chunk of the test's session.
@@ -74,31 +77,44 @@ func TestSessionOpensWithAllProperties(t *testing.T) {
 // The driver sends no bytes to a session URL that is not one of Google's uploads, whether Google or the caller
 // names it.
 func TestSessionURLOfAnotherHost(t *testing.T) {
-	for name, location := range map[string]string{
-		"to a URL of another kind": "https://storage.googleapis.com/photos/a?upload_id=x",
-		"to an invalid URL":        "https://%zz/",
-		"out of the uploads' path": "https://storage.googleapis.com/upload/../photos/a",
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := newCannedServer(t, reply{Header: map[string]string{"Location": location}})
+	locations := []struct {
+		name     string
+		location string
+	}{
+		{name: "a URL of another kind", location: "https://storage.googleapis.com/photos/a?upload_id=x"},
+		{name: "an invalid URL", location: "https://%zz/"},
+		{name: "out of the path of uploads", location: "https://storage.googleapis.com/upload/../photos/a"},
+	}
+	for _, tt := range locations {
+		t.Run("Google names "+tt.name, func(t *testing.T) {
+			server := newCannedServer(t, reply{Header: map[string]string{"Location": tt.location}})
 			_, err := server.openDriver(t).BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
 			require.ErrorIs(t, err, storage.Internal)
 		})
 	}
 
-	server := newCannedServer(t)
-	d := server.openDriver(t)
-	for _, upload := range []string{
-		"", "x", "https://example.org/upload/x", "//example.org/upload/x", "https:/upload/x", "/photos/a",
+	uploads := []string{
+		"",
+		"x",
+		"https://example.org/upload/x",
+		"//example.org/upload/x",
+		"https:/upload/x",
+		"/photos/a",
 		"@example.org/upload/",
-	} {
-		part := newPartRequest(1, 0, "x")
-		part.Upload = upload
-		_, err := d.PutPart(t.Context(), part)
-		require.ErrorIs(t, err, storage.InvalidArgument, upload)
-		require.NoError(t, d.AbortParts(t.Context(), "a", upload))
 	}
-	require.Empty(t, server.Calls(), "credentials go nowhere else")
+	for _, upload := range uploads {
+		t.Run(fmt.Sprintf("the caller names %q", upload), func(t *testing.T) {
+			server := newCannedServer(t)
+			d := server.openDriver(t)
+			part := newPartRequest(1, 0, "x")
+			part.Upload = upload
+
+			_, err := d.PutPart(t.Context(), part)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.NoError(t, d.AbortParts(t.Context(), "a", upload))
+			require.Empty(t, server.Calls(), "credentials go nowhere else")
+		})
+	}
 }
 
 // Each part is a chunk of the session. The last one has the size and the checksum of the whole object.
@@ -164,33 +180,37 @@ func TestSessionKeepsLess(t *testing.T) {
 		require.Empty(t, server.Last(t).Body)
 	})
 
+}
+
+// If the server makes no progress with a chunk, the call fails with Unavailable. If the server has lost bytes that it
+// had, the status is 409, so that the engine restarts the upload.
+func TestSessionWithoutProgress(t *testing.T) {
+	chunk := strings.Repeat("x", 3*unit)
+	var oneByteMore []reply
+	for i := range maxResends + 1 {
+		oneByteMore = append(oneByteMore, resumeReply(unit+1+int64(i)))
+	}
+
 	tests := []struct {
-		name    string
-		answers []reply
-		anew    bool // the upload must restart
-		most    int
+		name     string
+		answers  []reply
+		restart  bool
+		requests int
 	}{
-		{name: "nothing", answers: []reply{resumeReply(unit)}, most: 1},
-		{
-			name: "ever a little more",
-			answers: []reply{
-				resumeReply(unit + 1), resumeReply(unit + 2), resumeReply(unit + 3), resumeReply(unit + 4),
-				resumeReply(unit + 5), resumeReply(unit + 6), resumeReply(unit + 7), resumeReply(unit + 8),
-				resumeReply(unit + 9),
-			},
-			most: maxResends,
-		},
-		{name: "less than it had", answers: []reply{resumeReply(0)}, anew: true, most: 1},
+		{name: "it keeps nothing", answers: []reply{resumeReply(unit)}, requests: 1},
+		{name: "it keeps a byte each time", answers: oneByteMore, requests: maxResends},
+		{name: "it has less than before", answers: []reply{resumeReply(0)}, restart: true, requests: 1},
 	}
 	for _, tt := range tests {
-		t.Run("it keeps "+tt.name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.answers...)
-			_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(2, unit, text))
+			_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(2, unit, chunk))
+
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unavailable, e.Code)
-			require.Equal(t, tt.anew, e.Status == http.StatusConflict)
-			require.Len(t, server.Calls(), tt.most)
+			require.Equal(t, tt.restart, e.Status == http.StatusConflict)
+			require.Len(t, server.Calls(), tt.requests)
 		})
 	}
 }
@@ -198,26 +218,28 @@ func TestSessionKeepsLess(t *testing.T) {
 // If the upload session no longer exists, the engine starts the upload again.
 func TestSessionMissing(t *testing.T) {
 	for _, status := range []int{http.StatusNotFound, http.StatusGone, statusAborted} {
-		server := newCannedServer(t, reply{
-			Status: status,
-			Header: map[string]string{requestIDHeader: "S3CR3T"},
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			server := newCannedServer(t, reply{
+				Status: status,
+				Header: map[string]string{requestIDHeader: "S3CR3T"},
+			})
+			d := server.openDriver(t)
+
+			_, err := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unavailable, e.Code)
+			require.Equal(t, http.StatusConflict, e.Status, "the engine restarts the upload")
+
+			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, http.StatusConflict, e.Status)
+			require.False(t, e.Unknown, "this attempt has done nothing")
+
+			require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
+			require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
+			require.Equal(t, "0", server.Last(t).Header.Get("Content-Length"))
 		})
-		d := server.openDriver(t)
-		_, err := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
-
-		var e *storage.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, storage.Unavailable, e.Code)
-		require.Equal(t, http.StatusConflict, e.Status, "restart")
-
-		_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, http.StatusConflict, e.Status)
-		require.False(t, e.Unknown, "this attempt has done nothing")
-
-		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
-		require.Equal(t, "DELETE /upload/storage/v1/b/photos/o", server.Last(t).Call())
-		require.Equal(t, "0", server.Last(t).Header.Get("Content-Length"))
 	}
 }
 
@@ -225,11 +247,16 @@ func TestSessionMissing(t *testing.T) {
 // bytes from everyone who has its URL.
 func TestSessionAbortedByGoogleOnly(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusNotFound, http.StatusGone, statusAborted} {
-		err := newCannedServer(t, gatewayError(status)).openDriver(t).AbortParts(t.Context(), "a", sessionName)
-		require.ErrorIs(t, err, storage.Unavailable, status)
+		t.Run(fmt.Sprint("a gateway sends ", status), func(t *testing.T) {
+			d := newCannedServer(t, gatewayError(status)).openDriver(t)
+			err := d.AbortParts(t.Context(), "a", sessionName)
+			require.ErrorIs(t, err, storage.Unavailable)
+		})
 	}
-	require.NoError(t,
-		newCannedServer(t, reply{Status: http.StatusNoContent}).openDriver(t).AbortParts(t.Context(), "a", sessionName))
+	t.Run("Google sends 204", func(t *testing.T) {
+		d := newCannedServer(t, reply{Status: http.StatusNoContent}).openDriver(t)
+		require.NoError(t, d.AbortParts(t.Context(), "a", sessionName))
+	})
 }
 
 // If the response to the last chunk is lost, the call fails with OutcomeUnknown.
@@ -282,25 +309,33 @@ func TestSessionNotInErrors(t *testing.T) {
 			if answer.Header != nil {
 				answer.Header[requestIDHeader] = "S3CR3T"
 			}
-			server := newCannedServer(t, answer)
-			d := server.openDriver(t)
+			d := newCannedServer(t, answer).openDriver(t)
 
-			_, part := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
-			require.Error(t, part)
-			_, complete := d.CompleteParts(t.Context(), newCompleteRequest("end"))
-			for _, err := range []error{part, complete, d.AbortParts(t.Context(), "a", sessionName)} {
-				for ; err != nil; err = errors.Unwrap(err) {
-					require.NotContains(t, err.Error(), "S3CR3T")
-					var e *storage.Error
-					if errors.As(err, &e) {
-						require.Empty(t, e.RequestID)
-					}
-					if a := responseOf(err); a != nil {
-						require.Empty(t, a.Header.Get(requestIDHeader))
-					}
-				}
-			}
+			_, err := d.PutPart(t.Context(), newPartRequest(1, 0, "x"))
+			require.Error(t, err)
+			requireNoSession(t, err)
+
+			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
+			requireNoSession(t, err)
+
+			err = d.AbortParts(t.Context(), "a", sessionName)
+			requireNoSession(t, err)
 		})
+	}
+}
+
+// requireNoSession requires that no error in the chain of err shows "S3CR3T", or has a request id.
+func requireNoSession(t *testing.T, err error) {
+	t.Helper()
+	for ; err != nil; err = errors.Unwrap(err) {
+		require.NotContains(t, err.Error(), "S3CR3T")
+		var e *storage.Error
+		if errors.As(err, &e) {
+			require.Empty(t, e.RequestID)
+		}
+		if response := responseOf(err); response != nil {
+			require.Empty(t, response.Header.Get(requestIDHeader))
+		}
 	}
 }
 

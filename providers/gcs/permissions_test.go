@@ -18,33 +18,37 @@ import (
 
 // Each operation succeeds on Google with the permissions that docs/permissions.md lists for it.
 func TestPermissions(t *testing.T) {
-	rows.Check(t, permissions.Google, func(t *testing.T, kind rows.Kind) rows.Account {
-		rules := startRuleServer(t)
-		recorder := &rows.Recorder{}
-		bucket := rules.bucket(ruleBucket{
-			versioned: kind == rows.Versions || kind == rows.Locks,
-			locking:   kind == rows.Locks,
-		})
-		server := httptest.NewServer(recorder.Wrap(withBuckets(rules)))
-		t.Cleanup(server.Close)
-		service, err := gcs.NewService(t.Context(), gcs.Config{
-			Project:        "p",
-			TokenSource:    oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
-			SigningAccount: "signer@p.iam.gserviceaccount.com",
-			HTTPClient:     &http.Client{Transport: insteadOfGoogle{server.URL}},
-		})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, service.Close()) })
-		return rows.Account{
-			Recorder: recorder,
-			Service:  service,
-			Bucket:   bucket,
-			Key:      gcs.WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
-		}
-	})
+	rows.Check(t, permissions.Google, openRecordedAccount)
 }
 
-// insteadOfGoogle sends each request to the server at this URL, with the host that it is for.
+// openRecordedAccount opens an account on a new rule server that records its requests.
+func openRecordedAccount(t *testing.T, kind rows.Kind) rows.Account {
+	rules := startRuleServer(t)
+	bucket := rules.bucket(ruleBucket{
+		versioned: kind == rows.Versions || kind == rows.Locks,
+		locking:   kind == rows.Locks,
+	})
+	recorder := &rows.Recorder{}
+	server := httptest.NewServer(recorder.Wrap(withBuckets(rules)))
+	t.Cleanup(server.Close)
+
+	service, err := gcs.NewService(t.Context(), gcs.Config{
+		Project:        "p",
+		TokenSource:    oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
+		SigningAccount: "signer@p.iam.gserviceaccount.com",
+		HTTPClient:     &http.Client{Transport: insteadOfGoogle{server.URL}},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	return rows.Account{
+		Recorder: recorder,
+		Service:  service,
+		Bucket:   bucket,
+		Key:      gcs.WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
+	}
+}
+
+// insteadOfGoogle sends requests to Google to the server at this URL. Their header Host still names Google.
 type insteadOfGoogle struct{ address string }
 
 // RoundTrip sends r to the server.
@@ -60,28 +64,37 @@ func (g insteadOfGoogle) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// withBuckets adds the methods of buckets, and signBlob. Every bucket is the same.
+// withBuckets adds the methods of buckets to the rule server, and signBlob of the IAM service. Every bucket that a test
+// creates is "another-bucket".
 func withBuckets(rules http.Handler) http.Handler {
-	const bucket = `{"kind":"storage#bucket","name":"another-bucket","location":"US","metageneration":"1","etag":"CAE=","versioning":{"enabled":false}}`
+	const bucket = `{"kind":"storage#bucket","name":"another-bucket","location":"US",` +
+		`"metageneration":"1","etag":"CAE=","versioning":{"enabled":false}}`
 	policy := `{"kind":"storage#policy","version":3,"etag":"CAE=","bindings":[]}`
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// path is one of /storage/v1/b, /storage/v1/b/BUCKET, /storage/v1/b/BUCKET/iam and /storage/v1/b/BUCKET/o/...
 		path := strings.Split(strings.TrimPrefix(r.URL.Path, "/storage/v1/b"), "/")
+		isOfList := len(path) == 1
+		isOfBucket := len(path) == 2
+		isOfPolicy := len(path) == 3
+		isOfObjects := len(path) > 2 && path[2] == "o"
+
 		switch {
 		case strings.HasSuffix(r.URL.Path, ":signBlob"):
 			_, _ = io.WriteString(w, `{"keyId":"k","signedBlob":"c2lnbmF0dXJl"}`)
-		case !strings.HasPrefix(r.URL.Path, "/storage/v1/b") || len(path) > 2 && path[2] == "o":
+		case !strings.HasPrefix(r.URL.Path, "/storage/v1/b") || isOfObjects:
 			rules.ServeHTTP(w, r)
-		case len(path) == 3 && r.Method == http.MethodPut:
+		case isOfPolicy && r.Method == http.MethodPut:
 			body, _ := io.ReadAll(r.Body)
 			policy = `{"kind":"storage#policy",` + strings.TrimPrefix(string(body), "{")
 			_, _ = io.WriteString(w, policy)
-		case len(path) == 3:
+		case isOfPolicy:
 			_, _ = io.WriteString(w, policy)
-		case len(path) == 2 && r.Method == http.MethodDelete:
+		case isOfBucket && r.Method == http.MethodDelete:
 			w.WriteHeader(http.StatusNoContent)
-		case len(path) == 1 && r.Method == http.MethodGet:
+		case isOfList && r.Method == http.MethodGet:
 			_, _ = io.WriteString(w, `{"kind":"storage#buckets","items":[`+bucket+`]}`)
-		case len(path) == 2 && r.Method == http.MethodGet && path[1] != "another-bucket":
+		case isOfBucket && r.Method == http.MethodGet && path[1] != "another-bucket":
 			rules.ServeHTTP(w, r)
 		default:
 			_, _ = io.WriteString(w, bucket)

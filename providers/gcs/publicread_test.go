@@ -74,8 +74,10 @@ func TestReadOfPublicObjectNotStale(t *testing.T) {
 				require.Equal(t, attrs.CacheControl, read.CacheControl, "as it is stored")
 
 				// Update reads the current object.
-				_, err = storage.Update(t.Context(), bucket, "a",
-					func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, '!'), nil })
+				addMark := func(old []byte, _ *storage.Attrs) ([]byte, error) {
+					return append(old, '!'), nil
+				}
+				_, err = storage.Update(t.Context(), bucket, "a", addMark)
 				require.NoError(t, err)
 				requireText(t, bucket, "the new one!")
 
@@ -122,27 +124,35 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 // take one.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	tests := []struct {
-		name, stored string
-		public       bool
-		first, later int
+		name          string
+		cacheControl  string
+		public        bool
+		firstRequests int // of the first read
+		laterRequests int // of a later read
 	}{
-		{name: "a private object", first: 1, later: 1},
-		{name: "a public object", public: true, first: 3, later: 2},
-		{name: "an object with max-age", stored: "max-age=60", first: 3, later: 2},
-		{name: "an object that no cache keeps", stored: "no-store", public: true, first: 1, later: 1},
+		{name: "a private object", firstRequests: 1, laterRequests: 1},
+		{name: "a public object", public: true, firstRequests: 3, laterRequests: 2},
+		{name: "an object with max-age", cacheControl: "max-age=60", firstRequests: 3, laterRequests: 2},
 		{
-			name:   "an object that a cache must check",
-			stored: "public, no-cache",
-			public: true,
-			first:  1,
-			later:  1,
+			name:          "an object that no cache keeps",
+			cacheControl:  "no-store",
+			public:        true,
+			firstRequests: 1,
+			laterRequests: 1,
 		},
 		{
-			name:   "an object for caches of one user",
-			stored: "Private, max-age=60",
-			public: true,
-			first:  1,
-			later:  1,
+			name:          "an object that a cache must check",
+			cacheControl:  "public, no-cache",
+			public:        true,
+			firstRequests: 1,
+			laterRequests: 1,
+		},
+		{
+			name:          "an object for caches of one user",
+			cacheControl:  "Private, max-age=60",
+			public:        true,
+			firstRequests: 1,
+			laterRequests: 1,
 		},
 	}
 	for _, tt := range tests {
@@ -150,14 +160,15 @@ func TestReadOfPublicObjectRequests(t *testing.T) {
 			server := startRuleServer(t)
 			bucket := openAt(t, server.URL, server.bucket(ruleBucket{public: tt.public}))
 			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"),
-				storage.WithCacheControl(tt.stored))
+				storage.WithCacheControl(tt.cacheControl))
 			require.NoError(t, err)
-			for _, requests := range []int{tt.first, tt.later} {
-				server.requests()
+
+			for _, want := range []int{tt.firstRequests, tt.laterRequests} {
+				server.requests() // forgets those before
 				_, attrs, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
-				require.Equal(t, tt.stored, attrs.CacheControl)
-				require.Len(t, server.requests(), requests)
+				require.Equal(t, tt.cacheControl, attrs.CacheControl)
+				require.Len(t, server.requests(), want)
 			}
 		})
 	}
