@@ -104,6 +104,8 @@ func sumsOf(h http.Header) (crc storage.CRC32C, md5 []byte) {
 	return crc, md5
 }
 
+// storedEncoding returns the Content-Encoding with which the object is stored. The header Content-Encoding tells that of
+// the response, which Google may decompress.
 func storedEncoding(h http.Header) string {
 	switch value := h.Get("X-Goog-Stored-Content-Encoding"); value {
 	case "":

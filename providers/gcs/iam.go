@@ -73,7 +73,8 @@ func (b *bucket) addPublicRead(ctx context.Context) error {
 	if storage.CodeOf(err) == storage.PermissionDenied && statusOf(err) == http.StatusPreconditionFailed {
 		return sdkerror.WithCode(
 			err, storage.PermissionDenied,
-			"the organization may prevent public access (constraints/storage.publicAccessPrevention, iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes",
+			"the organization may prevent public access (constraints/storage.publicAccessPrevention, "+
+				"iam.allowedPolicyMemberDomains); if that was just changed, wait some minutes",
 		)
 	}
 	return err
@@ -102,6 +103,7 @@ func (b *bucket) removePublic(ctx context.Context) error {
 	return b.changePolicy(ctx, removePublicMembers)
 }
 
+// removePublicMembers removes every permission of everyone. If the policy has none, it returns false.
 func removePublicMembers(policy *iam.Policy3) (changed bool) {
 	for _, binding := range policy.Bindings {
 		members := slices.DeleteFunc(slices.Clone(binding.Members), isPublicMember)

@@ -207,8 +207,9 @@ func lastStep(r *storage.LifecycleRule) int {
 	return noStep
 }
 
-// merge adds the action of src to dst. The action is not expireStep, which is always the first.
+// merge adds the action of src to dst, which does not have it. The action is not expireStep, which is always the first.
 func merge(dst, src *storage.LifecycleRule) {
+	// A field without an action is 0.
 	dst.ExpireOldVersionsAfterDays = max(dst.ExpireOldVersionsAfterDays, src.ExpireOldVersionsAfterDays)
 	dst.AbortUploadsAfterDays = max(dst.AbortUploadsAfterDays, src.AbortUploadsAfterDays)
 	if src.TransitionAfterDays > 0 {

@@ -114,6 +114,7 @@ func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, er
 	return true, nil
 }
 
+// entryOf returns the entry of a listing for an object.
 func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	return storage.ListEntry{
 		Key:          o.Name,

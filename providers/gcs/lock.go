@@ -33,6 +33,7 @@ const (
 	lockUntilHeader = "X-Goog-Object-Lock-Retain-Until-Date"
 )
 
+// retentionToSet returns a retention in the form of the SDK, or nil if r is zero.
 func retentionToSet(r storage.Retention) *gcs.ObjectRetention {
 	switch r.Mode {
 	case storage.Governance:
@@ -43,6 +44,7 @@ func retentionToSet(r storage.Retention) *gcs.ObjectRetention {
 	return nil
 }
 
+// retentionOf returns a retention of the SDK in the form of package storage. r may be nil.
 func retentionOf(r *gcs.ObjectRetention) storage.Retention {
 	if r == nil || r.RetainUntil.IsZero() {
 		return storage.Retention{}
@@ -50,6 +52,7 @@ func retentionOf(r *gcs.ObjectRetention) storage.Retention {
 	return storage.Retention{Mode: lockMode(r.Mode), Until: r.RetainUntil.UTC()}
 }
 
+// lockMode returns the mode for a mode of the JSON API or of the XML API.
 func lockMode(mode string) storage.RetentionMode {
 	switch mode {
 	case locked, "COMPLIANCE":
@@ -58,6 +61,7 @@ func lockMode(mode string) storage.RetentionMode {
 	return storage.Governance
 }
 
+// retentionOfHeader returns the retention in the headers of a response of the XML API. If there is none, it is zero.
 func retentionOfHeader(h http.Header) storage.Retention {
 	retainUntil, err := time.Parse(time.RFC3339, h.Get(lockUntilHeader))
 	if err != nil {
@@ -66,6 +70,7 @@ func retentionOfHeader(h http.Header) storage.Retention {
 	return storage.Retention{Mode: lockMode(h.Get(lockModeHeader)), Until: retainUntil.UTC()}
 }
 
+// setLockHeaders sets the headers with which the XML API gives an object a retention. r may be nil.
 func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	if r == nil {
 		return
@@ -114,9 +119,10 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	err := d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		// If the change removes the retention, r.Retention is zero, and lockError would check nothing.
-		controls := &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}}
-		return d.bucket.lockError(ctx, err, storage.Condition{}, controls)
+		// lockError looks for a reason only if the request has a retention. A request that removes a
+		// retention has none, so name any.
+		anyRetention := &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}}
+		return d.bucket.lockError(ctx, err, storage.Condition{}, anyRetention)
 	case http.StatusForbidden:
 		return d.bucket.retentionError(ctx, err, r)
 	}
@@ -196,6 +202,8 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 		return refusal // the bucket's retention policy keeps the object longer
 	}
 
+	// Each change of the attributes increases the metageneration. The condition makes the request fail
+	// if another client has locked the object meanwhile.
 	call := callOf(r.Native)
 	ctx = withCall(ctx, call)
 	object := call.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))

@@ -26,18 +26,17 @@ const maxReplacedReads = 10
 func (rd *reader) inTwoRequests(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	missingRevision := "" // the revision whose bytes the store did not have
-	var missing error     // the error of the request for these bytes
+	missingRevision := "" // the last revision whose bytes were missing
+	var missingErr error
 	for range maxReplacedReads {
 		attrs, err = rd.objects.Head(ctx, r)
 		if err != nil {
 			return nil, nil, err
 		}
 		if attrs.Revision == missingRevision {
-			// The responses contradict each other.
-			break
+			break // the responses contradict each other: the object exists, and its bytes are missing
 		}
-		missingRevision = attrs.Revision
+
 		body, err = rd.readMedia(ctx, r, attrs.Revision)
 		if err == nil {
 			return attrs, body, nil
@@ -45,9 +44,11 @@ func (rd *reader) inTwoRequests(
 		if translate(err).Code != storage.ObjectNotFound {
 			return nil, nil, err
 		}
-		missing = err
+		// The object was replaced between the two requests. Read the new one.
+		missingRevision = attrs.Revision
+		missingErr = err
 	}
-	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: missing}
+	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: missingErr}
 }
 
 // readMedia returns the bytes of a generation from the JSON API. That response has no metadata.

@@ -113,6 +113,7 @@ var kmsKeyName = regexp.MustCompile(
 	`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9_-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
 )
 
+// checkKMSKey returns InvalidArgument if key, the value of the named argument, is not the full name of a key.
 func checkKMSKey(argumentName, key string) error {
 	if kmsKeyName.MatchString(key) {
 		return nil
@@ -234,6 +235,7 @@ func WithHeader(name, value string) storage.NativeOption {
 	})
 }
 
+// checkHeader returns InvalidArgument for a header that WithHeader may not set.
 func checkHeader(name, value string) error {
 	if !httpheader.IsName(name) || slices.Contains(ownHeaders, textproto.CanonicalMIMEHeaderKey(name)) {
 		return argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
@@ -283,6 +285,7 @@ func WithParameter(name, value string) storage.NativeOption {
 	})
 }
 
+// checkParameter returns InvalidArgument for a query parameter that WithParameter may not set.
 func checkParameter(name string) error {
 	// The parameters of a signature begin with x-goog-.
 	isOfSignature := strings.HasPrefix(strings.ToLower(name), "x-goog-")

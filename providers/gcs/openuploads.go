@@ -81,29 +81,33 @@ func (cs *composites) completeOpen(
 	ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition,
 ) (*storage.Attrs, error) {
 	target := cs.bucket.handle().Object(r.Put.Key)
+	composeIntermediates := func(ctx context.Context) error {
+		if err := c.reduce(ctx); err != nil {
+			return cs.joinError(ctx, err, name, r.Put)
+		}
+		return nil
+	}
+	createObject := func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
+		attrs, err := c.composeTargetIf(ctx, target, condition)
+		if err != nil {
+			return nil, cs.joinError(ctx, err, name, r.Put)
+		}
+		return attrs, nil
+	}
+	removeParts := func(ctx context.Context) error { return cs.remove(ctx, r.Upload) }
+
 	completion := components.Completion{
-		Store:  cs.objects,
-		Marker: name.marker(),
-		Prepare: func(ctx context.Context) error {
-			if err := c.reduce(ctx); err != nil {
-				return cs.joinError(ctx, err, name, r.Put)
-			}
-			return nil
-		},
-		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-			attrs, err := c.joinIf(ctx, target, condition)
-			if err != nil {
-				return nil, cs.joinError(ctx, err, name, r.Put)
-			}
-			return attrs, nil
-		},
-		Drop: func(ctx context.Context) error { return cs.remove(ctx, r.Upload) },
+		Store:   cs.objects,
+		Marker:  name.marker(),
+		Prepare: composeIntermediates,
+		Commit:  createObject,
+		Drop:    removeParts,
 	}
 	return completion.Run(ctx, r)
 }
 
-// joinIf calls join for a target with this condition.
-func (c *composition) joinIf(
+// composeTargetIf calls composeTarget for a target with this condition.
+func (c *composition) composeTargetIf(
 	ctx context.Context, target *gcs.ObjectHandle, condition storage.Condition,
 ) (*storage.Attrs, error) {
 	target, err := withCondition(c.call.addKey(target), condition)
@@ -111,7 +115,7 @@ func (c *composition) joinIf(
 		return nil, err
 	}
 	c.target = target
-	return c.join(ctx)
+	return c.composeTarget(ctx)
 }
 
 // listedParts are the fields that a listing of parts requests.
@@ -125,9 +129,10 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		return nil, err
 	}
 
+	isFirstPage := r.After == 0
 	query := &gcs.Query{Prefix: name.prefix, StartOffset: name.marker(), Projection: gcs.ProjectionNoACL}
 	limit := r.Limit + 1 // the marker and the parts
-	if r.After > 0 {
+	if !isFirstPage {
 		query.StartOffset = name.key(r.After + 1)
 		limit = r.Limit
 	}
@@ -136,7 +141,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		return nil, err
 	}
 
-	if r.After == 0 {
+	if isFirstPage {
 		if len(attrs) == 0 || attrs[0].Name != name.marker() || !components.IsOpen(attrs[0].Metadata) {
 			return nil, components.ErrEnded
 		}

@@ -194,6 +194,7 @@ type session struct {
 	address string // the URL without the host
 }
 
+// session returns the upload session with a name that BeginParts returned.
 func (a *account) session(upload string) (*session, error) {
 	if !isSession(upload) {
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
@@ -206,7 +207,8 @@ func (a *account) session(upload string) (*session, error) {
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
-	start := r.Offset
+	isLast := total >= 0
+	start := r.Offset // of the bytes that the server does not have
 	end := r.Offset + r.Size
 	for range maxResends {
 		object, stored, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
@@ -217,13 +219,14 @@ func (s *session) sendPart(
 			return object, nil
 		}
 
-		if total < 0 && stored >= end {
+		if stored >= end && !isLast {
 			return nil, nil // the server has the whole part
 		}
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		if stored <= start && stored < end {
+		hasProgress := stored > start || stored >= end
+		if !hasProgress {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,
@@ -231,6 +234,7 @@ func (s *session) sendPart(
 			}
 		}
 
+		// Send the rest. If that is empty, the request only ends the upload.
 		start = min(stored, end)
 		if _, err := r.Body.Seek(start-r.Offset, io.SeekStart); err != nil {
 			return nil, err

@@ -79,7 +79,7 @@ type objectUpload struct {
 	token  string // idempotency token from changeToken, or ""
 }
 
-// put sends an object's resource and its bytes as a multipart/related body.
+// put sends an object's resource and its bytes as a multipart/related body: head, bytes, tail.
 func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	boundary := randomName()
 	head, tail, err := frame(boundary, u.object)
@@ -88,7 +88,7 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	}
 	size := int64(len(head)) + u.size + int64(len(tail))
 
-	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
+	send := func(ctx context.Context) (*resource, error) {
 		body := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
 		req, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), body, size)
 		if err != nil {
@@ -104,7 +104,8 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 			return nil, err
 		}
 		return readWriteResponse(resp)
-	})
+	}
+	stored, err := write(ctx, send)
 	if err != nil {
 		return nil, listError(err)
 	}

@@ -26,11 +26,13 @@ func changeToken(ctx context.Context, parts ...string) string {
 	if call == nil {
 		return ""
 	}
-	text := make([]byte, 0, 512)
+	text := make([]byte, 0, 512) // enough for most keys
 	for _, part := range parts {
-		text = append(append(text, part...), 0) // 0 separates the parts
+		text = append(text, part...)
+		text = append(text, 0) // it separates the parts
 	}
-	sum := sha256.Sum256(append(text, call.ID()...))
+	text = append(text, call.ID()...)
+	sum := sha256.Sum256(text)
 
 	// The token has the form of a UUID.
 	id := hex.AppendEncode(make([]byte, 0, 32), sum[:16])

@@ -123,6 +123,7 @@ func (b *bucket) objectPath(key string) string {
 	return "/" + escape.Path(b.name) + "/" + escape.Path(key)
 }
 
+// resourcePath returns the path and the query of an object of the JSON API. It adds the project that pays to query.
 func (b *bucket) resourcePath(key string, query url.Values) string {
 	if b.account.userProject != "" {
 		query.Set("userProject", b.account.userProject)

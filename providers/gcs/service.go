@@ -154,7 +154,8 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 	if r.DefaultRetention != nil && *r.DefaultRetention != (storage.DefaultRetention{}) {
 		return &storage.Error{
 			Code: storage.Unsupported,
-			Hint: "Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes",
+			Hint: "Google's buckets have no default retention of objects: write with WithRetention, " +
+				"or give the bucket a retention policy, which keeps old objects too and has no modes",
 		}
 	}
 	if err := checkSoftDelete(r.SoftDelete); err != nil {
@@ -173,6 +174,7 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 	return nil
 }
 
+// newBucketAttrs returns the attributes of a new bucket, in the form of the SDK.
 func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	attrs := &gcs.BucketAttrs{
 		Location:                 cmp.Or(r.Region, defaultLocation),
@@ -181,7 +183,8 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	if r.PublicAccess != nil {
 		attrs.PublicAccessPrevention = prevention(*r.PublicAccess)
 	}
-	attrs.VersioningEnabled = r.ObjectLock || r.Versioning != nil && *r.Versioning
+	wantsVersions := r.Versioning != nil && *r.Versioning
+	attrs.VersioningEnabled = wantsVersions || r.ObjectLock // object lock keeps versions
 	if r.CORS != nil {
 		attrs.CORS = corsRules(*r.CORS)
 	}
@@ -215,10 +218,12 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 
-	if r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil && r.SoftDelete == nil {
+	changesNothing := r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil &&
+		r.SoftDelete == nil
+	if changesNothing {
 		info, err := s.BucketInfo(ctx, r.Name)
 		if info != nil {
-			return info, nil
+			return info, nil // info.Unread tells what err tells
 		}
 		return nil, err
 	}
@@ -268,6 +273,7 @@ func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (is
 	return attrs.VersioningEnabled, nil
 }
 
+// bucketChange returns the attributes that r changes, in the form of the SDK.
 func bucketChange(r *driver.BucketRequest) gcs.BucketAttrsToUpdate {
 	change := gcs.BucketAttrsToUpdate{}
 	if r.PublicAccess != nil {
@@ -356,6 +362,7 @@ func (s *serviceDriver) projectOfCredentials(ctx context.Context) (string, error
 	if err != nil {
 		return "", err
 	}
+	// Requests with the context of another counter do not count for ctx.
 	uncounted, _ := transport.CountRequests(ctx)
 	project, err := creds.ProjectID(uncounted)
 	if err != nil {

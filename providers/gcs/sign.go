@@ -59,6 +59,8 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.urls.sign(ctx, r, time.Now())
 }
 
+// sign returns a URL that permits the one request of r. now is the time from which the URL is valid, unless r asks for
+// a stable URL: then the time is rounded, so that equal calls return the same URL.
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
@@ -267,6 +269,7 @@ func isASCII(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r > 0x7e }) < 0
 }
 
+// readQuery returns the query of a signed read: the version, and the headers that the response must have.
 func readQuery(r *driver.SignRequest) url.Values {
 	query := url.Values{
 		"generation":                   {r.Version},
