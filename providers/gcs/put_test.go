@@ -108,7 +108,8 @@ func TestPutConditions(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, tt.want, server.Last(t).Query().Get("ifGenerationMatch"))
-			server.Respond(reply{Header: map[string]string{"Location": server.URL + "/upload/storage/v1/b/photos/o?upload_id=s"}})
+
+			server.Respond(reply{Header: map[string]string{"Location": server.URL + sessionName}})
 			_, err = d.BeginParts(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, server.Last(t).Query().Get("ifGenerationMatch"))
@@ -120,28 +121,29 @@ func TestPutConditions(t *testing.T) {
 func TestPutInvalidRevision(t *testing.T) {
 	server := newCannedServer(t)
 	d := server.openDriver(t)
-	for _, revision := range []string{
-		"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2",
-	} {
-		r := wiretest.Put("a", "x")
-		r.Condition.Revision = revision
+	revisions := []string{"x", "-1", "0", "007", "1.5", "99999999999999999999", "1&generation=2"}
+	for _, revision := range revisions {
+		t.Run(revision, func(t *testing.T) {
+			put := wiretest.Put("a", "x")
+			put.Condition.Revision = revision
+			_, err := d.Put(t.Context(), put)
+			require.ErrorIs(t, err, storage.InvalidArgument)
 
-		_, err := d.Put(t.Context(), r)
-		require.ErrorIs(t, err, storage.InvalidArgument, revision)
-		for _, get := range []*driver.GetRequest{
-			{Key: "a", Length: -1, Version: revision},
-			{Key: "a", Length: -1, Condition: storage.Condition{Revision: revision}},
-			{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: revision}},
-		} {
-			_, _, err = d.Get(t.Context(), get)
-			require.ErrorIs(t, err, storage.InvalidArgument, revision)
-			_, err = d.Head(t.Context(), get)
-			require.ErrorIs(t, err, storage.InvalidArgument, revision)
-		}
-		require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{
-			Key:     "a",
-			Version: revision,
-		}), storage.InvalidArgument, revision)
+			reads := []*driver.GetRequest{
+				{Key: "a", Length: -1, Version: revision},
+				{Key: "a", Length: -1, Condition: storage.Condition{Revision: revision}},
+				{Key: "a", Length: -1, Condition: storage.Condition{NotRevision: revision}},
+			}
+			for _, read := range reads {
+				_, _, err = d.Get(t.Context(), read)
+				require.ErrorIs(t, err, storage.InvalidArgument)
+				_, err = d.Head(t.Context(), read)
+				require.ErrorIs(t, err, storage.InvalidArgument)
+			}
+
+			err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: revision})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 	require.Empty(t, server.Calls())
 }

@@ -61,8 +61,9 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// googleAside returns the responses to the requests that the driver adds. For a public object, it
-// requests the attributes, too, because a cache may have sent the bytes.
+// googleAside returns the response to a request that the driver adds to the recorded request of x, or nil for a request
+// that the driver does not add. For example, for a public object the driver requests the attributes, too, because a
+// cache may have sent the bytes.
 func googleAside(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 	documents := map[recorded.Kind]string{
 		recorded.List:      `{"kind":"storage#objects"}`,
@@ -108,9 +109,10 @@ func objectOf(x *recorded.Exchange) string {
 		"timeCreated":     created,
 		"etag":            "CAE=",
 	}
+	jsonNames := map[string]string{"crc32c": "crc32c", "md5": "md5Hash"}
 	for _, sum := range h.Values("X-Goog-Hash") {
 		name, value, _ := strings.Cut(sum, "=")
-		object[map[string]string{"crc32c": "crc32c", "md5": "md5Hash"}[name]] = value
+		object[jsonNames[name]] = value
 	}
 	document, _ := json.Marshal(object)
 	return string(document)

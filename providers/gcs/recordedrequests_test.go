@@ -22,27 +22,36 @@ var ruleKinds = []recorded.Kind{
 // The rule server gets the requests that others have sent to Google, in the same order, and responds
 // as Google did.
 func TestRecordedRequestsOfGoogle(t *testing.T) {
+	begin := func(*testing.T) func(*http.Request) *http.Response {
+		s := newRuleServer()
+		s.add("go-cloud-blob-test-bucket", &ruleBucket{class: "REGIONAL"})
+		return serveLocally(s)
+	}
+	unrepeatable := func(x *recorded.Exchange) string {
+		if x.Query.Has("GoogleAccessId") || x.Query.Has("X-Goog-Signature") {
+			return "its signature is cleared"
+		}
+		if !slices.Contains(ruleKinds, x.Kind) {
+			return "the rule server does not have this request"
+		}
+		return ""
+	}
+	const (
+		headers = "Etag Last-Modified X-Goog-Generation X-Guploader-Uploadid"
+		fields  = "id selfLink mediaLink generation etag timeCreated updated timeStorageClassUpdated timeFinalized " +
+			"projectNumber nextPageToken"
+		typeOfError = `a write, status 400: header Content-Type is ["application/json; charset=UTF-8"] ` +
+			`and not ["text/html; charset=UTF-8"]`
+	)
+
 	server := recorded.StandIn{
-		Name: "the rule server of `providers/gcs`",
-		Begin: func(t *testing.T) func(*http.Request) *http.Response {
-			s := newRuleServer()
-			s.add("go-cloud-blob-test-bucket", &ruleBucket{class: "REGIONAL"})
-			return serveLocally(s)
-		},
-		Unrepeatable: func(x *recorded.Exchange) string {
-			if x.Query.Has("GoogleAccessId") || x.Query.Has("X-Goog-Signature") {
-				return "its signature is cleared"
-			}
-			if !slices.Contains(ruleKinds, x.Kind) {
-				return "the rule server does not have this request"
-			}
-			return ""
-		},
-		Varying: strings.Fields("Etag Last-Modified X-Goog-Generation X-Guploader-Uploadid" +
-			" id selfLink mediaLink generation etag timeCreated updated timeStorageClassUpdated timeFinalized projectNumber nextPageToken"),
+		Name:         "the rule server of `providers/gcs`",
+		Begin:        begin,
+		Unrepeatable: unrepeatable,
+		Varying:      strings.Fields(headers + " " + fields),
 		Differences: map[string]string{
 			"header X-Goog-Gcs-Base-Ts is missing": "Google documents no such header",
-			`a write, status 400: header Content-Type is ["application/json; charset=UTF-8"] and not ["text/html; charset=UTF-8"]`: "it is that of a page, and the body is JSON",
+			typeOfError:                            "it is that of a page, and the body is JSON",
 		},
 	}
 	recorded.Repeat(t, server, recorded.GoCloud(t, recorded.Google))
@@ -50,30 +59,37 @@ func TestRecordedRequestsOfGoogle(t *testing.T) {
 
 // The rule server answers requests that Google's client sent in 2019 as Google did then.
 func TestRecordedRequestsOfGoogle2019(t *testing.T) {
+	begin := func(*testing.T) func(*http.Request) *http.Response {
+		return serveLocally(newRuleServer())
+	}
+	unrepeatable := func(x *recorded.Exchange) string {
+		if !slices.Contains(ruleKinds, x.Kind) {
+			return "the rule server does not have this request"
+		}
+		if strings.HasPrefix(x.Key, "customer-encryption") {
+			return "its customer key is not recorded"
+		}
+		if bytes.Contains(x.Response.Body, []byte("requester pays")) {
+			return "the rule server has no buckets for which the requester pays"
+		}
+		if x.Kind == recorded.SetPolicy {
+			return "its body has the entity tag of the recorded policy"
+		}
+		return ""
+	}
+	const (
+		otherStatus = "a range of an object, status 200: the stand-in sends 206"
+		otherBytes  = "bytes of an object, status 200: other bytes"
+	)
+
 	server := recorded.StandIn{
-		Name: "the rule server of `providers/gcs`",
-		Begin: func(*testing.T) func(*http.Request) *http.Response {
-			return serveLocally(newRuleServer())
-		},
-		OnlyStatus: true,
-		Unrepeatable: func(x *recorded.Exchange) string {
-			if !slices.Contains(ruleKinds, x.Kind) {
-				return "the rule server does not have this request"
-			}
-			if strings.HasPrefix(x.Key, "customer-encryption") {
-				return "its customer key is not recorded"
-			}
-			if bytes.Contains(x.Response.Body, []byte("requester pays")) {
-				return "the rule server has no buckets for which the requester pays"
-			}
-			if x.Kind == recorded.SetPolicy {
-				return "its body has the entity tag of the recorded policy"
-			}
-			return ""
-		},
+		Name:         "the rule server of `providers/gcs`",
+		Begin:        begin,
+		OnlyStatus:   true,
+		Unrepeatable: unrepeatable,
 		Differences: map[string]string{
-			"a range of an object, status 200: the stand-in sends 206": "Google sent 200 for a range of the whole object; RFC 9110 permits both",
-			"bytes of an object, status 200: other bytes":              "Google decompressed an object; the rule server does not",
+			otherStatus: "Google sent 200 for a range of the whole object; RFC 9110 permits both",
+			otherBytes:  "Google decompressed an object; the rule server does not",
 		},
 	}
 	recorded.Repeat(t, server, recorded.GoogleClient(t))

@@ -3,7 +3,6 @@ package gcs
 import (
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,43 +15,57 @@ import (
 // All attempts at one change have the same idempotency token, and each change has its own.
 // googleapis/google-cloud-cpp#12347.
 func TestIdempotencyTokenOfAttempts(t *testing.T) {
-	for name, change := range map[string]func(bucket storage.Bucket) error{
-		"an upload": func(bucket storage.Bucket) error {
-			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
-			return err
+	tests := []struct {
+		name    string
+		success reply
+		change  func(bucket storage.Bucket) error
+	}{
+		{
+			name:    "an upload",
+			success: storedReply,
+			change: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
+				return err
+			},
 		},
-		"an upload with a condition": func(bucket storage.Bucket) error {
-			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"), storage.IfAbsent())
-			return err
+		{
+			name:    "an upload with a condition",
+			success: storedReply,
+			change: func(bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"), storage.IfAbsent())
+				return err
+			},
 		},
-		"a removal": func(bucket storage.Bucket) error {
-			return bucket.Remove(t.Context(), "a", storage.IfRevision(anyRevision))
+		{
+			name:    "a removal",
+			success: reply{Status: 204},
+			change: func(bucket storage.Bucket) error {
+				return bucket.Remove(t.Context(), "a", storage.IfRevision(anyRevision))
+			},
 		},
-		"a removal of many": func(bucket storage.Bucket) error {
-			_, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a"}))
-			return err
+		{
+			name:    "a removal of many",
+			success: reply{Status: 204},
+			change: func(bucket storage.Bucket) error {
+				_, err := storage.RemoveAll(t.Context(), bucket, slices.Values([]string{"a"}))
+				return err
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var attempts atomic.Int32
-			server := newCannedServer(t)
-			server.Answer = func(r wiretest.Request) reply {
-				if attempts.Add(1)%2 == 1 {
-					return jsonError(503, "backendError", "Backend Error")
-				}
-				if r.Method == "DELETE" {
-					return reply{Status: 204}
-				}
-				return storedReply
-			}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			busy := jsonError(503, "backendError", "Backend Error")
+			server := newCannedServer(t, busy, tt.success, busy, tt.success)
 			bucket := engine.New(server.openDriver(t))
-			require.NoError(t, change(bucket))
-			require.NoError(t, change(bucket))
+
+			// Each call makes two attempts.
+			require.NoError(t, tt.change(bucket))
+			require.NoError(t, tt.change(bucket))
+
 			var tokens []string
 			for _, r := range server.Requests() {
 				tokens = append(tokens, r.Header.Get(tokenHeader))
 			}
-
 			require.Len(t, tokens, 4)
 			require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, tokens[0])
 			require.Equal(t, tokens[0], tokens[1])

@@ -17,39 +17,44 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// An uploadMode is a configuration in which the driver moves bytes differently.
-type uploadMode struct {
-	name   string
-	config func(t *testing.T, endpoint string) gcs.Config
+// uploadModes are the ways in which the driver uploads.
+var uploadModes = []struct {
+	name      string
+	composite bool // Config.ParallelComposite
+}{
+	{name: "own requests", composite: false},
+	{name: "parallel composite", composite: true},
 }
 
-// uploadModes are the modes whose uploads leave nothing if they fail.
-var uploadModes = []uploadMode{
-	{"own requests", func(_ *testing.T, endpoint string) gcs.Config { return gcs.Config{Endpoint: endpoint} }},
-}
-
-// compositeMode is the mode of parallel composite uploads.
-var compositeMode = uploadMode{"parallel composite", func(_ *testing.T, endpoint string) gcs.Config {
-	return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
-}}
-
-// openThroughProxy opens a bucket of a new rule server twice: directly, and through a proxy that can cut
+// A proxiedBucket is a bucket of a rule server that is opened twice: directly, and through a proxy that can cut
 // connections.
-func openThroughProxy(t *testing.T, l uploadMode) (s *ruleServer, direct storage.Bucket, proxy *wiretest.Proxy, cut storage.Bucket) {
+type proxiedBucket struct {
+	server       *ruleServer
+	direct       storage.Bucket
+	proxy        *wiretest.Proxy
+	throughProxy storage.Bucket
+}
+
+// openThroughProxy opens a new bucket of a new rule server. If composite is false, the bucket keeps versions, so that a
+// second write of an object is visible.
+func openThroughProxy(t *testing.T, composite bool) proxiedBucket {
 	t.Helper()
-	s = startRuleServer(t)
-	proxy = wiretest.StartProxy(t, s.URL)
-	bucket := s.bucket(ruleBucket{versioned: l.name != compositeMode.name}) // so that a second commit is visible
-	open := func(c gcs.Config, opts ...storage.OpenOption) storage.Bucket {
-		c.Bucket = bucket
-		b, err := gcs.Open(t.Context(), c, opts...)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		return b
+	server := startRuleServer(t)
+	proxy := wiretest.StartProxy(t, server.URL)
+	name := server.bucket(ruleBucket{versioned: !composite})
+	throughProxy, err := gcs.Open(t.Context(), gcs.Config{
+		Bucket:            name,
+		Endpoint:          proxy.URL(),
+		ParallelComposite: composite,
+	}, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(throughProxy)) })
+	return proxiedBucket{
+		server:       server,
+		direct:       openAt(t, server.URL, name),
+		proxy:        proxy,
+		throughProxy: throughProxy,
 	}
-	direct = open(gcs.Config{Endpoint: s.URL})
-	cut = open(l.config(t, proxy.URL()), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-	return s, direct, proxy, cut
 }
 
 // Reads resume after a lost connection.
@@ -63,108 +68,102 @@ func TestReadResumes(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
 
-	for _, l := range uploadModes {
+	const (
+		offset = 1000
+		length = 3 << 20
+		cuts   = 4
+	)
+	objects := []struct {
+		name     string
+		data     []byte
+		encoding string
+	}{
+		{name: "plain", data: data, encoding: ""},
+		{name: "gzip-encoded", data: packed.Bytes(), encoding: "gzip"},
+	}
+	for _, object := range objects {
+		stored := object.data
 		tests := []struct {
-			name     string
-			data     []byte
-			encoding string
+			name string
+			opts []storage.DownloadOption
+			want []byte
 		}{
-			{name: "plain", data: data, encoding: ""},
-			{name: "gzip-encoded", data: packed.Bytes(), encoding: "gzip"},
+			{name: "whole", want: stored},
+			{
+				name: "from an offset on",
+				opts: []storage.DownloadOption{storage.WithRange(offset, -1)},
+				want: stored[offset:],
+			},
+			{
+				name: "a range",
+				opts: []storage.DownloadOption{storage.WithRange(offset, length)},
+				want: stored[offset : offset+length],
+			},
+			{
+				name: "the last bytes",
+				opts: []storage.DownloadOption{storage.WithRange(-length, -1)},
+				want: stored[len(stored)-length:],
+			},
 		}
 		for _, tt := range tests {
-			for _, row := range []struct {
-				name           string
-				offset, length int64
-			}{
-				{name: "whole", offset: 0, length: -1},
-				{name: "from an offset on", offset: 1000, length: -1},
-				{name: "a range", offset: 1000, length: 3 << 20},
-				{name: "the last bytes", offset: -(3 << 20), length: -1},
-			} {
-				t.Run(l.name+"/"+tt.name+"/"+row.name, func(t *testing.T) {
-					_, direct, proxy, cut := openThroughProxy(t, l)
-					_, err := direct.Upload(t.Context(), "a", bytes.NewReader(tt.data),
-						storage.WithContentEncoding(tt.encoding))
-					require.NoError(t, err)
-					proxy.Cut(wiretest.Cut{Down: 600_000}, 4)
-					var opts []storage.DownloadOption
-					want := tt.data
-					if row.offset != 0 || row.length >= 0 {
-						opts = append(opts, storage.WithRange(row.offset, row.length))
-						start := row.offset
-						if start < 0 {
-							start += int64(len(want))
-						}
-						want = want[start:]
-						if row.length >= 0 {
-							want = want[:row.length]
-						}
-					}
+			t.Run(object.name+"/"+tt.name, func(t *testing.T) {
+				bucket := openThroughProxy(t, false)
+				_, err := bucket.direct.Upload(t.Context(), "a", bytes.NewReader(stored),
+					storage.WithContentEncoding(object.encoding))
+				require.NoError(t, err)
+				bucket.proxy.Cut(wiretest.Cut{Down: 600_000}, cuts)
 
-					got, attrs, err := storage.ReadAll(t.Context(), cut, "a", opts...)
-					require.NoError(t, err)
-					require.True(t, bytes.Equal(want, got), "%d bytes, not %d", len(got), len(want))
-					require.Equal(t, tt.encoding, attrs.ContentEncoding)
-					require.Equal(t, 4, proxy.Cuts())
-				})
-			}
+				got, attrs, err := storage.ReadAll(t.Context(), bucket.throughProxy, "a", tt.opts...)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(tt.want, got), "%d bytes, not %d", len(got), len(tt.want))
+				require.Equal(t, object.encoding, attrs.ContentEncoding)
+				require.Equal(t, cuts, bucket.proxy.Cuts())
+			})
 		}
 	}
 }
 
 // An interrupted upload loses no bytes and makes one object.
 func TestUploadInterrupted(t *testing.T) {
-	for _, l := range append(uploadModes, compositeMode) {
-		tests := []struct {
-			name     string
-			size     int
-			up, down int64
-			cuts     int
-			opts     []storage.UploadOption
-		}{
-			{name: "one request, cut in its bytes", size: 1 << 20, up: 300_000, cuts: 2},
-			{name: "one request, cut in its response", size: 1 << 20, down: 20, cuts: 2},
-			{
-				name: "parts, cut in one of them",
-				size: 3 << 20,
-				up:   700_000,
-				cuts: 3,
-				opts: []storage.UploadOption{storage.WithPartSize(1 << 20)},
-			},
-			{
-				name: "parts, cut in every response",
-				size: 3 << 20,
-				down: 20,
-				cuts: 3,
-				opts: []storage.UploadOption{storage.WithPartSize(1 << 20)},
-			},
-		}
+	tests := []struct {
+		name    string
+		size    int
+		inParts bool // of 1 MiB
+		cut     wiretest.Cut
+		cuts    int
+	}{
+		{name: "one request, cut in its bytes", size: 1 << 20, cut: wiretest.Cut{Up: 300_000}, cuts: 2},
+		{name: "one request, cut in its response", size: 1 << 20, cut: wiretest.Cut{Down: 20}, cuts: 2},
+		{name: "parts, cut in one of them", size: 3 << 20, inParts: true, cut: wiretest.Cut{Up: 700_000}, cuts: 3},
+		{name: "parts, cut in every response", size: 3 << 20, inParts: true, cut: wiretest.Cut{Down: 20}, cuts: 3},
+	}
+	for _, mode := range uploadModes {
 		for _, tt := range tests {
-			for _, condition := range []struct {
-				name string
-				opts []storage.UploadOption
-			}{
-				{name: "unconditional", opts: nil},
-				{name: "IfAbsent", opts: []storage.UploadOption{storage.IfAbsent()}},
-			} {
-				t.Run(l.name+"/"+tt.name+"/"+condition.name, func(t *testing.T) {
-					server, direct, proxy, cut := openThroughProxy(t, l)
+			for condition, ifAbsent := range map[string]bool{"unconditional": false, "IfAbsent": true} {
+				t.Run(mode.name+"/"+tt.name+"/"+condition, func(t *testing.T) {
+					bucket := openThroughProxy(t, mode.composite)
 					want := wiretest.Content(tt.size, 2)
-					proxy.Cut(wiretest.Cut{Up: tt.up, Down: tt.down}, tt.cuts)
-					existing, err := cut.Upload(t.Context(), "a", bytes.NewReader(want),
-						append(tt.opts, condition.opts...)...)
+					var opts []storage.UploadOption
+					if tt.inParts {
+						opts = append(opts, storage.WithPartSize(1<<20))
+					}
+					if ifAbsent {
+						opts = append(opts, storage.IfAbsent())
+					}
+					bucket.proxy.Cut(tt.cut, tt.cuts)
+
+					existing, err := bucket.throughProxy.Upload(t.Context(), "a", bytes.NewReader(want), opts...)
 					require.NoError(t, err)
 
-					got, attrs, err := storage.ReadAll(t.Context(), direct, "a")
+					got, attrs, err := storage.ReadAll(t.Context(), bucket.direct, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
 					require.Equal(t, attrs.Revision, existing.Revision)
-					require.GreaterOrEqual(t, proxy.Cuts(), 1)
+					require.GreaterOrEqual(t, bucket.proxy.Cuts(), 1)
 
-					names := server.names(bucketOf(server))
-					if tt.opts == nil && condition.opts == nil {
-						// a request that is sent again may write the same object again
+					names := bucket.server.names(bucketOf(bucket.server))
+					if !tt.inParts && !ifAbsent {
+						// A request that is sent again may write the same object again.
 						names = slices.Compact(names)
 					}
 					require.Equal(t, []string{"a"}, names, "one generation, and nothing else")
@@ -203,41 +202,42 @@ func requireOnlyPartsLeft(t *testing.T, s *ruleServer, bucket storage.Bucket) {
 	t.Helper()
 	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
-	require.Eventually(t, func() bool {
+	sweep := func() (isEmpty bool) {
 		for _, name := range s.names(bucketOf(s)) {
 			require.True(t, strings.HasPrefix(name, reserved+"parts/"), name)
 		}
-		_, err := gcs.SweepParts(t.Context(), client, bucketOf(s), -time.Hour)
+		_, err := gcs.SweepParts(t.Context(), client, bucketOf(s), anyAge)
 		require.NoError(t, err)
 		return len(s.names(bucketOf(s))) == 0
-	}, time.Minute, time.Millisecond)
+	}
+	require.Eventually(t, sweep, time.Minute, time.Millisecond)
 }
 
 // If the body of an upload fails, there is no object. With ParallelComposite, parts may remain until SweepParts
 // removes them.
 func TestUploadBodyFails(t *testing.T) {
-	for _, l := range append(uploadModes, compositeMode) {
-		tests := []struct {
-			name string
-			left int
-		}{
-			{name: "at once", left: 0},
-			{name: "within the first request", left: 1 << 20},
-			{name: "behind several chunks", left: 20 << 20},
-		}
+	tests := []struct {
+		name string
+		size int // bytes before the failure
+	}{
+		{name: "at once", size: 0},
+		{name: "within the first request", size: 1 << 20},
+		{name: "behind several chunks", size: 20 << 20},
+	}
+	for _, mode := range uploadModes {
 		for _, tt := range tests {
-			t.Run(l.name+"/"+tt.name, func(t *testing.T) {
-				server, direct, _, b := openThroughProxy(t, l)
-				_, err := b.Upload(t.Context(), "a", &failingBody{left: tt.left})
+			t.Run(mode.name+"/"+tt.name, func(t *testing.T) {
+				bucket := openThroughProxy(t, mode.composite)
+				_, err := bucket.throughProxy.Upload(t.Context(), "a", &failingBody{left: tt.size})
 				require.ErrorIs(t, err, storage.BodyFailed)
-				if l.name == compositeMode.name {
-					requireOnlyPartsLeft(t, server, direct)
+
+				if mode.composite {
+					requireOnlyPartsLeft(t, bucket.server, bucket.direct)
 					return
 				}
-				require.Empty(t, server.names(bucketOf(server)))
-				if storage.Supports(b, storage.MultipartUploads) { // the SDK leaves its sessions to expire
-					require.Empty(t, server.sessions, "no session is left")
-				}
+				require.Empty(t, bucket.server.names(bucketOf(bucket.server)))
+				require.True(t, storage.Supports(bucket.throughProxy, storage.MultipartUploads))
+				require.Empty(t, bucket.server.sessions, "no session is left")
 			})
 		}
 	}

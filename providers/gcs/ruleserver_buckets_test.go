@@ -215,9 +215,14 @@ func (b *ruleBucket) nameRefusal(key string) *refusal {
 	if strings.ContainsAny(key, "\r\n") {
 		return invalidArgument("Disallowed unicode characters present in object name")
 	}
-	i := strings.LastIndexByte(key, '/') + 1
-	if b.folders == nil || i <= maxNamePart && len(key)-i <= maxNamePart {
+	if b.folders == nil {
 		return nil
 	}
-	return invalidArgument("The name is too long for a bucket with a hierarchical namespace.")
+
+	folderLength := strings.LastIndexByte(key, '/') + 1
+	baseLength := len(key) - folderLength
+	if folderLength > maxNamePart || baseLength > maxNamePart {
+		return invalidArgument("The name is too long for a bucket with a hierarchical namespace.")
+	}
+	return nil
 }

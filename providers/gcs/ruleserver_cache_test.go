@@ -38,20 +38,26 @@ func cacheKey(r *http.Request) string {
 // serveCached serves a public object from the cache, and reports whether it was there.
 func (s *ruleServer) serveCached(w http.ResponseWriter, r *http.Request) bool {
 	o := s.cache.kept[cacheKey(r)]
-	match := r.Header.Get("X-Goog-If-Generation-Match")
-	switch {
-	case o == nil || match != "" && s.cache.conditions == "passed":
+	if o == nil {
 		return false
-	case match != "" && s.cache.conditions == "compared" && match != o.Generation:
+	}
+
+	match := r.Header.Get("X-Goog-If-Generation-Match")
+	hasCondition := match != ""
+	if hasCondition && s.cache.conditions == "passed" {
+		return false // the bucket must check the condition
+	}
+	if hasCondition && s.cache.conditions == "compared" && match != o.Generation {
 		w.Header().Set("Cache-Control", o.CacheControl)
 		writeXML(w, conditionNotMet)
-	default:
-		o.serve(w, r)
+		return true
 	}
+	o.serve(w, r)
 	return true
 }
 
-// keepCached adds an object that is about to be served.
+// keepCached stores a public object that is about to be served in the cache, and returns what to serve: the object with
+// the Cache-Control that Google adds. Any other object it returns unchanged.
 func (s *ruleServer) keepCached(r *http.Request, b *ruleBucket, o *ruleObject) *ruleObject {
 	if !b.public || !o.isCacheable() {
 		return o

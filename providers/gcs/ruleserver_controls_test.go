@@ -147,7 +147,8 @@ func (o *ruleObject) isHeld() bool { return o.EventBasedHold != nil && *o.EventB
 // storage.proto). The retention begins when the hold ends.
 // https://cloud.google.com/storage/docs/object-holds, https://cloud.google.com/storage/docs/bucket-lock
 func (o *ruleObject) keep(b *ruleBucket) {
-	if o.EventBasedHold == nil && b.holding && !(b.released && !strings.HasPrefix(o.Name, reserved)) {
+	isReleased := b.released && !strings.HasPrefix(o.Name, reserved) // the owner has ended the hold already
+	if o.EventBasedHold == nil && b.holding && !isReleased {
 		o.EventBasedHold = new(true)
 	}
 	o.KeptUntil = nil
@@ -156,7 +157,7 @@ func (o *ruleObject) keep(b *ruleBucket) {
 	}
 }
 
-// describeLock adds the headers of the XML API.
+// describeLock adds the headers with which the XML API describes the object's retention and its customer's key.
 func (o *ruleObject) describeLock(h http.Header) {
 	if o.Retention != nil {
 		mode := "GOVERNANCE"
@@ -172,9 +173,11 @@ func (o *ruleObject) describeLock(h http.Header) {
 	}
 }
 
-// readControls is describeLock for an upload to the XML API.
+// readControls sets the controls of an object from the headers of its upload to the XML API. The KMS key is moved to
+// query, in which the JSON API has it.
 func (o *ruleObject) readControls(h http.Header, query url.Values) {
-	o.key, o.CustomTime = h.Get(keyHeader), h.Get("X-Goog-Custom-Time")
+	o.key = h.Get(keyHeader)
+	o.CustomTime = h.Get("X-Goog-Custom-Time")
 	if name := h.Get("X-Goog-Encryption-Kms-Key-Name"); name != "" {
 		query.Set("kmsKeyName", name)
 	}
@@ -268,7 +271,7 @@ func (b *ruleBucket) patch(bucket, key string, r *http.Request, body []byte) (an
 		var problem *refusal
 		switch name {
 		case "contexts":
-			problem = updated.patchContexts(b, value)
+			problem = updated.patchContexts(value)
 		case "retention":
 			problem = updated.patchRetention(b, value, r.URL.Query().Get("overrideUnlockedRetention") == "true")
 		case "eventBasedHold":
@@ -289,7 +292,7 @@ func (b *ruleBucket) patch(bucket, key string, r *http.Request, body []byte) (an
 }
 
 // patchContexts merges contexts by key; null removes one, or all.
-func (o *ruleObject) patchContexts(b *ruleBucket, value json.RawMessage) *refusal {
+func (o *ruleObject) patchContexts(value json.RawMessage) *refusal {
 	if string(value) == "null" {
 		o.Contexts = nil
 		return nil
@@ -309,23 +312,23 @@ func (o *ruleObject) patchContexts(b *ruleBucket, value json.RawMessage) *refusa
 		}
 	}
 	o.Contexts = &ruleContexts{merged}
-	return (&ruleObject{ruleControls: ruleControls{Contexts: o.Contexts}}).controlsRefusal(b)
+	return o.contextsRefusal()
 }
 
 // patchRetention replaces the retention; null removes it. A weaker retention needs override, and mode Unlocked.
 func (o *ruleObject) patchRetention(b *ruleBucket, value json.RawMessage, override bool) *refusal {
-	var wanted *ruleRetention
-	if err := json.Unmarshal(value, &wanted); err != nil {
+	var retention *ruleRetention
+	if err := json.Unmarshal(value, &retention); err != nil {
 		return invalidArgument("Parse Error")
 	}
-	if wanted != nil {
-		if problem := b.retentionRefusal(wanted); problem != nil {
+	if retention != nil {
+		if problem := b.retentionRefusal(retention); problem != nil {
 			return problem
 		}
 	}
 
 	mayWeaken := override && o.Retention != nil && o.Retention.Mode != "Locked"
-	if o.Retention.isWeakenedBy(wanted) && !mayWeaken {
+	if o.Retention.isWeakenedBy(retention) && !mayWeaken {
 		return &refusal{
 			status:  http.StatusForbidden,
 			reason:  "forbidden",
@@ -333,7 +336,7 @@ func (o *ruleObject) patchRetention(b *ruleBucket, value json.RawMessage, overri
 			xmlCode: "AccessDenied",
 		}
 	}
-	o.Retention = wanted
+	o.Retention = retention
 	return nil
 }
 

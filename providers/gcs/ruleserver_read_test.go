@@ -231,7 +231,9 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	if problem := src.checkKey(r.Header, "Copy-Source-"); problem != nil {
 		return nil, problem
 	}
-	if len(src.data) > 1<<20 && query.Get("rewriteToken") != "again" {
+	const maxPerCall = 1 << 20
+	isFirstCall := query.Get("rewriteToken") != "again"
+	if len(src.data) > maxPerCall && isFirstCall {
 		return map[string]any{
 			"kind":                "storage#rewriteResponse",
 			"done":                false,
@@ -241,6 +243,7 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 		}, nil
 	}
 
+	// The body has the attributes of the copy.
 	o := &ruleObject{}
 	if err := json.Unmarshal(body, o); len(body) > 0 && err != nil {
 		return nil, invalidArgument("Parse Error")
@@ -258,6 +261,7 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	if o.Contexts == nil && query.Get("dropContextGroups") != "custom" {
 		o.Contexts = src.Contexts
 	}
+
 	o.Name = dstKey
 	o.CRC32C = ""
 	o.key = r.Header.Get(keyHeader)
@@ -312,10 +316,10 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 	if n := len(request.SourceObjects); n > 32 {
 		return nil, invalidArgument(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
 	}
+
 	b := s.buckets[bucket]
-	o := request.Destination
-	joined := map[string]*ruleContext{}
 	var data []byte
+	sourceContexts := map[string]*ruleContext{} // those of all sources
 	for _, source := range request.SourceObjects {
 		src := b.find(source.Name, source.Generation)
 		if src == nil {
@@ -325,15 +329,20 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 			return nil, problem
 		}
 		if src.Contexts != nil {
-			maps.Copy(joined, src.Contexts.Custom)
+			maps.Copy(sourceContexts, src.Contexts.Custom)
 		}
 		data = append(data, src.data...)
 	}
-	if o.Contexts == nil && query.Get("dropContextGroups") != "custom" && len(joined) > 0 {
-		o.Contexts = &ruleContexts{joined}
+
+	o := request.Destination
+	o.Name = key
+	o.key = r.Header.Get(keyHeader)
+	dropsContexts := query.Get("dropContextGroups") == "custom"
+	if o.Contexts == nil && !dropsContexts && len(sourceContexts) > 0 {
+		o.Contexts = &ruleContexts{sourceContexts}
 	}
-	o.Name, o.key = key, r.Header.Get(keyHeader)
-	if problem := s.insert(b, o, query, data, true); problem != nil {
+	const isComposed = true
+	if problem := s.insert(b, o, query, data, isComposed); problem != nil {
 		return nil, problem
 	}
 	return o, nil

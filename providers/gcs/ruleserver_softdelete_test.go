@@ -10,7 +10,8 @@ import (
 func (b *ruleBucket) softDelete(o *ruleObject) {
 	version := *o
 	now := time.Now().UTC()
-	version.SoftDeleteTime, version.HardDeleteTime = now.Format(time.RFC3339Nano), now.AddDate(0, 0, 7).Format(time.RFC3339Nano)
+	version.SoftDeleteTime = now.Format(time.RFC3339Nano)
+	version.HardDeleteTime = now.AddDate(0, 0, 7).Format(time.RFC3339Nano)
 	b.removed = append(b.removed, &version)
 }
 

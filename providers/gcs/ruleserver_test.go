@@ -414,17 +414,19 @@ func (b *ruleBucket) find(key, generation string) *ruleObject {
 // conditionHolds evaluates the conditions of a request. prefix is "if" or "ifSource". object is nil if it is missing,
 // which is generation 0.
 func conditionHolds(query url.Values, prefix string, object *ruleObject) bool {
-	generation := "0"
-	metageneration := ""
-	if object != nil {
-		generation = object.Generation
-		metageneration = object.Metageneration
+	if name := prefix + "MetagenerationMatch"; query.Has(name) {
+		if object == nil || query.Get(name) != object.Metageneration {
+			return false
+		}
 	}
-	if name := prefix + "MetagenerationMatch"; query.Has(name) && (object == nil || query.Get(name) != metageneration) {
-		return false
+	if name := prefix + "GenerationMatch"; query.Has(name) {
+		generation := "0"
+		if object != nil {
+			generation = object.Generation
+		}
+		return query.Get(name) == generation
 	}
-	name := prefix + "GenerationMatch"
-	return !query.Has(name) || query.Get(name) == generation
+	return true
 }
 
 // get returns the object that a request names, if the conditions of the request hold.

@@ -49,13 +49,15 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 		{
 			name:   "in a region",
 			region: "europe-west1",
-			body:   `{"iamConfiguration":{` + uniform + `},"lifecycle":{"rule":[]},"location":"europe-west1","name":"photos"}`,
-			want:   storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1"},
+			body: `{"iamConfiguration":{` + uniform + `},` +
+				`"lifecycle":{"rule":[]},"location":"europe-west1","name":"photos"}`,
+			want: storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1"},
 		},
 		{
 			name: "never public",
 			opts: []storage.BucketOption{storage.WithPublicAccess(false)},
-			body: `{"iamConfiguration":{"publicAccessPrevention":"enforced",` + uniform + `},"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
+			body: `{"iamConfiguration":{"publicAccessPrevention":"enforced",` + uniform + `},` +
+				`"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
 			want: storage.BucketInfo{Name: "photos", Region: "US"},
 		},
 		{
@@ -64,7 +66,8 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 				storage.WithVersioning(true), storage.WithCORS(someCORS),
 				storage.WithLifecycle(someLifecycle),
 			},
-			body: `{"iamConfiguration":{` + uniform + `},"lifecycle":` + someLifecycleOnWire + `,"cors":` + someCORSOnWire + `,"versioning":{"enabled":true},"location":"US","name":"photos"}`,
+			body: `{"iamConfiguration":{` + uniform + `},"lifecycle":` + someLifecycleOnWire + `,` +
+				`"cors":` + someCORSOnWire + `,"versioning":{"enabled":true},"location":"US","name":"photos"}`,
 			want: storage.BucketInfo{
 				Name:       "photos",
 				Region:     "US",
@@ -91,19 +94,30 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 	}
 }
 
+// alreadyOwned is Google's message if the caller creates a bucket that is its own already.
+const alreadyOwned = "Your previous request to create the named bucket succeeded and you already own it."
+
 // CreateBucket of an existing bucket fails with BucketExists, whoever owns it, and does not change its policy.
 func TestCreateBucketOfAnExistingBucket(t *testing.T) {
-	for name, message := range map[string]string{
-		"one's own":      "Your previous request to create the named bucket succeeded and you already own it.",
-		"somebody's own": "The requested bucket name is not available. The bucket namespace is shared by all users of the system.",
-	} {
-		t.Run(name, func(t *testing.T) {
-			service, transcript := newManagingService(t, Config{},
-				map[string][]string{"POST /b": {errorAnswer(409, "conflict", message)}})
-			_, err := service.CreateBucket(t.Context(),
-				wiretest.BucketRequest(storage.WithPublicAccess(true)))
+	tests := []struct {
+		name    string
+		message string
+	}{
+		{name: "of the caller", message: alreadyOwned},
+		{
+			name: "of somebody else",
+			message: "The requested bucket name is not available. " +
+				"The bucket namespace is shared by all users of the system.",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service, transcript := newManagingService(t, Config{}, map[string][]string{
+				"POST /b": {errorAnswer(409, "conflict", tt.message)},
+			})
+			_, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 			require.Equal(t, storage.BucketExists, storage.CodeOf(err))
-			require.ErrorContains(t, err, message)
+			require.ErrorContains(t, err, tt.message)
 			require.Equal(t, []string{"POST /b"}, transcript.requests)
 		})
 	}
@@ -114,8 +128,7 @@ func TestCreateBucketOfAnExistingBucket(t *testing.T) {
 func TestCreateBucketResponseLost(t *testing.T) {
 	d, transcript := newManagingService(t, Config{}, map[string][]string{"POST /b": {
 		errorAnswer(503, "backendError", "Backend Error"),
-		errorAnswer(409, "conflict",
-			"Your previous request to create the named bucket succeeded and you already own it."),
+		errorAnswer(409, "conflict", alreadyOwned),
 	}})
 	_, err := engine.NewService(d).CreateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.BucketExists)
@@ -128,7 +141,7 @@ func TestCreateBucketResponseLost(t *testing.T) {
 func TestCreateBucketBusy(t *testing.T) {
 	busy := errorAnswer(503, "backendError", "Backend Error")
 	d, transcript := newManagingService(t, Config{}, map[string][]string{
-		"POST /b":           {bucketAnswer, errorAnswer(409, "conflict", "Your previous request to create the named bucket succeeded and you already own it.")},
+		"POST /b":           {bucketAnswer, errorAnswer(409, "conflict", alreadyOwned)},
 		"GET /b/photos/iam": {busy, privatePolicyAnswer},
 		"PUT /b/photos/iam": {busy, publicPolicyAnswer},
 	})
@@ -154,8 +167,10 @@ func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 	service, transcript := newManagingService(t, Config{}, map[string][]string{
 		"POST /b":           {bucketAnswer},
 		"GET /b/photos/iam": {privatePolicyAnswer},
-		"PUT /b/photos/iam": {errorAnswer(412, "conditionNotMet", "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced.")},
-		"DELETE /b/photos":  {"204 "},
+		"PUT /b/photos/iam": {errorAnswer(412, "conditionNotMet",
+			"The member bindings allUsers and allAuthenticatedUsers are not allowed "+
+				"since public access prevention is enforced.")},
+		"DELETE /b/photos": {"204 "},
 	})
 	_, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
@@ -353,25 +368,31 @@ func TestUpdateBucketReadFails(t *testing.T) {
 
 // A missing bucket is BucketNotFound.
 func TestBucketMissing(t *testing.T) {
-	absent := errorAnswer(404, "notFound", "The specified bucket does not exist.")
-	for name, do := range map[string]func(service *serviceDriver) error{
-		"its info": func(service *serviceDriver) error {
-			_, err := service.BucketInfo(t.Context(), "photos")
-			return err
-		},
-		"its update": func(service *serviceDriver) error {
-			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
-			return err
-		},
-		"its deletion": func(service *serviceDriver) error { return service.DeleteBucket(t.Context(), "photos") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			service, transcript := newManagingService(t, Config{},
-				map[string][]string{"GET /b/photos": {absent}, "PATCH /b/photos": {absent}, "DELETE /b/photos": {absent}})
-			require.Equal(t, storage.BucketNotFound, storage.CodeOf(do(service)))
-			require.Len(t, transcript.requests, 1)
-		})
+	missing := errorAnswer(404, "notFound", "The specified bucket does not exist.")
+	answers := map[string][]string{
+		"GET /b/photos":    {missing},
+		"PATCH /b/photos":  {missing},
+		"DELETE /b/photos": {missing},
 	}
+
+	t.Run("BucketInfo", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, answers)
+		_, err := service.BucketInfo(t.Context(), "photos")
+		require.Equal(t, storage.BucketNotFound, storage.CodeOf(err))
+		require.Len(t, transcript.requests, 1)
+	})
+	t.Run("UpdateBucket", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, answers)
+		_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
+		require.Equal(t, storage.BucketNotFound, storage.CodeOf(err))
+		require.Len(t, transcript.requests, 1)
+	})
+	t.Run("DeleteBucket", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, answers)
+		err := service.DeleteBucket(t.Context(), "photos")
+		require.Equal(t, storage.BucketNotFound, storage.CodeOf(err))
+		require.Len(t, transcript.requests, 1)
+	})
 }
 
 // DeleteBucket takes one request, and fails with BucketNotEmpty if the bucket has objects.
@@ -410,16 +431,23 @@ func isUnknown(err error) bool {
 
 // Buckets lists the buckets of Config.Project in pages.
 func TestListBucketsOfTheProject(t *testing.T) {
-	service, transcript := newManagingService(t, Config{Project: "mine"}, map[string][]string{"GET /b": {
-		`200 {"kind":"storage#buckets","nextPageToken":"n1","items":[{"name":"a","location":"US","timeCreated":"2026-03-04T05:06:07Z"},{"name":"b","location":"EU","versioning":{"enabled":true}}]}`,
-		`200 {"kind":"storage#buckets","items":[{"name":"c"}]}`,
-	}})
+	const (
+		firstPage = `200 {"kind":"storage#buckets","nextPageToken":"n1","items":[` +
+			`{"name":"a","location":"US","timeCreated":"2026-03-04T05:06:07Z"},` +
+			`{"name":"b","location":"EU","versioning":{"enabled":true}}]}`
+		lastPage = `200 {"kind":"storage#buckets","items":[{"name":"c"}]}`
+	)
+	service, transcript := newManagingService(t, Config{Project: "mine"}, map[string][]string{
+		"GET /b": {firstPage, lastPage},
+	})
+
 	var names []string
 	for info, err := range engine.NewService(service).Buckets(t.Context()) {
 		require.NoError(t, err)
 		names = append(names, info.Name+" "+info.Region+" "+fmt.Sprint(info.Versioning))
 		require.Equal(t, "gcs", info.Provider)
 	}
+
 	require.Equal(t, []string{"a US false", "b EU true", "c  false"}, names)
 	require.Equal(t, []string{"GET /b", "GET /b"}, transcript.requests)
 	require.Contains(t, transcript.queries["GET /b"], "pageToken=n1")
