@@ -109,6 +109,7 @@ type credentialsFile struct {
 	ImpersonationURL string `json:"service_account_impersonation_url"`
 }
 
+// parseCredentialsFile returns the fields of credentials JSON that tell how to sign.
 func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	f := &credentialsFile{}
 	if json.Unmarshal(text, f) != nil {

@@ -38,6 +38,8 @@ type iamSigner struct {
 	time     time.Duration
 }
 
+// newIAMSigner returns a signer for the service account with this name. The account's credentials ask Google's IAM for
+// each signature.
 func newIAMSigner(name string, a *account) *iamSigner {
 	return &iamSigner{
 		name:     name,
@@ -133,7 +135,8 @@ func (s *iamSigner) deniedHint(err error) string {
 	}
 	if strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") ||
 		strings.Contains(text, "insufficient authentication scopes") {
-		return "the access token lacks the scope https://www.googleapis.com/auth/cloud-platform: give it to the machine, which must be stopped for that, or set Config.SigningKey"
+		return "the access token lacks the scope https://www.googleapis.com/auth/cloud-platform: " +
+			"give it to the machine, which must be stopped for that, or set Config.SigningKey"
 	}
 	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"
 }

@@ -65,6 +65,7 @@ func (s *keySigner) email() string { return s.name }
 
 func (s *keySigner) maxTerm() time.Duration { return sigv4.MaxTerm }
 
+// sign signs the text with the key, without a request.
 func (s *keySigner) sign(_ context.Context, text []byte) ([]byte, error) {
 	sum := sha256.Sum256(text)
 	signature, err := rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:])

@@ -76,6 +76,7 @@ const (
 	maxSoftDelete = 90 * 24 * time.Hour
 )
 
+// checkSoftDelete returns InvalidArgument if Google does not permit the retention of soft-deleted objects.
 func checkSoftDelete(retention *time.Duration) error {
 	if retention == nil || *retention == 0 {
 		return nil

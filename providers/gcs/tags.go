@@ -88,6 +88,7 @@ func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	return &gcs.ObjectContexts{Custom: custom}, nil
 }
 
+// tagsOf returns the tags of an object, which are its contexts.
 func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 	if o.Contexts == nil || len(o.Contexts.Custom) == 0 {
 		return nil

@@ -38,6 +38,7 @@ func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "Ac
 // LogValue returns the text of Format.
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
+// openVended opens a bucket whose credentials come from Config.CredentialsFor: each is for the objects of one prefix.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.CredentialsJSON != nil || c.TokenSource != nil || c.Credentials != "" || c.Anonymous {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Anonymous", "")
@@ -51,7 +52,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
+	requestGrant := func(ctx context.Context, key string) (*vended.Grant[string], error) {
 		creds, err := credentialsFor(ctx, key)
 		if err != nil {
 			return nil, err
@@ -64,7 +65,8 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 			Expires:     creds.Expires,
 			Credentials: creds.AccessToken,
 		}, nil
-	})
+	}
+	keys := vended.NewKeyring(requestGrant)
 
 	account := d.(*objectDriver).account
 	account.isVended = true
@@ -77,6 +79,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 
 type vendedTokens struct{ keys *vended.Keyring[string] }
 
+// Token returns the token for the prefix of the request that ctx belongs to.
 func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 	token, err := t.keys.Credentials(ctx)
 	if err != nil {
@@ -112,6 +115,8 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return d.vend(ctx, r, time.Now())
 }
 
+// vend returns a token that has only the rights of r, as Google's downscoped tokens do. now is the time of the call.
+// https://cloud.google.com/iam/docs/downscoping-short-lived-credentials
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {
