@@ -121,7 +121,7 @@ func CheckOpen(
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemovalTimeout)
 	defer cancel()
-	_ = remove(ctx)
+	_ = remove(ctx) // ListUploads lists a part that stays
 	return ErrEnded
 }
 
@@ -133,9 +133,12 @@ const RemovalTimeout = 30 * time.Second
 // upload's marker.
 func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
 
-func decisionOf(metadata map[string]string) (d decision) {
-	if text, err := base64.RawURLEncoding.DecodeString(metadata[decisionName]); err == nil {
-		_ = json.Unmarshal(text, &d) // without text, d stays zero: no decision was made
+// decisionOf returns the decision in the metadata of a marker. Without one, it returns the zero decision.
+func decisionOf(metadata map[string]string) decision {
+	var d decision
+	text, err := base64.RawURLEncoding.DecodeString(metadata[decisionName])
+	if err == nil {
+		_ = json.Unmarshal(text, &d) // without text, d stays zero
 	}
 	return d
 }
@@ -169,17 +172,17 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 // awaitDecision waits while the marker has the decision of another call, and returns the marker. If the
 // other call takes too long, awaitDecision replaces its decision by a decision of this call.
 func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
-	var start time.Time
-	revision := ""
+	revision := ""      // of the marker
+	var start time.Time // when this call first saw that revision
 	pause := firstPause
 	for {
 		m, err := c.read(ctx)
-		if err == nil && m.revision != revision {
-			revision = m.revision
-			start = time.Now()
-		}
 		if err != nil {
 			return nil, err
+		}
+		if m.revision != revision {
+			revision = m.revision
+			start = time.Now()
 		}
 		if m.Made {
 			return nil, ErrEnded
@@ -187,48 +190,63 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 		if m.Call == "" || m.Call == c.request.Call {
 			return m, nil
 		}
+
+		// The marker has the decision of another call.
 		attrs, isMade, err := c.lookup(ctx)
-		switch {
-		case isMade:
+		if isMade {
 			c.cleanUp(ctx)
 			return nil, ErrEnded // because of this error, the engine then looks for the object
-		case err != nil && storage.CodeOf(err) != storage.PermissionDenied:
+		}
+		if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
 			return nil, err
-		case time.Since(start) < patience:
+		}
+		if time.Since(start) < patience {
 			if err := running.Sleep(ctx, pause); err != nil {
 				return nil, err
 			}
 			pause = min(2*pause, longestPause)
-		case attrs == nil || !m.matches(attrs):
-			return nil, ErrEnded
-		default:
-			m, err = c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
-			if m != nil || err != nil {
-				return m, err
-			}
+			continue
 		}
+
+		// The other call takes too long.
+		if attrs == nil || !m.matches(attrs) {
+			return nil, ErrEnded
+		}
+		m, err = c.write(ctx, m, decision{Call: c.request.Call, Revision: m.Revision, Taken: true})
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			return m, nil
+		}
+		// Another call has replaced the marker first, so read it again.
 	}
 }
 
 // attempt makes the object once. If another write to the key came first, the second result is true,
 // and Run calls attempt again.
 func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, retry bool, err error) {
-	first := m.Call == "" // if false, an earlier attempt may have made the object
-	if first {
+	isFirst := m.Call == "" // if false, an earlier attempt may have made the object
+	if isFirst {
 		d, err := c.newDecision(ctx)
-		if err == nil {
-			m, err = c.write(ctx, m, d)
+		if err != nil {
+			return nil, false, err
 		}
-		if m == nil || err != nil {
-			return nil, err == nil, err
+		m, err = c.write(ctx, m, d)
+		if err != nil {
+			return nil, false, err
+		}
+		if m == nil {
+			return nil, true, nil // another call has replaced the marker first
 		}
 	}
+
 	attrs, err = c.Commit(ctx, m.condition())
-	if err == nil {
-		c.dropMade(ctx, m)
-		return attrs, false, nil
+	if err != nil {
+		return c.resolveFailure(ctx, m, isFirst, err)
 	}
-	return c.resolveFailure(ctx, m, first, err)
+	c.dropMade(ctx, m)
+	return attrs, false, nil
 }
 
 // newDecision returns a decision that this call makes the object. The decision has the condition of the
@@ -240,46 +258,55 @@ func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 	if put.Condition != (storage.Condition{}) {
 		return d, nil
 	}
+
 	attrs, isMade, err := c.lookup(ctx)
-	switch {
-	case isMade:
+	if isMade {
 		c.cleanUp(ctx)
 		return d, ErrEnded // because of this error, the engine then looks for the object
-	case storage.CodeOf(err) == storage.PermissionDenied: // the object is then made without a condition
-	case err != nil:
-		return d, err
-	case attrs == nil:
-		d.Absent = true
-	default:
-		d.Revision = attrs.Revision
 	}
+	if storage.CodeOf(err) == storage.PermissionDenied {
+		return d, nil // the object is then made without a condition
+	}
+	if err != nil {
+		return d, err
+	}
+	if attrs == nil {
+		d.Absent = true
+		return d, nil
+	}
+	d.Revision = attrs.Revision
 	return d, nil
 }
 
 // resolveFailure finds out whether a failed Commit has made the object. If Commit certainly has not
 // made it, resolveFailure clears the decision in the marker. Another call can then complete the
-// upload.
+// upload. isFirst is true if no earlier attempt has called Commit. The results are those of attempt.
 func (c *Completion) resolveFailure(
-	ctx context.Context, m *marker, first bool, failure error,
-) (*storage.Attrs, bool, error) {
-	e, ok := errors.AsType[*storage.Error](failure)
-	mayBeMade := ok && (e.Unknown || e.Retryable)
-	isConflict := storage.CodeOf(failure) == storage.PreconditionFailed
+	ctx context.Context, m *marker, isFirst bool, failure error,
+) (attrs *storage.Attrs, retry bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
-	attrs, isMade, err := c.lookup(ctx)
+	current, isMade, lookupErr := c.lookup(ctx)
 	if isMade {
 		c.dropMade(ctx, m)
-		return attrs, false, nil
+		return current, false, nil
 	}
-	if !first && isConflict {
+	isConflict := storage.CodeOf(failure) == storage.PreconditionFailed
+	if isConflict && !isFirst {
 		return nil, false, errEndedUnknown
 	}
-	if (mayBeMade || !first) && (err != nil || !m.matches(attrs)) {
+
+	e, ok := errors.AsType[*storage.Error](failure)
+	isUnknown := ok && (e.Unknown || e.Retryable)
+	mayBeMade := isUnknown || !isFirst
+	isUnchanged := lookupErr == nil && m.matches(current)
+	if mayBeMade && !isUnchanged {
 		return nil, false, failure
 	}
+
+	// Commit has not made the object.
 	releaseErr := c.release(ctx, m)
-	retry := isConflict && c.request.Put.Condition == (storage.Condition{})
+	retry = isConflict && c.request.Put.Condition == (storage.Condition{})
 	if retry && releaseErr != nil {
 		return nil, false, releaseErr
 	}
@@ -290,7 +317,10 @@ func (c *Completion) resolveFailure(
 func (c *Completion) release(ctx context.Context, m *marker) error {
 	for try := 1; ; try++ {
 		_, err := c.write(ctx, m, decision{})
-		if err == nil || try == releases || running.Sleep(ctx, firstPause) != nil {
+		if err == nil || try == releases {
+			return err
+		}
+		if running.Sleep(ctx, firstPause) != nil {
 			return err
 		}
 	}
@@ -331,7 +361,7 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		text, _ := json.Marshal(d) // cannot fail for strings and bools
 		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
 	}
-	a, err := c.Store.Put(ctx, &driver.PutRequest{
+	attrs, err := c.Store.Put(ctx, &driver.PutRequest{
 		Key:        c.Marker,
 		Body:       bytes.NewReader(nil),
 		CRC32C:     storage.CRC32C{Sum: 0, Known: true},
@@ -339,8 +369,9 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		Condition:  storage.Condition{Revision: m.revision},
 	})
 	if err == nil {
-		return &marker{d, m.key, a.Revision}, nil
+		return &marker{d, m.key, attrs.Revision}, nil
 	}
+
 	// Find out the result even if ctx has ended. If the decision of an ended call stayed in the
 	// marker, the upload would be unusable.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
@@ -356,10 +387,11 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 		return nil, nil
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
-		foreign := *e
 		// The marker still has the revision that the condition requires. So a 412 cannot be the
 		// store's response, and must be from a gateway.
-		foreign.Unknown, err = true, &foreign
+		unknown := *e
+		unknown.Unknown = true
+		err = &unknown
 	}
 	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object
 }
@@ -367,18 +399,21 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 // cleanUp ends the upload by removing the marker and the parts. If some parts cannot be removed,
 // ListUploads still lists them.
 func (c *Completion) cleanUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*cleanup)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemovalTimeout)
 	defer cancel()
 	for try := 1; ; try++ {
 		err := c.Drop(ctx)
-		if e, ok := errors.AsType[*storage.Error](err); !ok || !e.Retryable || try == releases ||
-			running.Sleep(ctx, firstPause) != nil {
+		e, ok := errors.AsType[*storage.Error](err)
+		if !ok || !e.Retryable || try == releases {
+			return err
+		}
+		if running.Sleep(ctx, firstPause) != nil {
 			return err
 		}
 	}
 }
 
-// dropMade calls drop after the object was made. If the marker cannot be removed, dropMade records
+// dropMade calls cleanUp after the object was made. If the marker cannot be removed, dropMade records
 // in the marker that the object was made.
 func (c *Completion) dropMade(ctx context.Context, m *marker) {
 	if c.cleanUp(ctx) == nil {

@@ -67,13 +67,15 @@ func Uploads(
 	ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error),
 ) ([]storage.UploadEntry, error) {
 	found := make([]*storage.UploadEntry, n)
-	err := running.Each(ctx, n, maxReads, func(ctx context.Context, i int) (err error) {
+	readEntry := func(ctx context.Context, i int) error {
+		var err error
 		found[i], err = entry(ctx, i)
 		return err
-	})
-	if err != nil {
+	}
+	if err := running.Each(ctx, n, maxReads, readEntry); err != nil {
 		return nil, err
 	}
+
 	var entries []storage.UploadEntry
 	for _, e := range found {
 		if e != nil && strings.HasPrefix(e.Key, prefix) {
