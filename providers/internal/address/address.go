@@ -109,8 +109,13 @@ func InClear(u *url.URL) bool {
 // is not such a URL, it returns false.
 func Endpoint(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
-		u.Fragment != "" {
+	if err != nil {
+		return nil, false
+	}
+	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, false
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, false
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")

@@ -18,7 +18,8 @@ var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 // driver. If body does not wrap another body, source is equal to body.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
 	var src io.Reader = body
-	if peeker, ok := source.(driver.BodyPeeker); ok { // bytes read by PeekAt do not count as progress
+	if peeker, ok := source.(driver.BodyPeeker); ok {
+		// Bytes that PeekAt reads do not count as progress of the upload.
 		src = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
 	}
 	buffer := buffers.Get().(*[64 << 10]byte)

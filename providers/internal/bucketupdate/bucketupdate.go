@@ -44,11 +44,13 @@ func Denied(info *storage.BucketInfo, cause error, settings ...Setting) error {
 	return sdkerror.WithHint(cause, hint)
 }
 
-func valueOf[T any](setting *T) (v T) {
-	if setting != nil {
-		v = *setting
+// valueOf returns the value of a setting, or its zero value if the setting is nil.
+func valueOf[T any](setting *T) T {
+	if setting == nil {
+		var zero T
+		return zero
 	}
-	return v
+	return *setting
 }
 
 // ForgetRequested removes from info.Unread the fields that r has set: their values are known.

@@ -26,15 +26,17 @@ const (
 func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
 	defer cancel()
-	for attempt := 0; ; attempt++ {
+	delay := firstDelay
+	for attempt := 1; ; attempt++ {
 		err := remove(ctx)
 		e, ok := errors.AsType[*storage.Error](err)
-		if !ok || !e.Retryable || attempt+1 == maxAttempts {
+		if !ok || !e.Retryable || attempt == maxAttempts {
 			return err
 		}
-		if running.Sleep(ctx, max(firstDelay<<attempt, e.RetryAfter)) != nil {
+		if running.Sleep(ctx, max(delay, e.RetryAfter)) != nil {
 			return err
 		}
+		delay *= 2
 	}
 }
 

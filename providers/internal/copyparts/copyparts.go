@@ -25,14 +25,18 @@ const (
 // CopyAll calls copyPart for each i from 0 to n-1, several calls in parallel, and returns the first
 // error. If an error is Retryable, CopyAll retries that part.
 func CopyAll(ctx context.Context, n int, copyPart func(ctx context.Context, i int) error) error {
-	return running.Each(ctx, n, concurrency, func(ctx context.Context, i int) error {
+	copyWithRetries := func(ctx context.Context, i int) error {
 		for attempt := 1; ; attempt++ {
 			err := copyPart(ctx, i)
-			var e *storage.Error
-			if err == nil || attempt == maxAttempts || !errors.As(err, &e) || !e.Retryable ||
-				running.Sleep(ctx, min(max(retryDelay<<attempt, e.RetryAfter), maxDelay)) != nil {
+			e, ok := errors.AsType[*storage.Error](err)
+			if !ok || !e.Retryable || attempt == maxAttempts {
+				return err
+			}
+			delay := min(max(retryDelay<<attempt, e.RetryAfter), maxDelay)
+			if running.Sleep(ctx, delay) != nil {
 				return err
 			}
 		}
-	})
+	}
+	return running.Each(ctx, n, concurrency, copyWithRetries)
 }

@@ -10,17 +10,29 @@ import (
 // writes "-" as "_x002D_". A mark before an "x" in the name itself could look like the start of a
 // code. So the NameEscaper replaces that mark by a code, too.
 type NameEscaper struct {
-	lostChar, markX, escapeStart string
-	escape, unescape             *strings.Replacer
+	lostChar    string
+	markX       string // the mark and "x", with which a code begins
+	escapeStart string // the beginning of every code
+	escape      *strings.Replacer
+	unescape    *strings.Replacer
 }
 
-// NewNameEscaper returns a [NameEscaper]. lost is the character that the store does
+// NewNameEscaper returns a [NameEscaper]. lostChar is the character that the store does
 // not keep. mark is the character at both ends of the code for a replaced character.
 func NewNameEscaper(mark, lostChar byte) *NameEscaper {
-	escaped := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
-	n := &NameEscaper{lostChar: string(lostChar), markX: string(mark) + "x", escapeStart: string(mark) + "x00"}
-	n.escape = strings.NewReplacer(n.markX, escaped(mark)+"x", n.lostChar, escaped(lostChar))
-	n.unescape = strings.NewReplacer(strings.ToLower(escaped(mark)), string(mark), strings.ToLower(escaped(lostChar)), n.lostChar)
+	code := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
+	codeOfMark := code(mark)
+	codeOfLost := code(lostChar)
+
+	n := &NameEscaper{
+		lostChar:    string(lostChar),
+		markX:       string(mark) + "x",
+		escapeStart: string(mark) + "x00",
+	}
+	n.escape = strings.NewReplacer(n.markX, codeOfMark+"x", n.lostChar, codeOfLost)
+	n.unescape = strings.NewReplacer(
+		strings.ToLower(codeOfMark), string(mark),
+		strings.ToLower(codeOfLost), n.lostChar)
 	return n
 }
 

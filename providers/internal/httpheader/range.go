@@ -43,11 +43,11 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
 		}
 	}
+
 	want := r.Offset
 	if r.Suffix > 0 {
 		want = max(int64(size)-r.Suffix, 0)
-	}
-	if r.Suffix == 0 && want >= int64(size) {
+	} else if r.Offset >= int64(size) {
 		return 0, storage.RangeNotSatisfiable
 	}
 	if int64(start) != want {

@@ -16,7 +16,9 @@ type Credentials string
 
 // Check fails with InvalidArgument if n cannot be the name of credentials.
 func (n Credentials) Check() error {
-	if len(n) > 128 || strings.ContainsFunc(string(n), func(c rune) bool { return c <= ' ' || c > '~' || c == '=' }) {
+	const maxLength = 128
+	isInvalid := func(c rune) bool { return c <= ' ' || c > '~' || c == '=' }
+	if len(n) > maxLength || strings.ContainsFunc(string(n), isInvalid) {
 		return argument.Invalid("Config.Credentials (credentials=)",
 			"must be a name of at most 128 visible ASCII characters without =", "")
 	}

@@ -4,7 +4,6 @@ package pagetoken
 
 import (
 	"encoding/base64"
-	"errors"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/argument"
@@ -20,10 +19,10 @@ func Parse(token string) (first, second string, err error) {
 	if token == "" {
 		return "", "", nil
 	}
-	a, b, ok := strings.Cut(token, ".")
-	rawFirst, err := base64.RawURLEncoding.DecodeString(a)
-	rawSecond, err2 := base64.RawURLEncoding.DecodeString(b)
-	if errors.Join(err, err2) != nil || !ok {
+	encodedFirst, encodedSecond, hasTwo := strings.Cut(token, ".")
+	rawFirst, firstErr := base64.RawURLEncoding.DecodeString(encodedFirst)
+	rawSecond, secondErr := base64.RawURLEncoding.DecodeString(encodedSecond)
+	if !hasTwo || firstErr != nil || secondErr != nil {
 		return "", "", argument.Invalid("token", "must come from a listing of this bucket", "")
 	}
 	return string(rawFirst), string(rawSecond), nil

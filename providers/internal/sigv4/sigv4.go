@@ -26,7 +26,7 @@ func NewTerm(now time.Time, ttl, limit time.Duration) Term {
 	if last := t.From.Add(limit); end.After(last) {
 		end = last
 	}
-	t.Seconds = int64((end.Sub(t.From) + time.Second - 1) / time.Second)
+	t.Seconds = int64((end.Sub(t.From) + time.Second - 1) / time.Second) // rounded up
 	return t
 }
 

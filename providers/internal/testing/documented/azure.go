@@ -103,10 +103,8 @@ func azureRefusal(code string, status int, message, source string, kinds ...stri
 
 // azureBody returns the body of an error. Like Azure's, it begins with a byte order mark.
 func azureBody(code, message string) string {
-	return fmt.Sprintf(
-		"\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-01-01T00:00:00.0000000Z</Message></Error>",
-		code, message,
-	)
+	return "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>" + code + "</Code><Message>" + message +
+		"\nRequestId:R1\nTime:2026-01-01T00:00:00.0000000Z</Message></Error>"
 }
 
 // answerAfterEffect returns a copy of an answer. The copy is sent only after the request has taken effect.
@@ -127,10 +125,13 @@ func unreadable(a Answer) Answer {
 // timedOutParts returns the response to a batch that took too long: each of its requests has timed
 // out.
 func timedOutParts(request []byte) string {
+	const timeout = "HTTP/1.1 500 Operation could not be completed within the specified time.\r\n" +
+		"x-ms-error-code: OperationTimedOut\r\nx-ms-request-id: R1\r\nContent-Length: 0\r\n\r\n\r\n"
+	count := strings.Count(strings.ToLower(string(request)), "content-id:")
 	var body strings.Builder
-	for i := range strings.Count(strings.ToLower(string(request)), "content-id:") {
-		fmt.Fprintf(&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\n"+
-			"HTTP/1.1 500 Operation could not be completed within the specified time.\r\nx-ms-error-code: OperationTimedOut\r\nx-ms-request-id: R1\r\nContent-Length: 0\r\n\r\n\r\n", i)
+	for i := range count {
+		fmt.Fprintf(&body, "--batchresponse_1\r\nContent-Type: application/http\r\nContent-ID: %d\r\n\r\n", i)
+		body.WriteString(timeout)
 	}
 	body.WriteString("--batchresponse_1--\r\n")
 	return body.String()
@@ -172,11 +173,11 @@ func azureOperation(r *http.Request, key string) string {
 	if key == "" && name != "POST batch" {
 		return strings.TrimSpace(r.Method + " container " + query.Get("comp"))
 	}
-	operation, ok := azureOperations[name]
-	if !ok && query.Has("comp") {
-		return name
-	}
-	if !ok {
+	operation, hasName := azureOperations[name]
+	if !hasName {
+		if query.Has("comp") {
+			return name
+		}
 		return r.Method + " blob"
 	}
 

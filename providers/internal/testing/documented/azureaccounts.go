@@ -41,7 +41,7 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 	}
 }
 
-// addDetail adds an element to the body of an error answer.
+// addDetail adds an element to the body of an error answer, which is the same for every request.
 func addDetail(a *Answer, element string) {
 	body := a.Body(nil)
 	a.Body = func([]byte) string {

@@ -32,6 +32,8 @@ type hierarchicalAccount struct {
 	directories map[string]map[string]bool // names of directories, by container
 }
 
+// ServeHTTP sends the account's own answer, if there is one. It passes on other requests, and learns from each write
+// which directories exist.
 func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	if answer := a.answer(r, container, key); answer != nil {

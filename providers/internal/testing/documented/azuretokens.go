@@ -46,6 +46,8 @@ type tokenAccount struct {
 
 const azureBearer = "Bearer token"
 
+// ServeHTTP refuses a request without the right authorization. It passes on others with the authorization of the
+// account key, which the emulator accepts.
 func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	hasToken := r.Header.Get("Authorization") == azureBearer
