@@ -458,40 +458,36 @@ func TestListBucketsOfTheProject(t *testing.T) {
 func TestProjectID(t *testing.T) {
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
 	t.Setenv("GOOGLE_CLOUD_PROJECT", "")
-	creds := &credentials{}
-	creds.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(`{"type":"service_account","project_id":"theirs"}`)}))
-	unknown := &credentials{}
-	unknown.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{}))
+	withProject := &credentials{}
+	withProject.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{
+		JSON: []byte(`{"type":"service_account","project_id":"theirs"}`),
+	}))
+	withoutProject := &credentials{}
+	withoutProject.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{}))
 	emulator, err := url.Parse("http://127.0.0.1:1")
 	require.NoError(t, err)
 
 	tests := []struct {
-		name    string
-		account account
-		want    string
-		code    storage.Code
+		name     string
+		account  account
+		want     string
+		wantCode storage.Code
 	}{
-		{name: "said", account: account{project: "mine", credentials: creds}, want: "mine", code: ""},
-		{name: "the credentials' own", account: account{credentials: creds}, want: "theirs", code: ""},
+		{name: "that of Config", account: account{project: "mine", credentials: withProject}, want: "mine"},
+		{name: "that of the credentials", account: account{credentials: withProject}, want: "theirs"},
 		{
-			name:    "credentials without a project",
-			account: account{credentials: unknown},
-			want:    "",
-			code:    storage.InvalidArgument,
+			name:     "credentials without a project",
+			account:  account{credentials: withoutProject},
+			wantCode: storage.InvalidArgument,
 		},
-		{name: "anonymous", account: account{anonymous: true}, want: "", code: storage.InvalidArgument},
-		{
-			name:    "a server that may know none",
-			account: account{anonymous: true, endpoint: emulator},
-			want:    "",
-			code:    "",
-		},
+		{name: "anonymous", account: account{anonymous: true}, wantCode: storage.InvalidArgument},
+		{name: "an emulator", account: account{anonymous: true, endpoint: emulator}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := (&serviceDriver{account: &tt.account}).projectID(t.Context())
 			require.Equal(t, tt.want, got)
-			require.Equal(t, tt.code, storage.CodeOf(err))
+			require.Equal(t, tt.wantCode, storage.CodeOf(err))
 			if err != nil {
 				require.ErrorContains(t, err, "project=")
 			}

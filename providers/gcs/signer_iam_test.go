@@ -56,7 +56,10 @@ func signBlob(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		t.Error(err)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]string{"keyId": "k", "signedBlob": base64.StdEncoding.EncodeToString(signature)})
+	_ = json.NewEncoder(w).Encode(map[string]string{
+		"keyId":      "k",
+		"signedBlob": base64.StdEncoding.EncodeToString(signature),
+	})
 }
 
 // assertDecodes decodes JSON, and reports whether it could. It may be called from a handler.
@@ -208,46 +211,47 @@ func TestSignByIAMErrors(t *testing.T) {
 
 // At most iamCalls requests for a signature run at a time. A caller that waits for its turn can be canceled.
 func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
-	var s atomic.Pointer[iamSigner]
-	var turns []int // that were taken during a call
+	var signer atomic.Pointer[iamSigner]
+	var running []int // calls that were running at each request, including its own
 	refuse := false
 	d, iam := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
-		turns = append(turns, len(s.Load().calls))
+		running = append(running, len(signer.Load().calls))
 		if refuse {
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
 		signBlob(t, w, r)
 	})
-	s.Store(iam)
+	signer.Store(iam)
 
+	// One call counts as running until it ends.
 	_, err := d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
-	require.Equal(t, []int{1}, turns, "a call takes a turn")
-	require.Empty(t, iam.calls, "and gives it back")
+	require.Equal(t, []int{1}, running)
+	require.Empty(t, iam.calls)
 
 	refuse = true
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.Error(t, err)
-	require.Empty(t, iam.calls, "even if it fails")
+	require.Empty(t, iam.calls, "a call that fails has ended, too")
 
+	// While iamCalls others are running, a call sends no request.
 	refuse = false
-	turns = nil
+	running = nil
 	for range iamCalls {
 		iam.calls <- struct{}{}
 	}
-
-	waiting, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
+	_, err = d.Sign(canceled, signedDownload(nil))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, running)
 
-	_, err = d.Sign(waiting, signedDownload(nil))
-	require.ErrorIs(t, err, context.Canceled, "a waiting caller can stop")
-	require.Empty(t, turns)
-
+	// When one of the others has ended, the next call runs.
 	<-iam.calls
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
-	require.Equal(t, []int{iamCalls}, turns)
+	require.Equal(t, []int{iamCalls}, running)
 }
 
 // A request for a signature has a time limit of its own, beside that of the caller.

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,7 +29,11 @@ import (
 // newKeyFile returns a key file of testAccount with the given private key.
 func newKeyFile(t *testing.T, privateKey string) []byte {
 	t.Helper()
-	file, err := json.Marshal(map[string]string{"type": "service_account", "client_email": testAccount, "private_key": privateKey})
+	file, err := json.Marshal(map[string]string{
+		"type":         "service_account",
+		"client_email": testAccount,
+		"private_key":  privateKey,
+	})
 	require.NoError(t, err)
 	return file
 }
@@ -39,16 +44,21 @@ func TestKeyFileFormats(t *testing.T) {
 		Type:  "RSA PRIVATE KEY",
 		Bytes: x509.MarshalPKCS1PrivateKey(testKey()),
 	}))
-	for name, text := range map[string]string{
-		"PKCS #8":       testKeyPEM(),
-		"PKCS #1":       pkcs1,
-		"text in front": "a key\n" + pkcs1,
-	} {
-		t.Run(name, func(t *testing.T) {
-			signs, err := newKeySigner(newKeyFile(t, text), "")
+	tests := []struct {
+		name string
+		key  string
+	}{
+		{name: "PKCS #8", key: testKeyPEM()},
+		{name: "PKCS #1", key: pkcs1},
+		{name: "text in front", key: "a key\n" + pkcs1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			signer, err := newKeySigner(newKeyFile(t, tt.key), "")
 			require.NoError(t, err)
-			require.Equal(t, testAccount, signs.email())
-			signature, err := signs.sign(t.Context(), []byte("text"))
+			require.Equal(t, testAccount, signer.email())
+
+			signature, err := signer.sign(t.Context(), []byte("text"))
 			require.NoError(t, err)
 			sum := sha256.Sum256([]byte("text"))
 			require.NoError(t, rsa.VerifyPKCS1v15(&testKey().PublicKey, crypto.SHA256, sum[:], signature))
@@ -234,10 +244,11 @@ func TestSignerOfFirstSignature(t *testing.T) {
 func TestSignerOfDefaultCredentials(t *testing.T) {
 	const machine = "machine@project.iam.gserviceaccount.com"
 	tests := []struct {
-		name                 string
-		credentials, account string
-		asked                bool // whether the metadata service is asked
-		want                 signer
+		name         string
+		credentials  string // their JSON
+		account      string // Config.SigningAccount
+		asksMetadata bool
+		want         signer // nil if the call fails with Unsupported
 	}{
 		{name: "a key file", credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
 		{
@@ -252,7 +263,7 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 			account:     testAccount,
 			want:        &iamSigner{name: testAccount},
 		},
-		{name: "a machine of Google's", credentials: "", asked: true, want: &iamSigner{name: machine}},
+		{name: "a machine of Google's", credentials: "", asksMetadata: true, want: &iamSigner{name: machine}},
 		{
 			name:        "a machine, as a service account",
 			credentials: "",
@@ -269,38 +280,39 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &account{credentials: &credentials{}, http: &http.Client{}}
 			a.credentials.cached.Store(auth.NewCredentials(&auth.CredentialsOptions{JSON: []byte(tt.credentials)}))
-			called := false
-
-			signs, err := defaultSigner(t.Context(), tt.account, a, func(context.Context) (string, error) {
-				called = true
+			asksMetadata := false
+			lookupEmail := func(context.Context) (string, error) {
+				asksMetadata = true
 				return machine, nil
-			})
-			require.Equal(t, tt.asked, called)
+			}
 
+			got, err := defaultSigner(t.Context(), tt.account, a, lookupEmail)
+			require.Equal(t, tt.asksMetadata, asksMetadata)
 			if tt.want == nil {
 				require.ErrorIs(t, err, storage.Unsupported)
 				return
 			}
 			require.NoError(t, err)
-			require.IsType(t, tt.want, signs)
-			require.Equal(t, tt.want.email(), signs.email())
+			require.IsType(t, tt.want, got)
+			require.Equal(t, tt.want.email(), got.email())
 		})
 	}
 }
 
 // The signer is found once, and then kept.
 func TestSignerIsFoundOnce(t *testing.T) {
-	looks := 0
-	s := &signerFinder{find: func(context.Context) (signer, error) {
-		looks++
-		return &keySigner{name: strings.Repeat("x", looks)}, nil
+	finds := 0
+	finder := &signerFinder{find: func(context.Context) (signer, error) {
+		finds++
+		return &keySigner{name: fmt.Sprint("signer ", finds)}, nil
 	}}
+
 	for range 2 {
-		signs, err := s.get(t.Context())
+		got, err := finder.get(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, "x", signs.email())
+		require.Equal(t, "signer 1", got.email())
 	}
-	require.Equal(t, 1, looks)
+	require.Equal(t, 1, finds)
 }
 
 // On a machine of Google, the metadata service names the account that signs.

@@ -2,6 +2,7 @@ package gcs_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -38,47 +39,56 @@ func (s *signedServer) open(t *testing.T, opts ...storage.OpenOption) storage.Bu
 func TestSignedURLWithCustomerKey(t *testing.T) {
 	bucket := startSignedServer(t).open(t)
 	key := gcs.WithCustomerKey(bytes.Repeat([]byte("k"), 32))
-	signedURL, err := bucket.SignedUploadURL(t.Context(), "a", key)
-	require.NoError(t, err)
 
-	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
+	// An upload stores an encrypted object.
+	upload, err := bucket.SignedUploadURL(t.Context(), "a", key)
+	require.NoError(t, err)
+	require.Equal(t, 200, wiretest.Curl(t, upload, "text").Status)
 	got, attrs, err := storage.ReadAll(t.Context(), bucket, "a", key)
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 	require.NotEmpty(t, attrs.Encryption.KeyID)
 
-	signedURL, err = bucket.SignedDownloadURL(t.Context(), "a", key)
+	// A download needs the key.
+	download, err := bucket.SignedDownloadURL(t.Context(), "a", key)
 	require.NoError(t, err)
-	require.Equal(t, "text", wiretest.Curl(t, signedURL, "").Body)
+	require.Equal(t, "text", wiretest.Curl(t, download, "").Body)
 
-	signedURL.Header.Set("X-Goog-Encryption-Key", "AAAA")
-	require.Equal(t, 403, wiretest.Curl(t, signedURL, "").Status, "the key is signed")
-	signedURL, err = bucket.SignedDownloadURL(t.Context(), "a")
+	download.Header.Set("X-Goog-Encryption-Key", "AAAA")
+	require.Equal(t, 403, wiretest.Curl(t, download, "").Status, "the key is signed")
+
+	withoutKey, err := bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	require.Equal(t, 400, wiretest.Curl(t, signedURL, "").Status)
+	require.Equal(t, 400, wiretest.Curl(t, withoutKey, "").Status)
 }
 
 // curl can use signed uploads and downloads, for keys that a shell might change.
 func TestSignedURLsWorkFromCurl(t *testing.T) {
 	bucket := startSignedServer(t).open(t)
 	for _, key := range wiretest.CurlKeys {
-		signedURL, err := bucket.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithContentType("text/x-test"),
-			storage.WithContentDisposition(`attachment;  filename="a  b"`), storage.WithMetadata(map[string]string{"k": "v"}))
-		require.NoError(t, err)
+		t.Run(fmt.Sprintf("%q", key), func(t *testing.T) {
+			const disposition = `attachment;  filename="a  b"`
+			signedURL, err := bucket.SignedUploadURL(t.Context(), key,
+				storage.WithSize(4),
+				storage.IfAbsent(),
+				storage.WithContentType("text/x-test"),
+				storage.WithContentDisposition(disposition),
+				storage.WithMetadata(map[string]string{"k": "v"}))
+			require.NoError(t, err)
+			require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status)
+			require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
+			require.Equal(t, 400, wiretest.Curl(t, signedURL, "longer").Status)
 
-		require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
-		require.Equal(t, 412, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
-		require.Equal(t, 400, wiretest.Curl(t, signedURL, "longer").Status)
+			attrs, err := bucket.Attrs(t.Context(), key)
+			require.NoError(t, err)
+			require.Equal(t, "text/x-test", attrs.ContentType)
+			require.Equal(t, disposition, attrs.ContentDisposition)
+			require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
 
-		attrs, err := bucket.Attrs(t.Context(), key)
-		require.NoError(t, err)
-		require.Equal(t, "text/x-test", attrs.ContentType)
-		require.Equal(t, `attachment;  filename="a  b"`, attrs.ContentDisposition)
-		require.Equal(t, map[string]string{"k": "v"}, attrs.Metadata)
-
-		signedURL, err = bucket.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
-		require.NoError(t, err)
-		require.Equal(t, 200, wiretest.Curl(t, signedURL, "").Status, "%q", key)
+			signedURL, err = bucket.SignedDownloadURL(t.Context(), key, storage.WithDownloadName("a & b.txt"))
+			require.NoError(t, err)
+			require.Equal(t, 200, wiretest.Curl(t, signedURL, "").Status)
+		})
 	}
 }
 
@@ -101,14 +111,14 @@ func TestSignedURLReadsItsVersion(t *testing.T) {
 	defer func() {
 		require.NoError(t, storage.Close(bucket))
 	}()
-	one, err := bucket.Upload(t.Context(), "a", strings.NewReader("one"))
+	old, err := bucket.Upload(t.Context(), "a", strings.NewReader("old"))
 	require.NoError(t, err)
-	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("other"))
-	require.NoError(t, err)
-	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a", storage.WithVersion(one.Version))
+	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("new"))
 	require.NoError(t, err)
 
-	require.Equal(t, "one", wiretest.NetHTTP(t, signedURL, "").Body)
+	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version))
+	require.NoError(t, err)
+	require.Equal(t, "old", wiretest.NetHTTP(t, signedURL, "").Body)
 }
 
 // Without a content type, SignedUploadURL signs only the host header.

@@ -27,17 +27,20 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	d, err := service.Driver("photos")
 	require.NoError(t, err)
 
+	// The listing.
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
-	require.Equal(t, "7", page.Entries[0].Version)
-	require.False(t, page.Entries[0].Current)
-	require.Equal(t, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), page.Entries[0].NoncurrentSince)
-	require.Equal(t, time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), page.Entries[0].SoftDeletedUntil)
+	entry := page.Entries[0]
+	require.Equal(t, "7", entry.Version)
+	require.False(t, entry.Current)
+	require.Equal(t, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), entry.NoncurrentSince)
+	require.Equal(t, time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC), entry.SoftDeletedUntil)
 	require.Contains(t, transcript.queries[listRequest], "softDeleted=true")
 	require.NotContains(t, transcript.queries[listRequest], "versions=true", "Google refuses both at once")
 	require.Contains(t, transcript.queries[listRequest], "hardDeleteTime")
 
+	// A restore of one version.
 	transcript.requests = nil
 	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{
 		Key:         "a",
@@ -47,6 +50,7 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, []string{restoreRequest}, transcript.requests)
 	require.Equal(t, "generation=7&ifGenerationMatch=0", transcript.queries[restoreRequest])
 
+	// A restore of the newest version looks for it in a listing.
 	transcript.requests = nil
 	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", SoftDeleted: true}))
 	require.Equal(t, []string{listRequest, restoreRequest}, transcript.requests)
@@ -54,87 +58,96 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 
 // Restore fails if no removed object is kept, or if an object with the key exists.
 func TestSoftDeletedRestoreFails(t *testing.T) {
-	none := `200 {"kind":"storage#objects"}`
-	absent := errorAnswer(404, "notFound", "No such object: photos/a")
+	const emptyListing = `200 {"kind":"storage#objects"}`
+	missing := errorAnswer(404, "notFound", "No such object: photos/a")
+	conditionFailed := errorAnswer(412, "conditionNotMet",
+		"At least one of the pre-conditions you specified did not hold.")
+
 	tests := []struct {
-		name, list, restore, read string
-		want                      error
+		name    string
+		version string              // "" means the newest one, which takes a listing
+		answers map[string][]string // by request
+		want    error
 	}{
-		{name: "nothing is kept", list: none, read: absent, want: storage.ObjectNotFound},
 		{
-			name: "nothing is kept, and the object is there",
-			list: none,
-			read: liveObjectAnswer,
-			want: storage.PreconditionFailed,
+			name:    "nothing is kept",
+			answers: map[string][]string{listRequest: {emptyListing}, readRequest: {missing}},
+			want:    storage.ObjectNotFound,
 		},
 		{
-			name: "an object is there",
-			restore: errorAnswer(412, "conditionNotMet",
-				"At least one of the pre-conditions you specified did not hold."),
-			want: storage.PreconditionFailed,
+			name:    "nothing is kept, and the object is there",
+			answers: map[string][]string{listRequest: {emptyListing}, readRequest: {liveObjectAnswer}},
+			want:    storage.PreconditionFailed,
 		},
-		{name: "the generation is gone", restore: absent, read: absent, want: storage.ObjectNotFound},
+		{
+			name:    "an object is there",
+			version: "7",
+			answers: map[string][]string{restoreRequest: {conditionFailed}},
+			want:    storage.PreconditionFailed,
+		},
+		{
+			name:    "the generation is gone",
+			version: "7",
+			answers: map[string][]string{restoreRequest: {missing}, readRequest: {missing}},
+			want:    storage.ObjectNotFound,
+		},
 		{
 			name:    "the generation is gone, and an object is there",
-			restore: absent,
-			read:    liveObjectAnswer,
+			version: "7",
+			answers: map[string][]string{restoreRequest: {missing}, readRequest: {liveObjectAnswer}},
 			want:    storage.PreconditionFailed,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			answers := map[string][]string{}
-			for request, answer := range map[string]string{
-				listRequest:    tt.list,
-				restoreRequest: tt.restore,
-				readRequest:    tt.read,
-			} {
-				if answer != "" {
-					answers[request] = []string{answer}
-				}
-			}
-			service, _ := newManagingService(t, Config{}, answers)
+			service, _ := newManagingService(t, Config{}, tt.answers)
 			d, err := service.Driver("photos")
 			require.NoError(t, err)
-			r := &driver.ChangeRequest{Key: "a", SoftDeleted: true}
-			if tt.list == "" {
-				r.Version = "7"
-			}
 
-			require.ErrorIs(t, d.Restore(t.Context(), r), tt.want)
+			err = d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: tt.version, SoftDeleted: true})
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
 }
 
 // The soft delete policy of a bucket is set and read.
 func TestSoftDeletePolicy(t *testing.T) {
-	const creates, changes = "POST /b", "PATCH /b/photos"
-	service, transcript := newManagingService(t, Config{}, map[string][]string{
-		creates:             {bucketAnswer},
-		changes:             {bucketAnswer},
-		"GET /b/photos":     {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
-		"GET /b/photos/iam": {privatePolicyAnswer},
+	const week = 7 * 24 * time.Hour // 604,800 seconds
+
+	t.Run("a new bucket", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, map[string][]string{"POST /b": {bucketAnswer}})
+		info, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: new(week)})
+		require.NoError(t, err)
+		require.Equal(t, week, info.SoftDelete)
+		require.Contains(t, transcript.bodies["POST /b"][0],
+			`"softDeletePolicy":{"retentionDurationSeconds":"604800"}`)
 	})
-	week := 7 * 24 * time.Hour
-	none := time.Duration(0)
-	short := time.Hour
-
-	info, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &week})
-	require.NoError(t, err)
-	require.Equal(t, week, info.SoftDelete)
-	require.Contains(t, transcript.bodies[creates][0],
-		`"softDeletePolicy":{"retentionDurationSeconds":"604800"}`)
-
-	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &none})
-	require.NoError(t, err)
-	require.Contains(t, transcript.bodies[changes][0], `"softDeletePolicy":{"retentionDurationSeconds":"0"}`)
-
-	info, err = service.BucketInfo(t.Context(), "photos")
-	require.NoError(t, err)
-	require.Equal(t, week, info.SoftDelete)
-
-	transcript.requests = nil
-	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &short})
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Empty(t, transcript.requests)
+	t.Run("turned off", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, map[string][]string{
+			"PATCH /b/photos":   {bucketAnswer},
+			"GET /b/photos/iam": {privatePolicyAnswer},
+		})
+		off := time.Duration(0)
+		_, err := service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &off})
+		require.NoError(t, err)
+		require.Contains(t, transcript.bodies["PATCH /b/photos"][0],
+			`"softDeletePolicy":{"retentionDurationSeconds":"0"}`)
+	})
+	t.Run("read", func(t *testing.T) {
+		service, _ := newManagingService(t, Config{}, map[string][]string{
+			"GET /b/photos": {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":` +
+				`{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
+			"GET /b/photos/iam": {privatePolicyAnswer},
+		})
+		info, err := service.BucketInfo(t.Context(), "photos")
+		require.NoError(t, err)
+		require.Equal(t, week, info.SoftDelete)
+	})
+	t.Run("an hour is too short", func(t *testing.T) {
+		service, transcript := newManagingService(t, Config{}, nil)
+		hour := time.Hour
+		_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &hour})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Empty(t, transcript.requests)
+	})
 }

@@ -108,6 +108,7 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, when, object.CustomTime.UTC())
 
+	// A read returns them, too.
 	got, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithNativeAttrs())
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
@@ -116,6 +117,7 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, "v", object.Contexts.Custom["k"].Value)
 
+	// Without the option, there are none.
 	attrs, err = bucket.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Nil(t, attrs.Native)

@@ -39,15 +39,18 @@ func (s *vendedStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer returns the response to a request.
 func (s *vendedStore) answer(r *http.Request) reply {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	switch {
-	case !s.vendor.Admits(token):
+	if !s.vendor.Admits(token) {
 		return jsonError(http.StatusUnauthorized, "authError", "Invalid Credentials")
-	case !strings.Contains(r.URL.Path, "/rewriteTo/"):
+	}
+	isRewrite := strings.Contains(r.URL.Path, "/rewriteTo/")
+	if !isRewrite {
 		return storedReply
 	}
+
+	const rewriteCalls = 4 // the last one makes the copy
 	time.Sleep(s.work)
 	s.rewrites++
-	if s.rewrites < 4 {
+	if s.rewrites < rewriteCalls {
 		return rewriteMore("more")
 	}
 	return rewriteDone

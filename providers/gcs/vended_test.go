@@ -33,33 +33,47 @@ func TestCredentialsForTokens(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 
-	for _, row := range []struct{ key, token string }{{"a/1", "token-a"}, {"b/1", "token-b"}, {"a/2", "token-a"}} {
-		_, err := d.Put(t.Context(), wiretest.Put(row.key, "hello"))
-		require.NoError(t, err)
-		require.Equal(t, "Bearer "+row.token, server.Last(t).Header.Get("Authorization"))
+	puts := []struct {
+		key       string
+		wantToken string
+	}{
+		{key: "a/1", wantToken: "token-a"},
+		{key: "b/1", wantToken: "token-b"},
+		{key: "a/2", wantToken: "token-a"},
 	}
-	require.Equal(t, []string{"a/1", "b/1"}, requests)
+	for _, tt := range puts {
+		_, err := d.Put(t.Context(), wiretest.Put(tt.key, "hello"))
+		require.NoError(t, err)
+		require.Equal(t, "Bearer "+tt.wantToken, server.Last(t).Header.Get("Authorization"))
+	}
+	require.Equal(t, []string{"a/1", "b/1"}, requests, "the token of a prefix is kept")
 
+	// Without a token, or if the copy would need two, nothing is sent.
 	_, err = d.Put(t.Context(), wiretest.Put("c/1", "hello"))
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
-	req := driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")}
-	_, err = d.Copy(t.Context(), &req)
+	_, err = d.Copy(t.Context(), &driver.CopyRequest{Key: "a/3", Source: d.Locate("b/1")})
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Len(t, server.Calls(), 3)
+	require.Len(t, server.Calls(), len(puts))
 }
 
 // CredentialsFor cannot be combined with other credentials or with a service. Empty credentials fail with
 // Unauthenticated.
 func TestCredentialsForExcludesOthers(t *testing.T) {
-	ask := func(context.Context, string) (PrefixCredentials, error) { return PrefixCredentials{}, nil }
-	_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, CredentialsFor: ask})
-	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	noToken := func(context.Context, string) (PrefixCredentials, error) { return PrefixCredentials{}, nil }
 
-	_, err = NewServiceDriver(t.Context(), Config{CredentialsFor: ask})
-	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-	d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: ask})
-	require.NoError(t, err)
-	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "no token")
-	require.NoError(t, d.Close())
+	t.Run("with Anonymous", func(t *testing.T) {
+		_, err := NewDriver(t.Context(), Config{Bucket: "photos", Anonymous: true, CredentialsFor: noToken})
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	})
+	t.Run("of a service", func(t *testing.T) {
+		_, err := NewServiceDriver(t.Context(), Config{CredentialsFor: noToken})
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	})
+	t.Run("without a token", func(t *testing.T) {
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: noToken})
+		require.NoError(t, err)
+		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
+		require.NoError(t, d.Close())
+	})
 }

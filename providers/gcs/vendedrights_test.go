@@ -96,12 +96,16 @@ func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
 	require.Equal(t, accessToken, s.form.Get("subject_token_type"))
 	require.Equal(t, accessToken, s.form.Get("requested_token_type"))
 
-	const bucket = `"availableResource": "//storage.googleapis.com/projects/_/buckets/photos"`
-	const objects = `"availabilityCondition": {"expression": "resource.name.startsWith('projects/_/buckets/photos/objects/users/1/')"}`
+	const (
+		bucket  = `"availableResource": "//storage.googleapis.com/projects/_/buckets/photos"`
+		objects = `"availabilityCondition": {"expression":
+			"resource.name.startsWith('projects/_/buckets/photos/objects/users/1/')"}`
+		listings = `"availabilityCondition": {"expression":
+			"api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('users/1/')"}`
+	)
 	require.JSONEq(t, `{"accessBoundary": {"accessBoundaryRules": [
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyObjectReader"], `+objects+`},
-		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketReader"], "availabilityCondition": {
-			"expression": "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('users/1/')"}},
+		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketReader"], `+listings+`},
 		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketWriter"], `+objects+`}
 	]}}`, s.form.Get("options"))
 }
@@ -156,19 +160,24 @@ func TestVendRoles(t *testing.T) {
 
 // Vend quotes the prefix in its IAM condition, so that no prefix can add to the condition.
 func TestVendPrefixLiteral(t *testing.T) {
-	for prefix, literal := range map[string]string{
-		`a') || true || ('/`: `'a\') || true || (\'/'`,
-		`\') || true//`:      `'\\\') || true//'`,
-		`"é${x}/`:            `'"é${x}/'`,
-		`'/`:                 `'\'/'`,
-	} {
-		rules, err := boundaryRules("photos", newVendRequest(prefix, storage.Rights{List: true}))
-		require.NoError(t, err)
-		require.Equal(
-			t,
-			"api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith("+literal+")",
-			rules[0].Condition.Expression,
-		)
+	tests := []struct {
+		name   string
+		prefix string
+		want   string // the literal in the condition
+	}{
+		{name: "a quote ends no literal", prefix: `a') || true || ('/`, want: `'a\') || true || (\'/'`},
+		{name: "a backslash before a quote", prefix: `\') || true//`, want: `'\\\') || true//'`},
+		{name: "no quote", prefix: `"é${x}/`, want: `'"é${x}/'`},
+		{name: "only a quote", prefix: `'/`, want: `'\'/'`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rules, err := boundaryRules("photos", newVendRequest(tt.prefix, storage.Rights{List: true}))
+			require.NoError(t, err)
+			require.Equal(t,
+				"api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith("+tt.want+")",
+				rules[0].Condition.Expression)
+		})
 	}
 }
 
@@ -232,36 +241,47 @@ func TestVendErrors(t *testing.T) {
 // A bucket declares Vending only at Google's own endpoint and with Google's credentials.
 func TestVendNeedsGooglesCredentials(t *testing.T) {
 	s := &tokenService{}
-	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
-	require.True(t, has(newVendingDriver(t, s, nil)))
-	require.False(t, has(newVendingDriver(t, s, func(c *Config) {
-		c.TokenSource = nil
-		c.Anonymous = true
-	})))
-	require.False(t, has(newVendingDriver(t, s, func(c *Config) {
-		c.Endpoint = "http://127.0.0.1:4443"
-	})))
+	declaresVending := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
 
-	vended, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
-	require.NoError(t, err)
-	require.False(t, has(vended))
-	require.NoError(t, vended.Close())
+	t.Run("Google with a token", func(t *testing.T) {
+		require.True(t, declaresVending(newVendingDriver(t, s, nil)))
+	})
+	t.Run("anonymous", func(t *testing.T) {
+		d := newVendingDriver(t, s, func(c *Config) {
+			c.TokenSource = nil
+			c.Anonymous = true
+		})
+		require.False(t, declaresVending(d))
+	})
+	t.Run("another server", func(t *testing.T) {
+		d := newVendingDriver(t, s, func(c *Config) {
+			c.Endpoint = "http://127.0.0.1:4443"
+		})
+		require.False(t, declaresVending(d))
+	})
+	t.Run("vended credentials", func(t *testing.T) {
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
+		require.NoError(t, err)
+		require.False(t, declaresVending(d))
+		require.NoError(t, d.Close())
+	})
 }
 
 // Vended accepts credentials that were sent as JSON, and refuses those of another provider.
 func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
-	v := &storage.VendedCredentials{Provider: "gcs", Prefix: "a/", Token: "t", Expires: signedAt}
-	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil })
-	text, err := json.Marshal(v)
+	text, err := json.Marshal(&storage.VendedCredentials{Provider: "gcs", Prefix: "a/", Token: "t", Expires: signedAt})
 	require.NoError(t, err)
-	v = &storage.VendedCredentials{}
-	require.NoError(t, json.Unmarshal(text, v), "a client gets them as JSON")
+	received := &storage.VendedCredentials{}
+	require.NoError(t, json.Unmarshal(text, received))
+	credentialsFor := Vended(func(context.Context, string) (*storage.VendedCredentials, error) {
+		return received, nil
+	})
 
-	got, err := fetch(t.Context(), "a/b")
+	got, err := credentialsFor(t.Context(), "a/b")
 	require.NoError(t, err)
 	require.Equal(t, PrefixCredentials{Prefix: "a/", AccessToken: "t", Expires: signedAt}, got)
 
-	v.Provider = "s3"
-	_, err = fetch(t.Context(), "a/b")
+	received.Provider = "s3"
+	_, err = credentialsFor(t.Context(), "a/b")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

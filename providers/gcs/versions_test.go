@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -20,9 +21,10 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	}, storage.WithVersioning(true))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	want := map[string][]string{} // versions by key, newest first
 
-	for _, key := range []string{"a", "b", "b", "b", "b", "b", "c", "c", "d"} {
+	want := map[string][]string{} // versions by key, newest first
+	uploads := []string{"a", "b", "b", "b", "b", "b", "c", "c", "d"}
+	for _, key := range uploads {
 		attrs, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 		require.NoError(t, err)
 		require.NotEmpty(t, attrs.Version)
@@ -30,30 +32,37 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	}
 
 	require.NoError(t, bucket.Remove(t.Context(), "c"))
+	wantCurrent := []string{want["a"][0], want["b"][0], want["d"][0]} // the removed object has none
+
 	for _, size := range []int{1, 2, 3, 100} {
-		got := map[string][]string{}
-		var keys, current []string
-		for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPageSize(size)) {
-			require.NoError(t, err)
-			require.False(t, entry.IsDeleteMarker, "there are no markers")
-			if len(got[entry.Key]) == 0 {
-				keys = append(keys, entry.Key)
+		t.Run(fmt.Sprintf("pages of %d", size), func(t *testing.T) {
+			got := map[string][]string{}
+			var keys, current []string
+			for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPageSize(size)) {
+				require.NoError(t, err)
+				require.False(t, entry.IsDeleteMarker, "Google has no markers")
+				if len(got[entry.Key]) == 0 {
+					keys = append(keys, entry.Key)
+				}
+				got[entry.Key] = append(got[entry.Key], entry.Version)
+				if entry.Current {
+					current = append(current, entry.Version)
+				}
 			}
-			got[entry.Key] = append(got[entry.Key], entry.Version)
-			if entry.Current {
-				current = append(current, entry.Version)
-			}
-		}
-		require.Equal(t, want, got, "pages of %d", size)
-		require.Equal(t, []string{"a", "b", "c", "d"}, keys, "pages of %d", size)
-		require.Equal(t, []string{want["a"][0], want["b"][0], want["d"][0]}, current,
-			"a removed object has no current version")
+			require.Equal(t, want, got)
+			require.Equal(t, []string{"a", "b", "c", "d"}, keys)
+			require.Equal(t, wantCurrent, current)
+		})
 	}
 
-	for version, content := range map[string]string{want["b"][4]: "b", want["c"][0]: "c"} {
-		data, attrs, err := storage.ReadAll(t.Context(), bucket, content, storage.WithVersion(version))
-		require.NoError(t, err)
-		require.Equal(t, content, string(data))
-		require.Equal(t, version, attrs.Version)
+	oldestOfB := want["b"][4]
+	removedC := want["c"][0]
+	for key, version := range map[string]string{"b": oldestOfB, "c": removedC} {
+		t.Run("read a version of "+key, func(t *testing.T) {
+			data, attrs, err := storage.ReadAll(t.Context(), bucket, key, storage.WithVersion(version))
+			require.NoError(t, err)
+			require.Equal(t, key, string(data))
+			require.Equal(t, version, attrs.Version)
+		})
 	}
 }

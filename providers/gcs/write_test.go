@@ -382,7 +382,8 @@ func TestMoveByGoogleOnly(t *testing.T) {
 func rewriteMore(token string) reply {
 	return reply{
 		Header: storedReply.Header,
-		Body:   `{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"` + token + `","objectSize":"11","totalBytesRewritten":"5"}`,
+		Body: `{"kind":"storage#rewriteResponse","done":false,"rewriteToken":"` + token + `",` +
+			`"objectSize":"11","totalBytesRewritten":"5"}`,
 	}
 }
 
