@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
