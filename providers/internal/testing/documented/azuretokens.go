@@ -120,17 +120,18 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 		return false
 	}
 
-	// The source has either a token or a signature.
+	// The source must have either the right token or a right signature, and not both.
 	token := r.Header.Get("X-Ms-Copy-Source-Authorization")
-	switch {
-	case token != "" && source.Query().Has("sig"):
-		return false
-	case token == azureBearer:
+	hasSignature := source.Query().Has("sig")
+	if hasSignature {
+		if token != "" || !a.granted(source) {
+			return false
+		}
+	} else {
+		if token != azureBearer {
+			return false
+		}
 		source.RawQuery = a.access.Encode()
-	case token != "" || !source.Query().Has("sig"):
-		return false
-	case !a.granted(source):
-		return false
 	}
 	r.Header.Del("X-Ms-Copy-Source-Authorization")
 	r.Header.Set("X-Ms-Copy-Source", source.String())
@@ -141,12 +142,17 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 // for more than seven days, it refuses.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
+	const (
+		maxBody = 1 << 20
+		maxTerm = 7 * 24 * time.Hour
+	)
 	var in struct{ Start, Expiry string }
-	err := xml.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&in)
+	bodyErr := xml.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&in)
 	start, startErr := time.Parse(time.RFC3339, in.Start)
 	end, endErr := time.Parse(time.RFC3339, in.Expiry)
-	isValid := err == nil && startErr == nil && endErr == nil && end.After(start) && end.Sub(start) <= 7*24*time.Hour
-	if !hasToken || !isValid {
+	isParsed := bodyErr == nil && startErr == nil && endErr == nil
+	isTermValid := end.After(start) && end.Sub(start) <= maxTerm
+	if !hasToken || !isParsed || !isTermValid {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
 		answer.send(w, r)

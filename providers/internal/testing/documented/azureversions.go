@@ -79,6 +79,7 @@ func (a *versionedAccount) history(container, key string) *azureHistory {
 	return h
 }
 
+// ServeHTTP handles the requests that are about versions or make them, and passes on the others.
 func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, key := azureBlob(r)
 	query := r.URL.Query()
@@ -94,7 +95,8 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
 	isVersionCopied := err == nil && source.Query().Has("versionid")
-	makesVersion := azureWrites(r) || r.Method == http.MethodDelete || r.Method == http.MethodPut && comp == "metadata"
+	setsMetadata := r.Method == http.MethodPut && comp == "metadata"
+	makesVersion := azureWrites(r) || setsMetadata || r.Method == http.MethodDelete
 	switch {
 	case isVersionCopied:
 		azureUnread().send(w, r)
@@ -129,16 +131,17 @@ func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
 	// waits for this response.
-	ok := h.writeLock.TryLock()
-	if ok {
+	isUnwritten := h.writeLock.TryLock()
+	if isUnwritten {
 		defer h.writeLock.Unlock()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if id := a.ids[path][etag]; id != "" || !ok {
-		return id
+	id := a.ids[path][etag]
+	if id == "" && isUnwritten {
+		return h.current // a change without a version has changed the ETag
 	}
-	return h.current
+	return id
 }
 
 // A versionWriter adds the header with the version id to the response to a read.
@@ -169,6 +172,8 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+
+	// Read the blob before it is replaced, unless the write can only create it.
 	h.writeLock.Lock()
 	defer h.writeLock.Unlock()
 	var previous *azureVersion
@@ -200,6 +205,7 @@ func (a *versionedAccount) recordWrite(
 		return
 	}
 
+	// An id is a time with seven decimals of a second.
 	a.lastTime = nextVersionTime(a.lastTime, time.Now().UTC().Truncate(100*time.Nanosecond))
 	h.current = a.lastTime.Format("2006-01-02T15:04:05.0000000Z")
 	if a.ids[r.URL.Path] == nil {
@@ -272,14 +278,18 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 		a.currentVersion(w, r)
 		return
 	}
-	isTags := r.URL.Query().Get("comp") == "tags"
-	switch {
-	case noncurrent == nil:
+	if noncurrent == nil {
 		answer := azureRefusal("BlobNotFound", http.StatusNotFound, "The specified blob does not exist.", azureBlobs)
 		answer.send(w, r)
-	case r.Method == http.MethodDelete || isTags && r.Method == http.MethodPut:
+		return
+	}
+
+	isOfTags := r.URL.Query().Get("comp") == "tags"
+	setsTags := isOfTags && r.Method == http.MethodPut
+	switch {
+	case setsTags || r.Method == http.MethodDelete:
 		a.changeVersion(w, r, h, id)
-	case isTags:
+	case isOfTags:
 		w.Header().Set("Content-Type", "application/xml")
 		w.Header().Set("X-Ms-Request-Id", "R1")
 		_, _ = w.Write(noncurrent.tags)

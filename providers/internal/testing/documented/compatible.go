@@ -23,6 +23,7 @@ var R2 = []Answer{
 	),
 }
 
+// r2Error returns an error answer of Cloudflare R2.
 func r2Error(code string, status int, message string, kinds ...string) Answer {
 	return Answer{
 		Kinds:  kinds,

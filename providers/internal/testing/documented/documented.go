@@ -183,7 +183,7 @@ func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	for _, a := range s.answers {
 		require.NotEmpty(t, a.Source, a.Name)
 		for _, kind := range a.Kinds {
-			s.giveCount[pair{kind, a.Name}] += 0
+			s.giveCount[pair{kind, a.Name}] += 0 // makes an entry for a kind that never occurred
 		}
 	}
 	for p, times := range s.giveCount {
@@ -193,6 +193,7 @@ func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	}
 }
 
+// ServeHTTP sends an answer to a request for a registered bucket, or passes the request on.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, kind := s.kind(r)
 	s.mu.Lock()
@@ -249,19 +250,26 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 		answers = s.shuffledAnswers(r.Method, b, kind)
 		b.remaining[kind] = answers
 	}
+	if len(answers) == 0 {
+		return nil
+	}
+
+	// A repeated request is equal to the first one, apart from the parameters in differing.
 	query := r.URL.Query()
 	for _, name := range differing {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
-	if len(answers) == 0 || b.sendCount[request] == b.limit {
+	if b.sendCount[request] == b.limit {
 		return nil
 	}
-	b.sendCount[request]++
+
+	next := answers[0]
 	b.remaining[kind] = answers[1:]
-	b.history = append(b.history, fmt.Sprintf("%s: %s", request, answers[0].Name))
-	s.giveCount[pair{kind, answers[0].Name}]++
-	return answers[0]
+	b.sendCount[request]++
+	b.history = append(b.history, fmt.Sprintf("%s: %s", request, next.Name))
+	s.giveCount[pair{kind, next.Name}]++
+	return next
 }
 
 // shuffledAnswers returns the answers for a kind of request, in random order.

@@ -163,16 +163,16 @@ func GoogleKind(r *http.Request) (bucket, kind string) {
 		}
 		return path[4], googleUploadKind(r.Method, query)
 	case "storage": // storage/v1/b/BUCKET/o/OBJECT, or a shorter path
-		switch {
-		case len(path) > 4:
-			return path[3], jsonKind(r.Method, path[4:], query.Get("alt") == "media", query.Has("rewriteToken"))
-		case len(path) == 4:
-			return path[3], r.Method + " bucket"
-		case len(path) == 3:
-			return "", r.Method + " buckets"
-		default:
-			return "", ""
+		if len(path) > 4 {
+			return path[3], jsonKind(r.Method, path[4:], query)
 		}
+		if len(path) == 4 {
+			return path[3], r.Method + " bucket"
+		}
+		if len(path) == 3 {
+			return "", r.Method + " buckets"
+		}
+		return "", ""
 	default: // a request of the XML API, or a form
 		if r.Method == http.MethodGet {
 			return path[0], xmlRead
@@ -196,20 +196,21 @@ func googleUploadKind(method string, query url.Values) string {
 }
 
 // jsonKind returns the kind of a request whose path ends with "o", "o/OBJECT" or "o/OBJECT/action".
-func jsonKind(method string, path []string, media, resumes bool) string {
+func jsonKind(method string, path []string, query url.Values) string {
 	if path[0] != "o" {
 		return method + " " + path[0]
 	}
 	if len(path) == 1 {
 		return method + " list"
 	}
-	if len(path) > 2 && resumes {
-		return method + " " + path[2] + " again"
-	}
 	if len(path) > 2 {
-		return method + " " + path[2]
+		action := path[2]
+		if query.Has("rewriteToken") { // a further call of a rewrite
+			return method + " " + action + " again"
+		}
+		return method + " " + action
 	}
-	if media {
+	if query.Get("alt") == "media" {
 		return method + " media"
 	}
 	return method + " object"

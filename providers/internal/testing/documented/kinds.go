@@ -117,10 +117,12 @@ func unsupportedByR2(r *http.Request) string {
 		prefixes = append(slices.Clone(prefixes), "If-")
 	}
 	for name, values := range r.Header {
+		value := values[0]
 		hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
 		isEncryption := name == "X-Amz-Server-Side-Encryption"
-		if isEncryption || values[0] == "FULL_OBJECT" || slices.ContainsFunc(prefixes, hasPrefix) {
-			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), values[0])
+		isChecksumType := value == "FULL_OBJECT"
+		if isEncryption || isChecksumType || slices.ContainsFunc(prefixes, hasPrefix) {
+			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), value)
 		}
 	}
 	for name := range query {
