@@ -144,8 +144,9 @@ func (row completionRow) killEachRequest(
 
 const whole = "both parts of the upload"
 
-// complete completes the upload in a process that d kills. Then another process
-// completes the upload. It returns false if the first process made too few requests to be killed.
+// complete completes an upload in a process that d kills. Then another process
+// completes the upload. before is the object before the upload, or "" if there is none. complete returns false if the
+// first process made too few requests to be killed.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx := t.Context()
 	row := fmt.Sprintf("killed at request %d", d.requestNumber)

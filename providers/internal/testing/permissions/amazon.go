@@ -106,12 +106,13 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 
 // amazonOperation returns the name of the operation of a request, which is a key of amazonActions.
 func amazonOperation(x *Exchange) string {
-	kind := "object"
 	bucket, key := x.split()
+	kind := "object"
+	if key == "" {
+		kind = "bucket"
+	}
 	if bucket == "" {
 		kind = "account"
-	} else if key == "" {
-		kind = "bucket"
 	}
 	for _, subresource := range amazonSubresources {
 		if x.Query.Has(subresource) {

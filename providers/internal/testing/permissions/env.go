@@ -43,11 +43,13 @@ func (e *env) open(opts ...storage.OpenOption) {
 	e.opts = opts
 }
 
-// parts is the size in bytes of a body that is sent in two parts.
-const parts = 6 << 20
+const (
+	partSize  = 5 << 20 // bytes; the smallest part that Amazon S3 accepts
+	largeSize = 6 << 20 // bytes of a body that is sent in two parts
+)
 
 // large returns a body that is sent in two parts.
-func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, parts))) }
+func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, largeSize))) }
 
 // upload returns a function that stores the object "a" by one request.
 func upload(opts ...storage.UploadOption) func(*env) error {
@@ -60,7 +62,7 @@ func upload(opts ...storage.UploadOption) func(*env) error {
 // uploadParts returns a function that stores the object "a" in several parts.
 func uploadParts(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
-		_, err := e.bucket.Upload(e.ctx(), "a", large(), append(opts, storage.WithPartSize(5<<20))...)
+		_, err := e.bucket.Upload(e.ctx(), "a", large(), append(opts, storage.WithPartSize(partSize))...)
 		return err
 	}
 }
@@ -71,14 +73,19 @@ func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
 // failParts makes a multipart upload fail after its first part.
 func failParts(e *env) error {
 	failure := errors.New("broken")
-	body := &failingBody{Reader: bytes.NewReader(make([]byte, 2*parts)), end: parts, err: failure}
+	body := &failingBody{
+		Reader: bytes.NewReader(make([]byte, 2*largeSize)),
+		end:    largeSize,
+		err:    failure,
+	}
 	return e.halfUpload(e.ctx(), failure, body)
 }
 
-// halfUpload begins a multipart upload of "a". The upload must fail with the given error. Otherwise
+// halfUpload begins a multipart upload of "a", which must fail with the error want after some parts. If it does not,
 // halfUpload returns an error.
 func (e *env) halfUpload(ctx context.Context, want error, body io.Reader, opts ...storage.UploadOption) error {
-	_, err := e.bucket.Upload(ctx, "a", body, append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
+	opts = append(opts, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	_, err := e.bucket.Upload(ctx, "a", body, opts...)
 	if errors.Is(err, want) {
 		return nil
 	}
@@ -96,12 +103,13 @@ func interrupt(e *env) error {
 	e.progress = filepath.Join(e.t.TempDir(), "progress")
 	ctx, cancel := context.WithCancel(e.ctx())
 	defer cancel()
-	after := storage.WithProgress(func(done, _ int64) {
-		if done > 5<<20 {
+	cancelAfterFirstPart := storage.WithProgress(func(done, _ int64) {
+		if done > partSize {
 			cancel()
 		}
 	})
-	return e.halfUpload(ctx, storage.Canceled, bytes.NewReader(make([]byte, 2*parts)), after, storage.WithResume(e.progress))
+	body := bytes.NewReader(make([]byte, 2*largeSize))
+	return e.halfUpload(ctx, storage.Canceled, body, cancelAfterFirstPart, storage.WithResume(e.progress))
 }
 
 // A failingBody is a body that Upload reads in place, and whose second half cannot be read.
@@ -111,39 +119,41 @@ type failingBody struct {
 	err error
 }
 
-func (h *failingBody) ReadAt(p []byte, off int64) (int, error) {
-	if off+int64(len(p)) > h.end {
-		return 0, h.err
+// ReadAt reads bytes before b.end. If it would need others, it fails with b.err.
+func (b *failingBody) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > b.end {
+		return 0, b.err
 	}
-	return h.Reader.ReadAt(p, off)
+	return b.Reader.ReadAt(p, off)
 }
 
 // resume continues the upload that the function interrupt has canceled.
 func resume(e *env) error {
-	_, err := e.bucket.Upload(
-		e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20),
-		storage.WithResume(e.progress),
+	body := bytes.NewReader(make([]byte, 2*largeSize))
+	_, err := e.bucket.Upload(e.ctx(), "a", body,
+		storage.WithPartSize(partSize),
 		storage.WithConcurrency(1),
-	)
+		storage.WithResume(e.progress))
 	return err
 }
 
 // read returns a function that calls ReadAll, Attrs and Exists for the object "a".
 func read(opts ...storage.ReadOption) func(*env) error {
 	return func(e *env) error {
-		var download []storage.DownloadOption
-		var attrs []storage.AttrsOption
+		var downloadOpts []storage.DownloadOption
+		var attrsOpts []storage.AttrsOption
 		for _, o := range opts {
-			download = append(download, o)
-			attrs = append(attrs, o)
+			downloadOpts = append(downloadOpts, o)
+			attrsOpts = append(attrsOpts, o)
 		}
-		_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", download...)
-		head, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
+
+		_, _, readErr := storage.ReadAll(e.ctx(), e.bucket, "a", downloadOpts...)
+		attrs, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrsOpts...)
 		if attrsErr == nil {
-			e.settings = []any{head.Retention.Mode, head.LegalHold}
+			e.settings = []any{attrs.Retention.Mode, attrs.LegalHold}
 		}
-		_, existsErr := e.bucket.Exists(e.ctx(), "a", attrs...)
-		return errors.Join(err, attrsErr, existsErr)
+		_, existsErr := e.bucket.Exists(e.ctx(), "a", attrsOpts...)
+		return errors.Join(readErr, attrsErr, existsErr)
 	}
 }
 
@@ -253,6 +263,7 @@ func appendTo(e *env) error {
 	return err
 }
 
+// update reads "a", appends a byte, and writes it back.
 func update(e *env) error {
 	_, err := storage.Update(e.ctx(), e.bucket, "a", func(old []byte, _ *storage.Attrs) ([]byte, error) {
 		return append(old, 'x'), nil
@@ -303,6 +314,7 @@ func listUploads(e *env) error {
 	return nil
 }
 
+// tags returns a function that reads the tags of "a".
 func tags(opts ...storage.AttrsOption) func(*env) error {
 	return func(e *env) error {
 		_, err := storage.Tags(e.ctx(), e.bucket, "a", opts...)
@@ -368,6 +380,7 @@ func (e *env) saveSettings(info *storage.BucketInfo) {
 	}
 }
 
+// createBucket returns a function that creates a bucket.
 func createBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.service.CreateBucket(e.ctx(), cmp.Or(e.account.NewBucket, "another-bucket"), opts...)
@@ -375,6 +388,7 @@ func createBucket(opts ...storage.BucketOption) func(*env) error {
 	}
 }
 
+// updateBucket returns a function that changes the settings of the bucket.
 func updateBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
 		info, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)

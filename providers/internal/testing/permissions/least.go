@@ -38,6 +38,7 @@ func (p policy) without(action string) policy {
 	return p
 }
 
+// text returns the policy as JSON.
 func (p policy) text(t *testing.T) string {
 	t.Helper()
 	text, err := json.Marshal(p)
