@@ -67,19 +67,21 @@ func callWithSources[C, R any](
 	if err != nil {
 		return nil, err
 	}
+	dstBucket := b.Locate(key).Bucket
 	for _, source := range sources {
 		srcGrant, err := b.keys.get(ctx, source.Key)
 		if err != nil {
 			return nil, err
 		}
-		if srcGrant != dstGrant || source.Bucket != b.Locate(key).Bucket {
+		if srcGrant != dstGrant || source.Bucket != dstBucket {
 			return nil, storage.Unsupported
 		}
 	}
 	return callWithGrant(ctx, b, key, call, r)
 }
 
-// Get reads an object. It does not use doWithGrant, because the call has two results.
+// Get reads an object with the credentials for its key. It does what callWithGrant does, which is for calls with one
+// result.
 func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if _, err := b.keys.get(ctx, r.Key); err != nil {
 		return nil, nil, err

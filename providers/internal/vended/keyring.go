@@ -36,6 +36,7 @@ type Grant[C any] struct {
 	isAccepted, isRefused atomic.Bool   // true if the store has accepted, or refused, the credentials
 }
 
+// remaining returns how long the credentials are still valid. If the store has refused them, it returns 0.
 func (g *Grant[C]) remaining() time.Duration {
 	if g.isRefused.Load() {
 		return 0
@@ -97,8 +98,9 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		k.mu.Lock()
 		grant, ending, topic := k.find(key)
-		call := k.calls[topic]
+		call := k.calls[topic] // the running call of another request, or nil
 		if call != nil {
+			// That call replaces the grant that expires soon. Until then, use it.
 			grant = cmp.Or(grant, ending)
 		}
 		if grant != nil {
@@ -113,6 +115,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 		}
 		k.mu.Unlock()
 
+		// Wait for the call of the other request.
 		select {
 		case <-call.done:
 		case <-ctx.Done():
@@ -139,7 +142,8 @@ func (k *Keyring[C]) replace(
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	// The next attempt is delayed, so that not every request waits for a failing grant.
+	// Delay the next attempt until half of the remaining time is over, so that not every request waits for a failing
+	// grant.
 	ending.margin = ending.remaining() / 2
 	return ending, nil
 }
@@ -154,22 +158,25 @@ func (k *Keyring[C]) replace(
 //     prefix of the grant that expires soon or has expired. If there is no such grant, topic is "/"
 //     followed by the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
+	folder := key[:strings.LastIndexByte(key, '/')+1]
+	topic = "/" + folder // begins with "/", so that it differs from every prefix
+
 	// The lengths of the longest prefixes so far. Even the prefix "" is longer than none.
 	foundLength := -1
 	endingLength := -1
-	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
-
 	for prefix, grant := range k.grants {
 		if !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		if grant.remaining() > grant.margin {
+		expiresSoon := grant.remaining() <= grant.margin
+		if !expiresSoon {
 			if len(prefix) > foundLength {
 				foundLength = len(prefix)
 				found = grant
 			}
 			continue
 		}
+
 		if len(prefix) <= endingLength {
 			continue
 		}
@@ -185,7 +192,7 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 
 // ask calls k.grant and keeps the result. Then it wakes the requests that wait for call.
 func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall) (grant *Grant[C], err error) {
-	// If k.grant panics, the requests that wait get this error.
+	// The deferred function runs even if k.grant panics. The requests that wait then get this error.
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
 		k.mu.Lock()
@@ -266,13 +273,14 @@ func grantError(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	e, isError := errors.AsType[*storage.Error](err)
-	code, isCode := errors.AsType[storage.Code](err)
 	if isError && slices.Contains(visibleCodes, e.Code) {
 		return e
 	}
+	code, isCode := errors.AsType[storage.Code](err) // a Code is an error, too
 	if !isError && slices.Contains(visibleCodes, code) {
 		return &storage.Error{Code: code}
 	}
+
 	if isError || isCode {
 		// Keep only the text, so that errors.Is does not find the code.
 		err = errors.New(err.Error())
