@@ -34,6 +34,8 @@ type objectDriver struct {
 	closed bool
 }
 
+// newDriver returns a driver of the bucket in the directory root. It makes no use of a service, so that the bucket is
+// not managed.
 func newDriver(root string, c Config) (*objectDriver, error) {
 	path, realPath, err := absolutePath(root, c)
 	if err != nil {
@@ -59,8 +61,9 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 			Visible:  c.Sidecars,
 		},
 	}
-	d.bucket.Clock.Now = c.Now
-	if c.Now == nil {
+	if c.Now != nil {
+		d.bucket.Clock.Now = c.Now
+	} else {
 		d.bucket.Clock.Now = time.Now
 	}
 	return d

@@ -18,12 +18,12 @@ type Clock struct {
 	lastTime atomic.Int64 // Unix time in nanoseconds
 }
 
-// Next returns the time of the next write.
+// Next returns the time of the next write: the current time, but at least a microsecond after the last write.
 func (c *Clock) Next() time.Time {
 	for {
 		last := c.lastTime.Load()
 		next := c.Now().UnixNano()
-		if last != 0 {
+		if last != 0 { // there was a write
 			next = max(next, last+int64(time.Microsecond))
 		}
 		if c.lastTime.CompareAndSwap(last, next) {

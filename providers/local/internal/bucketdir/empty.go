@@ -75,7 +75,9 @@ func (t *Tree) RemoveEmpty(path string) error {
 	err = d.Each(func(e osdir.Entry) bool {
 		if d.PathOf(e.Name) != Reserved && isDir(d, e) {
 			dirs = append(dirs, e.Name)
-		} else if isVisibleName(e.Name) {
+			return true
+		}
+		if isVisibleName(e.Name) {
 			// No object is left, so the sidecar has none. If it remains, so does the directory.
 			_ = d.Unlink(e.Name)
 		}

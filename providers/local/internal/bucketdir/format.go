@@ -52,14 +52,13 @@ func (t *Tree) Initialize() error {
 	if err != nil {
 		return Failure(err)
 	}
-	if err := t.ReplaceFile(formatPath, TmpPath, b, 0o666); err != nil {
-		if errors.Is(err, storage.OutcomeUnknown) {
-			// The file is written, but may be lost in a power failure.
-			return err
-		}
+	err = t.ReplaceFile(formatPath, TmpPath, b, 0o666)
+	if errors.Is(err, storage.OutcomeUnknown) {
+		return err // the file is written, but may be lost in a power failure
+	}
+	if err != nil {
 		if ok, _ := t.ReadFormat(); ok {
-			// Another process has written the same file.
-			return nil
+			return nil // another process has written the same file
 		}
 		return err
 	}
@@ -106,6 +105,7 @@ func (t *Tree) Probe() (Format, error) {
 		_ = t.Root.Remove(path)
 	}()
 
+	// A time with an odd second and with fractions of a second down to 100 ns, as Windows stores them.
 	probeTime := time.Unix(1_000_000_001, 123_456_700)
 	if err := t.Root.Chtimes(path, probeTime, probeTime); err != nil {
 		return f, Failure(err)
@@ -117,6 +117,8 @@ func (t *Tree) Probe() (Format, error) {
 	if err != nil {
 		return f, Failure(err)
 	}
-	f.Coarse = f.Coarse || fi.ModTime().Sub(probeTime).Abs() >= time.Microsecond
+	if fi.ModTime().Sub(probeTime).Abs() >= time.Microsecond {
+		f.Coarse = true
+	}
 	return f, nil
 }

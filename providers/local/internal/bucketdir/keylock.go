@@ -114,7 +114,8 @@ func (l *Locks) LockAll(ctx context.Context) (unlock func(), err error) {
 	return l.lockBytes(ctx, 0, lockSlots)
 }
 
-// TryLockAll takes the locks of all keys. If another process has one of them, it returns false.
+// TryLockAll takes the locks of all keys. If another process has one of them, it returns false. The caller closes the
+// bucket after unlock: closing the lock file ends the locks.
 func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 	f, err := l.acquireLockFile()
 	if err != nil {

@@ -71,7 +71,8 @@ func newTurns(limit, size uint64) *turns {
 	if limit == 0 || limit >= manyFiles {
 		return nil
 	}
-	return &turns{slots: make(chan struct{}, max(1, limit/4/size))}
+	maxCalls := max(1, limit/4/size)
+	return &turns{slots: make(chan struct{}, maxCalls)}
 }
 
 // Take waits for a turn. If ctx ends first, it returns an error.

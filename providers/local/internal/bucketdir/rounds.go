@@ -30,16 +30,20 @@ var errRounds = &storage.Error{
 // again. Such a call is not a round.
 func Retry(ctx context.Context, f func() error) error {
 	var files fileWaiter
-	for round := 0; round < maxRounds; {
+	rounds := 0
+	for rounds < maxRounds {
 		if err := Interrupted(ctx); err != nil {
 			return err
 		}
 		err := f()
 		if err == ErrAgain {
-			round++
+			rounds++
 			continue
 		}
-		if !noFile(err) || !files.wait(ctx) {
+		if !noFile(err) {
+			return err
+		}
+		if !files.wait(ctx) {
 			return err
 		}
 	}
