@@ -16,8 +16,11 @@ func (o *Objects) Tags(ctx context.Context, r *driver.GetRequest) (map[string]st
 		return nil, err
 	}
 	_ = f.Close()
-	if err := objectfile.CheckRead(o.reader.TagOf(f.Meta, a).Revision(), r.Condition); err != nil || a == nil {
+	if err := objectfile.CheckRead(o.reader.TagOf(f.Meta, a).Revision(), r.Condition); err != nil {
 		return nil, err
+	}
+	if a == nil {
+		return nil, nil // another program has created the file, without tags
 	}
 	return a.Tags, nil
 }
@@ -48,6 +51,7 @@ func (o *Objects) changeAttrs(
 		return err
 	}
 	defer o.tree.CloseDir(dir)
+
 	if _, err := o.settings.LockingSettings(ctx); err != nil {
 		return err
 	}
@@ -56,6 +60,7 @@ func (o *Objects) changeAttrs(
 		return err
 	}
 	defer unlock()
+
 	candidates := o.Candidates(l, dir)
 	defer candidates.Close()
 	return o.changeLocked(ctx, candidates, r, change)

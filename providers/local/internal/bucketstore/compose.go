@@ -22,6 +22,7 @@ func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 		return nil, err
 	}
 	defer o.staging.Discard(st)
+
 	sum := crc32c.New()
 	for _, ref := range r.Sources {
 		if err := o.appendSource(ctx, st, sum, ref); err != nil {
@@ -37,6 +38,7 @@ func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 	return o.save(ctx, r.Key, st, r.Condition)
 }
 
+// appendSource appends the bytes of a source to the staged file, and adds them to the checksum.
 func (o *Objects) appendSource(
 	ctx context.Context, st *objectfile.StagedFile, sum io.Writer, ref driver.ObjectRef,
 ) error {
@@ -45,8 +47,9 @@ func (o *Objects) appendSource(
 		return err
 	}
 	defer source.Close()
-	bytes := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
-	if err := o.staging.Fill(ctx, st.File, io.TeeReader(bytes, sum)); err != nil {
+
+	content := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
+	if err := o.staging.Fill(ctx, st.File, io.TeeReader(content, sum)); err != nil {
 		return bucketdir.Failure(err)
 	}
 	return checkUnchanged(source)

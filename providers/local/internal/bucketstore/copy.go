@@ -34,6 +34,7 @@ func (o *Objects) copyFile(
 		return nil, err
 	}
 	defer o.staging.Discard(st)
+
 	file := source.OSFile(key)
 	if err := st.Append(ctx, file, 0, source.Meta.Size); err != nil {
 		return nil, err
@@ -41,6 +42,7 @@ func (o *Objects) copyFile(
 	if err := checkUnchanged(source); err != nil {
 		return nil, err
 	}
+
 	st.Attrs = a
 	if old.Matches(source.Meta) {
 		st.Attrs.CRC32C = old.CRC32C
@@ -175,10 +177,12 @@ func (o *Objects) moveLocked(
 		return err
 	}
 
+	// Rename the file as if it were the staged file of a write.
 	if err := src.RemoveOthers(ctx); err != nil {
 		return err
 	}
-	if err := dst.Install(ctx, &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}, false); err != nil {
+	const ifAbsent = false // the key has no object, see above
+	if err := dst.Install(ctx, &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}, ifAbsent); err != nil {
 		return err
 	}
 	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
@@ -197,16 +201,18 @@ func checkMove(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdi
 		return storage.Unsupported
 	}
 
+	// The file must be the one that a rename of the plain name moves.
 	hasPlainName := file.Dir == src.Plain && file.Base == src.Location.Base
 	if file.Found() && !hasPlainName {
 		return storage.Unsupported
 	}
-	current, err := src.Plain.Stat(src.Location.Base)
-	if err == nil && current.Kind == osdir.KindLink {
+	current, statErr := src.Plain.Stat(src.Location.Base)
+	if statErr == nil && current.Kind == osdir.KindLink {
 		return storage.Unsupported
 	}
 
-	if !file.Found() || err != nil {
+	// The file must be unchanged.
+	if !file.Found() || statErr != nil {
 		return bucketdir.ErrAgain
 	}
 	if current.Ino != meta.Ino || current.MTime != meta.MTime || current.Size != meta.Size {

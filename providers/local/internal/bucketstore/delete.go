@@ -128,7 +128,8 @@ func (o *Objects) deleteCurrent(
 	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
 		return false, err
 	}
-	defer o.reader.HoldInode(current)()
+	releaseInode := o.reader.HoldInode(current)
+	defer releaseInode()
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}
@@ -157,7 +158,8 @@ func (o *Objects) deleteCurrentVersion(
 	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
 		return false, err
 	}
-	defer o.reader.HoldInode(current)()
+	releaseInode := o.reader.HoldInode(current)
+	defer releaseInode()
 
 	// Adopt the attributes before the check, because they may contain the retention.
 	if err := candidates.Adopt(ctx, current); err != nil {

@@ -67,6 +67,7 @@ type Position struct {
 	Version  string // set only for ListVersions
 }
 
+// prefix returns the common prefix at the position, or "" if a key is there.
 func (p Position) prefix() string {
 	if p.IsPrefix {
 		return p.Key
@@ -77,13 +78,14 @@ func (p Position) prefix() string {
 // Token returns the position as a page token. The token contains the last entry of the page, so it
 // remains valid after the process has ended or the entry was removed.
 func (p Position) Token() string {
-	kind := "k"
-	if p.IsPrefix {
-		kind = "p"
-	} else if p.Version != "" {
-		kind = "v" + p.Version + "/"
+	text := "k" + p.Key
+	if p.Version != "" {
+		text = "v" + p.Version + "/" + p.Key
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.Key))
+	if p.IsPrefix {
+		text = "p" + p.Key
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
 var errToken = argument.Invalid("token", "must be from a page of this listing", "")
@@ -101,7 +103,7 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 
 	p := Position{Key: string(b[1:])}
 	switch b[0] {
-	case 'k':
+	case 'k': // only a key
 	case 'p':
 		p.IsPrefix = true
 	case 'v':

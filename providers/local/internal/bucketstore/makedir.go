@@ -66,16 +66,17 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	defer o.tree.CloseDir(parent)
 
 	m, err := o.tree.StatFollowing(parent, l.Base)
-	switch {
-	case err == nil && m.Kind == osdir.KindDir:
-		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
-	case err == nil || osdir.LeadsOutside(err):
-		return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, l))
-	case osdir.IsNotExist(err):
-		return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, l.Base))
-	default:
+	isLinkOutside := osdir.LeadsOutside(err) // the link itself is in the way
+	if err != nil && !isLinkOutside {
+		if osdir.IsNotExist(err) {
+			return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, l.Base))
+		}
 		return bucketdir.Failure(err)
 	}
+	if err == nil && m.Kind == osdir.KindDir {
+		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
+	}
+	return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, l))
 }
 
 // moveFileAside renames a file to its alternate name, because its name is needed for a directory.

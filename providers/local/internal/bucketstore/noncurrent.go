@@ -145,7 +145,8 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 		return err
 	}
 
-	defer n.reader.HoldInode(file)()
+	releaseInode := n.reader.HoldInode(file)
+	defer releaseInode()
 	if err := n.removed.addFile(ctx, r.Key, file); err != nil {
 		return err
 	}
@@ -158,6 +159,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 	return nil
 }
 
+// unlinkVersion removes the file of a version. If the file does not exist, it does nothing.
 func (n *Noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version string) error {
 	if err := d.UnlinkInUse(ctx, version); err != nil {
 		return bucketdir.UnlessAbsent(err)
@@ -180,9 +182,13 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 		return false, err
 	}
 	versions, err := n.noncurrentVersions(key, current)
-	if err != nil || len(versions) == 0 || objectfile.IsMarker(versions[0]) {
+	if err != nil {
 		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, err
+	}
+	if len(versions) == 0 || objectfile.IsMarker(versions[0]) {
+		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+		return false, nil
 	}
 
 	newest := versions[0]

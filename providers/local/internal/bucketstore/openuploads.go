@@ -87,7 +87,10 @@ func (u *Uploads) partNumbers(upload string, marker int) ([]int, error) {
 	err = d.Each(func(e osdir.Entry) bool {
 		_, text, _ := strings.Cut(e.Name, "-")
 		number, err := strconv.Atoi(text)
-		if err == nil && number > marker && (e.Name == partName(number) || e.Name == placedName(number)) {
+		if err != nil || number <= marker {
+			return true
+		}
+		if e.Name == partName(number) || e.Name == placedName(number) {
 			numbers = append(numbers, number)
 		}
 		return true

@@ -64,6 +64,8 @@ func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.St
 	return st, nil
 }
 
+// moveTo renames a staged file to a name in dst, the directory of an upload. If the upload has ended meanwhile, it fails
+// with ErrUpload.
 func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, st *objectfile.StagedFile) error {
 	err := u.staging.Place(ctx, dst, name, st)
 	if err == bucketdir.ErrAgain {
@@ -130,7 +132,8 @@ func (u *Uploads) putInFile(
 	part := driver.Part{Number: r.Number, Tag: tag, Size: st.Meta.Size, CRC32C: r.CRC32C}
 	if part.CRC32C.Known {
 		// If storing the checksum fails, ListParts reads the part instead.
-		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
+		const isNew = false // replace the record of an earlier part with the number
+		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), isNew)
 	}
 	return part, nil
 }
@@ -167,15 +170,17 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	if err != nil || !old.Found() || old.Meta.Mode == 0 {
 		return 0, err
 	}
-	// CompleteParts must be able to read the file.
-	mode := old.Meta.Mode | 0o600
+	const ownerOnly = 0o600
 	if old.Meta.UID != uint32(os.Geteuid()) {
 		// The other owner may have chosen a mode that permits too much.
-		mode &= 0o600
+		return ownerOnly, nil
 	}
-	return mode, nil
+	// CompleteParts must be able to read the file.
+	return old.Meta.Mode | ownerOnly, nil
 }
 
+// join stores an object with the bytes of the parts. If the shared file begins with the first parts, that file becomes
+// the object, and only the other parts are copied.
 func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *storage.Attrs, err error) {
 	src, err := u.Use(ctx, r.Put.Key, r.Upload)
 	if err != nil {
@@ -194,15 +199,16 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 		}
 	}()
 
-	st, run := u.sharedRun(src.Dir, r.Parts)
+	st, sharedParts := u.sharedRun(src.Dir, r.Parts)
 	if st == nil {
-		if st, err = u.staging.Stage(ctx); err != nil {
+		st, err = u.staging.Stage(ctx)
+		if err != nil {
 			return nil, err
 		}
 	}
 	defer u.staging.Discard(st)
 
-	for _, part := range r.Parts[run:] {
+	for _, part := range r.Parts[sharedParts:] {
 		if err := appendPart(ctx, st, src.Dir, part); err != nil {
 			return nil, err
 		}
@@ -213,6 +219,7 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 
+// appendPart appends the bytes of a part to the staged file.
 func appendPart(ctx context.Context, st *objectfile.StagedFile, src *osdir.Dir, part driver.Part) error {
 	file, offset, size, err := openPart(src, part)
 	if err != nil {

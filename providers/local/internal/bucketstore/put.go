@@ -79,6 +79,8 @@ func (o *Objects) commit(ctx context.Context, key string, st *objectfile.StagedF
 	})
 }
 
+// placeLocked locks the key and makes the staged file its object. If the file has the parts of an upload, it then ends
+// the upload.
 func (o *Objects) placeLocked(
 	ctx context.Context, key string, target *osdir.Dir, l bucketdir.Location, st *objectfile.StagedFile,
 	c storage.Condition,
@@ -96,10 +98,12 @@ func (o *Objects) placeLocked(
 	candidates := o.Candidates(l, target)
 	defer candidates.Close()
 	if st.Upload != nil {
-		if _, err := st.Upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
+		_, err := st.Upload.Stat(uploadKeyName)
+		if osdir.IsNoFile(err) {
 			// Another call has ended the upload since its parts were joined.
 			return ErrUpload
-		} else if err != nil {
+		}
+		if err != nil {
 			return bucketdir.Failure(err)
 		}
 	}
@@ -135,12 +139,12 @@ func (o *Objects) place(
 		return err
 	}
 
+	// Keep the old object, as a version or as a soft-deleted file.
 	if old.Found() {
 		if err := candidates.Adopt(ctx, old); err != nil {
 			return err
 		}
 	}
-
 	if o.tree.KeepsVersions() {
 		err = o.keepOrder(ctx, key, old, st)
 	} else {
@@ -150,14 +154,15 @@ func (o *Objects) place(
 		return err
 	}
 
+	// Replace it.
 	if err := o.staging.KeepMode(st, old); err != nil {
 		return err
 	}
 	if err := candidates.DropVisible(ctx); err != nil {
 		return err
 	}
-
-	defer o.reader.HoldInode(old)()
+	releaseInode := o.reader.HoldInode(old)
+	defer releaseInode()
 	if err := candidates.Install(ctx, st, c.Absent); err != nil {
 		return err
 	}
@@ -165,6 +170,7 @@ func (o *Objects) place(
 		o.removed.removeSidecar(old.Meta)
 	}
 
+	// Put the visible sidecar beside the object.
 	if st.Visible == nil {
 		return nil
 	}

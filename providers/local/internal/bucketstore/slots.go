@@ -196,13 +196,18 @@ func lockShared(dst *osdir.Dir, f *osdir.File, l layout, offset int64) bool {
 // claimSlot reserves the slot of a part for this writer. If another writer has reserved it, or if a
 // part with the number exists, claimSlot returns false.
 func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
-	f, err := dst.Create(slotName(number))
+	name := slotName(number)
+	f, err := dst.Create(name)
 	if err != nil {
 		return false
 	}
-	err = errors.Join(f.SetTime(dst, slotName(number), u.tree.Clock.Now()), f.Close())
-	if err != nil || !isFree(dst, placedName(number)) || !isFree(dst, partName(number)) {
-		_ = dst.Unlink(slotName(number))
+	timeErr := f.SetTime(dst, name, u.tree.Clock.Now())
+	closeErr := f.Close()
+
+	isWritten := timeErr == nil && closeErr == nil
+	hasNoPart := isFree(dst, placedName(number)) && isFree(dst, partName(number))
+	if !isWritten || !hasNoPart {
+		_ = dst.Unlink(name)
 		return false
 	}
 	return true
@@ -240,6 +245,7 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 		}
 	}
 
+	// From the rename on, the part exists.
 	err := u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder)
 	if err == nil {
 		err = dst.Rename(placedName(s.number), dst, slotName(s.number))
@@ -262,6 +268,8 @@ func (u *Uploads) recordSlot(dst *osdir.Dir, s slot, crc storage.CRC32C, flush b
 	return errors.Join(err, f.Close())
 }
 
+// writeSlotRecord writes the tag and the checksum of a part into f, which is the file slotName. If flush is true, it
+// flushes the file to the disk.
 func (u *Uploads) writeSlotRecord(dst *osdir.Dir, f *osdir.File, s slot, crc storage.CRC32C, flush bool) error {
 	name := slotName(s.number)
 	if _, err := f.OSFile(name).WriteString(sumRecord(s.tag(), crc)); err != nil {
@@ -284,28 +292,30 @@ var errPartSize = &storage.Error{
 // layoutFor returns a layout in which the part has a slot. If there is no such layout, it creates
 // one. If it cannot create one, ok is false.
 func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
-	l, exists := u.readLayout(dst)
-	if exists && r.Size <= l.partSize {
-		return l, true
+	current, exists := u.readLayout(dst)
+	if exists && r.Size <= current.partSize {
+		return current, true
 	}
 	if int64(r.Number-1) > maxHole/r.Size {
 		// The slot would begin more than maxHole bytes after the start of the new file.
 		return layout{}, false
 	}
-	l, ok = u.createLayout(ctx, dst, r.Size, !exists)
+
+	created, ok := u.createLayout(ctx, dst, r.Size, !exists)
 	if ok {
-		return l, true
+		return created, true
 	}
 	// Another writer may have created a layout meanwhile.
-	l, exists = u.readLayout(dst)
-	return l, exists && r.Size <= l.partSize
+	current, exists = u.readLayout(dst)
+	return current, exists && r.Size <= current.partSize
 }
 
 // createLayout creates a shared file and the layout file that names it. If isNew is false, the layout
 // file replaces the old one. If isNew is true and there is a layout file, createLayout returns false.
 func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, isNew bool) (l layout, ok bool) {
 	l = layout{file: sharedPrefix + bucketdir.RandomName(), partSize: partSize}
-	if !u.addFile(ctx, dst, l.file, "", true) {
+	const isNewFile = true // no other file has the random name
+	if !u.addFile(ctx, dst, l.file, "", isNewFile) {
 		return layout{}, false
 	}
 	m, err := dst.Stat(l.file)
@@ -385,9 +395,14 @@ func takeShared(st *objectfile.StagedFile, f *osdir.File, first slot, size int64
 		return false
 	}
 	m, err := f.Stat()
-	if err != nil || m.Ino != first.ino || m.Links > 1 || m.Size != size {
+	if err != nil {
 		return false
 	}
+	isObject := m.Links > 1 // the file has become an object already
+	if isObject || m.Ino != first.ino || m.Size != size {
+		return false
+	}
+
 	st.File, err = st.Dir.Edit(st.Name)
 	if err != nil {
 		return false
@@ -401,7 +416,12 @@ func takeShared(st *objectfile.StagedFile, f *osdir.File, first slot, size int64
 func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		s, ok := SlotOf(part)
-		if !ok || s.file != first.file || s.ino != first.ino || s.offset != size || !isComplete(src, part.Number) {
+		if !ok {
+			break
+		}
+		isInFile := s.file == first.file && s.ino == first.ino
+		follows := s.offset == size
+		if !isInFile || !follows || !isComplete(src, part.Number) {
 			break
 		}
 		run++
@@ -450,14 +470,19 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 	if err != nil {
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
-
 	file = f.OSFile(base)
-	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
+
+	if isShared {
+		isStored := f.Meta.Ino == s.ino && isComplete(src, part.Number)
+		if !isStored {
+			_ = file.Close()
+			return nil, 0, 0, errPart(part)
+		}
 		return file, s.offset, s.size, nil
 	}
-	if !isShared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
-		return file, 0, f.Meta.Size, nil
+	if objectfile.MakeTag(f.Meta).Revision() != part.Tag {
+		_ = file.Close()
+		return nil, 0, 0, errPart(part)
 	}
-	_ = file.Close()
-	return nil, 0, 0, errPart(part)
+	return file, 0, f.Meta.Size, nil
 }

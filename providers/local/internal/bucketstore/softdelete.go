@@ -35,8 +35,12 @@ type removedFile struct {
 
 // parseRemoved parses the name of a soft-deleted file. If name is no such name, ok is false.
 func parseRemoved(name string) (f removedFile, ok bool) {
-	parts := strings.Split(name, removedMark)
-	if len(parts) != 3 || !objectfile.ValidVersion(parts[0]) {
+	parts := strings.Split(name, removedMark) // the version and two times in hexadecimal
+	if len(parts) != 3 {
+		return removedFile{}, false
+	}
+	version := parts[0]
+	if !objectfile.ValidVersion(version) {
 		return removedFile{}, false
 	}
 	removedAt, err := strconv.ParseInt(parts[1], 16, 64)
@@ -49,7 +53,7 @@ func parseRemoved(name string) (f removedFile, ok bool) {
 	}
 	return removedFile{
 		name:      name,
-		version:   parts[0],
+		version:   version,
 		removedAt: time.Unix(0, removedAt).UTC(),
 		expires:   time.Unix(0, expires).UTC(),
 	}, true
@@ -97,6 +101,7 @@ func (m *softDeleted) files(d *osdir.Dir) (kept, expired []removedFile, err erro
 		_, ok := parseRemoved(e.Name)
 		return ok
 	})
+	// If some names cannot be read, return the others beside the error.
 	for _, name := range slices.Backward(names) {
 		f, _ := parseRemoved(name)
 		if now.Before(f.expires) {

@@ -57,7 +57,7 @@ const (
 // Encode returns the attributes in a short binary form. ext4 stores about sixty bytes of attributes
 // in the inode. For a longer value, each write needs one more block.
 func (a *Attrs) Encode() []byte {
-	b := make([]byte, 0, 128)
+	b := make([]byte, 0, 128) // enough for most objects
 
 	flags := byte(0)
 	if a.CRC32C.Known {
@@ -67,12 +67,13 @@ func (a *Attrs) Encode() []byte {
 		flags |= flagPublic
 	}
 	flags |= a.controlFlags()
-	version := byte(attrsFormat)
-	if flags >= flagTags {
-		version = attrsFormatLocked
+	form := byte(attrsFormat)
+	hasControls := flags >= flagTags // that flag and all after it are of tags and locks
+	if hasControls {
+		form = attrsFormatLocked
 	}
 
-	b = append(b, version, flags)
+	b = append(b, form, flags)
 	b = binary.AppendUvarint(b, uint64(a.Size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(a.MTime))
 	if a.CRC32C.Known {
@@ -157,12 +158,13 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 			Hint: "update this program",
 		}
 	}
-	if len(b) < 2 || b[0] < attrsFormat {
+	const headerSize = 2 // the form and the flags
+	if len(b) < headerSize || b[0] < attrsFormat {
 		return nil, nil
 	}
 
 	flags := b[1]
-	d := &decoder{rest: b[2:]}
+	d := &decoder{rest: b[headerSize:]}
 	a := &Attrs{PublicRead: flags&flagPublic != 0, LegalHold: flags&flagHold != 0}
 	a.Size = int64(d.uvarint())
 	a.MTime = int64(binary.LittleEndian.Uint64(d.takeBytes(8)))
