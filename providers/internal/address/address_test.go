@@ -2,6 +2,7 @@ package address
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"testing"
 
@@ -56,23 +57,23 @@ func TestNameOfABucketInAnAddress(t *testing.T) {
 // Register makes storage.Open and storage.OpenService open addresses of a scheme. Invalid addresses
 // are refused before anything is opened.
 func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
-	var names []string
-	Register(form,
-		func(u *url.URL) (string, error) { return form.Name(u) },
-		func(_ context.Context, name string) (driver.Driver, error) {
-			names = append(names, "bucket "+name)
-			return nil, storage.Unsupported
-		},
-		func(_ context.Context, name string) (driver.ServiceDriver, error) {
-			names = append(names, "account "+name)
-			return nil, storage.Unsupported
-		})
+	var opened []string
+	parse := func(u *url.URL) (string, error) { return form.Name(u) }
+	openBucket := func(_ context.Context, name string) (driver.Driver, error) {
+		opened = append(opened, "bucket "+name)
+		return nil, storage.Unsupported
+	}
+	openAccount := func(_ context.Context, name string) (driver.ServiceDriver, error) {
+		opened = append(opened, "account "+name)
+		return nil, storage.Unsupported
+	}
+	Register(form, parse, openBucket, openAccount)
 
 	_, err := storage.Open(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = storage.OpenService(t.Context(), "test-address://")
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Equal(t, []string{"bucket photos", "account "}, names)
+	require.Equal(t, []string{"bucket photos", "account "}, opened)
 
 	for _, address := range []string{
 		"test-address://",
@@ -84,22 +85,35 @@ func TestRegisterOpensBucketsAndAccounts(t *testing.T) {
 	}
 	_, err = storage.OpenService(t.Context(), "test-address://photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, names, 2)
+	require.Len(t, opened, 2, "nothing more was opened")
 }
 
 // Flag reads true or false, and refuses any other value. Without the parameter, it returns the
 // default.
 func TestFlag(t *testing.T) {
-	for query, want := range map[string]bool{"": true, "flag=true": true, "flag=false": false} {
-		values, err := url.ParseQuery(query)
-		require.NoError(t, err)
-		got, err := Flag(values, "flag", true)
-		require.NoError(t, err)
-		require.Equal(t, want, got, query)
+	const fallback = true
+	tests := []struct {
+		name  string
+		query url.Values
+		want  bool
+	}{
+		{name: "no parameter", query: url.Values{}, want: fallback},
+		{name: "true", query: url.Values{"flag": {"true"}}, want: true},
+		{name: "false", query: url.Values{"flag": {"false"}}, want: false},
 	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Flag(tt.query, "flag", fallback)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got)
+		})
+	}
+
 	for _, value := range []string{"", "yes", "TRUE", "1"} {
-		_, err := Flag(url.Values{"flag": {value}}, "flag", true)
-		require.ErrorIs(t, err, storage.InvalidArgument, value)
+		t.Run(fmt.Sprintf("%q is refused", value), func(t *testing.T) {
+			_, err := Flag(url.Values{"flag": {value}}, "flag", fallback)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,39 +85,45 @@ type call struct {
 	busy      int          // how often the store is busy when the marker should be removed
 }
 
-// complete completes the upload.
+// complete completes the upload, as the call describes it.
 func (s *store) complete(ctx context.Context, c call) error {
-	request := &driver.CompleteRequest{Call: c.name, Put: &driver.PutRequest{
-		Key:        key,
-		Condition:  c.condition,
-		Properties: storage.Properties{Metadata: map[string]string{writeID: "1"}},
-	}}
+	request := &driver.CompleteRequest{
+		Call: c.name,
+		Put: &driver.PutRequest{
+			Key:        key,
+			Condition:  c.condition,
+			Properties: storage.Properties{Metadata: map[string]string{writeID: "1"}},
+		},
+	}
+	createObject := func(_ context.Context, condition storage.Condition) (*storage.Attrs, error) {
+		if c.before != nil {
+			c.before()
+		}
+		put := *request.Put
+		put.Condition = condition
+		attrs, err := s.put(&put, content)
+		if err != nil || c.after == nil {
+			return attrs, err
+		}
+		return attrs, c.after()
+	}
+	removeMarker := func(ctx context.Context) error {
+		if c.keeps {
+			return storage.PermissionDenied
+		}
+		if c.busy > 0 {
+			c.busy--
+			return busy
+		}
+		return s.Delete(ctx, &driver.DeleteRequest{Key: components.Marker(s.prefix)})
+	}
+
 	completion := components.Completion{
 		Store:   s,
 		Marker:  components.Marker(s.prefix),
 		Prepare: func(context.Context) error { return nil },
-		Commit: func(_ context.Context, condition storage.Condition) (*storage.Attrs, error) {
-			if c.before != nil {
-				c.before()
-			}
-			put := *request.Put
-			put.Condition = condition
-			attrs, err := s.put(&put, content)
-			if err != nil || c.after == nil {
-				return attrs, err
-			}
-			return attrs, c.after()
-		},
-		Drop: func(ctx context.Context) error {
-			if c.keeps {
-				return storage.PermissionDenied
-			}
-			c.busy--
-			if c.busy >= 0 {
-				return busy
-			}
-			return s.Delete(ctx, &driver.DeleteRequest{Key: components.Marker(s.prefix)})
-		},
+		Commit:  createObject,
+		Drop:    removeMarker,
 	}
 	_, err := completion.Run(ctx, request)
 	return err
@@ -151,30 +158,33 @@ func (s *store) dieBeforeObject(name string) {
 
 // If a completion is repeated after it made the object, it makes no second one.
 func TestCompletionOnce(t *testing.T) {
+	completeWith := func(c call) func(s *store) {
+		return func(s *store) {
+			require.NoError(s.t, s.complete(s.t.Context(), c))
+		}
+	}
 	tests := []struct {
 		name  string
 		first func(s *store) // makes the object
 	}{
-		{name: "the marker stays", first: func(s *store) {
-			require.NoError(s.t, s.complete(s.t.Context(), call{name: "one", keeps: true}))
-		}},
-		{name: "the call ends with the object", first: func(s *store) {
-			s.completeAndDie("one")
-		}},
-		{name: "the response is lost and the marker stays", first: func(s *store) {
-			require.NoError(s.t, s.complete(s.t.Context(), call{
-				name:  "one",
-				keeps: true,
-				after: func() error { return lost },
-			}))
-		}},
-		{name: "the object is made and the store says that it is busy", first: func(s *store) {
-			require.NoError(s.t, s.complete(s.t.Context(), call{
-				name:  "one",
-				keeps: true,
-				after: func() error { return busy },
-			}))
-		}},
+		{
+			name:  "the marker stays",
+			first: completeWith(call{name: "one", keeps: true}),
+		},
+		{
+			name: "the call ends with the object",
+			first: func(s *store) {
+				s.completeAndDie("one")
+			},
+		},
+		{
+			name:  "the response is lost and the marker stays",
+			first: completeWith(call{name: "one", keeps: true, after: func() error { return lost }}),
+		},
+		{
+			name:  "the object is made and the store says that it is busy",
+			first: completeWith(call{name: "one", keeps: true, after: func() error { return busy }}),
+		},
 	}
 	for _, tt := range tests {
 		for _, oldText := range []string{"", "there before"} {
@@ -236,35 +246,37 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 // If a completion failed without making the object, a repeated one makes it.
 func TestCompletionRepeated(t *testing.T) {
 	tests := []struct {
-		name   string
-		before string         // the object before; "": none
-		first  func(s *store) // the completion that fails
+		name string
+		fail func(s *store) // a completion that fails
 	}{
-		{name: "a condition that failed", first: func(s *store) {
-			s.write("in the way")
-			err := s.complete(s.t.Context(), call{name: "one", condition: storage.Condition{Absent: true}})
-			require.ErrorIs(s.t, err, storage.PreconditionFailed)
-			s.remove()
-		}},
 		{
-			name:   "a call that ended before the object, which replaces another one",
-			before: "there before",
-			first: func(s *store) {
+			name: "a condition that failed",
+			fail: func(s *store) {
+				s.write("in the way")
+				err := s.complete(s.t.Context(), call{name: "one", condition: storage.Condition{Absent: true}})
+				require.ErrorIs(s.t, err, storage.PreconditionFailed)
+				s.remove()
+			},
+		},
+		{
+			name: "a call that ended before the object, which replaces another one",
+			fail: func(s *store) {
+				s.write("there before")
 				s.dieBeforeObject("two")
 			},
 		},
-		{name: "the same call, without an object", first: func(s *store) {
-			s.dieBeforeObject("one")
-		}},
+		{
+			name: "the same call, without an object",
+			fail: func(s *store) {
+				s.dieBeforeObject("one")
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newStore(t)
-				if tt.before != "" {
-					s.write(tt.before)
-				}
-				tt.first(s)
+				tt.fail(s)
 				require.NoError(t, s.complete(t.Context(), call{name: "one"}))
 				require.Equal(t, content, s.content())
 			})
@@ -274,25 +286,35 @@ func TestCompletionRepeated(t *testing.T) {
 
 // If the request that makes the object never arrives, the upload stays as it was.
 func TestCompletionRequestLost(t *testing.T) {
-	for _, oldText := range []string{"", "there before"} {
-		s := newStore(t)
-		if oldText != "" {
-			s.write(oldText)
-		}
-		failing := components.Completion{
-			Store:   s,
-			Marker:  components.Marker(s.prefix),
-			Prepare: func(context.Context) error { return nil },
-			Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
-		}
+	tests := []struct {
+		name string
+		old  string // the object before the upload; "" means none
+	}{
+		{name: "no object before", old: ""},
+		{name: "an object before", old: "there before"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t)
+			if tt.old != "" {
+				s.write(tt.old)
+			}
+			failing := components.Completion{
+				Store:   s,
+				Marker:  components.Marker(s.prefix),
+				Prepare: func(context.Context) error { return nil },
+				Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
+			}
 
-		_, err := failing.Run(t.Context(), &driver.CompleteRequest{
-			Call: "one",
-			Put:  &driver.PutRequest{Key: key},
+			_, err := failing.Run(t.Context(), &driver.CompleteRequest{
+				Call: "one",
+				Put:  &driver.PutRequest{Key: key},
+			})
+			require.ErrorIs(t, err, storage.Unavailable)
+
+			require.NoError(t, s.complete(t.Context(), call{name: "two"}))
+			require.Equal(t, content, s.content())
 		})
-		require.ErrorIs(t, err, storage.Unavailable)
-		require.NoError(t, s.complete(t.Context(), call{name: "two"}))
-		require.Equal(t, content, s.content())
 	}
 }
 
@@ -300,18 +322,19 @@ func TestCompletionRequestLost(t *testing.T) {
 // their objects.
 func TestCompletionReplacesOtherWrites(t *testing.T) {
 	for _, writes := range []int{0, 1, 3, 10} {
-		s := newStore(t)
-		remaining := writes
-		require.NoError(t, s.complete(t.Context(), call{
-			name: "one",
-			before: func() {
-				remaining--
-				if remaining >= 0 {
+		t.Run(fmt.Sprintf("%d writes", writes), func(t *testing.T) {
+			s := newStore(t)
+			remaining := writes
+			writeAnother := func() {
+				if remaining > 0 {
+					remaining--
 					s.write("another")
 				}
-			},
-		}))
-		require.Equal(t, content, s.content())
+			}
+
+			require.NoError(t, s.complete(t.Context(), call{name: "one", before: writeAnother}))
+			require.Equal(t, content, s.content())
+		})
 	}
 }
 

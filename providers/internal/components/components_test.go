@@ -28,23 +28,30 @@ func TestMarkerBeforeParts(t *testing.T) {
 // Number returns the number of the part that a key names. It refuses any other key below the prefix,
 // and keys outside of it.
 func TestNumberOfAKey(t *testing.T) {
-	for key, want := range map[string]int{
-		Part(prefix, 1):        1,
-		Part(prefix, 10_000):   10_000,
-		Marker(prefix):         0,
-		prefix:                 0,
-		prefix + "1-000001":    0,
-		prefix + "0-1":         0,
-		prefix + "0-000000":    0,
-		prefix + "0-+00001":    0,
-		prefix + "0-00000a":    0,
-		"q/" + Part(prefix, 1): 0,
-	} {
-		number, ok := Number(prefix, key)
-		require.Equal(t, want > 0, ok, key)
-		if ok {
-			require.Equal(t, want, number, key)
-		}
+	for _, want := range []int{1, 10_000} {
+		number, ok := Number(prefix, Part(prefix, want))
+		require.True(t, ok)
+		require.Equal(t, want, number)
+	}
+
+	tests := []struct {
+		name string
+		key  string
+	}{
+		{name: "the marker", key: Marker(prefix)},
+		{name: "only the prefix", key: prefix},
+		{name: "not a part", key: prefix + "1-000001"},
+		{name: "too few digits", key: prefix + "0-1"},
+		{name: "the number 0", key: prefix + "0-000000"},
+		{name: "a sign", key: prefix + "0-+00001"},
+		{name: "a letter", key: prefix + "0-00000a"},
+		{name: "outside of the prefix", key: "q/" + Part(prefix, 1)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, ok := Number(prefix, tt.key)
+			require.False(t, ok)
+		})
 	}
 }
 

@@ -39,6 +39,7 @@ func (e *ending) request(ctx context.Context, effect func() error) error {
 	return ctx.Err()
 }
 
+// Put stores an object. It is one request.
 func (e *ending) Put(ctx context.Context, r *driver.PutRequest) (a *storage.Attrs, err error) {
 	err = e.request(ctx, func() error {
 		a, err = e.Driver.Put(ctx, r)
@@ -47,6 +48,7 @@ func (e *ending) Put(ctx context.Context, r *driver.PutRequest) (a *storage.Attr
 	return a, err
 }
 
+// Head returns the attributes of an object. It is one request.
 func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Attrs, err error) {
 	err = e.request(ctx, func() error {
 		a, err = e.Driver.Head(ctx, r)
@@ -57,36 +59,41 @@ func (e *ending) Head(ctx context.Context, r *driver.GetRequest) (a *storage.Att
 
 // If the caller cancels a completion at any request, another call can still make the object.
 func TestCompletionCallerGivesUp(t *testing.T) {
-	for i := 1; i <= 3; i++ { // the marker, the key, the decision
-		for _, afterCall := range []bool{false, true} {
-			t.Run(fmt.Sprintf("request %d, after its effect: %v", i, afterCall), func(t *testing.T) {
+	const requests = 3 // the marker is read, the key is read, the decision is written
+	for number := 1; number <= requests; number++ {
+		for _, afterEffect := range []bool{false, true} {
+			t.Run(fmt.Sprintf("request %d, after its effect: %v", number, afterEffect), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newStore(t)
-					ctx, cancel := context.WithCancel(t.Context())
-					d := &ending{Driver: s.Driver, at: i, after: afterCall, cancel: cancel}
-					first := components.Completion{
-						Store:   d,
-						Marker:  components.Marker(s.prefix),
-						Prepare: func(context.Context) error { return nil },
-						Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-							return d.Put(ctx, &driver.PutRequest{
-								Key:       key,
-								Body:      strings.NewReader(content),
-								Size:      int64(len(content)),
-								Condition: condition,
-							})
-						},
-					}
-
-					_, err := first.Run(ctx, &driver.CompleteRequest{
-						Call: "one",
-						Put:  &driver.PutRequest{Key: key},
-					})
-					require.ErrorIs(t, err, context.Canceled)
-					require.NoError(t, s.complete(t.Context(), call{name: "two"}))
-					require.Equal(t, content, s.content())
+					testCompletionCanceled(t, number, afterEffect)
 				})
 			})
 		}
 	}
+}
+
+// testCompletionCanceled cancels a completion at the request with this number, and completes the upload by another call.
+func testCompletionCanceled(t *testing.T, number int, afterEffect bool) {
+	s := newStore(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	d := &ending{Driver: s.Driver, at: number, after: afterEffect, cancel: cancel}
+	createObject := func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
+		return d.Put(ctx, &driver.PutRequest{
+			Key:       key,
+			Body:      strings.NewReader(content),
+			Size:      int64(len(content)),
+			Condition: condition,
+		})
+	}
+	canceled := components.Completion{
+		Store:   d,
+		Marker:  components.Marker(s.prefix),
+		Prepare: func(context.Context) error { return nil },
+		Commit:  createObject,
+	}
+
+	_, err := canceled.Run(ctx, &driver.CompleteRequest{Call: "one", Put: &driver.PutRequest{Key: key}})
+	require.ErrorIs(t, err, context.Canceled)
+
+	require.NoError(t, s.complete(t.Context(), call{name: "two"}))
+	require.Equal(t, content, s.content())
 }

@@ -73,15 +73,19 @@ func TestIsWhole(t *testing.T) {
 
 // SizeOf returns the size of the object from the Content-Range of a response, and refuses a malformed one.
 func TestSizeOf(t *testing.T) {
-	request := &driver.GetRequest{Offset: 5, Length: 10}
-	size, err := SizeOf(request, "bytes 5-14/5368709120")
-	require.NoError(t, err)
-	require.Equal(t, int64(5<<30), size)
+	tenBytesFrom5 := &driver.GetRequest{Offset: 5, Length: 10}
 
-	_, err = SizeOf(request, "bytes 0-0/5")
-	require.ErrorIs(t, err, storage.RangeNotSatisfiable, "the object ends before the range")
+	t.Run("five GiB", func(t *testing.T) {
+		size, err := SizeOf(tenBytesFrom5, "bytes 5-14/5368709120")
+		require.NoError(t, err)
+		require.Equal(t, int64(5<<30), size)
+	})
+	t.Run("the object ends before the range", func(t *testing.T) {
+		_, err := SizeOf(tenBytesFrom5, "bytes 0-0/5")
+		require.ErrorIs(t, err, storage.RangeNotSatisfiable)
+	})
 
-	for _, value := range []string{
+	malformed := []string{
 		"",
 		"bytes */20",
 		"bytes 5-14",
@@ -89,9 +93,12 @@ func TestSizeOf(t *testing.T) {
 		"bytes x-14/20",
 		"bytes 5-14/*",
 		"bytes 5-14/-20",
-	} {
-		_, err := SizeOf(request, value)
-		require.Equal(t, storage.Internal, storage.CodeOf(err), value)
+	}
+	for _, header := range malformed {
+		t.Run("malformed: "+header, func(t *testing.T) {
+			_, err := SizeOf(tenBytesFrom5, header)
+			require.Equal(t, storage.Internal, storage.CodeOf(err))
+		})
 	}
 }
 
