@@ -49,6 +49,7 @@ func newAzureServer() *azureServer {
 // azureTime is when everything was modified.
 const azureTime = "Fri, 20 Nov 2026 12:00:00 GMT"
 
+// ServeHTTP handles the requests about the account, containers and blobs.
 func (s *azureServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,7 +202,9 @@ func (s *azureServer) store(w http.ResponseWriter, r *http.Request, path string,
 		o.tags = src.tags
 	}
 	for name, values := range r.Header {
-		if strings.HasPrefix(name, "X-Ms-Meta-") || strings.HasPrefix(name, "X-Ms-Immutability-Policy-") || name == "X-Ms-Legal-Hold" {
+		isMetadata := strings.HasPrefix(name, "X-Ms-Meta-")
+		isLock := strings.HasPrefix(name, "X-Ms-Immutability-Policy-") || name == "X-Ms-Legal-Hold"
+		if isMetadata || isLock {
 			o.header[name] = values
 		}
 	}
@@ -233,11 +236,7 @@ func (s *azureServer) blob(w http.ResponseWriter, r *http.Request, path string, 
 	}
 	o := s.current[path]
 	if version := r.URL.Query().Get("versionid"); version != "" {
-		i := slices.IndexFunc(s.blobs[path], func(o *azureBlob) bool { return o.version == version })
-		o = nil
-		if i >= 0 {
-			o = s.blobs[path][i]
-		}
+		o = s.version(path, version)
 	}
 	if o == nil && comp != "blocklist" {
 		refuse(w, http.StatusNotFound, "BlobNotFound")
@@ -247,6 +246,16 @@ func (s *azureServer) blob(w http.ResponseWriter, r *http.Request, path string, 
 		w.Header().Set("Etag", o.header.Get("Etag"))
 	}
 	s.use(w, r, path, comp, o)
+}
+
+// version returns a version of a blob, or nil.
+func (s *azureServer) version(path, id string) *azureBlob {
+	for _, o := range s.blobs[path] {
+		if o.version == id {
+			return o
+		}
+	}
+	return nil
 }
 
 // use serves a request about a blob that exists.

@@ -24,11 +24,14 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// hostilePrefixes are prefixes with keys that begin with them, and keys that must stay out of reach.
-var hostilePrefixes = map[string]struct {
-	prefix, inside string
-	outside        []string
-}{
+// A hostilePrefix is a prefix to which a policy is limited. Its characters have a meaning in policies.
+type hostilePrefix struct {
+	prefix  string
+	inside  string   // a key that begins with the prefix
+	outside []string // keys that must stay out of reach
+}
+
+var hostilePrefixes = map[string]hostilePrefix{
 	"a folder": {
 		prefix:  "users/",
 		inside:  "users/a",
@@ -84,16 +87,9 @@ func TestPolicyHoldsForPrefix(t *testing.T) {
 			create(t, owner, rows.Plain)
 			addStatements(t, owner, policyBelow(t, permissions.AWS, "photos", test.prefix), account)
 
-			holds(
-				t,
-				clientOf(t, owner),
-				clientOf(t, a.service(t, key, secret)),
-				"photos",
-				test.prefix,
-				test.inside,
-				test.outside,
-				true,
-			)
+			const mayList = true
+			user := clientOf(t, a.service(t, key, secret))
+			requirePrefixHolds(t, clientOf(t, owner), user, "photos", test, mayList)
 		})
 	}
 }
@@ -116,15 +112,18 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 			owner := m.service(t, m.endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
 			createNamed(t, owner, bucket, rows.Plain)
 			t.Cleanup(func() { empty(t, owner, bucket) })
-			if len(test.inside) > 255 { // the longest name of a file
-				test.inside, test.outside[0] = test.inside[:255], test.inside[:254]
-				test.prefix = test.inside
+			const maxFileName = 255
+			if len(test.inside) > maxFileName {
+				longest := test.inside[:maxFileName]
+				test.prefix = longest
+				test.inside = longest
+				test.outside[0] = longest[:maxFileName-1]
 			}
 
 			user := m.service(t, m.endpoint,
 				m.session(t, policyBelow(t, permissions.MinIO, bucket, test.prefix)))
-			holds(t, clientOf(t, owner), clientOf(t, user), bucket, test.prefix, test.inside, test.outside,
-				false)
+			const mayList = false
+			requirePrefixHolds(t, clientOf(t, owner), clientOf(t, user), bucket, test, mayList)
 		})
 	}
 }
@@ -153,30 +152,30 @@ func clientOf(t *testing.T, service storage.Service) *awss3.Client {
 	return client
 }
 
-// holds checks that a user reaches what is inside of a prefix, and nothing outside of it.
-// If the policy has no permission to list, lists is false.
-func holds(
-	t *testing.T, owner, user *awss3.Client, bucket, prefix, inside string, outside []string, lists bool,
-) {
+// requirePrefixHolds requires that a user reaches what is inside of a prefix, and nothing outside of it. mayList is true
+// if the policy permits listings of the prefix.
+func requirePrefixHolds(t *testing.T, owner, user *awss3.Client, bucket string, test hostilePrefix, mayList bool) {
 	t.Helper()
-	for _, key := range append([]string{inside}, outside...) {
-		_, err := owner.PutObject(
-			t.Context(),
-			&awss3.PutObjectInput{Bucket: &bucket, Key: aws.String(key), Body: strings.NewReader("text")},
-		)
+	for _, key := range append([]string{test.inside}, test.outside...) {
+		_, err := owner.PutObject(t.Context(), &awss3.PutObjectInput{
+			Bucket: &bucket,
+			Key:    aws.String(key),
+			Body:   strings.NewReader("text"),
+		})
 		require.NoError(t, err, key)
 	}
 
-	require.Empty(t, denied(t, user, bucket, inside))
-	require.Equal(t, !lists, isDenied(listing(t, user, bucket, prefix)))
-	require.Equal(t, !lists, isDenied(listing(t, user, bucket, inside)))
+	require.Empty(t, denied(t, user, bucket, test.inside))
+	require.Equal(t, !mayList, isDenied(listing(t, user, bucket, test.prefix)))
+	require.Equal(t, !mayList, isDenied(listing(t, user, bucket, test.inside)))
 
-	for _, key := range outside {
+	for _, key := range test.outside {
 		require.Equal(t, []string{"get", "put", "delete", "copy"}, denied(t, user, bucket, key), "%q", key)
 		require.True(t, isDenied(listing(t, user, bucket, key)), "list %q", key)
 	}
+	above := test.prefix[:len(test.prefix)-1]
 	require.True(t, isDenied(listing(t, user, bucket, "")), "list all")
-	require.True(t, isDenied(listing(t, user, bucket, prefix[:len(prefix)-1])), "list above")
+	require.True(t, isDenied(listing(t, user, bucket, above)), "list above")
 }
 
 // denied returns the requests for a key that a user may not make.
