@@ -590,7 +590,8 @@ func TestCopyResponseLost(t *testing.T) {
 func TestListVersionsRepeatedPage(t *testing.T) {
 	server := newCannedServer(t, reply{
 		Header: storedReply.Header,
-		Body:   `{"kind":"storage#objects","items":[{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}],"nextPageToken":"next"}`,
+		Body: `{"kind":"storage#objects","nextPageToken":"next","items":[` +
+			`{"name":"a","generation":"1","size":"3","timeCreated":"2026-01-02T03:04:05.678Z"}]}`,
 	})
 	_, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
