@@ -64,8 +64,8 @@ func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.St
 	return st, nil
 }
 
-// moveTo renames a staged file to a name in dst, the directory of an upload. If the upload has ended meanwhile, it fails
-// with ErrUpload.
+// moveTo renames a staged file to a name in dst, the directory of an upload. If the upload has ended meanwhile, it
+// fails with ErrUpload.
 func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, st *objectfile.StagedFile) error {
 	err := u.staging.Place(ctx, dst, name, st)
 	if err == bucketdir.ErrAgain {

@@ -194,9 +194,10 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 
 // decodeControls decodes what appendControls has appended: the retention and the tags.
 func (d *decoder) decodeControls(a *Attrs, flags byte) {
-	if flags&flagGovernance != 0 {
+	switch {
+	case flags&flagGovernance != 0:
 		a.Retention.Mode = storage.Governance
-	} else if flags&flagCompliance != 0 {
+	case flags&flagCompliance != 0:
 		a.Retention.Mode = storage.Compliance
 	}
 	if a.Retention.Mode != "" {

@@ -32,12 +32,16 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
+	// Only the file itself has the kernel copy the bytes.
 	if _, err := file.(*os.File).Seek(start+offset, io.SeekStart); err != nil {
 		return 0, err
 	}
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - offset}, *buffer)
+
+	// The body continues after the bytes that were written.
 	_, seekErr := b.Seek(offset+n, io.SeekStart)
 	if err == nil {
 		err = seekErr

@@ -37,6 +37,8 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 		}
 		defer s.staging.Discard(visible)
 	}
+
+	// While the attributes change, there is no visible sidecar.
 	if err := s.DropVisible(ctx); err != nil {
 		return err
 	}

@@ -54,17 +54,23 @@ func (r *Reader) CheckRemovable(file ObjectFile, bypass bool) error {
 
 // CheckWrite checks the condition of a write against the existing file.
 func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
-	if c.Absent && old.Found() || c.Revision != "" && !old.Found() {
+	if c.Absent && old.Found() {
 		return storage.PreconditionFailed
 	}
 	if c.Revision == "" {
 		return nil
 	}
-	t, err := r.tagAt(old)
-	if err == nil && t.Revision() != c.Revision {
-		err = storage.PreconditionFailed
+	if !old.Found() {
+		return storage.PreconditionFailed
 	}
-	return err
+	t, err := r.tagAt(old)
+	if err != nil {
+		return err
+	}
+	if t.Revision() != c.Revision {
+		return storage.PreconditionFailed
+	}
+	return nil
 }
 
 // tagAt returns the tag of a file. The tag contains the file's ETag and its revision.

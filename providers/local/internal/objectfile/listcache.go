@@ -72,11 +72,14 @@ func (c *listCache) find(key windowKey, m osdir.Meta, start string) (window, boo
 func (w window) from(start string) (window, bool) {
 	segment, isDir := strings.CutSuffix(start, "/")
 	firstSegment, firstIsDir := strings.CutSuffix(w.start, "/")
-	if compareSegments(segment, isDir, firstSegment, firstIsDir) < 0 {
+	isBeforeWindow := compareSegments(segment, isDir, firstSegment, firstIsDir) < 0
+	if isBeforeWindow {
 		return window{}, false
 	}
+
 	first := sort.Search(len(w.entries), func(i int) bool { return !sortsBefore(w.entries[i], start) })
-	if first == len(w.entries) && !w.isComplete {
+	isAfterWindow := first == len(w.entries) && !w.isComplete
+	if isAfterWindow {
 		return window{}, false
 	}
 	return window{entries: w.entries[first:], start: start, isComplete: w.isComplete}, true
@@ -113,18 +116,22 @@ func (c *listCache) Forget() {
 	c.size = 0
 }
 
+// size returns how much of the limit of the cache a window uses.
 func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
 
 // windowOf returns a window from the cache. If the cache does not have it, windowOf reads it with
 // readWindow.
-func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string) (window, error) {
+func (r *Reader) windowOf(
+	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
+) (window, error) {
 	if len(dirs) != 1 {
 		return r.readWindow(ctx, dirs, noncurrent, start, match)
 	}
 
-	key := windowKey{dirs[0].Path, match, noncurrent}
+	dir := dirs[0]
+	key := windowKey{dir.Path, match, noncurrent}
 	readTime := time.Now()
-	m, err := dirs[0].StatSelf()
+	m, err := dir.StatSelf()
 	if err != nil {
 		return window{}, bucketdir.Failure(err)
 	}
@@ -136,11 +143,14 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	if err != nil {
 		return window{}, err
 	}
+
+	// A directory that was changed just now could change again without another time.
 	age := minAge
 	if r.Tree.Coarse.Load() {
 		age = minCoarseAge
 	}
-	if readTime.Sub(m.Time()) > age && !w.hasNestedDir() {
+	isSettled := readTime.Sub(m.Time()) > age
+	if isSettled && !w.hasNestedDir() {
 		r.Cache.add(cachedWindow{key, m, w})
 	}
 	return w, nil

@@ -86,7 +86,9 @@ func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 		return false
 	}
 	defer current.Close()
-	return current.Meta.Ino == f.Meta.Ino && current.Meta.MTime == f.Meta.MTime && current.Meta.Size == f.Meta.Size
+	isSameInode := current.Meta.Ino == f.Meta.Ino
+	isUnchanged := current.Meta.MTime == f.Meta.MTime && current.Meta.Size == f.Meta.Size
+	return isSameInode && isUnchanged
 }
 
 // OpenCurrent opens the current object. If the object does not exist, it returns nil. It tries the

@@ -22,7 +22,8 @@ const revisionTag = bucketdir.Provider + ":"
 // MakeTag returns the tag of a file, from its stat result. The times of the disk must be precise
 // enough.
 func MakeTag(m osdir.Meta) Tag {
-	b := make([]byte, 0, 112)
+	const maxLength = 112 // of the revision twice, as three numbers of 16 digits, and what is around it
+	b := make([]byte, 0, maxLength)
 	b = append(b, '"')
 	b = strconv.AppendUint(b, m.Ino, 16)
 	b = append(b, '-')
@@ -35,6 +36,8 @@ func MakeTag(m osdir.Meta) Tag {
 	return Tag(append(b, revision...))
 }
 
+// split returns the parts of the tag, which contain the same text: the ETag in quotes, and the revision after
+// revisionTag.
 func (t Tag) split() (etag, revision string) {
 	n := (len(t) - len(revisionTag) + 2) / 2
 	return string(t[:n]), string(t[n:])

@@ -41,7 +41,8 @@ func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
 			return err
 		}
 		st = &StagedFile{Dir: w.Dir, Name: strconv.FormatUint(w.lastNumber.Add(1), 36)}
-		if st.File, err = w.Dir.Create(st.Name); osdir.IsNotExist(err) {
+		st.File, err = w.Dir.Create(st.Name)
+		if osdir.IsNotExist(err) {
 			s.dropStagingDir(w)
 		}
 		return bucketdir.AgainIfGone(err)
@@ -112,7 +113,8 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 
 // Finish completes a staged file as Seal does, but without attributes.
 func (s *Staging) Finish(st *StagedFile) (err error) {
-	if st.Meta, err = st.File.Stat(); err != nil {
+	st.Meta, err = st.File.Stat()
+	if err != nil {
 		return bucketdir.Failure(err)
 	}
 	return s.flush(st)
@@ -166,7 +168,9 @@ func (s *Staging) Discard(st *StagedFile) {
 	}
 	if st.Held != nil {
 		_ = st.Held.Close()
-	} else if st.Name != "" {
+		return
+	}
+	if st.Name != "" {
 		_ = st.Dir.Unlink(st.Name)
 	}
 }
@@ -241,9 +245,11 @@ func (s *Staging) setTimeAndAttrs(st *StagedFile) (err error) {
 	if err := st.File.SetTime(st.Dir, st.Name, s.Tree.Clock.Next()); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	if st.Meta, err = st.File.Stat(); err != nil {
+	st.Meta, err = st.File.Stat()
+	if err != nil {
 		return bucketdir.Failure(err)
 	}
+
 	a := &st.Attrs
 	a.Size = st.Meta.Size
 	a.MTime = st.Meta.MTime
@@ -259,7 +265,8 @@ func (s *Staging) setTimeAndAttrs(st *StagedFile) (err error) {
 
 // Restamp gives a sealed file a new time, which is later than stamp.
 func (s *Staging) Restamp(st *StagedFile, stamp int64) (err error) {
-	if st.File, err = st.Dir.Edit(st.Name); err != nil {
+	st.File, err = st.Dir.Edit(st.Name)
+	if err != nil {
 		return s.Tree.StagedFileError(err)
 	}
 	s.Tree.Clock.Advance(stamp)

@@ -35,14 +35,15 @@ func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
 	}
 
 	isAbandoned := time.Since(m.Time()) > bucketdir.AbandonedAge
-	if m.Kind != osdir.KindDir && !strings.HasSuffix(name, bucketdir.MarkerSuffix) {
+	dirName, isMarker := strings.CutSuffix(name, bucketdir.MarkerSuffix)
+	if m.Kind != osdir.KindDir && !isMarker {
 		if isAbandoned {
 			_ = staging.Unlink(name)
 		}
 		return
 	}
 
-	c := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(strings.TrimSuffix(name, bucketdir.MarkerSuffix)), isAbandoned)
+	c := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(dirName), isAbandoned)
 	if c == nil {
 		return
 	}

@@ -264,7 +264,8 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 func (s *Candidates) PutVisible(ctx context.Context, st *StagedFile) error {
 	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
 		err := s.moveVisible(ctx, st)
-		if err == bucketdir.ErrAgain && s.alternate != nil && s.alternate != s.Plain {
+		hasOwnAlternate := s.alternate != nil && s.alternate != s.Plain
+		if err == bucketdir.ErrAgain && hasOwnAlternate {
 			s.tree.CloseDir(s.alternate)
 			s.alternate = nil
 		}

@@ -58,8 +58,10 @@ func (w *Walker) Open() error {
 		return nil
 	}
 	paths := []string{osdir.Join(w.Versions, path)}
-	if path != key && !w.Noncurrent && w.Tree.Strict.Load() && !bucketdir.HasReserved(key) {
-		// Another program may have created the directory with the name that is in the keys.
+
+	// Another program may have created the directory with the name that is in the keys.
+	hasOtherName := path != key && !bucketdir.HasReserved(key)
+	if hasOtherName && !w.Noncurrent && w.Tree.Strict.Load() {
 		exact, err := w.Tree.ExistsExactly(key)
 		if err != nil {
 			return err
@@ -185,7 +187,8 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 		return w.visitDir(f, e)
 	}
 	key := f.prefix + e.segment
-	if len(key) > bucketdir.MaxKey || w.isSkipped(key) || !strings.HasPrefix(key, w.Prefix) {
+	isRequested := strings.HasPrefix(key, w.Prefix) && !w.isSkipped(key)
+	if len(key) > bucketdir.MaxKey || !isRequested {
 		return Item{}, false, nil
 	}
 	file, err := w.stat(f, e, key)
@@ -203,15 +206,7 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 // common prefix, visitDir returns the prefix instead.
 func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	prefix := f.prefix + e.segment + "/"
-	if len(prefix) > bucketdir.MaxKey {
-		return Item{}, false, nil
-	}
-	isRequested := strings.HasPrefix(prefix, w.Prefix) || strings.HasPrefix(w.Prefix, prefix)
-	if !isRequested {
-		return Item{}, false, nil
-	}
-	if w.isSkipped(prefix) && !strings.HasPrefix(w.Start, prefix) {
-		// All keys in the directory are skipped, too.
+	if len(prefix) > bucketdir.MaxKey || !w.mayContain(prefix) {
 		return Item{}, false, nil
 	}
 
@@ -223,6 +218,7 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	if common <= w.Start {
 		return Item{}, false, nil
 	}
+
 	for _, path := range paths {
 		found, err := w.hasObject(path, "", false)
 		// A directory that may not be read is listed as a prefix, so that the listing of its parent
@@ -236,6 +232,14 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 		}
 	}
 	return Item{}, false, nil
+}
+
+// mayContain reports whether the directory whose keys begin with prefix may contain requested keys that are not
+// skipped.
+func (w *Walker) mayContain(prefix string) bool {
+	isRequested := strings.HasPrefix(prefix, w.Prefix) || strings.HasPrefix(w.Prefix, prefix)
+	isStartInside := strings.HasPrefix(w.Start, prefix)
+	return isRequested && (isStartInside || !w.isSkipped(prefix))
 }
 
 // isSkipped reports whether key must be skipped: it is before Start, or under the common prefix Skip.
@@ -258,15 +262,15 @@ func (w *Walker) rollUp(common string) (Item, bool) {
 
 // paths returns the paths on disk of the directory of an entry.
 func (w *Walker) paths(f *frame, e entry) []string {
-	d := e.diskName
-	switch {
-	case d == nil:
-		return []string{f.dirs[0].PathOf(e.segment)}
-	case d.base == "":
-		return append([]string{f.dirs[0].PathOf(e.segment)}, d.moreDirs...)
-	default:
-		return append([]string{osdir.Join(d.dir, d.base)}, d.moreDirs...)
+	usual := f.dirs[0].PathOf(e.segment)
+	if e.diskName == nil {
+		return []string{usual}
 	}
+	first := usual
+	if e.diskName.base != "" {
+		first = osdir.Join(e.diskName.dir, e.diskName.base)
+	}
+	return append([]string{first}, e.diskName.moreDirs...)
 }
 
 // stat finds the file of an entry. That usually takes one system call.

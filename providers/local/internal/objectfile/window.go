@@ -45,6 +45,7 @@ const (
 // the directory's name. So order appends a slash to the name of a directory.
 func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
 
+// compareSegments compares two names of one directory by the bytes of the keys that begin with them.
 func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	n := min(len(a), len(b))
 	if c := strings.Compare(a[:n], b[:n]); c != 0 {
@@ -109,8 +110,8 @@ func (r *Reader) readWindow(
 
 // read adds the names in d to the window. If d is a directory for long names, d contains only the
 // last parts of the names. chunks is then the common beginning of the names in d.
-// main is true if d is the first directory of the window, or is inside of the first directory.
-func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
+// isFirst is true if d is the first directory of the window, or is inside of the first directory.
+func (r *windowReader) read(d *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
 	var ctxErr error
@@ -129,7 +130,8 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 			chunkDirs = append(chunkDirs, e.Name)
 			return true
 		}
-		r.add(d, e, name, main && chunks == "")
+		isUsual := isFirst && chunks == ""
+		r.add(d, e, name, isUsual)
 		return true
 	})
 	if ctxErr != nil {
@@ -141,7 +143,7 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 
 	for _, base := range chunkDirs {
 		r.window.chunks = true
-		if err := r.readChunkDir(d, base, chunks, main); err != nil {
+		if err := r.readChunkDir(d, base, chunks, isFirst); err != nil {
 			return err
 		}
 	}
@@ -149,9 +151,9 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 }
 
 // readChunkDir adds the names in the directory base of d, which is for long names. The parameters
-// chunks and main are as for read. If the directory was removed meanwhile, readChunkDir does
+// chunks and isFirst are as for read. If the directory was removed meanwhile, readChunkDir does
 // nothing.
-func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, main bool) error {
+func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, isFirst bool) error {
 	chunkDir, err := r.tree.Open(d.PathOf(base))
 	if osdir.IsNoFile(err) {
 		return nil
@@ -161,7 +163,7 @@ func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, main bool
 	}
 	defer r.tree.CloseDir(chunkDir)
 	const prefixLength = len(bucketdir.Reserved) + 1 // of ".omnibucket+"
-	return r.read(chunkDir, chunks+base[prefixLength:], main)
+	return r.read(chunkDir, chunks+base[prefixLength:], isFirst)
 }
 
 // add adds an entry of the directory d to the window. name is the parsed name of the entry. If isUsual
@@ -180,17 +182,20 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, name bucketdir.Found, is
 		return
 	}
 
-	item := entry{segment: name.Segment, isDir: kind == osdir.KindDir}
-	if name.Mark == bucketdir.MarkAlternate {
-		if item.isDir {
-			// Only files have alternate names.
-			return
-		}
+	item := entry{segment: name.Segment, isDir: kind == osdir.KindDir, rank: rankPlain}
+	isAlternate := name.Mark == bucketdir.MarkAlternate
+	if isAlternate && item.isDir {
+		// Only files have alternate names.
+		return
+	}
+	switch {
+	case isAlternate:
 		item.rank = rankAlternate
-	} else if name.Literal {
+	case name.Literal:
 		item.rank = rankLiteral
 	}
-	if !isUsual || name.Mark != 0 || name.Literal {
+	isSegmentOnDisk := name.Mark == 0 && !name.Literal
+	if !isUsual || !isSegmentOnDisk {
 		item.diskName = &diskName{dir: d.Path, base: e.Name}
 	}
 

@@ -16,6 +16,7 @@ func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 // is faster than Rename.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }
 
+// setFileTime sets the time of the file with the name base in d.
 func setFileTime(d *Dir, _ int, base string, t time.Time) error {
 	stamp, err := unix.TimeToTimespec(t)
 	if err != nil {

@@ -36,6 +36,7 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 	}
 }
 
+// kindOfMode returns the kind of an entry with a mode.
 func kindOfMode(mode fs.FileMode) Kind {
 	if mode.IsRegular() {
 		return KindFile

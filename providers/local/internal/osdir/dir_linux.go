@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setFileTime calls futimens, which package unix does not have.
+// setFileTime sets the time of an open file. It calls futimens, which package unix does not have.
 func setFileTime(_ *Dir, fd int, _ string, t time.Time) error {
 	stamp, err := unix.TimeToTimespec(t)
 	if err != nil {
@@ -96,7 +96,10 @@ func (d *Dir) appends(start time.Time) bool {
 		return false
 	}
 	var s unix.Statfs_t
-	return unix.Fstatfs(d.fd(), &s) == nil && (s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC)
+	if err := unix.Fstatfs(d.fd(), &s); err != nil {
+		return false
+	}
+	return s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC
 }
 
 // eachFrom does what Each does, but begins at the given offset. It returns the offset after the

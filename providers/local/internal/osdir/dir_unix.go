@@ -78,6 +78,7 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
 
+// close closes the file, if the handle has one, or else the descriptor.
 func (h dirHandle) close() {
 	if h.file != nil {
 		_ = h.file.Close()
@@ -103,6 +104,7 @@ func (d *Dir) Stat(base string) (Meta, error) {
 // StatSelf returns the stat result of the directory d.
 func (d *Dir) StatSelf() (Meta, error) { return metaOfOpen(d.fd()) }
 
+// metaOfOpen returns the stat result of an open file or directory.
 func metaOfOpen(fd int) (Meta, error) {
 	var st unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Fstat(fd, &st) }); err != nil {

@@ -41,6 +41,7 @@ func ShareRoot(root *os.Root) (*os.Root, error) {
 	return root.OpenRoot(".")
 }
 
+// close closes the file.
 func (h dirHandle) close() { _ = h.file.Close() }
 
 func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
@@ -87,6 +88,7 @@ func (d *Dir) Stat(base string) (Meta, error) {
 	return f.Meta, nil
 }
 
+// metaOfInfo converts the result of a system call. ino is the number of the file, or 0 if it is not known.
 func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
 	return Meta{
 		Ino:   ino,
@@ -112,13 +114,14 @@ func (d *Dir) Rmdir(base string) error {
 	object := windows.OBJECT_ATTRIBUTES{RootDirectory: d.handle.handle(), ObjectName: name}
 	object.Length = uint32(unsafe.Sizeof(object))
 
-	var h windows.Handle
-	err = windows.NtCreateFile(
-		&h, windows.DELETE|windows.FILE_READ_ATTRIBUTES|windows.SYNCHRONIZE, &object, &windows.IO_STATUS_BLOCK{}, nil,
-		0,
-		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, windows.FILE_OPEN,
-		windows.FILE_DIRECTORY_FILE|windows.FILE_OPEN_REPARSE_POINT|windows.FILE_OPEN_FOR_BACKUP_INTENT, 0, 0,
+	const (
+		access  = windows.DELETE | windows.FILE_READ_ATTRIBUTES | windows.SYNCHRONIZE
+		sharing = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
+		options = windows.FILE_DIRECTORY_FILE | windows.FILE_OPEN_REPARSE_POINT | windows.FILE_OPEN_FOR_BACKUP_INTENT
 	)
+	var h windows.Handle
+	var status windows.IO_STATUS_BLOCK
+	err = windows.NtCreateFile(&h, access, &object, &status, nil, 0, sharing, windows.FILE_OPEN, options, 0, 0)
 	if err != nil {
 		return errnoOf(err)
 	}

@@ -40,7 +40,8 @@ func (d *Dir) Open(path string) (*File, error) {
 		return nil, err
 	}
 	f := &File{os: file}
-	if f.Meta, err = f.Stat(); err != nil {
+	f.Meta, err = f.Stat()
+	if err != nil {
 		_ = f.Close()
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 // process loses its POSIX locks of a file when it closes any descriptor of the file. An open file
 // description lock belongs to the open file, so closing another descriptor does not end the lock.
 
+// rangeLock sets or ends a lock of n bytes of f from offset.
 func rangeLock(f *os.File, command int, kind int16, offset, n int64) error {
 	return retryEINTR(func() error {
 		l := unix.Flock_t{Type: kind, Start: offset, Len: n}

@@ -16,10 +16,11 @@ const (
 // getXattr returns the extended attribute of this module. If the file lacks the attribute, it
 // returns nil.
 func getXattr(fd int) ([]byte, error) {
-	var small [512]byte
+	var small [512]byte // enough for most attributes
 	value := small[:]
 	n, err := fgetxattr(fd, value)
-	if errors.Is(err, unix.ERANGE) {
+	isTooShort := errors.Is(err, unix.ERANGE)
+	if isTooShort {
 		value = make([]byte, maxXattr)
 		n, err = fgetxattr(fd, value)
 	}
