@@ -41,9 +41,10 @@
 //
 // # Files of other programs
 //
-// The revision of a file consists of its inode, its size and its modification time. If another program writes new bytes of the same length into the file and sets the old time
-// again, as "cp -p" can, the revision stays the same. A [storage.ReaderAt], package diskcache and
-// clients with a response 304 may then keep the old bytes.
+// The revision of a file consists of its inode, its size and its modification time. If another
+// program writes new bytes of the same length into the file and sets the old time again, as "cp -p"
+// can, the revision stays the same. A [storage.ReaderAt], package diskcache and clients with a
+// response 304 may then keep the old bytes.
 //
 // Links never lead out of the directory. Inside the directory, a symbolic link may lead to any
 // file. A link below the prefix of [storage.Prefixed] can therefore lead to a file that is not below
@@ -105,8 +106,11 @@ type SigningKeys = signedurl.Secrets
 // absolutePath returns the absolute path of root, and the path without symbolic links. With
 // [Config.Create], it creates the directory.
 func absolutePath(root string, c Config) (path, realPath string, err error) {
-	if c.FileMode != 0 && (c.FileMode&^os.ModePerm != 0 || c.FileMode&0o600 != 0o600) {
-		return "", "", argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
+	const ownerMode = 0o600
+	hasOtherBits := c.FileMode&^os.ModePerm != 0
+	if c.FileMode != 0 && (hasOtherBits || c.FileMode&ownerMode != ownerMode) {
+		return "", "", argument.Invalid("FileMode",
+			"must have only permission bits, and let the owner read and write", "")
 	}
 	if root == "" {
 		return "", "", argument.Invalid("root", "must not be empty", "")

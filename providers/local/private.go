@@ -27,11 +27,15 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	}
 	defer done()
 	if create {
-		if err := b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) }); err != nil {
-			return nil, err
+		err = b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) })
+	} else {
+		_, err = b.Root.Lstat(privatePath)
+		if err != nil {
+			err = storage.BucketNotFound
 		}
-	} else if _, err := b.Root.Lstat(privatePath); err != nil {
-		return nil, storage.BucketNotFound
+	}
+	if err != nil {
+		return nil, err
 	}
 
 	c := s.config

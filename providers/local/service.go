@@ -36,6 +36,7 @@ type openAccount struct {
 	config Config
 }
 
+// open opens the directory of the service for one call.
 func (s *serviceDriver) open() (*openAccount, error) {
 	dir := s.resolve()
 	root, err := bucketdir.OpenRoot(dir)
@@ -88,7 +89,9 @@ func (s *serviceDriver) Close() error { return nil }
 // checkName fails with InvalidArgument if name cannot be the name of a bucket. A bucket's name is
 // the name of a directory and does not begin with a dot.
 func checkName(name string) error {
-	if name == "" || name[0] == '.' || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
+	isHidden := strings.HasPrefix(name, ".")
+	isPath := strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) // and "" is not local
+	if isHidden || isPath {
 		return argument.Invalid("bucket", "must be the name of a directory, without a leading dot", "")
 	}
 	return nil
@@ -182,7 +185,8 @@ func (s *serviceDriver) openBucket(ctx context.Context, name string) (b *buckets
 	return openOnce(ctx, s.driver(name))
 }
 
-// ListBuckets returns the directories of the service, sorted by name. It omits hidden directories.
+// ListBuckets returns a page of the directories of the service, sorted by name, and the token of the next page. It
+// omits hidden directories.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, "", err
@@ -195,6 +199,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err != nil {
 		return nil, "", err
 	}
+
 	nextToken := ""
 	if len(names) > bucketstore.MaxPage {
 		names = names[:bucketstore.MaxPage]
@@ -231,10 +236,8 @@ func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
 	defer dir.Close()
 
 	names, err := dir.Names(func(entry osdir.Entry) bool {
-		if entry.Kind == osdir.KindFile || entry.Kind == osdir.KindOther {
-			return false
-		}
-		return entry.Name > startAfter && checkName(entry.Name) == nil
+		mayBeDir := entry.Kind != osdir.KindFile && entry.Kind != osdir.KindOther
+		return mayBeDir && entry.Name > startAfter && checkName(entry.Name) == nil
 	})
 	return names, bucketdir.Failure(err)
 }
@@ -258,6 +261,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	}
 	defer done()
 
+	// Fail early if the bucket is not empty, without a change.
 	if err := b.Tree.CheckEmpty(); err != nil {
 		return err
 	}
@@ -299,6 +303,7 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return s.driver(name), nil
 }
 
+// driver returns a driver for a bucket, whose name was checked.
 func (s *serviceDriver) driver(name string) *objectDriver {
 	d := bucketDriver(s.resolve(), name, s.config)
 	d.bucket.Path = filepath.Join(s.path, name)

@@ -28,6 +28,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return signedurl.SignWith(ctx, d.signingKeys, signedurl.Vend, d.bucket.Name, r, d.Now())
 }
 
+// signingKeys returns the keys of the bucket. If the bucket has no key, it creates one.
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
 	s, err := d.acquire(ctx)
 	if err != nil {

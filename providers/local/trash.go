@@ -65,10 +65,10 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 	}
 	// Windows cannot move an open directory.
 	defer done()
-	settings, err := b.Settings.Change(ctx, func(b *bucketstore.BucketSettings) error {
-		b.Created = t.account.config.Now().UTC()
-		b.Region = r.Region
-		return b.Apply(r)
+	settings, err := b.Settings.Change(ctx, func(settings *bucketstore.BucketSettings) error {
+		settings.Created = t.account.config.Now().UTC()
+		settings.Region = r.Region
+		return settings.Apply(r)
 	})
 	return settings.Info(r.Name), err
 }
@@ -102,6 +102,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 		return nil
 	}
 	defer done()
+
 	if b.Tree.CheckEmpty() != nil {
 		// Another program has put a file into the bucket. The bucket gets its name back.
 		done()
@@ -162,14 +163,18 @@ func (t *trash) open(ctx context.Context, name string, c Config) (b *bucketstore
 // ignores errors, because a sweep removes the rest later. Another process that had the bucket open may
 // still write a file. The call that writes the file fails with BucketNotFound. A sweep removes the
 // file later.
-func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, release func()) {
+//
+// done closes b. On Windows, remove calls it. The caller may call it again.
+func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, done func()) {
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.Remove(bucketdir.LockPath) })
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.RemoveAll(bucketdir.Reserved) })
 	_ = b.Tree.RemoveEmpty("")
 	if runtime.GOOS == "windows" {
 		// Windows cannot remove an open directory.
-		release()
+		done()
 	}
+
+	// The directory itself is removed last, if it is empty.
 	top, err := osdir.Open(t.account.root, nil, t.claim.Path)
 	if err != nil {
 		return
@@ -250,6 +255,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 		return
 	}
 
+	// The bucket moves back, unless another one has its name now.
 	done()
 	if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
 		// If this fails, a later sweep tries again.
