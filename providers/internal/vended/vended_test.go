@@ -115,7 +115,7 @@ func upload(ctx context.Context, bucket storage.Bucket, key string) error {
 // The suite passes with vended credentials.
 func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
 	storagetest.RunDriver(t, func(*testing.T) driver.Driver {
 		keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return &grant{}, nil })
 		return vended.New(new(catalog).newStore(keyring), keyring)
@@ -206,26 +206,26 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 
 // A request for which CredentialsFor has no credentials fails.
 func TestCredentialsMissing(t *testing.T) {
-	tests := map[string]struct {
-		answer error
+	tests := []struct {
+		name   string
+		answer error // of the catalog
 		want   storage.Code
 	}{
-		"because the catalog refuses": {answer: errors.New("401"), want: storage.Unauthenticated},
-		"because the catalog is not there": {
+		{name: "because the catalog refuses", answer: errors.New("401"), want: storage.Unauthenticated},
+		{
+			name:   "because the catalog is not there",
 			answer: &storage.Error{Code: storage.Unavailable, Err: errors.New("502")},
 			want:   storage.Unavailable,
 		},
-		"with a code alone": {
-			answer: storage.PermissionDenied,
-			want:   storage.PermissionDenied,
-		},
-		"with a code about another object": {
+		{name: "with a code alone", answer: storage.PermissionDenied, want: storage.PermissionDenied},
+		{
+			name:   "with a code about another object",
 			answer: storage.PreconditionFailed,
 			want:   storage.Unauthenticated,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			catalog := &catalog{vendErr: func(context.Context, string) error { return tt.answer }}
 			err := upload(t.Context(), catalog.openBucket(), "a/1")
 			require.Equal(t, tt.want, storage.CodeOf(err))
@@ -233,12 +233,20 @@ func TestCredentialsMissing(t *testing.T) {
 			require.Len(t, catalog.vendedKeys(), 1)
 		})
 	}
-	for name, g := range map[string]*grant{
-		"for another prefix": {Prefix: "b/"},
-		"that have expired":  {Expires: time.Now().Add(-time.Second)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return g, nil })
+}
+
+// A request for which CredentialsFor has only credentials that cannot be used fails.
+func TestCredentialsUnusable(t *testing.T) {
+	tests := []struct {
+		name  string
+		grant *grant
+	}{
+		{name: "for another prefix", grant: &grant{Prefix: "b/"}},
+		{name: "that have expired", grant: &grant{Expires: time.Now().Add(-time.Second)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return tt.grant, nil })
 			bucket := engine.New(vended.New(new(catalog).newStore(keyring), keyring))
 			require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload(t.Context(), bucket, "a/1")))
 		})
