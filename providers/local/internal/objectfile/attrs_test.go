@@ -129,7 +129,7 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		attrs        Attrs
 	}{
 		{
-			name:   "form 1",
+			name:   "form 1, without tags and locks",
 			stored: "0103080900000000000000070000000131013201330134013501360175016b0176",
 			attrs:  attrs,
 		},

@@ -157,7 +157,11 @@ func TestIsNotExistAndIsNoFile(t *testing.T) {
 		require.Equal(t, tt.notExist, IsNotExist(err), "%v", err)
 		require.Equal(t, tt.noFile, IsNoFile(err), "%v", err)
 	}
+}
 
+// The errors of opening a file, or a path below it, as a directory belong to IsNoFile and IsNotExist.
+func TestOpenOfFile(t *testing.T) {
+	_, top := openTemp(t)
 	_, err := Open(top.root, top, "a/below")
 	require.True(t, IsNotExist(err), "a file is no parent: %v", err)
 	_, err = Open(top.root, top, "a")
@@ -188,13 +192,16 @@ func TestRenameAndLink(t *testing.T) {
 	require.True(t, IsObstructed(top.Rename("sub", top, "a")), "a directory is not replaced by a file")
 	require.ErrorIs(t, top.Link("a", sub, "b"), fs.ErrExist)
 
+	// Link gives a file a second name.
 	require.NoError(t, sub.Link("c", top, "a"))
-	m, err := top.Stat("a")
 	if runtime.GOOS != "windows" {
+		m, err := top.Stat("a")
 		require.NoError(t, err)
 		require.Equal(t, 2, m.Links)
 	}
-	err = top.Exchange("a", sub, "b")
+
+	// Only Linux can exchange two names.
+	err := top.Exchange("a", sub, "b")
 	if runtime.GOOS == "linux" {
 		require.NoError(t, err)
 		content, err := os.ReadFile(filepath.Join(path, "a"))
@@ -203,6 +210,8 @@ func TestRenameAndLink(t *testing.T) {
 	} else {
 		require.Error(t, err)
 	}
+
+	// Rename moves a name to another directory.
 	require.NoError(t, top.Rename("a", sub, "c"))
 	require.Equal(t, []string{"b"}, listNames(t, sub))
 	require.NoError(t, sub.Sync())
@@ -238,6 +247,7 @@ func TestXattr(t *testing.T) {
 
 	_, err = top.Create("new")
 	require.ErrorIs(t, err, fs.ErrExist)
+
 	value, err := f.Xattr()
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
@@ -268,6 +278,8 @@ func TestLockOpenFiles(t *testing.T) {
 		defer f.Close()
 		files[i] = f
 	}
+
+	// Locks of ranges exclude each other only where they overlap.
 	if RangesWork(files[0]) {
 		require.NoError(t, TryLockRange(files[0], 0, 2))
 		require.NoError(t, TryLockRange(files[1], 2, 1))
@@ -277,13 +289,13 @@ func TestLockOpenFiles(t *testing.T) {
 		require.NoError(t, UnlockRange(files[1], 1, 1))
 		require.NoError(t, UnlockRange(files[1], 2, 1))
 	}
-	require.NoError(t, TryShare(files[0]))
 
+	// A file that others share is not locked until the last of them is closed.
+	require.NoError(t, TryShare(files[0]))
 	require.NoError(t, TryShare(files[1]))
 	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
 	require.NoError(t, files[0].Close())
 	require.ErrorIs(t, TryLock(files[2]), ErrLocked)
-
 	require.NoError(t, files[1].Close())
 	require.NoError(t, TryLock(files[2]))
 }
