@@ -19,12 +19,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// setTags replaces the tags of an object.
 func (bucket *testBucket) setTags(key string, tags map[string]string) {
 	bucket.t.Helper()
 	require.NoError(bucket.t,
 		bucket.driver.SetTags(context.Background(), &driver.ChangeRequest{Key: key, Tags: tags}))
 }
 
+// tags returns the tags of an object.
 func (bucket *testBucket) tags(key string) map[string]string {
 	bucket.t.Helper()
 	tags, err := bucket.driver.Tags(context.Background(), &driver.GetRequest{Key: key, Length: -1})
@@ -57,26 +59,36 @@ func manyTags() map[string]string {
 
 // SetTags changes the attributes of the file, and does not write its content again.
 func TestSetTagsInPlace(t *testing.T) {
-	for _, disk := range disks {
-		for name, row := range map[string]func(bucket *testBucket){
-			"an object of this package": func(bucket *testBucket) {
-				bucket.putDescribed("k")
-			},
-			"a file of another program": func(bucket *testBucket) {
-				bucket.write("k", "content")
-			},
-			"a file that another program has edited": func(bucket *testBucket) {
+	tests := []struct {
+		name string
+		make func(bucket *testBucket) // makes "k"
+	}{
+		{
+			name: "an object of this package",
+			make: func(bucket *testBucket) { bucket.putDescribed("k") },
+		},
+		{
+			name: "a file of another program",
+			make: func(bucket *testBucket) { bucket.write("k", "content") },
+		},
+		{
+			name: "a file that another program has edited",
+			make: func(bucket *testBucket) {
 				bucket.putDescribed("k")
 				bucket.write("k", "edited")
 			},
-		} {
-			t.Run(disk.name+", "+name, func(t *testing.T) {
+		},
+	}
+	for _, disk := range disks {
+		for _, tt := range tests {
+			t.Run(disk.name+", "+tt.name, func(t *testing.T) {
 				bucket := newTestBucket(t, disk.tweaks...)
-				row(bucket)
+				tt.make(bucket)
 				for _, tags := range []map[string]string{{"a": "1"}, manyTags(), {"b": "2"}} {
 					bucket.requireChanged("k", tags)
 				}
 				require.Empty(t, bucket.leftovers())
+
 				_ = bucket.driver.Close()
 				reopened := reopenTestBucket(t, bucket.root, disk.tweaks...)
 				require.Equal(t, map[string]string{"b": "2"}, reopened.tags("k"))
@@ -85,6 +97,7 @@ func TestSetTagsInPlace(t *testing.T) {
 	}
 }
 
+// putDescribed puts an object of described.
 func (bucket *testBucket) putDescribed(key string) {
 	bucket.t.Helper()
 	_, err := bucket.driver.Put(context.Background(), described(key, "content"))
@@ -93,40 +106,53 @@ func (bucket *testBucket) putDescribed(key string) {
 
 // With visible sidecars, a copy of the directory keeps tags, retention and legal hold.
 func TestVisibleSidecarTagsAndLocks(t *testing.T) {
-	for _, extra := range [][]tweak{nil, {withoutXattrs}} {
-		bucket := newTestBucket(t, append(extra, withSidecars, withObjectLock)...)
-		bucket.putDescribed("k")
-		bucket.requireChanged("k", map[string]string{"a": "1"})
+	tests := []struct {
+		name   string
+		tweaks []tweak
+	}{
+		{name: "with extended attributes", tweaks: nil},
+		{name: "without extended attributes", tweaks: []tweak{withoutXattrs}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := newTestBucket(t, append(tt.tweaks, withSidecars, withObjectLock)...)
+			bucket.putDescribed("k")
+			bucket.requireChanged("k", map[string]string{"a": "1"})
 
-		end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-		r := &driver.ChangeRequest{
-			Key:       "k",
-			Retention: storage.Retention{Mode: storage.Compliance, Until: end},
-			LegalHold: true,
-		}
-		require.NoError(t, bucket.driver.SetRetention(t.Context(), r))
-		require.NoError(t, bucket.driver.SetLegalHold(t.Context(), r))
-		require.Len(t, visibleFiles(t, bucket.root), 1)
+			end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+			r := &driver.ChangeRequest{
+				Key:       "k",
+				Retention: storage.Retention{Mode: storage.Compliance, Until: end},
+				LegalHold: true,
+			}
+			require.NoError(t, bucket.driver.SetRetention(t.Context(), r))
+			require.NoError(t, bucket.driver.SetLegalHold(t.Context(), r))
+			require.Len(t, visibleFiles(t, bucket.root), 1)
 
-		c := copyTestBucket(t, bucket.root)
-		require.Equal(t, map[string]string{"a": "1"}, c.tags("k"))
-		require.Equal(t, r.Retention, c.head("k").Retention)
-		require.True(t, c.head("k").LegalHold)
-		require.Equal(t, described("k", "").Properties, c.head("k").Properties)
+			duplicate := copyTestBucket(t, bucket.root)
+			require.Equal(t, map[string]string{"a": "1"}, duplicate.tags("k"))
+			attrs := duplicate.head("k")
+			require.Equal(t, r.Retention, attrs.Retention)
+			require.True(t, attrs.LegalHold)
+			require.Equal(t, described("k", "").Properties, attrs.Properties)
 
-		c.setTags("k", map[string]string{"b": "2"}) // the copy writes no sidecars, and takes over the one that is there
-		require.Empty(t, visibleFiles(t, c.root))
-		require.Equal(t, described("k", "").Properties, c.head("k").Properties)
-		require.True(t, c.head("k").LegalHold)
+			// The duplicate writes no sidecars, and takes over the one that is there.
+			duplicate.setTags("k", map[string]string{"b": "2"})
+			require.Empty(t, visibleFiles(t, duplicate.root))
+			attrs = duplicate.head("k")
+			require.Equal(t, described("k", "").Properties, attrs.Properties)
+			require.True(t, attrs.LegalHold)
+		})
 	}
 }
 
 // Attributes without tags and locks are written in the form of an earlier release.
 func TestAttrsEncodeEarlierForm(t *testing.T) {
+	const earlierForm, currentForm = byte(1), byte(2) // the first byte
 	a := objectfile.Attrs{Properties: storage.Properties{ContentType: "text/x-own"}, Size: 3, MTime: 5}
-	require.Equal(t, byte(1), a.Encode()[0], "an object without tags and locks is written as before")
+	require.Equal(t, earlierForm, a.Encode()[0])
 	a.Tags = map[string]string{"k": "v"}
-	require.Equal(t, byte(2), a.Encode()[0])
+	require.Equal(t, currentForm, a.Encode()[0])
 }
 
 // SetTags succeeds on a foreign file in a bucket to which nothing was written yet.
@@ -186,33 +212,27 @@ func holdForEver(d *objectDriver, key string) error {
 func TestSetTagsByProcesses(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
-	for _, disk := range disks {
-		if disk.name != "plain" && disk.name != "without extended attributes" {
-			continue
+	onEachProcessDisk(t, func(t *testing.T, tweaks ...tweak) {
+		bucket := newTestBucket(t, append(tweaks, withObjectLock)...)
+		oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", 7))
+		require.NoError(t, err)
+		var all []*process
+		for _, role := range []string{"tagger", "holder", "reader"} {
+			all = append(all, start(t, bucket.root, role, "k"))
 		}
-		t.Run(disk.name, func(t *testing.T) {
-			bucket := newTestBucket(t, append(disk.tweaks, withObjectLock)...)
-			if bucket.driver.bucket.NoXattr {
-				t.Setenv(diskVariable, "none")
-			}
-			oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", 7))
-			require.NoError(t, err)
-			all := []*process{start(t, bucket.root, "tagger", "k"), start(t, bucket.root, "holder", "k"), start(t, bucket.root, "reader", "k")}
-			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
-				require.NoError(t, checkPattern(bucket.driver, "k"))
-			}
 
-			for _, p := range all {
-				n, err := strconv.Atoi(p.end(t))
-				require.NoError(t, err)
-				require.Positive(t, n)
-			}
+		// This process reads beside the others.
+		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+			require.NoError(t, checkPattern(bucket.driver, "k"))
+		}
+		for _, p := range all {
+			p.endCount(t)
+		}
 
-			newAttrs := bucket.head("k")
-			require.Equal(t, oldAttrs.Revision, newAttrs.Revision)
-			require.Equal(t, 2, newAttrs.TagCount)
-		})
-	}
+		newAttrs := bucket.head("k")
+		require.Equal(t, oldAttrs.Revision, newAttrs.Revision)
+		require.Equal(t, 2, newAttrs.TagCount)
+	})
 }
 
 // If one process overwrites an object while another one sets its tags, no reader sees attributes of another
@@ -230,10 +250,7 @@ func TestSetTagsWhileProcessWrites(t *testing.T) {
 		require.Contains(t, []int{0, 1}, bucket.head("k").TagCount)
 	}
 
-	n, err := strconv.Atoi(writer.end(t))
-	require.NoError(t, err)
-	require.Positive(t, n)
-
+	writer.endCount(t)
 	reopenTestBucket(t, bucket.root)
 	require.Empty(t, bucket.leftovers())
 }

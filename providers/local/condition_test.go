@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -77,14 +78,15 @@ func TestConditionsOnForeignFiles(t *testing.T) {
 // If several writers create one object at the same time, exactly one of them succeeds.
 func TestPutIfAbsentConcurrently(t *testing.T) {
 	bucket := newTestBucket(t)
-	other := reopenTestBucket(t, bucket.root)
+	buckets := []*testBucket{bucket, reopenTestBucket(t, bucket.root)}
 	for round := range 20 {
+		key := fmt.Sprintf("dir/%d", round)
 		var winners atomic.Int32
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
-				_, err := []*testBucket{bucket, other}[i%2].putIf(fmt.Sprintf("dir/%d", round), "x",
-					storage.Condition{Absent: true})
+				writer := buckets[i%2]
+				_, err := writer.putIf(key, "x", storage.Condition{Absent: true})
 				if err == nil {
 					winners.Add(1)
 				}
@@ -95,87 +97,79 @@ func TestPutIfAbsentConcurrently(t *testing.T) {
 	}
 }
 
-// No update is lost.
+// If several writers update one object by IfRevision at the same time, none of their updates is lost.
 func TestPutIfRevisionConcurrently(t *testing.T) {
+	const (
+		writers = 8
+		updates = 20 // of each writer
+	)
 	bucket := newTestBucket(t)
-	other := reopenTestBucket(t, bucket.root)
+	buckets := []*testBucket{bucket, reopenTestBucket(t, bucket.root)}
 	bucket.put("counter", "")
 	var wg sync.WaitGroup
-	var failures atomic.Int32
-	for i := range 8 {
+	for i := range writers {
 		wg.Go(func() {
-			b := []*testBucket{bucket, other}[i%2]
-			for added := 0; added < 20; {
+			b := buckets[i%2]
+			for added := 0; added < updates; {
 				body, a, err := b.getErr("counter")
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				_, err = b.putIf("counter", body+"+", storage.Condition{Revision: a.Revision})
-				if err == nil {
-					added++
-				} else if storage.CodeOf(err) != storage.PreconditionFailed {
+				if storage.CodeOf(err) == storage.PreconditionFailed {
+					continue // another writer was faster
+				}
+				if err != nil {
 					t.Error(err)
 					return
 				}
+				added++
 			}
-			failures.Add(1)
 		})
 	}
 	wg.Wait()
-	require.Len(t, bucket.get("counter"), 8*20)
+	require.Len(t, bucket.get("counter"), writers*updates)
 }
 
-// The test writes a and a/b, so that the file of a is moved and directories are made and removed. A reader must
-// never miss a.
+// The test writes a and objects below a/, so that the file of a is moved and directories are made and removed. A
+// reader must never miss a.
 func TestGetWhileFileIsMoved(t *testing.T) {
 	bucket := newTestBucket(t)
 	other := reopenTestBucket(t, bucket.root)
 	bucket.put("a", "x")
-	stop := time.After(500 * time.Millisecond)
-	done := make(chan struct{})
+
+	putAndDelete := func(b *testBucket, key string) error {
+		_, err := b.driver.Put(context.Background(), request(key, "y"))
+		return errors.Join(err, b.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key}))
+	}
+	workers := []func() error{
+		func() error { return putAndDelete(bucket, "a/b/c") },
+		func() error { return putAndDelete(other, "a/d") },
+		func() error { return errorOf(other.driver.Put(context.Background(), request("a", "x"))) },
+		func() error { return bucket.headIf("a", storage.Condition{}) },
+		func() error {
+			page, err := bucket.driver.List(context.Background(), &driver.ListRequest{Limit: 100})
+			if err != nil {
+				return err
+			}
+			if len(page.Entries) == 0 || page.Entries[0].Key != "a" {
+				return fmt.Errorf("listed %v", page.Entries)
+			}
+			return nil
+		},
+	}
+	deadline := time.Now().Add(500 * time.Millisecond)
 	var wg sync.WaitGroup
-	work := func(f func()) {
+	for _, work := range workers {
 		wg.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				default:
-					f()
+			for time.Now().Before(deadline) {
+				if err := work(); err != nil {
+					t.Error(err)
 				}
 			}
 		})
 	}
-	check := func(err error) {
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	work(func() {
-		check(errorOf(bucket.driver.Put(context.Background(), request("a/b/c", "y"))))
-		check(bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/b/c"}))
-	})
-	work(func() {
-		check(errorOf(other.driver.Put(context.Background(), request("a/d", "y"))))
-		check(other.driver.Delete(context.Background(), &driver.DeleteRequest{Key: "a/d"}))
-	})
-	work(func() {
-		check(errorOf(other.driver.Put(context.Background(), request("a", "x"))))
-	})
-	work(func() {
-		check(errorOf(bucket.driver.Head(context.Background(), &driver.GetRequest{Key: "a", Length: -1})))
-	})
-	work(func() {
-		page, err := bucket.driver.List(context.Background(), &driver.ListRequest{Limit: 100})
-		check(err)
-		if err == nil && (len(page.Entries) == 0 || page.Entries[0].Key != "a") {
-			t.Errorf("listed %v", page.Entries)
-		}
-	})
-	<-stop
-	close(done)
-
 	wg.Wait()
 	require.Equal(t, "x", bucket.get("a"))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// modeOf returns the permissions of a file or directory.
 func modeOf(t *testing.T, path string) os.FileMode {
 	t.Helper()
 	fi, err := os.Stat(path)
@@ -129,52 +130,52 @@ func TestModeOfAnotherUser(t *testing.T) {
 		t.Skip("only root can give a file to another user")
 	}
 	const nobody = 65534
-	for planted, want := range map[os.FileMode]os.FileMode{
-		0o666: 0o640,
-		0o777: 0o640,
-		0o640: 0o640,
-		0o600: 0o600,
-	} {
-		tests := []struct {
-			name string
-			do   func(bucket *testBucket)
-		}{
-			{
-				name: "put",
-				do: func(bucket *testBucket) {
-					bucket.put("f", "new")
-				},
+	writes := []struct {
+		name      string
+		overwrite func(t *testing.T, bucket *testBucket) // overwrites "f"
+	}{
+		{
+			name:      "put",
+			overwrite: func(_ *testing.T, bucket *testBucket) { bucket.put("f", "new") },
+		},
+		{
+			name: "parts",
+			overwrite: func(t *testing.T, bucket *testBucket) {
+				upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
+				require.NoError(t, err)
+				part, err := bucket.driver.PutPart(t.Context(),
+					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
+				require.NoError(t, err)
+				require.Equal(t, os.FileMode(0o600),
+					modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
+				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
+					Put:    request("f", ""),
+					Upload: upload,
+					Parts:  []driver.Part{part},
+				})
+				require.NoError(t, err)
 			},
-			{
-				name: "parts",
-				do: func(bucket *testBucket) {
-					upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
-					require.NoError(t, err)
-					part, err := bucket.driver.PutPart(t.Context(),
-						&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
-					require.NoError(t, err)
-					require.Equal(t, os.FileMode(0o600),
-						modeOf(t, filepath.Join(bucket.root, uploadPath(upload), partName(1))))
-					_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-						Put:    request("f", ""),
-						Upload: upload,
-						Parts:  []driver.Part{part},
-					})
-					require.NoError(t, err)
-				},
-			},
-		}
-		for _, tt := range tests {
-			t.Run(planted.String()+"/"+tt.name, func(t *testing.T) {
+		},
+	}
+	tests := []struct{ planted, want os.FileMode }{
+		{planted: 0o666, want: 0o640},
+		{planted: 0o777, want: 0o640},
+		{planted: 0o640, want: 0o640},
+		{planted: 0o600, want: 0o600},
+	}
+	for _, tt := range tests {
+		for _, write := range writes {
+			t.Run(tt.planted.String()+"/"+write.name, func(t *testing.T) {
 				bucket := newTestBucket(t, func(d *objectDriver) {
 					d.bucket.FileMode = 0o640
 				})
 				path := filepath.Join(bucket.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
-				require.NoError(t, os.Chmod(path, planted))
-				tt.do(bucket)
-				require.Equal(t, want, modeOf(t, path))
+				require.NoError(t, os.Chmod(path, tt.planted))
+
+				write.overwrite(t, bucket)
+				require.Equal(t, tt.want, modeOf(t, path))
 			})
 		}
 	}
@@ -193,15 +194,17 @@ func TestModeOfNewFiles(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
 		return &testBucket{d.(*objectDriver), t, root}, nil
 	}
+
+	// A file that is there keeps its mode.
 	s, err := open(t, Config{FileMode: 0o620})
 	require.NoError(t, err)
 	s.put("f", "x")
-
 	require.Equal(t, os.FileMode(0o620), modeOf(t, filepath.Join(s.root, "f")), "the umask is ignored")
 	require.NoError(t, os.Chmod(filepath.Join(s.root, "f"), 0o600))
 	s.put("f", "y")
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(s.root, "f")))
 
+	// Without Config.FileMode, the umask counts.
 	s, err = open(t, Config{})
 	require.NoError(t, err)
 	umask := os.FileMode(syscall.Umask(0))
@@ -209,6 +212,7 @@ func TestModeOfNewFiles(t *testing.T) {
 	s.put("f", "x")
 	require.Equal(t, 0o666&^umask, modeOf(t, filepath.Join(s.root, "f")))
 
+	// Modes that the owner cannot write, or that are more than permissions, are refused.
 	for _, mode := range []os.FileMode{0o400, 0o1600, os.ModeDir | 0o600} {
 		_, err = open(t, Config{FileMode: mode})
 		require.ErrorIs(t, err, storage.InvalidArgument, mode)

@@ -15,9 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var nameRows = []struct {
-	name, key          string
-	plain, strictPlain bool // the key keeps its plain name
+// nameTests are keys with and without the names that a disk needs.
+var nameTests = []struct {
+	name        string
+	key         string
+	plain       bool // the path is the key
+	strictPlain bool // the path is the key with strict names, too
 }{
 	{name: "plain", key: "images/photo.jpg", plain: true, strictPlain: true},
 	{name: "spaces and signs", key: "a b/c+d%25?#=&", plain: true},
@@ -47,20 +50,20 @@ var nameRows = []struct {
 
 // Each key has a path, and each path has its key. No name is longer than a disk permits.
 func TestNames(t *testing.T) {
-	for _, row := range nameRows {
-		t.Run(row.name, func(t *testing.T) {
+	for _, tt := range nameTests {
+		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
-				l, ok := n.Locate(row.key)
+				l, ok := n.Locate(tt.key)
 				require.True(t, ok)
 				path := osdir.Join(l.Dir, l.Base)
+				isPlain := tt.plain
 				if n.Strict {
-					require.Equal(t, row.strictPlain, path == row.key, path)
-				} else {
-					require.Equal(t, row.plain, path == row.key, path)
+					isPlain = tt.strictPlain
 				}
+				require.Equal(t, isPlain, path == tt.key, path)
 
 				for _, path := range []string{path, osdir.Join(l.AltDir, l.AltBase)} {
-					require.Equal(t, row.key, keyOf(t, n, path))
+					require.Equal(t, tt.key, keyOf(t, n, path))
 					for name := range strings.SplitSeq(path, "/") {
 						require.LessOrEqual(t, len(name), bucketdir.MaxName)
 					}
@@ -99,13 +102,13 @@ func TestNamesRefused(t *testing.T) {
 // FuzzName requires that each path has one key, that a path stays inside the bucket, and
 // that no foreign name is taken for an escaped one.
 func FuzzName(f *testing.F) {
-	for _, row := range nameRows {
-		f.Add(row.key)
+	for _, tt := range nameTests {
+		f.Add(tt.key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
 		for _, n := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
-			// The engine refuses keys that are longer, or not UTF-8.
-			if l, ok := n.Locate(key); ok && utf8.ValidString(key) && len(key) <= bucketdir.MaxKey {
+			isKey := utf8.ValidString(key) && len(key) <= bucketdir.MaxKey // the engine refuses others
+			if l, ok := n.Locate(key); ok && isKey {
 				require.Equal(t, key, keyOf(t, n, osdir.Join(l.Dir, l.Base)))
 				require.Equal(t, key, keyOf(t, n, osdir.Join(l.AltDir, l.AltBase)))
 				for name := range strings.SplitSeq(osdir.Join(l.Dir, l.Base), "/") {
@@ -113,7 +116,9 @@ func FuzzName(f *testing.F) {
 					require.NotContains(t, []string{"", ".", "..", bucketdir.Reserved}, name)
 				}
 			}
-			if parsed, ok := n.Parse("", key); ok && !strings.Contains(key, "/") && parsed.Mark == bucketdir.MarkEscaped {
+			parsed, ok := n.Parse("", key)
+			isSegment := ok && !strings.Contains(key, "/")
+			if isSegment && parsed.Mark == bucketdir.MarkEscaped {
 				l, ok := n.Locate(parsed.Segment)
 				require.True(t, ok)
 				require.Equal(t, key, osdir.Join(l.Dir, l.Base), "a segment has one name")
@@ -124,31 +129,30 @@ func FuzzName(f *testing.F) {
 
 // Every name round-trips through the disk.
 func TestNamesRoundTrip(t *testing.T) {
-	page, kinds := 1, disks
+	pageSize := 1
+	kinds := disks
 	if testserver.Sample(true, testing.Short()) { // as under Wine, where a disk takes some five minutes
-		page = 25
+		pageSize = 25
 		kinds = disks[len(disks)-1:]
 	}
 	for _, disk := range kinds {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
 			var keys []string
-			for _, row := range nameRows {
-				if row.key == ".OmniBucket" && disk.name != "plain" {
+			for _, tt := range nameTests {
+				if tt.key == ".OmniBucket" && disk.name != "plain" {
 					continue
 				}
-				bucket.put(row.key, row.name)
-				keys = append(keys, row.key)
+				bucket.put(tt.key, "content of "+tt.key)
+				keys = append(keys, tt.key)
 			}
 
-			for _, row := range nameRows {
-				if row.key != ".OmniBucket" || disk.name == "plain" {
-					require.Equal(t, row.name, bucket.get(row.key))
-				}
+			for _, key := range keys {
+				require.Equal(t, "content of "+key, bucket.get(key))
 			}
 			require.ElementsMatch(t, keys, bucket.keys())
 			require.IsIncreasing(t, bucket.keys())
-			require.Equal(t, bucket.keys(), bucket.list(driver.ListRequest{Limit: page}))
+			require.Equal(t, bucket.keys(), bucket.list(driver.ListRequest{Limit: pageSize}))
 
 			for _, key := range keys {
 				bucket.remove(key)

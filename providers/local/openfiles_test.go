@@ -28,22 +28,28 @@ func TestOpenFilesManyCalls(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system has no such limit")
 	}
-	// If the rest of the program has more than half of the files, bodies that make calls could hold
-	// all others: see the comment at the start of bucketdir/openfiles.go. So that row has few of them.
-	tests := map[string]struct{ limit, held, callingBodies int }{
-		"a limit of 256": {limit: 256, held: 0, callingBodies: 100},
-		"a limit of 64":  {limit: 64, held: 0, callingBodies: 100},
-		"a limit of 256, of which others have 220": {limit: 256, held: 220, callingBodies: 5},
+	tests := []struct {
+		name          string
+		limit         int // of open files
+		held          int // files that the rest of the program has open
+		callingBodies int
+	}{
+		{name: "a limit of 256", limit: 256, held: 0, callingBodies: 100},
+		{name: "a limit of 64", limit: 64, held: 0, callingBodies: 100},
+
+		// If the rest of the program has more than half of the files, bodies that make calls could hold
+		// all others: see the comment at the start of bucketdir/openfiles.go. So this case has few of them.
+		{name: "a limit of 256, of which others have 220", limit: 256, held: 220, callingBodies: 5},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`,
-				strconv.Itoa(tt.limit), os.Args[0])
-			c.Env = append(
-				os.Environ(), roleVariable+"=crowd", rootVariable+"="+t.TempDir(),
-				textVariable+"="+fmt.Sprint(tt.held, tt.callingBodies),
-			)
+			const runWithLimit = `ulimit -n "$0" && exec "$1"`
+			c := exec.CommandContext(t.Context(), "sh", "-c", runWithLimit, strconv.Itoa(tt.limit), os.Args[0])
+			c.Env = append(os.Environ(),
+				roleVariable+"=crowd",
+				rootVariable+"="+t.TempDir(),
+				textVariable+"="+fmt.Sprint(tt.held, tt.callingBodies))
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 		})
@@ -155,6 +161,7 @@ type callingBody struct {
 	io.Reader
 }
 
+// Read makes the calls, if it has not made them yet, and reads.
 func (c *callingBody) Read(p []byte) (int, error) {
 	if call := c.call; call != nil {
 		c.call = nil
@@ -170,37 +177,42 @@ func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
+			// After ten seconds, there is one.
+			const wait = 10 * time.Second
 			start := time.Now()
 			tried := 0
 			require.NoError(t, bucketdir.Retry(t.Context(), func() error {
 				tried++
-				if time.Since(start) < 10*time.Second {
+				if time.Since(start) < wait {
 					return none
 				}
 				return nil
 			}))
-			require.Less(t, time.Since(start), 10*time.Second+2*bucketdir.MaxFileDelay)
+			require.Less(t, time.Since(start), wait+2*bucketdir.MaxFileDelay)
 			require.Less(t, tried, 200)
 
+			// The call does not wait forever.
 			start = time.Now()
 			err := bucketdir.Retry(t.Context(), func() error { return none })
 			require.ErrorIs(t, err, storage.RateLimited)
 			require.ErrorIs(t, err, code)
-			require.InDelta(t, bucketdir.FileWait.Seconds(), time.Since(start).Seconds(), 1, "it ends")
+			require.InDelta(t, bucketdir.FileWait.Seconds(), time.Since(start).Seconds(), 1)
 
+			// The wait ends with its ctx.
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start = time.Now()
 			require.Error(t, bucketdir.Retry(ctx, func() error { return none }))
-			require.Equal(t, time.Second, time.Since(start), "and with its ctx")
+			require.Equal(t, time.Second, time.Since(start))
 
+			// What may have been done is not repeated.
 			tried = 0
 			err = bucketdir.Retry(t.Context(), func() error {
 				tried++
 				return bucketdir.UnknownOutcome(none)
 			})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
-			require.Equal(t, 1, tried, "what may have been done is not repeated")
+			require.Equal(t, 1, tried)
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// listParts returns a page of the parts of an upload of "k", after the part with the number marker.
 func (bucket *testBucket) listParts(upload string, marker, limit int) *driver.PartPage {
 	bucket.t.Helper()
 	page, err := bucket.driver.ListParts(bucket.t.Context(),
@@ -25,6 +26,7 @@ func (bucket *testBucket) listParts(upload string, marker, limit int) *driver.Pa
 	return page
 }
 
+// partWithSum sends a part of an upload of "k", with its checksum and in any order.
 func (bucket *testBucket) partWithSum(upload string, number int, text string) driver.Part {
 	bucket.t.Helper()
 	p, err := bucket.driver.PutPart(bucket.t.Context(), &driver.PartRequest{
@@ -76,10 +78,12 @@ func TestListPartsChecksums(t *testing.T) {
 			send(9, "nine")
 			send(1, "one")
 			send(10, "ten")
-			bucket.partWithSum(upload, 2, "replaced")
-			bucket.partWithSum(upload, 3, "replaced")
-			bucket.partWithSum(upload, 4, "replaced")
-			send(2, "two") // these have files of their own
+
+			// Parts that replace others have files of their own.
+			for _, number := range []int{2, 3, 4} {
+				bucket.partWithSum(upload, number, "replaced")
+			}
+			send(2, "two")
 			send(3, "three")
 			send(4, "four")
 
@@ -91,16 +95,18 @@ func TestListPartsChecksums(t *testing.T) {
 			require.False(t, bucket.listParts(upload, 9, 1).More)
 
 			// Without the file beside it, or with one of another part, the part is read.
+			write := func(name, content string) {
+				t.Helper()
+				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+			}
 			require.NoError(t, os.Remove(filepath.Join(dir, sumName(2))))
-			require.NoError(t,
-				os.WriteFile(filepath.Join(dir, sumName(3)), []byte("other 00000000\n"), 0o600))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(4)), []byte("\x00"), 0o600))
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "part-007"), []byte("no part"), 0o600))
-			if _, shared := bucketstore.SlotOf(want[0]); shared {
-				require.NoError(t,
-					os.WriteFile(filepath.Join(dir, placedName(1)), []byte(want[0].Tag+" \n"), 0o600))
-				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(5)), []byte("\x00"), 0o600))
-				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600)) // the tag of another part
+			write(sumName(3), "other 00000000\n")
+			write(sumName(4), "\x00")
+			write("part-007", "no part")
+			if _, isShared := bucketstore.SlotOf(want[0]); isShared {
+				write(placedName(1), want[0].Tag+" \n")
+				write(placedName(5), "\x00")
+				write(placedName(6), want[0].Tag+" \n") // the tag of another part
 			}
 			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
 		})

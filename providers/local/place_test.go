@@ -42,8 +42,8 @@ var replacements = []struct {
 
 // If the directory of an open bucket is replaced, calls use the directory that is at its path now.
 func TestPathOfReplacedBucket(t *testing.T) {
-	for _, row := range replacements {
-		t.Run(row.name, func(t *testing.T) {
+	for _, replacement := range replacements {
+		t.Run(replacement.name, func(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
@@ -54,10 +54,11 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			key, err := b.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 
-			row.do(t, root)
+			replacement.do(t, root)
 			b.requireMissing("before")
 			require.Empty(t, b.keys())
 
+			// Drivers that were opened before and after the replacement see each other's objects.
 			other := reopenTestBucket(t, root)
 			_, err = b.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
@@ -69,7 +70,8 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
 
-			old, err := io.ReadAll(body) // a reader keeps its file
+			// A reader keeps its file.
+			old, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			require.Equal(t, "old", string(old))
@@ -97,13 +99,15 @@ func TestPathThroughLink(t *testing.T) {
 			b.put("before", "old")
 			ref := b.driver.Locate("k")
 
+			// The link is changed.
 			require.NoError(t, os.Remove(link))
 			require.NoError(t, os.Symlink(filepath.Join(dir, "two", tt.target), link))
 			b.requireMissing("before")
+
+			// Drivers that were opened before and after that see each other's objects.
 			other := reopenTestBucket(t, path)
 			_, err := b.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
-
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
@@ -191,17 +195,16 @@ func TestPathOfReplacedService(t *testing.T) {
 
 // If the directory is replaced during Put, Put fails with Unavailable.
 func TestPutDirectoryReplaced(t *testing.T) {
-	for _, row := range replacements {
-		t.Run(row.name, func(t *testing.T) {
+	for _, replacement := range replacements {
+		t.Run(replacement.name, func(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
 			b := reopenTestBucket(t, root)
 			b.put("before", "x")
 			r := request("k", "")
-			r.Body = io.MultiReader(strings.NewReader("a"), &calling{func() {
-				row.do(t, root)
-			}})
+			replace := &calling{func() { replacement.do(t, root) }}
+			r.Body = io.MultiReader(strings.NewReader("a"), replace)
 			r.Condition = storage.Condition{Absent: true}
 
 			_, err := b.driver.Put(t.Context(), r)
@@ -227,6 +230,8 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	one := reopenTestBucket(t, root)
 	other := reopenTestBucket(t, root)
 	other.put("before", "x")
+
+	// Put waits for the lock of its key.
 	s, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer other.driver.release(s)
@@ -237,8 +242,9 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 		_, err := one.putIf("k", "x", storage.Condition{Absent: true})
 		result <- err
 	}()
-	require.NoError(t, os.Rename(root, root+"-old"))
 
+	// It gets the lock once the directory was moved away.
+	require.NoError(t, os.Rename(root, root+"-old"))
 	unlock()
 	require.ErrorIs(t, <-result, storage.BucketNotFound)
 	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
@@ -258,10 +264,12 @@ func TestPathReplacedIsClosed(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(root, 0o777))
-	filesBefore := countOpenFiles(t)
+	descriptorsBefore := countDescriptors(t)
 	d, err := newDriver(root, Config{NoSync: true})
 	require.NoError(t, err)
 	b := &testBucket{d, t, root}
+
+	// Four users write and read, while the directory is replaced 20 times.
 	var users sync.WaitGroup
 	for range 4 {
 		users.Go(func() {
@@ -281,18 +289,9 @@ func TestPathReplacedIsClosed(t *testing.T) {
 		}
 	}
 	users.Wait()
+
 	b.put("k", "last")
 	require.Equal(t, "last", b.get("k"))
-
 	require.NoError(t, d.Close())
-	require.Equal(t, filesBefore, countOpenFiles(t))
-}
-
-// countOpenFiles returns the number of descriptors of this process, on Linux.
-func countOpenFiles(t *testing.T) int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0
-	}
-	return len(entries)
+	require.Equal(t, descriptorsBefore, countDescriptors(t))
 }

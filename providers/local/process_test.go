@@ -290,43 +290,44 @@ func overwriteForEver(d *objectDriver, _ string) error {
 	}
 }
 
+// onEachProcessDisk runs a test on the kinds of disks that the processes of start can have, too.
+func onEachProcessDisk(t *testing.T, test func(t *testing.T, tweaks ...tweak)) {
+	t.Run("plain", func(t *testing.T) { test(t) })
+	t.Run("without extended attributes", func(t *testing.T) {
+		t.Setenv(diskVariable, "none")
+		test(t, withoutXattrs)
+	})
+}
+
 // If several processes write and read one object, no reader sees bytes of two writes.
 func TestPutByProcessesNotTorn(t *testing.T) {
 	testserver.Slow(t)
 	wineCannot(t, openStays)
-	for _, disk := range disks {
-		if disk.name != "plain" && disk.name != "without extended attributes" {
-			continue
+	onEachProcessDisk(t, func(t *testing.T, tweaks ...tweak) {
+		bucket := newTestBucket(t, tweaks...)
+		_, err := bucket.driver.Put(t.Context(), pattern("dir/k", 1))
+		require.NoError(t, err)
+		var all []*process
+		for range 4 {
+			all = append(all, start(t, bucket.root, "writer", "dir/k"))
+			all = append(all, start(t, bucket.root, "reader", "dir/k"))
 		}
-		t.Run(disk.name, func(t *testing.T) {
-			bucket := newTestBucket(t, disk.tweaks...)
-			if bucket.driver.bucket.NoXattr {
-				t.Setenv(diskVariable, "none")
-			}
-			_, err := bucket.driver.Put(t.Context(), pattern("dir/k", 1))
-			require.NoError(t, err)
-			var all []*process
-			for range 4 {
-				all = append(all, start(t, bucket.root, "writer", "dir/k"),
-					start(t, bucket.root, "reader", "dir/k"))
-			}
 
-			// This process reads beside the others.
-			duration := 3 * time.Second
-			if testserver.Sample(true, testing.Short()) || bucket.driver.bucket.NoXattr {
-				duration = time.Second
-			}
-			for deadline := time.Now().Add(duration); time.Now().Before(deadline); {
-				require.NoError(t, checkPattern(bucket.driver, "dir/k"))
-			}
+		// This process reads beside the others.
+		duration := 3 * time.Second
+		if testserver.Sample(true, testing.Short()) || bucket.driver.bucket.NoXattr {
+			duration = time.Second
+		}
+		for deadline := time.Now().Add(duration); time.Now().Before(deadline); {
+			require.NoError(t, checkPattern(bucket.driver, "dir/k"))
+		}
 
-			for _, p := range all {
-				p.endCount(t)
-			}
-			reopenTestBucket(t, bucket.root)
-			require.Empty(t, bucket.leftovers())
-		})
-	}
+		for _, p := range all {
+			p.endCount(t)
+		}
+		reopenTestBucket(t, bucket.root)
+		require.Empty(t, bucket.leftovers())
+	})
 }
 
 // If several processes create one object, exactly one of them succeeds.
@@ -381,16 +382,10 @@ func TestPutIfRevisionByProcesses(t *testing.T) {
 
 // If a writer is killed, the object has its old or its new content, and a later sweep removes the writer's files.
 func TestPutKilled(t *testing.T) {
-	t.Run("plain", func(t *testing.T) {
+	onEachProcessDisk(t, func(t *testing.T, tweaks ...tweak) {
 		root := t.TempDir()
-		killWriters(t, root)
-		requireWholeVersions(t, root)
-	})
-	t.Run("without extended attributes", func(t *testing.T) {
-		t.Setenv(diskVariable, "none")
-		root := t.TempDir()
-		killWriters(t, root, withoutXattrs)
-		requireWholeVersions(t, root, withoutXattrs)
+		killWriters(t, root, tweaks...)
+		requireWholeVersions(t, root, tweaks...)
 	})
 }
 
