@@ -39,23 +39,31 @@ func TestListCanceled(t *testing.T) {
 					require.NoError(t, os.WriteFile(path, nil, 0o666))
 				}
 			}
-			for _, list := range []func(context.Context, *driver.ListRequest) error{
-				func(ctx context.Context, r *driver.ListRequest) error {
-					_, err := bucket.driver.List(ctx, r)
-					return err
-				},
-				func(ctx context.Context, r *driver.ListRequest) error {
-					_, err := bucket.driver.ListVersions(ctx, r)
-					return err
-				},
-			} {
-				for _, asks := range []int64{0, 1, 10, names / 2} {
-					ctx := endingctx.New(t.Context(), asks)
-					err := list(ctx, &driver.ListRequest{Delimiter: tt.delimiter, Limit: 1000})
-					require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
-					require.LessOrEqual(t, ctx.Asked(), asks+2, "it ran on")
-				}
+			list := func(ctx context.Context, r *driver.ListRequest) error {
+				_, err := bucket.driver.List(ctx, r)
+				return err
+			}
+			listVersions := func(ctx context.Context, r *driver.ListRequest) error {
+				_, err := bucket.driver.ListVersions(ctx, r)
+				return err
+			}
+			for _, asks := range []int64{0, 1, 10, names / 2} {
+				r := driver.ListRequest{Delimiter: tt.delimiter, Limit: names}
+				requireStops(t, asks, r, list)
+				requireStops(t, asks, r, listVersions)
 			}
 		})
 	}
+}
+
+// requireStops calls list with a ctx that ends when it was asked a number of times, and requires that list fails soon
+// after that.
+func requireStops(
+	t *testing.T, asks int64, r driver.ListRequest, list func(context.Context, *driver.ListRequest) error,
+) {
+	t.Helper()
+	ctx := endingctx.New(t.Context(), asks)
+	err := list(ctx, &r)
+	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
+	require.LessOrEqual(t, ctx.Asked(), asks+2, "it ran on")
 }

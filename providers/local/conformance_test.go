@@ -28,6 +28,7 @@ func serveDriver(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 	return b
 }
 
+// openDriver opens a driver of a new directory.
 func openDriver(t *testing.T, c local.Config) driver.Driver {
 	d, err := local.NewDriver(t.TempDir(), c)
 	require.NoError(t, err)
@@ -37,7 +38,7 @@ func openDriver(t *testing.T, c local.Config) driver.Driver {
 // The rules of writes hold with NoSync, which changes only writes. TestDriverConformance runs all cases.
 func TestFurtherConformanceWithoutSync(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
 	opts := excluded()
 	for _, c := range storagetest.Cases() {
 		if !strings.ContainsAny(c.Rule[:1], "WTDEO") {
@@ -57,7 +58,7 @@ type passingCore struct{ storage.Core }
 // A bucket with a user's Core passes the conformance suite.
 func TestFurtherConformanceThroughACore(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		served := serveDriver(t, openDriver(t, local.Config{NoSync: true}), opts...)
 		bucket, err := storage.Wrap(served, func(c storage.Core) storage.Core { return passingCore{c} })

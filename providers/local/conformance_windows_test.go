@@ -8,25 +8,27 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// excluded returns the cases that are skipped, with the reasons.
+// excluded returns options that skip the cases of onWine if the tests run on Wine.
 func excluded() []storagetest.Option {
-	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() != nil {
+	isWine := windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+	if !isWine {
 		return nil
 	}
-	var all []storagetest.Option
+	var skips []storagetest.Option
 	for _, c := range storagetest.Cases() {
-		for _, row := range onWine {
-			if strings.Contains(c.Name, row.cases) {
-				all = append(all, storagetest.Skip(c.Name, "Wine: "+row.reason))
+		for _, group := range onWine {
+			if strings.Contains(c.Name, group.cases) {
+				skips = append(skips, storagetest.Skip(c.Name, "Wine: "+group.reason))
 			}
 		}
 	}
-	return all
+	return skips
 }
 
 // excludedOfService returns the skipped cases for services.
 func excludedOfService() []storagetest.Option {
-	return []storagetest.Option{storagetest.Skip("a bucket that is not empty is not deleted", "Windows: an open bucket cannot be removed")}
+	const reason = "Windows: an open bucket cannot be removed"
+	return []storagetest.Option{storagetest.Skip("a bucket that is not empty is not deleted", reason)}
 }
 
 // onWine has the cases that pass on Windows but not on Wine, by a part of their names.

@@ -54,12 +54,13 @@ func withFrozenClock(d *objectDriver) {
 
 func withFlush(d *objectDriver) { d.bucket.Sync = true }
 
-// newTestBucket opens a new directory, and reopenTestBucket one that is there. Both sweep it.
+// newTestBucket opens and sweeps a new directory.
 func newTestBucket(t testing.TB, tweaks ...tweak) *testBucket {
 	t.Helper()
 	return reopenTestBucket(t, t.TempDir(), tweaks...)
 }
 
+// reopenTestBucket opens and sweeps a directory that is there. The test closes its driver at the end.
 func reopenTestBucket(t testing.TB, root string, tweaks ...tweak) *testBucket {
 	t.Helper()
 	d, err := newDriver(root, Config{NoSync: true})
@@ -67,7 +68,9 @@ func reopenTestBucket(t testing.TB, root string, tweaks ...tweak) *testBucket {
 	for _, change := range tweaks {
 		change(d)
 	}
-	if d.live != nil { // a tweak has opened it, before the others
+
+	// If a tweak has opened the store, open it again with all tweaks.
+	if d.live != nil {
 		d.live.Close()
 		d.live = nil
 	}
@@ -86,6 +89,7 @@ type summedBody struct {
 	at  *storage.CRC32C
 }
 
+// Read reads the body, and sets the checksum at its end.
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.sum = crc32c.Update(b.sum, p[:n])
@@ -102,6 +106,7 @@ func request(key, body string) *driver.PutRequest {
 	return r
 }
 
+// put stores body under key, and returns the attributes of the object.
 func (bucket *testBucket) put(key, body string) *storage.Attrs {
 	bucket.t.Helper()
 	a, err := bucket.driver.Put(context.Background(), request(key, body))
@@ -109,12 +114,14 @@ func (bucket *testBucket) put(key, body string) *storage.Attrs {
 	return a
 }
 
+// putIf stores body under key if the object there meets a condition.
 func (bucket *testBucket) putIf(key, body string, c storage.Condition) (*storage.Attrs, error) {
 	r := request(key, body)
 	r.Condition = c
 	return bucket.driver.Put(context.Background(), r)
 }
 
+// get returns the content of an object.
 func (bucket *testBucket) get(key string) string {
 	bucket.t.Helper()
 	body, _, err := bucket.getErr(key)
@@ -122,10 +129,12 @@ func (bucket *testBucket) get(key string) string {
 	return body
 }
 
+// getErr returns the content and the attributes of an object, or the error of Get.
 func (bucket *testBucket) getErr(key string) (string, *storage.Attrs, error) {
 	return bucket.getVersion(key, "")
 }
 
+// getVersion does what getErr does, for one version of an object, or for the current one if version is "".
 func (bucket *testBucket) getVersion(key, version string) (string, *storage.Attrs, error) {
 	a, body, err := bucket.driver.Get(context.Background(),
 		&driver.GetRequest{Key: key, Version: version, Length: -1})
@@ -137,6 +146,7 @@ func (bucket *testBucket) getVersion(key, version string) (string, *storage.Attr
 	return string(b), a, err
 }
 
+// head returns the attributes of an object.
 func (bucket *testBucket) head(key string) *storage.Attrs {
 	bucket.t.Helper()
 	a, err := bucket.driver.Head(context.Background(), &driver.GetRequest{Key: key, Length: -1})
@@ -144,12 +154,14 @@ func (bucket *testBucket) head(key string) *storage.Attrs {
 	return a
 }
 
+// requireMissing requires that there is no object with a key.
 func (bucket *testBucket) requireMissing(key string) {
 	bucket.t.Helper()
 	_, _, err := bucket.getErr(key)
 	require.ErrorIs(bucket.t, err, storage.ObjectNotFound, key)
 }
 
+// remove removes an object, if it is there.
 func (bucket *testBucket) remove(key string) {
 	bucket.t.Helper()
 	require.NoError(bucket.t, bucket.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key}))
@@ -188,27 +200,26 @@ func (bucket *testBucket) list(r driver.ListRequest) []string {
 // keys returns the keys of all objects.
 func (bucket *testBucket) keys() []string { return bucket.list(driver.ListRequest{}) }
 
-// files returns all files in the bucket's directory except the reserved ones.
+// files returns the paths of all files and directories of the bucket except the reserved ones. Those of directories
+// end with a slash.
 func (bucket *testBucket) files() []string {
 	bucket.t.Helper()
 	files := []string{}
-	require.NoError(bucket.t,
-		filepath.WalkDir(bucket.root, func(path string, e fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			name, _ := filepath.Rel(bucket.root, path)
-			if name == bucketdir.Reserved {
-				return filepath.SkipDir
-			}
-			if name != "." {
-				if e.IsDir() {
-					name += "/"
-				}
-				files = append(files, filepath.ToSlash(name))
-			}
-			return nil
-		}))
+	err := filepath.WalkDir(bucket.root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == bucket.root {
+			return err
+		}
+		name, _ := filepath.Rel(bucket.root, path)
+		if name == bucketdir.Reserved {
+			return filepath.SkipDir
+		}
+		if e.IsDir() {
+			name += "/"
+		}
+		files = append(files, filepath.ToSlash(name))
+		return nil
+	})
+	require.NoError(bucket.t, err)
 	return files
 }
 

@@ -101,6 +101,7 @@ func TestPutOnFullDisk(t *testing.T) {
 	bucket.put("k", "new")
 }
 
+// An endless body never ends.
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
@@ -113,12 +114,13 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 		t.Skip("this disk does not fold case")
 	}
 	bucket.remove("probe")
+
+	// Each key has its own object.
 	keys := []string{"A", "README.md", "a", "a/B", "a/b", "con", "É", "é"}
 	for _, key := range keys {
 		_, err := bucket.putIf(key, key, storage.Condition{Absent: true})
 		require.NoError(t, err, key)
 	}
-
 	for _, key := range keys {
 		require.Equal(t, key, bucket.get(key))
 		require.ErrorIs(t, errorOf(bucket.putIf(key, "x", storage.Condition{Absent: true})),
@@ -126,6 +128,7 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	}
 	require.Equal(t, keys, bucket.keys())
 
+	// A file of another program has only the key that is its name.
 	bucket.write("Hand.txt", "by hand")
 	require.Equal(t, "by hand", bucket.get("Hand.txt"))
 	bucket.requireMissing("hand.txt")
@@ -135,6 +138,8 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 
 	bucket.put("Hand.txt", "ours")
 	require.Equal(t, "ours", bucket.get("Hand.txt"))
+
+	// All of them can be removed.
 	for _, key := range bucket.keys() {
 		bucket.remove(key)
 	}

@@ -16,17 +16,19 @@ func TestDeleteOnFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root may mount a file system that is small enough to be filled")
 	}
+	const inodes = 60
 	root := t.TempDir()
-	if err := syscall.Mount("none", root, "tmpfs", 0, "nr_inodes=60"); errors.Is(err, syscall.EPERM) {
+	err := syscall.Mount("none", root, "tmpfs", 0, fmt.Sprintf("nr_inodes=%d", inodes))
+	if errors.Is(err, syscall.EPERM) {
 		t.Skip("root may not mount here")
-	} else {
-		require.NoError(t, err)
 	}
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, syscall.Unmount(root, syscall.MNT_DETACH))
 	})
-	bucket := reopenTestBucket(t, root)
 
+	// Fill the disk by objects, and then by the last files for which there is an inode.
+	bucket := reopenTestBucket(t, root)
 	for i := 0; ; i++ {
 		if _, err := bucket.driver.Put(t.Context(), request(fmt.Sprint(i), "x")); err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
@@ -35,7 +37,7 @@ func TestDeleteOnFullDisk(t *testing.T) {
 	}
 
 	require.NoError(t, bucket.driver.Close())
-	for i := range 60 { // take the remaining inodes
+	for i := range inodes {
 		if err := os.WriteFile(filepath.Join(root, fmt.Sprint("more-", i)), nil, 0o666); err != nil {
 			require.ErrorIs(t, err, syscall.ENOSPC)
 			break

@@ -20,11 +20,13 @@ func TestGetRanges(t *testing.T) {
 	bucket.put("k", "0123456789")
 	bucket.put("empty", "")
 	tests := []struct {
-		name                   string
-		key                    string
-		offset, length, suffix int64
-		want                   string
-		err                    error
+		name   string
+		key    string
+		offset int64
+		length int64 // -1 for the rest of the object
+		suffix int64
+		want   string
+		err    error
 	}{
 		{name: "whole", key: "k", length: -1, want: "0123456789"},
 		{name: "middle", key: "k", offset: 2, length: 3, want: "234"},
@@ -69,8 +71,9 @@ func TestGetBodyInterfaces(t *testing.T) {
 	defer func() {
 		require.NoError(t, body.Close())
 	}()
-	p := make([]byte, 2)
 
+	// ReadAt counts from the beginning of the range, and does not move the body.
+	p := make([]byte, 2)
 	_, err = body.(io.ReaderAt).ReadAt(p, 1)
 	require.NoError(t, err)
 	require.Equal(t, "34", string(p))
@@ -79,6 +82,7 @@ func TestGetBodyInterfaces(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "23", string(p))
 
+	// WriteTo writes what Read has left.
 	var rest bytes.Buffer
 	n, err := body.(io.WriterTo).WriteTo(&rest)
 	require.NoError(t, err)

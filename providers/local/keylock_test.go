@@ -51,17 +51,18 @@ func TestLockExcludes(t *testing.T) {
 			other := acquireStore(t, reopenTestBucket(t, bucket.root).driver)
 
 			for range 2 { // the second round runs after the reserved directory was moved away
+				// The second lock waits until the first one has ended.
 				unlock, err := tt.first(t.Context(), one)
 				require.NoError(t, err)
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 				_, err = tt.second(ctx, other)
-
 				cancel()
 				require.ErrorIs(t, err, storage.DeadlineExceeded)
 				unlock()
 				unlock, err = tt.second(t.Context(), other)
 				require.NoError(t, err)
 				unlock()
+
 				windowsCannot(t, openDirStays)
 				moved := filepath.Join(bucket.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))
 				require.NoError(t, os.Rename(filepath.Join(bucket.root, bucketdir.Reserved), moved))

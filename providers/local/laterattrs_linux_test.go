@@ -27,24 +27,22 @@ func TestAttrsOfLaterForm(t *testing.T) {
 		t.Skip("this disk has no extended attributes")
 	}
 	require.NoError(t, err)
-	calls := map[string]func() error{
-		"Attrs": func() error {
-			_, err := b.Attrs(t.Context(), "k")
-			return err
-		},
-		"Download": func() error {
-			_, _, err := storage.ReadAll(t.Context(), b, "k")
-			return err
-		},
-		"Copy": func() error {
-			_, err := storage.Copy(t.Context(), b, "copy", b, "k")
-			return err
-		},
-	}
 
-	for name, call := range calls {
-		err := call()
-		require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
-		require.ErrorContains(t, err, "update this program", name)
+	_, attrsErr := b.Attrs(t.Context(), "k")
+	_, _, downloadErr := storage.ReadAll(t.Context(), b, "k")
+	_, copyErr := storage.Copy(t.Context(), b, "copy", b, "k")
+	tests := []struct {
+		call string
+		err  error
+	}{
+		{call: "Attrs", err: attrsErr},
+		{call: "Download", err: downloadErr},
+		{call: "Copy", err: copyErr},
+	}
+	for _, tt := range tests {
+		t.Run(tt.call, func(t *testing.T) {
+			require.Equal(t, storage.Unsupported, storage.CodeOf(tt.err), "%v", tt.err)
+			require.ErrorContains(t, tt.err, "update this program")
+		})
 	}
 }

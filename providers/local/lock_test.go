@@ -30,26 +30,29 @@ func TestObjectLockIsBucketSetting(t *testing.T) {
 			early.put("k", "old")
 			require.False(t, early.driver.Describe().Versioned)
 
+			// A driver with object lock puts an object under a legal hold.
 			locking := reopenTestBucket(t, early.root, append(disk.tweaks, withObjectLock)...)
 			a, err := locking.driver.Put(t.Context(), held("k"))
 			require.NoError(t, err)
 			require.True(t, a.LegalHold)
 
+			// Drivers without the option keep its version.
 			late := reopenTestBucket(t, early.root, disk.tweaks...)
 			require.True(t, late.driver.Describe().Versioned)
-			for _, s := range []*testBucket{early, late} {
-				s.put("k", "new")
-				s.remove("k")
+			for _, bucket := range []*testBucket{early, late} {
+				bucket.put("k", "new")
+				bucket.remove("k")
 
-				err := s.driver.Delete(t.Context(),
+				err := bucket.driver.Delete(t.Context(),
 					&driver.DeleteRequest{Key: "k", Version: a.Version, BypassGovernance: true})
 				require.ErrorIs(t, err, storage.Locked)
-				body, got, err := s.getVersion("k", a.Version)
+				body, got, err := bucket.getVersion("k", a.Version)
 				require.NoError(t, err)
 				require.Equal(t, "held", body)
 				require.True(t, got.LegalHold)
 			}
 
+			// They can also end the hold.
 			require.NoError(t,
 				early.driver.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "k", Version: a.Version}))
 			require.NoError(t,
@@ -98,13 +101,14 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
 	week := &storage.DefaultRetention{Mode: storage.Governance, Days: 7}
 
+	// A bucket without object lock cannot have it.
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", DefaultRetention: week})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.NoDirExists(t, filepath.Join(parent, "b"))
 
+	// The default is for objects that are stored after it was set.
 	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b", ObjectLock: true})
 	require.NoError(t, err)
-
 	bucket := reopenTestBucket(t, filepath.Join(parent, "b"))
 	bucket.put("before", "x")
 	require.Zero(t, bucket.head("before").Retention)
@@ -119,6 +123,7 @@ func TestDefaultRetentionOfBucket(t *testing.T) {
 	require.WithinDuration(t, a.Modified.AddDate(0, 0, 7), a.Retention.Until, time.Second)
 	require.Equal(t, a.Retention, bucket.head("after").Retention)
 
+	// The bucket keeps its versions.
 	off := false
 	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", Versioning: &off})
 	require.ErrorIs(t, err, storage.InvalidArgument)

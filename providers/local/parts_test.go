@@ -27,6 +27,7 @@ func (bucket *testBucket) part(upload string, number int, body string) driver.Pa
 	return p
 }
 
+// begin begins an upload, and returns its id.
 func (bucket *testBucket) begin(r *driver.PutRequest) string {
 	bucket.t.Helper()
 	upload, err := bucket.driver.BeginParts(bucket.t.Context(), r)

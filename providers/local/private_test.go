@@ -18,6 +18,7 @@ func TestPrivateDriver(t *testing.T) {
 	service, root := newService(t)
 	ctx := t.Context()
 
+	// There is none without a bucket, or before it was made.
 	_, err := service.PrivateDriver(ctx, "one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
@@ -28,6 +29,7 @@ func TestPrivateDriver(t *testing.T) {
 	_, err = service.PrivateDriver(ctx, "../one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
+	// A later driver finds the object of an earlier one.
 	d, err := service.PrivateDriver(ctx, "one", true)
 	require.NoError(t, err)
 	_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4})
@@ -42,10 +44,10 @@ func TestPrivateDriver(t *testing.T) {
 	require.NoError(t, err)
 	content, err := io.ReadAll(body)
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
 	require.Equal(t, "kept", string(content))
 
+	// The bucket is empty, and can be removed.
 	page, err := service.bucket(t, "one", root).driver.List(ctx, &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)

@@ -27,6 +27,7 @@ func newService(t *testing.T) (*serviceDriver, string) {
 	return service.(*serviceDriver), root
 }
 
+// bucket opens a bucket of the service, whose directory is root.
 func (s *serviceDriver) bucket(t *testing.T, name, root string) *testBucket {
 	d, err := s.Driver(name)
 	require.NoError(t, err)
@@ -286,8 +287,11 @@ func TestOpenErrors(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 		})
 	}
+}
 
-	dir := filepath.ToSlash(filepath.Join(root, "made"))
+// An address with create=true makes the directory.
+func TestOpenAddressCreates(t *testing.T) {
+	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "made"))
 	if !strings.HasPrefix(dir, "/") { // C:/dir
 		dir = "/" + dir
 	}

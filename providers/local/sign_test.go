@@ -41,6 +41,7 @@ func newSigningBucket(t *testing.T, root string, keys ...[]byte) storage.Bucket 
 	return b
 }
 
+// originOf returns the bucket as the handler of signed URLs sees it.
 func originOf(t *testing.T, b storage.Bucket) signedurl.ServedBucket {
 	t.Helper()
 	o, ok := signedurl.OriginOf(b)
@@ -123,11 +124,15 @@ func TestSigningKeyRotated(t *testing.T) {
 	rotated := append([]byte(hex.EncodeToString(secret(7))+"\n"), text...)
 	require.NoError(t, os.WriteFile(secretFile(root), rotated, 0o600))
 
+	// The first line signs.
 	b := newSigningBucket(t, root)
-	require.Equal(t, keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir(), secret(7)))),
-		keyOf(t, signDownload(t, b)), "the first line signs")
-	require.Equal(t, http.StatusNotFound, status(b, old), "the second line verifies, but there is no object")
-	require.NoError(t, os.WriteFile(secretFile(root), rotated[:65], 0o600))
+	withNewKey := newSigningBucket(t, t.TempDir(), secret(7))
+	require.Equal(t, keyOf(t, signDownload(t, withNewKey)), keyOf(t, signDownload(t, b)))
+
+	// The second line verifies, until it is removed.
+	require.Equal(t, http.StatusNotFound, status(b, old), "valid, but there is no object")
+	firstLine, _, _ := bytes.Cut(rotated, []byte("\n"))
+	require.NoError(t, os.WriteFile(secretFile(root), append(firstLine, '\n'), 0o600))
 	require.Equal(t, http.StatusForbidden, status(newSigningBucket(t, root), old))
 }
 
@@ -148,16 +153,18 @@ func status(b storage.Bucket, address string) int {
 
 // If the signing key is damaged, the error does not show it.
 func TestSigningKeyDamaged(t *testing.T) {
-	for name, content := range map[string]string{
-		"empty":           "",
-		"not hexadecimal": "TOPSECRET\n",
-		"too short":       "5EC2E7\n",
-		"a second line":   hex.EncodeToString(secret(1)) + "\nTOPSECRET\n",
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct{ name, content string }{
+		{name: "empty", content: ""},
+		{name: "not hexadecimal", content: "TOPSECRET\n"},
+		{name: "too short", content: "5EC2E7\n"},
+		{name: "a second line", content: hex.EncodeToString(secret(1)) + "\nTOPSECRET\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
 			require.NoError(t, os.MkdirAll(filepath.Dir(secretFile(root)), 0o777))
-			require.NoError(t, os.WriteFile(secretFile(root), []byte(content), 0o600))
+			require.NoError(t, os.WriteFile(secretFile(root), []byte(tt.content), 0o600))
+
 			_, err := newSigningBucket(t, root).SignedDownloadURL(t.Context(), "a")
 			require.ErrorIs(t, err, storage.Internal)
 			require.ErrorContains(t, err, "signing.key")
@@ -211,7 +218,8 @@ func TestSigningKeysOfConfigAreRedacted(t *testing.T) {
 	}
 }
 
-// The origin's BucketInfo reports whether the bucket is public, and its CORS rules.
+// The origin's BucketInfo reports whether the bucket is public, and its CORS rules. PublicRevision returns the revision
+// of an object that everyone may read, and "" for others.
 func TestOriginPublic(t *testing.T) {
 	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
@@ -235,16 +243,17 @@ func TestOriginPublic(t *testing.T) {
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "hidden", strings.NewReader("x"))
 	require.NoError(t, err)
-	for key, want := range map[string]string{
-		"shown":                   attrs.Revision,
-		"hidden":                  "",
-		"missing":                 "",
-		"../shown":                "",
-		".omnibucket/signing.key": "",
-	} {
-		revision, err := o.PublicRevision(t.Context(), key)
-		require.NoError(t, err, key)
-		require.Equal(t, want, revision, key)
+	tests := []struct{ key, want string }{
+		{key: "shown", want: attrs.Revision},
+		{key: "hidden", want: ""},
+		{key: "missing", want: ""},
+		{key: "../shown", want: ""},
+		{key: ".omnibucket/signing.key", want: ""},
+	}
+	for _, tt := range tests {
+		revision, err := o.PublicRevision(t.Context(), tt.key)
+		require.NoError(t, err, tt.key)
+		require.Equal(t, tt.want, revision, tt.key)
 	}
 }
 

@@ -28,6 +28,7 @@ func (bucket *testBucket) inodes(upload string) (all []uint64) {
 	return all
 }
 
+// inodeAt returns the inode number of a file.
 func inodeAt(t testing.TB, path string) uint64 {
 	fi, err := os.Stat(path)
 	require.NoError(t, err)
@@ -143,20 +144,25 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 
 // If a part fails, the caller can send it again.
 func TestPutPartFailedSentAgain(t *testing.T) {
-	for name, body := range map[string]io.Reader{
-		"cut":        io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut"))),
-		"too short":  strings.NewReader("xx"),
-		"too long":   strings.NewReader("xxxxx"),
-		"grows late": io.MultiReader(strings.NewReader("xxx"), strings.NewReader("x")),
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name string
+		body io.Reader // of a part of three bytes
+	}{
+		{name: "cut", body: io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut")))},
+		{name: "too short", body: strings.NewReader("xx")},
+		{name: "too long", body: strings.NewReader("xxxxx")},
+		{name: "grows late", body: io.MultiReader(strings.NewReader("xxx"), strings.NewReader("x"))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
 			upload := bucket.beginUpload()
 			third := bucket.part(upload, 3, "ccc")
 
 			_, err := bucket.driver.PutPart(t.Context(),
-				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{body}, Size: 3})
+				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{tt.body}, Size: 3})
 			require.Error(t, err)
+
 			content, isShared := bucket.completeUpload(upload, bucket.part(upload, 1, "aaa"),
 				bucket.part(upload, 2, "bbb"), third)
 			require.Equal(t, "aaabbbccc", content)
@@ -197,6 +203,7 @@ type heldBody struct {
 	once             sync.Once
 }
 
+// Read reads once release is closed.
 func (b *heldBody) Read(p []byte) (int, error) {
 	b.once.Do(func() { close(b.started) })
 	<-b.release
@@ -317,6 +324,7 @@ func exchangeShared(t *testing.T, shared, object string) {
 	require.NoError(t, os.WriteFile(shared, []byte("replaced"), 0o666))
 }
 
+// readFile returns the content of a file.
 func readFile(t *testing.T, path string) string {
 	t.Helper()
 	content, err := os.ReadFile(path)

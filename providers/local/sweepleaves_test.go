@@ -30,18 +30,22 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 		reopenTestBucket(t, bucket.root, clock.tweak)
 		require.DirExists(t, bucket.uploadDir(upload))
 	}
-	part, err := bucket.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
-	require.NoError(t, err, "the part takes eight days")
 
-	finished := false
+	// The part takes eight days.
+	part, err := bucket.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
+	require.NoError(t, err)
+
+	// The completion takes eight days. When it opens "dir", it has joined the parts, but the object is not yet in
+	// its place.
+	hasSwept := false
 	bucket.driver.live.Tree.OnOpen = func(path string) {
-		if path == "dir" && !finished { // the parts are joined, but the object is not yet in its place
-			finished = true
+		if path == "dir" && !hasSwept {
+			hasSwept = true
 			sweepLater()
 		}
 	}
-	require.NoError(t, bucket.complete("dir/k", upload, part), "the completion takes eight days")
-	require.True(t, finished)
+	require.NoError(t, bucket.complete("dir/k", upload, part))
+	require.True(t, hasSwept)
 	require.Equal(t, "x", bucket.get("dir/k"))
 	require.Empty(t, bucket.uploads())
 }
@@ -51,8 +55,7 @@ func TestSweepKeepsUploadOfProcess(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	p := start(t, bucket.root, "sender", upload)
-	require.True(t, p.output.Scan())
-	require.Equal(t, "sending", p.output.Text())
+	p.requireLine(t, "sending")
 
 	laterClock := &setClock{time.Now().Add(8 * day)}
 	reopenTestBucket(t, bucket.root, laterClock.tweak)
@@ -220,16 +223,19 @@ func TestUploadKeyFileUnreadable(t *testing.T) {
 // A sweep removes an upload without a key file after an hour. A killed sweep or BeginParts leaves such uploads.
 func TestSweepUploadWithoutKeyFile(t *testing.T) {
 	bucket := newTestBucket(t)
-	for name, age := range map[string]time.Duration{
-		strings.Repeat("a", 24): bucketdir.AbandonedAge + time.Minute,
-		strings.Repeat("b", 24): 0,
-	} {
-		bucket.write(uploadPath(name)+"/"+partName(1), "x")
+	write := func(upload string, age time.Duration) {
+		t.Helper()
+		bucket.write(uploadPath(upload)+"/"+partName(1), "x")
 		when := time.Now().Add(-age)
-		require.NoError(t, os.Chtimes(bucket.uploadDir(name), when, when))
+		require.NoError(t, os.Chtimes(bucket.uploadDir(upload), when, when))
 	}
+	abandoned := strings.Repeat("a", 24)
+	recent := strings.Repeat("b", 24)
+	write(abandoned, bucketdir.AbandonedAge+time.Minute)
+	write(recent, 0)
+
 	reopenTestBucket(t, bucket.root)
-	require.Equal(t, []string{bucket.uploadDir(strings.Repeat("b", 24))}, bucket.uploads())
+	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
 }
 
 // A sweep only touches uploads.
@@ -384,13 +390,8 @@ func TestProbeOfDiskDuringSweep(t *testing.T) {
 	done := make(chan struct{})
 	var swept sync.WaitGroup
 	swept.Go(func() {
-		for {
-			select {
-			case <-done:
-				return
-			default:
-				_ = s.Staging.SweepStaging()
-			}
+		for !stopped(done) {
+			_ = s.Staging.SweepStaging()
 		}
 	})
 	for range 500 {

@@ -23,12 +23,16 @@ const day = 24 * time.Hour
 // A setClock shows the time that was set.
 type setClock struct{ time.Time }
 
+// tweak makes a driver use the clock.
 func (c *setClock) tweak(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return c.Time } }
 
+// pass sets the clock forward.
 func (c *setClock) pass(d time.Duration) { c.Time = c.Add(d) }
 
+// atNoon returns a clock that stands still.
 func atNoon() *setClock { return &setClock{time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)} }
 
+// setLifecycle stores the lifecycle rules of the bucket.
 func (bucket *testBucket) setLifecycle(rules ...storage.LifecycleRule) {
 	bucket.t.Helper()
 	live, err := bucket.driver.acquire(bucket.t.Context())
@@ -38,6 +42,7 @@ func (bucket *testBucket) setLifecycle(rules ...storage.LifecycleRule) {
 		live.Settings.Save(context.Background(), bucketstore.BucketSettings{Lifecycle: rules}))
 }
 
+// partOf sends part 1 of an upload.
 func (bucket *testBucket) partOf(key, upload string, body io.Reader) (driver.Part, error) {
 	return bucket.driver.PutPart(bucket.t.Context(),
 		&driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
@@ -48,47 +53,61 @@ type readOnce struct{ io.Reader }
 
 func (readOnce) Seek(int64, int) (int64, error) { return 0, nil }
 
+// complete makes the object of an upload.
 func (bucket *testBucket) complete(key, upload string, parts ...driver.Part) error {
 	return errorOf(bucket.driver.CompleteParts(bucket.t.Context(),
 		&driver.CompleteRequest{Put: &driver.PutRequest{Key: key}, Upload: upload, Parts: parts}))
 }
 
+// uploadDir returns the path of the directory of an upload.
 func (bucket *testBucket) uploadDir(upload string) string {
 	return filepath.Join(bucket.root, filepath.FromSlash(uploadPath(upload)))
 }
 
 // Abandoned uploads are discarded.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
-	for _, row := range staleuploadtest.Cases {
-		for when, sweep := range map[string]func(bucket *testBucket, c *setClock){
-			"when opening": func(bucket *testBucket, c *setClock) {
-				reopenTestBucket(bucket.t, bucket.root, c.tweak)
+	sweeps := []struct {
+		name string
+		run  func(t *testing.T, bucket *testBucket, c *setClock)
+	}{
+		{
+			name: "when opening",
+			run: func(t *testing.T, bucket *testBucket, c *setClock) {
+				reopenTestBucket(t, bucket.root, c.tweak)
 			},
-			"in BeginParts": func(bucket *testBucket, _ *setClock) {
-				require.NoError(bucket.t,
-					bucket.driver.AbortParts(bucket.t.Context(), "k", bucket.begin(&driver.PutRequest{Key: "k"})))
+		},
+		{
+			name: "in BeginParts",
+			run: func(t *testing.T, bucket *testBucket, _ *setClock) {
+				upload := bucket.begin(&driver.PutRequest{Key: "k"})
+				require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
 			},
-		} {
-			t.Run(row.Name+" "+when, func(t *testing.T) {
+		},
+	}
+	for _, tt := range staleuploadtest.Cases {
+		for _, sweep := range sweeps {
+			t.Run(tt.Name+" "+sweep.name, func(t *testing.T) {
 				clock := atNoon()
 				bucket := newTestBucket(t, clock.tweak)
 				bucket.setLifecycle(staleuploadtest.Rules...)
 				start := *clock
-				upload := bucket.begin(&driver.PutRequest{Key: row.Key})
+				upload := bucket.begin(&driver.PutRequest{Key: tt.Key})
 				var parts []driver.Part
-				if row.Part != 0 {
-					clock.pass(row.Part)
-					part, err := bucket.partOf(row.Key, upload, strings.NewReader("x"))
+				if tt.Part != 0 {
+					clock.pass(tt.Part)
+					part, err := bucket.partOf(tt.Key, upload, strings.NewReader("x"))
 					require.NoError(t, err)
 					parts = append(parts, part)
 				}
+
+				// The time of the sweep counts from the start, as that of the part does.
 				*clock = start
-				clock.pass(row.Sweep)
-				sweep(bucket, clock)
-				if row.Discarded {
+				clock.pass(tt.Sweep)
+				sweep.run(t, bucket, clock)
+				if tt.Discarded {
 					require.Empty(t, bucket.uploads())
 				} else {
-					require.NoError(t, bucket.complete(row.Key, upload, parts...))
+					require.NoError(t, bucket.complete(tt.Key, upload, parts...))
 				}
 			})
 		}
@@ -120,6 +139,7 @@ type haltingDriver struct {
 	halt  func()
 }
 
+// PutPart sends a part, unless it is the second one.
 func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	d.parts++
 	if d.parts == 2 {
@@ -140,16 +160,22 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	journal := filepath.Join(t.TempDir(), "upload")
 
 	upload := func(ctx context.Context) error {
-		return errorOf(b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"), storage.WithResume(journal),
-			storage.WithPartSize(4), storage.WithConcurrency(1)))
+		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"),
+			storage.WithResume(journal),
+			storage.WithPartSize(4),
+			storage.WithConcurrency(1))
+		return err
 	}
+
+	// The upload is canceled, and then removed by a sweep.
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
 	require.Len(t, bucket.uploads(), 1)
-
 	clock.pass(8 * day)
 	reopenTestBucket(t, bucket.root, clock.tweak)
 	require.Empty(t, bucket.uploads())
+
+	// It starts again.
 	require.NoError(t, upload(t.Context()))
 	require.Equal(t, "aaaabbbbc", bucket.get("k"))
 	require.NoFileExists(t, journal)
@@ -216,15 +242,18 @@ func TestSweepConcurrently(t *testing.T) {
 	wineCannot(t, lockedStays)
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
+
+	// Later, 50 uploads are eight days old, and one is two days old.
 	for range 50 {
 		upload := bucket.begin(&driver.PutRequest{Key: "k"})
 		bucket.part(upload, 1, "x")
 	}
-
 	clock.pass(6 * day)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	part := bucket.part(upload, 1, "kept")
 	clock.pass(2 * day)
+
+	// Each driver sweeps when it is opened.
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -232,6 +261,7 @@ func TestSweepConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+
 	require.Equal(t, []string{bucket.uploadDir(upload)}, bucket.uploads())
 	require.NoError(t, bucket.complete("k", upload, part))
 	require.Equal(t, "kept", bucket.get("k"))

@@ -50,6 +50,7 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 		both.Go(func() { deleteErr = service.DeleteBucket(t.Context(), name) })
 		both.Wait()
 
+		// If the write has failed, the bucket is removed. Otherwise it is as it was.
 		if writeErr != nil {
 			require.ErrorIs(t, writeErr, storage.BucketNotFound)
 			require.NoError(t, deleteErr)
@@ -100,11 +101,12 @@ func TestDeleteBucketKilled(t *testing.T) {
 		}
 
 		p := start(t, root, "deleter", "")
-		require.True(t, p.output.Scan())
+		p.requireLine(t, "ready")
 		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // this test needs a random time
 		require.NoError(t, p.Process.Kill())
 		_ = p.Wait() // it was killed, or had ended before
 
+		// The bucket is whole, with its settings, or removed.
 		info, err := service.BucketInfo(t.Context(), "bucket")
 		if err == nil {
 			require.True(t, info.Public)
@@ -250,8 +252,9 @@ func TestPutInDeletedBucket(t *testing.T) {
 	bucket := service.bucket(t, "bucket", root)
 	bucket.put("k", "x")
 	bucket.remove("k")
-	moveToTrash(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
-	moved := filepath.Join(root, trashPrefix+"0123456789abcdef01234567", "bucket")
+	const trash = trashPrefix + "0123456789abcdef01234567"
+	moveToTrash(t, root, trash, "bucket")
+	moved := filepath.Join(root, trash, "bucket")
 	require.NoError(t, os.Remove(filepath.Join(moved, bucketdir.LockPath)))
 
 	_, err := bucket.driver.Put(t.Context(), request("k", "x"))

@@ -24,6 +24,7 @@ type cleaner struct {
 	remove []string // patterns
 }
 
+// Read removes the files.
 func (c *cleaner) Read([]byte) (int, error) {
 	for _, pattern := range c.remove {
 		names, err := filepath.Glob(filepath.FromSlash(pattern))
@@ -134,6 +135,7 @@ type aborting struct {
 	upload string
 }
 
+// Read aborts the upload.
 func (a *aborting) Read([]byte) (int, error) {
 	if err := a.s.driver.AbortParts(context.Background(), "k", a.upload); err != nil {
 		return 0, err
@@ -331,18 +333,8 @@ func TestSidecarOfTwoNames(t *testing.T) {
 		name   string
 		change func(bucket *testBucket)
 	}{
-		{
-			name: "a removal",
-			change: func(bucket *testBucket) {
-				bucket.remove("one")
-			},
-		},
-		{
-			name: "an overwrite",
-			change: func(bucket *testBucket) {
-				bucket.put("one", "new")
-			},
-		},
+		{name: "a removal", change: func(bucket *testBucket) { bucket.remove("one") }},
+		{name: "an overwrite", change: func(bucket *testBucket) { bucket.put("one", "new") }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -350,6 +342,7 @@ func TestSidecarOfTwoNames(t *testing.T) {
 			_, err := bucket.driver.Put(t.Context(), described("one", "content"))
 			require.NoError(t, err)
 			require.NoError(t, os.Link(filepath.Join(bucket.root, "one"), filepath.Join(bucket.root, "two")))
+
 			tt.change(bucket)
 			require.Equal(t, described("two", "").Properties, bucket.head("two").Properties)
 		})

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// history returns all versions, page by page.
+// listVersions returns all versions, page by page.
 func (bucket *testBucket) listVersions(r driver.ListRequest) []storage.VersionEntry {
 	bucket.t.Helper()
 	if r.Limit == 0 {
@@ -63,18 +63,20 @@ func TestVersionsKept(t *testing.T) {
 			require.Equal(t, a, got, "with its attributes and revision")
 		}
 
-		var order []string
+		// The newest entry of "k" is the delete marker. Its versions follow it, the newest first.
+		var versions []string
 		for _, e := range bucket.listVersions(driver.ListRequest{Prefix: "k"}) {
-			if e.Key == "k" {
-				require.False(t, e.Current)
-				require.Equal(t, len(order) == 0, e.IsDeleteMarker)
-				order = append(order, e.Version)
-			} else {
+			if e.Key != "k" {
 				require.True(t, e.Current)
+				continue
 			}
+			require.False(t, e.Current)
+			isNewest := len(versions) == 0
+			require.Equal(t, isNewest, e.IsDeleteMarker)
+			versions = append(versions, e.Version)
 		}
 		require.Equal(t,
-			[]string{attrs[3].Version, attrs[2].Version, attrs[1].Version, attrs[0].Version}, order[1:])
+			[]string{attrs[3].Version, attrs[2].Version, attrs[1].Version, attrs[0].Version}, versions[1:])
 	})
 }
 
@@ -112,8 +114,10 @@ func TestVersionMalformed(t *testing.T) {
 		for _, version := range []string{"x", "latest", "../k", a.Version + "0x", "G" + a.Version[1:]} {
 			_, _, err := bucket.getVersion("k", version)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorIs(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
+			err = bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version})
+			require.ErrorIs(t, err, storage.InvalidArgument)
 		}
+
 		absent := objectfile.VersionOf(osdir.Meta{Ino: 1, MTime: 1})
 		_, _, err := bucket.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
@@ -148,6 +152,7 @@ func TestListVersions(t *testing.T) {
 
 		bucket.remove("a/b")
 		bucket.remove("b/c")
+
 		list := func(r driver.ListRequest) []string {
 			var result []string
 			for _, e := range bucket.listVersions(r) {
@@ -163,19 +168,16 @@ func TestListVersions(t *testing.T) {
 			}
 			return result
 		}
-		all := []string{
-			"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b", "a/b/c current",
-			"a/b/c", "a0 current", "a0",
-			"b/c removed", "b/c", "b/c",
-		}
-
+		upToAB := []string{"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b"}
+		afterAB := []string{"a/b/c current", "a/b/c", "a0 current", "a0", "b/c removed", "b/c", "b/c"}
+		all := append(upToAB, afterAB...)
+		folders := []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"}
+		inFolder := []string{"a/b removed", "a/b", "a/b", "a/b/"}
 		for _, limit := range []int{1, 2, 3, 100} {
 			require.Equal(t, all, list(driver.ListRequest{Limit: limit}))
-			require.Equal(t, []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"},
-				list(driver.ListRequest{Limit: limit, Delimiter: "/"}))
-			require.Equal(t, []string{"a/b removed", "a/b", "a/b", "a/b/"},
-				list(driver.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
-			require.Equal(t, all[7:], list(driver.ListRequest{Limit: limit, StartAfter: "a/b"}))
+			require.Equal(t, folders, list(driver.ListRequest{Limit: limit, Delimiter: "/"}))
+			require.Equal(t, inFolder, list(driver.ListRequest{Limit: limit, Prefix: "a/", Delimiter: "/"}))
+			require.Equal(t, afterAB, list(driver.ListRequest{Limit: limit, StartAfter: "a/b"}))
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 
 func withSidecars(d *objectDriver) { d.bucket.Visible = true }
 
-// copySubject returns a copy of a bucket, as of a tool that only copies bytes and names.
+// copyTestBucket returns a copy of a bucket, as of a tool that only copies bytes and names.
 func copyTestBucket(t *testing.T, src string) *testBucket {
 	t.Helper()
 	dst := filepath.Join(t.TempDir(), "copy")
@@ -56,42 +56,48 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 
 // If a user copies the directory, visible sidecars keep the attributes of the objects.
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
-	for _, options := range [][]tweak{
-		{withSidecars},
-		{withSidecars, withStrictNames},
-		{withSidecars, withoutXattrs},
-	} {
-		bucket := newTestBucket(t, options...)
-		keys := []string{
-			"images/photo.jpg",
-			"images",
-			"Capital",
-			strings.Repeat("n", 250),
-			strings.Repeat("%", 200) + "/x",
-			".omnibucketx",
-			"a/b/c/d",
-		}
-		for _, key := range keys {
-			_, err := bucket.driver.Put(t.Context(), described(key, "content"))
-			require.NoError(t, err)
-		}
+	keys := []string{
+		"images/photo.jpg",
+		"images",
+		"Capital",
+		strings.Repeat("n", 250),
+		strings.Repeat("%", 200) + "/x",
+		".omnibucketx",
+		"a/b/c/d",
+	}
+	tests := []struct {
+		name   string
+		tweaks []tweak
+	}{
+		{name: "plain", tweaks: []tweak{withSidecars}},
+		{name: "strict names", tweaks: []tweak{withSidecars, withStrictNames}},
+		{name: "without extended attributes", tweaks: []tweak{withSidecars, withoutXattrs}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := newTestBucket(t, tt.tweaks...)
+			for _, key := range keys {
+				_, err := bucket.driver.Put(t.Context(), described(key, "content"))
+				require.NoError(t, err)
+			}
+			require.Len(t, visibleFiles(t, bucket.root), len(keys))
 
-		require.Len(t, visibleFiles(t, bucket.root), len(keys))
-		c := copyTestBucket(t, bucket.root)
-		page, err := c.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
-		require.NoError(t, err)
-		require.Len(t, page.Entries, len(keys))
-
-		for _, key := range keys {
-			require.Equal(t, "content", c.get(key))
-			require.Equal(t, described(key, "").Properties, c.head(key).Properties, key)
-			public, err := c.isPublic(key)
+			duplicate := copyTestBucket(t, bucket.root)
+			page, err := duplicate.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
 			require.NoError(t, err)
-			require.True(t, public, key)
-		}
+			require.Len(t, page.Entries, len(keys))
+			for _, key := range keys {
+				require.Equal(t, "content", duplicate.get(key))
+				require.Equal(t, described(key, "").Properties, duplicate.head(key).Properties, key)
+				isPublic, err := duplicate.isPublic(key)
+				require.NoError(t, err)
+				require.True(t, isPublic, key)
+			}
+		})
 	}
 }
 
+// isPublic reports whether everyone may read an object.
 func (bucket *testBucket) isPublic(key string) (bool, error) {
 	live, err := bucket.driver.acquire(bucket.t.Context())
 	if err != nil {
@@ -207,8 +213,11 @@ func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	bucket.remove("dir")
 	require.Empty(t, visibleFiles(t, bucket.root))
 	require.NoDirExists(t, filepath.Join(bucket.root, "dir"))
+}
 
-	bucket.driver.bucket.Versions.Store(true)
+// If a version becomes current again, it gets a visible sidecar.
+func TestDeleteVersionRestoresVisibleSidecar(t *testing.T) {
+	bucket := newTestBucket(t, withSidecars, withVersions)
 	_, err := bucket.driver.Put(t.Context(), described("k", "old"))
 	require.NoError(t, err)
 	bucket.put("k", "new")
@@ -238,6 +247,8 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 				require.NoError(t, err)
 			}
 			bucket := reopenTestBucket(t, copyTestBucket(t, first.root).root, tt.options...)
+
+			// A writer of "k" is killed after it has removed the sidecar.
 			live, err := bucket.driver.acquire(t.Context())
 			require.NoError(t, err)
 			defer bucket.driver.release(live)
@@ -248,10 +259,10 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, candidates.Adopt(t.Context(), old))
 			require.NoError(t, candidates.DropVisible(t.Context()))
-
 			require.Len(t, visibleFiles(t, bucket.root), 1)
 			require.Equal(t, described("k", "").Properties, bucket.head("k").Properties)
 
+			// An object that becomes a noncurrent version keeps its attributes, too.
 			bucket.driver.bucket.Versions.Store(true)
 			version := bucket.head("dir/k").Version
 			bucket.put("dir/k", "new")
@@ -279,41 +290,54 @@ func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 // If a visible sidecar has a malformed retention, that is ignored, and the other attributes are kept.
 func TestVisibleSidecarForeignRetention(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
-	tests := map[string]struct {
-		text string
+	tests := []struct {
+		name string
+		text string // of the retention
 		want storage.Retention
 	}{
-		"an unknown mode": {
+		{
+			name: "an unknown mode",
 			text: `"retentionMode":"forever","retainUntil":"2099-01-01T00:00:00Z"`,
 			want: storage.Retention{},
 		},
-		"a time without mode": {text: `"retainUntil":"2099-01-01T00:00:00Z"`, want: storage.Retention{}},
-		"a mode without time": {text: `"retentionMode":"compliance"`, want: storage.Retention{}},
-		"a part of a second": {
+		{
+			name: "a time without mode",
+			text: `"retainUntil":"2099-01-01T00:00:00Z"`,
+			want: storage.Retention{},
+		},
+		{
+			name: "a mode without time",
+			text: `"retentionMode":"compliance"`,
+			want: storage.Retention{},
+		},
+		{
+			name: "a part of a second",
 			text: `"retentionMode":"compliance","retainUntil":"2099-01-01T00:00:00.5Z"`,
 			want: storage.Retention{Mode: storage.Compliance, Until: end},
 		},
-		"in another time zone": {
+		{
+			name: "in another time zone",
 			text: `"retentionMode":"governance","retainUntil":"2099-01-01T02:00:01+02:00"`,
 			want: storage.Retention{Mode: storage.Governance, Until: end},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withSidecars)
-			require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "k"), []byte("text"), 0o666))
+			bucket.write("k", "text")
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + tt.text + `}`
-			path := filepath.Join(bucket.root, bucketdir.Reserved+string(bucketdir.MarkVisible)+"k")
-			require.NoError(t, os.WriteFile(path, []byte(sidecar), 0o666))
-			for _, adopted := range []bool{false, true} {
-				attrs, err := bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-				require.NoError(t, err)
-				require.Equal(t, tt.want, attrs.Retention, adopted)
-				require.Equal(t, "image/png", attrs.ContentType, adopted)
-				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, adopted)
-				require.NoError(t, bucket.driver.SetTags(t.Context(),
-					&driver.ChangeRequest{Key: "k", Tags: map[string]string{"k": "v"}}))
+			bucket.write(bucketdir.Reserved+string(bucketdir.MarkVisible)+"k", sidecar)
+			requireAttrs := func(when string) {
+				t.Helper()
+				attrs := bucket.head("k")
+				require.Equal(t, tt.want, attrs.Retention, when)
+				require.Equal(t, "image/png", attrs.ContentType, when)
+				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, when)
 			}
+			requireAttrs("in the sidecar only")
+			bucket.setTags("k", map[string]string{"k": "v"})
+			requireAttrs("adopted by a change")
+			bucket.setTags("k", map[string]string{"k": "v"})
 		})
 	}
 }
@@ -321,33 +345,39 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 // Attributes survive new inode numbers, as on FAT and exFAT, which have no extended attributes and give files
 // other inodes at each mount.
 func TestSidecarSurvivesNewInodes(t *testing.T) {
-	other := &objectfile.Attrs{
-		Properties: storage.Properties{ContentType: "text/x-other"},
-		CRC32C:     storage.CRC32C{Sum: 1, Known: true},
-		Unique:     "other",
+	tests := []struct {
+		name    string
+		sidecar *objectfile.Attrs // of the number of the object, or nil if it has none
+	}{
+		{name: "no number has a sidecar", sidecar: nil},
+		{
+			name: "the number has the sidecar of another object",
+			sidecar: &objectfile.Attrs{
+				Properties: storage.Properties{ContentType: "text/x-other"},
+				CRC32C:     storage.CRC32C{Sum: 1, Known: true},
+				Unique:     "other",
+			},
+		},
 	}
-	for name, sidecar := range map[string]*objectfile.Attrs{
-		"no number has a sidecar":                      nil,
-		"the number has the sidecar of another object": other,
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withoutXattrs, withCoarseTimes)
 			_, err := bucket.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
-			dir := filepath.Join(bucket.root, bucketdir.AttrsPath)
 
-			leftovers, err := os.ReadDir(dir)
+			// The sidecar of the object is removed, or replaced by that of another object.
+			sidecars, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.AttrsPath, "*"))
 			require.NoError(t, err)
-			require.Len(t, leftovers, 1)
-
-			require.NoError(t, os.Remove(filepath.Join(dir, leftovers[0].Name())))
-			if sidecar != nil {
+			require.Len(t, sidecars, 1)
+			require.NoError(t, os.Remove(sidecars[0]))
+			if tt.sidecar != nil {
 				info, err := os.Stat(filepath.Join(bucket.root, "a/b"))
 				require.NoError(t, err)
-				sidecar.Size, sidecar.MTime = info.Size(), info.ModTime().UnixNano()
-				require.NoError(t,
-					os.WriteFile(filepath.Join(dir, leftovers[0].Name()), sidecar.Encode(), 0o666))
+				tt.sidecar.Size = info.Size()
+				tt.sidecar.MTime = info.ModTime().UnixNano()
+				require.NoError(t, os.WriteFile(sidecars[0], tt.sidecar.Encode(), 0o666))
 			}
+
 			bucket = reopenTestBucket(t, bucket.root, withoutXattrs, withCoarseTimes)
 			require.Equal(t, described("a/b", "").Properties, bucket.head("a/b").Properties)
 

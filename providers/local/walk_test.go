@@ -15,8 +15,9 @@ import (
 func TestListFoldersAsWalk(t *testing.T) {
 	long := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
 	tests := []struct {
-		name, path string
-		shown      bool
+		name  string
+		path  string // of a file below g
+		shown bool
 	}{
 		{name: "a plain name", path: "file", shown: true},
 		{name: "an escaped name", path: ".omnibucket%.omnibucketed", shown: true},
