@@ -193,7 +193,8 @@ func (s *racyServer) copyObject(r *http.Request, source, key string) answer {
 	}
 }
 
-// write stores the text or removes the key, and reports whether the conditions in the header hold.
+// write stores the text or removes the key, and reports whether the conditions in the header hold. If the
+// operation has a gap, write tests the conditions first, and writes a second later without testing them again.
 func (s *racyServer) write(operation, key, text string, header http.Header) bool {
 	match := header.Get("If-Match")
 	create := header.Get("If-None-Match") != ""
@@ -211,9 +212,9 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 	hasGap := s.gap[operation] || header.Get(inGap) != ""
 	if hasGap && (match != "" || create) {
 		s.mu.Lock()
-		held := holds()
+		isTrue := holds()
 		s.mu.Unlock()
-		if !held {
+		if !isTrue {
 			return false
 		}
 		time.Sleep(time.Second) // the others test their conditions, too
@@ -353,7 +354,8 @@ func TestRunRacesManyTimes(t *testing.T) {
 	})
 }
 
-// If a check fails, it clears its feature in the profile.
+// If a check fails, it clears its feature in the profile. If all checks fail, the driver declares only the
+// features that no check is about.
 func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	p, ok := s3.NamedProfile("aws")
 	require.True(t, ok)
@@ -372,7 +374,7 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	d, err := s3.NewDriver(t.Context(), config)
 	require.NoError(t, err)
 
-	// These come by the name of the profile.
+	// No check is about these features.
 	declared := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments |
 		storage.ListedUploads | storage.Vending
 
