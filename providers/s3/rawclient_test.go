@@ -324,10 +324,10 @@ func (s *standIn) openDrivers(
 	require.False(t, usesRawClient(t, sdk))
 
 	// The SDK's client sends what the raw client does not.
-	trusting := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
-	t.Cleanup(trusting.CloseIdleConnections)
+	rawTransport := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
+	t.Cleanup(rawTransport.CloseIdleConnections)
 	account := *s.openDriver(t, profile, change...).account
-	account.rawTransport = trusting
+	account.rawTransport = rawTransport
 	account.client = sdk.account.client
 	raw = newDriver(&account, sdk.bucket.name)
 	require.True(t, usesRawClient(t, raw))

@@ -56,19 +56,20 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 				http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
 			}))
 			t.Cleanup(server.Close)
+
 			c := config(server.URL, server.Client())
 			c.Bucket = "photos"
 			c.Profile = newProfile(t, "aws")
 			b, err := Open(t.Context(), c, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			key := WithCustomerKey(newRawKey(t, 0))
 
+			key := WithCustomerKey(newRawKey(t, 0))
 			_, err = b.Attrs(t.Context(), "a", key)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.Empty(t, followed)
+			require.Empty(t, followed, "requests to the other host")
 		})
 	}
 }

@@ -258,26 +258,26 @@ func TestSignedRemoveURLEscapesPath(t *testing.T) {
 
 // With StableFor, each process signs the same URL during one period, and another URL in the next one.
 func TestStableURLsOfS3(t *testing.T) {
-	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC) // the beginning of an hour
+	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
 		r.StableFor = time.Hour
 		r.ResponseCacheControl = "private, max-age=3600"
 	})
 
-	first, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, when)
-	require.NoError(t, err)
-	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
-	u, err := url.Parse(first.URL)
+	signAt := func(now time.Time) *storage.SignedURL {
+		signedURL, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, now)
+		require.NoError(t, err)
+		return signedURL
+	}
+
+	signedURL := signAt(hour)
+	require.Equal(t, hour.Add(time.Hour+time.Minute), signedURL.ExpiresAt)
+	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "private, max-age=3600", u.Query().Get("response-cache-control"))
 
-	last, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, when.Add(time.Hour-1))
-	require.NoError(t, err)
-	require.Equal(t, first, last)
-
-	next, err := mustOpen(t, Config{}).urls.sign(t.Context(), stable, when.Add(time.Hour))
-	require.NoError(t, err)
-	require.NotEqual(t, first.URL, next.URL)
+	require.Equal(t, signedURL, signAt(hour.Add(time.Hour-1)))
+	require.NotEqual(t, signedURL.URL, signAt(hour.Add(time.Hour)).URL)
 }
 
 // Credentials of a session cannot sign stable URLs, because the next session signs others.
