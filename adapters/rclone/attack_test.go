@@ -24,35 +24,59 @@ type brokenFs struct {
 
 func (b *brokenFs) Features() *fs.Features { return b.features }
 
-// newBrokenBucket returns a bucket of a local remote, whose features change has replaced.
+// newBrokenBucket returns a bucket in a directory, by the local backend of rclone. change may replace optional calls of
+// the backend, which rclone keeps as functions in its features.
 func newBrokenBucket(t *testing.T, change func(*fs.Features), opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	f, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)
 	features := *f.Features()
 	change(&features)
-	b, err := New(&brokenFs{f, &features}, opts...)
+	b, err := New(&brokenFs{Fs: f, features: &features}, opts...)
 	require.NoError(t, err)
 	return b
 }
 
+// If the rename at the end of an upload fails, Upload has the Code of the reason. It removes the file that it wrote
+// under a temporary name, so that nothing is stored.
 func TestRenameFails(t *testing.T) {
-	tests := map[string]struct {
-		err  error
-		code storage.Code
+	tests := []struct {
+		name      string
+		renameErr error
+		want      storage.Code
 	}{
-		"the server cannot rename": {fs.ErrorCantMove, storage.Unsupported},
-		"permission":               {&os.PathError{Op: "rename", Err: syscall.EACCES}, storage.PermissionDenied},
-		"the folder is missing":    {&os.PathError{Op: "rename", Err: syscall.ENOENT}, storage.Unavailable},
-		"another error":            {errors.New("broken"), storage.Internal},
+		{
+			name:      "the server cannot rename",
+			renameErr: fs.ErrorCantMove,
+			want:      storage.Unsupported,
+		},
+		{
+			name:      "permission",
+			renameErr: &os.PathError{Op: "rename", Err: syscall.EACCES},
+			want:      storage.PermissionDenied,
+		},
+		{
+			name:      "the folder is missing",
+			renameErr: &os.PathError{Op: "rename", Err: syscall.ENOENT},
+			want:      storage.Unavailable,
+		},
+		{
+			name:      "another error",
+			renameErr: errors.New("broken"),
+			want:      storage.Internal,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			b := newBrokenBucket(t, func(f *fs.Features) {
-				f.Move = func(context.Context, fs.Object, string) (fs.Object, error) { return nil, tt.err }
-			}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			failToRename := func(f *fs.Features) {
+				f.Move = func(context.Context, fs.Object, string) (fs.Object, error) {
+					return nil, tt.renameErr
+				}
+			}
+			b := newBrokenBucket(t, failToRename, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
-			require.ErrorIs(t, err, tt.code)
+			require.ErrorIs(t, err, tt.want)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown, "the whole object still has its first name")
 
 			remote, ok := storage.As[*brokenFs](b)
@@ -66,11 +90,13 @@ func TestRenameFails(t *testing.T) {
 
 // If Remove drops an empty folder while Upload renames a file into it, both succeed.
 func TestUploadBesideRemove(t *testing.T) {
-	b := newBrokenBucket(t, func(*fs.Features) {})
-	var calls sync.WaitGroup
+	const repetitions = 50 // the race occurs only in some of them
+	unchanged := func(*fs.Features) {}
+	b := newBrokenBucket(t, unchanged)
+	var group sync.WaitGroup
 	for _, key := range []string{"f/g/a", "f/g/b", "f/c", "f/g/h/d"} {
-		calls.Go(func() {
-			for range 50 {
+		group.Go(func() {
+			for range repetitions {
 				if _, err := b.Upload(t.Context(), key, strings.NewReader("text")); err != nil {
 					t.Errorf("Upload(%s): %v", key, err)
 					return
@@ -82,42 +108,47 @@ func TestUploadBesideRemove(t *testing.T) {
 			}
 		})
 	}
-	calls.Wait()
+	group.Wait()
 }
 
-// An openedFs has objects whose bodies open replaces.
-type openedFs struct {
+// A changedFs is a remote in which changeBody replaces the body of each object that is opened.
+type changedFs struct {
 	fs.Fs
-	open func(body io.ReadCloser) (io.ReadCloser, error)
+	changeBody func(body io.ReadCloser) (io.ReadCloser, error)
 }
 
-type openedObject struct {
+// A changedObject is an object of a changedFs.
+type changedObject struct {
 	fs.Object
-	open func(body io.ReadCloser) (io.ReadCloser, error)
+	changeBody func(body io.ReadCloser) (io.ReadCloser, error)
 }
 
-func (f openedFs) NewObject(ctx context.Context, key string) (fs.Object, error) {
+func (f changedFs) NewObject(ctx context.Context, key string) (fs.Object, error) {
 	o, err := f.Fs.NewObject(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	return openedObject{o, f.open}, nil
+	return changedObject{Object: o, changeBody: f.changeBody}, nil
 }
 
-func (o openedObject) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
+// Open opens the object, and returns the changed body.
+func (o changedObject) Open(ctx context.Context, options ...fs.OpenOption) (io.ReadCloser, error) {
 	body, err := o.Object.Open(ctx, options...)
 	if err != nil {
 		return nil, err
 	}
-	return o.open(body)
+	return o.changeBody(body)
 }
 
-// limitBody returns a body that ends after the first two bytes.
+// limitBody returns a body that ends after its first two bytes, as if the connection had broken.
 func limitBody(body io.ReadCloser) (io.ReadCloser, error) {
 	return struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(body, 2), body}, nil
+	}{
+		Reader: io.LimitReader(body, 2),
+		Closer: body,
+	}, nil
 }
 
 // failToOpen returns a function that closes a body and fails with the system's error.
@@ -130,21 +161,21 @@ func failToOpen(cause syscall.Errno) func(io.ReadCloser) (io.ReadCloser, error) 
 // A download continues after a body that ends early. If the body cannot be opened, the error has the
 // Code of the reason.
 func TestDownloadOfABrokenRemote(t *testing.T) {
-	const content = "seven ."
+	const content = "7 bytes" // few enough for the attempts of one download, which get two bytes each
 	tests := []struct {
-		name string
-		open func(body io.ReadCloser) (io.ReadCloser, error)
-		want storage.Code
+		name       string
+		changeBody func(body io.ReadCloser) (io.ReadCloser, error)
+		want       storage.Code
 	}{
-		{name: "body ends early", open: limitBody, want: ""},
-		{name: "file was removed", open: failToOpen(syscall.ENOENT), want: storage.ObjectNotFound},
-		{name: "file is forbidden", open: failToOpen(syscall.EACCES), want: storage.PermissionDenied},
+		{name: "body ends early", changeBody: limitBody, want: ""},
+		{name: "file was removed", changeBody: failToOpen(syscall.ENOENT), want: storage.ObjectNotFound},
+		{name: "file is forbidden", changeBody: failToOpen(syscall.EACCES), want: storage.PermissionDenied},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			remote, err := fs.NewFs(t.Context(), t.TempDir())
 			require.NoError(t, err)
-			b, err := New(openedFs{remote, tt.open})
+			b, err := New(changedFs{Fs: remote, changeBody: tt.changeBody})
 			require.NoError(t, err)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(content))
 			require.NoError(t, err)

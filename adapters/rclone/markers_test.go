@@ -13,14 +13,14 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// A markingFs shows the markers of folders as objects, whose names end in a slash: one in each folder for the
-// folder itself, and one beside each folder. It stands for a
-// backend that does not leave them out.
+// A markingFs is a remote that lists the markers of folders, which other backends leave out. Markers are empty objects
+// whose names end in a slash.
 type markingFs struct {
 	fs.Fs
-	marker fs.Object
+	empty fs.Object // an empty object of the remote, which all markers show under their own names
 }
 
+// A marker is the marker with a name.
 type marker struct {
 	fs.Object
 	name string
@@ -28,40 +28,49 @@ type marker struct {
 
 func (m marker) Remote() string { return m.name }
 
+// List returns the entries of a folder, a marker beside each folder in it, and the marker of the folder itself.
 func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error) {
 	entries, err := f.Fs.List(ctx, dir)
 	for _, entry := range entries {
-		if _, folder := entry.(fs.Directory); folder {
-			entries = append(entries, marker{f.marker, entry.Remote() + "/"})
+		if _, isFolder := entry.(fs.Directory); isFolder {
+			entries = append(entries, marker{Object: f.empty, name: entry.Remote() + "/"})
 		}
 	}
-	return append(entries, marker{f.marker, strings.TrimPrefix(dir+"/", "/")}), err
+	ownName := strings.TrimPrefix(dir+"/", "/")
+	return append(entries, marker{Object: f.empty, name: ownName}), err
 }
 
 // A listing does not show objects that mark folders.
 func TestListLeavesOutFolderMarkers(t *testing.T) {
 	remote, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)
-	bucket, err := New(remote)
+	withoutMarkers, err := New(remote)
 	require.NoError(t, err)
 	keys := []string{"a/b/c", "a/d", "empty"}
 	for _, key := range keys {
-		_, err := bucket.Upload(t.Context(), key, strings.NewReader(""))
+		_, err := withoutMarkers.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
 	empty, err := remote.NewObject(t.Context(), "empty")
 	require.NoError(t, err)
-	b, err := New(&markingFs{remote, empty})
+	b, err := New(&markingFs{Fs: remote, empty: empty})
 	require.NoError(t, err)
 
 	require.Equal(t, keys, foldermarker.Keys(t, b))
-	for folder, want := range map[string][]string{
-		"":     {"a/", "empty"},
-		"a/":   {"a/b/", "a/d"},
-		"a/b/": {"a/b/c"},
-	} {
-		require.Equal(t, want,
-			foldermarker.Keys(t, b, storage.WithPrefix(folder), storage.WithDelimiter("/")), folder)
-	}
 	require.Equal(t, "d", path.Base(foldermarker.Keys(t, b, storage.WithStartAfter("a/b/c"))[0]))
+
+	tests := []struct {
+		folder string
+		want   []string
+	}{
+		{folder: "", want: []string{"a/", "empty"}},
+		{folder: "a/", want: []string{"a/b/", "a/d"}},
+		{folder: "a/b/", want: []string{"a/b/c"}},
+	}
+	for _, tt := range tests {
+		t.Run("folder "+tt.folder, func(t *testing.T) {
+			got := foldermarker.Keys(t, b, storage.WithPrefix(tt.folder), storage.WithDelimiter("/"))
+			require.Equal(t, tt.want, got)
+		})
+	}
 }

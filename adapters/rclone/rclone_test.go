@@ -44,27 +44,24 @@ func newRcloneRemote(t *testing.T) func(root string) string {
 	}
 }
 
-// serve runs a server of rclone for a directory, until the test ends.
+// serve runs rclone's own server of a kind, such as "sftp", for a new directory. It ends with the test.
 func serve(t *testing.T, kind string) (host, port string) {
 	t.Helper()
-	call := func(path string, params rc.Params) rc.Params {
-		c := rc.Calls.Get(path)
-		require.NotNil(t, c, path)
-		output, err := c.Fn(t.Context(), params)
-		require.NoError(t, err)
-		return output
-	}
 	host = "127.0.0.1"
 	port = freePort(t)
-	output := call("serve/start", rc.Params{
+	start := rc.Calls.Get("serve/start")
+	require.NotNil(t, start)
+	server, err := start.Fn(t.Context(), rc.Params{
 		"type": kind,
 		"fs":   t.TempDir(),
 		"addr": host + ":" + port,
 		"user": "user",
 		"pass": "secret",
 	})
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		_, _ = rc.Calls.Get("serve/stop").Fn(t.Context(), rc.Params{"id": output["id"]})
+		stop := rc.Calls.Get("serve/stop")
+		_, _ = stop.Fn(t.Context(), rc.Params{"id": server["id"]})
 	})
 	return host, port
 }
