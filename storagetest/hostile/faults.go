@@ -50,15 +50,19 @@ func (f *fault) concerns(o *operation) bool {
 	if f.writes {
 		return o.tookEffect != nil && !o.keyed
 	}
+
+	// Only the faults with f.writes are tried with the operations of the sweep.
 	if o.sweeps {
 		return false
 	}
+	// An operation with a customer's key is tried only with faults that might show the key.
 	if o.keyed {
 		return f.quotes
 	}
 	if f.selects != nil {
 		return f.selects(o)
 	}
+	// Operations that send many bytes are slow.
 	return !o.large || f.success || f.large
 }
 
@@ -215,10 +219,26 @@ func quotes() []fault {
 		},
 	}}
 	for _, row := range []struct{ name, contentType, format string }{
-		{"in XML", "application/xml", `<?xml version="1.0"?><Error><Code>Odd</Code><Message>%s</Message></Error>`},
-		{"in JSON", "application/json", `{"error":{"code":400,"message":%q,"errors":[{"reason":"odd","message":%[1]q}]}}`},
-		{"as text", "text/plain", "bad request: %s"},
-		{"as the name of an element", "application/xml", `<?xml version="1.0"?><%s>`},
+		{
+			name:        "in XML",
+			contentType: "application/xml",
+			format:      `<?xml version="1.0"?><Error><Code>Odd</Code><Message>%s</Message></Error>`,
+		},
+		{
+			name:        "in JSON",
+			contentType: "application/json",
+			format:      `{"error":{"code":400,"message":%q,"errors":[{"reason":"odd","message":%[1]q}]}}`,
+		},
+		{
+			name:        "as text",
+			contentType: "text/plain",
+			format:      "bad request: %s",
+		},
+		{
+			name:        "as the name of an element",
+			contentType: "application/xml",
+			format:      `<?xml version="1.0"?><%s>`,
+		},
 	} {
 		failure := fault{
 			name:    "the request quoted " + row.name,

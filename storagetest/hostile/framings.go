@@ -306,30 +306,31 @@ func middle(body []byte) int {
 
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
 
-// resize cuts off the first response. In the response to the next request, it gives the object
-// another size.
+// resize ends the first response in the middle of the content, so that the client asks for the rest.
+// In the response to the next request, it gives the object another size.
 func resize(x *exchange) {
 	if x.nth == 1 {
 		raw := x.truth.raw(x.request)
 		x.write(raw[:len(raw)-len(before)/2])
 		return
 	}
-	if names := contentRange.FindStringSubmatch(x.truth.header.Get("Content-Range")); names != nil {
-		x.truth.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s9", names[1], names[2], names[3]))
+	if match := contentRange.FindStringSubmatch(x.truth.header.Get("Content-Range")); match != nil {
+		first, last, size := match[1], match[2], match[3]
+		otherSize := size + "9"
+		x.truth.header.Set("Content-Range", fmt.Sprintf("bytes %s-%s/%s", first, last, otherSize))
 	}
 	x.write(x.truth.raw(x.request))
 }
 
-// cut ends a response early. The variant chooses after how many bytes: the variants cut at every
-// fortieth of the response, and the last one before its last byte.
+// cut ends a response early. The variants cut after 0/40, 1/40, 2/40 and so on of the bytes. The last
+// variant leaves out only the last byte.
 func cut(x *exchange) {
+	const cuts = 40
 	raw := x.truth.raw(x.request)
-	step := max(1, len(raw)/40)
-	end := x.variant * step
+	step := max(1, len(raw)/cuts)
+	end := min(x.variant*step, len(raw)-1)
 	if end < len(raw)-1 {
 		x.oneMore()
-	} else {
-		end = len(raw) - 1
 	}
 	x.write(raw[:end])
 }
@@ -342,12 +343,13 @@ func (x *exchange) fill() {
 	}
 }
 
-// trickle sends one letter at a time, with pauses, until the client closes the connection.
+// trickle sends one letter at a time until the client closes the connection. Each pause is shorter
+// than the stall limit of the bucket, so it is not a pause that ends the request.
 func (x *exchange) trickle() {
-	next := time.NewTicker(stallTime / 5)
-	defer next.Stop()
+	ticker := time.NewTicker(stallTime / 5)
+	defer ticker.Stop()
 	for x.print("x") {
-		<-next.C
+		<-ticker.C
 	}
 }
 

@@ -259,6 +259,7 @@ func (s *suite) runTrialOn(
 	return r
 }
 
+// String describes the trial for the message of a failed test.
 func (r *trial) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the response to request %d was broken", r.first)

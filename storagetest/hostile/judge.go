@@ -152,13 +152,14 @@ func (l *secretList) add(value string) {
 
 // addHeader adds the secrets of a header, whose name is in lower case.
 func (l *secretList) addHeader(name, value string) {
+	isChecksum := strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256")
 	switch {
 	case strings.Contains(name, "authorization") || strings.Contains(name, "cookie"):
 		l.addCredential(value)
 	case strings.Contains(name, "security-token") || strings.Contains(name, "session-token"):
 		l.add(value)
-	case strings.HasSuffix(name, "-md5") || strings.HasSuffix(name, "-sha256"):
-		// These are checksums, for example of a key, and no secrets.
+	case isChecksum:
+		// The checksum of an encryption key is no secret.
 	case strings.Contains(name, "customer-key") || strings.Contains(name, "encryption-key"):
 		l.add(value)
 	}

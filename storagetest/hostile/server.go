@@ -89,6 +89,8 @@ func (s *server) secrets() []string {
 	return slices.Clone(s.hidden)
 }
 
+// ServeHTTP passes the request to Store.Server and returns its response, or breaks the response. It
+// writes a broken response to the connection itself, because net/http would not send invalid ones.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.breakNext(r)
 	if x == nil {
@@ -116,6 +118,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.open = append(s.open, conn)
 	s.mu.Unlock()
+
 	x.conn = conn
 	x.fault.respond(x)
 
@@ -126,8 +129,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// breakNext records a request. If its response must be broken, it returns the exchange, and
-// otherwise nil.
+// breakNext records a request, and decides whether its response is broken. If so, it returns the
+// exchange, and otherwise nil. The first exchange of a write also gets the call of the other writer.
 func (s *server) breakNext(r *http.Request) *exchange {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,7 +230,7 @@ func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorde
 	rec := &recorded{writer: w, header: http.Header{}}
 	truth.ServeHTTP(rec, r)
 	_, _ = io.Copy(io.Discard, r.Body)
-	rec.WriteHeader(http.StatusOK)
+	rec.WriteHeader(http.StatusOK) // if the handler has set no status
 	if rec.hasBody(r) {
 		rec.header.Set("Content-Length", fmt.Sprint(rec.body.Len()))
 	}

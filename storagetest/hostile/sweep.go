@@ -43,12 +43,12 @@ func sweep() []fault {
 		breaksOnce bool
 		attempts   int
 	}{
-		{"one page before the effect", true, true, 1},
-		{"pages from one before the effect", true, false, 1},
-		{"one page before the effect, with retries", true, true, 3},
-		{"one page after the effect", false, true, 1},
-		{"pages from one after the effect", false, false, 1},
-		{"one page after the effect, with retries", false, true, 3},
+		{name: "one page before the effect", instead: true, breaksOnce: true, attempts: 1},
+		{name: "pages from one before the effect", instead: true, attempts: 1},
+		{name: "one page before the effect, with retries", instead: true, breaksOnce: true, attempts: 3},
+		{name: "one page after the effect", breaksOnce: true, attempts: 1},
+		{name: "pages from one after the effect", attempts: 1},
+		{name: "one page after the effect, with retries", breaksOnce: true, attempts: 3},
 	} {
 		all = append(all, fault{
 			name:       row.name,
@@ -72,15 +72,19 @@ func respondAsGateway(x *exchange) {
 	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
 }
 
-// sweep tries the statuses for each request of the operation. All tries share one server.
+// sweep tries the statuses for each request of the operation, until the operation makes fewer
+// requests. All tries share one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
 	b := engine.New(s.store.Open(t, server.URL),
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// The first run breaks no response, and shows which requests the operation makes.
-	lines := s.runTrialOn(t, server, b, f, o, mostSwept+1, 0).server.lines()
+	// The first run begins to break responses after the last one that the sweep breaks. It shows
+	// which requests the operation makes.
+	const firstBroken = mostSwept + 1
+	lines := s.runTrialOn(t, server, b, f, o, firstBroken, 0).server.lines()
+
 	for first := 1; first <= mostSwept; first++ {
 		isReadRequest := first <= len(lines) && isRead(lines[first-1])
 		if isReadRequest && !f.instead {
