@@ -18,7 +18,7 @@ func on(call, key string) attempt {
 	}
 }
 
-// attack returns an attempt that needs only the client's bucket.
+// attack returns an attempt that needs nothing but the client's bucket.
 func attack(name string, try func(t *testing.T, client storage.Bucket) error) attempt {
 	return attempt{
 		name: name,
@@ -34,7 +34,7 @@ func listing(name string, o ...storage.ListOption) attempt {
 }
 
 // changed returns an attempt with credentials of which the client has changed one letter. field
-// returns the field with that letter.
+// returns the address of the field with that letter.
 func changed(name string, field func(v *storage.VendedCredentials) *string) attempt {
 	return attempt{
 		name: "a changed " + name,
@@ -45,6 +45,7 @@ func changed(name string, field func(v *storage.VendedCredentials) *string) atte
 				t.Skip("these credentials have none")
 			}
 			*secret = replaceMiddle(*secret)
+
 			return calls["read"](t.Context(), s.client(t, &forged), "users/1/a")
 		},
 	}
@@ -53,11 +54,11 @@ func changed(name string, field func(v *storage.VendedCredentials) *string) atte
 // replaceMiddle returns text with another letter in the middle.
 func replaceMiddle(text string) string {
 	middle := len(text) / 2
-	letter := "A"
+	other := "A"
 	if text[middle] == 'A' {
-		letter = "B"
+		other = "B"
 	}
-	return text[:middle] + letter + text[middle+1:]
+	return text[:middle] + other + text[middle+1:]
 }
 
 var attacks = []attempt{

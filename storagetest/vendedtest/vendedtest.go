@@ -63,12 +63,15 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	}
 }
 
+// requireWholeBucket requires that credentials for the prefix "" permit reading all objects.
 func requireWholeBucket(t *testing.T, s Store) {
 	fill(t, s.Program)
 	client := s.client(t, s.vend(t, ""))
 	require.Equal(t, contentOf(t, s.Program), contentOf(t, client))
 }
 
+// requireOwnPrefix vends from a bucket with the prefix "users/". The prefix of the credentials must begin
+// with that prefix, and limit them.
 func requireOwnPrefix(t *testing.T, s Store) {
 	fill(t, s.Program)
 	users := storage.Prefixed(s.Program, "users/")
@@ -83,17 +86,19 @@ func requireOwnPrefix(t *testing.T, s Store) {
 	requireRefused(t, err)
 }
 
+// requireExpiry requires that credentials are valid for an hour, and then permit nothing.
 func requireExpiry(t *testing.T, s Store) {
 	fill(t, s.Program)
 	client := s.client(t, s.vend(t, ownPrefix))
 
 	// Shortly before the end, the credentials are valid.
-	s.Advance(time.Hour - 2*time.Second)
+	const margin = 2 * time.Second
+	s.Advance(time.Hour - margin)
 	_, err := client.Attrs(t.Context(), "users/1/a")
 	require.NoError(t, err)
 
 	// At the end, no call is permitted, and nothing changes.
-	s.Advance(2 * time.Second)
+	s.Advance(margin)
 	before := contentOf(t, s.Program)
 	for name, do := range calls {
 		requireRefused(t, do(t.Context(), client, "users/1/a"), name)
@@ -101,13 +106,20 @@ func requireExpiry(t *testing.T, s Store) {
 	require.Equal(t, before, contentOf(t, s.Program))
 }
 
+// ownPrefix is the prefix of the client's credentials.
 const ownPrefix = "users/1/"
 
 var (
 	allRights = storage.Rights{Read: true, List: true, Write: true, Remove: true}
-	objects   = map[string]string{
-		"users/1/a": "own", "users/1/b/c": "own below", "users/10/a": "a neighbour's", "users/1": "beside",
-		"root": "root",
+
+	// objects are the contents of the objects of each test, by key. Those outside of ownPrefix have
+	// keys that resemble it.
+	objects = map[string]string{
+		"users/1/a":   "own",
+		"users/1/b/c": "own below",
+		"users/10/a":  "a neighbour's",
+		"users/1":     "beside",
+		"root":        "root",
 	}
 )
 
@@ -197,16 +209,17 @@ func listed(ctx context.Context, b storage.Bucket, o ...storage.ListOption) erro
 	return nil
 }
 
+// A namedRight is a single right. Its name is a key of calls.
 type namedRight struct {
 	name   string
 	rights storage.Rights
 }
 
 var rightsByName = []namedRight{
-	{"read", storage.Rights{Read: true}},
-	{"list", storage.Rights{List: true}},
-	{"write", storage.Rights{Write: true}},
-	{"remove", storage.Rights{Remove: true}},
+	{name: "read", rights: storage.Rights{Read: true}},
+	{name: "list", rights: storage.Rights{List: true}},
+	{name: "write", rights: storage.Rights{Write: true}},
+	{name: "remove", rights: storage.Rights{Remove: true}},
 }
 
 // requireOnly requires that credentials with one right permit its call, below their prefix, and no
@@ -234,9 +247,12 @@ func requireOnly(t *testing.T, s Store, right namedRight) {
 	// The call of the right is permitted only below the prefix.
 	require.NoError(t, calls[right.name](t.Context(), client, "users/1/a"))
 	requireRefused(t, calls[right.name](t.Context(), client, "users/10/a"))
-	if right.name == "write" {
-		_, err := client.Upload(t.Context(), "users/1/parts", bytes.NewReader(make([]byte, 12<<20)),
-			storage.WithPartSize(6<<20))
+
+	// The right to write includes uploads in parts. On S3, a part has at least 5 MiB.
+	if right.rights.Write {
+		const partSize = 6 << 20
+		content := bytes.NewReader(make([]byte, 2*partSize))
+		_, err := client.Upload(t.Context(), "users/1/parts", content, storage.WithPartSize(partSize))
 		require.NoError(t, err, "parts")
 	}
 }
@@ -248,8 +264,8 @@ type attempt struct {
 	try  func(t *testing.T, s Store, v *storage.VendedCredentials, client storage.Bucket) error
 }
 
-// requireFailure requires that the attempt is refused, and that it has changed no object of others.
-// The skip of a call in Permits shows its reason.
+// requireFailure requires that the attempt is refused, and that it has changed no object of others. If
+// s.Permits has the attempt, the test is skipped.
 func (a attempt) requireFailure(t *testing.T, s Store) {
 	if reason, permitted := s.Permits[a.name]; permitted {
 		t.Skip(reason)
@@ -265,6 +281,7 @@ func (a attempt) requireFailure(t *testing.T, s Store) {
 	for key, text := range before {
 		require.Equal(t, text, after[key], "%s is as it was", key)
 	}
+
 	// A part of the attempt may have been permitted, but only below the prefix.
 	for key := range after {
 		if _, exists := before[key]; !exists {
