@@ -222,6 +222,8 @@ func roundTripCases() []Case {
 func roundTrip(t *T, key string) {
 	b := t.open()
 	require.Equal(t, key, t.put(b, key, "content").Key)
+
+	// Listings and reads.
 	require.Equal(t, []string{key}, t.keys(b))
 	require.Equal(t, []string{key}, t.keys(b, storage.WithPrefix(key)))
 	if t.has(storage.OrderedListing) {
@@ -231,6 +233,7 @@ func roundTrip(t *T, key string) {
 	t.requireExists(b, key)
 	t.requireContent(b, key, "content")
 
+	// The key is that of the source of a copy, of a removed object, and of a copy.
 	attrs, err := storage.Copy(t.Context(), b, "copy", b, key)
 	require.NoError(t, err)
 	require.Equal(t, "copy", attrs.Key)

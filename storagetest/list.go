@@ -385,13 +385,16 @@ func (t *T) remote() bool {
 func model(keys []string, prefix, delimiter, startAfter string) []string {
 	listed := []string{}
 	for _, key := range keys {
-		rest, ok := strings.CutPrefix(key, prefix)
-		if !ok {
+		rest, hasPrefix := strings.CutPrefix(key, prefix)
+		if !hasPrefix {
 			continue
 		}
+
+		// The listing has the key itself, or the common prefix up to the delimiter.
 		name := key
 		entry := key
-		if head, _, found := strings.Cut(rest, delimiter); found && delimiter != "" {
+		head, _, hasDelimiter := strings.Cut(rest, delimiter)
+		if delimiter != "" && hasDelimiter {
 			name = prefix + head + delimiter
 			entry = ">" + name
 		}

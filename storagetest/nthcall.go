@@ -85,7 +85,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	b, reliable, prepared := runs.prepare()
 	before := t.snapshot(reliable)
 	want, err := op.do(t.Context(), t, b, prepared)
-	// A real server may fail by itself.
+	// A real server may fail by itself. Then the operation is tried again.
 	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ {
 		b, reliable, prepared = runs.prepare()
 		want, err = op.do(t.Context(), t, b, prepared)
@@ -244,9 +244,10 @@ func uploading(opts ...storage.UploadOption) doFunc {
 // the object exists, the upload has the condition that the object is unchanged.
 func uploadingParts(newReader func(text string) io.Reader, opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error) {
-		all := append([]storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}, opts...)
-		existing, ok := prepared.(*storage.Attrs)
-		if ok && len(opts) == 0 {
+		all := []storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}
+		all = append(all, opts...)
+		existing, exists := prepared.(*storage.Attrs)
+		if exists && len(opts) == 0 {
 			all = append(all, storage.IfRevision(existing.Revision))
 		}
 		_, err := b.Upload(ctx, "a", newReader(body(t.unit+1, 1)), all...)

@@ -410,8 +410,9 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 		require.Equal(t, want, sum.Sum)
 	}
 	t.requireContent(b, "sum", "text")
+
 	require.NoError(t, b.Remove(t.Context(), "sum"))
-	return nil
+	return nil // no call is refused
 }
 
 // optionValues returns calls on the object "a". Each passes a value to a method of the Core that no

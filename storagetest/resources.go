@@ -315,12 +315,15 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 // putSlow requires an error and returns false.
 func (t *T) putSlow(b storage.Bucket, text string) bool {
 	t.Helper()
-	_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 	maximum := t.desc.MaxSize
 	if !t.has(storage.MultipartUploads) {
+		// Every upload is a single Put.
 		maximum = cmp.Or(t.desc.MaxPutSize, maximum)
 	}
-	if maximum > 0 && maximum < int64(len(text)) {
+	isTooLarge := maximum > 0 && maximum < int64(len(text))
+
+	_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
+	if isTooLarge {
 		t.requireCode(err, storage.TooLarge)
 		return false
 	}

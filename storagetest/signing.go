@@ -407,15 +407,22 @@ func signedKeyCases() []Case {
 
 // signedDownload requires that a plain HTTP client can download the object with a signed URL.
 func signedDownload(t *T, key string) {
+	const (
+		ttl       = time.Minute
+		tolerance = 30 * time.Second // for the clocks of two machines
+	)
 	b := t.open()
-	t.put(b, key, "text of "+key, t.contentType("text/x-test"))
-	signedURL, err := b.SignedDownloadURL(t.Context(), key, storage.WithTTL(time.Minute))
+	text := "text of " + key
+	t.put(b, key, text, t.contentType("text/x-test"))
+
+	signedURL, err := b.SignedDownloadURL(t.Context(), key, storage.WithTTL(ttl))
 	require.NoError(t, err)
 	require.Equal(t, http.MethodGet, signedURL.Method)
-	require.WithinDuration(t, time.Now().Add(time.Minute), signedURL.ExpiresAt, 30*time.Second)
+	require.WithinDuration(t, time.Now().Add(ttl), signedURL.ExpiresAt, tolerance)
+
 	response := t.do(signedURL, nil, nil)
 	require.Equal(t, http.StatusOK, response.status, "%s", response.body)
-	require.Equal(t, "text of "+key, response.body)
+	require.Equal(t, text, response.body)
 	require.Equal(t, t.keptType("text/x-test"), response.header.Get("Content-Type"))
 }
 
