@@ -92,6 +92,7 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 							start := time.Now()
 							upload.resume(s)
 							require.Zero(t, time.Since(start), "it failed from call %d on", i)
+							s.requireOnlyFile(j.key, j.data)
 						})
 					}
 				})
