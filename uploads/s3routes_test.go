@@ -652,7 +652,13 @@ func TestS3FileInAForm(t *testing.T) {
 func TestS3RefusesForms(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
-		data, contentType := fileForm(t, "file", content(1<<20))
+		var request struct{ URL string }
+		s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
+		post := func(body []byte, contentType string) *answer {
+			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
+		}
+		file := content(1 << 20)
+		data, contentType := fileForm(t, "file", file)
 		large, largeType := fileForm(t, "file", content(1<<20+1))
 		huge, hugeType := fileForm(t, "file", content(2<<20))
 		other, otherType := fileForm(t, "other", []byte("x"))
@@ -681,12 +687,14 @@ func TestS3RefusesForms(t *testing.T) {
 			{name: "cut in a field", body: data[:20], contentType: contentType, want: "400 interrupted file"},
 		}
 		for _, tt := range tests {
-			var request struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
-			a := s.do("", "POST", request.URL, bytes.NewReader(tt.body), headers{"Content-Type": tt.contentType})
-			require.Equal(t, tt.want, a.refusal(t), tt.name)
+			require.Equal(t, tt.want, post(tt.body, tt.contentType).refusal(t), tt.name)
 			s.requireMissing("files/alice/a.txt")
 		}
+
+		// The same URL takes a form that has none of these faults.
+		a := post(data, contentType)
+		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		s.requireStored("files/alice/a.txt", file)
 	})
 }
 
