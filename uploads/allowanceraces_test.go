@@ -3,7 +3,6 @@ package uploads_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -297,15 +296,13 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				a.renew()
 				refusal = nil
 				other := a.process()
-				_, _, text := other.ask("GET", "/s3/params?filename=a", nil)
-				var request signedPart
-				require.NoError(t, json.Unmarshal(text, &request))
+				path := requestParams(t, other)
 				killer := &processKiller{at: i}
-				a.process(killer.layer).ask("PUT", pathOf(request.URL), content(3000))
+				a.process(killer.layer).ask("PUT", path, content(3000))
 
 				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
 				refusal = &uploads.Error{Message: "No."}
-				other.ask("PUT", pathOf(request.URL), content(2000))
+				other.ask("PUT", path, content(2000))
 				a.requireWithinAllowance(other, "killed at call %d", i)
 				a.requireExactAfterSweep(other, "killed at call %d", i)
 				killed = killer.reached()

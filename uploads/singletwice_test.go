@@ -1,8 +1,6 @@
 package uploads_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"testing"
 	"time"
 
@@ -19,11 +17,7 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 			var path string
 			a.runRace(race{
 				setUp: func(other *process) {
-					status, _, text := other.ask("GET", "/s3/params?filename=a", nil)
-					require.Equal(t, http.StatusOK, status, "%s", text)
-					var upload struct{ URL string }
-					require.NoError(t, json.Unmarshal(text, &upload))
-					path = pathOf(upload.URL)
+					path = requestParams(t, other)
 				},
 				act: func(*process) {
 					killer := &processKiller{at: kill, after: true}
