@@ -100,14 +100,13 @@ func TestSweepCannotListStates(t *testing.T) {
 
 // If a client continues an expired upload while Sweep runs, the part that it sends meanwhile is not lost.
 func TestSweepOfStateDuringPart(t *testing.T) {
-	calls := 0
-	for called := true; called; {
-		calls++
+	calls := 1
+	for ; ; calls++ {
 		require.LessOrEqual(t, calls, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 3, 1))
 		f.clock.Advance(25 * time.Hour)
-		called = false
+		called := false
 		sendSecondPart := func() {
 			called = true
 			f.clock.Advance(time.Second)
