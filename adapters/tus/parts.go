@@ -119,12 +119,13 @@ func fileLocked(err error) error {
 
 // fillFromTail reads the bytes of the tail object that belong to this state.
 func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
-	tail, err := u.tail(ctx)
-	if err != nil {
+	var n int64
+	err := u.withTail(ctx, func(tail io.Reader) error {
+		var err error
+		n, err = b.fill(tail, u.state.Tail)
 		return err
-	}
-	n, err := b.fill(tail, u.state.Tail)
-	if err := errors.Join(err, tail.Close()); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	if n != u.state.Tail {

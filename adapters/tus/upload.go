@@ -131,22 +131,17 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 
 // uploadTail makes the object from the bytes of the tail object, which are all bytes of the upload.
 func (u *upload) uploadTail(ctx context.Context) error {
-	tail, err := u.tail(ctx)
-	if err != nil {
+	return u.withTail(ctx, func(tail io.Reader) error {
+		_, err := u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
 		return err
-	}
-	_, err = u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
-	return errors.Join(err, tail.Close())
+	})
 }
 
 // putTailAsPart stores the bytes of the tail object as the last part.
 func (u *upload) putTailAsPart(ctx context.Context) error {
-	tail, err := u.tail(ctx)
-	if err != nil {
-		return err
-	}
-	err = u.putPart(ctx, tail, u.state.Tail)
-	return errors.Join(err, tail.Close())
+	return u.withTail(ctx, func(tail io.Reader) error {
+		return u.putPart(ctx, tail, u.state.Tail)
+	})
 }
 
 // saveDone sets Done in the state and saves the state. It also removes the tail object.
@@ -300,6 +295,15 @@ func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 		return nil, handler.ErrFileLocked
 	}
 	return r, nil
+}
+
+// withTail calls read with the bytes of the tail object that belong to this state.
+func (u *upload) withTail(ctx context.Context, read func(tail io.Reader) error) error {
+	tail, err := u.tail(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(read(tail), tail.Close())
 }
 
 // markName is a name in the metadata of the object. Its value is state.Mark.
