@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -137,6 +139,15 @@ func (s server) keys() (keys []string) {
 	return keys
 }
 
+// requireNoOpenUploads requires that no multipart upload is open in the bucket.
+func requireNoOpenUploads(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	for open, err := range storage.ListUploads(t.Context(), b) {
+		require.NoError(t, err)
+		require.Fail(t, "an upload is open", open.Key)
+	}
+}
+
 // random returns so many random bytes.
 func random(size int64) []byte {
 	content := make([]byte, size)
@@ -265,41 +276,45 @@ func TestWriteChunkBodyFails(t *testing.T) {
 // If a server has lost its lock and continues with an older state, the bytes that another server has acknowledged
 // are kept.
 func TestWriteChunkWithoutItsLock(t *testing.T) {
-	for _, row := range stores {
-		t.Run(row.name, func(t *testing.T) {
-			store, err := New(row.open(t), Config{})
+	for _, tt := range stores {
+		t.Run(tt.name, func(t *testing.T) {
+			store, err := New(tt.open(t), Config{})
 			require.NoError(t, err)
-			store.basePart = row.part
-			content := random(2*row.part - 1)
-			upload, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
-			require.NoError(t, err)
+			store.basePart = tt.part
+			content := random(2*tt.part - 1)
 			write := func(u handler.Upload, start, end int64) error {
 				_, err := u.WriteChunk(t.Context(), start, bytes.NewReader(content[start:end]))
 				return err
 			}
-			require.NoError(t, write(upload, 0, 100))
-
-			for _, offset := range []int64{300, row.part, row.part + 50, row.part + 200} {
-				holder, err := store.GetUpload(t.Context(), "a")
+			reopen := func() handler.Upload {
+				u, err := store.GetUpload(t.Context(), "a")
 				require.NoError(t, err)
+				return u
+			}
+			oldest, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
+			require.NoError(t, err)
+			require.NoError(t, write(oldest, 0, 100))
+
+			// Each holder of the lock stops at one of these offsets, in the first part and in the second.
+			ends := []int64{300, tt.part, tt.part + 50, tt.part + 200}
+			for _, end := range ends {
+				holder := reopen()
 				info, err := holder.GetInfo(t.Context())
 				require.NoError(t, err)
-				stale, err := store.GetUpload(t.Context(), "a")
-				require.NoError(t, err)
+				stale := reopen()
 
-				require.NoError(t, write(holder, info.Offset, offset))
+				require.NoError(t, write(holder, info.Offset, end))
 				require.ErrorIs(t, write(stale, info.Offset, info.Offset+10), handler.ErrFileLocked)
-				require.ErrorIs(t, write(upload, 100, 150), handler.ErrFileLocked, "with the oldest state")
+				require.ErrorIs(t, write(oldest, 100, 150), handler.ErrFileLocked)
 			}
 
-			last, err := store.GetUpload(t.Context(), "a")
-			require.NoError(t, err)
-			require.NoError(t, write(last, row.part+200, int64(len(content))))
+			last := reopen()
+			require.NoError(t, write(last, ends[len(ends)-1], int64(len(content))))
 			require.NoError(t, last.FinishUpload(t.Context()))
 			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, text))
-			require.Error(t, write(upload, 100, 150), "after the end")
+			require.Error(t, write(oldest, 100, 150), "after the end")
 
 			exists, err := store.bucket.Exists(t.Context(), "a.part")
 			require.NoError(t, err)
@@ -311,17 +326,22 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 // A server dies after the last part is stored and before the object is made. A client that then asks for the
 // offset need not send anything more.
 func TestGetInfoFinishesAnUpload(t *testing.T) {
-	for _, row := range stores {
-		t.Run(row.name, func(t *testing.T) {
-			s := serve(t, row.open(t), row.part)
+	for _, tt := range stores {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, tt.open(t), tt.part)
 			store, err := New(s.bucket, Config{})
 			require.NoError(t, err)
-			store.basePart = row.part
+			store.basePart = tt.part
 
-			for id, size := range map[string]int64{"whole": 2 * row.part, "odd": row.part + 7} {
+			sizes := map[string]int64{
+				"whole-parts":       2 * tt.part,
+				"smaller-last-part": tt.part + 7,
+			}
+			for id, size := range sizes {
 				content := random(size)
 				u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: size})
 				require.NoError(t, err)
+				// This stores the last part. Nobody calls FinishUpload, as if the server died.
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
 
@@ -335,27 +355,34 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 	}
 }
 
-// While the object cannot be made, HEAD does not report the full length.
+// While the object cannot be made, HEAD does not report the full length. The client can continue or delete the upload.
 func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
 	s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
 	content := random(10)
-	url := s.create("Upload-Length", "10")
-	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
-	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError,
-		"Upload-Offset", "0")
-	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+	createUnfinished := func() (url string) {
+		url = s.create("Upload-Length", "10")
+		injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
+		body := bytes.NewReader(content)
+		s.do(http.MethodPatch, url, body, http.StatusInternalServerError, "Upload-Offset", "0")
+		return url
+	}
 
-	injector.Set()
-	require.Equal(t, 10, s.offset(url))
-	require.True(t, bytes.Equal(content, s.content(url)))
+	t.Run("HEAD", func(t *testing.T) {
+		s.t = t
+		url := createUnfinished()
+		s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 
-	url = s.create("Upload-Length", "10")
-	injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
-	s.do(http.MethodPatch, url, bytes.NewReader(content), http.StatusInternalServerError,
-		"Upload-Offset", "0")
-	s.do(http.MethodDelete, url, nil, http.StatusNoContent)
-	s.do(http.MethodHead, url, nil, http.StatusNotFound)
+		injector.Set() // the store works again
+		require.Equal(t, len(content), s.offset(url))
+		require.True(t, bytes.Equal(content, s.content(url)))
+	})
+	t.Run("DELETE", func(t *testing.T) {
+		s.t = t
+		url := createUnfinished()
+		s.do(http.MethodDelete, url, nil, http.StatusNoContent)
+		s.do(http.MethodHead, url, nil, http.StatusNotFound)
+	})
 }
 
 // If the store fails after the object was made, so that the state does not name it, Terminate removes the object.
@@ -540,18 +567,16 @@ func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 	store.basePart = 4
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
 	require.NoError(t, err)
-	for _, row := range []struct {
-		at   int64
-		text string
-	}{{0, "01"}, {2, "23"}, {4, "45"}} {
-		if row.at == 4 {
-			require.NoError(t, store.bucket.Remove(t.Context(), "a.part"))
-		}
-		_, err = u.WriteChunk(t.Context(), row.at, strings.NewReader(row.text))
+	write := func(offset int64, text string) {
+		_, err := u.WriteChunk(t.Context(), offset, strings.NewReader(text))
 		require.NoError(t, err)
 	}
-	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
-	require.NoError(t, err)
+
+	write(0, "01")
+	write(2, "23")
+	require.NoError(t, store.bucket.Remove(t.Context(), "a.part"))
+	write(4, "45")
+	write(6, "6789")
 	require.NoError(t, u.FinishUpload(t.Context()))
 
 	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
@@ -633,20 +658,29 @@ func TestGetUploadInvalidID(t *testing.T) {
 
 // If the store refuses every request, as with a wrong region, the response is 500, not "not found".
 func TestGetUploadStoreRefuses(t *testing.T) {
-	for name, calls := range map[string]faults.Calls{"the lock": faults.Put, "the state": faults.Get} {
-		for hint, text := range map[string]string{"": "", ", and says why": "set region=eu-central-1"} {
-			t.Run(name+hint, func(t *testing.T) {
-				injector := faults.New()
-				s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
-				url := s.create("Upload-Length", "4")
-				injector.Set(faults.Fail(calls).WithError(&storage.Error{
-					Code:   storage.InvalidArgument,
-					Status: http.StatusBadRequest,
-					Hint:   text,
-				}))
-				s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
-			})
-		}
+	tests := []struct {
+		name  string
+		calls faults.Calls
+		hint  string
+	}{
+		{name: "the lock", calls: faults.Put},
+		{name: "the lock, with a hint", calls: faults.Put, hint: "set region=eu-central-1"},
+		{name: "the state", calls: faults.Get},
+		{name: "the state, with a hint", calls: faults.Get, hint: "set region=eu-central-1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			injector := faults.New()
+			s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+			url := s.create("Upload-Length", "4")
+
+			injector.Set(faults.Fail(tt.calls).WithError(&storage.Error{
+				Code:   storage.InvalidArgument,
+				Status: http.StatusBadRequest,
+				Hint:   tt.hint,
+			}))
+			s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+		})
 	}
 }
 
@@ -677,34 +711,42 @@ func TestLockReplacedByAnObject(t *testing.T) {
 
 // The client's filetype becomes the object's content type if it is a valid media type.
 func TestContentTypeOfAClient(t *testing.T) {
-	const none = "application/octet-stream"
-	tests := map[string]struct{ given, want string }{
-		"a type":             {"image/png", "image/png"},
-		"a parameter":        {"text/plain; charset=utf-8", "text/plain; charset=utf-8"},
-		"another alphabet":   {`text/plain; name="é"`, "text/plain; name*=utf-8''%C3%A9"},
-		"spaces around":      {" text/plain ", "text/plain"},
-		"a new line":         {"text/plain\n", "text/plain"},
-		"a line in the text": {"text/plain;\r\n a=b", "text/plain; a=b"},
-		"too long":           {"text/plain; a=" + strings.Repeat("x", 1100), none},
-		"a tab":              {"text/plain; a=\"x\ty\"", none},
-		"a NUL":              {"text/plain\x00", none},
-		"no subtype":         {"text/", none},
-		"a word":             {"text", none},
+	const (
+		unknown  = "application/octet-stream" // stored if filetype is not valid
+		partSize = 1 << 10
+	)
+	tests := []struct {
+		name     string
+		filetype string
+		want     string
+	}{
+		{name: "a type", filetype: "image/png", want: "image/png"},
+		{name: "a parameter", filetype: "text/plain; charset=utf-8", want: "text/plain; charset=utf-8"},
+		{name: "another alphabet", filetype: `text/plain; name="é"`, want: "text/plain; name*=utf-8''%C3%A9"},
+		{name: "spaces around", filetype: " text/plain ", want: "text/plain"},
+		{name: "a new line", filetype: "text/plain\n", want: "text/plain"},
+		{name: "a line in the text", filetype: "text/plain;\r\n a=b", want: "text/plain; a=b"},
+		{name: "too long", filetype: "text/plain; a=" + strings.Repeat("x", 1100), want: unknown},
+		{name: "a tab", filetype: "text/plain; a=\"x\ty\"", want: unknown},
+		{name: "a NUL", filetype: "text/plain\x00", want: unknown},
+		{name: "no subtype", filetype: "text/", want: unknown},
+		{name: "a word", filetype: "text", want: unknown},
 	}
-	for name, tt := range tests {
-		for size, length := range map[string]int64{"empty": 0, "small": 10, "in parts": 5000} {
-			t.Run(name+", "+size, func(t *testing.T) {
-				s := serve(t, memstore.New(), 1<<10)
-				url := s.create("Upload-Length", strconv.FormatInt(length, 10), "Upload-Metadata",
-					"filetype "+base64.StdEncoding.EncodeToString([]byte(tt.given)))
-				content := random(length)
+	for _, tt := range tests {
+		for _, size := range []int64{0, 10, 5000} {
+			t.Run(fmt.Sprintf("%s, %d bytes", tt.name, size), func(t *testing.T) {
+				s := serve(t, memstore.New(), partSize)
+				url := s.create("Upload-Length", strconv.FormatInt(size, 10), "Upload-Metadata",
+					"filetype "+base64.StdEncoding.EncodeToString([]byte(tt.filetype)))
+				content := random(size)
 				s.send(url, content, 3000)
 
 				got, attrs, err := storage.ReadAll(t.Context(), s.bucket, url[strings.LastIndex(url, "/")+1:])
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
 
-				if length == 5000 || tt.want != none { // else the bytes may tell
+				// Without a valid type, that of a file in one request may follow from its bytes.
+				if size > partSize || tt.want != unknown {
 					require.Equal(t, tt.want, attrs.ContentType)
 				}
 			})
@@ -714,61 +756,79 @@ func TestContentTypeOfAClient(t *testing.T) {
 
 // If a server dies after any of its writes, Terminate leaves no object and no open multipart upload.
 func TestTerminateAfterADeadServer(t *testing.T) {
-	for name, size := range map[string]int64{
-		"empty":          0,
-		"small":          10,
-		"in whole parts": 4096,
-		"in parts":       5000,
-	} {
-		for begin, header := range map[string][]string{
-			"":                          {"Upload-Length", strconv.FormatInt(size, 10)},
-			", and the length is later": {"Upload-Defer-Length", "1"},
-		} {
-			t.Run(name+begin, func(t *testing.T) {
-				for n, died := 1, true; died; n++ {
+	const partSize = 1 << 10
+	tests := []struct {
+		name string
+		size int64
+	}{
+		{name: "empty", size: 0},
+		{name: "small", size: 10},
+		{name: "whole parts", size: 4 * partSize},
+		{name: "parts, the last smaller", size: 5000},
+	}
+	for _, tt := range tests {
+		for _, deferred := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, length with the bytes: %v", tt.name, deferred), func(t *testing.T) {
+				for write, died := 1, true; died; write++ {
 					injector := faults.New()
-					s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
-					url := s.create(header...)
-					injector.Set(faults.DropResponse(faults.Writes).Nth(n).WithError(storage.PermissionDenied))
-					request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, url,
-						bytes.NewReader(random(size)))
-					require.NoError(t, err)
-					request.Header = http.Header{
-						"Tus-Resumable": {"1.0.0"},
-						"Content-Type":  {"application/offset+octet-stream"},
-						"Upload-Offset": {"0"},
-					}
-					if header[0] != "Upload-Length" {
-						request.Header.Set("Upload-Length", strconv.FormatInt(size, 10))
-					}
-					response, err := http.DefaultClient.Do(request)
-					require.NoError(t, err)
-					require.NoError(t, response.Body.Close())
+					s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)
+					fault := faults.DropResponse(faults.Writes).Nth(write).WithError(storage.PermissionDenied)
+					url := s.sendDuring(injector, fault, tt.size, deferred)
 					died = len(injector.Hits()) > 0
 					injector.Set()
 
 					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
-					require.Empty(t, s.keys(), "the server died after write %d", n)
-					for open, err := range storage.ListUploads(t.Context(), s.bucket) {
-						require.NoError(t, err)
-						require.Fail(t, "an upload is open", "%s, after write %d", open.Key, n)
-					}
+					require.Empty(t, s.keys(), "the server died after write %d", write)
+					requireNoOpenUploads(t, s.bucket)
 				}
 			})
 		}
 	}
 }
 
+// sendDuring creates an upload, and sends all its bytes in a request that meets a fault. The response may be any. The
+// client declares the length with the bytes if deferred is true, and else at once.
+func (s server) sendDuring(injector *faults.Injector, fault faults.Rule, size int64, deferred bool) (url string) {
+	s.t.Helper()
+	length := strconv.FormatInt(size, 10)
+	if deferred {
+		url = s.create("Upload-Defer-Length", "1")
+	} else {
+		url = s.create("Upload-Length", length)
+	}
+
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPatch, url, bytes.NewReader(random(size)))
+	require.NoError(s.t, err)
+	req.Header.Set("Tus-Resumable", "1.0.0")
+	req.Header.Set("Content-Type", "application/offset+octet-stream")
+	req.Header.Set("Upload-Offset", "0")
+	if deferred {
+		req.Header.Set("Upload-Length", length)
+	}
+	injector.Set(fault)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(s.t, err)
+	require.NoError(s.t, resp.Body.Close())
+	return url
+}
+
 // If a part or the state after it cannot be stored, another server continues the upload, and no multipart upload
 // stays open.
 func TestWriteChunkPartFails(t *testing.T) {
-	for name, fault := range map[string]faults.Rule{
-		"the part":                         faults.Fail(faults.PutPart),
-		"the response to the part":         faults.DropResponse(faults.PutPart),
-		"the state after it":               faults.Fail(faults.Put),
-		"the state, which another one has": faults.Fail(faults.Put).WithError(storage.PreconditionFailed),
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name  string
+		fault faults.Rule
+	}{
+		{name: "the part fails", fault: faults.Fail(faults.PutPart)},
+		{name: "the response to the part is lost", fault: faults.DropResponse(faults.PutPart)},
+		{name: "the state fails", fault: faults.Fail(faults.Put)},
+		{
+			name:  "another server has changed the state",
+			fault: faults.Fail(faults.Put).WithError(storage.PreconditionFailed),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New()
 			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: 1,
@@ -779,8 +839,8 @@ func TestWriteChunkPartFails(t *testing.T) {
 			partial, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
 			require.NoError(t, err)
 			content := random(2 * deferredParts)
-			injector.Set(fault.Nth(1))
 
+			injector.Set(tt.fault.Nth(1))
 			_, err = partial.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 			require.Error(t, err)
 			injector.Set()
@@ -798,10 +858,7 @@ func TestWriteChunkPartFails(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, content, text)
 
-			for open, err := range storage.ListUploads(t.Context(), b) {
-				require.NoError(t, err)
-				require.Fail(t, "an upload is open", open.Key)
-			}
+			requireNoOpenUploads(t, b)
 		})
 	}
 }
@@ -809,12 +866,16 @@ func TestWriteChunkPartFails(t *testing.T) {
 // If the response to the beginning of a multipart upload is lost, so that no state names it, no multipart upload
 // stays open.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
-	tests := map[string]struct{ attempts, want int }{
-		"the upload fails":                      {1, http.StatusInternalServerError},
-		"another one is begun, and is given up": {3, http.StatusCreated},
+	tests := []struct {
+		name     string
+		attempts int
+		want     int // status
+	}{
+		{name: "the upload fails", attempts: 1, want: http.StatusInternalServerError},
+		{name: "a second one is begun, and then removed", attempts: 3, want: http.StatusCreated},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New(faults.DropResponse(faults.BeginParts).Nth(1))
 			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: tt.attempts,
@@ -825,46 +886,38 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 				s.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
 			require.Len(t, injector.Hits(), 1)
-			for open, err := range storage.ListUploads(t.Context(), b) {
-				require.NoError(t, err)
-				require.Fail(t, "an upload is open", open.Key)
-			}
+			requireNoOpenUploads(t, b)
 		})
 	}
 }
 
 // If a store cannot hold an object of the declared length, the upload is refused.
 func TestNewUploadTooLong(t *testing.T) {
-	tests := map[string]struct {
-		length string
-		want   int
+	limits := faults.Limits{MinPartSize: 1 << 10, MaxPartSize: 4 << 10, MaxParts: 3}
+	longest := int64(limits.MaxParts) * limits.MaxPartSize
+	tests := []struct {
+		name   string
+		length int64
+		want   int // status
 	}{
-		"the longest":          {"12288", http.StatusCreated},
-		"one byte more":        {"12289", http.StatusRequestEntityTooLarge},
-		"the greatest integer": {"9223372036854775807", http.StatusRequestEntityTooLarge},
+		{name: "the longest", length: longest, want: http.StatusCreated},
+		{name: "one byte more", length: longest + 1, want: http.StatusRequestEntityTooLarge},
+		{name: "the greatest integer", length: math.MaxInt64, want: http.StatusRequestEntityTooLarge},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			limits := faults.WithLimits(faults.Limits{
-				MinPartSize: 1 << 10,
-				MaxPartSize: 4 << 10,
-				MaxParts:    3,
-			})
-			s := serve(t, memstore.New(driver.WithLayer(limits)), 1<<10)
-			location := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length",
-				tt.length).Header.Get("Location")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(limits))), 1<<10)
+			resp := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", strconv.FormatInt(tt.length, 10))
+			location := resp.Header.Get("Location")
 			if tt.want == http.StatusCreated {
-				content := random(12288)
+				content := random(longest)
 				s.send(location, content, 5000)
 				require.True(t, bytes.Equal(content, s.content(location)))
 				return
 			}
 
 			require.Empty(t, s.keys())
-			for open, err := range storage.ListUploads(t.Context(), s.bucket) {
-				require.NoError(t, err)
-				require.Fail(t, "an upload is open", open.Key)
-			}
+			requireNoOpenUploads(t, s.bucket)
 		})
 	}
 }
@@ -872,15 +925,22 @@ func TestNewUploadTooLong(t *testing.T) {
 // If an upload of unknown length would need more parts than the store permits, the request is refused. The parts
 // stored before can still become the object.
 func TestWriteChunkTooManyParts(t *testing.T) {
-	s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 2}))), 16)
+	const (
+		maxParts = 2
+		basePart = 16
+		partSize = deferredParts * basePart // of an upload of unknown length
+	)
+	limits := faults.WithLimits(faults.Limits{MaxParts: maxParts})
+	s := serve(t, memstore.New(driver.WithLayer(limits)), basePart)
 	url := s.create("Upload-Defer-Length", "1")
-	content := random(2 * deferredParts * 16)
+	content := random(maxParts * partSize)
 	s.send(url, content, 100)
 
-	s.do(http.MethodPatch, url, bytes.NewReader(random(deferredParts*16)),
+	s.do(http.MethodPatch, url, bytes.NewReader(random(partSize)),
 		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
 	require.Equal(t, len(content), s.offset(url))
 
+	// The client declares that the bytes sent so far are all.
 	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)),
 		"Upload-Length", strconv.Itoa(len(content)))
 	require.True(t, bytes.Equal(content, s.content(url)))
@@ -890,17 +950,21 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 func TestNewRefusesBuckets(t *testing.T) {
 	_, err := New(nil, Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	for name, features := range map[string]storage.Features{
-		"conditional writes":         storage.ConditionalUpdate,
-		"open uploads":               storage.OpenUploads,
-		"metadata, which tails have": storage.Metadata,
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err = New(memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return without{
-					d, features,
-				}
-			})), Config{})
+
+	tests := []struct {
+		name    string
+		missing storage.Features
+	}{
+		{name: "no conditional writes", missing: storage.ConditionalUpdate},
+		{name: "no list of open uploads", missing: storage.OpenUploads},
+		{name: "no metadata, which tails have", missing: storage.Metadata},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			removeFeatures := func(next driver.Driver) driver.Driver {
+				return without{Driver: next, features: tt.missing}
+			}
+			_, err := New(memstore.New(driver.WithLayer(removeFeatures)), Config{})
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
@@ -918,39 +982,32 @@ func (d without) Describe() driver.Description {
 	return description
 }
 
-// quick returns a locker that looks often.
-func quick(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: time.Second} }
+// newQuickLocker returns a locker that asks for a lock more often than others, so that tests need not wait long.
+func newQuickLocker(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: time.Second} }
 
 // A lock that another request holds is waited for. The holder is told to release it.
 func TestLocks(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			b := store.open(t)
-			one, err := quick(b).NewLock("a")
+			holder, err := newQuickLocker(b).NewLock("a")
 			require.NoError(t, err)
-			two, err := quick(b).NewLock("a")
+			waiter, err := newQuickLocker(b).NewLock("a")
 			require.NoError(t, err)
 
-			// The first request holds the lock, and is asked to release it.
-			asked := make(chan struct{})
-			require.NoError(t, one.Lock(t.Context(), func() {
-				close(asked)
-			}))
-			waiting, cancel := context.WithCancel(t.Context())
-			go func() {
-				<-asked
-				cancel()
-			}()
-			require.ErrorIs(t, two.Lock(waiting, func() {}), handler.ErrLockTimeout)
+			// The holder is asked to release the lock, and does not. The waiter gives up.
+			ctx, cancel := context.WithCancel(t.Context())
+			require.NoError(t, holder.Lock(t.Context(), cancel))
+			require.ErrorIs(t, waiter.Lock(ctx, func() {}), handler.ErrLockTimeout)
 
-			// When it releases the lock, the second request gets it.
+			// When the holder releases the lock, the waiter gets it.
 			locked := make(chan error)
 			go func() {
-				locked <- two.Lock(t.Context(), func() {})
+				locked <- waiter.Lock(t.Context(), func() {})
 			}()
-			require.NoError(t, one.Unlock())
+			require.NoError(t, holder.Unlock())
 			require.NoError(t, <-locked)
-			require.NoError(t, two.Unlock())
+			require.NoError(t, waiter.Unlock())
 
 			exists, err := b.Exists(t.Context(), "a.lock")
 			require.NoError(t, err)
@@ -979,37 +1036,43 @@ func TestLockRequests(t *testing.T) {
 // The holder of a lock may call Unlock inside of the callback that asks for the release.
 func TestUnlockWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		locker := quick(memstore.New())
-		one, err := locker.NewLock("a")
+		locker := newQuickLocker(memstore.New())
+		holder, err := locker.NewLock("a")
 		require.NoError(t, err)
+		waiter, err := locker.NewLock("a")
+		require.NoError(t, err)
+
 		unlocked := make(chan error, 1)
-		require.NoError(t, one.Lock(t.Context(), func() {
-			unlocked <- one.Unlock()
+		require.NoError(t, holder.Lock(t.Context(), func() {
+			unlocked <- holder.Unlock()
 		}))
-		two, err := locker.NewLock("a")
-		require.NoError(t, err)
-		require.NoError(t, two.Lock(t.Context(), func() {}))
+		require.NoError(t, waiter.Lock(t.Context(), func() {}))
+
 		require.NoError(t, <-unlocked)
-		require.NoError(t, two.Unlock())
+		require.NoError(t, waiter.Unlock())
 	})
 }
 
-// If the holder of a lock dies, another server gets the lock.
+// If the holder of a lock dies, another server gets the lock. If this server also loses the lock, it is told so, and
+// its Unlock leaves the lock to the new holder.
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
-		_, err := b.Upload(t.Context(), "a.lock",
-			strings.NewReader(`{"Holder":"dead"}`)) // of an earlier release
-		require.NoError(t, err)
+		setHolder := func(lock string) {
+			_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(lock))
+			require.NoError(t, err)
+		}
+		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
+
 		l, err := newLocker(b).NewLock("a")
 		require.NoError(t, err)
-		requests := make(chan struct{})
+		released := make(chan struct{})
 		require.NoError(t, l.Lock(t.Context(), func() {
-			close(requests)
+			close(released)
 		}))
-		_, err = b.Upload(t.Context(), "a.lock", strings.NewReader(`{"Holder":"thief"}`))
-		require.NoError(t, err)
-		<-requests // the holder learns that it has lost the lock
+
+		setHolder(`{"Holder":"thief"}`)
+		<-released // Lock asks for the release of a lock that is lost
 		require.NoError(t, l.Unlock())
 
 		exists, err := b.Exists(t.Context(), "a.lock")
