@@ -100,23 +100,22 @@ var caseDifferences = map[string]difference{
 
 // Each case of tusd's own tests passes with the handler Resumable, or has a reason in one of the lists above.
 func TestTusdsCasesJudgeResumable(t *testing.T) {
-	leftOut := map[string]bool{}
+	skipped := map[string]bool{}
 	cases := tusdCases(t, caseFiles, func(name string) bool {
-		_, listed := leftOutCases[name]
-		leftOut[name] = listed
-		return listed
+		_, skipped[name] = leftOutCases[name]
+		return skipped[name]
 	})
-	exists := map[string]bool{}
+	replayed := map[string]bool{}
 	for _, c := range cases {
-		exists[c.name] = true
+		replayed[c.name] = true
 	}
 
-	// The lists name cases that tusd has.
+	// Each name in the lists is that of a case.
 	for name := range leftOutCases {
-		require.True(t, leftOut[name], "tusd has no case %s", name)
+		require.True(t, skipped[name], "tusd has no case %s", name)
 	}
 	for name := range caseDifferences {
-		require.True(t, exists[name], "tusd has no case %s", name)
+		require.True(t, replayed[name], "tusd has no case %s", name)
 	}
 	require.GreaterOrEqual(t, len(cases), 30)
 
@@ -136,30 +135,36 @@ func TestTusdsCasesJudgeResumable(t *testing.T) {
 	}
 }
 
-// A replay asks one case on one bucket.
+// A replay runs one case on one bucket.
 type replay struct {
-	t      *testing.T
-	bucket storage.Bucket
-	asked  *tusdCase
-	differ difference
-	open   string            // the address of a handler without a limit
-	judged string            // of the handler with that of the case
-	paths  map[string]string // of uploads, by tusd's IDs
+	t          *testing.T
+	bucket     storage.Bucket
+	tusdCase   *tusdCase
+	difference difference
+	setUpURL   string            // of a handler without a limit of size, which creates the uploads
+	testedURL  string            // of the handler with the limit of the case
+	paths      map[string]string // of the uploads, by tusd's IDs
 
 	mu   sync.Mutex
-	made []string // keys of completed files
+	keys []string // of completed files
 }
 
 // replayClient keeps no connections.
 var replayClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 func newReplay(t *testing.T, bucket storage.Bucket, c *tusdCase) *replay {
-	r := &replay{t: t, bucket: bucket, asked: c, differ: caseDifferences[c.name], paths: map[string]string{}}
-	serve := func(maxSize int64) string {
+	r := &replay{
+		t:          t,
+		bucket:     bucket,
+		tusdCase:   c,
+		difference: caseDifferences[c.name],
+		paths:      map[string]string{},
+	}
+	serve := func(maxSize int64) (url string) {
 		config := resumableConfig(func(key string) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.made = append(r.made, key)
+			r.keys = append(r.keys, key)
 		})
 		config.Rules = rules.Any(maxSize)
 		handler, err := uploads.New(bucket, config)
@@ -168,33 +173,32 @@ func newReplay(t *testing.T, bucket storage.Bucket, c *tusdCase) *replay {
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	r.open, r.judged = serve(0), serve(c.maxSize)
+	r.setUpURL = serve(0)
+	r.testedURL = serve(c.maxSize)
 	return r
 }
 
+// run creates the uploads of the case, sends its requests and requires the expected responses and files.
 func (r *replay) run() {
-	for _, u := range r.asked.uploads {
+	for _, u := range r.tusdCase.uploads {
 		if u.known {
-			r.make(u)
+			r.createUpload(u)
 		}
 	}
-	var body []byte
-	for _, q := range r.asked.requests {
-		count := len(r.completed())
-		response := r.send(r.judged, r.path(q.id), q)
-		code := q.code
-		if r.differ.code != 0 {
-			code = r.differ.code
-		}
 
-		require.Equal(r.t, code, response.StatusCode)
-		r.compare(q, response)
-		body = append(body, q.body...)
-		if len(r.completed()) > count && q.id != "" {
-			r.requireFile(q.id, body)
+	var sent []byte // by all requests
+	for _, q := range r.tusdCase.requests {
+		completed := len(r.completed())
+		response := r.send(r.testedURL, r.path(q.id), q)
+
+		require.Equal(r.t, cmp.Or(r.difference.code, q.code), response.StatusCode)
+		r.requireHeader(q.want, response.Header)
+		sent = append(sent, q.body...)
+		if len(r.completed()) > completed && q.id != "" {
+			r.requireFile(q.id, sent)
 		}
 	}
-	if r.differ.partial {
+	if r.difference.partial {
 		require.Empty(r.t, r.completed())
 	}
 }
@@ -203,45 +207,57 @@ func (r *replay) run() {
 func (r *replay) completed() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.made)
+	return slices.Clone(r.keys)
 }
 
-// requireFile requires that the last file has the bytes of the upload, and those that were sent.
+// requireFile requires that the last completed file has the bytes that the upload with this ID had from the beginning,
+// and then those of body.
 func (r *replay) requireFile(id string, body []byte) {
-	files := r.completed()
-	content, _, err := storage.ReadAll(r.t.Context(), r.bucket, files[len(files)-1])
-	require.NoError(r.t, err)
-	for _, u := range r.asked.uploads {
+	want := body
+	for _, u := range r.tusdCase.uploads {
 		if u.id == id {
-			body = append(bytes.Repeat([]byte("x"), int(u.offset)), body...)
+			want = append(earlierBytes(u), want...)
 		}
 	}
-	require.Equal(r.t, string(body), string(content))
+	keys := r.completed()
+	got, _, err := storage.ReadAll(r.t.Context(), r.bucket, keys[len(keys)-1])
+	require.NoError(r.t, err)
+	require.Equal(r.t, string(want), string(got))
 }
 
-// path returns the path of an upload by tusd's ID.
+// earlierBytes returns the bytes that an upload has when its case begins. Tusd's mocked store says only how many there
+// are.
+func earlierBytes(u *tusdUpload) []byte { return bytes.Repeat([]byte("x"), int(u.offset)) }
+
+// path returns the path of the upload with this ID in tusd's case. Without an ID, it is the path that creates uploads.
 func (r *replay) path(id string) string {
-	if path, ok := r.paths[id]; ok || id == "" {
-		return cmp.Or(path, "/tus/")
+	if id == "" {
+		return cmp.Or(r.paths[id], "/tus/")
 	}
-	return "/tus/" + strings.Repeat("A", 26) // there is none
+	if path, ok := r.paths[id]; ok {
+		return path
+	}
+	return "/tus/" + strings.Repeat("A", 26) // a valid ID of no upload
 }
 
-// make makes an upload as tusd's store is said to have it.
-func (r *replay) make(u *tusdUpload) {
+// createUpload creates an upload that tusd's mocked store has before the requests of the case, with its bytes.
+func (r *replay) createUpload(u *tusdUpload) {
 	header := map[string]string{"Tus-Resumable": "1.0.0"}
 	switch {
 	case u.final:
-		header["Upload-Concat"] = r.joinable(u)
+		header["Upload-Concat"] = r.concatHeader(u)
 	case u.deferred:
 		header["Upload-Defer-Length"] = "1"
 	default:
-		header["Upload-Length"] = strconv.FormatInt(max(u.size, u.offset+1), 10)
-		if u.size == u.offset {
-			header["Upload-Length"] = strconv.FormatInt(u.size, 10)
+		length := u.size
+		if u.size < u.offset {
+			// Some cases give no size. Their upload is unfinished, so its length is greater than its offset.
+			length = u.offset + 1
 		}
+		header["Upload-Length"] = strconv.FormatInt(length, 10)
 	}
-	if u.partial || u.id == "huge" { // tusd joins other uploads too
+	// Tusd joins also uploads that are not partial, as in the case with the ID "huge".
+	if u.partial || u.id == "huge" {
 		header["Upload-Concat"] = "partial"
 	}
 	var metadata []string
@@ -250,44 +266,52 @@ func (r *replay) make(u *tusdUpload) {
 	}
 	header["Upload-Metadata"] = strings.Join(metadata, ",")
 
-	response := r.send(r.open, "/tus/", tusdRequest{method: http.MethodPost, header: header})
+	response := r.send(r.setUpURL, "/tus/", tusdRequest{method: http.MethodPost, header: header})
 	require.Equal(r.t, http.StatusCreated, response.StatusCode)
 	r.paths[u.id] = response.Header.Get("Location")
 	if u.offset == 0 || u.final {
 		return
 	}
-	response = r.send(r.open, r.paths[u.id], tusdRequest{method: http.MethodPatch, body: bytes.Repeat([]byte("x"), int(u.offset)), header: map[string]string{
-		"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
-	}})
+	response = r.send(r.setUpURL, r.paths[u.id], tusdRequest{
+		method: http.MethodPatch,
+		body:   earlierBytes(u),
+		header: map[string]string{
+			"Tus-Resumable": "1.0.0",
+			"Upload-Offset": "0",
+			"Content-Type":  "application/offset+octet-stream",
+		},
+	})
 	require.Equal(r.t, http.StatusNoContent, response.StatusCode)
 }
 
-// joinable makes the pieces of a final upload, and returns its header.
-func (r *replay) joinable(u *tusdUpload) string {
+// concatHeader creates the partial uploads that the final upload u joins. It returns the header Upload-Concat of u.
+func (r *replay) concatHeader(u *tusdUpload) string {
 	pieces := u.pieces
 	if len(pieces) == 0 {
 		pieces = []string{"a", "b"}
 	}
+	size := u.size / int64(len(pieces))
 	addresses := make([]string, len(pieces))
 	for i, id := range pieces {
-		each := u.size / int64(len(pieces))
-		r.make(&tusdUpload{id: id, size: each, offset: each, partial: true})
+		r.createUpload(&tusdUpload{id: id, size: size, offset: size, partial: true})
 		addresses[i] = "http://tus.io/files/" + id
 	}
-	return r.translated("final;" + strings.Join(addresses, " "))
+	return r.replaceURLs("final;" + strings.Join(addresses, " "))
 }
 
-// translated returns a text with the addresses of uploads in place of tusd's.
-func (r *replay) translated(text string) string {
-	words := strings.Split(text, " ")
+// replaceURLs replaces tusd's URLs of uploads in the value of a header, such as "final;http://tus.io/files/a", by those of
+// this replay.
+func (r *replay) replaceURLs(value string) string {
+	const final = "final;"
+	words := strings.Split(value, " ")
 	for i, word := range words {
 		for id, path := range r.paths {
-			if strings.HasSuffix(strings.TrimSuffix(word, "/"), "/files/"+id) {
-				prefix := ""
-				if strings.HasPrefix(word, "final;") {
-					prefix = "final;"
-				}
-				words[i] = prefix + r.open + path
+			if !strings.HasSuffix(strings.TrimSuffix(word, "/"), "/files/"+id) {
+				continue
+			}
+			words[i] = r.setUpURL + path
+			if strings.HasPrefix(word, final) {
+				words[i] = final + words[i]
 			}
 		}
 	}
@@ -305,7 +329,7 @@ func (r *replay) send(base, path string, q tusdRequest) *http.Response {
 	require.NoError(r.t, err)
 	for name, value := range q.header {
 		if value != "" {
-			request.Header.Set(name, r.translated(value))
+			request.Header.Set(name, r.replaceURLs(value))
 		}
 	}
 	response, err := replayClient.Do(request)
@@ -316,22 +340,21 @@ func (r *replay) send(base, path string, q tusdRequest) *http.Response {
 	return response
 }
 
-// compare compares the headers. Resumable has more extensions than tusd, and its own addresses.
-func (r *replay) compare(q tusdRequest, response *http.Response) {
-	skip := map[string]bool{}
-	for _, name := range r.differ.headers {
-		skip[name] = true
-	}
-	for name, want := range q.want {
-		have := response.Header.Get(name)
-		switch {
-		case skip[name]:
-		case name == "Location":
-			require.NotEmpty(r.t, have)
-		case name == "Tus-Extension":
-			require.Subset(r.t, strings.Split(have, ","), strings.Split(want, ","))
+// requireHeader requires that a response has the header that tusd's case expects, except the fields in
+// difference.headers. Package uploads may have its own URLs, and more extensions of tus than tusd.
+func (r *replay) requireHeader(want map[string]string, header http.Header) {
+	for name, value := range want {
+		if slices.Contains(r.difference.headers, name) {
+			continue
+		}
+		got := header.Get(name)
+		switch name {
+		case "Location":
+			require.NotEmpty(r.t, got)
+		case "Tus-Extension":
+			require.Subset(r.t, strings.Split(got, ","), strings.Split(value, ","))
 		default:
-			require.Equal(r.t, r.translated(want), have, name)
+			require.Equal(r.t, r.replaceURLs(value), got, name)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,7 +45,8 @@ type tusdRequest struct {
 	want       map[string]string // headers of the response
 }
 
-// tusdCases reads the cases of tusd's files. skip says for which names there is no need.
+// tusdCases reads the cases of these files of tusd's package handler: each test function, and each subtest. It leaves out
+// those whose name skip returns true for.
 func tusdCases(t *testing.T, files []string, skip func(name string) bool) []*tusdCase {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
@@ -55,9 +57,10 @@ func tusdCases(t *testing.T, files []string, skip func(name string) bool) []*tus
 	for _, file := range files {
 		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, file), nil, 0)
 		require.NoError(t, err)
-		for _, d := range parsed.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") {
-				r.read(f.Name.Name, f.Body)
+		for _, declaration := range parsed.Decls {
+			function, ok := declaration.(*ast.FuncDecl)
+			if ok && strings.HasPrefix(function.Name.Name, "Test") {
+				r.read(function.Name.Name, function.Body)
 			}
 		}
 	}
@@ -70,7 +73,7 @@ type caseReader struct {
 	cases []*tusdCase
 }
 
-// read reads the body of a case, and the cases in it.
+// read reads the case with this name from the body of its function. Each call of SubTest in it is a case of its own.
 func (r *caseReader) read(name string, body *ast.BlockStmt) {
 	if r.skip(name) {
 		return
@@ -79,16 +82,17 @@ func (r *caseReader) read(name string, body *ast.BlockStmt) {
 	ast.Inspect(body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
-			if inner, f := subTest(n); f != nil {
-				r.read(name+"/"+inner, f.Body)
+			if subName, function := subTest(n); function != nil {
+				r.read(name+"/"+subName, function.Body)
 				return false
 			}
 			c.readCall(r, n)
 		case *ast.CompositeLit:
-			switch fields := r.fields(n); typeName(n) {
-			case "Config":
+			fields := r.fields(n)
+			switch typeName(n) {
+			case "Config": // of the handler
 				c.maxSize = r.number(fields["MaxSize"])
-			case "httpTest":
+			case "httpTest": // a request and what is expected of its response
 				c.requests = append(c.requests, r.request(body, fields))
 				return false
 			}
@@ -100,54 +104,66 @@ func (r *caseReader) read(name string, body *ast.BlockStmt) {
 	}
 }
 
-// subTest returns name and function of a call of SubTest.
-func subTest(call *ast.CallExpr) (string, *ast.FuncLit) {
-	if f, ok := call.Fun.(*ast.Ident); !ok || f.Name != "SubTest" {
+// subTest returns the name and the function in a call of tusd's function SubTest(t, name, function). The function is nil
+// if call is another call.
+func subTest(call *ast.CallExpr) (name string, function *ast.FuncLit) {
+	if functionName(call) != "SubTest" {
 		return "", nil
 	}
-	f, _ := call.Args[2].(*ast.FuncLit)
-	if name, ok := call.Args[1].(*ast.BasicLit); ok {
-		text, _ := strconv.Unquote(name.Value)
-		return text, f
+	function, _ = call.Args[2].(*ast.FuncLit)
+	literal, ok := call.Args[1].(*ast.BasicLit)
+	if !ok {
+		return "computed", function
 	}
-	return "computed", f
+	name, _ = strconv.Unquote(literal.Value)
+	return name, function
 }
 
-// readCall reads which uploads there are: GetUpload with an ID, and then what GetInfo returns.
+// readCall reads a call that sets up tusd's mocked store. These calls say which uploads the store has:
+//
+//	store.EXPECT().GetUpload(ctx, "id")
+//	upload.EXPECT().GetInfo(ctx).Return(FileInfo{Size: 10}, nil)
 func (c *tusdCase) readCall(r *caseReader, call *ast.CallExpr) {
 	method, receiver := methodOf(call)
-	if method == "GetUpload" {
+	switch {
+	case method == "GetUpload":
 		id := r.text(call.Args[1])
-		for _, u := range c.uploads {
-			if u.id == id { // its second state follows from the requests
-				return
-			}
+		isID := func(u *tusdUpload) bool { return u.id == id }
+		if slices.ContainsFunc(c.uploads, isID) {
+			// The case asks for the upload again. Its state then follows from the requests before.
+			return
 		}
 		c.uploads = append(c.uploads, &tusdUpload{id: id})
-	} else if method == "Return" && receiver == "GetInfo" && len(c.uploads) > 0 {
+	case method == "Return" && receiver == "GetInfo" && len(c.uploads) > 0:
 		info, ok := call.Args[0].(*ast.CompositeLit)
-		if last := c.uploads[len(c.uploads)-1]; ok && !last.known {
+		last := c.uploads[len(c.uploads)-1]
+		if ok && !last.known {
 			last.read(r, r.fields(info))
 		}
 	}
 }
 
-// methodOf returns the method that is called, and the method whose result it is called on.
-func methodOf(call *ast.CallExpr) (method, on string) {
+// methodOf returns the method that is called, and the method whose result it is called on. For a().b(), these are b and
+// a.
+func methodOf(call *ast.CallExpr) (method, receiver string) {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
 		return "", ""
 	}
 	if inner, ok := selector.X.(*ast.CallExpr); ok {
-		on, _ = methodOf(inner)
+		receiver, _ = methodOf(inner)
 	}
-	return selector.Sel.Name, on
+	return selector.Sel.Name, receiver
 }
 
+// read reads the upload from the fields of a literal of handler.FileInfo.
 func (u *tusdUpload) read(r *caseReader, info map[string]ast.Expr) {
 	u.known = true
-	u.size, u.offset = r.number(info["Size"]), r.number(info["Offset"])
-	u.deferred, u.partial, u.final = isTrue(info["SizeIsDeferred"]), isTrue(info["IsPartial"]), isTrue(info["IsFinal"])
+	u.size = r.number(info["Size"])
+	u.offset = r.number(info["Offset"])
+	u.deferred = isTrue(info["SizeIsDeferred"])
+	u.partial = isTrue(info["IsPartial"])
+	u.final = isTrue(info["IsFinal"])
 	u.metadata = r.texts(info["MetaData"])
 	if list, ok := info["PartialUploads"].(*ast.CompositeLit); ok {
 		for _, e := range list.Elts {
@@ -156,67 +172,82 @@ func (u *tusdUpload) read(r *caseReader, info map[string]ast.Expr) {
 	}
 }
 
-func (r *caseReader) request(body *ast.BlockStmt, fields map[string]ast.Expr) tusdRequest {
-	q := tusdRequest{
+// request returns the request in the fields of a literal of tusd's type httpTest. test is the body of the function with
+// the literal.
+func (r *caseReader) request(test *ast.BlockStmt, fields map[string]ast.Expr) tusdRequest {
+	status, ok := fields["Code"].(*ast.SelectorExpr) // http.StatusOK, for example
+	require.True(r.t, ok)
+	req := tusdRequest{
 		method: r.text(fields["Method"]),
 		id:     r.text(fields["URL"]),
 		header: r.texts(fields["ReqHeader"]),
+		code:   statusNamed(r.t, status.Sel.Name),
 		want:   r.texts(fields["ResHeader"]),
 	}
-	status, ok := fields["Code"].(*ast.SelectorExpr)
-	require.True(r.t, ok)
-	q.code = statusNamed(r.t, status.Sel.Name)
-	q.readBody(r, body, fields["ReqBody"])
-	return q
+	req.readBody(r, test, fields["ReqBody"])
+	return req
 }
 
-// readBody reads the body of a request: a reader of a literal, of zeros, or a variable with one.
-func (q *tusdRequest) readBody(r *caseReader, block *ast.BlockStmt, e ast.Expr) {
+// readBody reads the body of a request, which e describes in one of these ways:
+//
+//	strings.NewReader("hello")
+//	bytes.NewReader(make([]byte, 10))
+//	io.NopCloser(strings.NewReader("hello"))
+//	body // a variable that test assigns one of the above
+func (q *tusdRequest) readBody(r *caseReader, test *ast.BlockStmt, e ast.Expr) {
 	switch e := e.(type) {
 	case nil:
 	case *ast.Ident:
 		if e.Name != "nil" {
-			q.readBody(r, block, assigned(block, e.Name))
+			q.readBody(r, test, assigned(test, e.Name))
 		}
 	case *ast.CallExpr:
+		arg := e.Args[0]
 		method, _ := methodOf(e)
 		switch {
-		case method == "NopCloser": // hides the length
-			q.readBody(r, block, e.Args[0])
+		case method == "NopCloser": // net/http cannot tell the length of its result
+			q.readBody(r, test, arg)
 			q.unsized = true
-		case typeOf(e.Args[0]) == "make":
-			q.body = make([]byte, r.number(e.Args[0].(*ast.CallExpr).Args[1]))
+		case functionName(arg) == "make":
+			q.body = make([]byte, r.number(arg.(*ast.CallExpr).Args[1]))
 		default:
-			q.body = []byte(r.text(e.Args[0]))
+			q.body = []byte(r.text(arg))
 		}
 	default:
 		require.Fail(r.t, "a body of another kind")
 	}
 }
 
-// typeOf returns the type of a call of one of tusd's constructors, which have the names of their types.
-func typeOf(e ast.Expr) string {
-	if call, ok := e.(*ast.CallExpr); ok {
-		if f, ok := call.Fun.(*ast.Ident); ok {
-			return f.Name
-		}
+// functionName returns the name of the function of the same package or builtin that e calls. It is "" if e is no such
+// call.
+func functionName(e ast.Expr) string {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return ""
 	}
-	return ""
+	function, ok := call.Fun.(*ast.Ident)
+	if !ok {
+		return ""
+	}
+	return function.Name
 }
 
-// assigned returns what a variable is assigned.
+// assigned returns a value that the block assigns to the variable with this name.
 func assigned(block *ast.BlockStmt, name string) (value ast.Expr) {
 	ast.Inspect(block, func(n ast.Node) bool {
-		if a, ok := n.(*ast.AssignStmt); ok && len(a.Lhs) == 1 {
-			if id, ok := a.Lhs[0].(*ast.Ident); ok && id.Name == name {
-				value = a.Rhs[0]
-			}
+		assignment, ok := n.(*ast.AssignStmt)
+		if !ok || len(assignment.Lhs) != 1 {
+			return value == nil
+		}
+		if variable, ok := assignment.Lhs[0].(*ast.Ident); ok && variable.Name == name {
+			value = assignment.Rhs[0]
 		}
 		return value == nil
 	})
 	return value
 }
 
+// typeName returns the name of a literal's type if the type is in the same package.
 func typeName(c *ast.CompositeLit) string {
 	name, _ := c.Type.(*ast.Ident)
 	if name == nil {
