@@ -25,35 +25,49 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	run := func(t *testing.T, in string, env []string, name string, args ...string) string {
-		c := exec.CommandContext(t.Context(), name, args...)
-		c.Dir, c.Env = in, append(os.Environ(), env...)
-		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		output, err := c.CombinedOutput()
-		if c.Process != nil {
-			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) // tusd's tests may leave a server behind
-		}
-		require.NoError(t, err, "%s %s: %s", name, args, output)
-		return string(output)
-	}
 	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
 	judge.Add(t, "testdata/composer.go.txt", "cmd/tusd/cli/composer.go")
-	tusd := judge.Dir
 	binary := filepath.Join(dir, "tusd.bin")
-	run(t, tusd, nil, "go", "mod", "edit",
-		"-require", "github.com/omnibucket/storage@v0.0.0", "-replace", "github.com/omnibucket/storage="+root,
-		"-require", "github.com/omnibucket/storage/adapters/tus@v0.0.0", "-replace", "github.com/omnibucket/storage/adapters/tus="+filepath.Join(root, "adapters", "tus"))
-	run(t, tusd, nil, "go", "mod", "tidy")
-	run(t, tusd, nil, "go", "build", "-o", binary, "./cmd/tusd")
 
-	for name, address := range map[string]string{
-		"memory": "mem://tus",
-		"local":  "file://" + filepath.ToSlash(filepath.Join(dir, "bucket")) + "?create=true&sync=false",
-		"minio":  minioserver.Address(t),
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Log(run(t, tusd,
-				[]string{"TUSD_EXTRA_ARGS=-upload-dir=" + address, "TUSD_BINARY=" + binary}, "go", "test", "-count", "1", "-v", "./internal/e2e"))
+	// Build tusd's command with this adapter.
+	const module = "github.com/omnibucket/storage"
+	runGo(t, judge.Dir, nil, "mod", "edit",
+		"-require", module+"@v0.0.0",
+		"-replace", module+"="+root,
+		"-require", module+"/adapters/tus@v0.0.0",
+		"-replace", module+"/adapters/tus="+filepath.Join(root, "adapters", "tus"))
+	runGo(t, judge.Dir, nil, "mod", "tidy")
+	runGo(t, judge.Dir, nil, "build", "-o", binary, "./cmd/tusd")
+
+	tests := []struct {
+		name    string
+		address string
+	}{
+		{name: "memory", address: "mem://tus"},
+		{name: "local", address: "file://" + filepath.ToSlash(filepath.Join(dir, "bucket")) + "?create=true&sync=false"},
+		{name: "minio", address: minioserver.Address(t)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			env := []string{"TUSD_BINARY=" + binary, "TUSD_EXTRA_ARGS=-upload-dir=" + tt.address}
+			t.Log(runGo(t, judge.Dir, env, "test", "-count", "1", "-v", "./internal/e2e"))
 		})
 	}
+}
+
+// runGo runs the go command in a directory, with more variables in its environment. It returns the output.
+func runGo(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+
+	output, err := cmd.CombinedOutput()
+	if cmd.Process != nil {
+		// Tusd's tests may leave a server behind, which is in the same process group.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	require.NoError(t, err, "go %s: %s", args, output)
+	return string(output)
 }

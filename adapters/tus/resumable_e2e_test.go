@@ -58,14 +58,15 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 
 	for _, store := range resumableStores {
 		t.Run(store.name, func(t *testing.T) {
-			address := store.address(t)
-			c := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
-			c.Dir, c.Env = judge.Dir, append(os.Environ(), "TUSD_BINARY="+executable,
-				serveVariable+"="+address)
-			output, err := c.CombinedOutput()
+			cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
+			cmd.Dir = judge.Dir
+			// The tests start this test program in place of tusd. TestMain then serves the bucket.
+			cmd.Env = append(os.Environ(), "TUSD_BINARY="+executable, serveVariable+"="+store.address(t))
+			output, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", output)
-			require.Equal(t, strings.Count(endToEndTests, "|")+1,
-				strings.Count(string(output), "\n--- PASS"), "%s", output)
+
+			want := strings.Count(endToEndTests, "|") + 1
+			require.Equal(t, want, strings.Count(string(output), "\n--- PASS"), "%s", output)
 		})
 	}
 }
