@@ -27,6 +27,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
+// What alice may store.
 const (
 	allowedBytes = 10_000
 	allowedFiles = 6
@@ -140,7 +141,8 @@ func sendWithRequest(t *testing.T, p *process, req uploads.Request, data []byte)
 	if err != nil {
 		return codeOfError(err)
 	}
-	client := context.WithValue(p.ctx, killerKey{}, nil) // it lives on
+	// The client sends the file to the store, so the end of the process does not stop it.
+	client := context.WithValue(p.ctx, killerKey{}, nil)
 	contentType := storage.WithContentType("application/octet-stream")
 	_, err = p.store.Upload(client, pendingOf(ticket), bytes.NewReader(data), contentType)
 	require.NoError(t, err)
@@ -158,6 +160,7 @@ func sendInUnsizedParts(t *testing.T, p *process, data []byte) string {
 
 // sendOnePart begins an upload by the S3 routes with these fields, sends the file as one part, and completes.
 func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) string {
+	// Begin the upload.
 	request, err := json.Marshal(fields)
 	require.NoError(t, err)
 	status, _, text := p.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
@@ -169,6 +172,7 @@ func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) s
 	path := "/s3/multipart/" + u.UploadID
 	query := "?key=" + url.QueryEscape(u.Key)
 
+	// Get the signed URL of the part, and send the part to it.
 	status, _, text = p.ask("GET", path+"/1"+query, nil)
 	if status >= 300 {
 		return codeIn(status, text)
@@ -437,23 +441,23 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
 					a.t = t
-					for i, killed := 1, true; killed; i++ {
-						require.Less(t, i, 80)
+					for call, killed := 1, true; killed; call++ {
+						require.Less(t, call, 80, "calls without end")
 						a.renew()
-						killer := &processKiller{at: i, after: afterCall}
+						killer := &processKiller{at: call, after: afterCall}
 						other := a.process()
 						require.Empty(t, sendToService(t, other, content(1000)))
 
 						victim := a.process(killer.layer)
 						method.send(t, victim, content(3000))
-						a.requireWithinAllowance(other, "killed at call %d", i)
+						a.requireWithinAllowance(other, "killed at call %d", call)
 
-						// These are more bytes than is allowed.
+						// Not all of these files have room.
 						for range 8 {
 							sendToService(t, other, content(1500))
-							a.requireWithinAllowance(other, "killed at call %d", i)
+							a.requireWithinAllowance(other, "killed at call %d", call)
 						}
-						a.requireExactAfterSweep(other, "killed at call %d", i)
+						a.requireExactAfterSweep(other, "killed at call %d", call)
 						killed = killer.reached()
 					}
 				})
@@ -467,10 +471,10 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
-			for i, killed := 1, true; killed; i++ {
-				require.Less(t, i, 40)
+			for call, killed := 1, true; killed; call++ {
+				require.Less(t, call, 40, "calls without end")
 				a.renew()
-				killer := &processKiller{at: i, after: afterCall}
+				killer := &processKiller{at: call, after: afterCall}
 				other := a.process()
 				victim := a.process(killer.layer)
 				for range 3 {
@@ -479,13 +483,13 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 
 				keys, _ := a.files()
 				_ = victim.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
 
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
 				sendToService(t, other, content(3000))
-				a.requireWithinAllowance(other, "killed at call %d", i)
-				a.requireExactAfterSweep(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
+				a.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
@@ -498,22 +502,22 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
 				a.t = t
-				for i, lost := 1, true; lost; i++ {
-					require.Less(t, i, 80)
+				for call, lost := 1, true; lost; call++ {
+					require.Less(t, call, 80, "calls without end")
 					a.renew()
-					layer, reached := loseResponse(i)
+					layer, reached := loseResponse(call)
 					p := a.process(layer)
 					other := a.process()
 					method.send(t, p, content(3000))
-					a.requireWithinAllowance(other, "at call %d", i)
+					a.requireWithinAllowance(other, "at call %d", call)
 
 					method.send(t, p, content(3000))
-					a.requireWithinAllowance(other, "at call %d", i)
+					a.requireWithinAllowance(other, "at call %d", call)
 					if keys, _ := a.files(); len(keys) > 0 {
 						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-						a.requireWithinAllowance(other, "at call %d", i)
+						a.requireWithinAllowance(other, "at call %d", call)
 					}
-					a.requireExactAfterSweep(other, "at call %d", i)
+					a.requireExactAfterSweep(other, "at call %d", call)
 					lost = reached()
 				}
 			})
@@ -733,14 +737,15 @@ func sendTwiceByForm(t *testing.T, p *process, data []byte) string {
 func TestAllowanceCostsTwoRequests(t *testing.T) {
 	for _, method := range sendMethods {
 		t.Run(method.name, func(t *testing.T) {
-			extra := 2
+			extra := 2 // to reserve room, and to count the file
 			switch method.name {
 			case "joined uploads of tus": // three uploads, of which two are pieces
 				extra = 4
 			case "one request of S3": // its state says that room is reserved, after the claim
 				extra = 3
 			}
-			require.Equal(t, countRequests(t, method, false)+extra, countRequests(t, method, true))
+			const withAllowance = true
+			require.Equal(t, countRequests(t, method, !withAllowance)+extra, countRequests(t, method, withAllowance))
 		})
 	}
 }
@@ -764,7 +769,8 @@ func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
 		})
 	})
 
-	require.Empty(t, method.send(t, p, content(1000))) // reads the ledger
+	// The first upload also reads the ledger, the object that counts the user's files.
+	require.Empty(t, method.send(t, p, content(1000)))
 	calls.Store(0)
 	require.Empty(t, method.send(t, p, content(1000)))
 	return int(calls.Load())
@@ -828,11 +834,11 @@ func TestAllowanceErrors(t *testing.T) {
 // The files of a form do not say their sizes, so a form reserves no more than the length of its request.
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	var p *process
-	var during uploads.Usage
+	var duringUpload uploads.Usage
 	a := &account{t: t, open: newMemoryDriverAt}
 	a.change = func(c *uploads.Config) {
 		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
-			during, err = p.service.Usage(ctx, alice)
+			duringUpload, err = p.service.Usage(ctx, alice)
 			return err
 		}
 	}
@@ -842,7 +848,7 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusCreated, status)
-	require.Less(t, during.ReservedBytes, int64(7000), "the file and the form around it")
+	require.Less(t, duringUpload.ReservedBytes, int64(7000), "the file and the form around it")
 
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)

@@ -33,7 +33,7 @@ type race struct {
 // so on.
 func (a *account) runRace(r race) {
 	for call, acted := 1, true; acted; call++ {
-		require.Less(a.t, call, 80)
+		require.Less(a.t, call, 80, "calls without end")
 		a.renew()
 		other := a.process()
 		if r.setUp != nil {
@@ -86,25 +86,25 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for i, killed := 1, true; killed; i++ {
+		for call, killed := 1, true; killed; call++ {
 			a.renew()
 			other := a.process()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
-			replace := func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Head" { // of the copy
+			replace := func(ctx context.Context, method string, next func(context.Context) error) error {
+				if method == "Head" { // of the copy
 					other.sendTicket(t, ticket, content(2*allowedBytes))
 				}
 				return next(ctx)
 			}
 			replacing := func(next driver.Driver) driver.Driver { return driver.Intercept(next, replace) }
 
-			killer := &processKiller{at: i, after: true}
+			killer := &processKiller{at: call, after: true}
 			victim := a.process(replacing, killer.layer)
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
-			a.requireWithinAllowance(other, "killed at call %d", i)
+			a.requireWithinAllowance(other, "killed at call %d", call)
 			killed = killer.reached()
 		}
 	})
@@ -292,19 +292,19 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
 				}
 			}
-			for i, killed := 1, true; killed; i++ {
+			for call, killed := 1, true; killed; call++ {
 				a.renew()
 				refusal = nil
 				other := a.process()
 				path := requestParams(t, other)
-				killer := &processKiller{at: i}
+				killer := &processKiller{at: call}
 				a.process(killer.layer).ask("PUT", path, content(3000))
 
 				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
 				refusal = &uploads.Error{Message: "No."}
 				other.ask("PUT", path, content(2000))
-				a.requireWithinAllowance(other, "killed at call %d", i)
-				a.requireExactAfterSweep(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
+				a.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
@@ -316,18 +316,18 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
-			for i, killed := 1, true; killed; i++ {
+			for call, killed := 1, true; killed; call++ {
 				a.renew()
 				other := a.process()
 				upload := other.beginPartsUpload(t, content(3000))
-				killer := &processKiller{at: i, after: afterCall}
+				killer := &processKiller{at: call, after: afterCall}
 				upload.complete(a.process(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
 				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
 				upload.complete(other)
-				a.requireWithinAllowance(other, "killed at call %d", i)
-				a.requireExactAfterSweep(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
+				a.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}

@@ -92,23 +92,23 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(store.name+", "+method.name, func(t *testing.T) {
 				a := &account{t: t, shared: b}
-				for i, killed := 1, true; killed; i++ {
-					require.Less(t, i, 160)
+				for kill, killed := 1, true; killed; kill++ {
+					require.Less(t, kill, 160, "calls without end")
 					a.renew()
-					killer := &processKiller{at: (i + 1) / 2, after: i%2 == 0} // before each call, and after it
+					killer := &processKiller{at: (kill + 1) / 2, after: kill%2 == 0} // before each call, and after it
 					other := a.process()
 					victim := a.process()
 					require.Empty(t, sendToService(t, other, content(1000)))
 
 					victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 					method.send(t, victim, content(3000))
-					a.requireWithinAllowance(other, "killed at call %d", i)
+					a.requireWithinAllowance(other, "kill %d", kill)
 
 					for range 5 {
 						sendToService(t, other, content(2500))
 					}
-					a.requireWithinAllowance(other, "killed at call %d", i)
-					a.requireExactAfterSweep(other, "killed at call %d", i)
+					a.requireWithinAllowance(other, "kill %d", kill)
+					a.requireExactAfterSweep(other, "kill %d", kill)
 					killed = killer.reached()
 				}
 			})

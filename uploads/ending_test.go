@@ -61,28 +61,28 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
-			for i, killed := 1, true; killed; i++ {
-				require.Less(t, i, 80)
+			for call, killed := 1, true; killed; call++ {
+				require.Less(t, call, 80, "calls without end")
 				a.renew()
 				other := a.process()
 				u := other.beginPartsUpload(t, content(6000))
-				killer := &processKiller{at: i, after: afterCall}
+				killer := &processKiller{at: call, after: afterCall}
 				u.complete(a.process(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
 				a.usage(other)
 				for range 4 {
 					sendToService(t, other, content(2500))
 				}
-				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
 
 				a.now.Advance(2 * time.Minute)
 				u.complete(other)
 				a.usage(other)
-				a.requireWithinAllowance(other, "killed at call %d", i)
+				a.requireWithinAllowance(other, "killed at call %d", call)
 
 				_, bytes := a.files()
-				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", i)
-				a.requireExactAfterSweep(other, "killed at call %d", i)
+				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", call)
+				a.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
@@ -93,12 +93,12 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 // again, the stored bytes stay within the allowance.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for i, killed := 1, true; killed; i++ {
-			require.Less(t, i, 80)
+		for call, killed := 1, true; killed; call++ {
+			require.Less(t, call, 80, "calls without end")
 			a.renew()
 			other := a.process()
 			require.NoError(t, putPiece(other, 1, content(3000)))
-			killer := &processKiller{at: i, after: true}
+			killer := &processKiller{at: call, after: true}
 			_ = putPiece(a.process(killer.layer), 2, content(3000))
 			keys, _ := a.files()
 			for _, key := range keys {
@@ -113,8 +113,8 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 			a.now.Advance(2 * time.Minute)
 			_ = putPiece(other, 2, content(3000))
 			a.usage(other)
-			a.requireWithinAllowance(other, "killed at call %d", i)
-			a.requireExactAfterSweep(other, "killed at call %d", i)
+			a.requireWithinAllowance(other, "killed at call %d", call)
+			a.requireExactAfterSweep(other, "killed at call %d", call)
 			killed = killer.reached()
 		}
 	})
@@ -217,18 +217,18 @@ func TestUsageOfOlderVersion(t *testing.T) {
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, method := range sendMethods[:3] {
-			for i, killed := 1, true; killed; i++ {
-				require.Less(t, i, 80)
+			for call, killed := 1, true; killed; call++ {
+				require.Less(t, call, 80, "calls without end")
 				a.renew()
-				killer := &processKiller{at: i, after: true}
+				killer := &processKiller{at: call, after: true}
 				other := a.process()
 				method.send(t, a.process(killer.layer), content(3000))
 				a.now.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				usage := a.usage(other)
-				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", method.name, i)
-				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", method.name, i)
+				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", method.name, call)
+				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", method.name, call)
 				killed = killer.reached()
 			}
 		}
@@ -333,28 +333,28 @@ func requestParams(t *testing.T, p *process) (path string) {
 // user stores at most twice the allowance.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for i, killed := 1, true; killed; i++ {
-			require.Less(t, i, 80)
+		for call, killed := 1, true; killed; call++ {
+			require.Less(t, call, 80, "calls without end")
 			a.renew()
 			other := a.process()
 			for range 3 {
-				killer := &processKiller{at: i, after: true}
+				killer := &processKiller{at: call, after: true}
 				sendJoined(t, a.process(killer.layer), content(3000))
 
 				// A killed call leaves the pieces beside the joined file. It has counted neither.
 				if usage := a.usage(other); usage.ReservedBytes == 0 {
-					require.LessOrEqual(t, a.bytesWithPieces(), usage.Bytes, "killed at call %d", i)
+					require.LessOrEqual(t, a.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
 				}
 				killed = killer.reached()
 			}
-			require.LessOrEqual(t, a.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", i)
+			require.LessOrEqual(t, a.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
 
 			if !killed {
 				keys, bytes := a.files()
 				require.Len(t, keys, 3)
 				require.Equal(t, bytes, a.bytesWithPieces())
 			}
-			a.requireExactAfterSweep(other, "killed at call %d", i)
+			a.requireExactAfterSweep(other, "killed at call %d", call)
 		}
 	})
 }

@@ -322,9 +322,9 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 		for _, j := range uploadsByContent() {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, j.name, afterCall), func(t *testing.T) {
-					for i, killed := 1, true; killed; i++ {
-						require.Less(t, i, 60)
-						killed = runUntilKilled(t, store.newDriver(t), j, &processKiller{at: i, after: afterCall})
+					for call, killed := 1, true; killed; call++ {
+						require.Less(t, call, 60, "calls without end")
+						killed = runUntilKilled(t, store.newDriver(t), j, &processKiller{at: call, after: afterCall})
 					}
 				})
 			}
@@ -347,9 +347,9 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	for _, j := range uploadsByName() {
 		for _, afterCall := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, afterCall), func(t *testing.T) {
-				for i, killed := 1, true; killed; i++ {
-					require.Less(t, i, 60)
-					killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: i, after: afterCall})
+				for call, killed := 1, true; killed; call++ {
+					require.Less(t, call, 60, "calls without end")
+					killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: call, after: afterCall})
 				}
 			})
 		}
@@ -364,9 +364,9 @@ func TestKilledServerWithFastClock(t *testing.T) {
 			continue
 		}
 		t.Run(j.name, func(t *testing.T) {
-			for i, killed := 1, true; killed; i++ {
-				require.Less(t, i, 60)
-				killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: i, ahead: time.Hour})
+			for call, killed := 1, true; killed; call++ {
+				require.Less(t, call, 60, "calls without end")
+				killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: call, ahead: time.Hour})
 			}
 		})
 	}
@@ -422,8 +422,8 @@ func (s *sessionSite) sweepEverything() []string {
 // called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
-		for i, killed := 1, true; killed; i++ {
-			require.Less(t, i, 30)
+		for call, killed := 1, true; killed; call++ {
+			require.Less(t, call, 30, "calls without end")
 			storedCalls := 0
 			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
 				storedCalls++
@@ -434,7 +434,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			var request struct{ URL string }
 			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
 
-			killer := &processKiller{at: i, after: afterCall}
+			killer := &processKiller{at: call, after: afterCall}
 			victim := newKilledSite(t, drv, killer, c)
 			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
 			killed = killer.reached()
@@ -442,9 +442,9 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 			a := s.do("", "PUT", request.URL, readerOf("abc"), nil)
 			if a.StatusCode != http.StatusOK { // only the response was lost
-				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", i)
+				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", call)
 			}
-			require.Positive(t, storedCalls, "killed at call %d", i)
+			require.Positive(t, storedCalls, "killed at call %d", call)
 			s.requireStored("files/alice/file", []byte("abc"))
 		}
 	}
@@ -470,8 +470,8 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 				name := fmt.Sprintf("%s, inspected: %v, after the call: %v", tt.name, inspected, afterCall)
 				t.Run(name, func(t *testing.T) {
 					completed := 0
-					for i := 1; ; i++ {
-						require.Less(t, i, 60)
+					for call := 1; ; call++ {
+						require.Less(t, call, 60, "calls without end")
 						storedCalls := 0
 						c := uploads.Config{
 							ProxyParts: true,
@@ -486,7 +486,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						drv := memstore.NewDriver(memstore.Config{})
 						s := newSessionSite(t, engine.New(drv), c)
 
-						killer := &processKiller{at: i, after: afterCall}
+						killer := &processKiller{at: call, after: afterCall}
 						address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
 						if !killer.reached() {
 							break
@@ -495,14 +495,14 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 
 						a := s.tus("DELETE", address, nil)
 						if a.StatusCode < 300 {
-							require.Empty(t, s.sweepEverything(), "killed at call %d", i)
+							require.Empty(t, s.sweepEverything(), "killed at call %d", call)
 							continue
 						}
 						completed++
-						require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", i)
-						require.Positive(t, storedCalls, "killed at call %d", i)
+						require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", call)
+						require.Positive(t, storedCalls, "killed at call %d", call)
 						s.requireStored("files/alice/file", tt.data)
-						require.Equal(t, []string{"files/alice/file"}, s.sweepEverything(), "killed at call %d", i)
+						require.Equal(t, []string{"files/alice/file"}, s.sweepEverything(), "killed at call %d", call)
 					}
 					require.Positive(t, completed)
 				})
@@ -531,15 +531,15 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 // If a process is killed at any call of Sweep, another Sweep removes what it has left.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
-	for i, killed := 1, true; killed; i++ {
-		require.Less(t, i, 60)
+	for call, killed := 1, true; killed; call++ {
+		require.Less(t, call, 60, "calls without end")
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
 		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
 
-		killer := &processKiller{at: i}
+		killer := &processKiller{at: call}
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
 		victim.clock.Advance(100 * time.Hour) // all uploads have expired
 		_, err := victim.handler.Sweep(t.Context())
@@ -550,6 +550,6 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 			require.NoError(t, err)
 		}
 
-		require.Empty(t, s.sweepEverything(), "killed at call %d", i)
+		require.Empty(t, s.sweepEverything(), "killed at call %d", call)
 	}
 }

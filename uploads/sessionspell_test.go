@@ -71,8 +71,8 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
 				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", j.name, calls, executed), func(t *testing.T) {
-					for i, reached := 1, true; reached; i++ {
-						require.Less(t, i, 60)
+					for call, reached := 1, true; reached; call++ {
+						require.Less(t, call, 60, "calls without end")
 						synctest.Test(t, func(t *testing.T) {
 							outage := &outage{calls: calls, executed: executed}
 							bucket := memstore.New(
@@ -84,14 +84,14 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 							s := newSiteOnPipes(t, bucket, c)
 							upload := j.begin(s)
 
-							outage.start(i)
+							outage.start(call)
 							upload.sendRest(s)
-							reached = outage.stop() >= i
+							reached = outage.stop() >= call
 
 							// In the bubble of synctest, time passes only while a request waits.
 							start := time.Now()
 							upload.resume(s)
-							require.Zero(t, time.Since(start), "it failed from call %d on", i)
+							require.Zero(t, time.Since(start), "it failed from call %d on", call)
 							s.requireOnlyFile(j.key, j.data)
 						})
 					}

@@ -12,7 +12,7 @@ import (
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for kill, killed := 1, true; killed; kill++ {
-			require.Less(t, kill, 80)
+			require.Less(t, kill, 80, "calls without end")
 			killed = false
 			var path string
 			a.runRace(race{
