@@ -104,7 +104,7 @@ type ask struct {
 }
 
 // reserve reserves room for an upload. It returns how many bytes the file may have. If it returns
-// 0, the size is not limited.
+// 0, the size is not limited. For a file of unknown size, it reserves as much as is allowed.
 func (c *counter) reserve(ctx context.Context, a ask) (int64, *refusal.Error) {
 	if c == nil {
 		return a.maxSize, nil
@@ -126,12 +126,13 @@ func (c *counter) reserve(ctx context.Context, a ask) (int64, *refusal.Error) {
 		Sizes:    map[string]int64{},
 	}
 	if r.Most <= 0 {
-		r.Most = math.MaxInt64
+		r.Most = math.MaxInt64 // no limit
 	}
 	if a.size >= 0 {
 		r.Least = a.size
 		r.Most = a.size
 	}
+	// Files that were sent without a size have reserved more than they need.
 	for _, f := range a.stored {
 		r.Sizes[f.reserved] = f.Size
 	}
@@ -177,7 +178,8 @@ func (c *counter) isReserved(ctx context.Context, user, name string) bool {
 	return false
 }
 
-// beginRemoval begins the removal of a file. entry is the entry of the removal in the ledger.
+// beginRemoval adds an entry for the removal of a file to the user's ledger. Any process can then
+// continue the removal. If the file has a reservation, BeginRemoval finds it by the last argument.
 func (c *counter) beginRemoval(ctx context.Context, f *File, entry ledger.Entry) (ledger.Removal, error) {
 	entry.Until = c.leaseUntil()
 	return c.book.BeginRemoval(ctx, f.User.ID, f.Key, entry, func(t *ledger.Text) (string, error) {
@@ -186,8 +188,7 @@ func (c *counter) beginRemoval(ctx context.Context, f *File, entry ledger.Entry)
 }
 
 // uploadOf returns the name of the reservation whose upload makes the file with this key. If there is
-// none, it returns "". A file with a reservation is not counted, because the reservation ends in the
-// same write in which the file is counted.
+// none, it returns "".
 func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
 		makes, err := c.makesFile(ctx, t.Entries[name], key)
@@ -202,9 +203,11 @@ func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (str
 }
 
 // makesFile reports whether an entry is the reservation of an upload that makes the file with this
-// key.
+// key. An entry of an upload has the stem of the key, which is the key without its extension, or the
+// name of the upload's session. The session then has the key.
 func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string) (bool, error) {
 	if entry.Removal != "" {
+		// The entry is that of a removal.
 		return false, nil
 	}
 	if entry.Stem != "" {
@@ -214,7 +217,6 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 		return false, nil
 	}
 
-	// Only the session of the upload has the key.
 	open, err := c.sessions.Read(ctx, entry.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
@@ -222,13 +224,19 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 	if err != nil {
 		return false, err
 	}
-	if open.Kind == session.KindPartial || open.RunID() != entry.Run {
+	if open.Kind == session.KindPartial {
+		// A part of a joined upload of tus makes no file.
+		return false, nil
+	}
+	if open.RunID() != entry.Run {
+		// The upload was aborted, and a later one has its session.
 		return false, nil
 	}
 	return slices.Contains(c.setup.possibleKeys(open), key), nil
 }
 
-// newLease returns a lease without entries. The caller must call its method end.
+// newLease returns a lease without entries, which renews the entries that are added until its method
+// end is called. Without allowances, it returns nil, which is a lease that does nothing.
 func (c *counter) newLease(user string) *lease {
 	if c == nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/headertext"
@@ -74,36 +75,31 @@ type verdict int
 
 const (
 	goOn       verdict = iota // another call has done the step
-	doStep                    // do the step now
 	countAnew                 // do the step now, and let the next Sweep count again
 	checkCount                // go on, and let the next Sweep count again
-	fileGone                  // the file was removed: fail
 	takeItBack                // Sweep took this call for dead: remove the file, and fail
 )
 
-// withoutRecord says what to do if the record of a stored file may not exist yet.
-func (o origin) withoutRecord() verdict {
-	if o == originCounted {
-		return fileGone
-	}
-	return doStep
-}
-
-// withoutReservation says what to do if the reservation of a stored file does not exist any more.
+// withoutReservation says what a call must do if it is to count a stored file, and the file has no reservation any more.
+// That depends on who may have dropped the reservation.
 func (o origin) withoutReservation() verdict {
 	switch o {
-	case originOwn: // only Sweep can have dropped the reservation, and has perhaps counted the file
+	case originOwn:
+		// Only Sweep can have dropped it. Sweep may also have counted the file.
 		return takeItBack
-	case originFirst: // the ledger was lost, or Sweep has dropped the reservation
+	case originFirst:
+		// The ledger was lost, or Sweep has dropped it. The file may be uncounted.
 		return countAnew
-	case originShared: // another call has counted the file since this call began
+	case originShared:
+		// Another call has counted the file since this call began.
 		return checkCount
 	}
+	// An earlier call has counted the file.
 	return goOn
 }
 
 // end brings the upload of a stored file to its end: it creates the record, counts the file, and
-// calls Config.Stored.
+// calls Config.Stored. It notes each step in f.stage. If end fails, takeBack can undo those steps.
 func (s *files) end(ctx context.Context, f *File) error {
 	f.stage = stageStored
 	s.setup.identify(f)
@@ -122,17 +118,19 @@ func (s *files) end(ctx context.Context, f *File) error {
 	return nil
 }
 
-// takeBack removes a stored file whose upload did not end, and everything that the call has done for
-// it. If the application may know the file, the caller must not call takeBack. If takeBack fails,
-// Sweep removes a file with a record later.
+// takeBack removes a stored file whose upload did not end, and undoes the steps up to f.stage: the
+// count, the record, and the reservation. If the application may know the file, the caller must not
+// call takeBack. takeBack ignores errors, because Sweep removes what is left later.
 func (s *files) takeBack(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 
 	if f.stage >= stageCounted {
+		// The reservation has become a part of the count.
 		_ = s.removeCounted(ctx, f)
 		return
 	}
+
 	var err error
 	if f.stage == stageRecorded {
 		err = s.removeRecorded(ctx, f)
@@ -144,10 +142,11 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 	}
 }
 
-// beginEnding looks at the reservation of a file whose upload this call ends. Other calls may end the
-// same upload. If there is no reservation any more, an earlier call has counted the file, or nobody
-// ever will. beginEnding returns the reserved bytes, or 0.
-func (s *files) beginEnding(ctx context.Context, f *File) (int64, error) {
+// beginEnding returns the number of bytes that are reserved for a file, or 0. The caller must call it
+// before it ends an upload that other calls may end, too. If the file has no reservation any more,
+// beginEnding notes in f.origin that an earlier call has counted the file. It fails if the upload was
+// canceled.
+func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
 	if s.counter == nil {
 		return 0, nil
 	}
@@ -161,11 +160,12 @@ func (s *files) beginEnding(ctx context.Context, f *File) (int64, error) {
 	if !exists {
 		f.origin = originCounted
 	}
-	f.ledger = ledgerID
+	f.ledger = ledgerID // count compares it, to find out whether the ledger was lost
 	return entry.Bytes, nil
 }
 
-// count counts a stored file, and drops its reservation.
+// count makes the reservation of a stored file a part of the user's count. If there is no reservation
+// any more, f.origin decides whether the file must be counted, is counted already, or must be removed.
 func (s *files) count(ctx context.Context, f *File) error {
 	if s.counter == nil || f.reserved == "" {
 		return nil
@@ -184,13 +184,13 @@ func (s *files) count(ctx context.Context, f *File) error {
 	}
 
 	if f.ledger != "" && f.ledger != settlement.Ledger {
-		// Nobody can have counted the file.
+		// The ledger was lost, and another one was created. So nobody can have counted the file in it.
 		f.origin = originFirst
 	}
 	switch f.origin.withoutReservation() {
 	case takeItBack:
 		// The Sweep that dropped the reservation may have counted the file. This call removes the
-		// file, so that count would be too high.
+		// file, so that count would be too high. Doubt makes the next Sweep count again.
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
 		s.takeBack(ctx, f)
 		return tookTooLong(f)
@@ -206,8 +206,9 @@ func (s *files) count(ctx context.Context, f *File) error {
 	return nil
 }
 
-// checkNotRemoved fails if a file was removed since another call counted it. This call has then
-// created its record again, so checkNotRemoved removes that record.
+// checkNotRemoved fails if a file was removed after another call counted it. In that case, this call
+// has created the record of the file again, although its bytes do not exist any more. So
+// checkNotRemoved removes that record.
 func (s *files) checkNotRemoved(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return nil
@@ -238,12 +239,12 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return nil
 	}
 	s.describe(f)
-	if f.origin.withoutRecord() == fileGone {
+	if f.origin == originCounted {
+		// A counted file has had its record. If the record is missing, the file was removed.
 		return s.useRecord(ctx, f, fileRemoved())
 	}
-	age := s.setup.config.Now().Sub(timeid.Time(f.ID))
-	isExpired := f.lifetime > 0 && age >= f.lifetime-f.lifetime/8
-	if isExpired && f.origin != originOwn {
+	if f.lifetime > 0 && f.origin != originOwn && s.age(f) >= f.lifetime-f.lifetime/8 {
+		// Sweep may have removed an earlier record, because the file expires soon or has expired.
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 
@@ -256,14 +257,15 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return err
 	}
 
+	// Sweep removes bytes without a record after Grace, and any file after its lifetime. If this call
+	// was not slow, neither is near.
 	slow := s.setup.config.Grace / 2
 	if f.lifetime > 0 {
 		slow = min(slow, f.lifetime/2)
 	}
-	if s.setup.config.Now().Sub(timeid.Time(f.ID)) < slow {
+	if s.age(f) < slow {
 		return nil
 	}
-	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
 	isRemoved, err := s.removeEmpty(ctx, f)
 	if err != nil {
 		return err
@@ -273,6 +275,9 @@ func (s *files) record(ctx context.Context, f *File) error {
 	}
 	return nil
 }
+
+// age returns the time since the ID of f was made, which is before its bytes arrived.
+func (s *files) age(f *File) time.Duration { return s.setup.config.Now().Sub(timeid.Time(f.ID)) }
 
 // describe sets the fields of f that its record takes from the stored object.
 func (s *files) describe(f *File) {
@@ -308,6 +313,7 @@ func (s *files) createRecord(ctx context.Context, f *File) error {
 		// The record was created and has been removed since.
 		return nil
 	}
+	// There is a record, but it may be removed meanwhile. Unknown makes the caller treat it as created.
 	return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 }
 
