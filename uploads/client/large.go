@@ -188,9 +188,7 @@ func (u *largeUpload) sum(part int) (uint32, error) {
 	return hash.Sum32(), err
 }
 
-// isChanged reports whether the server does not have the part with this sum. Until the part has
-// arrived, the server may have either the earlier bytes or the new ones, so isChanged forgets another
-// sum.
+// isChanged reports whether a part must be sent, because the server does not have it with this sum.
 func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -199,6 +197,7 @@ func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	if hasArrived && oldSum == sum {
 		return false
 	}
+	// From now on, the server may have the old bytes or the new ones.
 	delete(u.sums, part)
 	return true
 }
@@ -223,13 +222,15 @@ var errPartsLost = errors.New(
 	"every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out",
 )
 
-// result returns the record, or the error for the parts that are missing. err is the error of the
-// first part that failed.
+// result returns the record of the complete file. If there is none, it returns an Incomplete, with
+// which the caller can resume. err is the error of the first part that failed.
 func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 	if u.record != nil {
 		return u.record, nil
 	}
 	if err == nil {
+		// The server has taken every part, but no response had the record. So it has lost some parts.
+		// It does not say which, so all must be sent again.
 		err = errPartsLost
 		u.missing = numbersUpTo(u.count)
 		u.sums = nil
