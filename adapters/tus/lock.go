@@ -76,13 +76,17 @@ func (l *lock) failure(ctx context.Context, err error) error {
 		// The object with this key is not a lock.
 		return err
 	}
-	return orNotFound(err, func(key string) error {
-		probe, err := l.locker.acquire(ctx, key)
+
+	// An upload with an invalid ID does not exist. But if the store also refuses another lock, whose key
+	// is valid, the ID is not the cause.
+	acquireOther := func(key string) error {
+		other, err := l.locker.acquire(ctx, key)
 		if err != nil {
 			return err
 		}
-		return probe.Release()
-	})
+		return other.Release()
+	}
+	return orNotFound(err, acquireOther)
 }
 
 // Unlock releases the lock. If another server has taken it over, Unlock changes nothing and returns

@@ -134,33 +134,34 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	return nil
 }
 
-// keep stores the bytes in b as a part, as the tail or as the whole file, and then updates the
-// state. added is the number of new bytes in b.
+// keep stores the bytes in b as a part, as the tail or as the whole file, and saves the state. added is
+// the number of new bytes in b.
 func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
-	info.Offset += added
+	info.Offset += added // before the state is saved
 	isLast := !info.SizeIsDeferred && info.Offset == info.Size
+	isWhole := isLast && u.state.Token == ""
+	isPart := !isWhole && (isLast || b.n == u.state.PartSize)
 
-	if isLast && u.state.Token == "" {
-		opts := optionsOf[storage.UploadOption](u)
-		if _, err := u.store.bucket.Upload(ctx, u.key(), b.reader(), opts...); err != nil {
-			info.Offset -= added
-			return err
-		}
-		return u.saveDone(ctx)
+	var err error
+	switch {
+	case isWhole:
+		_, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...)
+	case isPart:
+		err = u.putPart(ctx, b.reader(), b.n)
+	default:
+		err = u.saveTail(ctx, b)
 	}
-
-	if isLast || b.n == u.state.PartSize {
-		if err := u.putPart(ctx, b.reader(), b.n); err != nil {
-			info.Offset -= added
-			return err
-		}
-		return b.empty()
-	}
-
-	if err := u.saveTail(ctx, b); err != nil {
+	if err != nil {
 		info.Offset -= added
 		return err
+	}
+
+	if isWhole {
+		return u.saveDone(ctx)
+	}
+	if isPart {
+		return b.empty()
 	}
 	return nil
 }
@@ -248,14 +249,15 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 	}
 
 	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))
-	mayBeSaved := false
+	isTokenSaved := !isFirst
 	if err == nil {
 		u.state.Parts++
 		u.state.Tail = 0
 		err = u.save(ctx)
-		mayBeSaved = err == nil || errors.Is(err, storage.OutcomeUnknown)
+		// If the outcome is unknown, the state may be saved.
+		isTokenSaved = isTokenSaved || err == nil || errors.Is(err, storage.OutcomeUnknown)
 	}
-	if isFirst && !mayBeSaved {
+	if !isTokenSaved {
 		// No saved state has the token of this multipart upload, so nothing would ever abort it.
 		return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
 	}

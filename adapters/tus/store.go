@@ -147,19 +147,19 @@ func (s *Store) AsServableUpload(u handler.Upload) handler.ServableUpload { retu
 // guess.
 func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
 	u := &upload{store: s}
+	key := info.Storage["Key"] // set if a hook of tusd has chosen the key
 
 	if info.ID == "" {
 		id := make([]byte, 16)
 		_, _ = rand.Read(id) // never fails
 		info.ID = hex.EncodeToString(id)
-		u.state.OwnKey = info.Storage["Key"] == ""
+		u.state.OwnKey = key == ""
 	}
-
-	key := info.Storage["Key"]
 	if key == "" {
 		key = info.ID
 	}
 	if !u.state.OwnKey {
+		// Other programs may write to the same key. The mark shows whether this upload made the object.
 		u.state.Mark = rand.Text()
 	}
 

@@ -309,7 +309,9 @@ func (u *upload) withTail(ctx context.Context, read func(tail io.Reader) error) 
 // markName is a name in the metadata of the object. Its value is state.Mark.
 const markName = "tusupload"
 
-// optionsOf returns the options for storing the object, with the type O that a call needs.
+// optionsOf returns the options for storing the object: those of Config.Options, and the mark of the
+// upload in the metadata. O is the type that the call needs, such as storage.CopyOption. A
+// storage.WriteOption implements all of these types.
 func optionsOf[O any](u *upload) []O {
 	var opts []O
 	configured := u.store.options(u.state.Info)
