@@ -225,7 +225,7 @@ func (s *files) checkNotRemoved(ctx context.Context, f *File) error {
 
 // canceledError returns the error for an upload whose ticket was canceled.
 func canceledError() *refusal.Error {
-	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was canceledError. Send the file again.")
+	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was canceled. Send the file again.")
 }
 
 // fileRemoved returns the error for an upload whose file has been removed.
