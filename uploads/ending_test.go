@@ -387,6 +387,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, "This upload was canceled.")
 		require.Empty(t, sendToService(t, p, content(allowedBytes)))
 		a.requireExactAfterSweep(p)
 	})
