@@ -28,65 +28,87 @@ func TestNewRefusesConfig(t *testing.T) {
 	accept := func(context.Context, *uploads.File, error) {}
 	valid := func(address string) clamd.Config { return clamd.Config{Address: address, IfDown: clamd.Refuse} }
 	tests := []struct {
-		name, says string // says is part of the error, or "" if the config is valid
-		config     clamd.Config
+		name   string
+		config clamd.Config
+		want   string // part of the error; "" if the config is valid
 	}{
-		{"a socket", "", valid("unix:///run/clamav/clamd.ctl")},
-		{"a port", "", valid("tcp://127.0.0.1:3310")},
-		{"a port of a host", "", valid("tcp://clamav.internal:3310")},
-		{"a port in IPv6", "", valid("tcp://[::1]:3310")},
-		{"a socket whose path has a space", "", valid("unix:///run/clam%20av/clamd.ctl")},
-		{"accept", "", clamd.Config{Address: "tcp://a:1", IfDown: clamd.Accept, OnAccept: accept}},
-		{"nothing", "Config.Address", clamd.Config{}},
-		{"no policy", "Config.IfDown must be Refuse or Accept", clamd.Config{Address: "tcp://a:1"}},
-		{"an unknown policy", "Config.IfDown", clamd.Config{Address: "tcp://a:1", IfDown: 3}},
+		{name: "a socket", config: valid("unix:///run/clamav/clamd.ctl")},
+		{name: "a port", config: valid("tcp://127.0.0.1:3310")},
+		{name: "a port of a host", config: valid("tcp://clamav.internal:3310")},
+		{name: "a port in IPv6", config: valid("tcp://[::1]:3310")},
+		{name: "a socket whose path has a space", config: valid("unix:///run/clam%20av/clamd.ctl")},
+		{name: "accept", config: clamd.Config{Address: "tcp://a:1", IfDown: clamd.Accept, OnAccept: accept}},
+		{name: "nothing", config: clamd.Config{}, want: "Config.Address"},
+		{name: "no policy", config: clamd.Config{Address: "tcp://a:1"}, want: "Config.IfDown must be Refuse or Accept"},
+		{name: "an unknown policy", config: clamd.Config{Address: "tcp://a:1", IfDown: 3}, want: "Config.IfDown"},
 		{
-			"accept in silence", "Config.OnAccept must not be nil",
-			clamd.Config{Address: "tcp://a:1", IfDown: clamd.Accept},
+			name:   "accept in silence",
+			config: clamd.Config{Address: "tcp://a:1", IfDown: clamd.Accept},
+			want:   "Config.OnAccept must not be nil",
 		},
 		{
-			"refuse, with a function", "Config.OnAccept must be nil",
-			clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, OnAccept: accept},
+			name:   "refuse, with a function",
+			config: clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, OnAccept: accept},
+			want:   "Config.OnAccept must be nil",
 		},
-		{"a negative size", "Config.MaxSize", clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, MaxSize: -1}},
 		{
-			"a size of 2 GiB", "Config.MaxSize",
-			clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, MaxSize: 2 << 30},
+			name:   "a negative size",
+			config: clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, MaxSize: -1},
+			want:   "Config.MaxSize",
 		},
-		{"a negative timeout", "Config.Timeout", clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, Timeout: -1}},
-		{"a path", "Config.Address", valid("/run/clamav/clamd.ctl")},
-		{"a host", "Config.Address", valid("127.0.0.1:3310")},
-		{"http", "Config.Address", valid("http://127.0.0.1:3310")},
-		{"a relative path", "Config.Address", valid("unix:run/clamd.ctl")},
-		{"a path with two slashes", "must be that of a socket, and absolute", valid("unix://run/clamd.ctl")},
-		{"a directory", "Config.Address", valid("unix:///run/clamav/")},
-		{"a zero byte", "Config.Address", valid("unix:///run/clamd%00")},
-		{"a path that is too long", "at most 103 bytes", valid("unix:///" + strings.Repeat("a", 103))},
-		{"no port", "Config.Address", valid("tcp://127.0.0.1")},
-		{"port 0", "Config.Address", valid("tcp://127.0.0.1:0")},
-		{"a port of six digits", "Config.Address", valid("tcp://127.0.0.1:131072")},
-		{"no host", "Config.Address", valid("tcp://:3310")},
-		{"a port and a path", "Config.Address", valid("tcp://127.0.0.1:3310/")},
-		{"a user", "Config.Address", valid("tcp://user@127.0.0.1:3310")},
-		{"a query", "Config.Address", valid("tcp://127.0.0.1:3310?tls=true")},
+		{
+			name:   "a size of 2 GiB",
+			config: clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, MaxSize: 2 << 30},
+			want:   "Config.MaxSize",
+		},
+		{
+			name:   "a negative timeout",
+			config: clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, Timeout: -1},
+			want:   "Config.Timeout",
+		},
+		{name: "a path", config: valid("/run/clamav/clamd.ctl"), want: "Config.Address"},
+		{name: "a host", config: valid("127.0.0.1:3310"), want: "Config.Address"},
+		{name: "http", config: valid("http://127.0.0.1:3310"), want: "Config.Address"},
+		{name: "a relative path", config: valid("unix:run/clamd.ctl"), want: "Config.Address"},
+		{
+			name:   "a path with two slashes",
+			config: valid("unix://run/clamd.ctl"),
+			want:   "must be that of a socket, and absolute",
+		},
+		{name: "a directory", config: valid("unix:///run/clamav/"), want: "Config.Address"},
+		{name: "a zero byte", config: valid("unix:///run/clamd%00"), want: "Config.Address"},
+		{
+			name:   "a path that is too long",
+			config: valid("unix:///" + strings.Repeat("a", 103)),
+			want:   "at most 103 bytes",
+		},
+		{name: "no port", config: valid("tcp://127.0.0.1"), want: "Config.Address"},
+		{name: "port 0", config: valid("tcp://127.0.0.1:0"), want: "Config.Address"},
+		{name: "a port of six digits", config: valid("tcp://127.0.0.1:131072"), want: "Config.Address"},
+		{name: "no host", config: valid("tcp://:3310"), want: "Config.Address"},
+		{name: "a port and a path", config: valid("tcp://127.0.0.1:3310/"), want: "Config.Address"},
+		{name: "a user", config: valid("tcp://user@127.0.0.1:3310"), want: "Config.Address"},
+		{name: "a query", config: valid("tcp://127.0.0.1:3310?tls=true"), want: "Config.Address"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := clamd.New(tt.config)
-			if tt.says == "" {
+			if tt.want == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.want)
 		})
 	}
 }
 
 // Inspect sends the whole content to clamd.
 func TestInspectSendsWholeContent(t *testing.T) {
-	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20} {
-		content := strings.Repeat("0123456789abcdef!", size/17+1)[:size]
+	const chunk = 64 << 10
+	const pattern = "0123456789abcdef!" // its length divides no chunk, so chunks are different
+	for _, size := range []int{0, 1, chunk - 1, chunk, chunk + 1, 1 << 20} {
+		content := strings.Repeat(pattern, size/len(pattern)+1)[:size]
 		s := startServer(t, "unix", &server{scan: func(c *client) {
 			if got, err := c.receive(); err == nil && got == content {
 				c.say("stream: OK\x00")
@@ -208,13 +230,14 @@ func TestInspectEndsWithContext(t *testing.T) {
 
 // If clamd replies before it has the whole content, Inspect believes "FOUND", but not "OK".
 func TestInspectEarlyReply(t *testing.T) {
-	for _, tt := range []struct {
+	tests := []struct {
 		reply string
-		want  any
+		want  any // code
 	}{
-		{"stream: OK\x00", storage.Unavailable},
-		{"stream: Eicar FOUND\x00", uploads.Refused},
-	} {
+		{reply: "stream: OK\x00", want: storage.Unavailable},
+		{reply: "stream: Eicar FOUND\x00", want: uploads.Refused},
+	}
+	for _, tt := range tests {
 		replied := make(chan struct{})
 		s := startServer(t, "unix", &server{scan: func(c *client) {
 			c.say(tt.reply)
@@ -222,18 +245,19 @@ func TestInspectEarlyReply(t *testing.T) {
 			_, _ = c.receive()
 		}})
 		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
-		var waits atomic.Bool
-		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Get" && waits.Load() {
+		// Inspect can read the content only after the reply.
+		var isInspected atomic.Bool
+		waitForReply := func(next driver.Driver) driver.Driver {
+			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Get" && isInspected.Load() {
 					<-replied
 				}
 				return next(ctx)
 			})
-		}))
-		content := newContent(t, bucket, strings.Repeat("x", 1<<20))
-		waits.Store(true)
+		}
+		content := newContent(t, memstore.New(driver.WithLayer(waitForReply)), strings.Repeat("x", 1<<20))
 
+		isInspected.Store(true)
 		require.Equal(t, tt.want, codes(f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)))
 	}
 }
@@ -270,6 +294,8 @@ func TestPingAndVersion(t *testing.T) {
 	version, err := f.scanner.Version(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025", version)
+
+	// Any other reply to a PING is an error.
 	for _, reply := range []string{
 		"", "PONG", "PONG\n\x00", "pong\x00", "PONG\x00PONG\x00", "HTTP/1.1 400 Bad Request\r\n",
 	} {
@@ -285,8 +311,9 @@ func TestPingAndVersion(t *testing.T) {
 func TestInspectMemory(t *testing.T) {
 	dir := t.TempDir()
 	size := testserver.Sample[int64](64<<20, 1<<30)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "film"), nil, 0o600))
-	require.NoError(t, os.Truncate(filepath.Join(dir, "film"), size))
+	film := filepath.Join(dir, "film")
+	require.NoError(t, os.WriteFile(film, nil, 0o600))
+	require.NoError(t, os.Truncate(film, size)) // a sparse file
 	bucket, err := local.Open(dir, local.Config{})
 	require.NoError(t, err)
 	content, err := storage.NewReaderAt(t.Context(), bucket, "film")
@@ -299,20 +326,17 @@ func TestInspectMemory(t *testing.T) {
 		}
 	}})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
+
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
 
-	t.Logf(
-		"%d MiB in %v, with %d KiB more on the heap",
-		size>>20,
-		time.Since(start),
-		(peak.bytes-int64(before.HeapAlloc))>>10,
-	)
+	added := peak.bytes - int64(before.HeapAlloc)
+	t.Logf("%d MiB in %v, with %d KiB more on the heap", size>>20, time.Since(start), added>>10)
 	require.Equal(t, size, peak.received)
-	require.Less(t, peak.bytes-int64(before.HeapAlloc), int64(16<<20))
+	require.Less(t, added, int64(16<<20))
 }
 
 // A heapPeak measures the largest heap while it gets content: each 8 MiB.

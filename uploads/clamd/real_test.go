@@ -57,7 +57,8 @@ func newZip(t *testing.T, content string, depth int) string {
 	return content
 }
 
-// newInfected returns an archive of the size, with EICAR and noise.
+// newInfected returns an archive of this size, with EICAR and a file of noise. The first archive is made without noise,
+// to find out how much of it fills the rest.
 func newInfected(t *testing.T, size int) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -251,11 +252,27 @@ func TestRealClamd(t *testing.T) {
 // Inspect refuses content that exceeds a limit of a real clamd, and an encrypted archive.
 func TestRealClamdLimits(t *testing.T) {
 	d := start(t, "AlertExceedsMax yes", "AlertEncrypted yes", "MaxRecursion 4")
-	tests := []struct{ name, content, found string }{
-		{"a file above MaxFileSize", strings.Repeat("x", maxFileSize+1), "Heuristics.Limits.Exceeded.MaxFileSize"},
-		{"archives in archives", newZip(t, "hello", 6), "Heuristics.Limits.Exceeded.MaxRecursion"},
-		{"few archives in archives", newZip(t, "hello", 2), ""},
-		{"an encrypted archive", encrypted(newZip(t, "hello", 1)), "Heuristics.Encrypted.Zip"},
+	tests := []struct {
+		name    string
+		content string
+		found   string // signature; "" if the file is clean
+	}{
+		{
+			name:    "a file above MaxFileSize",
+			content: strings.Repeat("x", maxFileSize+1),
+			found:   "Heuristics.Limits.Exceeded.MaxFileSize",
+		},
+		{
+			name:    "more nested archives than MaxRecursion",
+			content: newZip(t, "hello", 6),
+			found:   "Heuristics.Limits.Exceeded.MaxRecursion",
+		},
+		{name: "nested archives", content: newZip(t, "hello", 2)},
+		{
+			name:    "an encrypted archive",
+			content: encrypted(newZip(t, "hello", 1)),
+			found:   "Heuristics.Encrypted.Zip",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -126,6 +126,8 @@ type fixture struct {
 	found    []string
 }
 
+// newScanner returns a Scanner, with what it reports by OnAccept and OnFound. All files of these tests have the key
+// "name".
 func newScanner(t *testing.T, config clamd.Config) *fixture {
 	t.Helper()
 	f := &fixture{}
