@@ -94,8 +94,10 @@ func newClient(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 // the status is.
 func TestResponseOfOtherServerIsError(t *testing.T) {
 	tests := []struct {
-		name, contentType, body string
-		status                  int
+		name        string
+		contentType string
+		body        string
+		status      int
 	}{
 		{name: "a page to sign in at", contentType: "text/html", body: "<html>Sign in", status: http.StatusOK},
 		{name: "another server's document", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusOK},
