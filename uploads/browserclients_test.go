@@ -49,30 +49,33 @@ func TestBrowserClients(t *testing.T) {
 	b := startBrowser(t)
 	for _, store := range browserStores {
 		t.Run(store.name, func(t *testing.T) {
-			sessionSite := newBrowserSite(t, store, uploads.Config{})
-			uppys := sessionSite
+			site := newBrowserSite(t, store, uploads.Config{})
+			uppySite := site
 			if store.needsHeaders {
-				uppys = newBrowserSite(t, store, uploads.Config{ProxyParts: true})
-			}
-			if store.needsHeaders {
-				c := browserCase{run: (*browserRun).fails}
+				uppySite = newBrowserSite(t, store, uploads.Config{ProxyParts: true})
 				t.Run("without ProxyParts/uppy", func(t *testing.T) {
-					runBrowserCase(t, b, sessionSite, false, c, "uppy")
+					run := newBrowserRun(t, b, site, "uppy")
+					run.fails()
 				})
 			}
-			all := store.name == "memory" || os.Getenv("OMNIBUCKET_BROWSERS") == "all"
+			runsAll := store.name == "memory" || os.Getenv("OMNIBUCKET_BROWSERS") == "all"
 
 			for _, c := range browserCases {
 				for _, client := range c.clients {
-					if !all && (c.name != "whole" || client == "tus") {
+					if !runsAll && (c.name != "whole" || client == "tus") {
 						continue
 					}
 					t.Run(c.name+"/"+client, func(t *testing.T) {
+						clientSite := site
 						if client == "uppy" {
-							runBrowserCase(t, b, uppys, store.needsHeaders, c, client)
-						} else {
-							runBrowserCase(t, b, sessionSite, false, c, client)
+							clientSite = uppySite
 						}
+						run := newBrowserRun(t, b, clientSite, client)
+						if client == "tus" || client == "uppy" && store.needsHeaders {
+							// The handler passes the bytes on to the store.
+							run.wire = clientSite.toServer
+						}
+						c.run(run)
 					})
 				}
 			}
@@ -80,18 +83,23 @@ func TestBrowserClients(t *testing.T) {
 	}
 }
 
-func runBrowserCase(t *testing.T, b *browser, sessionSite *browserSite, proxied bool, c browserCase, client string) {
-	run := &browserRun{T: t, b: b, sessionSite: sessionSite, client: client, path: filepath.Join(t.TempDir(), client+" "+c.name+".bin")}
-	run.wire = sessionSite.toStore
-	if client == "tus" || proxied {
-		run.wire = sessionSite.toServer
+// newBrowserRun returns a run with a new file, whose bytes go to the store.
+func newBrowserRun(t *testing.T, b *browser, site *browserSite, client string) *browserRun {
+	t.Helper()
+	site.toServer.pass()
+	site.toStore.pass()
+	run := &browserRun{
+		T:           t,
+		b:           b,
+		sessionSite: site,
+		wire:        site.toStore,
+		client:      client,
+		path:        filepath.Join(t.TempDir(), client+" "+rand.Text()+".bin"),
+		content:     make([]byte, browserFileSize),
 	}
-	run.content = make([]byte, browserFileSize)
 	_, _ = rand.Read(run.content)
 	require.NoError(t, os.WriteFile(run.path, run.content, 0o600))
-	sessionSite.toServer.reset(0, false)
-	sessionSite.toStore.reset(0, false)
-	c.run(run)
+	return run
 }
 
 // A browserRun is one case with one client on one store.
@@ -129,6 +137,7 @@ func (r *browserRun) isStored(n int, outcomes ...outcome) {
 	}
 }
 
+// whole checks an upload that nothing disturbs.
 func (r *browserRun) whole() {
 	tab := r.open("")
 	defer tab.close()
@@ -159,7 +168,7 @@ func (r *browserRun) fails() {
 // does not move.
 func (r *browserRun) beginAndHold(tab *tab, begin func()) {
 	r.Helper()
-	hit := r.wire.reset(browserHoldAt, true)
+	hit := r.wire.holdAt(browserHoldAt)
 	begin()
 
 	for finished := false; !finished; {
@@ -176,6 +185,7 @@ func (r *browserRun) beginAndHold(tab *tab, begin func()) {
 	}
 }
 
+// reload checks that the page continues the upload after a reload, and does not send stored parts again.
 func (r *browserRun) reload() {
 	tab := r.open("")
 	defer tab.close()
@@ -186,9 +196,10 @@ func (r *browserRun) reload() {
 		tab.wait("Object.keys(sessionStorage).length > 0") // the page noted a part
 	}
 	tab.reload()
-	r.wire.reset(0, false)
+	r.wire.pass()
 	if r.client == "ours" {
-		require.JSONEq(r, `[{"name": "`+filepath.Base(r.path)+`", "size": 12582912}]`, string(tab.evaluate("window.unfinished()")))
+		unfinished := fmt.Sprintf(`[{"name": %q, "size": %d}]`, filepath.Base(r.path), browserFileSize)
+		require.JSONEq(r, unfinished, string(tab.evaluate("window.unfinished()")))
 	}
 
 	tab.begin(r.client, r.path)
@@ -200,14 +211,16 @@ func (r *browserRun) reload() {
 	}
 }
 
+// cut checks that the client goes on after a connection was cut in the middle of the file.
 func (r *browserRun) cut() {
 	tab := r.open("")
 	defer tab.close()
-	r.wire.reset(browserFileSize/2, false)
+	r.wire.cutAt(browserFileSize / 2)
 	tab.begin(r.client, r.path)
 	r.isStored(1, tab.result())
 }
 
+// offline checks that the client goes on after the browser was offline.
 func (r *browserRun) offline() {
 	tab := r.open("")
 	defer tab.close()
@@ -215,7 +228,7 @@ func (r *browserRun) offline() {
 		tab.beginSlowly(r.client, r.path)
 	})
 	r.b.do(r.T, "offline", map[string]any{"value": true})
-	r.wire.reset(0, false)
+	r.wire.pass()
 	r.b.do(r.T, "offline", map[string]any{"value": false})
 	r.isStored(1, tab.result())
 }
@@ -230,7 +243,7 @@ func (r *browserRun) changedFile() {
 	})
 	r.b.do(r.T, "offline", map[string]any{"value": true})
 	require.NoError(r, os.WriteFile(r.path, []byte("another file"), 0o600))
-	r.wire.reset(1, false)
+	r.wire.cutAt(1)
 
 	r.b.do(r.T, "offline", map[string]any{"value": false})
 	require.Contains(r, tab.result().Error, "The file was changed or removed")
@@ -248,12 +261,12 @@ func (r *browserRun) twoTabs() {
 	})
 	second.begin(r.client, r.path)
 	second.wait("window.upload.state === 'waiting'")
-	r.wire.reset(0, false)
-	one := first.result()
+	r.wire.pass()
+	firstOutcome := first.result()
+	secondOutcome := second.result()
 
-	two := second.result()
-	require.Equal(r, one, outcome{Value: two.Value, First: one.First})
-	r.isStored(1, one, two)
+	require.Equal(r, firstOutcome, outcome{Value: secondOutcome.Value, First: firstOutcome.First})
+	r.isStored(1, firstOutcome, secondOutcome)
 }
 
 // twoTabsWithoutLocks checks that two tabs that send the same upload do no harm.
@@ -271,10 +284,11 @@ func (r *browserRun) twoTabsWithoutLocks() {
 		second.wait("window.sent.length > 0")
 	}
 
-	r.wire.reset(0, false)
+	r.wire.pass()
 	r.isStored(1, first.result(), second.result())
 }
 
+// twoUploads checks that two tabs that send the same file store it twice.
 func (r *browserRun) twoUploads() {
 	first := r.open("")
 	second := r.open("")
@@ -295,7 +309,7 @@ func (r *browserRun) fileHandle() {
 		tab.evaluate("window.beginFromHandle()")
 	})
 	tab.reload()
-	r.wire.reset(0, false)
+	r.wire.pass()
 
 	tab.evaluate("window.continueFromHandle()")
 	r.isStored(1, tab.result())

@@ -94,19 +94,24 @@ func (s *browserSite) completed(name string) []string {
 	return s.made[name]
 }
 
+// newBrowserSite serves a page with the clients and the handler, over a new bucket of the store. Wires stand before the
+// server of the page and before the store.
 func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *browserSite {
 	t.Helper()
 	s := &browserSite{toServer: &wire{}, toStore: &wire{}, made: map[string][]string{}}
 	page := serveWire(t, s.toServer)
-	value := serveWire(t, s.toStore)
 	s.url = page + "/"
-	s.stored = value
-	s.bucket = openForPage(t, store, page, value, s.toStore)
+	s.stored = serveWire(t, s.toStore)
+	s.bucket = openForPage(t, store, page, s.stored, s.toStore)
 
 	config.Rules = rules.Any(0)
 	config.Authorize = func(*http.Request) (uploads.User, error) { return uploads.User{ID: "somebody"}, nil }
-	config.Begin = func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
-		return &uploads.Target{Key: "files/" + rand.Text(), ContentType: "application/octet-stream", Metadata: map[string]string{"name": n.Name}}, nil
+	config.Begin = func(_ *http.Request, _ uploads.User, req uploads.Request) (*uploads.Target, error) {
+		return &uploads.Target{
+			Key:         "files/" + rand.Text(),
+			ContentType: "application/octet-stream",
+			Metadata:    map[string]string{"name": req.Name},
+		}, nil
 	}
 	config.Stored = func(_ context.Context, u *uploads.File) error {
 		s.mu.Lock()
@@ -119,10 +124,12 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 	}
 	handler, err := uploads.New(s.bucket, config)
 	require.NoError(t, err)
+
+	clients := http.FileServer(http.Dir(testserver.Need(t, "OMNIBUCKET_TEST_UPLOADCLIENTS")))
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir("testdata/browser")))
 	mux.Handle("/upload.js", uploads.Script())
-	mux.Handle("/clients/", http.StripPrefix("/clients/", http.FileServer(http.Dir(testserver.Need(t, "OMNIBUCKET_TEST_UPLOADCLIENTS")))))
+	mux.Handle("/clients/", http.StripPrefix("/clients/", clients))
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", handler))
 	s.toServer.next = mux
 	return s
@@ -140,9 +147,9 @@ var siteNumber atomic.Int64
 // partHeaders are the headers of signed parts on all stores.
 var partHeaders = []string{"content-type", "x-amz-checksum-crc32c", "x-ms-blob-type", "x-ms-blob-content-type"}
 
-// openForPage makes a bucket that lets the page in, and removes it after the test. Its
-// signed requests go through the wire.
-func openForPage(t *testing.T, store browserStore, page, value string, w *wire) storage.Bucket {
+// openForPage creates a bucket that scripts of the page may send parts to, and removes it after the test. The signed
+// URLs of the bucket begin with storeURL, which the wire serves.
+func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wire) storage.Bucket {
 	t.Helper()
 	account := store.account(t)
 	service, err := storage.OpenService(t.Context(), account)
@@ -151,6 +158,8 @@ func openForPage(t *testing.T, store browserStore, page, value string, w *wire) 
 	name := fmt.Sprintf("resumable-%d-%d", os.Getpid(), siteNumber.Add(1))
 	_, err = service.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
+
+	// Add a CORS rule for the page. On Azure, the rules are those of the account.
 	info, err := service.BucketInfo(t.Context(), name)
 	require.NoError(t, err)
 	rule := storage.CORSRule{
@@ -160,21 +169,23 @@ func openForPage(t *testing.T, store browserStore, page, value string, w *wire) 
 		AllowedHeaders: partHeaders,
 		ExposedHeaders: []string{"etag"},
 	}
-	_, err = service.UpdateBucket(t.Context(), name, storage.WithCORS(append(info.CORS, rule)...)) // on Azure the rules are the account's
-	if store.name != "minio" && store.name != "gcs" {                                              // they let every page in
+	_, err = service.UpdateBucket(t.Context(), name, storage.WithCORS(append(info.CORS, rule)...))
+	if store.name != "minio" && store.name != "gcs" { // these servers let every page in, and have no rules
 		require.NoError(t, err)
 	}
+
+	// Open the bucket.
 	address, err := url.Parse(account)
 	require.NoError(t, err)
 	store.bucket(address, name)
-	base := value
-	var endpoint *url.URL
+	signingBase := storeURL
+	var endpoint *url.URL // of a store that is another process
 	if store.proxied != "" {
 		endpoint, err = url.Parse(testserver.Need(t, store.proxied))
 		require.NoError(t, err)
-		base += endpoint.Path
+		signingBase += endpoint.Path
 	}
-	b, err := storage.Open(t.Context(), address.String(), storage.WithSigningBaseURL(base))
+	b, err := storage.Open(t.Context(), address.String(), storage.WithSigningBaseURL(signingBase))
 	require.NoError(t, err)
 	switch {
 	case endpoint == nil:
@@ -184,6 +195,7 @@ func openForPage(t *testing.T, store browserStore, page, value string, w *wire) 
 	default:
 		w.next = proxyTo(endpoint)
 	}
+
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()

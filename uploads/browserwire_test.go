@@ -18,16 +18,24 @@ type wire struct {
 	next http.Handler
 
 	mu       sync.Mutex
-	sent     int64         // bytes of bodies since reset
-	whole    int           // bodies that arrived completely since reset
-	limit    int64         // the byte at which something happens; 0: nothing does
+	sent     int64         // bytes of bodies since the wire was last set
+	whole    int           // bodies that arrived completely since then
+	limit    int64         // the number of bytes after which something happens; 0: nothing does
 	hold     bool          // bodies are held from there on, else one is cut
 	hit      chan struct{} // closed when the limit is reached
 	released chan struct{} // closed when bodies are no longer held
 }
 
-// reset lets all bodies pass, or disturbs them from the byte limit on.
-func (w *wire) reset(limit int64, hold bool) (hit <-chan struct{}) {
+// pass lets all bodies pass from now on, also those that are held.
+func (w *wire) pass() { w.set(0, false) }
+
+// cutAt cuts the connection of one body, after this number of bytes of all bodies.
+func (w *wire) cutAt(limit int64) { w.set(limit, false) }
+
+// holdAt holds all bodies after this number of their bytes. It returns a channel that is closed then.
+func (w *wire) holdAt(limit int64) (hit <-chan struct{}) { return w.set(limit, true) }
+
+func (w *wire) set(limit int64, hold bool) (hit <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.released != nil {
@@ -54,7 +62,8 @@ func (w *wire) bytes() int64 {
 	return w.sent
 }
 
-// arrived counts n bytes. It returns whether to cut this body, and until when to hold it.
+// arrived counts n bytes of a body. If the limit is reached, either cut is true, or the body must wait until the channel
+// hold is closed.
 func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,14 +72,14 @@ func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
 		return false, nil
 	}
 	select {
-	case <-w.hit:
+	case <-w.hit: // closed already
 	default:
 		close(w.hit)
 	}
 	if w.hold {
 		return false, w.released
 	}
-	w.limit = 0
+	w.limit = 0 // only one body is cut
 	return true, nil
 }
 
