@@ -121,11 +121,11 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		c.States = uploads.BucketStates(states)
 	}
 	var ticket *uploads.Ticket
-	var finished bool // by the other process
+	var isFinished bool // by the other process
 	var before uploads.Usage
 	a.runRace(race{
 		setUp: func(other *process) {
-			finished = false
+			isFinished = false
 			var err error
 			before, err = other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
@@ -135,11 +135,11 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		},
 		act: func(other *process) {
 			_, err := other.service.Finish(t.Context(), ticket.Token, user)
-			finished = err == nil
+			isFinished = err == nil
 		},
 		run: func(p, other *process, call int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
-			require.True(t, finished || err == nil, "at call %d", call)
+			require.True(t, isFinished || err == nil, "at call %d", call)
 			keys, _ := a.files()
 			require.Len(t, keys, 1, "at call %d", call)
 
@@ -176,21 +176,22 @@ func putPiece(p *process, number int, data []byte) error {
 // succeed, at the latest when sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		retry := true
+		var isSecondStored bool
 		a.runRace(race{
 			setUp: func(*process) {
-				retry = true
+				isSecondStored = false
 			},
 			act: func(other *process) {
 				err := putPiece(other, 2, content(1000))
-				retry = uploads.CodeOf(err) == uploads.Locked
-				if !retry { // the other call is about to save the state
-					require.NoError(t, err)
+				if uploads.CodeOf(err) == uploads.Locked {
+					return // the call that stores the first piece has not saved the state yet
 				}
+				require.NoError(t, err)
+				isSecondStored = true
 			},
 			run: func(p, other *process, call int) {
 				require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
-				if retry {
+				if !isSecondStored {
 					require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
 				}
 				u, err := other.service.Usage(t.Context(), alice)
@@ -285,7 +286,7 @@ func denyRemovals(next driver.Driver) driver.Driver {
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, inspected := range []bool{false, true} {
-			var refusal error
+			var refusal error // of Inspect
 			a.change = nil
 			if inspected {
 				a.change = func(c *uploads.Config) {
@@ -294,14 +295,14 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 			}
 			for call, killed := 1, true; killed; call++ {
 				a.renew()
-				refusal = nil
+				refusal = nil // the first file is accepted
 				other := a.process()
 				path := requestParams(t, other)
 				killer := &processKiller{at: call}
 				a.process(killer.layer).ask("PUT", path, content(3000))
 
-				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
-				refusal = &uploads.Error{Message: "No."}
+				a.now.Advance(2 * time.Minute)           // the claim of the dead process has ended
+				refusal = &uploads.Error{Message: "No."} // the other file is refused
 				other.ask("PUT", path, content(2000))
 				a.requireWithinAllowance(other, "killed at call %d", call)
 				a.requireExactAfterSweep(other, "killed at call %d", call)

@@ -64,17 +64,21 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 // random call to the store if the operation makes that many.
 func (a *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
+		const mostCalls = 60 // more than any of these operations makes
 		p := a.process()
-		killer := &processKiller{at: 1 + random.IntN(60), after: random.IntN(2) == 0}
+		killer := &processKiller{at: 1 + random.IntN(mostCalls), after: random.IntN(2) == 0}
 		p.ctx = context.WithValue(p.ctx, killerKey{}, killer)
-		listed, _ := a.files()
+
+		keys, _ := a.files()
 		switch {
-		case len(listed) > 2 && random.IntN(3) > 0:
-			_ = p.service.Delete(p.ctx, listed[random.IntN(len(listed))], uploads.User{ID: alice})
+		case len(keys) > 2 && random.IntN(3) > 0:
+			key := keys[random.IntN(len(keys))]
+			_ = p.service.Delete(p.ctx, key, uploads.User{ID: alice})
 		case random.IntN(10) == 0:
 			_, _ = p.service.Sweep(p.ctx)
 		default:
-			sendMethods[random.IntN(len(sendMethods))].send(a.t, p, content(500+random.IntN(3000)))
+			method := sendMethods[random.IntN(len(sendMethods))]
+			method.send(a.t, p, content(500+random.IntN(3000)))
 		}
 
 		keys, bytes := a.files()

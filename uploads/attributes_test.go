@@ -85,14 +85,18 @@ func openAmazonRules(t *testing.T) storage.Bucket {
 
 // Stored files can be public.
 func TestPublicReadOfStoredFiles(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		public bool
-		status int
-	}{{"as a rule", false, http.StatusForbidden}, {"with PublicRead", true, http.StatusOK}} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct {
+		name       string
+		publicRead bool
+		want       int // status of a stored file
+	}{
+		{name: "as a rule", publicRead: false, want: http.StatusForbidden},
+		{name: "with PublicRead", publicRead: true, want: http.StatusOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := openMemory(t, storage.WithPublicAccess(true))
-			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: row.public})
+			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: tt.publicRead})
 			getStatus := func(address string) int {
 				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 				require.NoError(t, err)
@@ -100,7 +104,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 			}
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
-			require.Equal(t, row.status, getStatus(file.Location))
+			require.Equal(t, tt.want, getStatus(file.Location))
 
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
@@ -112,7 +116,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 
 			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
-			require.Equal(t, row.status, getStatus(finished.Location))
+			require.Equal(t, tt.want, getStatus(finished.Location))
 		})
 	}
 }

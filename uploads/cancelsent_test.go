@@ -13,36 +13,43 @@ import (
 // If the file of a ticket arrives just before Cancel writes, the room stays reserved, because another call may
 // already copy the file.
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
-	for _, write := range []string{"the mark in the ledger", "what replaces the file"} {
-		t.Run(write, func(t *testing.T) {
-			key := ""
-			var sendFile func()
-			hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-				if op.Name == "Upload" && sendFile != nil && (key == "" || op.Key == key) {
-					send := sendFile
-					sendFile = nil
-					send()
+	tests := []struct {
+		name string
+		// writes reports whether an Upload to this key is the write of Cancel before which the file arrives.
+		writes func(key string, ticket *uploads.Ticket) bool
+	}{
+		{
+			name:   "before Cancel marks the ledger",
+			writes: func(string, *uploads.Ticket) bool { return true }, // it is the first write
+		},
+		{
+			name:   "before Cancel replaces the file",
+			writes: func(key string, ticket *uploads.Ticket) bool { return key == pendingOf(ticket) },
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var ticket *uploads.Ticket
+			isSent := false
+			sendBeforeWrite := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				if ticket != nil && !isSent && op.Name == "Upload" && tt.writes(op.Key, ticket) {
+					isSent = true
+					require.Less(t, send(t, ticket, aPNG()), 300)
 				}
 				return ctx, nil, nil
 			}
-			b := openMemory(t, storage.WithHook(hook))
-			s := newService(t, b, uploads.Config{
+			s := newService(t, openMemory(t, storage.WithHook(sendBeforeWrite)), uploads.Config{
 				Key: ofMe,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+			signed, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 			require.NoError(t, err)
-			if write == "what replaces the file" {
-				key = pendingOf(ticket)
-			}
-			sendFile = func() {
-				require.Less(t, send(t, ticket, aPNG()), 300)
-			}
 
+			ticket = signed // from now on, the hook sends the file
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
-			require.Nil(t, sendFile)
+			require.True(t, isSent)
 			usage, err := s.Usage(t.Context(), me.ID)
 			require.NoError(t, err)
 			require.EqualValues(t, len(aPNG()), usage.ReservedBytes)
