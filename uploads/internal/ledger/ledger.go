@@ -168,17 +168,17 @@ type Reservation struct {
 // [ErrBusy].
 func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, error) {
 	var granted int64
-	err := b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
+	err := b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
 		if entry, exists := t.Entries[r.Name]; r.Keep && exists {
 			granted = entry.Bytes
 			return false, nil
 		}
-		var err error
 		granted, err = t.reserve(r, limit, b.now())
 		if err != nil {
 			return false, err
 		}
 		if r.Try {
+			// The answer is known, and nothing is written.
 			return false, errFound
 		}
 		return true, nil
@@ -186,8 +186,10 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, 
 	return granted, err
 }
 
-// reserve adds the entry of a reservation, and returns the number of its bytes.
+// reserve adds the entry of a reservation, and returns the number of its bytes. In limit, 0 means no
+// limit, and a negative number means that nothing is allowed.
 func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error) {
+	// Free what this reservation replaces, and what complete files do not need.
 	delete(t.Entries, r.Name)
 	for _, name := range r.Replaces {
 		delete(t.Entries, name)
@@ -203,6 +205,7 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 		return 0, ErrBusy
 	}
 
+	// Grant as much as the limits allow.
 	granted := r.Most
 	bytes, files := t.Pending()
 	used := &OverError{Bytes: t.Bytes + bytes, Files: t.Files + files}
@@ -233,12 +236,13 @@ func (b *Book) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 func (b *Book) Entry(
 	ctx context.Context, user, name string,
 ) (entry Entry, ledgerID string, exists bool, err error) {
-	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	err = b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		ledgerID = t.ID
 		entry, exists = t.Entries[name]
 		if exists {
 			return false, errFound
 		}
+		// If this ledger came from memory, update calls the function again with the stored one.
 		return false, nil
 	})
 	return entry, ledgerID, exists, err
@@ -256,7 +260,7 @@ type Settlement struct {
 // the ledger was lost. In the last case, the ledger now has another ID.
 func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settlement, error) {
 	var settlement Settlement
-	err := b.update(ctx, user, func(t *Text, lost bool) (bool, error) {
+	err := b.update(ctx, user, func(t *Text, lost bool) (changed bool, err error) {
 		entry, exists := t.Entries[name]
 		settlement = Settlement{Ledger: t.ID, Canceled: entry.Canceled}
 		if !exists {
@@ -286,7 +290,7 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settl
 // recount has dropped the entry as dead.
 func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (bool, error) {
 	found := false
-	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		entry, exists := t.Entries[name]
 		found = exists
 		if !exists {
@@ -305,7 +309,7 @@ func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (boo
 // make the file.
 func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (bool, error) {
 	found := false
-	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		entry, exists := t.Entries[name]
 		found = exists
 		if !exists {
@@ -325,7 +329,7 @@ func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end tim
 
 // Drop removes the reservation of an upload that stored nothing.
 func (b *Book) Drop(ctx context.Context, user, name string) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		_, exists := t.Entries[name]
 		delete(t.Entries, name)
 		return exists, nil
@@ -335,7 +339,7 @@ func (b *Book) Drop(ctx context.Context, user, name string) error {
 // Add counts a file whose reservation is lost. The file may have been counted already, so Add also
 // marks the ledger for a recount.
 func (b *Book) Add(ctx context.Context, user string, size int64) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		t.Bytes += size
 		t.Files++
 		b.doubt(t)
@@ -346,7 +350,7 @@ func (b *Book) Add(ctx context.Context, user string, size int64) error {
 // Doubt marks the ledger of a user for a recount. It adds an entry that is dead from the beginning.
 // A Sweep that finds a dead entry counts the files of the user again.
 func (b *Book) Doubt(ctx context.Context, user string) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		b.doubt(t)
 		return true, nil
 	})
@@ -392,7 +396,7 @@ func (b *Book) BeginRemoval(
 ) (Removal, error) {
 	id := rand.Text()
 	r := Removal{User: user, Key: key}
-	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		// The function may be called again, with another ledger.
 		r.ID = id
 		r.Joined = false
@@ -453,7 +457,7 @@ func (b *Book) subtract(t *Text, r Removal, e Entry) {
 // removal, a recount has dropped the entry as dead. That recount may have counted the file before
 // it was removed. EndRemoval then marks the ledger for another recount.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
-	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
+	return b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
 		e, exists := t.Entries[r.Name()]
 		if !exists && !r.Joined {
 			b.doubt(t)
@@ -476,7 +480,7 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 // set Bytes and Files to the totals of the user's stored files. A file with an entry must not be
 // part of the totals. If the ledger changes meanwhile, Recount calls count again.
 func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		if err := count(t); err != nil {
 			return false, err
 		}
@@ -530,7 +534,7 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		}
 		return b.States.RemoveState(ctx, key, old.revision)
 	}
-	return b.update(ctx, old.User, func(t *Text, _ bool) (bool, error) { return t.old != "", nil })
+	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) { return t.old != "", nil })
 }
 
 // ReadKey returns the ledger with this key, which may be that of an older version. If it does not

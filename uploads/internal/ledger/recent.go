@@ -99,7 +99,7 @@ var errFound = errors.New("found")
 //
 // If the response to an earlier write was lost, the callback gets lost = true. That
 // write may have changed the ledger already.
-func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (bool, error)) error {
+func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (changed bool, err error)) error {
 	s, err := b.recent.enter(ctx, user)
 	if err != nil {
 		return err
@@ -122,16 +122,16 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 
 		t := old.clone(user)
 		s.text = nil
-		save, err := change(t, lost)
+		changed, err := change(t, lost)
 		if err == errFound {
 			s.text = old
 			return nil
 		}
-		if !save && isFromMemory {
+		if !changed && isFromMemory {
 			// The ledger may be outdated, so call change again with the stored one.
 			continue
 		}
-		if !save || err != nil {
+		if !changed || err != nil {
 			return err
 		}
 
