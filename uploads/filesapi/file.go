@@ -80,9 +80,9 @@ type deletion struct {
 
 // deleteMany removes several client files.
 func (h *handler) deleteMany(c *call) error {
-	// The number of files is limited here, so that the product does not overflow.
-	const maxFactor = 1 << 40
-	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), maxFactor))
+	// A product with a larger number of files could overflow.
+	const maxFiles = 1 << 40
+	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), maxFiles))
 	var ids []string
 	if err := readField(c.Request, fieldItems, limit, &ids); err != nil {
 		return err

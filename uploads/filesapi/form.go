@@ -85,7 +85,8 @@ func (f *form) next(maxFile int64) error {
 	if name == fieldFile && f.file != nil {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
-	if f.file != nil && f.file.after == nil {
+	isAfterFile := f.file != nil
+	if isAfterFile && f.file.after == nil {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	}
 	fileName, isFile := params["filename"]
@@ -172,6 +173,7 @@ func (f *form) failure(field string, err error) *uploads.Error {
 // longestField then returns the name of the file's field.
 func (f *form) longestField() string {
 	for name, value := range f.fields {
+		// At most one field is longer than half of the limit for all.
 		if len(value) > maxFormFields/2 {
 			return name
 		}
@@ -216,6 +218,7 @@ type formFile struct {
 	err   error // the error that all later reads return
 }
 
+// Read reads the content of the file. At its end, Read reads the rest of the form.
 func (f *formFile) Read(p []byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
@@ -243,6 +246,7 @@ func (f *formFile) end() error {
 			return err
 		}
 		if f.after != nil {
+			// Check the fields after the file.
 			if err := f.after(); err != nil {
 				return err
 			}

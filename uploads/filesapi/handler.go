@@ -126,18 +126,19 @@ type route struct {
 
 // routes returns the operations of the API, except that of the description itself.
 func (h *handler) routes() []route {
+	const temp = true // for temp files
 	return []route{
 		{http.MethodGet, "/files", h.list},
-		{http.MethodPost, "/files", h.upload(false, fieldPurpose)},
-		{http.MethodPost, "/files/parts", h.uploadPart(false, fieldPurpose)},
+		{http.MethodPost, "/files", h.upload(!temp, fieldPurpose)},
+		{http.MethodPost, "/files/parts", h.uploadPart(!temp, fieldPurpose)},
 		{http.MethodPost, "/files/delete", h.deleteMany},
 		{http.MethodGet, "/files/{id}", h.details},
 		{http.MethodDelete, "/files/{id}", h.delete},
 		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
-		{http.MethodGet, "/files/{id}/content", h.download(false)},
-		{http.MethodPost, "/temp-files", h.upload(true)},
-		{http.MethodPost, "/temp-files/parts", h.uploadPart(true)},
-		{http.MethodGet, "/temp-files/{id}/content", h.download(true)},
+		{http.MethodGet, "/files/{id}/content", h.download(!temp)},
+		{http.MethodPost, "/temp-files", h.upload(temp)},
+		{http.MethodPost, "/temp-files/parts", h.uploadPart(temp)},
+		{http.MethodGet, "/temp-files/{id}/content", h.download(temp)},
 	}
 }
 

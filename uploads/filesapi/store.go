@@ -46,14 +46,16 @@ func clientError(err error) error {
 	isStoreFailure := e.Code == uploads.StoreFailed && e.Status == 0
 	switch {
 	case e.Code == uploads.Internal || isStoreFailure:
+		// Hide the cause from the client.
 		e.Code = uploads.StoreFailed
 		e.Field = ""
 		e.Message = "The files cannot be reached. Try again in a moment."
 	case e.Code == uploads.PartsChanged:
 		e.Status = http.StatusConflict
 	case e.Code == uploads.Interrupted:
-		e.Status = 0
+		e.Status = 0 // the status that the code has by default
 	}
+	// In this API, some fields have other names than in package uploads.
 	if field, ok := fields[e.Field]; ok {
 		e.Field = field
 	}
