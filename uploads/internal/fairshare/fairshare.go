@@ -85,7 +85,8 @@ func (m *Pool) Contended(owner string) bool {
 	return m.contended(owner)
 }
 
-// contended is Contended for a caller that holds m.mu.
+// contended reports whether another request should get bytes before one of owner: one that could get
+// them as soon as they are free, or an older one of the same owner. The caller must hold m.mu.
 func (m *Pool) contended(owner string) bool {
 	if m.next() >= 0 {
 		return true
@@ -121,6 +122,7 @@ func (m *Pool) abandon(w *waiter) bool {
 		return true
 	}
 	m.waiting = slices.Delete(m.waiting, i, i+1)
+	// Smaller requests may have waited behind w.
 	m.grant()
 	return false
 }

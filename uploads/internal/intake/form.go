@@ -47,7 +47,7 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 // io.EOF.
 func (f *FormReader) Next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
-		f.body.Left = maxPartHeader
+		f.body.Left = maxPartHeader // for the header of the part
 		part, err := f.parts.NextPart()
 		f.body.Left = math.MaxInt64
 		if err == io.EOF {

@@ -65,6 +65,7 @@ var Of func(service any) *Memory
 func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
+		// The factor 1 lets one user take half of the memory.
 		Feeds:  fairshare.New(feeds, 1),
 		Bodies: fairshare.New(bodiesShare*limit, 1),
 		// The factor 3 lets one user take three quarters of this memory. With the smallest
@@ -153,6 +154,7 @@ type idleReader struct {
 
 func (r *idleReader) Close() error { return r.src.Close() }
 
+// Read fails if fewer than IdleMinimum bytes arrive while reads wait for IdleFor in total.
 func (r *idleReader) Read(p []byte) (int, error) {
 	if r.bytes >= IdleMinimum {
 		r.waited = 0
