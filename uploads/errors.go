@@ -97,6 +97,7 @@ func (e *Error) refusal() *refusal.Error {
 	}
 }
 
+// The package refusal cannot import this one, so it finds the errors of the application by a function.
 func init() {
 	refusal.OfApplication = func(err error) *refusal.Error {
 		if e, ok := errors.AsType[*Error](err); ok {

@@ -123,6 +123,7 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 		}
 
 		if c.Refused == nil {
+			// Only this goroutine reads the body.
 			body.Refuse(w, r, maxDrain, func() {
 				h.fail(w, r, err)
 			})
@@ -133,8 +134,9 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 			// Close ends a Read, and net/http then cancels ctx.
 			ctx = context.WithoutCancel(ctx)
 		}
+		// Close stops the goroutine that reads the body.
 		if !c.Refused.Close() {
-			// The goroutine still reads the body, so nothing else may.
+			// It still reads the body, so nothing else may.
 			h.fail(w, r, err)
 			return
 		}
@@ -226,8 +228,8 @@ func (h *handler) signTicket(c *intake.Call) error {
 	return c.JSON(http.StatusCreated, ticket)
 }
 
-// finishTicket handles POST /tickets/finish. It continues after the client has disconnected. Otherwise a proxy with a short timeout
-// could prevent a large file from ever being copied.
+// finishTicket handles POST /tickets/finish. It continues after the client has disconnected.
+// Otherwise a proxy with a short timeout could prevent a large file from ever being copied.
 func (h *handler) finishTicket(c *intake.Call) error {
 	var body struct {
 		Token string `json:"token"`

@@ -100,6 +100,7 @@ func Parse(text string) (*Pattern, string) {
 		}
 		variable, isOwn := ownNames[name]
 		if !isOwn {
+			// The application gives the value of this name.
 			variable.width = maxValue
 			variable.expression = "([^/]*)"
 			if slices.Contains(p.Values, name) {
