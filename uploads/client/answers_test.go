@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,6 +144,9 @@ func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 	require.Error(t, err)
 }
 
+// readCalls are the names of calls that change nothing, in addition to downloads.
+var readCalls = []string{"Details", "List", "Head", "OpenAPI"}
+
 // If the server's address has moved, methods that read follow the redirect. Methods that change something fail,
 // because the redirect would turn them into a GET.
 func TestRedirectsKeepTheMethod(t *testing.T) {
@@ -157,7 +161,8 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 		for name, call := range calls {
 			t.Run(http.StatusText(status)+": "+name, func(t *testing.T) {
 				err := call(t.Context(), moved, record.ID)
-				if name == "Details" || name == "List" || name == "Head" || name == "OpenAPI" || strings.HasPrefix(name, "Download") {
+				isRead := slices.Contains(readCalls, name) || strings.HasPrefix(name, "Download")
+				if isRead {
 					require.NoError(t, err)
 					return
 				}
@@ -177,18 +182,20 @@ func TestRedirectsObeyCallersClient(t *testing.T) {
 		http.Redirect(w, r, s.url+r.URL.RequestURI(), http.StatusFound)
 	}))
 	t.Cleanup(moved.Close)
-	no := errors.New("no redirects here")
-	callersClient := &http.Client{Transport: moved.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return no }}
-	client, err := filesclient.New(moved.URL, callersClient)
+	errNoRedirects := errors.New("no redirects here")
+	client, err := filesclient.New(moved.URL, &http.Client{
+		Transport:     moved.Client().Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errNoRedirects },
+	})
 	require.NoError(t, err)
 
 	_, err = client.List(t.Context(), uploads.Filter{}, "", 0)
-	require.ErrorIs(t, err, no)
+	require.ErrorIs(t, err, errNoRedirects)
 
-	none := *moved.Client()
-	_, err = filesclient.New(moved.URL, &none)
+	callersClient := *moved.Client()
+	_, err = filesclient.New(moved.URL, &callersClient)
 	require.NoError(t, err)
-	require.Nil(t, none.CheckRedirect, "the caller's client stays as it is")
+	require.Nil(t, callersClient.CheckRedirect, "New does not change the caller's client")
 }
 
 // The client follows at most ten redirects.

@@ -90,10 +90,11 @@ func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 		return false
 	})
 	for _, id := range []string{"", ".", ".."} {
-		_, details := s.client.Details(t.Context(), id)
-		_, content := s.client.Download(t.Context(), id, "")
-		_, purpose := s.client.SetPurpose(t.Context(), id, "x")
-		for _, err := range []error{details, content, purpose, s.client.Delete(t.Context(), id)} {
+		_, detailsErr := s.client.Details(t.Context(), id)
+		_, downloadErr := s.client.Download(t.Context(), id, "")
+		_, purposeErr := s.client.SetPurpose(t.Context(), id, "x")
+		deleteErr := s.client.Delete(t.Context(), id)
+		for _, err := range []error{detailsErr, downloadErr, purposeErr, deleteErr} {
 			require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -117,27 +118,32 @@ func loseResponse(_ int, _ http.ResponseWriter, r *http.Request, next http.Handl
 
 // The status of a response decides whether UploadLarge sends the part again.
 func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
-	for status, repeated := range map[int]bool{
-		http.StatusRequestTimeout:      true,
-		http.StatusLocked:              true,
-		http.StatusTooManyRequests:     true,
-		http.StatusInternalServerError: true,
-		http.StatusServiceUnavailable:  true,
-		http.StatusForbidden:           false,
-		http.StatusNotFound:            false,
-		http.StatusConflict:            false,
-		http.StatusNotImplemented:      false,
-	} {
-		t.Run(http.StatusText(status), func(t *testing.T) {
+	tests := []struct {
+		status  int // of the first response
+		repeats bool
+	}{
+		{status: http.StatusRequestTimeout, repeats: true},
+		{status: http.StatusLocked, repeats: true},
+		{status: http.StatusTooManyRequests, repeats: true},
+		{status: http.StatusInternalServerError, repeats: true},
+		{status: http.StatusServiceUnavailable, repeats: true},
+		{status: http.StatusForbidden, repeats: false},
+		{status: http.StatusNotFound, repeats: false},
+		{status: http.StatusConflict, repeats: false},
+		{status: http.StatusNotImplemented, repeats: false},
+	}
+	for _, tt := range tests {
+		t.Run(http.StatusText(tt.status), func(t *testing.T) {
 			s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 				if n == 1 {
-					w.WriteHeader(status)
+					w.WriteHeader(tt.status)
 				}
 				return n == 1
 			})
 			_, err := s.client.UploadLarge(t.Context(), newLargeFile(content(10)))
-			require.Equal(t, repeated, err == nil)
-			require.Equal(t, repeated, s.requests == 2)
+
+			require.Equal(t, tt.repeats, err == nil)
+			require.Equal(t, tt.repeats, s.requests == 2)
 		})
 	}
 }
@@ -213,7 +219,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	require.ErrorAs(t, err, &incomplete)
 	require.Len(t, incomplete.Sums, 3)
 
-	// The second part changes, and fails.
+	// The second part changes, and fails, as all requests after the third do.
 	data[1500]++
 	f.Token = incomplete.Token
 	f.PartSize = incomplete.PartSize
@@ -289,13 +295,13 @@ func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 		name string
 		file filesclient.LargeFile
 	}{
-		{"no body", filesclient.LargeFile{Name: "a", Size: 1}},
-		{"a negative size", filesclient.LargeFile{Name: "a", Body: body, Size: -1}},
-		{"a negative part size", filesclient.LargeFile{Name: "a", Body: body, PartSize: -1}},
-		{"negative concurrency", filesclient.LargeFile{Name: "a", Body: body, Concurrency: -1}},
-		{"negative attempts", filesclient.LargeFile{Name: "a", Body: body, Attempts: -1}},
-		{"more than 10,000 parts", filesclient.LargeFile{Name: "a", Body: body, Size: 10_001, PartSize: 1}},
-		{"a part that is none", filesclient.LargeFile{Name: "a", Body: body, Size: 1, Only: []int{2}}},
+		{name: "no body", file: filesclient.LargeFile{Name: "a", Size: 1}},
+		{name: "a negative size", file: filesclient.LargeFile{Name: "a", Body: body, Size: -1}},
+		{name: "a negative part size", file: filesclient.LargeFile{Name: "a", Body: body, PartSize: -1}},
+		{name: "negative concurrency", file: filesclient.LargeFile{Name: "a", Body: body, Concurrency: -1}},
+		{name: "negative attempts", file: filesclient.LargeFile{Name: "a", Body: body, Attempts: -1}},
+		{name: "more than 10,000 parts", file: filesclient.LargeFile{Name: "a", Body: body, Size: 10_001, PartSize: 1}},
+		{name: "a part that is none", file: filesclient.LargeFile{Name: "a", Body: body, Size: 1, Only: []int{2}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -315,39 +321,52 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 
 // For larger files, the client chooses larger parts.
 func TestUploadLargePartsGrowWithFile(t *testing.T) {
+	const (
+		usualPart = 10 << 20
+		maxParts  = 10_000
+	)
 	tests := []struct {
 		size  int64
-		count string
+		parts string
 	}{
-		{100 << 20, "10"},
-		{10_000 * 10 << 20, "10000"},
-		{10_000*10<<20 + 1, "10000"},
-		{5 << 40, "10000"},
+		{size: 10 * usualPart, parts: "10"},
+		{size: maxParts * usualPart, parts: "10000"},
+		{size: maxParts*usualPart + 1, parts: "10000"},
+		{size: 5 << 40, parts: "10000"},
 	}
 	for _, tt := range tests {
-		var count string
-		transport := recordTransport(func(r *http.Request) {
-			form, err := r.MultipartReader()
+		t.Run(fmt.Sprintf("%d bytes", tt.size), func(t *testing.T) {
+			var parts string // the number in the form of the first part
+			transport := recordTransport(func(r *http.Request) {
+				parts = readField(t, r, "count")
+			})
+			client, err := filesclient.New("http://files.example", &http.Client{Transport: transport})
 			require.NoError(t, err)
-			for {
-				part, err := form.NextPart()
-				require.NoError(t, err)
-				if part.FormName() == "file" {
-					return
-				}
-				text, err := io.ReadAll(part)
-				require.NoError(t, err)
-				if part.FormName() == "count" {
-					count = string(text)
-				}
-			}
-		})
-		client, err := filesclient.New("http://files.example", &http.Client{Transport: transport})
-		require.NoError(t, err)
 
-		_, err = client.UploadLarge(t.Context(), filesclient.LargeFile{Name: "a", Body: zeros{}, Size: tt.size, Only: []int{1}})
+			file := filesclient.LargeFile{Name: "a", Body: zeros{}, Size: tt.size, Only: []int{1}}
+			_, err = client.UploadLarge(t.Context(), file)
+			require.NoError(t, err)
+			require.Equal(t, tt.parts, parts)
+		})
+	}
+}
+
+// readField returns the text of a field that comes before the file in a form.
+func readField(t *testing.T, r *http.Request, name string) (text string) {
+	t.Helper()
+	form, err := r.MultipartReader()
+	require.NoError(t, err)
+	for {
+		part, err := form.NextPart()
 		require.NoError(t, err)
-		require.Equal(t, tt.count, count)
+		if part.FormName() == "file" {
+			return text
+		}
+		value, err := io.ReadAll(part)
+		require.NoError(t, err)
+		if part.FormName() == name {
+			text = string(value)
+		}
 	}
 }
 
