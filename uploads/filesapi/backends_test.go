@@ -18,8 +18,17 @@ type backend struct {
 
 func backends() []backend {
 	return []backend{
-		{"the bucket", func(_ *testing.T, b storage.Bucket) uploads.Records { return uploads.BucketRecords(b) }},
-		{"another bucket", func(*testing.T, storage.Bucket) uploads.Records { return uploads.BucketRecords(memstore.New()) }},
-		{"a database", func(*testing.T, storage.Bucket) uploads.Records { return newDatabase(time.Now) }},
+		{
+			name: "the bucket",
+			open: func(_ *testing.T, b storage.Bucket) uploads.Records { return uploads.BucketRecords(b) },
+		},
+		{
+			name: "another bucket",
+			open: func(*testing.T, storage.Bucket) uploads.Records { return uploads.BucketRecords(memstore.New()) },
+		},
+		{
+			name: "a database",
+			open: func(*testing.T, storage.Bucket) uploads.Records { return newDatabase(time.Now) },
+		},
 	}
 }

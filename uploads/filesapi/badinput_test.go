@@ -614,31 +614,32 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 func TestHandlerRefusesQueries(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
-		query, field string
-		code         uploads.Code
+		query string
+		field string
+		code  uploads.Code
 	}{
-		{"pageSize=0", "pageSize", uploads.InvalidValue},
-		{"pageSize=-1", "pageSize", uploads.InvalidValue},
-		{"pageSize=many", "pageSize", uploads.InvalidValue},
-		{"pageSize=", "pageSize", uploads.InvalidValue},
-		{"pageSize=99999999999999999999", "pageSize", uploads.InvalidValue},
-		{"pageSize=1&pageSize=2", "pageSize", uploads.InvalidRequest},
-		{"pageToken=nonsense", "pageToken", uploads.InvalidValue},
-		{"pageToken=" + strings.Repeat("x", 10_000), "pageToken", uploads.InvalidValue},
-		{"purpose=", "purpose", uploads.InvalidValue},
-		{"uploadedBy=", "uploadedBy", uploads.InvalidValue},
-		{"from=", "from", uploads.InvalidValue},
-		{"to=0001-01-01T00:00:00Z", "to", uploads.InvalidValue},
-		{"from=0001-01-01T01:00:00%2B01:00", "from", uploads.InvalidValue},
-		{"from=yesterday", "from", uploads.InvalidValue},
-		{"to=2026-11-20", "to", uploads.InvalidValue},
-		{"from=2026-11-21T00:00:00Z&to=2026-11-20T00:00:00Z", "from", uploads.InvalidValue},
-		{"purpose=a&purpose=b", "purpose", uploads.InvalidRequest},
-		{"purpose=%00", "purpose", uploads.InvalidValue},
-		{"uploadedBy=%ff", "uploadedBy", uploads.InvalidValue},
-		{"uploadedBy=" + strings.Repeat("x", 10_000), "uploadedBy", uploads.InvalidValue},
-		{"porpoise=x", "porpoise", uploads.InvalidRequest},
-		{"purpose=%zz", "", uploads.InvalidRequest},
+		{query: "pageSize=0", field: "pageSize", code: uploads.InvalidValue},
+		{query: "pageSize=-1", field: "pageSize", code: uploads.InvalidValue},
+		{query: "pageSize=many", field: "pageSize", code: uploads.InvalidValue},
+		{query: "pageSize=", field: "pageSize", code: uploads.InvalidValue},
+		{query: "pageSize=99999999999999999999", field: "pageSize", code: uploads.InvalidValue},
+		{query: "pageSize=1&pageSize=2", field: "pageSize", code: uploads.InvalidRequest},
+		{query: "pageToken=nonsense", field: "pageToken", code: uploads.InvalidValue},
+		{query: "pageToken=" + strings.Repeat("x", 10_000), field: "pageToken", code: uploads.InvalidValue},
+		{query: "purpose=", field: "purpose", code: uploads.InvalidValue},
+		{query: "uploadedBy=", field: "uploadedBy", code: uploads.InvalidValue},
+		{query: "from=", field: "from", code: uploads.InvalidValue},
+		{query: "to=0001-01-01T00:00:00Z", field: "to", code: uploads.InvalidValue},
+		{query: "from=0001-01-01T01:00:00%2B01:00", field: "from", code: uploads.InvalidValue},
+		{query: "from=yesterday", field: "from", code: uploads.InvalidValue},
+		{query: "to=2026-11-20", field: "to", code: uploads.InvalidValue},
+		{query: "from=2026-11-21T00:00:00Z&to=2026-11-20T00:00:00Z", field: "from", code: uploads.InvalidValue},
+		{query: "purpose=a&purpose=b", field: "purpose", code: uploads.InvalidRequest},
+		{query: "purpose=%00", field: "purpose", code: uploads.InvalidValue},
+		{query: "uploadedBy=%ff", field: "uploadedBy", code: uploads.InvalidValue},
+		{query: "uploadedBy=" + strings.Repeat("x", 10_000), field: "uploadedBy", code: uploads.InvalidValue},
+		{query: "porpoise=x", field: "porpoise", code: uploads.InvalidRequest},
+		{query: "purpose=%zz", field: "", code: uploads.InvalidRequest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.query[:min(40, len(tt.query))], func(t *testing.T) {
