@@ -19,10 +19,10 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 	b := memstore.New()
 	dst := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})
-	upload := s.begin(map[string]any{"filename": "a"})
-	part := upload.send(1, content(1000))
-	address := s.create("Upload-Length", "3")
-	s.patch(address, 0, []byte("a"), 1)
+	s3Upload := s.begin(map[string]any{"filename": "a"})
+	part := s3Upload.send(1, content(1000))
+	tusUpload := s.create("Upload-Length", "3")
+	s.patch(tusUpload, 0, []byte("a"), 1)
 	ctx := driver.WithLayerMetadata(t.Context())
 	for e, err := range b.List(ctx) {
 		require.NoError(t, err)
@@ -30,6 +30,7 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// Sweep the copy after the uploads have expired.
 	clock := &clock{}
 	clock.Advance(100 * time.Hour)
 	sweeping, err := uploads.New(wrapped.Clock(t, dst, clock.Now), withTestDefaults(uploads.Config{Now: clock.Now}))
@@ -38,13 +39,13 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
-
 	for e, err := range dst.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "the copy is swept", e.Key)
 	}
 
-	s.patch(address, 1, []byte("bc"), 3)
-	require.Equal(t, 200, upload.complete(part).StatusCode)
+	// The original uploads go on.
+	s.patch(tusUpload, 1, []byte("bc"), 3)
+	require.Equal(t, 200, s3Upload.complete(part).StatusCode)
 	s.requireStored("files/alice/a", content(1000))
 }

@@ -20,17 +20,18 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 		require.NoError(t, err)
 
 		tests := []struct {
-			name, key string
-			values    uploads.User
+			name string
+			key  string
+			user uploads.User
 		}{
-			{"another user's", mine.Key, uploads.User{ID: "4"}},
-			{"what the pattern did not make", "users/42/notes.txt", me},
-			{"a longer key", mine.Key + "/x", me},
-			{"a path out of it", strings.Replace(mine.Key, "42/", "42/../43/", 1), me},
-			{"nothing", "", me},
+			{name: "another user's file", key: mine.Key, user: uploads.User{ID: "4"}},
+			{name: "a key that the pattern did not make", key: "users/42/notes.txt", user: me},
+			{name: "a longer key", key: mine.Key + "/x", user: me},
+			{name: "a path to another user", key: strings.Replace(mine.Key, "42/", "42/../43/", 1), user: me},
+			{name: "no key", key: "", user: me},
 		}
 		for _, tt := range tests {
-			err := s.Delete(t.Context(), tt.key, tt.values)
+			err := s.Delete(t.Context(), tt.key, tt.user)
 			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), tt.name)
 		}
 		require.Len(t, listKeys(t, b), 2)

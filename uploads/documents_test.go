@@ -20,21 +20,28 @@ var documentHeaders = headers{"Content-Type": "application/json"}
 // The service holds a JSON document in memory until it is complete, so documents that arrive slowly count against
 // Config.MemoryLimit.
 func TestMemoryLimitOfSlowDocuments(t *testing.T) {
-	const length = 4 << 20
+	const (
+		length      = 4 << 20 // of a document
+		feeds       = 512     // bodies for which there is memory
+		connections = 64
+	)
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
-		s.handler.SetFeeds(512, 0)
+		s.handler.SetFeeds(feeds, 0)
+
+		// The slow user sends half of each document, and then nothing until done is closed.
 		done := make(chan struct{})
 		var all sync.WaitGroup
-		for range 64 {
+		for range connections {
 			all.Go(func() {
-				body := io.MultiReader(strings.NewReader(`{"parts": [{"ETag": "`+strings.Repeat("a", length/2)), &until{done})
+				half := strings.NewReader(`{"parts": [{"ETag": "` + strings.Repeat("a", length/2))
+				body := io.MultiReader(half, &until{done})
 				_, _ = s.try(t.Context(), "slow", "POST", "/s3/multipart/x/complete", body, documentHeaders)
 			})
 		}
 		synctest.Wait()
 		require.NotZero(t, s.handler.FeedsUsed())
-		require.LessOrEqual(t, s.handler.FeedsUsed(), int64(512*uploads.FeedBytes))
+		require.LessOrEqual(t, s.handler.FeedsUsed(), int64(feeds*uploads.FeedBytes))
 
 		u := s.begin(map[string]any{"filename": "a"})
 		part := u.send(1, content(1000))
@@ -48,25 +55,33 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 
 // A completion that lists more parts than a store takes is refused before the whole list is decoded into memory.
 func TestCompleteRefusesTooManyParts(t *testing.T) {
+	const (
+		tooManyParts  = 50_001
+		maxAllocation = 40 << 20 // bytes
+	)
 	s := newSessionSite(t, memstore.New(), uploads.Config{})
-	var numbered strings.Builder
-	for i := range 50_001 {
-		_, _ = fmt.Fprintf(&numbered, `,{"PartNumber":%d}`, i+1)
+	numbered := make([]string, tooManyParts)
+	for i := range numbered {
+		numbered[i] = fmt.Sprintf(`{"PartNumber":%d}`, i+1)
 	}
-	for name, parts := range map[string]string{
-		"numbered": numbered.String()[1:],
-		"empty":    strings.Repeat("{},", 1_300_000) + "{}",
-	} {
-		t.Run(name, func(t *testing.T) {
-			u := s.begin(map[string]any{"filename": name})
-			body := `{"parts": [` + parts + `]}`
+	tests := []struct {
+		name  string
+		parts string // of a JSON array
+	}{
+		{name: "numbered", parts: strings.Join(numbered, ",")},
+		{name: "empty", parts: strings.Repeat("{},", 1_300_000) + "{}"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			u := s.begin(map[string]any{"filename": tt.name})
+			body := `{"parts": [` + tt.parts + `]}`
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			a := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)
 			runtime.ReadMemStats(&after)
 
 			require.Equal(t, "400 invalid_request", a.refusal(t))
-			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40<<20))
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxAllocation))
 		})
 	}
 }

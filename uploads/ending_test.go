@@ -42,10 +42,13 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	require.NoError(t, json.Unmarshal(text, &u))
 	path := "/s3/multipart/" + u.UploadID
 	query := "?key=" + url.QueryEscape(u.Key)
+
+	// Get the signed URL of the part, and send the part to it.
 	_, _, text = p.ask("GET", path+"/1"+query, nil)
 	var part signedPart
 	require.NoError(t, json.Unmarshal(text, &part))
 	_, header, _ := p.ask(part.Method, pathOf(part.URL), data)
+
 	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
 	require.NoError(t, err)
 	return partsUpload{
@@ -216,14 +219,15 @@ func TestUsageOfOlderVersion(t *testing.T) {
 // user's allowance, whether the file's size was known or not.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, method := range sendMethods[:3] {
+		for _, method := range sendMethods[:3] { // Store, Store of unknown size, and a form
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
 				a.renew()
 				killer := &processKiller{at: call, after: true}
 				other := a.process()
 				method.send(t, a.process(killer.layer), content(3000))
-				a.now.Advance(11 * time.Minute)
+
+				a.now.Advance(11 * time.Minute) // a reservation that nobody renews ends after ten minutes
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				usage := a.usage(other)
@@ -242,16 +246,16 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
-		renewed := make(chan struct{})
-		renew := make(chan struct{})
+		waits := make(chan struct{}) // Store waits for the time of the next renewal
+		renew := make(chan struct{}) // that time has come
 		var other *process
 		a.change = func(c *uploads.Config) {
 			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
-				<-renewed
+				<-waits
 				for range 12 { // an hour
 					a.now.Advance(5 * time.Minute)
 					renew <- struct{}{}
-					<-renewed
+					<-waits // it has renewed its reservation
 					_, err := other.service.Sweep(t.Context())
 					require.NoError(t, err)
 				}
@@ -263,7 +267,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		other = a.process()
 		p.service.SetPulse(func(ctx context.Context) error {
 			select {
-			case renewed <- struct{}{}:
+			case waits <- struct{}{}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}

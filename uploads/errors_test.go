@@ -22,30 +22,40 @@ import (
 func TestCodesMatchDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
-	rows := map[string][2]string{}
-	for _, row := range regexp.MustCompile(`(?m)^//\t([A-Z]\w+) +\S.*? (\d{3})   (.+)$`).FindAllStringSubmatch(string(doc), -1) {
-		rows[row[1]] = [2]string{row[2], row[3]}
+	// A row of the table has a code, its meaning, its status and the storage.Code that it wraps.
+	type row struct{ status, wraps string }
+	rows := map[string]row{} // by code
+	rowPattern := regexp.MustCompile(`(?m)^//\t([A-Z]\w+) +\S.*? (\d{3})   (.+)$`)
+	for _, match := range rowPattern.FindAllStringSubmatch(string(doc), -1) {
+		rows[match[1]] = row{status: match[2], wraps: match[3]}
 	}
 
 	require.Len(t, rows, len(refusal.Meanings))
-	byStorage := map[storage.Code]string{
-		storage.InvalidArgument: "InvalidArgument", storage.TooLarge: "TooLarge", storage.PermissionDenied: "PermissionDenied",
-		storage.Unauthenticated: "Unauthenticated", storage.ObjectNotFound: "ObjectNotFound", storage.Internal: "Internal",
-		storage.BodyFailed: "BodyFailed, Canceled", storage.Unavailable: "the store's", storage.PreconditionFailed: "PreconditionFailed",
-		storage.Locked: "Locked", storage.ChecksumMismatch: "ChecksumMismatch",
+	wraps := map[storage.Code]string{
+		storage.InvalidArgument:    "InvalidArgument",
+		storage.TooLarge:           "TooLarge",
+		storage.PermissionDenied:   "PermissionDenied",
+		storage.Unauthenticated:    "Unauthenticated",
+		storage.ObjectNotFound:     "ObjectNotFound",
+		storage.Internal:           "Internal",
+		storage.BodyFailed:         "BodyFailed, Canceled",
+		storage.Unavailable:        "the store's",
+		storage.PreconditionFailed: "PreconditionFailed",
+		storage.Locked:             "Locked",
+		storage.ChecksumMismatch:   "ChecksumMismatch",
 	}
 	require.LessOrEqual(t, len(refusal.Meanings), 28, "codes that a client treats the same are one")
 
-	for code, m := range refusal.Meanings {
-		var name strings.Builder
+	for code, meaning := range refusal.Meanings {
+		name := "" // of the constant, such as TooLarge for "too_large"
 		for word := range strings.SplitSeq(string(code), "_") {
-			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+			name += strings.ToUpper(word[:1]) + word[1:]
 		}
-		wraps := byStorage[m.Storage]
+		want := row{status: fmt.Sprint(meaning.Status), wraps: wraps[meaning.Storage]}
 		if code == refusal.CodeBusy {
-			wraps = "Unavailable"
+			want.wraps = "Unavailable" // and never another code of the store
 		}
-		require.Equal(t, [2]string{fmt.Sprint(m.Status), wraps}, rows[name.String()], name.String())
+		require.Equal(t, want, rows[name], name)
 	}
 }
 
@@ -94,25 +104,26 @@ func TestRequestIDs(t *testing.T) {
 	})
 	require.NoError(t, err)
 	tests := []struct {
-		name, given string
-		kept        bool
+		name    string
+		id      string // in the request
+		isValid bool   // and is used
 	}{
-		{"one of the client's", "6f1f-A.b_c", true},
-		{"none", "", false},
-		{"one that would begin a line of a log", "a\tlevel=error", false},
-		{"one that is too long", strings.Repeat("x", 129), false},
+		{name: "an ID of the client", id: "6f1f-A.b_c", isValid: true},
+		{name: "no ID", id: "", isValid: false},
+		{name: "an ID that would forge a field of a log", id: "a\tlevel=error", isValid: false},
+		{name: "an ID that is too long", id: strings.Repeat("x", 129), isValid: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPost, "/", nil)
 			w := httptest.NewRecorder()
-			r.Header.Set("X-Request-Id", tt.given)
+			r.Header.Set("X-Request-Id", tt.id)
 			s.ServeHTTP(w, r)
 
 			id := w.Header().Get("X-Request-Id")
 			require.NotEmpty(t, id)
-			require.Equal(t, tt.kept, id == tt.given)
-			require.Equal(t, tt.given, r.Header.Get("X-Request-Id"), "the request is the caller's")
+			require.Equal(t, tt.isValid, id == tt.id)
+			require.Equal(t, tt.id, r.Header.Get("X-Request-Id"), "the request is the caller's")
 			require.Equal(t, id, logged)
 			require.Contains(t, w.Body.String(), `"requestId":"`+id+`"`)
 			require.Equal(t, "1", w.Header().Get("Retry-After"))

@@ -28,6 +28,10 @@ type exploredService struct {
 
 const exploredAllowance = 100
 
+// withoutRecords is the value of records for a service without Config.Records.
+const withoutRecords = false
+
+// newExploredService returns a service over the bucket of a process. If records is true, it keeps records in the bucket.
 func newExploredService(s *interleave.Scene, b storage.Bucket, records bool) exploredService {
 	c := uploads.Config{
 		Rules:    rules.Any(1000),
@@ -41,7 +45,8 @@ func newExploredService(s *interleave.Scene, b storage.Bucket, records bool) exp
 		ProxyParts: true,
 	}
 	if records {
-		c.Key, c.Records = "", uploads.BucketRecords(b)
+		c.Key = ""
+		c.Records = uploads.BucketRecords(b)
 	}
 	service, err := uploads.New(b, c)
 	require.NoError(s, err)
@@ -95,7 +100,7 @@ func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 // If Finish moves an older version's ledger while another call uses it, nothing is counted twice.
 func TestExploredOldLedger(t *testing.T) {
 	user := uploads.User{ID: alice}
-	for _, tt := range []struct {
+	tests := []struct {
 		name  string
 		other func(ctx context.Context, e exploredService, token string) error
 	}{
@@ -120,11 +125,13 @@ func TestExploredOldLedger(t *testing.T) {
 				return err
 			},
 		},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.RunOnSome(t, func(s *interleave.Scene) {
+				// The file of a ticket has arrived, and the ledger is that of an older version.
 				store := s.Store("s")
-				first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), false)
+				first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), withoutRecords)
 				ticket, err := first.Sign(s.Context(), uploads.Request{Size: 60}, user)
 				require.NoError(s, err)
 				body := bytes.NewReader(content(60))
@@ -132,18 +139,22 @@ func TestExploredOldLedger(t *testing.T) {
 				_, err = first.bucket.Upload(s.Context(), pendingOf(ticket), body, kind)
 				require.NoError(s, err)
 				first.makeOldLedger(s)
-				p := s.Process("p")
-				q := s.Process("q")
-				mine := newExploredService(s, p.Bucket(store), false)
-				other := newExploredService(s, q.Bucket(store), false)
-				a := p.Go("Finish", func(ctx context.Context) error {
-					_, err := mine.Finish(ctx, ticket.Token, user)
+
+				finishing := s.Process("p")
+				service := newExploredService(s, finishing.Bucket(store), withoutRecords)
+				other := s.Process("q")
+				otherService := newExploredService(s, other.Bucket(store), withoutRecords)
+				finish := finishing.Go("Finish", func(ctx context.Context) error {
+					_, err := service.Finish(ctx, ticket.Token, user)
 					return err
 				})
-				q.Go(tt.name, func(ctx context.Context) error { return tt.other(ctx, other, ticket.Token) })
+				other.Go(tt.name, func(ctx context.Context) error {
+					return tt.other(ctx, otherService, ticket.Token)
+				})
+
 				s.Check(func() {
-					late := newExploredService(s, store.Bucket(), false)
-					if explored.Succeeded(a) {
+					late := newExploredService(s, store.Bucket(), withoutRecords)
+					if explored.Succeeded(finish) {
 						require.GreaterOrEqual(s, late.stored(s), int64(60))
 					}
 					late.requireExact(s)
@@ -158,21 +169,22 @@ func TestExploredOldLedger(t *testing.T) {
 func TestExploredRecount(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
 		store := s.Store("s")
-		newExploredService(s, store.Bucket(), false).putPiece(s.Context(), 1)
-		p := s.Process("p")
-		q := s.Process("q")
-		mine := newExploredService(s, p.Bucket(store), false)
-		other := newExploredService(s, q.Bucket(store), false)
-		p.Go("PutPiece", func(ctx context.Context) error {
-			mine.putPiece(ctx, 2)
+		newExploredService(s, store.Bucket(), withoutRecords).putPiece(s.Context(), 1)
+
+		putting := s.Process("p")
+		service := newExploredService(s, putting.Bucket(store), withoutRecords)
+		counting := s.Process("q")
+		countingService := newExploredService(s, counting.Bucket(store), withoutRecords)
+		putting.Go("PutPiece", func(ctx context.Context) error {
+			service.putPiece(ctx, 2)
 			return nil
 		})
-		q.Go("Recount", func(ctx context.Context) error {
-			_, err := other.Recount(ctx, alice)
+		counting.Go("Recount", func(ctx context.Context) error {
+			_, err := countingService.Recount(ctx, alice)
 			return err
 		})
 		s.Check(func() {
-			newExploredService(s, store.Bucket(), false).requireExact(s)
+			newExploredService(s, store.Bucket(), withoutRecords).requireExact(s)
 		})
 	})
 }
