@@ -154,7 +154,8 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 		if !ok || e.Code != refusal.CodePartsChanged {
 			return nil, err
 		}
-		// A part was replaced after checkParts compared the ETags.
+		// A part was replaced after checkParts compared the ETags. SendAgain means that the client must
+		// send it again.
 		e.Err = err
 		return nil, session.SendAgain{Refusal: e}
 	})

@@ -227,6 +227,9 @@ func (h *Handler) loadParts(c *intake.Call) (*session.Session, error) {
 	if s.Kind != session.KindParts {
 		return nil, refusal.NotFound()
 	}
+
+	// Uppy sends the key that the response to the beginning had. If the file had no key then, that is
+	// the ID.
 	query := c.URL.Query()
 	if !query.Has("key") {
 		return s, nil
@@ -313,6 +316,7 @@ func (h *Handler) abortParts(c *intake.Call) error {
 		return err
 	}
 	if s.IsFinishing() {
+		// An earlier call may have made the object, so it is too late to abort.
 		s, err = h.finishParts(c.Context(), s)
 		if err != nil {
 			return err

@@ -108,6 +108,7 @@ func (h *Handler) putSingle(c *intake.Call) error {
 		}
 	}
 	if oldPhase != session.PhaseOpen {
+		// An earlier request has stored the file, or may have.
 		if err := h.repeatSingle(c.Context(), s, body, oldPhase); err != nil {
 			return err
 		}
@@ -134,7 +135,7 @@ func (h *Handler) finishSingle(
 		if arrival.Size >= 0 {
 			opts = append(opts, storage.WithSize(arrival.Size))
 		} else if arrival.MaxSize > 0 {
-			// Finish has set MaxSize, to what it has reserved for the file.
+			// Finish has set MaxSize, to what it has reserved for the file. From here on, body has this limit.
 			tooLarge := refusal.TooLarge("body", arrival.MaxSize)
 			body.src = bodyio.LimitReader(file, arrival.MaxSize, tooLarge)
 		}
@@ -185,17 +186,17 @@ type summedBody struct {
 }
 
 // compare reads the rest of the body. If the body differs from the stored object in size or CRC32C,
-// it returns the error passed as other.
-func (b *summedBody) compare(attrs *storage.Attrs, other *refusal.Error) error {
+// it returns mismatch.
+func (b *summedBody) compare(attrs *storage.Attrs, mismatch *refusal.Error) error {
 	_, err := io.Copy(io.Discard, b)
 	if err != nil {
 		return &storage.Error{Code: storage.BodyFailed, Err: err}
 	}
 	if attrs.Size != b.bytes {
-		return other
+		return mismatch
 	}
 	if attrs.CRC32C.Known && attrs.CRC32C.Sum != b.crc {
-		return other
+		return mismatch
 	}
 	return nil
 }

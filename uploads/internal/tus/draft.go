@@ -70,7 +70,8 @@ func (c *call) sendsLastBytes() (bool, error) {
 	if !ok {
 		return false, refusal.Invalid(name, name+` must be "?0" or "?1".`)
 	}
-	return value == (yes == "?1"), nil
+	isInverted := yes == "?0" // the header says whether bytes are missing
+	return value != isInverted, nil
 }
 
 // structuredNumber reads a header whose value is a structured field (RFC 9651). If the value is not
@@ -137,6 +138,7 @@ func (t *Handler) draftHandler(c *call) func(*call) error {
 // isFinal reports whether the file itself was refused, so that no request can continue the upload.
 func isFinal(e *refusal.Error) bool {
 	if e.Field != refusal.FileField || e.Status != 0 {
+		// It is not about the file, or has a status that does not follow from its code.
 		return false
 	}
 	return e.HTTPStatus() < 500 && e.Code != refusal.CodeInterrupted
@@ -164,6 +166,7 @@ func (t *Handler) setLimit(c *call, s *session.Session) {
 		limits = append(limits, fmt.Sprintf("max-size=%d", maximum))
 	}
 	if len(limits) == 0 {
+		// The header must not be empty.
 		limits = append(limits, "min-size=0")
 	}
 	c.W.Header().Set("Upload-Limit", strings.Join(limits, ", "))
@@ -188,23 +191,25 @@ func (t *Handler) createDraft(c *call) error {
 		upload.Name = parameters["filename"]
 	}
 
-	announce := func(s *session.Session) {
+	sendInterim := func(s *session.Session) {
 		t.setLimit(c, s)
 		if version, ok := c.interopVersion(); ok && c.ProtoAtLeast(1, 1) {
 			c.W.Header().Set(interopHeader, strconv.FormatInt(version, 10))
 			c.W.WriteHeader(statusResumable)
 		}
 	}
+	// A request without bytes can also be the last one, of an empty file.
 	hasBytes := c.ContentLength != 0 || c.last
-	s, err := t.create(c, upload, session.TusState{}, hasBytes, nil, announce)
+	s, err := t.create(c, upload, session.TusState{}, hasBytes, nil, sendInterim)
 	if err != nil {
 		return err
 	}
 	return t.writeDraft(c, s)
 }
 
-// draftLength returns the length of the file, or -1 if it is not known. offset is the
-// number of bytes that arrived before this request.
+// draftLength returns the length of the file, or -1 if it is not known. The header Upload-Length tells
+// it, and also a request that sends the last bytes. offset is the number of bytes that arrived before
+// this request.
 func (c *call) draftLength(offset int64) (int64, error) {
 	size, ok := c.structuredNumber("Upload-Length")
 	if !ok {

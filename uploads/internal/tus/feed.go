@@ -20,8 +20,8 @@ type chunk struct {
 // client sends nothing.
 type feed struct {
 	pieces  chan chunk
-	free    chan []byte
-	stop    chan struct{}
+	free    chan []byte   // buffers that are not in use
+	stop    chan struct{} // closed when nobody receives chunks any more
 	reading running.Group
 	w       http.ResponseWriter
 	release func()
@@ -43,9 +43,11 @@ func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
 		w:       c.W,
 		release: release,
 	}
+	// With two buffers, one can be filled while the receiver uses the other.
 	f.free <- make([]byte, intake.PieceBytes)
 	f.free <- make([]byte, intake.PieceBytes)
-	f.reading.Go(func() { f.read(c.Body, limit) }, func() { f.pass(chunk{err: running.ErrPanicked}) })
+	afterPanic := func() { f.pass(chunk{err: running.ErrPanicked}) }
+	f.reading.Go(func() { f.read(c.Body, limit) }, afterPanic)
 	return f, nil
 }
 

@@ -27,6 +27,7 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 	token := s.Token
 	if content != nil {
 		state.CRC = crc32c.Sum(content)
+		// If this call is killed after it stored the object, finishWhole looks for the object.
 		s.Tus.Whole = true
 	}
 
@@ -74,7 +75,7 @@ func (t *Handler) storeWhole(
 	ctx context.Context, s *session.Session, key string, content []byte, crc uint32,
 ) (*storage.Attrs, error) {
 	if content == nil {
-		// The bytes are in segments.
+		// The bytes are in segments, which a receiver reads into its buffer.
 		r := t.newReceiver(ctx, ctx, s, s.Dir)
 		defer r.drop()
 		if err := r.load(); err != nil {
@@ -88,7 +89,8 @@ func (t *Handler) storeWhole(
 }
 
 // finishWhole completes an upload whose object was stored by a call that then failed or was killed.
-// If the object does not exist, finishWhole returns the session unchanged.
+// s.Tus.Whole says that there may be such an object. If it does not exist, finishWhole returns the
+// session unchanged.
 func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session.Session, error) {
 	if !s.Tus.Whole || s.Kind == session.KindPartial {
 		return s, nil
@@ -96,8 +98,9 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 	if s.Phase != session.PhaseOpen || t.Store.IsClaimed(s) {
 		return s, nil
 	}
+
 	var attrs *storage.Attrs
-	err := error(storage.ObjectNotFound)
+	err := error(storage.ObjectNotFound) // if there are no possible keys
 	for _, key := range t.Uploads.PossibleKeys(s) {
 		attrs, err = t.Store.Bucket.Attrs(ctx, key, storage.WithWriteID(s.WriteID()))
 		if storage.CodeOf(err) != storage.ObjectNotFound {
@@ -197,6 +200,7 @@ func (t *Handler) joining(
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return s, err
 	}
+	// The bytes of a piece are removed after it was joined.
 	for i, piece := range pieces {
 		if piece.Tus.Joined {
 			return nil, refusal.New("Upload-Concat", refusal.CodeInvalidValue, "Piece "+strconv.Itoa(i+1)+" was joined already.")
