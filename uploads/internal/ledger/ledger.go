@@ -534,6 +534,7 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		}
 		return b.States.RemoveState(ctx, key, old.revision)
 	}
+	// update reads the old ledger, and writes it under the new key, unless another call has done so.
 	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) { return t.old != "", nil })
 }
 

@@ -41,6 +41,7 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 			return false, refusal.BeingCompleted()
 		}
 
+		// Enter what this call knows of the file.
 		if s.Size < 0 {
 			s.Size = own.Size
 		}
@@ -50,9 +51,10 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 			s.ETags = own.ETags
 			s.PartsSum = own.PartsSum
 		}
+
 		s.Claim = callID
 		s.ClaimedUntil = now.Add(ClaimFor)
-		s.Again = s.Tried
+		s.Again = s.Tried // an earlier call may have made the object
 		s.Tried = true
 		if s.Pieces != nil {
 			return true, draw(s)

@@ -205,7 +205,10 @@ func (s *Session) Arrived() bool {
 	case KindSingle:
 		return false
 	}
-	return s.Size >= 0 && s.Tus.Offset == s.Size && (s.Token == "" || len(s.Tus.Tail) == 0)
+	hasAllBytes := s.Size >= 0 && s.Tus.Offset == s.Size
+	// Before a multipart upload is completed, the bytes in segments must become its last part.
+	needsPart := s.Token != "" && len(s.Tus.Tail) > 0
+	return hasAllBytes && !needsPart
 }
 
 // IsFinishing reports whether a call has begun to make the object of a session, and has not finished.

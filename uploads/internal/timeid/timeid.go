@@ -46,6 +46,7 @@ func Floor(t time.Time) string {
 	return Text.EncodeToString(raw[:])
 }
 
+// putTime writes the milliseconds since 1970 to the first bytes of raw.
 func putTime(raw []byte, t time.Time) {
 	var ms [8]byte
 	// A time before 1970 or after the year 10889 is replaced by the nearest time in this range.
