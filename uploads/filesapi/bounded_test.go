@@ -158,7 +158,9 @@ func TestMaxSizeOfPartWithinShare(t *testing.T) {
 func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			failList := driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer())
+			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10}, failList, noRetry)
 			_, err := f.store.UploadPart(t.Context(), body("0123456789"), partOptions(token, 2, 1))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 		})

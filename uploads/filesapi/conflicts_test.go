@@ -16,6 +16,7 @@ import (
 // A refusing store has broken conditions: no revision is ever the current one.
 type refusing struct{ driver.Driver }
 
+// Put fails if its condition has a revision.
 func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if r.Condition.Revision != "" {
 		return nil, storage.PreconditionFailed
@@ -34,15 +35,21 @@ func TestStoreConflictsEnd(t *testing.T) {
 		name string
 		call func(f *fixture) error
 	}{
-		{"a purpose", func(f *fixture) error {
-			_, err := f.store.SetPurpose(ctx, f.upload(t, "x").ID, "new")
-			return err
-		}},
-		{"the last part", func(f *fixture) error {
-			require.Nil(t, f.sendPart(t, "x", partOptions(token, 2, 1)))
-			_, err := f.store.UploadPart(ctx, strings.NewReader("y"), partOptions(token, 2, 2))
-			return err
-		}},
+		{
+			name: "a purpose",
+			call: func(f *fixture) error {
+				_, err := f.store.SetPurpose(ctx, f.upload(t, "x").ID, "new")
+				return err
+			},
+		},
+		{
+			name: "the last part",
+			call: func(f *fixture) error {
+				require.Nil(t, f.sendPart(t, "x", partOptions(token, 2, 1)))
+				_, err := f.store.UploadPart(ctx, strings.NewReader("y"), partOptions(token, 2, 2))
+				return err
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

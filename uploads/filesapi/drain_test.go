@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,12 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 	for range 10 {
 		connection, err := net.Dial("tcp", address.Host)
 		require.NoError(t, err)
-		_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+
-			"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 8388608\r\n\r\n"+strings.Repeat("x", size))
+		_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\n"+
+			"Host: x\r\n"+
+			"Connection: close\r\n"+
+			"Content-Type: multipart/form-data; boundary=b\r\n"+
+			"Content-Length: "+strconv.Itoa(size)+"\r\n\r\n"+
+			strings.Repeat("x", size))
 		require.NoError(t, err, "the whole body can be sent")
 
 		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
@@ -51,7 +56,10 @@ func TestRefusalOfWaitingClient(t *testing.T) {
 		require.NoError(t, connection.Close())
 	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(time.Minute)))
-	_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 8388608\r\n\r\n")
+	_, err = io.WriteString(connection, "POST "+address.Path+"/files HTTP/1.1\r\n"+
+		"Host: x\r\n"+
+		"Expect: 100-continue\r\n"+
+		"Content-Length: 8388608\r\n\r\n")
 	require.NoError(t, err)
 
 	status, err := bufio.NewReader(connection).ReadString('\n')

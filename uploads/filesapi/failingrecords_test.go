@@ -27,7 +27,12 @@ func (r *failingRecords) hit() bool {
 	return r.calls >= r.n
 }
 
-// call makes one call, or fails.
+// read makes a call that changes nothing, unless this call fails.
+func (r *failingRecords) read(next func() error) error { return r.call(next, false) }
+
+// write makes a call that changes something, unless this call fails. If its response is lost, the outcome is unknown.
+func (r *failingRecords) write(next func() error) error { return r.call(next, true) }
+
 func (r *failingRecords) call(next func() error, writes bool) error {
 	if r.killer != nil {
 		return r.killer.call("", next)
@@ -45,35 +50,35 @@ func (r *failingRecords) call(next func() error, writes bool) error {
 	return &storage.Error{Code: storage.Unavailable, Unknown: writes}
 }
 
-func (r *failingRecords) Create(ctx context.Context, one *uploads.File) error {
-	return r.call(func() error { return r.Records.Create(ctx, one) }, true)
+func (r *failingRecords) Create(ctx context.Context, file *uploads.File) error {
+	return r.write(func() error { return r.Records.Create(ctx, file) })
 }
 
-func (r *failingRecords) Record(ctx context.Context, id string) (one *uploads.File, err error) {
-	err = r.call(func() (err error) {
-		one, err = r.Records.Record(ctx, id)
+func (r *failingRecords) Record(ctx context.Context, id string) (file *uploads.File, err error) {
+	err = r.read(func() (err error) {
+		file, err = r.Records.Record(ctx, id)
 		return err
-	}, false)
-	return one, err
+	})
+	return file, err
 }
 
-func (r *failingRecords) SetPurpose(ctx context.Context, id, purpose string) (one *uploads.File, err error) {
-	err = r.call(func() (err error) {
-		one, err = r.Records.SetPurpose(ctx, id, purpose)
+func (r *failingRecords) SetPurpose(ctx context.Context, id, purpose string) (file *uploads.File, err error) {
+	err = r.write(func() (err error) {
+		file, err = r.Records.SetPurpose(ctx, id, purpose)
 		return err
-	}, true)
-	return one, err
+	})
+	return file, err
 }
 
-func (r *failingRecords) Remove(ctx context.Context, one *uploads.File) error {
-	return r.call(func() error { return r.Records.Remove(ctx, one) }, true)
+func (r *failingRecords) Remove(ctx context.Context, file *uploads.File) error {
+	return r.write(func() error { return r.Records.Remove(ctx, file) })
 }
 
 func (r *failingRecords) IDs(ctx context.Context, startAfter string, limit int) (ids []string, next string, err error) {
-	err = r.call(func() (err error) {
+	err = r.read(func() (err error) {
 		ids, next, err = r.Records.IDs(ctx, startAfter, limit)
 		return err
-	}, false)
+	})
 	return ids, next, err
 }
 
@@ -88,12 +93,13 @@ var _ uploads.States = (*failingDatabase)(nil)
 
 func (d *failingDatabase) hit() bool { return d.calls.hit() }
 
-// failingRecords returns f's records, whose n-th call fails.
+// failingRecords returns f's records, whose n-th call fails. If lost is true, that call is executed, and its response is
+// lost.
 func (f *fixture) failingRecords(n int, lost bool) uploads.Records {
-	if f.database == nil {
-		return &failingRecords{Records: f.records, n: n, lost: lost}
-	}
 	r := &failingRecords{Records: f.records, n: n, lost: lost}
+	if f.database == nil {
+		return r
+	}
 	return &failingDatabase{r, r, f.database}
 }
 
@@ -109,30 +115,30 @@ func (f *fixture) withStates(records uploads.Records) uploads.Records {
 }
 
 func (d *failingDatabase) State(ctx context.Context, key string) (state []byte, revision string, err error) {
-	err = d.calls.call(func() (err error) {
+	err = d.calls.read(func() (err error) {
 		state, revision, err = d.states.State(ctx, key)
 		return err
-	}, false)
+	})
 	return state, revision, err
 }
 
 func (d *failingDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
-	err = d.calls.call(func() (err error) {
+	err = d.calls.write(func() (err error) {
 		written, err = d.states.SetState(ctx, key, state, revision)
 		return err
-	}, true)
+	})
 	return written, err
 }
 
 func (d *failingDatabase) RemoveState(ctx context.Context, key, revision string) error {
-	return d.calls.call(func() error { return d.states.RemoveState(ctx, key, revision) }, true)
+	return d.calls.write(func() error { return d.states.RemoveState(ctx, key, revision) })
 }
 
 func (d *failingDatabase) ListStates(ctx context.Context, startAfter string, limit int) (found []uploads.ListedState, next string, err error) {
-	err = d.calls.call(func() (err error) {
+	err = d.calls.read(func() (err error) {
 		found, next, err = d.states.ListStates(ctx, startAfter, limit)
 		return err
-	}, false)
+	})
 	return found, next, err
 }
 
@@ -147,9 +153,9 @@ func (r *blindRecords) Record(context.Context, string) (*uploads.File, error) {
 // database/sql repeat it.
 type repeatedRecords struct{ uploads.Records }
 
-func (r repeatedRecords) Create(ctx context.Context, one *uploads.File) error {
-	if err := r.Records.Create(ctx, one); err != nil {
+func (r repeatedRecords) Create(ctx context.Context, file *uploads.File) error {
+	if err := r.Records.Create(ctx, file); err != nil {
 		return err
 	}
-	return r.Records.Create(ctx, one)
+	return r.Records.Create(ctx, file)
 }

@@ -180,13 +180,14 @@ func checkSweptTempFiles(t *testing.T, f *fixture, _ string) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
-// errorUnlessCompleted is nil for a part whose file is made, by any call.
+// errorUnlessCompleted returns the error of an UploadPart that is to complete a file. It returns nil if an earlier call
+// has completed the file.
 func errorUnlessCompleted(r *filesapi.Record, err error) error {
 	if uploads.CodeOf(err) == uploads.Completed {
 		return nil
 	}
 	if err == nil && r == nil {
-		return fmt.Errorf("the set is complete, and there is no record")
+		return fmt.Errorf("all parts are there, and there is no record")
 	}
 	return err
 }
@@ -197,6 +198,7 @@ func leaveDebris(t *testing.T, f *fixture) string {
 		_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("debris"))
 		require.NoError(t, err)
 	}
+	// Bytes without a record, an upload that stays incomplete, and a record without bytes.
 	put("files/client/" + uploads.NewID(f.clock.Now()) + ".txt")
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+f.upload(t, "lost").ID+".txt"))
@@ -272,9 +274,9 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 		name string
 		open func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture
 	}{
-		{"memory", newMemoryFixture},
-		{"local", newDirectoryFixture},
-		{"memory and a database", newDatabaseFixture},
+		{name: "memory", open: newMemoryFixture},
+		{name: "local", open: newDirectoryFixture},
+		{name: "memory and a database", open: newDatabaseFixture},
 	}
 	for _, place := range testserver.Sample(places[:1], places) {
 		for _, op := range operations {
@@ -283,8 +285,8 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					name := fmt.Sprintf("%s: a call of %s %s; tried again: %v", place.name, op.name, failure.name, retry)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
-						for n, met := 1, true; met; n++ {
-							require.LessOrEqual(t, n, maxCalls, "calls without end")
+						for call, failed := 1, true; failed; call++ {
+							require.LessOrEqual(t, call, maxCalls, "calls without end")
 							f := place.open(t, filesapi.StoreConfig{Inspect: op.inspect})
 							bystander := f.upload(t, "bystander")
 							f.clock.Advance(time.Second)
@@ -293,15 +295,15 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 								id = op.setUp(t, f)
 							}
 
-							s, hit := failure.open(t, f, n)
+							s, hit := failure.open(t, f, call)
 							err := op.do(t, s.store, id)
-							op.requireSound(t, f, id, fmt.Sprintf("call %d: %v", n, err), err, retry)
+							op.requireSound(t, f, id, fmt.Sprintf("call %d: %v", call, err), err, retry)
 							require.Equal(t, "bystander", readContent(t, f.store, bystander.ID))
 
-							met = hit()
-							if !met {
+							failed = hit()
+							if !failed { // the operation makes fewer calls
 								require.NoError(t, err)
-								require.Equal(t, op.meets(failure.name, f), n > 1, "the fault was met")
+								require.Equal(t, op.meets(failure.name, f), call > 1, "the fault was met")
 							}
 						}
 					})

@@ -68,25 +68,24 @@ func testClientFile(t *testing.T, a *api) {
 	require.NoError(t, err)
 	require.Equal(t, record, details)
 
+	// Its content can be downloaded.
 	c, err := a.client.Download(t.Context(), record.ID, "")
 	require.NoError(t, err)
 	body, err := io.ReadAll(c)
 	require.NoError(t, err)
-
 	require.NoError(t, c.Close())
 	require.Equal(t, "0123456789", string(body))
 	require.Equal(t, name, c.FileName)
 	require.Equal(t, "application/pdf", c.ContentType)
-
 	c, err = a.client.Head(t.Context(), record.ID)
 	require.NoError(t, err)
 	require.NoError(t, c.Close())
 	require.EqualValues(t, 10, c.Length)
 
+	// Its purpose can be removed, and then the file.
 	newRecord, err := a.client.SetPurpose(t.Context(), record.ID, "")
 	require.NoError(t, err)
 	require.Empty(t, newRecord.Purpose)
-
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	_, err = a.client.Details(t.Context(), record.ID)
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
@@ -134,22 +133,28 @@ func testParts(t *testing.T, a *api) {
 				upload = a.client.UploadTempPart
 				download = a.client.DownloadTemp
 			}
-			send := func(part int, content string) (*filesapi.Record, error) {
-				return upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 3, Part: part, OriginalFileName: "a.txt"}, strings.NewReader(content))
+			sendOf := func(count, part int, content string) (*filesapi.Record, error) {
+				p := filesclient.Part{Token: "token-1234", Count: count, Part: part, OriginalFileName: "a.txt"}
+				return upload(t.Context(), p, strings.NewReader(content))
 			}
+			send := func(part int, content string) (*filesapi.Record, error) { return sendOf(3, part, content) }
 
-			for _, p := range []struct {
-				part    int
-				content string
-			}{{3, "three"}, {1, "wrong"}, {1, "one"}} {
-				record, err := send(p.part, p.content)
-				require.NoError(t, err)
-				require.Nil(t, record, "parts are missing")
-			}
+			// Parts may come in any order, and be replaced.
+			record, err := send(3, "three")
+			require.NoError(t, err)
+			require.Nil(t, record, "parts are missing")
+			record, err = send(1, "wrong")
+			require.NoError(t, err)
+			require.Nil(t, record, "parts are missing")
+			record, err = send(1, "one")
+			require.NoError(t, err)
+			require.Nil(t, record, "parts are missing")
 
-			_, err := upload(t.Context(), filesclient.Part{Token: "token-1234", Count: 4, Part: 2, OriginalFileName: "a.txt"}, strings.NewReader("x"))
+			// Their number may not change.
+			_, err = sendOf(4, 2, "x")
 			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
-			record, err := send(2, "two")
+
+			record, err = send(2, "two")
 			require.NoError(t, err)
 			require.NotNil(t, record)
 			require.EqualValues(t, len("onetwothree"), record.OriginalLength)
@@ -161,6 +166,7 @@ func testParts(t *testing.T, a *api) {
 			require.NoError(t, c.Close())
 			require.Equal(t, "onetwothree", string(body))
 
+			// A repeated part gets the record of the file.
 			_, err = send(2, "two")
 			var refusal *filesclient.Error
 			require.ErrorAs(t, err, &refusal)
@@ -218,14 +224,19 @@ func TestHandlerList(t *testing.T) {
 func TestHandlerDeleteMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
-	one := f.upload(t, "1")
-	two := f.upload(t, "2")
+	first := f.upload(t, "1")
+	second := f.upload(t, "2")
 	keptRecord := f.upload(t, "3")
 	absentID := uploads.NewID(f.clock.Now())
 
-	deletions, err := a.client.DeleteMany(t.Context(), []string{two.ID, absentID, one.ID, two.ID})
+	deletions, err := a.client.DeleteMany(t.Context(), []string{second.ID, absentID, first.ID, second.ID})
 	require.NoError(t, err)
-	require.Equal(t, []filesclient.Deletion{{ID: two.ID, Deleted: true}, {ID: absentID, Deleted: true}, {ID: one.ID, Deleted: true}, {ID: two.ID, Deleted: true}}, deletions)
+	require.Equal(t, []filesclient.Deletion{
+		{ID: second.ID, Deleted: true},
+		{ID: absentID, Deleted: true},
+		{ID: first.ID, Deleted: true},
+		{ID: second.ID, Deleted: true},
+	}, deletions)
 
 	all, err := f.store.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
@@ -237,21 +248,19 @@ func TestHandlerDeleteMany(t *testing.T) {
 func TestDeleteManyMalformedID(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
-	one := f.upload(t, "1")
+	file := f.upload(t, "1")
 
-	deletions, err := a.client.DeleteMany(t.Context(), []string{"nonsense", one.ID, ""})
+	deletions, err := a.client.DeleteMany(t.Context(), []string{"nonsense", file.ID, ""})
 	require.NoError(t, err)
 	require.Len(t, deletions, 3)
-	require.Equal(t, filesclient.Deletion{ID: one.ID, Deleted: true}, deletions[1])
-
-	for i, id := range []string{0: "nonsense", 2: ""} {
-		if i == 1 {
-			continue
-		}
-		require.Equal(t, id, deletions[i].ID)
-		require.False(t, deletions[i].Deleted)
-		requireRefused(t, deletions[i].Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+	requireMalformed := func(id string, deletion filesclient.Deletion) {
+		require.Equal(t, id, deletion.ID)
+		require.False(t, deletion.Deleted)
+		requireRefused(t, deletion.Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 	}
+	requireMalformed("nonsense", deletions[0])
+	require.Equal(t, filesclient.Deletion{ID: file.ID, Deleted: true}, deletions[1])
+	requireMalformed("", deletions[2])
 
 	all, err := f.store.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
@@ -271,12 +280,20 @@ func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 
 // As many files as Config.MaxDelete can be deleted in one request, even if their IDs do not fit into 64 KiB.
 func TestDeleteManyAtLimit(t *testing.T) {
-	for name, maximum := range map[string]int{"more than fit into 64 KiB": 2000, "any number": math.MaxInt} {
-		t.Run(name, func(t *testing.T) {
+	const manyIDs = 2000 // more than fit into 64 KiB
+	tests := []struct {
+		name      string
+		maxDelete int
+	}{
+		{name: "a limit", maxDelete: manyIDs},
+		{name: "the greatest limit", maxDelete: math.MaxInt},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: maximum})
+			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: tt.maxDelete})
 			ids := []string{f.upload(t, "x").ID}
-			for len(ids) < 2000 {
+			for len(ids) < manyIDs {
 				ids = append(ids, uploads.NewID(f.clock.Now()))
 			}
 			document, err := json.MarshalIndent(map[string]any{"Items": ids}, "", "    ")
@@ -293,19 +310,19 @@ func TestDeleteManyAtLimit(t *testing.T) {
 func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	tests := []struct {
 		name   string
-		pieces []formField
-		want   string
+		fields []formField
+		want   string // purpose
 	}{
-		{"before", []formField{newField("Purpose", "invoices"), theFile}, "invoices"},
-		{"after", []formField{theFile, newField("Purpose", "invoices")}, "invoices"},
-		{"an empty one after", []formField{theFile, newField("Purpose", "")}, ""},
-		{"none", []formField{theFile}, ""},
+		{name: "before", fields: []formField{newField("Purpose", "invoices"), theFile}, want: "invoices"},
+		{name: "after", fields: []formField{theFile, newField("Purpose", "invoices")}, want: "invoices"},
+		{name: "an empty one after", fields: []formField{theFile, newField("Purpose", "")}, want: ""},
+		{name: "none", fields: []formField{theFile}, want: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			a := newAPI(t, f, filesapi.HandlerConfig{})
-			body, contentType := newForm(t, tt.pieces)
+			body, contentType := newForm(t, tt.fields)
 
 			answer := a.ask(t, "POST", "/files", contentType, body)
 			require.Equal(t, http.StatusCreated, answer.status, "%s", answer.body)

@@ -120,25 +120,26 @@ func newFixture(t *testing.T, c filesapi.StoreConfig, clock *clock, b storage.Bu
 	return (&fixture{clock: clock}).openOn(t, c, b)
 }
 
-// openOn returns a store of f's on a bucket.
+// openOn returns a store on a bucket, with the clock of f. It has the database and the Inspect of f, if there are any.
 func (f *fixture) openOn(t *testing.T, c filesapi.StoreConfig, b storage.Bucket) *fixture {
 	t.Helper()
-	s := *f
-	f = &s
-	f.bucket, f.records = b, uploads.BucketRecords(b)
+	other := *f
+	other.bucket = b
+	other.records = uploads.BucketRecords(b)
 	if f.database != nil {
-		f.records = f.database
+		other.records = f.database
 	}
-	c.Now = f.clock.Now
 	if c.Inspect != nil {
-		f.inspect = c.Inspect
+		other.inspect = c.Inspect
 	}
-	c.Inspect = f.inspect
+
+	c.Now = f.clock.Now
+	c.Inspect = other.inspect
 	var err error
-	f.store, err = filesapi.NewStore(b, f.records, c)
+	other.store, err = filesapi.NewStore(b, other.records, c)
 	require.NoError(t, err)
-	f.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-	return f
+	other.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	return &other
 }
 
 // openBeside returns another store on the same objects, like that of another process.

@@ -84,6 +84,12 @@ type response struct {
 	body   string
 }
 
+// A route is the method and the path of a request.
+type route struct {
+	method string
+	path   string
+}
+
 // ask makes a request of user-1, or of the user in a header. header has names and values.
 func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader, header ...string) response {
 	t.Helper()
@@ -139,10 +145,18 @@ func TestNewRefusesConfig(t *testing.T) {
 		store  *filesapi.Store
 		config filesapi.HandlerConfig
 	}{
-		{"no store", nil, filesapi.HandlerConfig{Authorize: authorizeByHeader}},
-		{"no Authorize", f.store, filesapi.HandlerConfig{}},
-		{"a negative size", f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1}},
-		{"a negative number of files", f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1}},
+		{name: "no store", config: filesapi.HandlerConfig{Authorize: authorizeByHeader}},
+		{name: "no Authorize", store: f.store, config: filesapi.HandlerConfig{}},
+		{
+			name:   "a negative size",
+			store:  f.store,
+			config: filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxUploadSize: -1},
+		},
+		{
+			name:   "a negative number of files",
+			store:  f.store,
+			config: filesapi.HandlerConfig{Authorize: authorizeByHeader, MaxDelete: -1},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,13 +199,22 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 			record := f.upload(t, "x")
 			a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
 
-			for _, r := range [][2]string{
-				{"GET", "/files"}, {"POST", "/files"}, {"POST", "/files/parts"}, {"POST", "/files/delete"},
-				{"GET", "/files/" + record.ID}, {"DELETE", "/files/" + record.ID}, {"PUT", "/files/" + record.ID + "/purpose"},
-				{"GET", "/files/" + record.ID + "/content"}, {"POST", "/temp-files"}, {"POST", "/temp-files/parts"},
-				{"GET", "/temp-files/" + record.ID + "/content"}, {"GET", "/files/malformed"},
-			} {
-				answer := a.ask(t, r[0], r[1], "", nil)
+			requests := []route{
+				{method: "GET", path: "/files"},
+				{method: "POST", path: "/files"},
+				{method: "POST", path: "/files/parts"},
+				{method: "POST", path: "/files/delete"},
+				{method: "GET", path: "/files/" + record.ID},
+				{method: "DELETE", path: "/files/" + record.ID},
+				{method: "PUT", path: "/files/" + record.ID + "/purpose"},
+				{method: "GET", path: "/files/" + record.ID + "/content"},
+				{method: "POST", path: "/temp-files"},
+				{method: "POST", path: "/temp-files/parts"},
+				{method: "GET", path: "/temp-files/" + record.ID + "/content"},
+				{method: "GET", path: "/files/malformed"},
+			}
+			for _, r := range requests {
+				answer := a.ask(t, r.method, r.path, "", nil)
 				answer.requireProblem(t, tt.status, "", tt.code)
 				require.NotContains(t, answer.body, "hunter2")
 			}
@@ -243,12 +266,16 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	}})
 
 	t.Run("of one", func(t *testing.T) {
-		for _, r := range [][2]string{
-			{"GET", ""}, {"DELETE", ""}, {"PUT", "/purpose"}, {"GET", "/content"},
-		} {
-			a.ask(t, r[0], "/files/"+theirs.ID+r[1], "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
+		requests := []route{
+			{method: "GET", path: "/files/" + theirs.ID},
+			{method: "DELETE", path: "/files/" + theirs.ID},
+			{method: "PUT", path: "/files/" + theirs.ID + "/purpose"},
+			{method: "GET", path: "/files/" + theirs.ID + "/content"},
+			{method: "GET", path: "/temp-files/" + theirs.ID + "/content"},
 		}
-		a.ask(t, "GET", "/temp-files/"+theirs.ID+"/content", "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
+		for _, r := range requests {
+			a.ask(t, r.method, r.path, "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
+		}
 		require.Equal(t, http.StatusOK, a.ask(t, "GET", "/files/"+mine.ID, "", nil).status)
 	})
 
@@ -271,19 +298,31 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	require.NoError(t, f.store.Delete(t.Context(), id))
 	e := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
 
-	tests := map[string]struct {
+	tests := []struct {
+		name  string
 		err   error
 		field string
 	}{
-		"the code":             {storage.ObjectNotFound, "ID"},
-		"the error of a store": {fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}), "ID"},
-		"an error of its own":  {e, "file"},
+		{name: "the code", err: storage.ObjectNotFound, field: "ID"},
+		{
+			name:  "the error of a store",
+			err:   fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}),
+			field: "ID",
+		},
+		{name: "an error of its own", err: e, field: "file"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(*http.Request, string, string) error { return tt.err }})
-			for _, r := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/content"}} {
-				a.ask(t, r[0], "/files/"+id+r[1], "", nil).requireProblem(t, http.StatusNotFound, tt.field, uploads.NotFound)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAPI(t, f, filesapi.HandlerConfig{
+				AuthorizeFile: func(*http.Request, string, string) error { return tt.err },
+			})
+			requests := []route{
+				{method: "GET", path: "/files/" + id},
+				{method: "DELETE", path: "/files/" + id},
+				{method: "GET", path: "/files/" + id + "/content"},
+			}
+			for _, r := range requests {
+				a.ask(t, r.method, r.path, "", nil).requireProblem(t, http.StatusNotFound, tt.field, uploads.NotFound)
 			}
 			require.Empty(t, a.hidden)
 		})
@@ -309,20 +348,20 @@ func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
 		name  string
-		given string
-		kept  bool
+		id    string // in the request
+		valid bool   // and is used
 	}{
-		{"one of the client's", "6f1f-A.b_c", true},
-		{"none", "", false},
-		{"one with spaces", "a b", false},
-		{"one that would begin a line of a log", "a;level=error", false},
-		{"one that is too long", strings.Repeat("x", 129), false},
+		{name: "one of the client's", id: "6f1f-A.b_c", valid: true},
+		{name: "none", id: "", valid: false},
+		{name: "one with spaces", id: "a b", valid: false},
+		{name: "one that would begin a line of a log", id: "a;level=error", valid: false},
+		{name: "one that is too long", id: strings.Repeat("x", 129), valid: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := a.ask(t, "GET", "/files", "", nil, "X-Request-Id", tt.given).header.Get("X-Request-Id")
+			got := a.ask(t, "GET", "/files", "", nil, "X-Request-Id", tt.id).header.Get("X-Request-Id")
 			require.NotEmpty(t, got)
-			require.Equal(t, tt.kept, got == tt.given)
+			require.Equal(t, tt.valid, got == tt.id)
 		})
 	}
 }

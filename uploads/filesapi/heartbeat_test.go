@@ -15,17 +15,17 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A long join has a Compose that blocks, and sends a heartbeat whenever the test
-// says.
+// A longJoin is a call of UploadPart that joins two parts, and does not end before the test calls end.
 type longJoin struct {
 	fixture *fixture
 	compose *composeGate
-	beats   chan time.Duration // a heartbeat is due for each receive
+	beats   chan time.Duration // the call renews its claim after each receive, which returns its interval
 	calls   sync.WaitGroup
 	record  *filesapi.Record
 	err     error
 }
 
+// startLongJoin returns a longJoin that has reached the join.
 func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	t.Helper()
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -46,6 +46,7 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	return j
 }
 
+// end lets the join end, and returns the record of the file.
 func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	t.Helper()
 	close(j.compose.open)
@@ -59,31 +60,33 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 func TestJoinOutlastsOtherCalls(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		j := startLongJoin(t, f)
-		const long = 10 * time.Minute
-		var delay, beaten time.Duration
+		join := startLongJoin(t, f)
 		calls := faults.New()
 		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
+
+		// While the other call waits, the join renews its claim as often as in that time.
+		const joinTakes = 10 * time.Minute
+		var waited, renewed time.Duration
 		other.store.SetWait(func(ctx context.Context, d time.Duration) error {
-			delay += d
-			if delay >= long {
-				if j.record == nil {
-					j.end(t)
+			waited += d
+			if waited >= joinTakes {
+				if join.record == nil {
+					join.end(t)
 				}
 				return ctx.Err()
 			}
-			for beaten < delay {
-				every := <-j.beats
-				require.LessOrEqual(t, every, 20*time.Second)
-				beaten += every
+			for renewed < waited {
+				interval := <-join.beats
+				require.LessOrEqual(t, interval, 20*time.Second)
+				renewed += interval
 			}
 			return nil
 		})
 
 		r := other.sendPart(t, "b", partOptions(token, 2, 2))
-		require.GreaterOrEqual(t, delay, long)
+		require.GreaterOrEqual(t, waited, joinTakes)
 		require.Zero(t, calls.Count(faults.Compose))
-		require.Equal(t, j.record, r)
+		require.Equal(t, join.record, r)
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
@@ -108,23 +111,27 @@ func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 func TestJoinLostClaim(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	first := startLongJoin(t, f)
-	second := newComposeGate()
-	taker := f.openBeside(t, driver.WithLayer(second.layer))
-	var takers sync.WaitGroup
+
+	// The second call waits for the first, and then joins the parts itself.
+	secondJoin := newComposeGate()
+	second := f.openBeside(t, driver.WithLayer(secondJoin.layer))
+	var running sync.WaitGroup
 	var record *filesapi.Record
 	var err error
-	takers.Go(func() {
-		record, err = taker.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	running.Go(func() {
+		record, err = second.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	})
-	<-second.inside // it has waited for a minute
+	<-secondJoin.inside
+
+	// The first call ends first.
 	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
 		t.Error("it waits")
 		return context.Canceled
 	})
 	r := first.end(t)
-	close(second.open)
+	close(secondJoin.open)
 
-	takers.Wait()
+	running.Wait()
 	require.NoError(t, err)
 	require.Equal(t, r, record)
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)

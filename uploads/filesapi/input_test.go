@@ -217,44 +217,34 @@ func TestUploadKeepsNames(t *testing.T) {
 func TestIDsRefused(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	good := f.upload(t, "x").ID
-	for name, id := range map[string]string{
-		"none":              "",
-		"too short":         good[1:],
-		"too long":          good + "0",
-		"in upper case":     strings.ToUpper(good),
-		"a path":            "../../records/client/" + good[:15],
-		"a NUL":             good[:35] + "\x00",
-		"of other letters":  good[:34] + "é",
-		"impossible bits":   good[:35] + "1",
-		"10,000 characters": strings.Repeat("0", 10_000),
-	} {
-		if name == "in upper case" {
-			require.NotEqual(t, good, id)
-		}
-		calls := map[string]func() error{
-			"Details": func() error {
-				_, err := f.store.Details(t.Context(), id)
-				return err
-			},
-			"Download": func() error {
-				_, _, err := f.store.Download(t.Context(), id)
-				return err
-			},
-			"DownloadTemp": func() error {
-				_, _, err := f.store.DownloadTemp(t.Context(), id)
-				return err
-			},
-			"Delete": func() error { return f.store.Delete(t.Context(), id) },
-			"SetPurpose": func() error {
-				_, err := f.store.SetPurpose(t.Context(), id, "x")
-				return err
-			},
-		}
-		for call, do := range calls {
-			t.Run(call+" of an ID that is "+name, func(t *testing.T) {
-				requireRefused(t, do(), "ID", uploads.InvalidValue, storage.InvalidArgument)
-			})
-		}
+	require.NotEqual(t, good, strings.ToUpper(good))
+	tests := []struct {
+		name string
+		id   string
+	}{
+		{name: "none", id: ""},
+		{name: "too short", id: good[1:]},
+		{name: "too long", id: good + "0"},
+		{name: "in upper case", id: strings.ToUpper(good)},
+		{name: "a path", id: "../../records/client/" + good[:15]},
+		{name: "with a NUL", id: good[:35] + "\x00"},
+		{name: "of other letters", id: good[:34] + "é"},
+		{name: "with impossible bits", id: good[:35] + "1"},
+		{name: "of 10,000 characters", id: strings.Repeat("0", 10_000)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := f.store.Details(t.Context(), tt.id)
+			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+			_, _, err = f.store.Download(t.Context(), tt.id)
+			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+			_, _, err = f.store.DownloadTemp(t.Context(), tt.id)
+			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+			err = f.store.Delete(t.Context(), tt.id)
+			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+			_, err = f.store.SetPurpose(t.Context(), tt.id, "x")
+			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+		})
 	}
 	require.Equal(t, "x", readContent(t, f.store, good))
 }

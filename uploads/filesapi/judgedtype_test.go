@@ -27,23 +27,34 @@ func TestRulesDecideType(t *testing.T) {
 		name string
 		send func(*filesclient.Client) (*filesapi.Record, error)
 	}{
-		{"a whole file", func(c *filesclient.Client) (*filesapi.Record, error) {
-			return c.Upload(t.Context(), name, bytes.NewReader(picture.Bytes()), "")
-		}},
-		{"a temp file", func(c *filesclient.Client) (*filesapi.Record, error) {
-			return c.UploadTemp(t.Context(), name, bytes.NewReader(picture.Bytes()))
-		}},
-		{"parts", func(c *filesclient.Client) (*filesapi.Record, error) {
-			p := filesclient.Part{Token: token, Count: 1, Part: 1, OriginalFileName: name}
-			return c.UploadPart(t.Context(), p, bytes.NewReader(picture.Bytes()))
-		}},
+		{
+			name: "a whole file",
+			send: func(c *filesclient.Client) (*filesapi.Record, error) {
+				return c.Upload(t.Context(), name, bytes.NewReader(picture.Bytes()), "")
+			},
+		},
+		{
+			name: "a temp file",
+			send: func(c *filesclient.Client) (*filesapi.Record, error) {
+				return c.UploadTemp(t.Context(), name, bytes.NewReader(picture.Bytes()))
+			},
+		},
+		{
+			name: "parts",
+			send: func(c *filesclient.Client) (*filesapi.Record, error) {
+				p := filesclient.Part{Token: token, Count: 1, Part: 1, OriginalFileName: name}
+				return c.UploadPart(t.Context(), p, bytes.NewReader(picture.Bytes()))
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			s, err := uploads.New(b, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(b)})
 			require.NoError(t, err)
-			h, err := filesapi.New(s, filesapi.Config{Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }})
+			h, err := filesapi.New(s, filesapi.Config{
+				Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
+			})
 			require.NoError(t, err)
 			server := httptest.NewServer(h)
 			defer server.Close()

@@ -47,9 +47,17 @@ func largeSize(t *testing.T) int64 {
 // The parts of a large file may come out of order.
 func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	size := largeSize(t)
-	for name, features := range map[string]storage.Features{"joined by the store": 0, "joined by streaming": storage.ServerCompose} {
-		t.Run(name, func(t *testing.T) {
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
+	tests := []struct {
+		name    string
+		disable storage.Features // of the bucket
+	}{
+		{name: "joined by the store"},
+		{name: "joined by streaming", disable: storage.ServerCompose},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			limits := faults.WithLimits(faults.Limits{Disable: tt.disable})
+			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(limits))
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, storage.Close(b))
@@ -65,6 +73,8 @@ func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	count := int((size + largePart - 1) / largePart)
 	heap := watchHeap()
+
+	// The senders take the parts in random order.
 	numbers := rand.New(rand.NewPCG(1, 2)).Perm(count)
 	work := make(chan int)
 	var group sync.WaitGroup
@@ -91,9 +101,10 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	for _, i := range numbers {
 		work <- i
 	}
-
 	close(work)
 	group.Wait()
+
+	// The record has the size and the checksum of the file.
 	require.NoError(t, failure)
 	require.NotNil(t, record)
 	require.Equal(t, size, record.OriginalLength)
