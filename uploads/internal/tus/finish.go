@@ -81,7 +81,7 @@ func (t *Handler) storeWhole(
 		if err := r.load(); err != nil {
 			return nil, err
 		}
-		content = r.buf[:r.n]
+		content = r.buf[:r.end]
 	}
 	target := t.Uploads.FirstTarget(s)
 	opts := session.OptionsFor[storage.UploadOption](target, storage.WithSize(int64(len(content))), storage.WithCRC32C(crc))

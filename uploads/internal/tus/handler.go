@@ -187,9 +187,11 @@ func (t *Handler) post(c *call) error {
 	if err != nil {
 		return err
 	}
-	withBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
+	hasBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
+	isComplete := n.Size == 0 // an empty file needs no bytes
 	state := session.TusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
-	s, err := t.create(c, n, state, withBytes || n.Size == 0, sum, func(*session.Session) {})
+	noInterim := func(*session.Session) {}
+	s, err := t.create(c, n, state, hasBytes || isComplete, sum, noInterim)
 	if err != nil {
 		return err
 	}
@@ -434,9 +436,10 @@ func (t *Handler) begin(c *call, s *session.Session) error {
 		return refusal.TooLarge("Upload-Length", min(s.PartSize, t.Memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
 	}
 	if limits.MaxParts > 0 && s.Size < 0 {
-		bound := s.PartSize * int64(limits.MaxParts)
-		if s.Target.MaxSize == 0 || s.Target.MaxSize > bound {
-			s.Target.MaxSize = bound
+		// The file must not need more parts than the store permits.
+		longest := s.PartSize * int64(limits.MaxParts)
+		if s.Target.MaxSize == 0 || s.Target.MaxSize > longest {
+			s.Target.MaxSize = longest
 		}
 	}
 

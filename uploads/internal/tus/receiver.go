@@ -65,19 +65,21 @@ type receiver struct {
 	upload      storage.MultipartUpload // nil if the file fits one part
 	sum         *checksum               // checksum of the body; nil if there is none or it is verified
 
-	// buf has the bytes of the next part that are in memory. The fields start and n are positions
-	// in that part: the bytes begin at start, and end before n. The whole length of buf counts
-	// toward Config.MemoryLimit.
-	buf      []byte
-	start, n int
-	saved    int              // number of bytes of the next part that are in segments
-	next     session.TusState // state that the next save will store
+	// buf has the bytes of the next part that are in memory. They begin at the position start of
+	// that part, and end before the position end. The whole length of buf counts toward
+	// Config.MemoryLimit.
+	buf   []byte
+	start int
+	end   int
+	saved int              // number of bytes of the next part that are in segments
+	next  session.TusState // state that the next save will store
 	// leaving is true if this request is no longer the holder of the session after the next save.
 	leaving  bool
 	obsolete []string // segments to remove after the next save
 }
 
-// newReceiver returns a receiver for the bytes that follow the offset in the state.
+// newReceiver returns a receiver for the bytes that follow the offset in the state. ctx is for requests
+// to the store, and client is the context of the client's request. owner is the owner of the memory.
 func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, owner string) *receiver {
 	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
 	return &receiver{
@@ -88,7 +90,7 @@ func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, o
 		owner:   owner,
 		next:    *s.Tus,
 		start:   have,
-		n:       have,
+		end:     have,
 		saved:   have,
 	}
 }
@@ -272,18 +274,17 @@ func (r *receiver) shouldStore(age time.Duration) bool {
 // giveBack stores the bytes of a slow client, and frees their memory. If stalled is true, this
 // request also stops being the holder, so that a newer request need not wait for it.
 func (r *receiver) giveBack(stalled bool) error {
-	hasUnsaved := r.n != r.saved
+	hasUnsaved := r.end != r.saved
 	stopsHolding := stalled && r.s.Tus.Holder != ""
 	if !hasUnsaved && !stopsHolding {
 		r.drop()
-		r.start = r.n
+		r.start = r.end
 		return nil
 	}
-	r.leaving = stalled
-	defer func() {
-		r.leaving = false
-	}()
-	return r.checkpoint()
+	r.leaving = stalled // so that the checkpoint saves a state without a holder
+	err := r.checkpoint()
+	r.leaving = false
+	return err
 }
 
 // take adds data to the next part, and stores each part that is full. If the file would exceed its
@@ -297,29 +298,30 @@ func (r *receiver) take(data []byte) error {
 	}
 
 	for len(data) > 0 {
-		if r.n == r.size() {
+		if r.end == r.partSize() {
 			if err := r.storePart(); err != nil {
 				return err
 			}
 		}
-		if err := r.grow(len(data)); err != nil {
+		if err := r.growBuffer(len(data)); err != nil {
 			return err
 		}
-		n := copy(r.buf[r.n-r.start:], data)
+		n := copy(r.buf[len(r.held()):], data)
 		r.next.CRC = crc32c.Update(r.next.CRC, data[:n])
-		r.n += n
+		r.end += n
 		r.next.Offset += int64(n)
 		data = data[n:]
 	}
 
-	if r.n == r.size() && r.upload != nil && r.size() > 0 {
+	// A file without a multipart upload fits one part, which lastPart stores.
+	if r.end == r.partSize() && r.upload != nil && r.partSize() > 0 {
 		return r.storePart()
 	}
 	return nil
 }
 
-// size returns the size of a part.
-func (r *receiver) size() int { return int(r.s.PartSize) }
+// partSize returns the size of a part.
+func (r *receiver) partSize() int { return int(r.s.PartSize) }
 
 // storePart stores the bytes in buf as the next part.
 func (r *receiver) storePart() error {
@@ -328,15 +330,16 @@ func (r *receiver) storePart() error {
 	if err := r.load(); err != nil {
 		return err
 	}
-	if _, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.n])); err != nil {
+	if _, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.end])); err != nil {
 		return refusal.UploadFailed(err)
 	}
 	r.discardSegments()
 	r.next.Parts++
-	r.n = 0
+	r.end = 0
 	r.start = 0
 	r.saved = 0
 	if r.handler.Memory.Parts.Contended(r.owner) {
+		// Another request waits for memory.
 		r.drop()
 	}
 	return r.save()
@@ -386,14 +389,15 @@ func (r *receiver) save() error {
 // lastPart is called when all bytes of the file have arrived. It stores the bytes that are
 // still in memory. If the whole file fits into one part, it returns the content and stores nothing.
 func (r *receiver) lastPart() ([]byte, error) {
-	isEmpty := r.next.Parts == 0 && r.n == 0
+	isEmpty := r.next.Parts == 0 && r.end == 0
 	if r.upload == nil || isEmpty {
+		// The caller stores the whole file, without a multipart upload.
 		if err := r.load(); err != nil {
 			return nil, err
 		}
-		return r.buf[:r.n:r.n], nil
+		return r.buf[:r.end:r.end], nil
 	}
-	if r.n > 0 {
+	if r.end > 0 {
 		return nil, r.storePart()
 	}
 	if r.next.Offset != r.s.Tus.Offset {

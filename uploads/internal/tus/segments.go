@@ -13,30 +13,36 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// grow makes space for n more bytes, at most up to the end of the part. The buffer is small at
-// first, so that a slow client uses little memory. If there is no memory, grow stores all bytes of
+// growBuffer makes space for n more bytes, at most up to the end of the part. The buffer is small at
+// first, so that a slow client uses little memory. If there is no memory, growBuffer stores all bytes of
 // the buffer as a segment, and frees the buffer. Then it waits for new memory.
-func (r *receiver) grow(n int) error {
-	remaining := r.size() - r.start
-	needed := min(r.n-r.start+n, remaining)
+func (r *receiver) growBuffer(n int) error {
+	const least = 4 * intake.PieceBytes
+	remaining := r.partSize() - r.start
+	needed := min(len(r.held())+n, remaining)
 	if needed <= len(r.buf) {
 		return nil
 	}
-	space := min(remaining, max(needed, 2*len(r.buf), 4*intake.PieceBytes))
-	if !r.handler.Memory.Parts.Try(r.owner, int64(space-len(r.buf))) {
+
+	size := min(remaining, max(needed, 2*len(r.buf), least))
+	if !r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf))) {
 		if err := r.spill(); err != nil {
 			return err
 		}
-		space = min(r.size()-r.start, max(n, 4*intake.PieceBytes))
-		if err := r.waitFor(space); err != nil {
+		// The buffer is empty now, and begins at another position.
+		size = min(r.partSize()-r.start, max(n, least))
+		if err := r.waitFor(size); err != nil {
 			return err
 		}
 	}
-	larger := make([]byte, space)
-	copy(larger, r.buf[:r.n-r.start])
+	larger := make([]byte, size)
+	copy(larger, r.held())
 	r.buf = larger
 	return nil
 }
+
+// held returns the bytes of the next part that are in memory.
+func (r *receiver) held() []byte { return r.buf[:r.end-r.start] }
 
 // waitFor waits for memory. The receiver must hold none when it calls waitFor, because otherwise
 // receivers could wait for each other forever.
@@ -58,22 +64,25 @@ func (r *receiver) load() error {
 	if r.start == 0 {
 		return nil
 	}
-	n := max(0, r.n-len(r.buf))
-	if !r.handler.Memory.Parts.Try(r.owner, int64(n)) {
+
+	// Take more memory, or free what there is and wait for all of it.
+	more := max(0, r.end-len(r.buf))
+	if !r.handler.Memory.Parts.Try(r.owner, int64(more)) {
 		if err := r.spill(); err != nil {
 			return err
 		}
-		if err := r.waitFor(r.n); err != nil {
+		if err := r.waitFor(r.end); err != nil {
 			return err
 		}
-		n = r.n
+		more = r.end
 	}
-	data := make([]byte, len(r.buf)+n)
+
+	data := make([]byte, len(r.buf)+more)
 	if err := r.readSegments(data[:r.start]); err != nil {
-		r.handler.Memory.Parts.Release(r.owner, int64(n))
+		r.handler.Memory.Parts.Release(r.owner, int64(more))
 		return err
 	}
-	copy(data[r.start:], r.buf[:r.n-r.start])
+	copy(data[r.start:], r.held())
 	r.buf = data
 	r.start = 0
 	return nil
@@ -115,6 +124,7 @@ func (r *receiver) store() error {
 	if err := r.spill(); err != nil || len(r.next.Tail) <= maxSegments {
 		return err
 	}
+	// Read all segments, and store their bytes as one.
 	if err := r.load(); err != nil {
 		return err
 	}
@@ -127,15 +137,17 @@ func (r *receiver) store() error {
 func (r *receiver) spill() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
-	if r.n > r.saved {
+	if r.end > r.saved {
 		name := session.TailPrefix + rand.Text()
-		if _, err := r.handler.Store.Bucket.Upload(ctx, r.handler.Store.Key(r.s, name), bytes.NewReader(r.buf[r.saved-r.start:r.n-r.start])); err != nil {
+		key := r.handler.Store.Key(r.s, name)
+		unsaved := r.held()[r.saved-r.start:]
+		if _, err := r.handler.Store.Bucket.Upload(ctx, key, bytes.NewReader(unsaved)); err != nil {
 			return refusal.UploadFailed(err)
 		}
-		r.next.Tail = append(r.next.Tail, session.Segment{Name: name, Size: int64(r.n - r.saved)})
-		r.saved = r.n
+		r.next.Tail = append(r.next.Tail, session.Segment{Name: name, Size: int64(r.end - r.saved)})
+		r.saved = r.end
 	}
-	r.start = r.n
+	r.start = r.end
 	r.drop()
 	return nil
 }
