@@ -52,12 +52,12 @@ func pictureSize(h *head, b box) (width, height int, ok bool) {
 	if !ok || b.from+boxFlags+8 > b.to {
 		return 0, 0, false
 	}
-	w := binary.BigEndian.Uint32(size)
-	hgt := binary.BigEndian.Uint32(size[4:])
-	if w < 1 || hgt < 1 || w > maxSide || hgt > maxSide {
+	width32 := binary.BigEndian.Uint32(size)
+	height32 := binary.BigEndian.Uint32(size[4:])
+	if width32 < 1 || height32 < 1 || width32 > maxSide || height32 > maxSide {
 		return 0, 0, false
 	}
-	return int(w), int(hgt), true
+	return int(width32), int(height32), true
 }
 
 // childBoxes returns all boxes with this name inside the boxes of outer. At the top
