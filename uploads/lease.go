@@ -36,6 +36,7 @@ func (l *lease) add(ctx context.Context, name string) {
 	defer l.mu.Unlock()
 	l.names = append(l.names, name)
 	if l.cancel != nil {
+		// An earlier add has started the renewal of all entries.
 		return
 	}
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))

@@ -150,6 +150,7 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 		if begun != nil || err != nil {
 			return begun, err
 		}
+		// Another call has created the state, so read it again.
 		if err := u.conflict(name); err != nil {
 			return nil, err
 		}
@@ -162,6 +163,9 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.Session, error) {
 	p := &u.piece
 	keeper := u.service.keeper
+
+	// Unless the application has chosen the target, the rules choose it. If they look at the content,
+	// they do so after the pieces have arrived.
 	target := session.Target{Overwrite: !u.setup.guarded}
 	if p.Target != nil {
 		target = session.Target(*p.Target)

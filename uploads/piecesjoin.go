@@ -130,7 +130,7 @@ func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) 
 	if refusal.CodeOf(err) != refusal.CodeLocked {
 		return false
 	}
-	// makeFile has already met that many conflicts.
+	// The code means that makeFile has met this number of conflicts.
 	u.conflicts += session.MaxConflicts
 	return true
 }

@@ -72,6 +72,7 @@ func (c *counter) recountLedger(
 		return err
 	}
 
+	// Count until no pending upload has got the key of its file meanwhile.
 	for {
 		*attempts++
 		if *attempts > maxRecounts {
@@ -93,6 +94,7 @@ func (c *counter) recountLedger(
 	}
 
 	if r.doubtful {
+		// A Sweep after the longest lease counts again.
 		c.book.DoubtAfter(t, c.leaseUntil())
 	}
 	return nil
@@ -169,6 +171,7 @@ func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r
 			continue
 		}
 
+		// Note under which stems the file of the entry may be.
 		stems := r.pending
 		if dead {
 			delete(t.Entries, name)
@@ -218,7 +221,10 @@ func (c *counter) isDead(
 	if open.RunID() != entry.Run {
 		return true, nil, nil
 	}
-	return open.Phase == session.PhaseDone && open.Kind != session.KindPartial, open, nil
+	// The upload has ended without dropping its entry. A partial upload of tus keeps its entry until
+	// it is joined to a file.
+	dead = open.Phase == session.PhaseDone && open.Kind != session.KindPartial
+	return dead, open, nil
 }
 
 // filesOf iterates over the files of a user. It sets at least the Key and Size of each file.

@@ -64,6 +64,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		return err
 	}
 	if removal.Uncounted {
+		// The upload of the file has not ended, so there is nothing to subtract.
 		return s.removeStored(ctx, f)
 	}
 	l := s.counter.newLease(stored.User.ID)
@@ -86,7 +87,8 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		return err
 	}
 	if exists || !removal.Joined {
-		// If this fails, Sweep counts the user's files again.
+		// This call removed the file, or began the removal. If EndRemoval fails, Sweep counts the
+		// user's files again.
 		_ = s.counter.book.EndRemoval(ctx, removal, !exists)
 	}
 	return nil
@@ -212,7 +214,7 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		return err
 	}
 	if removal.Uncounted {
-		// The upload of the file marks the ledger when it ends.
+		// The file has a reservation. Its upload marks the ledger when it ends.
 		return nil
 	}
 	if err := s.counter.book.Doubt(ctx, f.User.ID); err != nil {
