@@ -171,7 +171,7 @@ func leaveTempFiles(t *testing.T, f *fixture) string {
 	}
 	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
 	require.NoError(t, err)
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	return ""
 }
 
@@ -202,7 +202,7 @@ func leaveDebris(t *testing.T, f *fixture) string {
 	put("files/client/" + uploads.NewID(f.clock.Now()) + ".txt")
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+f.upload(t, "lost").ID+".txt"))
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	return ""
 }
 
@@ -336,7 +336,7 @@ func (op operation) requireSound(t *testing.T, f *fixture, id, name string, err 
 
 	if err != nil && retry {
 		if op.later {
-			f.clock.Advance(25 * time.Hour)
+			f.clock.Advance(longIdle)
 		}
 		require.NoError(t, op.do(t, f.store, id), "tried again after %s", name)
 		err = nil
@@ -345,7 +345,7 @@ func (op operation) requireSound(t *testing.T, f *fixture, id, name string, err 
 		op.check(t, f, id)
 	}
 
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	_, sweepErr := f.store.Sweep(t.Context())
 	require.NoError(t, sweepErr, name)
 	requireConsistent(t, f.bucket, f.records)

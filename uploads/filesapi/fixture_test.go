@@ -87,6 +87,9 @@ func newDatabaseFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.Op
 	return f.withLayers(t, c, opts...)
 }
 
+// longIdle is longer than the defaults of Grace, PartsTTL and TempAge, which are 24 hours.
+const longIdle = 25 * time.Hour
+
 // An opener opens a store for a test. There is one for each place of the states.
 type opener struct {
 	name string
@@ -260,7 +263,7 @@ func requireConsistent(t *testing.T, b storage.Bucket, records uploads.Records) 
 func requireConsistentAfterSweep(t *testing.T, f *fixture) {
 	t.Helper()
 	if f.database != nil {
-		f.clock.Advance(25 * time.Hour)
+		f.clock.Advance(longIdle)
 		f.sweep(t)
 	}
 	requireConsistent(t, f.bucket, f.records)

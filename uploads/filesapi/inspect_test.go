@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -262,7 +261,7 @@ func TestSweepAfterInspectDied(t *testing.T) {
 		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-		f.clock.Advance(25 * time.Hour)
+		f.clock.Advance(longIdle)
 		f.sweep(t)
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 	})

@@ -167,14 +167,17 @@ const (
 
 var noise = text(noiseBytes, 7)
 
+// Read reads to the end of the present MiB at most.
 func (p *pattern) Read(b []byte) (int, error) {
 	if p.offset == p.end {
 		return 0, io.EOF
 	}
 	const mib = 1 << 20
-	within := p.offset % mib
-	start := p.offset/mib*noiseStep%mib + within
-	n := copy(b, noise[start:start+min(mib-within, p.end-p.offset)])
+	offsetInMiB := p.offset % mib
+	noiseStart := p.offset / mib * noiseStep % mib // where this MiB begins in the noise
+	start := noiseStart + offsetInMiB
+	length := min(mib-offsetInMiB, p.end-p.offset)
+	n := copy(b, noise[start:start+length])
 	p.offset += int64(n)
 	return n, nil
 }

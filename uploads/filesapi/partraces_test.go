@@ -49,11 +49,13 @@ type gate struct {
 	once         sync.Once
 }
 
+// newGate returns a gate, and a channel that is closed when the gate is read.
 func newGate(body string) (*gate, <-chan struct{}) {
 	g := &gate{Reader: strings.NewReader(body), open: make(chan struct{}), inside: make(chan struct{})}
 	return g, g.inside
 }
 
+// Read waits until the gate is opened.
 func (g *gate) Read(p []byte) (int, error) {
 	g.once.Do(func() {
 		close(g.inside)
@@ -98,8 +100,9 @@ func TestUploadPartManySendAll(t *testing.T) {
 		})
 	}
 	group.Wait()
-	want := ""
 
+	// All records that were returned are equal.
+	want := ""
 	var record *filesapi.Record
 	for i := range count {
 		require.NoError(t, errs[i])
@@ -124,6 +127,7 @@ type meeting struct {
 	once  *sync.Once      // this driver's
 }
 
+// Put waits at the first write of the state of an upload.
 func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if strings.HasSuffix(r.Key, "/state.json") {
 		m.once.Do(func() {
@@ -145,9 +149,12 @@ func TestUploadPartOneCompletes(t *testing.T) {
 	errs := make([]error, n)
 	for i := range n {
 		// The parts stay, so that no call stops because they are missing.
-		s := f.openBeside(t, driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch|faults.Delete)).Layer()),
-			driver.WithLayer(func(d driver.Driver) driver.Driver { return meeting{d, &receivers, new(sync.Once)} }),
-			storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		keepParts := driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch | faults.Delete)).Layer())
+		meetOthers := driver.WithLayer(func(next driver.Driver) driver.Driver {
+			return meeting{Driver: next, group: &receivers, once: new(sync.Once)}
+		})
+		noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+		s := f.openBeside(t, keepParts, meetOthers, noRetry)
 		senders.Go(func() {
 			records[i], errs[i] = s.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		})

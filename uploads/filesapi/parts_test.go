@@ -66,23 +66,27 @@ func TestUploadPartEmpty(t *testing.T) {
 func TestUploadPartType(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
-		tests := map[string]struct {
-			fileName, want string
+		tests := []struct {
+			name     string
+			fileName string
+			want     string // type
 		}{
-			"by its name":          {"a.txt", "text/plain; charset=utf-8"},
-			"by its first bytes":   {"a", "image/png"},
-			"by the bytes, beside": {"a.unheardof", "image/png"},
+			{name: "by its name", fileName: "a.txt", want: "text/plain; charset=utf-8"},
+			{name: "by its first bytes", fileName: "a", want: "image/png"},
+			{name: "by its first bytes, as the extension has no type", fileName: "a.unheardof", want: "image/png"},
 		}
-		for name, tt := range tests {
-			f := o.open(t, filesapi.StoreConfig{})
-			o := partOptions(token, 2, 2)
-			o.OriginalFileName = tt.fileName
-			f.sendPart(t, "<html>not the first part", o)
-			o.Part = 1
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				f := o.open(t, filesapi.StoreConfig{})
+				opts := partOptions(token, 2, 2)
+				opts.OriginalFileName = tt.fileName
+				f.sendPart(t, "<html>not the first part", opts)
 
-			r := f.sendPart(t, png, o)
-			require.Equal(t, tt.want, r.MIMEType, name)
-			requireConsistent(t, f.bucket, f.records)
+				opts.Part = 1
+				r := f.sendPart(t, png, opts)
+				require.Equal(t, tt.want, r.MIMEType)
+				requireConsistent(t, f.bucket, f.records)
+			})
 		}
 	})
 }
@@ -104,10 +108,10 @@ func TestUploadPartMustMatch(t *testing.T) {
 			options filesapi.PartOptions
 			field   string
 		}{
-			{"more parts", moreParts, "count"},
-			{"fewer parts", fewerParts, "count"},
-			{"another name", otherName, "originalFileName"},
-			{"another purpose", otherPurpose, "Purpose"},
+			{name: "more parts", options: moreParts, field: "count"},
+			{name: "fewer parts", options: fewerParts, field: "count"},
+			{name: "another name", options: otherName, field: "originalFileName"},
+			{name: "another purpose", options: otherPurpose, field: "Purpose"},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -157,17 +161,17 @@ func TestTokenIsUsedOnce(t *testing.T) {
 		f.sendPart(t, "a", partOptions(token, 2, 1))
 		r := f.sendPart(t, "b", partOptions(token, 2, 2))
 		for number := 1; number <= 2; number++ {
-			second, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, number))
+			repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, number))
 			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-			require.Equal(t, r, second, "for a client that lost the answer")
+			require.Equal(t, r, repeated, "for a client that lost the answer")
 		}
 		_, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 3, 3))
 		requireRefused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
 		require.NoError(t, f.store.Delete(t.Context(), r.ID))
-		second, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
+		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-		require.Nil(t, second)
+		require.Nil(t, repeated)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
 	})
 }
@@ -231,14 +235,15 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 // In an upload of 200 parts, each UploadPart before the last makes at most four requests to the store, and no
 // List.
 func TestUploadPartRequests(t *testing.T) {
+	const count = 200
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
-	f.sendPart(t, "x", partOptions(token, 200, 1))
-	for number := 2; number < 200; number++ {
+	f.sendPart(t, "x", partOptions(token, count, 1))
+	for number := 2; number < count; number++ {
 		calls.Reset()
-		f.sendPart(t, "x", partOptions(token, 200, number))
+		f.sendPart(t, "x", partOptions(token, count, number))
 		require.LessOrEqual(t, calls.Count(faults.Any), 4, "part %d", number)
 		require.Zero(t, calls.Count(faults.List), "part %d", number)
 	}
-	require.NotNil(t, f.sendPart(t, "x", partOptions(token, 200, 200)))
+	require.NotNil(t, f.sendPart(t, "x", partOptions(token, count, count)))
 }

@@ -78,7 +78,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	require.Len(t, f.database.states, 2)
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5, "none is idle")
 
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	f.sweep(t)
 	require.Empty(t, f.database.states)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -88,7 +88,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 func TestSweepCannotListStates(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	s, err := filesapi.NewStore(f.bucket, f.failingRecords(1, false), filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 
@@ -105,14 +105,14 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 		require.LessOrEqual(t, calls, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 3, 1))
-		f.clock.Advance(25 * time.Hour)
+		f.clock.Advance(longIdle)
 		called := false
 		sendSecondPart := func() {
 			called = true
 			f.clock.Advance(time.Second)
 			require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 		}
-		records := &pausedDatabase{f.records, f.database, calls, sendSecondPart}
+		records := &pausedDatabase{Records: f.records, states: f.database, left: calls, before: sendSecondPart}
 		s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 		report, err := s.Sweep(t.Context())
@@ -128,21 +128,22 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 		require.Equal(t, "abc", readContent(t, f.store, record.ID), "call %d", calls)
 		requireConsistent(t, f.bucket, f.records)
 	}
-	require.Greater(t, calls, 4)
+	require.Greater(t, calls, 4, "Sweep made calls for states")
 }
 
-// A pausedDatabase calls happens before its n-th call for a state.
+// A pausedDatabase calls the function before at one of its calls for a state.
 type pausedDatabase struct {
 	uploads.Records
-	states  uploads.States
-	n       int
-	happens func()
+	states uploads.States
+	left   int // calls until that one
+	before func()
 }
 
+// pause counts a call for a state.
 func (d *pausedDatabase) pause() {
-	d.n--
-	if d.n == 0 {
-		d.happens()
+	d.left--
+	if d.left == 0 {
+		d.before()
 	}
 }
 
@@ -177,7 +178,7 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	r := f.sendPart(t, "b", partOptions(token, 2, 2))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)
 
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
 	require.Equal(t, "ab", readContent(t, f.store, r.ID))
 	requireConsistent(t, f.bucket, f.records)
@@ -205,13 +206,19 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 // The state of an upload is kept in the records, or in a bucket with conditional writes. If neither can keep it,
 // the error says what to configure.
 func TestStatesNeedPlace(t *testing.T) {
-	for name, features := range map[string]storage.Features{
-		"no creation": storage.ConditionalCreate,
-		"no update":   storage.ConditionalUpdate,
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name    string
+		missing storage.Features // of the bucket
+	}{
+		{name: "no conditional creation", missing: storage.ConditionalCreate},
+		{name: "no conditional update", missing: storage.ConditionalUpdate},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features})))
+			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.missing})))
+
+			// Neither the bucket nor the records can keep states.
 			s, err := filesapi.NewStore(b, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
@@ -221,6 +228,7 @@ func TestStatesNeedPlace(t *testing.T) {
 			require.True(t, ok)
 			require.Contains(t, e.Hint, "sqlrecords")
 
+			// The records can.
 			s, err = filesapi.NewStore(b, newDatabase(f.clock.Now), filesapi.StoreConfig{})
 			require.NoError(t, err)
 			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), partOptions(token, 1, 1))

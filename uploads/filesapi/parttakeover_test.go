@@ -109,7 +109,7 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 			require.Equal(t, "ab", readContent(t, f.store, r.ID))
 			require.NoError(t, f.store.Delete(t.Context(), r.ID))
 		}
-		records := f.withStates(lateRecords{f.records, makeAndDelete})
+		records := f.withStates(lateRecords{Records: f.records, before: makeAndDelete})
 		slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
@@ -126,12 +126,12 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	expire := func() {
-		f.clock.Advance(25 * time.Hour)
+		f.clock.Advance(longIdle)
 		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 			require.NoError(t, f.bucket.Remove(t.Context(), key))
 		}
 	}
-	records := f.withStates(lateRecords{f.records, expire})
+	records := f.withStates(lateRecords{Records: f.records, before: expire})
 	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 
@@ -146,10 +146,10 @@ func TestTakeoverAfterUploadSwept(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	sweepUpload := func() {
-		f.clock.Advance(25 * time.Hour)
+		f.clock.Advance(longIdle)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
 	}
-	records := f.withStates(lateRecords{f.records, sweepUpload})
+	records := f.withStates(lateRecords{Records: f.records, before: sweepUpload})
 	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 
@@ -184,8 +184,15 @@ func TestTakeoverFinishesWork(t *testing.T) {
 // arrived. There is still one whole file.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		for name, partsRemoved := range map[string]bool{"its parts are there": false, "its parts are gone": true} {
-			t.Run(name, func(t *testing.T) {
+		tests := []struct {
+			name         string
+			partsRemoved bool // when the slow call resumes
+		}{
+			{name: "its parts are there", partsRemoved: false},
+			{name: "its parts are gone", partsRemoved: true},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
 				f.sendPart(t, "a", partOptions(token, 2, 1))
 				var lateRecord, slowRecord *filesapi.Record
@@ -210,7 +217,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 
 				// A third call takes over the claim, and makes the file.
 				injector := faults.New()
-				if !partsRemoved {
+				if !tt.partsRemoved {
 					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
 				}
 				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
@@ -288,6 +295,7 @@ func newComposeGate() *composeGate {
 	return &composeGate{inside: make(chan struct{}), open: make(chan struct{})}
 }
 
+// layer is the layer of a bucket whose Compose is blocked.
 func (g *composeGate) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "Compose" {

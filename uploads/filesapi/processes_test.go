@@ -81,17 +81,16 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// All processes are ready before the first one sends the part.
 	var racers []*racer
 	for range processes {
 		racers = append(racers, startRacer(t, root))
 	}
-
 	for _, r := range racers {
 		require.Equal(t, "ready", r.line(t))
 	}
-
 	for _, r := range racers {
-		require.NoError(t, r.input.Close())
+		require.NoError(t, r.input.Close()) // it sends the part now
 	}
 
 	ids := map[string]int{}
@@ -115,6 +114,7 @@ type racer struct {
 	output *bufio.Scanner
 }
 
+// startRacer starts a process that runs play in the directory root.
 func startRacer(t *testing.T, root string) *racer {
 	t.Helper()
 	r := &racer{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
@@ -123,7 +123,8 @@ func startRacer(t *testing.T, root string) *racer {
 	require.NoError(t, err)
 	output, err := r.StdoutPipe()
 	require.NoError(t, err)
-	r.input, r.output = input, bufio.NewScanner(output)
+	r.input = input
+	r.output = bufio.NewScanner(output)
 	require.NoError(t, r.Start())
 	return r
 }

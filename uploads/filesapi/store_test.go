@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -79,31 +80,30 @@ func TestNewRefuses(t *testing.T) {
 
 // A bucket without conditions can store whole files if the records are in a database.
 func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove})))
+	limits := faults.Limits{
+		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+	}
+	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 	// The records have a type of their own, as those of a database have.
 	records := struct{ uploads.Records }{uploads.BucketRecords(memstore.New())}
 	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
+
+	// Whole files can be stored.
 	r, err := s.Upload(t.Context(), strings.NewReader("text"), fileOptions("a.txt"))
 	require.NoError(t, err)
-
 	require.Equal(t, "text", readContent(t, s, r.ID))
 	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 	require.NoError(t, err)
 	reader, _, err := s.DownloadTemp(t.Context(), temp.ID)
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
-	for _, upload := range []func() (*filesapi.Record, error){
-		func() (*filesapi.Record, error) {
-			return s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
-		},
-		func() (*filesapi.Record, error) {
-			return s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
-		},
-	} {
-		_, err = upload()
-		requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
-	}
+
+	// Files in parts cannot.
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
+	_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
@@ -218,19 +218,7 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 }
 
 // readBytewise returns a reader of single bytes.
-func readBytewise(text string) io.Reader { return &single{text} }
-
-// A single returns the bytes of a text one by one.
-type single struct{ left string }
-
-func (s *single) Read(p []byte) (int, error) {
-	if s.left == "" {
-		return 0, io.EOF
-	}
-	n := copy(p[:1], s.left)
-	s.left = s.left[n:]
-	return n, nil
-}
+func readBytewise(text string) io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }
 
 // The IDs of records sort by time of creation.
 func TestIDsAreOrderedByTime(t *testing.T) {

@@ -2,7 +2,6 @@ package filesapi_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +17,7 @@ func newStockedFixture(t *testing.T, n int) *fixture {
 	for range n {
 		f.upload(t, "x")
 	}
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	return f
 }
 
@@ -26,28 +25,33 @@ func newStockedFixture(t *testing.T, n int) *fixture {
 // removed as orphans.
 func TestSweepRefusesWrongBucket(t *testing.T) {
 	tests := []struct {
-		name        string
-		ours, other int // files
+		name       string
+		ownFiles   int
+		otherFiles int
 	}{
-		{"of an empty store", 11, 0},
-		{"of a store of one file", 50, 1},
-		{"of a larger store", 11, 40},
+		{name: "of an empty store", ownFiles: 11, otherFiles: 0},
+		{name: "of a store of one file", ownFiles: 50, otherFiles: 1},
+		{name: "of a larger store", ownFiles: 11, otherFiles: 40},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			site := newStockedFixture(t, tt.ours)
-			other := newStockedFixture(t, tt.other)
-			for name, mixed := range map[string][2]*fixture{"the bucket": {other, site}, "the records": {site, other}} {
-				s, err := filesapi.NewStore(mixed[0].bucket, mixed[1].records, filesapi.StoreConfig{})
+			own := newStockedFixture(t, tt.ownFiles)
+			other := newStockedFixture(t, tt.otherFiles)
+			requireRefusesToSweep := func(bucket storage.Bucket, records uploads.Records) {
+				s, err := filesapi.NewStore(bucket, records, filesapi.StoreConfig{})
 				require.NoError(t, err)
 				report, err := s.Sweep(t.Context())
-				require.ErrorIs(t, err, storage.PreconditionFailed, name)
-				require.Equal(t, &uploads.SweepReport{}, report, name)
+				require.ErrorIs(t, err, storage.PreconditionFailed)
+				require.Equal(t, &uploads.SweepReport{}, report)
 			}
-			for f, n := range map[*fixture]int{site: tt.ours, other: tt.other} {
-				require.Len(t, listIDs(t, f.store, uploads.Filter{}, 100), n)
-				requireConsistent(t, f.bucket, f.records)
-			}
+
+			requireRefusesToSweep(other.bucket, own.records)
+			requireRefusesToSweep(own.bucket, other.records)
+
+			require.Len(t, listIDs(t, own.store, uploads.Filter{}, 100), tt.ownFiles)
+			requireConsistent(t, own.bucket, own.records)
+			require.Len(t, listIDs(t, other.store, uploads.Filter{}, 100), tt.otherFiles)
+			requireConsistent(t, other.bucket, other.records)
 		})
 	}
 }

@@ -49,7 +49,8 @@ func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 // The store's clock, not Config.Now, tells Sweep how old bytes are.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	store, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }})
+	wrongClock := func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }
+	store, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: wrongClock})
 	require.NoError(t, err)
 	f.upload(t, "stays")
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
@@ -82,7 +83,7 @@ func TestSweepAmongMany(t *testing.T) {
 	var want []string
 	for i := range 60 {
 		r := f.upload(t, "x")
-		switch i % 3 {
+		switch i % 3 { // a third of the files each
 		case 0:
 			require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+r.ID+".txt"))
 		case 1:
@@ -99,13 +100,14 @@ func TestSweepAmongMany(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// staleRecords return IDs from a while ago; between is what happened since.
+// staleRecords list IDs as they were a while ago, in pages of which the first has one ID.
 type staleRecords struct {
 	uploads.Records
-	hide    string
-	between func()
+	hide    string // ID that was created since
+	between func() // called between the first page and the second
 }
 
+// IDs treats a list of few IDs, which a test asks for, as usual.
 func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
 	if startAfter != "" && r.between != nil {
 		r.between()
@@ -126,7 +128,7 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	first := f.upload(t, "first")
 	f.clock.Advance(time.Second)
 	recorded := f.upload(t, "its record was made a moment ago")
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	var uploaded *filesapi.Record
 	stale := &staleRecords{
 		Records: f.records,
@@ -161,10 +163,11 @@ func (r lateRecords) Create(ctx context.Context, one *uploads.File) error {
 // Sweep removes the bytes of an upload that takes longer than Grace, and the upload fails.
 func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: time.Nanosecond})
-	late := lateRecords{f.records, func() {
+	sweepBytes := func() {
 		f.clock.Advance(time.Second)
 		require.Equal(t, 1, f.sweep(t).Bytes)
-	}}
+	}
+	late := lateRecords{Records: f.records, before: sweepBytes}
 	s, err := filesapi.NewStore(f.bucket, late, filesapi.StoreConfig{Grace: time.Nanosecond})
 	require.NoError(t, err)
 
@@ -176,6 +179,10 @@ func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 
 // Sweep removes nothing of files that are stored, completed and deleted at the same time.
 func TestSweepDuringOtherOperations(t *testing.T) {
+	const (
+		senderCount = 4
+		rounds      = 25 // for each sender
+	)
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	done := make(chan struct{})
 	var sweeps, senders sync.WaitGroup
@@ -195,9 +202,10 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 		})
 	}
 
-	for i := range 4 {
+	// In each round, a sender stores a file and a file in parts. In every second round, it deletes the first one.
+	for i := range senderCount {
 		senders.Go(func() {
-			for round := range 25 {
+			for round := range rounds {
 				r, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 				if !assert.NoError(t, err) {
 					return
@@ -219,7 +227,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	senders.Wait()
 	close(done)
 	sweeps.Wait()
-	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), 4*(25+12))
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(rounds+rounds/2))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -227,7 +235,13 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.upload(t, "x")
-	strangers := []string{"files/client/logo.png", "files/client/" + strings.Repeat("z", 36), "files/parts/notes.txt", "files/records/client/a.json", "other/x"}
+	strangers := []string{
+		"files/client/logo.png",
+		"files/client/" + strings.Repeat("z", 36),
+		"files/parts/notes.txt",
+		"files/records/client/a.json",
+		"other/x",
+	}
 	for _, key := range strangers {
 		f.put(t, key)
 	}

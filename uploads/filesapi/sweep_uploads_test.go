@@ -38,7 +38,7 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.sendPart(t, "a", partOptions(token, 2, 1))
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
@@ -80,15 +80,15 @@ func callBefore(kind string, n int, f func()) storage.OpenOption {
 // refusingRecords is a database that fails its next calls of Create.
 type refusingRecords struct {
 	uploads.Records
-	n int
+	left int // calls of Create that fail
 }
 
-func (r *refusingRecords) Create(ctx context.Context, one *uploads.File) error {
-	r.n--
-	if r.n >= 0 {
+func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error {
+	if r.left > 0 {
+		r.left--
 		return &storage.Error{Code: storage.Unavailable}
 	}
-	return r.Records.Create(ctx, one)
+	return r.Records.Create(ctx, file)
 }
 
 // If the record of a joined file cannot be created, Sweep keeps the bytes while the upload has not expired. A
@@ -124,7 +124,7 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, tt.config)
 				tt.config.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{f.records, tt.tries}), tt.config)
+				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{Records: f.records, left: tt.tries}), tt.config)
 				require.NoError(t, err)
 				f.sendPart(t, "a", partOptions(token, 2, 1))
 
@@ -169,7 +169,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{f.records, tt.failedCreates}), c)
+				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{Records: f.records, left: tt.failedCreates}), c)
 				require.NoError(t, err)
 
 				// The first call fails, and a later one finishes the file.
@@ -188,7 +188,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				require.NoError(t, reader.Close())
 
 				// After that, Sweep removes it.
-				f.clock.Advance(25 * time.Hour)
+				f.clock.Advance(longIdle)
 				f.sweep(t)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 			})
@@ -204,7 +204,7 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 		victim := f.openWithKiller(t, &killer{after: "Compose"})
 		_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
-		f.clock.Advance(25 * time.Hour)
+		f.clock.Advance(longIdle)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -223,7 +223,7 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	victim := f.openWithKiller(t, &killer{after: "Compose"})
 	_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
-	f.clock.Advance(25 * time.Hour)
+	f.clock.Advance(longIdle)
 
 	// The client continues when Sweep is about to remove.
 	var r *filesapi.Record
@@ -275,7 +275,7 @@ func TestSweepDuringPart(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			f.sendPart(t, "a", partOptions(token, 3, 1))
 			// The upload is then idle for longer than PartsTTL, which is 24 hours.
-			f.clock.Advance(25 * time.Hour)
+			f.clock.Advance(longIdle)
 			sent := 0
 			sendSecondPart := callBefore(tt.call, tt.number, func() {
 				sent++
@@ -327,7 +327,7 @@ func TestSweepBeforePartArrives(t *testing.T) {
 					done <- err
 				}()
 				<-arriving
-				f.clock.Advance(25 * time.Hour)
+				f.clock.Advance(longIdle)
 				tt.expire(t, f)
 
 				close(body.open)
@@ -336,7 +336,7 @@ func TestSweepBeforePartArrives(t *testing.T) {
 
 				// A late part is not left for ever.
 				for range 2 {
-					f.clock.Advance(25 * time.Hour)
+					f.clock.Advance(longIdle)
 					f.sweep(t)
 				}
 				require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -372,7 +372,7 @@ func TestSweepDied(t *testing.T) {
 			failing, _ := f.openFaulty(t, faults.Fail(faults.Compose), 1)
 			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 2))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
-			f.clock.Advance(25 * time.Hour)
+			f.clock.Advance(longIdle)
 
 			k := &killer{before: n}
 			_, err = f.openWithKiller(t, k).store.Sweep(t.Context())
