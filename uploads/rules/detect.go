@@ -154,14 +154,15 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 	if v.MediaType != typeSVG && hasMarkup(h.firstBytes(markupBytes)) {
 		return &Refusal{ActiveContent, "This file has a web page or a program in it, and cannot be uploaded."}
 	}
-	look := inspectors[v.MediaType]
-	if look == nil {
+	inspector := inspectors[v.MediaType]
+	if inspector == nil {
 		return nil
 	}
-	width, height, problem := look(h)
+	width, height, problem := inspector(h)
 	if problem != nil {
 		return problem.refusal(v.MediaType)
 	}
+	// Divide, because the product could overflow.
 	if int64(width) > j.rules.MaxPixels/int64(max(height, 1)) {
 		return &Refusal{
 			TooManyPixels,

@@ -31,7 +31,7 @@ func (h *head) fill(n int) {
 	n = min(n, headBytes)
 	emptyReads := 0
 	for len(h.buf) < n && h.err == nil && !h.canceled() {
-		h.grow(n)
+		h.growBuffer(n)
 		count, err := h.src.Read(h.buf[len(h.buf):cap(h.buf)])
 		h.buf = h.buf[:len(h.buf)+count]
 		h.err = err
@@ -46,8 +46,9 @@ func (h *head) fill(n int) {
 	}
 }
 
-// grow makes space for n bytes. It grows buf in steps, so that small files need little memory.
-func (h *head) grow(n int) {
+// growBuffer makes space for more bytes of the first n. It grows buf in steps, so that small files need
+// little memory.
+func (h *head) growBuffer(n int) {
 	if cap(h.buf) > len(h.buf) {
 		return
 	}

@@ -53,7 +53,8 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		return 0, 0, damaged
 	}
 	offset := gifScreen
-	flags := screen[10]
+	const flagsOffset = 10
+	flags := screen[flagsOffset]
 	if hasColorTable := flags&0x80 != 0; hasColorTable {
 		// The lowest three bits give the number of its colors, of three bytes each.
 		offset += 3 << (flags&7 + 1)

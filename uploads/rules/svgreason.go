@@ -142,6 +142,7 @@ var harmlessFunctions = wordSet(`
 	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or
 	media supports container layer scope selector style`)
 
+// wordSet returns the words of a list, which are separated by spaces.
 func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(list) {

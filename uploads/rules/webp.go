@@ -49,22 +49,27 @@ func paddedLength(chunk []byte) int {
 	return int(min(binary.LittleEndian.Uint32(chunk[4:]), headBytes)+1) &^ 1
 }
 
-// checkWebPFrame checks the first frame of an animation, and the picture in it.
+// checkWebPFrame checks the first frame of an animation, and the picture in it. width and height are
+// those of the canvas.
 func checkWebPFrame(h *head, i, width, height int) *reason {
 	frame, ok := h.bytesAt(i, webpFrame+riffChunk)
 	if !ok {
 		return h.missingReason()
 	}
-	w := little24(frame[6:]) + 1
-	hgt := little24(frame[9:]) + 1
-	if 2*little24(frame)+w > width || 2*little24(frame[3:])+hgt > height {
+	// The frame has its place, in units of two pixels, and its size.
+	left := 2 * little24(frame)
+	top := 2 * little24(frame[3:])
+	frameWidth := little24(frame[6:]) + 1
+	frameHeight := little24(frame[9:]) + 1
+	if left+frameWidth > width || top+frameHeight > height {
 		return damaged
 	}
-	i += webpFrame
-	if string(frame[webpFrame:webpFrame+4]) == "ALPH" {
-		i += riffChunk + paddedLength(frame[webpFrame:])
+
+	picture := i + webpFrame
+	if string(frame[webpFrame:webpFrame+4]) == "ALPH" { // the transparency comes first
+		picture += riffChunk + paddedLength(frame[webpFrame:])
 	}
-	return checkSize(h, i, w, hgt)
+	return checkSize(h, picture, frameWidth, frameHeight)
 }
 
 // checkSize checks that the picture at an offset has this size.
@@ -81,6 +86,7 @@ func checkSize(h *head, offset, width, height int) *reason {
 
 // webpPictureSize returns the size of the picture in this chunk, as its own header says.
 func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
+	const sizeBits = 1<<14 - 1 // width and height have 14 bits each
 	b, ok := h.bytesAt(i, riffChunk+webpPicture)
 	if !ok {
 		return 0, 0, h.missingReason()
@@ -91,15 +97,16 @@ func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
 			// This is not a key frame.
 			return 0, 0, damaged
 		}
-		width = little16(data[6:]) & 0x3FFF
-		height = little16(data[8:]) & 0x3FFF
+		width = little16(data[6:]) & sizeBits
+		height = little16(data[8:]) & sizeBits
 	case "VP8L":
 		if data[0] != 0x2F || data[4]>>5 != 0 {
+			// It lacks the signature, or has another version.
 			return 0, 0, damaged
 		}
 		bits := little24(data[1:]) | int(data[4])<<24
-		width = bits&0x3FFF + 1
-		height = bits>>14&0x3FFF + 1
+		width = bits&sizeBits + 1
+		height = bits>>14&sizeBits + 1
 	}
 
 	if width < 1 || height < 1 {
