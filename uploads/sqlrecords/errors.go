@@ -43,6 +43,7 @@ type (
 	retryError interface{ SafeToRetry() bool }
 )
 
+// stateOf returns the SQLSTATE of an error of PostgreSQL, or "".
 func stateOf(err error) string {
 	var e stateError
 	if errors.As(err, &e) {
@@ -55,18 +56,26 @@ func stateOf(err error) string {
 // is not certain. A driver must not return ErrBadConn if the database may have received the
 // statement. But github.com/lib/pq returns it if the connection ends before the response.
 func notExecuted(err error) bool {
-	var retry retryError
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" ||
-		errors.As(err, &retry) && retry.SafeToRetry() {
-		// No connection was available, or the driver did not send the statement.
+	netErr, isNetErr := errors.AsType[*net.OpError](err)
+	if isNetErr && netErr.Op == "dial" {
+		// No connection was available.
 		return true
 	}
+	var retry retryError
+	if errors.As(err, &retry) && retry.SafeToRetry() {
+		// The driver did not send the statement.
+		return true
+	}
+
 	if state := stateOf(err); state != "" {
 		// After these states, a commit may have succeeded: 08 is connection_exception, 58
 		// system_error, 40003 statement_completion_unknown, and 53100 disk_full. A disk may be full
 		// when the commit is flushed.
-		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" &&
-			state != "53100"
+		mayHaveSucceeded := strings.HasPrefix(state, "08") ||
+			strings.HasPrefix(state, "58") ||
+			state == "40003" ||
+			state == "53100"
+		return !mayHaveSucceeded
 	}
 	code := primaryCode(err)
 	return code >= 0 && code != sqliteInterrupt && code != sqliteIOError
@@ -94,6 +103,7 @@ func primaryCode(err error) int {
 	return -1
 }
 
+// codeOf returns the code for an error of the database or of its driver.
 func codeOf(ctx context.Context, err error) storage.Code {
 	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled) {
 		return storage.Canceled
@@ -144,6 +154,7 @@ func codeOfState(state string) storage.Code {
 	return storage.Internal
 }
 
+// codeOfResult returns the code for a primary result code of SQLite.
 func codeOfResult(code int) storage.Code {
 	switch code {
 	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteFull, sqliteCantOpen:

@@ -13,6 +13,7 @@ import (
 
 var _ uploads.States = (*records)(nil)
 
+// State implements [uploads.States].
 func (r *records) State(ctx context.Context, key string) (state []byte, revision string, err error) {
 	const statement = "SELECT state, revision FROM omnibucket_files_parts WHERE state_key = ?"
 	err = r.db.QueryRowContext(ctx, r.dialect.bind(statement), key).Scan(&state, &revision)
@@ -22,6 +23,7 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 	return state, revision, nil
 }
 
+// SetState writes the row only if it has the given revision or, for the revision "", if there is none.
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
 	now := terms[r.dialect].now
@@ -71,6 +73,7 @@ func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 	return err
 }
 
+// ListStates implements [uploads.States]. The database computes how long a state has been idle.
 func (r *records) ListStates(ctx context.Context, startAfter string, limit int) ([]uploads.ListedState, string, error) {
 	statement := "SELECT state_key, " + terms[r.dialect].idle +
 		" FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"

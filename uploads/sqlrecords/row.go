@@ -85,6 +85,7 @@ type storedTime time.Time
 
 var _ sql.Scanner = (*storedTime)(nil)
 
+// Scan implements [sql.Scanner]. It accepts NULL, which leaves the zero time.
 func (t *storedTime) Scan(value any) error {
 	switch v := value.(type) {
 	case nil:

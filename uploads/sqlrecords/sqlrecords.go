@@ -132,6 +132,7 @@ func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 // columns are the columns of a record, in the order of Dialect.values and scan.
 const columns = "id, object_key, file_ext, mime_type, original_name, original_length, uploaded_by, purpose, created, crc32c, expires"
 
+// Create fails with PreconditionFailed if there is a record with this ID.
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns +
 		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
@@ -150,6 +151,7 @@ func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	return nil
 }
 
+// Record implements [uploads.Records].
 func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE id = ?"
 	record, err := scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), id))
