@@ -18,7 +18,7 @@ const finishTimeout = 6 * time.Hour
 // Finish makes the file of a session whose bytes have all arrived. It stores the object, inspects
 // it, copies it to its key, and calls Config.Stored. Each step can be repeated. So if Finish fails
 // or the process is killed, the next call continues.
-func (k *keeper) Finish(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error) {
+func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.Maker) (*session.Session, error) {
 	timeout := finishTimeout
 	if s.Kind == session.KindSingle {
 		// The bytes of the file arrive only now, while the object is made.
@@ -52,8 +52,8 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, make session.Ma
 			k.Release(ctx, claimed, claim)
 		}
 	}()
-	final, err := k.finishClaimed(claimedCtx, claimed, make)
-	isLost := stop()
+	final, err := k.finishClaimed(claimedCtx, claimed, maker)
+	isLost := stop() // a second call of stop returns the same
 	if err != nil && isLost {
 		// Another call has taken the claim.
 		return nil, refusal.BeingCompleted()
@@ -67,7 +67,7 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, make session.Ma
 type sessionEnd struct {
 	keeper *keeper
 	s      *session.Session
-	make   session.Maker
+	maker  session.Maker
 	file   *File
 	target session.Target // the Target of the file, with its key
 	linked string         // the Location of the file by Config.Link
@@ -77,8 +77,8 @@ type sessionEnd struct {
 }
 
 // finishClaimed ends the upload of a claimed session. The file ending.go lists the steps.
-func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, make session.Maker) (*session.Session, error) {
-	e := &sessionEnd{keeper: k, s: s, make: make, file: fileOf(s)}
+func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, maker session.Maker) (*session.Session, error) {
+	e := &sessionEnd{keeper: k, s: s, maker: maker, file: fileOf(s)}
 	if err := e.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,9 @@ func (e *sessionEnd) reserve(ctx context.Context) error {
 
 // makeObject makes the object of the file.
 func (e *sessionEnd) makeObject(ctx context.Context) error {
-	attrs, err := e.keeper.makeObject(ctx, e.s, e.file, e.make)
+	attrs, err := e.keeper.makeObject(ctx, e.s, e.file, e.maker)
+	// A file in pieces may have been made by an earlier call, and removed since. Then only its upload
+	// must still be ended.
 	isStored := e.s.Phase == session.PhaseStored && e.s.Pieces != nil
 	e.gone = isStored && storage.CodeOf(err) == storage.ObjectNotFound
 	if err != nil && !e.gone {
@@ -185,6 +187,7 @@ func (e *sessionEnd) saveStored(ctx context.Context) error {
 // end records and counts the file, and tells the application.
 func (e *sessionEnd) end(ctx context.Context) error {
 	if !e.isKnown() {
+		// Nobody counts the file or must be told.
 		return nil
 	}
 	// The reservation of a joined file was also that of its pieces. So remove the pieces before the
@@ -213,6 +216,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 		s.SetStored(session.PhaseDone, f.Size)
 		s.Location = f.Location
 		if f.Location == e.linked {
+			// Config.Stored has not replaced the URL of Config.Link, which is made again each time.
 			s.Location = ""
 		}
 	})
@@ -241,15 +245,17 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 // makeObject makes the object of a session. If an earlier call has made it, makeObject returns its
 // attributes, or ObjectNotFound if it has been removed.
 func (k *keeper) makeObject(
-	ctx context.Context, s *session.Session, f *File, make session.Maker,
+	ctx context.Context, s *session.Session, f *File, maker session.Maker,
 ) (*storage.Attrs, error) {
 	if s.Phase == session.PhaseStored {
 		return k.Bucket.Attrs(ctx, s.Target.Key)
 	}
 	if !k.setup.isStaged(s.Kind) {
-		return k.makeOnce(ctx, s, s.Target.Key, make)
+		// The content need not be checked, so make the object under its final key.
+		return k.makeOnce(ctx, s, s.Target.Key, maker)
 	}
 
+	// Make an object with the content, check it, and copy it to the key of the file.
 	content := k.Key(s, session.ContentName)
 	if s.Kind != session.KindPartial && s.Token == "" {
 		// Only this call writes these bytes. Another call that claims the session must not replace
@@ -257,7 +263,7 @@ func (k *keeper) makeObject(
 		content = k.Key(s, session.ContentName+"-"+s.Claim+s.Extension())
 		defer func() { _ = k.setup.discard(ctx, content) }()
 	}
-	attrs, err := k.makeContent(ctx, s, content, make)
+	attrs, err := k.makeContent(ctx, s, content, maker)
 	if err != nil || s.Kind == session.KindPartial {
 		return attrs, err
 	}
@@ -286,14 +292,14 @@ func (k *keeper) makeObject(
 // makeContent makes the object below Config.Prefix. If an earlier call has stored it, makeContent
 // returns its attributes.
 func (k *keeper) makeContent(
-	ctx context.Context, s *session.Session, key string, make session.Maker,
+	ctx context.Context, s *session.Session, key string, maker session.Maker,
 ) (*storage.Attrs, error) {
 	if s.Phase != session.PhaseCompleting {
-		return make(ctx, key)
+		return maker(ctx, key)
 	}
 	attrs, err := k.Bucket.Attrs(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return make(ctx, key)
+		return maker(ctx, key)
 	}
 	return attrs, err
 }
@@ -335,8 +341,8 @@ func (k *keeper) settle(ctx context.Context, s *session.Session, f *File, conten
 //
 // A file in pieces has no write ID. If an object exists under its key, makeOnce returns that
 // object. Only an earlier call can have made it, because nobody else knows the key.
-func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, make session.Maker) (*storage.Attrs, error) {
-	attrs, err := make(ctx, key)
+func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, maker session.Maker) (*storage.Attrs, error) {
+	attrs, err := maker(ctx, key)
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return attrs, err
 	}

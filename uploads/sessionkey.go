@@ -49,7 +49,8 @@ func (s *setup) possibleKeys(state *session.Session) (keys []string) {
 func (s *setup) stem(state *session.Session) string {
 	key := state.Target.Key
 	if state.Random != nil && key == "" {
-		key = s.pattern.Key(userOf(state).values(), state.Begun, keypattern.Random(state.Random), "")
+		// The content, which has not arrived, decides the extension.
+		key = s.drawnKey(state, "")
 	}
 	return s.pattern.Stem(key)
 }

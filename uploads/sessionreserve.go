@@ -36,7 +36,8 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 		entry:   ledger.Entry{Files: 1, Session: s.Dir, Run: s.RunID()},
 	}
 	if counter := k.counter; counter != nil {
-		// The state is saved long before.
+		// Until then, the entry is not dead if the session does not exist yet. The caller saves the
+		// session next.
 		a.entry.Until = counter.leaseUntil()
 	}
 	if s.Kind == session.KindPartial {
@@ -84,7 +85,7 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*sessio
 // is less than 0.
 func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size int64) (*session.Session, error) {
 	a := k.roomRequest(s)
-	a.keep = true
+	a.keep = true // what an earlier call has reserved
 	if size >= 0 {
 		// An empty file must have a limit, too.
 		a.size = max(size, 1)
