@@ -22,9 +22,10 @@ type states struct {
 	texts  map[string][]byte
 	writes int
 	reads  int
-	next   func() error // what happens instead of the write, or nil
+	next   func() error // called once before the next write, or nil
 }
 
+// State returns a state. Its revision is the text of the state.
 func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,6 +37,8 @@ func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	return text, string(text), nil
 }
 
+// SetState stores a state if revision is the revision of the current one. If s.next is set, SetState
+// calls it once before the write. An error of s.next takes the place of the write.
 func (s *states) SetState(_ context.Context, key string, state []byte, revision string) (string, error) {
 	if next := s.next; next != nil {
 		s.next = nil
@@ -43,6 +46,7 @@ func (s *states) SetState(_ context.Context, key string, state []byte, revision 
 			return "", err
 		}
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writes++
@@ -53,6 +57,7 @@ func (s *states) SetState(_ context.Context, key string, state []byte, revision 
 	return string(state), nil
 }
 
+// RemoveState removes a state if revision is its revision. It does nothing in any other case.
 func (s *states) RemoveState(_ context.Context, key, revision string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,18 +127,20 @@ func TestReserveWithinLimit(t *testing.T) {
 
 // If a user has 1000 open uploads, Reserve fails with ErrBusy.
 func TestReserveLimitsOpenUploads(t *testing.T) {
+	const maxOpen = 1000
 	s := newStates()
-	full := map[string]ledger.Entry{}
-	for i := range 1000 {
-		full[fmt.Sprint(i)] = ledger.Entry{Bytes: 1, Files: 1}
+	entries := map[string]ledger.Entry{}
+	for i := range maxOpen {
+		entries[fmt.Sprint(i)] = ledger.Entry{Bytes: 1, Files: 1}
 	}
-	text, err := json.Marshal(ledger.Text{User: "a", Entries: full})
+	text, err := json.Marshal(ledger.Text{User: "a", Entries: entries})
 	require.NoError(t, err)
 	b := newBook(s)
 	s.texts[b.Key("a")] = text
 
 	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
 	require.ErrorIs(t, err, ledger.ErrBusy)
+
 	require.NoError(t, b.Drop(t.Context(), "a", "1"))
 	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
 	require.NoError(t, err)
@@ -143,23 +150,23 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 // again.
 func TestBookRereadsLedger(t *testing.T) {
 	s := newStates()
-	one := newBook(s)
-	other := newBook(s)
-	_, err := one.Reserve(t.Context(), exactly("a", "x", 100), ledger.Limit{Bytes: 100})
+	book := newBook(s)
+	otherBook := newBook(s)
+	_, err := book.Reserve(t.Context(), exactly("a", "x", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
-	require.NoError(t, other.Drop(t.Context(), "a", "x"))
-	_, err = one.Reserve(t.Context(), exactly("a", "y", 100), ledger.Limit{Bytes: 100})
+	require.NoError(t, otherBook.Drop(t.Context(), "a", "x"))
+	_, err = book.Reserve(t.Context(), exactly("a", "y", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err, "there is room, although this process remembers that there is none")
 
-	settlement, err := other.Settle(t.Context(), "a", "y", 90)
+	settlement, err := otherBook.Settle(t.Context(), "a", "y", 90)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
 
-	settlement, err = one.Settle(t.Context(), "a", "y", 90)
+	settlement, err = book.Settle(t.Context(), "a", "y", 90)
 	require.NoError(t, err)
-	require.False(t, settlement.Counted, "it was settled")
+	require.False(t, settlement.Counted, "the other book has settled it")
 
-	current, err := one.Read(t.Context(), "a")
+	current, err := book.Read(t.Context(), "a")
 	require.NoError(t, err)
 	require.EqualValues(t, 90, current.Bytes)
 }
@@ -181,13 +188,15 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 // If the response to Settle's write is lost, the file is counted once.
 func TestBookCountsLostResponseOnce(t *testing.T) {
 	tests := []struct {
-		name    string
-		applied bool // the write whose response is lost
-		then    bool // another process writes before this one looks
+		name string
+		// applied is true if the write whose response is lost took effect.
+		applied bool
+		// overtaken is true if another process writes before the call reads the ledger again.
+		overtaken bool
 	}{
-		{"a write that took effect", true, false},
-		{"one that did not", false, false},
-		{"one after which another came", true, true},
+		{name: "a write that took effect", applied: true},
+		{name: "one that did not"},
+		{name: "one after which another came", applied: true, overtaken: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,10 +207,11 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 			require.NoError(t, err)
 			s.next = func() error {
 				if tt.applied {
-					_, err := other.Settle(t.Context(), "a", "x", 7) // as this call would
+					// This has the same effect as the write of the call.
+					_, err := other.Settle(t.Context(), "a", "x", 7)
 					require.NoError(t, err)
 				}
-				if tt.then {
+				if tt.overtaken {
 					_, err := other.Reserve(t.Context(), exactly("a", "y", 1), ledger.Limit{})
 					require.NoError(t, err)
 				}
@@ -221,21 +231,24 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 
 // A removal is counted once, whichever process ends it.
 func TestBookCountsRemovalOnce(t *testing.T) {
-	begin := func(t *testing.T) (one, other *ledger.Book, first ledger.Removal) {
+	const keepSubtracted = false // the value of restore if the file was removed
+	// begin stores a file of 7 bytes. It returns the books of two processes, of which bookA has begun
+	// to remove the file.
+	begin := func(t *testing.T) (bookA, bookB *ledger.Book, removalA ledger.Removal) {
 		s := newStates()
-		one = newBook(s)
-		other = newBook(s)
-		_, err := one.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
+		bookA = newBook(s)
+		bookB = newBook(s)
+		_, err := bookA.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
 		require.NoError(t, err)
-		_, err = one.Settle(t.Context(), "a", "x", 7)
+		_, err = bookA.Settle(t.Context(), "a", "x", 7)
 		require.NoError(t, err)
 
-		first, err = one.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		removalA, err = bookA.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
-		require.False(t, first.Joined)
-		return one, other, first
+		require.False(t, removalA.Joined)
+		return bookA, bookB, removalA
 	}
-	counts := func(t *testing.T, b *ledger.Book, bytes, reserved int64) {
+	requireCounts := func(t *testing.T, b *ledger.Book, bytes, reserved int64) {
 		t.Helper()
 		current, err := b.Read(t.Context(), "a")
 		require.NoError(t, err)
@@ -244,31 +257,32 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 	}
 
 	t.Run("the bytes count until the end", func(t *testing.T) {
-		one, _, first := begin(t)
-		counts(t, one, 0, 7)
-		require.NoError(t, one.EndRemoval(t.Context(), first, false))
-		counts(t, one, 0, 0)
+		bookA, _, removalA := begin(t)
+		requireCounts(t, bookA, 0, 7)
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
+		requireCounts(t, bookA, 0, 0)
 	})
 
 	t.Run("another call joins and ends it", func(t *testing.T) {
-		one, other, first := begin(t)
-		second, err := other.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		bookA, bookB, removalA := begin(t)
+		removalB, err := bookB.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
-		require.True(t, second.Joined)
-		require.NoError(t, other.EndRemoval(t.Context(), second, false))
-		require.NoError(t, one.EndRemoval(t.Context(), first, false))
-		counts(t, one, 0, 0)
+		require.True(t, removalB.Joined)
+		require.NoError(t, bookB.EndRemoval(t.Context(), removalB, keepSubtracted))
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
+		requireCounts(t, bookA, 0, 0)
 	})
 
 	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
-		one, other, first := begin(t)
-		require.NoError(t, one.EndRemoval(t.Context(), first, false))
-		late, err := other.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		bookA, bookB, removalA := begin(t)
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
+		removalB, err := bookB.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
-		counts(t, one, 0, 0)
-		require.NoError(t, one.EndRemoval(t.Context(), first, false), "it is another removal")
-		require.NoError(t, other.EndRemoval(t.Context(), late, true))
-		counts(t, one, 0, 0)
+		requireCounts(t, bookA, 0, 0)
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted), "it is another removal")
+		const restore = true // the removal of A has subtracted the same file
+		require.NoError(t, bookB.EndRemoval(t.Context(), removalB, restore))
+		requireCounts(t, bookA, 0, 0)
 	})
 }
 
@@ -340,10 +354,11 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	b := newBook(newStates())
 	_, err := b.Reserve(t.Context(), exactly("a", "first", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
+
 	r := exactly("a", "second", 70)
 	r.Sizes = map[string]int64{"first": 30, "unknown": 5}
 	_, err = b.Reserve(t.Context(), r, ledger.Limit{Bytes: 100})
-	require.NoError(t, err)
+	require.NoError(t, err, "30 and 70 bytes fit")
 	text, err := b.Read(t.Context(), "a")
 	require.NoError(t, err)
 
