@@ -13,28 +13,32 @@ import (
 
 // Parse refuses invalid patterns.
 func TestParseRefusesPatterns(t *testing.T) {
-	tests := []struct{ name, pattern, rule string }{
-		{"nothing", "", "must have {random}"},
-		{"nothing that is unique", "users/{user}{ext}", "must have {random}"},
-		{"random twice", "{random}/{random}", "twice"},
-		{"two unique names", "{newest}/{id}", "twice"},
-		{"a value twice", "{user}/{user}/{random}", "{user} twice"},
-		{"a brace that stays open", "a/{random", "not a name in braces"},
-		{"a name that is none", "{User}/{random}", "not a name in braces"},
-		{"no name", "{}/{random}", "not a name in braces"},
-		{"two values in a segment", "{a}-{b}/{random}", "two values"},
-		{"an extension in the middle", "{random}{ext}/x", "{ext}"},
-		{"an extension after a value", "{random}/{user}{ext}", "{ext}"},
-		{"a slash at the beginning", "/{random}", "segment"},
-		{"a slash at the end", "{random}/", "segment"},
-		{"an empty segment", "a//{random}", "segment"},
-		{"a segment above", "../{random}", "segment"},
-		{"a point at a segment's end", "a./{random}", "segment"},
-		{"a space", "my files/{random}", "allowed outside braces"},
-		{"a backslash", `a\{random}`, "allowed outside braces"},
-		{"a control character", "a\x00/{random}", "allowed outside braces"},
-		{"invalid UTF-8", "\xff/{random}", "allowed outside braces"},
-		{"more than a key holds", "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", "1,024 bytes"},
+	tests := []struct {
+		name, pattern string
+		// rule is a part of the rule that the pattern breaks.
+		rule string
+	}{
+		{name: "nothing", pattern: "", rule: "must have {random}"},
+		{name: "nothing that is unique", pattern: "users/{user}{ext}", rule: "must have {random}"},
+		{name: "random twice", pattern: "{random}/{random}", rule: "twice"},
+		{name: "two unique names", pattern: "{newest}/{id}", rule: "twice"},
+		{name: "a value twice", pattern: "{user}/{user}/{random}", rule: "{user} twice"},
+		{name: "a brace that stays open", pattern: "a/{random", rule: "not a name in braces"},
+		{name: "a name that is none", pattern: "{User}/{random}", rule: "not a name in braces"},
+		{name: "no name", pattern: "{}/{random}", rule: "not a name in braces"},
+		{name: "two values in a segment", pattern: "{a}-{b}/{random}", rule: "two values"},
+		{name: "an extension in the middle", pattern: "{random}{ext}/x", rule: "{ext}"},
+		{name: "an extension after a value", pattern: "{random}/{user}{ext}", rule: "{ext}"},
+		{name: "a slash at the beginning", pattern: "/{random}", rule: "segment"},
+		{name: "a slash at the end", pattern: "{random}/", rule: "segment"},
+		{name: "an empty segment", pattern: "a//{random}", rule: "segment"},
+		{name: "a segment above", pattern: "../{random}", rule: "segment"},
+		{name: "a point at a segment's end", pattern: "a./{random}", rule: "segment"},
+		{name: "a space", pattern: "my files/{random}", rule: "allowed outside braces"},
+		{name: "a backslash", pattern: `a\{random}`, rule: "allowed outside braces"},
+		{name: "a control character", pattern: "a\x00/{random}", rule: "allowed outside braces"},
+		{name: "invalid UTF-8", pattern: "\xff/{random}", rule: "allowed outside braces"},
+		{name: "more than a key holds", pattern: "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", rule: "1,024 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,18 +72,22 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	require.False(t, ordered, "keys are not in the order of IDs")
 
 	values := map[string]string{"user": "7"}
-	lastID := ""
-	for _, when := range []time.Time{
+	latestFirst := []time.Time{
 		time.Unix(1<<40, 0),
-		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC), time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
-		time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, 0), time.Unix(-5, 0),
-	} {
+		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC), // a millisecond after the next time
+		time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
+		time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Unix(0, 0),
+		time.Unix(-5, 0),
+	}
+	lastKey := ""
+	for _, when := range latestFirst {
 		key := p.Key(values, when, keypattern.Random{}, ".png")
 		require.True(t, p.Matches(key, values), key)
-		require.LessOrEqual(t, lastID, key, when)
-		lastID = key
+		require.LessOrEqual(t, lastKey, key, when)
+		lastKey = key
 	}
-	require.Empty(t, p.ID(lastID), "no record has such an ID")
+	require.Empty(t, p.ID(lastKey), "no record has such an ID")
 }
 
 // The pattern refuses values that are unsafe in a key.
@@ -91,21 +99,21 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 		values map[string]string
 		field  string
 	}{
-		{"none", nil, "user"},
-		{"an empty one", map[string]string{"user": ""}, "user"},
-		{"one that has no place", map[string]string{"user": "1", "folder": "x"}, "folder"},
-		{"one of ours", map[string]string{"user": "1", "random": "mine"}, "random"},
-		{"a path", map[string]string{"user": "1/2"}, "user"},
-		{"a path above", map[string]string{"user": ".."}, "user"},
-		{"a point first", map[string]string{"user": ".git"}, "user"},
-		{"a point last", map[string]string{"user": "a."}, "user"},
-		{"a backslash", map[string]string{"user": `a\b`}, "user"},
-		{"a percent sign", map[string]string{"user": "%2e"}, "user"},
-		{"a space", map[string]string{"user": "a b"}, "user"},
-		{"a control character", map[string]string{"user": "a\n"}, "user"},
-		{"a letter that looks like one", map[string]string{"user": "раypal"}, "user"},
-		{"invalid UTF-8", map[string]string{"user": "\xff"}, "user"},
-		{"a long one", map[string]string{"user": strings.Repeat("a", 129)}, "user"},
+		{name: "none", values: nil, field: "user"},
+		{name: "an empty one", values: map[string]string{"user": ""}, field: "user"},
+		{name: "one that has no place", values: map[string]string{"user": "1", "folder": "x"}, field: "folder"},
+		{name: "one of ours", values: map[string]string{"user": "1", "random": "mine"}, field: "random"},
+		{name: "a path", values: map[string]string{"user": "1/2"}, field: "user"},
+		{name: "a path above", values: map[string]string{"user": ".."}, field: "user"},
+		{name: "a point first", values: map[string]string{"user": ".git"}, field: "user"},
+		{name: "a point last", values: map[string]string{"user": "a."}, field: "user"},
+		{name: "a backslash", values: map[string]string{"user": `a\b`}, field: "user"},
+		{name: "a percent sign", values: map[string]string{"user": "%2e"}, field: "user"},
+		{name: "a space", values: map[string]string{"user": "a b"}, field: "user"},
+		{name: "a control character", values: map[string]string{"user": "a\n"}, field: "user"},
+		{name: "a letter that looks like one", values: map[string]string{"user": "раypal"}, field: "user"},
+		{name: "invalid UTF-8", values: map[string]string{"user": "\xff"}, field: "user"},
+		{name: "a long one", values: map[string]string{"user": strings.Repeat("a", 129)}, field: "user"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,19 +128,32 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 func TestPatternRefusesOtherKeys(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
-	v := map[string]string{"user": "4"}
-	key := p.Key(v, time.Now(), keypattern.Random{}, ".png")
-	require.True(t, p.Matches(key, v))
+	values := map[string]string{"user": "4"}
+	key := p.Key(values, time.Now(), keypattern.Random{}, ".png")
+	require.True(t, p.Matches(key, values))
 
 	random := strings.Repeat("a", 26)
-	for _, other := range []string{
-		"", "users/4", "users/4/2026/" + random[1:] + ".png", "users/4/2026/" + random + "a.png",
-		"users/42/2026/" + random + ".png", "users/4/20x6/" + random + ".png", "users/4/2026/" + random + ".",
-		"users/4/2026/" + random + ".p/g", "users/4/2026/" + random + ".PNG", "users/4/2026/" + random + "..",
-		"users/4/2026/" + strings.ToUpper(random) + ".png", "users/4/2026/" + random[2:] + "\r\n.png",
-		"users/4/2026/" + random + ".longerthananyextension", "x" + key, key + "/x",
-	} {
-		require.False(t, p.Matches(other, v), "%q", other)
+	tests := []struct{ name, key string }{
+		{name: "nothing", key: ""},
+		{name: "only the beginning", key: "users/4"},
+		{name: "random text that is too short", key: "users/4/2026/" + random[1:] + ".png"},
+		{name: "random text that is too long", key: "users/4/2026/" + random + "a.png"},
+		{name: "another user", key: "users/42/2026/" + random + ".png"},
+		{name: "a year with a letter", key: "users/4/20x6/" + random + ".png"},
+		{name: "an empty extension", key: "users/4/2026/" + random + "."},
+		{name: "a slash in the extension", key: "users/4/2026/" + random + ".p/g"},
+		{name: "capitals in the extension", key: "users/4/2026/" + random + ".PNG"},
+		{name: "an extension of a point", key: "users/4/2026/" + random + ".."},
+		{name: "capitals in the random text", key: "users/4/2026/" + strings.ToUpper(random) + ".png"},
+		{name: "a line break in the random text", key: "users/4/2026/" + random[2:] + "\r\n.png"},
+		{name: "an extension that is too long", key: "users/4/2026/" + random + ".longerthananyextension"},
+		{name: "text before a valid key", key: "x" + key},
+		{name: "text after a valid key", key: key + "/x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			require.False(t, p.Matches(tt.key, values), "%q", tt.key)
+		})
 	}
 }
 
@@ -142,21 +163,18 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 		text    string
 		ordered bool
 	}{
-		{"files/{id}{ext}", true},
-		{"{id}", true},
-		{"files/{id}/{ext}", false},
-		{"files/{yyyy}/{id}{ext}", false},
-		{"users/{user}/{id}{ext}", false},
-		{"files/{random}{ext}", false},
+		{text: "files/{id}{ext}", ordered: true},
+		{text: "{id}", ordered: true},
+		{text: "files/{yyyy}/{id}{ext}"},
+		{text: "users/{user}/{id}{ext}"},
+		{text: "files/{random}{ext}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
 			p, rule := keypattern.Parse(tt.text)
-			if rule != "" {
-				return
-			}
+			require.Empty(t, rule)
 
-			id, ordered := p.Ordered()
+			prefix, ordered := p.Ordered()
 			require.Equal(t, tt.ordered, ordered)
 			when := time.Unix(1e9, 0)
 			key := p.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
@@ -167,9 +185,12 @@ func TestPatternIDsOfOrderedKeys(t *testing.T) {
 				return
 			}
 			require.Equal(t, timeid.New(when, keypattern.Random{1}), p.ID(key))
-			require.True(t, strings.HasPrefix(key, id+p.ID(key)))
+			require.True(t, strings.HasPrefix(key, prefix+p.ID(key)))
 		})
 	}
+
+	_, rule := keypattern.Parse("files/{id}/{ext}")
+	require.NotEmpty(t, rule, "such keys would not sort like their IDs either")
 }
 
 // No two sets of values can make one key, so that no user can delete another's file.
@@ -183,9 +204,10 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		first := map[string]string{"a": a, "b": b}
 		second := map[string]string{"a": c, "b": d}
-		_, flaw := p.Check(first)
-		_, other := p.Check(second)
-		if flaw != "" || other != "" {
+		_, firstFlaw := p.Check(first)
+		_, secondFlaw := p.Check(second)
+		if firstFlaw != "" || secondFlaw != "" {
+			// No key can have such values.
 			return
 		}
 
