@@ -18,6 +18,7 @@ const (
 func TestFairShareOfLeastMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(2, 1)
+		// The first request of an owner may take all bytes.
 		require.True(t, m.Acquire(t.Context(), alice, 2))
 		order := make(chan string, 2)
 		for _, user := range []string{alice, mallo} {
@@ -39,6 +40,8 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 // While a request of a user with much memory waits, another user gets memory without waiting, up to its own share.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// An owner of bytes gets more only if it then has at most three times the bytes that remain free.
+		// So with 9 of the 12 bytes it gets no more, nor with 2 of the last 3.
 		m := fairshare.New(12, 3)
 		require.True(t, m.Try(mallo, 9))
 		require.False(t, m.Try(mallo, 1))
@@ -62,6 +65,7 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 func TestFairShareRequestsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)
+		// The requests for 4 and for 9 bytes do not fit into the 12 bytes together.
 		require.True(t, m.Try(alice, 4))
 		order := make(chan int64, 2)
 		for _, bytes := range []int64{9, 1} {
