@@ -10,7 +10,7 @@ import (
 
 // Integer parses one integer of RFC 9651, which may have parameters.
 func TestInteger(t *testing.T) {
-	for _, tt := range []struct {
+	tests := []struct {
 		lines []string
 		want  int64
 		ok    bool
@@ -36,30 +36,33 @@ func TestInteger(t *testing.T) {
 		{lines: []string{"1", "1"}},
 		{lines: []string{""}},
 		{},
-	} {
-		n, ok := structured.Integer(tt.lines)
+	}
+	for _, tt := range tests {
+		got, ok := structured.Integer(tt.lines)
 		require.Equal(t, tt.ok, ok, "%q", tt.lines)
-		require.Equal(t, tt.want, n, "%q", tt.lines)
+		require.Equal(t, tt.want, got, "%q", tt.lines)
 	}
 }
 
 // Boolean parses one boolean of RFC 9651, which may have parameters.
 func TestBoolean(t *testing.T) {
-	for _, tt := range []struct {
-		lines     []string
-		value, ok bool
+	tests := []struct {
+		lines []string
+		want  bool
+		ok    bool
 	}{
-		{lines: []string{"?1"}, value: true, ok: true},
+		{lines: []string{"?1"}, want: true, ok: true},
 		{lines: []string{"?0"}, ok: true},
-		{lines: []string{" ?1;a=1"}, value: true, ok: true},
+		{lines: []string{" ?1;a=1"}, want: true, ok: true},
 		{lines: []string{"1"}},
 		{lines: []string{"true"}},
 		{lines: []string{"?2"}},
 		{lines: []string{"?1", "?1"}},
 		{},
-	} {
-		value, ok := structured.Boolean(tt.lines)
+	}
+	for _, tt := range tests {
+		got, ok := structured.Boolean(tt.lines)
 		require.Equal(t, tt.ok, ok, "%q", tt.lines)
-		require.Equal(t, tt.value, value, "%q", tt.lines)
+		require.Equal(t, tt.want, got, "%q", tt.lines)
 	}
 }
