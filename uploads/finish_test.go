@@ -161,12 +161,12 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 		name, content string
 		code          uploads.Code
 	}{
-		{"a page", aPage, uploads.TypeNotAllowed},
-		{"a bomb", aPNGOf(60000, 60000), uploads.TooManyPixels},
-		{"half a picture's header", aPNG()[:20], uploads.Damaged},
-		{"nothing", "", uploads.Empty},
-		{"too much", aPNG() + strings.Repeat("x", 1<<20), uploads.TooLarge},
-		{"too little", aPNG()[:19], uploads.TooSmall},
+		{name: "a page", content: aPage, code: uploads.TypeNotAllowed},
+		{name: "too many pixels", content: aPNGOf(60000, 60000), code: uploads.TooManyPixels},
+		{name: "half a picture's header", content: aPNG()[:20], code: uploads.Damaged},
+		{name: "nothing", content: "", code: uploads.Empty},
+		{name: "too much", content: aPNG() + strings.Repeat("x", 1<<20), code: uploads.TooLarge},
+		{name: "too little", content: aPNG()[:19], code: uploads.TooSmall},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,8 +175,7 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, me)
 			require.NoError(t, err)
 
-			// The store might accept any file, although here it would enforce the
-			// size.
+			// Some stores do not enforce the size of a signed upload.
 			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(tt.content))
 			require.NoError(t, err)
 
@@ -194,12 +193,12 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 	const tail = `<!-- -->`
 	tests := []struct {
 		length int
-		want   uploads.Code
+		code   uploads.Code
 	}{
-		{limit - 1, ""},
-		{limit, uploads.TooLarge},
-		{limit + 1, uploads.TooLarge},
-		{2 * limit, uploads.TooLarge},
+		{length: limit - 1},
+		{length: limit, code: uploads.TooLarge},
+		{length: limit + 1, code: uploads.TooLarge},
+		{length: 2 * limit, code: uploads.TooLarge},
 	}
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
@@ -209,7 +208,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, content))
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
-			require.Equal(t, tt.want, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
+			require.Equal(t, tt.code, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
 		}
 		require.Len(t, listPublished(t, b), 1)
 	})
@@ -218,11 +217,12 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 // If the sender replaces the file after Finish has inspected it, and just before Finish copies it, Finish judges the new
 // content, or fails with Damaged.
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
-	var b storage.Bucket
-	var swap func()
-	b = openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	var replace func()
+	b := openMemory(t, storage.WithHook(func(
+		ctx context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Copy" {
-			swap()
+			replace()
 		}
 		return ctx, nil, nil
 	}))
@@ -230,9 +230,9 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 		name, content string
 		code          uploads.Code
 	}{
-		{"for a page", aPage, uploads.TypeNotAllowed},
-		{"for another type", aGIF(3, 2), uploads.Damaged},
-		{"for a bomb", aPNGOf(60000, 60000), uploads.TooManyPixels},
+		{name: "by a page", content: aPage, code: uploads.TypeNotAllowed},
+		{name: "by another type", content: aGIF(3, 2), code: uploads.Damaged},
+		{name: "by too many pixels", content: aPNGOf(60000, 60000), code: uploads.TooManyPixels},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Less(t, post(t, ticket.Form, aPNG()), 300)
-			swap = func() {
+			replace = func() {
 				require.Less(t, post(t, ticket.Form, tt.content), 300)
 			}
 			_, err = s.Finish(t.Context(), ticket.Token, me)
@@ -259,7 +259,9 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 // a second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
-	b := openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := openMemory(t, storage.WithHook(func(
+		ctx context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		if suspended && op.Name == "Download" {
 			return ctx, nil, &uploads.Error{Code: "suspended", Message: "The account is suspended."}
 		}
@@ -281,9 +283,11 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 
 // If the store fails during Finish, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
-	var refuse string
-	b := openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-		if op.Name == refuse {
+	var failing string // name of the operation that fails
+	b := openMemory(t, storage.WithHook(func(
+		ctx context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
+		if op.Name == failing {
 			return ctx, nil, storage.Unavailable
 		}
 		return ctx, nil, nil
@@ -294,12 +298,13 @@ func TestFinishAfterStoreFails(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
-	for _, refuse = range []string{"Download", "Copy"} {
+	for _, op := range []string{"Download", "Copy"} {
+		failing = op
 		_, err = s.Finish(t.Context(), ticket.Token, me)
-		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err), refuse)
+		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err), op)
 	}
 
-	refuse = ""
+	failing = ""
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.NoError(t, err)
 }

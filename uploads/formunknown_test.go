@@ -17,18 +17,22 @@ import (
 func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 	tests := []struct {
 		name string
-		err  error
-		left int
+		err  error // of Stored for the second file
+		left int   // files
 	}{
-		{"the application refuses the second file", storage.PermissionDenied, 0},
-		{"the response to the write of the second file was lost", &storage.Error{Code: storage.Unavailable, Unknown: true}, 2},
+		{name: "the application refuses the second file", err: storage.PermissionDenied},
+		{
+			name: "the response to the write of the second file was lost",
+			err:  &storage.Error{Code: storage.Unavailable, Unknown: true},
+			left: 2,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			told := 0
+			calls := 0
 			s := newSite(t, memstore.New(), uploads.Config{Stored: func(context.Context, *uploads.File) error {
-				told++
-				if told == 2 {
+				calls++
+				if calls == 2 {
 					return tt.err
 				}
 				return nil

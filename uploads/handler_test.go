@@ -58,6 +58,7 @@ func byHeader(r *http.Request) (uploads.User, error) {
 	}
 }
 
+// A site serves a service at /uploads. The header User names the user of a request, see byHeader.
 type site struct {
 	t       *testing.T
 	bucket  storage.Bucket
@@ -65,6 +66,7 @@ type site struct {
 	logged  []error
 }
 
+// newSite returns a site with a service that takes at most three files in a form.
 func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	s := &site{t: t, bucket: b}
 	c.Key = ofMe
@@ -96,6 +98,7 @@ func (s *site) ask(user, method, path, contentType string, body io.Reader) (int,
 	return w.Code, answer
 }
 
+// form sends files in a form. It returns the status and the response's JSON.
 func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 	s.t.Helper()
 	body, contentType := newForm(s.t, files...)
@@ -113,16 +116,21 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 
 		files := answer["files"].([]any)
 		require.Len(t, files, 2)
-		values := listKeys(t, b)
-		for i, want := range []string{"image/png", "image/gif"} {
+		keys := listKeys(t, b)
+		wantFiles := []struct{ name, contentType string }{
+			{name: "me.png", contentType: "image/png"},
+			{name: "two.gif", contentType: "image/gif"},
+		}
+		for i, want := range wantFiles {
 			file := files[i].(map[string]any)
-			require.Equal(t, want, file["type"])
-			require.Contains(t, values, file["key"])
+			require.Equal(t, want.contentType, file["type"])
+			require.Contains(t, keys, file["key"])
 			require.Contains(t, file["location"], "http")
-			require.Equal(t, []string{"me.png", "two.gif"}[i], file["name"])
+			require.Equal(t, want.name, file["name"])
 		}
 
-		for _, key := range values {
+		// Only the user who sent the files may delete them.
+		for _, key := range keys {
 			status, _ = s.ask("43", http.MethodDelete, "/"+key, "", nil)
 			require.Equal(t, http.StatusForbidden, status)
 			status, _ = s.ask("42", http.MethodDelete, "/"+key, "", nil)
@@ -252,9 +260,21 @@ func TestFormPartHeaderLimit(t *testing.T) {
 		name   string
 		header textproto.MIMEHeader
 	}{
-		{"a name", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="` + long + `"`}}},
-		{"a field's name", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + long + `"`}}},
-		{"another line", textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="a.png"`}, "X-Long": {long}}},
+		{
+			name:   "a long filename",
+			header: textproto.MIMEHeader{"Content-Disposition": {`form-data; name="photo"; filename="` + long + `"`}},
+		},
+		{
+			name:   "a long name of a field",
+			header: textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + long + `"`}},
+		},
+		{
+			name: "a long line of another name",
+			header: textproto.MIMEHeader{
+				"Content-Disposition": {`form-data; name="photo"; filename="a.png"`},
+				"X-Long":              {long},
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -266,11 +286,12 @@ func TestFormPartHeaderLimit(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, w.Close())
 			s := newSite(t, memstore.New(), uploads.Config{})
+
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			status, problem := s.ask("42", http.MethodPost, "/", w.FormDataContentType(), body)
-
 			runtime.ReadMemStats(&after)
+
 			require.Equal(t, http.StatusBadRequest, status)
 			require.EqualValues(t, uploads.InvalidRequest, problem["code"])
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(2<<20))
@@ -288,24 +309,30 @@ func TestFormLongFields(t *testing.T) {
 
 // DELETE over HTTP is forbidden if Config.Key has no owner, unless Config.DeleteShared is set.
 func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		shared bool
-		status int
-	}{{"by default", false, http.StatusForbidden}, {"where that is asked for", true, http.StatusNoContent}} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct {
+		name         string
+		deleteShared bool
+		status       int
+	}{
+		{name: "by default", status: http.StatusForbidden},
+		{name: "with DeleteShared", deleteShared: true, status: http.StatusNoContent},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			s := newService(t, b, uploads.Config{
 				Authorize:    func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
-				DeleteShared: row.shared,
+				DeleteShared: tt.deleteShared,
 			})
-			r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
-			w := httptest.NewRecorder()
 
-			s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+r.Key, nil))
-			require.Equal(t, row.status, w.Code)
-			require.Equal(t, row.shared, len(listKeys(t, b)) == 0)
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+f.Key, nil)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, req)
+			require.Equal(t, tt.status, w.Code)
+			isRemoved := len(listKeys(t, b)) == 0
+			require.Equal(t, tt.deleteShared, isRemoved)
 		})
 	}
 }
@@ -314,6 +341,8 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	body, contentType := newForm(t, formFile{"photo", "a.png", "image/png", aPNG()})
 	cut := body.String()[:body.Len()-60]
+
+	// A form may have at most 100 fields without a file.
 	manyFields := &bytes.Buffer{}
 	w := multipart.NewWriter(manyFields)
 	for range 102 {
@@ -325,10 +354,38 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 		name, method, path, contentType, body string
 		status                                int
 	}{
-		{name: "no form", method: http.MethodPost, path: "/", contentType: "application/json", body: "{}", status: 415},
-		{name: "a form without a boundary", method: http.MethodPost, path: "/", contentType: "multipart/form-data", body: "x", status: 415},
-		{name: "a form cut short", method: http.MethodPost, path: "/", contentType: contentType, body: cut, status: 400},
-		{name: "a form of fields", method: http.MethodPost, path: "/", contentType: w.FormDataContentType(), body: manyFields.String(), status: 400},
+		{
+			name:        "no form",
+			method:      http.MethodPost,
+			path:        "/",
+			contentType: "application/json",
+			body:        "{}",
+			status:      415,
+		},
+		{
+			name:        "a form without a boundary",
+			method:      http.MethodPost,
+			path:        "/",
+			contentType: "multipart/form-data",
+			body:        "x",
+			status:      415,
+		},
+		{
+			name:        "a form cut short",
+			method:      http.MethodPost,
+			path:        "/",
+			contentType: contentType,
+			body:        cut,
+			status:      400,
+		},
+		{
+			name:        "a form of fields",
+			method:      http.MethodPost,
+			path:        "/",
+			contentType: w.FormDataContentType(),
+			body:        manyFields.String(),
+			status:      400,
+		},
 		{
 			name:        "a ticket's request that is no JSON",
 			method:      http.MethodPost,
@@ -337,7 +394,14 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			body:        "name=x",
 			status:      400,
 		},
-		{name: "an unknown field", method: http.MethodPost, path: "/tickets", contentType: "application/json", body: `{"key": "mine"}`, status: 400},
+		{
+			name:        "an unknown field",
+			method:      http.MethodPost,
+			path:        "/tickets",
+			contentType: "application/json",
+			body:        `{"key": "mine"}`,
+			status:      400,
+		},
 		{
 			name:        "a document without end",
 			method:      http.MethodPost,
@@ -435,14 +499,16 @@ func mustJSON(t *testing.T, v any) string {
 func TestHandlerNeedsAuthorize(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Authorize: byHeader, MaxFiles: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	var told []error
+
+	var lastErr error
 	s := newService(t, memstore.New(), uploads.Config{OnError: func(_ *http.Request, err error) {
-		told = append(told, err)
+		lastErr = err
 	}})
 	for _, path := range []string{"/", "/tickets", "/s3/multipart"} {
+		lastErr = nil
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil))
 		require.Equal(t, http.StatusInternalServerError, w.Code)
-		require.ErrorContains(t, told[len(told)-1], "Config.Authorize is nil")
+		require.ErrorContains(t, lastErr, "Config.Authorize is nil")
 	}
 }

@@ -19,7 +19,8 @@ import (
 // While slow senders send parts or forms, the service holds at most eight times Config.MemoryLimit of their bytes.
 // Another user's upload succeeds meanwhile.
 func TestMemoryLimitOfSlowBodies(t *testing.T) {
-	const memory, connections = 16 << 20, 100
+	const memory = 16 << 20
+	const connections = 100
 	for _, way := range slowWays[:3] { // by tus, the service holds the bytes
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -30,28 +31,25 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 					MemoryLimit: memory,
 				})
 				start := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\n"
-				send := func(user string, i int, rest io.Reader) *answer {
-					method, address, h := way.request(s, user, i)
-					a, _ := s.try(t.Context(), user, method, address, io.MultiReader(strings.NewReader(start), rest), h)
-					return a
-				}
 				done := make(chan struct{})
-				var all sync.WaitGroup
+				var senders sync.WaitGroup
 				for i := range connections {
-					all.Go(func() {
-						send("slow", i, &until{done})
+					senders.Go(func() {
+						method, address, h := way.request(s, "slow", i)
+						body := io.MultiReader(strings.NewReader(start), &until{done})
+						_, _ = s.try(t.Context(), "slow", method, address, body, h)
 					})
 				}
 				synctest.Wait()
 				require.NotZero(t, s.handler.BodiesUsed())
-				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(128<<20))
+				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(8*memory))
 
 				method, address, h := way.request(s, alice, 0)
 				a := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
 				require.Less(t, a.StatusCode, http.StatusMultipleChoices, string(a.body))
 
 				close(done)
-				all.Wait()
+				senders.Wait()
 				require.Zero(t, s.handler.BodiesUsed())
 			})
 		})
@@ -60,18 +58,19 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 
 // The service holds a proxied part as a whole, so such a part has at most twice Config.MemoryLimit.
 func TestMemoryLimitOfProxiedPart(t *testing.T) {
-	const most = 2 * 16 << 20
-	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: 16 << 20})
+	const memory = 16 << 20
+	const maxPart = 2 * memory
+	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: memory})
 
 	u := s.begin(map[string]any{"filename": "a", "size": 64 << 30})
-	require.EqualValues(t, most, u.MaxPartSize)
+	require.EqualValues(t, maxPart, u.MaxPartSize)
 	require.LessOrEqual(t, u.PartSize, u.MaxPartSize)
-	require.Equal(t, "413 too_large size", s.do(alice, "GET", u.path("/1")+"&size="+itoa(most+1), nil, nil).refusal(t))
+	require.Equal(t, "413 too_large size", s.do(alice, "GET", u.path("/1")+"&size="+itoa(maxPart+1), nil, nil).refusal(t))
 
 	address := u.sign(1, "").URL
-	a := s.do("", "PUT", address, io.LimitReader(forever{}, most+1), nil)
+	a := s.do("", "PUT", address, io.LimitReader(forever{}, maxPart+1), nil)
 	require.Equal(t, "413 too_large body", a.refusal(t))
-	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(forever{}, most), nil).StatusCode)
+	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(forever{}, maxPart), nil).StatusCode)
 }
 
 type forever struct{}

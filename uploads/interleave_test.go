@@ -24,9 +24,9 @@ import (
 type exploredSite struct {
 	*interleave.Scene
 	t       *testing.T
-	records bool
+	records bool // whether the services have Config.Records
 	store   *interleave.Store
-	outside *process
+	outside *process // takes no part in the schedule
 }
 
 func newExploredSite(t *testing.T, s *interleave.Scene, records bool) *exploredSite {
@@ -35,6 +35,7 @@ func newExploredSite(t *testing.T, s *interleave.Scene, records bool) *exploredS
 	return e
 }
 
+// serve starts a service on the bucket, as another process would.
 func (e *exploredSite) serve(b storage.Bucket) *process {
 	c := uploads.Config{
 		Rules:        rules.Any(1 << 20),
@@ -50,7 +51,9 @@ func (e *exploredSite) serve(b storage.Bucket) *process {
 		},
 	}
 	if e.records {
-		c.Key, c.Records = "", uploads.BucketRecords(b)
+		// The default key has an ID, as records need.
+		c.Key = ""
+		c.Records = uploads.BucketRecords(b)
 	}
 	service, err := uploads.New(b, c)
 	require.NoError(e, err)
@@ -83,6 +86,7 @@ func (e *exploredSite) files() (keys []string, size int64) {
 	return keys, size
 }
 
+// usage returns what the service has counted for alice.
 func (e *exploredSite) usage() uploads.Usage {
 	u, err := e.outside.service.Usage(e.Context(), alice)
 	require.NoError(e, err)
@@ -128,21 +132,23 @@ func exploreUploads(t *testing.T, scene func(e *exploredSite)) {
 	exploreUploadsWith(t, []bool{false, true}, scene)
 }
 
-// exploreUploadsWith explores a scene once for each value of records.
-func exploreUploadsWith(t *testing.T, kinds []bool, scene func(e *exploredSite)) {
-	for _, records := range kinds {
+// exploreUploadsWith explores a scene once for each element of records: without records if it is
+// false, and with records if it is true.
+func exploreUploadsWith(t *testing.T, records []bool, scene func(e *exploredSite)) {
+	for _, hasRecords := range records {
 		name := "keys"
-		if records {
+		if hasRecords {
 			name = "records"
 		}
 		t.Run(name, func(t *testing.T) {
 			explored.RunOnSome(t, func(s *interleave.Scene) {
-				scene(newExploredSite(t, s, records))
+				scene(newExploredSite(t, s, hasRecords))
 			})
 		})
 	}
 }
 
+// ticket signs a ticket for data, and stores data as a client would send it.
 func (e *exploredSite) ticket(data []byte) *uploads.Ticket {
 	ticket, err := e.outside.service.Sign(e.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
 	require.NoError(e, err)
@@ -184,15 +190,16 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 func TestExploredFinishAndFinish(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
-		do := func(p *process) string { return p.finish(ticket) }
-		a := e.run("a", do)
-		b := e.run("b", do)
+		finish := func(p *process) string { return p.finish(ticket) }
+		first := e.run("first finish", finish)
+		second := e.run("second finish", finish)
 		e.check(func() {
-			if explored.Succeeded(a) || explored.Succeeded(b) {
+			if explored.Succeeded(first) || explored.Succeeded(second) {
 				keys, _ := e.files()
 				require.Len(e, keys, 1)
 			}
-			require.Empty(e, e.outside.finish(ticket))
+
+			require.Empty(e, e.outside.finish(ticket), "another Finish succeeds")
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})
@@ -229,20 +236,19 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 			continue
 		}
 		t.Run(method.name, func(t *testing.T) {
-			kinds := explored.Sample([]bool{false}, []bool{false, true})
-			exploreUploadsWith(t, kinds, func(e *exploredSite) {
-				do := func(p *process) string { return method.send(t, p, content(6000)) }
-				a := e.run("a", do)
-				b := e.run("b", do)
+			records := explored.Sample([]bool{false}, []bool{false, true})
+			exploreUploadsWith(t, records, func(e *exploredSite) {
+				send := func(p *process) string { return method.send(t, p, content(6000)) }
+				senders := []*interleave.Actor{e.run("first sender", send), e.run("second sender", send)}
 				e.check(func() {
-					files := 0
-					for _, actor := range []*interleave.Actor{a, b} {
-						if explored.Succeeded(actor) {
-							files++
+					succeeded := 0
+					for _, sender := range senders {
+						if explored.Succeeded(sender) {
+							succeeded++
 						}
 					}
 					keys, _ := e.files()
-					require.GreaterOrEqual(e, len(keys), files)
+					require.GreaterOrEqual(e, len(keys), succeeded)
 				})
 			})
 		})
@@ -270,12 +276,12 @@ func TestExploredFinishAndSweep(t *testing.T) {
 func TestExploredPieces(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
-		a := e.run("a", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
-		b := e.run("b", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
+		first := e.run("first piece", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
+		second := e.run("second piece", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
 		e.check(func() {
 			keys, _ := e.files()
 			require.LessOrEqual(e, len(keys), 1)
-			if explored.Succeeded(a) && explored.Succeeded(b) {
+			if explored.Succeeded(first) && explored.Succeeded(second) {
 				require.Len(e, keys, 1)
 			}
 
@@ -294,8 +300,9 @@ func TestExploredPieces(t *testing.T) {
 	})
 }
 
-// parts begins an upload in parts and sends its only part. It returns the paths that complete and abort it.
-func (e *exploredSite) parts(data []byte) (complete, abort string, body []byte) {
+// parts begins an upload in parts and sends its only part. It returns the paths that complete and abort the
+// upload, and the body of the request that completes it.
+func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body []byte) {
 	request, err := json.Marshal(map[string]any{"filename": "file", "size": len(data)})
 	require.NoError(e, err)
 
@@ -303,30 +310,34 @@ func (e *exploredSite) parts(data []byte) (complete, abort string, body []byte) 
 	require.Less(e, status, 300, "%s", text)
 	var u begun
 	require.NoError(e, json.Unmarshal(text, &u))
+
+	// Send part 1 to its signed URL.
 	path := "/s3/multipart/" + u.UploadID
-	key := "?key=" + url.QueryEscape(u.Key)
-	_, _, text = e.outside.ask("GET", path+"/1"+key, nil)
+	query := "?key=" + url.QueryEscape(u.Key)
+	_, _, text = e.outside.ask("GET", path+"/1"+query, nil)
 	var part signedPart
 	require.NoError(e, json.Unmarshal(text, &part))
 	_, header, _ := e.outside.ask(part.Method, pathOf(part.URL), data)
-	body, err = json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+
+	body, err = json.Marshal(map[string]any{"parts": []sentPart{{PartNumber: 1, ETag: header.Get("ETag")}}})
 	require.NoError(e, err)
-	return path + "/complete" + key, path + key, body
+	return path + "/complete" + query, path + query, body
 }
 
 // If an upload in parts is completed twice at the same time, it makes one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
-		complete, _, body := e.parts(content(6000))
-		do := func(p *process) string {
-			status, _, text := p.ask("POST", complete, body, "Content-Type", "application/json")
+		completePath, _, body := e.parts(content(6000))
+		completeParts := func(p *process) string {
+			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
 			return codeIn(status, text)
 		}
-		e.run("a", do)
-		e.run("b", do)
+		e.run("first completion", completeParts)
+		e.run("second completion", completeParts)
 		e.check(func() {
-			time.Sleep(time.Hour) // a process that died may have claimed the upload
-			require.Empty(e, do(e.outside))
+			// A process that died may have claimed the upload. Its claim ends within the hour.
+			time.Sleep(time.Hour)
+			require.Empty(e, completeParts(e.outside))
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})
@@ -336,13 +347,13 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 // If an upload in parts is completed and aborted at the same time, and the completion succeeds, the file exists.
 func TestExploredCompleteAndAbort(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
-		complete, abort, body := e.parts(content(6000))
+		completePath, abortPath, body := e.parts(content(6000))
 		completes := e.run("completes", func(p *process) string {
-			status, _, text := p.ask("POST", complete, body, "Content-Type", "application/json")
+			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
 			return codeIn(status, text)
 		})
 		e.run("aborts", func(p *process) string {
-			status, _, text := p.ask("DELETE", abort, nil)
+			status, _, text := p.ask("DELETE", abortPath, nil)
 			return codeIn(status, text)
 		})
 		e.check(func() {
@@ -407,9 +418,9 @@ func TestExploredRoomOfTicket(t *testing.T) {
 	})
 }
 
-// dies makes a process that is killed before the call of the store with this number, and lets it run.
-func (e *exploredSite) dies(at int, do func(p *process)) {
-	killer := &processKiller{at: at}
+// runKilled runs do in a process that is killed before its call of the store with the given number.
+func (e *exploredSite) runKilled(call int, do func(p *process)) {
+	killer := &processKiller{at: call}
 	b := e.store.Bucket(
 		storage.WithSigningBaseURL("http://store.invalid"),
 		driver.WithLayer(killer.layer),
@@ -433,12 +444,14 @@ func (e *exploredSite) requireUncounted() (key string) {
 // counts it off again.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
-		settles := 6
+		settleCall := 6 // the call of the store that counts the file
 		if e.records {
-			settles++
+			settleCall++ // after the call that makes the record
 		}
-		e.dies(settles, func(p *process) { sendToService(t, p, content(6000)) })
+		e.runKilled(settleCall, func(p *process) { sendToService(t, p, content(6000)) })
 		key := e.requireUncounted()
+
+		// The reservation of the killed process ends meanwhile.
 		time.Sleep(30 * time.Minute)
 		e.run("removes", func(p *process) string { return p.delete(key) })
 		e.run("sweeps", (*process).sweep)
@@ -450,10 +463,13 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 // Sweep counts it off again.
 func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 	exploreUploadsWith(t, []bool{false}, func(e *exploredSite) {
+		const settleCall = 12 // the call of the store that counts the file
 		data := content(6000)
 		require.NoError(e, putPiece(e.outside, 1, data[:3000]))
-		e.dies(12, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
+		e.runKilled(settleCall, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
 		key := e.requireUncounted()
+
+		// The reservation of the killed process ends meanwhile.
 		time.Sleep(30 * uploads.DefaultTTL)
 		e.run("removes", func(p *process) string { return p.delete(key) })
 		e.run("sweeps", (*process).sweep)
@@ -478,11 +494,15 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 // Sweep counts it off again.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+		// Finish is killed before it counts the file, and Cancel before it removes the file.
+		const finishCall, cancelCall = 6, 3
 		ticket := e.ticket(content(6000))
-		e.dies(6, func(p *process) { p.finish(ticket) })
+		e.runKilled(finishCall, func(p *process) { p.finish(ticket) })
 		e.requireUncounted()
-		e.dies(3, func(p *process) { p.cancel(ticket) })
+		e.runKilled(cancelCall, func(p *process) { p.cancel(ticket) })
 		e.requireUncounted()
+
+		// The reservation ends ten minutes after Cancel, during the calls below.
 		time.Sleep(10*time.Minute - 30*time.Second)
 		e.Tick(time.Minute)
 		e.run("cancels", func(p *process) string { return p.cancel(ticket) })

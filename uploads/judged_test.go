@@ -28,17 +28,21 @@ type uploadMethod struct {
 	stays bool
 }
 
-// left returns the keys that are left after a Sweep of a file that was refused with this code, or "" if the file was
-// stored.
+// left runs Sweep after a file was refused with the given code, or stored if code is "". It returns the keys
+// that are left. If w.stays is set, the objects that keep the refusal are not among them.
 func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
 	leftovers := s.sweepEverything()
-	if w.stays {
-		leftovers = slices.DeleteFunc(leftovers, func(key string) bool {
-			return strings.HasPrefix(key, uploads.DefaultPrefix) &&
-				(strings.HasSuffix(key, "/state.json") || code == uploads.TooLarge && strings.Contains(key, "/piece-"))
-		})
+	if !w.stays {
+		return leftovers
 	}
-	return leftovers
+	return slices.DeleteFunc(leftovers, func(key string) bool {
+		if !strings.HasPrefix(key, uploads.DefaultPrefix) {
+			return false
+		}
+		isState := strings.HasSuffix(key, "/state.json")
+		isPiece := strings.Contains(key, "/piece-")
+		return isState || isPiece && code == uploads.TooLarge
+	})
 }
 
 // sendByTicket sends a file with a ticket.
@@ -79,6 +83,7 @@ func sendFilmByForm(s *sessionSite, data []byte) *answer {
 	return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType})
 }
 
+// sendFilmByParts sends a film in parts of the size that the service asks for.
 func sendFilmByParts(s *sessionSite, data []byte) *answer {
 	a := s.post(alice, "/s3/multipart", map[string]any{"filename": "film.mp4", "type": "video/mp4"})
 	if a.StatusCode != http.StatusOK {
@@ -87,19 +92,21 @@ func sendFilmByParts(s *sessionSite, data []byte) *answer {
 	u := &begun{s: s, user: alice}
 	a.json(s.t, u)
 	var parts []sentPart
-	for i, data := range cut(data, u.PartSize) { // at least the store's minimum
-		parts = append(parts, u.send(i+1, data))
+	for i, part := range cut(data, u.PartSize) {
+		parts = append(parts, u.send(i+1, part))
 	}
 	return u.complete(parts...)
 }
 
+// sendFilmBySingleRequest sends a film to the URL that the service signs for a whole file.
 func sendFilmBySingleRequest(s *sessionSite, data []byte) *answer {
 	a := s.do(alice, "GET", "/s3/params?filename=film.mp4&type=video%2Fmp4", nil, nil)
-	var request struct{ URL string }
-	a.json(s.t, &request)
-	return s.do("", "PUT", request.URL, bytes.NewReader(data), nil)
+	var signed struct{ URL string }
+	a.json(s.t, &signed)
+	return s.do("", "PUT", signed.URL, bytes.NewReader(data), nil)
 }
 
+// sendFilmByTus sends a film by tus, in two halves.
 func sendFilmByTus(s *sessionSite, data []byte) *answer {
 	a := s.tus("POST", "/tus/", nil, "Upload-Length", size(data), "Upload-Metadata", filenameMetadata("film.mp4"))
 	if a.StatusCode != http.StatusCreated {
@@ -124,6 +131,7 @@ func sendFilmByDraftWithoutLength(s *sessionSite, data []byte) *answer {
 	return s.draft("POST", "/tus/", io.MultiReader(bytes.NewReader(data)), filmHeaders...)
 }
 
+// sendFilmByContinuedDraft sends a film by the draft of resumable uploads, in two halves.
 func sendFilmByContinuedDraft(s *sessionSite, data []byte) *answer {
 	half := len(data) / 2
 	a := s.draft("POST", "/tus/", bytes.NewReader(data[:half]), append(filmHeaders, "Upload-Complete", "?0")...)
@@ -134,6 +142,7 @@ func sendFilmByContinuedDraft(s *sessionSite, data []byte) *answer {
 	return s.draft("PATCH", s.locationOf(a, "/tus/"), rest, "Upload-Offset", strconv.Itoa(half))
 }
 
+// sendFilmByJoin sends each half of a film in a tus upload of its own, and then has the service join both.
 func sendFilmByJoin(s *sessionSite, data []byte) *answer {
 	half := len(data) / 2
 	var locations []string
