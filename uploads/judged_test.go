@@ -29,7 +29,7 @@ type uploadMethod struct {
 }
 
 // left runs Sweep after a file was refused with the given code, or stored if code is "". It returns the keys
-// that are left. If w.stays is set, the objects that keep the refusal are not among them.
+// that are left. If w.stays is set, the objects that Sweep removes only later are not among them.
 func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
 	leftovers := s.sweepEverything()
 	if !w.stays {
@@ -300,7 +300,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	require.Equal(t, u.UploadID, u.Key)
 	part := u.send(1, []byte(aPNG()))
 
-	for range 2 { // again, with the same key of the beginning
+	// The client may repeat the completion.
+	for range 2 {
 		a := u.complete(part)
 		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 		var file struct {

@@ -99,11 +99,12 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 // New refuses a Config.Lifetime shorter than twice Config.TTL, and one without Records.
 func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	b := memstore.New()
-	for _, c := range []uploads.Config{
+	configs := []uploads.Config{
 		{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: uploads.BucketRecords(b)},
 		{Lifetime: -time.Hour, Records: uploads.BucketRecords(b)},
 		{Lifetime: 1000 * time.Hour},
-	} {
+	}
+	for _, c := range configs {
 		_, err := uploads.New(b, c)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, "Config.Lifetime")
@@ -114,7 +115,7 @@ func TestLifetimeIsLongerThanUploads(t *testing.T) {
 // record without bytes is left.
 func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	now := time.Now()
-	told := 0
+	storedCalls := 0
 	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	s, err := uploads.New(b, uploads.Config{
 		Rules:    rules.Any(0),
@@ -123,7 +124,7 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 		TTL:      time.Hour,
 		Lifetime: 2 * time.Hour,
 		Stored: func(context.Context, *uploads.File) error {
-			told++
+			storedCalls++
 			return nil
 		},
 	})
@@ -135,18 +136,19 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 
-	now = now.Add(2 * time.Hour)
+	now = now.Add(2 * time.Hour) // the lifetime ends
 	second, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, f.Expires, second.Expires)
-	require.Equal(t, 2, told)
+	require.Equal(t, 2, storedCalls)
 
+	// Sweep removes the record first, and the bytes afterwards.
 	require.NoError(t, s.Records().Remove(t.Context(), f))
 	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Equal(t, 2, told)
+	require.Equal(t, 2, storedCalls)
 }
 
 // If a transaction keeps a file after Remove has begun, Remove fails with PreconditionFailed, and the file still
@@ -168,8 +170,9 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 	require.NoError(t, err)
 	usageBefore, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
-	f.Expires = time.Now()
 
+	// A sweep has read the file before the transaction made it permanent.
+	f.Expires = time.Now()
 	require.ErrorIs(t, s.Remove(t.Context(), f), storage.PreconditionFailed)
 	usageAfter, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)

@@ -12,13 +12,15 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A lossyStates loses the response to one write, as a database whose connection ends.
+// A lossyStates loses one write or its response, like a database whose connection ends.
 type lossyStates struct {
 	uploads.States
-	writes, lost int
-	before       bool // the write is not made
+	writes int  // so far
+	lost   int  // the number of the write that fails, from 1, or 0
+	before bool // the connection ends before the write takes effect
 }
 
+// SetState sets a state. If this is the write with number s.lost, it fails, before or after its effect.
 func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	s.writes++
 	if s.writes == s.lost && s.before {
@@ -59,6 +61,8 @@ func TestStateWriteFails(t *testing.T) {
 		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
 		part := u.send(1, []byte("text"))
+
+		// Let a write of the completion fail.
 		states.writes = 0
 		states.lost = lost
 		a := u.complete(part)

@@ -49,54 +49,63 @@ func (s *sessionSite) sendAndStall(location, checksum string, data []byte) (stop
 // A slow tus client takes little more memory than it has sent, so that other clients need not wait.
 func TestTusMemoryOfSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const slow, sent = 8, 100 << 10
+		const clients = 8
+		const sent = 100 << 10     // bytes of each client
+		const mostHeld = 256 << 10 // bytes of memory for each client
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 16 << 20})
 		s.handler.SetBasePart(uploads.BasePart)
 		s.handler.SetPace(time.Second, time.Minute, time.Minute)
 		data := content(uploads.BasePart + 1000)
-		for i := range slow {
+		for i := range clients {
 			location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 			defer s.sendAndStall(location, "", data[:sent])()
 		}
 
-		require.Eventually(t, func() bool { return s.handler.MemoryUsed() >= slow*sent }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool {
+			return s.handler.MemoryUsed() >= clients*sent
+		}, time.Minute, time.Millisecond)
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 		s.patch(location, 0, data, int64(len(data)))
 		s.requireStored("files/alice/fast", data)
-		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(slow*256<<10))
+		require.LessOrEqual(t, s.handler.MemoryUsed(), int64(clients*mostHeld))
 	})
 }
 
 // If a tus client sends nothing for a while, the service frees the memory of its bytes. It stores them first,
 // unless the request has a checksum.
 func TestTusMemoryOfStalledClient(t *testing.T) {
+	const partSize = 1 << 20
+	const sent = 900 << 10 // bytes that the client sends before it stalls
 	tests := []struct {
 		name, checksum string
-		counted        int // bytes
+		stored         int // bytes that the service has stored of the stalled upload
 	}{
-		{"without a checksum", "", 900 << 10},
-		{"with a checksum", "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size)), 0},
+		{name: "without a checksum", stored: sent},
+		{name: "with a checksum", checksum: "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
-				s.handler.SetBasePart(1 << 20)
-				s.handler.SetMemory(3 << 19)
+				// Memory suffices for one part and a half, so not for two uploads.
+				s.handler.SetBasePart(partSize)
+				s.handler.SetMemory(partSize + partSize/2)
 				s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
-				data := content(1<<20 + 1000)
+				data := content(partSize + 1000)
 				slow := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("slow"))
 
-				stop := s.sendAndStall(slow, tt.checksum, data[:900<<10])
+				stop := s.sendAndStall(slow, tt.checksum, data[:sent])
 				defer stop()
-				require.Eventually(t, func() bool { return s.handler.MemoryUsed() > 512<<10 }, time.Minute, time.Millisecond)
+				require.Eventually(t, func() bool {
+					return s.handler.MemoryUsed() > partSize/2
+				}, time.Minute, time.Millisecond)
 
 				location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 				s.patch(location, 0, data, int64(len(data)))
 				s.requireStored("files/alice/fast", data)
-				require.EqualValues(t, tt.counted, s.offset(slow))
+				require.EqualValues(t, tt.stored, s.offset(slow))
 
-				s.patch(slow, int64(tt.counted), data[tt.counted:], int64(len(data)))
+				s.patch(slow, int64(tt.stored), data[tt.stored:], int64(len(data)))
 				s.requireStored("files/alice/slow", data)
 			})
 		})
@@ -107,9 +116,11 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 // and the uploads wait.
 func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	s.handler.SetBasePart(1 << 20)
-	s.handler.SetMemory(3 << 19)
-	data := content(5<<19 + 1234)
+	// Memory suffices for one part and a half. Each file has two parts and a half, and some bytes.
+	const partSize = 1 << 20
+	s.handler.SetBasePart(partSize)
+	s.handler.SetMemory(partSize + partSize/2)
+	data := content(2*partSize + partSize/2 + 1234)
 	sum := sha256.Sum256(data)
 	var group sync.WaitGroup
 	answers := make([]*answer, 12)
@@ -118,6 +129,7 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
 		if i%3 == 0 {
+			// The service must hold all bytes of a request with a checksum.
 			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
 		}
 		group.Go(func() {
@@ -144,13 +156,17 @@ func TestTusMemoryOfConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
 		require.EqualValues(t, 20<<20, s.handler.Memory())
-		s.handler.SetFeeds(6, 50*time.Millisecond) // of which one user has 3
+		// Of six connections, one user may have three.
+		const ofUser = 3
+		s.handler.SetFeeds(2*ofUser, 50*time.Millisecond)
 		var stops []func()
-		for i := range 3 {
+		for i := range ofUser {
 			location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 			stops = append(stops, s.sendAndStall(location, "", content(100)))
 		}
-		require.Eventually(t, func() bool { return s.handler.FeedsUsed() == 3*uploads.FeedBytes }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool {
+			return s.handler.FeedsUsed() == ofUser*uploads.FeedBytes
+		}, time.Minute, time.Millisecond)
 
 		location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("late"))
 		a := s.tus("PATCH", location, content(1000), "Upload-Offset", "0")
@@ -183,35 +199,58 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 		return &uploads.Target{Key: n.Name}, nil
 	}
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
-	of4 := func(client string) string { return "192.0.2." + client }
-	of6 := func(client string) string { return "2001:db8:0:" + client + "::" + itoa(int64(rand.IntN(10_000))) }
+	ipv4Of := func(client string) string { return "192.0.2." + client }
+	// A client with IPv6 has a network, and may use any address in it.
+	ipv6Of := func(client string) string { return "2001:db8:0:" + client + "::" + itoa(int64(rand.IntN(10_000))) }
 
 	tests := []struct {
 		name    string
-		c       uploads.Config
-		header  string // that differs
+		config  uploads.Config
+		header  string // whose value differs between senders
 		address func(client string) string
 	}{
-		{name: "of a user", c: uploads.Config{Begin: begin}, header: "X-User", address: of4},
-		{name: "of a client", c: uploads.Config{Begin: begin, Authorize: nobody}, header: "X-Client", address: of4},
-		{name: "of a client with a network of IPv6", c: uploads.Config{Begin: begin, Authorize: nobody}, header: "X-Client", address: of6},
+		{
+			name:    "of a user",
+			config:  uploads.Config{Begin: begin},
+			header:  "X-User",
+			address: ipv4Of,
+		},
+		{
+			name:    "of a client",
+			config:  uploads.Config{Begin: begin, Authorize: nobody},
+			header:  "X-Client",
+			address: ipv4Of,
+		},
+		{
+			name:    "of a client with a network of IPv6",
+			config:  uploads.Config{Begin: begin, Authorize: nobody},
+			header:  "X-Client",
+			address: ipv6Of,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newSessionSite(t, openMemory(t), tt.c)
+			s := newSessionSite(t, openMemory(t), tt.config)
 			s.handler.SetFeeds(connections, 50*time.Millisecond)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				r.RemoteAddr = net.JoinHostPort(tt.address(cmp.Or(r.Header.Get("X-Client"), "1")), itoa(int64(rand.IntN(1<<16))))
+				client := cmp.Or(r.Header.Get("X-Client"), "1")
+				port := itoa(int64(rand.IntN(1 << 16)))
+				r.RemoteAddr = net.JoinHostPort(tt.address(client), port)
 				http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
 			}))
 			defer server.Close()
 			s.base = server.URL + "/uploads"
+
+			// The slow sender takes its share of the connections.
 			for i := range connections {
 				location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("slow"+itoa(int64(i))))
 				defer s.sendAndStall(location, "", content(100))()
 			}
 
-			require.Eventually(t, func() bool { return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes }, time.Minute, time.Millisecond)
+			require.Eventually(t, func() bool {
+				return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes
+			}, time.Minute, time.Millisecond)
+
 			for _, other := range []string{"2", "3", "4"} {
 				h := headers{
 					"Tus-Resumable":   "1.0.0",
@@ -231,44 +270,68 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 // If one user's uploads fill their parts and then stall, memory is left for others. If there are no users, this
 // holds for each client address.
 func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
-	const partSize, uploadsOfOne = 1 << 20, 64
+	const partSize = 1 << 20
+	const uploadsOfOne = 64
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: n.Name}, nil
 	}
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
 	tests := []struct {
 		name   string
-		c      uploads.Config
-		header string // that differs
+		config uploads.Config
+		header string // whose value differs between senders
 	}{
-		{"of a user", uploads.Config{Begin: begin, MemoryLimit: 16 << 20}, "X-User"},
-		{"of a client", uploads.Config{Begin: begin, MemoryLimit: 16 << 20, Authorize: nobody}, "X-Client"},
+		{
+			name:   "of a user",
+			config: uploads.Config{Begin: begin, MemoryLimit: 16 << 20},
+			header: "X-User",
+		},
+		{
+			name:   "of a client",
+			config: uploads.Config{Begin: begin, MemoryLimit: 16 << 20, Authorize: nobody},
+			header: "X-Client",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newUnservedSite(t, memstore.New(), tt.c)
+				s := newUnservedSite(t, memstore.New(), tt.config)
 				s.handler.SetBasePart(partSize)
 				s.base = "http://site.invalid/uploads"
-				s.client = wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					r.RemoteAddr = net.JoinHostPort("192.0.2."+cmp.Or(r.Header.Get("X-Client"), "1"), "1234")
+				handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					client := cmp.Or(r.Header.Get("X-Client"), "1")
+					r.RemoteAddr = net.JoinHostPort("192.0.2."+client, "1234")
 					http.StripPrefix("/uploads", s.handler).ServeHTTP(w, r)
-				})})
+				})
+				s.client = wiretest.OnPipes(t, &http.Server{Handler: handler})
+
+				// One sender begins many uploads, and stalls after almost a part of each.
 				done := make(chan struct{})
 				var all sync.WaitGroup
 				defer all.Wait()
 				defer close(done)
 				for i := range uploadsOfOne {
-					h := headers{"Upload-Complete": "?0", "Content-Disposition": "attachment; filename=" + itoa(int64(i)), tt.header: "1"}
+					h := headers{
+						"Upload-Complete":     "?0",
+						"Content-Disposition": "attachment; filename=" + itoa(int64(i)),
+						tt.header:             "1",
+					}
 					all.Go(func() {
-						_, _ = s.try(t.Context(), "", "POST", "/tus/", io.MultiReader(bytes.NewReader(content(partSize-1)), &until{done}), h)
+						body := io.MultiReader(bytes.NewReader(content(partSize-1)), &until{done})
+						_, _ = s.try(t.Context(), "", "POST", "/tus/", body, h)
 					})
 				}
 				synctest.Wait()
-				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(8*partSize), "most of it")
+				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(8*partSize), "at least half of the memory")
+
+				// The upload of another sender does not wait.
 				data := content(4 * partSize)
 				start := time.Now()
-				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{"Upload-Complete": "?1", "Content-Disposition": "attachment; filename=other", tt.header: "2"})
+				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{
+					"Upload-Complete":     "?1",
+					"Content-Disposition": "attachment; filename=other",
+					tt.header:             "2",
+				})
 				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
 				require.Less(t, time.Since(start), time.Second)
 				s.requireStored("other", data)

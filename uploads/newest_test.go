@@ -16,20 +16,20 @@ import (
 func TestNewestFirstOnOnePage(t *testing.T) {
 	b := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	var keys []string
+	var keys []string // newest first
 	for i := range 50 {
 		key := "users/7/" + uploads.Newest(now.Add(time.Duration(i)*time.Minute))
 		_, err := b.Upload(t.Context(), key, strings.NewReader("text"))
 		require.NoError(t, err)
 		keys = append([]string{key}, keys...)
 	}
+
 	page, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("users/7/"), storage.WithPageSize(20))
 	require.NoError(t, err)
 	var listed []string
 	for _, entry := range page.Entries {
 		listed = append(listed, entry.Key)
 	}
-
 	require.Equal(t, keys[:20], listed)
 	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
 }

@@ -21,10 +21,21 @@ func TestDeletePathOfOtherUsersFile(t *testing.T) {
 		require.NoError(t, err)
 		name := strings.TrimPrefix(f.Key, "users/alice/")
 
-		for _, path := range []string{
-			"/users/alice/", "//users/alice/", "/./users/alice/", "/users/./alice/", "/users%2Falice/", "/users/Alice/", "/users/alice%00/",
-			"/users/mallory/../alice/", "/users/mallory/%2e%2e/alice/", "/users/mallory%2F..%2Falice%2F", "/users/mallory%5C..%5Calice%5C", "/users/mallory/",
-		} {
+		paths := []string{
+			"/users/alice/",
+			"//users/alice/",
+			"/./users/alice/",
+			"/users/./alice/",
+			"/users%2Falice/",
+			"/users/Alice/",
+			"/users/alice%00/",
+			"/users/mallory/../alice/",
+			"/users/mallory/%2e%2e/alice/",
+			"/users/mallory%2F..%2Falice%2F",
+			"/users/mallory%5C..%5Calice%5C",
+			"/users/mallory/",
+		}
+		for _, path := range paths {
 			r := httptest.NewRequest(http.MethodDelete, "/", nil)
 			r.URL, err = url.Parse("http://site.example" + path + name)
 			require.NoError(t, err)

@@ -19,10 +19,10 @@ import (
 
 // If Config.Inspect panics, the form stores none of its files.
 func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
-	judged := 0
+	calls := 0
 	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
-		judged++
-		if judged == 2 {
+		calls++
+		if calls == 2 {
 			panic("cannot decode")
 		}
 		return nil
@@ -40,6 +40,7 @@ type panickingStates struct {
 	armed atomic.Bool
 }
 
+// State panics once after s.armed was set.
 func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	if s.armed.CompareAndSwap(true, false) {
 		panic("no database")
@@ -51,23 +52,24 @@ func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string
 // end the process.
 func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
-	beat := make(chan struct{})
+	inspecting := make(chan struct{})
 	states := &panickingStates{States: uploads.BucketStates(bucket)}
 	service, err := uploads.New(bucket, uploads.Config{
 		States: states,
 		Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
 			states.armed.Store(true)
-			close(beat)
+			close(inspecting)
 			<-ctx.Done()
 			return ctx.Err()
 		},
 	})
 	require.NoError(t, err)
-	beats := 0
+	// The first renewal of the claim occurs during Inspect, and there is no second one.
+	renewals := 0
 	service.SetPulse(func(ctx context.Context) error {
-		beats++
-		if beats == 1 {
-			<-beat
+		renewals++
+		if renewals == 1 {
+			<-inspecting
 			return nil
 		}
 		<-ctx.Done()
@@ -75,7 +77,13 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 
 	require.PanicsWithValue(t, "no database", func() {
-		_, _ = service.PutPiece(t.Context(), uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
+		_, _ = service.PutPiece(t.Context(), uploads.Piece{
+			Token:  "token",
+			Count:  1,
+			Number: 1,
+			Name:   "me.png",
+			Body:   strings.NewReader(aPNG()),
+		})
 	})
 }
 
@@ -90,13 +98,20 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 		}
 		return nil
 	}}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a quarter of a claim
+	// The deadline passes long before the claim of the first process ends.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
 	put := func() (*uploads.File, error) {
 		service, err := uploads.New(bucket, c)
 		require.NoError(t, err)
-		return service.PutPiece(ctx, uploads.Piece{Token: "token", Count: 1, Number: 1, Name: "me.png", Body: strings.NewReader(aPNG())})
+		return service.PutPiece(ctx, uploads.Piece{
+			Token:  "token",
+			Count:  1,
+			Number: 1,
+			Name:   "me.png",
+			Body:   strings.NewReader(aPNG()),
+		})
 	}
 	require.PanicsWithValue(t, "cannot decode", func() {
 		_, _ = put()
@@ -132,7 +147,10 @@ func TestPanicOfBodyReachesServer(t *testing.T) {
 	address := ask(http.MethodPost, "/uploads/tus/", nil, headers{"Upload-Length": "10"}).Get("Location")
 	require.NotEmpty(t, address)
 	require.PanicsWithValue(t, "a broken middleware", func() {
-		ask(http.MethodPatch, address, panickingBody{}, headers{"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"})
+		ask(http.MethodPatch, address, panickingBody{}, headers{
+			"Upload-Offset": "0",
+			"Content-Type":  "application/offset+octet-stream",
+		})
 	})
 	require.Zero(t, s.handler.FeedsUsed())
 }

@@ -38,15 +38,17 @@ func aWebP() string {
 	return "RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"
 }
 
-// aWebPOf returns the head of a file with this canvas and chunks.
+// aWebPOf returns the beginning of a WebP file with a canvas of this size, and with these chunks. If moves
+// is true, the file is an animation.
 func aWebPOf(width, height int, moves bool, chunks ...string) string {
 	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00")
 	if moves {
-		head[20] = 0x02
+		head[20] = 0x02 // the flag of animations
 	}
 	return string(little24(head, width-1, height-1)) + strings.Join(chunks, "")
 }
 
+// little24 appends each number in three bytes, the lowest byte first.
 func little24(b []byte, numbers ...int) []byte {
 	for _, n := range numbers {
 		b = append(b, byte(n), byte(n>>8), byte(n>>16))
@@ -68,7 +70,7 @@ func aFrame(x, y, width, height int, picture string) string {
 	return riffChunk("ANMF", string(little24(nil, x/2, y/2, width-1, height-1))+"\x00\x00\x00\x00"+picture)
 }
 
-// aLossyWebP returns the head of a file.
+// aLossyWebP returns the beginning of a lossy WebP file that has a picture of this size.
 func aLossyWebP(width, height int) string {
 	head := []byte("RIFF\x00\x01\x00\x00WEBPVP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a")
 	head = binary.LittleEndian.AppendUint16(head, uint16(width))
@@ -95,12 +97,17 @@ func isoSize(width, height int) string {
 	return isoBox("ispe", string(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 4), uint32(width)), uint32(height))))
 }
 
-// aPNGOf returns a header with this size and a matching checksum.
+// aPNGOf returns the header of a PNG with this size and a matching checksum.
 func aPNGOf(width, height uint32) string {
-	ihdr := append([]byte("IHDR"), binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, width), height)...)
-	ihdr = append(ihdr, 8, 0, 0, 0, 0)
-	b := append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"), ihdr...)
-	return string(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(ihdr)))
+	ihdr := []byte("IHDR")
+	ihdr = binary.BigEndian.AppendUint32(ihdr, width)
+	ihdr = binary.BigEndian.AppendUint32(ihdr, height)
+	ihdr = append(ihdr, 8, 0, 0, 0, 0) // 8 bits of grayscale
+
+	const signatureAndLength = "\x89PNG\r\n\x1a\n\x00\x00\x00\x0d"
+	header := append([]byte(signatureAndLength), ihdr...)
+	header = binary.BigEndian.AppendUint32(header, crc32.ChecksumIEEE(ihdr))
+	return string(header)
 }
 
 // aScriptGIF returns a GIF that is also a JavaScript program. The bytes of its width are the opener of a comment,

@@ -69,7 +69,8 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 		wg.Wait()
 
 		for i, f := range files {
-			if uploads.CodeOf(errs[i]) != uploads.Completed { // it began after the file was made
+			// A call that begins after the file was made fails with Completed.
+			if uploads.CodeOf(errs[i]) != uploads.Completed {
 				require.NoError(t, errs[i])
 			}
 			require.Equal(t, files[0].Key, f.Key)
@@ -88,7 +89,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		calls := 0
 		for killed := true; killed; {
-			calls++
+			calls++ // the process is killed at this call of the store
 			drv := memstore.NewDriver(memstore.Config{})
 			stored := map[string]bool{} // keys for which Stored was called
 			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -132,9 +133,11 @@ func newKilledPieceService(
 func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
-		killer := &processKiller{at: 6, after: true} // it has claimed the file
-		victim := newKilledPieceService(t, drv, killer, uploads.Config{})
-		_, err := victim.PutPiece(t.Context(), piece(1, 1, "x"))
+		// The process is killed after it has claimed the upload.
+		const claimCall = 6
+		killer := &processKiller{at: claimCall, after: true}
+		killed := newKilledPieceService(t, drv, killer, uploads.Config{})
+		_, err := killed.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)
 
 		s := newPieceService(t, engine.New(drv), uploads.Config{})
@@ -153,7 +156,8 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 // An upload ends when nothing arrives for Config.TTL, and its token can be used again.
 func TestSweepRemovesIdlePieces(t *testing.T) {
 	clk := &clock{}
-	s := newPieceService(t, engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now})), uploads.Config{TTL: time.Hour, Now: clk.Now})
+	b := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
+	s := newPieceService(t, b, uploads.Config{TTL: time.Hour, Now: clk.Now})
 
 	for number := 1; number <= 2; number++ {
 		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
@@ -164,6 +168,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 		require.Zero(t, report.Uploads)
 	}
 
+	// The TTL has passed since the last piece.
 	clk.Advance(11 * time.Minute)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
@@ -336,7 +341,12 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 		{name: "a signed link", want: "http://files.example/"},
 		{name: "a signed link and a record", records: true, want: "http://files.example/"},
 		{name: "an address of the application", stored: setLocation, want: "https://app.example/note.txt"},
-		{name: "an address of the application and a record", records: true, stored: setLocation, want: "https://app.example/note.txt"},
+		{
+			name:    "an address of the application and a record",
+			records: true,
+			stored:  setLocation,
+			want:    "https://app.example/note.txt",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -354,7 +364,8 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 					require.NoError(t, err)
 				}
 				require.Contains(t, f.Location, tt.want)
-				require.Equal(t, tt.stored == nil, !f.ExpiresAt.IsZero())
+				isSigned := tt.stored == nil
+				require.Equal(t, isSigned, !f.ExpiresAt.IsZero())
 			}
 		})
 	}
@@ -363,9 +374,12 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 // If the bucket has no conditional updates, and Config.States is not set, PutPiece fails with Unsupported.
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
-	_, err := newPieceService(t, b, uploads.Config{Unguarded: true}).PutPiece(t.Context(), piece(1, 1, "x"))
+	s := newPieceService(t, b, uploads.Config{Unguarded: true})
+	_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unsupported)
-	f, err := newPieceService(t, b, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())}).PutPiece(t.Context(), piece(1, 1, "x"))
+
+	s = newPieceService(t, b, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())})
+	f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.Size)
 }
@@ -373,7 +387,8 @@ func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 // A token belongs to one user, which is the ID and the values of the key. Two users who share only one of these
 // can use the same token.
 func TestPutPieceTokenIsOfOneUser(t *testing.T) {
-	s, err := uploads.New(engine.New(memstore.NewDriver(memstore.Config{})), uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
+	b := engine.New(memstore.NewDriver(memstore.Config{}))
+	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
 	require.NoError(t, err)
 	users := []uploads.User{
 		{ID: alice, Values: map[string]string{"tenant": "a"}},

@@ -25,6 +25,7 @@ func (s *Service) Orphans(ctx context.Context, keys ...string) (orphans []string
 	for _, key := range keys {
 		result.addOrphan(key)
 	}
-	err = (&sweeper{setup: s.setup, counter: s.counter, files: s.files, keeper: s.keeper}).dropClaimed(ctx, &result)
+	w := &sweeper{setup: s.setup, counter: s.counter, files: s.files, keeper: s.keeper}
+	err = w.dropClaimed(ctx, &result)
 	return slices.Sorted(maps.Keys(result.keys)), err
 }

@@ -25,8 +25,8 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 		name   string
 		states uploads.States
 	}{
-		{"states in the bucket", nil},
-		{"states in another bucket", uploads.BucketStates(memstore.New())},
+		{name: "states in the bucket"},
+		{name: "states in another bucket", states: uploads.BucketStates(memstore.New())},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,129 +50,157 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 // A process is killed at any call of PutPiece, and a day later the client continues during a Sweep. The Sweep
 // removes nothing of this upload as an orphan.
 func TestSweepWhileKilledPiecesContinue(t *testing.T) {
-	for name, rule := range map[string]rules.Rules{"any file": rules.Any(0), "by content": {Types: []string{"text/plain"}}} {
-		t.Run(name, func(t *testing.T) {
-			for kill, killed := 1, true; killed; kill++ {
-				for call, swept := 1, true; swept; call++ {
-					clk := &clock{}
-					drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
-					open := func(layer driver.Layer) *uploads.Service {
-						b := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-						s, err := uploads.New(b, uploads.Config{Rules: rule, Records: uploads.BucketRecords(b), Now: clk.Now})
-						require.NoError(t, err)
-						return s
-					}
-					dies := &processKiller{at: kill, after: true}
-					_, _ = open(dies.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
-					killed = dies.reached()
-					clk.Advance(25 * time.Hour)
-
-					client := open(func(d driver.Driver) driver.Driver { return d })
-					client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-					remaining := call
-					send := func(ctx context.Context, _ string, next func(context.Context) error) error {
-						remaining--
-						if remaining == 0 {
-							_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
-							if err != nil {
-								require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", kill, call, err)
-							}
-						}
-						return next(ctx)
-					}
-					_, err := open(func(d driver.Driver) driver.Driver { return driver.Intercept(d, send) }).Sweep(t.Context())
-					require.NoError(t, err)
-					swept = remaining <= 0
-					f, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
-					if err != nil {
-						require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
-					}
-
-					require.NotNil(t, f, "killed at call %d, sent at call %d", kill, call)
-					text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
-					require.NoError(t, err)
-					require.Equal(t, "precious", string(text))
+	tests := []struct {
+		name  string
+		rules rules.Rules
+	}{
+		{name: "any file", rules: rules.Any(0)},
+		{name: "by content", rules: rules.Rules{Types: []string{"text/plain"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for killAt, killed := 1, true; killed; killAt++ {
+				for sendAt, sent := 1, true; sent; sendAt++ {
+					killed, sent = sweepWhilePiecesContinue(t, tt.rules, killAt, sendAt)
 				}
 			}
 		})
 	}
 }
 
+// sweepWhilePiecesContinue kills the process of PutPiece at call killAt of the store. A day later, the client
+// repeats PutPiece just before call sendAt of a Sweep. sweepWhilePiecesContinue requires that the file is stored.
+// It reports whether the process and the Sweep made so many calls.
+func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (killed, sent bool) {
+	clk := &clock{}
+	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
+	open := func(layer driver.Layer) *uploads.Service {
+		b := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		s, err := uploads.New(b, uploads.Config{Rules: r, Records: uploads.BucketRecords(b), Now: clk.Now})
+		require.NoError(t, err)
+		return s
+	}
+	killer := &processKiller{at: killAt, after: true}
+	_, _ = open(killer.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
+	clk.Advance(25 * time.Hour)
+
+	client := open(func(d driver.Driver) driver.Driver { return d })
+	client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+	call := 0
+	sendDuringSweep := func(ctx context.Context, _ string, next func(context.Context) error) error {
+		call++
+		if call == sendAt {
+			_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+			if err != nil {
+				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killAt, sendAt, err)
+			}
+		}
+		return next(ctx)
+	}
+	sweeping := open(func(d driver.Driver) driver.Driver { return driver.Intercept(d, sendDuringSweep) })
+	_, err := sweeping.Sweep(t.Context())
+	require.NoError(t, err)
+
+	f, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+	if err != nil {
+		require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
+	}
+	require.NotNil(t, f, "killed at call %d, sent at call %d", killAt, sendAt)
+	text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(text))
+	return killer.reached(), call >= sendAt
+}
+
 // If PutPiece continues an idle upload after Sweep has listed it, Sweep leaves it, and PutPiece succeeds.
 func TestSweepLeavesClaimedPieces(t *testing.T) {
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
-	serviceBefore := func(call string, happens func() error) *uploads.Service {
-		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(d driver.Driver) driver.Driver {
+	// newServiceBefore returns a service that calls run before each of the given calls of the store.
+	newServiceBefore := func(call string, run func() error) *uploads.Service {
+		layer := driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, current string, next func(context.Context) error) error {
 				if current == call {
-					if err := happens(); err != nil {
+					if err := run(); err != nil {
 						return err
 					}
 				}
 				return next(ctx)
 			})
-		}))
+		})
+		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), layer)
 		return newPieceService(t, b, uploads.Config{TTL: time.Hour, Now: clk.Now})
 	}
-	fails := true
-	joining := make(chan struct{})
+
+	// The first PutPiece fails when it joins the pieces. The second one waits there until Sweep has ended.
+	composeFails := true
+	composing := make(chan struct{})
 	swept := make(chan struct{})
-	done := make(chan error, 1)
-	client := serviceBefore("Compose", func() error {
-		if fails {
+	client := newServiceBefore("Compose", func() error {
+		if composeFails {
 			return storage.Unavailable
 		}
-		close(joining)
+		close(composing)
 		<-swept
 		return nil
 	})
-
 	_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unavailable)
-	fails = false
-	clk.Advance(61 * time.Minute)
-	continues := sync.OnceFunc(func() {
+
+	composeFails = false
+	clk.Advance(61 * time.Minute) // longer than TTL
+	putErr := make(chan error, 1)
+	continueUpload := sync.OnceFunc(func() {
 		go func() {
 			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
-			done <- err
+			putErr <- err
 		}()
-		<-joining
+		<-composing
 	})
-	report, err := serviceBefore("Get", func() error {
-		continues()
+	sweeping := newServiceBefore("Get", func() error {
+		continueUpload()
 		return nil
-	}).Sweep(t.Context())
+	})
+	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
 	close(swept)
-	require.NoError(t, <-done)
+	require.NoError(t, <-putErr)
 }
 
 // Sweep works if the clocks of the bucket and of the states' bucket differ.
 func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
-	for name, ahead := range map[string]time.Duration{
-		"the same time":               0,
-		"the states' clock is ahead":  2 * time.Hour,
-		"the states' clock is behind": -2 * time.Hour,
-	} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct {
+		name  string
+		ahead time.Duration // of the states' clock
+	}{
+		{name: "the same time"},
+		{name: "the states' clock is ahead", ahead: 2 * time.Hour},
+		{name: "the states' clock is behind", ahead: -2 * time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			clk := &clock{}
-			statesNow := &clock{}
-			statesNow.Advance(ahead)
+			statesClock := &clock{}
+			statesClock.Advance(tt.ahead)
 			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
-			states := engine.New(memstore.NewDriver(memstore.Config{Now: statesNow.Now}))
-			s := newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now, States: uploads.BucketStates(states)})
+			states := engine.New(memstore.NewDriver(memstore.Config{Now: statesClock.Now}))
+			s := newPieceService(t, bucket, uploads.Config{
+				TTL:    time.Hour,
+				Now:    clk.Now,
+				States: uploads.BucketStates(states),
+			})
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "x"))
 			require.NoError(t, err)
 
+			// Sweep removes the upload only after its TTL.
 			for _, want := range []int{0, 1} {
 				report, err := s.Sweep(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, want, report.Uploads)
 				clk.Advance(61 * time.Minute)
-				statesNow.Advance(61 * time.Minute)
+				statesClock.Advance(61 * time.Minute)
 			}
 
 			for _, b := range []storage.Bucket{bucket, states} {
@@ -202,13 +230,16 @@ func TestBucketStatesListStatesPages(t *testing.T) {
 	clk.Advance(time.Hour)
 	for _, limit := range []int{1, 3, 7, 1000} {
 		var got []string
-		for startAfter, hasMore := "", true; hasMore; hasMore = startAfter != "" {
+		for startAfter := ""; ; {
 			states, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), startAfter, limit)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(states), limit)
 			for _, state := range states {
 				got = append(got, state.Key)
 				require.InDelta(t, time.Hour, state.Idle, float64(time.Minute))
+			}
+			if next == "" {
+				break
 			}
 			startAfter = next
 		}

@@ -28,7 +28,8 @@ const pdf = "%PDF-1.7 all is well"
 // A recordedWay sends a.pdf of eva to a service.
 type recordedWay struct {
 	name string
-	// drops: the file goes if Stored refuses it. Other ways keep it, and call Stored again.
+	// drops is true if the service removes a file that Stored refuses. Other ways keep the file, and call Stored
+	// again.
 	drops bool
 	// send reports whether the service accepted the file.
 	send func(t *testing.T, s *uploads.Service) (accepted bool)
@@ -41,6 +42,7 @@ var recordedWays = []recordedWay{
 	{name: "pieces", send: sendPDFAsPiece},
 }
 
+// sendPDFToStore passes a.pdf to Service.Store.
 func sendPDFToStore(t *testing.T, s *uploads.Service) bool {
 	_, err := s.Store(t.Context(), uploads.Upload{
 		Body: strings.NewReader(pdf),
@@ -52,6 +54,7 @@ func sendPDFToStore(t *testing.T, s *uploads.Service) bool {
 
 func sendPDFByForm(t *testing.T, s *uploads.Service) bool { return sendForm(t, s, "file") < 400 }
 
+// sendPDFByTus sends a.pdf by tus, in one PATCH request.
 func sendPDFByTus(t *testing.T, s *uploads.Service) bool {
 	created := request(s, "POST", "/tus/", "",
 		"Tus-Resumable", "1.0.0",
@@ -65,6 +68,7 @@ func sendPDFByTus(t *testing.T, s *uploads.Service) bool {
 	return patched.Code < 400
 }
 
+// sendPDFAsPiece sends a.pdf as the only piece of a file.
 func sendPDFAsPiece(t *testing.T, s *uploads.Service) bool {
 	_, err := s.PutPiece(t.Context(), uploads.Piece{
 		Token:  "token",
@@ -180,14 +184,18 @@ func TestRecordsNeedOrderedKeys(t *testing.T) {
 func TestLifetimeNeedsRecords(t *testing.T) {
 	s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0)})
 	require.NoError(t, err)
-	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a", Target: &uploads.Target{Lifetime: time.Hour}})
+	_, err = s.Store(t.Context(), uploads.Upload{
+		Body:   strings.NewReader("x"),
+		Name:   "a",
+		Target: &uploads.Target{Lifetime: time.Hour},
+	})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 }
 
 // With Records, Begin may not return a Target with a key, because such a key would have no ID.
 func TestBeginTargetWithRecords(t *testing.T) {
 	b := memstore.New()
-	var hidden error
+	var handlerErr error
 	s, err := uploads.New(b, uploads.Config{
 		Rules:     rules.Any(0),
 		Records:   uploads.BucketRecords(b),
@@ -196,14 +204,14 @@ func TestBeginTargetWithRecords(t *testing.T) {
 			return &uploads.Target{Key: "mine"}, nil
 		},
 		OnError: func(_ *http.Request, err error) {
-			hidden = err
+			handlerErr = err
 		},
 	})
 	require.NoError(t, err)
 
 	w := request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
-	require.ErrorContains(t, hidden, "Config.Begin")
+	require.ErrorContains(t, handlerErr, "Config.Begin")
 }
 
 // sendForm sends a.pdf in a field of a form, and returns the status of the response.
@@ -225,6 +233,7 @@ type lostCreate struct {
 	lost bool
 }
 
+// Create creates a record. If r.lost is set, it then fails as if the response was lost.
 func (r *lostCreate) Create(ctx context.Context, f *uploads.File) error {
 	if err := r.Records.Create(ctx, f); err != nil || !r.lost {
 		return err
@@ -232,6 +241,7 @@ func (r *lostCreate) Create(ctx context.Context, f *uploads.File) error {
 	return &storage.Error{Code: storage.Unavailable, Unknown: true}
 }
 
+// Record fails if r.lost is set.
 func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, error) {
 	if r.lost {
 		return nil, &storage.Error{Code: storage.Unavailable}
@@ -242,7 +252,7 @@ func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, erro
 // If the response to the creation of a form's record is lost, no record without bytes is left.
 func TestRecordsOfFormHaveBytes(t *testing.T) {
 	b := memstore.New()
-	records := &lostCreate{uploads.BucketRecords(b), true}
+	records := &lostCreate{Records: uploads.BucketRecords(b), lost: true}
 	s, err := uploads.New(b, uploads.Config{
 		Rules:     rules.Any(1 << 20),
 		Records:   records,
@@ -251,6 +261,7 @@ func TestRecordsOfFormHaveBytes(t *testing.T) {
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusServiceUnavailable, sendForm(t, s, "file"))
+
 	records.lost = false
 	ids, _, err := records.IDs(t.Context(), "", 10)
 	require.NoError(t, err)
@@ -269,6 +280,7 @@ type failedCreate struct {
 	failed bool
 }
 
+// Create fails if r.failed is set.
 func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 	if r.failed {
 		return storage.Unavailable
@@ -356,7 +368,7 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	report, err = after.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
-	require.Len(t, listPublished(t, bucket), 2*2*files, "the bytes and the records of both")
+	require.Len(t, listPublished(t, bucket), 2*2*files, "the bytes and the records of both services")
 }
 
 // If the record of a tus upload cannot be created, Sweep keeps the bytes while the upload lasts, which is longer
@@ -417,15 +429,17 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	_, storeErr := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
-	_, pieceErr := s.PutPiece(t.Context(), piece(1, 1, "x"))
-	for name, err := range map[string]error{"Store": storeErr, "PutPiece": pieceErr} {
+	requireTooLarge := func(method string, err error) {
 		e, ok := errors.AsType[*uploads.Error](err)
-		require.True(t, ok, name)
-		require.Equal(t, uploads.TooLarge, e.Code, name)
-		require.Equal(t, http.StatusRequestEntityTooLarge, e.HTTPStatus(), name)
-		require.ErrorContains(t, err, "5 GiB", name)
+		require.True(t, ok, method)
+		require.Equal(t, uploads.TooLarge, e.Code, method)
+		require.Equal(t, http.StatusRequestEntityTooLarge, e.HTTPStatus(), method)
+		require.ErrorContains(t, err, "5 GiB", method)
 	}
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
+	requireTooLarge("Store", err)
+	_, err = s.PutPiece(t.Context(), piece(1, 1, "x"))
+	requireTooLarge("PutPiece", err)
 }
 
 // A sweepingDriver runs a Sweep before it stores a record.
@@ -434,6 +448,7 @@ type sweepingDriver struct {
 	sweep func()
 }
 
+// Put calls d.sweep before it stores a record.
 func (d *sweepingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if strings.HasPrefix(r.Key, "files/records/") && d.sweep != nil {
 		d.sweep()
@@ -483,7 +498,7 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 
 // If Begin returns a Target with a Lifetime, but there are no Records, the upload fails.
 func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
-	var hidden error
+	var handlerErr error
 	s, err := uploads.New(memstore.New(), uploads.Config{
 		Rules:     rules.Any(0),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
@@ -491,14 +506,14 @@ func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 			return &uploads.Target{Key: "mine", Lifetime: time.Hour}, nil
 		},
 		OnError: func(_ *http.Request, err error) {
-			hidden = err
+			handlerErr = err
 		},
 	})
 	require.NoError(t, err)
 
 	w := request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3")
 	require.Equal(t, http.StatusInternalServerError, w.Code)
-	require.ErrorContains(t, hidden, "Lifetime")
+	require.ErrorContains(t, handlerErr, "Lifetime")
 }
 
 // New refuses a Config.Key under the prefix of the records, where a sender could choose a key that counts as a

@@ -98,11 +98,11 @@ var errBusy = errors.New("the thumbnails are busy")
 // If Stored fails, Store calls Removed for the file.
 func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 	b := memstore.New()
-	var value, removedKey string
+	var storedKey, removedKey string
 	s, err := uploads.New(b, uploads.Config{
 		Rules: rules.Any(0),
 		Stored: func(_ context.Context, f *uploads.File) error {
-			value = f.Key
+			storedKey = f.Key
 			return storage.Unavailable
 		},
 		Removed: func(_ context.Context, key string) error {
@@ -114,8 +114,8 @@ func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
 	require.Error(t, err)
-	require.NotEmpty(t, value)
-	require.Equal(t, value, removedKey)
+	require.NotEmpty(t, storedKey)
+	require.Equal(t, storedKey, removedKey)
 }
 
 // If Inspect refuses the content, Removed is not called, because there was no file yet.

@@ -18,11 +18,15 @@ import (
 // A client sends a part again just before the completion joins the parts. If it listed ETags, the completion fails
 // with PartsChanged. Otherwise the file has the new part.
 func TestCompletePartReplaced(t *testing.T) {
-	for _, row := range []struct {
-		name string
-		etag bool // the client names parts by ETags
-	}{{"named by its ETag", true}, {"named by its number only", false}} {
-		t.Run(row.name, func(t *testing.T) {
+	tests := []struct {
+		name     string
+		hasETags bool // the client lists ETags beside the numbers of the parts
+	}{
+		{name: "named by its ETag", hasETags: true},
+		{name: "named by its number only"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			runOnStores(t, func(t *testing.T, open opener) {
 				if strings.HasSuffix(t.Name(), "/gcs") {
 					t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
@@ -31,13 +35,16 @@ func TestCompletePartReplaced(t *testing.T) {
 				s := newSessionSite(t, open(t, driver.WithLayer(rival("another"))), uploads.Config{ProxyParts: true})
 				u := s.begin(map[string]any{"filename": "file"})
 				part := u.send(1, []byte("text"))
-				if !row.etag {
+				if !tt.hasETags {
 					part.ETag = ""
 				}
+
 				a := u.complete(part)
-				if row.etag {
+				if tt.hasETags {
 					require.Equal(t, "422 parts_changed parts[0].ETag", a.refusal(t))
 					s.requireMissing("files/alice/file")
+
+					// The client lists the parts, and completes with their current ETags.
 					var parts []sentPart
 					s.do(alice, "GET", u.path(""), nil, nil).json(t, &parts)
 					a = u.complete(parts...)
@@ -57,13 +64,16 @@ type rivalDriver struct {
 	text string
 }
 
+// rival returns the layer of a rivalDriver that stores text.
 func rival(text string) driver.Layer {
-	return func(next driver.Driver) driver.Driver { return &rivalDriver{next, text} }
+	return func(next driver.Driver) driver.Driver { return &rivalDriver{Driver: next, text: text} }
 }
 
+// CompleteParts stores part 1 with d.text before the first completion.
 func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if text := d.text; text != "" {
 		d.text = ""
+		sum := crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))
 		_, err := d.PutPart(ctx, &driver.PartRequest{
 			Key:       r.Put.Key,
 			Upload:    r.Upload,
@@ -71,7 +81,7 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 			Body:      strings.NewReader(text),
 			Size:      int64(len(text)),
 			Unchecked: r.Put.UncheckedParts,
-			CRC32C:    storage.CRC32C{Sum: crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)), Known: true},
+			CRC32C:    storage.CRC32C{Sum: sum, Known: true},
 		})
 		if err != nil {
 			return nil, err
@@ -84,34 +94,47 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 // file exists.
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
-		name string
-		ask  func(u *begun, sent sentPart) *answer
-		want int
+		name   string
+		ask    func(u *begun, sent sentPart) *answer
+		status int
 	}{
-		{"while it lists the parts", func(u *begun, _ sentPart) *answer { return u.s.do(alice, "GET", u.path(""), nil, nil) }, http.StatusConflict},
-		{"while it completes with the same parts", func(u *begun, part sentPart) *answer { return u.complete(part) }, http.StatusOK},
-		{"while it completes with others", func(u *begun, part sentPart) *answer { return u.complete(sentPart{part.PartNumber, ""}) }, http.StatusConflict},
+		{
+			name:   "while it lists the parts",
+			ask:    func(u *begun, _ sentPart) *answer { return u.s.do(alice, "GET", u.path(""), nil, nil) },
+			status: http.StatusConflict,
+		},
+		{
+			name:   "while it completes with the same parts",
+			ask:    func(u *begun, sent sentPart) *answer { return u.complete(sent) },
+			status: http.StatusOK,
+		},
+		{
+			name:   "while it completes with others",
+			ask:    func(u *begun, sent sentPart) *answer { return u.complete(sentPart{PartNumber: sent.PartNumber}) },
+			status: http.StatusConflict,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var beforeCall func()
-			s := newSessionSite(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+			var beforeListing func()
+			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if run := beforeCall; call == "ListParts" && run != nil {
-						beforeCall = nil
+					if run := beforeListing; call == "ListParts" && run != nil {
+						beforeListing = nil
 						run()
 					}
 					return next(ctx)
 				})
-			})), uploads.Config{ProxyParts: true})
+			}))
+			s := newSessionSite(t, b, uploads.Config{ProxyParts: true})
 			u := s.begin(map[string]any{"filename": "file"})
 			part := u.send(1, []byte("text"))
-			beforeCall = func() {
+			beforeListing = func() {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}
 
 			a := tt.ask(u, part)
-			require.Equal(t, tt.want, a.StatusCode, string(a.body))
+			require.Equal(t, tt.status, a.StatusCode, string(a.body))
 			require.Contains(t, string(a.body), `"key":"files/alice/file"`)
 			s.requireStored("files/alice/file", []byte("text"))
 		})

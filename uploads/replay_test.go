@@ -26,7 +26,10 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 		require.Equal(t, http.StatusOK, send(t, ticket, first))
 		r, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, send(t, ticket, other+strings.Repeat("x", max(0, len(first)-len(other)))), 400)
+
+		// The URL is signed for the size of the first file.
+		sameSize := other + strings.Repeat("x", max(0, len(first)-len(other)))
+		require.GreaterOrEqual(t, send(t, ticket, sameSize), http.StatusBadRequest)
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first))
 
 		second, err := s.Finish(t.Context(), ticket.Token, me)
@@ -39,6 +42,7 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.Empty(t, listPublished(t, b))
 
+		// An empty object keeps the URL from working.
 		leftovers := listKeys(t, b)
 		require.Len(t, leftovers, 1)
 		attrs, err := b.Attrs(t.Context(), leftovers[0])
@@ -57,35 +61,42 @@ func (o overwritten) Supports(f storage.Features) bool {
 // If the sender sends another file with a finished ticket, the finished file does not change.
 func TestFinishedFileIsNotReplaced(t *testing.T) {
 	first := aPNG()
-	for _, store := range []struct {
-		name   string
-		bucket func(t *testing.T) (storage.Bucket, storage.Bucket)
+	stores := []struct {
+		name string
+		// wrap returns the bucket of the service.
+		wrap   func(t *testing.T, b storage.Bucket) storage.Bucket
 		config uploads.Config
 	}{
-		{"by a form", func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			b := openMemory(t)
-			return b, b
-		}, uploads.Config{Key: ofMe}},
-		{"to a store that is not guarded", func(t *testing.T) (storage.Bucket, storage.Bucket) {
-			b := openMemory(t)
-			return b, wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return overwritten{c} })
-		}, uploads.Config{Key: ofMe, Unguarded: true}},
-	} {
-		for _, row := range []struct{ name, content string }{
-			{"the same type", first + "another"},
-			{"another type", aGIF(3, 2)},
-			{"a page", aPage},
-			{"nothing", ""},
-		} {
-			t.Run(store.name+", "+row.name, func(t *testing.T) {
-				b, narrow := store.bucket(t)
-				s := newService(t, narrow, store.config)
+		{
+			name:   "by a form",
+			wrap:   func(_ *testing.T, b storage.Bucket) storage.Bucket { return b },
+			config: uploads.Config{Key: ofMe},
+		},
+		{
+			name: "to a store that is not guarded",
+			wrap: func(t *testing.T, b storage.Bucket) storage.Bucket {
+				return wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return overwritten{c} })
+			},
+			config: uploads.Config{Key: ofMe, Unguarded: true},
+		},
+	}
+	files := []struct{ name, content string }{
+		{name: "the same type", content: first + "another"},
+		{name: "another type", content: aGIF(3, 2)},
+		{name: "a page", content: aPage},
+		{name: "nothing", content: ""},
+	}
+	for _, store := range stores {
+		for _, file := range files {
+			t.Run(store.name+", "+file.name, func(t *testing.T) {
+				b := openMemory(t)
+				s := newService(t, store.wrap(t, b), store.config)
 				ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 				require.NoError(t, err)
 				sendEither(t, ticket, first)
 				r, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
-				_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(row.content))
+				_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(file.content))
 				require.NoError(t, err)
 
 				second, err := s.Finish(t.Context(), ticket.Token, me)
@@ -101,6 +112,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 	}
 }
 
+// sendEither sends a file by the form of the ticket, or to its URL if there is no form.
 func sendEither(t *testing.T, ticket *uploads.Ticket, content string) {
 	t.Helper()
 	if ticket.Form != nil {

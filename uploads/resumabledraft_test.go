@@ -25,11 +25,14 @@ func (s *sessionSite) draft(method, address string, body io.Reader, pairs ...str
 	return s.draftFrom(s.t.Context(), method, address, body, pairs...)
 }
 
+// draftFrom makes a request of the draft of resumable uploads. pairs has names and values of headers, which
+// replace the usual ones.
 func (s *sessionSite) draftFrom(ctx context.Context, method, address string, body io.Reader, pairs ...string) *answer {
 	s.t.Helper()
 	h := headers{"Upload-Draft-Interop-Version": "9"}
 	if body != nil {
-		h["Upload-Complete"], h["Content-Type"] = "?1", "application/partial-upload"
+		h["Upload-Complete"] = "?1"
+		h["Content-Type"] = "application/partial-upload"
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
@@ -51,7 +54,10 @@ func TestDraftUpload(t *testing.T) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
 		data := content(3*part + 10)
 
-		a := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]), "Upload-Complete", "?0", "Upload-Length", size(data), "Content-Disposition", `inline; filename="a b"`)
+		a := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]),
+			"Upload-Complete", "?0",
+			"Upload-Length", size(data),
+			"Content-Disposition", `inline; filename="a b"`)
 		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), a.draftHeaders())
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
 		require.Empty(t, a.Header.Get("Tus-Resumable"))
@@ -62,21 +68,25 @@ func TestDraftUpload(t *testing.T) {
 		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
 
-		a = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]), "Upload-Complete", "?0", "Upload-Offset", fmt.Sprint(part+1))
+		a = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]),
+			"Upload-Complete", "?0",
+			"Upload-Offset", fmt.Sprint(part+1))
 		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), a.draftHeaders())
-		last := []string{"PATCH", location}
-		a = s.draft(last[0], last[1], bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
+
+		a = s.draft("PATCH", location, bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
 		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), a.draftHeaders())
 		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(a.body))
 		s.requireStored("files/alice/a b", data)
 
-		for _, method := range []string{"HEAD", "GET"} { // the response was lost
+		// A client whose response was lost asks again.
+		for _, method := range []string{"HEAD", "GET"} {
 			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, location, nil).draftHeaders())
 		}
 
-		second := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
-		require.Equal(t, a.draftHeaders(), second.draftHeaders())
-		require.Equal(t, string(a.body), string(second.body))
+		repeated := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
+		require.Equal(t, a.draftHeaders(), repeated.draftHeaders())
+		require.Equal(t, string(a.body), string(repeated.body))
+
 		require.Equal(t, "403 completed uploadId", s.draft("DELETE", location, nil).refusal(t))
 		require.Equal(t, []string{"files/alice/a b"}, s.sweepEverything())
 	})
@@ -86,34 +96,50 @@ func TestDraftUpload(t *testing.T) {
 // draft it knows.
 func TestDraftSendsAddressEarly(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	for _, row := range []struct {
+	tests := []struct {
 		version string
 		known   bool
-	}{{"3", true}, {"4", true}, {"5", true}, {"6", true}, {"7", true}, {"8", true}, {"9", true}, {"09;a", true}, {"10", false}, {"x", false}, {"", false}} {
-		t.Run("version "+row.version, func(t *testing.T) {
+	}{
+		{version: "3", known: true},
+		{version: "4", known: true},
+		{version: "5", known: true},
+		{version: "6", known: true},
+		{version: "7", known: true},
+		{version: "8", known: true},
+		{version: "9", known: true},
+		{version: "09;a", known: true},
+		{version: "10"},
+		{version: "x"},
+		{version: ""},
+	}
+	for _, tt := range tests {
+		t.Run("version "+tt.version, func(t *testing.T) {
 			ctx, announced := traceInterimResponse(t.Context())
 			body := io.Reader(strings.NewReader("text"))
-			if row.known { // the bytes wait for the response
+			if tt.known {
+				// The client sends the bytes only after the early response.
 				body = io.MultiReader(&until{announced.came}, body)
 			}
-			complete := []string{"Upload-Complete", "?1"}
-			if row.version == "3" {
-				complete = []string{"Upload-Complete", "", "Upload-Incomplete", "?0"}
-			}
-			a := s.draftFrom(ctx, "POST", "/tus/", body, append(complete, "Upload-Draft-Interop-Version", row.version, "Content-Type", "text/plain", "Content-Disposition", `inline; filename="`+row.version+`"`)...)
+			h := []string{"Upload-Complete", "?1"}
 			want := "200 ?1 4"
-			if row.version == "3" {
+			if tt.version == "3" {
+				h = []string{"Upload-Complete", "", "Upload-Incomplete", "?0"}
 				want = "200 ?0 4"
 			}
+			h = append(h,
+				"Upload-Draft-Interop-Version", tt.version,
+				"Content-Type", "text/plain",
+				"Content-Disposition", `inline; filename="`+tt.version+`"`)
 
+			a := s.draftFrom(ctx, "POST", "/tus/", body, h...)
 			require.Equal(t, want, a.draftHeaders(), string(a.body))
-			if !row.known {
+			if !tt.known {
 				require.Nil(t, announced.header)
 				return
 			}
 			require.Equal(t, a.Header.Get("Location"), announced.header.Get("Location"))
 
-			version := strings.Trim(row.version, "0;a")
+			version := strings.Trim(tt.version, "0;a")
 			require.Equal(t, version, announced.header.Get("Upload-Draft-Interop-Version"))
 			require.NotEmpty(t, announced.header.Get("Upload-Limit"))
 		})
@@ -123,15 +149,19 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 // An upload works as a client of iOS 17 sends it, by draft version -01.
 func TestDraftOfIOS17(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	old := func(method, location string, body io.Reader, pairs ...string) *answer {
-		return s.draft(method, location, body, append([]string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}, pairs...)...)
+	// Version 3 of the interop has Upload-Incomplete in place of Upload-Complete.
+	ask := func(method, location string, body io.Reader, pairs ...string) *answer {
+		h := []string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}
+		return s.draft(method, location, body, append(h, pairs...)...)
 	}
 
-	a := old("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
+	a := ask("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
 	require.Equal(t, "201 ?1 2", a.draftHeaders())
 	location := s.locationOf(a, "/tus/")
-	require.Equal(t, "204 ?1 2", old("HEAD", location, nil).draftHeaders())
-	require.Equal(t, "200 ?0 4", old("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0").draftHeaders())
+	require.Equal(t, "204 ?1 2", ask("HEAD", location, nil).draftHeaders())
+
+	a = ask("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0")
+	require.Equal(t, "200 ?0 4", a.draftHeaders())
 	s.requireStored("files/alice/file", []byte("text"))
 }
 
