@@ -161,6 +161,7 @@ func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) 
 	return record, nil
 }
 
+// SetPurpose changes the purpose of a record that does not expire, and returns the record.
 func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.File, error) {
 	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? AND expires IS NULL RETURNING " + columns
 	var record *uploads.File
@@ -172,6 +173,8 @@ func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.
 	return record, err
 }
 
+// Remove removes the record of f. If f expires, Remove fails with PreconditionFailed for a record that
+// a transaction has made permanent. It does nothing if there is no record.
 func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 	statement := "DELETE FROM omnibucket_files WHERE id = ?"
 	if !f.Expires.IsZero() {
@@ -235,6 +238,7 @@ func write(ctx context.Context, op string, values []any, f func() error) error {
 	}
 }
 
+// List returns a page of the records that match f, sorted by ID.
 func (r *records) List(
 	ctx context.Context, f uploads.Filter, startAfter string, limit int,
 ) ([]*uploads.File, string, error) {
@@ -256,6 +260,7 @@ func scanID(src row) (string, error) {
 	return id, err
 }
 
+// Expired returns at most limit records that have expired, the first to expire first.
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
 	noKey := func(*uploads.File) string { return "" }

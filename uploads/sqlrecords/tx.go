@@ -36,17 +36,20 @@ type Tx struct {
 	query   func(ctx context.Context, statement string, values ...any) row
 }
 
-// In returns a Tx for a transaction in the database of the records. query is the
-// method of the transaction that returns one row:
+// In returns a Tx for a transaction in the database of the records. query is the method of the
+// transaction that returns one row:
 //
 //	sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRowContext) // *sql.Tx of database/sql
 //	sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow)        // pgx.Tx of github.com/jackc/pgx/v5
 func In[R interface{ Scan(to ...any) error }](
 	d Dialect, query func(ctx context.Context, statement string, values ...any) R,
 ) *Tx {
-	return &Tx{d, func(ctx context.Context, statement string, values ...any) row {
-		return query(ctx, statement, values...)
-	}}
+	return &Tx{
+		dialect: d,
+		query: func(ctx context.Context, statement string, values ...any) row {
+			return query(ctx, statement, values...)
+		},
+	}
 }
 
 // Keep makes a file of a user permanent, and returns it. The file then does not expire. If it did
