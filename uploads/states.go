@@ -66,6 +66,7 @@ func conditional(s States) bool {
 	return !inBucket || storage.Supports(b.bucket, conditions)
 }
 
+// State reads the object of a state. Its revision is that of the object.
 func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, key)
 	if err != nil {
@@ -74,6 +75,8 @@ func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, er
 	return text, attrs.Revision, nil
 }
 
+// SetState writes the object of a state if the object has this revision. If revision is "", it writes
+// the object only if there is none.
 func (b bucketStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	var condition storage.UploadOption = storage.IfAbsent()
 	if revision != "" {

@@ -81,7 +81,8 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return stored, nil
 }
 
-// store stores a file, but does not end its upload. The lease l keeps its reservation.
+// store stores a file, but does not end its upload. fm is the form that has the file, or nil. The lease
+// renews the reservation of the file until the upload ends.
 func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
 	if e := s.setup.checkUser(u.User); e != nil {
 		return nil, e

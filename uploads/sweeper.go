@@ -74,7 +74,8 @@ func (w *sweeper) each(
 			}
 			return err
 		})
-		return errs, true
+		const hasMore = true // listed ends by itself
+		return errs, hasMore
 	}
 	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, removeAll)
 	w.report.Uploads += int(removed.Load())
@@ -108,8 +109,8 @@ func (w *sweeper) hasSeparateStates() bool {
 }
 
 // sessions lists all sessions that have a state, sorted by name. The list begins after the name in
-// start. At the end of all names, it continues with the first name, up to start. If
-// the states are in the bucket of the objects, the list also has sessions that have only objects.
+// start. At the end of all names, it continues with the first name, up to start. If the states are in
+// the bucket of the objects, the list also has sessions that have only objects.
 func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
 	if w.hasSeparateStates() {
 		return listAround(ctx, w.statesAfter, start)
@@ -221,7 +222,9 @@ func (w *sweeper) statesAfter(ctx context.Context, start string) iter.Seq2[group
 // keys that are greater than prefix+start.
 func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
 	return paged(prefix+start, func(startAfter string) ([]ListedState, string, error) {
+		// Do not return early after an error: a page may have states beside it.
 		states, next, err := w.setup.config.States.ListStates(ctx, startAfter, listPage)
+
 		// The list is sorted, so it ends with the first key after the prefix.
 		end := slices.IndexFunc(states, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
 		if end >= 0 {

@@ -168,6 +168,7 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 		return 0, e
 	}
 	if granted > 0 {
+		// If granted is 0, the allowance does not limit the size.
 		maxSize = min(maxSize, granted)
 	}
 	return maxSize, nil

@@ -67,7 +67,8 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 
 	// From now on, no call can count the file. The entry reserves its room until the file is removed.
 	// A repeated Cancel renews the entry, so that no Sweep drops it while this call removes the file.
-	isCanceled, err := book.Cancel(ctx, t.user.ID, t.ticket.Random, true, s.counter.leaseUntil())
+	const keepRoom = true
+	isCanceled, err := book.Cancel(ctx, t.user.ID, t.ticket.Random, keepRoom, s.counter.leaseUntil())
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		// Another call may copy the file now.
 		return nil
 	}
-	_, err = book.Cancel(ctx, t.user.ID, t.ticket.Random, false, s.counter.leaseUntil())
+	_, err = book.Cancel(ctx, t.user.ID, t.ticket.Random, !keepRoom, s.counter.leaseUntil())
 	return err
 }
 
@@ -107,6 +108,7 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 		return sent, errors.Join(err, t.removeSent(ctx))
 	}
 
+	// The empty object takes the place of the file, unless the client has sent it.
 	err = t.spend(ctx, storage.IfAbsent())
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return false, err

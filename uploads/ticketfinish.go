@@ -58,6 +58,7 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 // finish makes the file of a ticket, and ends its upload. If the upload has ended already, finish
 // returns its file.
 func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
+	// The reservation has the random name of the ticket.
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
 	reserved, err := t.service.files.beginEnding(ctx, t.known)
 	if err != nil {
@@ -98,7 +99,8 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	}
 
 	if !t.acceptsOnce() {
-		// The client may have sent a file again after the ticket was finished.
+		// The client may have sent a file again after the ticket was finished. The finished file is then
+		// the result, whatever the check of the second file has found.
 		f, findErr := t.findFinished(ctx, notUploadedError())
 		if findErr == nil {
 			_ = t.setup.discard(ctx, t.pendingKey())
@@ -151,6 +153,9 @@ func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *
 	if e != nil {
 		return nil, attrs, e
 	}
+
+	// The client may have replaced the file while it was copied. The copy may then have another type
+	// than its key or its attributes say. If an earlier call has counted the file, it has accepted it.
 	isOther := verdict.Extension != extension || !t.setup.hasType(attrs, verdict)
 	if isOther && t.known.origin != originCounted {
 		return nil, attrs, changedError()
@@ -168,7 +173,8 @@ func (t *ticketOp) file() *File {
 	return &f
 }
 
-// checkReserved fails if the file is larger than its reservation.
+// checkReserved fails if the file is larger than its reservation. A reservation of 0 bytes does not
+// limit the file.
 func (t *ticketOp) checkReserved(a *storage.Attrs) *refusal.Error {
 	if t.reserved == 0 || a.Size <= t.reserved {
 		return nil
