@@ -120,16 +120,16 @@ func TestInspectEndsWithContext(t *testing.T) {
 	tests := []struct {
 		name, content string
 	}{
-		{"SVG", `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat("<g/>", 100_000) + "</svg>"},
-		{"GIF", "GIF89a\x01\x00\x01\x00\x00\x00\x00" + strings.Repeat("\x21\xfe\x00", 100_000)},
+		{name: "SVG", content: `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat("<g/>", 100_000) + "</svg>"},
+		{name: "GIF", content: "GIF89a\x01\x00\x01\x00\x00\x00\x00" + strings.Repeat("\x21\xfe\x00", 100_000)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
+			judge, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancel(t.Context())
 			r := &cancelsAfter{from: strings.NewReader(tt.content), left: 2 * sniffBytes, cancel: cancel}
-			_, err = s.Inspect(ctx, r, "")
+			_, err = judge.Inspect(ctx, r, "")
 			require.ErrorIs(t, err, context.Canceled)
 			require.Less(t, r.read, int64(len(tt.content)), "the rest is not read")
 		})
@@ -152,6 +152,7 @@ type cancelsAfter struct {
 	cancel context.CancelFunc
 }
 
+// Read cancels the context when c.left bytes have been read.
 func (c *cancelsAfter) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p[:min(len(p), sniffBytes)])
 	c.read += int64(n)
