@@ -167,16 +167,22 @@ func TestDraftOfIOS17(t *testing.T) {
 
 // If the connection breaks, the upload is not complete, even if the request says Upload-Complete.
 func TestDraftContinuesAfterCut(t *testing.T) {
-	for _, row := range []struct{ name, length string }{{"of a known length", size(content(2 * part))}, {"of an unknown length", ""}} {
-		t.Run(row.name, func(t *testing.T) {
+	data := content(2 * part)
+	tests := []struct{ name, length string }{
+		{name: "of a known length", length: size(data)},
+		{name: "of an unknown length"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newSessionSite(t, openMemory(t), uploads.Config{})
-			data := content(2 * part)
 			ctx, announced := traceInterimResponse(t.Context())
 
-			_, err := s.try(ctx, alice, "POST", "/tus/", io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{}), headers{
+			// The connection breaks after the interim response.
+			body := io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{})
+			_, err := s.try(ctx, alice, "POST", "/tus/", body, headers{
 				"Upload-Draft-Interop-Version": "9",
 				"Upload-Complete":              "?1",
-				"Upload-Length":                row.length,
+				"Upload-Length":                tt.length,
 			})
 			require.Error(t, err)
 
@@ -187,7 +193,8 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			var offset int
 			_, err = fmt.Sscan(a.Header.Get("Upload-Offset"), &offset)
 			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset)).StatusCode)
+			a = s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset))
+			require.Equal(t, http.StatusOK, a.StatusCode)
 			s.requireStored("files/alice/file", data)
 			require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 		})
@@ -200,15 +207,20 @@ type announcement struct {
 	came   chan struct{}
 }
 
+// traceInterimResponse returns a context for a request, and the interim response that the request gets. The draft
+// calls that response 104 (Upload Resumption Supported).
 func traceInterimResponse(ctx context.Context) (context.Context, *announcement) {
 	a := &announcement{came: make(chan struct{})}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
-		if code == 104 {
-			a.header = header
-			close(a.came)
-		}
-		return nil
-	}}), a
+	trace := &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+			if code == 104 {
+				a.header = header
+				close(a.came)
+			}
+			return nil
+		},
+	}
+	return httptrace.WithClientTrace(ctx, trace), a
 }
 
 // until is a body without bytes. It ends when came is closed.
@@ -358,21 +370,26 @@ func TestDraftRefuses(t *testing.T) {
 // If a client lost the last response and sends from an older offset, it gets 409 with code "completed". Since
 // draft -12, the Upload-Complete of that response is ?0.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
-	for _, tt := range []struct{ version, want string }{
-		{"8", "409 ?1 4"},
-		{"9", "409 ?0 4"},
-		{"", "409 ?0 4"},
-	} {
+	tests := []struct{ version, want string }{
+		{version: "8", want: "409 ?1 4"},
+		{version: "9", want: "409 ?0 4"},
+		{version: "", want: "409 ?0 4"},
+	}
+	for _, tt := range tests {
 		s := newSessionSite(t, openMemory(t), uploads.Config{})
 		location := s.locationOf(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
-		version := []string{"Upload-Draft-Interop-Version", tt.version, "Upload-Offset"}
+		patch := func(offset string, body io.Reader) *answer {
+			return s.draft("PATCH", location, body,
+				"Upload-Draft-Interop-Version", tt.version,
+				"Upload-Offset", offset)
+		}
 
-		a := s.draft("PATCH", location, strings.NewReader("xt"), append(version, "2")...)
+		a := patch("2", strings.NewReader("xt"))
 		require.Equal(t, tt.want, a.draftHeaders(), tt.version)
 		require.Equal(t, "409 completed uploadId", a.refusal(t))
 		require.Contains(t, string(a.body), "#completed-upload")
 
-		a = s.draft("PATCH", location, http.NoBody, append(version, "4")...)
+		a = patch("4", http.NoBody)
 		require.Equal(t, "200 ?1 4", a.draftHeaders(), "the response is sent again")
 	}
 }
@@ -398,7 +415,10 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 
 // If a file was refused after its last byte, the response tells the client not to send it again.
 func TestDraftReportsRefusedFileComplete(t *testing.T) {
-	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Key: "{user}/{random}{ext}"})
+	s := newSessionSite(t, openMemory(t), uploads.Config{
+		Rules: rules.Rules{Types: rules.Pictures()},
+		Key:   "{user}/{random}{ext}",
+	})
 	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
 	require.Equal(t, "415 type_not_allowed file", a.refusal(t))
 	require.Equal(t, "?1", a.Header.Get("Upload-Complete"))
@@ -407,11 +427,18 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 
 // OPTIONS tells clients of the draft the limits of sizes.
 func TestDraftOptions(t *testing.T) {
-	for maximum, want := range map[int64]string{0: "min-size=0", 1000: "max-size=1000"} {
-		s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(maximum)})
+	tests := []struct {
+		maxSize int64
+		want    string
+	}{
+		{maxSize: 0, want: "min-size=0"}, // no limit
+		{maxSize: 1000, want: "max-size=1000"},
+	}
+	for _, tt := range tests {
+		s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(tt.maxSize)})
 		a := s.do("", "OPTIONS", "/tus/", nil, nil)
 		require.Equal(t, http.StatusNoContent, a.StatusCode)
-		require.Equal(t, want, a.Header.Get("Upload-Limit"))
+		require.Equal(t, tt.want, a.Header.Get("Upload-Limit"))
 		require.Contains(t, a.Header.Get("Accept-Patch"), "application/partial-upload")
 	}
 }
@@ -419,7 +446,8 @@ func TestDraftOptions(t *testing.T) {
 // A tus client continues what a client of the draft has begun: it is one session.
 func TestDraftIsTusSession(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	location := s.locationOf(s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4"), "/tus/")
+	a := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4")
+	location := s.locationOf(a, "/tus/")
 	require.EqualValues(t, 2, s.offset(location))
 	s.patch(location, 2, []byte("xt"), 4)
 	s.requireStored("files/alice/file", []byte("text"))

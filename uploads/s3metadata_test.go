@@ -17,32 +17,33 @@ import (
 // number.
 func TestS3MetadataNumbers(t *testing.T) {
 	tests := []struct{ json, want string }{
-		{`"text"`, "text"},
-		{`7`, "7"},
-		{`1234567`, "1234567"},
-		{`9007199254740993`, "9007199254740993"}, // a float64 would have ...992
-		{`0.10`, "0.10"},
-		{`true`, "true"},
+		{json: `"text"`, want: "text"},
+		{json: `7`, want: "7"},
+		{json: `1234567`, want: "1234567"},
+		{json: `9007199254740993`, want: "9007199254740993"}, // a float64 would have ...992
+		{json: `0.10`, want: "0.10"},
+		{json: `true`, want: "true"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.json, func(t *testing.T) {
-			var said map[string]string
+			var metadata map[string]string
 			s, err := uploads.New(memstore.New(), uploads.Config{
 				Rules:     rules.Any(0),
 				Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 				Begin: func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
-					said = n.Metadata
+					metadata = n.Metadata
 					return nil, nil
 				},
 			})
 			require.NoError(t, err)
-			r := httptest.NewRequest(http.MethodPost, "/s3/multipart", strings.NewReader(`{"filename": "a", "metadata": {"album": `+tt.json+`}}`))
+			body := `{"filename": "a", "metadata": {"album": ` + tt.json + `}}`
+			r := httptest.NewRequest(http.MethodPost, "/s3/multipart", strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
 
 			s.ServeHTTP(w, r)
 			require.Equal(t, http.StatusOK, w.Code, w.Body)
-			require.Equal(t, map[string]string{"album": tt.want}, said)
+			require.Equal(t, map[string]string{"album": tt.want}, metadata)
 		})
 	}
 }

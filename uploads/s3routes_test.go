@@ -90,7 +90,7 @@ func (u *begun) send(number int, data []byte) sentPart {
 	a := u.s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
 	require.Less(u.s.t, a.StatusCode, 300, string(a.body))
 	require.NotEmpty(u.s.t, a.Header.Get("ETag"), "Uppy waits for an ETag")
-	return sentPart{number, a.Header.Get("ETag")}
+	return sentPart{PartNumber: number, ETag: a.Header.Get("ETag")}
 }
 
 // at returns the upload at another process.
@@ -184,15 +184,15 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 		}
 
 		var parts []sentPart
-		for i, data := range cut(data, u.PartSize) {
-			request := u.sign(i+1, "&size="+size(data)+"&crc32c="+url.QueryEscape(crcOf(data)))
+		for i, partData := range cut(data, u.PartSize) {
+			request := u.sign(i+1, "&size="+size(partData)+"&crc32c="+url.QueryEscape(crcOf(partData)))
 			if verified {
-				damaged := bytes.Clone(data)
+				damaged := bytes.Clone(partData)
 				damaged[0]++
 				a := s.do("", request.Method, request.URL, bytes.NewReader(damaged), request.Headers)
 				require.GreaterOrEqual(t, a.StatusCode, 400, "the store took damaged bytes")
 			}
-			a := s.do("", request.Method, request.URL, bytes.NewReader(data), request.Headers)
+			a := s.do("", request.Method, request.URL, bytes.NewReader(partData), request.Headers)
 			require.Less(t, a.StatusCode, 300, string(a.body))
 			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
 		}
@@ -252,8 +252,8 @@ func TestS3RefusesWrongSize(t *testing.T) {
 
 				// The store takes the part. The service sees the size when the upload is completed.
 				require.Less(t, a.StatusCode, 300, string(a.body))
-				require.Equal(t, tt.want, u.complete(sentPart{1, a.Header.Get("ETag")}).refusal(t))
-				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{1, ""}).refusal(t))
+				require.Equal(t, tt.want, u.complete(sentPart{PartNumber: 1, ETag: a.Header.Get("ETag")}).refusal(t))
+				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{PartNumber: 1}).refusal(t))
 
 				objects, states := s.keys()
 				require.Empty(t, objects)
@@ -794,9 +794,11 @@ func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 // Only pages of the origins in Config.Origins may send requests.
 func TestHandlerCORS(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
-	preflight := headers{"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}
-	preflight["Origin"] = "https://app.example"
-
+	preflight := headers{
+		"Origin":                         "https://app.example",
+		"Access-Control-Request-Method":  "PATCH",
+		"Access-Control-Request-Headers": "tus-resumable,upload-offset",
+	}
 	a := s.do("", "OPTIONS", "/tus/x", nil, preflight)
 	require.Equal(t, http.StatusNoContent, a.StatusCode)
 	require.Equal(t, "https://app.example", a.Header.Get("Access-Control-Allow-Origin"))
@@ -849,8 +851,8 @@ func TestNewHandlerRefuses(t *testing.T) {
 
 // A file that would have more parts than the store takes is refused before its first byte.
 func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
-	// 128 MiB: a quarter of what the bucket may hold of the requests that send bytes.
-	const maxParts, maxPartSize = 10_000, 128 << 20
+	const maxParts = 10_000
+	const maxPartSize = 128 << 20 // a quarter of what the bucket may hold of the requests that send bytes
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true})
 	fields := map[string]any{"filename": "a", "size": maxParts*maxPartSize + 1}
 	require.Equal(t, "413 too_large size", s.post(alice, "/s3/multipart", fields).refusal(t))

@@ -27,6 +27,7 @@ type sharedKeySite struct {
 
 const sharedKey = "files/shared"
 
+// newSharedKeySite returns a site that stores each file under sharedKey.
 func newSharedKeySite(t *testing.T, inspect func(context.Context, *uploads.File, *storage.ReaderAt) error) *sharedKeySite {
 	s := &sharedKeySite{beforeCall: func(string) error { return nil }}
 	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -70,6 +71,7 @@ func (s *sharedKeySite) killAtPut(number int) {
 // If two users upload the same bytes to one key by tus, in parts or in one request, one gets the file. The other
 // is told that the key exists.
 func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
+	type inspectFunc func(context.Context, *uploads.File, *storage.ReaderAt) error
 	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(1000)
 	large := content(part + 1000)
@@ -84,11 +86,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 		{name: "one request", begin: beginSingleRequestAs, data: small},
 	}
 	for _, tt := range tests {
-		for name, inspect := range map[string]func(context.Context, *uploads.File, *storage.ReaderAt) error{
-			"":            nil,
-			", inspected": accept,
-		} {
-			t.Run(tt.name+name, func(t *testing.T) {
+		for suffix, inspect := range map[string]inspectFunc{"": nil, ", inspected": accept} {
+			t.Run(tt.name+suffix, func(t *testing.T) {
 				s := newSharedKeySite(t, inspect)
 				finishOfAlice := tt.begin(s, alice, tt.data)
 				finishOfMallo := tt.begin(s, mallo, tt.data)
@@ -102,6 +101,7 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	}
 }
 
+// beginTusAs begins an upload by tus. finish sends the bytes.
 func beginTusAs(s *sharedKeySite, user string, data []byte) (finish func() *answer) {
 	a := s.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
 	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
@@ -109,6 +109,7 @@ func beginTusAs(s *sharedKeySite, user string, data []byte) (finish func() *answ
 	return func() *answer { return s.tusAs(user, "PATCH", location, data, "Upload-Offset", "0") }
 }
 
+// beginPartAs begins an upload in parts, and sends its only part. finish completes it.
 func beginPartAs(s *sharedKeySite, user string, data []byte) (finish func() *answer) {
 	a := s.post(user, "/s3/multipart", map[string]any{"filename": "file"})
 	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))

@@ -43,8 +43,8 @@ func TestScript(t *testing.T) {
 
 	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "node"), "--test", "testdata/upload.test.mjs")
 	cmd.Env = append(os.Environ(), "OMNIBUCKET_ENDPOINT="+server.URL+"/uploads")
-	said, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", said)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
 // The script is served to pages.

@@ -19,6 +19,7 @@ import (
 
 func init() { furtherBackends = []backend{{"our S3 server", openS3Server, true}} }
 
+// openS3Server starts an s3server, and opens its only bucket.
 func openS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	profile, _ := s3.NamedProfile("aws")
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})

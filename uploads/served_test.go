@@ -35,18 +35,26 @@ func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 // Files that are not pictures are served as attachments.
 func TestDownloadOthersAsAttachments(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}}, Link: uploads.SignedLink})
-		for name, content := range map[string]string{"SVG": anSVG, "PDF": "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "text": "all is well"} {
-			for how, r := range storeBothWays(t, s, content) {
-				header := getHeader(t, r.Location)
-				require.Equal(t, r.ContentType, header.Get("Content-Type"), "%s by %s", name, how)
-				require.Equal(t, "attachment", header.Get("Content-Disposition"), "%s by %s", name, how)
+		s := newService(t, b, uploads.Config{
+			Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}},
+			Link:  uploads.SignedLink,
+		})
+		tests := []struct{ name, content string }{
+			{name: "SVG", content: anSVG},
+			{name: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n"},
+			{name: "text", content: "all is well"},
+		}
+		for _, tt := range tests {
+			for method, f := range storeBothWays(t, s, tt.content) {
+				header := getHeader(t, f.Location)
+				require.Equal(t, f.ContentType, header.Get("Content-Type"), "%s by %s", tt.name, method)
+				require.Equal(t, "attachment", header.Get("Content-Disposition"), "%s by %s", tt.name, method)
 			}
 		}
 	})
 }
 
-// storeBothWays stores content with Store, and with Sign and Finish.
+// storeBothWays stores content with Store, and with Sign and Finish. It returns the files by the name of the method.
 func storeBothWays(t *testing.T, s *uploads.Service, content string) map[string]*uploads.File {
 	t.Helper()
 	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
@@ -78,7 +86,8 @@ func getHeader(t *testing.T, address string) http.Header {
 func gifWith(size, comment string) string {
 	const screen = 13 // bytes before the color table
 	raw := aGIF(8, 8)
-	table := raw[screen : screen+3<<(raw[10]&7+1)]
+	colors := 1 << (raw[10]&7 + 1) // by the flags of the screen
+	table := raw[screen : screen+3*colors]
 	var b strings.Builder
 	b.WriteString(raw[:6])
 	b.WriteString(size)
@@ -106,6 +115,7 @@ func webpWith(size, rest string) string {
 	return "RIFF" + size + "WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00" + rest
 }
 
+// wide encodes text as UTF-16.
 func wide(order binary.ByteOrder, text string) string {
 	b := []byte{}
 	for _, unit := range utf16.Encode([]rune(text)) {
@@ -148,7 +158,11 @@ func polyglots() []struct{ name, content string } {
 		{"GIF that continues after what is inspected", gifWith("=`\x01\x01", "x") + strings.Repeat("x", mib) + "`;alert(1)"},
 		{"GIF with a comment of JavaScript", aScriptGIF("/*")},
 		{"JPEG with a comment of JavaScript in Latin-1", aJPEGComment()},
-		{"GIF in a template text", "GIF89a`\x00\x01\x00\x00\x00\x00\x21\xfe\x21`;alert(document.cookie);//______\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00"},
+		{
+			"GIF in a template text",
+			"GIF89a`\x00\x01\x00\x00\x00\x00\x21\xfe\x21`;alert(document.cookie);//______" +
+				"\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00",
+		},
 		{"GIF with a text without its end", gifWith("=`\x01\x01", "alert(1)")},
 		{"GIF with a text that pixels end", gifWith("=`\x01\x01", "`\x00")},
 		{"GIF with a comment that continues", gifWith("/*\x09\x00", "*/\x00")},

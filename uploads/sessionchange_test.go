@@ -21,6 +21,7 @@ var crossingMethods = map[string]func(oldSite, newSite *sessionSite, data []byte
 	"pieces": sendPiecesAcross,
 }
 
+// sendPartsAcross sends two parts to the old site, and completes the upload at the new one.
 func sendPartsAcross(oldSite, newSite *sessionSite, data []byte) error {
 	u := oldSite.begin(map[string]any{"filename": "film.mp4"})
 	first := u.send(1, data[:part])
@@ -35,6 +36,7 @@ func sendTusAcross(oldSite, newSite *sessionSite, data []byte) error {
 	return errorOf(newSite.send("PATCH", location, data[1000:], "Upload-Offset", "1000"))
 }
 
+// sendPiecesAcross sends one piece to the old site, and the last one to the new site.
 func sendPiecesAcross(oldSite, newSite *sessionSite, data []byte) error {
 	_, err := oldSite.handler.PutPiece(oldSite.t.Context(), piece(2, 1, string(data[:1000])))
 	require.NoError(oldSite.t, err)

@@ -196,6 +196,7 @@ type gate struct {
 	open    func()
 }
 
+// newGate returns a gate that is closed.
 func newGate() *gate {
 	g := &gate{reached: make(chan struct{}), opened: make(chan struct{})}
 	g.open = sync.OnceFunc(func() {
@@ -244,7 +245,8 @@ func TestInspectFails(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{
 		Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 			if calls.Add(1) == 1 {
-				return storage.InvalidArgument // of the application's own
+				// The application may use the codes of storage for its own errors.
+				return storage.InvalidArgument
 			}
 			return nil
 		},
@@ -287,12 +289,12 @@ func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	require.JSONEq(t, string(a.body), string(u.complete(part).body))
 	require.EqualValues(t, 2, calls.Load())
 
-	a = u.complete(sentPart{1, `"another"`})
+	a = u.complete(sentPart{PartNumber: 1, ETag: `"another"`})
 	require.Equal(t, "409 completed uploadId", a.refusal(t))
 	var file struct{ Location string }
 	a.json(t, &file)
 	require.Equal(t, "https://app.example/file", file.Location)
-	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{2, ""}).refusal(t))
+	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{PartNumber: 2}).refusal(t))
 	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
 }
 
@@ -355,6 +357,7 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	}
 }
 
+// failToCompleteParts completes an upload in parts for which Stored fails. ask completes it again.
 func failToCompleteParts(s *sessionSite) (ask func() string) {
 	u := s.begin(map[string]any{"filename": "file"})
 	part := u.send(1, []byte("abc"))
@@ -362,6 +365,7 @@ func failToCompleteParts(s *sessionSite) (ask func() string) {
 	return func() string { return u.complete(part).refusal(s.t) }
 }
 
+// failToPatch sends a file by tus for which Stored fails. ask sends a PATCH request without bytes.
 func failToPatch(s *sessionSite) (ask func() string) {
 	location := s.create("Upload-Length", "3")
 	failed := s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
@@ -387,9 +391,9 @@ func failToPutPiece(s *sessionSite) (ask func() string) {
 // If Stored failed after the file was stored, a later request for the parts or for addresses calls Stored again.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	tests := []struct{ name, route string }{
-		{"the parts", ""},
-		{"an address", "/1"},
-		{"addresses", "/batch?partNumbers=1"},
+		{name: "the parts", route: ""},
+		{name: "an address", route: "/1"},
+		{name: "addresses", route: "/batch?partNumbers=1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -466,28 +470,29 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 // The object has the parts of the first list.
 func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
-	s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
-	failingSite := newSessionSite(t, engine.New(drv, driver.WithLayer(failCompleteParts)), uploads.Config{ProxyParts: true})
+	c := uploads.Config{ProxyParts: true}
+	s := newSessionSite(t, engine.New(drv), c)
+	failingSite := newSessionSite(t, engine.New(drv, driver.WithLayer(failCompleteParts)), c)
 	listing := newGate()
 	defer listing.open()
-	slowSite := newSessionSite(t, engine.New(drv, driver.WithLayer(waitAfterListParts(listing))), uploads.Config{ProxyParts: true})
+	slowSite := newSessionSite(t, engine.New(drv, driver.WithLayer(waitAfterListParts(listing))), c)
 	u := s.begin(map[string]any{"filename": "file"})
-	one := u.send(1, content(part))
-	two := u.send(2, content(100))
+	part1 := u.send(1, content(part))
+	part2 := u.send(2, content(100))
 
 	// The slow request has read the state of the upload, and not yet written its list.
-	second := make(chan *answer, 1)
+	slowAnswer := make(chan *answer, 1)
 	go func() {
-		second <- u.at(slowSite).complete(one, two)
+		slowAnswer <- u.at(slowSite).complete(part1, part2)
 	}()
 	<-listing.reached
 
 	// The failing request writes its list, but makes no object.
-	require.Equal(t, "503 store_failed file", u.at(failingSite).complete(one).refusal(t))
+	require.Equal(t, "503 store_failed file", u.at(failingSite).complete(part1).refusal(t))
 	listing.open()
-	require.Equal(t, "423 locked uploadId", (<-second).refusal(t))
+	require.Equal(t, "423 locked uploadId", (<-slowAnswer).refusal(t))
 
-	require.Equal(t, http.StatusOK, u.complete(one).StatusCode)
+	require.Equal(t, http.StatusOK, u.complete(part1).StatusCode)
 	s.requireStored("files/alice/file", content(part))
 }
 
@@ -593,7 +598,9 @@ func TestTusEndsSilentClient(t *testing.T) {
 		defer stuck.end()
 
 		a, err := s.try(t.Context(), alice, "PATCH", location, stuck, headers{
-			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+			"Tus-Resumable": "1.0.0",
+			"Content-Type":  "application/offset+octet-stream",
+			"Upload-Offset": "0",
 		})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))

@@ -46,8 +46,11 @@ func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	for range 20 {
 		address := s.create("Upload-Length", "10")
 		chunked := io.MultiReader(bytes.NewReader(content(40)))
-		a := s.do(alice, "PATCH", limited.URL+address[strings.Index(address, "/uploads/"):], chunked, headers{
-			"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
+		path := address[strings.Index(address, "/uploads/"):]
+		a := s.do(alice, "PATCH", limited.URL+path, chunked, headers{
+			"Tus-Resumable": "1.0.0",
+			"Upload-Offset": "0",
+			"Content-Type":  "application/offset+octet-stream",
 		})
 		require.Equal(t, "413 too_large body", a.refusal(t))
 	}

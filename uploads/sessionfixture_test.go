@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -75,21 +76,29 @@ func withTestDefaults(c uploads.Config) uploads.Config {
 	if c.Begin == nil && c.Key == "" {
 		c.Begin = func(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 			if n.Type == "text/html" {
-				return nil, &uploads.Error{Code: "type_not_allowed", Field: "type", Message: "No pages.", Status: http.StatusUnsupportedMediaType}
+				return nil, &uploads.Error{
+					Code:    "type_not_allowed",
+					Field:   "type",
+					Message: "No pages.",
+					Status:  http.StatusUnsupportedMediaType,
+				}
 			}
-			name := n.Name
-			if name == "" {
-				name = "file"
-			}
-			return &uploads.Target{Key: "files/" + user.ID + "/" + name, ContentType: "application/x-test", Metadata: map[string]string{"by": user.ID}}, nil
+			name := cmp.Or(n.Name, "file")
+			return &uploads.Target{
+				Key:         "files/" + user.ID + "/" + name,
+				ContentType: "application/x-test",
+				Metadata:    map[string]string{"by": user.ID},
+			}, nil
 		}
 	}
-	if c.Rules.Types == nil { // of these tests, most are about bytes
+	if c.Rules.Types == nil {
+		// Most of these tests are about bytes, and send files of no known type.
 		c.Rules = rules.Any(c.Rules.MaxSize)
 	}
 	return c
 }
 
+// newSessionSite returns a site that an HTTP server serves until the end of the test.
 func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
 	s := newUnservedSite(t, bucket, c)
@@ -121,6 +130,7 @@ func (s *sessionSite) routes() http.Handler {
 	return mux
 }
 
+// newUnservedSite returns a site without a server. Its clock and that of its bucket are s.clock.
 func newUnservedSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
 	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
@@ -146,7 +156,7 @@ func (a *answer) json(t *testing.T, dst any) {
 	require.NoError(t, json.Unmarshal(a.body, dst), string(a.body))
 }
 
-// refusal returns code and field of an error response.
+// refusal returns the status, code and field of an error response. It requires the form of such a response.
 func (a *answer) refusal(t *testing.T) string {
 	t.Helper()
 	var p struct{ Code, Field, Title, Detail, RequestID string }
@@ -157,14 +167,17 @@ func (a *answer) refusal(t *testing.T) string {
 	require.NotEmpty(t, p.RequestID)
 	require.Equal(t, a.Header.Get("X-Request-Id"), p.RequestID)
 
-	waiting := a.StatusCode == http.StatusLocked || a.StatusCode >= 500 && a.StatusCode != http.StatusNotImplemented
-	require.Equal(t, waiting, a.Header.Get("Retry-After") != "", a.Status)
+	// Each refusal that ends by itself says when to try again.
+	isTemporary := a.StatusCode == http.StatusLocked ||
+		a.StatusCode >= http.StatusInternalServerError && a.StatusCode != http.StatusNotImplemented
+	hasRetryAfter := a.Header.Get("Retry-After") != ""
+	require.Equal(t, isTemporary, hasRetryAfter, a.Status)
 	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.StatusCode, p.Code, p.Field))
 }
 
 type headers map[string]string
 
-// try makes a request as a user; "": none.
+// try makes a request as a user, or as nobody if user is "". Headers without a value are left out.
 func (s *sessionSite) try(ctx context.Context, user, method, address string, body io.Reader, h headers) (*answer, error) {
 	if !strings.HasPrefix(address, "http") {
 		address = s.base + address
@@ -190,6 +203,7 @@ func (s *sessionSite) try(ctx context.Context, user, method, address string, bod
 	return &answer{response, data}, err
 }
 
+// do makes a request as try does, and requires a response.
 func (s *sessionSite) do(user, method, address string, body io.Reader, h headers) *answer {
 	s.t.Helper()
 	a, err := s.try(s.t.Context(), user, method, address, body, h)
@@ -203,6 +217,7 @@ func (s *sessionSite) tus(method, address string, body []byte, pairs ...string) 
 	return s.tusAs(alice, method, address, body, pairs...)
 }
 
+// tusAs makes a tus request as a user. pairs has names and values of headers.
 func (s *sessionSite) tusAs(user, method, address string, body []byte, pairs ...string) *answer {
 	s.t.Helper()
 	h := headers{"Tus-Resumable": "1.0.0"}
