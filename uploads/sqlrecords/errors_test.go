@@ -40,9 +40,19 @@ func TestErrorsOfDrivers(t *testing.T) {
 		unknown bool // of a write
 	}{
 		{name: "no rows", err: sql.ErrNoRows, want: storage.ObjectNotFound},
-		{name: "a connection that was bad, before or after the statement", err: driver.ErrBadConn, want: storage.Unavailable, unknown: true},
+		{
+			name:    "a connection that was bad, before or after the statement",
+			err:     driver.ErrBadConn,
+			want:    storage.Unavailable,
+			unknown: true,
+		},
 		{name: "no connection", err: &net.OpError{Op: "dial", Err: errors.New("refused")}, want: storage.Unavailable},
-		{name: "a connection that broke", err: &net.OpError{Op: "read", Err: errors.New("reset")}, want: storage.Unavailable, unknown: true},
+		{
+			name:    "a connection that broke",
+			err:     &net.OpError{Op: "read", Err: errors.New("reset")},
+			want:    storage.Unavailable,
+			unknown: true,
+		},
 		{name: "an end of the connection", err: io.ErrUnexpectedEOF, want: storage.Unavailable, unknown: true},
 		{name: "what the driver did not send", err: retry(true), want: storage.Internal},
 		{name: "what the driver may have sent", err: retry(false), want: storage.Internal, unknown: true},
@@ -53,15 +63,29 @@ func TestErrorsOfDrivers(t *testing.T) {
 		{name: "PostgreSQL: completion unknown", err: state("40003"), want: storage.Unavailable, unknown: true},
 		{name: "PostgreSQL: connection failure", err: state("08006"), want: storage.Unavailable, unknown: true},
 		{name: "PostgreSQL: too many connections", err: state("53300"), want: storage.Unavailable},
-		{name: "PostgreSQL: a full disk, perhaps at the end of the commit", err: state("53100"), want: storage.Unavailable, unknown: true},
-		{name: "PostgreSQL: an error of the disk, perhaps at the end of the commit", err: state("58030"), want: storage.Internal, unknown: true},
+		{
+			name:    "PostgreSQL: a full disk, perhaps at the end of the commit",
+			err:     state("53100"),
+			want:    storage.Unavailable,
+			unknown: true,
+		},
+		{
+			name:    "PostgreSQL: an error of the disk, perhaps at the end of the commit",
+			err:     state("58030"),
+			want:    storage.Internal,
+			unknown: true,
+		},
 		{name: "PostgreSQL: shutting down", err: state("57P01"), want: storage.Unavailable},
 		{name: "PostgreSQL: password", err: state("28P01"), want: storage.Unauthenticated},
 		{name: "PostgreSQL: privilege", err: state("42501"), want: storage.PermissionDenied},
 		{name: "PostgreSQL: read-only", err: state("25006"), want: storage.Unavailable},
 		{name: "PostgreSQL: too long for an index", err: state("54000"), want: storage.InvalidArgument},
 		{name: "PostgreSQL: a text that no row can have", err: state("22021"), want: storage.ObjectNotFound},
-		{name: "PostgreSQL: a character that the encoding of the database lacks", err: state("22P05"), want: storage.InvalidArgument},
+		{
+			name: "PostgreSQL: a character that the encoding of the database lacks",
+			err:  state("22P05"),
+			want: storage.InvalidArgument,
+		},
 		{name: "PostgreSQL: no table", err: state("42P01"), want: storage.Internal},
 		{name: "PostgreSQL: a state that is none", err: state("?"), want: storage.Internal},
 		{name: "SQLite: busy", err: code(5), want: storage.Unavailable},
@@ -78,6 +102,7 @@ func TestErrorsOfDrivers(t *testing.T) {
 			err := writeError(t.Context(), "Create", tt.err)
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+
 			err = readError(t.Context(), "Record", tt.err)
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown, "it changed nothing")
