@@ -292,6 +292,7 @@ func (s *sessionSite) requireStored(key string, want []byte) *storage.Attrs {
 	return attrs
 }
 
+// requireMissing requires that there is no object with this key.
 func (s *sessionSite) requireMissing(key string) {
 	s.t.Helper()
 	exists, err := s.bucket.Exists(s.t.Context(), key)

@@ -44,6 +44,8 @@ func (k *processKiller) layer(next driver.Driver) driver.Driver {
 	})
 }
 
+// call makes a call of the process, unless the process is dead. It kills the process at call k.at: before the store
+// sees the call or, if k.after is set, after the store has done it.
 func (k *processKiller) call(ctx context.Context, next func(context.Context) error) error {
 	k.mu.Lock()
 	k.calls++
@@ -223,6 +225,7 @@ func (u *tusUploader) resume(s *sessionSite) { s.continueTus(u.location, u.data)
 // A partsUploader has sent both parts of a file, and completes the upload.
 type partsUploader struct{ upload *begun }
 
+// beginParts begins an upload in parts, and sends both parts.
 func beginParts(s *sessionSite, name string, data []byte) *partsUploader {
 	u := s.begin(map[string]any{"filename": name})
 	u.send(1, data[:part])
@@ -247,6 +250,7 @@ type joinUploader struct {
 	size   int
 }
 
+// beginJoin sends both pieces of a file by tus. The rest of the upload is to join them.
 func beginJoin(s *sessionSite, data []byte) *joinUploader {
 	first := data[:400]
 	rest := data[400:]
@@ -254,7 +258,8 @@ func beginJoin(s *sessionSite, data []byte) *joinUploader {
 	restLocation := s.create("Upload-Length", size(rest), "Upload-Concat", "partial")
 	s.patch(firstLocation, 0, first, int64(len(first)))
 	s.patch(restLocation, 0, rest, int64(len(rest)))
-	return &joinUploader{"final;" + firstLocation + " " + restLocation, len(data)}
+	concat := "final;" + firstLocation + " " + restLocation
+	return &joinUploader{concat, len(data)}
 }
 
 func (u *joinUploader) sendRest(s *sessionSite) { u.join(s) }
@@ -280,6 +285,7 @@ func beginDraft(s *sessionSite, data []byte) *draftUploader {
 	return &draftUploader{s.locationOf(a, "/tus/"), data}
 }
 
+// sendRest sends all bytes after the first ones. The request may fail.
 func (u *draftUploader) sendRest(s *sessionSite) {
 	rest := bytes.NewReader(u.data[firstBytes:])
 	_, _ = s.try(s.t.Context(), alice, "PATCH", s.rebase(u.location), rest, headers{
@@ -289,6 +295,7 @@ func (u *draftUploader) sendRest(s *sessionSite) {
 	})
 }
 
+// resume sends what the server lacks, as a client does after an interruption.
 func (u *draftUploader) resume(s *sessionSite) {
 	offset, err := strconv.Atoi(s.draft("HEAD", u.location, nil).Header.Get("Upload-Offset"))
 	require.NoError(s.t, err)
@@ -315,16 +322,16 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 		name      string
 		newDriver func(t *testing.T) driver.Driver
 	}{
-		{"memory", newMemoryDriver},
-		{"a directory", newDirectoryDriver},
+		{name: "memory", newDriver: newMemoryDriver},
+		{name: "a directory", newDriver: newDirectoryDriver},
 	}
 	for _, store := range testserver.Sample(stores[:1], stores) {
-		for _, j := range uploadsByContent() {
+		for _, upload := range uploadsByContent() {
 			for _, afterCall := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, j.name, afterCall), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, upload.name, afterCall), func(t *testing.T) {
 					for call, killed := 1, true; killed; call++ {
 						require.Less(t, call, 60, "calls without end")
-						killed = runUntilKilled(t, store.newDriver(t), j, &processKiller{at: call, after: afterCall})
+						killed = runUntilKilled(t, store.newDriver(t), upload, &processKiller{at: call, after: afterCall})
 					}
 				})
 			}
@@ -334,6 +341,7 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 
 func newMemoryDriver(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) }
 
+// newDirectoryDriver returns the driver of an empty directory.
 func newDirectoryDriver(t *testing.T) driver.Driver {
 	t.Helper()
 	drv, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
@@ -344,12 +352,12 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 // A server is killed at each of its calls in turn, and another process continues. No acknowledged bytes are lost,
 // Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
-	for _, j := range uploadsByName() {
+	for _, upload := range uploadsByName() {
 		for _, afterCall := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, after the call: %v", j.name, afterCall), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, after the call: %v", upload.name, afterCall), func(t *testing.T) {
 				for call, killed := 1, true; killed; call++ {
 					require.Less(t, call, 60, "calls without end")
-					killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: call, after: afterCall})
+					killed = runUntilKilled(t, newMemoryDriver(t), upload, &processKiller{at: call, after: afterCall})
 				}
 			})
 		}
@@ -359,14 +367,14 @@ func TestKilledServerLosesNothing(t *testing.T) {
 // If a server whose clock is an hour ahead is killed, other processes wait for its claim no longer than for any
 // other.
 func TestKilledServerWithFastClock(t *testing.T) {
-	for _, j := range uploadsByName() {
-		if strings.Contains(j.name, "tus") { // which waits for five seconds
+	for _, upload := range uploadsByName() {
+		if strings.Contains(upload.name, "tus") { // which waits for five seconds
 			continue
 		}
-		t.Run(j.name, func(t *testing.T) {
+		t.Run(upload.name, func(t *testing.T) {
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 60, "calls without end")
-				killed = runUntilKilled(t, newMemoryDriver(t), j, &processKiller{at: call, ahead: time.Hour})
+				killed = runUntilKilled(t, newMemoryDriver(t), upload, &processKiller{at: call, ahead: time.Hour})
 			}
 		})
 	}
@@ -389,10 +397,12 @@ func runUntilKilled(t *testing.T, drv driver.Driver, j interruptedUpload, killer
 	victim.clock.Advance(killer.ahead)
 	upload.sendRest(victim)
 	if killer.ahead > 0 {
-		upload.sendRest(s) // which sees a claim that is too long
+		// The first process sees a claim that lasts too long.
+		upload.sendRest(s)
 	}
-	s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 
+	// The claim of the dead process ends.
+	s.clock.Advance(3 * time.Minute)
 	upload.resume(s)
 	s.requireOnlyFile(j.key, j.data)
 	require.Positive(t, storedCalls, "killed at call %d", killer.at)
@@ -439,9 +449,11 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
 			killed = killer.reached()
 
-			s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
+			// The claim of the dead process ends.
+			s.clock.Advance(3 * time.Minute)
 			a := s.do("", "PUT", request.URL, readerOf("abc"), nil)
-			if a.StatusCode != http.StatusOK { // only the response was lost
+			if a.StatusCode != http.StatusOK {
+				// The killed process has completed the upload, and only its response was lost.
 				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", call)
 			}
 			require.Positive(t, storedCalls, "killed at call %d", call)
@@ -491,8 +503,9 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						if !killer.reached() {
 							break
 						}
-						s.clock.Advance(3 * time.Minute) // the dead process still holds a claim
 
+						// The claim of the dead process ends.
+						s.clock.Advance(3 * time.Minute)
 						a := s.tus("DELETE", address, nil)
 						if a.StatusCode < 300 {
 							require.Empty(t, s.sweepEverything(), "killed at call %d", call)
@@ -541,7 +554,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 
 		killer := &processKiller{at: call}
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
-		victim.clock.Advance(100 * time.Hour) // all uploads have expired
+		victim.clock.Advance(100 * time.Hour) // all uploads expire
 		_, err := victim.handler.Sweep(t.Context())
 		killed = killer.reached()
 		if killed {

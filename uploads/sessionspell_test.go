@@ -136,6 +136,7 @@ func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	}
 }
 
+// sendTwoPiecesOfText sends a file in two pieces, and returns the response to the error of the last one.
 func sendTwoPiecesOfText(s *sessionSite) *answer {
 	_, err := s.handler.PutPiece(s.t.Context(), piece(2, 1, "text"))
 	require.NoError(s.t, err)

@@ -34,10 +34,15 @@ func TestStatesNeedConditions(t *testing.T) {
 	require.ErrorContains(t, err, "Config.States")
 
 	states := memstore.New()
-	s := newSessionSite(t, bucket, uploads.Config{Begin: overwritingStore, States: uploads.BucketStates(states), Unguarded: true})
+	s := newSessionSite(t, bucket, uploads.Config{
+		Begin:     overwritingStore,
+		States:    uploads.BucketStates(states),
+		Unguarded: true,
+	})
 	data := content(part + 1000)
 
-	for range 2 { // the second one overwrites
+	// The second round overwrites the file of the first one.
+	for range 2 {
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
 		s.patch(location, part+10, data[part+10:], int64(len(data)))
@@ -63,6 +68,7 @@ type slowStates struct {
 	next func() error
 }
 
+// State reads a state. It then calls d.next once, whose error takes the place of the result.
 func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	data, revision, err := d.States.State(ctx, key)
 	if next := d.next; next != nil {
@@ -84,7 +90,9 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 		body, client := io.Pipe()
 		go func() {
 			_, _ = s.try(t.Context(), alice, "PATCH", location, body, headers{
-				"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream",
+				"Tus-Resumable": "1.0.0",
+				"Upload-Offset": "0",
+				"Content-Type":  "application/offset+octet-stream",
 			})
 		}()
 		_, err := client.Write(content(50))
@@ -105,10 +113,11 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
 		for n, hits := 1, 1; hits > 0; n++ {
 			synctest.Test(t, func(t *testing.T) {
-				d := memstore.NewDriver(memstore.Config{})
+				drv := memstore.NewDriver(memstore.Config{})
 				injector := faults.New()
-				s := newSiteOnPipes(t, engine.New(d, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
-				other := newSiteOnPipes(t, engine.New(d), uploads.Config{})
+				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+				s := newSiteOnPipes(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
+				other := newSiteOnPipes(t, engine.New(drv), uploads.Config{})
 				location := s.create("Upload-Length", "3")
 				injector.Set(fault.Nth(n))
 				s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
@@ -126,13 +135,13 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 // at once.
 func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
-	told := 0
+	storedCalls := 0
 	s := newSessionSite(t, memstore.New(), uploads.Config{
 		ProxyParts: true,
 		States:     states,
 		Stored: func(context.Context, *uploads.File) error {
-			told++
-			if told == 1 {
+			storedCalls++
+			if storedCalls == 1 {
 				states.next = func() error { return storage.Unavailable }
 				return storage.Unavailable
 			}
@@ -164,13 +173,15 @@ var limits = []struct {
 
 // An upload by tus keeps the limits that the store has for parts, however the bytes arrive.
 func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
-	for _, row := range limits {
-		t.Run(row.name, func(t *testing.T) {
-			s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), uploads.Config{})
+	for _, tt := range limits {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
+			s := newSessionSite(t, bucket, uploads.Config{})
 			data := content(2*part + 1000)
 			location := s.create("Upload-Length", size(data))
-			for offset, end := 0, 0; offset < len(data); offset = end {
-				end = min(offset+40_001, len(data))
+			const chunk = 40_001 // bytes of one PATCH
+			for offset := 0; offset < len(data); offset += chunk {
+				end := min(offset+chunk, len(data))
 				s.patch(location, int64(offset), data[offset:end], int64(end))
 			}
 			s.requireStored("files/alice/file", data)
@@ -180,14 +191,15 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 
 // The part size that a client of the S3 routes gets keeps the limits that the store has for parts.
 func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
-	for _, row := range limits {
-		t.Run(row.name, func(t *testing.T) {
-			s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(row.limits))), uploads.Config{ProxyParts: true})
+	for _, tt := range limits {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
+			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			data := content(2*part + 1000)
 			u := s.begin(map[string]any{"filename": "file", "size": len(data)})
 			var parts []sentPart
-			for i, data := range cut(data, u.PartSize) {
-				parts = append(parts, u.send(i+1, data))
+			for i, partData := range cut(data, u.PartSize) {
+				parts = append(parts, u.send(i+1, partData))
 			}
 
 			a := u.complete(parts...)
@@ -199,7 +211,9 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 
 // The S3 routes refuse a part outside of the bucket's limits for parts.
 func TestS3RefusesPartsOutsideLimits(t *testing.T) {
-	s := newSessionSite(t, memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}))), uploads.Config{ProxyParts: true})
+	limits := faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
+	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
 
@@ -218,6 +232,7 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
 	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(uploads.BasePart)
+	// In ten parts, a part has more than 16 MiB.
 	a := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
 	require.Equal(t, "413 too_large Upload-Length", a.refusal(t))
 	require.Empty(t, s.sweepEverything())
@@ -235,7 +250,9 @@ func TestTusUploadsShareMemory(t *testing.T) {
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		go func() {
 			_, err := s.try(ctx, alice, "PATCH", location, bytes.NewReader(data), headers{
-				"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+				"Tus-Resumable": "1.0.0",
+				"Content-Type":  "application/offset+octet-stream",
+				"Upload-Offset": "0",
 			})
 			done <- err
 		}()

@@ -141,14 +141,18 @@ func (repeating) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byt
 
 // A file whose key exists is not stored.
 func TestStoreKeyExists(t *testing.T) {
-	for name, content := range map[string]string{"small": aPNG() + "second", "large": aPNG() + strings.Repeat("x", 2<<20)} {
-		t.Run(name, func(t *testing.T) {
+	tests := []struct{ name, content string }{
+		{name: "small", content: aPNG() + "second"},
+		{name: "large", content: aPNG() + strings.Repeat("x", 2<<20)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			s := newService(t, b, uploads.Config{Random: repeating{}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 
-			_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content)})
+			_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
 			require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 			require.ErrorIs(t, err, fs.ErrExist)
 
@@ -166,9 +170,15 @@ func TestStoreInterruptedLeavesNothing(t *testing.T) {
 		name string
 		body io.Reader
 	}{
-		{"at once", iotest.ErrReader(broken)},
-		{"in the first bytes", io.MultiReader(strings.NewReader(aPNG()[:20]), iotest.ErrReader(broken))},
-		{"in the middle", io.MultiReader(strings.NewReader(aPNG()+strings.Repeat("x", 3<<20)), iotest.ErrReader(broken))},
+		{name: "at once", body: iotest.ErrReader(broken)},
+		{
+			name: "in the first bytes",
+			body: io.MultiReader(strings.NewReader(aPNG()[:20]), iotest.ErrReader(broken)),
+		},
+		{
+			name: "in the middle",
+			body: io.MultiReader(strings.NewReader(aPNG()+strings.Repeat("x", 3<<20)), iotest.ErrReader(broken)),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -184,13 +194,16 @@ func TestStoreInterruptedLeavesNothing(t *testing.T) {
 
 // A file whose URL cannot be signed is removed.
 func TestStoreLinkCannotBeSigned(t *testing.T) {
-	b := openMemory(t, storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := openMemory(t, storage.WithHook(func(
+		ctx context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "SignedDownloadURL" {
 			return ctx, nil, storage.Unavailable
 		}
 		return ctx, nil, nil
 	}))
-	_, err := newService(t, b, uploads.Config{Link: uploads.SignedLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	s := newService(t, b, uploads.Config{Link: uploads.SignedLink})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 	require.Empty(t, listKeys(t, b))
 }
@@ -201,6 +214,7 @@ type hesitant struct {
 	turns int
 }
 
+// Read returns nothing and one byte in turn.
 func (h *hesitant) Read(p []byte) (int, error) {
 	h.turns++
 	if h.turns%2 == 1 {
@@ -217,13 +231,16 @@ func TestStoreWaitsForSlowReader(t *testing.T) {
 
 // If the bucket fails, Store fails with StoreFailed, which also matches the bucket's error code.
 func TestStoreReportsErrorOfBucket(t *testing.T) {
-	b := memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+	b := memstore.New(storage.WithHook(func(
+		ctx context.Context, op storage.Operation,
+	) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" {
 			return ctx, nil, storage.Unavailable
 		}
 		return ctx, nil, nil
 	}))
-	_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Name: "a/b.png"})
+	s := newService(t, b, uploads.Config{})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Name: "a/b.png"})
 	e, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
 	require.Equal(t, uploads.StoreFailed, e.Code)

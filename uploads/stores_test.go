@@ -65,21 +65,35 @@ func openDirectory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	})
 }
 
+// openMinIO opens a bucket of MinIO, which is new for the test.
 func openMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
-	return freshbucket.Open(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {endpoint}}, opts...)
+	config := url.Values{
+		"region":     {"us-east-1"},
+		"path_style": {"true"},
+		"profile":    {"minio"},
+		"endpoint":   {endpoint},
+	}
+	return freshbucket.Open(t, "s3", config, opts...)
 }
 
+// openGCS opens a bucket of a server for GCS, which is new for the test. URLs are signed with a key of the test.
 func openGCS(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 	key := filepath.Join(t.TempDir(), "key.json")
 	require.NoError(t, os.WriteFile(key, signingkey.File(), 0o600))
-	return freshbucket.Open(t, "gs", url.Values{"project": {"project"}, "signing_key": {key}, "endpoint": {endpoint}}, opts...)
+	config := url.Values{
+		"project":     {"project"},
+		"signing_key": {key},
+		"endpoint":    {endpoint},
+	}
+	return freshbucket.Open(t, "gs", config, opts...)
 }
 
+// openAzurite opens a container of Azurite, which is new for the test.
 func openAzurite(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")

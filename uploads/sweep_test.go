@@ -21,19 +21,22 @@ import (
 
 // If 149 of 150 uploads cannot be removed, repeated Sweeps nevertheless reach the other one.
 func TestSweepReachesEachUpload(t *testing.T) {
-	failing := faults.New()
-	s := newSessionSite(t, memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1})), uploads.Config{})
+	injector := faults.New()
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	s := newSessionSite(t, memstore.New(driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
 	for range 150 {
 		s.create("Upload-Length", "3")
 	}
+
+	// Only the last state can be removed.
 	_, states := s.keys()
 	slices.Sort(states)
 	last := states[len(states)-1]
-	rules := []faults.Rule{}
+	failures := []faults.Rule{}
 	for _, state := range states[:len(states)-1] {
-		rules = append(rules, faults.Fail(faults.Delete).ForKey(state).WithError(storage.PermissionDenied))
+		failures = append(failures, faults.Fail(faults.Delete).ForKey(state).WithError(storage.PermissionDenied))
 	}
-	failing.Set(rules...)
+	injector.Set(failures...)
 	s.clock.Advance(100 * time.Hour)
 
 	for range 100 {
@@ -58,17 +61,22 @@ func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 				if readers.Add(1) == 2 {
 					close(both)
 				}
-				<-both // the bubble fails if nobody else comes
+				// If there is only one reader, all goroutines of the bubble wait, and the test fails.
+				<-both
 			}
 			return next(ctx)
 		}
-		s := newPieceService(t, memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver { return driver.Intercept(next, wait) })), uploads.Config{})
+		layer := driver.WithLayer(func(next driver.Driver) driver.Driver {
+			return driver.Intercept(next, wait)
+		})
+		s := newPieceService(t, memstore.New(layer), uploads.Config{})
 		for _, token := range []string{"a", "b"} {
 			p := piece(2, 1, "x")
 			p.Token = token
 			_, err := s.PutPiece(t.Context(), p)
 			require.NoError(t, err)
 		}
+
 		sweeping = true
 		_, err := s.Sweep(t.Context())
 		require.NoError(t, err)
@@ -111,10 +119,14 @@ func TestSweepWithFastClock(t *testing.T) {
 	s := newSessionSite(t, b, uploads.Config{})
 	address := s.create("Upload-Length", "3")
 	s.patch(address, 0, []byte("a"), 1)
+
+	// An upload has begun, and its state is not yet written.
 	const young = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
 	_, err := b.Upload(t.Context(), young, readerOf("its state is written in a moment"))
 	require.NoError(t, err)
-	ahead, err := uploads.New(b, withTestDefaults(uploads.Config{Now: func() time.Time { return time.Now().Add(100 * time.Hour) }}))
+
+	fastClock := func() time.Time { return time.Now().Add(100 * time.Hour) }
+	ahead, err := uploads.New(b, withTestDefaults(uploads.Config{Now: fastClock}))
 	require.NoError(t, err)
 
 	report, err := ahead.Sweep(t.Context())

@@ -20,39 +20,50 @@ import (
 
 // The memory that Orphans needs does not grow with the number of open uploads.
 func TestOrphansMemoryOfOpenUploads(t *testing.T) {
-	const open, most = 20_000, 2 << 20
+	const openUploads = 20_000
+	const maxGrowth = 2 << 20 // bytes
 	var reads atomic.Int64
-	var last uint64 // bytes of the heap
+	var after uint64 // bytes of the heap at the last read of a state
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Get" && reads.Add(1) == open {
-				last = heapInUse()
+			if call == "Get" && reads.Add(1) == openUploads {
+				after = heapInUse()
 			}
 			return next(ctx)
 		})
 	}))
 
-	s := newSessionSite(t, b, uploads.Config{Rules: rules.Rules{Types: rules.Pictures()}, Records: uploads.BucketRecords(memstore.New()), Key: "files/{id}{ext}"})
-	require.Equal(t, http.StatusOK, s.post(alice, "/s3/multipart", map[string]any{"filename": "a.png"}).StatusCode)
+	// Begin one upload, and copy its state.
+	s := newSessionSite(t, b, uploads.Config{
+		Rules:   rules.Rules{Types: rules.Pictures()},
+		Records: uploads.BucketRecords(memstore.New()),
+		Key:     "files/{id}{ext}",
+	})
+	a := s.post(alice, "/s3/multipart", map[string]any{"filename": "a.png"})
+	require.Equal(t, http.StatusOK, a.StatusCode)
 	_, states := s.keys()
 	state, _, err := storage.ReadAll(t.Context(), b, states[0])
 	require.NoError(t, err)
-	for i := range open {
-		_, err := b.Upload(t.Context(), fmt.Sprintf("%s%040x/state.json", uploads.DefaultPrefix, i), bytes.NewReader(state))
+	for i := range openUploads {
+		key := fmt.Sprintf("%s%040x/state.json", uploads.DefaultPrefix, i)
+		_, err := b.Upload(t.Context(), key, bytes.NewReader(state))
 		require.NoError(t, err)
 	}
 
 	reads.Store(0)
-	first := heapInUse()
+	before := heapInUse()
 	orphans, err := s.handler.Orphans(t.Context(), "files/another")
 	require.NoError(t, err)
 	require.Equal(t, []string{"files/another"}, orphans)
-	require.Less(t, int64(last)-int64(first), int64(most))
+	growth := int64(after) - int64(before)
+	require.Less(t, growth, int64(maxGrowth))
 }
 
+// heapInUse returns how many bytes of the heap are in use after a garbage collection.
 func heapInUse() uint64 {
+	// A sync.Pool drops its objects only in the second collection.
 	runtime.GC()
-	runtime.GC() // for what a sync.Pool has
+	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

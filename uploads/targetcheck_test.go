@@ -43,29 +43,34 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 
 // If a filename makes no valid key, the upload is refused when it begins.
 func TestNameIsCheckedEarly(t *testing.T) {
-	for name, bad := range map[string]string{
+	invalid := map[string]string{
 		"a backslash":              `a\b`,
 		"dots":                     "..",
 		"a dot at the end":         "a.",
 		"an empty folder":          "a//b",
 		"too long":                 strings.Repeat("n", 1100),
 		"too long with its folder": strings.Repeat("f/", 505) + "n",
-	} {
+	}
+	for name, filename := range invalid {
 		for way, begin := range waysOfBegin {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				s := newSessionSite(t, storage.Prefixed(memstore.New(), "tenants/"), uploads.Config{Now: (&clock{}).Now})
-				a := begin(s, bad)
+				// The prefix of the bucket makes the key longer.
+				bucket := storage.Prefixed(memstore.New(), "tenants/")
+				s := newSessionSite(t, bucket, uploads.Config{Now: (&clock{}).Now})
+				a := begin(s, filename)
 				require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
 
 				var p struct{ Code, Field, File string }
 				a.json(t, &p)
 				require.Equal(t, "invalid_value", p.Code)
 				require.Equal(t, "filename", p.Field)
-				require.Equal(t, uploads.CleanName(bad), p.File)
+				require.Equal(t, uploads.CleanName(filename), p.File)
 			})
 		}
 	}
-	for _, way := range []string{"tus", "parts"} { // headers have no line ends
+
+	// The draft has the name in a header, which cannot have a line end.
+	for _, way := range []string{"tus", "parts"} {
 		t.Run("a line end/"+way, func(t *testing.T) {
 			a := waysOfBegin[way](newSessionSite(t, memstore.New(), uploads.Config{}), "a\nb")
 			require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
@@ -75,7 +80,7 @@ func TestNameIsCheckedEarly(t *testing.T) {
 
 // If the Target that Begin returns is invalid, OnError gets the error before any byte is sent.
 func TestTargetIsCheckedEarly(t *testing.T) {
-	for name, target := range map[string]uploads.Target{
+	invalid := map[string]uploads.Target{
 		"a type":                     {ContentType: "text"},
 		"a name in a disposition":    {ContentDisposition: "attachment; filename=\u00e9"},
 		"a line end in a header":     {CacheControl: "a\nb"},
@@ -85,10 +90,11 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 		"too much metadata":          {Metadata: map[string]string{"a": strings.Repeat("b", 2048)}},
 		"a value of a tag":           {Tags: map[string]string{"a": "b\nc"}},
 		"tags of the store provider": {Tags: map[string]string{"aws:a": "b"}},
-	} {
+	}
+	for name, target := range invalid {
 		for _, way := range []string{"tus", "tus, of many parts", "parts", "one request"} {
 			t.Run(name+"/"+way, func(t *testing.T) {
-				var told error
+				var handlerErr error
 				s := newSessionSite(t, memstore.New(), uploads.Config{
 					Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 						target := target
@@ -96,14 +102,14 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 						return &target, nil
 					},
 					OnError: func(_ *http.Request, err error) {
-						told = err
+						handlerErr = err
 					},
 				})
 
 				a := waysOfBegin[way](s, "a")
 				require.Equal(t, http.StatusInternalServerError, a.StatusCode, string(a.body))
-				require.ErrorIs(t, told, storage.InvalidArgument)
-				require.ErrorContains(t, told, "Target.")
+				require.ErrorIs(t, handlerErr, storage.InvalidArgument)
+				require.ErrorContains(t, handlerErr, "Target.")
 			})
 		}
 		t.Run(name+"/Store", func(t *testing.T) {

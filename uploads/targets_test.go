@@ -16,9 +16,14 @@ import (
 // does not.
 func TestTargetDecidesHowFileIsStored(t *testing.T) {
 	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: 100}
-	for name, send := range map[string]func(s *uploads.Service, body string) (*uploads.File, error){
+	methods := map[string]func(s *uploads.Service, body string) (*uploads.File, error){
 		"Store": func(s *uploads.Service, body string) (*uploads.File, error) {
-			return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(body), Name: "a.txt", User: uploads.User{ID: alice}, Target: &target})
+			return s.Store(t.Context(), uploads.Upload{
+				Body:   strings.NewReader(body),
+				Name:   "a.txt",
+				User:   uploads.User{ID: alice},
+				Target: &target,
+			})
 		},
 		"pieces": func(s *uploads.Service, body string) (*uploads.File, error) {
 			p := piece(1, 1, body)
@@ -26,23 +31,31 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 			p.Name = "a.txt"
 			return s.PutPiece(t.Context(), p)
 		},
-	} {
-		tests := []struct {
-			name                string
-			rules               rules.Rules
-			key, kind, disposes string
-		}{
-			{
-				name:     "judged",
-				rules:    rules.Rules{Types: []string{"text/plain"}},
-				key:      `^alice/[a-z2-7]{26}\.txt$`,
-				kind:     "text/plain; charset=utf-8",
-				disposes: "attachment",
-			},
-			{name: "not judged", rules: rules.Any(0), key: `^alice/[a-z2-7]{26}\.txt$`, kind: "text/plain; charset=utf-8"},
-		}
+	}
+	tests := []struct {
+		name               string
+		rules              rules.Rules
+		key                string
+		contentType        string
+		contentDisposition string
+	}{
+		{
+			name:               "judged",
+			rules:              rules.Rules{Types: []string{"text/plain"}},
+			key:                `^alice/[a-z2-7]{26}\.txt$`,
+			contentType:        "text/plain; charset=utf-8",
+			contentDisposition: "attachment",
+		},
+		{
+			name:        "not judged",
+			rules:       rules.Any(0),
+			key:         `^alice/[a-z2-7]{26}\.txt$`,
+			contentType: "text/plain; charset=utf-8",
+		},
+	}
+	for method, send := range methods {
 		for _, tt := range tests {
-			t.Run(name+", "+tt.name, func(t *testing.T) {
+			t.Run(method+", "+tt.name, func(t *testing.T) {
 				b := memstore.New()
 				s, err := uploads.New(b, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
 				require.NoError(t, err)
@@ -57,14 +70,18 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, target.CacheControl, attrs.CacheControl)
 				require.Equal(t, target.Metadata, attrs.Metadata)
-				require.Equal(t, tt.kind, attrs.ContentType)
-				require.Equal(t, tt.disposes, attrs.ContentDisposition)
+				require.Equal(t, tt.contentType, attrs.ContentType)
+				require.Equal(t, tt.contentDisposition, attrs.ContentDisposition)
 			})
 		}
 	}
 
 	s := newPieceService(t, memstore.New(), uploads.Config{})
-	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), User: uploads.User{ID: alice}, Target: &uploads.Target{Key: "mine"}})
+	_, err := s.Store(t.Context(), uploads.Upload{
+		Body:   strings.NewReader("x"),
+		User:   uploads.User{ID: alice},
+		Target: &uploads.Target{Key: "mine"},
+	})
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
+// pendingOf returns the key under which the sender of a ticket stores the file.
 func pendingOf(ticket *uploads.Ticket) string {
 	if ticket.Form != nil {
 		return ticket.Form.Fields["key"]
@@ -41,16 +42,18 @@ func TestTicketSizeAndSingleUse(t *testing.T) {
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, content), "it arrives once")
 
-		form, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
+		// A ticket for a file of unknown size has a form.
+		sizeless, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 		require.NoError(t, err)
-		require.NotNil(t, form.Form, "of unknown size")
-		require.GreaterOrEqual(t, post(t, form.Form, content+strings.Repeat("x", 1<<20)), 400)
-		require.Less(t, post(t, form.Form, content), 300)
-		_, err = s.Finish(t.Context(), form.Token, uploads.User{})
+		require.NotNil(t, sizeless.Form)
+		require.GreaterOrEqual(t, post(t, sizeless.Form, content+strings.Repeat("x", 1<<20)), 400)
+		require.Less(t, post(t, sizeless.Form, content), 300)
+		_, err = s.Finish(t.Context(), sizeless.Token, uploads.User{})
 		require.NoError(t, err)
 	})
 }
 
+// post sends a file by the form of a ticket, and returns the status of the response.
 func post(t *testing.T, form *storage.SignedForm, content string) int {
 	t.Helper()
 	var b bytes.Buffer
@@ -83,29 +86,29 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
 	otherKey := config
-	otherPlace := config
 	otherKey.TokenKey = bytes.Repeat([]byte("x"), 16)
+	otherPlace := config
 	otherPlace.Key = "documents/{user}/{random}{ext}"
 	modified := []byte(ticket.Token)
-	modified[30] ^= 1
+	modified[30] ^= 1 // in the content of the token
 
 	tests := []struct {
 		name   string
-		with   uploads.Config
+		config uploads.Config
 		token  string
-		values uploads.User
+		user   uploads.User
 	}{
-		{name: "another user", with: config, token: ticket.Token, values: uploads.User{ID: "43"}},
-		{name: "another key", with: otherKey, token: ticket.Token, values: me},
-		{name: "another place", with: otherPlace, token: ticket.Token, values: me},
-		{name: "a changed token", with: config, token: string(modified), values: me},
-		{name: "a token cut short", with: config, token: ticket.Token[:20], values: me},
-		{name: "no token", with: config, values: me},
-		{name: "no base64", with: config, token: "!" + ticket.Token, values: me},
+		{name: "another user", config: config, token: ticket.Token, user: uploads.User{ID: "43"}},
+		{name: "another key", config: otherKey, token: ticket.Token, user: me},
+		{name: "another place", config: otherPlace, token: ticket.Token, user: me},
+		{name: "a changed token", config: config, token: string(modified), user: me},
+		{name: "a token cut short", config: config, token: ticket.Token[:20], user: me},
+		{name: "no token", config: config, user: me},
+		{name: "no base64", config: config, token: "!" + ticket.Token, user: me},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newService(t, b, tt.with).Finish(t.Context(), tt.token, tt.values)
+			_, err := newService(t, b, tt.config).Finish(t.Context(), tt.token, tt.user)
 			require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
@@ -165,7 +168,12 @@ func TestSignRefusesEarly(t *testing.T) {
 	}{
 		{name: "a size above the bound", request: uploads.Request{Size: 101}, user: me, code: uploads.TooLarge},
 		{name: "a size below the bound", request: uploads.Request{Size: 9}, user: me, code: uploads.TooSmall},
-		{name: "a type that is not allowed", request: uploads.Request{Type: "text/html; charset=utf-8"}, user: me, code: uploads.TypeNotAllowed},
+		{
+			name:    "a type that is not allowed",
+			request: uploads.Request{Type: "text/html; charset=utf-8"},
+			user:    me,
+			code:    uploads.TypeNotAllowed,
+		},
 		{name: "a value with a path", request: uploads.Request{}, user: uploads.User{ID: "../1"}, code: uploads.InvalidValue},
 	}
 	for _, tt := range tests {
@@ -175,22 +183,39 @@ func TestSignRefusesEarly(t *testing.T) {
 			require.Equal(t, tt.code, uploads.CodeOf(err))
 		})
 	}
-	_, err := newService(t, memstore.New(), uploads.Config{}).Sign(t.Context(), uploads.Request{}, uploads.User{})
+
+	withoutBaseURL := newService(t, memstore.New(), uploads.Config{})
+	_, err := withoutBaseURL.Sign(t.Context(), uploads.Request{}, uploads.User{})
 	require.ErrorIs(t, err, storage.Unsupported, "the bucket has no signing base address")
 }
 
 // Sign accepts any claimed type, because the content decides later, except types that browsers run, such as
 // text/html.
 func TestSignRefusesOnlyActiveTypes(t *testing.T) {
-	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{Types: []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}}})
-	for _, claimed := range []string{
-		"image/jpg", "image/pjpeg", "image/x-png", "application/x-zip-compressed", "audio/x-wav", "IMAGE/JPEG",
-		"application/vnd.ms-excel", "application/x-nobody-knows", "application/octet-stream", "no type", "",
-	} {
+	types := []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}
+	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{Types: types}})
+	accepted := []string{
+		// Other names of the types in the rules.
+		"image/jpg",
+		"image/pjpeg",
+		"image/x-png",
+		"application/x-zip-compressed",
+		"audio/x-wav",
+		"IMAGE/JPEG",
+		// Names that say nothing about the content.
+		"application/vnd.ms-excel",
+		"application/x-nobody-knows",
+		"application/octet-stream",
+		"no type",
+		"",
+	}
+	for _, claimed := range accepted {
 		_, err := s.Sign(t.Context(), uploads.Request{Type: claimed}, uploads.User{})
 		require.NoError(t, err, claimed)
 	}
-	for _, claimed := range []string{"text/html", "application/xhtml+xml", "application/x-javascript", "text/xml"} {
+
+	active := []string{"text/html", "application/xhtml+xml", "application/x-javascript", "text/xml"}
+	for _, claimed := range active {
 		_, err := s.Sign(t.Context(), uploads.Request{Type: claimed}, uploads.User{})
 		require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), claimed)
 	}
@@ -202,9 +227,15 @@ func TestTicketHidesSecret(t *testing.T) {
 	for _, size := range []int64{0, 100} {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, uploads.User{})
 		require.NoError(t, err)
+
 		var log bytes.Buffer
 		slog.New(slog.NewTextHandler(&log, nil)).Info("signed", "ticket", *ticket)
-		for _, text := range []string{fmt.Sprint(ticket), fmt.Sprintf("%+v %#v", *ticket, *ticket), log.String()} {
+		texts := []string{
+			fmt.Sprint(ticket),
+			fmt.Sprintf("%+v %#v", *ticket, *ticket),
+			log.String(),
+		}
+		for _, text := range texts {
 			require.NotContains(t, text, ticket.Token)
 			require.Contains(t, text, "ticket for P")
 			require.NotContains(t, strings.ToLower(text), "signature=")

@@ -22,20 +22,20 @@ const part = 64 << 10
 // A file of any size is stored, however its bytes are spread over requests, and over the parts of the store.
 func TestTusStoresAFile(t *testing.T) {
 	tests := []struct {
-		name   string
-		size   int
-		chunks int   // bytes of one PATCH; 0: all
-		part   int64 // bytes of one part of the store
+		name  string
+		size  int
+		chunk int   // bytes of one PATCH; 0 for all
+		part  int64 // bytes of one part of the store
 	}{
 		{name: "empty", part: part},
 		{name: "small", size: 1000, part: part},
-		{name: "small in pieces", size: 1000, chunks: 300, part: part},
+		{name: "small in pieces", size: 1000, chunk: 300, part: part},
 		{name: "one part", size: part, part: part},
 		{name: "two parts", size: part + 1, part: part},
-		{name: "whole parts", size: 2 * part, chunks: part, part: part},
-		{name: "parts and chunks that do not align", size: 2*part + 12345, chunks: 25_000, part: part},
-		{name: "many chunks in one part", size: part + 5, chunks: 1500, part: part},
-		{name: "parts of MinIO", size: 10<<20 + 12345, chunks: 3 << 20, part: 5 << 20},
+		{name: "whole parts", size: 2 * part, chunk: part, part: part},
+		{name: "parts and chunks that do not align", size: 2*part + 12345, chunk: 25_000, part: part},
+		{name: "many chunks in one part", size: part + 5, chunk: 1500, part: part},
+		{name: "parts of MinIO", size: 10<<20 + 12345, chunk: 3 << 20, part: 5 << 20},
 	}
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
@@ -44,7 +44,7 @@ func TestTusStoresAFile(t *testing.T) {
 				s.t = t
 				s.handler.SetBasePart(tt.part)
 				data := content(tt.size)
-				chunk := tt.chunks
+				chunk := tt.chunk
 				if chunk == 0 {
 					chunk = len(data)
 				}
@@ -100,13 +100,13 @@ func TestTusCreatesWithBytes(t *testing.T) {
 func TestTusDefersTheLength(t *testing.T) {
 	tests := []struct {
 		name  string
-		sizes []int // of the requests; the last declares the length
+		sizes []int // of the requests, of which the last one declares the length
 	}{
-		{"empty", []int{0}},
-		{"small", []int{10, 20}},
-		{"parts", []int{part + 7, part, 3}},
-		{"declared without bytes", []int{part + 7, 0}},
-		{"whole parts", []int{part, 0}},
+		{name: "empty", sizes: []int{0}},
+		{name: "small", sizes: []int{10, 20}},
+		{name: "parts", sizes: []int{part + 7, part, 3}},
+		{name: "declared without bytes", sizes: []int{part + 7, 0}},
+		{name: "whole parts", sizes: []int{part, 0}},
 	}
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	for _, tt := range tests {
@@ -122,12 +122,14 @@ func TestTusDefersTheLength(t *testing.T) {
 			data := content(total)
 			offset := 0
 			for i, n := range tt.sizes {
-				var length []string
-				if i == len(tt.sizes)-1 {
-					length = []string{"Upload-Length", size(data)}
+				var pairs []string
+				isLast := i == len(tt.sizes)-1
+				if isLast {
+					pairs = []string{"Upload-Length", size(data)}
 				}
-				s.patch(location, int64(offset), data[offset:offset+n], int64(offset+n), length...)
-				offset += n
+				end := offset + n
+				s.patch(location, int64(offset), data[offset:end], int64(end), pairs...)
+				offset = end
 			}
 			s.requireStored("files/alice/"+tt.name, data)
 			require.Equal(t, size(data), s.tus("HEAD", location, nil).Header.Get("Upload-Length"))
@@ -147,7 +149,8 @@ func TestTusJoinsPieces(t *testing.T) {
 		tail := data[part/3:]
 		headLocation := s.create("Upload-Length", size(head), "Upload-Concat", "partial")
 		tailLocation := s.create("Upload-Length", size(tail), "Upload-Concat", "partial")
-		concat := "final;" + headLocation + " /uploads" + tailLocation[len(s.base):] // a path is valid too
+		tailPath := "/uploads" + tailLocation[len(s.base):] // a path is as valid as a URL
+		concat := "final;" + headLocation + " " + tailPath
 
 		// A join before the pieces are complete.
 		a := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
@@ -544,7 +547,9 @@ func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	location := s.create("Upload-Length", "10")
 	a := s.do(alice, "PATCH", location, io.MultiReader(readerOf("12345678901")), headers{
-		"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+		"Tus-Resumable": "1.0.0",
+		"Content-Type":  "application/offset+octet-stream",
+		"Upload-Offset": "0",
 	})
 	require.Equal(t, "413 too_large body", a.refusal(t))
 	s.requireMissing("files/alice/file")
@@ -590,7 +595,8 @@ func TestTusKeepsTheConnection(t *testing.T) {
 		name := itoa(int64(i))
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(name))
 		s.patch(location, 0, data[:500], 500)
-		require.Equal(t, "409 offset_mismatch Upload-Offset", s.tus("PATCH", location, data, "Upload-Offset", "1").refusal(t))
+		a := s.tus("PATCH", location, data, "Upload-Offset", "1")
+		require.Equal(t, "409 offset_mismatch Upload-Offset", a.refusal(t))
 		s.patch(location, 500, data[500:], 1000)
 		s.requireStored("files/alice/"+name, data)
 	}

@@ -17,6 +17,7 @@ var errCut = errors.New("the connection is cut")
 // A cutBody breaks after its data.
 type cutBody struct{ data []byte }
 
+// Read fails with errCut after the last byte.
 func (b *cutBody) Read(p []byte) (int, error) {
 	if len(b.data) == 0 {
 		return 0, errCut
@@ -38,6 +39,7 @@ func newStuckBody(data []byte) *stuckBody {
 	return &stuckBody{data: data, sent: make(chan struct{}), over: make(chan struct{})}
 }
 
+// Read closes b.sent after the last byte, and then waits until the body has ended.
 func (b *stuckBody) Read(p []byte) (int, error) {
 	if len(b.data) == 0 {
 		b.once.Do(func() {

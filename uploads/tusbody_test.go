@@ -21,7 +21,9 @@ func (s *sessionSite) patchAndStall(location string, stuck *stuckBody) <-chan *a
 	answers := make(chan *answer, 1)
 	go func() {
 		a, _ := s.try(s.t.Context(), alice, "PATCH", location, stuck, headers{
-			"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0",
+			"Tus-Resumable": "1.0.0",
+			"Content-Type":  "application/offset+octet-stream",
+			"Upload-Offset": "0",
 		})
 		answers <- a
 	}()
@@ -56,7 +58,12 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 			want:   "503 interrupted file",
 			offset: 300,
 		},
-		{name: "because there are too many bytes", send: 1001, refuse: func(*sessionSite, string, func()) {}, want: "413 too_large body"},
+		{
+			name:   "because there are too many bytes",
+			send:   1001,
+			refuse: func(*sessionSite, string, func()) {},
+			want:   "413 too_large body",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -69,7 +76,9 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 				stuck := newStuckBody(content(tt.send))
 				defer stuck.end()
 				answers := s.patchAndStall(location, stuck)
-				synctest.Wait() // the server has read what was sent, and waits for more
+
+				// Wait until the server has read what was sent, and waits for more.
+				synctest.Wait()
 				start := time.Now()
 				tt.refuse(s, location, func() {
 					cancel()
@@ -97,8 +106,15 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
 		require.NoError(t, err)
 		defer conn.Close()
-		_, err = io.WriteString(conn, "POST /uploads/tus/ HTTP/1.1\r\nHost: x\r\nX-User: alice\r\nUpload-Draft-Interop-Version: 8\r\n"+
-			"Upload-Complete: ?1\r\nContent-Type: application/partial-upload\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n")
+		_, err = io.WriteString(conn, "POST /uploads/tus/ HTTP/1.1\r\n"+
+			"Host: x\r\n"+
+			"X-User: alice\r\n"+
+			"Upload-Draft-Interop-Version: 8\r\n"+
+			"Upload-Complete: ?1\r\n"+
+			"Content-Type: application/partial-upload\r\n"+
+			"Transfer-Encoding: chunked\r\n"+
+			"\r\n"+
+			"b\r\n12345678901\r\n") // a chunk of 11 bytes, and no end
 		require.NoError(t, err)
 		src := bufio.NewReader(conn)
 		start := time.Now()

@@ -20,7 +20,12 @@ func TestDownloadOfUnopenedFiles(t *testing.T) {
 			content:     "GIF89a\x01\x00\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;" + zip,
 			contentType: "image/gif",
 		},
-		{name: "a PDF with a ZIP in it", content: "%PDF-1.7\n" + zip, contentType: "application/pdf", disposition: "attachment"},
+		{
+			name:        "a PDF with a ZIP in it",
+			content:     "%PDF-1.7\n" + zip,
+			contentType: "application/pdf",
+			disposition: "attachment",
+		},
 		{
 			name:        "a PDF with a script of its own",
 			content:     "%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>",
@@ -58,7 +63,11 @@ func TestDownloadOfUnopenedFiles(t *testing.T) {
 				Rules: rules.Rules{Types: []string{"image/gif", "application/pdf", "video/mp4", "text/plain"}},
 				Link:  uploads.SignedLink,
 			})
-			f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content), Name: "a.html", ClaimedType: "text/html"})
+			f, err := s.Store(t.Context(), uploads.Upload{
+				Body:        strings.NewReader(tt.content),
+				Name:        "a.html",
+				ClaimedType: "text/html",
+			})
 			require.NoError(t, err)
 
 			header := getHeader(t, f.Location)
