@@ -46,7 +46,7 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 		return nil, argument.Invalid("Config.Key", "must not be empty", "")
 	}
 
-	// Bunny does not document whether it signs the escaped path, so that the site refuses keys that need escapes.
+	// Bunny does not document whether it signs the escaped path, so the site refuses keys that need escapes.
 	s.unescaped = true
 	return &BunnySigner{site: s, key: c.Key}, nil
 }

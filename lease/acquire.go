@@ -136,7 +136,7 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 
 	due := now.Add(interval)
 	if !began.IsZero() {
-		passed := max(0, current.modified.Sub(began)) // negative if the store's clock was set back
+		passed := max(0, current.modified.Sub(began)) // 0 if the store's clock was set back
 		due = due.Add(-min(passed, interval))
 	}
 	// Keep the earliest time that was found since the last acquisition, which the token identifies.
@@ -148,7 +148,8 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 }
 
 // tryAcquire writes to the object that this process holds the lease. If another process was faster, it returns how long
-// to wait. If ctx has ended meanwhile, it releases the lease again.
+// to wait. If the response was lost or lacks its time, it reads the object. If ctx has ended by then, it releases the
+// lease again.
 func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	start := time.Now()

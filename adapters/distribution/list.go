@@ -114,7 +114,7 @@ func (d *driver) Walk(
 	return err
 }
 
-// nameEnd ends each name in a sortText. It sorts before all characters of names.
+// nameEnd stands in place of each slash in a sortText. It sorts before all characters of names.
 const nameEnd = "\x00"
 
 // sortText converts a path to a text that can be compared: the texts sort in the order in which Walk
@@ -126,10 +126,10 @@ func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// The caller already knows a folder that contains the path after which the walk begins. Only its content
-		// is visited.
-		containsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
-		if !containsStart {
+		// The child is the path after which the walk begins, or a folder that contains it. It was visited before,
+		// so only its content is visited.
+		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
+		if !isOrContainsStart {
 			if text <= startAfter {
 				continue
 			}

@@ -36,7 +36,7 @@ type settings struct {
 	record               string // folder for the exchanges; "" records none
 }
 
-// retentionRule is the rule about the retention of objects.
+// retentionRule is the rule about objects under retention or a legal hold.
 const retentionRule = "G3"
 
 // lockRules are the rules about retention and legal hold.

@@ -103,7 +103,7 @@ func Open(dir string, c Config) (*Cache, error) {
 		return nil, err
 	}
 
-	// The directory may have blocks of other processes, so that makeRoom must scan it at once.
+	// The directory may have blocks of other processes, so makeRoom must scan it at once.
 	cache := &Cache{config: c, dir: dir, root: root, now: time.Now, unscanned: scanNow}
 	cache.makeRoom(0)
 	return cache, nil

@@ -67,7 +67,7 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 			"use one layer, with several recipients")
 	}
 
-	// The engine may add its write id, so that the size always includes one.
+	// The engine may add its write id, so the size always includes one.
 	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize
 	result := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
@@ -90,7 +90,8 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 }
 
 // prepare computes the checksum of a body of known size before the body is sent. It computes none if the driver below
-// computes checksums itself (driverHashes), or sends a checksum after the body.
+// computes checksums itself (driverHashes), or sends a checksum after the body. A driver with SequentialParts needs
+// the checksum in any case.
 func (d *objectDriver) prepare(body *sealingBody, driverHashes bool) error {
 	if body.size < 0 {
 		return nil

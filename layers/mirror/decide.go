@@ -106,10 +106,10 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return true, nil
 	}
 
-	// Only the second store has the object.
 	notedBySecond := c.secondNotes.has(key)
 	secondIsRight := notedBySecond && !c.primaryNotes.has(key)
 	if primaryAttrs == nil {
+		// Only the second store has the object.
 		if !notedBySecond && isMarker(key, secondAttrs.Size) {
 			c.job.ignored.Add(1)
 			return true, nil

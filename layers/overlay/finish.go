@@ -252,7 +252,8 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	return nil
 }
 
-// hasMarker reports whether the new store has a marker of the key now.
+// hasMarker reports whether the new store has a marker of the key now. It does not look if the listing
+// of the new store lacked the key.
 func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
 	if !l.inNew {
 		return false, nil

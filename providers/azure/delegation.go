@@ -137,7 +137,7 @@ func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
 		u.key = r.key
 		u.failedAt = time.Time{}
 	case isDenied(r.err):
-		// Azure would refuse signatures by the old key, too.
+		// Do not sign with the old key any longer: Azure may refuse its signatures, too.
 		u.key = nil
 	case isValid && !r.abandoned:
 		// Use the old key for a while, before the next request.

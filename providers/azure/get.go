@@ -35,7 +35,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
 	if err := checkAnswer(response); err != nil {
-		_ = response.Body.Close() // nothing was read, so err is the error of the request
+		_ = response.Body.Close() // its error does not matter beside err
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
 	if resp.Body == nil {
@@ -49,7 +49,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	attrs, err := attrsOfGet(&resp.DownloadResponse, response.Header, r)
 	if err != nil {
-		_ = resp.Body.Close() // nothing was read, so err is the error of the request
+		_ = resp.Body.Close() // its error does not matter beside err
 		return nil, nil, err
 	}
 	if r.NativeAttrs {

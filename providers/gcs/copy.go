@@ -124,7 +124,8 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 			copier.RewriteToken = ""
 		}
 
-		// Continue here only if some requests succeeded before the error. Otherwise the engine decides.
+		// Continue here only if requests succeeded before the error, or if the rewrite begins again. Otherwise
+		// the engine decides.
 		hasProgress := copier.RewriteToken != oldToken
 		isTemporary := e.Code == storage.Unavailable && e.RetryAfter <= 0
 		canContinue := hasProgress && isTemporary && attempt < maxRewrites

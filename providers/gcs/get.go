@@ -52,7 +52,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	attrs, err := attrsOfGet(resp, r)
 	if err != nil {
-		_ = resp.Body.Close() // nothing was read, so err is the error of the request
+		_ = resp.Body.Close() // its error does not matter beside err
 		return nil, nil, err
 	}
 	if needsResource(attrs.Metadata) {

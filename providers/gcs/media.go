@@ -66,7 +66,7 @@ func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, generatio
 	}
 	// Only check the range. The attributes have the size.
 	if _, err := sizeOf(resp, r); err != nil {
-		_ = resp.Body.Close() // nothing was read, so err is the error of the request
+		_ = resp.Body.Close() // its error does not matter beside err
 		return nil, err
 	}
 	return resp.Body, nil

@@ -34,8 +34,7 @@ type objectDriver struct {
 	closed bool
 }
 
-// newDriver returns a driver of the bucket in the directory root. It makes no use of a service, so that the bucket is
-// not managed.
+// newDriver returns a driver of the bucket in the directory root, which no service manages.
 func newDriver(root string, c Config) (*objectDriver, error) {
 	path, realPath, err := absolutePath(root, c)
 	if err != nil {

@@ -234,9 +234,9 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		Key:       &r.Source.Key,
 		VersionId: httpheader.Optional(r.Source.Version),
 	}
+	// An option of WithRequest for another request of the copy is Unsupported here, and is ignored.
 	err := cp.account.customize(input, r.Source.Native)
 	if err != nil && storage.CodeOf(err) != storage.Unsupported {
-		// A WithRequest option that is meant for another request of the copy is Unsupported here.
 		return nil, err
 	}
 

@@ -65,8 +65,8 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	return &storage.SignedForm{URL: presigning.endpoint.url.String() + "/", Fields: fields, ExpiresAt: term.Until()}, nil
 }
 
-// formFields returns the fields of a form that the caller of r can fill with a file. Fields without a value are
-// omitted, because the policy must contain each field.
+// formFields returns the fields of a form that the caller of r can fill with a file. It omits the properties that are
+// empty, because each field would be one more condition of the policy.
 func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string, err error) {
 	fields = map[string]string{
 		"key":                   r.Key,

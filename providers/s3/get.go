@@ -45,7 +45,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	attrs, err := d.account.profile.attributes().OfRange(output, r)
 	if err != nil {
-		_ = output.Body.Close() // nothing was read, so err is the error of the request
+		_ = output.Body.Close() // its error does not matter beside err
 		return nil, nil, err
 	}
 	if r.NativeAttrs {

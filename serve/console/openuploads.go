@@ -168,7 +168,7 @@ func (a *answerCopy) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes p to the client, and keeps the first maxBytes of the response in a.
+// Write passes p on, and keeps the first maxBytes of the response in a.
 func (a *answerCopy) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK

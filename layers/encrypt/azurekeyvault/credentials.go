@@ -21,7 +21,8 @@ type credential struct {
 	err     error // of the creation of wrapped
 }
 
-// GetToken implements [azcore.TokenCredential]. If it fails, the error says which credentials are missing.
+// GetToken implements [azcore.TokenCredential]. If there are no credentials, the error says
+// which ones to set.
 func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c.once.Do(func() {
 		if c.wrapped == nil {

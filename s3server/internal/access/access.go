@@ -51,7 +51,8 @@ func Authorize(r *request.Request) error {
 
 // AuthorizeWith checks the permission for the request's operation. header takes the
 // place of the request's headers. tags has the tags that are not in a header. If the bucket is missing,
-// AuthorizeWith returns nil, because S3 reports other errors first, and the operation fails later anyway.
+// AuthorizeWith returns nil to a caller who may learn that, because S3 reports other errors first, and the operation
+// fails later anyway. To anonymous callers and to sessions with a policy, it returns an error.
 func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) error {
 	if r.Operation == "ListBuckets" || r.Operation == "CreateBucket" {
 		return authorizeInAccount(r)

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// Change changes the properties of a version: its tags, its lock and its ACL. It calls change with a copy of the
+// Change changes the properties of a version: its tags, lock, ACL, storage class and restored copy. It calls change with a copy of the
 // version, and sends the differences to the driver. Other changes of the key wait meanwhile.
 func (s *Store) Change(
 	ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,

@@ -35,7 +35,7 @@ const maxName = 1024
 
 // listBefore reads the escaped names in each folder that contains a name. The walk calls it before it shows the
 // name, because in S3's order some escaped names come before the name, although the driver may list them after it.
-// folder is the part of the name up to its last slash, and isEscaped is true if its last segment is escaped.
+// folder and isEscaped are the results of escapedFolder for the name.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
 	for end := len(w.name); end <= len(folder); {
 		// The escaped names of the folder name[:end] follow the segments that sort before the mark.

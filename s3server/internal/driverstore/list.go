@@ -223,7 +223,8 @@ func (s *Store) ListVersions(
 	if err != nil || l.Max == 0 {
 		return false, err
 	}
-	// If nobody has enabled versioning by this server, another provider may still list versions.
+	// A provider may list versions although nobody has enabled versioning through this server. Then show only
+	// the current objects, as null versions.
 	neverVersioned := settings.Versioning == "" && !b.ownStore()
 	if neverVersioned || !b.has(storage.Versioning) {
 		showNull := func(v *state.Version, common string) {

@@ -120,7 +120,7 @@ func mayBeWritten(err error) bool {
 }
 
 // joinStaged writes the object from its staged parts: a small object with one request, and a larger
-// one as a multipart upload of the driver, whose parts are larger than those of the client.
+// one as a multipart upload of the driver, whose parts have at least joinedPart bytes, except the last.
 func (m *driverUploads) joinStaged(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {

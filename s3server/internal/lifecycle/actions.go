@@ -155,7 +155,7 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	return r.expiration(v, clock).IsOver(clock.Now)
 }
 
-// isNoncurrentFor reports whether versions[i] has been noncurrent for a number of days, and more than
+// isNoncurrentFor reports whether versions[i] has been noncurrent for a number of days, and at least
 // *newer noncurrent versions are newer. versions has all versions of a key, the newest first. A version becomes
 // noncurrent when the next one is written. newer may be nil, which means 0.
 func isNoncurrentFor(versions []Version, i int, days, newer *int, clock Clock) bool {

@@ -42,7 +42,7 @@ func walk(
 			continue
 		}
 		if count == l.Max {
-			return l.Max > 0 // a page of 0 entries, as S3, says that nothing follows
+			return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
 		}
 		count++
 		if common, isPrefix := l.CommonPrefix(key); isPrefix {
@@ -100,7 +100,7 @@ func walkVersions(
 		versions := keys.Value()
 		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
 			if count == l.Max {
-				return l.Max > 0 // a page of 0 entries, as S3, says that nothing follows
+				return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
 			}
 			count++
 			// A common prefix stands for all versions of all its keys.

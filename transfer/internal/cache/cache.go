@@ -92,7 +92,7 @@ func (c *Cache) Has(src, dst ends.Entry) bool {
 	_, found := sort.Find(c.n, func(i int) int {
 		at, err := c.digestAt(i)
 		if err != nil {
-			// The result is then that the digest was not found, because no comparison returns 0.
+			// The digest may then count as not found, and the job compares the files.
 			return 1
 		}
 		return bytes.Compare(want[:], at[:])

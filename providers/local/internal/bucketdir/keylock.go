@@ -114,8 +114,8 @@ func (l *Locks) LockAll(ctx context.Context) (unlock func(), err error) {
 	return l.lockBytes(ctx, 0, lockSlots)
 }
 
-// TryLockAll takes the locks of all keys. If another process has one of them, it returns false. The caller closes the
-// bucket after unlock: closing the lock file ends the locks.
+// TryLockAll takes the locks of all keys. If another process has one of them, it returns false. unlock alone
+// does not end the locks: they end when the caller closes the bucket, which closes the lock file.
 func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 	f, err := l.acquireLockFile()
 	if err != nil {

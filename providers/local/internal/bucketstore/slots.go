@@ -245,7 +245,7 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 		}
 	}
 
-	// From the rename on, the part exists.
+	// Write the record first, because the part exists from the rename on.
 	err := u.recordSlot(dst, s, r.CRC32C, u.tree.Sync && r.AnyOrder)
 	if err == nil {
 		err = dst.Rename(placedName(s.number), dst, slotName(s.number))

@@ -33,7 +33,7 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 		return 0, err
 	}
 
-	// Only the file itself has the kernel copy the bytes.
+	// Copy from the file and not from the section: only from a file can the kernel copy the bytes itself.
 	if _, err := file.(*os.File).Seek(start+offset, io.SeekStart); err != nil {
 		return 0, err
 	}

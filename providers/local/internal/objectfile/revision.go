@@ -36,8 +36,7 @@ func MakeTag(m osdir.Meta) Tag {
 	return Tag(append(b, revision...))
 }
 
-// split returns the parts of the tag, which contain the same text: the ETag in quotes, and the revision after
-// revisionTag.
+// split returns the two parts of the tag: the ETag in quotes, and the revision, which is revisionTag and the same text.
 func (t Tag) split() (etag, revision string) {
 	n := (len(t) - len(revisionTag) + 2) / 2
 	return string(t[:n]), string(t[n:])

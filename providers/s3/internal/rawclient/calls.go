@@ -207,7 +207,7 @@ func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMod
 
 func versionQuery(id string) string { return "versionId=" + escape.All(id) }
 
-// contentTypeOrDefault returns the type that S3 gives an object without one.
+// contentTypeOrDefault returns contentType or, if it is nil, the type that the SDK sends.
 func contentTypeOrDefault(contentType *string) string {
 	if contentType == nil {
 		return "application/octet-stream"
