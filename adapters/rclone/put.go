@@ -161,8 +161,8 @@ func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 		return now
 	}
 	earliest := replaced.ModTime(context.Background()).Add(unit)
-	isTooEarly := earliest.After(now.Truncate(unit))
-	if isTooEarly {
+	isNowTooEarly := earliest.After(now.Truncate(unit))
+	if isNowTooEarly {
 		return earliest
 	}
 	return now
@@ -294,7 +294,7 @@ func (b *checkedBody) check() error {
 }
 
 // partialError returns the error for a Put whose upload under a temporary name has failed with err. If reading the body
-// has failed, that error is returned instead.
+// has failed, or err is an error of this library, that error is returned instead.
 func (b *checkedBody) partialError(err error) error {
 	if known := b.knownError(err); known != nil {
 		return known
@@ -303,7 +303,8 @@ func (b *checkedBody) partialError(err error) error {
 }
 
 // inPlaceError returns the error for a Put whose upload under the key itself has failed with err. As the object may have
-// been stored nevertheless, the error is Unknown, unless reading the body has failed.
+// been stored nevertheless, the error is Unknown, unless reading the body has failed or err is an error of this
+// library.
 func (b *checkedBody) inPlaceError(err error) error {
 	if known := b.knownError(err); known != nil {
 		return known

@@ -283,10 +283,12 @@ func (r *response) Write(p []byte) (int, error) {
 // shortenErrorJSON shortens the error in a response to maxError bytes. If isError is true, the response may also be
 // plain text.
 func shortenErrorJSON(p []byte, isError bool) []byte {
+	if len(p) <= maxError {
+		return p
+	}
 	// A response with a result has no error. A text in JSON cannot contain this name, because quotation marks are
 	// escaped there.
-	hasResult := bytes.Contains(p, []byte(`"result":`))
-	if len(p) <= maxError || hasResult {
+	if bytes.Contains(p, []byte(`"result":`)) {
 		return p
 	}
 

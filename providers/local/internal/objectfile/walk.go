@@ -262,12 +262,13 @@ func (w *Walker) rollUp(common string) (Item, bool) {
 
 // paths returns the paths on disk of the directory of an entry.
 func (w *Walker) paths(f *frame, e entry) []string {
-	usual := f.dirs[0].PathOf(e.segment)
 	if e.diskName == nil {
-		return []string{usual}
+		return []string{f.dirs[0].PathOf(e.segment)}
 	}
-	first := usual
-	if e.diskName.base != "" {
+	var first string
+	if e.diskName.base == "" {
+		first = f.dirs[0].PathOf(e.segment)
+	} else {
 		first = osdir.Join(e.diskName.dir, e.diskName.base)
 	}
 	return append([]string{first}, e.diskName.moreDirs...)
