@@ -132,7 +132,7 @@ func TestBucketTags(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, two, got)
 
-	// There is a maximum. A key must be unique, and must not begin with that of AWS.
+	// There is a maximum. A key must be unique, and must not begin with "aws:".
 	const maxTags = 50
 	var many []types.Tag
 	for i := range maxTags + 1 {
@@ -450,7 +450,6 @@ func TestBucketAccelerationAndLogging(t *testing.T) {
 	requireFailure(t, accelerate(dotted, types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
 
 	// Logging.
-
 	log := func(target *types.LoggingEnabled) error {
 		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{
 			Bucket:              aws.String(bucket),

@@ -45,15 +45,17 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, versions.Versions, 1)
 
+	// The entity tags must be the same.
+	firstPart.ETag, lastPart.ETag = lastPart.ETag, firstPart.ETag
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, firstPart, lastPart))
+	requireFailure(t, err, 404, "NoSuchUpload")
+
 	// A later object stays.
 	s.put(t, "k", "replaced")
 	requireSameResult(input)
 	require.Equal(t, "replaced", s.get(t, "k"))
 
-	// The entity tags, the number of parts and the key must be the same.
-	firstPart.ETag, lastPart.ETag = lastPart.ETag, firstPart.ETag
-	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, firstPart, lastPart))
-	requireFailure(t, err, 404, "NoSuchUpload")
+	// The number of parts and the key must be the same.
 	onePart := completeInput("k", upload, input.MultipartUpload.Parts[0])
 	_, err = s.CompleteMultipartUpload(t.Context(), onePart)
 	requireFailure(t, err, 404, "NoSuchUpload")

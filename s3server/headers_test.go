@@ -148,7 +148,8 @@ func TestSignatureDateForms(t *testing.T) {
 }
 
 // The server accepts unsigned Content-Type, as minio-go, minio-js, minio-java and Bun send it. The same holds for
-// an unsigned hash of the body, as Evaporate sends it. Unsigned x-amz- headers are refused.
+// an unsigned hash of the body, as Evaporate sends it. Other unsigned x-amz- headers are
+// refused.
 func TestSignatureWithoutSomeHeaders(t *testing.T) {
 	tests := []struct {
 		name, value string

@@ -354,7 +354,7 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 
 // If the length of a form exceeds its bound, the handler refuses it without reading it to its end.
 func TestFormTooLongIsNotRead(t *testing.T) {
-	const maxRead = 17 << 20 // no more than of any body that is refused
+	const maxRead = 17 << 20 // the handler reads at most about 16 MiB of a body that it refuses
 	s := newSite(t)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "x"))

@@ -127,7 +127,7 @@ func (w unpresented) WriteHeader(status int) {
 
 // serveContent is the reference for serve.Object.
 func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, data []byte) {
-	tests := []struct{ name, value string }{
+	headers := []struct{ name, value string }{
 		{name: "Content-Type", value: attrs.ContentType},
 		{name: "Content-Encoding", value: attrs.ContentEncoding},
 		{name: "Content-Language", value: attrs.ContentLanguage},
@@ -135,9 +135,9 @@ func serveContent(w http.ResponseWriter, r *http.Request, attrs *storage.Attrs, 
 		{name: "Cache-Control", value: attrs.CacheControl},
 		{name: "Etag", value: attrs.ETag},
 	}
-	for _, tt := range tests {
-		if tt.value != "" {
-			w.Header().Set(tt.name, tt.value)
+	for _, h := range headers {
+		if h.value != "" {
+			w.Header().Set(h.name, h.value)
 		}
 	}
 	http.ServeContent(unpresented{w}, r, attrs.Key, attrs.Modified, bytes.NewReader(data))

@@ -317,7 +317,8 @@ var oneRevision = func() string {
 	return attrs.Revision
 }()
 
-// equalRevisions is a store all objects of which have the same revision. On S3, two writes of equal content have.
+// equalRevisions is a store in which all objects have the same revision. On S3, two writes of equal content get the
+// same revision.
 type equalRevisions struct{ driver.Driver }
 
 func (d equalRevisions) Describe() driver.Description {

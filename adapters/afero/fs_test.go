@@ -552,8 +552,8 @@ func TestAppendToAnObjectOfAnotherTool(t *testing.T) {
 }
 
 // otherTool is a driver that stores what this library refuses to store, as other tools may. Its
-// keys have slashes in place of slashInKey, also at their end. An object with the metadata oddContentType gets the content type "binary",
-// which has no slash.
+// keys have slashes in place of slashInKey, also at their end. An object with the metadata oddContentType gets the
+// content type "binary", which has no slash.
 type otherTool struct{ driver.Driver }
 
 const (

@@ -39,9 +39,9 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 		"/x",
 	}
 	newTree := func(t *testing.T) (afero.Fs, storage.Bucket) {
-		b, putEmpty := foldermarker.New(t)
-		putEmpty(keys...)
-		putEmpty(foldermarker.Of(keys...)...)
+		b, put := foldermarker.New(t)
+		put(keys...)
+		put(foldermarker.Of(keys...)...)
 		return New(t.Context(), b), b
 	}
 
@@ -73,8 +73,8 @@ func TestWalkWithFolderMarkers(t *testing.T) {
 			foldermarker.Keys(t, b, storage.WithPrefix("a/")))
 	})
 	t.Run("Rename", func(t *testing.T) {
-		b, putEmpty := foldermarker.New(t)
-		putEmpty("a/b/file", "a/empty/", "a/", "a/b/")
+		b, put := foldermarker.New(t)
+		put("a/b/file", "a/empty/", "a/", "a/b/")
 		files := New(t.Context(), b)
 
 		require.NoError(t, files.Rename("a", "new"))

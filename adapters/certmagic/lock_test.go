@@ -32,10 +32,10 @@ func TestLockHasOneHolder(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					locked.Add(1)
 					if holders.Add(1) != 1 {
 						t.Error("two hold the lock")
 					}
+					locked.Add(1)
 					holders.Add(-1)
 					if err := s.Unlock(t.Context(), lockName); err != nil {
 						t.Error(err)

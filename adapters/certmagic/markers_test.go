@@ -85,7 +85,7 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 // folders by empty objects.
 func TestCleanStorageWithFolderMarkers(t *testing.T) {
 	const issuer = "certificates/issuer"
-	b, putEmpty := foldermarker.New(t)
+	b, put := foldermarker.New(t)
 	s := newStorage(t, b)
 	for site, validUntil := range map[string]time.Time{
 		"expired": time.Now().Add(-time.Hour),
@@ -95,7 +95,7 @@ func TestCleanStorageWithFolderMarkers(t *testing.T) {
 		require.NoError(t, s.Store(t.Context(), key+".crt", certificate(t, validUntil)))
 		require.NoError(t, s.Store(t.Context(), key+".key", nil))
 		require.NoError(t, s.Store(t.Context(), key+".json", nil))
-		putEmpty(foldermarker.Of(key)...)
+		put(foldermarker.Of(key)...)
 	}
 
 	require.NoError(t, certmagic.CleanStorage(t.Context(), s, certmagic.CleanStorageOptions{

@@ -15,14 +15,14 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// newMarkedDriver returns a driver over a bucket with empty objects under these keys. Each of their folders also has a
+// newMarkedDriver returns a driver over a bucket with objects under these keys. Each of their folders also has a
 // marker, which is an empty object whose key ends in a slash, as consoles of stores create it.
 func newMarkedDriver(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucket) {
 	t.Helper()
-	b, putEmpty := foldermarker.New(t)
-	putEmpty(keys...)
+	b, put := foldermarker.New(t)
+	put(keys...)
 	markers := foldermarker.Of(keys...)
-	putEmpty(markers...)
+	put(markers...)
 	return newDriver(t, b), b
 }
 
@@ -159,11 +159,11 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 		manifests + "tags/v1/index/sha256/" + digest(manifest) + "/link": "sha256:" + digest(manifest),
 		manifests + "revisions/sha256/" + digest(manifest) + "/link":     "sha256:" + digest(manifest),
 	}
-	b, putEmpty := foldermarker.New(t)
+	b, put := foldermarker.New(t)
 	d := newDriver(t, b)
 	for key, content := range files {
 		require.NoError(t, d.PutContent(t.Context(), "/"+key, []byte(content)))
-		putEmpty(foldermarker.Of(key)...)
+		put(foldermarker.Of(key)...)
 	}
 	tags, err := d.List(t.Context(), "/"+manifests+"tags")
 	require.NoError(t, err)

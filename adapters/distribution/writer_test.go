@@ -67,19 +67,19 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)
-			partAndAHalf := bytes.Repeat([]byte("a"), partSize+6<<20)
-			require.NoError(t, create(t, b, partAndAHalf).Close())
+			moreThanAPart := bytes.Repeat([]byte("a"), partSize+6<<20)
+			require.NoError(t, create(t, b, moreThanAPart).Close())
 			resume(t, b, bytes.Repeat([]byte("b"), 3*partSize)) // without Close, as if the registry had died
 
 			end := bytes.Repeat([]byte("c"), 100)
 			w := resume(t, b, end)
-			require.EqualValues(t, len(partAndAHalf)+len(end), w.Size())
+			require.EqualValues(t, len(moreThanAPart)+len(end), w.Size())
 			require.NoError(t, w.Commit(t.Context()))
 			require.NoError(t, w.Close())
 
 			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
 			require.NoError(t, err)
-			require.True(t, bytes.Equal(append(partAndAHalf, end...), got))
+			require.True(t, bytes.Equal(append(moreThanAPart, end...), got))
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.Equal(t, "up/data", entry.Key, "no state is left")

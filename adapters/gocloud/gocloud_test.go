@@ -589,7 +589,12 @@ func TestConcurrentWriters(t *testing.T) {
 		digits := strings.Repeat(strconv.Itoa(i), length)
 		group.Go(func() {
 			opts := &blob.WriterOptions{ContentType: "text/plain"}
-			assert.NoError(t, b.WriteAll(t.Context(), "a", []byte(digits), opts))
+			w, err := b.NewWriter(t.Context(), "a", opts)
+			if assert.NoError(t, err) {
+				_, err = io.WriteString(w, digits)
+				assert.NoError(t, err)
+				assert.NoError(t, w.Close())
+			}
 		})
 	}
 	group.Wait()

@@ -14,7 +14,7 @@ import (
 func TestCatalogWithFolderMarkers(t *testing.T) {
 	const root = "s3://lake"
 	const sales = root + "/sales"
-	b, putEmpty := foldermarker.New(t)
+	b, put := foldermarker.New(t)
 	keys := []string{
 		"sales/data/1.parquet",
 		"sales/empty/",
@@ -24,8 +24,8 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 		"sales/data//nameless",
 		"/",
 	}
-	putEmpty(keys...)
-	putEmpty(foldermarker.Of(keys...)...)
+	put(keys...)
+	put(foldermarker.Of(keys...)...)
 	o := New(t.Context(), b, root)
 
 	require.Equal(t, []string{

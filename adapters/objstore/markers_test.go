@@ -60,9 +60,9 @@ func TestIterLeavesOutFolderMarkers(t *testing.T) {
 // Thanos can remove a block, file by file, from a bucket whose folders have markers.
 func TestDeleteFolderWithMarkers(t *testing.T) {
 	keys := []string{"block/chunks/1", "block/chunks/2", "block/meta.json", "other/meta.json"}
-	bucket, putEmpty := foldermarker.New(t)
-	putEmpty(keys...)
-	putEmpty(foldermarker.Of(keys...)...)
+	bucket, put := foldermarker.New(t)
+	put(keys...)
+	put(foldermarker.Of(keys...)...)
 	b := New(bucket, Config{})
 
 	var removeTree func(name string) error

@@ -20,7 +20,7 @@ type markingFs struct {
 	empty fs.Object // an empty object of the remote, which all markers show under their own names
 }
 
-// A marker is the marker with a name.
+// A marker shows an empty object under the name of a marker.
 type marker struct {
 	fs.Object
 	name string

@@ -87,7 +87,7 @@ func TestStoreAndRetrieve(t *testing.T) {
 				}, nil
 			}
 			b := open(t, storage.WithHook(countRequests))
-			large := payload(strings.Repeat("two", 3<<20)) // more than a part of an upload
+			large := payload(strings.Repeat("two", 3<<20)) // more than a part would have by default, which is 5 MiB
 			want := []*common.Payload{payload("one"), large, {}, payload("one")}
 
 			claims := store(t, newDriver(t, b), want...)

@@ -997,7 +997,11 @@ func TestLocks(t *testing.T) {
 
 			// The holder is asked to release the lock, and does not. The waiter gives up.
 			ctx, cancel := context.WithCancel(t.Context())
-			require.NoError(t, holder.Lock(t.Context(), cancel))
+			asked := make(chan struct{})
+			require.NoError(t, holder.Lock(t.Context(), func() {
+				close(asked) // a second call would panic
+				cancel()
+			}))
 			require.ErrorIs(t, waiter.Lock(ctx, func() {}), handler.ErrLockTimeout)
 
 			// When the holder releases the lock, the waiter gets it.

@@ -536,8 +536,8 @@ func TestVersionedStores(t *testing.T) {
 func TestUndeleteWithoutVersions(t *testing.T) {
 	s := newShell(t)
 
-	missing := newMemoryAddress(t) + "-plain"
-	_, stderr := s.exits(exitFailure, "undelete", missing)
+	empty := newMemoryAddress(t) + "-plain"
+	_, stderr := s.exits(exitFailure, "undelete", empty)
 	require.Contains(t, stderr, "the bucket keeps no old versions")
 	require.Contains(t, stderr, "bucket --versioning on")
 

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile are keys that a shell, a URL or a program could misinterpret.
 // hostile are keys that mean something else to shells, in addresses or in wildcards.
 var hostile = []string{
 	"with space", "what?", "a#b", "100%", "%41", "it's", `"quoted"`, "dé/ñ/日本", "a+b", "a&b=c", "$HOME `x`", "[1]{2}",

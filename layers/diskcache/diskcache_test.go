@@ -878,8 +878,8 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	}
 	for _, write := range writes {
 		now = now.Add(write.wait)
-		removed := f.cache.endWrite(0, &fs.PathError{Err: write.err})
-		require.Equal(t, write.blocks < len(f.files(t)), removed, "%v", write.err)
+		isFull := f.cache.endWrite(0, &fs.PathError{Err: write.err})
+		require.Equal(t, write.blocks < len(f.files(t)), isFull, "%v", write.err)
 		require.True(t, f.cache.makeRoom(blockBytes))
 		f.cache.endWrite(blockBytes, nil)
 		require.Len(t, f.files(t), write.blocks, "%v", write.err)

@@ -80,7 +80,7 @@ func (s store) put(t testing.TB, key string, o stored) {
 	require.NoError(t, err)
 }
 
-// text returns a random content of a size.
+// randomText returns a random content of a size.
 func randomText(size int) string {
 	data := make([]byte, size)
 	_, _ = rand.Read(data)
@@ -96,7 +96,7 @@ func mustUpload(
 	return attrs
 }
 
-// changed returns the text with one bit changed in its i-th byte.
+// withBitFlipped returns the text with one bit changed in its i-th byte.
 func withBitFlipped(text string, i int) string {
 	data := []byte(text)
 	data[i] ^= 1

@@ -132,7 +132,7 @@ func TestS3ServerLargeObjects(t *testing.T) {
 }
 
 // requireNothingPlain requires that the metadata of an object in the store names no checksum of its plain bytes. The
-// S3 server keeps the fields of an entry: the upload ("u") and the account ("o") are the only ones.
+// entry that the S3 server keeps there may only have the upload ("u") and the account ("o").
 func requireNothingPlain(t *testing.T, below driver.ServiceDriver, bucket, key string) {
 	d, err := below.Driver(bucket)
 	require.NoError(t, err)

@@ -190,7 +190,12 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 		content := randomText(5*chunk + 1)
 		b := s.open(t, joined)
 		mustUpload(t, b, "a", content)
+		header := s.get(t, "a").header()
+		require.Contains(t, header, "-> "+k.stanza+" ")
+		require.NotContains(t, header, "111122223333")
 
+		// Another process reads it.
+		b = s.open(t, joined)
 		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
 		require.Equal(t, content, string(got))
@@ -223,7 +228,7 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				k.server.SetState(k.key(firstKey), tt.state)
 
-				// The server holds the first request until respond is closed.
+				// The server holds all requests until respond is closed.
 				arrived := make(chan struct{})
 				respond := make(chan struct{})
 				var first sync.Once

@@ -1,7 +1,6 @@
 package azure
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -369,18 +368,25 @@ func TestSetRetentionOfVersion(t *testing.T) {
 
 // SetLegalHold of a version sends its id and the hold.
 func TestSetLegalHoldOfVersion(t *testing.T) {
-	for _, hold := range []bool{true, false} {
-		t.Run(fmt.Sprint(hold), func(t *testing.T) {
+	tests := []struct {
+		hold   bool
+		header string
+	}{
+		{hold: true, header: "true"},
+		{hold: false, header: "false"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.header, func(t *testing.T) {
 			server := newCannedServer(t, changedLocks)
 			require.NoError(t, server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{
 				Key:       "a",
 				Version:   versionAt(1),
-				LegalHold: hold,
+				LegalHold: tt.hold,
 			}))
 			require.Equal(t, []string{
 				"PUT /photos/a?comp=legalhold&versionid=2026-11-20T12%3A00%3A01.0000000Z",
 			}, server.Lines())
-			require.Equal(t, fmt.Sprint(hold), server.Last(t).Header.Get("X-Ms-Legal-Hold"))
+			require.Equal(t, tt.header, server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 		})
 	}
 }

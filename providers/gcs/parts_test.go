@@ -179,7 +179,6 @@ func TestSessionKeepsLess(t *testing.T) {
 		require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
 		require.Empty(t, server.Last(t).Body)
 	})
-
 }
 
 // If the server makes no progress with a chunk, the call fails with Unavailable. If the server has lost bytes that it

@@ -3,6 +3,7 @@ package gcs
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -82,7 +83,7 @@ const (
 func newManagingService(t *testing.T, c Config, answers map[string][]string) (*serviceDriver, *transcript) {
 	t.Helper()
 	t.Setenv("STORAGE_EMULATOR_HOST", "")
-	w := &transcript{t: t, answers: answers, bodies: map[string][]string{}, queries: map[string]string{}}
+	w := &transcript{t: t, answers: maps.Clone(answers), bodies: map[string][]string{}, queries: map[string]string{}}
 	c.HTTPClient = &http.Client{Transport: w}
 	if c.Project == "" {
 		c.Project = "p"

@@ -195,7 +195,7 @@ func TestModeOfNewFiles(t *testing.T) {
 		return &testBucket{d.(*objectDriver), t, root}, nil
 	}
 
-	// A file that is there keeps its mode.
+	// A new file has Config.FileMode. A file that is there keeps its mode.
 	s, err := open(t, Config{FileMode: 0o620})
 	require.NoError(t, err)
 	s.put("f", "x")

@@ -416,10 +416,11 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 // Profiles whose provider documents SSE-C accept WithCustomerKey.
 func TestWithCustomerKeyProfiles(t *testing.T) {
 	profiles := []string{
-		"spaces",   // https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/
-		"r2",       // https://developers.cloudflare.com/r2/api/s3/api/
-		"rustfs",   // https://github.com/rustfs/rustfs/blob/main/docs/architecture/s3-compatibility-matrix.md
-		"ovh",      // https://help.ovhcloud.com/csm/en-ie-reversibility-object-storage (KB0071180)
+		"spaces", // https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/
+		"r2",     // https://developers.cloudflare.com/r2/api/s3/api/
+		"rustfs", // https://github.com/rustfs/rustfs/blob/main/docs/architecture/s3-compatibility-matrix.md
+		// https://help.ovhcloud.com/csm/en-ie-reversibility-object-storage?id=kb_article_view&sysparm_article=KB0071180
+		"ovh",
 		"scaleway", // https://www.scaleway.com/en/docs/object-storage/api-cli/enable-sse-c/
 	}
 	for _, profile := range profiles {

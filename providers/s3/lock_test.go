@@ -430,7 +430,6 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "WithCRC32C")
-
 }
 
 // A form cannot have locks.

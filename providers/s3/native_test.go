@@ -507,7 +507,6 @@ func TestSignedFormNativeOptions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
-
 }
 
 // A form cannot name an expected owner, so a bucket with one signs no forms.

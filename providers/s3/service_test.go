@@ -682,7 +682,7 @@ func TestBucketInfoRetentionInYears(t *testing.T) {
 	info, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
-	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 2 * 365}, info.DefaultRetention)
+	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
 }
 
 // If a server drops rules, UpdateBucket fails and restores the rules from before.

@@ -420,7 +420,6 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	require.NotContains(t, text, "hidden-")
 
 	// The page can clear the list.
-
 	require.Equal(t, 204, f.ask("DELETE", "/api/x/requests", "", nil).Code)
 	all, _ = f.shownRequests(t)
 	require.Empty(t, all)

@@ -376,7 +376,7 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 
 	// No check is about these features.
 	declared := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments |
-		storage.ListedUploads | storage.Vending
+		storage.Vending
 
 	declared |= storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals |
 		storage.StableURLs | storage.MultipartUploads | storage.OpenUploads

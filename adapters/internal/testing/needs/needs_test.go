@@ -51,8 +51,8 @@ func (c *tusClient) send(method, target, body string, header map[string]string) 
 	return resp, errors.Join(errors.New(resp.Result().Status+" "+resp.Body.String()), c.failure)
 }
 
-// tusUpload uploads a file of three bytes by the protocol tus. The first request begins the upload, and finish sends the
-// bytes.
+// tusUpload returns a Begin that uploads a file of three bytes by the protocol tus. Its first request begins the upload,
+// and its finish sends the bytes.
 func tusUpload(target uploads.Target, config uploads.Config) Begin {
 	return func(_ *testing.T, b storage.Bucket) (finish func() error, err error) {
 		client := &tusClient{}

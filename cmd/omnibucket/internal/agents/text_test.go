@@ -84,10 +84,11 @@ func TestLinesTooLong(t *testing.T) {
 // and ends with a whole character.
 func TestTextIsBoundedInJSON(t *testing.T) {
 	const maxJSON = 600
+	const count = 1000
 	const longestEscape = 6 // as in \u003c
 	for _, char := range []string{"a", "ä", "😀", "<", "\n", "\"", "\\", "\x1b", "\u2028"} {
 		t.Run(strconv.Quote(char), func(t *testing.T) {
-			text := strings.Repeat(char, 1000)
+			text := strings.Repeat(char, count)
 			n := fittingLength([]byte(text), maxJSON)
 
 			data, err := json.Marshal(text[:n])
@@ -95,7 +96,7 @@ func TestTextIsBoundedInJSON(t *testing.T) {
 			require.LessOrEqual(t, len(data), maxJSON+len(`""`))
 			require.Greater(t, len(data), maxJSON-10)
 			require.Zero(t, n%len(char))
-			require.Equal(t, len(text), fittingLength([]byte(text), len(text)*longestEscape))
+			require.Equal(t, len(text), fittingLength([]byte(text), count*longestEscape))
 		})
 	}
 }

@@ -372,7 +372,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		}
 
 		// A slow hit takes no more than eight fast ones return.
-		const slowBy = 8 * refund
+		const slowBy = 400 * time.Millisecond
 		for range 100 {
 			require.False(t, isSpent(usualWait+slowBy, small))
 			for range 8 {

@@ -24,7 +24,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A hostilePrefix is a prefix to which a policy is limited. Its characters have a meaning in policies.
+// A hostilePrefix is a prefix to which a policy is limited. In most of them, characters have a meaning in policies.
 type hostilePrefix struct {
 	prefix  string
 	inside  string   // a key that begins with the prefix

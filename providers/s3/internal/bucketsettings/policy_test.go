@@ -132,6 +132,7 @@ func TestPolicyWithoutStatements(t *testing.T) {
 	require.Empty(t, p.String())
 }
 
+// A policy that is not JSON is an error.
 func TestPolicyOfNoJSON(t *testing.T) {
 	_, err := parsePolicy("<html>")
 	require.Error(t, err)

@@ -100,15 +100,14 @@ func TestMinIOVariables(t *testing.T) {
 		"MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", server.errs.String())
 
 	// A client uses the credentials and both buckets.
-
-	tests := []struct{ name, value string }{
+	variables := []struct{ name, value string }{
 		{name: "AWS_ACCESS_KEY_ID", value: "user"},
 		{name: "AWS_SECRET_ACCESS_KEY", value: "a-password"},
 		{name: "AWS_REGION", value: "eu-west-1"},
 		{name: "AWS_ENDPOINT_URL", value: server.url},
 	}
-	for _, tt := range tests {
-		t.Setenv(tt.name, tt.value)
+	for _, v := range variables {
+		t.Setenv(v.name, v.value)
 	}
 	put(t, client(t), "photos", "a", "hello")
 	put(t, client(t), "private", "a", "hello")
@@ -133,7 +132,6 @@ func TestMinIOVariables(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 
 	// The server refuses another region.
-
 	t.Setenv("AWS_REGION", "us-east-1")
 	_, err = client(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("photos")})
 	require.ErrorContains(t, err, "eu-west-1")
