@@ -2,6 +2,7 @@ package operations
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,5 +36,28 @@ func TestActionOfEachOperation(t *testing.T) {
 	}
 	for _, action := range ofBuckets {
 		require.False(t, policy.OnObjects(action), action)
+	}
+}
+
+// DurationSeconds must be from 15 minutes to 12 hours.
+func TestSessionTime(t *testing.T) {
+	tests := []struct {
+		text string
+		want time.Duration // 0 if the text is refused
+	}{
+		{text: "", want: time.Hour},
+		{text: "900", want: 15 * time.Minute},
+		{text: "43200", want: 12 * time.Hour},
+		{text: "899"},
+		{text: "43201"},
+		{text: "x"},
+		{text: "-18446740473"}, // in nanoseconds, it overflows to about an hour
+	}
+	for _, tt := range tests {
+		t.Run(tt.text, func(t *testing.T) {
+			got, err := sessionTime(tt.text)
+			require.Equal(t, tt.want == 0, err != nil)
+			require.Equal(t, tt.want, got)
+		})
 	}
 }
