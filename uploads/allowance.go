@@ -235,8 +235,8 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 	return slices.Contains(c.setup.possibleKeys(open), key), nil
 }
 
-// newLease returns a lease without entries, which renews the entries that are added until its method
-// end is called. Without allowances, it returns nil, which is a lease that does nothing.
+// newLease returns a lease without entries. The lease renews what is added to it, until the caller calls
+// its method end, which it must. Without allowances, newLease returns nil, a lease that does nothing.
 func (c *counter) newLease(user string) *lease {
 	if c == nil {
 		return nil

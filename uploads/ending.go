@@ -80,8 +80,8 @@ const (
 	takeItBack                // Sweep took this call for dead: remove the file, and fail
 )
 
-// withoutReservation says what a call must do if it is to count a stored file, and the file has no reservation any more.
-// That depends on who may have dropped the reservation.
+// withoutReservation says what a call must do if it is to count a stored file, and the file has no
+// reservation any more. That depends on who may have dropped the reservation.
 func (o origin) withoutReservation() verdict {
 	switch o {
 	case originOwn:
@@ -120,7 +120,8 @@ func (s *files) end(ctx context.Context, f *File) error {
 
 // takeBack removes a stored file whose upload did not end, and undoes the steps up to f.stage: the
 // count, the record, and the reservation. If the application may know the file, the caller must not
-// call takeBack. takeBack ignores errors, because Sweep removes what is left later.
+// call takeBack. takeBack ignores errors. Sweep later removes bytes that have no record. A file that
+// still has its record, or that is stored without Config.Records, stays.
 func (s *files) takeBack(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
@@ -276,7 +277,7 @@ func (s *files) record(ctx context.Context, f *File) error {
 	return nil
 }
 
-// age returns the time since the ID of f was made, which is before its bytes arrived.
+// age returns the time since the ID of f was made. No object under the key of f is older.
 func (s *files) age(f *File) time.Duration { return s.setup.config.Now().Sub(timeid.Time(f.ID)) }
 
 // describe sets the fields of f that its record takes from the stored object.
@@ -313,7 +314,8 @@ func (s *files) createRecord(ctx context.Context, f *File) error {
 		// The record was created and has been removed since.
 		return nil
 	}
-	// There is a record, but it may be removed meanwhile. Unknown makes the caller treat it as created.
+	// There was a record, and it is not known whether this upload has made it. Unknown makes the caller
+	// remove the record, too, if it takes the file back.
 	return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 }
 

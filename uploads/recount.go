@@ -221,8 +221,8 @@ func (c *counter) isDead(
 	if open.RunID() != entry.Run {
 		return true, nil, nil
 	}
-	// The upload has ended without dropping its entry. A partial upload of tus keeps its entry until
-	// it is joined to a file.
+	// If the upload has ended, it did not drop its entry, so the entry is dead. A partial upload of tus
+	// keeps its entry until it is joined to a file.
 	dead = open.Phase == session.PhaseDone && open.Kind != session.KindPartial
 	return dead, open, nil
 }

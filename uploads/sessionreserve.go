@@ -36,8 +36,8 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 		entry:   ledger.Entry{Files: 1, Session: s.Dir, Run: s.RunID()},
 	}
 	if counter := k.counter; counter != nil {
-		// Until then, the entry is not dead if the session does not exist yet. The caller saves the
-		// session next.
+		// Until then, the entry is not dead if the session does not exist yet. A caller that reserves
+		// saves the session next.
 		a.entry.Until = counter.leaseUntil()
 	}
 	if s.Kind == session.KindPartial {

@@ -229,8 +229,8 @@ func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 		return u.record, nil
 	}
 	if err == nil {
-		// The server has taken every part, but no response had the record. So it has lost some parts.
-		// It does not say which, so all must be sent again.
+		// Every part was sent, but no response had the record. So the server lost some parts, or Only left
+		// some out. It is not known which, so all must be sent again.
 		err = errPartsLost
 		u.missing = numbersUpTo(u.count)
 		u.sums = nil

@@ -77,7 +77,7 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 
 		record, err := h.storePart(c.Context(), p, temp)
 		if err != nil && record != nil {
-			// Another request has completed the file. The response has its record.
+			// An earlier request has completed the file. The response has its record.
 			return &completedError{record, err}
 		}
 		if err != nil {

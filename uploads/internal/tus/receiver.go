@@ -313,7 +313,7 @@ func (r *receiver) take(data []byte) error {
 		data = data[n:]
 	}
 
-	// A file without a multipart upload fits one part, which lastPart stores.
+	// A file without a multipart upload fits one part. finish stores it as a whole.
 	if r.end == r.partSize() && r.upload != nil && r.partSize() > 0 {
 		return r.storePart()
 	}
