@@ -64,7 +64,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 // random call to the store if the operation makes that many.
 func (a *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
-		const mostCalls = 60 // more than any of these operations makes
+		const mostCalls = 60 // about as many as the longest operation makes
 		p := a.process()
 		killer := &processKiller{at: 1 + random.IntN(mostCalls), after: random.IntN(2) == 0}
 		p.ctx = context.WithValue(p.ctx, killerKey{}, killer)

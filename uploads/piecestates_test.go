@@ -72,6 +72,7 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 // repeats PutPiece just before call sendAt of a Sweep. sweepWhilePiecesContinue requires that the file is stored.
 // It reports whether the process and the Sweep made so many calls.
 func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (killed, sent bool) {
+	t.Helper()
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
 	open := func(layer driver.Layer) *uploads.Service {

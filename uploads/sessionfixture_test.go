@@ -167,7 +167,7 @@ func (a *answer) refusal(t *testing.T) string {
 	require.NotEmpty(t, p.RequestID)
 	require.Equal(t, a.Header.Get("X-Request-Id"), p.RequestID)
 
-	// Each refusal that ends by itself says when to try again.
+	// A refusal that is only temporary says when to try again.
 	isTemporary := a.StatusCode == http.StatusLocked ||
 		a.StatusCode >= http.StatusInternalServerError && a.StatusCode != http.StatusNotImplemented
 	hasRetryAfter := a.Header.Get("Retry-After") != ""

@@ -211,8 +211,8 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 
 // The S3 routes refuse a part outside of the bucket's limits for parts.
 func TestS3RefusesPartsOutsideLimits(t *testing.T) {
-	limits := faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}
-	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
+	partLimits := faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(partLimits)))
 	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))

@@ -109,6 +109,7 @@ func sendEv(t *testing.T, f *fixture) string {
 
 // completeWithIl sends the last part of a file that Inspect refuses, so it succeeds if the part is refused. In a second
 // call, the part may be refused as NotFound, because the first call has removed the other part.
+// A second call may also succeed, as the first part of a new upload.
 func completeWithIl(t *testing.T, s *filesapi.Store, _ string) error {
 	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
 	switch uploads.CodeOf(err) {

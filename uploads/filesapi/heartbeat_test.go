@@ -64,7 +64,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 		calls := faults.New()
 		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
 
-		// While the other call waits, the join renews its claim as often as in that time.
+		// While the other call waits, let the join renew its claim as often as it would in that time.
 		const joinTakes = 10 * time.Minute
 		var waited, renewed time.Duration
 		other.store.SetWait(func(ctx context.Context, d time.Duration) error {

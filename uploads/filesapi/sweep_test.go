@@ -107,7 +107,7 @@ type staleRecords struct {
 	between func() // called between the first page and the second
 }
 
-// IDs treats a list of few IDs, which a test asks for, as usual.
+// IDs shortens the first page only if more than 100 IDs are asked for, as Sweep does.
 func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
 	if startAfter != "" && r.between != nil {
 		r.between()
