@@ -219,7 +219,7 @@ func (d *longPages) List(ctx context.Context, r *driver.ListRequest) (*storage.P
 func withoutStart(opts []storage.ListOption, size int) []storage.ListOption {
 	rest := []storage.ListOption{storage.WithPageSize(size)}
 	for _, opt := range opts {
-		// An option is a function, so its effect shows which one it is.
+		// An option does not tell what it is, so its effect shows it.
 		var effect storage.ListOptions
 		if effect.Apply(opt) == nil && effect.StartAfter == "" {
 			rest = append(rest, opt)

@@ -66,7 +66,7 @@ func resolve(path string) string {
 		return real
 	}
 
-	// The path does not exist, so resolve the directory above its last name. filepath.Dir would
+	// The path cannot be resolved, for example because it does not exist, so resolve the directory above its last name. filepath.Dir would
 	// remove the ".." first.
 	dir, name := splitPath(path)
 	if name == "" || len(dir) <= len(filepath.VolumeName(path)) {

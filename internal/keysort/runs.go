@@ -16,8 +16,8 @@ import (
 // The type runs is a temporary file with one or more runs. A run is a sorted sequence of records.
 //
 // A record in the file begins with three numbers: how many bytes its key shares with the key before
-// it, how many more bytes the key has, and how many bytes the value has. The file has no bytes that
-// are shared, because most keys of a bucket share their beginning.
+// it, how many more bytes the key has, and how many bytes the value has. The shared bytes are not
+// written again: most keys of a bucket share their beginning.
 type runs struct {
 	file *os.File // nil if there is no run yet
 	size int64

@@ -64,7 +64,7 @@ func (h *held) otherKeys() (keys []string) {
 			path.Join(filepath.ToSlash(p.Directory), p.Prefix)+"/"+h.key,
 		)
 	}
-	// Each path is a key without its first folder, without its first two folders, and so on.
+	// Each path is a key, and so is the path without its first folder, without its first two folders, and so on.
 	for _, key := range paths {
 		hasFolder := true
 		for hasFolder {

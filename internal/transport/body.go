@@ -118,8 +118,8 @@ type responseBody struct {
 	left      int64 // bytes that may still be read; only used if bounded is true
 }
 
-// Read reads the response. It fails if the server is silent for too long, or if a bounded body has too many
-// bytes.
+// Read reads the response. It fails if the server is silent for too long, unless b.unwatched is true, or if a
+// bounded body has too many bytes.
 func (b *responseBody) Read(p []byte) (int, error) {
 	if !b.unwatched {
 		b.exchange.wait(b.exchange.stall)

@@ -45,7 +45,7 @@ func (x *exchange) limitBody(r *http.Request, response *http.Response, call *ser
 		return response, nil
 	}
 
-	// The watchdog observes the body.
+	// The watchdog observes the body, unless it is the content of an object.
 	x.reply.inner = response.Body
 	x.reply.exchange = x
 	response.Body = &x.reply

@@ -220,7 +220,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return change(d, ctx, Restore, r, d.Driver.Restore)
 }
 
-// change makes a call that changes the tags or the protection of an object. next is a method of the
+// change makes a call that changes an object. next is a method of the
 // wrapped driver. It has no result but an error, so the call returns an empty struct.
 func change(
 	d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest,

@@ -80,8 +80,8 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// The first run begins to break responses after the last one that the sweep breaks. It shows
-	// which requests the operation makes.
+	// The first run breaks none of the first mostSwept responses. It shows which requests the operation
+	// makes.
 	const firstBroken = mostSwept + 1
 	lines := s.runTrialOn(t, server, b, f, o, firstBroken, 0).server.lines()
 

@@ -95,7 +95,7 @@ func (d *equalRevisions) innerSource(ctx context.Context, ref driver.ObjectRef) 
 	return ref
 }
 
-// Put asks for the inner revision while the call runs. It changes the request and not a copy of it,
+// During the call, the condition of the request has inner revisions. Put changes the request and not a copy of it,
 // because the engine sets the checksum in the request while the body is read.
 func (d *equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	original := r.Condition

@@ -577,7 +577,7 @@ func script(choices []int) func(int, []option) int {
 }
 
 // atRandom returns a function that makes random choices. It chooses option 0, which continues the current
-// actor, two times of three. A process that is always interrupted would seldom do two things one after
+// actor, at least two times of three. A process that is always interrupted would seldom do two things one after
 // the other.
 func atRandom(seed uint64) func(int, []option) int {
 	const continueCurrent = 0

@@ -129,8 +129,8 @@ func mutations(x *Exchange, others []Response) []mutation {
 		all = append(all, withoutHeader(x, name))
 	}
 	for _, status := range []int{200, 201, 202, 204, 206, 304, 400, 403, 404, 409, 412, 416, 429, 500, 503} {
-		isEmpty := x.Provider == Google && len(x.Response.Body) == 0
-		if isEmpty && status == http.StatusRequestedRangeNotSatisfiable {
+		isEmptyOfGoogle := x.Provider == Google && len(x.Response.Body) == 0
+		if isEmptyOfGoogle && status == http.StatusRequestedRangeNotSatisfiable {
 			// This is Google's own response for an empty object, whose attributes the driver then requests.
 			continue
 		}
