@@ -103,7 +103,7 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	t.Cleanup(tr.CloseIdleConnections)
 
 	// remove sends a request as an SDK does that hides the error of the transport.
-	remove := func(ctx context.Context, address string) error {
+	remove := func(ctx context.Context, t *testing.T, address string) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
 		require.NoError(t, err)
 		resp, err := client.Do(req)
@@ -125,7 +125,7 @@ func TestWriteAsksTheTransportWhatWasSent(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := newTranslator().Write(t.Context(), func(ctx context.Context) error {
-				return remove(ctx, tt.address)
+				return remove(ctx, t, tt.address)
 			})
 			require.Error(t, err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)

@@ -196,7 +196,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 		token = "a/token+of=the/session&more"
 		mac   = "bWFjK21hYy9tYWM="
 	)
-	// The response repeats all headers and the address. An error also has a header with a secret.
+	// The response repeats all headers and the address, and has a secret in a header.
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Ms-Error-Code", r.Header.Get("Authorization"))
 		if r.Method == http.MethodGet {

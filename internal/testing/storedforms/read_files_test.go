@@ -206,7 +206,7 @@ func renumber(t *testing.T, dir string) {
 	layout := layouts[0]
 	folder := filepath.Dir(layout)
 
-	// A layout is the name of the file with the parts, a space, and its number.
+	// A layout is the name of the file with the parts, its number, and one more number, separated by spaces.
 	text, err := os.ReadFile(layout)
 	require.NoError(t, err)
 	partsName, rest, _ := strings.Cut(string(text), " ")
