@@ -329,7 +329,7 @@ func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown boo
 
 // keyError returns e as an error of one key, for an operation that has several keys.
 func keyError(o *operation, e *storage.Error, key string) *storage.Error {
-	// The end of an operation on this key alone adds the key to the error.
+	// An operation on only this key adds the key to its error when it ends.
 	single := operation{
 		engine: o.engine,
 		name:   o.name,

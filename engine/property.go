@@ -79,8 +79,8 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	if e := c.needProperties(p, w.set); e != nil {
 		return e
 	}
-	// needProperties has refused what the store cannot keep of the options. What is dropped here comes
-	// from the source of a copy.
+	// needProperties has refused what the store cannot keep of the options. The properties that
+	// dropProperties drops come from the source of a copy.
 	c.dropProperties(p)
 	if p.StorageClass != "" {
 		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {

@@ -258,8 +258,8 @@ type multipart struct {
 	group running.Group
 }
 
-// storeParts stores the body in parts. A random-access body is read in place, and first is nil. Of a
-// stream, first and next are the buffers that were already read. next is nil if the stream ends after
+// storeParts stores the body in parts. A random-access body is read in place, and first is nil. If the
+// body is a stream, first and next are the buffers that were already read. next is nil if the stream ends after
 // first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tries running.Tries

@@ -95,9 +95,9 @@ func keyEnds(group []expiring) []int {
 	return ends
 }
 
-// compareListed lists the versions of one key again. All versions of the group have this key. For each version of the
-// group that must not be removed, it stores the reason in errs: the error of the listing, or Changed if the bucket no
-// longer has the version as an old one.
+// compareListed lists the versions of one key again. All versions of the group have this key. If a version of
+// the group must not be removed, it stores the reason in errs. That is the error of the listing, or Changed if the
+// bucket no longer has the version as an old one.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []error) {
 	key := group[0].Key
 	found := 0

@@ -99,7 +99,7 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 			return err
 		}
 
-		// Only the restored object tells whether it is a marker.
+		// Only the restored object shows whether it is a marker.
 		kind, revision, err := r.markerOf(ctx, key, "")
 		if err != nil || kind == "" {
 			return err

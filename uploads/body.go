@@ -29,8 +29,9 @@ func (b bounds) checkClaim() *refusal.Error {
 	return b.check(b.claimed)
 }
 
-// check returns the response for a file of n bytes, or nil if n is within all limits: the length that
-// the sender announced, the limit of the application, the rules, and the room in the allowance.
+// check returns the response for a file of n bytes, or nil if n is within all limits. These are the
+// length that the sender announced, the limit of the application, the rules, and the room in the
+// allowance.
 func (b bounds) check(n int64) *refusal.Error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return refusal.WrongSize()

@@ -43,8 +43,8 @@ func (b *bucket) readPublic(ctx context.Context, attrs *gcs.BucketAttrs, info *s
 	return err
 }
 
-// bucketInfo returns the attributes of a bucket in the form of package storage. The IAM policy, which attrs lacks, tells
-// whether the bucket is public.
+// bucketInfo returns the attributes of a bucket in the form of package storage. public comes from the IAM
+// policy, which attrs lacks.
 func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
 	info := &storage.BucketInfo{
 		Name:       attrs.Name,

@@ -99,7 +99,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	// Of the attributes that options set, a part has only the KMS key.
+	// A part has only one of the attributes that options set: the KMS key.
 	call := callOf(r.Native)
 	optionAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
 	if err != nil {

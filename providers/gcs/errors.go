@@ -116,8 +116,8 @@ func withoutResponse(err error) *storage.Error {
 	return sdkerror.WithoutResponse(err, isConnectionError)
 }
 
-// readError returns the error for a failed read. If the object does not exist, the error tells whether the object or
-// the bucket is missing, which may take a further request.
+// readError returns the error for a failed read. If the object does not exist, the error says which is missing, the
+// object or the bucket. That may take a further request.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
 	missing := b.missingError(ctx, e, r.Key, r.Version, r.Condition)

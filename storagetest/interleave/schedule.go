@@ -54,7 +54,7 @@ type event struct {
 	err     error
 }
 
-// String returns the line: who acts, the request, what happened instead of it or besides, and its error.
+// String returns the line: the actor, the request, what happened instead of it or besides, and its error.
 func (e event) String() string {
 	line := fmt.Sprintf("%-8s ", e.who)
 	if e.request == nil {

@@ -94,7 +94,7 @@ type text struct {
 	crc    int64
 }
 
-// textOf returns data as a request has it.
+// textOf returns data in the form of a request.
 func textOf(data []byte) text {
 	return text{
 		base64: base64.StdEncoding.EncodeToString(data),

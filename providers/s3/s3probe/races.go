@@ -104,7 +104,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, condition
 }
 
 // raceCopies runs copies to the same key at the same time, first with the condition Absent and then with
-// the condition Revision. Of each group, one copy must succeed.
+// the condition Revision. One copy of each group must succeed.
 func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 	source, err := p.put(ctx, "source", "new", storage.Condition{})
 	if err != nil {

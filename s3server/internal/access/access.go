@@ -247,9 +247,9 @@ func (a *Access) isPermitted() bool {
 	return isOwner || allowed || a.isGranted() || a.isOwnUpload()
 }
 
-// policyDecision reports whether the bucket's policy allows or denies the action to the caller, as far as S3 respects
-// the policy: it cannot keep the bucket's owner from reading and changing the policy itself, and a public policy
-// allows nothing to others if the bucket's public access block has RestrictPublicBuckets.
+// policyDecision reports whether the bucket's policy allows or denies the action to the caller. It leaves out what S3
+// ignores in a policy. A policy cannot keep the bucket's owner from reading and changing the policy itself. A public
+// policy allows nothing to others if the bucket's public access block has RestrictPublicBuckets.
 func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 	allowed, denied = a.evaluatePolicy()
 	if isOwner {

@@ -99,9 +99,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	return p, kept, keepRest(b, o, kept)
 }
 
-// keepRest adds to values, the reserved metadata of an object, the properties that are neither headers nor content: the
-// encryption, the owner, a legal hold that is off, the ACL and the id of the upload. It fails
-// with NotImplemented for an encryption that a gateway cannot have.
+// keepRest adds properties to values, the reserved metadata of an object: the encryption, the owner, a legal hold that is
+// off, the ACL and the id of the upload. These are neither headers nor content. It fails with NotImplemented for an encryption that a gateway cannot have.
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
@@ -330,8 +329,8 @@ func (b *driverBucket) keepsETags() bool {
 }
 
 // etagOf returns the entity tag of an object for which this server has stored none. It is S3's own
-// entity tag, or a hash of the revision with the suffix "-1", as that of an object of one part, so that no client takes
-// it for the MD5 of the bytes.
+// entity tag, or a hash of the revision with the suffix "-1", as that of an object of one part. So no client takes it
+// for the MD5 of the bytes.
 func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag

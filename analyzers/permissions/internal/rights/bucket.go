@@ -31,7 +31,7 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	}
 	switch v := o.Value.(type) {
 	case *ssa.Const:
-		// The value is nil, which is no bucket.
+		// The value is nil, so there is no bucket.
 		return nil
 	case *ssa.MakeInterface:
 		return d.ownType(v, o.Stack, method)

@@ -200,7 +200,7 @@ type policyStatement struct {
 	Resource  string
 }
 
-// setup converts b to a [s3server.BucketSetup]. What everybody may do, in the field Anonymous, becomes a policy.
+// setup converts b to a [s3server.BucketSetup]. The field Anonymous, with the rights of everybody, becomes a policy.
 func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	setup := s3server.BucketSetup{Name: b.Name, Versioning: b.Versioning, ObjectLock: b.ObjectLock, Policy: b.Policy}
 	if b.Anonymous == "" || b.Anonymous == "none" {
