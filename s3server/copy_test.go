@@ -234,7 +234,7 @@ func TestUploadPartCopy(t *testing.T) {
 		{name: "no end", key: "from", span: "bytes=4-", code: "InvalidArgument"},
 		{name: "end behind the source", key: "from", span: "bytes=10-16", code: "InvalidArgument"},
 		{name: "no start", key: "from", span: "bytes=-4", code: "InvalidArgument"},
-		{name: "start behind the source", key: "from", span: "bytes=16-20", code: "InvalidRequest"},
+		{name: "start after the source", key: "from", span: "bytes=16-20", code: "InvalidRequest"},
 		{name: "short source", key: "short", span: "bytes=0-1", code: "InvalidRequest"},
 	}
 	for _, tt := range refused {

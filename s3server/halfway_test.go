@@ -191,7 +191,7 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	require.Len(t, d.uploadRecords(t), 2)
 	d.store.server.Close()
 
-	// Put the records back, as if the server had not removed them. Of the aborted upload, only the part is left.
+	// Put the records back, as if the server had not removed them. Only the part is left of the aborted upload.
 	for path, content := range records {
 		if strings.Contains(path, "uploads/"+aborted) {
 			continue

@@ -123,7 +123,7 @@ func TestHostileClientReadsNothing(t *testing.T) {
 	_, err = io.ReadFull(connection, make([]byte, 1))
 	require.NoError(t, err)
 
-	// The server ends the request. What the kernel has received is only a part of the object.
+	// The server ends the request. The kernel has received only a part of the object.
 	require.Eventually(t, func() bool { return s.server.Busy() == 0 }, time.Minute, time.Millisecond)
 	received, _ := io.Copy(io.Discard, connection)
 	require.Less(t, received, int64(size))

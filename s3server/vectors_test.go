@@ -67,8 +67,8 @@ func TestSignatureInQueryAsDocumented(t *testing.T) {
 // documentedUpload is the URL of AWS's examples of uploads in chunks.
 const documentedUpload = "http://s3.amazonaws.com/examplebucket/chunkObject.txt"
 
-// chunks returns a body of 65 KiB of the letter a, as AWS's examples cut it, with the signature of each chunk: one
-// of 64 KiB, one of 1 KiB, and the empty one at the end.
+// chunks returns a body of 65 KiB of the letter a with the signature of each chunk. As in AWS's examples, the chunks
+// have 64 KiB, 1 KiB, and no bytes at the end.
 func chunks(signatures ...string) string {
 	var b strings.Builder
 	for i, size := range []int{64 << 10, 1 << 10, 0} {

@@ -318,7 +318,7 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 				require.Equal(t, "null", id)
 				continue
 			}
-			// Removing a delete marker by its ID tells whether it was one.
+			// The response to a removal by ID reports whether it was a delete marker.
 			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 				Bucket:    aws.String(bucket),
 				Key:       aws.String("k"),

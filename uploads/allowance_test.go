@@ -27,7 +27,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// What alice may store.
+// The allowance of alice.
 const (
 	allowedBytes = 10_000
 	allowedFiles = 6

@@ -211,7 +211,7 @@ func (r *browserRun) reload() {
 	}
 }
 
-// cut checks that the client goes on after a connection was cut in the middle of the file.
+// cut checks that the client resumes after a connection was cut in the middle of the file.
 func (r *browserRun) cut() {
 	tab := r.open("")
 	defer tab.close()
@@ -220,7 +220,7 @@ func (r *browserRun) cut() {
 	r.isStored(1, tab.result())
 }
 
-// offline checks that the client goes on after the browser was offline.
+// offline checks that the client resumes after the browser was offline.
 func (r *browserRun) offline() {
 	tab := r.open("")
 	defer tab.close()

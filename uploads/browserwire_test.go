@@ -35,7 +35,7 @@ func (w *wire) cutAt(limit int64) { w.set(limit, false) }
 // holdAt holds all bodies after this number of their bytes. It returns a channel that is closed then.
 func (w *wire) holdAt(limit int64) (hit <-chan struct{}) { return w.set(limit, true) }
 
-// set starts to count anew, and releases held bodies. If limit is not 0, bodies are held or one is cut from that
+// set starts to count from 0, and releases held bodies. If limit is not 0, bodies are held or one is cut from that
 // byte on.
 func (w *wire) set(limit int64, hold bool) (hit <-chan struct{}) {
 	w.mu.Lock()

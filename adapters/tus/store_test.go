@@ -1057,8 +1057,8 @@ func TestUnlockWhenAsked(t *testing.T) {
 	})
 }
 
-// If the holder of a lock dies, another server gets the lock. If this server also loses the lock, it is told so, and
-// its Unlock leaves the lock to the new holder.
+// If the holder of a lock dies, another server gets the lock. If this server also loses the lock, the
+// store reports that to it, and its Unlock leaves the lock to the new holder.
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()

@@ -18,7 +18,7 @@ func TestTemporaryNames(t *testing.T) {
 		{name: "a number", fileName: TempPrefix + "0123456789abcdef", want: true},
 		{name: "a number and a suffix", fileName: TempPrefix + "0123456789abcdef-1f", want: true},
 		{name: "an empty suffix", fileName: TempPrefix + "0123456789abcdef-", want: false},
-		{name: "a suffix that is no number", fileName: TempPrefix + "0123456789abcdef-x", want: false},
+		{name: "a suffix that is not a number", fileName: TempPrefix + "0123456789abcdef-x", want: false},
 		{name: "a short number", fileName: TempPrefix + "0123456789abcde", want: false},
 		{name: "no number", fileName: TempPrefix + "mine", want: false},
 		{name: "no prefix", fileName: "0123456789abcdef", want: false},

@@ -235,7 +235,7 @@ func TestMaskSecretsOfTheRequest(t *testing.T) {
 				require.NotContains(t, resp.Header.Get("X-Ms-Error-Code"), mac)
 			}
 
-			// What is no secret stays.
+			// The rest of the text stays.
 			require.Contains(t, string(text), "https://example.com/a?se=2026")
 			require.Contains(t, string(text), "the attempt's", "it opens nothing")
 		})

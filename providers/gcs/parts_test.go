@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// sessionName is the path of an upload session. Whoever knows its upload_id can write.
+	// sessionName is the path of an upload session. A caller that knows its upload_id can write.
 	sessionName = "/upload/storage/v1/b/photos/o?uploadType=resumable&upload_id=S3CR3T"
 
 	unit = chunkUnit // 256 KiB, of which each chunk but the last has a multiple

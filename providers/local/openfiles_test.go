@@ -205,7 +205,7 @@ func TestRetryWaitsForFile(t *testing.T) {
 			require.Error(t, bucketdir.Retry(ctx, func() error { return none }))
 			require.Equal(t, time.Second, time.Since(start))
 
-			// What may have been done is not repeated.
+			// A call that may have been done is not repeated.
 			tried = 0
 			err = bucketdir.Retry(t.Context(), func() error {
 				tried++

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file that is not a journal is refused and not changed. Of a journal, only complete lines are read,
+// A file that is not a journal is refused and not changed. Only the complete lines of a journal are read,
 // and lines that are written after them are read, too.
 func FuzzJournal(f *testing.F) {
 	const newPart = 1 << 30 // a number that the file does not use

@@ -196,11 +196,11 @@ func (p *place) requireCounted(t *testing.T, s *uploads.Service, finished int64)
 	require.GreaterOrEqual(t, files, finished, "a finished file is lost")
 	require.GreaterOrEqual(t, usage.Files, finished, "a finished file is not counted")
 
-	// What is counted is stored.
+	// All files that are counted are stored.
 	require.LessOrEqual(t, usage.Files, files)
 	require.LessOrEqual(t, usage.Bytes, size)
 
-	// What is stored is counted or reserved.
+	// All files that are stored are counted or reserved.
 	require.GreaterOrEqual(t, usage.Files+usage.ReservedFiles, files)
 	require.GreaterOrEqual(t, usage.Bytes+usage.ReservedBytes, size)
 	return files

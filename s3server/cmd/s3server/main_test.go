@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // unset looks up variables in an empty environment.
 func unset(string) (string, bool) { return "", false }
 
-// The server prints its URL and serves until it is interrupted. The flag --health tells whether it serves.
+// The server prints its URL and serves until it is interrupted. The flag --health reports whether it serves.
 func TestMainServesUntilInterrupted(t *testing.T) {
 	checkHealth := func(url string) (exitCode int) {
 		return run(t.Context(), []string{"--health", url}, io.Discard, io.Discard, unset)

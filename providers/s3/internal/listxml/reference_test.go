@@ -152,7 +152,7 @@ func (n *node) value() (string, error) {
 	return n.text, nil
 }
 
-// referenceTree returns the root of a document. What follows the root is not read.
+// referenceTree returns the root of a document. It does not read the text after the root.
 func referenceTree(response []byte) (*node, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(response))
 	document := &node{}

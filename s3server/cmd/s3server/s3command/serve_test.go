@@ -173,8 +173,8 @@ func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
 	require.Empty(t, server.errs.String())
 }
 
-// While the server runs, the ready file exists and contains the URL. A server that does not start leaves the ready
-// file of another server alone.
+// While the server runs, the ready file exists and contains the URL. A server that does not start does not
+// change the ready file of another server.
 func TestServeReadyFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
 	server := start(t, environment(), "--ready-file", name)
