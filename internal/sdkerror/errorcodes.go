@@ -20,8 +20,8 @@ type Table struct {
 	Statuses map[int]Meaning    // meanings by HTTP status, where CodeFromStatus would be wrong for the provider
 }
 
-// Codes returns a map for [Table.Codes]. The argument contains the provider's error codes for each
-// meaning, separated by spaces.
+// Codes returns a map for [Table.Codes]. names has the provider's error codes for each meaning, separated
+// by spaces.
 func Codes(names map[Meaning]string) map[string]Meaning {
 	codes := map[string]Meaning{}
 	for m, all := range names {

@@ -249,7 +249,7 @@ func uploadInParts(desc *driver.Description) operation {
 	}
 }
 
-// uploaded returns a function for the field prepare. The function uploads an object under each key.
+// uploaded returns a function that prepares a bucket: it uploads an object under each key.
 func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		var opts []storage.UploadOption
@@ -265,8 +265,8 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// replaced returns a function for the field tookEffect. The function returns false if the object has the
-// old content, and true if the object has the new content. The content "" stands for a missing
+// replaced returns a function that looks whether an operation took effect. It returns false if the object
+// has the old content, and true if the object has the new content. The content "" stands for a missing
 // object.
 func replaced(key, oldText, newText string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
@@ -284,8 +284,7 @@ func replaced(key, oldText, newText string) func(context.Context, storage.Bucket
 	}
 }
 
-// removed returns a function for the field tookEffect. The function reports whether none of the keys
-// exists.
+// removed returns a function that looks whether a removal took effect, so that none of the keys exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		for _, key := range keys {
@@ -301,7 +300,7 @@ func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error)
 	}
 }
 
-// tagged is a function for the field tookEffect of SetTags.
+// tagged reports whether SetTags took effect.
 func tagged(ctx context.Context, b storage.Bucket) (bool, error) {
 	got, err := storage.Tags(ctx, b, "a")
 	return maps.Equal(got, tags), err

@@ -144,7 +144,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 // shorter.
 const maxDocument = 32 << 20
 
-// ask sends a request, and decodes the JSON response. See read for the parameter isOurs.
+// ask sends a request, and decodes the JSON response. isOurs is that of read.
 func ask[T any](ctx context.Context, c *Client, r request, isOurs func(T) bool) (*T, error) {
 	response, err := c.do(ctx, r)
 	if err != nil {

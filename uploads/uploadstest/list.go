@@ -34,7 +34,7 @@ func stock(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads
 	return records
 }
 
-// unchanged is the argument of stock that leaves the records as they are.
+// unchanged makes stock leave the records as they are.
 func unchanged(int, *uploads.File) {}
 
 // idsOf returns the IDs of the records that match a filter.

@@ -12,7 +12,7 @@ import (
 // StateOf returns the [ErrorState] of err, which must be an *Error of the root package.
 var StateOf func(err error) *ErrorState
 
-// OptionsOf returns the [OptionState] of o. The parameter is a pointer to UploadOptions, CopyOptions, Transfer,
+// OptionsOf returns the [OptionState] of o, which is a pointer to UploadOptions, CopyOptions, Transfer,
 // DownloadOptions or ListOptions of the root package.
 var OptionsOf func(o any) *OptionState
 
@@ -22,7 +22,7 @@ var OptionsOf func(o any) *OptionState
 var InitReader func(r any, from ReadSource, attrs any, offset, length int64)
 
 // SourceCore returns the Core whose object a copy reads. It returns nil if the source is not a Core.
-// The parameter is a pointer to a CopySource of the root package.
+// from is a pointer to a CopySource of the root package.
 var SourceCore func(from any) any
 
 // LimitOf returns the limit that a *BufferLimit of the root package sets.

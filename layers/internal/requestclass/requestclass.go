@@ -14,8 +14,7 @@ const (
 	Write                // all other requests
 )
 
-// Of returns the class of the requests that a driver's method makes. The argument is the name of
-// the method, such as "Get".
+// Of returns the class of the requests that a call of a driver makes, such as "Get".
 func Of(call string) Class {
 	switch {
 	case call == "Get" || call == "Head" || call == "Tags":

@@ -77,8 +77,8 @@ func (d *decision) condition() storage.Condition {
 	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
 }
 
-// matches reports whether the key still has the object that it had at the decision. The argument is
-// the object that the key has now, or nil. If the key had no object at the decision, it must have
+// matches reports whether the key still has the object that it had at the decision. attrs is
+// nil if the key has no object now. If the key had no object at the decision, it must have
 // none now.
 func (d *decision) matches(attrs *storage.Attrs) bool {
 	if attrs == nil {
@@ -129,8 +129,7 @@ func CheckOpen(
 // context has ended.
 const RemovalTimeout = 30 * time.Second
 
-// IsOpen reports whether an upload still accepts parts. The parameter is the metadata of the
-// upload's marker.
+// IsOpen reports whether an upload still accepts parts. metadata is that of its marker.
 func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
 
 // decisionOf returns the decision in the metadata of a marker. Without one, it returns the zero decision.

@@ -168,8 +168,8 @@ func (a *archivingAccount) refuse(r *http.Request) *Answer {
 	return &answer
 }
 
-// AzureOlder is an older service, such as Azure Stack Hub. The parameter is the newest version of
-// the API that the service knows. It refuses requests with a later version, and requests that exist
+// AzureOlder is an older service, such as Azure Stack Hub. version is the newest version of the
+// API that the service knows. It refuses requests with a later version, and requests that exist
 // only in later versions.
 func AzureOlder(version string) Peculiarity {
 	invalidHeader := azureRefusal(

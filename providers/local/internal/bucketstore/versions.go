@@ -48,13 +48,13 @@ func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.Versio
 	}
 }
 
-// entriesAfter returns the entries of key that come after the position p. The parameter all has the
-// entries of key, newest first.
-func (p Position) entriesAfter(key string, all []versionEntry) []versionEntry {
+// entriesAfter returns the entries of key that come after the position p. entries are all of the key, the
+// newest first.
+func (p Position) entriesAfter(key string, entries []versionEntry) []versionEntry {
 	if p.Version == "" || key != p.Key {
-		return all
+		return entries
 	}
-	return slices.DeleteFunc(all, func(e versionEntry) bool { return e.id >= p.Version })
+	return slices.DeleteFunc(entries, func(e versionEntry) bool { return e.id >= p.Version })
 }
 
 // A history iterates over the keys with a current object or with noncurrent versions, in order. It
