@@ -80,7 +80,7 @@ var steps = []step{
 	},
 }
 
-// moving returns the do of a move.
+// moving returns a function that moves src to dst.
 func moving(src, dst string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.Move(ctx, b, src, dst)

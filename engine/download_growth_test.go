@@ -122,7 +122,7 @@ func TestDownloadKeepsToBufferLimit(t *testing.T) {
 		limit := &storage.BufferLimit{Max: size / 2}
 		bucket, injector := newThrottledBucket(t, slowConnection, size, storage.WithBufferLimit(limit))
 
-		// The first download holds the memory of the limit: it fetches ranges that nobody reads.
+		// The first download uses up the BufferLimit, because it fetches ranges that nobody reads.
 		first, err := bucket.Download(t.Context(), "a")
 		require.NoError(t, err)
 		_, err = io.CopyN(io.Discard, first, size/2)

@@ -18,8 +18,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A lagging mirror has "old" in both stores, "changed" long ago in the second store and now in the primary, and "new"
-// in the primary only. Its primary does not list, and reads of the bucket fail over.
+// newLaggingMirror returns a mirror whose second store lags. The object "old" is in both stores, the object "new"
+// only in the primary. The second store has an old version of the object "changed". The primary cannot list, so
+// listings of the bucket fail over.
 func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	clock := now.Add(-100 * 24 * time.Hour)

@@ -133,7 +133,7 @@ func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
 	}
 }
 
-// Parse fails with InvalidArgument for unknown names, and if no operation remains.
+// Parse fails with InvalidArgument for unknown names, and for names that together select no operation.
 func TestParseRefusesNames(t *testing.T) {
 	for _, names := range [][]string{nil, {"fly"}, {"-fly", "list"}, {"list", "-list"}, {""}} {
 		_, err := permissions.Parse(names...)

@@ -130,7 +130,8 @@ var googleConditionForm = regexp.MustCompile(
 		`api\.getAttribute\("storage\.googleapis\.com/objectListPrefix", ""\)\.startsWith\("(?P<listing>(?:[^"\\]|\\.)*)"\)$`,
 )
 
-// requireGoogleDocument requires a condition with the prefix, which is the one that GoogleCondition returns.
+// requireGoogleDocument requires that the document's condition names the prefix and is the condition that
+// GoogleCondition returns.
 func requireGoogleDocument(t *testing.T, prefix string) {
 	t.Helper()
 	documents := documentsForPrefix(t, permissions.Google, prefix, true, "download", "list")

@@ -163,7 +163,7 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	_, err = reader.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 
-	// It cannot write, delete or create.
+	// The reader cannot write, delete or create.
 	_, err = reader.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A slowService joins parts slowly. CompleteParts reports its begin on begun, then waits until the test sends on
-// release or closes it, or until its context ends.
+// A slowService joins parts slowly. CompleteParts sends on begun when it begins. Then it waits until the test sends
+// on release or closes it, or until its context ends.
 type slowService struct {
 	driver.ServiceDriver
 	begun, release chan struct{}

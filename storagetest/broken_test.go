@@ -219,7 +219,7 @@ func (d *ignoresRevision) Put(ctx context.Context, r *driver.PutRequest) (*stora
 	return d.Driver.Put(ctx, r)
 }
 
-// The driver truncates stores each object without its last byte.
+// truncates is a driver that stores each object without its last byte.
 type truncates struct{ driver.Driver }
 
 // Put stores each object without its last byte.

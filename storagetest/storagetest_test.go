@@ -24,7 +24,7 @@ func skipDamage() storagetest.Option {
 		"memory trusts the checksum that it gets: bytes cannot be damaged in transit")
 }
 
-// behind returns memory with a layer between it and the suite's own layers.
+// behind returns an Open for buckets in memory. It puts layer below the suite's own layers.
 func behind(layer driver.Layer) storagetest.Open {
 	return func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(append([]storage.OpenOption{driver.WithLayer(layer)}, opts...)...)

@@ -106,7 +106,7 @@ func TestReportKeepsAThousandFailures(t *testing.T) {
 	require.Len(t, strings.Split(report.String(), "\n"), shownLines)
 }
 
-// delayed is a bucket whose puts take that long.
+// delayed returns a bucket in which each Put takes the time d.
 func delayed(d time.Duration) storage.Bucket {
 	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, d)).Layer()))
 }

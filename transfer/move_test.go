@@ -223,7 +223,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	require.Empty(t, contents(t, src), "the journal has not noted it as done")
 }
 
-// A move refuses options and ends with which it could lose files.
+// A move refuses options, sources and destinations with which it could lose files.
 func TestMoveRefuses(t *testing.T) {
 	src := memstore.New()
 	dst := memstore.New()

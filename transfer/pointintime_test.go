@@ -199,7 +199,7 @@ func TestUndeleteInterrupted(t *testing.T) {
 	require.Len(t, report.Failures, d.keys)
 }
 
-// markedKeys is a driver of objects below delete markers, which it does not remove.
+// markedKeys is a driver whose objects lie below delete markers. Its DeleteBatch always fails, so the markers stay.
 type markedKeys struct {
 	driver.Driver
 	keys, markers int

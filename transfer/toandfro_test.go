@@ -115,8 +115,9 @@ func TestMoveToAndFro(t *testing.T) {
 	}
 }
 
-// testToAndFro runs one process from each end to the next one, and then requires that the first end can get all files. At
-// the latest after the given time, it kills one of the processes and starts it again.
+// testToAndFro runs processes that move files from each address to the next, in a circle. At random intervals of
+// about killAfter at most, it kills one of them and starts it again. At the end, it requires that all files can be
+// moved to the first address.
 func testToAndFro(t *testing.T, addresses []string, killAfter time.Duration) {
 	t.Helper()
 	end := time.Now().Add(movingTime(t))

@@ -114,8 +114,8 @@ func (e *exploredSite) requireExactAfterSweep() {
 	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
 }
 
-// check adds the checks that hold for all scenes. The function verify, which may be nil, has those of one scene, and
-// does what a client does after a failure.
+// check registers the checks at the end of each run: those that hold for all scenes, and verify for those of one
+// scene. verify may be nil. It also does what a client does after a failure.
 func (e *exploredSite) check(verify func()) {
 	e.Check(func() {
 		e.requireWithinAllowance()

@@ -814,7 +814,7 @@ func TestHandlerCORS(t *testing.T) {
 	require.Contains(t, a.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
 }
 
-// New refuses each field of Config that means nothing, and names it.
+// New refuses a Config with an invalid field, and the error names the field.
 func TestNewHandlerRefuses(t *testing.T) {
 	valid := func() uploads.Config { return withTestDefaults(uploads.Config{}) }
 	_, err := uploads.New(nil, valid())

@@ -136,7 +136,8 @@ func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	}
 }
 
-// sendTwoPiecesOfText sends a file in two pieces, and returns the response to the error of the last one.
+// sendTwoPiecesOfText sends a file in two pieces. It returns the response that the handler writes for the error of
+// the second piece.
 func sendTwoPiecesOfText(s *sessionSite) *answer {
 	_, err := s.handler.PutPiece(s.t.Context(), piece(2, 1, "text"))
 	require.NoError(s.t, err)

@@ -23,7 +23,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The account that made a bucket on MinIO has idle connections.
+// TestMain fails if goroutines leak. It ignores idle HTTP connections, which the account that made the bucket on
+// MinIO leaves.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))

@@ -37,8 +37,8 @@ func newBrokenBucket(t *testing.T, change func(*fs.Features), opts ...storage.Op
 	return b
 }
 
-// If the rename at the end of an upload fails, Upload has the Code of the reason. It removes the file that it wrote
-// under a temporary name, so that nothing is stored.
+// If the rename at the end of an upload fails, the error of Upload has a Code that fits the cause. Upload removes its
+// temporary file, so nothing is stored.
 func TestRenameFails(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -35,7 +35,7 @@ var backends = map[string]backend{
 	"memory": func(t *testing.T) func(string) string { return func(root string) string { return ":memory:" + root } },
 }
 
-// newRcloneRemote returns a remote of SFTP by a server of rclone.
+// newRcloneRemote starts rclone's own SFTP server, and returns a function that gives the remote of a root there.
 func newRcloneRemote(t *testing.T) func(root string) string {
 	host, port := serve(t, "sftp")
 	return func(root string) string {

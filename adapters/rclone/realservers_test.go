@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// realServers are servers that most people have.
+// realServers are the server programs in common use, such as OpenSSH and Apache.
 var realServers = map[string]backend{
 	"OpenSSH": func(t *testing.T) func(string) string {
 		dir := t.TempDir()

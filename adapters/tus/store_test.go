@@ -863,8 +863,8 @@ func TestWriteChunkPartFails(t *testing.T) {
 	}
 }
 
-// If the response to the beginning of a multipart upload is lost, so that no state names it, no multipart upload
-// stays open.
+// If the response to BeginParts is lost, no state names the multipart upload. It is still removed, at the latest by
+// Terminate.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	tests := []struct {
 		name     string

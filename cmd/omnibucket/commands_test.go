@@ -66,7 +66,7 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		{file, "box:a"},
 		{"box:a", file},
 		{"box:a", dir},
-		// A tree would come into itself.
+		// A folder would be moved into itself.
 		{"-r", "box:tree", "box:tree/inner/"},
 		{"-r", "box:tree/", "box:tree"},
 		{"-r", filepath.Join(dir, "tree"), bucket},

@@ -51,7 +51,8 @@ func TestLs(t *testing.T) {
 	}
 }
 
-// If a name is neither an object nor a folder, the hint says so, even if the name looks like an option of Go.
+// If a name is neither an object nor a folder, the hint says so, even if the name looks like an option of the Go API,
+// such as IfAbsent.
 func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	s := newShell(t)
 	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {

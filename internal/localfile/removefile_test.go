@@ -331,8 +331,8 @@ func TestIsAside(t *testing.T) {
 	}
 }
 
-// A private name has the number that identity makes of the file. parseAside also understands the shorter number of
-// an earlier version, as docs/maintainers/stored-forms.md requires.
+// The name of a file that is set aside for removal contains the number that identity computes from the file.
+// parseAside also reads the shorter number of an earlier version, as docs/maintainers/stored-forms.md requires.
 func TestAsideNamesAreAStoredForm(t *testing.T) {
 	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, asideName("k", fileInfo{}))
 

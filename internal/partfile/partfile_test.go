@@ -215,8 +215,8 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	require.Empty(t, listNames(t, dir))
 }
 
-// sweepAll sweeps each mark in dir, as a later process does that removes what dead processes have left. keep says
-// whether it keeps partial files that a download may continue.
+// sweepAll sweeps each mark in dir, as a process does that cleans up after dead ones. If keep is set, it keeps
+// partial files that a download may continue.
 func sweepAll(t *testing.T, dir string, keep bool) {
 	t.Helper()
 	root, err := os.OpenRoot(dir)

@@ -159,7 +159,7 @@ func TestReleaseAfterShrinking(t *testing.T) {
 		require.NoError(t, l.Acquire(t.Context()))
 	}
 
-	// Two of the four slots are left, and both are in use.
+	// The limit shrinks to two slots while four are in use.
 	l.set(2)
 	l.Release()
 	l.Release()

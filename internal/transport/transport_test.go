@@ -236,8 +236,8 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// A counter counts the requests under its own context, but not those under a context with a counter further
-// in.
+// A counter counts the requests under its own context. It omits those under a derived context that has a counter of
+// its own.
 func TestCountRequests(t *testing.T) {
 	tr, server := onSocket(t, func(http.ResponseWriter, *http.Request) {})
 	outer, outerCount := CountRequests(t.Context())

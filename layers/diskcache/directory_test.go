@@ -99,8 +99,8 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
 }
 
-// Open does not list the whole directory of another program, which may have a million files. Therefore it may leave
-// blocks of former releases there.
+// If the cache's directory holds many files of another program, Open does not read all of them. It may therefore
+// leave blocks of earlier releases in it.
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
 	paths := writeHashedFiles(t, dir, 300, func(number int) []byte {

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Above a mirror, both stores have the header, without which an object cannot be decrypted.
+// If the layer is above a mirror, it stores the header, without which an object cannot be decrypted, in both stores.
 func TestLayerAboveMirror(t *testing.T) {
 	encrypted := newLayer(t, newKeys(t))
 	second := memstore.NewDriver(memstore.Config{})

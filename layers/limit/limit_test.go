@@ -147,7 +147,7 @@ func newLayer(t *testing.T, c limit.Config) driver.Layer {
 	return layer
 }
 
-// measure returns how long do takes on the clock of the test.
+// measure calls do, and returns how long the call takes on the clock of the test.
 func measure(t *testing.T, do func() error) time.Duration {
 	t.Helper()
 	start := time.Now()

@@ -73,7 +73,8 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 	}
 }
 
-// failRequest makes an action while a rule holds in one of the stores. It reports whether the rule hit a request.
+// failRequest runs an action while one of the stores fails by a fault rule. It reports whether the rule applied to a
+// request.
 func failRequest(t *testing.T, name string, s start, m mode, a action, rule faults.Rule, inOld bool) bool {
 	w, had := newScene(t, s, m)
 	injector := faults.New(rule)

@@ -58,7 +58,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 3, remaining, "5, 6 and 7")
 
-	// Finish copies the rest. Now processes without the layer can read all objects, beside those that have it.
+	// Finish copies the rest. Now all objects can be read with the layer and without it.
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Equal(t, overlay.Report{Copied: 3, Bytes: 15, Tombstones: 4}, report)

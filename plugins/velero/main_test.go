@@ -21,10 +21,9 @@ import (
 	"github.com/vmware-tanzu/velero/pkg/plugin/framework"
 )
 
-// TestMain makes the program of the tests three programs. Velero's process manager starts it under the name of the
-// plugin, and it is the plugin. Velero also starts itself, to ask for the plugins that are a part of Velero: then it is
-// Velero without any. Otherwise it runs the tests, with arguments like those of Velero's server, which Velero passes to
-// each plugin.
+// TestMain lets the test program play three parts. Started under the name of the plugin, it is the plugin. Started
+// with run-plugins, it is a Velero without built-in plugins. Otherwise it runs the tests, with arguments like those
+// of Velero's server, because Velero passes its own arguments to each plugin.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == programName {
 		main()

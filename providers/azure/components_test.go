@@ -71,7 +71,7 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
 
-	// Each upload replaces the object, and is then at its end.
+	// Each upload replaces the object when it completes, and then takes no more parts.
 	for _, upload := range uploads {
 		attrs, err := upload.u.Complete(t.Context())
 		require.NoError(t, err)

@@ -186,7 +186,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	}
 }
 
-// If no server listens, a write fails as retryable and as not made.
+// If no server listens, a write fails with a retryable error, which says that nothing was written.
 func TestErrorsWithoutAServer(t *testing.T) {
 	server := newCannedServer(t)
 	server.Close()

@@ -45,7 +45,7 @@ func ExampleWithCustomerKey() {
 	fmt.Println(len(data), err)
 }
 
-// An upload over an object under a lease names the lease, whether it is sent in one request or in
+// To overwrite an object that has a lease, an upload gives the lease's ID, whether it is sent in one request or in
 // blocks.
 func ExampleWithOptions() {
 	ctx := context.Background()

@@ -169,7 +169,7 @@ func TestGetSuffixLongerThanObject(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Ms-Range"))
 }
 
-// A suffix of an empty object takes no request for the bytes.
+// If a suffix is read of an empty object, Get sends no second request for the bytes.
 func TestGetSuffixOfEmptyObject(t *testing.T) {
 	server := newCannedServer(t, objectReply(""))
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/recorded"
 )
 
-// recordedVersion is the oldest version of the API with which the requests of the recording make
-// sense. The recording does not tell theirs.
+// recordedVersion is the oldest version of the API in which the recorded requests are valid. The recording does not
+// contain their version.
 const recordedVersion = "2023-11-03"
 
 // azuritesDifferences are the differences between the responses of Azure and those of Azurite, each

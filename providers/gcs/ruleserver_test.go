@@ -388,7 +388,7 @@ func writeRemoval(w http.ResponseWriter, problem *refusal) {
 	writeNothing(w)
 }
 
-// describe sets what a resource says beside the properties of its object.
+// describe sets the fields of the JSON resource that follow from the object's name, such as its ID and its links.
 func (o *ruleObject) describe(bucket string) {
 	o.Kind = "storage#object"
 	o.Bucket = bucket

@@ -775,8 +775,8 @@ func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 	requireNoSecret(t, secretsOf(raw), string(text), "journal")
 }
 
-// Two native options have the same fingerprint only if they have the same value. A resumed upload compares
-// them with the options of the first call.
+// Two native options have the same fingerprint only if they have the same value. By the fingerprints, a resumed
+// upload finds out whether its options are those of the first call.
 func TestOptionFingerprints(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", newRawKey(t, 0))
 	sameKey := customerkey.New("WithCustomerKey", newRawKey(t, 0))

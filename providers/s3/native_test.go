@@ -351,8 +351,8 @@ func TestWithACLRequests(t *testing.T) {
 	}
 }
 
-// WithACL takes one of Amazon's canned ACLs, on a server that has them. WithPublicRead beside it must mean
-// the same.
+// WithACL accepts only Amazon's canned ACLs, and only on servers that have them. Together with WithPublicRead, it
+// accepts only public-read.
 func TestWithACLRefused(t *testing.T) {
 	tests := []struct {
 		name    string

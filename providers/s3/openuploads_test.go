@@ -66,7 +66,7 @@ func TestBeginPartsUnchecked(t *testing.T) {
 	requireNoChecksum(t, server.Last(t))
 }
 
-// S3 takes no part with a lock and without a checksum, so BeginParts refuses the combination.
+// S3 refuses parts without a checksum if the upload has a lock, so BeginParts refuses this combination.
 func TestBeginPartsUncheckedWithLock(t *testing.T) {
 	server := newStandIn(t)
 	_, err := server.openDriver(t, "aws").BeginParts(t.Context(), &driver.PutRequest{

@@ -323,7 +323,8 @@ func (s *standIn) openDrivers(
 	})...)
 	require.False(t, usesRawClient(t, sdk))
 
-	// The SDK's client sends what the raw client does not.
+	// The raw driver sends requests that the raw client does not support by the SDK's client, which it shares with
+	// sdk.
 	rawTransport := transport.New(transport.Options{TLS: client.Transport.(*http.Transport).TLSClientConfig})
 	t.Cleanup(rawTransport.CloseIdleConnections)
 	account := *s.openDriver(t, profile, change...).account

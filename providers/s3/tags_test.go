@@ -345,7 +345,7 @@ func TestSignedUploadURLTags(t *testing.T) {
 	require.Contains(t, signedURL.URL, "x-amz-tagging")
 }
 
-// A form has the tags as an XML document in a field, which its policy fixes.
+// A form with tags has a field with an XML document of them. The form's policy permits no other value of this field.
 func TestSignedUploadFormTagsField(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {

@@ -374,8 +374,8 @@ func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error)
 	return w.Result(), nil
 }
 
-// Vend tries whether a session for a prefix can list the whole bucket. If it can, Vend refuses the right
-// to list a prefix, and still gives the right to read it or to list the whole bucket.
+// Vend checks whether a session for a prefix can list the whole bucket. If so, Vend refuses the right to list the
+// prefix. It still grants the right to read objects below the prefix, or to list the whole bucket.
 func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server/console"
 )
 
-// A key may be anything.
+// hostile are keys that break a page which does not escape them. Any text can be a key.
 var hostile = []string{
 	"<img src=x onerror=document.title='run'>", "a\u202egpj.exe", "javascript:alert(1)",
 	"Größe & \"Form\" 'ä' ☕",

@@ -509,8 +509,8 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 	}
 }
 
-// If the method and the path are parts of a request's first line, the console's record copies them. Otherwise it
-// would keep the whole line in memory.
+// The console's record copies the method and the path of a request. If they are substrings of its first line, the
+// record would otherwise keep the whole line in memory.
 func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	const method, path = "GET", "/photos/a"
 	var requests console.Record

@@ -196,8 +196,8 @@ func (k *killer) call(kind string, next func() error) error {
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
-// openWithKiller returns a store of another process on the bucket and records of f. The killer ends that process at
-// one of its calls.
+// openWithKiller opens a store as another process would. It shares the bucket and the records with f. The killer ends
+// that process during one of the process's calls.
 func (f *fixture) openWithKiller(t *testing.T, k *killer) *fixture {
 	t.Helper()
 	s := f.openBeside(t, driver.WithLayer(k.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

@@ -115,8 +115,8 @@ func TestFunctionsHaveASceneOrAReason(t *testing.T) {
 	}
 }
 
-// isReached reports whether users reach a function. Methods of types that are not exported are reached if the type
-// implements an interface: the buckets of the root, and the layers.
+// isReached reports whether users can call a function. They call the methods of an unexported type if it implements
+// an interface, as the root's buckets and the layers do.
 func isReached(folder, name string) bool {
 	switch folder {
 	case ".":

@@ -138,7 +138,7 @@ const (
 // customerHeader begins the names of the headers with a customer's key.
 const customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
 
-// Run finds each fault of a server, and clears only its feature in the profile.
+// Run finds each fault of a server. In the profile, it clears only the feature that has the fault.
 func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 	raceOnce(t) // none of the rows is about races
 	rows := map[string]struct {

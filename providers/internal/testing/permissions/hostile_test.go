@@ -178,7 +178,7 @@ func requirePrefixHolds(t *testing.T, owner, user *awss3.Client, bucket string, 
 	require.True(t, isDenied(listing(t, user, bucket, above)), "list above")
 }
 
-// denied returns the requests for a key that a user may not make.
+// denied returns the names of those requests for a key that the server denies the user.
 func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []string) {
 	t.Helper()
 	source := bucket + "/" + escape.Path(key)
