@@ -14,9 +14,9 @@ import (
 // bucket that [Ref] has narrowed.
 //
 // Bucket never gains a method. A type of yours may implement Bucket or one of the permissions, and
-// read its options by [UploadOptions.Apply] and the like. Functions of this library that only call
-// its methods accept your type, such as [ReadAll], [NewReaderAt], [FS] and [Update]. All others
-// fail with Unsupported for any value that is not a bucket of this library, even for a struct that
+// read its options by [UploadOptions.Apply] and the like. Some functions of this library only call
+// the methods of a bucket, such as [ReadAll], [NewReaderAt], [FS] and [Update]. They accept your type. All
+// others fail with Unsupported for any value that is not a bucket of this library, even for a struct that
 // embeds one. To change what a method does, use [Wrap]. To see or deny calls, use [WithHook].
 type Bucket interface {
 	// Upload stores all of body under key and returns the Attrs of the new object, which appears whole or not at all.

@@ -86,7 +86,7 @@ func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reade
 	e.Op = "Copy"
 	e.Key = cmp.Or(e.Key, src.Key())
 	if e.Code == PreconditionFailed {
-		// The condition of the caller is about the destination.
+		// The caller's condition applies to the destination, so it did not fail here: the source was changed.
 		e.Code = Changed
 	}
 	return nil, e

@@ -214,7 +214,7 @@ func checkDir(dir string) *Error {
 		}
 	}
 	if err != nil && !errors.Is(err, syscall.ENOTDIR) {
-		// Other errors also make the creation of the temporary file fail.
+		// Any other error is reported later, when the temporary file cannot be created.
 		return nil
 	}
 	if err != nil || !info.IsDir() {

@@ -16,9 +16,8 @@ import (
 // the object, and then removes the revision that it has copied. If the store has no
 // [ConditionalRemove], a write to the old key just before the removal is lost.
 //
-// If two calls move an object between two keys in opposite directions at once, it has at least one
-// key afterwards if the store has ServerMove, or has both ConditionalRemove and [UniqueRevisions].
-// On S3, which lacks UniqueRevisions, the object may be lost.
+// Two calls may move an object between two keys in opposite directions at once. The object then keeps at
+// least one key if the store has ServerMove, or both ConditionalRemove and [UniqueRevisions]. On S3, which lacks UniqueRevisions, the object may be lost.
 //
 // If Move fails, the object still has its old key, with two exceptions. After OutcomeUnknown, it
 // has its old or its new key. If only the removal of the source failed, both keys have the object,

@@ -169,8 +169,8 @@ func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	return locateError(o.from, o.op, o.key, AsError(ctx, err))
 }
 
-// claimedBytes is how much memory is allocated for a reported size before any byte has come. A
-// server may report a wrong size. More memory is allocated as bytes come.
+// claimedBytes is the most memory that is allocated because of a reported size, which may be wrong. More is allocated
+// only as bytes arrive.
 const claimedBytes = 256 << 20
 
 // ReadAll downloads an object, or the part that [WithRange] names, into memory.

@@ -167,8 +167,8 @@ type settingOption struct {
 func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
 func (o settingOption) ApplyOpen(opts *OpenOptions)  { o.declare(opts) }
 
-// WithPublicAccess sets whether anyone can read every object of the bucket. If public is true,
-// PublicURL of the bucket that is opened returns the provider's address of an object. For a local or
+// WithPublicAccess sets whether anyone can read every object of the bucket. If a bucket is
+// opened with true, its PublicURL returns the provider's address of an object. For a local or
 // memory bucket, it is the URL of [WithSigningBaseURL] followed by the key.
 func WithPublicAccess(public bool) SettingOption {
 	return settingOption{

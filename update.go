@@ -107,7 +107,8 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 //
 // In a store with [ServerAppend], only p passes through this process, and otherwise the whole
 // object. Append needs [ConditionalCreate] and [ConditionalUpdate]. Like Update, Append trusts a
-// store that refuses a write, and may otherwise add the bytes twice.
+// store that refuses a write with status 408, 429 or 503. If the store has made that write nevertheless,
+// the bytes may be added twice.
 func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
 	if _, e := frontOf(b, "Append", key); e != nil {
 		return nil, e

@@ -120,8 +120,8 @@ type Driver interface {
 	// cannot know whether the upload exists returns no parts.
 	ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error)
 
-	// ListUploads returns one page of the uploads in progress, in any order. These are all uploads
-	// that were begun and neither completed nor aborted, even those without AnyOrder.
+	// ListUploads returns one page of the uploads in progress, in any order: all that were begun and neither
+	// completed nor aborted. It does not matter whether [PutRequest].AnyOrder was set.
 	ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error)
 
 	// SignPart signs a request that stores one part of an upload with AnyOrder.

@@ -100,8 +100,8 @@ type BucketRequest struct {
 	CORS         *[]storage.CORSRule
 	Lifecycle    *[]storage.LifecycleRule
 	ObjectLock   bool // true makes a bucket whose objects can be locked; that cannot be undone
-	// DefaultRetention is the retention of objects that are written without their own. Zero means
-	// that they have none.
+	// DefaultRetention is the retention of objects that are written without a retention. A pointer to the zero value
+	// means that such objects have none.
 	DefaultRetention *storage.DefaultRetention
 	SoftDelete       *time.Duration // time for which removed objects are kept; 0 means that none are kept
 }

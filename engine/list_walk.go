@@ -20,9 +20,8 @@ import (
 // "a-b". The folder "a/" is therefore kept in memory until the store returns an entry that is
 // greater than "a/".
 //
-// Several folders may be in memory at the same time, such as "a/" and "a-b/". The name of the
-// second folder must begin with the name of the first one. Few folders have such names, so few
-// folders are in memory at the same time.
+// Several folders may be in memory at the same time, such as "a/" and "a-b/", but only if the name of the
+// first begins the name of the second. Few folders have such names, so few are in memory at once.
 //
 // One page is kept in memory for each folder above the current one. If a store lists in any other
 // order, the listing fails, so that no entry is missed.

@@ -47,8 +47,8 @@ func (l *lease) add(ctx context.Context, name string) {
 	}, l.cancel)
 }
 
-// renew renews all entries. If that fails, the next renewal tries again. If a Sweep has dropped an
-// entry as dead, the call learns it when it counts the file.
+// renew renews all entries. If that fails, the next renewal tries again. If a Sweep has dropped an entry as dead, the
+// upload that owns the entry notices this when it counts its file.
 func (l *lease) renew(ctx context.Context) {
 	l.mu.Lock()
 	names := l.names

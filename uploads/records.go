@@ -35,9 +35,8 @@ type Records interface {
 	// caller sets at least the fields ID and Expires of f. For a file that does not expire, Expires
 	// is zero.
 	//
-	// If f.Expires is set but the stored record has no Expires, Remove changes nothing, and fails
-	// with [storage.PreconditionFailed]. A transaction has made this file permanent after f was
-	// read.
+	// If f.Expires is set but the stored record has no Expires, a transaction has made the file permanent
+	// since f was read. Remove then changes nothing, and fails with [storage.PreconditionFailed].
 	Remove(ctx context.Context, f *File) error
 	// List returns at most limit records (1 to 1,000) that match q. It returns only records with an
 	// ID that is greater than startAfter. The records are sorted by ID, byte by byte. To

@@ -9,14 +9,14 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
-// Cancel gives a ticket back whose file was not finished. It removes what the client has sent, and
+// Cancel gives back a ticket whose file was not finished. It removes what the client has sent, and
 // what the ticket reserves in the allowance of the user. token is the Token of the ticket. user must
 // be the user of [Service.Sign].
 //
 // Call it if a sender gives up. A ticket without a size reserves everything that the user may still
 // store, until it is finished, canceled or expired. If a file was sent, its room becomes free only
-// with a Sweep at least ten minutes later, because another call may just finish the ticket. That
-// call then fails with NotFound. Two cases are not excluded:
+// with a Sweep at least ten minutes later, because a call of Finish may be in progress. Such a
+// call then fails with NotFound, except in two cases:
 //
 //   - A call of Finish that began before Cancel lasts until after that Sweep. It then succeeds, and
 //     the next Sweep counts its file.

@@ -4,8 +4,8 @@
 //	switch err := f(); {            // a statement, then the switch
 //	case a, b:                      // a || b, in a switch without a tag
 //
-// A literal stands on one line or has one field a line, and a call is not broken behind its opening bracket if it fits
-// on a line. An "if err = f(); err != nil" is what Go programmers write.
+// It also finds literals that are neither on one line nor one field a line, and calls that are broken after the opening
+// bracket although they fit on a line. It accepts "if err = f(); err != nil".
 package idioms
 
 import (
@@ -22,8 +22,8 @@ const module = "github.com/omnibucket/storage"
 // columns is the width of a line on which a broken call would fit. A tab has 4 columns.
 const columns = 120
 
-// Analyzer reports the statements and line breaks that the comment of this package describes. It
-// reports nothing in other modules.
+// Analyzer reports the statements and line breaks that the package comment describes, but only in the
+// packages of this module.
 var Analyzer = &analysis.Analyzer{
 	Name: "idioms",
 	Doc:  "report statements that Go programmers do not write",

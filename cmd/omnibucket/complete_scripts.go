@@ -79,7 +79,8 @@ var scriptMends = map[string][]scriptMend{
 // never evaluate names from a store. The script for bash also works without the package
 // bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
-	// The commands that InitDefaultCompletionCmd makes print to the output that root has at this time.
+	// InitDefaultCompletionCmd makes commands that keep printing to the output that root has now. This buffer
+	// collects what they print.
 	var script bytes.Buffer
 	root.SetOut(&script)
 	root.InitDefaultCompletionCmd()

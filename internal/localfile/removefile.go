@@ -60,8 +60,8 @@ func asideName(name string, info fs.FileInfo) string {
 	return words.Beginning(asidePrefix+identity(info)+hexid.New(randomDigits/2)+"-"+name, longestName)
 }
 
-// identity returns digits that differ for two files which exist at the same time. They also differ
-// if the file was written since.
+// identity returns digits that differ for any two files that exist at the same time. A file also gets other digits
+// when it is written.
 func identity(info fs.FileInfo) string {
 	sum := fnv.New64a()
 	_, _ = fmt.Fprintln(sum, Inode(info), info.Size(), info.ModTime().UnixNano())

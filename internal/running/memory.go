@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// memoryTime is the time after which a Memory forgets, also if transfers have used it. The network
-// may be another one by then. A transfer that begins with many requests would not notice that other
-// programs now need their share of the link.
+// memoryTime is the time after which a Memory forgets its number, even if transfers still use it. By then, the
+// machine may be on another network, or other programs may need their share of the link, which a transfer with many
+// requests does not notice.
 const memoryTime = 5 * time.Minute
 
 // A Memory remembers the number of parallel requests that transfers of one bucket have found best,

@@ -59,8 +59,8 @@ func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 }
 
 // ParseKeys reads an identity file, as age-keygen writes it: one X25519 or hybrid (post-quantum)
-// identity on each line, and comments. New objects are encrypted for the first identity, and any of
-// the identities can decrypt the objects that were encrypted for it. To rotate keys, put the new
+// identity on each line, and comments. New objects are encrypted for the first identity. To
+// decrypt an object, the identity that it was encrypted for must be in the file, at any place. To rotate keys, put the new
 // identity first, call [Rewrap] for each object, and then remove the old identity.
 //
 // It fails with InvalidArgument if identities is not such a file.

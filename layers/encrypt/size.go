@@ -35,8 +35,7 @@ func plainSize(sealed int64) (plain int64, ok bool) {
 	return plain, isEmpty || rest == 0 || rest > tagSize
 }
 
-// plainLimit converts a limit on bytes in the store to a limit on plain bytes. The limit on bytes in
-// the store is sealed. For both limits, 0 means no limit.
+// plainLimit converts sealed, a limit on bytes in the store, to a limit on plain bytes. For both, 0 means no limit.
 func plainLimit(sealed int64) int64 {
 	if sealed == 0 {
 		return 0

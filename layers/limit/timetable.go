@@ -29,7 +29,7 @@ const minutesOfDay = 24 * 60
 // Constant returns a timetable with the same limits all the time.
 func Constant(r Rates) Timetable { return Timetable{[]slot{{0, r}}} }
 
-// At returns the limits that apply at the given time, read in the time zone of that time.
+// At returns the limits that apply at the given time. Its time zone decides its weekday and hour.
 func (t Timetable) At(when time.Time) Rates {
 	if len(t.slots) == 0 {
 		return Rates{}

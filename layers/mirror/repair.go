@@ -35,9 +35,9 @@ type Report struct {
 	// Undecided are differences that [RepairAll] left, because nothing proves which store is right.
 	// If there is one, RepairAll has neither removed nor replaced any object.
 	Undecided int64
-	// Ignored are markers of folders: objects without content whose key ends in "/". They are ignored if the second
-	// store cannot have such keys, for example because it is a directory. They are also ignored if [RepairAll] found
-	// them only in the second store. They stay where they are.
+	// Ignored is the number of folder markers that RepairAll left alone. A folder marker is an object without content
+	// whose key ends in "/". It is ignored if the second store cannot have such a key, for example because it is a
+	// directory, or if [RepairAll] found it only in the second store.
 	Ignored int64
 }
 

@@ -211,8 +211,8 @@ func (m *merger) knowsRemoved(key string) bool {
 }
 
 // addEntry adds the entry of a key to the page. If only one store has the key, the other argument is
-// nil. The new store may have a marker in place of an object. The marker copying says that the old
-// store still has the object, and the marker removed says that the object was removed.
+// nil. The new store may have a marker in place of an object. The marker "copying" says that the old
+// store still has the object. The marker "removed" says that the object was removed.
 func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 	var visible *storage.ListEntry // the entry that the listing shows; nil if the key is removed
 	if oldEntry != nil {

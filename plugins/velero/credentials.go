@@ -93,8 +93,8 @@ func awsVariables(ctx context.Context, path, profile string) (map[string]string,
 // velerosAzureKey is the name of Velero's own plugin for the key of an account.
 const velerosAzureKey = "AZURE_STORAGE_ACCOUNT_ACCESS_KEY"
 
-// azureNames are the variables in a file for Azure that are used. Velero's own plugin reads more, which are about
-// other services of Azure.
+// azureNames maps the variables that this plugin reads from a credentials file for Azure to their usual names.
+// Velero's own plugin also reads variables for other services of Azure.
 var azureNames = map[string]string{
 	velerosAzureKey:                     "AZURE_STORAGE_KEY",
 	"AZURE_STORAGE_KEY":                 "AZURE_STORAGE_KEY",

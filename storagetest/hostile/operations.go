@@ -20,7 +20,7 @@ type operation struct {
 	single bool // true if the first response decides the result
 	// True if the operation reads an object's bytes. The body of its response may then be long.
 	reads bool
-	// True if the operation sends many bytes. Only few faults are tried with the operation.
+	// True if the operation sends many bytes. It is then tried with only a few faults.
 	large bool
 	// True if RunStatuses may try all statuses with the operation, and not only the usual ones.
 	every  bool

@@ -6,8 +6,8 @@ import (
 
 // A Config says how far [Run] explores a scene. The zero value has the defaults.
 type Config struct {
-	// Weaknesses are the kinds of stores. The scene is explored on each of them. The default is
-	// [Weaknesses].
+	// Weaknesses lists the kinds of stores on which the scene is explored, one after the other. The default is the
+	// result of the function [Weaknesses].
 	Weaknesses []Weakness
 	// Budgets bound the schedules. The scene is explored with one Budget after the other. The
 	// default is the result of [Budgets].

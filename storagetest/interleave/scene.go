@@ -67,8 +67,8 @@ type Store struct {
 	scene  *Scene
 }
 
-// Store returns a new, empty store in memory, whose requests the explorer interrupts. It lacks what the stores of this
-// exploration lack. The name appears in the schedule that a failure prints.
+// Store returns a new, empty store in memory, whose requests the explorer interrupts. It has the [Weakness]
+// that is being explored. The name appears in the schedule that a failure prints.
 func (s *Scene) Store(name string) *Store { return s.StoreWith(name, memstore.Config{}) }
 
 // StoreWith is like Store, but configures the memory. If c.Now is nil, the store has the simulated clock of the scene.

@@ -160,7 +160,7 @@ func (b *Buffer) add(size int) {
 func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
 		if err := ctx.Err(); err != nil {
-			// Check it before each Read, because a slow source may take long.
+			// ctx is checked before each Read, because a slow source may take long.
 			return err
 		}
 		free, err := b.Space(ctx, size-b.size)

@@ -135,7 +135,7 @@ func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	return callBucket(ctx, b, x)
 }
 
-// callBucket makes the call of a bucket that sends a request of the kind of x.
+// callBucket calls the method of b that sends the same kind of request as x.
 func callBucket(ctx context.Context, b storage.Bucket, x *Exchange) (Result, error) {
 	switch x.Kind {
 	case Head:

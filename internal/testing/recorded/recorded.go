@@ -190,7 +190,7 @@ func readFiles(t testing.TB, name string, p Provider, root string) Recording {
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 64 << 20
 
-// readFile reads a file that somebody may have sent.
+// readFile reads a file, which may come from a stranger. It fails if the file is too large or not a regular file.
 func readFile(path string, entry fs.DirEntry) ([]byte, error) {
 	info, err := entry.Info()
 	if err != nil {

@@ -114,8 +114,8 @@ func (t text) bytes() (data []byte, ok bool) {
 // which no bucket name has.
 func boundTo(obj encrypt.Object) text { return textOf([]byte(obj.Bucket + "\x00" + obj.Key)) }
 
-// Encrypt implements kms.Service. Google checks the checksums of the request, and says so in the response. Encrypt
-// checks that of the response.
+// Encrypt implements kms.Service. The response says whether Google has verified the checksums of the request. Encrypt
+// fails if Google has not, and verifies the checksum of the response itself.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	plain := textOf(dataKey)
 	bound := boundTo(obj)

@@ -144,7 +144,8 @@ func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
 	}
 }
 
-// decode returns the message of a line, or nil if the line is empty. It registers a request.
+// decode returns the message of a line, or nil if the line is empty. If the message is a request that needs a
+// response, decode registers it with begin.
 func (l *lines) decode(line []byte) (jsonrpc.Message, error) {
 	message, err := parse(line)
 	if err != nil {

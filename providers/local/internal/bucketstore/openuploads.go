@@ -118,7 +118,7 @@ func (u *Uploads) describePart(
 			return nil
 		}
 		if part.Tag == lastTag {
-			// No other part has replaced it: CompleteParts has renamed its file.
+			// The part was not replaced by another one: CompleteParts has renamed its file.
 			return nil
 		}
 		lastTag = part.Tag
