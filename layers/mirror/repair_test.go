@@ -309,7 +309,7 @@ func failAt(t *testing.T, w write, inSecond bool, rule faults.Rule, attempts int
 	switch {
 	case err == nil:
 		require.Equal(t, w.after, objects, text)
-	case errors.Is(err, storage.OutcomeUnknown), storage.CodeOf(err) == storage.DeadlineExceeded:
+	case errors.Is(err, storage.OutcomeUnknown) || storage.CodeOf(err) == storage.DeadlineExceeded:
 		require.True(t, maps.Equal(objects, w.before) || maps.Equal(objects, w.after), "%s: %v", text, objects)
 	default:
 		require.True(t, maps.Equal(objects, w.before), "%s: %v", text, objects)

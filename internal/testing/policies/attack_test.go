@@ -587,9 +587,7 @@ func (sc *scene) request(t *testing.T, a *attack, byValue bool) *http.Request {
 	path := "/" + attacked + a.path
 	base, err := url.Parse(sc.endpoint)
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(
-		t.Context(), cmp.Or(a.method, "GET"), sc.endpoint, strings.NewReader(a.body),
-	)
+	req, err := http.NewRequestWithContext(t.Context(), cmp.Or(a.method, "GET"), sc.endpoint, strings.NewReader(a.body))
 	require.NoError(t, err)
 	req.URL.Opaque = "//" + base.Host + path
 	req.URL.RawQuery = a.query
