@@ -168,9 +168,7 @@ func TestSetTagsInUnwrittenBucket(t *testing.T) {
 // tagForEver gives one object tags, and requires that they stay until it sets others.
 func tagForEver(d *objectDriver, key string) error {
 	ctx := context.Background()
-	stop := stopSignal()
-	n := 0
-	for ; !stopped(stop); n++ {
+	return repeat(func(n int) error {
 		want := map[string]string{"number": strconv.Itoa(n), "padding": strings.Repeat("x", n%200)}
 		if err := d.SetTags(ctx, &driver.ChangeRequest{Key: key, Tags: want}); err != nil {
 			return err
@@ -182,30 +180,28 @@ func tagForEver(d *objectDriver, key string) error {
 		if !maps.Equal(want, got) {
 			return fmt.Errorf("tags %v were lost: %v", want, got)
 		}
-	}
-	fmt.Println(n)
-	return nil
+		return nil
+	})
 }
 
-// holdForEver begins and ends a legal hold of one object.
+// holdForEver ends and begins a legal hold of one object. The last hold stays.
 func holdForEver(d *objectDriver, key string) error {
 	ctx := context.Background()
-	stop := stopSignal()
-	n := 0
-	for ; !stopped(stop) || n%2 == 0; n++ { // the last round begins a hold
-		if err := d.SetLegalHold(ctx, &driver.ChangeRequest{Key: key, LegalHold: n%2 == 0}); err != nil {
-			return err
+	return repeat(func(n int) error {
+		for _, hold := range []bool{false, true} {
+			if err := d.SetLegalHold(ctx, &driver.ChangeRequest{Key: key, LegalHold: hold}); err != nil {
+				return err
+			}
+			attrs, err := d.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
+			if err != nil {
+				return err
+			}
+			if attrs.LegalHold != hold {
+				return fmt.Errorf("round %d: the hold is %t, want %t", n, attrs.LegalHold, hold)
+			}
 		}
-		a, err := d.Head(ctx, &driver.GetRequest{Key: key, Length: -1})
-		if err != nil {
-			return err
-		}
-		if a.LegalHold != (n%2 == 0) {
-			return fmt.Errorf("hold %d was lost", n)
-		}
-	}
-	fmt.Println(n)
-	return nil
+		return nil
+	})
 }
 
 // If two processes change one object at the same time, beside readers, no change is lost.
@@ -220,18 +216,22 @@ func TestSetTagsByProcesses(t *testing.T) {
 		for _, role := range []string{"tagger", "holder", "reader"} {
 			all = append(all, start(t, bucket.root, role, "k"))
 		}
+		for _, p := range all {
+			p.requireLine(t, "ready")
+		}
 
 		// This process reads beside the others.
 		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 			require.NoError(t, checkPattern(bucket.driver, "k"))
 		}
 		for _, p := range all {
-			p.endCount(t)
+			p.end(t)
 		}
 
 		newAttrs := bucket.head("k")
 		require.Equal(t, oldAttrs.Revision, newAttrs.Revision)
 		require.Equal(t, 2, newAttrs.TagCount)
+		require.True(t, newAttrs.LegalHold)
 	})
 }
 
@@ -243,6 +243,7 @@ func TestSetTagsWhileProcessWrites(t *testing.T) {
 	_, err := bucket.driver.Put(t.Context(), pattern("k", 7))
 	require.NoError(t, err)
 	writer := start(t, bucket.root, "writer", "k")
+	writer.requireLine(t, "ready")
 
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 		bucket.setTags("k", map[string]string{"a": "1"})
@@ -250,7 +251,7 @@ func TestSetTagsWhileProcessWrites(t *testing.T) {
 		require.Contains(t, []int{0, 1}, bucket.head("k").TagCount)
 	}
 
-	writer.endCount(t)
+	writer.end(t)
 	reopenTestBucket(t, bucket.root)
 	require.Empty(t, bucket.leftovers())
 }

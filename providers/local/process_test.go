@@ -96,14 +96,6 @@ func (p *process) requireLine(t *testing.T, want string) {
 	require.Equal(t, want, p.output.Text())
 }
 
-// endCount makes the process finish, and requires that it prints a positive number.
-func (p *process) endCount(t *testing.T) {
-	t.Helper()
-	count, err := strconv.Atoi(p.end(t))
-	require.NoError(t, err)
-	require.Positive(t, count)
-}
-
 // end makes the process finish, and returns its last line of output.
 func (p *process) end(t *testing.T) string {
 	t.Helper()
@@ -182,30 +174,31 @@ func checkPattern(d *objectDriver, key string) error {
 	return nil
 }
 
-// writeForEver writes objects of pattern until it is stopped, and prints their number.
-func writeForEver(d *objectDriver, key string) error {
+// repeat calls step with 0, 1, 2 and so on until the test stops it, and prints "ready" after the first call.
+func repeat(step func(n int) error) error {
 	stop := stopSignal()
-	n := 0
-	for ; !stopped(stop); n++ {
-		if _, err := d.Put(context.Background(), pattern(key, rand.IntN(1_000_000))); err != nil {
+	for n := 0; n == 0 || !stopped(stop); n++ {
+		if err := step(n); err != nil {
 			return err
 		}
+		if n == 0 {
+			fmt.Println("ready")
+		}
 	}
-	fmt.Println(n)
 	return nil
 }
 
-// readForEver checks an object of pattern until it is stopped, and prints how often.
+// writeForEver writes objects of pattern until it is stopped.
+func writeForEver(d *objectDriver, key string) error {
+	return repeat(func(int) error {
+		_, err := d.Put(context.Background(), pattern(key, rand.IntN(1_000_000)))
+		return err
+	})
+}
+
+// readForEver checks an object of pattern until it is stopped.
 func readForEver(d *objectDriver, key string) error {
-	stop := stopSignal()
-	n := 0
-	for ; !stopped(stop); n++ {
-		if err := checkPattern(d, key); err != nil {
-			return err
-		}
-	}
-	fmt.Println(n)
-	return nil
+	return repeat(func(int) error { return checkPattern(d, key) })
 }
 
 // createOnce prints "ready", so that all processes can begin at the same time. It then creates key, and prints
@@ -312,6 +305,9 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 			all = append(all, start(t, bucket.root, "writer", "dir/k"))
 			all = append(all, start(t, bucket.root, "reader", "dir/k"))
 		}
+		for _, p := range all {
+			p.requireLine(t, "ready")
+		}
 
 		// This process reads beside the others.
 		duration := 3 * time.Second
@@ -323,7 +319,7 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 		}
 
 		for _, p := range all {
-			p.endCount(t)
+			p.end(t)
 		}
 		reopenTestBucket(t, bucket.root)
 		require.Empty(t, bucket.leftovers())
