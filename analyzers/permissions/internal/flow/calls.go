@@ -264,8 +264,16 @@ func (t *trace) foreignParameter(f *ssa.Function, index int, path accessPath) {
 	}
 }
 
-// Callees returns the functions that a call of a function value may run.
-func (g *Graph) Callees(call *ssa.CallCommon) []*ssa.Function { return g.functions(call.Value) }
+// Callees returns the functions that a call may run. It returns none for the call of an interface method.
+func (g *Graph) Callees(call *ssa.CallCommon) []*ssa.Function {
+	if call.IsInvoke() {
+		return nil
+	}
+	if callee := call.StaticCallee(); callee != nil {
+		return []*ssa.Function{callee}
+	}
+	return g.functions(call.Value)
+}
 
 // functions returns the functions that a value can be.
 func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {

@@ -68,14 +68,8 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 		d.method(f, site)
 		return
 	}
-	var callees []*ssa.Function
-	if callee := call.StaticCallee(); callee != nil {
-		callees = []*ssa.Function{callee}
-	} else {
-		callees = d.graph.Callees(call)
-	}
 	// If the code of a callee is analyzed, the rights are added for the calls in it.
-	for _, callee := range callees {
+	for _, callee := range d.graph.Callees(call) {
 		if !d.code.Has(callee) {
 			d.functionCall(f, site, callee)
 		}
@@ -132,12 +126,11 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		return
 	}
 
-	if isOurs(callee) {
-		if isInternal(callee) || harmless[name] {
-			return
-		}
+	ours := isOurs(callee)
+	if ours && (isInternal(callee) || harmless[name]) {
+		return
 	}
-	if !isOurs(callee) && !isReflection(name) {
+	if !ours && !isReflection(name) {
 		d.foreign(f, site, callee)
 		return
 	}

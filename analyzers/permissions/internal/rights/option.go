@@ -67,13 +67,7 @@ func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
 // constructors returns the names of the library's functions that a call may run to make an option.
 // known is false if it may also run other functions.
 func (d *deriver) constructors(call *ssa.Call) (all []string, known bool) {
-	var callees []*ssa.Function
-	if callee := call.Call.StaticCallee(); callee != nil {
-		callees = []*ssa.Function{callee}
-	} else if !call.Call.IsInvoke() {
-		callees = d.graph.Callees(&call.Call)
-	}
-
+	callees := d.graph.Callees(&call.Call)
 	for _, callee := range callees {
 		if !isOurs(callee) || objectOf(callee) == nil {
 			return nil, false
