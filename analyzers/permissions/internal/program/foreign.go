@@ -2,7 +2,6 @@ package program
 
 import (
 	"go/types"
-	"strings"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -77,7 +76,7 @@ func addInterface(byMethod map[string][]*types.Interface, object types.Object, b
 
 // bucketType returns the type storage.Bucket if pkg is a package of the library, and otherwise nil.
 func bucketType(p *Program, pkg *types.Package) *types.Interface {
-	if path := pkg.Path(); path != Storage && !strings.HasPrefix(path, Storage+"/") {
+	if !IsLibrary(pkg) {
 		return nil
 	}
 	bucket := p.SSA.ImportedPackage(Storage).Pkg.Scope().Lookup("Bucket")

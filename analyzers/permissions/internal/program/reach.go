@@ -197,23 +197,24 @@ func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	for _, method := range c.calls(common) {
 		c.invoke(method)
 	}
-	if len(callee.Blocks) == 0 && !isLibrary(callee) {
+	if len(callee.Blocks) == 0 && !isOfLibrary(callee) {
 		c.handOver(callee, common.Args)
 	}
 	return &common.Value
 }
 
-// isLibrary reports whether f is declared in a package of the library.
-func isLibrary(f *ssa.Function) bool {
+// isOfLibrary reports whether f is declared in a package of the library.
+func isOfLibrary(f *ssa.Function) bool {
 	// An instance of a generic function has no package of its own.
 	if f.Origin() != nil {
 		f = f.Origin()
 	}
-	if f.Pkg == nil {
-		return false
-	}
-	path := f.Pkg.Pkg.Path()
-	return path == Storage || strings.HasPrefix(path, Storage+"/")
+	return f.Pkg != nil && IsLibrary(f.Pkg.Pkg)
+}
+
+// IsLibrary reports whether pkg is a package of the library. It may be nil.
+func IsLibrary(pkg *types.Package) bool {
+	return pkg != nil && (pkg.Path() == Storage || strings.HasPrefix(pkg.Path(), Storage+"/"))
 }
 
 // handOver adds the methods that a function whose code is not analyzed may call on its arguments.

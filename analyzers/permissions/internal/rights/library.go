@@ -176,13 +176,7 @@ func isOurs(f *ssa.Function) bool {
 	return object != nil && isLibrary(object)
 }
 
-func isLibrary(f *types.Func) bool {
-	if f.Pkg() == nil {
-		return false
-	}
-	path := f.Pkg().Path()
-	return path == program.Storage || strings.HasPrefix(path, program.Storage+"/")
-}
+func isLibrary(f *types.Func) bool { return program.IsLibrary(f.Pkg()) }
 
 // isInternal reports whether f is in an internal package of the library. Some internal packages use
 // buckets, and their code is analyzed. All other internal packages use no buckets.
