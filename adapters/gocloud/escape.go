@@ -16,7 +16,10 @@ import (
 // endMark is a suffix for a key whose last character is not permitted at the end of a key. The last
 // character itself stays unchanged. If it were escaped, a listing with the old key as prefix would
 // not find the object.
-const endMark = "__0x__"
+const endMark = escapeStart + "__"
+
+// escapeStart begins each escape. The code point in hexadecimal digits and "__" follow.
+const escapeStart = "__0x"
 
 // needsEndMark reports whether the last character of a key is not permitted there.
 func needsEndMark(key string) bool {
@@ -51,7 +54,7 @@ func escapePrefix(prefix string) string {
 	var out strings.Builder
 	for i, r := range runes {
 		if mustEscape(runes, i) {
-			fmt.Fprintf(&out, "__0x%x__", r)
+			fmt.Fprintf(&out, escapeStart+"%x__", r)
 		} else {
 			out.WriteRune(r)
 		}
@@ -76,11 +79,8 @@ func mustEscape(runes []rune, i int) bool {
 	}
 }
 
-// escapeStart begins each escape. The code point in hexadecimal digits and "__" follow.
-const escapeStart = "__0x"
-
 // escapeForm matches the escape of one character.
-var escapeForm = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
+var escapeForm = regexp.MustCompile(escapeStart + `([0-9a-f]{1,6})__`)
 
 // unescapeKey reverses escapeKey: it returns the original of an escaped key. Another program may have
 // chosen a key that only looks like an escaped one. Such a key stays as it is.
