@@ -119,19 +119,13 @@ func fileLocked(err error) error {
 
 // fillFromTail reads the bytes of the tail object that belong to this state.
 func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
-	var n int64
-	err := u.withTail(ctx, func(tail io.Reader) error {
-		var err error
-		n, err = b.fill(tail, u.state.Tail)
+	return u.withTail(ctx, func(tail io.Reader) error {
+		n, err := b.fill(tail, u.state.Tail)
+		if err == nil && n != u.state.Tail {
+			return io.ErrUnexpectedEOF
+		}
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if n != u.state.Tail {
-		return io.ErrUnexpectedEOF
-	}
-	return nil
 }
 
 // keep stores the bytes in b as a part, as the tail or as the whole file, and saves the state. added is
