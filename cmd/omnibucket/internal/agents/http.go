@@ -174,7 +174,7 @@ func (s *server) limitRequests(next http.Handler) http.Handler {
 	})
 }
 
-// acquire waits for a free slot. It reports whether the caller has one, which is false if the request has ended.
+// acquire waits for a free slot. It reports whether the caller has one, which is false if ctx has ended.
 func acquire(ctx context.Context, slots chan<- struct{}) bool {
 	select {
 	case slots <- struct{}{}:

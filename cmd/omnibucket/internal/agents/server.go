@@ -143,13 +143,11 @@ func add[In, Out any](
 
 // runInSlot waits until fewer than s.rules.concurrency calls are being processed, and then calls do.
 func (s *server) runInSlot(ctx context.Context, do func() (*mcp.CallToolResult, error)) (*mcp.CallToolResult, error) {
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-		return do()
-	case <-ctx.Done():
+	if !acquire(ctx, s.slots) {
 		return nil, ctx.Err()
 	}
+	defer func() { <-s.slots }()
+	return do()
 }
 
 // resultOf turns what a tool returned into a result with structured content, which is the JSON of output. A tool may

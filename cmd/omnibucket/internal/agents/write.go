@@ -115,7 +115,7 @@ func schemaOf[T any](hidden ...string) *jsonschema.Schema {
 }
 
 // hiddenUnlessOverwrite returns the names of arguments if the agent may not replace objects, and nil otherwise.
-func (r rules) hiddenUnlessOverwrite(names ...string) []string {
+func (r *rules) hiddenUnlessOverwrite(names ...string) []string {
 	if r.overwrite {
 		return nil
 	}
