@@ -74,8 +74,8 @@ func (c *Client) failed(ctx context.Context, e *storage.Error) error {
 	return e
 }
 
-// Refused returns the error for a response whose status is 2xx, but whose body says that the purge
-// failed.
+// Refused returns the error for a purge that cannot be made, or for a response whose status is 2xx, but
+// whose body says that the purge failed.
 func (c *Client) Refused(code storage.Code, reason string) error {
 	return &storage.Error{
 		Code:      code,
@@ -89,21 +89,10 @@ func (c *Client) Refused(code storage.Code, reason string) error {
 // Parse parses the URL of an object that is to be purged. It fails with InvalidArgument if the
 // scheme is not http or https, or if the URL has a user or a fragment.
 func (c *Client) Parse(address string) (*url.URL, error) {
-	malformed := &storage.Error{
-		Code:     storage.InvalidArgument,
-		Op:       "Purge",
-		Provider: c.provider,
-		Err:      errors.New("urls must be http or https addresses without user and fragment"),
-	}
 	u, err := url.Parse(address)
-	if err != nil {
-		return nil, malformed
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return nil, malformed
-	}
-	if u.Host == "" || u.User != nil || u.Fragment != "" {
-		return nil, malformed
+	isWeb := err == nil && (u.Scheme == "http" || u.Scheme == "https")
+	if !isWeb || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, c.Refused(storage.InvalidArgument, "urls must be http or https addresses without user and fragment")
 	}
 	return u, nil
 }
