@@ -20,8 +20,8 @@ const (
 	retryCost   = 5
 )
 
-// FirstDelay is the upper limit of the wait before the first retry, unless the store throttles.
-const FirstDelay = 50 * time.Millisecond
+// firstDelay is the upper limit of the wait before the first retry, unless the store throttles.
+const firstDelay = 50 * time.Millisecond
 
 // maxDoublings is how often [ConflictDelay] doubles its upper limit.
 const maxDoublings = 5
@@ -29,7 +29,7 @@ const maxDoublings = 5
 // ConflictDelay returns the wait of a writer before it tries again, because another writer was faster.
 // conflicts is how often that has happened to it before.
 func ConflictDelay(conflicts int) time.Duration {
-	return Jitter(FirstDelay << min(conflicts, maxDoublings))
+	return Jitter(firstDelay << min(conflicts, maxDoublings))
 }
 
 // A Policy limits the retries of all requests of a bucket. These requests share one retry budget.
@@ -83,12 +83,12 @@ type Tries struct {
 func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
 	maxAttempts := p.Attempts
-	firstDelay := FirstDelay
+	initialDelay := firstDelay
 	doublings := t.Failed - t.throttled - 1 // attempts that the store throttled do not count
 	if throttled {
 		t.throttled++
 		maxAttempts = p.throttled
-		firstDelay = throttledDelay
+		initialDelay = throttledDelay
 		doublings = max(0, t.throttled-throttledSame)
 	}
 	if t.Failed >= maxAttempts || t.Waited >= p.maxWait {
@@ -104,7 +104,7 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 	const manyDoublings = 16 // from here on, the limit is MaxDelay; a much larger shift would overflow
 	bound := p.MaxDelay
 	if doublings < manyDoublings {
-		bound = min(bound, firstDelay<<doublings)
+		bound = min(bound, initialDelay<<doublings)
 	}
 	delay = max(Jitter(bound), min(retryAfter, p.MaxDelay))
 	delay = min(delay, p.maxWait-t.Waited)
