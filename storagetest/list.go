@@ -346,13 +346,12 @@ func listingTable(t *T) {
 					storage.WithDelimiter(delimiter),
 					storage.WithStartAfter(startAfter),
 				}
+				pageSizes := sizes
 				if t.remote() {
-					size := sizes[turn%len(sizes)]
-					t.requireListing(b, want, []int{size}, opts...)
+					pageSizes = []int{sizes[turn%len(sizes)]}
 					turn++
-					continue
 				}
-				t.requireListing(b, want, sizes, opts...)
+				t.requireListing(b, want, pageSizes, opts...)
 			}
 		}
 	}

@@ -155,8 +155,7 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 	if delimiter != "" {
 		last = strings.TrimSuffix(last, delimiter)
 	}
-	isInFolder := strings.HasPrefix(key, last+"/")
-	if p.isFolder && isInFolder {
+	if p.isFolder && strings.HasPrefix(key, last+"/") {
 		return false
 	}
 	return treePath(key) > treePath(last)

@@ -313,8 +313,9 @@ func (g *gateway) manyParts() {
 		require.NoError(g, err)
 		text, _ := g.get(key)
 		for i := range parts {
-			const size = 1 << 10 // of each part
-			require.Equal(g, letterContent(i), text[i*size:(i+1)*size])
+			want := letterContent(i)
+			start := i * len(want)
+			require.Equal(g, want, text[start:start+len(want)])
 		}
 	}
 }

@@ -289,6 +289,14 @@ func texts(x *Exchange) []string {
 // escaped matches an escape of a URL, in either case of its digits.
 var escaped = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
 
+// These replacers undo the alphabet of Base64 in URLs, and the escapes of JSON.
+var (
+	standardBase64 = strings.NewReplacer("-", "+", "_", "/")
+	withoutJSON    = strings.NewReplacer(
+		`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\u003d`, "=", `\u002b`, "+", `\u002f`, "/", `\/`, "/",
+	)
+)
+
 // readings returns a text as it is, and without the escapes of URLs, XML and JSON. A URL may be
 // escaped twice. One reading has + and / of Base64 in place of - and _. All readings are in lower
 // case.
@@ -302,10 +310,6 @@ func readings(text string) []string {
 			all = append(all, reading)
 		}
 	}
-	standardBase64 := strings.NewReplacer("-", "+", "_", "/")
-	withoutJSON := strings.NewReplacer(
-		`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\u003d`, "=", `\u002b`, "+", `\u002f`, "/", `\/`, "/",
-	)
 	add(standardBase64.Replace(text))
 	add(html.UnescapeString(text))
 	add(withoutJSON.Replace(text))
