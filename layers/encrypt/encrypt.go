@@ -139,10 +139,9 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 
 	// Each part has whole chunks, except the last one.
-	minChunks := max(1, (desc.MinPartSize+chunkSize-1)/chunkSize)
 	desc.PartUnit = chunkSize
 	desc.FixedParts = true
-	desc.MinPartSize = minChunks * chunkSize
+	desc.MinPartSize = chunkCount(desc.MinPartSize) * chunkSize
 	desc.MaxPartSize = plainLimit(desc.MaxPartSize) / chunkSize * chunkSize
 	desc.MaxSize = plainLimit(desc.MaxSize)
 	desc.MaxPutSize = plainLimit(desc.MaxPutSize)

@@ -30,7 +30,7 @@ type sealingBody struct {
 	carry    byte
 	unread   []byte
 	skip     int  // encrypted bytes that the next Read leaves out, after a Seek
-	complete bool // whether all bytes from the start were read, so that the sums cover them
+	partial  bool // whether a Seek left out the first bytes, so that the sums do not cover the body
 	err      error
 	plainCRC uint32
 	crc      uint32
@@ -75,7 +75,7 @@ func (b *sealingBody) fill() error {
 		return err
 	}
 	b.plainCRC = crc32.Update(b.plainCRC, castagnoli, b.chunk[:n])
-	if isLast && b.complete && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
+	if isLast && !b.partial && b.plainSum.Known && b.plainSum.Sum != b.plainCRC {
 		return errDamaged("the body does not have the checksum that was given")
 	}
 
@@ -91,7 +91,7 @@ func (b *sealingBody) fill() error {
 	if b.sum != nil {
 		b.crc = crc32.Update(b.crc, castagnoli, sealed)
 	}
-	if b.sum != nil && isLast && b.complete {
+	if b.sum != nil && isLast && !b.partial {
 		*b.sum = storage.CRC32C{Sum: b.crc, Known: true}
 	}
 	if isLast {
@@ -207,7 +207,7 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	}
 
 	// The checksums begin again. They are those of the body only if all of it is read.
-	b.complete = offset == 0
+	b.partial = offset != 0
 	b.crc = 0
 	b.plainCRC = 0
 	if b.sum != nil {
@@ -270,9 +270,8 @@ func (b *sealingBody) hash() error {
 
 	chunk := newChunk()
 	defer freeChunk(chunk)
-	chunks := (sealedSize(b.size) + sealedChunk - 1) / sealedChunk
 	var crc uint32
-	for index := range chunks {
+	for index := range chunkCount(b.size) {
 		sealed, err := b.peek(chunk[:], index)
 		if err != nil {
 			return err

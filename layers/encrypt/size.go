@@ -15,8 +15,12 @@ func sealedSize(size int64) int64 {
 	if size < 0 {
 		return size
 	}
-	return size + max(1, (size+chunkSize-1)/chunkSize)*tagSize
+	return size + chunkCount(size)*tagSize
 }
+
+// chunkCount returns the number of chunks of an object or part with the given number of plain bytes. An
+// empty one has one chunk.
+func chunkCount(size int64) int64 { return max(1, (size+chunkSize-1)/chunkSize) }
 
 // plainSize returns the number of plain bytes of an object. sealed is the size of the
 // object in the store. The result ok is false if no encrypted object has that size.

@@ -39,12 +39,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	body := &sealingBody{
 		plain:    r.Body,
 		key:      key,
-		first:    0,
 		size:     r.Size,
 		final:    true,
 		plainSum: &r.CRC32C,
 		sum:      &req.CRC32C,
-		complete: true,
 	}
 	req.Body = body.asReader()
 	req.Size = sealedSize(r.Size)
@@ -196,7 +194,6 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 		plainSum: &r.CRC32C,
 		sum:      &req.CRC32C,
 		sent:     key.recordOfPart(r.Number),
-		complete: true,
 	}
 	req.Body = body.asReader().(io.ReadSeeker)
 	return &req, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)

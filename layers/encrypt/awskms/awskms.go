@@ -182,7 +182,7 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}:                     "DisabledException KMSInvalidStateException",
 	{Code: storage.InvalidArgument, Hint: kms.MissingHint}:                       "NotFoundException",
 	{Code: storage.InvalidArgument, Hint: "name a symmetric key for encryption"}: "InvalidKeyUsageException",
-	{Code: storage.ChecksumMismatch, Hint: kms.AnotherHint}:                      "InvalidCiphertextException",
+	{Code: storage.ChecksumMismatch, Hint: kms.WrongObjectHint}:                  "InvalidCiphertextException",
 	{Code: storage.Unauthenticated}: `
 		UnrecognizedClientException InvalidClientTokenId InvalidSignatureException IncompleteSignature
 		SignatureDoesNotMatch

@@ -44,16 +44,16 @@ func failed(err error, secrets ...[]byte) error {
 	if !ok || respErr.RawResponse == nil {
 		return kms.NoResponse(service, err)
 	}
-	document := readDocument(respErr.RawResponse.Body)
+	doc := readDocument(respErr.RawResponse.Body)
 	resp := kms.Response{
 		Status:    respErr.StatusCode,
 		Header:    respErr.RawResponse.Header,
 		RequestID: respErr.RawResponse.Header.Get("X-Ms-Request-Id"),
-		Code:      document.Error.Code,
-		Message:   document.Error.Message,
+		Code:      doc.Error.Code,
+		Message:   doc.Error.Message,
 	}
-	if _, ok := meanings[document.Error.InnerError.Code]; ok {
-		resp.Code = document.Error.InnerError.Code
+	if _, ok := meanings[doc.Error.InnerError.Code]; ok {
+		resp.Code = doc.Error.InnerError.Code
 	}
 
 	// If the vault cannot decrypt the bytes, it has not encrypted them.

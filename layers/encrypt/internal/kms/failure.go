@@ -24,10 +24,10 @@ type Response struct {
 
 // Hints that all services share.
 const (
-	MissingHint  = "check the name of the key, and that it was not deleted"
-	DisabledHint = "enable the key, or cancel its deletion: objects cannot be decrypted without it"
-	AnotherHint  = "the header was changed, or is that of another object or bucket: copy objects with the library, or set Config.Bucket"
-	loginHint    = "check the credentials for the key management service, and the clock of this machine"
+	MissingHint     = "check the name of the key, and that it was not deleted"
+	DisabledHint    = "enable the key, or cancel its deletion: objects cannot be decrypted without it"
+	WrongObjectHint = "the header was changed, or is that of another object or bucket: copy objects with the library, or set Config.Bucket"
+	loginHint       = "check the credentials for the key management service, and the clock of this machine"
 )
 
 // Failed returns the error for a response. The text of the error contains none of the secrets, even if the response
@@ -155,6 +155,6 @@ func WrongObject(service string) error {
 	return &storage.Error{
 		Code: storage.ChecksumMismatch,
 		Err:  errors.New(service + " does not decrypt the data key for this object"),
-		Hint: AnotherHint,
+		Hint: WrongObjectHint,
 	}
 }
