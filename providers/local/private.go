@@ -28,11 +28,8 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	defer done()
 	if create {
 		err = b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) })
-	} else {
-		_, err = b.Root.Lstat(privatePath)
-		if err != nil {
-			err = storage.BucketNotFound
-		}
+	} else if _, statErr := b.Root.Lstat(privatePath); statErr != nil {
+		err = storage.BucketNotFound
 	}
 	if err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func (t *Tree) RemoveEmpty(path string) error {
 
 	var dirs []string
 	err = d.Each(func(e osdir.Entry) bool {
-		if d.PathOf(e.Name) != Reserved && isDir(d, e) {
+		if isDir(d, e) && d.PathOf(e.Name) != Reserved {
 			dirs = append(dirs, e.Name)
 			return true
 		}

@@ -78,12 +78,14 @@ func (p Position) prefix() string {
 // Token returns the position as a page token. The token contains the last entry of the page, so it
 // remains valid after the process has ended or the entry was removed.
 func (p Position) Token() string {
-	text := "k" + p.Key
-	if p.Version != "" {
-		text = "v" + p.Version + "/" + p.Key
-	}
-	if p.IsPrefix {
+	var text string
+	switch {
+	case p.IsPrefix:
 		text = "p" + p.Key
+	case p.Version != "":
+		text = "v" + p.Version + "/" + p.Key
+	default:
+		text = "k" + p.Key
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }

@@ -205,12 +205,11 @@ func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
 	closeErr := f.Close()
 
 	isWritten := timeErr == nil && closeErr == nil
-	hasNoPart := isFree(dst, placedName(number)) && isFree(dst, partName(number))
-	if !isWritten || !hasNoPart {
-		_ = dst.Unlink(name)
-		return false
+	if isWritten && isFree(dst, placedName(number)) && isFree(dst, partName(number)) {
+		return true
 	}
-	return true
+	_ = dst.Unlink(name)
+	return false
 }
 
 // isFree reports whether no file in d has the name base.
@@ -472,17 +471,12 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 	}
 	file = f.OSFile(base)
 
-	if isShared {
-		isStored := f.Meta.Ino == s.ino && isComplete(src, part.Number)
-		if !isStored {
-			_ = file.Close()
-			return nil, 0, 0, errPart(part)
-		}
+	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
 		return file, s.offset, s.size, nil
 	}
-	if objectfile.MakeTag(f.Meta).Revision() != part.Tag {
-		_ = file.Close()
-		return nil, 0, 0, errPart(part)
+	if !isShared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
+		return file, 0, f.Meta.Size, nil
 	}
-	return file, 0, f.Meta.Size, nil
+	_ = file.Close()
+	return nil, 0, 0, errPart(part)
 }

@@ -155,17 +155,8 @@ func (h *history) next() ([]versionEntry, error) {
 func (h *history) nextKey() ([]versionEntry, error) {
 	objects := &h.objectWalk
 	versions := &h.versionWalk
-	hasObject := true
-	hasVersions := true
-	switch {
-	case !objects.hasMore:
-		hasObject = false
-	case !versions.hasMore:
-		hasVersions = false
-	default:
-		hasObject = objects.head.Key <= versions.head.Key
-		hasVersions = versions.head.Key <= objects.head.Key
-	}
+	hasObject := objects.hasMore && (!versions.hasMore || objects.head.Key <= versions.head.Key)
+	hasVersions := versions.hasMore && (!objects.hasMore || versions.head.Key <= objects.head.Key)
 
 	head := versions.head
 	if hasObject {

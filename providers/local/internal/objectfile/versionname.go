@@ -35,15 +35,13 @@ func MarkerOf(offset int64) string {
 	return string(append(appendTime(make([]byte, 0, 34), offset), deletedSuffix...))
 }
 
-// timeDigits is the number of digits of the time in a version.
-const timeDigits = len("0000000000000000")
+// zeroTime is the time 0 in a version. Each time has as many digits.
+const zeroTime = "0000000000000000"
 
 // appendTime appends a time in nanoseconds, with leading zeros, so that versions are sorted by time.
 func appendTime(b []byte, offset int64) []byte {
 	digits := strconv.FormatUint(uint64(offset), 16)
-	for range timeDigits - len(digits) {
-		b = append(b, '0')
-	}
+	b = append(b, zeroTime[len(digits):]...)
 	return append(b, digits...)
 }
 
@@ -62,7 +60,7 @@ func CheckVersion(version string) error {
 // ValidVersion reports whether version has the form of a result of VersionOf or MarkerOf.
 func ValidVersion(version string) bool {
 	digits, ino, ok := strings.Cut(version, "-")
-	if !ok || len(digits) != timeDigits {
+	if !ok || len(digits) != len(zeroTime) {
 		return false
 	}
 	stamp, err := strconv.ParseUint(digits, 16, 64)
