@@ -22,26 +22,27 @@ const ForeignAliasSuffix = "-ext-s3alias"
 // later. So a conditional write may succeed although another bucket already has a newer object.
 // Outposts and Object Lambda are other services.
 func Check(bucket string) error {
-	if !IsARN(bucket) {
+	if !IsARN(bucket) || isAccessPoint(bucket) {
 		return nil
 	}
-	invalid := argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
+	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
+}
+
+// isAccessPoint reports whether an ARN is that of an access point in one region.
+func isAccessPoint(arn string) bool {
 	const fields = 6 // arn, partition, service, region, account, resource
-	parts := strings.SplitN(bucket, ":", fields)
+	parts := strings.SplitN(arn, ":", fields)
 	if len(parts) != fields {
-		return invalid
+		return false
 	}
 	service := parts[2]
 	region := parts[3]
 	resource := parts[5]
 	if service != signature.Service || region == "" {
-		return invalid
+		return false
 	}
 	// A colon may be in place of the slash.
-	if !strings.HasPrefix(strings.Replace(resource, ":", "/", 1), "accesspoint/") {
-		return invalid
-	}
-	return nil
+	return strings.HasPrefix(strings.Replace(resource, ":", "/", 1), "accesspoint/")
 }
 
 // IsDirectory reports whether a bucket is one of Amazon's directory buckets (S3 Express One Zone), or
