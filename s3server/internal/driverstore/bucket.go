@@ -166,9 +166,10 @@ func (b *driverBucket) naming() keyname.Naming {
 	if b.ownStore() {
 		return keyname.Naming{}
 	}
+	d := b.description()
 	return keyname.Naming{
 		Empty:  true,
-		Slash:  b.has(storage.LeadingSlashes),
-		Others: b.description().Provider != "azure",
+		Slash:  d.Features&storage.LeadingSlashes != 0,
+		Others: d.Provider != "azure",
 	}
 }

@@ -43,8 +43,11 @@ type records struct {
 	page   int // maximum number of entries in a page of the driver
 }
 
+// arePrivate reports whether the records are private objects, and not among the objects of the bucket.
+func (r *records) arePrivate() bool { return r.prefix == "" }
+
 func (r *records) close() {
-	if r.prefix == "" {
+	if r.arePrivate() {
 		_ = r.driver.Close()
 	}
 }
@@ -200,8 +203,7 @@ func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, 
 // removeAll removes the records whose names begin with prefix. isVersioned is true if the bucket keeps versions.
 // removeAll then removes those of the records, too, unless the records are private objects, which have none.
 func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool) error {
-	arePrivate := r.prefix == ""
-	if isVersioned && !arePrivate {
+	if isVersioned && !r.arePrivate() {
 		return r.removeVersions(ctx, prefix)
 	}
 	for {

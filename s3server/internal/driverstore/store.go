@@ -234,9 +234,9 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 // it asks the driver, because Azure removes a bucket together with its objects.
 func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *state.Bucket) error {
 	// Records among the objects of the bucket must be removed first. Private objects go with the bucket.
-	hasRecords := b.records != nil && b.records.prefix != ""
+	r := b.openedRecords()
+	hasRecords := r != nil && !r.arePrivate()
 	if hasRecords {
-		r := b.records
 		if err := b.checkEmpty(ctx); err != nil {
 			return err
 		}

@@ -42,11 +42,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if err != nil {
 			return ctx.Err() == nil, nil // skip an upload that has ended or whose record cannot be read
 		}
-		// If the parts are staged, they are objects of this server, and the driver has no upload. In
-		// other stores than this library's own, ListParts finds only uploads with AnyOrder.
 		record := u.Object.Data.(*uploadRecord)
-		canTell := !record.Staged && (record.AnyOrder || m.bucket.ownStore())
-		if !canTell {
+		if !m.canFind(record) {
 			return true, nil // keep the record: the upload may still be in progress
 		}
 		_, err = m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{

@@ -193,12 +193,10 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 	if u.Place != "" {
 		return u.Place == r.place(uploadName(id)), nil
 	}
-	arePrivate := r.prefix == ""
-	if arePrivate {
+	if r.arePrivate() {
 		return true, nil
 	}
-	canTell := !u.Staged && (u.AnyOrder || m.bucket.ownStore()) // whether ListParts finds the upload
-	if !canTell {
+	if !m.canFind(u) {
 		return false, nil
 	}
 	_, err := m.bucket.driver.ListParts(ctx, &driver.ListPartsRequest{
@@ -207,6 +205,13 @@ func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uplo
 		Limit:  1,
 	})
 	return err == nil, ignoreCode(err, storage.ObjectNotFound)
+}
+
+// canFind reports whether ListParts of the driver finds an upload that is in progress. If the parts are
+// staged, they are objects of this server, and the driver has no upload. In other stores than this
+// library's own, ListParts finds only uploads with AnyOrder.
+func (m *driverUploads) canFind(u *uploadRecord) bool {
+	return !u.Staged && (u.AnyOrder || m.bucket.ownStore())
 }
 
 // isDropped reports whether an upload has expired, because no part was sent for a long time. It
