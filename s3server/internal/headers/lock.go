@@ -22,7 +22,7 @@ func Lock(header http.Header, now time.Time) (state.Lock, error) {
 		const message = "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied"
 		return state.Lock{}, invalid(state.LockMode, message)
 	}
-	if mode != "" && mode != state.Governance && mode != state.Compliance {
+	if mode != "" && !state.IsLockMode(mode) {
 		return state.Lock{}, invalid(state.LockMode, "Unknown wormMode directive.")
 	}
 	if hold != "" && hold != "ON" && hold != "OFF" {

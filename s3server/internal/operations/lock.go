@@ -117,9 +117,8 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 		return &state.LockSettings{}, nil
 	}
 	d := c.Rule.DefaultRetention
-	isMode := d.Mode == state.Governance || d.Mode == state.Compliance
 	hasOnePeriod := (d.Days == nil) != (d.Years == nil)
-	if !isMode || !hasOnePeriod {
+	if !state.IsLockMode(d.Mode) || !hasOnePeriod {
 		return nil, s3error.New("MalformedXML")
 	}
 	s := &state.LockSettings{Mode: d.Mode}
@@ -194,9 +193,8 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
 		return state.Lock{}, nil
 	}
-	isMode := d.Mode == state.Governance || d.Mode == state.Compliance
 	retainUntil, err := time.Parse(time.RFC3339, d.RetainUntilDate)
-	if err != nil || !isMode {
+	if err != nil || !state.IsLockMode(d.Mode) {
 		return state.Lock{}, s3error.New("MalformedXML")
 	}
 	if !retainUntil.After(now) {

@@ -17,6 +17,9 @@ const (
 	LockHold   = "X-Amz-Object-Lock-Legal-Hold"
 )
 
+// IsLockMode reports whether text is a mode of a retention.
+func IsLockMode(text string) bool { return text == Governance || text == Compliance }
+
 // A Lock protects a version from removal, by a retention, a legal hold or both.
 type Lock struct {
 	Mode  string // "" means no retention
