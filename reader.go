@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/omnibucket/storage/internal/core/seam"
 )
@@ -99,7 +100,7 @@ func pinObject(src Downloader, key, op string, r *DownloadOptions, attrs *Attrs)
 // open reads length bytes from an offset by one request. If length is below 0, it reads to the end.
 // If the object was changed or removed, it fails with Changed.
 func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
-	opts := append(o.reads[:len(o.reads):len(o.reads)], WithRange(offset, length))
+	opts := append(slices.Clip(o.reads), WithRange(offset, length))
 	wantLength := o.attrs.Size - offset
 	if length >= 0 {
 		wantLength = length

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage/internal/evidence"
@@ -33,7 +34,7 @@ func Update(
 		b:      b,
 		change: change,
 		// try sets the last option.
-		opts: append(opts[:len(opts):len(opts)], nil),
+		opts: append(slices.Clip(opts), nil),
 	}
 	if e := u.check(opts); e != nil {
 		return nil, refuseFunction(ctx, b, "Update", "Upload", key, e)
@@ -148,7 +149,7 @@ func (a *appending) init(opts []CopyOption) *Error {
 	// If the caller's condition fails in one round, it would fail in the next one, too.
 	a.rounds.once = o.Condition != (Condition{})
 	a.absent = o.Condition.Absent
-	a.options = append(opts[:len(opts):len(opts)], tailOption{a.tail, &a.added})
+	a.options = append(slices.Clip(opts), tailOption{a.tail, &a.added})
 	a.create = o.createOption()
 	return a.rounds.check()
 }

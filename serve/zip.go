@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -184,7 +185,7 @@ func (f *zippedFile) write(
 	ctx context.Context, zw *zip.Writer, b storage.Downloader, opts []storage.DownloadOption,
 ) error {
 	if f.revision != "" {
-		opts = append(opts[:len(opts):len(opts)], storage.IfRevision(f.revision))
+		opts = append(slices.Clip(opts), storage.IfRevision(f.revision))
 	}
 	body, err := b.Download(ctx, f.key, opts...)
 	if err != nil {
