@@ -82,10 +82,10 @@ func (f *form) next(maxFile int64) error {
 		return refuse("Content-Disposition", uploads.InvalidRequest, "Each field of the form needs a name.")
 	}
 
-	if name == fieldFile && f.file != nil {
+	isAfterFile := f.file != nil
+	if isAfterFile && name == fieldFile {
 		return refuse(name, uploads.InvalidRequest, "This field is given twice.")
 	}
-	isAfterFile := f.file != nil
 	if isAfterFile && f.file.after == nil {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	}
