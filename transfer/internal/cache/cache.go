@@ -224,8 +224,11 @@ func (c *Cache) writeDigests(f *os.File) error {
 func sweep(dir string) {
 	files, _ := os.ReadDir(dir) // after an error, the list is incomplete
 	for _, f := range files {
+		if !strings.Contains(f.Name(), suffix) {
+			continue
+		}
 		info, err := f.Info()
-		if err != nil || !strings.Contains(f.Name(), suffix) || time.Since(info.ModTime()) <= maxAge {
+		if err != nil || time.Since(info.ModTime()) <= maxAge {
 			continue
 		}
 		path := filepath.Join(dir, f.Name())
