@@ -38,8 +38,8 @@ type objectOptions struct {
 	bad    error // error of invalid options, or nil
 }
 
-// readOptions returns the options that opts set. If options of a download are not valid, the error is
-// in object.bad.
+// readOptions returns the options that opts set. An error of invalid download options is kept in
+// object.invalid until a request comes.
 func readOptions(opts []Option) options {
 	var o options
 	for _, opt := range opts {

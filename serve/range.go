@@ -103,9 +103,9 @@ func (r byteRange) contentRange(size int64) string {
 	return "bytes " + first + "-" + last + "/" + strconv.FormatInt(size, 10)
 }
 
-// clip returns the part of an object of size bytes that the range selects. If the range selects no
-// byte, the length of the part is 0.
+// clip returns the bytes that the range selects of an object of size bytes, which may be none.
 func (s rangeSpec) clip(size int64) byteRange {
+		// The range is the last s.last bytes of the object.
 	if s.first < 0 {
 		length := min(s.last, size)
 		return byteRange{start: size - length, length: length}
@@ -121,8 +121,8 @@ func (s rangeSpec) clip(size int64) byteRange {
 	return byteRange{start: s.first, length: last - s.first + 1}
 }
 
-// resolve returns the requested ranges of an object of size bytes. If the whole object is to be
-// sent, ranges is nil. If no range lies in the object, ok is false.
+// resolve returns the requested ranges of an object of size bytes, or nil if the whole object is to
+// be sent. It returns false if no range lies in the object.
 func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	if len(specs) == 0 {
 		return nil, true
@@ -131,8 +131,8 @@ func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	var total int64
 	for _, spec := range specs {
 		if size == 0 && spec.first < 0 && spec.last > 0 {
-			// A range such as bytes=-5 selects all of an empty object. The response is the whole
-			// object, because Content-Range cannot describe an empty range.
+			// A range such as bytes=-5 selects all of an empty object. Content-Range cannot
+			// describe an empty range, so the whole object is sent.
 			return nil, true
 		}
 		part := spec.clip(size)
@@ -158,9 +158,8 @@ func addLengths(a, b int64) int64 {
 	return min(a, math.MaxInt64-b) + b
 }
 
-// firstRead returns the range of the first request to the store. The size of the object is not
-// known yet. If the client requests several ranges, the returned range usually covers all of them.
-// It always covers the range that the client names first.
+// firstRead returns the range for the first request to the store, while the size of the object is
+// not known. It covers the first requested range, and as many later ones as one request can read.
 func (specs rangeHeader) firstRead() storage.DownloadOption {
 	if len(specs) == 0 {
 		return everything
@@ -173,7 +172,7 @@ func (specs rangeHeader) firstRead() storage.DownloadOption {
 	var ranges []byteRange
 	for _, spec := range specs {
 		if spec.first < 0 {
-			// Where this range begins depends on the size.
+			// The start of this range depends on the size.
 			break
 		}
 		part := byteRange{start: spec.first, length: math.MaxInt64 - spec.first}
@@ -194,8 +193,8 @@ var (
 	attributesOnly = storage.WithRange(0, 0)
 )
 
-// option returns the option for a download of the range. A range that ends at the largest int64 has
-// no known end.
+// option returns the option to download the range. A range up to the largest int64 means all bytes
+// from its start.
 func (r byteRange) option() storage.DownloadOption {
 	if r.end() == math.MaxInt64 {
 		return storage.WithRange(r.start, -1)
@@ -210,8 +209,9 @@ type readSpan struct {
 	ranges    int // number of ranges in the span
 }
 
-// mergeRanges groups ranges into spans. A range joins the span before it if it begins after that
-// span and the gap is small. Later ranges never change the grouping of earlier ones.
+// mergeRanges groups ranges into spans that are each read with one request. A range joins the span
+// before it if it begins after that span and the gap is small. Later ranges never change the
+// grouping of earlier ones.
 func mergeRanges(ranges []byteRange) []readSpan {
 	var spans []readSpan
 	var requestedBytes, skippedBytes int64

@@ -13,7 +13,7 @@ type parts struct {
 	size        int64  // size of the object in bytes
 }
 
-// writeTo writes the parts in the order of the request. writePart writes the bytes of one range.
+// writeTo writes the parts in the order of the request, and calls writePart for the bytes of each.
 func (p parts) writeTo(mw *multipart.Writer, writePart func(w io.Writer, r byteRange) error) error {
 	for _, r := range p.ranges {
 		part, err := mw.CreatePart(textproto.MIMEHeader{
@@ -30,11 +30,11 @@ func (p parts) writeTo(mw *multipart.Writer, writePart func(w io.Writer, r byteR
 	return mw.Close()
 }
 
-// length returns how many bytes writeTo writes. It does not depend on the boundary, because all
-// boundaries are equally long.
+// length returns how many bytes writeTo writes. It is the same for all boundaries, because they are
+// equally long.
 func (p parts) length() int64 {
 	var count counter
-	// A counter never fails. It gets the headers of the parts, and the length of each range.
+	// Count the headers, but only add the length of each range. A counter never fails.
 	_ = p.writeTo(multipart.NewWriter(&count), func(_ io.Writer, r byteRange) error {
 		count += counter(r.length)
 		return nil

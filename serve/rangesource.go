@@ -25,9 +25,8 @@ type source struct {
 	spans    []readSpan      // spans with ranges that are not copied yet
 }
 
-// openSource opens a source with one request to the store. Most responses need no further request.
-// If the range begins after the end of the object, the store returns no attributes. openSource then
-// requests the attributes separately.
+// openSource opens a source with a request for the range first, and usually needs no other. If that
+// range begins after the end of the object, it requests the attributes alone.
 func openSource(
 	ctx context.Context, src storage.Downloader, key string, opts []storage.DownloadOption,
 	first storage.DownloadOption,
@@ -40,18 +39,19 @@ func openSource(
 	if err != nil {
 		return nil, err
 	}
+
 	s.attrs = s.reader.Attrs()
 	return s, nil
 }
 
-// download makes a request to the store, and keeps the reader of the response. It adds opts to the
-// options of the source.
+// download opens a reader with the options of the source and the further opts.
 func (s *source) download(opts ...storage.DownloadOption) error {
 	all := append(slices.Clone(s.opts), opts...)
 	reader, err := s.bucket.Download(s.ctx, s.key, all...)
 	if err != nil {
 		return err
 	}
+
 	offset, length := reader.Range()
 	s.reader = reader
 	s.pos = offset
@@ -63,8 +63,8 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 // parameter ranges.
 func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
-// seek prepares a reader for the next range r. It keeps an open reader that already covers r.
-// Otherwise it opens a reader for r and for the later ranges that the same request can read.
+// seek ensures that the open reader covers r. If it does not, seek opens another one, for r and the
+// later ranges of the same span.
 func (s *source) seek(r byteRange) error {
 	if s.covers(r) {
 		return nil
@@ -76,6 +76,7 @@ func (s *source) seek(r byteRange) error {
 	if s.attrs.Revision != "" && !s.isPinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
 	}
+
 	err := s.download(opts...)
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
@@ -87,7 +88,8 @@ func (s *source) seek(r byteRange) error {
 	return s.checkUnchanged()
 }
 
-// covers reports whether the open reader still has all bytes of r, after a small gap at most.
+// covers reports whether the open reader will return all bytes of r, with at most a small gap before
+// them.
 func (s *source) covers(r byteRange) bool {
 	if s.reader == nil || r.start < s.pos || r.end() > s.end {
 		return false
@@ -95,16 +97,16 @@ func (s *source) covers(r byteRange) bool {
 	return r.start-s.pos <= maxGap
 }
 
-// isPinned reports whether the caller's download options name a version, which cannot change.
+// isPinned reports whether the download options name a version, which cannot change.
 func (s *source) isPinned() bool {
 	var o storage.DownloadOptions
-	// There is no error, because invalid options failed in an earlier call.
+	// Invalid options have already failed in an earlier call.
 	_ = o.Apply(s.opts...)
 	return o.Version != ""
 }
 
-// checkUnchanged fails with Changed if the attributes differ from those of the first response. It
-// is for a Downloader without revisions.
+// checkUnchanged fails with Changed if the attributes differ from those of the first response, for
+// stores that cannot check the revision themselves.
 func (s *source) checkUnchanged() error {
 	current := s.reader.Attrs()
 	if current.Revision != s.attrs.Revision || current.ETag != s.attrs.ETag || current.Size != s.attrs.Size {
@@ -118,7 +120,8 @@ func (s *source) changedError(err error) error {
 	return &storage.Error{Code: storage.Changed, Op: "Download", Key: s.key, Err: err}
 }
 
-// copy writes the next range r to w.
+// copy writes r, the next of the planned ranges, to w. It closes the reader after the last range of
+// a span.
 func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.seek(r); err != nil {
 		return err
@@ -154,12 +157,12 @@ func (s *source) copyOpened(w io.Writer, r byteRange) error {
 // bytes are copied by the kernel, after the header.
 const sentWithHeader = 32 << 10
 
-// copyAll copies the rest of the open body to w with the reader's WriteTo, which is fast for memory
-// and files. If there is a checksum to verify, copyAll writes the last byte only after the checksum
-// matched. Without that byte, a client does not accept the response as complete.
+// copyAll copies the rest of the open body to w. If the body has a checksum, the last byte is held
+// back until the checksum matches, so that no client takes a damaged response for a complete one.
 func (s *source) copyAll(w io.Writer) error {
 	length := s.end - s.pos
 	s.pos = s.end
+
 	hasChecksum := length == s.attrs.Size && s.attrs.CRC32C.Known
 	if hasChecksum {
 		checked := &lastByteWriter{dst: w, remaining: length}
@@ -176,8 +179,7 @@ func (s *source) copyAll(w io.Writer) error {
 	return s.writeRest(w, length)
 }
 
-// writeRest copies the rest of the open body to w. If the body has fewer than length bytes, it fails
-// with io.ErrUnexpectedEOF.
+// writeRest copies the rest of the open body to w, and fails if it has fewer than length bytes.
 func (s *source) writeRest(w io.Writer, length int64) error {
 	written, err := s.reader.WriteTo(w)
 	if err != nil {
@@ -198,7 +200,7 @@ func (s *source) close() {
 	}
 }
 
-// A lastByteWriter writes all bytes except the last. The method release writes the last byte.
+// A lastByteWriter writes all bytes but the last to dst, and the last byte in release.
 type lastByteWriter struct {
 	dst       io.Writer
 	remaining int64  // bytes that are still expected
@@ -207,7 +209,7 @@ type lastByteWriter struct {
 
 var errTooMuch = errors.New("the reader returns more bytes than announced")
 
-// Write writes p to dst, but keeps the last of all bytes. It fails if there are more bytes than expected.
+// Write writes p to dst, except for the last of all expected bytes. It fails if there are more.
 func (t *lastByteWriter) Write(p []byte) (int, error) {
 	size := int64(len(p))
 	if size > t.remaining {
@@ -231,7 +233,7 @@ func (t *lastByteWriter) Write(p []byte) (int, error) {
 	return n + 1, nil
 }
 
-// release writes the last byte, if it has come.
+// release writes the byte that was held back, if it has come.
 func (t *lastByteWriter) release() error {
 	if t.lastByte == nil {
 		return nil

@@ -88,8 +88,7 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 	return s, nil
 }
 
-// listen listens on 127.0.0.1, which every client supports. If this machine has no IPv4, it listens
-// on ::1.
+// listen listens on a free port of 127.0.0.1, or of ::1 on a machine without IPv4.
 func listen() (net.Listener, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -98,9 +97,8 @@ func listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// track counts connections. It also records the connections without a request, so that Close can
-// close them. Browsers open connections in advance, and http.Server.Shutdown would wait for the
-// first request of each.
+// track counts connections, and records those without a request so that Close can close them.
+// http.Server.Shutdown would wait for a request on each connection that a browser opens in advance.
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +106,7 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 	if state == http.StateNew {
 		s.connections.Add(1)
 		if s.unusedConns == nil {
-			// Close was called.
+			// The server is closing.
 			_ = c.Close()
 			return
 		}
@@ -129,7 +127,7 @@ func (s *Server) Close() {
 	s.closing.Do(s.close)
 }
 
-// close does the work of Close. Nobody can handle its errors at the end of a test.
+// close does the work of Close. It drops errors, which nobody could handle at the end of a test.
 func (s *Server) close() {
 	s.closeUnused()
 

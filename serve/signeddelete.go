@@ -8,7 +8,7 @@ import (
 )
 
 // remove removes the object or version that the URL was signed for. As on S3, a missing object is
-// not an error. A condition is refused.
+// not an error.
 func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *failure {
 	grant, f := h.verify(r, r.Method, key)
 	if f != nil {
@@ -16,7 +16,7 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *fa
 	}
 	for _, name := range [...]string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		if headertext.Lines(r.Header, name) != "" {
-			// The removal would not enforce it.
+			// A removal cannot enforce a condition.
 			return errCondition
 		}
 	}

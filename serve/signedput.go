@@ -10,14 +10,14 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// put stores the body of a signed upload. It checks the request's header before it reads the body.
+// put stores the body of a signed upload, after it has checked the header of the request.
 func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failure {
 	grant, f := h.verify(r, http.MethodPut, key)
 	if f != nil {
 		return f
 	}
 
-	// S3 and Azure take no chunked body with a signed URL. A client that sends one here would fail there.
+	// S3 and Azure accept no chunked body at a signed URL, so it must not work here either.
 	if r.ContentLength < 0 {
 		return errNoLength
 	}
@@ -40,7 +40,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	return nil
 }
 
-// putPart stores the body of a request as a part of an upload. The URL was signed for that part.
+// putPart stores the body of a request as the part of an upload that the URL was signed for.
 func (h *handler) putPart(w http.ResponseWriter, r *http.Request, grant *signedurl.Grant) *failure {
 	for _, name := range [...]string{"Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		if r.Header.Get(name) != "" {
@@ -56,7 +56,7 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, grant *signedu
 	opts := append(grant.PartOptions(), storage.WithSize(r.ContentLength))
 	part, err := storage.PutSignedPart(r.Context(), h.bucket, grant.Key, grant.Upload, grant.Part, content, opts...)
 	if err != nil && content.failure != nil {
-		// The body is the cause.
+		// The upload failed because of the body.
 		return content.failure
 	}
 	if err != nil {
@@ -69,9 +69,9 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, grant *signedu
 	return nil
 }
 
-// requestOptions returns options for headers that were not signed. As on clouds, a client may add
-// If-None-Match: *, and may set the content type if none was signed. Any other condition is
-// refused, because it cannot be enforced.
+// requestOptions returns the upload options for headers that were not signed. A client may add
+// "If-None-Match: *", and a content type if none was signed, as on S3. Other conditions are refused,
+// because an upload cannot enforce them.
 func requestOptions(r *http.Request, grant *signedurl.Grant) ([]storage.UploadOption, *failure) {
 	h := r.Header
 	if headertext.Lines(h, "Content-Range") != "" {
@@ -96,7 +96,8 @@ func requestOptions(r *http.Request, grant *signedurl.Grant) ([]storage.UploadOp
 	return opts, nil
 }
 
-// store stores length bytes of body as the grant permits. If the length is not known, it is -1.
+// store uploads the body to the key of the grant, if the grant permits its length. The length is -1
+// if it is not known in advance.
 func (h *handler) store(
 	r *http.Request, grant *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption,
 ) (*storage.Attrs, *failure) {
@@ -114,7 +115,7 @@ func (h *handler) store(
 
 	attrs, err := h.bucket.Upload(r.Context(), grant.Key, content, append(opts, grantOpts...)...)
 	if err != nil && content.failure != nil {
-		// The body is the cause.
+		// The upload failed because of the body.
 		return nil, content.failure
 	}
 	if err != nil {
@@ -134,8 +135,8 @@ type boundedBody struct {
 
 var errBounds = errors.New("the length of the body is not the signed one")
 
-// Read reads the body. If the body is too long, too short or fails, Read records the response to the client in
-// b.failure.
+// Read reads from the body. If the body is too long, too short or broken, it fails and sets b.failure to the
+// response for the client.
 func (b *boundedBody) Read(p []byte) (int, error) {
 	remaining := b.max - b.bytesRead
 	if b.max >= 0 && int64(len(p)) > remaining {
@@ -157,15 +158,14 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return n, io.EOF
 	}
 	if err != nil {
-		// When a body fails, net/http also cancels the context of the request. The upload then only
-		// reports that cancellation, so the cause is recorded here.
+		// net/http also cancels the request's context, and the upload then only reports that
+		// cancellation. Record the cause here.
 		b.failure = failureOr(err, errIncomplete)
 	}
 	return n, err
 }
 
-// failureOr returns the response to err. If that would be an internal error, failureOr returns its
-// second parameter instead.
+// failureOr returns the response to err, or fallback if that would be an internal error.
 func failureOr(err error, fallback *failure) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
@@ -173,7 +173,7 @@ func failureOr(err error, fallback *failure) *failure {
 	return fallback
 }
 
-// check returns nil if a body may have size bytes, and otherwise the failure.
+// check returns the failure of a body of size bytes, or nil if that size is permitted.
 func (b *boundedBody) check(size int64) *failure {
 	if b.max < 0 {
 		return nil

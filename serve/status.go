@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/webserver"
 )
 
-// statusOf returns the HTTP status for an error. If the store refuses the credentials, or the
-// bucket is missing, the status is 500, because the client cannot fix the error.
+// statusOf returns the HTTP status for an error. Errors that a client cannot fix, such as a missing
+// bucket or refused credentials, are 500.
 func statusOf(err error) int {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound:
@@ -32,15 +32,14 @@ func statusOf(err error) int {
 		return http.StatusGatewayTimeout
 	}
 	if errors.Is(err, context.Canceled) {
-		// A Downloader of another package may return context errors.
+		// A Downloader of another package may return an error of the context itself.
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// sendFailure sends the error response for err, even if the request was canceled. Requests are also
-// canceled when the server stops. If nothing were sent then, net/http would respond with an empty
-// 200.
+// sendFailure sends the error response for err. It also does so for a canceled request, because
+// net/http would otherwise send an empty 200 to clients that are connected when the server stops.
 func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
 	h := w.Header()
@@ -60,8 +59,7 @@ func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err e
 	}
 }
 
-// textOf returns the body of an error response: the text that net/http has for the status. It
-// reveals nothing of err, except that a range is invalid.
+// textOf returns the body of an error response. It reveals nothing of err but that a range is invalid.
 func textOf(status int, err error) string {
 	if errors.Is(err, errNoOverlap) {
 		return errNoOverlap.Error()

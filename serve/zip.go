@@ -46,7 +46,7 @@ func Zip(
 	}
 }
 
-// zip sends the archive as the response. If it returns an error, it has written nothing.
+// zip responds with an archive of the objects. If it returns an error, it has written nothing.
 func (o objectOptions) zip(
 	w http.ResponseWriter, r *http.Request, b storage.Downloader, objects iter.Seq2[storage.ListEntry, error],
 ) error {
@@ -73,8 +73,7 @@ func (o objectOptions) zip(
 	}
 
 	if archive.write(r.Context(), w, b, o.downloads) != nil {
-		// The status was already sent. The client sees that the body is shorter than
-		// Content-Length.
+		// The status was already sent. Cut off the body, so that the client sees the failure.
 		panic(http.ErrAbortHandler)
 	}
 	return nil
@@ -90,7 +89,7 @@ type zippedFile struct {
 	modified            time.Time
 }
 
-// listArchive reads a listing and chooses the names in the archive.
+// listArchive returns the archive of the listed objects, and chooses the names of its files.
 func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) {
 	a := &archive{}
 	names := newZipNames()
@@ -179,8 +178,7 @@ func (a *archive) write(
 	return zw.Close()
 }
 
-// write writes the header of the file and the bytes of the object. It fails if the object has changed
-// since it was listed.
+// write adds the file to the archive, and fails if its object has changed since it was listed.
 func (f *zippedFile) write(
 	ctx context.Context, zw *zip.Writer, b storage.Downloader, opts []storage.DownloadOption,
 ) error {

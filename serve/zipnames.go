@@ -18,7 +18,7 @@ type zipNames struct {
 
 func newZipNames() *zipNames { return &zipNames{map[string]bool{}, map[string]string{}} }
 
-// nameOf returns the name that the object with this key has in the archive.
+// nameOf returns a safe and unused name in the archive for the object with this key.
 func (z *zipNames) nameOf(key string) string {
 	var segments []string
 	for segment := range strings.SplitSeq(key, "/") {
@@ -44,8 +44,8 @@ func (z *zipNames) nameOf(key string) string {
 	return name
 }
 
-// folder returns the name of a folder in the archive, with a slash at its end. If a file has the
-// name, it adds a number. All spellings of a name that a file system may confuse are one folder.
+// folder returns the name of a folder in the archive, with a slash at its end and with a number if a
+// file already has the name. Spellings that a file system may confuse share one folder.
 func (z *zipNames) folder(name string) string {
 	if chosen, ok := z.folders[fold(name)]; ok {
 		return chosen
@@ -101,7 +101,7 @@ const maxExtension = 32 // bytes; a longer extension counts as a part of the nam
 // adds up to 15.
 const maxSegment = 255 - 15
 
-// safeSegment changes a segment of a name so that every system accepts it as the name of a file.
+// safeSegment returns a segment of a key as a file name that every operating system accepts.
 func safeSegment(segment string) string {
 	safe := strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`\:*?"<>|`, r) {
@@ -123,8 +123,7 @@ func safeSegment(segment string) string {
 
 	safe = base + ext
 	if trimmed := strings.TrimRight(safe, ". "); len(trimmed) < len(safe) {
-		// Windows removes dots and spaces at the end of a name. The names "." and ".." name other
-		// folders.
+		// Windows removes dots and spaces at the end of a name, and "." and ".." are other folders.
 		safe = trimmed + "_"
 	}
 	if isDevice(safe) {
