@@ -54,8 +54,8 @@ func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	}
 
 	o := readOptions(opts)
-	o.object.fail = nil
-	o.object.refuse = func(w http.ResponseWriter, r *http.Request, err error) {
+	o.object.errorHandler = nil
+	o.object.sendError = func(w http.ResponseWriter, r *http.Request, err error) {
 		failureOf(err).write(w, r)
 	}
 	return &handler{bucket: b, origin: origin, mount: mountOf(origin.BaseURL, o), options: o}

@@ -72,8 +72,8 @@ const maxAttempts = 3
 
 // serve responds with the object. If it returns an error, it has written nothing.
 func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string) error {
-	if o.bad != nil {
-		return o.bad
+	if o.invalid != nil {
+		return o.invalid
 	}
 	resp := &response{w: w, r: r, options: o, ranges: parseRange(r.Header.Get("Range"))}
 	if resp.ranges == nil {
@@ -164,8 +164,8 @@ func (resp *response) stop(status int, key string) {
 		return
 	}
 
-	if resp.options.refuse != nil {
-		resp.options.refuse(resp.w, resp.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
+	if resp.options.sendError != nil {
+		resp.options.sendError(resp.w, resp.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
 		return
 	}
 	for _, name := range presentation {

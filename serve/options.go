@@ -30,12 +30,12 @@ type objectOptions struct {
 	// headers change the response header. They are called in order, after the object's own headers
 	// were set and before conditions are evaluated.
 	headers []func(h http.Header, a *storage.Attrs)
-	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // function of WithErrorHandler, or nil
-	// The function refuse sends error responses for NewHandler. Other handlers have no such
-	// function. They use the function of WithErrorHandler, or else send a line of text. If a
-	// condition fails, they send a response without a body.
-	refuse func(w http.ResponseWriter, r *http.Request, err error)
-	bad    error // error of invalid options, or nil
+	// errorHandler is the function of WithErrorHandler, or nil.
+	errorHandler func(w http.ResponseWriter, r *http.Request, status int, err error)
+	// sendError sends the error responses of NewHandler, and is nil for other handlers. They call
+	// errorHandler, or else send a line of text. If a condition fails, they send no body.
+	sendError func(w http.ResponseWriter, r *http.Request, err error)
+	invalid   error // error of invalid options, or nil
 }
 
 // readOptions returns the options that opts set. An error of invalid download options is kept in
@@ -47,7 +47,7 @@ func readOptions(opts []Option) options {
 			opt.apply(&o)
 		}
 	}
-	o.object.bad = checkDownloads(o.object.downloads)
+	o.object.invalid = checkDownloads(o.object.downloads)
 	return o
 }
 
@@ -91,6 +91,6 @@ func WithDownloadOptions(opts ...storage.DownloadOption) Option {
 // first bytes, an error only cuts off the response, and [storage.WithHook] sees it.
 func WithErrorHandler(h func(w http.ResponseWriter, r *http.Request, status int, err error)) Option {
 	return option(func(o *options) {
-		o.object.fail = h
+		o.object.errorHandler = h
 	})
 }

@@ -57,7 +57,7 @@ func parseRange(header string) rangeHeader {
 }
 
 // parseRangeSpec parses one range: "5-9", "5-" for the bytes from 5 on, or "-5" for the last 5 bytes.
-func parseRangeSpec(text string) (rangeSpec, bool) {
+func parseRangeSpec(text string) (spec rangeSpec, ok bool) {
 	firstText, lastText, hasDash := strings.Cut(text, "-")
 	if !hasDash {
 		return rangeSpec{}, false
@@ -65,8 +65,7 @@ func parseRangeSpec(text string) (rangeSpec, bool) {
 	firstText = trimSpace(firstText)
 	lastText = trimSpace(lastText)
 
-	var ok bool
-	spec := rangeSpec{first: -1, last: -1}
+	spec = rangeSpec{first: -1, last: -1}
 	if firstText != "" {
 		spec.first, ok = parsePosition(firstText)
 		if !ok {
@@ -105,8 +104,8 @@ func (r byteRange) contentRange(size int64) string {
 
 // clip returns the bytes that the range selects of an object of size bytes, which may be none.
 func (s rangeSpec) clip(size int64) byteRange {
-		// The range is the last s.last bytes of the object.
 	if s.first < 0 {
+		// The range is the last s.last bytes of the object.
 		length := min(s.last, size)
 		return byteRange{start: size - length, length: length}
 	}

@@ -46,8 +46,8 @@ func openSource(
 
 // download opens a reader with the options of the source and the further opts.
 func (s *source) download(opts ...storage.DownloadOption) error {
-	all := append(slices.Clone(s.opts), opts...)
-	reader, err := s.bucket.Download(s.ctx, s.key, all...)
+	opts = append(slices.Clone(s.opts), opts...)
+	reader, err := s.bucket.Download(s.ctx, s.key, opts...)
 	if err != nil {
 		return err
 	}
@@ -71,8 +71,8 @@ func (s *source) seek(r byteRange) error {
 	}
 
 	s.close()
-	rest := byteRange{start: r.start, length: s.spans[0].byteRange.end() - r.start}
-	opts := []storage.DownloadOption{rest.option()}
+	restOfSpan := byteRange{start: r.start, length: s.spans[0].byteRange.end() - r.start}
+	opts := []storage.DownloadOption{restOfSpan.option()}
 	if s.attrs.Revision != "" && !s.isPinned() {
 		opts = append(opts, storage.IfRevision(s.attrs.Revision))
 	}
@@ -126,7 +126,7 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	if err := s.seek(r); err != nil {
 		return err
 	}
-	if err := s.copyOpened(w, r); err != nil {
+	if err := s.copyFromReader(w, r); err != nil {
 		return err
 	}
 
@@ -138,8 +138,8 @@ func (s *source) copy(w io.Writer, r byteRange) error {
 	return nil
 }
 
-// copyOpened writes the range r from the open reader to w. It discards the bytes before r.
-func (s *source) copyOpened(w io.Writer, r byteRange) error {
+// copyFromReader writes the range r from the open reader to w, and skips the bytes before it.
+func (s *source) copyFromReader(w io.Writer, r byteRange) error {
 	if s.pos == r.start && s.end == r.end() {
 		return s.copyAll(w)
 	}
@@ -165,11 +165,11 @@ func (s *source) copyAll(w io.Writer) error {
 
 	hasChecksum := length == s.attrs.Size && s.attrs.CRC32C.Known
 	if hasChecksum {
-		checked := &lastByteWriter{dst: w, remaining: length}
-		if err := s.writeRest(checked, length); err != nil {
+		held := &lastByteWriter{dst: w, remaining: length}
+		if err := s.writeRest(held, length); err != nil {
 			return err
 		}
-		return checked.release()
+		return held.release()
 	}
 
 	if length <= sentWithHeader {

@@ -50,10 +50,10 @@ func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err e
 
 	isCanceled := errors.Is(r.Context().Err(), context.Canceled)
 	switch {
-	case o.fail != nil && !isCanceled:
-		o.fail(w, r, status, err)
-	case o.refuse != nil:
-		o.refuse(w, r, err)
+	case o.errorHandler != nil && !isCanceled:
+		o.errorHandler(w, r, status, err)
+	case o.sendError != nil:
+		o.sendError(w, r, err)
 	default:
 		http.Error(w, textOf(status, err), status)
 	}

@@ -50,8 +50,8 @@ func Zip(
 func (o objectOptions) zip(
 	w http.ResponseWriter, r *http.Request, b storage.Downloader, objects iter.Seq2[storage.ListEntry, error],
 ) error {
-	if o.bad != nil {
-		return o.bad
+	if o.invalid != nil {
+		return o.invalid
 	}
 
 	archive, err := listArchive(objects)
