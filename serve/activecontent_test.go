@@ -37,7 +37,7 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 				w.Header().Set("Content-Security-Policy", strict)
 				inner.ServeHTTP(w, r)
 			})
-			w := s.ask("GET", s.download("a").URL, nil)
+			w := s.request("GET", s.download("a").URL, nil)
 			require.Equal(t, tt.want, w.Header().Values("Content-Security-Policy"))
 		})
 	}
@@ -109,7 +109,7 @@ func TestActiveContentIsAttachment(t *testing.T) {
 					storage.WithContentDisposition(tt.disposition))
 
 				for _, address := range []string{s.public("a"), s.download("a").URL} {
-					w := s.ask("GET", address, nil)
+					w := s.request("GET", address, nil)
 					require.Equal(t, "<script>", w.Body.String())
 					require.Equal(t, tt.contentType, w.Header().Get("Content-Type"))
 					require.Equal(t, want, w.Header().Get("Content-Disposition"))
@@ -122,6 +122,6 @@ func TestActiveContentIsAttachment(t *testing.T) {
 
 	s := newSite(t)
 	s.put("a", "<script>", storage.WithContentType("image/png"))
-	w := s.ask("GET", s.download("a", storage.WithResponseContentType("text/html")).URL, nil)
+	w := s.request("GET", s.download("a", storage.WithResponseContentType("text/html")).URL, nil)
 	require.Equal(t, attachment, w.Header().Get("Content-Disposition"), "a type that was signed is no other")
 }

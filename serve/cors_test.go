@@ -106,7 +106,7 @@ func TestPreflightFollowsRules(t *testing.T) {
 			if tt.headers != "" {
 				header = append(header, "Access-Control-Request-Headers", tt.headers)
 			}
-			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
+			w := s.request("OPTIONS", siteBase+"/any/key", nil, header...)
 
 			h := w.Header()
 			require.Equal(t, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
@@ -115,7 +115,7 @@ func TestPreflightFollowsRules(t *testing.T) {
 			require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
 
 			if tt.allowed == "" {
-				s.refused(w, 403, "AccessForbidden")
+				s.requireRefusal(w, 403, "AccessForbidden")
 				return
 			}
 			require.Equal(t, 204, w.Code)
@@ -124,10 +124,10 @@ func TestPreflightFollowsRules(t *testing.T) {
 			require.Equal(t, tt.maxAge, h.Get("Access-Control-Max-Age"))
 		})
 	}
-	s.refused(s.ask("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
+	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
 
 	s.cors()
-	s.refused(s.ask("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com",
+	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com",
 		"Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
 
@@ -177,9 +177,9 @@ func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 			if tt.headers != "" {
 				header = append(header, "Access-Control-Request-Headers", tt.headers)
 			}
-			w := s.ask("OPTIONS", siteBase+"/any/key", nil, header...)
+			w := s.request("OPTIONS", siteBase+"/any/key", nil, header...)
 			require.Contains(t, w.Body.String(), tt.want)
-			s.refused(w, 403, "AccessForbidden")
+			s.requireRefusal(w, 403, "AccessForbidden")
 		})
 	}
 }
@@ -217,7 +217,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "a download",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.ask("GET", s.download("a").URL, nil, h...)
+					return s.request("GET", s.download("a").URL, nil, h...)
 				},
 				origin: "https://any.example.org",
 				want:   "*",
@@ -225,7 +225,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "a refused download",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.ask("GET", s.public("a"),
+					return s.request("GET", s.public("a"),
 						nil, h...)
 				},
 				origin: "https://any.example.org",
@@ -234,7 +234,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "an upload",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.use(s.upload("b"), "x",
+					return s.requestSigned(s.upload("b"), "x",
 						h...)
 				},
 				origin: "https://app.example.com",
@@ -243,7 +243,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "a refused upload",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.ask("PUT", s.public("b"),
+					return s.request("PUT", s.public("b"),
 						nil, h...)
 				},
 				origin: "https://app.example.com",
@@ -252,7 +252,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "an upload from another origin",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.use(s.upload("b"), "x",
+					return s.requestSigned(s.upload("b"), "x",
 						h...)
 				},
 				origin: "https://evil.example.org",
@@ -270,9 +270,9 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 		}
 	}
 
-	w := s.ask("GET", s.download("a").URL, nil, "Origin", "https://any.example.org")
+	w := s.request("GET", s.download("a").URL, nil, "Origin", "https://any.example.org")
 	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
-	w = s.ask("GET", s.download("a").URL, nil)
+	w = s.request("GET", s.download("a").URL, nil)
 	require.Equal(t, "Origin", w.Header().Get("Vary"),
 		"a cache may not keep an answer without the header for a page that needs it")
 }

@@ -27,7 +27,7 @@ func TestDownloadName(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
-			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				serve.Object(w, r, b, "key", serve.WithDownloadName(name))
 			})
 			require.Len(t, got.Header["Content-Disposition"], 1)
@@ -45,7 +45,7 @@ func TestDownloadName(t *testing.T) {
 		})
 	}
 	t.Run("none", func(t *testing.T) {
-		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+		got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, "key", serve.WithDownloadName(""))
 		})
 		require.Equal(t, "attachment", got.Header.Get("Content-Disposition"))
@@ -55,7 +55,7 @@ func TestDownloadName(t *testing.T) {
 // If another program has stored hostile attributes, they add no headers to the response.
 func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
-	b := bodied(storage.Attrs{
+	b := newDownloader(storage.Attrs{
 		Size: 4,
 		ETag: hostile,
 		Properties: storage.Properties{
@@ -71,11 +71,11 @@ func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	}
 
 	for _, span := range []string{"", "bytes=0-1", "bytes=0-0,2-2"} {
-		got := recorded(http.MethodGet, map[string]string{"Range": span}, handle)
+		got := responseTo(http.MethodGet, map[string]string{"Range": span}, handle)
 		for name, values := range got.Header {
 			require.NotContains(t, strings.Join(values, ""), "script", name)
 		}
-		require.NotContains(t, text(t, got), "script")
+		require.NotContains(t, bodyOf(t, got), "script")
 	}
 
 	var wire bytes.Buffer

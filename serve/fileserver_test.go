@@ -149,7 +149,7 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 
 // FileServer makes one request to the store for a file that exists.
 func TestFileServerMakesOneRequest(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		pagesOf(t, b)
 		tests := []struct {
 			name, path string
@@ -215,12 +215,12 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				asked.take()
+				driverCalls.drain()
 				w := httptest.NewRecorder()
 				serve.FileServer(b,
 					tt.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
 				require.Equal(t, tt.status, w.Code)
-				require.Equal(t, tt.calls, asked.take())
+				require.Equal(t, tt.calls, driverCalls.drain())
 			})
 		}
 	})

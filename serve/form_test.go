@@ -64,7 +64,7 @@ func encode(t *testing.T, fields []field) (contentType string, body []byte) {
 func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRecorder {
 	s.Helper()
 	contentType, body := encode(s.T, fields)
-	return s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
+	return s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
 }
 
 // A posted form stores the file with the signed key and attributes.
@@ -94,7 +94,7 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 		ContentLanguage:    "fr",
 		Metadata:           map[string]string{"name": "caf\u00e9"},
 	}, attrs.Properties, "the type that the browser gives the file is not used")
-	require.Equal(t, content, s.ask("GET", s.public(key), nil).Body.String())
+	require.Equal(t, content, s.request("GET", s.public(key), nil).Body.String())
 }
 
 // The handler refuses a form whose file is smaller or larger than the signed bounds.
@@ -114,8 +114,8 @@ func TestFormEnforcesBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.refused(s.post(f, fieldsOf(f, tt.file)), tt.status, tt.code)
-			s.empty()
+			s.requireRefusal(s.post(f, fieldsOf(f, tt.file)), tt.status, tt.code)
+			s.requireNothingStored()
 		})
 	}
 	for _, text := range []string{"xx", "xxxxx"} {
@@ -274,8 +274,8 @@ func TestFormRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.refused(s.post(f, tt.fields), tt.status, tt.code)
-			s.empty()
+			s.requireRefusal(s.post(f, tt.fields), tt.status, tt.code)
+			s.requireNothingStored()
 		})
 	}
 	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{
@@ -300,8 +300,8 @@ func TestFormExpires(t *testing.T) {
 	f := s.form("a", 0, 9, storage.WithTTL(time.Minute))
 	require.Equal(t, s.now.Add(time.Minute), f.ExpiresAt)
 	s.now = f.ExpiresAt
-	s.refused(s.post(f, fieldsOf(f, "x")), 403, "RequestExpired")
-	s.empty()
+	s.requireRefusal(s.post(f, fieldsOf(f, "x")), 403, "RequestExpired")
+	s.requireNothingStored()
 }
 
 // If the connection breaks during a form, nothing is stored.
@@ -313,9 +313,9 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 
 	const step = 7 // a form cut off at each byte would take longer
 	for end := 0; end <= size; end += step {
-		w := s.ask("POST", f.URL, bytes.NewReader(body[:end]), "Content-Type", contentType)
+		w := s.request("POST", f.URL, bytes.NewReader(body[:end]), "Content-Type", contentType)
 		require.GreaterOrEqual(t, w.Code, 400, "%d bytes", end)
-		s.empty()
+		s.requireNothingStored()
 	}
 
 	tests := []struct{ name, contentType string }{
@@ -326,9 +326,9 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 		{name: "a plain form", contentType: "application/x-www-form-urlencoded"},
 	}
 	for _, tt := range tests {
-		w := s.ask("POST", f.URL, bytes.NewReader(body), "Content-Type", tt.contentType)
+		w := s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", tt.contentType)
 		require.Equal(t, 400, w.Code, tt.name)
-		s.empty()
+		s.requireNothingStored()
 	}
 }
 
@@ -370,9 +370,9 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	r.Header.Set("Content-Type", contentType)
 	r.ContentLength = 5 << 30
 
-	s.refused(s.send(r), 413, "EntityTooLarge")
+	s.requireRefusal(s.send(r), 413, "EntityTooLarge")
 	require.Less(t, count, maxRead)
-	s.empty()
+	s.requireNothingStored()
 }
 
 // SignedUploadForm refuses IfAbsent, which the forms of clouds cannot express, either.

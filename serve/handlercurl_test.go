@@ -41,7 +41,7 @@ func curlSigned(t *testing.T, u *storage.SignedURL, body string) string {
 	return curl(t, body, append(args, u.URL)...)
 }
 
-// Signed addresses work from curl.
+// Signed URLs, public URLs and signed forms work from curl, for keys of any characters.
 func TestHandlerServesCurl(t *testing.T) {
 	testserver.Slow(t)
 	server, err := serve.NewServer(func(base string) (storage.Bucket, error) {

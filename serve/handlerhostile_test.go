@@ -17,27 +17,33 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// start makes the site listen on a port. Each request passes through before first.
-func (s *site) start(hook func(w http.ResponseWriter)) *httptest.Server {
+// start makes the site listen on a port, and calls before with each request's ResponseWriter.
+func (s *site) start(before func(w http.ResponseWriter)) *httptest.Server {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		hook(w)
+		before(w)
 		s.handler.ServeHTTP(w, r)
 	}))
 	s.Cleanup(server.Close)
 	return server
 }
 
-func patient(http.ResponseWriter) {}
+func withoutDeadline(http.ResponseWriter) {}
 
-// impatient does not wait for the part of a body that has not arrived with the
-// header, like http.Server after its ReadTimeout.
-func impatient(w http.ResponseWriter) {
+// withReadDeadline lets reads of the body fail unless the bytes arrived with the header, as they do after the
+// ReadTimeout of an http.Server.
+func withReadDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 }
 
-// raw sends bytes verbatim, and reads one response. Unless hold is true, it first tells the server that no more bytes
-// will follow.
-func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http.Response {
+// What sendRaw does with its side of the connection after the request.
+const (
+	keepOpen   = true
+	closeWrite = false
+)
+
+// sendRaw sends the bytes of a request verbatim and returns the response. With closeWrite, the server sees the end of
+// the connection after these bytes.
+func sendRaw(t *testing.T, server *httptest.Server, request string, hold bool) *http.Response {
 	t.Helper()
 	c, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
@@ -54,8 +60,8 @@ func raw(t *testing.T, server *httptest.Server, request string, hold bool) *http
 	return response
 }
 
-// line returns a signed request up to the headers that a row adds.
-func line(t *testing.T, u *storage.SignedURL) string {
+// requestHead returns the request line and the signed headers of a request.
+func requestHead(t *testing.T, u *storage.SignedURL) string {
 	t.Helper()
 	address, err := url.Parse(u.URL)
 	require.NoError(t, err)
@@ -70,10 +76,10 @@ func line(t *testing.T, u *storage.SignedURL) string {
 // A malformed or truncated request stores nothing.
 func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	s := newSite(t)
-	server := s.start(patient)
-	strict := s.start(impatient)
-	upload := line(t, s.upload("a", storage.WithSize(4)))
-	free := line(t, s.upload("a"))
+	server := s.start(withoutDeadline)
+	strict := s.start(withReadDeadline)
+	upload := requestHead(t, s.upload("a", storage.WithSize(4)))
+	free := requestHead(t, s.upload("a"))
 
 	tests := []struct {
 		name    string
@@ -163,42 +169,42 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 			if tt.status == http.StatusRequestTimeout {
 				target = strict
 			}
-			answer := raw(t, target, tt.request, tt.hold)
-			require.Equal(t, tt.status, answer.StatusCode)
-			s.empty()
+			response := sendRaw(t, target, tt.request, tt.hold)
+			require.Equal(t, tt.status, response.StatusCode)
+			s.requireNothingStored()
 		})
 	}
 
-	answer := raw(t, server, upload+"Content-Length: 4\r\n\r\n1234", true)
-	require.Equal(t, 200, answer.StatusCode, "the request itself is good")
+	complete := sendRaw(t, server, upload+"Content-Length: 4\r\n\r\n1234", keepOpen)
+	require.Equal(t, 200, complete.StatusCode)
 }
 
-// A client that sends more than a connection's buffers hold gets the response of a refusal, as on S3, not a
-// connection reset.
+// A client whose large upload is refused can read the response, as on S3. Its connection is not reset.
 func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	const size = 12 << 20
 	s := newSite(t)
-	server := s.start(patient)
+	server := s.start(withoutDeadline)
 	tests := []struct{ name, head string }{
-		{name: "longer than was signed", head: line(t, s.upload("a", storage.WithSize(4)))},
+		{name: "longer than was signed", head: requestHead(t, s.upload("a", storage.WithSize(4)))},
 		{name: "not signed", head: "PUT /files/a HTTP/1.1\r\nHost: x\r\n"},
 		{name: "a form", head: "POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			body := strings.Repeat("x", size)
-			answer := raw(t, server, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tt.head, size, body), true)
-			require.GreaterOrEqual(t, answer.StatusCode, 400)
-			s.empty()
+			request := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", tt.head, size, body)
+			response := sendRaw(t, server, request, keepOpen)
+			require.GreaterOrEqual(t, response.StatusCode, 400)
+			s.requireNothingStored()
 		})
 	}
 }
 
-// If a form stops at any byte, the response says that it is slow or cut off, not that it is malformed.
+// If the body of a form stops at any byte, the response says that it is late or incomplete, never that it is malformed.
 func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	s := newSite(t)
-	patientServer := s.start(patient)
-	impatientServer := s.start(impatient)
+	server := s.start(withoutDeadline)
+	deadlineServer := s.start(withReadDeadline)
 	f := s.form("a", 0, 100)
 	contentType, body := encode(t, fieldsOf(f, "the content"))
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
@@ -213,37 +219,40 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			end := strings.Index(string(body), tt.upTo) + len(tt.upTo)
-			require.GreaterOrEqual(t, end, len(tt.upTo))
-			beginning := head + string(body[:end])
+			before, _, found := strings.Cut(string(body), tt.upTo)
+			require.True(t, found)
+			beginning := head + before + tt.upTo
 			requireRefusal := func(response *http.Response, status int, code string) {
 				t.Helper()
 				document, err := io.ReadAll(response.Body)
 				require.NoError(t, err)
 				require.Equal(t, status, response.StatusCode)
 				require.Contains(t, string(document), "<Code>"+code+"</Code>")
-				s.empty()
+				s.requireNothingStored()
 			}
 
-			slow := raw(t, impatientServer, beginning, true)
+			slow := sendRaw(t, deadlineServer, beginning, keepOpen)
 			requireRefusal(slow, 408, "RequestTimeout")
-			cutOff := raw(t, patientServer, beginning, false)
+			cutOff := sendRaw(t, server, beginning, closeWrite)
 			requireRefusal(cutOff, 400, "IncompleteBody")
 		})
 	}
 }
 
-// If a client disconnects, nothing is stored.
+// If a client disconnects in the middle of an upload, nothing is stored.
 func TestHandlerClientGoesAway(t *testing.T) {
 	s := newSite(t)
-	server := s.start(patient)
-	c, err := net.Dial("tcp", server.Listener.Addr().String())
+	server := s.start(withoutDeadline)
+
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
-	_, err = io.WriteString(c, line(t, s.upload("a"))+"Content-Length: 1000\r\n\r\nx")
+	_, err = io.WriteString(conn, requestHead(t, s.upload("a"))+"Content-Length: 1000\r\n\r\nx")
 	require.NoError(t, err)
-	require.NoError(t, c.Close())
-	server.Close() // waits for the request
-	s.empty()
+	require.NoError(t, conn.Close())
+
+	// Close waits for the request.
+	server.Close()
+	s.requireNothingStored()
 }
 
 var hostileKeys = []string{
@@ -254,9 +263,9 @@ var hostileKeys = []string{
 // Each key with hostile characters names its own object, even if it looks like an escaped form of another key.
 func TestHandlerHostileKeys(t *testing.T) {
 	s := newSite(t)
-	server := s.start(patient)
+	server := s.start(withoutDeadline)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	do := func(u *storage.SignedURL, body string) (status int, text string) {
+	send := func(u *storage.SignedURL, body string) (status int, text string) {
 		u.URL = strings.Replace(u.URL, "http://files.example.com", server.URL, 1)
 		r, err := u.Request(t.Context(), strings.NewReader(body))
 		require.NoError(t, err)
@@ -269,10 +278,11 @@ func TestHandlerHostileKeys(t *testing.T) {
 	}
 
 	for _, key := range hostileKeys {
-		status, text := do(s.upload(key), key)
+		status, text := send(s.upload(key), key)
 		require.Equal(t, 200, status, "%q: %s", key, text)
 		s.requireContent(key, key)
-		status, text = do(s.download(key), "")
+
+		status, text = send(s.download(key), "")
 		require.Equal(t, 200, status, "%q", key)
 		require.Equal(t, key, text)
 
@@ -281,7 +291,7 @@ func TestHandlerHostileKeys(t *testing.T) {
 		address, query, _ := strings.Cut(escapedTwice.URL, "?")
 		path := strings.ReplaceAll(strings.TrimPrefix(address, siteBase+"/"), "%", "%25")
 		escapedTwice.URL = siteBase + "/" + path + "?" + query
-		status, _ = do(escapedTwice, "")
+		status, _ = send(escapedTwice, "")
 		if strings.Contains(address, "%") {
 			require.Equal(t, 403, status, "%q, escaped twice", key)
 		}

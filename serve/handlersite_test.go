@@ -91,8 +91,8 @@ func (s *site) public(key string) string {
 	return address
 }
 
-// ask sends a request; header is name, value, name, value.
-func (s *site) ask(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
+// request sends a request to the handler. header alternates between names and values.
+func (s *site) request(method, address string, body io.Reader, header ...string) *httptest.ResponseRecorder {
 	s.Helper()
 	r := httptest.NewRequestWithContext(s.Context(), method, address, body)
 	for i := 0; i < len(header); i += 2 {
@@ -108,17 +108,17 @@ func (s *site) send(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// use sends a signed request with its headers.
-func (s *site) use(u *storage.SignedURL, body string, header ...string) *httptest.ResponseRecorder {
+// requestSigned sends the request that u was signed for, with the further header.
+func (s *site) requestSigned(u *storage.SignedURL, body string, header ...string) *httptest.ResponseRecorder {
 	s.Helper()
 	for name, values := range u.Header {
 		header = append(header, name, values[0])
 	}
-	return s.ask(u.Method, u.URL, strings.NewReader(body), header...)
+	return s.request(u.Method, u.URL, strings.NewReader(body), header...)
 }
 
-// refused requires an error response of the handler that reveals nothing else.
-func (s *site) refused(w *httptest.ResponseRecorder, status int, code string) {
+// requireRefusal requires an error response that reveals nothing but its status and code.
+func (s *site) requireRefusal(w *httptest.ResponseRecorder, status int, code string) {
 	s.Helper()
 	require.Equal(s, status, w.Code, w.Body.String())
 	require.Equal(s, "application/xml", w.Header().Get("Content-Type"))
@@ -146,8 +146,8 @@ func (s *site) requireContent(key, text string) {
 	require.Equal(s, text, string(data))
 }
 
-// empty requires that nothing was stored, not even a version.
-func (s *site) empty() {
+// requireNothingStored requires that nothing was stored, not even a version.
+func (s *site) requireNothingStored() {
 	s.Helper()
 	for entry, err := range storage.Versions(s.Context(), s.bucket) {
 		require.NoError(s, err)

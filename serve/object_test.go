@@ -30,8 +30,8 @@ func (d downloading) Download(
 	return d(ctx, key, opts...)
 }
 
-// bodied is an object that returns body, whatever its attributes say.
-func bodied(attrs storage.Attrs, body func() io.Reader) downloading {
+// newDownloader returns a Downloader of one object, whose body may differ from what attrs say.
+func newDownloader(attrs storage.Attrs, body func() io.Reader) downloading {
 	return func(_ context.Context, _ string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 		var r storage.DownloadOptions
 		if err := r.Apply(opts...); err != nil {
@@ -53,8 +53,8 @@ func put(t *testing.T, b storage.Uploader, key, data string, opts ...storage.Upl
 	return attrs
 }
 
-// recorded is a handler's response in memory.
-func recorded(
+// responseTo returns the response of handle to a request with these headers.
+func responseTo(
 	method string, header map[string]string, handle func(w http.ResponseWriter, r *http.Request),
 ) *http.Response {
 	r := httptest.NewRequest(method, "/key", nil)
@@ -66,19 +66,19 @@ func recorded(
 	return w.Result()
 }
 
-// text reads the body of a response.
-func text(t *testing.T, r *http.Response) string {
+// bodyOf reads the whole body of a response.
+func bodyOf(t *testing.T, r *http.Response) string {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
 	return string(body)
 }
 
-// Object needs only a storage.Downloader.
+// Object serves a bucket of which it sees only the method Download.
 func TestObjectNeedsOnlyDownload(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "0123456789")
-	d := storage.Ref[storage.Downloader](b)
+	downloader := storage.Ref[storage.Downloader](b)
 	tests := []struct {
 		method, span string
 		status       int
@@ -91,9 +91,9 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.span, func(t *testing.T) {
-			got := recorded(tt.method, map[string]string{"Range": tt.span},
+			got := responseTo(tt.method, map[string]string{"Range": tt.span},
 				func(w http.ResponseWriter, r *http.Request) {
-					serve.Object(w, r, d, "key")
+					serve.Object(w, r, downloader, "key")
 				})
 			require.Equal(t, tt.status, got.StatusCode)
 		})
@@ -103,8 +103,11 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 // Object keeps response headers that the caller has set.
 func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	b := memstore.New()
-	put(t, b, "key", "data", storage.WithContentType("text/plain"), storage.WithCacheControl("no-store"),
-		storage.WithContentLanguage("de"))
+	put(t, b, "key", "data",
+		storage.WithContentType("text/plain"),
+		storage.WithCacheControl("no-store"),
+		storage.WithContentLanguage("de"),
+	)
 	header := map[string]string{
 		"Content-Type":        "text/markdown",
 		"Cache-Control":       "private",
@@ -118,19 +121,21 @@ func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 		}
 		serve.Object(w, r, b, "key")
 	}
-	got := recorded(http.MethodGet, nil, handle)
 
-	for name, value := range header {
-		require.Equal(t, []string{value}, got.Header[name])
-	}
+	t.Run("the headers", func(t *testing.T) {
+		got := responseTo(http.MethodGet, nil, handle)
+		for name, value := range header {
+			require.Equal(t, []string{value}, got.Header[name])
+		}
+	})
 
 	t.Run("conditions are judged by the caller's ETag", func(t *testing.T) {
-		got := recorded(http.MethodGet, map[string]string{"If-None-Match": `"mine"`}, handle)
+		got := responseTo(http.MethodGet, map[string]string{"If-None-Match": `"mine"`}, handle)
 		require.Equal(t, http.StatusNotModified, got.StatusCode)
 	})
 
-	t.Run("a writer that compresses is told no length", func(t *testing.T) {
-		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+	t.Run("a compressed response has no Content-Length", func(t *testing.T) {
+		got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "br")
 			serve.Object(w, r, b, "key")
 		})
@@ -139,14 +144,14 @@ func TestObjectKeepsHeadersOfCaller(t *testing.T) {
 	})
 }
 
-// Google's HEAD reports the encoding "identity", but its download does not. Object omits it from both responses.
+// Object omits the encoding "identity", which Google reports for a HEAD but not for a download.
 func TestObjectIdentityIsNoEncoding(t *testing.T) {
-	b := bodied(
+	b := newDownloader(
 		storage.Attrs{Size: 1, Properties: storage.Properties{ContentEncoding: "identity"}},
 		func() io.Reader { return strings.NewReader("x") },
 	)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		got := recorded(method, nil, func(w http.ResponseWriter, r *http.Request) {
+		got := responseTo(method, nil, func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, "key")
 		})
 		require.Empty(t, got.Header["Content-Encoding"], method)
@@ -156,13 +161,15 @@ func TestObjectIdentityIsNoEncoding(t *testing.T) {
 
 // If an object has no content type, Object sets a Content-Type, so that net/http does not guess one.
 func TestObjectSetsContentType(t *testing.T) {
-	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
-	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+	html := newDownloader(storage.Attrs{Size: 6}, func() io.Reader {
+		return strings.NewReader("<html>")
+	})
+	got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, html, "key")
 	})
-	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"),
-		"net/http would guess from the bytes")
-	require.Equal(t, "<html>", text(t, got))
+
+	require.Equal(t, "application/octet-stream", got.Header.Get("Content-Type"))
+	require.Equal(t, "<html>", bodyOf(t, got))
 }
 
 // Object serves an old version if WithDownloadOptions names it.
@@ -170,14 +177,16 @@ func TestObjectVersion(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}))
 	old := put(t, b, "key", "the old one")
 	put(t, b, "key", "the new one")
-	handle := func(w http.ResponseWriter, r *http.Request) {
+	serveOld := func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, b, "key", serve.WithDownloadOptions(storage.WithVersion(old.Version)))
 	}
-	require.Equal(t, "the old one", text(t, recorded(http.MethodGet, nil, handle)))
-	require.Equal(t, "old",
-		text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6"}, handle)))
-	require.Contains(t,
-		text(t, recorded(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, handle)), "old")
+
+	whole := responseTo(http.MethodGet, nil, serveOld)
+	require.Equal(t, "the old one", bodyOf(t, whole))
+	part := responseTo(http.MethodGet, map[string]string{"Range": "bytes=4-6"}, serveOld)
+	require.Equal(t, "old", bodyOf(t, part))
+	parts := responseTo(http.MethodGet, map[string]string{"Range": "bytes=4-6,0-2"}, serveOld)
+	require.Contains(t, bodyOf(t, parts), "old")
 }
 
 // A readerFrom acts like a socket in net/http: the kernel can copy to it.
@@ -200,17 +209,17 @@ func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	}()
 	data := strings.Repeat("0123456789", 100_000)
 	put(t, b, "key", data)
+
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Range", "bytes=5000-")
 	w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}
-
 	serve.Object(w, r, b, "key")
+
 	require.Equal(t, data[5000:], w.Body.String())
 	require.Len(t, w.from, 1)
-
 	limited, ok := w.from[0].(*io.LimitedReader)
 	require.True(t, ok)
-	require.IsType(t, &os.File{}, limited.R, "what sendfile is used for")
+	require.IsType(t, &os.File{}, limited.R)
 }
 
 // newReplacingDriver returns a driver that overwrites the object after each of its first n reads, with the content
@@ -246,7 +255,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 		current = engine.New(driver)
 		put(t, current, "key", first)
 		b := engine.New(newReplacingDriver(t, driver, times, content))
-		return recorded(http.MethodGet, map[string]string{
+		return responseTo(http.MethodGet, map[string]string{
 			"Range":    span,
 			"If-Range": `"another"`,
 		}, func(w http.ResponseWriter, r *http.Request) {
@@ -258,7 +267,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	t.Run("once, between two requests for one answer: the new one is served", func(t *testing.T) {
 		got := serving(t, 1, "bytes=2-4")
 		require.Equal(t, http.StatusOK, got.StatusCode)
-		require.Equal(t, content(0), text(t, got))
+		require.Equal(t, content(0), bodyOf(t, got))
 		require.Equal(t, []string{"stays"}, got.Header["X-Own"])
 		attrs, err := current.Attrs(t.Context(), "key")
 		require.NoError(t, err)
@@ -274,7 +283,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	t.Run("the bytes of one revision are sent, where they are on their way", func(t *testing.T) {
 		got := serving(t, 100, "")
 		require.Equal(t, http.StatusOK, got.StatusCode)
-		require.Equal(t, first, text(t, got))
+		require.Equal(t, first, bodyOf(t, got))
 	})
 
 	t.Run("between two ranges: cut off", func(t *testing.T) {
@@ -306,10 +315,10 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 			ctx context.Context, key string, opts ...storage.DownloadOption,
 		) (*storage.Reader, error) {
 			n++
-			return bodied(storage.Attrs{Size: n},
+			return newDownloader(storage.Attrs{Size: n},
 				func() io.Reader { return bytes.NewReader(make([]byte, 100)) })(ctx, key, opts...)
 		})
-		got := recorded(http.MethodGet, map[string]string{
+		got := responseTo(http.MethodGet, map[string]string{
 			"Range":    "bytes=2-4",
 			"If-Range": `"another"`,
 		}, func(w http.ResponseWriter, r *http.Request) {
@@ -319,10 +328,12 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	})
 }
 
-// If a body ends early, the client sees an incomplete response.
+// If the store's body ends early, the client sees that the response is incomplete.
 func TestObjectEndsEarly(t *testing.T) {
 	for _, span := range []string{"", "bytes=0-9", "bytes=0-3,5-9"} {
-		short := bodied(storage.Attrs{Size: 20}, func() io.Reader { return strings.NewReader("012") })
+		short := newDownloader(storage.Attrs{Size: 20}, func() io.Reader {
+			return strings.NewReader("012")
+		})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, short, "key")
 		}))
@@ -331,6 +342,7 @@ func TestObjectEndsEarly(t *testing.T) {
 		if span != "" {
 			r.Header.Set("Range", span)
 		}
+
 		response, err := client.Do(r)
 		if err == nil {
 			_, err = io.ReadAll(response.Body)

@@ -10,13 +10,12 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// WithDownloadOptions refuses conditions. Object makes several requests for one response, so a condition could
-// fail after the first bytes were sent.
+// WithDownloadOptions refuses conditions, which could fail after Object has sent the first bytes of a response.
 func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		old := put(t, b, "key", "before")
 		current := put(t, b, "key", "0123456789")
-		asked.take()
+		driverCalls.drain()
 		tests := []struct {
 			name   string
 			option storage.DownloadOption
@@ -43,10 +42,10 @@ func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 						}),
 						serve.FileServer(b, opts...),
 					} {
-						got := recorded(http.MethodGet, map[string]string{"Range": span}, handler.ServeHTTP)
+						got := responseTo(http.MethodGet, map[string]string{"Range": span}, handler.ServeHTTP)
 						require.Equal(t, http.StatusBadRequest, got.StatusCode)
 						require.ErrorIs(t, failure, storage.InvalidArgument)
-						require.Empty(t, asked.take(), "the store is not asked")
+						require.Empty(t, driverCalls.drain())
 					}
 				})
 			}

@@ -16,8 +16,7 @@ var presentation = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type",
 }
 
-// If a condition of the request fails, the 412 has no Cache-Control or other attributes of the object. Otherwise a
-// cache could keep it.
+// A 412 for a failed condition has none of the object's attributes, such as a Cache-Control that lets a cache keep it.
 func TestObjectPreconditionFails(t *testing.T) {
 	opts := []storage.UploadOption{
 		storage.WithCacheControl(forGood),
@@ -36,26 +35,26 @@ func TestObjectPreconditionFails(t *testing.T) {
 			attrs := put(t, b, "key", "data", opts...)
 			header := map[string]string{condition.header: condition.value}
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				got := recorded(method, header, func(w http.ResponseWriter, r *http.Request) {
+				got := responseTo(method, header, func(w http.ResponseWriter, r *http.Request) {
 					serve.Object(w, r, b, "key")
 				})
 				require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
 				for _, name := range presentation {
 					require.NotContains(t, got.Header, name)
 				}
-				require.Equal(t, attrs.ETag, got.Header.Get("Etag"), "it tells what the object is now")
-				require.Empty(t, text(t, got))
+				require.Equal(t, attrs.ETag, got.Header.Get("Etag"))
+				require.Empty(t, bodyOf(t, got))
 			}
 		})
 		t.Run("NewHandler, "+condition.header, func(t *testing.T) {
 			s := newSite(t)
 			s.put("a", "data", opts...)
 
-			w := s.ask("GET", s.download("a").URL, nil, condition.header, condition.value)
-			s.refused(w, 412, "PreconditionFailed")
+			w := s.request("GET", s.download("a").URL, nil, condition.header, condition.value)
+			s.requireRefusal(w, 412, "PreconditionFailed")
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 
-			w = s.ask("HEAD", s.download("a").URL, nil, condition.header, condition.value)
+			w = s.request("HEAD", s.download("a").URL, nil, condition.header, condition.value)
 			require.Equal(t, http.StatusPreconditionFailed, w.Code)
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 			require.Empty(t, w.Body.String())

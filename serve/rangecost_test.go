@@ -124,7 +124,7 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store.requests = 0
 			store.bytes = 0
-			got := recorded(http.MethodGet, map[string]string{"Range": tt.span},
+			got := responseTo(http.MethodGet, map[string]string{"Range": tt.span},
 				func(w http.ResponseWriter, r *http.Request) {
 					serve.Object(w, r, b, "key")
 				})

@@ -72,8 +72,8 @@ func (c *calls) layer(d driver.Driver) driver.Driver {
 		})
 }
 
-// take returns the calls since the last take.
-func (c *calls) take() []string {
+// drain returns the calls since the last drain.
+func (c *calls) drain() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lines := c.seen
@@ -254,9 +254,9 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 
 			for _, method := range methods {
 				t.Run(c.name+"/"+method, func(t *testing.T) {
-					driverCalls.take()
+					driverCalls.drain()
 					got := fetch(t, method, server.URL+"/"+c.key, c.request(attrs))
-					require.Equal(t, c.asks(method), driverCalls.take(), "driver calls")
+					require.Equal(t, c.asks(method), driverCalls.drain(), "driver calls")
 
 					want := fetch(t, method, reference.URL+"/"+c.key, c.request(attrs))
 					if c.differs == "" {

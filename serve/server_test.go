@@ -44,6 +44,7 @@ func startServer(t *testing.T, opts ...storage.OpenOption) *serve.Server {
 func TestServerServesSignedAddresses(t *testing.T) {
 	server := startServer(t, storage.WithPublicAccess(true))
 	require.Regexp(t, `^http://(127\.0\.0\.1|\[::1\]):\d+$`, server.URL)
+
 	up, err := server.Bucket.SignedUploadURL(t.Context(), "a key.txt")
 	require.NoError(t, err)
 	r, err := up.Request(t.Context(), strings.NewReader("data"))
@@ -64,7 +65,7 @@ func TestServerSeveralAtOnce(t *testing.T) {
 	require.NotEqual(t, startServer(t).URL, startServer(t).URL)
 }
 
-// NewServer returns the error of open.
+// If open fails or returns no bucket, NewServer fails and closes its listener.
 func TestServerOpenFails(t *testing.T) {
 	failure := errors.New("failed")
 	var address string
@@ -76,11 +77,14 @@ func TestServerOpenFails(t *testing.T) {
 
 	_, err = net.Dial("tcp", address)
 	require.Error(t, err, "the listener is closed")
-	_, err = serve.NewServer(func(string) (storage.Bucket, error) { return nil, nil })
+
+	_, err = serve.NewServer(func(string) (storage.Bucket, error) {
+		return nil, nil
+	})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Close closes the bucket once.
+// Concurrent calls of Close close the bucket once, and all wait until it is closed.
 func TestServerClosesBucketOnce(t *testing.T) {
 	closes := 0
 	countCloses := func(d driver.Driver) driver.Driver {

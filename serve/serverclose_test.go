@@ -16,8 +16,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Close cuts off an upload whose body never ends. Nothing of it is stored, and its handler has returned when Close
-// returns.
+// Close cuts off an upload whose body never ends, waits for its handler, and stores nothing of it.
 func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	started := make(chan struct{})
 	finished := false
@@ -38,7 +37,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	})
 	require.NoError(t, err)
 	server.patience = time.Millisecond
-	up, err := server.Bucket.SignedUploadURL(t.Context(), "key")
+	signed, err := server.Bucket.SignedUploadURL(t.Context(), "key")
 	require.NoError(t, err)
 
 	// A client sends the beginning of an upload.
@@ -47,7 +46,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	defer func() {
 		require.NoError(t, conn.Close())
 	}()
-	r, err := up.Request(t.Context(), nil)
+	r, err := signed.Request(t.Context(), nil)
 	require.NoError(t, err)
 	header := "PUT " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: " + r.URL.Host + "\r\nContent-Length: 100\r\n"
 	for name, values := range r.Header {
@@ -57,9 +56,10 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.NoError(t, err)
 	<-started
 
-	// Close ends the upload, and stores nothing. The server has closed its bucket, so the test opens another one.
 	server.Close()
 	require.True(t, finished)
+
+	// The server has closed its bucket, so look into the store with another one.
 	exists, err := engine.New(driver).Exists(t.Context(), "key")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -68,20 +68,21 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Close does not wait for idle connections, which a browser opens in advance and may keep for an hour.
+// Close does not wait for a connection on which no request has come, such as browsers open in advance.
 func TestServerCloseIgnoresIdleConnections(t *testing.T) {
 	server, err := NewServer(func(baseURL string) (storage.Bucket, error) {
 		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
 	})
 	require.NoError(t, err)
 	server.patience = time.Hour
-	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, conn.Close())
+		require.NoError(t, idle.Close())
 	}()
+
 	server.Close()
 
-	_, err = conn.Read(make([]byte, 1))
-	require.Error(t, err, "it is closed")
+	_, err = idle.Read(make([]byte, 1))
+	require.Error(t, err, "the server closed the connection")
 }

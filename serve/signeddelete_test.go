@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A DELETE at a signed URL removes the object.
+// A DELETE at a signed URL removes the object. Other methods, conditions and signatures are refused.
 func TestSignedRemoveURL(t *testing.T) {
 	s := newSite(t)
 	sign := func(key string, opts ...storage.SignedRemoveOption) *storage.SignedURL {
@@ -22,31 +22,31 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.put("a", "x", storage.WithPublicRead())
 	s.put("b", "y")
 	signedURL := sign("a")
-	short := sign("a", storage.WithTTL(time.Second))
+	expiring := sign("a", storage.WithTTL(time.Second))
 
 	for _, method := range []string{"GET", "HEAD"} {
-		require.Equal(t, 403, s.ask(method, signedURL.URL, nil).Code, "also if the object is public")
+		require.Equal(t, 403, s.request(method, signedURL.URL, nil).Code, "also if the object is public")
 	}
 
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
-		s.refused(s.ask("DELETE", signedURL.URL, nil, name, "x"), 501, "NotImplemented")
+		s.requireRefusal(s.request("DELETE", signedURL.URL, nil, name, "x"), 501, "NotImplemented")
 	}
 	s.requireContent("a", "x")
 
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	s.refused(s.ask("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
-	s.refused(s.ask("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
+	s.requireRefusal(s.request("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
+	s.requireRefusal(s.request("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
 	s.requireContent("a", "x")
 
 	for range 2 {
-		require.Equal(t, 204, s.ask("DELETE", signedURL.URL, nil).Code,
+		require.Equal(t, 204, s.request("DELETE", signedURL.URL, nil).Code,
 			"a second request has nothing to remove")
 	}
 
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
-	s.refused(s.ask("DELETE", short.URL, nil), 403, "RequestExpired")
+	s.requireRefusal(s.request("DELETE", expiring.URL, nil), 403, "RequestExpired")
 	s.requireContent("a", "again")
 	s.requireContent("b", "y")
 }
@@ -58,17 +58,17 @@ func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	signedURL, err := s.bucket.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour))
 	require.NoError(t, err)
 
-	w := s.ask("GET", signedURL.URL, nil)
+	w := s.request("GET", signedURL.URL, nil)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "private, max-age=3600", w.Header().Get("Cache-Control"))
-	require.Equal(t, "private, max-age=3600", s.ask("HEAD", signedURL.URL, nil).Header().Get("Cache-Control"))
-	require.Equal(t, 304, s.ask("GET", signedURL.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
+	require.Equal(t, "private, max-age=3600", s.request("HEAD", signedURL.URL, nil).Header().Get("Cache-Control"))
+	require.Equal(t, 304, s.request("GET", signedURL.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
 }
 
 // With WithStableFor, two processes that share a signing key make the same URL.
 func TestSignedURLStableInTwoProcesses(t *testing.T) {
-	when := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
-	sign := func(at time.Time) *storage.SignedURL {
+	startOfHour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	signInNewProcess := func(at time.Time) *storage.SignedURL {
 		d := memstore.NewDriver(memstore.Config{
 			Now:         func() time.Time { return at },
 			SigningKeys: memstore.SigningKeys{[]byte("a secret of at least thirty-two bytes")},
@@ -84,8 +84,8 @@ func TestSignedURLStableInTwoProcesses(t *testing.T) {
 		return signedURL
 	}
 
-	first := sign(when)
-	require.Equal(t, first, sign(when.Add(time.Hour-1)))
-	require.Equal(t, when.Add(time.Hour+time.Minute), first.ExpiresAt)
-	require.NotEqual(t, first.URL, sign(when.Add(time.Hour)).URL)
+	first := signInNewProcess(startOfHour)
+	require.Equal(t, startOfHour.Add(time.Hour+time.Minute), first.ExpiresAt)
+	require.Equal(t, first, signInNewProcess(startOfHour.Add(time.Hour-1)))
+	require.NotEqual(t, first.URL, signInNewProcess(startOfHour.Add(time.Hour)).URL)
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A PUT at the signed URL of a part stores that part if it has the signed size. It makes no object.
+// A PUT at the signed URL of a part stores only that part, if it has the signed size.
 func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	u, err := storage.BeginUpload(t.Context(), s.bucket, "a b/100%.bin", storage.WithUncheckedParts())
 	require.NoError(t, err)
 	signedURL, err := u.SignPart(t.Context(), 1, storage.WithSize(4))
 	require.NoError(t, err)
-	put := func(text string, header ...string) (status int, etag string) {
-		w := s.ask("PUT", signedURL.URL, strings.NewReader(text), header...)
+	putPart := func(text string, header ...string) (status int, etag string) {
+		w := s.request("PUT", signedURL.URL, strings.NewReader(text), header...)
 		return w.Code, w.Header().Get("ETag")
 	}
 
@@ -33,24 +33,26 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 		{name: "a condition", text: "1234", header: []string{"If-None-Match", "*"}, status: 400},
 	}
 	for _, tt := range tests {
-		status, _ := put(tt.text, tt.header...)
-		require.Equal(t, tt.status, status, tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			status, _ := putPart(tt.text, tt.header...)
+			require.Equal(t, tt.status, status)
+		})
 	}
-
 	parts, err := u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, parts)
 
-	status, etag := put("text", "Content-Type", "image/png")
+	status, etag := putPart("text", "Content-Type", "image/png")
 	require.Equal(t, 200, status)
 	parts, err = u.Parts(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, etag, parts[0].ETag)
-	require.Equal(t, 403, s.ask("GET", signedURL.URL, nil).Code)
-	require.Equal(t, 403, s.ask("GET", s.public("a b/100%.bin"), nil).Code, "there is no object yet")
+
+	require.Equal(t, 403, s.request("GET", signedURL.URL, nil).Code)
+	require.Equal(t, 403, s.request("GET", s.public("a b/100%.bin"), nil).Code, "there is no object yet")
 
 	require.NoError(t, u.Abort(t.Context()))
-	status, _ = put("text")
+	status, _ = putPart("text")
 	require.Equal(t, 404, status)
 	_, err = s.bucket.Attrs(t.Context(), "a b/100%.bin")
 	require.ErrorIs(t, err, storage.ObjectNotFound, "a part is no object")

@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// A PUT at a signed URL stores the object with the signed attributes.
+// A PUT at a signed URL stores the object with the signed attributes, and ignores those that a client adds.
 func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	const content = "123456789"
@@ -37,7 +37,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 		storage.WithSize(int64(len(content))),
 	)
 
-	w := s.use(u, content, "X-Omnibucket-Meta-More", "of the client's own", "Expires", "never")
+	w := s.requestSigned(u, content, "X-Omnibucket-Meta-More", "unsigned", "Expires", "never")
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Empty(t, w.Body.String())
 
@@ -52,21 +52,22 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 		CacheControl:       "no-store",
 		StorageClass:       "COLD",
 		Metadata:           map[string]string{"name": "caf\u00e9 & co", "k_1": "v"},
-	}, attrs.Properties, "what was signed, and nothing that the client adds")
+	}, attrs.Properties, "only the signed properties are stored")
 	s.requireContent("a b/c", content)
 }
 
-// A signed upload with WithPublicRead makes a public object.
+// An upload that was signed with WithPublicRead makes a public object. The client cannot leave out the ACL.
 func TestSignedUploadOfPublicObject(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithPublicRead())
-	unsigned := *u
-	unsigned.Header = u.Header.Clone()
 
-	unsigned.Header.Del("X-Omnibucket-Acl")
-	s.refused(s.use(&unsigned, "x"), 403, "SignatureDoesNotMatch")
-	require.Equal(t, 200, s.use(u, "x").Code)
-	require.Equal(t, "x", s.ask("GET", s.public("a"), nil).Body.String())
+	withoutACL := *u
+	withoutACL.Header = u.Header.Clone()
+	withoutACL.Header.Del("X-Omnibucket-Acl")
+	s.requireRefusal(s.requestSigned(&withoutACL, "x"), 403, "SignatureDoesNotMatch")
+
+	require.Equal(t, 200, s.requestSigned(u, "x").Code)
+	require.Equal(t, "x", s.request("GET", s.public("a"), nil).Body.String())
 }
 
 // The handler refuses a signed upload with another length or type, with Content-Range, with a condition other than
@@ -174,11 +175,11 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 			}
 
 			w := s.send(r)
-			s.refused(w, tt.status, tt.code)
+			s.requireRefusal(w, tt.status, tt.code)
 			if tt.status == http.StatusNotImplemented {
 				require.Contains(t, w.Body.String(), "Omit them, or send If-None-Match: * with an upload.")
 			}
-			s.empty()
+			s.requireNothingStored()
 		})
 	}
 }
@@ -251,11 +252,11 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), sized.Method, sized.URL, tt.body)
 			r.ContentLength = tt.length
 			r.Header = sized.Header
-			s.refused(s.send(r), tt.status, tt.code)
-			s.empty()
+			s.requireRefusal(s.send(r), tt.status, tt.code)
+			s.requireNothingStored()
 		})
 	}
-	require.Equal(t, 200, s.use(sized, "1234").Code)
+	require.Equal(t, 200, s.requestSigned(sized, "1234").Code)
 	s.requireContent("a", "1234")
 }
 
@@ -263,9 +264,11 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 func TestSignedUploadOfEmptyBody(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithSize(0))
-	s.refused(s.use(u, "x"), 413, "EntityTooLarge")
-	s.empty()
-	require.Equal(t, 200, s.use(u, "").Code)
+
+	s.requireRefusal(s.requestSigned(u, "x"), 413, "EntityTooLarge")
+	s.requireNothingStored()
+
+	require.Equal(t, 200, s.requestSigned(u, "").Code)
 	s.requireContent("a", "")
 }
 
@@ -277,9 +280,11 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 func TestSignedUploadChecksum(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.WithCRC32C(0xE3069283)) // of "123456789"
-	s.refused(s.use(u, "987654321"), 400, "BadDigest")
-	s.empty()
-	require.Equal(t, 200, s.use(u, "123456789").Code)
+
+	s.requireRefusal(s.requestSigned(u, "987654321"), 400, "BadDigest")
+	s.requireNothingStored()
+
+	require.Equal(t, 200, s.requestSigned(u, "123456789").Code)
 }
 
 // An upload that was signed with IfAbsent never overwrites an object.
@@ -287,26 +292,36 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s := newSite(t)
 	u := s.upload("a", storage.IfAbsent())
 	require.Equal(t, "*", u.Header.Get("If-None-Match"))
-	require.Equal(t, 200, s.use(u, "first").Code)
-	s.refused(s.use(u, "second"), 412, "PreconditionFailed")
 
-	for _, first := range []string{"", "*"} {
-		s.refused(s.use(s.upload("a"), "third", "If-None-Match", first, "If-None-Match", "*"), 412,
-			"PreconditionFailed")
-	}
-	require.Equal(t, 200, s.use(s.upload("b"), "fourth", "If-Match", "", "If-Match", "").Code,
-		"two empty lines are no condition")
+	require.Equal(t, 200, s.requestSigned(u, "first").Code)
+	s.requireRefusal(s.requestSigned(u, "second"), 412, "PreconditionFailed")
 	s.requireContent("a", "first")
 
 	u.Header.Del("If-None-Match")
-	s.refused(s.use(u, "fourth"), 403, "SignatureDoesNotMatch")
+	s.requireRefusal(s.requestSigned(u, "third"), 403, "SignatureDoesNotMatch")
+	s.requireContent("a", "first")
 }
 
-// The handler passes the bytes of an upload on as they arrive.
+// A condition of a signed upload may be repeated, and its lines may be empty.
+func TestSignedUploadConditionOnTwoLines(t *testing.T) {
+	s := newSite(t)
+	s.put("a", "first")
+
+	for _, line := range []string{"", "*"} {
+		w := s.requestSigned(s.upload("a"), "second", "If-None-Match", line, "If-None-Match", "*")
+		s.requireRefusal(w, 412, "PreconditionFailed")
+	}
+	s.requireContent("a", "first")
+
+	w := s.requestSigned(s.upload("b"), "x", "If-Match", "", "If-Match", "")
+	require.Equal(t, 200, w.Code, "two empty lines are no condition")
+}
+
+// The handler passes the bytes of an upload on to the store as they arrive, without collecting them.
 func TestSignedUploadIsStreamed(t *testing.T) {
 	const (
-		size   = 64 << 20
-		maxGap = 2 << 20
+		size        = 64 << 20
+		maxBuffered = 2 << 20
 	)
 	var stored int64 // bytes that the store has read
 	drained := func(d driver.Driver) driver.Driver {
@@ -316,13 +331,13 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.upload("a", storage.WithSize(size))
 
-	var gap int64  // the most that the handler has read and the store has not
-	var sent int64 // bytes that the handler has read
+	var buffered int64 // the most bytes that the handler had read and the store had not
+	var sent int64     // bytes that the handler has read
 	body := readFunc(func(p []byte) (int, error) {
 		if sent == size {
 			return 0, io.EOF
 		}
-		gap = max(gap, sent-stored)
+		buffered = max(buffered, sent-stored)
 		n := int(min(int64(len(p)), size-sent))
 		sent += int64(n)
 		return n, nil
@@ -333,7 +348,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 
 	require.Equal(t, 200, s.send(r).Code)
 	require.EqualValues(t, size, stored)
-	require.Less(t, gap, int64(maxGap))
+	require.Less(t, buffered, int64(maxBuffered))
 }
 
 type readFunc func(p []byte) (int, error)

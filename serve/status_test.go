@@ -20,14 +20,14 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// newRefusing returns a bucket whose downloads fail.
-func newRefusing(err error) downloading {
+// newFailingDownloader returns a Downloader whose downloads fail with err.
+func newFailingDownloader(err error) downloading {
 	return func(context.Context, string, ...storage.DownloadOption) (*storage.Reader, error) {
 		return nil, err
 	}
 }
 
-// Each error code has its HTTP status.
+// Object responds with the HTTP status of an error's code, and reveals nothing else of the error.
 func TestObjectErrorStatus(t *testing.T) {
 	tests := []struct {
 		code   storage.Code
@@ -59,53 +59,53 @@ func TestObjectErrorStatus(t *testing.T) {
 				Hint:   "secret hint",
 				Err:    errors.New("secret cause"),
 			}
-			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", "max-age=3600")
 				w.Header().Set("Content-Disposition", "attachment")
-				serve.Object(w, r, newRefusing(err), "key")
+				serve.Object(w, r, newFailingDownloader(err), "key")
 			})
 			require.Equal(t, tt.status, got.StatusCode)
 			require.Equal(t, "text/plain; charset=utf-8", got.Header.Get("Content-Type"))
-			require.Empty(t, got.Header.Get("Cache-Control"), "that was meant for the object")
-			require.Empty(t, got.Header.Get("Content-Disposition"), "that was meant for the object")
+			require.Empty(t, got.Header.Get("Cache-Control"))
+			require.Empty(t, got.Header.Get("Content-Disposition"))
 
-			body := text(t, got)
+			body := bodyOf(t, got)
 			require.NotEmpty(t, body)
 			require.NotContains(t, body, "secret")
 		})
 	}
-	t.Run("an error that is not ours", func(t *testing.T) {
-		got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
-			serve.Object(w, r, newRefusing(io.ErrUnexpectedEOF), "key")
+	t.Run("an error without a code", func(t *testing.T) {
+		got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, newFailingDownloader(io.ErrUnexpectedEOF), "key")
 		})
 		require.Equal(t, http.StatusInternalServerError, got.StatusCode)
 	})
 }
 
-// A key that is invalid for every store gets 400, without a request to the store.
+// If a key is invalid for every store, Object responds with 400 and does not call the store.
 func TestObjectInvalidKey(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket, asked *calls) {
+	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		for _, key := range []string{"", "..", "a/../b", "\xff", strings.Repeat("k", 1025)} {
-			got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				serve.Object(w, r, b, key)
 			})
 			require.Equal(t, http.StatusBadRequest, got.StatusCode, "%q", key)
 		}
-		require.Empty(t, asked.take())
+		require.Empty(t, driverCalls.drain())
 	})
 }
 
 // Object passes the RetryAfter of a storage.Error on as Retry-After.
 func TestObjectPassesOnRetryAfter(t *testing.T) {
 	err := &storage.Error{Code: storage.RateLimited, RetryAfter: 1500 * time.Millisecond}
-	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
-		serve.Object(w, r, newRefusing(err), "key")
+	got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+		serve.Object(w, r, newFailingDownloader(err), "key")
 	})
 	require.Equal(t, "2", got.Header.Get("Retry-After"))
 }
 
-// The function of WithErrorHandler gets the status and the error, and writes the response. It is not called
-// for conditions.
+// The function of WithErrorHandler gets the status and the error and writes the response, but not for a failed
+// condition.
 func TestErrorHandler(t *testing.T) {
 	b := memstore.New()
 	attrs := put(t, b, "key", "data")
@@ -125,25 +125,25 @@ func TestErrorHandler(t *testing.T) {
 		}
 	}
 
-	t.Run("has the error and the last word", func(t *testing.T) {
-		got := recorded(http.MethodGet, nil, handle("missing"))
+	t.Run("an object that is missing", func(t *testing.T) {
+		got := responseTo(http.MethodGet, nil, handle("missing"))
 		require.Equal(t, http.StatusTeapot, got.StatusCode)
 		require.Equal(t, http.StatusNotFound, status)
 		require.ErrorIs(t, failure, storage.ObjectNotFound)
 	})
 
-	t.Run("of a range", func(t *testing.T) {
-		got := recorded(http.MethodGet, map[string]string{"Range": "bytes=100-"}, handle("key"))
+	t.Run("a range that cannot be satisfied", func(t *testing.T) {
+		got := responseTo(http.MethodGet, map[string]string{"Range": "bytes=100-"}, handle("key"))
 		require.Equal(t, http.StatusTeapot, got.StatusCode)
 		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, status)
 		require.ErrorIs(t, failure, storage.RangeNotSatisfiable)
 		require.Equal(t, "bytes */4", got.Header.Get("Content-Range"))
 	})
 
-	t.Run("is not asked about conditions", func(t *testing.T) {
-		got := recorded(http.MethodGet, map[string]string{"If-None-Match": attrs.ETag}, handle("key"))
+	t.Run("conditions that fail", func(t *testing.T) {
+		got := responseTo(http.MethodGet, map[string]string{"If-None-Match": attrs.ETag}, handle("key"))
 		require.Equal(t, http.StatusNotModified, got.StatusCode)
-		got = recorded(http.MethodGet, map[string]string{"If-Match": `"another"`}, handle("key"))
+		got = responseTo(http.MethodGet, map[string]string{"If-Match": `"another"`}, handle("key"))
 		require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
 		require.NoError(t, failure)
 	})
@@ -173,19 +173,21 @@ func (d damaged) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 
 // If a download fails halfway, the response ends early, so that the client sees that it is incomplete.
 func TestObjectFailsHalfway(t *testing.T) {
-	rotten := engine.New(memstore.NewDriver(memstore.Config{}),
-		driver.WithLayer(func(d driver.Driver) driver.Driver { return damaged{Driver: d} }))
-	put(t, rotten, "byte", "x")
-	put(t, rotten, "kilobyte", strings.Repeat("x", 1<<10))
-	put(t, rotten, "megabyte", strings.Repeat("x", 1<<20))
+	damage := func(d driver.Driver) driver.Driver {
+		return damaged{Driver: d}
+	}
+	corrupt := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(damage))
+	put(t, corrupt, "byte", "x")
+	put(t, corrupt, "kilobyte", strings.Repeat("x", 1<<10))
+	put(t, corrupt, "megabyte", strings.Repeat("x", 1<<20))
 
 	// The bodies of these objects have only half of their bytes.
 	const size = 100_000
 	half := strings.Repeat("x", size/2)
-	broken := bodied(storage.Attrs{Size: size}, func() io.Reader {
+	broken := newDownloader(storage.Attrs{Size: size}, func() io.Reader {
 		return io.MultiReader(strings.NewReader(half), errorReader{err: errors.New("broken")})
 	})
-	early := bodied(storage.Attrs{Size: size}, func() io.Reader {
+	early := newDownloader(storage.Attrs{Size: size}, func() io.Reader {
 		return strings.NewReader(half)
 	})
 
@@ -193,9 +195,9 @@ func TestObjectFailsHalfway(t *testing.T) {
 		name, key, span, encoding string
 		from                      storage.Downloader
 	}{
-		{name: "one damaged byte", key: "byte", from: rotten},
-		{name: "a damaged kilobyte", key: "kilobyte", from: rotten},
-		{name: "a damaged megabyte", key: "megabyte", from: rotten},
+		{name: "one damaged byte", key: "byte", from: corrupt},
+		{name: "a damaged kilobyte", key: "kilobyte", from: corrupt},
+		{name: "a damaged megabyte", key: "megabyte", from: corrupt},
 		{name: "the reader fails", from: broken},
 		{name: "the reader fails in a range", from: broken, span: "bytes=1-80000"},
 		{name: "the reader fails in one of several ranges", from: broken, span: "bytes=0-9,100-80000"},
@@ -213,11 +215,13 @@ func TestObjectFailsHalfway(t *testing.T) {
 				serve.Object(w, r, tt.from, tt.key)
 			}))
 			defer server.Close()
+
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 			require.NoError(t, err)
 			if tt.span != "" {
 				r.Header.Set("Range", tt.span)
 			}
+
 			response, err := client.Do(r)
 			if err == nil {
 				_, err = io.Copy(io.Discard, response.Body)

@@ -30,8 +30,8 @@ import (
 // A listing lists the objects of an archive.
 type listing func(context.Context) iter.Seq2[storage.ListEntry, error]
 
-// zipOf serves the objects of a bucket as an archive, and returns its URL.
-func zipOf(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) string {
+// serveZip starts a server that sends the listed objects as an archive, and returns its URL.
+func serveZip(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve.Zip(w, r, b, list(r.Context()), opts...)
@@ -85,6 +85,9 @@ var albumTexts = map[string]string{
 	"sub/large.bin": strings.Repeat("x", 300_000),
 }
 
+// zipSignature is at the beginning of each ZIP archive.
+const zipSignature = "PK"
+
 // newAlbum returns a folder of a bucket with some objects.
 func newAlbum(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
@@ -99,7 +102,7 @@ func newAlbum(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 // Zip sends an archive of all listed objects.
 func TestZipHasObjects(t *testing.T) {
 	b := newAlbum(t)
-	url := zipOf(t, b, listAll(b), serve.WithDownloadName("Album 7.zip"))
+	url := serveZip(t, b, listAll(b), serve.WithDownloadName("Album 7.zip"))
 
 	response, body, err := fetchWhole(t, http.MethodGet, url)
 	require.NoError(t, err)
@@ -121,25 +124,26 @@ func TestZipHasObjects(t *testing.T) {
 	require.Equal(t, body, data)
 }
 
-// Another program extracts what Zip sends.
+// Python's zipfile extracts an archive of Zip.
 func TestZipIsExtracted(t *testing.T) {
 	b := newAlbum(t)
-	_, body, err := fetchWhole(t, http.MethodGet, zipOf(t, b, listAll(b)))
+	_, archive, err := fetchWhole(t, http.MethodGet, serveZip(t, b, listAll(b)))
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), body, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), archive, 0o600))
+
 	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "python3"), "-m", "zipfile", "-e",
 		"a.zip", "out")
 	cmd.Dir = dir
-	data, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", data)
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 
 	text, err := os.ReadFile(filepath.Join(dir, "out", "sub", "é.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "two", string(text))
 }
 
-// If the list is empty, invalid or fails, Zip responds with an error status before the first byte.
+// If the listing is empty, invalid or fails, Zip responds with an error status and not with an archive.
 func TestZipRefusesEarly(t *testing.T) {
 	b := newAlbum(t)
 	noObjects := func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
@@ -164,11 +168,12 @@ func TestZipRefusesEarly(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body, err := fetchWhole(t, http.MethodGet, zipOf(t, b, tt.list))
+			response, body, err := fetchWhole(t, http.MethodGet, serveZip(t, b, tt.list))
 			require.NoError(t, err)
+
 			require.Equal(t, tt.status, response.StatusCode)
 			require.NotContains(t, response.Header.Get("Content-Type"), "zip")
-			require.NotContains(t, string(body), "PK")
+			require.NotContains(t, string(body), zipSignature)
 		})
 	}
 }
@@ -211,14 +216,15 @@ func TestZipFailsInMiddle(t *testing.T) {
 				listed = append(listed, entry)
 			}
 			tt.spoil(t, b, injector)
-
-			url := zipOf(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] {
+			url := serveZip(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] {
 				return entries(listed)
 			})
+
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(r)
-			if err != nil { // nothing was sent yet
+			if err != nil {
+				// The server has closed the connection before it sent the first bytes.
 				require.ErrorIs(t, err, io.EOF)
 				return
 			}
@@ -278,11 +284,11 @@ func (c *counted) Write(p []byte) (int, error) {
 // The Content-Length of Zip is exact, also around 65,535 files, where the format changes to zip64.
 func TestZipContentLength(t *testing.T) {
 	requireExactLengths(t, []lengthCase{
-		{name: "one", listed: sized(0)},
-		{name: "some", listed: sized(1, 0, 70_000, 5)},
-		{name: "65,534 files", listed: sized(make([]int64, math.MaxUint16-1)...)},
-		{name: "65,535 files", listed: sized(make([]int64, math.MaxUint16)...)},
-		{name: "70,000 files", listed: sized(make([]int64, 70_000)...)},
+		{name: "an empty file", listed: newListing(0)},
+		{name: "some files", listed: newListing(1, 0, 70_000, 5)},
+		{name: "65,534 files", listed: newListing(make([]int64, math.MaxUint16-1)...)},
+		{name: "65,535 files", listed: newListing(make([]int64, math.MaxUint16)...)},
+		{name: "70,000 files", listed: newListing(make([]int64, 70_000)...)},
 	})
 }
 
@@ -290,15 +296,15 @@ func TestZipContentLength(t *testing.T) {
 func TestZipContentLengthOfLargeArchive(t *testing.T) {
 	testserver.Further(t)
 	requireExactLengths(t, []lengthCase{
-		{name: "below 4 GiB", listed: sized(math.MaxUint32-1, 1)},
-		{name: "4 GiB", listed: sized(math.MaxUint32, 1, 0)},
-		{name: "many behind 4 GiB", listed: sized(2<<30, 2<<30, 10, math.MaxUint32+7, 1)},
+		{name: "below 4 GiB", listed: newListing(math.MaxUint32-1, 1)},
+		{name: "4 GiB", listed: newListing(math.MaxUint32, 1, 0)},
+		{name: "files after 4 GiB", listed: newListing(2<<30, 2<<30, 10, math.MaxUint32+7, 1)},
 	})
 }
 
-// sized returns a listing of objects of zeroObjects with these sizes. Every second one has a time, and the keys have
-// letters outside of ASCII, because both change the lengths of an archive's headers.
-func sized(sizes ...int64) (listed []storage.ListEntry) {
+// newListing lists objects of these sizes. Every second object has a time, and all keys have letters outside of ASCII,
+// because both change the length of an archive's headers.
+func newListing(sizes ...int64) (listed []storage.ListEntry) {
 	for i, size := range sizes {
 		e := storage.ListEntry{Key: fmt.Sprintf("é%d/file-%d", i, size), Size: size}
 		if i%2 == 0 {
@@ -337,14 +343,15 @@ func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) [
 	return recorder.Body.Bytes()
 }
 
-// Go's archive/zip reads an archive of 70,000 files, which needs zip64.
+// Go's archive/zip reads an archive of more than 65,535 files, which needs zip64.
 func TestZipManyFiles(t *testing.T) {
 	testserver.Further(t)
+	const fileCount = 70_000
 	var listed []storage.ListEntry
-	for i := range 70_000 {
+	for i := range fileCount {
 		listed = append(listed, storage.ListEntry{Key: fmt.Sprintf("%d/file-3", i), Size: 3})
 	}
-	require.Len(t, contents(t, archiveOf(t, zeroObjects{}, listed)), 70_000)
+	require.Len(t, contents(t, archiveOf(t, zeroObjects{}, listed)), fileCount)
 }
 
 // Zip replaces names that are unsafe to extract, such as "..", and names that Windows reserves.

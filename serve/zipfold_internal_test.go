@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Zip renames files whose names become equal by full case folding, as APFS and Windows do it.
+// Zip adds a number to a name that full case folding, as APFS and Windows do it, makes equal to an earlier one.
 func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 	pairs := []struct{ first, second string }{
 		{first: "straße", second: "STRASSE"},
@@ -19,13 +19,15 @@ func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
 		{first: "STRAẞE", second: "strasse"},
 	}
 	for _, pair := range pairs {
-		names := newZipNames()
-		require.Equal(t, pair.first, names.nameOf(pair.first))
-		require.Equal(t, pair.second+" (2)", names.nameOf(pair.second))
+		t.Run(pair.first+" and "+pair.second, func(t *testing.T) {
+			names := newZipNames()
+			require.Equal(t, pair.first, names.nameOf(pair.first))
+			require.Equal(t, pair.second+" (2)", names.nameOf(pair.second))
+		})
 	}
 }
 
-// Two names that full case folding of Unicode makes equal are equal after fold.
+// The function fold makes names equal that the full case folding of Unicode makes equal.
 func TestFoldIsFullCaseFolding(t *testing.T) {
 	fullFold := cases.Fold()
 	for r := range unicode.MaxRune {
