@@ -249,8 +249,8 @@ func (h *Handler) link(r *http.Request) (any, error) {
 	}, nil
 }
 
-// isLocal reports whether an address names the local machine, such as localhost. A link with such
-// an address is useless on another machine.
+// isLocal reports whether the host of an address is this machine, so that a link with that address
+// is useless on another machine.
 func isLocal(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {

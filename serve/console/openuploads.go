@@ -40,8 +40,8 @@ type openUpload struct {
 	key     string // key of the object
 }
 
-// serve passes a request to a service. It records whether the request begins, continues or ends an
-// upload.
+// serve passes a request to a service, and keeps track of the upload that it begins, continues or
+// ends.
 func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *uploads.Service) {
 	key, _ := r.Context().Value(uploadKey{}).(string)
 	if r.Method == http.MethodPost && r.URL.Path == "/s3/multipart" {
@@ -64,8 +64,8 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	o.record(openUpload{service: service, id: id, key: key}, isEnded)
 }
 
-// serveBegin passes a request that begins an upload to a service. If the upload has begun, it also
-// aborts the uploads that are idle.
+// serveBegin passes a request that begins an upload to a service, records the upload, and aborts
+// those that are idle.
 func (o *openUploads) serveBegin(
 	w http.ResponseWriter, r *http.Request, service *uploads.Service, key string,
 ) {
@@ -82,7 +82,7 @@ func (o *openUploads) serveBegin(
 	}
 	o.record(openUpload{service: service, id: created.UploadID, key: key}, false)
 
-	// Failed aborts are repeated at the next upload.
+	// An abort that fails is repeated when the next upload begins.
 	_ = o.abort(r.Context(), o.now().Add(-maxIdle))
 }
 
@@ -130,8 +130,7 @@ func (o *openUploads) idleSince(start time.Time) []openUpload {
 	return idle
 }
 
-// abortOne aborts an upload. It calls the upload's service with the DELETE request that a client
-// would send.
+// abortOne aborts an upload with the DELETE request that a client would send to the upload's service.
 func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 	ctx = context.WithValue(ctx, uploadKey{}, u.key)
 	address := "/s3/multipart/" + url.PathEscape(u.id)

@@ -70,7 +70,7 @@ func (a *account) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 	return a.service.Buckets(ctx)
 }
 
-// Bucket returns a bucket of the account. It keeps opened buckets, so that a later call needs no request.
+// Bucket returns a bucket of the account, and keeps it so that the next call needs no request.
 func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	known, ok := a.buckets[name]
@@ -79,7 +79,7 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 		return known.bucket, known.info, nil
 	}
 
-	// After this call, the account knows whether the bucket keeps versions.
+	// After this call, the service knows whether the bucket keeps versions.
 	info, err := a.service.BucketInfo(ctx, name)
 	// Without permission to read the settings, a user may still read the objects.
 	if err != nil && !errors.Is(err, storage.PermissionDenied) && !errors.Is(err, storage.Unsupported) {
@@ -88,6 +88,7 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 	if info == nil {
 		info = &storage.BucketInfo{Name: name}
 	}
+
 	b, err := a.service.Bucket(name)
 	if err != nil {
 		return nil, storage.BucketInfo{}, err
@@ -95,8 +96,8 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 	return a.addBucket(openBucket{bucket: b, info: *info})
 }
 
-// addBucket adds an open bucket to the account's open buckets, and returns it. If another request has
-// already added the same bucket, addBucket closes o and returns the bucket of the other request.
+// addBucket keeps an opened bucket for later requests, and returns it. If another request has already
+// added the bucket, addBucket closes o and returns that one.
 func (a *account) addBucket(o openBucket) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -104,7 +105,7 @@ func (a *account) addBucket(o openBucket) (storage.Bucket, storage.BucketInfo, e
 		return first.bucket, first.info, storage.Close(o.bucket)
 	}
 
-	// Drop any bucket. Requests may name many buckets, even some that do not exist.
+	// Drop any bucket if there are too many. Requests may name many, even some that do not exist.
 	if len(a.buckets) == maxBuckets {
 		for other := range a.buckets {
 			delete(a.buckets, other)

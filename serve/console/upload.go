@@ -13,7 +13,7 @@ import (
 )
 
 // upload stores the body of a request. It replaces an existing object only if the query has the
-// parameter named replace.
+// parameter "replace".
 func (h *Handler) upload(r *http.Request) (any, error) {
 	b, key, _, err := h.requestedObject(r)
 	if err != nil {
@@ -51,8 +51,8 @@ func mustBeAbsent(ctx context.Context, b storage.Bucket, key string) ([]storage.
 	return nil, mustBeFree(ctx, b, key)
 }
 
-// serveUploads passes requests of upload.js to the upload service of a bucket. The address contains
-// the key of the object, so that the journal of upload.js has a separate entry for each object.
+// serveUploads passes a request of the page's upload script to the upload service of a bucket. The
+// path contains the object's key, so that the script keeps a separate record for each object.
 func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 	if !h.config.Write {
 		refuse(w, http.StatusForbidden, readOnly.Code, readOnly.Error())
@@ -70,7 +70,7 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// The page uses only these two parts of the service.
+	// The page needs only these two routes of the service.
 	rest := pathAfterKey(r)
 	if !strings.HasPrefix(rest, "/s3/multipart") && !strings.HasPrefix(rest, "/s3/part/") {
 		http.NotFound(w, r)
@@ -90,8 +90,8 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 	h.open.serve(w, inner, service)
 }
 
-// pathAfterKey returns the part of the path /uploads/<bucket>/<key>/<rest> after the key. The bucket
-// and the key may contain escaped slashes. If the path has no such part, pathAfterKey returns "".
+// pathAfterKey returns the rest of a path /uploads/<bucket>/<key>/<rest>, or "" if there is none.
+// The bucket and the key may contain escaped slashes.
 func pathAfterKey(r *http.Request) string {
 	segments := strings.SplitN(r.URL.EscapedPath(), "/", 5)
 	if len(segments) < 5 {

@@ -33,7 +33,7 @@ type memoryState struct {
 // maxStates is the largest number of uploads at the same time.
 const maxStates = 10_000
 
-// State returns a copy of the state with this key, and its revision.
+// State returns the state with this key and its revision. It fails with ObjectNotFound if there is none.
 func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -48,7 +48,7 @@ func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, e
 	return slices.Clone(state.text), state.revision, nil
 }
 
-// SetState stores a state, and returns its new revision. The stored state must have the given revision, which is ""
+// SetState stores a state and returns its new revision. It fails unless the state has the given revision, which is ""
 // for a new state.
 func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, revision string) (string, error) {
 	if err := ctx.Err(); err != nil {
@@ -92,8 +92,7 @@ func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) er
 	return nil
 }
 
-// ListStates returns at most limit states whose keys come after startAfter. If more follow, next is the key of the
-// last returned one.
+// ListStates returns at most limit states with keys after startAfter. If more follow, next is the last returned key.
 func (s *memoryStates) ListStates(
 	ctx context.Context, startAfter string, limit int,
 ) (found []uploads.ListedState, next string, err error) {

@@ -38,11 +38,11 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		// All listed keys begin with the given key, and the keys are in order. So the given key
-		// comes first. If v has another key, all versions of the given key have been listed.
+		// The versions of the object come first, because all listed keys begin with its key.
 		if v.Key != key {
 			return page, nil
 		}
+
 		if len(page.Versions) == maxPage {
 			page.More = true
 			return page, nil
@@ -67,7 +67,7 @@ type removedPage struct {
 	Partial bool        `json:"partial"` // true if the search stopped after maxScan versions
 }
 
-// add appends a removed object. If the page is full, it returns false.
+// add appends a removed object, or returns false if the page is full.
 func (p *removedPage) add(v entryView) bool {
 	if len(p.Entries) == maxPage {
 		p.Next = p.Entries[maxPage-1].Key
@@ -85,6 +85,7 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	opts := []storage.ListOption{storage.WithPrefix(q.Get("prefix")), storage.WithLimit(maxScan)}
 	page := &removedPage{lastKey: q.Get("after"), Entries: []entryView{}}
 	if storage.Supports(b, storage.Versioning) {
@@ -95,13 +96,13 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 	return page, err
 }
 
-// addVersions adds the removed objects of a bucket that keeps versions. The entry of an object
-// describes its newest version that is not a delete marker.
+// addVersions adds the removed objects of a bucket with versioning. Each entry describes the newest
+// version of its object that is not a delete marker.
 func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
 	count := 0
 	key := ""
-	// isDone is true if no entry is added for the other versions of key. There are three cases: the
-	// key has an entry already, or was on an earlier page, or has a current version.
+	// isDone is true if key needs no further entry, because it has one already, was on an earlier
+	// page, or has a current version.
 	isDone := true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
@@ -125,8 +126,8 @@ func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []stor
 	return nil
 }
 
-// addSoftDeleted adds the removed objects that a store with soft delete still keeps. It leaves out
-// objects that exist again.
+// addSoftDeleted adds the removed objects that a store with soft delete still keeps, except for those
+// that exist again.
 func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
 	count := 0
 	key := p.lastKey
@@ -153,7 +154,7 @@ func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []s
 	return nil
 }
 
-// removedView returns what the page shows of a removed object: its newest version that still exists.
+// removedView returns the entry of a removed object, of which v is the newest version.
 func removedView(v storage.VersionEntry) entryView {
 	view := viewOf(v.ListEntry)
 	view.Version = v.Version
