@@ -37,10 +37,10 @@ func (h *Handler) move(r *http.Request) (any, error) {
 		return moveFolder(r.Context(), b, params.From, params.To, params.Merge)
 	}
 
-	if err := mustBeShown(r.Context(), b, params.From, params.Revision); err != nil {
+	if err := requireUnchanged(r.Context(), b, params.From, params.Revision); err != nil {
 		return nil, err
 	}
-	opts, err := onlyIfFree(r.Context(), b, params.To)
+	opts, err := copyCreateOptions(r.Context(), b, params.To)
 	if err != nil {
 		return nil, err
 	}
@@ -61,13 +61,13 @@ func areFolders(from, to string) (bool, error) {
 	return isFolder, nil
 }
 
-// onlyIfFree returns the options of a copy that replaces no object. If the store has no conditional
-// writes, onlyIfFree fails with PreconditionFailed if the object exists.
-func onlyIfFree(ctx context.Context, b storage.Bucket, key string) ([]storage.CopyOption, error) {
+// copyCreateOptions returns the options of a copy that must not replace an object. If the store cannot
+// check that, copyCreateOptions fails with PreconditionFailed if the object exists now.
+func copyCreateOptions(ctx context.Context, b storage.Bucket, key string) ([]storage.CopyOption, error) {
 	if storage.Supports(b, storage.ConditionalCreate) {
 		return []storage.CopyOption{storage.IfAbsent()}, nil
 	}
-	return nil, mustBeFree(ctx, b, key)
+	return nil, requireAbsent(ctx, b, key)
 }
 
 // changes is the result of a request that changes several objects.
@@ -76,8 +76,8 @@ type changes struct {
 	Failed []failureView `json:"failed"`
 }
 
-// mustBeShown fails with Changed if an object no longer has the revision that the page has shown.
-func mustBeShown(ctx context.Context, b storage.AttrsReader, key, revision string) error {
+// requireUnchanged fails with Changed if an object does not have the revision that the page has shown.
+func requireUnchanged(ctx context.Context, b storage.AttrsReader, key, revision string) error {
 	if revision == "" {
 		return nil
 	}
@@ -96,9 +96,9 @@ func mustBeShown(ctx context.Context, b storage.AttrsReader, key, revision strin
 	return nil
 }
 
-// mustBeFree fails with PreconditionFailed if an object exists. It is for stores without
-// conditional writes. There, another writer may still create the object after the check.
-func mustBeFree(ctx context.Context, b storage.AttrsReader, key string) error {
+// requireAbsent fails with PreconditionFailed if an object exists. It is for stores without conditional
+// writes, where another writer may still create the object after the check.
+func requireAbsent(ctx context.Context, b storage.AttrsReader, key string) error {
 	exists, err := b.Exists(ctx, key)
 	if err != nil {
 		return err

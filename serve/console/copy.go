@@ -41,10 +41,10 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 		return transferFolder(r.Context(), b, params.From, dst, params.To, params.Merge)
 	}
 
-	if err := mustBeShown(r.Context(), b, params.From, params.Revision); err != nil {
+	if err := requireUnchanged(r.Context(), b, params.From, params.Revision); err != nil {
 		return nil, err
 	}
-	opts, err := onlyIfFree(r.Context(), dst, params.To)
+	opts, err := copyCreateOptions(r.Context(), dst, params.To)
 	if err != nil {
 		return nil, err
 	}

@@ -55,13 +55,18 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	isComplete := action == "complete"
 	isAbort := action == "" && r.Method == http.MethodDelete
 
-	answer := &answerCopy{ResponseWriter: w}
-	service.ServeHTTP(answer, r)
+	recorder := &recordingWriter{ResponseWriter: w}
+	service.ServeHTTP(recorder, r)
 	if !inUpload || id == "" {
 		return
 	}
-	isEnded := (isComplete || isAbort) && answer.succeeded()
-	o.record(openUpload{service: service, id: id, key: key}, isEnded)
+
+	u := openUpload{service: service, id: id, key: key}
+	if (isComplete || isAbort) && recorder.succeeded() {
+		o.remove(u)
+	} else {
+		o.record(u)
+	}
 }
 
 // serveBegin passes a request that begins an upload to a service, records the upload, and aborts
@@ -69,35 +74,30 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 func (o *openUploads) serveBegin(
 	w http.ResponseWriter, r *http.Request, service *uploads.Service, key string,
 ) {
-	answer := &answerCopy{ResponseWriter: w, maxBytes: maxAnswer}
-	service.ServeHTTP(answer, r)
-	if !answer.succeeded() {
+	recorder := &recordingWriter{ResponseWriter: w, maxBytes: maxAnswer}
+	service.ServeHTTP(recorder, r)
+	if !recorder.succeeded() {
 		return
 	}
 
 	var created struct{ UploadID string }
-	err := json.Unmarshal(answer.body.Bytes(), &created)
+	err := json.Unmarshal(recorder.body.Bytes(), &created)
 	if err != nil || created.UploadID == "" {
 		return
 	}
-	o.record(openUpload{service: service, id: created.UploadID, key: key}, false)
+	o.record(openUpload{service: service, id: created.UploadID, key: key})
 
 	// An abort that fails is repeated when the next upload begins.
 	_ = o.abort(r.Context(), o.now().Add(-maxIdle))
 }
 
-// record records the time of a request of an upload. If the upload has ended, record removes it from
-// the list. A new upload is not recorded if there are too many.
-func (o *openUploads) record(u openUpload, isEnded bool) {
+// record records the time of a request for an upload. It ignores a new upload if there are too many.
+func (o *openUploads) record(u openUpload) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 
-	if isEnded {
-		delete(o.uploads, u)
-		return
-	}
-	_, isKnown := o.uploads[u]
-	if !isKnown && len(o.uploads) >= maxStates {
+	_, isRecorded := o.uploads[u]
+	if !isRecorded && len(o.uploads) >= maxStates {
 		return
 	}
 	if o.uploads == nil {
@@ -106,7 +106,14 @@ func (o *openUploads) record(u openUpload, isEnded bool) {
 	o.uploads[u] = o.now()
 }
 
-// abort aborts the uploads whose last request was before start. It returns the errors of all aborts
+// remove removes an upload that has ended.
+func (o *openUploads) remove(u openUpload) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.uploads, u)
+}
+
+// abort aborts the uploads whose last request was before start, and returns the errors of all aborts
 // that failed.
 func (o *openUploads) abort(ctx context.Context, start time.Time) error {
 	var errs []error
@@ -139,17 +146,17 @@ func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 		return err
 	}
 
-	answer := &answerCopy{ResponseWriter: discardWriter{}, maxBytes: maxAnswer}
-	u.service.ServeHTTP(answer, req)
-	if answer.status >= http.StatusInternalServerError {
-		return errors.New("console: an upload could not be aborted: " + answer.body.String())
+	recorder := &recordingWriter{ResponseWriter: discardWriter{}, maxBytes: maxAnswer}
+	u.service.ServeHTTP(recorder, req)
+	if recorder.status >= http.StatusInternalServerError {
+		return errors.New("console: an upload could not be aborted: " + recorder.body.String())
 	}
-	o.record(u, true)
+	o.remove(u)
 	return nil
 }
 
-// An answerCopy passes on a response. It keeps the status and the beginning of the body.
-type answerCopy struct {
+// A recordingWriter passes on a response, and keeps its status and the beginning of its body.
+type recordingWriter struct {
 	http.ResponseWriter
 	maxBytes int // maximum number of bytes that are kept from the body
 	status   int
@@ -157,23 +164,23 @@ type answerCopy struct {
 }
 
 // Unwrap returns the underlying writer, so that the service can set deadlines.
-func (a *answerCopy) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (w *recordingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // succeeded reports whether the status is not that of an error.
-func (a *answerCopy) succeeded() bool { return a.status < http.StatusBadRequest }
+func (w *recordingWriter) succeeded() bool { return w.status < http.StatusBadRequest }
 
-func (a *answerCopy) WriteHeader(status int) {
-	a.status = status
-	a.ResponseWriter.WriteHeader(status)
+func (w *recordingWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write passes p on, and keeps the first maxBytes of the response in a.
-func (a *answerCopy) Write(p []byte) (int, error) {
-	if a.status == 0 {
-		a.status = http.StatusOK
+// Write passes p on, and keeps the first maxBytes of the body.
+func (w *recordingWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
 	}
-	a.body.Write(p[:min(len(p), a.maxBytes-a.body.Len())])
-	return a.ResponseWriter.Write(p)
+	w.body.Write(p[:min(len(p), w.maxBytes-w.body.Len())])
+	return w.ResponseWriter.Write(p)
 }
 
 // discardWriter is a ResponseWriter that drops the response.

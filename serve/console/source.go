@@ -73,10 +73,10 @@ func (a *account) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, err
 // Bucket returns a bucket of the account, and keeps it so that the next call needs no request.
 func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
-	known, ok := a.buckets[name]
+	opened, ok := a.buckets[name]
 	a.mu.Unlock()
 	if ok {
-		return known.bucket, known.info, nil
+		return opened.bucket, opened.info, nil
 	}
 
 	// After this call, the service knows whether the bucket keeps versions.
@@ -101,14 +101,14 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 func (a *account) addBucket(o openBucket) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if first, ok := a.buckets[o.info.Name]; ok {
-		return first.bucket, first.info, storage.Close(o.bucket)
+	if added, ok := a.buckets[o.info.Name]; ok {
+		return added.bucket, added.info, storage.Close(o.bucket)
 	}
 
 	// Drop any bucket if there are too many. Requests may name many, even some that do not exist.
 	if len(a.buckets) == maxBuckets {
-		for other := range a.buckets {
-			delete(a.buckets, other)
+		for name := range a.buckets {
+			delete(a.buckets, name)
 			break
 		}
 	}

@@ -23,7 +23,7 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	var opts []storage.UploadOption
 	if q.Get("replace") == "" {
-		opts, err = mustBeAbsent(r.Context(), b, key)
+		opts, err = createOptions(r.Context(), b, key)
 		if err != nil {
 			return nil, err
 		}
@@ -42,13 +42,13 @@ func (h *Handler) upload(r *http.Request) (any, error) {
 	return map[string]any{"key": attrs.Key, "size": attrs.Size}, nil
 }
 
-// mustBeAbsent returns the options of an upload that replaces no object. If the store has no
-// conditional writes, mustBeAbsent fails with PreconditionFailed if the object exists.
-func mustBeAbsent(ctx context.Context, b storage.Bucket, key string) ([]storage.UploadOption, error) {
+// createOptions returns the options of an upload that must not replace an object. If the store cannot
+// check that, createOptions fails with PreconditionFailed if the object exists now.
+func createOptions(ctx context.Context, b storage.Bucket, key string) ([]storage.UploadOption, error) {
 	if storage.Supports(b, storage.ConditionalCreate) {
 		return []storage.UploadOption{storage.IfAbsent()}, nil
 	}
-	return nil, mustBeFree(ctx, b, key)
+	return nil, requireAbsent(ctx, b, key)
 }
 
 // serveUploads passes a request of the page's upload script to the upload service of a bucket. The
@@ -77,7 +77,7 @@ func (h *Handler) serveUploads(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	service, err := h.service(r.Context(), r.PathValue("bucket"))
+	service, err := h.uploadService(r.Context(), r.PathValue("bucket"))
 	if err != nil {
 		storageErr := storage.AsError(r.Context(), err)
 		refuse(w, statusOf(storageErr.Code), storageErr.Code, errorText(storageErr))
@@ -107,9 +107,8 @@ func pathAfterKey(r *http.Request) string {
 // An uploadKey is the context key for the object key of an upload.
 type uploadKey struct{}
 
-// service returns the service for large uploads to a bucket. It creates the service at the first
-// call.
-func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, error) {
+// uploadService returns the service for large uploads to a bucket, which the first call creates.
+func (h *Handler) uploadService(ctx context.Context, name string) (*uploads.Service, error) {
 	b, _, err := h.source.Bucket(ctx, name)
 	if err != nil {
 		return nil, err
@@ -128,9 +127,11 @@ func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, e
 		TTL:        uploadTTL,
 		Unguarded:  !storage.Supports(b, storage.ConditionalCreate),
 		Now:        h.config.Now,
-		Authorize:  func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+		Authorize: func(*http.Request) (uploads.User, error) {
+			return uploads.User{}, nil
+		},
 		Begin: func(r *http.Request, _ uploads.User, begin uploads.Request) (*uploads.Target, error) {
-			return target(r, b, begin)
+			return uploadTarget(r, b, begin)
 		},
 	})
 	if err != nil {
@@ -140,9 +141,9 @@ func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, e
 	return s, nil
 }
 
-// target returns the object that a large upload writes. The upload replaces an existing object only
-// if the metadata of the request has the entry "replace".
-func target(r *http.Request, b storage.Bucket, begin uploads.Request) (*uploads.Target, error) {
+// uploadTarget returns the object that a large upload writes. The upload replaces an existing object
+// only if the request has the metadata "replace".
+func uploadTarget(r *http.Request, b storage.Bucket, begin uploads.Request) (*uploads.Target, error) {
 	key, _ := r.Context().Value(uploadKey{}).(string)
 	t := &uploads.Target{
 		Key:         key,
@@ -153,8 +154,8 @@ func target(r *http.Request, b storage.Bucket, begin uploads.Request) (*uploads.
 		return t, nil
 	}
 
-	// This check replaces the condition, which the store does not support.
-	err := mustBeFree(r.Context(), b, key)
+	// The store cannot refuse to overwrite, so check now that there is no such object.
+	err := requireAbsent(r.Context(), b, key)
 	if err != nil {
 		return nil, &uploads.Error{Code: uploads.Exists, Message: "There is an object with this name.", Err: err}
 	}

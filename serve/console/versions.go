@@ -26,8 +26,8 @@ type versionPage struct {
 	More     bool          `json:"more"` // true if there are older versions
 }
 
-// versions returns the versions of one object, the newest first.
-func (h *Handler) versions(r *http.Request) (any, error) {
+// listVersions returns the versions of one object, the newest first.
+func (h *Handler) listVersions(r *http.Request) (any, error) {
 	b, key, _, err := h.requestedObject(r)
 	if err != nil {
 		return nil, err
@@ -77,9 +77,9 @@ func (p *removedPage) add(v entryView) bool {
 	return true
 }
 
-// removed returns the removed objects below a prefix. A removed object has no current version, but
-// the store still has an older version.
-func (h *Handler) removed(r *http.Request) (any, error) {
+// listRemoved returns a page of the objects below a prefix that were removed, but of which the store
+// still has a version.
+func (h *Handler) listRemoved(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	b, _, err := h.source.Bucket(r.Context(), q.Get("bucket"))
 	if err != nil {
