@@ -21,7 +21,7 @@ import (
 // zipped returns the files in an archive that the page downloads from an address, by their names.
 func (f *fixture) zipped(t *testing.T, address string) map[string]string {
 	t.Helper()
-	w := f.send("GET", "/"+address, nil, func(r *http.Request) {
+	w := f.visit("/"+address, func(r *http.Request) {
 		r.Header.Del("X-Console")
 	})
 	require.Equal(t, 200, w.Code, w.Body)
@@ -41,9 +41,9 @@ func (f *fixture) zipped(t *testing.T, address string) map[string]string {
 // An archive has the selected objects, and those of the selected folders. Names in it begin below the
 // folder that the page shows.
 func TestArchive(t *testing.T) {
-	f := start(t, console.Config{Token: "secret"})
-	f.marker(t, "2026/")
-	f.marker(t, "2026/june/")
+	f := newFixture(t, console.Config{Token: "secret"})
+	f.putMarker(t, "2026/")
+	f.putMarker(t, "2026/june/")
 	for _, key := range []string{"2026/june/1.txt", "2026/june/more/2.txt", "2026/3.txt", "2026/4.txt", "5.txt"} {
 		f.put(t, key, "text of "+key)
 	}
@@ -85,7 +85,7 @@ func TestArchive(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			status, answer := f.post(t, "POST", "archive", tt.selection)
+			status, answer := f.call(t, "POST", "archive", tt.selection)
 			require.Equal(t, 200, status, answer)
 			require.EqualValues(t, len(tt.files), answer["objects"])
 
@@ -95,7 +95,7 @@ func TestArchive(t *testing.T) {
 			for _, name := range tt.files {
 				require.Equal(t, "text of "+prefix+name, files[name])
 			}
-			w := f.send("GET", "/"+answer["download"].(string), nil, nil)
+			w := f.visit("/" + answer["download"].(string))
 			require.Contains(t, w.Header().Get("Content-Disposition"), tt.filename)
 			require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
 		})
@@ -104,7 +104,7 @@ func TestArchive(t *testing.T) {
 
 // An archive of nothing, of a missing object, or of objects outside of the folder is refused.
 func TestArchiveRefused(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	f.put(t, "a/1", "x")
 	for _, tt := range []struct {
 		name      string
@@ -132,24 +132,24 @@ func TestArchiveRefused(t *testing.T) {
 		{name: "half the name of a folder", selection: map[string]any{"folders": []string{"a"}}, status: 400},
 		{name: "too many objects", selection: map[string]any{"objects": make([]string, 1001)}, status: 400},
 	} {
-		status, answer := f.post(t, "POST", "archive", tt.selection)
+		status, answer := f.call(t, "POST", "archive", tt.selection)
 		require.Equal(t, tt.status, status, "%s: %v", tt.name, answer)
 	}
-	require.Equal(t, 404, f.send("GET", "/archive/guessed", nil, nil).Code)
+	require.Equal(t, 404, f.visit("/archive/guessed").Code)
 }
 
 // The address of an archive is valid for an hour.
 func TestArchiveExpires(t *testing.T) {
 	var hours atomic.Int64
-	f := start(t, console.Config{Now: func() time.Time { return time.Unix(hours.Load()*3600, 0) }})
+	f := newFixture(t, console.Config{Now: func() time.Time { return time.Unix(hours.Load()*3600, 0) }})
 	f.put(t, "a", "x")
-	_, answer := f.post(t, "POST", "archive", map[string]any{"objects": []string{"a"}})
+	_, answer := f.call(t, "POST", "archive", map[string]any{"objects": []string{"a"}})
 
 	hours.Store(1)
 	require.Len(t, f.zipped(t, answer["download"].(string)), 1)
 
 	hours.Store(2)
-	require.Equal(t, 404, f.send("GET", "/"+answer["download"].(string), nil, nil).Code)
+	require.Equal(t, 404, f.visit("/"+answer["download"].(string)).Code)
 }
 
 // A watchedCore closes ended when the context of a download ends.
@@ -181,7 +181,7 @@ func TestArchiveStopsWithClient(t *testing.T) {
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, watched), console.Config{})
 	require.NoError(t, err)
 	f := &fixture{page: page}
-	status, answer := f.post(t, "POST", "archive", map[string]any{"objects": []string{"large"}})
+	status, answer := f.call(t, "POST", "archive", map[string]any{"objects": []string{"large"}})
 	require.Equal(t, 200, status, answer)
 
 	// Begin to read the archive, then disconnect.

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-var writing = console.Config{Write: true}
+var writable = console.Config{Write: true}
 
 // keys returns the keys of the bucket.
 func (f *fixture) keys(t *testing.T) []string {
@@ -95,29 +95,29 @@ func TestRenameReplacesNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, writing)
+			f := newFixture(t, writable)
 			for _, key := range []string{"a", "b", "f/1", "f/2/3", "g/1"} {
 				f.put(t, key, key)
 			}
-			status, answer := f.post(t, "POST", "move", map[string]any{"from": tt.from, "to": tt.to})
+			status, answer := f.call(t, "POST", "move", map[string]any{"from": tt.from, "to": tt.to})
 			require.Equal(t, tt.status, status, answer)
 			require.Equal(t, tt.keys, f.keys(t))
 		})
 	}
 }
 
-// Remove leaves an object that has been replaced since the page listed it.
+// A removal leaves an object that was replaced after the page listed it, and never removes a whole bucket.
 func TestRemoveOnlyWhatWasShown(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	for _, key := range []string{"a", "b", "f/1", "f/2/3", "fx"} {
 		f.put(t, key, key)
 	}
 	var l list
 	f.get(t, "list", &l)
 	revision := l.Entries[0].Revision
-	f.put(t, "a", "written again by another")
+	f.put(t, "a", "replaced")
 
-	status, answer := f.post(t, "POST", "remove", map[string]any{
+	status, answer := f.call(t, "POST", "remove", map[string]any{
 		"objects": []map[string]any{{"key": "a", "revision": revision}, {"key": "b"}},
 		"folders": []string{"f/"},
 	})
@@ -128,33 +128,33 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 	require.Equal(t, string(storage.PreconditionFailed), failures[0].(map[string]any)["code"])
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 
-	status, _ = f.post(t, "POST", "remove", map[string]any{"folders": []string{""}})
-	require.Equal(t, 400, status, "not the whole bucket")
-	status, _ = f.post(t, "POST", "remove", map[string]any{"folders": []string{"f"}})
-	require.Equal(t, 400, status, "not what only begins like the folder")
+	status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{""}})
+	require.Equal(t, 400, status, "the whole bucket")
+	status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{"f"}})
+	require.Equal(t, 400, status, "no folder, because the slash is missing")
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 }
 
-// The page can restore removed objects of a versioned bucket.
+// The page can restore a removed object of a versioned bucket, and any older version of an object.
 func TestRestoreRemovedObjects(t *testing.T) {
-	f := start(t, writing, storage.WithVersioning(true))
+	f := newFixture(t, writable, storage.WithVersioning(true))
 	f.put(t, "a", "1")
 	f.put(t, "a", "2")
 	f.put(t, "a/b", "other")
 	f.put(t, "kept", "x")
-	status, _ := f.post(t, "POST", "remove", map[string]any{"objects": []map[string]any{{"key": "a"}}})
+	status, _ := f.call(t, "POST", "remove", map[string]any{"objects": []map[string]any{{"key": "a"}}})
 	require.Equal(t, 200, status)
 
 	var l list
 	f.get(t, "removed", &l)
 	require.Equal(t, []string{"a"}, l.keys())
 
-	status, answer := f.post(t, "POST", "restore", map[string]any{"key": "a"})
+	status, answer := f.call(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 200, status, answer)
-	require.Equal(t, "2", f.read(t, "a"))
+	require.Equal(t, "2", f.content(t, "a"))
 
-	status, _ = f.post(t, "POST", "restore", map[string]any{"key": "a"})
-	require.Equal(t, 404, status, "it exists")
+	status, _ = f.call(t, "POST", "restore", map[string]any{"key": "a"})
+	require.Equal(t, 404, status, "the object exists")
 
 	var v struct {
 		Versions []struct {
@@ -166,18 +166,19 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	require.True(t, v.Versions[0].Current)
 
 	oldest := v.Versions[len(v.Versions)-1].Version
-	status, answer = f.post(t, "POST", "restore", map[string]any{"key": "a", "version": oldest})
+	status, answer = f.call(t, "POST", "restore", map[string]any{"key": "a", "version": oldest})
 	require.Equal(t, 200, status, answer)
-	require.Equal(t, "1", f.read(t, "a"))
-	require.Equal(t, "other", f.read(t, "a/b"))
+	require.Equal(t, "1", f.content(t, "a"))
+	require.Equal(t, "other", f.content(t, "a/b"))
 }
 
-// The tags that are sent replace all tags of the object.
+// New tags of an object replace all earlier ones.
 func TestTagsAreReplaced(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	f.put(t, "a", "x", storage.WithTags(map[string]string{"old": "1"}))
 	require.Equal(t, [][2]string{{"old", "1"}}, f.object(t, "a").Tags)
-	status, answer := f.post(t, "PUT", "tags", map[string]any{
+
+	status, answer := f.call(t, "PUT", "tags", map[string]any{
 		"key":  "a",
 		"tags": map[string]string{"new": "value"},
 	})
@@ -185,23 +186,25 @@ func TestTagsAreReplaced(t *testing.T) {
 	require.Equal(t, [][2]string{{"new", "value"}}, f.object(t, "a").Tags)
 }
 
-// An upload by the page replaces an object only if the request asks for that.
+// An upload replaces an object only if the request says so.
 func TestUploadReplacesOnlyIfTold(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	upload := func(target string) int {
 		return f.send("PUT", "/api/upload?bucket=photos&"+target, []byte("new"), nil).Code
 	}
+
 	require.Equal(t, 200, upload("key=a.txt&type=text/plain"))
 	require.Equal(t, 412, upload("key=a.txt"))
 	require.Equal(t, 200, upload("key=a.txt&replace=1"))
+
 	require.Equal(t, 400, upload("key=../a"))
 	require.Equal(t, 400, upload("key="))
 	require.Equal(t, []string{"a.txt"}, f.keys(t))
 }
 
-// An upload that is cut off stores nothing.
+// An upload that is cut off in the middle stores nothing.
 func TestUploadCutOffStoresNothing(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	w := f.send("PUT", "/api/upload?bucket=photos&key=a", []byte("half"), func(r *http.Request) {
 		r.ContentLength = 8
 	})
@@ -209,13 +212,13 @@ func TestUploadCutOffStoresNothing(t *testing.T) {
 	require.Empty(t, f.keys(t))
 }
 
-// The page makes a link for a time of at most seven days, and refuses other times. The link opens the object until
-// that time has passed. Without a signing base URL, the response is 501.
+// The page makes links that open an object for a given time of up to seven days. Without a signing base URL, it
+// responds with 501.
 func TestLinkLifetime(t *testing.T) {
 	const maxSeconds = 7 * 24 * 3600
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	drv := memstore.NewDriver(memstore.Config{Now: func() time.Time { return now }})
-	f := startBucket(t, engine.New(drv, storage.WithSigningBaseURL(origin+"/.signed/")), console.Config{})
+	f := newFixtureOf(t, engine.New(drv, storage.WithSigningBaseURL(origin+"/.signed/")), console.Config{})
 	f.put(t, "a", "x")
 
 	objects := serve.NewHandler(f.bucket)
@@ -226,11 +229,11 @@ func TestLinkLifetime(t *testing.T) {
 	}
 	for _, seconds := range []int{1, 3600, maxSeconds} {
 		end := now.Add(time.Duration(seconds) * time.Second)
-		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
+		status, answer := f.call(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
 		require.Equal(t, 200, status, answer)
 		link := answer["url"].(string)
 		require.Contains(t, link, origin+"/.signed/")
-		require.Equal(t, true, answer["local"], "nobody else can open it")
+		require.Equal(t, true, answer["local"])
 		require.Equal(t, end.Format(time.RFC3339), answer["expires"])
 
 		now = end.Add(-time.Nanosecond)
@@ -240,54 +243,56 @@ func TestLinkLifetime(t *testing.T) {
 	}
 
 	for _, seconds := range []int{0, -1, maxSeconds + 1} {
-		status, answer := f.post(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
+		status, answer := f.call(t, "POST", "link", map[string]any{"key": "a", "seconds": seconds})
 		require.Equal(t, 400, status, answer)
 	}
 
-	withoutSigning := start(t, console.Config{})
+	withoutSigning := newFixture(t, console.Config{})
 	withoutSigning.put(t, "a", "x")
-	status, _ := withoutSigning.post(t, "POST", "link", map[string]any{"key": "a", "seconds": 60})
+	status, _ := withoutSigning.call(t, "POST", "link", map[string]any{"key": "a", "seconds": 60})
 	require.Equal(t, 501, status)
 }
 
-// A folder is moved with its markers.
+// A moved folder keeps its marker and those of the folders below it.
 func TestMoveFolderWithMarkers(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	for _, key := range []string{"m/", "m/sub/", "m/empty/"} {
-		f.marker(t, key)
+		f.putMarker(t, key)
 	}
 	f.put(t, "m/sub/z", "z")
-	status, answer := f.post(t, "POST", "move", map[string]any{"from": "m/", "to": "n/"})
+
+	status, answer := f.call(t, "POST", "move", map[string]any{"from": "m/", "to": "n/"})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, []string{"n/", "n/empty/", "n/sub/", "n/sub/z"}, f.keys(t))
 }
 
-// If the target folder exists, the request needs "merge". It then moves the objects whose names are free, and
-// reports the others as failed.
+// A folder is moved into an existing one only with "merge". Objects whose names are taken then stay where they are.
 func TestMoveFolderIntoExistingOne(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	f.put(t, "old/a", "a")
 	f.put(t, "old/b", "mine")
 	f.put(t, "new/b", "of another")
 
-	status, _ := f.post(t, "POST", "move", map[string]any{"from": "old/", "to": "new/"})
+	status, _ := f.call(t, "POST", "move", map[string]any{"from": "old/", "to": "new/"})
 	require.Equal(t, 412, status)
-	status, answer := f.post(t, "POST", "move", map[string]any{"from": "old/", "to": "new/", "merge": true})
+
+	status, answer := f.call(t, "POST", "move", map[string]any{"from": "old/", "to": "new/", "merge": true})
 	require.Equal(t, 200, status, answer)
 	require.EqualValues(t, 1, answer["moved"])
 	require.Len(t, answer["failed"], 1)
 	require.Equal(t, []string{"new/a", "new/b", "old/b"}, f.keys(t))
-	require.Equal(t, "of another", f.read(t, "new/b"))
-	require.Equal(t, "mine", f.read(t, "old/b"))
+	require.Equal(t, "of another", f.content(t, "new/b"))
+	require.Equal(t, "mine", f.content(t, "old/b"))
 }
 
-// If an object has been replaced since the page listed it, renaming it fails.
+// An object that was replaced after the page listed it cannot be renamed.
 func TestRenameOfReplacedObject(t *testing.T) {
-	f := start(t, writing)
+	f := newFixture(t, writable)
 	f.put(t, "a", "1")
 	revision := f.object(t, "a").Revision
 	f.put(t, "a", "2")
-	status, _ := f.post(t, "POST", "move", map[string]any{"from": "a", "to": "b", "revision": revision})
+
+	status, _ := f.call(t, "POST", "move", map[string]any{"from": "a", "to": "b", "revision": revision})
 	require.Equal(t, 409, status)
 	require.Equal(t, []string{"a"}, f.keys(t))
 }

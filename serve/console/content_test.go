@@ -57,7 +57,7 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, console.Config{Token: "t"})
+			f := newFixture(t, console.Config{Token: "t"})
 			var opts []storage.UploadOption
 			if !strings.Contains(tt.contentType, "\n") && !strings.Contains(tt.contentType, ",") {
 				opts = append(opts, storage.WithContentType(tt.contentType))
@@ -72,7 +72,7 @@ func TestContentRunsNothing(t *testing.T) {
 				if address == "" {
 					continue
 				}
-				w := f.send("GET", "/"+address, nil, func(r *http.Request) {
+				w := f.visit("/"+address, func(r *http.Request) {
 					r.Header.Del("X-Console")
 				})
 				require.Equal(t, 200, w.Code)
@@ -95,26 +95,27 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 }
 
-// A browser shows no PDF in a sandbox, so the page shows PDFs only if Config.ContentURL is another origin.
+// If Config.ContentURL is another origin, the page shows PDFs without a sandbox, in which no browser shows them.
 func TestContentOfPDFNeedsOwnOrigin(t *testing.T) {
-	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
+	f := newFixture(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
 	f.put(t, "a.pdf", "%PDF-1.7", storage.WithContentType("application/pdf"))
 
-	o := f.object(t, "a.pdf")
-	require.True(t, strings.HasPrefix(o.View, "http://127.0.0.1:9001/content?"))
+	address := f.object(t, "a.pdf").View
+	require.True(t, strings.HasPrefix(address, "http://127.0.0.1:9001/content?"))
 	w := httptest.NewRecorder()
-	f.page.Content().ServeHTTP(w, httptest.NewRequest("GET", o.View, nil))
-	require.Equal(t, 200, w.Code)
+	f.page.Content().ServeHTTP(w, httptest.NewRequest("GET", address, nil))
 
+	require.Equal(t, 200, w.Code)
 	policy := w.Header().Get("Content-Security-Policy")
-	require.NotContains(t, policy, "sandbox", "browsers show no PDF in a sandbox")
+	require.NotContains(t, policy, "sandbox")
 	require.Contains(t, policy, "default-src 'none'")
 	require.Contains(t, policy, "frame-ancestors "+origin)
 }
 
-// The signed address of an object's content gives access to that object only.
+// The signed address of an object's content gives access to that object only, in the signed form and for the signed
+// time.
 func TestContentAddressLeadsToOneObject(t *testing.T) {
-	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001", Now: at(8)})
+	f := newFixture(t, console.Config{ContentURL: "http://127.0.0.1:9001", Now: clockAt(8)})
 	for _, key := range []string{"a.png", "b.png"} {
 		f.put(t, key, key, storage.WithContentType("image/png"))
 	}
@@ -139,8 +140,8 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 			q := u.Query()
 			q.Set(tt.parameter, tt.value)
 			u.RawQuery = q.Encode()
-			w := httptest.NewRecorder()
 
+			w := httptest.NewRecorder()
 			f.page.Content().ServeHTTP(w, httptest.NewRequest("GET", u.String(), nil))
 			require.Equal(t, 403, w.Code)
 		})
@@ -154,7 +155,7 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 		require.Equal(t, 421, w.Code)
 	})
 
-	t.Run("the page", func(t *testing.T) {
+	t.Run("no address of an object", func(t *testing.T) {
 		w := httptest.NewRecorder()
 		f.page.Content().ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:9001/", nil))
 		require.Equal(t, 403, w.Code)
@@ -163,41 +164,47 @@ func TestContentAddressLeadsToOneObject(t *testing.T) {
 
 // The signed address of an object's content expires.
 func TestContentAddressExpires(t *testing.T) {
-	now := at(8)()
-	f := start(t, console.Config{Now: func() time.Time { return now }})
+	const lifetime = 12 * time.Hour
+	now := clockAt(8)()
+	f := newFixture(t, console.Config{Now: func() time.Time { return now }})
 	f.put(t, "a.png", "x", storage.WithContentType("image/png"))
 	address := "/" + f.object(t, "a.png").View
 
-	now = now.Add(12 * time.Hour)
-	require.Equal(t, 200, f.send("GET", address, nil, nil).Code)
+	now = now.Add(lifetime)
+	require.Equal(t, 200, f.visit(address).Code)
 	now = now.Add(time.Second)
-	require.Equal(t, 403, f.send("GET", address, nil, nil).Code)
+	require.Equal(t, 403, f.visit(address).Code)
 }
 
-// The content handler serves ranges of a film.
+// A player can read a film in ranges.
 func TestContentOfFilmByRanges(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	f.put(t, "a.mp4", "0123456789", storage.WithContentType("video/mp4"))
-	w := f.send("GET", "/"+f.object(t, "a.mp4").View, nil, func(r *http.Request) {
+
+	w := f.visit("/"+f.object(t, "a.mp4").View, func(r *http.Request) {
 		r.Header.Set("Range", "bytes=2-4")
 	})
+
 	require.Equal(t, 206, w.Code)
 	require.Equal(t, "234", w.Body.String())
 }
 
-// A long text is cut off between two characters, not within one.
+// The page shows the beginning of a text in UTF-8 or UTF-16, and cuts it off between two characters.
 func TestContentOfTextIsCutAtCharacter(t *testing.T) {
+	const maxShown = 256 << 10
 	tests := []struct {
-		name, content, text string
-		shown               int
+		name    string
+		content string
+		text    string // that the page shows
+		shown   int    // bytes of the content that the page shows
 	}{
 		{name: "short", content: "grüß", text: "grüß", shown: 6},
 		{name: "empty"},
 		{
 			name:    "long",
-			content: strings.Repeat("x", 256<<10-1) + "é" + "y",
-			text:    strings.Repeat("x", 256<<10-1),
-			shown:   256<<10 - 1,
+			content: strings.Repeat("x", maxShown-1) + "é" + "y",
+			text:    strings.Repeat("x", maxShown-1),
+			shown:   maxShown - 1,
 		},
 		{name: "not UTF-8", content: "a\xffb", text: "a\ufffdb", shown: 3},
 		{name: "UTF-16", content: "\xff\xfeh\x00i\x00", text: "hi", shown: 6},
@@ -207,7 +214,7 @@ func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, console.Config{})
+			f := newFixture(t, console.Config{})
 			f.put(t, "a.txt", tt.content)
 			var got struct {
 				Text        string

@@ -9,39 +9,38 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// A copy of an object or a folder leaves the source as it is, and replaces nothing.
+// A copy of an object or a folder leaves the source unchanged and replaces nothing.
 func TestCopyToAnotherPlace(t *testing.T) {
-	f := start(t, console.Config{Write: true})
+	f := newFixture(t, console.Config{Write: true})
 	f.put(t, "a/1", "one")
 	f.put(t, "a/b/2", "two")
 	f.put(t, "taken", "other")
 
-	status, answer := f.post(t, "POST", "copy", map[string]any{"from": "a/1", "to": "c/1"})
+	status, answer := f.call(t, "POST", "copy", map[string]any{"from": "a/1", "to": "c/1"})
 	require.Equal(t, 200, status, answer)
-	require.Equal(t, "one", f.read(t, "c/1"))
-	require.Equal(t, "one", f.read(t, "a/1"))
+	require.Equal(t, "one", f.content(t, "c/1"))
+	require.Equal(t, "one", f.content(t, "a/1"))
 
-	status, _ = f.post(t, "POST", "copy", map[string]any{"from": "a/1", "to": "taken"})
+	status, _ = f.call(t, "POST", "copy", map[string]any{"from": "a/1", "to": "taken"})
 	require.Equal(t, 412, status)
-	require.Equal(t, "other", f.read(t, "taken"))
+	require.Equal(t, "other", f.content(t, "taken"))
 
-	status, answer = f.post(t, "POST", "copy", map[string]any{"from": "a/", "to": "d/"})
+	status, answer = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "d/"})
 	require.Equal(t, 200, status, answer)
 	require.EqualValues(t, 2, answer["moved"])
-	require.Equal(t, "two", f.read(t, "d/b/2"))
-	require.Equal(t, "two", f.read(t, "a/b/2"))
+	require.Equal(t, "two", f.content(t, "d/b/2"))
+	require.Equal(t, "two", f.content(t, "a/b/2"))
 
-	status, _ = f.post(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/"})
+	status, _ = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/"})
 	require.Equal(t, 412, status, "the folder exists")
-
-	status, answer = f.post(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/", "merge": true})
+	status, answer = f.call(t, "POST", "copy", map[string]any{"from": "a/", "to": "c/", "merge": true})
 	require.Equal(t, 200, status, answer)
-	require.Equal(t, "two", f.read(t, "c/b/2"))
+	require.Equal(t, "two", f.content(t, "c/b/2"))
 }
 
-// Copies that make no sense are refused, and so are all copies if the page may only read.
+// Invalid copies are refused, and so is every copy if the page may only read.
 func TestCopyRefused(t *testing.T) {
-	f := start(t, console.Config{Write: true})
+	f := newFixture(t, console.Config{Write: true})
 	f.put(t, "a/1", "one")
 	for _, tt := range []struct {
 		name     string
@@ -61,14 +60,18 @@ func TestCopyRefused(t *testing.T) {
 			status:   404,
 		},
 	} {
-		status, answer := f.post(t, "POST", "copy", tt.document)
-		require.Equal(t, tt.status, status, "%s: %v", tt.name, answer)
+		t.Run(tt.name, func(t *testing.T) {
+			status, answer := f.call(t, "POST", "copy", tt.document)
+			require.Equal(t, tt.status, status, answer)
+		})
 	}
-	status, _ := start(t, console.Config{}).post(t, "POST", "copy", map[string]any{"from": "a/1", "to": "b"})
+
+	readOnly := newFixture(t, console.Config{})
+	status, _ := readOnly.call(t, "POST", "copy", map[string]any{"from": "a/1", "to": "b"})
 	require.Equal(t, 403, status)
 }
 
-// An object or a folder of an account can be copied to another of its buckets, under the same key, too.
+// An object or a folder can be copied to another bucket of the account, even under the same key.
 func TestCopyToAnotherBucket(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
 	for _, name := range []string{"photos", "archive"} {
@@ -84,13 +87,13 @@ func TestCopyToAnotherBucket(t *testing.T) {
 	f := &fixture{bucket: photos, page: page}
 	f.put(t, "a/1", "one")
 
-	status, answer := f.post(t, "POST", "copy", map[string]any{
+	status, answer := f.call(t, "POST", "copy", map[string]any{
 		"from":     "a/1",
 		"to":       "a/1",
 		"toBucket": "archive",
 	})
 	require.Equal(t, 200, status, answer)
-	status, answer = f.post(t, "POST", "copy", map[string]any{
+	status, answer = f.call(t, "POST", "copy", map[string]any{
 		"from":     "a/",
 		"to":       "b/",
 		"toBucket": "archive",
@@ -98,6 +101,6 @@ func TestCopyToAnotherBucket(t *testing.T) {
 	require.Equal(t, 200, status, answer)
 
 	f.bucket = archive
-	require.Equal(t, "one", f.read(t, "a/1"))
-	require.Equal(t, "one", f.read(t, "b/1"))
+	require.Equal(t, "one", f.content(t, "a/1"))
+	require.Equal(t, "one", f.content(t, "b/1"))
 }

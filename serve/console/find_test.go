@@ -9,10 +9,9 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// A search finds a text anywhere in the names of a folder and of those below it, in capital and small
-// letters.
+// A search finds a text anywhere in the names below a folder, whatever the case of its letters.
 func TestFindInNames(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	for _, key := range []string{"2026/Lake.jpg", "2026/june/at the lake.txt", "2026/hills.jpg", "lake.jpg"} {
 		f.put(t, key, "x")
 	}
@@ -26,16 +25,18 @@ func TestFindInNames(t *testing.T) {
 		{prefix: "2026/", text: "2026", keys: []string{}},
 		{prefix: "2026/", text: "june/at", keys: []string{"2026/june/at the lake.txt"}},
 	} {
-		var found list
-		f.get(t, "find", &found, "prefix", tt.prefix, "text", tt.text)
-		require.Equal(t, tt.keys, found.keys(), tt)
-		require.Empty(t, found.Next)
+		t.Run(tt.text+" in "+tt.prefix, func(t *testing.T) {
+			var found list
+			f.get(t, "find", &found, "prefix", tt.prefix, "text", tt.text)
+			require.Equal(t, tt.keys, found.keys())
+			require.Empty(t, found.Next)
+		})
 	}
 }
 
-// A response to a search reads at most 10,000 names, and says where the search continues.
+// A search reads at most 10,000 names for one response, and says where it continues.
 func TestFindContinues(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	for i := range 10_500 {
 		f.put(t, fmt.Sprintf("%05d", i), "")
 	}
@@ -51,11 +52,10 @@ func TestFindContinues(t *testing.T) {
 	require.Empty(t, second.Next)
 }
 
-// The size of a folder has the objects of all folders below it, but not the empty objects that consoles
-// store for folders.
+// The size of a folder counts the objects in it and in all folders below, but not the folders' own markers.
 func TestFolderSize(t *testing.T) {
-	f := start(t, console.Config{})
-	f.marker(t, "a/")
+	f := newFixture(t, console.Config{})
+	f.putMarker(t, "a/")
 	f.put(t, "a/1", "12345")
 	f.put(t, "a/b/2", "123")
 	f.put(t, "ab", "1")
@@ -71,9 +71,9 @@ func TestFolderSize(t *testing.T) {
 	require.False(t, sum.Partial)
 }
 
-// A list has addresses of pictures only if the page asks for thumbnails.
+// A list has the addresses of its pictures only if the page asks for thumbnails.
 func TestListThumbnails(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	f.put(t, "lake.png", "\x89PNG")
 	f.put(t, "notes.txt", "text")
 	var plain, pictures struct {
@@ -84,8 +84,8 @@ func TestListThumbnails(t *testing.T) {
 	require.Empty(t, plain.Entries[0].View)
 
 	f.get(t, "list", &pictures, "thumbnails", "1")
-	require.Empty(t, pictures.Entries[1].View, "a text")
-	w := f.send("GET", "/"+pictures.Entries[0].View, nil, nil)
+	require.Empty(t, pictures.Entries[1].View)
+	w := f.visit("/" + pictures.Entries[0].View)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "image/png", w.Header().Get("Content-Type"))
 	require.Equal(t, "\x89PNG", w.Body.String())

@@ -187,7 +187,7 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, console.Config{Token: "secret", Write: true, Hosts: []string{"devbox"}})
+			f := newFixture(t, console.Config{Token: "secret", Write: true, Hosts: []string{"devbox"}})
 			w := f.send(tt.method, tt.target, []byte("{}"), tt.change)
 			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Equal(t, "DENY", w.Header().Get("X-Frame-Options"))
@@ -199,8 +199,8 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 
 // The Content-Security-Policy lets the page load only its own files and the objects.
 func TestHandlerContentSecurityPolicy(t *testing.T) {
-	f := start(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
-	policy := f.send("GET", "/", nil, nil).Header().Get("Content-Security-Policy")
+	f := newFixture(t, console.Config{ContentURL: "http://127.0.0.1:9001"})
+	policy := f.visit("/").Header().Get("Content-Security-Policy")
 	require.Contains(t, policy,
 		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; ")
 	require.Contains(t, policy, "img-src 'self' http://127.0.0.1:9001;")
@@ -209,9 +209,9 @@ func TestHandlerContentSecurityPolicy(t *testing.T) {
 	require.NotContains(t, policy, "unsafe")
 }
 
-// Without Config.Write, the page refuses each change.
+// Without Config.Write, the page refuses each request that would change objects.
 func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
-	f := start(t, console.Config{}, storage.WithVersioning(true))
+	f := newFixture(t, console.Config{}, storage.WithVersioning(true))
 	f.put(t, "a", "text")
 	body := []byte(`{"bucket":"photos","from":"a","to":"b","key":"a","objects":[{"key":"a"}]}`)
 
@@ -228,21 +228,21 @@ func TestHandlerReadOnlyRefusesChanges(t *testing.T) {
 		require.Equal(t, 403, w.Code, change)
 		require.Contains(t, w.Body.String(), "this page may only read", change)
 	}
-	require.Equal(t, "text", f.read(t, "a"))
+	require.Equal(t, "text", f.content(t, "a"))
 }
 
-// Config can let the application decide who may use the page.
+// Config.Authorize decides who may use the page, and responds to those who may not.
 func TestHandlerAuthorize(t *testing.T) {
-	f := start(t, console.Config{Authorize: func(w http.ResponseWriter, r *http.Request) bool {
+	f := newFixture(t, console.Config{Authorize: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("Cookie") == "session=1" {
 			return true
 		}
 		http.Error(w, "sign in", http.StatusUnauthorized)
 		return false
 	}})
-	require.Equal(t, 401, f.send("GET", "/", nil, nil).Code)
-	require.Equal(t, 401, f.send("GET", "/api/list?bucket=photos", nil, nil).Code)
-	require.Equal(t, 200, f.send("GET", "/", nil, func(r *http.Request) {
+	require.Equal(t, 401, f.visit("/").Code)
+	require.Equal(t, 401, f.visit("/api/list?bucket=photos").Code)
+	require.Equal(t, 200, f.visit("/", func(r *http.Request) {
 		r.Header.Set("Cookie", "session=1")
 	}).Code)
 }
@@ -267,6 +267,8 @@ func TestHandlerRefusesConfig(t *testing.T) {
 		})
 	}
 
-	_, err := console.New(nil, console.Config{})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	t.Run("no source", func(t *testing.T) {
+		_, err := console.New(nil, console.Config{})
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 }

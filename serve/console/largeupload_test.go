@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -39,62 +38,75 @@ func newLargePage(t *testing.T, name string, b storage.Bucket, c console.Config)
 	return &largePage{t: t, bucket: b, page: page, base: "/token/uploads/" + url.PathEscape(name) + "/" + key}
 }
 
-// send sends a request and returns the status and the parsed response. If fromScript is true, the request has the
-// header that the page's script sends.
-func (p *largePage) send(method, target, body string, fromScript bool) (int, map[string]any) {
-	r := httptest.NewRequest(method, origin+target, bytes.NewReader([]byte(body)))
-	r.RequestURI = r.URL.RequestURI() // as a server gets it
-	if fromScript {
-		r.Header.Set("X-Console", "1")
-		r.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	p.page.ServeHTTP(w, r)
-	p.last = w.Body.String()
-	var answer map[string]any
+// send sends a request with the headers of the page's script, and returns the status and the decoded response.
+func (p *largePage) send(method, target, body string) (status int, answer map[string]any) {
+	r := httptest.NewRequest(method, origin+target, strings.NewReader(body))
+	r.Header.Set("X-Console", "1")
+	r.Header.Set("Content-Type", "application/json")
+	w := p.serve(r)
 	_ = json.Unmarshal(w.Body.Bytes(), &answer)
 	return w.Code, answer
 }
 
-// begin begins an upload and sends its only part.
-func (p *largePage) begin(metadata string) (status int, id string) {
+// serve lets the page respond to a request that came from a server.
+func (p *largePage) serve(r *http.Request) *httptest.ResponseRecorder {
+	r.RequestURI = r.URL.RequestURI()
+	w := httptest.NewRecorder()
+	p.page.ServeHTTP(w, r)
+	p.last = w.Body.String()
+	return w
+}
+
+// begin begins an upload that replaces no object, and sends its only part.
+func (p *largePage) begin() (status int, id string) {
+	return p.beginWith("")
+}
+
+// beginReplacing begins an upload that may replace an object, and sends its only part.
+func (p *largePage) beginReplacing() (status int, id string) {
+	return p.beginWith(`"replace":"1"`)
+}
+
+// beginWith begins an upload with this metadata, and sends its only part.
+func (p *largePage) beginWith(metadata string) (status int, id string) {
 	document := `{"filename":"large.bin","type":"text/plain","size":5,"metadata":{` + metadata + `}}`
-	status, response := p.send("POST", p.base+"/s3/multipart", document, true)
+	status, response := p.send("POST", p.base+"/s3/multipart", document)
 	if status != http.StatusOK {
 		return status, ""
 	}
 
 	id = response["uploadId"].(string)
-	_, part := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "", true)
+	_, part := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "")
 	u, err := url.Parse(part["url"].(string))
 	require.NoError(p.t, err)
-	putStatus, _ := p.send("PUT", u.RequestURI(), "hello", false)
-	require.Equal(p.t, http.StatusOK, putStatus)
+	w := p.serve(httptest.NewRequest("PUT", origin+u.RequestURI(), strings.NewReader("hello")))
+	require.Equal(p.t, http.StatusOK, w.Code)
 	return status, id
 }
 
 // complete completes an upload with one part, and returns the status.
 func (p *largePage) complete(id string) int {
 	status, _ := p.send("POST", p.base+"/s3/multipart/"+id+"/complete",
-		`{"parts":[{"PartNumber":1,"ETag":""}]}`, true)
+		`{"parts":[{"PartNumber":1,"ETag":""}]}`)
 	return status
 }
 
-// open returns the number of open uploads.
-func (p *largePage) open() (n int) {
+// openUploads returns the number of incomplete uploads in the bucket.
+func (p *largePage) openUploads() int {
+	count := 0
 	for _, err := range storage.ListUploads(p.t.Context(), p.bucket) {
 		require.NoError(p.t, err)
-		n++
+		count++
 	}
-	return n
+	return count
 }
 
-// A large file can be uploaded to a bucket of any name.
+// A large file can be uploaded to a bucket of any name, and replaces an object only if the request says so.
 func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 	for _, name := range []string{"photos", "photos:", "file:///srv/files#2026/", "s3://photos/a%2Fb", "Größe ?"} {
 		t.Run(name, func(t *testing.T) {
 			p := newLargePage(t, name, memstore.New(), console.Config{})
-			status, id := p.begin("")
+			status, id := p.begin()
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, http.StatusOK, p.complete(id))
 
@@ -103,12 +115,13 @@ func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 			require.Equal(t, "hello", string(text))
 			require.Equal(t, "text/plain", attrs.ContentType)
 
-			status, _ = p.begin("")
-			require.Equal(t, http.StatusPreconditionFailed, status, "it does not replace an object")
-			status, id = p.begin(`"replace":"1"`)
+			status, _ = p.begin()
+			require.Equal(t, http.StatusPreconditionFailed, status)
+
+			status, id = p.beginReplacing()
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, http.StatusOK, p.complete(id))
-			require.Zero(t, p.open())
+			require.Zero(t, p.openUploads())
 		})
 	}
 }
@@ -122,52 +135,59 @@ func (d withoutConditions) Describe() driver.Description {
 	return desc
 }
 
-// A large file can be uploaded to a store without conditional writes.
+// A large file can be uploaded to a store without conditional writes, and replaces no object there either.
 func TestLargeUploadWithoutConditions(t *testing.T) {
 	b := engine.New(withoutConditions{memstore.NewDriver(memstore.Config{})})
 	p := newLargePage(t, "photos", b, console.Config{})
-	status, id := p.begin("")
+	status, id := p.begin()
 	require.Equal(t, http.StatusOK, status, p.last)
 	require.Equal(t, http.StatusOK, p.complete(id), p.last)
-	status, _ = p.begin("")
-	require.Equal(t, http.StatusPreconditionFailed, status)
+
+	status, _ = p.begin()
+	require.Equal(t, http.StatusPreconditionFailed, status, "it replaces no object")
 }
 
 // When an upload begins, the page aborts earlier uploads that are idle. Close aborts all incomplete uploads.
 func TestLargeUploadSweep(t *testing.T) {
-	now := at(8)()
-	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
-	_, _ = p.begin("")
+	now := clockAt(8)()
+	clock := func() time.Time { return now }
+	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: clock})
+
+	_, _ = p.begin()
 	now = now.Add(23*time.Hour + time.Minute)
 
-	_, _ = p.begin("")
-	require.Equal(t, 1, p.open(), "the idle one was aborted when another began")
+	_, _ = p.begin()
+	require.Equal(t, 1, p.openUploads(), "the idle one was aborted when another began")
+
 	require.NoError(t, p.page.Close(t.Context()))
-	require.Zero(t, p.open())
+	require.Zero(t, p.openUploads())
 	require.NoError(t, p.page.Close(t.Context()))
 }
 
-// Close also aborts an incomplete upload that has taken days.
+// Close also aborts an upload that has been sending parts for days.
 func TestLargeUploadSweepAfterDays(t *testing.T) {
-	now := at(8)()
-	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: func() time.Time { return now }})
-	_, id := p.begin("")
+	now := clockAt(8)()
+	clock := func() time.Time { return now }
+	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: clock})
+
+	_, id := p.begin()
 	for range 3 {
 		now = now.Add(20 * time.Hour)
-		status, _ := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "", true)
+		status, _ := p.send("GET", p.base+"/s3/multipart/"+id+"/1?size=5", "")
 		require.Equal(t, http.StatusOK, status)
 	}
+
 	require.NoError(t, p.page.Close(t.Context()))
-	require.Zero(t, p.open())
+	require.Zero(t, p.openUploads())
 }
 
-// The page offers only multipart uploads for large files. The other routes of package uploads are not found.
+// For large files, the page offers only multipart uploads and none of the other routes of package uploads.
 func TestLargeUploadHasOneWay(t *testing.T) {
 	p := newLargePage(t, "photos", memstore.New(), console.Config{})
-	for _, way := range []string{"/tickets", "/tus/", "/", "/s3/params?filename=a", "/sub%2Flarge.bin"} {
+	for _, route := range []string{"/tickets", "/tus/", "/", "/s3/params?filename=a", "/sub%2Flarge.bin"} {
 		for _, method := range []string{"POST", "GET", "DELETE"} {
-			status, _ := p.send(method, p.base+way, "{}", true)
-			require.Equal(t, http.StatusNotFound, status, "%s %s", method, way)
+			status, _ := p.send(method, p.base+route, "{}")
+			require.Equal(t, http.StatusNotFound, status, "%s %s", method, route)
 		}
 	}
 }

@@ -12,47 +12,48 @@ import (
 	"github.com/omnibucket/storage/serve/console"
 )
 
-// A folder is listed in pages.
+// A folder is listed in pages of 1,000 entries, or fewer if the request says so.
 func TestListPages(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	for i := range 1500 {
 		f.put(t, fmt.Sprintf("f/%04d", i), "x")
 	}
 	f.put(t, "f/sub/x", "x")
 	f.put(t, "g", "x")
-	listed := func(query ...string) list {
+	listPage := func(query ...string) list {
 		var l list
 		f.get(t, "list", &l, query...)
 		return l
 	}
 
-	root := listed()
+	root := listPage()
 	require.Equal(t, []string{"f/", "g"}, root.keys())
 	require.True(t, root.Entries[0].Folder)
 
-	first := listed("prefix", "f/")
+	first := listPage("prefix", "f/")
 	require.Len(t, first.Entries, 1000)
-	second := listed("prefix", "f/", "after", first.Next)
+	second := listPage("prefix", "f/", "after", first.Next)
 	require.Len(t, second.Entries, 501)
 	require.Empty(t, second.Next)
 
-	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"},
-		listed("prefix", "f/149", "limit", "3").keys(), "a search")
+	limited := listPage("prefix", "f/149", "limit", "3")
+	require.Equal(t, []string{"f/1490", "f/1491", "f/1492"}, limited.keys())
 }
 
-// For a missing bucket, each view of the API responds with 404.
+// For a missing bucket, every view of the API responds with 404.
 func TestListMissingBucket(t *testing.T) {
-	f := start(t, console.Config{})
+	f := newFixture(t, console.Config{})
 	for _, view := range []string{"bucket", "list", "removed", "versions", "object", "text"} {
-		w := f.send("GET", "/api/"+view+"?bucket=others&key=a", nil, nil)
+		w := f.visit("/api/" + view + "?bucket=others&key=a")
 		require.Equal(t, 404, w.Code, view)
 		require.Contains(t, w.Body.String(), string(storage.BucketNotFound), view)
 	}
 }
 
-// The list of removed objects has pages.
+// The removed objects are listed in pages of 1,000.
 func TestListRemovedObjectsInPages(t *testing.T) {
-	f := start(t, console.Config{}, storage.WithVersioning(true))
+	f := newFixture(t, console.Config{}, storage.WithVersioning(true))
+	// Of 1,200 objects, 1,188 are removed.
 	for i := range 1200 {
 		key := fmt.Sprintf("%04d", i)
 		f.put(t, key, "x")
@@ -72,24 +73,24 @@ func TestListRemovedObjectsInPages(t *testing.T) {
 	require.False(t, second.Partial)
 }
 
-// The list of soft-deleted objects has pages.
+// A page of soft-deleted objects begins after a given key, and leaves out objects that exist again.
 func TestListSoftDeletedObjectsInPages(t *testing.T) {
-	f := start(t, console.Config{}, storage.WithSoftDelete(time.Hour))
+	f := newFixture(t, console.Config{}, storage.WithSoftDelete(time.Hour))
 	for _, key := range []string{"a", "b", "c"} {
 		f.put(t, key, "1")
 		require.NoError(t, f.bucket.Remove(t.Context(), key))
 	}
 	f.put(t, "b", "written again")
 
-	var all, rest list
+	var all, afterA list
 	f.get(t, "removed", &all)
 	require.Equal(t, []string{"a", "c"}, all.keys())
 
-	f.get(t, "removed", &rest, "after", "a")
-	require.Equal(t, []string{"c"}, rest.keys())
+	f.get(t, "removed", &afterA, "after", "a")
+	require.Equal(t, []string{"c"}, afterA.keys())
 }
 
-// The API tells the page whether the bucket has versions, and whether it can sign links.
+// The API tells the page which features the bucket has, such as versions and signed links.
 func TestInfoHasFeatures(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -103,7 +104,7 @@ func TestInfoHasFeatures(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := start(t, console.Config{Write: true}, tt.opts...)
+			f := newFixture(t, console.Config{Write: true}, tt.opts...)
 			var b struct {
 				Write    bool
 				Features struct{ Versions, Sign, Tags, Resume, Conditions bool }
@@ -112,29 +113,34 @@ func TestInfoHasFeatures(t *testing.T) {
 			require.True(t, b.Write)
 			require.Equal(t, tt.versions, b.Features.Versions)
 			require.Equal(t, tt.sign, b.Features.Sign)
-			require.True(t, b.Features.Tags && b.Features.Resume && b.Features.Conditions)
+			require.True(t, b.Features.Tags)
+			require.True(t, b.Features.Resume)
+			require.True(t, b.Features.Conditions)
 		})
 	}
 }
 
-// The routes of Config.API have the same guard as the page's own API.
+// Config can add routes, a script and pages. Its routes have the same guard as the page's own API.
 func TestConfigAPIHasSameGuard(t *testing.T) {
 	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(r.URL.Path))
 	})
-	f := start(t, console.Config{
+	f := newFixture(t, console.Config{
 		API:    api,
 		Script: []byte("export {};"),
 		Pages:  []console.Page{{Name: "more", Title: "More"}},
 	})
-	require.Equal(t, "/things", f.send("GET", "/api/x/things", nil, nil).Body.String())
-	w := f.send("GET", "/api/x/things", nil, func(r *http.Request) {
+
+	require.Equal(t, "/things", f.visit("/api/x/things").Body.String())
+	w := f.visit("/api/x/things", func(r *http.Request) {
 		r.Header.Del("X-Console")
 	})
 	require.Equal(t, 403, w.Code)
 
-	require.Equal(t, "export {};", f.send("GET", "/extra.js", nil, nil).Body.String())
-	require.Contains(t, f.send("GET", "/api/info", nil, nil).Body.String(),
+	require.Equal(t, "export {};", f.visit("/extra.js").Body.String())
+	require.Contains(t, f.visit("/api/info").Body.String(),
 		`"pages":[{"name":"more","title":"More"}]`)
-	require.Equal(t, 404, start(t, console.Config{}).send("GET", "/extra.js", nil, nil).Code)
+
+	withoutScript := newFixture(t, console.Config{})
+	require.Equal(t, 404, withoutScript.visit("/extra.js").Code)
 }

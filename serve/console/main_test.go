@@ -30,14 +30,14 @@ type fixture struct {
 	base   string // of addresses, such as /token
 }
 
-// start returns a console of a bucket in memory.
-func start(t *testing.T, c console.Config, opts ...storage.OpenOption) *fixture {
+// newFixture returns a page of a new bucket in memory.
+func newFixture(t *testing.T, c console.Config, opts ...storage.OpenOption) *fixture {
 	t.Helper()
-	return startBucket(t, memstore.New(opts...), c)
+	return newFixtureOf(t, memstore.New(opts...), c)
 }
 
-// startBucket starts a page for the bucket b.
-func startBucket(t *testing.T, b storage.Bucket, c console.Config) *fixture {
+// newFixtureOf returns a page of the bucket b.
+func newFixtureOf(t *testing.T, b storage.Bucket, c console.Config) *fixture {
 	t.Helper()
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), c)
 	require.NoError(t, err)
@@ -55,8 +55,8 @@ func (f *fixture) put(t *testing.T, key, text string, opts ...storage.UploadOpti
 	require.NoError(t, err)
 }
 
-// marker stores the empty object of a folder, as the console of a provider does.
-func (f *fixture) marker(t *testing.T, key string) {
+// putMarker stores an empty object for a folder, as the console of a provider does.
+func (f *fixture) putMarker(t *testing.T, key string) {
 	t.Helper()
 	f.put(t, "marker of a folder", "")
 	_, err := storage.Copy(objectkey.AllowFolderMarker(t.Context()), f.bucket, key, f.bucket,
@@ -65,15 +65,15 @@ func (f *fixture) marker(t *testing.T, key string) {
 	require.NoError(t, f.bucket.Remove(t.Context(), "marker of a folder"))
 }
 
-// read returns the content of an object.
-func (f *fixture) read(t *testing.T, key string) string {
+// content returns the content of an object.
+func (f *fixture) content(t *testing.T, key string) string {
 	t.Helper()
 	text, _, err := storage.ReadAll(t.Context(), f.bucket, key)
 	require.NoError(t, err)
 	return string(text)
 }
 
-// send sends a request as the page does, changed by change.
+// send sends a request as the page's script does. If change is not nil, it first changes the request.
 func (f *fixture) send(
 	method, target string, body []byte, change func(*http.Request),
 ) *httptest.ResponseRecorder {
@@ -87,20 +87,29 @@ func (f *fixture) send(
 	return w
 }
 
-// get returns the JSON of a view. The query is in pairs.
+// visit sends a GET as the page's script does, after the changes to the request.
+func (f *fixture) visit(target string, changes ...func(*http.Request)) *httptest.ResponseRecorder {
+	return f.send("GET", target, nil, func(r *http.Request) {
+		for _, change := range changes {
+			change(r)
+		}
+	})
+}
+
+// get decodes the JSON of a view into dst. query alternates between names and values.
 func (f *fixture) get(t *testing.T, view string, dst any, query ...string) {
 	t.Helper()
 	q := url.Values{"bucket": {"photos"}}
 	for i := 0; i < len(query); i += 2 {
 		q.Set(query[i], query[i+1])
 	}
-	w := f.send("GET", "/api/"+view+"?"+q.Encode(), nil, nil)
+	w := f.visit("/api/" + view + "?" + q.Encode())
 	require.Equal(t, 200, w.Code, w.Body)
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), dst))
 }
 
-// post sends a document, and returns the status and the response.
-func (f *fixture) post(
+// call calls a function of the API with a document, and returns the status and the response.
+func (f *fixture) call(
 	t *testing.T, method, name string, document map[string]any,
 ) (status int, answer map[string]any) {
 	t.Helper()
@@ -137,7 +146,9 @@ type object struct {
 	Metadata, Tags, Attributes                [][2]string
 }
 
-// at returns a clock that stands at an hour.
-func at(hour int) func() time.Time {
-	return func() time.Time { return time.Date(2026, 11, 29, hour, 0, 0, 0, time.UTC) }
+// clockAt returns a clock that always shows this hour of one day.
+func clockAt(hour int) func() time.Time {
+	return func() time.Time {
+		return time.Date(2026, 11, 29, hour, 0, 0, 0, time.UTC)
+	}
 }

@@ -21,7 +21,7 @@ func TestSourceShowsAllBuckets(t *testing.T) {
 	require.NoError(t, err)
 	page, err := console.New(console.Account(service), console.Config{})
 	require.NoError(t, err)
-	ask := func(target string) (int, string) {
+	fetch := func(target string) (status int, body string) {
 		r := httptest.NewRequest("GET", origin+target, nil)
 		r.Header.Set("X-Console", "1")
 		w := httptest.NewRecorder()
@@ -29,16 +29,19 @@ func TestSourceShowsAllBuckets(t *testing.T) {
 		return w.Code, w.Body.String()
 	}
 
-	_, body := ask("/api/buckets")
+	_, body := fetch("/api/buckets")
 	require.Regexp(t, `"name":"kept".*"labels":\["versions"\].*"name":"plain".*"labels":\[\]`, body)
-	_, body = ask("/api/buckets?after=kept")
+	_, body = fetch("/api/buckets?after=kept")
 	require.NotContains(t, body, `"kept"`)
+
+	// The second request for a bucket uses the bucket that the first has opened.
 	for range 2 {
-		_, body = ask("/api/bucket?bucket=kept")
-		require.Contains(t, body, `"versions":true`, "the account was asked")
-		_, body = ask("/api/bucket?bucket=plain")
+		_, body = fetch("/api/bucket?bucket=kept")
+		require.Contains(t, body, `"versions":true`)
+		_, body = fetch("/api/bucket?bucket=plain")
 		require.Contains(t, body, `"versions":false`)
 	}
-	status, _ := ask("/api/list?bucket=none")
+
+	status, _ := fetch("/api/list?bucket=none")
 	require.Equal(t, 404, status)
 }
