@@ -10,9 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// matchingRule returns the first CORS rule that permits a request with this method and these
-// headers from a web page. origin is the origin of the page. If no rule permits the
-// request, matchingRule returns nil.
+// matchingRule returns the first CORS rule that permits pages of origin to send a request with this
+// method and these headers, or nil.
 func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {
 		rule := &rules[i]
@@ -26,7 +25,7 @@ func matchingRule(rules []storage.CORSRule, origin, method string, headers []str
 	return nil
 }
 
-// allowsHeaders reports whether a rule permits all of these headers.
+// allowsHeaders reports whether a rule permits all headers with these names.
 func allowsHeaders(rule *storage.CORSRule, names []string) bool {
 	for _, name := range names {
 		if !allowsHeader(rule, name) {
@@ -36,7 +35,7 @@ func allowsHeaders(rule *storage.CORSRule, names []string) bool {
 	return true
 }
 
-// allowsHeader reports whether a rule permits a header. Names of headers ignore case.
+// allowsHeader reports whether a rule permits a header, whatever the case of its name.
 func allowsHeader(rule *storage.CORSRule, name string) bool {
 	name = strings.ToLower(name)
 	for _, pattern := range rule.AllowedHeaders {
@@ -63,8 +62,8 @@ func wildcardMatch(pattern, text string) bool {
 		return false
 	}
 
-	// Each part between two stars takes its first occurrence, which leaves the most text to the
-	// other parts. The part after the last star must end the text.
+	// Match each part between two stars at its first occurrence, which leaves the most text for
+	// the parts after it. The part after the last star must end the text.
 	for {
 		part, afterPart, hasStar := strings.Cut(rest, "*")
 		if !hasStar {
@@ -79,14 +78,14 @@ func wildcardMatch(pattern, text string) bool {
 	}
 }
 
-// allowOrigin adds headers with which a page may read the response, if a rule permits its origin.
-// Without them, the browser hides the response from the page. Credentials such as cookies are not
-// permitted, because the handler checks only signatures.
+// allowOrigin adds the headers without which a browser hides the response from the page, if a rule
+// permits the page's origin. They do not permit cookies, because the handler checks only signatures.
 func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	if len(rules) == 0 {
 		return
 	}
 	h.Add("Vary", "Origin")
+
 	origin := r.Header.Get("Origin")
 	rule := matchingRule(rules, origin, r.Method, nil)
 	if origin == "" || rule == nil {
@@ -106,7 +105,7 @@ func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 }
 
-// preflight responds to the OPTIONS request with which a browser asks for permission before the
+// preflight responds to an OPTIONS request, with which a browser asks whether a page may send its
 // actual request.
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
@@ -135,8 +134,8 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	return nil
 }
 
-// corsFailure returns an error that names what the rules do not permit. That is the origin, else
-// the method, else the first header that is not permitted.
+// corsFailure returns an error that names what no rule permits: the origin, or else the method, or
+// else the first such header.
 func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
 	allowsOrigin := false
 	for i := range rules {
@@ -180,7 +179,7 @@ func quote(text string) string {
 	return strconv.Quote(text[:min(len(text), maxText)])
 }
 
-// requestedHeaders returns the names of the headers that a preflight request asks for.
+// requestedHeaders returns the names in the header Access-Control-Request-Headers.
 func requestedHeaders(h http.Header) []string {
 	var names []string
 	for _, line := range h.Values("Access-Control-Request-Headers") {

@@ -90,15 +90,15 @@ var failures = map[storage.Code]*failure{
 
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
-// failureOf returns the response to an error.
+// failureOf returns the error response for err.
 func failureOf(err error) *failure {
-	// A handler around this one may limit the body with http.MaxBytesHandler.
+	// A middleware may limit the body with http.MaxBytesHandler.
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
 		return errTooLong
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		// The cause is http.Server.ReadTimeout.
+		// The ReadTimeout of the http.Server has passed.
 		return errSlow
 	}
 	if f, ok := failures[storage.CodeOf(err)]; ok {
@@ -113,10 +113,9 @@ type failureBody struct {
 	Message string
 }
 
-// write sends the failure as the response. It first removes headers that were already set for the
-// object.
+// write responds with the failure, after it has removed the headers that describe the object.
 func (f *failure) write(w http.ResponseWriter, r *http.Request) {
-	// This cannot fail, because the body has only two strings.
+	// Two strings can always be encoded.
 	document, _ := xml.Marshal(failureBody{Code: f.code, Message: f.message})
 	body := append([]byte(xml.Header), document...)
 
@@ -132,7 +131,7 @@ func (f *failure) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(f.status)
 	if r.Method != http.MethodHead {
-		// An error means that the client has disconnected.
+		// On an error, the client has disconnected.
 		_, _ = w.Write(body)
 	}
 }

@@ -45,7 +45,7 @@ type fileServer struct {
 	options options
 }
 
-// ServeHTTP responds with an object or a directory.
+// ServeHTTP responds with an object or a directory, or redirects to its canonical path.
 func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
@@ -88,13 +88,14 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	return nil
 }
 
-// isDirectory reports whether the directory key can be shown, as an index page or as a listing.
+// isDirectory reports whether the server can show a directory with this key, by its index page or as
+// a listing.
 func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	if f.options.listing == nil {
 		return f.exists(r, key+"/"+indexPage)
 	}
 
-	// The first entry is enough.
+	// A directory with one entry can be listed.
 	opts := []storage.ListOption{storage.WithPrefix(key + "/"), storage.WithLimit(1), storage.WithAnyOrder()}
 	for _, err := range f.options.listing.List(r.Context(), opts...) {
 		return err == nil, err
@@ -121,6 +122,7 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 	prefix := key
 	if prefix != "" {
 		prefix += "/"
+
 	}
 	err := f.options.object.serve(w, r, f.bucket, prefix+indexPage)
 	if !isMissing(err) {
@@ -151,8 +153,8 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 
 func isMissing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }
 
-// redirect redirects to an address that is relative to the request, because the file server does
-// not know its own path.
+// redirect redirects to a target relative to the request, because a file server under StripPrefix
+// does not know the path that clients see.
 func redirect(w http.ResponseWriter, r *http.Request, target string) {
 	if query := r.URL.RawQuery; query != "" {
 		target += "?" + query

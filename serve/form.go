@@ -14,12 +14,12 @@ const (
 	maxFormHead = 128 << 10 // bytes before the file, including boundaries and headers
 )
 
-// post stores the file of a signed form. All fields must come before the file, so that they are
-// checked first. As on S3, everything after the file is ignored.
+// post stores the file of a signed form. The fields must come before the file, so that the signature
+// is checked first. As on S3, everything after the file is ignored.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
-	// The multipart reader itself would accept headers of any length.
+	// The multipart reader itself would accept fields of any length.
 	body := &boundedBody{src: r.Body, max: maxFormHead}
-	// Only a copy of the request gets the limited body, so that r.Body stays unchanged.
+	// Limit the body of a copy, so that r.Body stays unchanged.
 	limited := r.WithContext(r.Context())
 	limited.Body = io.NopCloser(body)
 	parts, err := limited.MultipartReader()
@@ -32,14 +32,14 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return errFormTooLarge
 	}
 	if f == errForm && body.failure != nil {
-		// The multipart reader may have hidden this cause.
+		// The multipart reader may have hidden the failure of the body.
 		return body.failure
 	}
 	if f != nil {
 		return f
 	}
 
-	// The fields are complete. Only the signed size limits the file.
+	// From here on, only the signed size limits the body.
 	body.max = -1
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {
@@ -50,8 +50,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return f
 	}
 
-	// The declared length may be enough to refuse the form. It counts what is around the file, too:
-	// the fields before it, and whatever follows it.
+	// The declared length may be enough to refuse the form. It includes the fields before the file
+	// and what follows it.
 	if r.ContentLength-2*maxFormHead > grant.MaxSize {
 		return errTooLong
 	}
@@ -80,15 +80,16 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		name := strings.ToLower(part.FormName())
 		if name == signedurl.FileField {
 			return fields, part, nil
+
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))
 		if err != nil {
 			return nil, nil, failureOr(err, errForm)
 		}
-
 		total += len(name) + len(value)
 		if total > maxFields {
 			return nil, nil, errFormTooLarge
+
 		}
 		_, isRepeated := fields[name]
 		if name == "" || isRepeated {

@@ -71,7 +71,8 @@ type handler struct {
 // maxDrain is how many bytes of a refused body the server reads before it closes the connection.
 const maxDrain = 16 << 20
 
-// ServeHTTP responds to one request.
+// ServeHTTP responds to a signed, public or preflight request. It reads a part of a refused body, so
+// that the client can read the response.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, body := webserver.BodyOf(r)
 	if f := h.respond(w, r); f != nil {
@@ -122,7 +123,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	return errMethod
 }
 
-// verify checks the signature of a request, and returns what it permits (the grant).
+// verify checks the signature of a request and returns its grant, which says what it permits.
 func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant, *failure) {
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {

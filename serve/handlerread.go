@@ -49,8 +49,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	return nil
 }
 
-// verifyRead checks the signature of a GET or HEAD request. For HEAD, it also accepts a signature for
-// GET.
+// verifyRead checks the signature of a GET or HEAD request. A HEAD may also use a signature for GET.
 func (h *handler) verifyRead(r *http.Request, key string) (*signedurl.Grant, *failure) {
 	grant, f := h.verify(r, r.Method, key)
 	if f != nil && r.Method == http.MethodHead {
@@ -59,7 +58,8 @@ func (h *handler) verifyRead(r *http.Request, key string) (*signedurl.Grant, *fa
 	return grant, f
 }
 
-// serve serves an object of src. Unless AllowActiveContent is set, the object is made harmless.
+// serve responds with an object of src. Unless active content is allowed, it adds headers that keep
+// browsers from running the object.
 func (h *handler) serve(
 	w http.ResponseWriter, r *http.Request, src storage.Downloader, key string, opts objectOptions,
 ) {
@@ -88,12 +88,12 @@ type publicObjects struct {
 	origin signedurl.Origin
 }
 
-// Download opens a public object. It checks afterwards that the opened object is public, because a
-// private object may have replaced the public one.
+// Download opens an object and then checks that the opened revision is public, because a private
+// object may have replaced a public one.
 func (p *publicObjects) Download(
 	ctx context.Context, key string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
-	// If a layer changes revisions, no revision ever matches. The limit ends the loop in that case.
+	// With a layer that changes revisions, none would ever match.
 	const maxTries = 10
 	for range maxTries {
 		body, err := p.bucket.Download(ctx, key, opts...)
@@ -106,7 +106,7 @@ func (p *publicObjects) Download(
 			return body, nil
 		}
 
-		// Nobody has read this body.
+		// Nothing was read from the body, so an error of Close does not matter.
 		_ = body.Close()
 		if err != nil {
 			return nil, err

@@ -25,14 +25,14 @@ func WithoutPrefix() Option {
 // path, the mount is "".
 type mount string
 
-// mountOf returns the mount for a signing base URL.
+// mountOf returns the path of a signing base URL, below which the handler responds.
 func mountOf(baseURL string, o options) mount {
 	if o.removesPrefix {
 		return ""
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
-		// This cannot happen, because the root package has parsed it.
+		// This cannot happen, because the bucket has already parsed the URL.
 		return "/"
 	}
 	return mount(strings.TrimSuffix(u.Path, "/") + "/")
@@ -52,10 +52,10 @@ func (m mount) key(r *http.Request) (string, bool) {
 	return strings.CutPrefix(path, string(m))
 }
 
-// sentPath returns the path that the client sent, even if http.StripPrefix has changed r.URL. If r
-// did not come from a server, it returns the path of r.URL.
+// sentPath returns the path that the client sent, even if http.StripPrefix has changed r.URL.
 func sentPath(r *http.Request) string {
 	if r.RequestURI == "" {
+		// The request did not come from an http.Server.
 		return r.URL.Path
 	}
 	u, err := url.ParseRequestURI(r.RequestURI)

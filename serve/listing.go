@@ -19,8 +19,8 @@ const (
 	listingLost = "</pre>\n<p>The listing ends here: the rest could not be read.\n"
 )
 
-// list writes the entries of a directory while it reads the listing. It reports whether it has
-// written a listing. It writes none for an empty directory, except for the root. If it returns an
+// list writes the entries of a directory while it reads the listing, and reports whether it has
+// written anything. An empty directory has no listing, unless it is the root. If list returns an
 // error, it has written nothing.
 func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (bool, error) {
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
@@ -69,8 +69,8 @@ func beginListing(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, listingHead)
 }
 
-// entryLine returns the line of an entry. It returns "" if no URL can name the key: for a folder
-// marker, or a key with "//" or "..".
+// entryLine returns the line of an entry in a listing, or "" for a key that no URL can name, such as
+// a folder marker or a key with "//" or "..".
 func entryLine(name string) string {
 	file := strings.TrimSuffix(name, "/")
 	if file == "" || path.Clean("/"+file) != "/"+file {

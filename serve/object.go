@@ -77,8 +77,7 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	}
 	resp := &response{w: w, r: r, options: o, ranges: parseRange(r.Header.Get("Range"))}
 	if resp.ranges == nil {
-		// The whole object takes one request to the store. Its revision cannot change, so one
-		// attempt is enough.
+		// The whole object takes one request to the store, so no other revision can follow.
 		return resp.attempt(b, key)
 	}
 
@@ -101,14 +100,14 @@ type response struct {
 	options objectOptions
 	ranges  rangeHeader
 	src     *source
-	// sized is true if a response with the whole object has a Content-Length. It is false if the
+	// hasLength is true if a response with the whole object has a Content-Length. It is false if the
 	// caller has set Content-Encoding. In this case, the caller's ResponseWriter may compress the
 	// bytes, and the final length is not known.
 	sized bool
 }
 
-// attempt opens the object, evaluates the conditions of the request, and sends the response. If it
-// returns an error, it has written nothing.
+// attempt opens the object, evaluates the conditions of the request and responds. If it returns an
+// error, it has written nothing.
 func (resp *response) attempt(b storage.Downloader, key string) error {
 	first := resp.ranges.firstRead()
 	if resp.r.Method == http.MethodHead {
@@ -121,7 +120,7 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 	defer src.close()
 	resp.src = src
 
-	// Complete the header before the preconditions, which read the ETag.
+	// Complete the header first, because the conditions depend on its ETag.
 	attrs := src.attrs
 	h := resp.w.Header()
 	resp.sized = h.Get("Content-Encoding") == ""
@@ -138,6 +137,7 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 
 	requested := resp.ranges
 	if requested != nil && !rangeApplies(resp.r, etag, attrs.Modified) {
+		// Send the whole object.
 		requested = nil
 	}
 	ranges, ok := requested.resolve(attrs.Size)
@@ -174,8 +174,8 @@ func (resp *response) stop(status int, key string) {
 	resp.w.WriteHeader(status)
 }
 
-// send sends ranges of the object. If there are none, it sends the whole object. If it returns an
-// error, it has written nothing.
+// send responds with ranges of the object, or with the whole object if there are none. If it returns
+// an error, it has written nothing.
 func (resp *response) send(ranges []byteRange) error {
 	h := resp.w.Header()
 	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: resp.src.attrs.Size}
@@ -238,7 +238,7 @@ func (resp *response) writeHeader(several parts) *multipart.Writer {
 	return mw
 }
 
-// presentation lists the headers that say how to show and cache the object. objectHeaders lists
+// presentationHeaders lists the headers that say how to show and cache the object. objectHeaders lists
 // these and all other headers that describe the object.
 var (
 	presentation = []string{
@@ -265,14 +265,13 @@ func setHeader(h http.Header, attrs *storage.Attrs) {
 	}
 }
 
-// setDefaultHeader sets a header unless it is already set. name has the form of
-// http.CanonicalHeaderKey. A value with control characters could end the line and begin another
-// header, so setDefaultHeader ignores it.
+// setDefaultHeader sets the header with this canonical name unless it is already set. It ignores a
+// value with control characters, which could end the line and begin another header.
 func setDefaultHeader(h http.Header, name, value string) {
 	if value == "" || strings.ContainsFunc(value, isControl) {
 		return
 	}
-	// A caller may have set the header to nil, to leave it out.
+	// A caller may have set the header to nil, so that it is left out.
 	if _, isSet := h[name]; isSet {
 		return
 	}

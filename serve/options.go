@@ -51,8 +51,8 @@ func readOptions(opts []Option) options {
 	return o
 }
 
-// checkDownloads fails with InvalidArgument if options of a download contain a condition. One
-// response may need several requests to the store, and the condition would apply to each of them.
+// checkDownloads fails with InvalidArgument if download options contain a condition, which would
+// apply to each of the requests that one response may need.
 func checkDownloads(opts []storage.DownloadOption) error {
 	if len(opts) == 0 {
 		return nil

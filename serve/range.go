@@ -33,8 +33,8 @@ type rangeSpec struct {
 // A rangeHeader is a parsed Range header. A nil rangeHeader requests the whole object.
 type rangeHeader []rangeSpec
 
-// parseRange parses a Range header. It ignores a header with another unit than bytes, as RFC 9110,
-// section 14.2, demands. It also ignores a header with an invalid range, as Amazon S3 does.
+// parseRange parses a Range header. It returns nil for a unit other than bytes, as RFC 9110, section
+// 14.2, demands, and for an invalid range, as Amazon S3 does.
 func parseRange(header string) rangeHeader {
 	list, ok := strings.CutPrefix(header, "bytes=")
 	if !ok {
