@@ -91,14 +91,14 @@ func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	if origin == "" || rule == nil {
 		return
 	}
-	setOrigin(h, rule, origin)
+	setAllowOrigin(h, rule, origin)
 	if len(rule.ExposedHeaders) > 0 {
 		h.Set("Access-Control-Expose-Headers", strings.Join(rule.ExposedHeaders, ", "))
 	}
 }
 
-// setOrigin sets the header that permits origin to read the response.
-func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
+// setAllowOrigin sets the header that permits pages of the origin to read the response.
+func setAllowOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	if slices.Contains(rule.Origins, "*") {
 		origin = "*"
 	}
@@ -122,7 +122,7 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 		return corsFailure(rules, origin, method, names)
 	}
 
-	setOrigin(h, rule, origin)
+	setAllowOrigin(h, rule, origin)
 	h.Set("Access-Control-Allow-Methods", strings.Join(rule.Methods, ", "))
 	if len(names) > 0 {
 		h.Set("Access-Control-Allow-Headers", strings.Join(names, ", "))

@@ -60,18 +60,17 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
 	key := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
 	if key == "" || strings.HasSuffix(r.URL.Path, "/") {
-		err = f.directory(w, r, key)
+		err = f.serveDirectory(w, r, key)
 	} else {
-		err = f.file(w, r, key)
+		err = f.serveFile(w, r, key)
 	}
 	if err != nil {
 		f.options.object.sendFailure(w, r, err)
 	}
 }
 
-// file serves the object with this key. If there is none but a directory has this name, it
-// redirects to the directory.
-func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) error {
+// serveFile responds with the object under key, or redirects to the directory of that name.
+func (f *fileServer) serveFile(w http.ResponseWriter, r *http.Request, key string) error {
 	err := f.options.object.serve(w, r, f.bucket, key)
 	if !isMissing(err) {
 		return err
@@ -92,7 +91,7 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 // a listing.
 func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	if f.options.listing == nil {
-		return f.exists(r, key+"/"+indexPage)
+		return f.hasObject(r, key+"/"+indexPage)
 	}
 
 	// A directory with one entry can be listed.
@@ -103,8 +102,8 @@ func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	return false, nil
 }
 
-// exists reports whether there is an object with this key.
-func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
+// hasObject reports whether there is an object with this key.
+func (f *fileServer) hasObject(r *http.Request, key string) (bool, error) {
 	opts := slices.Concat(f.options.object.downloads, []storage.DownloadOption{attributesOnly})
 	reader, err := f.bucket.Download(r.Context(), key, opts...)
 	if isMissing(err) {
@@ -116,14 +115,14 @@ func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
 	return true, reader.Close()
 }
 
-// directory serves the directory with this key, which has no slash at its end. The key of the root
-// is "".
-func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key string) error {
+// serveDirectory responds with the index page or the listing of a directory. Its key has no slash at
+// the end, and is "" for the root.
+func (f *fileServer) serveDirectory(w http.ResponseWriter, r *http.Request, key string) error {
 	prefix := key
 	if prefix != "" {
 		prefix += "/"
-
 	}
+
 	err := f.options.object.serve(w, r, f.bucket, prefix+indexPage)
 	if !isMissing(err) {
 		return err
@@ -139,8 +138,8 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 		return err
 	}
 
-	// There is no such directory, but there may be an object with its name.
-	isObject, lookupErr := f.exists(r, key)
+	// There is no such directory. If an object has its name, redirect to the object.
+	isObject, lookupErr := f.hasObject(r, key)
 	if lookupErr != nil {
 		return lookupErr
 	}

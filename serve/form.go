@@ -65,11 +65,10 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	return nil
 }
 
-// readForm reads a form up to its file. It returns the fields, with names in lower case, and the
-// file. It refuses a name that occurs twice, and ignores the name and type that the form gives the
-// file.
-func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) {
-	fields := map[string]string{}
+// readForm reads the fields of a form, and returns them with the file that follows. The names of
+// fields are in lower case, and none may occur twice.
+func readForm(parts *multipart.Reader) (fields map[string]string, file io.Reader, f *failure) {
+	fields = map[string]string{}
 	total := 0
 	for {
 		part, err := parts.NextRawPart()
@@ -80,8 +79,8 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		name := strings.ToLower(part.FormName())
 		if name == signedurl.FileField {
 			return fields, part, nil
-
 		}
+
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))
 		if err != nil {
 			return nil, nil, failureOr(err, errForm)
@@ -89,8 +88,8 @@ func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) 
 		total += len(name) + len(value)
 		if total > maxFields {
 			return nil, nil, errFormTooLarge
-
 		}
+
 		_, isRepeated := fields[name]
 		if name == "" || isRepeated {
 			return nil, nil, errForm

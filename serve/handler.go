@@ -133,9 +133,9 @@ func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant,
 	return grant, failureOfStatus(status)
 }
 
-// failureOfStatus returns the response to a signature that is not valid, or nil.
-func failureOfStatus(s signedurl.Status) *failure {
-	switch s {
+// failureOfStatus returns the error response for a signature with this status, or nil if it is valid.
+func failureOfStatus(status signedurl.Status) *failure {
+	switch status {
 	case signedurl.Valid:
 		return nil
 	case signedurl.Expired:

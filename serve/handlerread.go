@@ -9,11 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// read serves an object if the request may read it. A signature for GET is also valid for HEAD,
-// because HEAD reveals less. A signature for HEAD is not valid for GET. An invalid signature is
-// refused even if the object is public.
-func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
-	// All requests share the slices of the options, so append to copies.
+// read responds with an object if the request is signed, or if the object or its bucket is public.
+// It refuses an invalid signature even for a public object.
+func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, isPublicBucket bool) *failure {
+	// All requests share these slices, so append only to copies.
 	opts := h.options.object
 	opts.headers = slices.Clone(opts.headers)
 	opts.downloads = slices.Clone(opts.downloads)
@@ -33,7 +32,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 		return nil
 	}
 
-	if public {
+	if isPublicBucket {
 		h.serve(w, r, h.bucket, key, opts)
 		return nil
 	}

@@ -38,10 +38,10 @@ func mountOf(baseURL string, o options) mount {
 	return mount(strings.TrimSuffix(u.Path, "/") + "/")
 }
 
-// key returns the key in a request: the part of its path after the mount. For the bucket itself the
-// key is "". It uses the decoded path, because browsers and proxies escape paths differently. If
-// the path is not below the mount, key returns false.
-func (m mount) key(r *http.Request) (string, bool) {
+// key returns the key in the path of a request, or "" for the bucket itself. It returns false if the
+// path is not below the mount. The path is the decoded one, because browsers and proxies escape
+// paths differently.
+func (m mount) key(r *http.Request) (key string, ok bool) {
 	if m == "" {
 		return strings.TrimPrefix(r.URL.Path, "/"), true
 	}

@@ -22,7 +22,7 @@ const (
 // list writes the entries of a directory while it reads the listing, and reports whether it has
 // written anything. An empty directory has no listing, unless it is the root. If list returns an
 // error, it has written nothing.
-func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (bool, error) {
+func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (isListed bool, err error) {
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
 	hasBegun := false
 	for entry, err := range f.options.listing.List(r.Context(), opts...) {

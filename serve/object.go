@@ -103,7 +103,7 @@ type response struct {
 	// hasLength is true if a response with the whole object has a Content-Length. It is false if the
 	// caller has set Content-Encoding. In this case, the caller's ResponseWriter may compress the
 	// bytes, and the final length is not known.
-	sized bool
+	hasLength bool
 }
 
 // attempt opens the object, evaluates the conditions of the request and responds. If it returns an
@@ -123,15 +123,15 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 	// Complete the header first, because the conditions depend on its ETag.
 	attrs := src.attrs
 	h := resp.w.Header()
-	resp.sized = h.Get("Content-Encoding") == ""
-	setHeader(h, attrs)
+	resp.hasLength = h.Get("Content-Encoding") == ""
+	setObjectHeaders(h, attrs)
 	for _, adjust := range resp.options.headers {
 		adjust(h, attrs)
 	}
 
 	etag := h.Get("Etag")
 	if status := evaluatePreconditions(resp.r, etag, attrs.Modified); status != 0 {
-		resp.stop(status, key)
+		resp.sendPreconditionStatus(status, key)
 		return nil
 	}
 
@@ -148,10 +148,10 @@ func (resp *response) attempt(b storage.Downloader, key string) error {
 	return resp.send(ranges)
 }
 
-// stop responds if a condition of the request does not hold. A response with status 412 gets no
-// headers that say how to show or cache the object. With these headers, a cache would keep the
-// error as long as the object, and a browser could save it under the object's name.
-func (resp *response) stop(status int, key string) {
+// sendPreconditionStatus responds with 304 or 412 to a request with a condition that does not hold.
+// A 412 has no headers on how to show or cache the object, because a cache would apply them to the
+// error.
+func (resp *response) sendPreconditionStatus(status int, key string) {
 	h := resp.w.Header()
 	if status == http.StatusNotModified {
 		h.Del("Content-Type")
@@ -168,7 +168,7 @@ func (resp *response) stop(status int, key string) {
 		resp.options.sendError(resp.w, resp.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
 		return
 	}
-	for _, name := range presentation {
+	for _, name := range presentationHeaders {
 		h.Del(name)
 	}
 	resp.w.WriteHeader(status)
@@ -178,28 +178,28 @@ func (resp *response) stop(status int, key string) {
 // an error, it has written nothing.
 func (resp *response) send(ranges []byteRange) error {
 	h := resp.w.Header()
-	several := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: resp.src.attrs.Size}
+	body := parts{ranges: ranges, contentType: h.Get("Content-Type"), size: resp.src.attrs.Size}
 	if resp.r.Method == http.MethodHead {
-		resp.writeHeader(several)
+		resp.writeHeader(body)
 		return nil
 	}
 
-	sent := ranges
-	if len(ranges) == 0 {
-		sent = []byteRange{{start: 0, length: resp.src.attrs.Size}}
-	}
 	// The request to the store may fail, so make it before the header is written.
-	resp.src.plan(sent)
-	if err := resp.src.seek(sent[0]); err != nil {
+	toRead := ranges
+	if len(ranges) == 0 {
+		toRead = []byteRange{{start: 0, length: resp.src.attrs.Size}}
+	}
+	resp.src.plan(toRead)
+	if err := resp.src.seek(toRead[0]); err != nil {
 		return err
 	}
 
 	var err error
-	mw := resp.writeHeader(several)
+	mw := resp.writeHeader(body)
 	if mw != nil {
-		err = several.writeTo(mw, resp.src.copy)
+		err = body.writeTo(mw, resp.src.copy)
 	} else {
-		err = resp.src.copy(resp.w, sent[0])
+		err = resp.src.copy(resp.w, toRead[0])
 	}
 	if err != nil && h.Get("Content-Length") == "" {
 		// Without Content-Length, only a broken connection tells the client that bytes are missing.
@@ -208,11 +208,11 @@ func (resp *response) send(ranges []byteRange) error {
 	return nil
 }
 
-// writeHeader writes the header of the response. If there are several ranges, it returns the
-// multipart writer for them, and otherwise nil.
-func (resp *response) writeHeader(several parts) *multipart.Writer {
+// writeHeader writes the header of the response. For more than one range, it returns the multipart
+// writer for the body, and otherwise nil.
+func (resp *response) writeHeader(body parts) *multipart.Writer {
 	h := resp.w.Header()
-	ranges := several.ranges
+	ranges := body.ranges
 
 	var mw *multipart.Writer
 	status := http.StatusPartialContent
@@ -220,18 +220,18 @@ func (resp *response) writeHeader(several parts) *multipart.Writer {
 	switch len(ranges) {
 	case 0:
 		status = http.StatusOK
-		length = several.size
+		length = body.size
 	case 1:
 		length = ranges[0].length
-		h.Set("Content-Range", ranges[0].contentRange(several.size))
+		h.Set("Content-Range", ranges[0].contentRange(body.size))
 	default:
-		length = several.length()
+		length = body.length()
 		mw = multipart.NewWriter(resp.w)
 		h.Set("Content-Type", "multipart/byteranges; boundary="+mw.Boundary())
 	}
 
 	h.Set("Accept-Ranges", "bytes")
-	if resp.sized || len(ranges) > 0 {
+	if resp.hasLength || len(ranges) > 0 {
 		h.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	resp.w.WriteHeader(status)
@@ -241,16 +241,15 @@ func (resp *response) writeHeader(several parts) *multipart.Writer {
 // presentationHeaders lists the headers that say how to show and cache the object. objectHeaders lists
 // these and all other headers that describe the object.
 var (
-	presentation = []string{
+	presentationHeaders = []string{
 		"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control",
 	}
-	objectHeaders = append(presentation[:len(presentation):len(presentation)], "Etag", "Last-Modified")
+	objectHeaders = append(presentationHeaders[:len(presentationHeaders):len(presentationHeaders)], "Etag", "Last-Modified")
 )
 
-// setHeader sets the headers in h that describe the object. It keeps headers that the caller has
-// already set.
-func setHeader(h http.Header, attrs *storage.Attrs) {
-	// Without a type, net/http would guess from the bytes.
+// setObjectHeaders sets the headers that describe the object, but keeps those that are already set.
+func setObjectHeaders(h http.Header, attrs *storage.Attrs) {
+	// Without a type, net/http would guess one from the bytes.
 	setDefaultHeader(h, "Content-Type", cmp.Or(attrs.ContentType, "application/octet-stream"))
 	if attrs.ContentEncoding != "identity" {
 		// "identity" means none, and no response should name it (RFC 9110, section 8.4.1).
