@@ -37,7 +37,7 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 				w.Header().Set("Content-Security-Policy", strict)
 				inner.ServeHTTP(w, r)
 			})
-			w := s.request("GET", s.download("a").URL, nil)
+			w := s.request("GET", s.signDownload("a").URL, nil)
 			require.Equal(t, tt.want, w.Header().Values("Content-Security-Policy"))
 		})
 	}
@@ -108,7 +108,7 @@ func TestActiveContentIsAttachment(t *testing.T) {
 				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(tt.contentType),
 					storage.WithContentDisposition(tt.disposition))
 
-				for _, address := range []string{s.public("a"), s.download("a").URL} {
+				for _, address := range []string{s.publicURL("a"), s.signDownload("a").URL} {
 					w := s.request("GET", address, nil)
 					require.Equal(t, "<script>", w.Body.String())
 					require.Equal(t, tt.contentType, w.Header().Get("Content-Type"))
@@ -122,6 +122,6 @@ func TestActiveContentIsAttachment(t *testing.T) {
 
 	s := newSite(t)
 	s.put("a", "<script>", storage.WithContentType("image/png"))
-	w := s.request("GET", s.download("a", storage.WithResponseContentType("text/html")).URL, nil)
+	w := s.request("GET", s.signDownload("a", storage.WithResponseContentType("text/html")).URL, nil)
 	require.Equal(t, attachment, w.Header().Get("Content-Disposition"), "a type that was signed is no other")
 }

@@ -29,7 +29,7 @@ var (
 // The handler answers a preflight by its CORS rules.
 func TestPreflightFollowsRules(t *testing.T) {
 	s := newSite(t)
-	s.cors(anyRead, appPut)
+	s.setCORS(anyRead, appPut)
 
 	tests := []struct {
 		name                    string
@@ -126,15 +126,15 @@ func TestPreflightFollowsRules(t *testing.T) {
 	}
 	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
 
-	s.cors()
+	s.setCORS()
 	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com",
 		"Access-Control-Request-Method", "GET"), 403, "AccessForbidden")
 }
 
-// The response to a refused preflight says which rule would allow it.
+// The response to a refused preflight names the origin, method or header that a rule must allow.
 func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 	s := newSite(t)
-	s.cors(appPut)
+	s.setCORS(appPut)
 	tests := []struct{ name, origin, method, headers, want string }{
 		{
 			name:    "an origin",
@@ -187,7 +187,7 @@ func TestPreflightRefusedSaysWhatToAllow(t *testing.T) {
 // The response to a preflight keeps the Vary headers that a middleware has set.
 func TestPreflightKeepsVary(t *testing.T) {
 	s := newSite(t)
-	s.cors(anyRead)
+	s.setCORS(anyRead)
 	r := httptest.NewRequest("OPTIONS", siteBase+"/a", nil)
 	r.Header.Set("Origin", "https://app.example.com")
 	r.Header.Set("Access-Control-Request-Method", "GET")
@@ -195,6 +195,7 @@ func TestPreflightKeepsVary(t *testing.T) {
 	w.Header().Set("Vary", "Accept-Language")
 
 	s.handler.ServeHTTP(w, r)
+
 	require.Equal(t, 204, w.Code)
 	want := []string{"Accept-Language", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
 	require.Equal(t, want, w.Header().Values("Vary"))
@@ -207,7 +208,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s.put("a", "x")
 
 	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {
-		s.cors(rules...)
+		s.setCORS(rules...)
 		tests := []struct {
 			name   string
 			ask    func(header ...string) *httptest.ResponseRecorder
@@ -217,7 +218,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "a download",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.request("GET", s.download("a").URL, nil, h...)
+					return s.request("GET", s.signDownload("a").URL, nil, h...)
 				},
 				origin: "https://any.example.org",
 				want:   "*",
@@ -225,7 +226,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "a refused download",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.request("GET", s.public("a"),
+					return s.request("GET", s.publicURL("a"),
 						nil, h...)
 				},
 				origin: "https://any.example.org",
@@ -234,7 +235,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "an upload",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.requestSigned(s.upload("b"), "x",
+					return s.requestSigned(s.signUpload("b"), "x",
 						h...)
 				},
 				origin: "https://app.example.com",
@@ -243,7 +244,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "a refused upload",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.request("PUT", s.public("b"),
+					return s.request("PUT", s.publicURL("b"),
 						nil, h...)
 				},
 				origin: "https://app.example.com",
@@ -252,7 +253,7 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 			{
 				name: "an upload from another origin",
 				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.requestSigned(s.upload("b"), "x",
+					return s.requestSigned(s.signUpload("b"), "x",
 						h...)
 				},
 				origin: "https://evil.example.org",
@@ -270,9 +271,9 @@ func TestCORSAdmitsPagesOfRules(t *testing.T) {
 		}
 	}
 
-	w := s.request("GET", s.download("a").URL, nil, "Origin", "https://any.example.org")
+	w := s.request("GET", s.signDownload("a").URL, nil, "Origin", "https://any.example.org")
 	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
-	w = s.request("GET", s.download("a").URL, nil)
+	w = s.request("GET", s.signDownload("a").URL, nil)
 	require.Equal(t, "Origin", w.Header().Get("Vary"),
 		"a cache may not keep an answer without the header for a page that needs it")
 }

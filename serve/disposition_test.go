@@ -16,8 +16,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// WithDownloadName sets Content-Disposition so that a browser reads exactly the name, whatever characters it
-// has.
+// WithDownloadName sets a Content-Disposition from which a browser reads exactly that name, whatever its characters.
 func TestDownloadName(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "key", "data", storage.WithContentDisposition("inline"))
@@ -30,8 +29,8 @@ func TestDownloadName(t *testing.T) {
 			got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				serve.Object(w, r, b, "key", serve.WithDownloadName(name))
 			})
-			require.Len(t, got.Header["Content-Disposition"], 1)
 
+			require.Len(t, got.Header["Content-Disposition"], 1)
 			value := got.Header.Get("Content-Disposition")
 			for _, c := range []byte(value) {
 				require.True(t, c >= ' ' && c < 0x7F, "%q", value)
@@ -52,7 +51,7 @@ func TestDownloadName(t *testing.T) {
 	})
 }
 
-// If another program has stored hostile attributes, they add no headers to the response.
+// The attributes of an object cannot add headers to the response, even if another program has stored hostile ones.
 func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
 	b := newDownloader(storage.Attrs{
@@ -65,7 +64,9 @@ func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 			ContentLanguage:    hostile,
 			CacheControl:       hostile,
 		},
-	}, func() io.Reader { return strings.NewReader("data") })
+	}, func() io.Reader {
+		return strings.NewReader("data")
+	})
 	handle := func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, b, "key")
 	}

@@ -23,8 +23,8 @@ var pages = []string{
 	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
 }
 
-// pagesOf stores the pages of a site.
-func pagesOf(t *testing.T, b storage.Bucket) {
+// putPages stores the pages of a site.
+func putPages(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	for _, key := range pages {
 		put(t, b, key, "content of "+key)
@@ -34,7 +34,7 @@ func pagesOf(t *testing.T, b storage.Bucket) {
 // FileServer responds as http.FileServerFS does. Each difference has its reason.
 func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
-		pagesOf(t, b)
+		putPages(t, b)
 		server := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
 		defer server.Close()
 		theirs := httptest.NewServer(http.FileServerFS(storage.FS(t.Context(), b)))
@@ -150,7 +150,7 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 // FileServer makes one request to the store for a file that exists.
 func TestFileServerMakesOneRequest(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
-		pagesOf(t, b)
+		putPages(t, b)
 		tests := []struct {
 			name, path string
 			opts       []serve.Option
@@ -226,7 +226,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 	})
 }
 
-// A listing does not show what layers keep in a bucket for themselves.
+// A listing leaves out the objects that layers keep in a bucket for themselves.
 func TestFileServerListingLeavesOutLayers(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{
@@ -238,6 +238,7 @@ func TestFileServerListingLeavesOutLayers(t *testing.T) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
 	}
+
 	w := httptest.NewRecorder()
 	serve.FileServer(b, serve.WithListing(b)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
 	require.NotContains(t, w.Body.String(), "omnibucket")
@@ -247,7 +248,7 @@ func TestFileServerListingLeavesOutLayers(t *testing.T) {
 // A listing shows the entries of a folder, with escaped names.
 func TestFileServerListing(t *testing.T) {
 	b := memstore.New()
-	pagesOf(t, b)
+	putPages(t, b)
 	put(t, b, "bare/sub/x.txt", "x")
 	put(t, b, `bare/<b>"&'.txt`, "x")
 	list := func(method, path string, opts ...serve.Option) *httptest.ResponseRecorder {
@@ -368,21 +369,22 @@ func (f failing) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2
 	}
 }
 
-// FileServer works below http.StripPrefix, because its redirects are relative.
+// FileServer works under http.StripPrefix, because its redirects are relative.
 func TestFileServerUnderStripPrefix(t *testing.T) {
 	b := memstore.New()
-	pagesOf(t, b)
+	putPages(t, b)
 	h := http.StripPrefix("/static", serve.FileServer(b))
+
 	tests := []struct {
-		path   string
-		status int
-		to     string
+		path     string
+		status   int
+		location string
 	}{
 		{path: "/static/about.txt", status: http.StatusOK},
 		{path: "/static/", status: http.StatusOK},
 		{path: "/static", status: http.StatusOK},
-		{path: "/static/dir", status: http.StatusMovedPermanently, to: "dir/"},
-		{path: "/static/dir/index.html", status: http.StatusMovedPermanently, to: "./"},
+		{path: "/static/dir", status: http.StatusMovedPermanently, location: "dir/"},
+		{path: "/static/dir/index.html", status: http.StatusMovedPermanently, location: "./"},
 		{path: "/static/missing", status: http.StatusNotFound},
 	}
 	for _, tt := range tests {
@@ -390,12 +392,12 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
 			require.Equal(t, tt.status, w.Code)
-			require.Equal(t, tt.to, w.Header().Get("Location"))
+			require.Equal(t, tt.location, w.Header().Get("Location"))
 		})
 	}
 }
 
-// A redirect never leads to another host, whatever the keys and the path are.
+// A redirect never leads to another host, even if the path begins like the URL of one.
 func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"javascript:alert(1)/index.html", "evil.example/index.html", "line\nbreak"} {
@@ -407,15 +409,16 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 		{path: "/%2Fevil.example", target: "evil.example/"},
 	}
 	for _, tt := range tests {
-		r := httptest.NewRequest(http.MethodGet, "http://host"+tt.path, nil)
-		w := httptest.NewRecorder()
-		serve.FileServer(b).ServeHTTP(w, r)
-		require.Equal(t, http.StatusMovedPermanently, w.Code, tt.path)
-		require.Equal(t, tt.target, w.Header().Get("Location"))
+		t.Run(tt.path, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			serve.FileServer(b).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://host"+tt.path, nil))
+			require.Equal(t, http.StatusMovedPermanently, w.Code)
+			require.Equal(t, tt.target, w.Header().Get("Location"))
+		})
 	}
 }
 
-// If a request fails, FileServer calls the handler of WithErrorHandler.
+// If a request fails, the function of WithErrorHandler writes the response.
 func TestFileServerErrorHandler(t *testing.T) {
 	b := memstore.New()
 	h := serve.FileServer(b, serve.WithErrorHandler(func(
@@ -430,8 +433,7 @@ func TestFileServerErrorHandler(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
-// If a store fails while FileServer looks for an object, an index or a folder, the status is 503 instead of
-// 404.
+// If the store fails while FileServer looks for an object, an index or a folder, the status is 503, not 404.
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -445,7 +447,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// All calls but the first one fail.
+			// All calls of the store but the first fail.
 			calls := 0
 			failing := func(d driver.Driver) driver.Driver {
 				return driver.Intercept(d,
@@ -462,25 +464,34 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 			if tt.listing {
 				opts = append(opts, serve.WithListing(b))
 			}
-			w := httptest.NewRecorder()
 
+			w := httptest.NewRecorder()
 			serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
 			require.Equal(t, http.StatusServiceUnavailable, w.Code)
 		})
 	}
 }
 
-// FileServer, Object and NewHandler respond with an error if the bucket is nil, and do not panic.
+// If the bucket is nil, each request fails with an error response instead of a panic.
 func TestFileServerOfNilBucketFails(t *testing.T) {
-	w := httptest.NewRecorder()
-	serve.FileServer(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
-	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
-
-	w = httptest.NewRecorder()
-	serve.Object(w, httptest.NewRequest(http.MethodGet, "/k", nil), nil, "k")
-	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
-
-	w = httptest.NewRecorder()
-	serve.NewHandler(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
-	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+	tests := []struct {
+		name    string
+		handler http.Handler
+	}{
+		{name: "FileServer", handler: serve.FileServer(nil)},
+		{name: "NewHandler", handler: serve.NewHandler(nil)},
+		{
+			name: "Object",
+			handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				serve.Object(w, r, nil, "k")
+			}),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			tt.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
+			require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+		})
+	}
 }

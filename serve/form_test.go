@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// form signs a form for a key and a range of sizes.
-func (s *site) form(key string, least, limit int64, opts ...storage.SignedUploadOption) *storage.SignedForm {
+// signForm signs a form for a key and a range of sizes.
+func (s *site) signForm(key string, least, limit int64, opts ...storage.SignedUploadOption) *storage.SignedForm {
 	s.Helper()
 	f, err := storage.SignedUploadForm(s.Context(), s.bucket, key, least, limit, opts...)
 	require.NoError(s, err)
@@ -38,8 +38,8 @@ func fieldsOf(f *storage.SignedForm, file string) []field {
 	return append(all, field{name: "file", value: file, filename: "photo.png"})
 }
 
-// encode returns what a browser makes of fields.
-func encode(t *testing.T, fields []field) (contentType string, body []byte) {
+// encodeForm returns what a browser makes of fields.
+func encodeForm(t *testing.T, fields []field) (contentType string, body []byte) {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -60,21 +60,21 @@ func encode(t *testing.T, fields []field) (contentType string, body []byte) {
 	return w.FormDataContentType(), b.Bytes()
 }
 
-// post sends a form.
-func (s *site) post(f *storage.SignedForm, fields []field) *httptest.ResponseRecorder {
+// postForm sends a form.
+func (s *site) postForm(f *storage.SignedForm, fields []field) *httptest.ResponseRecorder {
 	s.Helper()
 	contentType, body := encode(s.T, fields)
 	return s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
 }
 
-// A posted form stores the file with the signed key and attributes.
+// A form stores its file with the signed key and attributes, not with the type that the browser gives the file.
 func TestFormIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	const (
 		key     = "a b/\u00e9+"
 		content = "123456789"
 	)
-	f := s.form(key, 1, 9,
+	f := s.signForm(key, 1, 9,
 		storage.WithContentType("image/png"),
 		storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
 		storage.WithContentDisposition("inline; filename=\"e f.png\""),
@@ -83,8 +83,9 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 		storage.WithCRC32C(0xE3069283), // of content
 	)
 
-	w := s.post(f, fieldsOf(f, content))
+	w := s.postForm(f, fieldsOf(f, content))
 	require.Equal(t, 204, w.Code, w.Body.String())
+
 	attrs, err := s.bucket.Attrs(t.Context(), key)
 	require.NoError(t, err)
 	require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
@@ -93,14 +94,14 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 		ContentDisposition: "inline; filename=\"e f.png\"",
 		ContentLanguage:    "fr",
 		Metadata:           map[string]string{"name": "caf\u00e9"},
-	}, attrs.Properties, "the type that the browser gives the file is not used")
-	require.Equal(t, content, s.request("GET", s.public(key), nil).Body.String())
+	}, attrs.Properties)
+	require.Equal(t, content, s.request("GET", s.publicURL(key), nil).Body.String())
 }
 
-// The handler refuses a form whose file is smaller or larger than the signed bounds.
+// A form can only store a file whose size is within the signed bounds.
 func TestFormEnforcesBounds(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a", 2, 5)
+	f := s.signForm("a", 2, 5)
 	tests := []struct {
 		name   string
 		file   string
@@ -114,31 +115,30 @@ func TestFormEnforcesBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.requireRefusal(s.post(f, fieldsOf(f, tt.file)), tt.status, tt.code)
+			s.requireRefusal(s.postForm(f, fieldsOf(f, tt.file)), tt.status, tt.code)
 			s.requireNothingStored()
 		})
 	}
+
 	for _, text := range []string{"xx", "xxxxx"} {
-		require.Equal(t, 204, s.post(f, fieldsOf(f, text)).Code)
+		require.Equal(t, 204, s.postForm(f, fieldsOf(f, text)).Code)
 		s.requireContent("a", text)
 	}
 }
 
-// SignedUploadForm accepts the largest possible bound.
+// A form may be signed with the largest possible bound.
 func TestFormLargestBound(t *testing.T) {
 	s := newSite(t)
-	f := s.form("key", 1, math.MaxInt64)
-	w := s.post(f, fieldsOf(f, "text"))
+	f := s.signForm("key", 1, math.MaxInt64)
+	w := s.postForm(f, fieldsOf(f, "text"))
 	require.Equal(t, 204, w.Code, w.Body.String())
-	data, _, err := storage.ReadAll(t.Context(), s.bucket, "key")
-	require.NoError(t, err)
-	require.Equal(t, "text", string(data))
+	s.requireContent("key", "text")
 }
 
 // The handler refuses altered and malformed forms.
 func TestFormRefused(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a", 0, 100, storage.WithContentType("image/png"))
+	f := s.signForm("a", 0, 100, storage.WithContentType("image/png"))
 	withoutField := func(name string) []field {
 		altered := storage.SignedForm{Fields: maps.Clone(f.Fields)}
 		delete(altered.Fields, name)
@@ -274,11 +274,11 @@ func TestFormRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.requireRefusal(s.post(f, tt.fields), tt.status, tt.code)
+			s.requireRefusal(s.postForm(f, tt.fields), tt.status, tt.code)
 			s.requireNothingStored()
 		})
 	}
-	require.Equal(t, 204, s.post(f, append(fieldsOf(f, "good"), field{
+	require.Equal(t, 204, s.postForm(f, append(fieldsOf(f, "good"), field{
 		name:  "submit",
 		value: "Go",
 	})).Code, "fields after the file are ignored")
@@ -294,21 +294,22 @@ func newFields(n int) []field {
 	return fields
 }
 
-// The handler refuses a form after its expiry.
+// A form cannot be posted after it has expired.
 func TestFormExpires(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a", 0, 9, storage.WithTTL(time.Minute))
+	f := s.signForm("a", 0, 9, storage.WithTTL(time.Minute))
 	require.Equal(t, s.now.Add(time.Minute), f.ExpiresAt)
+
 	s.now = f.ExpiresAt
-	s.requireRefusal(s.post(f, fieldsOf(f, "x")), 403, "RequestExpired")
+	s.requireRefusal(s.postForm(f, fieldsOf(f, "x")), 403, "RequestExpired")
 	s.requireNothingStored()
 }
 
 // If the connection breaks during a form, nothing is stored.
 func TestFormCutOffStoresNothing(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a", 0, 100)
-	contentType, body := encode(t, fieldsOf(f, "the content of the file"))
+	f := s.signForm("a", 0, 100)
+	contentType, body := encodeForm(t, fieldsOf(f, "the content of the file"))
 	size := bytes.Index(body, []byte("of the file")) + len("of the file")
 
 	const step = 7 // a form cut off at each byte would take longer
@@ -317,6 +318,13 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 		require.GreaterOrEqual(t, w.Code, 400, "%d bytes", end)
 		s.requireNothingStored()
 	}
+}
+
+// A POST without the content type of its form is refused.
+func TestFormOfOtherContentType(t *testing.T) {
+	s := newSite(t)
+	f := s.signForm("a", 0, 100)
+	_, body := encodeForm(t, fieldsOf(f, "the content of the file"))
 
 	tests := []struct{ name, contentType string }{
 		{name: "no form", contentType: "application/json"},
@@ -326,16 +334,18 @@ func TestFormCutOffStoresNothing(t *testing.T) {
 		{name: "a plain form", contentType: "application/x-www-form-urlencoded"},
 	}
 	for _, tt := range tests {
-		w := s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", tt.contentType)
-		require.Equal(t, 400, w.Code, tt.name)
-		s.requireNothingStored()
+		t.Run(tt.name, func(t *testing.T) {
+			w := s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", tt.contentType)
+			require.Equal(t, 400, w.Code)
+			s.requireNothingStored()
+		})
 	}
 }
 
 // The name of the user's file has no effect on the stored object.
 func TestFormKeyWithoutFileName(t *testing.T) {
 	s := newSite(t)
-	f := s.form("a", 0, 100)
+	f := s.signForm("a", 0, 100)
 	fields := fieldsOf(f, "x")
 	for _, name := range []string{
 		"../../etc/passwd",
@@ -345,25 +355,25 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 		strings.Repeat("n", 5000),
 	} {
 		fields[len(fields)-1].filename = name
-		w := s.post(f, fields)
+		w := s.postForm(f, fields)
 		require.Equal(t, 204, w.Code, "%q: %s", name, w.Body.String())
 		require.Empty(t, w.Header().Get("Set-Cookie"))
 		s.requireContent("a", "x")
 	}
 }
 
-// If the length of a form exceeds its bound, the handler refuses it without reading it to its end.
+// If a form declares a length above its bound, the handler refuses it without reading it to its end.
 func TestFormTooLongIsNotRead(t *testing.T) {
 	const maxRead = 17 << 20 // the handler reads at most about 16 MiB of a body that it refuses
 	s := newSite(t)
-	f := s.form("a", 0, 100)
-	contentType, body := encode(t, fieldsOf(f, "x"))
+	f := s.signForm("a", 0, 100)
+	contentType, body := encodeForm(t, fieldsOf(f, "x"))
 
 	// Send the form up to the content of its file, which never ends.
 	start := bytes.Index(body, []byte("\r\n\r\nx\r\n")) + len("\r\n\r\n")
-	count := 0
+	read := 0
 	endless := readFunc(func(p []byte) (int, error) {
-		count += len(p)
+		read += len(p)
 		return len(p), nil
 	})
 	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:start]), endless))
@@ -371,7 +381,7 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	r.ContentLength = 5 << 30
 
 	s.requireRefusal(s.send(r), 413, "EntityTooLarge")
-	require.Less(t, count, maxRead)
+	require.Less(t, read, maxRead)
 	s.requireNothingStored()
 }
 

@@ -78,8 +78,8 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	s := newSite(t)
 	server := s.start(withoutDeadline)
 	strict := s.start(withReadDeadline)
-	upload := requestHead(t, s.upload("a", storage.WithSize(4)))
-	free := requestHead(t, s.upload("a"))
+	upload := requestHead(t, s.signUpload("a", storage.WithSize(4)))
+	free := requestHead(t, s.signUpload("a"))
 
 	tests := []struct {
 		name    string
@@ -185,7 +185,7 @@ func TestHandlerRefusedClientReadsResponse(t *testing.T) {
 	s := newSite(t)
 	server := s.start(withoutDeadline)
 	tests := []struct{ name, head string }{
-		{name: "longer than was signed", head: requestHead(t, s.upload("a", storage.WithSize(4)))},
+		{name: "longer than was signed", head: requestHead(t, s.signUpload("a", storage.WithSize(4)))},
 		{name: "not signed", head: "PUT /files/a HTTP/1.1\r\nHost: x\r\n"},
 		{name: "a form", head: "POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"},
 	}
@@ -205,8 +205,8 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 	s := newSite(t)
 	server := s.start(withoutDeadline)
 	deadlineServer := s.start(withReadDeadline)
-	f := s.form("a", 0, 100)
-	contentType, body := encode(t, fieldsOf(f, "the content"))
+	f := s.signForm("a", 0, 100)
+	contentType, body := encodeForm(t, fieldsOf(f, "the content"))
 	head := fmt.Sprintf("POST /files/ HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		contentType, len(body))
 
@@ -246,7 +246,7 @@ func TestHandlerClientGoesAway(t *testing.T) {
 
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
-	_, err = io.WriteString(conn, requestHead(t, s.upload("a"))+"Content-Length: 1000\r\n\r\nx")
+	_, err = io.WriteString(conn, requestHead(t, s.signUpload("a"))+"Content-Length: 1000\r\n\r\nx")
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
 
@@ -278,16 +278,16 @@ func TestHandlerHostileKeys(t *testing.T) {
 	}
 
 	for _, key := range hostileKeys {
-		status, text := send(s.upload(key), key)
+		status, text := send(s.signUpload(key), key)
 		require.Equal(t, 200, status, "%q: %s", key, text)
 		s.requireContent(key, key)
 
-		status, text = send(s.download(key), "")
+		status, text = send(s.signDownload(key), "")
 		require.Equal(t, 200, status, "%q", key)
 		require.Equal(t, key, text)
 
 		// A path that is escaped twice must not lead to the object.
-		escapedTwice := s.download(key)
+		escapedTwice := s.signDownload(key)
 		address, query, _ := strings.Cut(escapedTwice.URL, "?")
 		path := strings.ReplaceAll(strings.TrimPrefix(address, siteBase+"/"), "%", "%25")
 		escapedTwice.URL = siteBase + "/" + path + "?" + query

@@ -47,8 +47,8 @@ func (s *site) update(_ *storage.BucketInfo, err error) {
 	require.NoError(s, err)
 }
 
-// cors sets the rules of the bucket for other origins.
-func (s *site) cors(rules ...storage.CORSRule) {
+// setCORS sets the rules of the bucket for other origins.
+func (s *site) setCORS(rules ...storage.CORSRule) {
 	s.Helper()
 	s.update(s.service.UpdateBucket(s.Context(), "bucket", storage.WithCORS(rules...)))
 }
@@ -67,24 +67,24 @@ func (s *site) put(key, text string, opts ...storage.UploadOption) *storage.Attr
 	return a
 }
 
-// upload returns a URL for an upload.
-func (s *site) upload(key string, opts ...storage.SignedUploadOption) *storage.SignedURL {
+// signUpload returns a signed URL for an upload.
+func (s *site) signUpload(key string, opts ...storage.SignedUploadOption) *storage.SignedURL {
 	s.Helper()
 	u, err := s.bucket.SignedUploadURL(s.Context(), key, opts...)
 	require.NoError(s, err)
 	return u
 }
 
-// download returns a URL for a download.
-func (s *site) download(key string, opts ...storage.SignedDownloadOption) *storage.SignedURL {
+// signDownload returns a signed URL for a download.
+func (s *site) signDownload(key string, opts ...storage.SignedDownloadOption) *storage.SignedURL {
 	s.Helper()
 	u, err := s.bucket.SignedDownloadURL(s.Context(), key, opts...)
 	require.NoError(s, err)
 	return u
 }
 
-// public returns the public URL of an object.
-func (s *site) public(key string) string {
+// publicURL returns the public URL of an object.
+func (s *site) publicURL(key string) string {
 	s.Helper()
 	address, err := s.bucket.PublicURL(key)
 	require.NoError(s, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// presentation are the headers that say how to show and keep an object.
-var presentation = []string{
+// presentationHeaders are the headers that say how to show and keep an object.
+var presentationHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type",
 }
 
@@ -39,7 +39,7 @@ func TestObjectPreconditionFails(t *testing.T) {
 					serve.Object(w, r, b, "key")
 				})
 				require.Equal(t, http.StatusPreconditionFailed, got.StatusCode)
-				for _, name := range presentation {
+				for _, name := range presentationHeaders {
 					require.NotContains(t, got.Header, name)
 				}
 				require.Equal(t, attrs.ETag, got.Header.Get("Etag"))
@@ -50,11 +50,11 @@ func TestObjectPreconditionFails(t *testing.T) {
 			s := newSite(t)
 			s.put("a", "data", opts...)
 
-			w := s.request("GET", s.download("a").URL, nil, condition.header, condition.value)
+			w := s.request("GET", s.signDownload("a").URL, nil, condition.header, condition.value)
 			s.requireRefusal(w, 412, "PreconditionFailed")
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 
-			w = s.request("HEAD", s.download("a").URL, nil, condition.header, condition.value)
+			w = s.request("HEAD", s.signDownload("a").URL, nil, condition.header, condition.value)
 			require.Equal(t, http.StatusPreconditionFailed, w.Code)
 			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
 			require.Empty(t, w.Body.String())

@@ -118,7 +118,7 @@ type unpresented struct{ http.ResponseWriter }
 // WriteHeader removes the headers of the object from a response with status 412.
 func (w unpresented) WriteHeader(status int) {
 	if status == http.StatusPreconditionFailed {
-		for _, name := range presentation {
+		for _, name := range presentationHeaders {
 			w.Header().Del(name)
 		}
 	}

@@ -36,7 +36,7 @@ func TestSignedRemoveURL(t *testing.T) {
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.requireRefusal(s.request("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
-	s.requireRefusal(s.request("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
+	s.requireRefusal(s.request("DELETE", s.publicURL("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
 	s.requireContent("a", "x")
 
 	for range 2 {

@@ -49,7 +49,7 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	require.Equal(t, etag, parts[0].ETag)
 
 	require.Equal(t, 403, s.request("GET", signedURL.URL, nil).Code)
-	require.Equal(t, 403, s.request("GET", s.public("a b/100%.bin"), nil).Code, "there is no object yet")
+	require.Equal(t, 403, s.request("GET", s.publicURL("a b/100%.bin"), nil).Code, "there is no object yet")
 
 	require.NoError(t, u.Abort(t.Context()))
 	status, _ = putPart("text")

@@ -24,7 +24,7 @@ import (
 func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 	s := newSite(t)
 	const content = "123456789"
-	u := s.upload(
+	u := s.signUpload(
 		"a b/c",
 		storage.WithContentType("image/png"),
 		storage.WithCacheControl("no-store"),
@@ -59,7 +59,7 @@ func TestSignedUploadIsStoredAsSigned(t *testing.T) {
 // An upload that was signed with WithPublicRead makes a public object. The client cannot leave out the ACL.
 func TestSignedUploadOfPublicObject(t *testing.T) {
 	s := newSite(t)
-	u := s.upload("a", storage.WithPublicRead())
+	u := s.signUpload("a", storage.WithPublicRead())
 
 	withoutACL := *u
 	withoutACL.Header = u.Header.Clone()
@@ -67,16 +67,16 @@ func TestSignedUploadOfPublicObject(t *testing.T) {
 	s.requireRefusal(s.requestSigned(&withoutACL, "x"), 403, "SignatureDoesNotMatch")
 
 	require.Equal(t, 200, s.requestSigned(u, "x").Code)
-	require.Equal(t, "x", s.request("GET", s.public("a"), nil).Body.String())
+	require.Equal(t, "x", s.request("GET", s.publicURL("a"), nil).Body.String())
 }
 
 // The handler refuses a signed upload with another length or type, with Content-Range, with a condition other than
 // "If-None-Match: *", or after its expiry.
 func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s := newSite(t)
-	sized := s.upload("a", storage.WithSize(4), storage.WithContentType("image/png"))
-	signedURL := s.upload("a", storage.WithContentType("image/png"))
-	expired := s.upload("a", storage.WithTTL(time.Second))
+	sized := s.signUpload("a", storage.WithSize(4), storage.WithContentType("image/png"))
+	signedURL := s.signUpload("a", storage.WithContentType("image/png"))
+	expired := s.signUpload("a", storage.WithTTL(time.Second))
 	s.now = s.now.Add(time.Minute)
 
 	tests := []struct {
@@ -187,7 +187,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 // If the body of a signed upload has another length than was signed, or breaks off, nothing is stored.
 func TestSignedUploadOfOtherLength(t *testing.T) {
 	s := newSite(t)
-	sized := s.upload("a", storage.WithSize(4))
+	sized := s.signUpload("a", storage.WithSize(4))
 	broken := errors.New("the connection broke")
 
 	tests := []struct {
@@ -263,7 +263,7 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 // If an upload was signed with size 0, its body must be empty.
 func TestSignedUploadOfEmptyBody(t *testing.T) {
 	s := newSite(t)
-	u := s.upload("a", storage.WithSize(0))
+	u := s.signUpload("a", storage.WithSize(0))
 
 	s.requireRefusal(s.requestSigned(u, "x"), 413, "EntityTooLarge")
 	s.requireNothingStored()
@@ -279,7 +279,7 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 // If a signed upload's body does not match the signed checksum, nothing is stored.
 func TestSignedUploadChecksum(t *testing.T) {
 	s := newSite(t)
-	u := s.upload("a", storage.WithCRC32C(0xE3069283)) // of "123456789"
+	u := s.signUpload("a", storage.WithCRC32C(0xE3069283)) // of "123456789"
 
 	s.requireRefusal(s.requestSigned(u, "987654321"), 400, "BadDigest")
 	s.requireNothingStored()
@@ -290,7 +290,7 @@ func TestSignedUploadChecksum(t *testing.T) {
 // An upload that was signed with IfAbsent never overwrites an object.
 func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s := newSite(t)
-	u := s.upload("a", storage.IfAbsent())
+	u := s.signUpload("a", storage.IfAbsent())
 	require.Equal(t, "*", u.Header.Get("If-None-Match"))
 
 	require.Equal(t, 200, s.requestSigned(u, "first").Code)
@@ -308,12 +308,12 @@ func TestSignedUploadConditionOnTwoLines(t *testing.T) {
 	s.put("a", "first")
 
 	for _, line := range []string{"", "*"} {
-		w := s.requestSigned(s.upload("a"), "second", "If-None-Match", line, "If-None-Match", "*")
+		w := s.requestSigned(s.signUpload("a"), "second", "If-None-Match", line, "If-None-Match", "*")
 		s.requireRefusal(w, 412, "PreconditionFailed")
 	}
 	s.requireContent("a", "first")
 
-	w := s.requestSigned(s.upload("b"), "x", "If-Match", "", "If-Match", "")
+	w := s.requestSigned(s.signUpload("b"), "x", "If-Match", "", "If-Match", "")
 	require.Equal(t, 200, w.Code, "two empty lines are no condition")
 }
 
@@ -329,7 +329,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	}
 	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(drained))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
-	u := s.upload("a", storage.WithSize(size))
+	u := s.signUpload("a", storage.WithSize(size))
 
 	var buffered int64 // the most bytes that the handler had read and the store had not
 	var sent int64     // bytes that the handler has read
