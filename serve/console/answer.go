@@ -18,7 +18,7 @@ const maxDocument = 1 << 20
 // response, which becomes JSON.
 type answerFunc func(*http.Request) (any, error)
 
-// respond calls answer and sends its result as JSON. If answer fails, it sends the error.
+// respond calls answer and sends its result, or its error, as JSON.
 func respond(w http.ResponseWriter, r *http.Request, answer answerFunc) {
 	value, err := answer(r)
 	if err != nil {
@@ -30,12 +30,12 @@ func respond(w http.ResponseWriter, r *http.Request, answer answerFunc) {
 	webserver.WriteJSON(w, http.StatusOK, "application/json", value)
 }
 
-// errorText returns the text of an error for a person. It leaves out the object's name, which the
-// page already shows.
+// errorText returns the text of an error for a person, without the object's name, which the page
+// already shows.
 func errorText(e *storage.Error) string {
 	text := string(e.Code)
 	if e.Err != nil && e.Err.Error() != string(e.Code) {
-		// Error writes the cause without secrets.
+		// The method Error leaves secrets out of the cause.
 		clone := *e
 		clone.Op = ""
 		clone.Key = ""
@@ -73,7 +73,7 @@ var statuses = map[storage.Code]int{
 	storage.DeadlineExceeded:   http.StatusGatewayTimeout,
 }
 
-// statusOf returns the HTTP status for a code of the library.
+// statusOf returns the HTTP status for an error code. Codes without one of their own are 500.
 func statusOf(code storage.Code) int {
 	if status, ok := statuses[code]; ok {
 		return status
@@ -85,8 +85,8 @@ func invalidArgument(argument, rule string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "console", Err: errors.New(argument + " " + rule)}
 }
 
-// requireWrite returns answer if the page may change objects. Otherwise it returns a function that
-// fails with PermissionDenied.
+// requireWrite returns answer if the page may change objects, and otherwise a function that refuses
+// each call with PermissionDenied.
 func (h *Handler) requireWrite(answer answerFunc) answerFunc {
 	if h.config.Write {
 		return answer
@@ -100,8 +100,8 @@ var readOnly = &storage.Error{
 	Hint: "start the program with --write, or set Write of its configuration",
 }
 
-// decodeBody decodes the JSON in a request's body into the struct that v points to. It fails with
-// TooLarge or InvalidArgument.
+// decodeBody decodes the JSON of a request's body into v. It fails with TooLarge for a body above
+// maxDocument bytes, and otherwise with InvalidArgument.
 func decodeBody(r *http.Request, v any) error {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxDocument+1))
 	if err != nil {

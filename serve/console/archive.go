@@ -48,7 +48,7 @@ type archives struct {
 	all []*archive
 }
 
-// add adds an archive, and drops those that have expired and, if there are too many, the oldest.
+// add adds an archive, after it has dropped the expired ones and, if there are too many, the oldest.
 func (s *archives) add(a *archive, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *archives) add(a *archive, now time.Time) {
 	s.all = append(s.all, a)
 }
 
-// find returns the archive with an ID, or nil.
+// find returns the archive with this ID, or nil if there is none or it has expired.
 func (s *archives) find(id string, now time.Time) *archive {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,8 @@ type archiveView struct {
 	Size     int64  `json:"size"`
 }
 
-// archive returns an address that downloads objects and folders as a ZIP archive, and what is in it.
+// archive prepares a ZIP archive of the selected objects and folders. It returns the address of the
+// archive, and the number and size of its objects.
 func (h *Handler) archive(r *http.Request) (any, error) {
 	var params archiveParams
 	if err := decodeBody(r, &params); err != nil {
@@ -131,6 +132,7 @@ func (h *Handler) archive(r *http.Request) (any, error) {
 	for _, folder := range params.Folders {
 		a.folders = append(a.folders, strings.TrimPrefix(folder, a.prefix))
 	}
+
 	b, err := h.archiveSource(r.Context(), a)
 	if err != nil {
 		return nil, err
@@ -156,8 +158,8 @@ func (h *Handler) archive(r *http.Request) (any, error) {
 	return view, nil
 }
 
-// readEntries returns the entries of objects, whose keys begin with prefix. The keys of the entries
-// do not have the prefix. b takes keys without the prefix, too.
+// readEntries returns the entries of the objects with these keys. The entries, like b, have the keys
+// without the prefix.
 func readEntries(
 	ctx context.Context, b storage.AttrsReader, prefix string, keys []string,
 ) ([]storage.ListEntry, error) {
@@ -179,7 +181,7 @@ func readEntries(
 	return entries, err
 }
 
-// archiveSource returns the bucket of an archive, or the folder in it that the page shows.
+// archiveSource returns the bucket of an archive, with keys below the folder that the page shows.
 func (h *Handler) archiveSource(ctx context.Context, a *archive) (storage.Bucket, error) {
 	b, _, err := h.source.Bucket(ctx, a.bucket)
 	if err != nil || a.prefix == "" {
@@ -188,8 +190,8 @@ func (h *Handler) archiveSource(ctx context.Context, a *archive) (storage.Bucket
 	return storage.Prefixed(b, a.prefix), nil
 }
 
-// entries returns the objects of the archive. It leaves out the empty objects that consoles store for
-// folders. If there are too many objects, the last error is TooLarge.
+// entries yields the objects of the archive, and ends with TooLarge if there are too many. It leaves
+// out the empty objects that consoles store for folders.
 func (a *archive) entries(ctx context.Context, b storage.Lister) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		count := 0
@@ -215,8 +217,8 @@ func (a *archive) entries(ctx context.Context, b storage.Lister) iter.Seq2[stora
 	}
 }
 
-// allEntries returns the selected objects, and then those in the selected folders. It ends after the
-// first error.
+// allEntries yields the selected objects and then those in the selected folders, up to the first
+// error.
 func (a *archive) allEntries(ctx context.Context, b storage.Lister) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for _, entry := range a.objects {
@@ -237,8 +239,7 @@ func (a *archive) allEntries(ctx context.Context, b storage.Lister) iter.Seq2[st
 	}
 }
 
-// sendArchive sends a ZIP archive whose address the page has received. The names in it begin below
-// the folder that the page shows.
+// sendArchive sends the ZIP archive at an address that archive has returned.
 func (h *Handler) sendArchive(w http.ResponseWriter, r *http.Request) {
 	a := h.archives.find(r.PathValue("id"), h.config.Now())
 	if a == nil {
@@ -250,6 +251,7 @@ func (h *Handler) sendArchive(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "there is no such bucket", http.StatusNotFound)
 		return
 	}
+
 	w.Header().Set("Content-Security-Policy", contentPolicy("", ""))
 	serve.Zip(
 		w, r, b, a.entries(r.Context(), b),
@@ -257,8 +259,8 @@ func (h *Handler) sendArchive(w http.ResponseWriter, r *http.Request) {
 	)
 }
 
-// name returns the file name of the archive. If the archive has only one folder, it is the name of
-// that folder. Otherwise it is the name of the folder that contains the files, or of the bucket.
+// name returns the file name of the archive: that of its only folder, or else of the folder around
+// its files, or else of the bucket.
 func (a *archive) name() string {
 	folder := a.prefix
 	if len(a.folders) == 1 && len(a.objects) == 0 {

@@ -15,7 +15,7 @@ import (
 // atOnce is the number of objects that one request changes at the same time.
 const atOnce = 8
 
-// move renames an object or a folder. It never replaces an existing object.
+// move renames an object or a folder, and never replaces another object.
 func (h *Handler) move(r *http.Request) (any, error) {
 	var params struct {
 		Bucket, From, To, Revision string
@@ -52,7 +52,7 @@ func (h *Handler) move(r *http.Request) (any, error) {
 	return changes{Moved: 1, Failed: []failureView{}}, nil
 }
 
-// areFolders reports whether two names are those of folders. It fails if only one of them is.
+// areFolders reports whether both names are those of folders, and fails if only one is.
 func areFolders(from, to string) (bool, error) {
 	isFolder := strings.HasSuffix(from, "/")
 	if isFolder != strings.HasSuffix(to, "/") {
@@ -113,10 +113,9 @@ func requireAbsent(ctx context.Context, b storage.AttrsReader, key string) error
 	return nil
 }
 
-// moveFolder moves all objects of the first folder to the second one. If merge is false, the second
-// folder must be empty. moveFolder never replaces an object. If the new name is taken or not valid,
-// the object stays where it is. To continue after an interruption, call moveFolder again with
-// merge.
+// moveFolder moves all objects of the folder src to dst, which must be empty unless merge is true. It
+// never replaces an object: an object whose new name is taken or not valid stays where it is. A call
+// with merge continues an interrupted move.
 func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bool) (any, error) {
 	if overlap(src, dst) {
 		return nil, invalidArgument("to", "must be neither in the folder nor around it")
@@ -127,7 +126,7 @@ func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bo
 		return result, err
 	}
 	if len(result.Failed) > 0 {
-		// Objects stay in the folder, so its markers stay, too.
+		// Objects have stayed in the folder, so its markers must stay, too.
 		return result, nil
 	}
 	return result, moveMarkers(ctx, b, src, dst)
@@ -136,8 +135,8 @@ func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bo
 // overlap reports whether one of two folders is in the other, or is the same.
 func overlap(src, dst string) bool { return strings.HasPrefix(dst, src) || strings.HasPrefix(src, dst) }
 
-// transferFolder copies all objects of a folder to another one, or moves them, as the options say. It
-// leaves out the empty objects that consoles store for folders.
+// transferFolder copies or moves all objects of a folder to another one, except for the empty objects
+// that consoles store for folders.
 func transferFolder(
 	ctx context.Context, srcBucket storage.Bucket, src string, dstBucket storage.Bucket, dst string, merge bool,
 	opts ...transfer.Option,
@@ -158,7 +157,7 @@ func transferFolder(
 		return changes{}, err
 	}
 	if err != nil && len(report.Failures) == 0 {
-		// The error is not about single objects.
+		// The whole transfer has failed, not that of single objects.
 		return changes{}, err
 	}
 
@@ -176,8 +175,8 @@ func transferFolder(
 	return result, nil
 }
 
-// checkDestination checks that folder can be listed. If merge is false, it fails with
-// PreconditionFailed unless folder is empty.
+// checkDestination fails with PreconditionFailed if the folder is not empty and merge is false. It
+// also fails if the folder cannot be listed.
 func checkDestination(ctx context.Context, b storage.Lister, folder string, merge bool) error {
 	for _, err := range b.List(ctx, storage.WithPrefix(folder), storage.WithLimit(1), storage.WithAnyOrder()) {
 		if err != nil {
@@ -194,8 +193,7 @@ func checkDestination(ctx context.Context, b storage.Lister, folder string, merg
 	return nil
 }
 
-// moveMarkers moves the markers of folders: empty objects whose keys end in "/". Consoles create
-// such objects.
+// moveMarkers moves the markers of folders, which are empty objects with keys that end in "/".
 func moveMarkers(ctx context.Context, b storage.Bucket, src, dst string) error {
 	// Without this context, Copy refuses a key that ends in "/".
 	markerCtx := objectkey.AllowFolderMarker(ctx)
@@ -247,8 +245,10 @@ func (s *removals) addRemoved(count int) {
 
 func (s *removals) addFailure(ctx context.Context, key string, err error) {
 	failure := newFailureView(ctx, key, err)
+// addFailure records that the removal of an object or folder has failed.
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.Failed = append(s.Failed, failure)
 }
 
@@ -257,8 +257,8 @@ func newFailureView(ctx context.Context, key string, err error) failureView {
 	return failureView{Key: key, Error: errorText(storageErr), Code: storageErr.Code}
 }
 
-// remove removes objects and folders. An object is removed only if it still has the revision that
-// the page has shown. A folder is removed with all objects below it.
+// remove removes objects, if they still have the revision that the page has shown, and folders with
+// all objects below them.
 func (h *Handler) remove(r *http.Request) (any, error) {
 	var params struct {
 		Bucket  string
@@ -281,7 +281,7 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 	}
 
 	result := &removals{Failed: []failureView{}}
-	// The result has the failures, so that one failure does not stop the other removals.
+	// One failure must not stop the other removals, so collect the failures in the result.
 	running.All(len(params.Objects), atOnce, func(i int) error {
 		object := params.Objects[i]
 		err := b.Remove(r.Context(), object.Key, ifShown(b, object.Revision)...)
@@ -312,8 +312,8 @@ func ifShown(b storage.Bucket, revision string) []storage.RemoveOption {
 	return []storage.RemoveOption{storage.IfRevision(revision)}
 }
 
-// restore makes a version of an object current again. Without a version, it restores the newest
-// version of a removed object.
+// restore makes a version of an object current again, or without a version the newest one of a
+// removed object.
 func (h *Handler) restore(r *http.Request) (any, error) {
 	var params struct{ Bucket, Key, Version string }
 	if err := decodeBody(r, &params); err != nil {

@@ -116,7 +116,7 @@ func New(source Source, c Config) (*Handler, error) {
 	if one, ok := source.(oneBucket); ok {
 		h.onlyBucket = one.info.Name
 	}
-	// It never fails.
+	// Read never fails.
 	_, _ = rand.Read(h.key[:])
 
 	h.handler = h.guard(h.routes())
@@ -142,7 +142,7 @@ func (h *Handler) Close(ctx context.Context) error {
 	return h.open.abort(ctx, h.config.Now().Add(time.Nanosecond))
 }
 
-// routes returns the handler of all addresses below the token.
+// routes returns the handler of the page's files, API, objects and uploads.
 func (h *Handler) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", h.files())
@@ -150,6 +150,7 @@ func (h *Handler) routes() http.Handler {
 		mux.Handle("GET /content", h.Content())
 	}
 
+	// The functions that the page's script calls.
 	answers := map[string]answerFunc{
 		"GET /api/info":     h.info,
 		"GET /api/buckets":  h.buckets,
@@ -184,8 +185,8 @@ func (h *Handler) routes() http.Handler {
 	return mux
 }
 
-// mountBelow returns a handler that passes requests for addresses under path to next. It responds
-// with 404 to all other requests.
+// mountBelow returns a handler that passes requests below path to next, without the path, and responds
+// to others with 404.
 func mountBelow(path string, next http.Handler) http.Handler {
 	handler := http.StripPrefix(path, next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

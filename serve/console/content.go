@@ -42,8 +42,8 @@ var texts = []string{
 	"application/xml", "application/yaml",
 }
 
-// mediaTypeOf returns the media type that decides which preview an object has. If the store only
-// has octet-stream, it uses the extension of the key.
+// mediaTypeOf returns the media type of an object's content type, or that of the key's extension if
+// the content type is missing or says nothing.
 func mediaTypeOf(contentType, key string) string {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil || kind == "application/octet-stream" || kind == "binary/octet-stream" {
@@ -52,7 +52,7 @@ func mediaTypeOf(contentType, key string) string {
 	return kind
 }
 
-// kindOf returns the kind of preview that a media type has.
+// kindOf returns the kind of preview for a media type, or "none".
 func kindOf(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
 	if slices.Contains(pictures, mediaType) {
@@ -77,8 +77,8 @@ func isText(mediaType string) bool {
 		strings.HasSuffix(mediaType, "+xml")
 }
 
-// hasPreview returns true if a preview of this kind loads the object's bytes from a signed address.
-// The preview of a PDF requires that ContentURL is set, because a PDF needs its own origin.
+// hasPreview reports whether a preview of this kind loads the object's bytes from a signed address. A
+// PDF has one only if objects have their own origin.
 func (h *Handler) hasPreview(kind string) bool {
 	switch kind {
 	case "image", "video", "audio":
@@ -93,7 +93,7 @@ func (h *Handler) hasPreview(kind string) bool {
 // mediaType is "", the browser saves the object.
 type content struct{ bucket, key, version, mediaType string }
 
-// contentURL returns a signed address for the bytes of an object.
+// contentURL returns a signed address at which the browser loads an object until the address expires.
 func (h *Handler) contentURL(r *http.Request, c content) string {
 	expires := strconv.FormatInt(h.config.Now().Add(contentTTL).Unix(), 10)
 	q := url.Values{
@@ -117,7 +117,8 @@ func (h *Handler) contentURL(r *http.Request, c content) string {
 	return address
 }
 
-// pageOrigin returns the origin of the page that sends a request.
+// pageOrigin returns the origin of the page that sends a request. Without a valid header Origin, it is
+// that of the request itself.
 func pageOrigin(r *http.Request) string {
 	origin := r.Header.Get("Origin")
 	if isOrigin(origin) {
@@ -129,8 +130,8 @@ func pageOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// signature returns a MAC that proves that this handler has made an address. The MAC covers each
-// value and its length. Without the lengths, two different addresses could have the same MAC.
+// signature returns the MAC of an address, which proves that this handler has made it. The MAC also
+// covers the length of each value, so that no other address has the same input.
 func (h *Handler) signature(q url.Values) string {
 	mac := hmac.New(sha256.New, h.key[:])
 	for _, name := range []string{"bucket", "key", "version", "as", "expires", "frame"} {
@@ -148,7 +149,7 @@ func (h *Handler) Content() http.Handler {
 	return http.HandlerFunc(h.serveContent)
 }
 
-// serveContent serves the bytes of an object if the page has signed the address.
+// serveContent responds with the bytes of an object at an address that the page has signed.
 func (h *Handler) serveContent(w http.ResponseWriter, r *http.Request) {
 	if !webserver.IsKnownHost(r.Host, h.config.Hosts) {
 		http.Error(w, "the name in the header Host is not known", http.StatusMisdirectedRequest)
@@ -179,8 +180,8 @@ func (h *Handler) serveContent(w http.ResponseWriter, r *http.Request) {
 	h.sendContent(w, r, c, q.Get("frame"))
 }
 
-// sendContent sends an object with headers that prevent scripts in it from running. frame is the
-// origin of the page that may show a PDF in a frame.
+// sendContent sends an object with headers that keep scripts in it from running. A page of the origin
+// frame may show a PDF in a frame.
 func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content, frame string) {
 	b, _, err := h.source.Bucket(r.Context(), c.bucket)
 	if err != nil {
@@ -193,10 +194,10 @@ func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content,
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "private, no-store")
 	header.Set("Content-Security-Policy", contentPolicy(c.mediaType, frame))
-	// The directive frame-ancestors of the policy replaces it.
+	// The policy has the directive frame-ancestors instead.
 	header.Del("X-Frame-Options")
 	if h.config.ContentURL != "" {
-		// The signature decides who may load it.
+		// The signature of the address decides who may load the object.
 		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	}
 
@@ -217,9 +218,8 @@ func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content,
 	serve.Object(w, r, b, c.key, opts...)
 }
 
-// contentPolicy returns the content security policy for an object's bytes. A PDF gets no sandbox,
-// because browsers do not show a PDF in a sandbox. The PDF is harmless without a sandbox, because
-// browsers run no code of a PDF in the origin of its address.
+// contentPolicy returns the content security policy for an object's bytes. Browsers do not show a PDF
+// in a sandbox, and need none for it because they run no code of a PDF in the origin of its address.
 func contentPolicy(contentType, frame string) string {
 	if contentType != typePDF {
 		return "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -227,7 +227,7 @@ func contentPolicy(contentType, frame string) string {
 	return "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors " + frame
 }
 
-// cannotRead sends the response if an object cannot be read. It shows only the code of the error.
+// cannotRead responds that an object cannot be read, and shows nothing of the error but its code.
 func cannotRead(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	code := storage.CodeOf(err)
 	if errors.Is(err, storage.BucketNotFound) {

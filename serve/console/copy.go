@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// copy copies an object or a folder to another place, which may be in another bucket of the source. It
-// never replaces an existing object.
+// copy copies an object or a folder, also to another bucket of the source, and never replaces another
+// object.
 func (h *Handler) copy(r *http.Request) (any, error) {
 	var params struct {
 		Bucket, From, ToBucket, To, Revision string

@@ -14,7 +14,7 @@ var files embed.FS
 // types are the media types of the page's files.
 var types = map[string]string{".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": typeSVG}
 
-// files serves the page and its modules.
+// files returns the handler of the page's own files and scripts.
 func (h *Handler) files() http.Handler {
 	uploader := uploads.Script()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func (h *Handler) files() http.Handler {
 	})
 }
 
-// serveFile serves a file of the page. The path "/" is that of index.html.
+// serveFile responds with a file of the page, which is index.html for the path "/".
 func serveFile(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		http.NotFound(w, r)

@@ -14,9 +14,8 @@ const (
 	findFound = 100
 )
 
-// find searches the names in a folder and in all folders below it. A name matches if it contains the
-// text, in capital or small letters. A response may have few matches, or none, and name the place where
-// the search continues.
+// find searches a folder, and all folders below it, for names that contain a text, whatever the case of
+// their letters. A response may have few matches, or none, and say where the search continues.
 func (h *Handler) find(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	b, _, err := h.source.Bucket(r.Context(), q.Get("bucket"))
@@ -59,8 +58,7 @@ type sizeView struct {
 	Partial bool  `json:"partial"` // true if there are more objects
 }
 
-// size returns the number of objects in a folder, with those of all folders below it, and the sum of
-// their sizes.
+// size returns the number and the total size of the objects in a folder and in all folders below it.
 func (h *Handler) size(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	b, _, err := h.source.Bucket(r.Context(), q.Get("bucket"))

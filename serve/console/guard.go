@@ -17,7 +17,7 @@ const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 // cannot send it without a CORS permission, which the page never grants.
 const header = "X-Console"
 
-// guard passes requests to next only if they come from the page itself.
+// guard returns a handler that passes requests of the page itself to next and refuses all others.
 func (h *Handler) guard(next http.Handler) http.Handler {
 	policy := h.policy()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,8 +29,7 @@ func (h *Handler) guard(next http.Handler) http.Handler {
 	})
 }
 
-// admit reports whether a request comes from the page itself. If it returns false, it has sent a
-// response.
+// admit reports whether a request may pass, and responds if it may not.
 func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 	if !webserver.IsKnownHost(r.Host, h.config.Hosts) {
 		closeConnection(w, r)
@@ -56,8 +55,8 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// needsHeader reports whether a request must have the header X-Console: a call of the script, or any
-// request that may change something.
+// needsHeader reports whether a request must have the header X-Console, which only the page's script
+// can send. Calls of the script and all requests that may change something need it.
 func needsHeader(r *http.Request) bool {
 	if isPart(r) {
 		return false
@@ -79,8 +78,8 @@ func setSecurityHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// policy returns the page's content security policy. It permits only the page's own files and the
-// objects, and prevents scripts from turning text into HTML.
+// policy returns the page's content security policy, which permits only the page's own files and the
+// objects. It also keeps scripts from turning text into HTML.
 func (h *Handler) policy() string {
 	content := strings.TrimSpace("'self' " + h.config.ContentURL)
 	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src " + content +
@@ -88,14 +87,15 @@ func (h *Handler) policy() string {
 		"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 
-// isForeign reports whether a page of another origin has caused the request. Browsers tell this in
-// the header Origin or Sec-Fetch-Site. A link on another page that opens this page is not foreign.
+// isForeign reports whether a page of another origin has caused the request, as browsers say in the
+// header Origin or Sec-Fetch-Site. Opening this page by a link on another one is not foreign.
 func isForeign(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		u, err := url.Parse(origin)
 		// The scheme may differ, because a proxy may have ended TLS.
 		return err != nil || !isOrigin(origin) || u.Host != r.Host
 	}
+
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
 		return false
@@ -126,7 +126,7 @@ func isPart(r *http.Request) bool {
 		strings.Contains(r.URL.Path, "/s3/part/") && r.URL.Query().Get("signature") != ""
 }
 
-// isOrigin reports whether an address has only a scheme and a host.
+// isOrigin reports whether an address is an HTTP origin: a scheme and a host, and nothing else.
 func isOrigin(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.User != nil {

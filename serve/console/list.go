@@ -23,13 +23,13 @@ type infoView struct {
 	Script bool   `json:"script"` // true if the program has a script of its own
 }
 
-// info returns what the page offers.
+// info returns the title and the features of the page.
 func (h *Handler) info(*http.Request) (any, error) {
 	return infoView{
 		Title: cmp.Or(h.config.Title, h.onlyBucket, "Buckets"),
 		Write: h.config.Write,
 		One:   h.onlyBucket,
-		// Without pages, the JSON has an empty array.
+		// Without pages, the JSON must have an empty array.
 		Pages:  append([]Page{}, h.config.Pages...),
 		Script: h.config.Script != nil,
 	}, nil
@@ -48,8 +48,8 @@ type bucketPage struct {
 	Next    string       `json:"next"` // last bucket of the page; "" if there are no more buckets
 }
 
-// buckets returns a page of buckets, in the order of the source. The page begins after the bucket
-// that the parameter after names, or with the first bucket.
+// buckets returns a page of buckets in the order of the source. The page begins after the bucket that
+// the query names as "after", or else with the first bucket.
 func (h *Handler) buckets(r *http.Request) (any, error) {
 	page := bucketPage{Buckets: []bucketView{}}
 	startAfter := r.URL.Query().Get("after")
@@ -76,7 +76,7 @@ func (h *Handler) buckets(r *http.Request) (any, error) {
 	return page, nil
 }
 
-// labelsOf returns the settings of a bucket as short texts.
+// labelsOf returns the settings of a bucket as short labels.
 func labelsOf(info storage.BucketInfo) []string {
 	labels := []string{}
 	if info.Versioning {
@@ -118,7 +118,7 @@ type bucketDetails struct {
 	Features features `json:"features"`
 }
 
-// bucket returns what the page offers for a bucket.
+// bucket returns the name of a bucket and the features that the page offers for it.
 func (h *Handler) bucket(r *http.Request) (any, error) {
 	b, info, err := h.source.Bucket(r.Context(), r.URL.Query().Get("bucket"))
 	if err != nil {
@@ -159,13 +159,14 @@ type entryView struct {
 // object.
 const maxThumbnail = 8 << 20
 
-// viewWithThumbnail returns the view of an entry. If the query q asks for thumbnails, a picture has
-// an address. The extension of the key says what a picture is, because a listing has no media types.
+// viewWithThumbnail returns the view of an entry, with the address of a picture if the query asks for
+// thumbnails. A listing has no media types, so the extension of the key decides what a picture is.
 func (h *Handler) viewWithThumbnail(r *http.Request, q url.Values, e storage.ListEntry) entryView {
 	view := viewOf(e)
 	if q.Get("thumbnails") == "" || e.IsPrefix || e.Size > maxThumbnail {
 		return view
 	}
+
 	mediaType := mediaTypeOf("", e.Key)
 	if kindOf(mediaType) == "image" {
 		view.View = h.contentURL(r, content{bucket: q.Get("bucket"), key: e.Key, mediaType: mediaType})
@@ -186,7 +187,7 @@ func viewOf(e storage.ListEntry) entryView {
 	}
 }
 
-// pageOptions returns the options for pages of a listing. They are in the order of the keys, unless
+// pageOptions returns the options for pages of a listing: in the order of the keys, or in any order if
 // the store has none.
 func pageOptions(b storage.Bucket) []storage.ListOption {
 	if storage.Supports(b, storage.OrderedListing) {
@@ -201,7 +202,7 @@ type entryPage struct {
 	Next    string      `json:"next"` // where the next page begins; "" if there is none
 }
 
-// list returns a page of one folder.
+// list returns a page with the objects and folders in one folder.
 func (h *Handler) list(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	b, _, err := h.source.Bucket(r.Context(), q.Get("bucket"))
@@ -226,7 +227,7 @@ func (h *Handler) list(r *http.Request) (any, error) {
 			listed.Entries = append(listed.Entries, h.viewWithThumbnail(r, q, entry))
 		}
 
-		// A store may return fewer entries than requested. Then ask for the next page, too.
+		// A store may return fewer entries than requested, so add its next page until there are enough.
 		listed.Next = page.Token
 		if listed.Next == "" || len(listed.Entries) >= limit {
 			return listed, nil

@@ -40,12 +40,14 @@ type objectView struct {
 	Download   string    `json:"download"`
 }
 
-// object returns all attributes of an object, and the addresses of its bytes.
+// object returns the attributes and tags of an object, and the addresses at which the browser loads
+// its bytes.
 func (h *Handler) object(r *http.Request) (any, error) {
 	b, key, version, err := h.requestedObject(r)
 	if err != nil {
 		return nil, err
 	}
+
 	var opts []storage.AttrsOption
 	if version != "" {
 		opts = append(opts, storage.WithVersion(version))
@@ -77,6 +79,7 @@ func (h *Handler) object(r *http.Request) (any, error) {
 
 	c := content{bucket: r.URL.Query().Get("bucket"), key: key, version: version}
 	view.Download = h.contentURL(r, c)
+
 	mediaType := mediaTypeOf(attrs.ContentType, key)
 	view.Kind = kindOf(mediaType)
 	if h.hasPreview(view.Kind) {
@@ -86,8 +89,7 @@ func (h *Handler) object(r *http.Request) (any, error) {
 	return view, nil
 }
 
-// pairs returns the entries of a map, sorted by name. The result is never nil, so that its JSON is
-// an array.
+// pairs returns the entries of a map sorted by name, and never nil, so that their JSON is an array.
 func pairs(m map[string]string) []pair {
 	sorted := []pair{}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
@@ -96,8 +98,8 @@ func pairs(m map[string]string) []pair {
 	return sorted
 }
 
-// attributes returns the attributes that only some objects have, such as a content encoding. It
-// leaves out empty ones.
+// attributes returns the attributes that only some objects have, such as a content encoding, if they
+// are set.
 func attributes(attrs *storage.Attrs) []pair {
 	rows := []struct{ name, value string }{
 		{"Content encoding", attrs.ContentEncoding},
@@ -130,7 +132,7 @@ func attributes(attrs *storage.Attrs) []pair {
 	return shown
 }
 
-// textIf returns text if the condition is true, and "" otherwise.
+// textIf returns text if the condition is true, and otherwise "".
 func textIf(condition bool, text string) string {
 	if !condition {
 		return ""
@@ -159,6 +161,7 @@ func (h *Handler) text(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	opts := []storage.DownloadOption{storage.WithRange(0, maxText)}
 	if version != "" {
 		opts = append(opts, storage.WithVersion(version))
@@ -178,8 +181,8 @@ func (h *Handler) text(r *http.Request) (any, error) {
 	return textView{Text: decodeText(content[:end]), Size: attrs.Size, Shown: end}, nil
 }
 
-// decodeText returns the text of UTF-8 bytes. If they begin with the byte order mark of UTF-16, which
-// some Windows programs write, it decodes UTF-16.
+// decodeText decodes UTF-8, or UTF-16 if the text begins with a byte order mark of UTF-16, as some
+// Windows programs write it.
 func decodeText(text []byte) string {
 	var order binary.ByteOrder
 	switch {
@@ -206,7 +209,7 @@ type linkView struct {
 	URL     string    `json:"url"`
 }
 
-// link returns a signed URL. Until it expires, anyone can read the object with it.
+// link returns a signed URL with which anyone can read the object until the URL expires.
 func (h *Handler) link(r *http.Request) (any, error) {
 	var params struct {
 		Bucket, Key, Version string
