@@ -91,7 +91,9 @@ func (h *Handler) requireWrite(answer answerFunc) answerFunc {
 	if h.config.Write {
 		return answer
 	}
-	return func(*http.Request) (any, error) { return nil, readOnly }
+	return func(*http.Request) (any, error) {
+		return nil, readOnly
+	}
 }
 
 var readOnly = &storage.Error{
@@ -110,8 +112,7 @@ func decodeBody(r *http.Request, v any) error {
 	if len(body) > maxDocument {
 		return &storage.Error{Code: storage.TooLarge, Err: errors.New("the document must have at most 1 MiB")}
 	}
-	err = json.Unmarshal(body, v)
-	if err != nil {
+	if err := json.Unmarshal(body, v); err != nil {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
 	return nil

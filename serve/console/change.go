@@ -145,8 +145,10 @@ func transferFolder(
 		return changes{}, err
 	}
 
-	isNoMarker := func(key string) bool { return !strings.HasSuffix(key, "/") }
-	opts = append(opts, transfer.WithMissingOnly(), transfer.WithKeys(isNoMarker))
+	isObject := func(key string) bool {
+		return !strings.HasSuffix(key, "/")
+	}
+	opts = append(opts, transfer.WithMissingOnly(), transfer.WithKeys(isObject))
 	report, err := transfer.Sync(
 		ctx,
 		transfer.Bucket(storage.Prefixed(dstBucket, dst)),
@@ -209,7 +211,7 @@ func moveMarkers(ctx context.Context, b storage.Bucket, src, dst string) error {
 		if err != nil {
 			return err
 		}
-		err = b.Remove(ctx, entry.Key, ifShown(b, entry.Revision)...)
+		err = b.Remove(ctx, entry.Key, ifUnchanged(b, entry.Revision)...)
 		if err != nil {
 			return err
 		}
@@ -243,12 +245,12 @@ func (s *removals) addRemoved(count int) {
 	s.Removed += count
 }
 
+// addFailure records that the removal of an object or folder has failed.
 func (s *removals) addFailure(ctx context.Context, key string, err error) {
 	failure := newFailureView(ctx, key, err)
-// addFailure records that the removal of an object or folder has failed.
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
-
 	s.Failed = append(s.Failed, failure)
 }
 
@@ -280,11 +282,11 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 		}
 	}
 
-	result := &removals{Failed: []failureView{}}
 	// One failure must not stop the other removals, so collect the failures in the result.
+	result := &removals{Failed: []failureView{}}
 	running.All(len(params.Objects), atOnce, func(i int) error {
 		object := params.Objects[i]
-		err := b.Remove(r.Context(), object.Key, ifShown(b, object.Revision)...)
+		err := b.Remove(r.Context(), object.Key, ifUnchanged(b, object.Revision)...)
 		if err != nil {
 			result.addFailure(r.Context(), object.Key, err)
 			return nil
@@ -303,9 +305,9 @@ func (h *Handler) remove(r *http.Request) (any, error) {
 	return result, nil
 }
 
-// ifShown returns the condition that an object still has the listed revision. If the store does not
-// support such a condition, ifShown returns nil.
-func ifShown(b storage.Bucket, revision string) []storage.RemoveOption {
+// ifUnchanged returns the condition that an object still has the listed revision, or nil if the store
+// cannot check that.
+func ifUnchanged(b storage.Bucket, revision string) []storage.RemoveOption {
 	if revision == "" || !storage.Supports(b, storage.ConditionalRemove) {
 		return nil
 	}
@@ -330,8 +332,10 @@ func (h *Handler) restore(r *http.Request) (any, error) {
 		return struct{}{}, err
 	}
 
-	// Without a version, bring back a removed object. The prefix alone would also select longer keys.
-	isKey := func(key string) bool { return key == params.Key }
+	// The prefix alone would also select longer keys.
+	isKey := func(key string) bool {
+		return key == params.Key
+	}
 	report, err := transfer.Undelete(r.Context(), b, transfer.WithPrefix(params.Key), transfer.WithKeys(isKey))
 	if err != nil {
 		return nil, err

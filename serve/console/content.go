@@ -45,11 +45,11 @@ var texts = []string{
 // mediaTypeOf returns the media type of an object's content type, or that of the key's extension if
 // the content type is missing or says nothing.
 func mediaTypeOf(contentType, key string) string {
-	kind, _, err := mime.ParseMediaType(contentType)
-	if err != nil || kind == "application/octet-stream" || kind == "binary/octet-stream" {
-		kind, _, _ = mime.ParseMediaType(headertext.MediaTypeByExtension(key))
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil || mediaType == "application/octet-stream" || mediaType == "binary/octet-stream" {
+		mediaType, _, _ = mime.ParseMediaType(headertext.MediaTypeByExtension(key))
 	}
-	return kind
+	return mediaType
 }
 
 // kindOf returns the kind of preview for a media type, or "none".

@@ -22,8 +22,8 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 	}
 
 	dst := b
-	isSame := params.ToBucket == "" || params.ToBucket == params.Bucket
-	if !isSame {
+	isSameBucket := params.ToBucket == "" || params.ToBucket == params.Bucket
+	if !isSameBucket {
 		dst, _, err = h.source.Bucket(r.Context(), params.ToBucket)
 		if err != nil {
 			return nil, err
@@ -35,7 +35,7 @@ func (h *Handler) copy(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if isFolder {
-		if isSame && overlap(params.From, params.To) {
+		if isSameBucket && overlap(params.From, params.To) {
 			return nil, invalidArgument("to", "must be neither in the folder nor around it")
 		}
 		return transferFolder(r.Context(), b, params.From, dst, params.To, params.Merge)

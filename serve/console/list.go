@@ -53,13 +53,13 @@ type bucketPage struct {
 func (h *Handler) buckets(r *http.Request) (any, error) {
 	page := bucketPage{Buckets: []bucketView{}}
 	startAfter := r.URL.Query().Get("after")
-	isBefore := startAfter != ""
+	isSkipping := startAfter != ""
 	for info, err := range h.source.Buckets(r.Context()) {
 		if err != nil {
 			return nil, err
 		}
-		if isBefore {
-			isBefore = info.Name != startAfter
+		if isSkipping {
+			isSkipping = info.Name != startAfter
 			continue
 		}
 

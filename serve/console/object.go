@@ -194,7 +194,8 @@ func decodeText(text []byte) string {
 		return strings.ToValidUTF8(string(bytes.TrimPrefix(text, []byte("\ufeff"))), "\ufffd")
 	}
 
-	text = text[2:] // without the byte order mark
+	// Skip the byte order mark.
+	text = text[2:]
 	units := make([]uint16, len(text)/2)
 	for i := range units {
 		units[i] = order.Uint16(text[2*i:])
