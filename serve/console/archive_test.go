@@ -102,7 +102,7 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-// An archive of nothing, of a missing object, or of objects outside of the folder is refused.
+// A request for an archive is refused if it selects nothing, something missing, or something outside of its folder.
 func TestArchiveRefused(t *testing.T) {
 	f := newFixture(t, console.Config{})
 	f.put(t, "a/1", "x")
@@ -132,24 +132,33 @@ func TestArchiveRefused(t *testing.T) {
 		{name: "half the name of a folder", selection: map[string]any{"folders": []string{"a"}}, status: 400},
 		{name: "too many objects", selection: map[string]any{"objects": make([]string, 1001)}, status: 400},
 	} {
-		status, answer := f.call(t, "POST", "archive", tt.selection)
-		require.Equal(t, tt.status, status, "%s: %v", tt.name, answer)
+		t.Run(tt.name, func(t *testing.T) {
+			status, answer := f.call(t, "POST", "archive", tt.selection)
+			require.Equal(t, tt.status, status, answer)
+		})
 	}
-	require.Equal(t, 404, f.visit("/archive/guessed").Code)
+
+	t.Run("a guessed address", func(t *testing.T) {
+		require.Equal(t, 404, f.visit("/archive/guessed").Code)
+	})
 }
 
-// The address of an archive is valid for an hour.
+// The address of an archive expires after an hour.
 func TestArchiveExpires(t *testing.T) {
 	var hours atomic.Int64
-	f := newFixture(t, console.Config{Now: func() time.Time { return time.Unix(hours.Load()*3600, 0) }})
+	clock := func() time.Time {
+		return time.Unix(hours.Load()*3600, 0)
+	}
+	f := newFixture(t, console.Config{Now: clock})
 	f.put(t, "a", "x")
 	_, answer := f.call(t, "POST", "archive", map[string]any{"objects": []string{"a"}})
+	address := answer["download"].(string)
 
 	hours.Store(1)
-	require.Len(t, f.zipped(t, answer["download"].(string)), 1)
+	require.Len(t, f.zipped(t, address), 1)
 
 	hours.Store(2)
-	require.Equal(t, 404, f.visit("/"+answer["download"].(string)).Code)
+	require.Equal(t, 404, f.visit("/"+address).Code)
 }
 
 // A watchedCore closes ended when the context of a download ends.
@@ -168,7 +177,7 @@ func (c watchedCore) Download(
 	return c.Core.Download(ctx, key, o)
 }
 
-// If the client disconnects, the server stops reading from the store.
+// If the client of an archive disconnects, the server stops reading from the store.
 func TestArchiveStopsWithClient(t *testing.T) {
 	memory := memstore.New()
 	_, err := memory.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 16<<20)))

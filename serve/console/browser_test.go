@@ -91,7 +91,7 @@ func TestBrowserActions(t *testing.T) {
 	)
 }
 
-// The page shows a bucket correctly in a browser, whatever its features and contents are.
+// In a browser, the page shows buckets that are full, empty, read-only or without features.
 func TestBrowserStates(t *testing.T) {
 	signing := newSigningBucket(t, versioned)
 	putAll(t, signing)
@@ -114,8 +114,7 @@ func TestBrowserStates(t *testing.T) {
 	)
 }
 
-// The page shows keys that other programs have stored, and opens each object by its address, even if objects share
-// the page's origin.
+// In a browser, hostile keys and contents do no harm, even if objects have the same origin as the page.
 func TestBrowserAttacks(t *testing.T) {
 	b := newSigningBucket(t, versioned)
 	putAll(t, b)
@@ -123,6 +122,7 @@ func TestBrowserAttacks(t *testing.T) {
 	require.NoError(t, err)
 	server := httptest.NewServer(page)
 	defer server.Close()
+
 	tests := []struct{ name, url string }{
 		{name: "another origin", url: browserSite(t, "photos", b, true)},
 		{name: "the page's origin", url: server.URL + "/"},
@@ -134,7 +134,7 @@ func TestBrowserAttacks(t *testing.T) {
 	}
 }
 
-// The page shows many keys in a browser.
+// The page shows the first of 100,000 keys in a browser.
 func TestBrowserManyKeys(t *testing.T) {
 	const (
 		workers  = 4
@@ -152,7 +152,7 @@ func TestBrowserManyKeys(t *testing.T) {
 	}
 	wg.Wait()
 
-	// The time of one page, without a browser, is for comparison.
+	// For comparison, log how long one page takes without a browser.
 	start := time.Now()
 	count := 0
 	for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
