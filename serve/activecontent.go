@@ -30,8 +30,8 @@ var harmless = []string{
 	"text/csv", "text/markdown", "text/plain", "text/tab-separated-values",
 }
 
-// neutralize sets headers so that a browser runs nothing in the object and does not guess its
-// content type. Unless the type is harmless, the browser saves the object instead of showing it.
+// neutralize sets headers that keep a browser from running anything in the object. The browser shows
+// only harmless types, and saves objects of all others.
 func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
 
@@ -46,7 +46,7 @@ func neutralize(h http.Header, _ *storage.Attrs) {
 	}
 }
 
-// isHarmless reports whether a browser shows content of this type without running anything in it.
+// isHarmless reports whether browsers show content of this type without running anything in it.
 func isHarmless(mediaType string) bool {
 	if strings.HasSuffix(mediaType, "+xml") {
 		return false
@@ -59,7 +59,7 @@ func isHarmless(mediaType string) bool {
 	return slices.Contains(harmless, mediaType)
 }
 
-// asAttachment turns disposition into an attachment and keeps its file name.
+// asAttachment returns a Content-Disposition of type attachment with the file name of disposition.
 func asAttachment(disposition string) string {
 	kind, parameters, hasParameters := strings.Cut(disposition, ";")
 	if strings.EqualFold(strings.TrimSpace(kind), "attachment") {

@@ -9,8 +9,8 @@ import (
 )
 
 // evaluatePreconditions evaluates the conditions of a request in the order of RFC 9110, section
-// 13.2.2. It ignores malformed conditions, as http.ServeContent does. It returns the status of the
-// response, or 0 to send the object.
+// 13.2.2, and returns the status of the response, or 0 if the object is to be sent. Like
+// http.ServeContent, it ignores malformed conditions.
 func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
 	// Steps 1 and 2: If-Unmodified-Since counts only without If-Match.
 	if list := r.Header.Get("If-Match"); list != "" {
@@ -54,8 +54,8 @@ func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 	return !isRead(r) || headertext.RangeApplies(r.Header, etag, modified)
 }
 
-// headerDate returns the date in a header. If the header has no valid date, or the object's
-// modification time is unknown, ok is false.
+// headerDate returns the date in a header. It returns false if the header has no valid date, or if the
+// object's modification time is unknown.
 func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, ok bool) {
 	value := r.Header.Get(header)
 	if value == "" || !isKnown(modified) {
@@ -77,8 +77,8 @@ func isKnown(modified time.Time) bool {
 	return !modified.IsZero() && modified.Unix() != 0
 }
 
-// matches reports whether a list of entity tags contains etag or "*". It stops at the first
-// malformed tag. match compares two tags.
+// matches reports whether a list of entity tags contains "*", or a tag that match finds equal to etag.
+// It stops at the first malformed tag.
 func matches(list, etag string, match func(a, b string) bool) bool {
 	for {
 		list = strings.TrimLeft(list, ", \t\r\n")
