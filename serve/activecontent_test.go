@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// If a middleware sets a Content-Security-Policy, the handler adds its sandbox beside it.
+// The handler adds its sandbox to a Content-Security-Policy that a middleware has set.
 func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 	const strict = "default-src 'none'"
 	tests := []struct {
@@ -37,6 +37,7 @@ func TestSandboxWithPolicyOfMiddleware(t *testing.T) {
 				w.Header().Set("Content-Security-Policy", strict)
 				inner.ServeHTTP(w, r)
 			})
+
 			w := s.request("GET", s.signDownload("a").URL, nil)
 			require.Equal(t, tt.want, w.Header().Values("Content-Security-Policy"))
 		})
