@@ -138,17 +138,19 @@ func checkWebhook(address string) error {
 	return nil
 }
 
-// makeTrustingClient makes an HTTP client that trusts the server's certificate. It also writes the
-// certificate to a file, with which other clients can trust it.
+// makeTrustingClient sets s.client to an HTTP client that trusts the server's certificate, and writes
+// the certificate to a file for other clients.
 func (s *Server) makeTrustingClient() error {
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	s.client = &http.Client{Transport: transport}
 	if s.certificate == nil {
 		return nil
 	}
+
 	roots := x509.NewCertPool()
 	roots.AddCert(s.certificate)
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+
 	file, err := os.CreateTemp("", "s3server-*.pem")
 	if err != nil {
 		return err
@@ -198,6 +200,7 @@ func (s *Server) end(stop func()) {
 		s.Handler.Close()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
+
 			_ = os.Remove(s.bundle) // if this fails, the file stays, but it is not secret
 		}
 	})
@@ -217,7 +220,8 @@ type quietLog struct {
 	nextLine time.Time
 }
 
-// Write passes a line on, or drops it without an error.
+// Write passes a line on, unless it is about a failed TLS handshake or too soon after another one
+// about a failed Accept.
 func (l *quietLog) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("TLS handshake error")) {
 		return len(line), nil
@@ -232,7 +236,8 @@ func (l *quietLog) Write(line []byte) (int, error) {
 	return l.dst.Write(line)
 }
 
-// urlOf returns the URL at which this machine reaches a listener.
+// urlOf returns the URL at which this machine reaches a listener, with the loopback address in place
+// of an unspecified one.
 func urlOf(address net.Addr, encrypted bool) string {
 	scheme := "http://"
 	host := address.String()
