@@ -188,20 +188,23 @@ func (s *Server) Shutdown(ctx context.Context) (err error) {
 	return err
 }
 
-// end ends the server once. stop must make s.http.Serve return, and close all connections.
-func (s *Server) end(stop func()) {
+// end ends the server once. closeHTTP must close all connections and make s.http.Serve return.
+func (s *Server) end(closeHTTP func()) {
 	s.close.Do(func() {
 		close(s.closing)
-		stop()
+		closeHTTP()
 		<-s.served
 		s.connections.Open.Wait()
-		s.stop() // after the last request, so that the events of that request are still sent
+
+		// Stop the background work only now, so that the events of the last request are still sent.
+		s.stop()
 		s.background.Wait()
 		s.Handler.Close()
+
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
-
-			_ = os.Remove(s.bundle) // if this fails, the file stays, but it is not secret
+			// If this fails, the file stays, but it is not secret.
+			_ = os.Remove(s.bundle)
 		}
 	})
 }
