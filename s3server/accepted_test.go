@@ -20,9 +20,9 @@ import (
 // If the server lacks a header to which AWS gives a meaning, or may give one some day, it fails with
 // NotImplemented.
 func TestHeadersNotImplemented(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
-	upload := s.begin(t, "u")
+	upload := s.beginUpload(t, "u")
 
 	tests := []struct {
 		name                        string
@@ -199,7 +199,7 @@ func TestHeadersNotImplemented(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, tt.method, tt.path, "", map[string]string{tt.header: tt.value})
+			response, body := s.sendSigned(t, tt.method, tt.path, "", map[string]string{tt.header: tt.value})
 			require.Equal(t, http.StatusNotImplemented, response.StatusCode, body)
 			e := struct{ Code, Header string }{}
 			require.NoError(t, xml.Unmarshal([]byte(body), &e))
@@ -210,7 +210,7 @@ func TestHeadersNotImplemented(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 
 	for _, header := range []string{"x-amz-user-agent", "x-amz-te", "amz-sdk-invocation-id", "x-amzn-trace-id"} {
-		response, body := s.signedSend(t, "GET", "/photos/k", "", map[string]string{header: "x"})
+		response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{header: "x"})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
 	}
 }
@@ -274,7 +274,7 @@ func TestHeadersUnknown(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		response, body := s.signedSend(t, tt.method, tt.path, "content", map[string]string{tt.header: "1"})
+		response, body := s.sendSigned(t, tt.method, tt.path, "content", map[string]string{tt.header: "1"})
 		require.Equal(t, tt.status, response.StatusCode, "%s %s: %s", tt.method, tt.header, body)
 	}
 	require.Equal(t, "content", s.get(t, "k"))
@@ -283,7 +283,7 @@ func TestHeadersUnknown(t *testing.T) {
 // A request for a subresource that the server lacks fails with NotImplemented, which names the subresource, and
 // changes nothing. The server ignores other unknown parameters.
 func TestSubresourcesNotImplemented(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	tests := []struct{ method, path, name string }{
 		{method: "GET", path: "/photos/k?torrent", name: "torrent"},
@@ -305,7 +305,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
-			response, body := s.signedSend(t, tt.method, tt.path, "", nil)
+			response, body := s.sendSigned(t, tt.method, tt.path, "", nil)
 			require.Equal(t, http.StatusNotImplemented, response.StatusCode)
 			e := parseError(t, body)
 			require.Equal(t, "NotImplemented", e.Code)
@@ -321,7 +321,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 		"/photos?prefix=&marker=&delimiter=",
 	}
 	for _, path := range ignored {
-		response, body := s.signedSend(t, "GET", path, "", nil)
+		response, body := s.sendSigned(t, "GET", path, "", nil)
 		require.Equal(t, http.StatusOK, response.StatusCode, "%s: %s", path, body)
 	}
 
@@ -332,7 +332,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 		{method: "POST", path: "/photos/k?uploads&versionId=null"},
 	}
 	for _, tt := range misplaced {
-		response, body := s.signedSend(t, tt.method, tt.path, "", nil)
+		response, body := s.sendSigned(t, tt.method, tt.path, "", nil)
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, tt.path)
 		require.Equal(t, "InvalidArgument", parseError(t, body).Code, tt.path)
 	}
@@ -341,7 +341,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 // The server treats parameters of a presigned URL whose names are those of headers as these headers, because SDKs
 // sign headers into a URL in this way.
 func TestPresignedURLParametersAreHeaders(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	owner := aws.Credentials{
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
@@ -401,7 +401,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 // Listings report the restore status of archived objects, if the request asks for it.
 func TestListingsShowRestoredCopies(t *testing.T) {
 	const restoreTime = 10 * time.Minute
-	s := start(t, s3server.Config{RestoreTime: restoreTime})
+	s := startServer(t, s3server.Config{RestoreTime: restoreTime})
 	input := putInput("k", "x")
 	input.StorageClass = types.StorageClassGlacier
 	_, err := s.PutObject(t.Context(), input)
@@ -461,7 +461,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 	require.Nil(t, list.Contents[0].RestoreStatus)
 
 	// The header cannot name other attributes.
-	response, body := s.signedSend(t, "GET", "/photos", "", map[string]string{
+	response, body := s.sendSigned(t, "GET", "/photos", "", map[string]string{
 		"X-Amz-Optional-Object-Attributes": "Color",
 	})
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
@@ -470,7 +470,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 
 // DeleteObjects refuses conditions that AWS supports only in directory buckets: the size and the time of an object.
 func TestConditionsOfDirectoryBuckets(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 
 	output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
@@ -491,7 +491,7 @@ func TestConditionsOfDirectoryBuckets(t *testing.T) {
 // A form may have fields for metadata. The server refuses fields that stand for headers which it lacks or which S3
 // refuses, even if the policy of the form allows them.
 func TestFormRefusesFields(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct {
 		field, value string
 		status       int

@@ -17,15 +17,15 @@ import (
 
 const readByAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`
 
-// getAnonymously reads an object without a signature, and returns the status.
-func getAnonymously(s *store, t *testing.T, key string) (status int) {
+// anonymousStatus returns the status of a GET without a signature.
+func anonymousStatus(t *testing.T, s *store, key string) (status int) {
 	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/"+key, nil, nil)
 	return response.StatusCode
 }
 
 // A bucket policy with the principal "*" makes a bucket public.
 func TestPolicyMakesBucketPublic(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	put := func(document string) error {
 		_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
@@ -35,7 +35,7 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 		return err
 	}
 	// The public access block of a new bucket refuses such a policy.
-	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 	requireFailure(t, put(readByAll), 403, "AccessDenied")
 
 	// A block that does not stop policies allows it.
@@ -56,10 +56,10 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 
 	// With the policy, everybody can read the objects and nothing else.
 	require.NoError(t, put(readByAll))
-	require.Equal(t, 200, getAnonymously(s, t, "k"))
-	require.Equal(t, 403, getAnonymously(s, t, "none"),
+	require.Equal(t, 200, anonymousStatus(t, s, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "none"),
 		"without permission to list, a missing key is refused")
-	require.Equal(t, 403, getAnonymously(s, t, "?list-type=2"))
+	require.Equal(t, 403, anonymousStatus(t, s, "?list-type=2"))
 
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{
 		Bucket: aws.String(bucket),
@@ -78,7 +78,7 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 	// Without the policy, the bucket is private again.
 	_, err = s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 	_, err = s.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchBucketPolicy")
 }
@@ -86,7 +86,7 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 // A header for tags, a lock or an ACL needs an action of its own. A policy that allows only s3:PutObject does not
 // allow it.
 func TestPolicyActionsOfHeaders(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
 		Bucket: aws.String(bucket),
 	})
@@ -145,7 +145,7 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 		{AccessKeyID: "AKIAOTHER", SecretKey: "other-secret", Account: other},
 		{AccessKeyID: "AKIAOTHER2", SecretKey: "other-secret", Account: other2},
 	}})
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	idOf := func(key string) string {
 		output, err := s.client(func(o *s3.Options) {
 			o.Credentials = credentials.NewStaticCredentialsProvider(key, "other-secret", "")
@@ -205,7 +205,7 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 			requireFailure(t, err, want, "AccessDenied")
 		}
 	}
-	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 }
 
 // The server refuses ACLs unless the bucket's ownership controls allow them.
@@ -217,7 +217,7 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	}
 
 	// The ownership of a new bucket is BucketOwnerEnforced. Only ACLs that change nothing are allowed.
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	_, err := s.PutObject(t.Context(), withACL(types.ObjectCannedACLPublicRead))
 	requireFailure(t, err, 400, "AccessControlListNotSupported")
 	_, err = s.PutObject(t.Context(), withACL(types.ObjectCannedACLBucketOwnerFullControl))
@@ -229,10 +229,10 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 	require.NoError(t, err)
 
 	// With the ownership ObjectWriter, ACLs have effect.
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	_, err = s.PutObject(t.Context(), withACL(types.ObjectCannedACLPublicRead))
 	require.NoError(t, err)
-	require.Equal(t, 200, getAnonymously(s, t, "k"))
+	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 	list, err := s.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -246,12 +246,12 @@ func TestACLRefusedUnlessAllowed(t *testing.T) {
 		ACL:    types.ObjectCannedACLPrivate,
 	})
 	require.NoError(t, err)
-	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 }
 
 // The server stores and returns the ownership controls of a bucket, and refuses an unknown ownership.
 func TestOwnershipControls(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	setOwnership := func(ownership types.ObjectOwnership) error {
 		_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
 			Bucket:            aws.String(bucket),

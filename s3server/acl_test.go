@@ -25,8 +25,8 @@ const (
 // bucket has access control lists.
 func startWithACLs(t *testing.T) (s *store, myID, otherID string) {
 	s = startLenient(t, s3server.Config{Credentials: twoAccounts})
-	s.own(t, types.ObjectOwnershipObjectWriter)
-	return s, canonicalID(t, s.Client), canonicalID(t, s.clientOf(others))
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
+	return s, canonicalID(t, s.Client), canonicalID(t, s.clientOf(otherKey))
 }
 
 // canonicalID returns the id of the client's account as ACLs name it.
@@ -36,8 +36,8 @@ func canonicalID(t *testing.T, client *s3.Client) string {
 	return *list.Owner.ID
 }
 
-// shown returns grants as "grantee permission".
-func shown(grants []types.Grant) (all []string) {
+// describeGrants returns grants as "grantee permission".
+func describeGrants(grants []types.Grant) (all []string) {
 	for _, g := range grants {
 		name := aws.ToString(g.Grantee.ID) + aws.ToString(g.Grantee.URI)
 		all = append(all, name+" "+string(g.Permission))
@@ -50,7 +50,7 @@ func (s *store) bucketGrants(t *testing.T) []string {
 	t.Helper()
 	output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	return shown(output.Grants)
+	return describeGrants(output.Grants)
 }
 
 // objectGrants returns the grants of an object's list.
@@ -61,7 +61,7 @@ func (s *store) objectGrants(t *testing.T, client *s3.Client, key string) []stri
 		Key:    &key,
 	})
 	require.NoError(t, err)
-	return shown(output.Grants)
+	return describeGrants(output.Grants)
 }
 
 // The ACL of a bucket decides which accounts may use the bucket.
@@ -82,34 +82,34 @@ func TestACLOfBucketDecides(t *testing.T) {
 		anonymously []string          // what may be done without a signature
 		other       []string          // what the other account may do
 	}{
-		{name: "private", header: canned("private")},
+		{name: "private", header: aclHeader("private")},
 		{
 			name:        "public-read",
-			header:      canned("public-read"),
+			header:      aclHeader("public-read"),
 			anonymously: []string{list},
 			other:       []string{list},
 		},
 		{
 			name:        "public-read-write",
-			header:      canned("public-read-write"),
+			header:      aclHeader("public-read-write"),
 			anonymously: []string{list, put, remove},
 			other:       []string{list, put, remove},
 		},
-		{name: "authenticated-read", header: canned("authenticated-read"), other: []string{list}},
-		{name: "log-delivery-write", header: canned("log-delivery-write")},
-		{name: "READ", header: granted("Read", otherAccount), other: []string{list}},
-		{name: "WRITE", header: granted("Write", otherAccount), other: []string{put, remove}},
-		{name: "READ_ACP", header: granted("Read-Acp", otherAccount), other: []string{getACL}},
-		{name: "WRITE_ACP", header: granted("Write-Acp", otherAccount), other: []string{putACL}},
+		{name: "authenticated-read", header: aclHeader("authenticated-read"), other: []string{list}},
+		{name: "log-delivery-write", header: aclHeader("log-delivery-write")},
+		{name: "READ", header: grantHeader("Read", otherAccount), other: []string{list}},
+		{name: "WRITE", header: grantHeader("Write", otherAccount), other: []string{put, remove}},
+		{name: "READ_ACP", header: grantHeader("Read-Acp", otherAccount), other: []string{getACL}},
+		{name: "WRITE_ACP", header: grantHeader("Write-Acp", otherAccount), other: []string{putACL}},
 		{
 			name:   "FULL_CONTROL",
-			header: granted("Full-Control", otherAccount),
+			header: grantHeader("Full-Control", otherAccount),
 			other:  []string{list, put, remove, getACL, putACL},
 		},
-		{name: "READ for a group", header: granted("Read", "uri="+signersURI), other: []string{list}},
+		{name: "READ for a group", header: grantHeader("Read", "uri="+signersURI), other: []string{list}},
 		{
 			name:        "READ_ACP for everyone",
-			header:      granted("Read-Acp", "uri="+everybodyURI),
+			header:      grantHeader("Read-Acp", "uri="+everybodyURI),
 			anonymously: []string{getACL},
 			other:       []string{getACL},
 		},
@@ -125,16 +125,16 @@ func TestACLOfBucketDecides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for signer, allowed := range map[int][]string{nobody: tt.anonymously, others: tt.other} {
+			for signer, allowed := range map[int][]string{nobody: tt.anonymously, otherKey: tt.other} {
 				for _, operation := range []string{list, put, remove, getACL, putACL} {
 					s.put(t, "k", "content")
-					response, body := s.sendAs(t, mine, "PUT", "/photos?acl", "", tt.header)
+					response, body := s.sendAs(t, ownerKey, "PUT", "/photos?acl", "", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
 
 					method, path, _ := strings.Cut(operation, " ")
 					header := map[string]string{}
 					if operation == putACL {
-						header = canned("private")
+						header = aclHeader("private")
 					}
 					response, body = s.sendAs(t, signer, method, path, "", header)
 					if slices.Contains(allowed, operation) {
@@ -143,7 +143,7 @@ func TestACLOfBucketDecides(t *testing.T) {
 						require.Equal(t, 403, response.StatusCode, "%s by %d: %s", operation, signer, body)
 					}
 
-					response, _ = s.sendAs(t, mine, "GET", "/photos?acl", "", nil)
+					response, _ = s.sendAs(t, ownerKey, "GET", "/photos?acl", "", nil)
 					require.Equal(t, 200, response.StatusCode, "the owner may always")
 				}
 			}
@@ -151,13 +151,13 @@ func TestACLOfBucketDecides(t *testing.T) {
 	}
 }
 
-// canned returns the header that sets a canned ACL.
-func canned(acl string) map[string]string {
+// aclHeader returns the header that sets a canned ACL.
+func aclHeader(acl string) map[string]string {
 	return map[string]string{"X-Amz-Acl": acl}
 }
 
-// granted returns the header that grants a permission, such as "Read-Acp".
-func granted(permission, grantee string) map[string]string {
+// grantHeader returns the header that grants a permission, such as "Read-Acp".
+func grantHeader(permission, grantee string) map[string]string {
 	return map[string]string{"X-Amz-Grant-" + permission: grantee}
 }
 
@@ -180,33 +180,33 @@ func TestACLOfObjectDecides(t *testing.T) {
 		anonymously []string          // what may be done without a signature
 		other       []string          // what the other account may do
 	}{
-		{name: "private", header: canned("private")},
-		{name: "public-read", header: canned("public-read"), anonymously: read, other: read},
-		{name: "public-read-write", header: canned("public-read-write"), anonymously: read, other: read},
-		{name: "authenticated-read", header: canned("authenticated-read"), other: read},
-		{name: "bucket-owner-read", header: canned("bucket-owner-read")},
-		{name: "bucket-owner-full-control", header: canned("bucket-owner-full-control")},
-		{name: "READ", header: granted("Read", otherAccount), other: read},
-		{name: "WRITE", header: granted("Write", otherAccount)},
-		{name: "READ_ACP", header: granted("Read-Acp", otherAccount), other: []string{getACL}},
-		{name: "WRITE_ACP", header: granted("Write-Acp", otherAccount), other: []string{putACL}},
+		{name: "private", header: aclHeader("private")},
+		{name: "public-read", header: aclHeader("public-read"), anonymously: read, other: read},
+		{name: "public-read-write", header: aclHeader("public-read-write"), anonymously: read, other: read},
+		{name: "authenticated-read", header: aclHeader("authenticated-read"), other: read},
+		{name: "bucket-owner-read", header: aclHeader("bucket-owner-read")},
+		{name: "bucket-owner-full-control", header: aclHeader("bucket-owner-full-control")},
+		{name: "READ", header: grantHeader("Read", otherAccount), other: read},
+		{name: "WRITE", header: grantHeader("Write", otherAccount)},
+		{name: "READ_ACP", header: grantHeader("Read-Acp", otherAccount), other: []string{getACL}},
+		{name: "WRITE_ACP", header: grantHeader("Write-Acp", otherAccount), other: []string{putACL}},
 		{
 			name:   "FULL_CONTROL",
-			header: granted("Full-Control", otherAccount),
+			header: grantHeader("Full-Control", otherAccount),
 			other:  []string{get, head, getACL, putACL},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for signer, allowed := range map[int][]string{nobody: tt.anonymously, others: tt.other} {
+			for signer, allowed := range map[int][]string{nobody: tt.anonymously, otherKey: tt.other} {
 				for _, operation := range []string{get, head, put, getACL, putACL} {
-					response, body := s.sendAs(t, mine, "PUT", "/photos/k", "content", tt.header)
+					response, body := s.sendAs(t, ownerKey, "PUT", "/photos/k", "content", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
 
 					method, path, _ := strings.Cut(operation, " ")
 					header := map[string]string{}
 					if operation == putACL {
-						header = canned("private")
+						header = aclHeader("private")
 					}
 					response, body = s.sendAs(t, signer, method, path, "", header)
 					succeeds := response.StatusCode < 300
@@ -252,7 +252,7 @@ func TestACLIsShown(t *testing.T) {
 		ACL:    "public-read-write",
 	})
 	require.NoError(t, err)
-	other := s.clientOf(others)
+	other := s.clientOf(otherKey)
 	for acl, grants := range map[types.ObjectCannedACL][]string{
 		"private":                   {otherID + " FULL_CONTROL"},
 		"bucket-owner-read":         {otherID + " FULL_CONTROL", myID + " READ"},
@@ -337,9 +337,9 @@ func TestACLInDocument(t *testing.T) {
 
 	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"},
 		s.objectGrants(t, s.Client, "k"))
-	require.Equal(t, 200, getAnonymously(s, t, "k"))
+	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 
-	other := s.clientOf(others)
+	other := s.clientOf(otherKey)
 	require.NoError(t, put(other, document(myID, user(otherID, "READ_ACP"))))
 	require.Equal(t, []string{otherID + " READ_ACP"}, s.objectGrants(t, other, "k"))
 	requireFailure(t, put(other, document(myID)), 403, "AccessDenied")
@@ -483,7 +483,7 @@ func TestACLRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.sendAs(t, mine, "PUT", tt.path, tt.body, tt.header)
+			response, body := s.sendAs(t, ownerKey, "PUT", tt.path, tt.body, tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code)
 		})
@@ -515,10 +515,10 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.NoError(t,
-				s.setPolicy(`{"Statement":[`+allowing("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
+				s.setPolicy(`{"Statement":[`+allowStatement("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
 			input := putInput("k", "content")
 			input.ACL = tt.acl
-			other := s.clientOf(others)
+			other := s.clientOf(otherKey)
 			_, err = other.PutObject(t.Context(), input)
 			require.NoError(t, err)
 
@@ -589,11 +589,11 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.PutObject(t.Context(), public("old"))
 	require.NoError(t, err)
-	require.Equal(t, 200, getAnonymously(s, t, "old"))
+	require.Equal(t, 200, anonymousStatus(t, s, "old"))
 
 	// BlockPublicAcls refuses new public ACLs, for everyone or for all accounts. The old ones stay.
 	block(types.PublicAccessBlockConfiguration{BlockPublicAcls: aws.Bool(true)})
-	require.Equal(t, 200, getAnonymously(s, t, "old"))
+	require.Equal(t, 200, anonymousStatus(t, s, "old"))
 
 	_, err = s.PutObject(t.Context(), public("new"))
 	requireFailure(t, err, 403, "AccessDenied")
@@ -628,7 +628,7 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 		{path: "/photos/new", status: 200},
 	}
 	for _, tt := range tests {
-		response, _ := s.sendAs(t, others, "GET", tt.path, "", nil)
+		response, _ := s.sendAs(t, otherKey, "GET", tt.path, "", nil)
 		require.Equal(t, tt.status, response.StatusCode, tt.path)
 	}
 }
@@ -693,11 +693,11 @@ func TestCreateBucketWithACL(t *testing.T) {
 	grants := func() []string {
 		output, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
 		require.NoError(t, err)
-		return shown(output.Grants)
+		return describeGrants(output.Grants)
 	}
 	require.Equal(t, []string{otherID + " READ"}, grants())
 
-	_, err = s.clientOf(others).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
+	_, err = s.clientOf(otherKey).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 
 	// If the owner creates the bucket again, its ACL is reset.
@@ -754,7 +754,7 @@ func TestPolicyMakesDropBox(t *testing.T) {
 		t.Run(string(ownership), func(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 			if ownership != "" {
-				s.own(t, ownership)
+				s.setOwnership(t, ownership)
 			}
 			require.NoError(t, s.setPolicy(
 				`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
@@ -769,9 +769,9 @@ func TestPolicyMakesDropBox(t *testing.T) {
 				{method: "GET", path: "/photos/k"},
 				{method: "HEAD", path: "/photos/k"},
 				{method: "GET", path: "/photos/k?acl"},
-				{method: "PUT", path: "/photos/k?acl", header: canned("public-read")},
+				{method: "PUT", path: "/photos/k?acl", header: aclHeader("public-read")},
 			}
-			for _, signer := range []int{nobody, others} {
+			for _, signer := range []int{nobody, otherKey} {
 				for _, r := range requests {
 					response, _ = s.sendAs(t, signer, r.method, r.path, "", r.header)
 					require.Equal(t, 403, response.StatusCode, "%s %s by %d", r.method, r.path, signer)
@@ -782,8 +782,8 @@ func TestPolicyMakesDropBox(t *testing.T) {
 	}
 }
 
-// own sets who owns new objects of the bucket, and whether there are access control lists.
-func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
+// setOwnership sets who owns new objects of the bucket, and whether there are access control lists.
+func (s *store) setOwnership(t *testing.T, ownership types.ObjectOwnership) {
 	t.Helper()
 	rule := types.OwnershipControlsRule{ObjectOwnership: ownership}
 	_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
@@ -819,7 +819,7 @@ func TestCreateMultipartUploadOwner(t *testing.T) {
 		return err
 	}
 
-	other := s.clientOf(others)
+	other := s.clientOf(otherKey)
 	requireFailure(t, abort(other, begin(s.Client)), 403, "AccessDenied")
 	require.NoError(t, abort(other, begin(other)))
 	require.NoError(t, abort(s.Client, begin(other)))

@@ -31,7 +31,7 @@ func (s *store) administer(t *testing.T, method, path, body string) (status int,
 
 // The admin API adds, lists and removes faults, and lists and forgets the requests of clients.
 func TestAdminAPI(t *testing.T) {
-	s := start(t, s3server.Config{AdminToken: adminToken})
+	s := startServer(t, s3server.Config{AdminToken: adminToken})
 
 	// Add two faults.
 	status, text := s.administer(t, "GET", "faults", "")
@@ -94,7 +94,7 @@ func TestAdminAPI(t *testing.T) {
 
 // The request records of the admin API hide secrets.
 func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
-	s := start(t, s3server.Config{AdminToken: adminToken})
+	s := startServer(t, s3server.Config{AdminToken: adminToken})
 	s.send(t, "GET", s.server.URL+"/"+bucket+"/k?Signature=hidden&x-amz-security-token=hidden", nil, http.Header{
 		"Authorization":        {"AWS key:hidden"},
 		"Proxy-Authorization":  {"Basic hidden"},
@@ -110,7 +110,7 @@ func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 
 // The admin API refuses malformed requests.
 func TestAdminAPIRefuses(t *testing.T) {
-	s := start(t, s3server.Config{AdminToken: adminToken})
+	s := startServer(t, s3server.Config{AdminToken: adminToken})
 	tests := []struct {
 		name               string
 		method, path, body string
@@ -225,7 +225,7 @@ func TestAdminAPINeedsToken(t *testing.T) {
 	const faults = "/_admin/faults"
 
 	t.Run("wrong token", func(t *testing.T) {
-		s := start(t, s3server.Config{AdminToken: adminToken})
+		s := startServer(t, s3server.Config{AdminToken: adminToken})
 		for _, authorization := range []string{"", "Bearer ", "Bearer wrong", "Basic " + adminToken} {
 			body := strings.NewReader(`{"error":"SlowDown"}`)
 			response, text := s.send(t, "POST", s.server.URL+faults, body, http.Header{
@@ -238,7 +238,7 @@ func TestAdminAPINeedsToken(t *testing.T) {
 	})
 
 	t.Run("host of a bucket", func(t *testing.T) {
-		s := start(t, s3server.Config{AdminToken: adminToken})
+		s := startServer(t, s3server.Config{AdminToken: adminToken})
 		for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
 			_, text := s.send(t, "GET", s.server.URL+faults, nil, http.Header{"Host": {host}})
 			require.NotContains(t, text, "Bearer", "the admin API would ask for a token")
@@ -246,7 +246,7 @@ func TestAdminAPINeedsToken(t *testing.T) {
 	})
 
 	t.Run("no admin API", func(t *testing.T) {
-		s := start(t, s3server.Config{})
+		s := startServer(t, s3server.Config{})
 		response, _ := s.send(t, "GET", s.server.URL+faults, nil, http.Header{
 			"Authorization": {"Bearer "},
 		})
@@ -296,7 +296,7 @@ func TestFaultJSON(t *testing.T) {
 // The admin API lists multipart uploads in progress, in pages of 100.
 func TestAdminAPIShowsUploads(t *testing.T) {
 	const uploads = 120 // more than a page
-	s := start(t, s3server.Config{AdminToken: adminToken})
+	s := startServer(t, s3server.Config{AdminToken: adminToken})
 	for i := range uploads {
 		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 			Bucket: aws.String(bucket),

@@ -25,7 +25,7 @@ func attributesInput(key string) *s3.GetObjectAttributesInput {
 
 // GetObjectAttributes returns the attributes of an object.
 func TestAttributesOfObject(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("k", "hello")
 	input.ChecksumCRC32C = aws.String(crc32c("hello"))
 	input.StorageClass = types.StorageClassStandardIa
@@ -55,7 +55,7 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Empty(t, got.StorageClass)
 
 	// The header of the request can name several, and the document has them in the order of the schema.
-	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
+	response, body := s.sendSigned(t, "GET", "/photos/k?attributes", "", map[string]string{
 		"X-Amz-Object-Attributes": "ObjectSize, StorageClass",
 	})
 	require.Equal(t, http.StatusOK, response.StatusCode)
@@ -66,7 +66,7 @@ func TestAttributesOfObject(t *testing.T) {
 // GetObjectAttributes lists the parts of an object with a composite checksum, in pages, and only counts those of
 // others.
 func TestAttributesOfCompositeChecksum(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
 	completed := s.upload(t, "composite", compositeCRC32C, contents...)
 
@@ -126,8 +126,8 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 
 // GetObjectAttributes returns the attributes of a version.
 func TestAttributesOfVersion(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	first, err := s.PutObject(t.Context(), putInput("k", "first"))
 	require.NoError(t, err)
 	s.put(t, "k", "the second")
@@ -144,12 +144,12 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.NoError(t, err)
 
 	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
-	response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", header)
+	response, body := s.sendSigned(t, "GET", "/photos/k?attributes", "", header)
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
 	require.Equal(t, "NoSuchKey", parseError(t, body).Code)
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 
-	response, body = s.signedSend(t, "GET", "/photos/k?attributes&versionId="+*marker.VersionId, "", header)
+	response, body = s.sendSigned(t, "GET", "/photos/k?attributes&versionId="+*marker.VersionId, "", header)
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 	require.Equal(t, "MethodNotAllowed", parseError(t, body).Code)
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
@@ -180,7 +180,7 @@ func TestAttributesRefused(t *testing.T) {
 	}
 	for _, tt := range names {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, "GET", "/photos/k?attributes", "", map[string]string{
+			response, body := s.sendSigned(t, "GET", "/photos/k?attributes", "", map[string]string{
 				"X-Amz-Object-Attributes": tt.header,
 			})
 			require.Equal(t, http.StatusBadRequest, response.StatusCode)

@@ -46,7 +46,7 @@ func newSignedRequest(
 
 // Signatures in headers are verified.
 func TestSignatureInHeader(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	owner := aws.Credentials{
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
@@ -360,7 +360,7 @@ func TestSignatureInHeader(t *testing.T) {
 // A plus sign in a path is a space. A signature for the key "a+b", whose plus sign is escaped, must
 // not be one for "a b".
 func TestSignatureIsForOneKey(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "a b", "secret")
 	s.put(t, "a+b", "public")
 	presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
@@ -382,7 +382,7 @@ func TestSignatureIsForOneKey(t *testing.T) {
 
 // If a request is signed for a wrong region, the error names the right one.
 func TestSignatureOfOtherRegion(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
 	})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
@@ -393,7 +393,7 @@ func TestSignatureOfOtherRegion(t *testing.T) {
 
 // Credentials with a session token do not work without it.
 func TestSignatureNeedsSessionToken(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: []s3server.Credential{
+	s := startServer(t, s3server.Config{Credentials: []s3server.Credential{
 		{
 			AccessKeyID:  s3server.DefaultAccessKeyID,
 			SecretKey:    s3server.DefaultSecretKey,
@@ -412,7 +412,7 @@ func TestSignatureNeedsSessionToken(t *testing.T) {
 
 // If the body has another hash than the signed header X-Amz-Content-Sha256, the request fails and stores nothing.
 func TestSignatureChecksHashOfBody(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	owner := aws.Credentials{
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
@@ -524,7 +524,7 @@ func TestPresignedURL(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			input := putInput("a b+c", "")
 			input.ContentType = aws.String("text/plain")
 			input.ContentLength = aws.Int64(5)
@@ -577,7 +577,7 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 
 			// The signature is for the header and the parameter.
 			target := s.server.URL + "/" + bucket + "/k?X-Amz-Expires=60"
@@ -634,7 +634,7 @@ func withBody(r *http.Request, body string) *http.Request {
 
 // The bucket's name may be in the host instead of the path.
 func TestBucketInHost(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	bucketClient := s.client(func(o *s3.Options) {
 		o.UsePathStyle = false

@@ -104,13 +104,13 @@ func TestCreateBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{
+			s := startServer(t, s3server.Config{
 				Region:      tt.region,
 				Credentials: twoAccounts,
 			}, func(o *s3.Options) {
 				o.Region = tt.region
 			})
-			_, err := s.clientOf(others, func(o *s3.Options) {
+			_, err := s.clientOf(otherKey, func(o *s3.Options) {
 				o.Region = tt.region
 			}).CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket: aws.String("taken"),
@@ -145,7 +145,7 @@ func TestCreateBucket(t *testing.T) {
 
 // ListBuckets returns the buckets in order, in pages. DeleteBucket removes a bucket without objects.
 func TestListBuckets(t *testing.T) {
-	s := start(t, s3server.Config{Buckets: []string{bucket, "aaa", "zzz", "mmm"}})
+	s := startServer(t, s3server.Config{Buckets: []string{bucket, "aaa", "zzz", "mmm"}})
 	var names []string
 	pages := s3.NewListBucketsPaginator(s.Client, &s3.ListBucketsInput{MaxBuckets: aws.Int32(3)})
 	for pages.HasMorePages() {
@@ -159,7 +159,7 @@ func TestListBuckets(t *testing.T) {
 	require.Equal(t, []string{"aaa", "mmm", bucket, "zzz"}, names)
 
 	// A bucket is removed only after all versions and delete markers.
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "k", "x")
 	remove := func() error {
 		_, err := s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
@@ -167,15 +167,15 @@ func TestListBuckets(t *testing.T) {
 	}
 	requireFailure(t, remove(), 409, "BucketNotEmpty")
 
-	s.remove(t, "k", "")
+	s.deleteObject(t, "k")
 	requireFailure(t, remove(), 409, "BucketNotEmpty")
-	for _, id := range s.versions(t, 10) {
+	for _, id := range s.versionIDs(t, 10) {
 		id = strings.TrimPrefix(id, "!") // the mark of a delete marker
-		s.remove(t, "k", id)
+		s.deleteVersion(t, "k", id)
 	}
 
 	// An upload in progress does not prevent the deletion.
-	s.begin(t, "k")
+	s.beginUpload(t, "k")
 	require.NoError(t, remove())
 	requireFailure(t, remove(), 404, "NoSuchBucket")
 
@@ -222,7 +222,7 @@ func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			busy := &busyService{ServiceDriver: tt.service}
-			s := start(t, s3server.Config{Service: busy})
+			s := startServer(t, s3server.Config{Service: busy})
 			create := func() error {
 				_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("busy")})
 				return err

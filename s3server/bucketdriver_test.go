@@ -25,7 +25,7 @@ func TestBucketConformance(t *testing.T) {
 
 // Server.Bucket shows the same objects as S3 clients of the server.
 func TestBucketShowsObjectsOfClients(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	b := s.server.Bucket(bucket)
 
 	// A client sees an object of Server.Bucket.
@@ -79,7 +79,7 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 // If the server has no bucket of the name, all calls of the bucket that Server.Bucket returns fail with
 // BucketNotFound.
 func TestBucketMissing(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	_, err := s.server.Bucket("none").Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
 	_, err = s.server.Bucket("none").Upload(t.Context(), "k", strings.NewReader(""))

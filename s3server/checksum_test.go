@@ -32,7 +32,7 @@ func sumMD5(data string) *string {
 // The server verifies checksums of SHA512 and MD5. Those of XXHASH64, XXHASH3 and XXHASH128 fail with
 // NotImplemented.
 func TestChecksumsOf2026(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct {
 		name          string
 		header, value string
@@ -94,14 +94,14 @@ func TestChecksumsOf2026(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			key := strings.NewReplacer(",", "", " ", "-").Replace(tt.name)
-			response, body := s.signedSend(t, "PUT", "/photos/"+key, "hello", map[string]string{
+			response, body := s.sendSigned(t, "PUT", "/photos/"+key, "hello", map[string]string{
 				tt.header: tt.value,
 			})
 			require.Equal(t, tt.status, response.StatusCode, body)
 			if tt.code == "" {
 				require.Equal(t, tt.value, response.Header.Get(tt.header))
 				require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
-				head, _ := s.signedSend(t, "HEAD", "/photos/"+key, "", map[string]string{
+				head, _ := s.sendSigned(t, "HEAD", "/photos/"+key, "", map[string]string{
 					"X-Amz-Checksum-Mode": "ENABLED",
 				})
 				require.Equal(t, tt.value, head.Header.Get(tt.header))
@@ -111,7 +111,7 @@ func TestChecksumsOf2026(t *testing.T) {
 			require.NotContains(t, s.keys(t), key)
 
 			trailer := "5\r\nhello\r\n0\r\n" + tt.header + ":" + tt.value + "\r\n\r\n"
-			response, body = s.signedSend(t, "PUT", "/photos/"+key, trailer, map[string]string{
+			response, body = s.sendSigned(t, "PUT", "/photos/"+key, trailer, map[string]string{
 				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
 				"X-Amz-Trailer":                tt.header,
 				"X-Amz-Decoded-Content-Length": "5",
@@ -126,7 +126,7 @@ func TestChecksumsOf2026(t *testing.T) {
 // The server refuses trailers of chunked bodies that are no checksum, or that are several.
 func TestTrailersRefused(t *testing.T) {
 	const crc32 = "NhCmhg==" // of "hello"
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct {
 		name     string
 		declared string // the header X-Amz-Trailer
@@ -142,7 +142,7 @@ func TestTrailersRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			body := "5\r\nhello\r\n0\r\n" + tt.trailers + "\r\n"
-			response, text := s.signedSend(t, "PUT", "/photos/k", body, map[string]string{
+			response, text := s.sendSigned(t, "PUT", "/photos/k", body, map[string]string{
 				"X-Amz-Content-Sha256":         "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
 				"X-Amz-Trailer":                tt.declared,
 				"X-Amz-Decoded-Content-Length": "5",
@@ -156,7 +156,7 @@ func TestTrailersRefused(t *testing.T) {
 
 // CreateMultipartUpload and CopyObject accept the checksum algorithms that the server has.
 func TestChecksumAlgorithms(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "from", "hello")
 
 	tests := []struct {
@@ -179,12 +179,12 @@ func TestChecksumAlgorithms(t *testing.T) {
 	for _, tt := range tests {
 		for _, algorithm := range tt.algorithms {
 			t.Run(tt.name+" "+algorithm, func(t *testing.T) {
-				response, body := s.signedSend(t, "POST", "/photos/k?uploads", "", map[string]string{
+				response, body := s.sendSigned(t, "POST", "/photos/k?uploads", "", map[string]string{
 					"X-Amz-Checksum-Algorithm": algorithm,
 				})
 				require.Equal(t, tt.status, response.StatusCode, body)
 
-				response, body = s.signedSend(t, "PUT", "/photos/copy"+algorithm, "", map[string]string{
+				response, body = s.sendSigned(t, "PUT", "/photos/copy"+algorithm, "", map[string]string{
 					"X-Amz-Checksum-Algorithm": algorithm,
 					"X-Amz-Copy-Source":        "photos/from",
 				})
@@ -203,7 +203,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 	require.Equal(t, sumSHA512("hello"), head.ChecksumSHA512)
 
 	// A read asks for checksums with the mode ENABLED.
-	response, body := s.signedSend(t, "GET", "/photos/from", "", map[string]string{
+	response, body := s.sendSigned(t, "GET", "/photos/from", "", map[string]string{
 		"X-Amz-Checksum-Mode": "MAYBE",
 	})
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
@@ -212,8 +212,8 @@ func TestChecksumAlgorithms(t *testing.T) {
 
 // A multipart upload can have SHA-512 checksums of its parts.
 func TestUploadPartWithSHA512(t *testing.T) {
-	s := start(t, s3server.Config{})
-	upload := s.begin(t, "k", func(input *s3.CreateMultipartUploadInput) {
+	s := startServer(t, s3server.Config{})
+	upload := s.beginUpload(t, "k", func(input *s3.CreateMultipartUploadInput) {
 		input.ChecksumAlgorithm = types.ChecksumAlgorithmSha512
 	})
 	contents := []string{"0123456789", "last"}

@@ -214,7 +214,7 @@ func TestBodiesInChunks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			response, body := s.sendChunks(t, tt.body, tt.decoded, tt.trailer)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			if tt.code != "" {
@@ -275,7 +275,7 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			header := http.Header{}
 			if tt.value != "" {
 				header.Set("X-Amz-Checksum-Crc32c", tt.value)
@@ -300,7 +300,7 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 
 // If an unsigned chunked body has no trailer, the object gets the default checksum.
 func TestChunkedBodyWithoutTrailer(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	response, body := s.sendChunks(t, "5\r\nhello\r\n0\r\n\r\n", "5", "")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))

@@ -21,10 +21,10 @@ func md5Of(text string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// vouched sends a document with its MD5 sum, which AWS requires for a configuration.
-func (s *store) vouched(t *testing.T, path, document string) (*http.Response, string) {
+// putDocument sends a document with its MD5 sum, which AWS requires for a configuration.
+func (s *store) putDocument(t *testing.T, path, document string) (*http.Response, string) {
 	t.Helper()
-	return s.signedSend(t, "PUT", path, document, map[string]string{"Content-Md5": md5Of(document)})
+	return s.sendSigned(t, "PUT", path, document, map[string]string{"Content-Md5": md5Of(document)})
 }
 
 // For a new bucket, each configuration has its default, or the error that says that it is not set.
@@ -34,7 +34,7 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 		emptyList         = "<IsTruncated>false</IsTruncated>"
 		aes256            = "<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false<"
 	)
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct {
 		query  string
 		status int
@@ -57,11 +57,11 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
-			response, body := s.signedSend(t, "GET", "/photos?"+tt.query, "", nil)
+			response, body := s.sendSigned(t, "GET", "/photos?"+tt.query, "", nil)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Contains(t, body, tt.text)
 
-			response, body = s.signedSend(t, "GET", "/missing?"+tt.query, "", nil)
+			response, body = s.sendSigned(t, "GET", "/missing?"+tt.query, "", nil)
 			require.Equal(t, 404, response.StatusCode, body)
 			require.Equal(t, "NoSuchBucket", parseError(t, body).Code)
 		})
@@ -71,7 +71,7 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 // Requests that set a configuration which the server lacks fail with NotImplemented. So do those for a torrent,
 // and for a select. Requests that delete such a configuration respond as if there were none.
 func TestBucketConfigurationsMissing(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	configurations := []struct {
 		query        string
 		deleteStatus int
@@ -84,11 +84,11 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 	}
 	for _, tt := range configurations {
 		t.Run(tt.query, func(t *testing.T) {
-			response, body := s.vouched(t, "/photos?"+tt.query, "<x/>")
+			response, body := s.putDocument(t, "/photos?"+tt.query, "<x/>")
 			require.Equal(t, 501, response.StatusCode)
 			require.Equal(t, "NotImplemented", parseError(t, body).Code)
 
-			response, _ = s.signedSend(t, "DELETE", "/photos?"+tt.query, "", nil)
+			response, _ = s.sendSigned(t, "DELETE", "/photos?"+tt.query, "", nil)
 			require.Equal(t, tt.deleteStatus, response.StatusCode)
 		})
 	}
@@ -98,7 +98,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 		{method: "POST", path: "/photos/k?select&select-type=2"},
 	}
 	for _, r := range requests {
-		response, body := s.signedSend(t, r.method, r.path, "", nil)
+		response, body := s.sendSigned(t, r.method, r.path, "", nil)
 		require.Equal(t, 501, response.StatusCode, r.path)
 		require.Equal(t, "NotImplemented", parseError(t, body).Code, r.path)
 	}
@@ -106,7 +106,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 
 // The server stores, returns and deletes the tags of a bucket.
 func TestBucketTags(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	put := func(tags ...types.Tag) error {
 		_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
 			Bucket:  aws.String(bucket),
@@ -167,8 +167,8 @@ func TestBucketTags(t *testing.T) {
 	requireFailure(t, err, 501, "NotImplemented")
 }
 
-// encryptBy sets the default encryption of the bucket.
-func (s *store) encryptBy(t *testing.T, rules ...types.ServerSideEncryptionRule) error {
+// setEncryption sets the default encryption of the bucket.
+func (s *store) setEncryption(t *testing.T, rules ...types.ServerSideEncryptionRule) error {
 	_, err := s.PutBucketEncryption(t.Context(), &s3.PutBucketEncryptionInput{
 		Bucket:                            aws.String(bucket),
 		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: rules},
@@ -193,9 +193,9 @@ func byDefault(
 
 // The default encryption of a bucket applies to its new objects.
 func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	rule := byDefault(types.ServerSideEncryptionAwsKms, "key-1", true)
-	require.NoError(t, s.encryptBy(t, rule))
+	require.NoError(t, s.setEncryption(t, rule))
 	got, err := s.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Equal(t, []types.ServerSideEncryptionRule{rule}, got.ServerSideEncryptionConfiguration.Rules)
@@ -251,20 +251,20 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 // The server refuses a default encryption that is not exactly one rule, has an unknown algorithm, or has a key that
 // the algorithm does not use.
 func TestBucketEncryptionRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	const aes256 = types.ServerSideEncryptionAes256
 	rule := byDefault(aes256, "", false)
 
-	requireFailure(t, s.encryptBy(t, rule, rule), 400, "MalformedXML")
-	requireFailure(t, s.encryptBy(t, byDefault("AES512", "", false)), 400, "MalformedXML")
-	requireFailure(t, s.encryptBy(t, byDefault(aes256, "key-1", false)), 400, "InvalidArgument")
+	requireFailure(t, s.setEncryption(t, rule, rule), 400, "MalformedXML")
+	requireFailure(t, s.setEncryption(t, byDefault("AES512", "", false)), 400, "MalformedXML")
+	requireFailure(t, s.setEncryption(t, byDefault(aes256, "key-1", false)), 400, "InvalidArgument")
 }
 
 // A bucket's encryption configuration can forbid customer-provided keys (SSE-C).
 func TestBucketBlocksCustomerKeys(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	block := func(encryption types.EncryptionType) {
-		require.NoError(t, s.encryptBy(t, types.ServerSideEncryptionRule{
+		require.NoError(t, s.setEncryption(t, types.ServerSideEncryptionRule{
 			BlockedEncryptionTypes: &types.BlockedEncryptionTypes{
 				EncryptionType: []types.EncryptionType{encryption},
 			},
@@ -285,7 +285,7 @@ func TestBucketBlocksCustomerKeys(t *testing.T) {
 // If the requester pays, anonymous requests are refused, because they have no account that would pay.
 func TestRequesterPays(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	input := putInput("k", "x")
 	input.ACL = types.ObjectCannedACLPublicRead
 	_, err := s.PutObject(t.Context(), input)
@@ -322,7 +322,7 @@ func TestRequesterPays(t *testing.T) {
 
 // If the requester pays, another account must send the header by which it agrees to pay.
 func TestRequesterPaysOtherAccount(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
 		Bucket: aws.String(bucket),
 		Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
@@ -336,7 +336,7 @@ func TestRequesterPaysOtherAccount(t *testing.T) {
 	require.NoError(t, err)
 	s.put(t, "k", "x")
 	get := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}
-	other := s.clientOf(others)
+	other := s.clientOf(otherKey)
 
 	// A read needs the header, and the response confirms the payment.
 	_, err = other.GetObject(t.Context(), get)
@@ -366,8 +366,8 @@ func TestRequesterPaysOtherAccount(t *testing.T) {
 
 // PutBucketLogging refuses a target bucket of another account.
 func TestLoggingStaysWithOwner(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	_, err := s.clientOf(others).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	_, err := s.clientOf(otherKey).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
 	_, err = s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{
 		Bucket: aws.String(bucket),
@@ -385,7 +385,7 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 // element MfaDelete, but does not implement it.
 func TestBucketConfigurationUnknownElements(t *testing.T) {
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct{ query, document string }{
 		{
 			query:    "accelerate",
@@ -416,12 +416,12 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		response, body := s.vouched(t, "/photos?"+tt.query, tt.document)
+		response, body := s.putDocument(t, "/photos?"+tt.query, tt.document)
 		require.Equal(t, 400, response.StatusCode, "%s: %s", tt.document, body)
 		require.Equal(t, "MalformedXML", parseError(t, body).Code, tt.document)
 	}
 
-	_, body := s.vouched(t, "/photos?versioning",
+	_, body := s.putDocument(t, "/photos?versioning",
 		"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
 	require.Equal(t, "NotImplemented", parseError(t, body).Code)
 }
@@ -429,7 +429,7 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 // The server stores and returns the acceleration and logging configurations, and refuses wrong ones.
 func TestBucketAccelerationAndLogging(t *testing.T) {
 	const dotted = "a.b" // a name with a dot, which acceleration does not support
-	s := start(t, s3server.Config{Buckets: []string{bucket, "logs", dotted}})
+	s := startServer(t, s3server.Config{Buckets: []string{bucket, "logs", dotted}})
 
 	// Acceleration.
 	accelerate := func(bucket string, status types.BucketAccelerateStatus) error {

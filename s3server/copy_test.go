@@ -21,7 +21,7 @@ func copyInput(src, dst string) *s3.CopyObjectInput {
 
 // CopyObject copies an object of any key.
 func TestCopyEachKey(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "content of "+key)
 		_, err := s.CopyObject(t.Context(), copyInput(key, "copy"))
@@ -33,7 +33,7 @@ func TestCopyEachKey(t *testing.T) {
 // A copy keeps the properties of the source, except for its storage class, or replaces all of them. A copy of an
 // object onto itself must replace them.
 func TestCopyKeepsOrReplaces(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("from", "content")
 	input.ContentType = aws.String("text/plain")
 	input.Metadata = map[string]string{"a": "b"}
@@ -174,7 +174,7 @@ func TestConditionsOfCopy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			etag := s.put(t, "from", "content")
 			s.put(t, "to", "old")
 			s.put(t, "large", strings.Repeat("x", 50<<10+1))
@@ -195,10 +195,10 @@ func TestConditionsOfCopy(t *testing.T) {
 
 // UploadPartCopy makes a part from another object.
 func TestUploadPartCopy(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "from", "0123456789abcdef")
 	s.put(t, "short", "0123456789")
-	upload := s.begin(t, "to", fullCRC32C)
+	upload := s.beginUpload(t, "to", fullCRC32C)
 	copyPart := func(number int32, key, span string) (types.CompletedPart, error) {
 		input := &s3.UploadPartCopyInput{
 			Bucket:     aws.String(bucket),
@@ -225,7 +225,7 @@ func TestUploadPartCopy(t *testing.T) {
 	require.NoError(t, err)
 	second, err := copyPart(2, "from", "bytes=4-14")
 	require.NoError(t, err)
-	third := s.part(t, "to", upload, 3, "!", withCRC32C)
+	third := s.uploadPart(t, "to", upload, 3, "!", withCRC32C)
 
 	// A range must have both ends within the source, and the source must not be short.
 	refused := []struct {

@@ -14,7 +14,7 @@ import (
 
 // Preflights and responses follow the bucket's CORS rules.
 func TestCORS(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	get := func() (*s3.GetBucketCorsOutput, error) {
 		return s.GetBucketCors(t.Context(), &s3.GetBucketCorsInput{Bucket: aws.String(bucket)})
 	}
@@ -126,7 +126,7 @@ func TestCORS(t *testing.T) {
 // If a request that is not a preflight has the header Access-Control-Request-Method, S3 chooses the CORS rule by this
 // header. minio-go's tests showed this.
 func TestCORSOfEachRequest(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	rule := types.CORSRule{
 		AllowedOrigins: []string{"*"},
 		AllowedMethods: []string{"PUT"},

@@ -34,8 +34,8 @@ func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
 
 // Each account sees only its own buckets.
 func TestAccountHasItsOwnBuckets(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	other := s.clientOf(others)
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	other := s.clientOf(otherKey)
 	s.put(t, "k", "content")
 
 	// The other account cannot use the bucket.
@@ -91,7 +91,7 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 // If the header for the expected owner of a bucket, or of the source of a copy, names another account, the request
 // fails. The responses of S3 are those in LocalStack's tests.
 func TestExpectedOwnerIsAccount(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	tests := []struct {
 		name, owner string
@@ -129,7 +129,7 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			check := func(method, path string, header map[string]string) {
 				t.Helper()
-				response, body := s.signedSend(t, method, path, "", header)
+				response, body := s.sendSigned(t, method, path, "", header)
 				require.Equal(t, tt.status, response.StatusCode, body)
 				if tt.code != "" {
 					require.Equal(t, tt.code, parseError(t, body).Code)
@@ -146,9 +146,9 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 
 // A credential that is read-only cannot write.
 func TestAccountWithReadOnlyKey(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
-	reader := s.clientOf(readOnly)
+	reader := s.clientOf(readOnlyKey)
 
 	// It can read and list.
 	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{
@@ -186,7 +186,7 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 
 // An anonymous request cannot create a bucket.
 func TestCreateBucketAnonymously(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, name := range []string{"new", bucket} {
 		response, body := s.send(t, "PUT", s.server.URL+"/"+name, nil, nil)
 		require.Equal(t, 403, response.StatusCode)
@@ -261,14 +261,14 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 		return err
 	}
 	require.NoError(t, copyTo(startLenient(t, s3server.Config{})))
-	requireFailure(t, copyTo(start(t, s3server.Config{})), 400, "InvalidRequest")
+	requireFailure(t, copyTo(startServer(t, s3server.Config{})), 400, "InvalidRequest")
 }
 
 // A presigned URL has the permissions of its access key. That of a read-only key works for a GET, but not for a
 // PUT.
 func TestAccountKeyLimitsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	getBy := func(t *testing.T, key int) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
@@ -292,9 +292,9 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 		getStatus int
 		mayPut    bool
 	}{
-		{name: "owner", key: mine, getStatus: 200, mayPut: true},
-		{name: "other account", key: others, getStatus: 403, mayPut: false},
-		{name: "read-only key", key: readOnly, getStatus: 200, mayPut: false},
+		{name: "owner", key: ownerKey, getStatus: 200, mayPut: true},
+		{name: "other account", key: otherKey, getStatus: 403, mayPut: false},
+		{name: "read-only key", key: readOnlyKey, getStatus: 200, mayPut: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -314,9 +314,9 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 		ACL:    types.BucketCannedACLPublicReadWrite,
 	})
 	require.NoError(t, err)
-	response, body := putBy(t, others, "theirs")
+	response, body := putBy(t, otherKey, "theirs")
 	require.Equal(t, 200, response.StatusCode, body)
-	acl, err := s.clientOf(others).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+	acl, err := s.clientOf(otherKey).GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("theirs"),
 	})
@@ -328,8 +328,8 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 // A signed form has the permissions of its access key. If the key is read-only, or of another account without a
 // policy, the form fails.
 func TestAccountKeyLimitsForms(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	s.openBucket(t)
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	s.allowPublicAccess(t)
 
 	post := func(key int) int {
 		presigned, err := s3.NewPresignClient(s.clientOf(key)).PresignPostObject(t.Context(), &s3.PutObjectInput{
@@ -340,22 +340,22 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 		response, _ := s.post(t, presigned.URL, presigned.Values, "content")
 		return response.StatusCode
 	}
-	require.Equal(t, 204, post(mine))
-	require.Equal(t, 403, post(others))
-	require.Equal(t, 403, post(readOnly))
+	require.Equal(t, 204, post(ownerKey))
+	require.Equal(t, 403, post(otherKey))
+	require.Equal(t, 403, post(readOnlyKey))
 
 	// A policy can allow the other account only forms.
 	require.NoError(t, s.setPolicy(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"`+otherAccount+`"},`+
 		`"Action":"s3:PutObject","Resource":`+inKeys+`,"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`))
-	require.Equal(t, 204, post(others))
-	_, err := s.clientOf(others).PutObject(t.Context(), putInput("k", "x"))
+	require.Equal(t, 204, post(otherKey))
+	_, err := s.clientOf(otherKey).PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 }
 
 // If an account's listing began with one access key, its continuation token also works with the account's other
 // key.
 func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	for _, key := range []string{"a", "b", "c"} {
 		s.put(t, key, "x")
 	}
@@ -369,13 +369,13 @@ func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 		return output
 	}
 	page := list(s.Client, nil)
-	page = list(s.clientOf(readOnly), page.NextContinuationToken)
+	page = list(s.clientOf(readOnlyKey), page.NextContinuationToken)
 	require.Equal(t, "c", *page.Contents[0].Key)
 }
 
 // Temporary credentials work only with their own session token.
 func TestAccountTemporaryKeysNeedToken(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: append([]s3server.Credential{
+	s := startServer(t, s3server.Config{Credentials: append([]s3server.Credential{
 		{AccessKeyID: "ASIAONEONEONEONEONEO", SecretKey: "one", SessionToken: "first"},
 		{AccessKeyID: "ASIATWOTWOTWOTWOTWOT", SecretKey: "two", SessionToken: "second"},
 	}, twoAccounts...)})

@@ -18,7 +18,7 @@ import (
 // request fails.
 func TestCurl(t *testing.T) {
 	path := testserver.Program(t, "curl")
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	sign := s3.NewPresignClient(s.Client)
 	file := filepath.Join(t.TempDir(), "body")
 	curl := func(arguments ...string) string {

@@ -37,7 +37,7 @@ func TestConditionsOfDelete(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			etag := s.put(t, "k", "content")
 			input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &tt.key}
 			if tt.match != "" {
@@ -61,7 +61,7 @@ func TestConditionsOfDelete(t *testing.T) {
 
 // DeleteObjects returns a result for each key, or only the errors if the request is quiet. It takes 1000 keys at most.
 func TestDeleteObjectsResults(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
 	}
@@ -128,7 +128,7 @@ func TestDeleteObjectsAtOnce(t *testing.T) {
 	var barrier sync.WaitGroup
 	barrier.Add(keys)
 	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	s := start(t, s3server.Config{
+	s := startServer(t, s3server.Config{
 		Service: meetingService{ServiceDriver: memory, barrier: &barrier},
 	})
 	var objects []types.ObjectIdentifier

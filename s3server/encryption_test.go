@@ -122,7 +122,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 // The server refuses these customer-provided keys.
 func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
-	plainServer := start(t, s3server.Config{})
+	plainServer := startServer(t, s3server.Config{})
 	good := newCustomerKey('a')
 	other := newCustomerKey('b')
 	short := base64.StdEncoding.EncodeToString([]byte("short"))
@@ -282,7 +282,7 @@ func TestEncryptionByKMS(t *testing.T) {
 		context  = "eyJhIjoiYiJ9" // {"a":"b"} in Base64
 		helloMD5 = `"5d41402abc4b2a76b9719d911017c592"`
 	)
-	s := start(t, s3server.Config{KMSKeys: []string{arn}})
+	s := startServer(t, s3server.Config{KMSKeys: []string{arn}})
 
 	t.Run("known key", func(t *testing.T) {
 		input := putInput("k", "hello")
@@ -347,7 +347,7 @@ func TestEncryptionByKMS(t *testing.T) {
 
 // If ExpectedBucketOwner names another account, the request fails with AccessDenied.
 func TestExpectedOwnerIsOther(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.ExpectedBucketOwner = aws.String("210987654321")
 
@@ -392,7 +392,7 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := open(t, s3server.Config{Strict: tt.strict})
-			upload := s.begin(t, "k")
+			upload := s.beginUpload(t, "k")
 			setAlgorithm := func(o *s3.Options) {
 				o.APIOptions = append(o.APIOptions,
 					smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))

@@ -17,7 +17,7 @@ import (
 // The server responds to a refused upload before its body. boto3 sends "Expect: 100-continue" with each upload,
 // and may wait for that response.
 func TestExpectContinueRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {
@@ -38,7 +38,7 @@ func TestExpectContinueRefused(t *testing.T) {
 // If an upload with "Expect: 100-continue" has no bytes, the server still sends "100 Continue". Otherwise boto3
 // misreads later responses of the connection.
 func TestExpectContinueWithoutBytes(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {

@@ -32,7 +32,7 @@ func TestFaultErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			s.server.Inject(s3server.Fault{
 				Operation:  "PutObject",
 				Error:      tt.code,
@@ -63,7 +63,7 @@ func TestFaultErrors(t *testing.T) {
 
 // With In200, the fault's error is inside of a response with status 200, and the request has no effect.
 func TestFaultErrorIn200(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "from", "x")
 
 	// CopyObject.
@@ -72,8 +72,8 @@ func TestFaultErrorIn200(t *testing.T) {
 	require.ErrorContains(t, err, "InternalError")
 
 	// CompleteMultipartUpload. The client can send it again.
-	upload := s.begin(t, "k")
-	part := s.part(t, "k", upload, 1, "x")
+	upload := s.beginUpload(t, "k")
+	part := s.uploadPart(t, "k", upload, 1, "x")
 	s.server.Inject(s3server.Fault{
 		Operation: "CompleteMultipartUpload",
 		Error:     "InternalError",
@@ -89,7 +89,7 @@ func TestFaultErrorIn200(t *testing.T) {
 
 // A fault can redirect a request to another region.
 func TestFaultRedirect(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
 
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
@@ -103,7 +103,7 @@ func TestFaultRedirect(t *testing.T) {
 
 // A fault can drop the response before or after the request takes effect.
 func TestFaultDropsResponse(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 
 	// DropConnection ends the connection before the request takes effect.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropConnection: true, Times: 1})
@@ -131,7 +131,7 @@ func TestFaultDropsResponse(t *testing.T) {
 
 // A fault can cut off, damage, stall or slow down a body.
 func TestFaultBreaksBody(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
 	content := strings.Repeat("0123456789", 5000)
@@ -177,7 +177,7 @@ func TestFaultBreaksBody(t *testing.T) {
 // Fault.Deny selects keys of DeleteObjects that fail, and can change the keys and versions under which the response
 // reports the failures.
 func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
 	s.server.Inject(s3server.Fault{
@@ -205,7 +205,7 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 
 // Close ends requests that a fault stalls. Otherwise this test would not end.
 func TestFaultStallEndsWithClose(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1)), Times: 1})
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
@@ -221,7 +221,7 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 
 // A fault can make the server ignore request headers, hide response headers, and reverse listings.
 func TestFaultIgnoresHeaders(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	oldETag := s.put(t, "k", "0123456789")
 
 	// A condition of PutObject is ignored.
@@ -269,7 +269,7 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 
 // The server records its requests.
 func TestRequestsAreRecorded(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "a b", "x")
 	s.server.Reset()
 
@@ -288,7 +288,7 @@ func TestRequestsAreRecorded(t *testing.T) {
 // at once.
 func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
-	s := start(t, s3server.Config{Now: func() time.Time { return now }})
+	s := startServer(t, s3server.Config{Now: func() time.Time { return now }})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
 	countServed := func() (served int) {
 		for range 10 {
@@ -358,7 +358,7 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			s.server.Inject(tt.fault)
 
 			var failures []string
@@ -375,7 +375,7 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 
 // The function that Inject returns removes the fault.
 func TestFaultUndo(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
 	s.server.Inject(s3server.Fail("GetObject", "SlowDown"))
 
@@ -394,7 +394,7 @@ func TestFaultUndo(t *testing.T) {
 // Each constructor of a fault makes the server do what the constructor's name says.
 func TestFaultConstructors(t *testing.T) {
 	now := time.Now()
-	s := start(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{Now: func() time.Time { return now }}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
 	put := func(content string) error {
@@ -469,7 +469,7 @@ func TestFaultBandwidth(t *testing.T) {
 		bandwidth = 100_000               // so the content takes 100 ms
 		minTime   = 90 * time.Millisecond // the clock may be a little inexact
 	)
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Bandwidth: bandwidth})
 	content := strings.Repeat("x", size)
 
@@ -484,7 +484,7 @@ func TestFaultBandwidth(t *testing.T) {
 
 // A fault can give a response a wrong ETag.
 func TestFaultWrongETag(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
 
 	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
@@ -499,8 +499,8 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `"wrong"`, *list.Contents[0].ETag)
 
-	upload := s.begin(t, "m")
-	part := s.part(t, "m", upload, 1, "x")
+	upload := s.beginUpload(t, "m")
+	part := s.uploadPart(t, "m", upload, 1, "x")
 	require.Equal(t, `"wrong"`, *part.ETag)
 
 	s.server.ClearFaults()
@@ -510,7 +510,7 @@ func TestFaultWrongETag(t *testing.T) {
 // A fault can shift the server's clock. The server refuses a signature if the shift is an hour, and accepts one if it
 // is ten minutes.
 func TestFaultSkewedClock(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour, Times: 1})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
@@ -525,7 +525,7 @@ func TestFaultSkewedClock(t *testing.T) {
 // A fault can make a listing stale: it lacks the objects that were written in the last seconds. Reads of these objects
 // work.
 func TestFaultStaleListing(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"b", "d", "e/1"} {
 		s.put(t, key, "x")
 	}

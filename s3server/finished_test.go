@@ -14,11 +14,11 @@ import (
 // If a client repeats CompleteMultipartUpload, it gets the same result, even if the object was replaced in the
 // meantime. With other parts or another key, the request fails.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	upload := s.begin(t, "k", compositeCRC32C)
-	firstPart := s.part(t, "k", upload, 1, "0123456789", withCRC32C)
-	lastPart := s.part(t, "k", upload, 2, "last", withCRC32C)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+	upload := s.beginUpload(t, "k", compositeCRC32C)
+	firstPart := s.uploadPart(t, "k", upload, 1, "0123456789", withCRC32C)
+	lastPart := s.uploadPart(t, "k", upload, 2, "last", withCRC32C)
 	input := completeInput("k", upload, firstPart, lastPart)
 	first, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
@@ -75,9 +75,9 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 
 // CompleteMultipartUpload without an upload ID fails.
 func TestCompleteWithoutID(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	put := s.put(t, "k", "content")
-	response, body := s.signedSend(t, "POST", "/photos/k?uploadId=",
+	response, body := s.sendSigned(t, "POST", "/photos/k?uploadId=",
 		"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
 	require.Equal(t, 404, response.StatusCode, body)
 	require.Equal(t, "NoSuchUpload", parseError(t, body).Code)
@@ -85,7 +85,7 @@ func TestCompleteWithoutID(t *testing.T) {
 
 // If the response to CompleteMultipartUpload is lost, the client's retry succeeds.
 func TestCompleteAfterLostResponse(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
 	})
 	s.server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
@@ -97,9 +97,9 @@ func TestCompleteAfterLostResponse(t *testing.T) {
 // If several clients complete an upload at the same time, all succeed.
 func TestCompleteAtOnce(t *testing.T) {
 	const clients = 8
-	s := start(t, s3server.Config{})
-	upload := s.begin(t, "k")
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	s := startServer(t, s3server.Config{})
+	upload := s.beginUpload(t, "k")
+	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
 
 	errs := make(chan error, clients)
 	for range clients {
@@ -116,9 +116,9 @@ func TestCompleteAtOnce(t *testing.T) {
 // After DeleteBucket, the server no longer remembers the bucket's completed uploads, even if the bucket is created
 // again.
 func TestCompleteAfterBucketWasDeleted(t *testing.T) {
-	s := start(t, s3server.Config{})
-	upload := s.begin(t, "k")
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	s := startServer(t, s3server.Config{})
+	upload := s.beginUpload(t, "k")
+	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
 	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{

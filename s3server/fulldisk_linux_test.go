@@ -72,7 +72,7 @@ func TestFullDiskHidesPath(t *testing.T) {
 			path := tt.disk(t)
 			service, err := local.NewServiceDriver(path, local.Config{})
 			require.NoError(t, err)
-			s := start(t, s3server.Config{Service: service})
+			s := startServer(t, s3server.Config{Service: service})
 			t.Cleanup(func() { _ = service.Close() })
 			s.put(t, "k", "content")
 
@@ -157,7 +157,7 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	path := newSmallDisk(t)
 	service, err := local.NewServiceDriver(path, local.Config{})
 	require.NoError(t, err)
-	s := start(t, s3server.Config{Service: service})
+	s := startServer(t, s3server.Config{Service: service})
 	t.Cleanup(func() { _ = service.Close() })
 	fill(t, path)
 

@@ -17,10 +17,10 @@ func (s *store) upload(
 	t *testing.T, key string, change func(*s3.CreateMultipartUploadInput), contents ...string,
 ) *s3.CompleteMultipartUploadOutput {
 	t.Helper()
-	id := s.begin(t, key, change)
+	id := s.beginUpload(t, key, change)
 	var parts []types.CompletedPart
 	for i, content := range contents {
-		parts = append(parts, s.part(t, key, id, int32(i+1), content, withCRC32C))
+		parts = append(parts, s.uploadPart(t, key, id, int32(i+1), content, withCRC32C))
 	}
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, id, parts...))
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func (s *store) upload(
 
 // GetObject with a part number returns that part.
 func TestGetObjectPart(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	keys := map[string]*string{
 		"full":      s.upload(t, "full", fullCRC32C, "0123456789", "abcdefghij", "end").ETag,
 		"composite": s.upload(t, "composite", compositeCRC32C, "0123456789", "abcdefghij", "end").ETag,
@@ -145,7 +145,7 @@ func TestGetObjectPart(t *testing.T) {
 
 // GetObject refuses these part numbers.
 func TestGetObjectPartRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	etag := s.upload(t, "k", fullCRC32C, "0123456789", "end").ETag
 	s.put(t, "put", "x")
 
@@ -209,13 +209,13 @@ func TestGetObjectPartRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, "GET", tt.path, "", tt.header)
+			response, body := s.sendSigned(t, "GET", tt.path, "", tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code)
 		})
 	}
 
-	response, body := s.signedSend(t, "GET", "/photos/k?partNumber=2", "", map[string]string{
+	response, body := s.sendSigned(t, "GET", "/photos/k?partNumber=2", "", map[string]string{
 		"If-Match": *etag,
 	})
 	require.Equal(t, http.StatusPartialContent, response.StatusCode)

@@ -85,7 +85,7 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 				err:           tt.err,
 				otherKey:      tt.otherKey,
 			}
-			s := start(t, s3server.Config{Service: service, Buckets: []string{}})
+			s := startServer(t, s3server.Config{Service: service, Buckets: []string{}})
 
 			_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 				Bucket:                     aws.String("locked"),
@@ -169,19 +169,19 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 // If a server is killed at the end of a completion or an abort, a later server removes the records that it left.
 func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	completed := d.store.begin(t, "completed")
-	aborted := d.store.begin(t, "aborted")
-	open := d.store.begin(t, "open")
-	completedPart := d.store.part(t, "completed", completed, 1, "content")
-	d.store.part(t, "aborted", aborted, 1, "content")
-	openPart := d.store.part(t, "open", open, 1, "content")
+	completed := d.store.beginUpload(t, "completed")
+	aborted := d.store.beginUpload(t, "aborted")
+	open := d.store.beginUpload(t, "open")
+	completedPart := d.store.uploadPart(t, "completed", completed, 1, "content")
+	d.store.uploadPart(t, "aborted", aborted, 1, "content")
+	openPart := d.store.uploadPart(t, "open", open, 1, "content")
 	records := d.uploadRecords(t)
 	require.Len(t, records, 6, "an upload and a part each")
 
 	// End two of the three uploads. Nothing but the records tells that the first was completed.
 	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("completed", completed, completedPart))
 	require.NoError(t, err)
-	d.store.remove(t, "completed", "")
+	d.store.deleteObject(t, "completed")
 	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("aborted"),
@@ -242,10 +242,10 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	layer := func(d driver.Driver) driver.Driver {
 		return replacingDriver{Driver: d, isArmed: &isArmed}
 	}
-	s := start(t, s3server.Config{
+	s := startServer(t, s3server.Config{
 		Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer),
 	})
-	upload := s.begin(t, "parts")
+	upload := s.beginUpload(t, "parts")
 	get := func(t *testing.T, span *string) error {
 		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),

@@ -21,7 +21,7 @@ import (
 
 // The server returns metadata names in lower case.
 func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.Metadata = map[string]string{"Foo": "1", "two-Words": "2", "under_Score": "3"}
 	_, err := s.PutObject(t.Context(), input)
@@ -31,7 +31,7 @@ func TestHeadersOfMetadataAreInLowerCase(t *testing.T) {
 
 	for _, method := range []string{"GET", "HEAD"} {
 		for _, key := range []string{"k", "copy"} {
-			response, _ := s.signedSend(t, method, "/photos/"+key, "", nil)
+			response, _ := s.sendSigned(t, method, "/photos/"+key, "", nil)
 			require.Equal(t, []string{"1"}, response.Header.Values("x-amz-meta-foo"))
 			require.Equal(t, "x-amz-meta-foo: 1\r\n", s.rawHeader(t, method, key, "x-amz-meta-foo"))
 			require.Equal(t, "x-amz-meta-two-words: 2\r\n",
@@ -80,7 +80,7 @@ func (s *store) rawHeader(t *testing.T, method, key, name string) string {
 
 // The server returns Content-Encoding as the client sent it, but without aws-chunked.
 func TestHeadersKeepContentEncoding(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct{ encoding, want string }{
 		{encoding: "gzip", want: "gzip"},
 		{encoding: "deflate, gzip", want: "deflate, gzip"},
@@ -94,24 +94,24 @@ func TestHeadersKeepContentEncoding(t *testing.T) {
 		{encoding: "gzip, Aws-Chunked", want: "gzip"},
 	}
 	for _, tt := range tests {
-		response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{
+		response, body := s.sendSigned(t, "PUT", "/photos/k", "x", map[string]string{
 			"Content-Encoding": tt.encoding,
 		})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
-		response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
+		response, _ = s.sendSigned(t, "HEAD", "/photos/k", "", nil)
 		require.Equal(t, tt.want, response.Header.Get("Content-Encoding"), "%q", tt.encoding)
 	}
 }
 
 // The server refuses an empty Content-MD5.
 func TestHeadersEmptyContentMD5(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	requests := []struct{ method, path string }{
 		{method: "PUT", path: "/photos/k"},
 		{method: "POST", path: "/photos?delete"},
 	}
 	for _, r := range requests {
-		response, body := s.signedSend(t, r.method, r.path, "<Delete/>", map[string]string{"Content-MD5": ""})
+		response, body := s.sendSigned(t, r.method, r.path, "<Delete/>", map[string]string{"Content-MD5": ""})
 		require.Equal(t, http.StatusBadRequest, response.StatusCode, r.path)
 		require.Equal(t, "InvalidDigest", parseError(t, body).Code, r.path)
 	}
@@ -120,7 +120,7 @@ func TestHeadersEmptyContentMD5(t *testing.T) {
 // The server accepts each form of a signature's date that AWS accepts: that of HTTP, those of mail, and the short one
 // of ISO 8601.
 func TestSignatureDateForms(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	host := strings.TrimPrefix(s.server.URL, "http://")
 	now := time.Now().UTC()
 	tests := []struct {
@@ -177,7 +177,7 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 					require.Equal(t, strings.ToLower(tt.name), parseError(t, body).HeadersNotSigned)
 				}
 				if tt.name == "Content-Type" {
-					response, _ = s.signedSend(t, "HEAD", "/photos/k", "", nil)
+					response, _ = s.sendSigned(t, "HEAD", "/photos/k", "", nil)
 					require.Equal(t, tt.value, response.Header.Get(tt.name))
 				}
 			})
@@ -232,7 +232,7 @@ func hmacSHA256(key []byte, text string) []byte {
 func TestUploadPartCopyOfSmallSource(t *testing.T) {
 	copyRange := func(s *store) error {
 		s.put(t, "short", "0123456789")
-		upload := s.begin(t, "to")
+		upload := s.beginUpload(t, "to")
 		_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
 			Bucket:          aws.String(bucket),
 			Key:             aws.String("to"),
@@ -244,12 +244,12 @@ func TestUploadPartCopyOfSmallSource(t *testing.T) {
 		return err
 	}
 	require.NoError(t, copyRange(startLenient(t, s3server.Config{})))
-	requireFailure(t, copyRange(start(t, s3server.Config{})), http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, copyRange(startServer(t, s3server.Config{})), http.StatusBadRequest, "InvalidRequest")
 }
 
 // The config can raise the limits for headers.
 func TestHeadersLimitMayBeLarger(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{MaxHeader: 40 << 10, MaxMetadata: 30 << 10}})
+	s := startServer(t, s3server.Config{Limits: s3server.Limits{MaxHeader: 40 << 10, MaxMetadata: 30 << 10}})
 	input := putInput("k", "x")
 	input.Metadata = map[string]string{"a": strings.Repeat("x", 20<<10)}
 	_, err := s.PutObject(t.Context(), input)
@@ -259,7 +259,7 @@ func TestHeadersLimitMayBeLarger(t *testing.T) {
 // A read can ask for response headers. The server returns them in Latin-1, as Amazon S3 does for unencoded file names,
 // and refuses other characters.
 func TestHeadersOfReadAreInLatin1(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	tests := []struct {
 		name     string
@@ -278,7 +278,7 @@ func TestHeadersOfReadAreInLatin1(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			value := strings.ReplaceAll(url.QueryEscape(tt.value), "+", "%20")
-			response, body := s.signedSend(t, "GET", "/photos/k?response-content-disposition="+value, "", nil)
+			response, body := s.sendSigned(t, "GET", "/photos/k?response-content-disposition="+value, "", nil)
 			if tt.accepted {
 				require.Equal(t, 200, response.StatusCode, body)
 				require.Equal(t, tt.value, response.Header.Get("Content-Disposition"))

@@ -65,7 +65,7 @@ func (s *store) presigned(t *testing.T, key string) string {
 
 // The server cuts off a client that stops sending.
 func TestHostileClientStopsSending(t *testing.T) {
-	s := start(t, s3server.Config{Limits: impatient})
+	s := startServer(t, s3server.Config{Limits: impatient})
 	connection := dial(t, s)
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nhalf",
 		s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
@@ -82,7 +82,7 @@ func TestHostileClientStopsSending(t *testing.T) {
 
 // The server serves a client that is slow, but does not stop.
 func TestHostileClientSendsSlowly(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
+	s := startServer(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
 	connection := dial(t, s)
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n",
 		s.presigned(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
@@ -100,7 +100,7 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 // The server cuts off a client that does not read its response.
 func TestHostileClientReadsNothing(t *testing.T) {
 	const size = 32 << 20
-	s := start(t, s3server.Config{
+	s := startServer(t, s3server.Config{
 		Limits: s3server.Limits{IdleTimeout: impatient.IdleTimeout, MaxPutSize: 64 << 20},
 	})
 	b := s.server.Bucket(bucket) // its operations have no timeout
@@ -131,7 +131,7 @@ func TestHostileClientReadsNothing(t *testing.T) {
 
 // The server responds without waiting for the end of an endless body.
 func TestHostileEndlessBody(t *testing.T) {
-	s := start(t, s3server.Config{Limits: impatient})
+	s := startServer(t, s3server.Config{Limits: impatient})
 	tests := []struct{ name, request string }{
 		{
 			name:    "a GET with a body",
@@ -159,7 +159,7 @@ func TestHostileEndlessBody(t *testing.T) {
 
 // The server refuses requests with huge headers.
 func TestHostileHugeHead(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct {
 		name   string
 		path   string
@@ -228,7 +228,7 @@ func manyHeaders(n int) http.Header {
 
 // The server refuses XML documents that would take much memory.
 func TestHostileXML(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	const maxMemory = 64 << 20
 	tests := []struct{ name, document string }{
 		{name: "nested", document: strings.Repeat("<a>", 100_000)},
@@ -267,7 +267,7 @@ func TestHostileXML(t *testing.T) {
 
 // If many clients send large documents at the same time, all succeed.
 func TestHostileLargeDocuments(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	document := "<Delete>" + strings.Repeat("<Object><Key>"+strings.Repeat("k", 200)+"</Key></Object>",
 		900) + "</Delete>"
 	errc := make(chan error)
@@ -285,7 +285,7 @@ func TestHostileLargeDocuments(t *testing.T) {
 // Many anonymous clients that send their documents slowly do not delay clients with credentials.
 func TestHostileAnonymousClients(t *testing.T) {
 	const slowClients = 10
-	s := start(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Hour}})
+	s := startServer(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Hour}})
 	for range slowClients {
 		_, err := io.WriteString(dial(t, s), "POST /photos?delete HTTP/1.1\r\nHost: x\r\n"+
 			"Content-Md5: 1B2M2Y8AsgTpgAmY7PhCfg==\r\nContent-Length: 1000000\r\n\r\n<Delete>")
@@ -327,7 +327,7 @@ func (s *store) postDelete(t *testing.T, document string) error {
 func TestHostileFormFields(t *testing.T) {
 	const emptyField = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n"
 	huge := strings.Repeat("x", 1<<20)
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct{ name, body string }{
 		{name: "endless empty fields", body: strings.Repeat(emptyField, 10_000)},
 		{name: "endless preamble", body: strings.Repeat("line\r\n", 100_000)},
@@ -347,7 +347,7 @@ func TestHostileFormFields(t *testing.T) {
 
 // The number of buckets is limited.
 func TestHostileManyBuckets(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{MaxBuckets: 2}})
+	s := startServer(t, s3server.Config{Limits: s3server.Limits{MaxBuckets: 2}})
 	create := func(name string) error {
 		_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
 		return err
@@ -359,7 +359,7 @@ func TestHostileManyBuckets(t *testing.T) {
 
 // If there are more requests than the limit, the others wait until one has ended.
 func TestHostileManyRequests(t *testing.T) {
-	s := start(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
+	s := startServer(t, s3server.Config{Limits: s3server.Limits{MaxConnections: 2}})
 	first := dial(t, s)
 	second := dial(t, s)
 	waiting := dial(t, s)
@@ -400,7 +400,7 @@ func TestHostileIdleConnections(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.c.Limits = s3server.Limits{MaxConnections: 3, IdleTimeout: time.Hour}
-			s := start(t, tt.c)
+			s := startServer(t, tt.c)
 			send := func(text string) net.Conn {
 				connection := dialAny(t, s)
 				_, err := io.WriteString(connection, text)

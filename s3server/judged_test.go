@@ -67,7 +67,7 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 // If an object is replaced between the policy's decision and the read, the server sends no object that the policy
 // did not judge.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
-	public := allowing("s3:GetObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
+	public := allowStatement("s3:GetObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
 	inMemory := func(*testing.T) driver.ServiceDriver {
 		return gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	}
@@ -171,14 +171,14 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			service := &judgedService{ServiceDriver: tt.service(t)}
-			s := start(t, s3server.Config{
+			s := startServer(t, s3server.Config{
 				Service:     service,
 				Credentials: twoAccounts,
 				Buckets:     []string{bucket},
 			})
-			s.openBucket(t)
+			s.allowPublicAccess(t)
 			require.NoError(t,
-				s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowing("s3:PutObject", inKeys, "")+`]}`))
+				s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowStatement("s3:PutObject", inKeys, "")+`]}`))
 			input := putInput("k", tt.first)
 			if tt.first == "private" {
 				input.Tagging = aws.String("kind=private")

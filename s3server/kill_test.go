@@ -253,7 +253,7 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 
 				var group sync.WaitGroup
 				for _, w := range writers {
-					w.begin(t, servers[0])
+					w.beginUpload(t, servers[0])
 				}
 				for i, w := range writers {
 					group.Go(func() {
@@ -298,14 +298,14 @@ func requireNothingLeft(t *testing.T, path string) {
 	objects, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	for _, o := range objects.Contents {
-		d.store.remove(t, *o.Key, "")
+		d.store.deleteObject(t, *o.Key)
 	}
 	d.store.server.Close()
 
 	d = startInDirectory(t, path, s3server.Config{})
-	d.store.abort(t, "last", d.store.begin(t, "last"))
+	d.store.abort(t, "last", d.store.beginUpload(t, "last"))
 	d.store.put(t, "last", "content")
-	d.store.remove(t, "last", "")
+	d.store.deleteObject(t, "last")
 
 	leftovers := func() (files []string) {
 		needed := []string{"bucket.json", "format.json", "lock"}

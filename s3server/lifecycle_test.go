@@ -16,10 +16,10 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// live sets the lifecycle rules of the bucket.
-func (s *store) live(t *testing.T, rules string) {
+// setLifecycle sets the lifecycle rules of the bucket.
+func (s *store) setLifecycle(t *testing.T, rules string) {
 	t.Helper()
-	response, body := s.vouched(t, "/photos?lifecycle",
+	response, body := s.putDocument(t, "/photos?lifecycle",
 		"<LifecycleConfiguration>"+rules+"</LifecycleConfiguration>")
 	require.Equal(t, 200, response.StatusCode, body)
 }
@@ -29,8 +29,8 @@ func rule(prefix, actions string) string {
 	return "<Rule><ID>" + prefix + "</ID><Filter><Prefix>" + prefix + "</Prefix></Filter><Status>Enabled</Status>" + actions + "</Rule>"
 }
 
-// later calls f at a later time of the server.
-func (s *store) later(d time.Duration, f func()) {
+// runLater calls f with the clock of the server moved on by d.
+func (s *store) runLater(d time.Duration, f func()) {
 	s.clock.move(d)
 	defer s.clock.move(-d)
 	f()
@@ -48,7 +48,7 @@ var inHours = s3server.Config{LifecycleDay: time.Hour}
 
 // The server stores, returns and deletes lifecycle rules.
 func TestLifecycleRulesAreKept(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
 		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{
 			Bucket: aws.String(bucket),
@@ -119,17 +119,17 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 
 // The server refuses these lifecycle rules.
 func TestLifecycleRulesRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	document := "<LifecycleConfiguration>" + rule("",
 		"<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
 
-	response, body := s.vouched(t, "/photos?lifecycle", document)
+	response, body := s.putDocument(t, "/photos?lifecycle", document)
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "'Date' must be at midnight GMT", parseError(t, body).Message)
 
 	document = "<LifecycleConfiguration>" + rule("",
 		"<Expiration><Days>7</Days></Expiration>") + "</LifecycleConfiguration>"
-	_, body = s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{
+	_, body = s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
 		"Content-Md5": md5Of(document),
 		"X-Amz-Transition-Default-Minimum-Object-Size": "none",
 	})
@@ -138,10 +138,10 @@ func TestLifecycleRulesRefused(t *testing.T) {
 
 // A lifecycle rule expires objects at midnight UTC.
 func TestLifecycleExpiresAtMidnight(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "a/1", "x")
 	midnight := s.midnight(t, "a/1")
-	s.live(t, rule("a/", "<Expiration><Days>1</Days></Expiration>")+
+	s.setLifecycle(t, rule("a/", "<Expiration><Days>1</Days></Expiration>")+
 		rule("b/", "<Expiration><Date>"+midnight.Format(time.RFC3339)+"</Date></Expiration>"))
 	s.put(t, "b/1", "x")
 	s.put(t, "c/1", "x")
@@ -158,7 +158,7 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 		{name: "next midnight", time: nextMidnight, keys: []string{"c/1"}},
 	}
 	for _, tt := range tests {
-		s.later(time.Until(tt.time), s.server.RunLifecycle)
+		s.runLater(time.Until(tt.time), s.server.RunLifecycle)
 		require.Equal(t, tt.keys, s.keys(t), tt.name)
 	}
 }
@@ -190,7 +190,7 @@ func TestLifecycleFilters(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, inHours)
+			s := startServer(t, inHours)
 			objects := []struct{ key, content, tags string }{
 				{key: "large", content: "123456"},
 				{key: "small", content: "1"},
@@ -203,12 +203,12 @@ func TestLifecycleFilters(t *testing.T) {
 				_, err := s.PutObject(t.Context(), input)
 				require.NoError(t, err)
 			}
-			s.live(t, "<Rule>"+tt.filter+expire)
+			s.setLifecycle(t, "<Rule>"+tt.filter+expire)
 
-			s.later(59*time.Minute, s.server.RunLifecycle)
+			s.runLater(59*time.Minute, s.server.RunLifecycle)
 			require.Len(t, s.keys(t), len(objects))
 
-			s.later(time.Hour, s.server.RunLifecycle)
+			s.runLater(time.Hour, s.server.RunLifecycle)
 			require.Equal(t, tt.left, s.keys(t))
 		})
 	}
@@ -216,9 +216,9 @@ func TestLifecycleFilters(t *testing.T) {
 
 // Lifecycle rules expire noncurrent versions.
 func TestLifecycleExpiresVersions(t *testing.T) {
-	s := start(t, inHours)
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	s.live(t, rule("a", "<Expiration><Days>2</Days></Expiration>"+
+	s := startServer(t, inHours)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+	s.setLifecycle(t, rule("a", "<Expiration><Days>2</Days></Expiration>"+
 		"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>"+
 		"<NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
 	for i := range 5 {
@@ -226,37 +226,37 @@ func TestLifecycleExpiresVersions(t *testing.T) {
 	}
 	s.put(t, "b", "x")
 
-	s.later(30*time.Minute, s.server.RunLifecycle)
-	require.Len(t, s.versions(t, 10), 6)
+	s.runLater(30*time.Minute, s.server.RunLifecycle)
+	require.Len(t, s.versionIDs(t, 10), 6)
 
-	s.later(90*time.Minute, s.server.RunLifecycle)
-	require.Len(t, s.versions(t, 10), 4, "the current version, two that are not, and b")
+	s.runLater(90*time.Minute, s.server.RunLifecycle)
+	require.Len(t, s.versionIDs(t, 10), 4, "the current version, two that are not, and b")
 
-	s.later(3*time.Hour, s.server.RunLifecycle)
+	s.runLater(3*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
-	require.Len(t, s.versions(t, 10), 5, "a marker, and two more versions are kept")
+	require.Len(t, s.versionIDs(t, 10), 5, "a marker, and two more versions are kept")
 }
 
 // Lifecycle rules remove delete markers that have no versions below them.
 func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
-	s := start(t, inHours)
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, inHours)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	for _, key := range []string{"a", "b", "c"} {
 		s.put(t, key, "x")
-		s.remove(t, key, "")
+		s.deleteObject(t, key)
 	}
 
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
-	s.live(t, rule("a",
+	s.setLifecycle(t, rule("a",
 		"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
 		rule("b", "<Expiration><Days>5</Days></Expiration>"+noncurrent))
 	s.server.RunLifecycle()
-	require.Len(t, s.versions(t, 10), 6, "no version has expired, so that no marker is alone")
+	require.Len(t, s.versionIDs(t, 10), 6, "no version has expired, so that no marker is alone")
 
-	s.later(time.Hour+time.Second, s.server.RunLifecycle)
-	require.Len(t, s.versions(t, 10), 3, "b's marker, and both of c")
-	s.later(5*time.Hour+time.Second, s.server.RunLifecycle)
-	require.Len(t, s.versions(t, 10), 2)
+	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
+	require.Len(t, s.versionIDs(t, 10), 3, "b's marker, and both of c")
+	s.runLater(5*time.Hour+time.Second, s.server.RunLifecycle)
+	require.Len(t, s.versionIDs(t, 10), 2)
 }
 
 // If a version is replaced during a sweep, the sweep keeps the new version.
@@ -281,25 +281,25 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 			rule: "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>",
 			setUp: func(t *testing.T, s *store) {
 				s.put(t, "b", "x")
-				s.keepVersions(t, enabled)
+				s.setVersioning(t, enabled)
 				s.put(t, "b", "y")
-				s.keepVersions(t, suspended)
+				s.setVersioning(t, suspended)
 			},
 		},
 		{
 			name: "a null marker",
 			rule: "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>",
 			setUp: func(t *testing.T, s *store) {
-				s.keepVersions(t, enabled)
-				s.keepVersions(t, suspended)
-				s.remove(t, "b", "")
+				s.setVersioning(t, enabled)
+				s.setVersioning(t, suspended)
+				s.deleteObject(t, "b")
 			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var s *store
-			s = start(t, s3server.Config{
+			s = startServer(t, s3server.Config{
 				LifecycleDay: time.Hour,
 				Notify: func(e s3server.Event) {
 					if e.Key != "a" {
@@ -311,11 +311,11 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 					require.NoError(t, err)
 				},
 			})
-			require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
+			require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration)))
 			tt.setUp(t, s)
 			s.put(t, "a", "x")
-			s.live(t, rule("a", expire)+rule("b", tt.rule))
-			s.later(2*time.Hour, s.server.RunLifecycle)
+			s.setLifecycle(t, rule("a", expire)+rule("b", tt.rule))
+			s.runLater(2*time.Hour, s.server.RunLifecycle)
 
 			require.Equal(t, []string{"b"}, s.keys(t))
 			require.Equal(t, "x", s.get(t, "b"))
@@ -326,7 +326,7 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 // If the lifecycle rules are deleted during a sweep, the sweep stops.
 func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	var s *store
-	s = start(t, s3server.Config{
+	s = startServer(t, s3server.Config{
 		LifecycleDay: time.Hour,
 		Notify: func(e s3server.Event) {
 			if e.Key != "a" {
@@ -341,18 +341,18 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 			require.NoError(t, err)
 		},
 	})
-	require.NoError(t, s.notify(t, topic("", types.EventS3LifecycleExpiration)))
+	require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration)))
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
-	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
-	s.later(2*time.Hour, s.server.RunLifecycle)
+	s.setLifecycle(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
+	s.runLater(2*time.Hour, s.server.RunLifecycle)
 
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
 // Lifecycle rules do not expire locked versions.
 func TestLifecycleKeepsLockedVersions(t *testing.T) {
-	s := start(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
+	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:                     aws.String(bucket),
 		ObjectLockEnabledForBucket: aws.Bool(true),
@@ -365,16 +365,16 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	require.NoError(t, err)
 	s.put(t, "k", "free")
 	s.put(t, "k", "current")
-	s.live(t,
+	s.setLifecycle(t,
 		rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
-	s.later(2*time.Hour, s.server.RunLifecycle)
+	s.runLater(2*time.Hour, s.server.RunLifecycle)
 
-	require.Len(t, s.versions(t, 10), 2)
+	require.Len(t, s.versionIDs(t, 10), 2)
 }
 
 // Lifecycle rules change the storage class of objects.
 func TestLifecycleTransitions(t *testing.T) {
-	s := start(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
+	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
 	class := func(key string) types.ObjectStorageClass {
 		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 			Bucket: aws.String(bucket),
@@ -390,20 +390,20 @@ func TestLifecycleTransitions(t *testing.T) {
 	large := strings.Repeat("x", 128<<10)
 	s.put(t, "large", large)
 	s.put(t, "small", "x")
-	s.live(t, rule("", transitions))
-	s.later(2*time.Hour, s.server.RunLifecycle)
+	s.setLifecycle(t, rule("", transitions))
+	s.runLater(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("large"))
 	require.Equal(t, types.ObjectStorageClassStandard, class("small"))
 	require.Equal(t, large, s.get(t, "large"))
 
 	// The header sets another minimum for each class.
 	document := "<LifecycleConfiguration>" + rule("", transitions) + "</LifecycleConfiguration>"
-	response, body := s.signedSend(t, "PUT", "/photos?lifecycle", document, map[string]string{
+	response, body := s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
 		"Content-Md5": md5Of(document),
 		"X-Amz-Transition-Default-Minimum-Object-Size": "varies_by_storage_class",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
-	s.later(4*time.Hour, s.server.RunLifecycle)
+	s.runLater(4*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("large"))
 	require.Equal(t, types.ObjectStorageClassDeepArchive, class("small"))
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
@@ -415,15 +415,15 @@ func TestLifecycleTransitions(t *testing.T) {
 	// A rule that names a size has no other minimum.
 	s.put(t, "sized", "12345")
 	const sizeFilter = "<Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter>"
-	s.live(t, "<Rule>"+sizeFilter+"<Status>Enabled</Status>"+transitions+"</Rule>")
-	s.later(2*time.Hour, s.server.RunLifecycle)
+	s.setLifecycle(t, "<Rule>"+sizeFilter+"<Status>Enabled</Status>"+transitions+"</Rule>")
+	s.runLater(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"))
 }
 
 // Lifecycle rules abort incomplete multipart uploads.
 func TestLifecycleAbortsUploads(t *testing.T) {
-	s := start(t, inHours)
-	s.live(t,
+	s := startServer(t, inHours)
+	s.setLifecycle(t,
 		rule("a", "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"))
 
 	output, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
@@ -442,8 +442,8 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, output.AbortDate, parts.AbortDate)
 
-	s.begin(t, "b")
-	s.later(time.Hour+time.Second, s.server.RunLifecycle)
+	s.beginUpload(t, "b")
+	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 	uploads, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket: aws.String(bucket),
 	})
@@ -454,8 +454,8 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 
 // Responses say when a lifecycle rule will expire the object.
 func TestLifecycleExpirationHeader(t *testing.T) {
-	s := start(t, s3server.Config{LifecycleDay: time.Hour})
-	s.live(t,
+	s := startServer(t, s3server.Config{LifecycleDay: time.Hour})
+	s.setLifecycle(t,
 		rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
 	require.NoError(t, err)
@@ -485,8 +485,8 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 
 // A running server applies lifecycle rules without a request.
 func TestLifecycleRunsByItself(t *testing.T) {
-	s := start(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
+	s := startServer(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
 	s.put(t, "a", "x")
-	s.live(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
+	s.setLifecycle(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
 	require.Eventually(t, func() bool { return len(s.keys(t)) == 0 }, time.Minute, 5*time.Millisecond)
 }

@@ -50,7 +50,7 @@ func decodeName(t *testing.T, name string) string {
 
 // Listings have prefixes, delimiters and pages.
 func TestListObjects(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
 	}
@@ -124,7 +124,7 @@ func TestListObjects(t *testing.T) {
 
 // Listings show the storage class of each object.
 func TestListObjectsStorageClass(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "a", "x")
 	input := putInput("b", "x")
 	input.StorageClass = types.StorageClassStandardIa
@@ -140,7 +140,7 @@ func TestListObjectsStorageClass(t *testing.T) {
 
 // ListObjectsV2 lists objects of any key.
 func TestListObjectsEachKey(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
 	}
@@ -154,7 +154,7 @@ func TestListObjectsEachKey(t *testing.T) {
 
 // The server refuses or corrects these arguments of ListObjectsV2.
 func TestListObjectsArguments(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for range 3 {
 		s.put(t, "k", "x")
 	}
@@ -200,7 +200,7 @@ func TestListObjectsArguments(t *testing.T) {
 // With folderorder, ListObjectsV2 lists keys in the order of a directory tree. The cases are from the source of
 // SeaweedFS 4.44.
 func TestListObjectsLikeDirectoryTree(t *testing.T) {
-	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
+	s := startServer(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}
@@ -289,11 +289,11 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 
 // The response to a listing names the bucket's region.
 func TestListObjectsRegion(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "")
-	head, _ := s.signedSend(t, "HEAD", "/photos", "", nil)
+	head, _ := s.sendSigned(t, "HEAD", "/photos", "", nil)
 	for _, query := range []string{"", "?list-type=2"} {
-		response, body := s.signedSend(t, "GET", "/photos"+query, "", nil)
+		response, body := s.sendSigned(t, "GET", "/photos"+query, "", nil)
 		require.Equal(t, 200, response.StatusCode, body)
 		require.Equal(t, "us-east-1", response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
 		require.Equal(t, head.Header.Get("X-Amz-Bucket-Region"),

@@ -51,7 +51,7 @@ func (s *store) listV1(t *testing.T, input s3.ListObjectsInput, n int32) (names 
 
 // Listings of version 1 have prefixes, delimiters and pages.
 func TestListObjectsV1(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
 		s.put(t, key, "x")
 	}
@@ -128,7 +128,7 @@ func TestListObjectsV1(t *testing.T) {
 
 // ListObjects, version 1, lists objects of any key.
 func TestListObjectsV1EachKey(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
 	}
@@ -137,10 +137,10 @@ func TestListObjectsV1EachKey(t *testing.T) {
 
 // A page of ListObjects, version 1, has the elements of that version, such as Marker.
 func TestListObjectsV1Page(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "a b", "x")
 
-	response, body := s.signedSend(t, "GET",
+	response, body := s.sendSigned(t, "GET",
 		"/photos?encoding-type=url&prefix=a%20&marker=A%20B&max-keys=5000", "", nil)
 	require.Equal(t, 200, response.StatusCode)
 	var page struct {
@@ -162,16 +162,16 @@ func TestListObjectsV1Page(t *testing.T) {
 	require.Equal(t, "a+b", page.Contents[0].Key)
 	require.NotEmpty(t, page.Contents[0].Owner.ID)
 
-	_, body = s.signedSend(t, "GET", "/photos", "", nil)
+	_, body = s.sendSigned(t, "GET", "/photos", "", nil)
 	require.Contains(t, body, "<Marker></Marker>", "always there")
-	_, body = s.signedSend(t, "GET", "/photos?list-type=1", "", nil)
+	_, body = s.sendSigned(t, "GET", "/photos?list-type=1", "", nil)
 	require.Contains(t, body, "<Marker></Marker>", "only 2 selects version 2")
 
-	response, body = s.signedSend(t, "GET", "/photos?encoding-type="+url.QueryEscape("base64"), "", nil)
+	response, body = s.sendSigned(t, "GET", "/photos?encoding-type="+url.QueryEscape("base64"), "", nil)
 	require.Equal(t, 400, response.StatusCode)
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code)
 
-	response, _ = s.signedSend(t, "GET", "/none", "", nil)
+	response, _ = s.sendSigned(t, "GET", "/none", "", nil)
 	require.Equal(t, 404, response.StatusCode)
 	none, err := s.ListObjects(t.Context(), &s3.ListObjectsInput{
 		Bucket:  aws.String(bucket),
@@ -185,7 +185,7 @@ func TestListObjectsV1Page(t *testing.T) {
 // With folderorder, ListObjects, version 1, lists keys in the order of a directory tree. The cases are from the
 // source of SeaweedFS 4.44.
 func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
-	s := start(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
+	s := startServer(t, folderorder.With(s3server.Config{MaxBytes: 1 << 20}))
 	for _, key := range []string{"a-b", "a.c/1", "a/1", "a/2/x", "a/2-y", "a0"} {
 		s.put(t, key, "x")
 	}

@@ -21,7 +21,7 @@ const locking = "locking"
 // startLocking starts a server with a bucket that locks objects, beside the other one.
 func startLocking(t *testing.T) *store {
 	t.Helper()
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:                     aws.String(locking),
 		ObjectLockEnabledForBucket: aws.Bool(true),
@@ -30,8 +30,8 @@ func startLocking(t *testing.T) *store {
 	return s
 }
 
-// lock puts an object under retention for ten minutes, and returns its version.
-func (s *store) lock(t *testing.T, key string, mode types.ObjectLockMode) *string {
+// putLocked stores an object under retention for ten minutes, and returns its version.
+func (s *store) putLocked(t *testing.T, key string, mode types.ObjectLockMode) *string {
 	t.Helper()
 	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket:                    aws.String(locking),
@@ -52,7 +52,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		t.Run(string(mode), func(t *testing.T) {
 			key := string(mode)
-			version := s.lock(t, key, mode)
+			version := s.putLocked(t, key, mode)
 			remove := func(bypass bool) error {
 				_, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 					Bucket:                    aws.String(locking),
@@ -186,7 +186,7 @@ func TestRetentionCanBeExtended(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.lock(t, tt.name, tt.from)
+			s.putLocked(t, tt.name, tt.from)
 			_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
 				Bucket:                    aws.String(locking),
 				Key:                       &tt.name,
@@ -251,7 +251,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 func TestLocksRefused(t *testing.T) {
 	s := startLocking(t)
 	s.put(t, "k", "x")
-	s.lock(t, "k", types.ObjectLockModeGovernance)
+	s.putLocked(t, "k", types.ObjectLockModeGovernance)
 	deadline := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
 	crc := map[string]string{"X-Amz-Checksum-Crc32": "jNxWvA=="}
 	lockHeader := func(header ...string) map[string]string {
@@ -329,7 +329,7 @@ func TestLocksRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", tt.path, "x", tt.header)
+			response, body := s.sendSigned(t, "PUT", tt.path, "x", tt.header)
 			require.Equal(t, 400, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code, body)
 		})
@@ -419,24 +419,24 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	require.False(t, head.ObjectLockRetainUntilDate.Before(earliest))
 
 	// S3 demands a checksum of each object that it locks.
-	_, body := s.signedSend(t, "PUT", "/locking/l", "x", nil)
+	_, body := s.sendSigned(t, "PUT", "/locking/l", "x", nil)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code, body)
 }
 
 // The server accepts "True" in the header for object lock, as boto3 sends it.
 func TestLocksTakeTrueOfBoto3(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(o *s3.Options) {
 		o.APIOptions = append(o.APIOptions,
 			smithyhttp.SetHeaderValue("X-Amz-Bucket-Object-Lock-Enabled", "True"))
 	})
 	require.NoError(t, err)
-	s.lock(t, "k", types.ObjectLockModeGovernance)
+	s.putLocked(t, "k", types.ObjectLockModeGovernance)
 }
 
 // In a bucket without object lock, requests for a retention fail.
 func TestRetentionOfBucketWithoutLocks(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
 		Bucket: aws.String(bucket),

@@ -73,8 +73,8 @@ var small = s3server.Limits{
 	MaxPage:     1000,
 }
 
-// start starts a strict server.
-func start(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
+// startServer starts a strict server with a bucket.
+func startServer(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	c.Strict = true
 	return open(t, c, options...)
 }
@@ -84,7 +84,7 @@ func startLenient(t *testing.T, c s3server.Config, options ...func(*s3.Options))
 	return open(t, c, options...)
 }
 
-// startTLS is start with TLS, with which the SDK sends checksums in trailers.
+// startTLS is startServer with TLS, with which the SDK sends checksums in trailers.
 func startTLS(t *testing.T, c s3server.Config, options ...func(*s3.Options)) *store {
 	c.Strict = true
 	c.TLS = &tls.Config{}

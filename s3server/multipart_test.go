@@ -24,8 +24,8 @@ func crc32c(data string) string {
 		crc32.Checksum([]byte(data), crc32.MakeTable(crc32.Castagnoli))))
 }
 
-// begin starts an upload to key. change may change the request.
-func (s *store) begin(t *testing.T, key string, change ...func(*s3.CreateMultipartUploadInput)) string {
+// beginUpload begins an upload to key. change may change the request.
+func (s *store) beginUpload(t *testing.T, key string, change ...func(*s3.CreateMultipartUploadInput)) string {
 	t.Helper()
 	input := &s3.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key}
 	for _, c := range change {
@@ -47,8 +47,8 @@ func compositeCRC32C(input *s3.CreateMultipartUploadInput) {
 	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 }
 
-// part uploads a part.
-func (s *store) part(
+// uploadPart uploads a part.
+func (s *store) uploadPart(
 	t *testing.T, key, upload string, number int32, content string, change ...func(*s3.UploadPartInput),
 ) types.CompletedPart {
 	t.Helper()
@@ -82,16 +82,16 @@ func completeInput(key, upload string, parts ...types.CompletedPart) *s3.Complet
 
 // CompleteMultipartUpload makes an object of the parts.
 func TestMultipartUpload(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
-	upload := s.begin(t, "k", func(input *s3.CreateMultipartUploadInput) {
+	upload := s.beginUpload(t, "k", func(input *s3.CreateMultipartUploadInput) {
 		input.ContentType = aws.String("text/plain")
 		input.Metadata = map[string]string{"a": "b"}
 	})
-	s.part(t, "k", upload, 2, "it is replaced")
-	second := s.part(t, "k", upload, 2, "world")
-	first := s.part(t, "k", upload, 1, "hello, all ")
+	s.uploadPart(t, "k", upload, 2, "it is replaced")
+	second := s.uploadPart(t, "k", upload, 2, "world")
+	first := s.uploadPart(t, "k", upload, 1, "hello, all ")
 
 	require.Empty(t, s.keys(t), "nothing is there yet")
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
@@ -312,12 +312,12 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			s.put(t, "k", "old")
-			upload := s.begin(t, "k", fullCRC32C)
-			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789", withCRC32C),
-				s.part(t, "k", upload, 2, "the last", withCRC32C))
-			third = s.part(t, "k", upload, 3, "more", withCRC32C)
+			upload := s.beginUpload(t, "k", fullCRC32C)
+			input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789", withCRC32C),
+				s.uploadPart(t, "k", upload, 2, "the last", withCRC32C))
+			third = s.uploadPart(t, "k", upload, 3, "more", withCRC32C)
 			tt.change(input)
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
 			if tt.code == "" {
@@ -334,10 +334,10 @@ func TestCompleteRefuses(t *testing.T) {
 
 // The server verifies and returns the checksums of parts.
 func TestChecksumsOfParts(t *testing.T) {
-	s := start(t, s3server.Config{})
-	upload := s.begin(t, "full", fullCRC32C)
-	input := completeInput("full", upload, s.part(t, "full", upload, 1, "0123456789", withCRC32C),
-		s.part(t, "full", upload, 2, "last", withCRC32C))
+	s := startServer(t, s3server.Config{})
+	upload := s.beginUpload(t, "full", fullCRC32C)
+	input := completeInput("full", upload, s.uploadPart(t, "full", upload, 1, "0123456789", withCRC32C),
+		s.uploadPart(t, "full", upload, 2, "last", withCRC32C))
 	input.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
 	input.ChecksumType = types.ChecksumTypeFullObject
 
@@ -345,16 +345,16 @@ func TestChecksumsOfParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, crc32c("0123456789last"), *output.ChecksumCRC32C)
 
-	upload = s.begin(t, "composite", compositeCRC32C)
-	parts := []types.CompletedPart{s.part(t, "composite", upload, 1, "0123456789",
-		withCRC32C), s.part(t, "composite", upload, 2, "last", withCRC32C)}
+	upload = s.beginUpload(t, "composite", compositeCRC32C)
+	parts := []types.CompletedPart{s.uploadPart(t, "composite", upload, 1, "0123456789",
+		withCRC32C), s.uploadPart(t, "composite", upload, 2, "last", withCRC32C)}
 	output, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, parts...))
 	require.NoError(t, err)
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 	require.True(t, strings.HasSuffix(*output.ChecksumCRC32C, "-2"))
 
-	upload = s.begin(t, "composite", compositeCRC32C)
-	one := s.part(t, "composite", upload, 1, "0123456789", withCRC32C)
+	upload = s.beginUpload(t, "composite", compositeCRC32C)
+	one := s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C)
 	one.ChecksumCRC32C = nil
 
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, one))
@@ -380,13 +380,13 @@ func TestChecksumsOfParts(t *testing.T) {
 
 // The response to a range has a checksum only if the range is the whole object or one part.
 func TestChecksumsOfRanges(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
 	create := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
-		upload := s.begin(t, key, change)
-		parts := []types.CompletedPart{s.part(t, key, upload, 1, "0123456789",
-			withCRC32C), s.part(t, key, upload, 2, "last", withCRC32C)}
+		upload := s.beginUpload(t, key, change)
+		parts := []types.CompletedPart{s.uploadPart(t, key, upload, 1, "0123456789",
+			withCRC32C), s.uploadPart(t, key, upload, 2, "last", withCRC32C)}
 		output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
 		require.NoError(t, err)
 		return *output.ChecksumCRC32C
@@ -431,8 +431,8 @@ func TestChecksumsOfRanges(t *testing.T) {
 
 // The server refuses these parts.
 func TestUploadPartRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
-	upload := s.begin(t, "k")
+	s := startServer(t, s3server.Config{})
+	upload := s.beginUpload(t, "k")
 	tests := []struct {
 		name   string
 		in     s3.UploadPartInput
@@ -514,13 +514,13 @@ func TestUploadPartRefused(t *testing.T) {
 
 // ListParts and ListMultipartUploads have pages.
 func TestListPartsAndUploads(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	var uploads []string
 	for _, key := range []string{"a/1", "a/2", "b", "b", "c d"} {
-		uploads = append(uploads, s.begin(t, key))
+		uploads = append(uploads, s.beginUpload(t, key))
 	}
 	for n := range int32(5) {
-		s.part(t, "b", uploads[2], n+1, strconv.Itoa(int(n)))
+		s.uploadPart(t, "b", uploads[2], n+1, strconv.Itoa(int(n)))
 	}
 
 	var numbers []int32
@@ -607,22 +607,22 @@ func TestListPartsAndUploads(t *testing.T) {
 // numbers may be missing.
 func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	completeWithGap := func(s *store) error {
-		upload := s.begin(t, "k", compositeCRC32C)
-		first := s.part(t, "k", upload, 1, "0123456789", withCRC32C)
-		third := s.part(t, "k", upload, 3, "last", withCRC32C)
+		upload := s.beginUpload(t, "k", compositeCRC32C)
+		first := s.uploadPart(t, "k", upload, 1, "0123456789", withCRC32C)
+		third := s.uploadPart(t, "k", upload, 3, "last", withCRC32C)
 		_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, third))
 		return err
 	}
-	requireFailure(t, completeWithGap(start(t, s3server.Config{})), 400, "InvalidPartOrder")
+	requireFailure(t, completeWithGap(startServer(t, s3server.Config{})), 400, "InvalidPartOrder")
 	require.NoError(t, completeWithGap(startLenient(t, s3server.Config{})))
 
 	// Without checksums, numbers may be missing. A read then counts the parts.
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
-	upload := s.begin(t, "k")
-	second := s.part(t, "k", upload, 2, "0123456789")
-	fifth := s.part(t, "k", upload, 5, "last")
+	upload := s.beginUpload(t, "k")
+	second := s.uploadPart(t, "k", upload, 2, "0123456789")
+	fifth := s.uploadPart(t, "k", upload, 5, "last")
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, second, fifth))
 	require.NoError(t, err)
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
@@ -636,7 +636,7 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 
 // If an upload names no checksum algorithm, the object gets the default checksum of its bytes.
 func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
-	s := start(t, s3server.Config{}, func(o *s3.Options) {
+	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
 	input := putInput("whole", "0123456789last")
@@ -648,9 +648,9 @@ func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 		setAlgorithm := func(input *s3.UploadPartInput) {
 			input.ChecksumAlgorithm = algorithm
 		}
-		upload := s.begin(t, "k")
-		first := s.part(t, "k", upload, 1, "0123456789", setAlgorithm)
-		last := s.part(t, "k", upload, 2, "last", setAlgorithm)
+		upload := s.beginUpload(t, "k")
+		first := s.uploadPart(t, "k", upload, 1, "0123456789", setAlgorithm)
+		last := s.uploadPart(t, "k", upload, 2, "last", setAlgorithm)
 
 		output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
 		require.NoError(t, err, algorithm)

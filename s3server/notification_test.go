@@ -42,8 +42,8 @@ func (i *inbox) take() (names []string) {
 	return names
 }
 
-// topic returns a rule that sends events to a topic.
-func topic(id string, events ...types.Event) types.TopicConfiguration {
+// topicRule returns a rule that sends events to a topic.
+func topicRule(id string, events ...types.Event) types.TopicConfiguration {
 	return types.TopicConfiguration{Id: &id, TopicArn: aws.String(s3server.DefaultEventARN), Events: events}
 }
 
@@ -55,8 +55,8 @@ func filtered(rule types.TopicConfiguration, prefix, suffix string) types.TopicC
 	return rule
 }
 
-// notify sets the rules of the bucket.
-func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
+// setNotifications sets the rules of the bucket.
+func (s *store) setNotifications(t *testing.T, rules ...types.TopicConfiguration) error {
 	_, err := s.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
 		Bucket:                    aws.String(bucket),
 		NotificationConfiguration: &types.NotificationConfiguration{TopicConfigurations: rules},
@@ -66,7 +66,7 @@ func (s *store) notify(t *testing.T, rules ...types.TopicConfiguration) error {
 
 // The server stores and returns notification configurations.
 func TestNotificationConfiguration(t *testing.T) {
-	s := start(t, s3server.Config{Notify: func(s3server.Event) {}})
+	s := startServer(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
 		output, err := s.GetBucketNotificationConfiguration(t.Context(), &s3.GetBucketNotificationConfigurationInput{
 			Bucket: aws.String(bucket),
@@ -76,21 +76,21 @@ func TestNotificationConfiguration(t *testing.T) {
 	}
 	require.Empty(t, get().TopicConfigurations)
 
-	rule := filtered(topic("one", types.EventS3ObjectCreated), "a", ".txt")
-	require.NoError(t, s.notify(t, rule))
+	rule := filtered(topicRule("one", types.EventS3ObjectCreated), "a", ".txt")
+	require.NoError(t, s.setNotifications(t, rule))
 	require.Equal(t, []types.TopicConfiguration{rule}, get().TopicConfigurations)
 
 	rule.Id = nil
-	require.NoError(t, s.notify(t, rule))
+	require.NoError(t, s.setNotifications(t, rule))
 	require.NotEmpty(t, *get().TopicConfigurations[0].Id)
 
-	require.NoError(t, s.notify(t))
+	require.NoError(t, s.setNotifications(t))
 	require.Empty(t, get().TopicConfigurations)
 }
 
 // The server refuses these notification configurations.
 func TestNotificationConfigurationRefused(t *testing.T) {
-	s := start(t, s3server.Config{
+	s := startServer(t, s3server.Config{
 		Notify:    func(s3server.Event) {},
 		EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"},
 	})
@@ -129,7 +129,7 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", "/photos?notification",
+			response, body := s.sendSigned(t, "PUT", "/photos?notification",
 				"<NotificationConfiguration>"+tt.document+"</NotificationConfiguration>", nil)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			e := parseError(t, body)
@@ -141,28 +141,28 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 	}
 
 	unknown := "<NotificationConfiguration>" + topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) + "</NotificationConfiguration>"
-	response, body := s.signedSend(t, "PUT", "/photos?notification", unknown, map[string]string{
+	response, body := s.sendSigned(t, "PUT", "/photos?notification", unknown, map[string]string{
 		"X-Amz-Skip-Destination-Validation": "true",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 
 	queue := "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event + "</QueueConfiguration></NotificationConfiguration>"
-	response, body = s.signedSend(t, "PUT", "/photos?notification", queue, nil)
+	response, body = s.sendSigned(t, "PUT", "/photos?notification", queue, nil)
 	require.Equal(t, 200, response.StatusCode, body)
 
-	s = start(t, s3server.Config{})
-	requireFailure(t, s.notify(t, topic("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
+	s = startServer(t, s3server.Config{})
+	requireFailure(t, s.setNotifications(t, topicRule("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
 }
 
 // Each request that changes something sends its event.
 func TestEventsOfRequests(t *testing.T) {
 	var box inbox
-	s := start(t, s3server.Config{Notify: box.add})
+	s := startServer(t, s3server.Config{Notify: box.add})
 	name := aws.String(bucket)
 	everything := []types.Event{
 		types.EventS3ObjectCreated, types.EventS3ObjectRemoved, types.EventS3ObjectTagging, types.EventS3ObjectRestorePost,
 	}
-	require.NoError(t, s.notify(t, topic("all", everything...)))
+	require.NoError(t, s.setNotifications(t, topicRule("all", everything...)))
 
 	s.put(t, "a b", "hello")
 	require.Equal(t, "all", box.events[0].Configuration)
@@ -182,8 +182,8 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:Copy c"}, box.take())
 
-	id := s.begin(t, "m")
-	part := s.part(t, "m", id, 1, "hello")
+	id := s.beginUpload(t, "m")
+	part := s.uploadPart(t, "m", id, 1, "hello")
 	require.Empty(t, box.take(), "an upload is no object yet")
 
 	_, err = s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
@@ -208,7 +208,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c"}, box.take())
 
-	require.NoError(t, s.notify(t, topic("some", types.EventS3ObjectAclPut, types.EventS3ObjectRemoved)))
+	require.NoError(t, s.setNotifications(t, topicRule("some", types.EventS3ObjectAclPut, types.EventS3ObjectRemoved)))
 	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
 		Bucket:            name,
 		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
@@ -223,11 +223,11 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectAcl:Put c"}, box.take())
 
-	require.NoError(t, s.notify(t, topic("all", everything...)))
-	s.remove(t, "missing", "")
+	require.NoError(t, s.setNotifications(t, topicRule("all", everything...)))
+	s.deleteObject(t, "missing")
 	require.Empty(t, box.take(), "nothing was removed")
 
-	s.remove(t, "c", "")
+	s.deleteObject(t, "c")
 	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: name,
 		Delete: &types.Delete{
@@ -239,12 +239,12 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Equal(t,
 		[]string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, box.take())
 
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "v", "x")
-	s.remove(t, "v", "")
+	s.deleteObject(t, "v")
 	require.NotEmpty(t, box.events[1].VersionID)
 	require.Less(t, box.events[0].Sequencer, box.events[1].Sequencer)
-	s.remove(t, "v", box.events[1].VersionID)
+	s.deleteVersion(t, "v", box.events[1].VersionID)
 	require.Equal(t,
 		[]string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, box.take())
 
@@ -261,33 +261,33 @@ func TestEventsOfRequests(t *testing.T) {
 // The filter of a notification selects events by their key.
 func TestEventsAreFiltered(t *testing.T) {
 	var box inbox
-	s := start(t, s3server.Config{Notify: box.add})
+	s := startServer(t, s3server.Config{Notify: box.add})
 	require.NoError(t,
-		s.notify(t, filtered(topic("", types.EventS3ObjectCreatedPut), "in/", ".jpg"), filtered(topic("", types.EventS3ObjectCreated), "in/", ".png")))
+		s.setNotifications(t, filtered(topicRule("", types.EventS3ObjectCreatedPut), "in/", ".jpg"), filtered(topicRule("", types.EventS3ObjectCreated), "in/", ".png")))
 	for _, key := range []string{"in/a.jpg", "in/a.gif", "out/a.jpg", "in/a.png"} {
 		s.put(t, key, "x")
 	}
-	s.remove(t, "in/a.jpg", "")
+	s.deleteObject(t, "in/a.jpg")
 	require.Equal(t, []string{"ObjectCreated:Put in/a.jpg", "ObjectCreated:Put in/a.png"}, box.take())
 }
 
 // The actions of lifecycle rules send their events.
 func TestEventsOfLifecycleRules(t *testing.T) {
 	var box inbox
-	s := start(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
+	s := startServer(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
 	require.NoError(t,
-		s.notify(t, topic("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
+		s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
 	s.put(t, "a", "x")
 	s.put(t, "b", strings.Repeat("x", 50<<10))
-	s.live(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
+	s.setLifecycle(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
 		"<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>")
 
-	s.later(time.Hour+time.Second, s.server.RunLifecycle)
+	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:Delete a", "LifecycleTransition b"}, box.take())
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
 	s.put(t, "a", "x")
-	s.later(time.Hour+time.Second, s.server.RunLifecycle)
+	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
@@ -336,12 +336,12 @@ func startHook(t *testing.T, accept func(body string) int) string {
 // A webhook receives events.
 func TestWebhookReceivesEvents(t *testing.T) {
 	bodies := make(chan string, 10)
-	s := start(t, s3server.Config{WebhookURL: startHook(t, func(body string) int {
+	s := startServer(t, s3server.Config{WebhookURL: startHook(t, func(body string) int {
 		bodies <- body
 		return 200
 	})})
 
-	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
+	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
 	s.put(t, "k", "x")
 	var got struct {
@@ -375,7 +375,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	s.Client = s.client()
 
 	// The first event is on its way, so the second one waits.
-	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
+	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	<-received
 	s.put(t, "k", "x")
 	close(proceed)

@@ -24,7 +24,7 @@ var everyKey = []string{
 
 // GetObject returns the content of an object of any key.
 func TestPutObjectEachKey(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "content of "+key)
 	}
@@ -35,7 +35,7 @@ func TestPutObjectEachKey(t *testing.T) {
 
 // The server refuses these keys, as S3 does.
 func TestPutObjectRefusesKeys(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct{ key, want string }{
 		{key: strings.Repeat("k", 1025), want: "KeyTooLongError"},
 		{key: "../up", want: "InvalidURI"},
@@ -52,7 +52,7 @@ func TestPutObjectRefusesKeys(t *testing.T) {
 
 // A read returns what was written.
 func TestGetObjectReturnsWrite(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("k", "hello")
 	input.ContentType = aws.String("text/plain")
 	input.CacheControl = aws.String("no-cache")
@@ -86,7 +86,7 @@ func TestGetObjectReturnsWrite(t *testing.T) {
 
 // PutObject refuses objects that exceed the limits of S3.
 func TestPutObjectLimits(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("k", "")
 	input.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
 
@@ -131,7 +131,7 @@ func TestConditionsOfPut(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			etag := s.put(t, "old", "old")
 			input := putInput(tt.key, "new")
 			if tt.none != "" {
@@ -158,7 +158,7 @@ func TestConditionsOfPut(t *testing.T) {
 
 // If many clients create an object with If-None-Match at the same time, exactly one succeeds.
 func TestPutObjectByManyCreators(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	var group sync.WaitGroup
 	won := make(chan string, 16)
 	for i := range 16 {
@@ -178,7 +178,7 @@ func TestPutObjectByManyCreators(t *testing.T) {
 
 // GetObject applies the conditions of its headers.
 func TestConditionsOfRead(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	etag := s.put(t, "k", "content")
 	past := time.Now().Add(-time.Hour)
 	future := time.Now().Add(time.Hour)
@@ -266,7 +266,7 @@ func TestConditionsOfRead(t *testing.T) {
 
 // GetObject returns the bytes of the requested range.
 func TestGetObjectRanges(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	s.put(t, "empty", "")
 	tests := []struct {
@@ -354,7 +354,7 @@ func TestGetObjectRanges(t *testing.T) {
 
 // If If-Range is the object's ETag or its date, the response has the range. Otherwise it has the whole object.
 func TestGetObjectRangesWithIfRange(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
@@ -383,7 +383,7 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
 				header := map[string]string{"Range": tt.span, "If-Range": tt.ifRange}
-				response, body := s.signedSend(t, method, "/"+bucket+"/k", "", header)
+				response, body := s.sendSigned(t, method, "/"+bucket+"/k", "", header)
 				want := "56789"
 				status := http.StatusPartialContent
 				if tt.whole {
@@ -414,14 +414,14 @@ func TestChecksums(t *testing.T) {
 	}{
 		{
 			name:  "CRC32C in a header",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String(crc32c)
 			},
 		},
 		{
 			name:  "CRC32C in a header, wrong",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String("AAAAAA==")
 			},
@@ -429,7 +429,7 @@ func TestChecksums(t *testing.T) {
 		},
 		{
 			name:  "CRC32C, invalid",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String("AAAA")
 			},
@@ -456,17 +456,17 @@ func TestChecksums(t *testing.T) {
 				input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 			},
 		},
-		{name: "the SDK's own", start: start, in: func(*s3.PutObjectInput) {}},
+		{name: "the SDK's own", start: startServer, in: func(*s3.PutObjectInput) {}},
 		{
 			name:  "Content-MD5",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
 			},
 		},
 		{
 			name:  "Content-MD5, wrong",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
 			},
@@ -474,7 +474,7 @@ func TestChecksums(t *testing.T) {
 		},
 		{
 			name:  "Content-MD5, invalid",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("AAAA")
 			},
@@ -482,7 +482,7 @@ func TestChecksums(t *testing.T) {
 		},
 		{
 			name:  "two",
-			start: start,
+			start: startServer,
 			in: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String(crc32c)
 				input.ChecksumCRC32 = aws.String("y/Q5Jg==")
@@ -518,7 +518,7 @@ func TestChecksums(t *testing.T) {
 
 // GetObject refuses an archived object.
 func TestGetObjectArchived(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	input := putInput("k", "x")
 	input.StorageClass = types.StorageClassGlacier
 	_, err := s.PutObject(t.Context(), input)

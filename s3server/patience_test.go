@@ -57,9 +57,9 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 // take longer than a client waits.
 func TestCompleteOutlivesClient(t *testing.T) {
 	service := newSlowService()
-	s := start(t, s3server.Config{Service: service})
-	upload := s.begin(t, "k")
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
+	s := startServer(t, s3server.Config{Service: service})
+	upload := s.beginUpload(t, "k")
+	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "content"))
 
 	ctx, disconnect := context.WithCancel(t.Context())
 	errc := make(chan error)
@@ -93,9 +93,9 @@ func TestCompleteOutlivesClient(t *testing.T) {
 // Close ends a completion that is still running.
 func TestCompleteEndsWithServer(t *testing.T) {
 	service := newSlowService()
-	s := start(t, s3server.Config{Service: service})
-	upload := s.begin(t, "k")
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "content"))
+	s := startServer(t, s3server.Config{Service: service})
+	upload := s.beginUpload(t, "k")
+	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "content"))
 	errc := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
@@ -126,7 +126,7 @@ func (d versionless) Describe() driver.Description {
 // If a layer hides the store's versions, PutBucketVersioning fails with NotImplemented.
 func TestVersioningHiddenByLayer(t *testing.T) {
 	service := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	s := start(t, s3server.Config{Service: driver.ServiceWithLayers(service, withoutVersions)})
+	s := startServer(t, s3server.Config{Service: driver.ServiceWithLayers(service, withoutVersions)})
 
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  aws.String(bucket),

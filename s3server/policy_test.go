@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// openBucket removes what keeps policies and lists of a strict server from making a bucket
+// allowPublicAccess removes what keeps policies and lists of a strict server from making a bucket
 // public.
-func (s *store) openBucket(t *testing.T) {
+func (s *store) allowPublicAccess(t *testing.T) {
 	t.Helper()
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
 		Bucket: aws.String(bucket),
@@ -70,10 +70,10 @@ func (s *store) sendAs(
 
 // The signers of a request are indexes of twoAccounts, or nobody.
 const (
-	mine     = 0
-	others   = 1
-	readOnly = 2
-	nobody   = -1
+	ownerKey    = 0
+	otherKey    = 1
+	readOnlyKey = 2
+	nobody      = -1
 )
 
 const (
@@ -82,13 +82,13 @@ const (
 	allowGet = `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":` + inKeys + `}`
 )
 
-// allowing returns an Allow for everyone.
-func allowing(action, resource, condition string) string {
+// allowStatement returns an Allow for everyone.
+func allowStatement(action, resource, condition string) string {
 	return statement("Allow", action, resource, condition)
 }
 
-// denying returns a Deny for everyone.
-func denying(action, resource, condition string) string {
+// denyStatement returns a Deny for everyone.
+func denyStatement(action, resource, condition string) string {
 	return statement("Deny", action, resource, condition)
 }
 
@@ -117,7 +117,7 @@ func TestPolicyDecides(t *testing.T) {
 		}
 		return header
 	}
-	insecure := allowGet + "," + denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"false"}}`)
+	insecure := allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"false"}}`)
 	loopback := `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`
 	elsewhere := `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","2001:db8::/32"]}}`
 
@@ -139,7 +139,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "an Allow, for another account",
 			test: row{
 				statements: allowGet,
-				as:         others,
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     200,
@@ -159,7 +159,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "no Allow",
 			test: row{
 				statements: allowGet,
-				as:         others,
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos?versioning",
 				status:     403,
@@ -179,7 +179,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "AWS's Deny without TLS, for the owner",
 			test: row{
 				statements: insecure,
-				as:         mine,
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     403,
@@ -188,7 +188,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny with TLS",
 			test: row{
-				statements: allowGet + "," + denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
+				statements: allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -209,7 +209,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "a Deny with NotPrincipal, for the one",
 			test: row{
 				statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
-				as:         mine,
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     200,
@@ -218,8 +218,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny of all, for the owner",
 			test: row{
-				statements: denying("s3:*", inKeys, ""),
-				as:         mine,
+				statements: denyStatement("s3:*", inKeys, ""),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				status:     403,
@@ -228,8 +228,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny of all, for the policy",
 			test: row{
-				statements: denying("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
-				as:         mine,
+				statements: denyStatement("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos?policy",
 				status:     200,
@@ -238,8 +238,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny of a policy's status",
 			test: row{
-				statements: denying("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
-				as:         mine,
+				statements: denyStatement("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos?policyStatus",
 				status:     403,
@@ -248,8 +248,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny of all, for the policy of another",
 			test: row{
-				statements: denying("s3:*", inBucket, "") + "," + allowing("s3:*", inBucket, ""),
-				as:         others,
+				statements: denyStatement("s3:*", inBucket, "") + "," + allowStatement("s3:*", inBucket, ""),
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos?policy",
 				status:     403,
@@ -259,7 +259,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "an account by its id",
 			test: row{
 				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
-				as:         others,
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     200,
@@ -270,7 +270,7 @@ func TestPolicyDecides(t *testing.T) {
 			test: row{
 				statements: strings.Replace(allowGet, `"*"`,
 					`{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`, 1),
-				as:     others,
+				as:     otherKey,
 				method: "GET",
 				path:   "/photos/k",
 				status: 200,
@@ -290,7 +290,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "another account",
 			test: row{
 				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"333333333333"}`, 1),
-				as:         others,
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     403,
@@ -300,7 +300,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "a user that is not here",
 			test: row{
 				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"arn:aws:iam::210987654321:user/bob"}`, 1),
-				as:         others,
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     403,
@@ -310,7 +310,7 @@ func TestPolicyDecides(t *testing.T) {
 			name: "a service",
 			test: row{
 				statements: strings.Replace(allowGet, `"*"`, `{"Service":"logging.s3.amazonaws.com"}`, 1),
-				as:         others,
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     403,
@@ -319,7 +319,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an action with a wildcard",
 			test: row{
-				statements: allowing("s3:Get*", inKeys, ""),
+				statements: allowStatement("s3:Get*", inKeys, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -329,7 +329,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an action in other case",
 			test: row{
-				statements: allowing("S3:getobject", inKeys, ""),
+				statements: allowStatement("S3:getobject", inKeys, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -379,7 +379,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a resource with a question mark",
 			test: row{
-				statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/?"`, ""),
+				statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos/?"`, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -389,7 +389,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an object's action on the bucket",
 			test: row{
-				statements: allowing("s3:GetObject", `"arn:aws:s3:::photos*"`, ""),
+				statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos*"`, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -398,14 +398,14 @@ func TestPolicyDecides(t *testing.T) {
 		},
 		{
 			name: "a missing key",
-			test: row{statements: allowGet, as: others, method: "GET", path: "/photos/none", status: 403},
+			test: row{statements: allowGet, as: otherKey, method: "GET", path: "/photos/none", status: 403},
 		},
 		{
 			name: "a missing key that may be listed",
 			test: row{
-				statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
+				statements: allowGet + "," + allowStatement("s3:ListBucket", inBucket,
 					`{"StringLike":{"s3:prefix":"no*"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "GET",
 				path:   "/photos/none",
 				status: 404,
@@ -414,9 +414,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a missing key that may not be listed",
 			test: row{
-				statements: allowGet + "," + allowing("s3:ListBucket", inBucket,
+				statements: allowGet + "," + allowStatement("s3:ListBucket", inBucket,
 					`{"StringLike":{"s3:prefix":"x*"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "GET",
 				path:   "/photos/none",
 				status: 403,
@@ -425,7 +425,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an address of ours",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, loopback),
+				statements: allowStatement("s3:GetObject", inKeys, loopback),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -435,7 +435,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an address elsewhere",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, elsewhere),
+				statements: allowStatement("s3:GetObject", inKeys, elsewhere),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -445,9 +445,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "not an address",
 			test: row{
-				statements: allowGet + "," + denying("s3:GetObject", inKeys,
+				statements: allowGet + "," + denyStatement("s3:GetObject", inKeys,
 					`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "GET",
 				path:   "/photos/k",
 				status: 403,
@@ -456,7 +456,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a referer",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+				statements: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -467,7 +467,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no referer",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+				statements: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -477,7 +477,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no referer, if there is one",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
 				as:     nobody,
 				method: "GET",
@@ -488,7 +488,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a user agent",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
 				as:     nobody,
 				method: "GET",
@@ -500,7 +500,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a prefix",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket,
+				statements: allowStatement("s3:ListBucket", inBucket,
 					`{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
 				as:     nobody,
 				method: "GET",
@@ -511,7 +511,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a resource with a star as a character",
 			test: row{
-				statements: allowing("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
+				statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k",
@@ -521,7 +521,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a prefix with a star as a character",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&prefix=a*/b",
@@ -531,7 +531,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a prefix that the star would match",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&prefix=ab/b",
@@ -541,7 +541,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an equal prefix with a dollar sign",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":"${$}{a}"}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":"${$}{a}"}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&prefix=$%7Ba%7D",
@@ -551,7 +551,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "another prefix",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&prefix=c/",
@@ -561,7 +561,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a prefix, and another one that counts",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&prefix=c/&prefix=b/",
@@ -571,8 +571,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a version that a Deny names, in a source",
 			test: row{
-				statements: denying("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
-				as:         mine,
+				statements: denyStatement("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/k?versionId=null"),
@@ -582,8 +582,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags of a source, without permission",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""),
-				as:         others,
+				statements: allowStatement("s3:GetObject", inKeys, "") + "," + allowStatement("s3:PutObject*", inKeys, ""),
+				as:         otherKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
@@ -593,8 +593,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags of a source, with permission",
 			test: row{
-				statements: allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject*", inKeys, ""),
-				as:         others,
+				statements: allowStatement("s3:GetObject*", inKeys, "") + "," + allowStatement("s3:PutObject*", inKeys, ""),
+				as:         otherKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
@@ -604,8 +604,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags of a source, for a copy without",
 			test: row{
-				statements: allowing("s3:GetObject*", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""),
-				as:         others,
+				statements: allowStatement("s3:GetObject*", inKeys, "") + "," + allowStatement("s3:PutObject", inKeys, ""),
+				as:         otherKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
@@ -615,8 +615,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags of a source that are replaced",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, "") + "," + allowing("s3:PutObject", inKeys, ""),
-				as:         others,
+				statements: allowStatement("s3:GetObject", inKeys, "") + "," + allowStatement("s3:PutObject", inKeys, ""),
+				as:         otherKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged", "X-Amz-Tagging-Directive", "REPLACE"),
@@ -626,8 +626,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags of a source that a Deny names",
 			test: row{
-				statements: denying("s3:GetObjectTagging", inKeys, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetObjectTagging", inKeys, ""),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
@@ -637,7 +637,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no prefix",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2",
@@ -647,8 +647,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an entity tag, without permission to read",
 			test: row{
-				statements: denying("s3:GetObject", inKeys, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetObject", inKeys, ""),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				header:     headerOf("If-Match", `"x"`),
@@ -658,8 +658,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an entity tag, with permission to read",
 			test: row{
-				statements: denying("s3:GetObjectAcl", inKeys, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetObjectAcl", inKeys, ""),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				header:     headerOf("If-Match", `"x"`),
@@ -669,8 +669,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "any entity tag",
 			test: row{
-				statements: denying("s3:GetObject", inKeys, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetObject", inKeys, ""),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				header:     headerOf("If-Match", "*"),
@@ -680,8 +680,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an entity tag of what is removed",
 			test: row{
-				statements: denying("s3:GetObject", inKeys, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetObject", inKeys, ""),
+				as:         ownerKey,
 				method:     "DELETE",
 				path:       "/photos/k",
 				header:     headerOf("If-Match", `"x"`),
@@ -691,7 +691,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a page's size",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&max-keys=10",
@@ -701,7 +701,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a page that is too large",
 			test: row{
-				statements: allowing("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`),
+				statements: allowStatement("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos?list-type=2&max-keys=11",
@@ -711,7 +711,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a tag of the object",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
 				as:     nobody,
 				method: "GET",
@@ -722,7 +722,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no tag of the object",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
 				as:     nobody,
 				method: "GET",
@@ -733,9 +733,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a tag of an object that is overwritten",
 			test: row{
-				statements: allowing("s3:PutObject", inKeys,
+				statements: allowStatement("s3:PutObject", inKeys,
 					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/tagged",
 				status: 403,
@@ -744,9 +744,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a tag of an object that is removed",
 			test: row{
-				statements: allowing("s3:DeleteObject", inKeys,
+				statements: allowStatement("s3:DeleteObject", inKeys,
 					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "DELETE",
 				path:   "/photos/tagged",
 				status: 403,
@@ -755,9 +755,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny of overwriting without a tag",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/tagged",
 				status: 403,
@@ -766,9 +766,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a tag of the write",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Tagging", "kind=public"),
@@ -778,9 +778,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no tag of the write",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				status: 403,
@@ -789,9 +789,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "all names of tags",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Tagging", "kind=a&size=b"),
@@ -801,9 +801,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "not all names of tags",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
@@ -813,9 +813,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "any name of tags",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
@@ -825,9 +825,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no name of tags",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				status: 403,
@@ -836,8 +836,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags without permission",
 			test: row{
-				statements: allowing("s3:PutObject", inKeys, ""),
-				as:         others,
+				statements: allowStatement("s3:PutObject", inKeys, ""),
+				as:         otherKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				header:     headerOf("X-Amz-Tagging", "kind=public"),
@@ -847,9 +847,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "encryption that is missing",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/k",
 				status: 403,
@@ -858,9 +858,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "encryption that is there",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
@@ -870,9 +870,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "another encryption",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
@@ -882,9 +882,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "no encryption, and not another",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/k",
 				status: 403,
@@ -893,8 +893,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a canned list that a Deny names",
 			test: row{
-				statements: denying("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
-				as:         mine,
+				statements: denyStatement("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
@@ -904,8 +904,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a canned list without permission",
 			test: row{
-				statements: allowing("s3:PutObject", inKeys, ""),
-				as:         others,
+				statements: allowStatement("s3:PutObject", inKeys, ""),
+				as:         otherKey,
 				method:     "PUT",
 				path:       "/photos/k",
 				header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
@@ -915,9 +915,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a canned list with permission",
 			test: row{
-				statements: allowing("s3:PutObject*", inKeys,
+				statements: allowStatement("s3:PutObject*", inKeys,
 					`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "PUT",
 				path:   "/photos/k",
 				header: headerOf("X-Amz-Acl", "bucket-owner-full-control"),
@@ -927,7 +927,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a time that has come",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
 				as:     nobody,
 				method: "GET",
@@ -938,7 +938,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a time that has not come",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
 				as:     nobody,
 				method: "GET",
@@ -949,7 +949,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "two conditions of which one fails",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
 				as:     nobody,
 				method: "GET",
@@ -960,8 +960,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a condition of a VPC",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
-				as:         mine,
+				statements: allowStatement("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     200,
@@ -970,8 +970,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a Deny outside a VPC",
 			test: row{
-				statements: denying("s3:GetObject", inKeys, `{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}`),
-				as:         mine,
+				statements: denyStatement("s3:GetObject", inKeys, `{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}`),
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos/k",
 				status:     403,
@@ -980,9 +980,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an account as a condition",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "GET",
 				path:   "/photos/k",
 				status: 200,
@@ -991,9 +991,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an ARN as a condition",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-				as:     others,
+				as:     otherKey,
 				method: "GET",
 				path:   "/photos/k",
 				status: 200,
@@ -1002,7 +1002,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "an ARN as a condition, for nobody",
 			test: row{
-				statements: allowing("s3:GetObject", inKeys,
+				statements: allowStatement("s3:GetObject", inKeys,
 					`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
 				as:     nobody,
 				method: "GET",
@@ -1013,9 +1013,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "the source of a copy",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/l",
 				header: headerOf("X-Amz-Copy-Source", "/photos/tagged"),
@@ -1025,8 +1025,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a source that may not be read",
 			test: row{
-				statements: denying("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
+				as:         ownerKey,
 				method:     "PUT",
 				path:       "/photos/l",
 				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
@@ -1036,9 +1036,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a write only with a condition",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/l",
 				status: 403,
@@ -1047,9 +1047,9 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a write with a condition",
 			test: row{
-				statements: denying("s3:PutObject", inKeys,
+				statements: denyStatement("s3:PutObject", inKeys,
 					`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-				as:     mine,
+				as:     ownerKey,
 				method: "PUT",
 				path:   "/photos/l",
 				header: headerOf("If-None-Match", "*"),
@@ -1069,7 +1069,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "a version with its own permission",
 			test: row{
-				statements: allowing("s3:GetObjectVersion", inKeys, ""),
+				statements: allowStatement("s3:GetObjectVersion", inKeys, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/k?versionId=null",
@@ -1079,8 +1079,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "the owner's settings that a Deny names",
 			test: row{
-				statements: denying("s3:GetBucketVersioning", inBucket, ""),
-				as:         mine,
+				statements: denyStatement("s3:GetBucketVersioning", inBucket, ""),
+				as:         ownerKey,
 				method:     "GET",
 				path:       "/photos?versioning",
 				status:     403,
@@ -1089,8 +1089,8 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "settings that another account may see",
 			test: row{
-				statements: allowing("s3:GetBucketVersioning", inBucket, ""),
-				as:         others,
+				statements: allowStatement("s3:GetBucketVersioning", inBucket, ""),
+				as:         otherKey,
 				method:     "GET",
 				path:       "/photos?versioning",
 				status:     200,
@@ -1099,7 +1099,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "removals",
 			test: row{
-				statements: allowing("s3:DeleteObject", inKeys, ""),
+				statements: allowStatement("s3:DeleteObject", inKeys, ""),
 				as:         nobody,
 				method:     "DELETE",
 				path:       "/photos/k",
@@ -1119,7 +1119,7 @@ func TestPolicyDecides(t *testing.T) {
 		{
 			name: "tags of an object, with permission",
 			test: row{
-				statements: allowing("s3:GetObjectTagging", inKeys, ""),
+				statements: allowStatement("s3:GetObjectTagging", inKeys, ""),
 				as:         nobody,
 				method:     "GET",
 				path:       "/photos/tagged?tagging",
@@ -1131,7 +1131,7 @@ func TestPolicyDecides(t *testing.T) {
 			test: row{
 				statements: strings.Replace(allowGet, `"*"`,
 					`{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`, 1),
-				as:     others,
+				as:     otherKey,
 				method: "GET",
 				path:   "/photos/k",
 				status: 403,
@@ -1140,8 +1140,8 @@ func TestPolicyDecides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{Credentials: twoAccounts})
-			s.openBucket(t)
+			s := startServer(t, s3server.Config{Credentials: twoAccounts})
+			s.allowPublicAccess(t)
 			s.put(t, "k", "content")
 			tagged := putInput("tagged", "content")
 			tagged.Tagging = aws.String("kind=public")
@@ -1157,10 +1157,10 @@ func TestPolicyDecides(t *testing.T) {
 
 // The policy can limit the age of a signature, even if the signature is valid for longer.
 func TestPolicyJudgesSignatureAge(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	require.NoError(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
 	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
@@ -1198,19 +1198,19 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 // X-Amz-Content-Sha256 in the query of a presigned URL does not count as the header to which a policy's condition
 // refers.
 func TestPolicyIgnoresHashInQuery(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	require.NoError(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
 
-	response, body := s.sendAs(t, mine, "GET", "/photos/k", "", nil)
+	response, body := s.sendAs(t, ownerKey, "GET", "/photos/k", "", nil)
 	require.Equal(t, 403, response.StatusCode, body)
 	r, err := http.NewRequestWithContext(t.Context(), "GET",
 		s.server.URL+"/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", nil) // as the SDK for JavaScript signs
 	require.NoError(t, err)
 	as := aws.Credentials{
-		AccessKeyID:     twoAccounts[mine].AccessKeyID,
-		SecretAccessKey: twoAccounts[mine].SecretKey,
+		AccessKeyID:     twoAccounts[ownerKey].AccessKeyID,
+		SecretAccessKey: twoAccounts[ownerKey].SecretKey,
 	}
 	signedURL, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3",
 		"us-east-1", time.Now())
@@ -1223,18 +1223,18 @@ func TestPolicyIgnoresHashInQuery(t *testing.T) {
 func TestPolicyRefused(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	requireFailure(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowing("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowStatement("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
 	requireFailure(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
 	requireFailure(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
 }
 
 // GetBucketPolicyStatus of a bucket without a policy fails with NoSuchBucketPolicy, even if an ACL makes the
 // bucket public.
 func TestPolicyStatusMissing(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    types.BucketCannedACLPublicRead,
@@ -1247,11 +1247,11 @@ func TestPolicyStatusMissing(t *testing.T) {
 // GetBucketPolicyStatus reports whether the policy counts as public by AWS's definition. A policy with only a Deny
 // does not.
 func TestPolicyStatusIsAWSsRule(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowGet+`]}`), 403,
 		"AccessDenied") // of the default public access block
 	require.NoError(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denying("s3:GetObject", inKeys, "")+`]}`))
+		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:GetObject", inKeys, "")+`]}`))
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{
 		Bucket: aws.String(bucket),
 	})
@@ -1261,8 +1261,8 @@ func TestPolicyStatusIsAWSsRule(t *testing.T) {
 
 // The policy judges tags in a document like tags in a header.
 func TestPolicyJudgesTagsOfDocument(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	s.openBucket(t)
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	s.allowPublicAccess(t)
 	s.put(t, "k", "content")
 
 	put := func(client *s3.Client, value string) error {
@@ -1273,19 +1273,19 @@ func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 		})
 		return err
 	}
-	requireFailure(t, put(s.clientOf(others), "x"), 403, "AccessDenied")
+	requireFailure(t, put(s.clientOf(otherKey), "x"), 403, "AccessDenied")
 
-	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:PutObjectTagging", inKeys, "")+","+
-		denying("s3:PutObjectTagging", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"secret"}}`)+`]}`))
-	require.NoError(t, put(s.clientOf(others), "x"))
-	requireFailure(t, put(s.clientOf(others), "secret"), 403, "AccessDenied")
+	require.NoError(t, s.setPolicy(`{"Statement":[`+allowStatement("s3:PutObjectTagging", inKeys, "")+","+
+		denyStatement("s3:PutObjectTagging", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"secret"}}`)+`]}`))
+	require.NoError(t, put(s.clientOf(otherKey), "x"))
+	requireFailure(t, put(s.clientOf(otherKey), "secret"), 403, "AccessDenied")
 	requireFailure(t, put(s.Client, "secret"), 403, "AccessDenied")
 }
 
 // The policy judges a lock in a document like a lock in a header.
 func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	s := startLocking(t)
-	s.lock(t, "k", types.ObjectLockModeGovernance)
+	s.putLocked(t, "k", types.ObjectLockModeGovernance)
 	retain := func(mode types.ObjectLockRetentionMode, days int) error {
 		_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
 			Bucket:                    aws.String(locking),
@@ -1307,11 +1307,11 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 		return err
 	}
 	const keys = `"arn:aws:s3:::locking/*"`
-	document := `{"Statement":[` + denying("s3:PutObjectRetention", keys,
+	document := `{"Statement":[` + denyStatement("s3:PutObjectRetention", keys,
 		`{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`) + "," +
-		denying("s3:PutObjectRetention", keys,
+		denyStatement("s3:PutObjectRetention", keys,
 			`{"StringEquals":{"s3:object-lock-mode":"COMPLIANCE"}}`) + "," +
-		denying("s3:PutObjectLegalHold", keys, `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`) + `]}`
+		denyStatement("s3:PutObjectLegalHold", keys, `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`) + `]}`
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
 		Bucket: aws.String(locking),
 		Policy: &document,
@@ -1328,15 +1328,15 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 
 // The policy judges each key of DeleteObjects separately.
 func TestPolicyJudgesBatchByKey(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	s.openBucket(t)
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	s.allowPublicAccess(t)
 	for _, key := range []string{"a/1", "b/1"} {
 		s.put(t, key, "content")
 	}
 	require.NoError(t,
-		s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
+		s.setPolicy(`{"Statement":[`+allowStatement("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
 
-	output, err := s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+	output, err := s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{Objects: []types.ObjectIdentifier{
 			{Key: aws.String("a/1")},
@@ -1349,9 +1349,9 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	require.Len(t, output.Errors, 2, "of the other folder, and of the version, which needs s3:DeleteObjectVersion")
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 
-	require.NoError(t, s.setPolicy(`{"Statement":[`+allowing("s3:DeleteObjectVersion", inKeys, "")+","+
-		denying("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`)+`]}`))
-	output, err = s.clientOf(others).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+	require.NoError(t, s.setPolicy(`{"Statement":[`+allowStatement("s3:DeleteObjectVersion", inKeys, "")+","+
+		denyStatement("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`)+`]}`))
+	output, err = s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{
 			Objects: []types.ObjectIdentifier{{Key: aws.String("b/1"), VersionId: aws.String("null")}},
@@ -1364,13 +1364,13 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 
 // With RestrictPublicBuckets, a public policy no longer lets other accounts or anonymous users read.
 func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	s.openBucket(t)
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	s.allowPublicAccess(t)
 	s.put(t, "k", "content")
 	require.NoError(t,
 		s.setPolicy(`{"Statement":[`+allowGet+","+strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)+`]}`))
 
-	for _, as := range []int{mine, others, nobody} {
+	for _, as := range []int{ownerKey, otherKey, nobody} {
 		response, _ := s.sendAs(t, as, "GET", "/photos/k", "", nil)
 		require.Equal(t, 200, response.StatusCode)
 	}
@@ -1381,8 +1381,8 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	})
 	require.NoError(t, err)
 	tests := []struct{ as, status int }{
-		{as: mine, status: 200},
-		{as: others, status: 403},
+		{as: ownerKey, status: 200},
+		{as: otherKey, status: 403},
 		{as: nobody, status: 403},
 	}
 	for _, tt := range tests {
@@ -1397,17 +1397,17 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	tests := []struct{ name, statements string }{
 		{
 			name: "encryption",
-			statements: allowing("s3:PutObject", inKeys,
-				"") + "," + denying("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+			statements: allowStatement("s3:PutObject", inKeys,
+				"") + "," + denyStatement("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
 		},
 		{
 			name: "a list",
-			statements: allowing("s3:PutObject*", inKeys,
+			statements: allowStatement("s3:PutObject*", inKeys,
 				`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
 		},
 		{
 			name: "tags",
-			statements: allowing("s3:PutObject*", inKeys,
+			statements: allowStatement("s3:PutObject*", inKeys,
 				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
 		},
 	}
@@ -1416,7 +1416,7 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 			s.put(t, "source", "content")
 			require.NoError(t, s.setPolicy(`{"Statement":[`+tt.statements+`]}`))
-			other := s.clientOf(others)
+			other := s.clientOf(otherKey)
 
 			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket: aws.String(bucket),

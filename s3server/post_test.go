@@ -44,7 +44,7 @@ func postNamed(
 
 // If the requester pays, a form of another account must agree to pay.
 func TestFormOfOtherAccountPays(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
 		Bucket: aws.String(bucket),
 		Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
@@ -68,9 +68,9 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 
-	response, body := post(s.clientOf(others), "")
+	response, body := post(s.clientOf(otherKey), "")
 	require.Equal(t, 403, response.StatusCode, body)
-	response, body = post(s.clientOf(others), "requester")
+	response, body = post(s.clientOf(otherKey), "requester")
 	require.Equal(t, 204, response.StatusCode, body)
 	require.Equal(t, "requester", response.Header.Get("X-Amz-Request-Charged"))
 
@@ -238,7 +238,7 @@ func TestForm(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("uploads/photo.jpg"),
@@ -307,7 +307,7 @@ func TestFormReplacesFilename(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, s3server.Config{})
+			s := startServer(t, s3server.Config{})
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("uploads/" + tt.want),
@@ -337,7 +337,7 @@ func TestFormReplacesFilename(t *testing.T) {
 
 // The server refuses a form whose key is not UTF-8.
 func TestFormKeyMustBeUTF8(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
 		Bucket: aws.String(bucket),
 	})
@@ -363,7 +363,7 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 
 // The response to a form has the checksum of the object.
 func TestFormReturnsChecksum(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	form := func(sum string) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),

@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// signedSend sends a request that the SDK would not send, with a valid signature: method,
+// sendSigned sends a request that the SDK would not send, with a valid signature: method,
 // path with query, headers and body.
-func (s *store) signedSend(
+func (s *store) sendSigned(
 	t *testing.T, method, path, body string, header map[string]string,
 ) (*http.Response, string) {
 	t.Helper()
@@ -45,13 +45,13 @@ func (s *store) signedSend(
 // Errors have the form of Amazon's: without the element Resource, and with the media type of the document even for
 // HEAD.
 func TestErrorsAreAmazons(t *testing.T) {
-	s := start(t, s3server.Config{})
-	response, body := s.signedSend(t, "GET", "/photos/missing", "", nil)
+	s := startServer(t, s3server.Config{})
+	response, body := s.sendSigned(t, "GET", "/photos/missing", "", nil)
 	require.Equal(t, 404, response.StatusCode)
 	require.NotContains(t, body, "<Resource>")
 	require.Contains(t, body, "<Key>missing</Key>")
 
-	response, body = s.signedSend(t, "HEAD", "/photos/missing", "", nil)
+	response, body = s.sendSigned(t, "HEAD", "/photos/missing", "", nil)
 	require.Equal(t, 404, response.StatusCode)
 	require.Equal(t, "application/xml", response.Header.Get("Content-Type"))
 	require.Empty(t, body)
@@ -59,7 +59,7 @@ func TestErrorsAreAmazons(t *testing.T) {
 
 // The server refuses these requests.
 func TestRequestsRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 
 	tests := []struct {
@@ -402,7 +402,7 @@ func TestRequestsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, tt.method, tt.path, tt.body, tt.header)
+			response, body := s.sendSigned(t, tt.method, tt.path, tt.body, tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.Equal(t, tt.code, parseError(t, body).Code, body)
 		})
@@ -413,7 +413,7 @@ func TestRequestsRefused(t *testing.T) {
 
 // These settings may be sent without a digest of the body, as s3cmd sends them and AWS accepts them.
 func TestSettingsWithoutDigest(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	tests := []struct{ path, document string }{
 		{
 			path:     "/photos?website",
@@ -426,7 +426,7 @@ func TestSettingsWithoutDigest(t *testing.T) {
 		{path: "/photos?logging", document: "<BucketLoggingStatus/>"},
 	}
 	for _, tt := range tests {
-		response, body := s.signedSend(t, "PUT", tt.path, tt.document, nil)
+		response, body := s.sendSigned(t, "PUT", tt.path, tt.document, nil)
 		require.Equal(t, 200, response.StatusCode, "%s: %s", tt.path, body)
 	}
 }
@@ -452,8 +452,8 @@ func TestDocumentMayEndInWhitespace(t *testing.T) {
 		{end: "&amp;", status: 400},
 	}
 	for _, tt := range tests {
-		s := start(t, s3server.Config{})
-		response, body := s.signedSend(t, "PUT", "/photos?versioning", document+tt.end, nil)
+		s := startServer(t, s3server.Config{})
+		response, body := s.sendSigned(t, "PUT", "/photos?versioning", document+tt.end, nil)
 		require.Equal(t, tt.status, response.StatusCode, "%q: %s", tt.end, body)
 		if tt.status == 400 {
 			require.Equal(t, "MalformedXML", parseError(t, body).Code)
@@ -463,8 +463,8 @@ func TestDocumentMayEndInWhitespace(t *testing.T) {
 
 // The server reads a plus sign in a path as a space, as S3 does, unlike RFC 3986.
 func TestKeyWithPlusIsSpace(t *testing.T) {
-	s := start(t, s3server.Config{})
-	response, body := s.signedSend(t, "PUT", "/photos/a%2Bb", "x", nil)
+	s := startServer(t, s3server.Config{})
+	response, body := s.sendSigned(t, "PUT", "/photos/a%2Bb", "x", nil)
 	require.Equal(t, 200, response.StatusCode, body)
 
 	s.put(t, "c d", "x")
@@ -477,7 +477,7 @@ func TestKeyWithPlusIsSpace(t *testing.T) {
 // The server returns settings as they were stored.
 func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	versioning := func() types.BucketVersioningStatus {
 		output, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{
 			Bucket: aws.String(bucket),
@@ -486,7 +486,7 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 		return output.Status
 	}
 	require.Empty(t, versioning())
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	require.Equal(t, types.BucketVersioningStatusEnabled, versioning())
 
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
@@ -517,7 +517,7 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 
 // The response to a form can redirect the browser.
 func TestFormRedirectsSender(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),

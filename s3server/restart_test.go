@@ -40,7 +40,7 @@ func startInDirectory(t *testing.T, path string, c s3server.Config) *directory {
 	if c.Buckets == nil {
 		c.Buckets = []string{}
 	}
-	d := &directory{start(t, c), path}
+	d := &directory{startServer(t, c), path}
 	d.store.clock = clock
 	t.Cleanup(func() { _ = service.Close() })
 	return d
@@ -87,14 +87,14 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 		Policy: &policy,
 	})
 	require.NoError(t, err)
-	d.store.keepVersions(t, types.BucketVersioningStatusEnabled)
+	d.store.setVersioning(t, types.BucketVersioningStatusEnabled)
 
 	one := d.store.putVersion(t, "versions", "one")
 	two := d.store.putVersion(t, "versions", "two")
-	d.store.remove(t, "plain", "")
-	upload := d.store.begin(t, "large", compositeCRC32C)
-	first := d.store.part(t, "large", upload, 1, "0123456789", withCRC32C)
-	versions := d.store.versions(t, 1000)
+	d.store.deleteObject(t, "plain")
+	upload := d.store.beginUpload(t, "large", compositeCRC32C)
+	first := d.store.uploadPart(t, "large", upload, 1, "0123456789", withCRC32C)
+	versions := d.store.versionIDs(t, 1000)
 
 	d = d.restart(t, s3server.Config{})
 	output, err := d.store.GetObject(ctx, &s3.GetObjectInput{
@@ -130,7 +130,7 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	gotPolicy, err := d.store.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.JSONEq(t, policy, *gotPolicy.Policy)
-	require.Equal(t, versions, d.store.versions(t, 1000))
+	require.Equal(t, versions, d.store.versionIDs(t, 1000))
 	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.store.keys(t))
 	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
 
@@ -173,7 +173,7 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, first.ETag, parts.Parts[0].ETag)
 	require.Equal(t, first.ChecksumCRC32C, parts.Parts[0].ChecksumCRC32C)
 
-	complete := completeInput("large", upload, first, d.store.part(t, "large", upload, 2, "last", withCRC32C))
+	complete := completeInput("large", upload, first, d.store.uploadPart(t, "large", upload, 2, "last", withCRC32C))
 	completed, err := d.store.CompleteMultipartUpload(ctx, complete)
 	require.NoError(t, err)
 	require.Equal(t, "0123456789last", d.store.get(t, "large"))
@@ -229,8 +229,8 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	etag := d.store.put(t, "folder/photo.jpg", "a photo")
-	upload := d.store.begin(t, "large")
-	d.store.part(t, "large", upload, 1, "part")
+	upload := d.store.beginUpload(t, "large")
+	d.store.uploadPart(t, "large", upload, 1, "part")
 	root := filepath.Join(d.path, bucket)
 
 	content, err := os.ReadFile(filepath.Join(root, "folder", "photo.jpg"))
@@ -335,7 +335,7 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	}
 
 	for _, key := range keys {
-		d.store.remove(t, key, "")
+		d.store.deleteObject(t, key)
 	}
 	_, err := d.store.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -420,11 +420,11 @@ func TestDirectoryKeepsVersions(t *testing.T) {
 	two := startInDirectory(t, path, s3server.Config{})
 
 	two.store.put(t, "k", "before")
-	one.store.keepVersions(t, types.BucketVersioningStatusEnabled)
+	one.store.setVersioning(t, types.BucketVersioningStatusEnabled)
 	require.NotEqual(t, "null", two.store.putVersion(t, "k", "after"))
 
-	two.store.remove(t, "k", "")
-	require.Len(t, one.store.versions(t, 1000), 3)
+	two.store.deleteObject(t, "k")
+	require.Len(t, one.store.versionIDs(t, 1000), 3)
 }
 
 // pages returns the keys and common prefixes of a listing in pages of one entry. It calls visit with every key.
@@ -472,10 +472,10 @@ func TestDirectoryListsPages(t *testing.T) {
 	require.Equal(t, sorted, d.store.pages(t, "|", ignore), "in the order of S3")
 
 	for _, key := range keysWithBar {
-		d.store.remove(t, key, "")
+		d.store.deleteObject(t, key)
 	}
 	removed := d.store.pages(t, "", func(key string) {
-		d.store.remove(t, key, "")
+		d.store.deleteObject(t, key)
 	})
 	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
 }
@@ -497,14 +497,14 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 		return keys
 	}
 	nothing := func(*s3.CreateMultipartUploadInput) {}
-	d.store.begin(t, "empty", nothing)
-	idle := d.store.begin(t, "idle", nothing)
-	busy := d.store.begin(t, "busy", nothing)
-	d.store.part(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.beginUpload(t, "empty", nothing)
+	idle := d.store.beginUpload(t, "idle", nothing)
+	busy := d.store.beginUpload(t, "busy", nothing)
+	d.store.uploadPart(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
 
 	d.store.clock.move(6 * 24 * time.Hour)
 	require.Len(t, uploads(), 3)
-	d.store.part(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.uploadPart(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
 	d.store.clock.move(2 * 24 * time.Hour)
 	require.Equal(t, []string{"busy"}, uploads())
 
@@ -514,15 +514,15 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 		UploadId: &idle,
 	})
 	requireFailure(t, err, 404, "NoSuchUpload")
-	d.store.part(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.uploadPart(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
 }
 
 // If a server is killed after it made the object, and before it removed the upload's records, a repeated
 // completion has the same result.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	upload := d.store.begin(t, "large", func(*s3.CreateMultipartUploadInput) {})
-	part := d.store.part(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
+	upload := d.store.beginUpload(t, "large", func(*s3.CreateMultipartUploadInput) {})
+	part := d.store.uploadPart(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
 	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
 		return d.store.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket:          aws.String(bucket),
@@ -576,8 +576,8 @@ func TestLockedVersionReturnsOnce(t *testing.T) {
 		input.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
 		put, err := d.store.PutObject(ctx, input)
 		require.NoError(t, err)
-		marker := *d.store.remove(t, key, "").VersionId
-		d.store.remove(t, key, marker)
+		marker := *d.store.deleteObject(t, key).VersionId
+		d.store.deleteVersion(t, key, marker)
 
 		require.Equal(t, "locked", d.store.get(t, key))
 		output, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{

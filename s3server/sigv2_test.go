@@ -454,7 +454,7 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
 
 	// The owner sets a policy that denies all signatures but those of version 4.
-	document := `{"Statement":[` + denying("s3:*", inKeys,
+	document := `{"Statement":[` + denyStatement("s3:*", inKeys,
 		`{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
 	put := httptest.NewRequest("PUT", "http://127.0.0.1:9000/photos?policy", strings.NewReader(document))
 	put.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
@@ -511,7 +511,7 @@ func TestFormV2(t *testing.T) {
 	}
 
 	// A server that is not lenient knows only version 4.
-	s = start(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
+	s = startServer(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
 	response, _ = s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 }

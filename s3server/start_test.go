@@ -147,7 +147,7 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Start uses the certificate of the config.
+// Start serves with the certificate of the config, and fails if the certificate is incomplete.
 func TestStartWithGivenCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -185,7 +185,7 @@ func TestStartWithGivenCertificate(t *testing.T) {
 	}
 }
 
-// Start fails if the port is taken.
+// If the port is taken, Start returns an error and ForTest fails the test.
 func TestStartFailsIfPortIsTaken(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	u, err := url.Parse(server.URL)
@@ -193,9 +193,9 @@ func TestStartFailsIfPortIsTaken(t *testing.T) {
 	_, err = s3server.Start(s3server.Config{Addr: u.Host})
 	require.Error(t, err)
 
-	failing := &failedTest{}
-	require.Nil(t, s3server.ForTest(failing, s3server.Config{Addr: u.Host}))
-	require.Contains(t, failing.message, "s3server: listen")
+	failed := &failedTest{}
+	require.Nil(t, s3server.ForTest(failed, s3server.Config{Addr: u.Host}))
+	require.Contains(t, failed.message, "s3server: listen")
 }
 
 // A failedTest is a test that Fatalf does not end.
@@ -210,12 +210,13 @@ func (f *failedTest) Fatalf(format string, args ...any) { f.message = fmt.Sprint
 func TestStartUnspecifiedAddress(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Addr: ":0"})
 	require.True(t, strings.HasPrefix(server.URL, "http://127.0.0.1:"), server.URL)
+
 	response, err := server.Client().Get(server.URL)
 	require.NoError(t, err)
 	readBody(t, response.Body)
 }
 
-// Close ends every connection.
+// Close closes every connection, even one without a request, and may be called twice.
 func TestCloseEndsConnections(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	silent, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
@@ -223,6 +224,7 @@ func TestCloseEndsConnections(t *testing.T) {
 	defer func() {
 		require.NoError(t, silent.Close())
 	}()
+
 	server.Close()
 	server.Close()
 
@@ -234,18 +236,30 @@ func TestCloseEndsConnections(t *testing.T) {
 
 // Shutdown waits for requests in progress.
 func TestShutdownWaitsForRequests(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.server.Inject(s3server.Delay("PutObject", time.Second)) // on a busy machine, too, Busy is seen
+	s := startServer(t, s3server.Config{})
+	// The request takes long enough to be seen on a busy machine.
+	s.server.Inject(s3server.Delay("PutObject", time.Second))
 	done := make(chan error)
 	go func() {
 		_, err := s.PutObject(context.WithoutCancel(t.Context()), putInput("k", "x"))
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, time.Minute, time.Millisecond)
+	waitUntilBusy(t, s)
+
 	require.NoError(t, s.server.Shutdown(t.Context()))
 	require.NoError(t, <-done)
+}
 
-	s = start(t, s3server.Config{})
+// waitUntilBusy waits until the server serves one request.
+func waitUntilBusy(t *testing.T, s *store) {
+	t.Helper()
+	isBusy := func() bool { return s.server.Busy() == 1 }
+	require.Eventually(t, isBusy, time.Minute, time.Millisecond)
+}
+
+// If its context is canceled, Shutdown closes the connections of requests in progress.
+func TestShutdownWithCanceledContext(t *testing.T) {
+	s := startServer(t, s3server.Config{})
 	reader, writer := net.Pipe()
 	defer func() {
 		require.NoError(t, writer.Close())
@@ -254,6 +268,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	require.NoError(t, err)
 	r.ContentLength = 10
 
+	done := make(chan error)
 	go func() {
 		response, err := s.http.Do(r)
 		if err == nil {
@@ -261,7 +276,7 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 		}
 		done <- err
 	}()
-	require.Eventually(t, func() bool { return s.server.Busy() == 1 }, time.Minute, time.Millisecond)
+	waitUntilBusy(t, s)
 
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -271,12 +286,13 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 	<-done
 }
 
-// The record has the latest requests.
+// The server keeps as many of the latest requests as Record says, and counts all requests.
 func TestRecordKeepsLatest(t *testing.T) {
-	s := start(t, s3server.Config{Record: 3})
+	s := startServer(t, s3server.Config{Record: 3})
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		s.put(t, key, "x")
 	}
+
 	var keys []string
 	for _, r := range s.server.Requests() {
 		keys = append(keys, r.Key)
@@ -286,39 +302,47 @@ func TestRecordKeepsLatest(t *testing.T) {
 	require.Equal(t, 5, s.server.Count("PutObject"))
 	require.Equal(t, 5, s.server.Count(""))
 
-	none, err := s3server.Start(s3server.Config{})
-	require.NoError(t, err)
-	defer none.Close()
-	response, err := none.Client().Get(none.URL)
-	require.NoError(t, err)
-
-	readBody(t, response.Body)
-	require.Empty(t, none.Requests())
-	require.Equal(t, 1, none.Count("ListBuckets"))
 }
 
-// A request with a nil body is recorded, as a test may pass one to the handler.
+// Without Config.Record, the server keeps no requests, but still counts them.
+func TestRecordOfNothing(t *testing.T) {
+	server, err := s3server.Start(s3server.Config{})
+	require.NoError(t, err)
+	defer server.Close()
+
+	response, err := server.Client().Get(server.URL)
+	require.NoError(t, err)
+	readBody(t, response.Body)
+
+	require.Empty(t, server.Requests())
+	require.Equal(t, 1, server.Count("ListBuckets"))
+}
+
+// The handler records a request with a nil body, which a test may pass to it, and leaves the body nil.
 func TestRecordOfRequestWithoutBody(t *testing.T) {
 	var entries []s3server.Entry
 	handler := s3server.New(s3server.Config{Log: func(e s3server.Entry) {
 		entries = append(entries, e)
 	}})
-	request, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:9000/photos/k", nil)
+	req, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:9000/photos/k", nil)
 	require.NoError(t, err)
-	w := httptest.NewRecorder()
 
-	handler.ServeHTTP(w, request)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, req)
+
 	require.Equal(t, http.StatusNotFound, w.Code, w.Body)
 	require.Len(t, entries, 1)
-	require.Nil(t, request.Body, "a handler does not change a request")
+	require.Nil(t, req.Body)
 }
 
-// The Date header of a response has the time of the server's clock.
+// The Date of a response is the time of the server's clock, or of a skewed one if a fault says so.
 func TestDateIsServersClock(t *testing.T) {
 	now := time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC)
-	s := start(t, s3server.Config{Now: func() time.Time { return now }})
+	s := startServer(t, s3server.Config{Now: func() time.Time { return now }})
+
 	response, _ := s.send(t, "GET", s.server.URL, nil, nil)
 	require.Equal(t, now.Format(http.TimeFormat), response.Header.Get("Date"))
+
 	s.server.Inject(s3server.Fault{ClockSkew: time.Hour})
 	response, _ = s.send(t, "GET", s.server.URL, nil, nil)
 	require.Equal(t, now.Add(time.Hour).Format(http.TimeFormat), response.Header.Get("Date"))

@@ -97,20 +97,19 @@ func (d *failingDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) er
 	return d.Driver.SetTags(ctx, r)
 }
 
-// If the store fails while the server checks a permission, the client gets a 5xx, not AccessDenied, so that it
-// tries again.
+// If the store fails while the server checks a permission, the client gets a 503 and tries again, not AccessDenied.
 func TestStoreFailureIsNoRefusal(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	s := start(t, s3server.Config{Service: service, Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Service: service, Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	service.headErr = storage.Unavailable
 	tests := []struct{ name, path string }{
-		{name: "of the operation", path: "/photos/k?tagging"},
-		{name: "of a header", path: "/photos/k?attributes"},
+		{name: "permission for the operation", path: "/photos/k?tagging"},
+		{name: "permission for a header", path: "/photos/k?attributes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.sendAs(t, others, "GET", tt.path, "", map[string]string{
+			response, body := s.sendAs(t, otherKey, "GET", tt.path, "", map[string]string{
 				"X-Amz-Object-Attributes": "ETag",
 			})
 			require.Equal(t, 503, response.StatusCode, body)
@@ -118,12 +117,13 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	}
 }
 
-// If the store no longer finds the object that PutObjectTagging changes, the server responds with 503, so that the
-// client tries again.
+// If the object is gone by the time PutObjectTagging changes it, the server responds with 503 and the client tries
+// again.
 func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	s := start(t, s3server.Config{Service: service})
+	s := startServer(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
+
 	service.err = storage.ObjectNotFound
 	_, err := s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
@@ -138,7 +138,7 @@ func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	logged := make(chan s3server.Entry, 100)
-	s := start(t, s3server.Config{
+	s := startServer(t, s3server.Config{
 		Service: service,
 		Log: func(e s3server.Entry) {
 			logged <- e
@@ -203,7 +203,7 @@ func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 // Each error code of a store becomes an error code of S3.
 func TestStoreErrorsHaveCodes(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	s := start(t, s3server.Config{Service: service})
+	s := startServer(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
 
 	tests := map[error]struct {
@@ -312,12 +312,12 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 					fixedParts:    tt.fixedParts,
 					keepsRecord:   true,
 				}
-				s := start(t, s3server.Config{Service: service})
+				s := startServer(t, s3server.Config{Service: service})
 				if tt.before != "" {
 					s.put(t, "k", tt.before)
 				}
-				upload := s.begin(t, "k")
-				input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+				upload := s.beginUpload(t, "k")
+				input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
 				first, err := s.CompleteMultipartUpload(t.Context(), input)
 				require.NoError(t, err)
 				if content == "" {
@@ -330,7 +330,7 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 					s.put(t, "k", content)
 				}
 				if tt.another {
-					_, err = start(t,
+					_, err = startServer(t,
 						s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), input)
 					requireFailure(t, err, tt.status, tt.code)
 				} else {
@@ -353,8 +353,8 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	}
 }
 
-// If another client writes the key while staged parts become the object, or the store's response is lost, the
-// completion has the right result.
+// A completion of staged parts succeeds even if another client writes the key at the same time, or the store's
+// response is lost.
 func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	tests := []struct {
 		name string
@@ -382,10 +382,10 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
 				fixedParts:    true,
 			}
-			s := start(t, s3server.Config{Service: service})
-			upload := s.begin(t, "k")
-			input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
-			// Only the first write of the key runs tt.put: the case may write the key itself.
+			s := startServer(t, s3server.Config{Service: service})
+			upload := s.beginUpload(t, "k")
+			input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
+			// Only the first write of the key runs tt.put, which may itself write the key.
 			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
 				service.puts = nil
 				return tt.put(t, s, next)
@@ -399,20 +399,21 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	}
 }
 
-// A restarted server knows only from the object that an upload was completed. If it cannot read the object, a
-// repeated completion fails.
+// After a restart, only the object shows that its upload was completed, so a repeated completion fails if the server
+// cannot read the object.
 func TestStoreCannotReadCompletedObject(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	s := start(t, s3server.Config{Service: service})
-	upload := s.begin(t, "k")
-	input := completeInput("k", upload, s.part(t, "k", upload, 1, "0123456789"))
+	s := startServer(t, s3server.Config{Service: service})
+	upload := s.beginUpload(t, "k")
+	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
 	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
-	restarted := start(t, s3server.Config{Service: service})
-	service.headErr = storage.Unavailable
 
+	restarted := startServer(t, s3server.Config{Service: service})
+	service.headErr = storage.Unavailable
 	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	requireFailure(t, err, 503, "ServiceUnavailable")
+
 	service.headErr = nil
 	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
@@ -457,12 +458,13 @@ func (d *overwritingDriver) Get(
 	return d.Driver.Get(ctx, r)
 }
 
-// If the null version is replaced while GetObject reads it, GetObject returns the new one.
+// If the null version is replaced while GetObject looks for it, GetObject returns the new one.
 func TestVersionNullReplacedIsFound(t *testing.T) {
 	service := &overwritingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	s := start(t, s3server.Config{Service: service})
-	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	s := startServer(t, s3server.Config{Service: service})
+	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 	s.put(t, "k", "older")
+
 	service.overwrites = 2
 	require.Equal(t, "newer", s.getVersion(t, "k", "null"))
 	require.Zero(t, service.overwrites)

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Config.MaxBytes limits what the server stores in memory: objects, parts, and an object while a new one replaces it.
+// Config.MaxBytes limits the bytes in memory: objects and parts, and an old object until a new one has replaced it.
 func TestMaxBytesBoundsMemory(t *testing.T) {
 	const maxBytes = 100
-	s := start(t, s3server.Config{MaxBytes: maxBytes})
+	s := startServer(t, s3server.Config{MaxBytes: maxBytes})
 	s.put(t, "a", strings.Repeat("a", 60))
 
 	// 60 bytes are in use. The old object stays until the new one is there.
@@ -27,8 +27,8 @@ func TestMaxBytesBoundsMemory(t *testing.T) {
 	require.NoError(t, err, "a copy shares its bytes")
 
 	// A part of 40 bytes fills the memory, until its upload ends.
-	upload := s.begin(t, "b")
-	s.part(t, "b", upload, 1, strings.Repeat("b", 40))
+	upload := s.beginUpload(t, "b")
+	s.uploadPart(t, "b", upload, 1, strings.Repeat("b", 40))
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
 		Bucket:     new(bucket),
 		Key:        new("b"),
@@ -45,9 +45,9 @@ func TestMaxBytesBoundsMemory(t *testing.T) {
 	require.NoError(t, err)
 
 	// The bytes that a and its copy share are free when both are removed.
-	s.remove(t, "a", "")
+	s.deleteObject(t, "a")
 	_, err = s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 41)))
 	requireFailure(t, err, 507, "XMinioStorageFull")
-	s.remove(t, "copy", "")
+	s.deleteObject(t, "copy")
 	s.put(t, "b", strings.Repeat("b", maxBytes))
 }

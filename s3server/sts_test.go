@@ -50,16 +50,16 @@ func newSession(t *testing.T, s *store, key int, policy string) *types.Credentia
 	return output.Credentials
 }
 
-// as returns a client with temporary credentials.
-func as(s *store, c *types.Credentials) *s3.Client {
+// sessionClient returns a client with temporary credentials.
+func sessionClient(s *store, c *types.Credentials) *s3.Client {
 	return s.client(func(o *s3.Options) {
 		o.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey,
 			*c.SessionToken)
 	})
 }
 
-// allows returns a policy that allows an action.
-func allows(action, resource string) string {
+// allowPolicy returns a policy that allows an action.
+func allowPolicy(action, resource string) string {
 	return fmt.Sprintf(
 		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %q, "Resource": %q}]}`,
 		action,
@@ -71,7 +71,7 @@ const inFolder = "arn:aws:s3:::photos/folder/*"
 
 // A session may do what both its caller and its session policy permit.
 func TestSessionRights(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
 	tests := []struct {
@@ -81,42 +81,42 @@ func TestSessionRights(t *testing.T) {
 		writesFolder bool // whether it may write folder/new
 		readsOther   bool // whether it may read the key beside the folder
 	}{
-		{name: "no policy", key: mine, readsFolder: true, writesFolder: true, readsOther: true},
-		{name: "no policy, of a key that only reads", key: readOnly, readsFolder: true, readsOther: true},
+		{name: "no policy", key: ownerKey, readsFolder: true, writesFolder: true, readsOther: true},
+		{name: "no policy, of a key that only reads", key: readOnlyKey, readsFolder: true, readsOther: true},
 		{
 			name:         "everything",
-			policy:       allows("*", "*"),
-			key:          mine,
+			policy:       allowPolicy("*", "*"),
+			key:          ownerKey,
 			readsFolder:  true,
 			writesFolder: true,
 			readsOther:   true,
 		},
 		{
 			name:        "everything, of a key that only reads",
-			policy:      allows("s3:*", "*"),
-			key:         readOnly,
+			policy:      allowPolicy("s3:*", "*"),
+			key:         readOnlyKey,
 			readsFolder: true,
 			readsOther:  true,
 		},
-		{name: "everything, of another account", policy: allows("s3:*", "*"), key: others},
-		{name: "reads", policy: allows("s3:GetObject", inFolder), key: mine, readsFolder: true},
-		{name: "writes", policy: allows("s3:PutObject", inFolder), key: mine, writesFolder: true},
-		{name: "another bucket", policy: allows("s3:*", "arn:aws:s3:::photos2/*"), key: mine},
-		{name: "another service", policy: allows("kms:*", "*"), key: mine},
+		{name: "everything, of another account", policy: allowPolicy("s3:*", "*"), key: otherKey},
+		{name: "reads", policy: allowPolicy("s3:GetObject", inFolder), key: ownerKey, readsFolder: true},
+		{name: "writes", policy: allowPolicy("s3:PutObject", inFolder), key: ownerKey, writesFolder: true},
+		{name: "another bucket", policy: allowPolicy("s3:*", "arn:aws:s3:::photos2/*"), key: ownerKey},
+		{name: "another service", policy: allowPolicy("kms:*", "*"), key: ownerKey},
 		{
 			name: "a denial",
 			policy: `{"Version": "2012-10-17", "Statement": [
 				{"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
 				{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}
 			]}`,
-			key:         mine,
+			key:         ownerKey,
 			readsFolder: true,
 			readsOther:  true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			client := as(s, newSession(t, s, tt.key, tt.policy))
+			client := sessionClient(s, newSession(t, s, tt.key, tt.policy))
 			requireAccess := func(permitted bool, err error) {
 				t.Helper()
 				if permitted {
@@ -142,13 +142,12 @@ func TestSessionRights(t *testing.T) {
 	}
 }
 
-// A session can do only what its own policy permits. It gets AccessDenied for tags, CreateBucket and ListBuckets,
-// and even for missing buckets.
+// A session gets AccessDenied for everything that its own policy does not permit, even for a missing bucket.
 func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "other", "content")
-	client := as(s, newSession(t, s, mine, allows("s3:PutObject", inFolder)))
 	missing := aws.String("no-such-bucket")
+	client := sessionClient(s, newSession(t, s, ownerKey, allowPolicy("s3:PutObject", inFolder)))
 
 	tagged := putInput("folder/k", "x")
 	tagged.Tagging = aws.String("a=b")
@@ -173,38 +172,40 @@ func TestSessionPolicyBindsEverywhere(t *testing.T) {
 	})
 	requireFailure(t, err, 403, "AccessDenied")
 
-	client = as(s, newSession(t, s, mine, allows("s3:ListAllMyBuckets", "*")))
+	client = sessionClient(s, newSession(t, s, ownerKey, allowPolicy("s3:ListAllMyBuckets", "*")))
 	_, err = client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 }
 
-// If a session may not list the bucket, a missing key gives AccessDenied instead of NoSuchKey.
+// A session that may not list the bucket gets AccessDenied instead of NoSuchKey for a missing key.
 func TestSessionMissingKeysAreDenied(t *testing.T) {
-	s := start(t, s3server.Config{})
-	get := func(policy string) error {
-		client := as(s, newSession(t, s, mine, policy))
+	s := startServer(t, s3server.Config{})
+	getMissing := func(policy string) error {
+		client := sessionClient(s, newSession(t, s, ownerKey, policy))
 		_, err := client.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("folder/none"),
 		})
 		return err
 	}
-	requireFailure(t, get(allows("s3:GetObject", inFolder)), 403, "AccessDenied")
 
-	mayList := `{"Version": "2012-10-17", "Statement": [
+	mayGet := allowPolicy("s3:GetObject", inFolder)
+	requireFailure(t, getMissing(mayGet), 403, "AccessDenied")
+
+	mayGetAndList := `{"Version": "2012-10-17", "Statement": [
 		{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "` + inFolder + `"},
 		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}
 	]}`
-	requireFailure(t, get(mayList), 404, "NoSuchKey")
+	requireFailure(t, getMissing(mayGetAndList), 404, "NoSuchKey")
 }
 
 // A session can sign URLs and forms.
 func TestSessionPresignedURLsAndForms(t *testing.T) {
 	clk := &clock{}
-	s := start(t, s3server.Config{Now: clk.now})
+	s := startServer(t, s3server.Config{Now: clk.now})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
-	client := as(
+	client := sessionClient(
 		s,
 		newSession(
 			t,
@@ -283,10 +284,10 @@ func dropPolicy(t *testing.T, content string) string {
 
 // The server refuses an altered session token.
 func TestSessionAltered(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
-	valid := newSession(t, s, mine, allows("s3:GetObject", inFolder))
-	another := newSession(t, s, readOnly, "")
+	valid := newSession(t, s, ownerKey, allowPolicy("s3:GetObject", inFolder))
+	another := newSession(t, s, readOnlyKey, "")
 	content, signature, _ := strings.Cut(*valid.SessionToken, ".")
 
 	tests := []struct {
@@ -371,7 +372,7 @@ func TestSessionAltered(t *testing.T) {
 	for _, tt := range tests {
 		altered := *valid
 		tt.change(&altered)
-		_, err := as(
+		_, err := sessionClient(
 			s,
 			&altered,
 		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")})
@@ -380,23 +381,23 @@ func TestSessionAltered(t *testing.T) {
 	}
 }
 
-// The server does not store sessions. Each server with the same credential accepts them.
+// Every server with the same credential accepts a session, because no server stores it.
 func TestSessionWorksInEachServer(t *testing.T) {
-	owner := twoAccounts[mine]
-	s := start(t, s3server.Config{Credentials: []s3server.Credential{owner}})
-	session := newSession(t, s, mine, "")
+	owner := twoAccounts[ownerKey]
+	s := startServer(t, s3server.Config{Credentials: []s3server.Credential{owner}})
+	session := newSession(t, s, ownerKey, "")
 	tests := []struct {
 		name       string
 		credential s3server.Credential // of another server
 		code       string              // "" if that server accepts the session
 	}{
-		{name: "the same", credential: owner},
+		{name: "the same credential", credential: owner},
 		{
 			name:       "a changed secret",
 			credential: s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "changed"},
 			code:       "InvalidToken",
 		},
-		{name: "another one", credential: twoAccounts[readOnly], code: "InvalidToken"},
+		{name: "another credential", credential: twoAccounts[readOnlyKey], code: "InvalidToken"},
 		{
 			name:       "one with the session's access key ID",
 			credential: s3server.Credential{AccessKeyID: *session.AccessKeyId, SecretKey: "own"},
@@ -433,8 +434,8 @@ func TestSessionWorksInEachServer(t *testing.T) {
 
 // AssumeRole refuses these requests.
 func TestAssumeRoleRefuses(t *testing.T) {
-	s := start(t, s3server.Config{Credentials: twoAccounts})
-	transport := newSession(t, s, mine, "")
+	s := startServer(t, s3server.Config{Credentials: twoAccounts})
+	transport := newSession(t, s, ownerKey, "")
 	temporary := s3server.Credential{
 		AccessKeyID:  *transport.AccessKeyId,
 		SecretKey:    *transport.SecretAccessKey,
@@ -558,17 +559,18 @@ func TestAssumeRoleRefuses(t *testing.T) {
 	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
 }
 
-// The response of AssumeRole has the elements of AWS's response.
+// AssumeRole returns temporary credentials in AWS's form, which expire after the requested time.
 func TestAssumeRoleResponse(t *testing.T) {
 	clk := &clock{}
-	s := start(t, s3server.Config{Now: clk.now})
+	s := startServer(t, s3server.Config{Now: clk.now})
 	output, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
 		DurationSeconds: aws.Int32(900),
-		Policy:          aws.String(allows("s3:GetObject", inFolder)),
+		Policy:          aws.String(allowPolicy("s3:GetObject", inFolder)),
 	})
 	require.NoError(t, err)
+
 	require.WithinDuration(t, clk.now().Add(15*time.Minute), *output.Credentials.Expiration, 10*time.Second)
 	require.True(t, strings.HasPrefix(*output.Credentials.AccessKeyId, "ASIA"))
 	require.Len(t, *output.Credentials.SecretAccessKey, 40)

@@ -27,14 +27,15 @@ func (s *store) tags(t *testing.T, key string) map[string]string {
 	return tags
 }
 
-// The server stores, returns and deletes the tags of an object.
+// The server stores, returns, replaces and deletes the tags of an object.
 func TestTags(t *testing.T) {
-	s := start(t, s3server.Config{})
-	response, body := s.signedSend(t, "PUT", "/photos/k", "x", map[string]string{
+	s := startServer(t, s3server.Config{})
+	response, body := s.sendSigned(t, "PUT", "/photos/k", "x", map[string]string{
 		"X-Amz-Tagging": "a=1&b%20c=%C3%A9+/&empty",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 	require.Equal(t, map[string]string{"a": "1", "b c": "é /", "empty": ""}, s.tags(t, "k"))
+
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -65,10 +66,10 @@ func TestTags(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "v"}, s.tags(t, "k"))
 }
 
-// A tag with a name that the server uses itself is an ordinary tag.
+// A tag that is named like the server's own attributes is an ordinary tag, and changes no access list.
 func TestTagsNamedLikeServer(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
-	s.own(t, types.ObjectOwnershipObjectWriter)
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	input := putInput("k", "content")
 	input.ACL = types.ObjectCannedACLPublicRead
 	input.Tagging = aws.String("s3server=k%3DGLACIER")
@@ -78,7 +79,7 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	want := map[string]string{"s3server": "k=GLACIER"}
 	require.Equal(t, want, s.tags(t, "k"))
 	require.Equal(t, "content", s.get(t, "k"))
-	require.Equal(t, 200, getAnonymously(s, t, "k"), "the list is still there")
+	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
 		Bucket: aws.String(bucket),
@@ -87,7 +88,7 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, want, s.tags(t, "k"))
-	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
 		Bucket: aws.String(bucket),
@@ -95,13 +96,17 @@ func TestTagsNamedLikeServer(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Empty(t, s.tags(t, "k"))
-	require.Equal(t, 403, getAnonymously(s, t, "k"))
+	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 }
 
-// The server refuses these tags.
+// The server refuses tags that Amazon S3 refuses: too many, repeated, too long, or with other characters.
 func TestTagsRefused(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "x")
+	const (
+		maxKey   = 128
+		maxValue = 256
+	)
 	const document = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
 
 	tests := []struct {
@@ -112,8 +117,8 @@ func TestTagsRefused(t *testing.T) {
 		{name: "a key twice", tags: "a=1&a=2", code: "InvalidTag"},
 		{name: "a key of Amazon", tags: "AWS:a=1", code: "InvalidTag"},
 		{name: "an empty key", tags: "=1", code: "InvalidTag"},
-		{name: "a key of 129", tags: strings.Repeat("k", 129) + "=", code: "InvalidTag"},
-		{name: "a value of 257", tags: "k=" + strings.Repeat("v", 257), code: "InvalidTag"},
+		{name: "a key that is too long", tags: strings.Repeat("k", maxKey+1) + "=", code: "InvalidTag"},
+		{name: "a value that is too long", tags: "k=" + strings.Repeat("v", maxValue+1), code: "InvalidTag"},
 		{name: "another character", tags: "k=%2A", code: "InvalidTag"},
 		{name: "a malformed header", tags: "k=%", code: "InvalidArgument"},
 		{name: "more tags than ten", tags: "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", code: "BadRequest"},
@@ -122,7 +127,7 @@ func TestTagsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.signedSend(t, "PUT", "/photos/k", "y", map[string]string{
+			response, body := s.sendSigned(t, "PUT", "/photos/k", "y", map[string]string{
 				"X-Amz-Tagging": tt.tags,
 			})
 			if tt.code == "" {
@@ -134,9 +139,10 @@ func TestTagsRefused(t *testing.T) {
 		})
 	}
 
-	_, body := s.signedSend(t, "PUT", "/photos/k?tagging", document, nil)
-	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "nothing vouches for it: %s", body)
-	_, body = s.signedSend(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{
+	_, body := s.sendSigned(t, "PUT", "/photos/k?tagging", document, nil)
+	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "it has no checksum: %s", body)
+
+	_, body = s.sendSigned(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{
 		"X-Amz-Tagging": "k=v",
 	})
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)

@@ -190,7 +190,7 @@ func TestHostNamesBucket(t *testing.T) {
 	}
 }
 
-// Location in a response has the scheme and the address style of the request.
+// The Location of a new object has the scheme and the address style of the request.
 func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -198,9 +198,9 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 		inHost   bool
 		location string
 	}{
-		{name: "by path", start: start, location: "http://localhost/photos/a%2Fb"},
+		{name: "by path", start: startServer, location: "http://localhost/photos/a%2Fb"},
 		{name: "by path, with TLS", start: startTLS, location: "https://localhost/photos/a%2Fb"},
-		{name: "by host", start: start, inHost: true, location: "http://photos.localhost/a%2Fb"},
+		{name: "by host", start: startServer, inHost: true, location: "http://photos.localhost/a%2Fb"},
 		{
 			name:     "by host, and by TLS",
 			start:    startTLS,
@@ -224,10 +224,10 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 				o.UsePathStyle = !tt.inHost
 				o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))
 			})
-			upload := s.begin(t, "a/b")
+			upload := s.beginUpload(t, "a/b")
 
 			completed, err := client.CompleteMultipartUpload(t.Context(),
-				completeInput("a/b", upload, s.part(t, "a/b", upload, 1, "content")))
+				completeInput("a/b", upload, s.uploadPart(t, "a/b", upload, 1, "content")))
 			require.NoError(t, err)
 			require.Equal(t, want, *completed.Location)
 

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// keepVersions sets whether the bucket keeps versions.
-func (s *store) keepVersions(t *testing.T, status types.BucketVersioningStatus) {
+// setVersioning sets whether the bucket keeps versions.
+func (s *store) setVersioning(t *testing.T, status types.BucketVersioningStatus) {
 	t.Helper()
 	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  aws.String(bucket),
@@ -32,14 +32,22 @@ func (s *store) putVersion(t *testing.T, key, content string) string {
 	return aws.ToString(output.VersionId)
 }
 
-// remove removes an object, or one of its versions.
-func (s *store) remove(t *testing.T, key, version string) *s3.DeleteObjectOutput {
+// deleteObject deletes an object, or adds a delete marker if the bucket keeps versions.
+func (s *store) deleteObject(t *testing.T, key string) *s3.DeleteObjectOutput {
 	t.Helper()
-	input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key}
-	if version != "" {
-		input.VersionId = &version
-	}
-	output, err := s.DeleteObject(t.Context(), input)
+	output, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	return output
+}
+
+// deleteVersion deletes one version of an object.
+func (s *store) deleteVersion(t *testing.T, key, version string) *s3.DeleteObjectOutput {
+	t.Helper()
+	output, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       &key,
+		VersionId: &version,
+	})
 	require.NoError(t, err)
 	return output
 }
@@ -56,9 +64,11 @@ func (s *store) getVersion(t *testing.T, key, version string) string {
 	return readBody(t, output.Body)
 }
 
-// versions returns the ids of all versions in the bucket, listed in pages of pageSize entries. An id of a delete marker
-// has a "!" before it.
-func (s *store) versions(t *testing.T, pageSize int32) (ids []string) {
+// markerOf returns the form in which versionIDs returns the id of a delete marker.
+func markerOf(id string) string { return "!" + id }
+
+// versionIDs returns the ids of all versions and delete markers in the bucket, listed in pages of pageSize entries.
+func (s *store) versionIDs(t *testing.T, pageSize int32) (ids []string) {
 	t.Helper()
 	pages := s3.NewListObjectVersionsPaginator(s.Client, &s3.ListObjectVersionsInput{
 		Bucket:  aws.String(bucket),
@@ -77,142 +87,142 @@ func (s *store) versions(t *testing.T, pageSize int32) (ids []string) {
 	return ids
 }
 
-// With versioning enabled, the server keeps old versions.
+// With versioning enabled, writes and removals keep the older versions, which can be read and removed.
 func TestVersionsAreKept(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	require.Empty(t, s.putVersion(t, "k", "before"))
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+
 	one := s.putVersion(t, "k", "one")
 	two := s.putVersion(t, "k", "two")
 	require.NotEqual(t, one, two)
 	require.Equal(t, "two", s.get(t, "k"))
 
 	// A removal adds a delete marker.
-	deletion := s.remove(t, "k", "")
+	deletion := s.deleteObject(t, "k")
 	require.True(t, *deletion.DeleteMarker)
 	marker := *deletion.VersionId
 	require.Empty(t, s.keys(t))
 	for _, pageSize := range []int32{1, 1000} {
-		require.ElementsMatch(t, []string{"!" + marker, two, one, "null"}, s.versions(t, pageSize))
+		require.ElementsMatch(t, []string{markerOf(marker), two, one, "null"}, s.versionIDs(t, pageSize))
 	}
-	require.Equal(t, []string{"!" + marker, two, one, "null"}, s.versions(t, 1), "newest first")
+	require.Equal(t, []string{markerOf(marker), two, one, "null"}, s.versionIDs(t, 1), "newest first")
 
 	// The older versions can be read, but the marker and the key cannot.
-	get := func(version string) (*s3.GetObjectOutput, error) {
-		return s.GetObject(t.Context(), &s3.GetObjectInput{
-			Bucket:    aws.String(bucket),
-			Key:       aws.String("k"),
-			VersionId: &version,
-		})
-	}
-	tests := []struct{ version, want string }{
-		{version: one, want: "one"},
-		{version: two, want: "two"},
-		{version: "null", want: "before"},
-	}
-	for _, tt := range tests {
-		output, err := get(tt.version)
-		require.NoError(t, err)
-		require.Equal(t, tt.want, readBody(t, output.Body))
-	}
-	_, err := get(marker)
+	require.Equal(t, "one", s.getVersion(t, "k", one))
+	require.Equal(t, "two", s.getVersion(t, "k", two))
+	require.Equal(t, "before", s.getVersion(t, "k", "null"))
+	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket:    aws.String(bucket),
+		Key:       aws.String("k"),
+		VersionId: &marker,
+	})
 	requireFailure(t, err, 405, "MethodNotAllowed")
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	requireFailure(t, err, 404, "NotFound")
 	_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 	requireFailure(t, err, 404, "NoSuchKey")
 
-	// If the newest version is removed, the one before it is the current object.
-	require.True(t, *s.remove(t, "k", marker).DeleteMarker)
+	// The removal of the newest version makes the one before it current.
+	require.True(t, *s.deleteVersion(t, "k", marker).DeleteMarker)
 	require.Equal(t, "two", s.get(t, "k"))
-	s.remove(t, "k", two)
+	s.deleteVersion(t, "k", two)
 	require.Equal(t, "one", s.get(t, "k"))
-	s.remove(t, "k", two) // a removed version can be removed again
+
+	// A removed version can be removed again.
+	s.deleteVersion(t, "k", two)
 }
 
-// With versioning suspended, a write replaces the null version.
+// With versioning suspended, each write and each removal replaces the null version and keeps all others.
 func TestVersioningSuspended(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	oldest := s.putVersion(t, "k", "kept")
-	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 
-	// An object replaces an object, a marker an object, a marker a marker, and an object a marker.
+	// An object replaces an object.
 	require.Equal(t, "null", s.putVersion(t, "k", "one"))
 	require.Equal(t, "null", s.putVersion(t, "k", "two"))
-	require.Equal(t, []string{"null", oldest}, s.versions(t, 1))
-	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
-	require.Equal(t, []string{"!null", oldest}, s.versions(t, 1))
+	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, 1))
+
+	// A delete marker replaces an object, and then a delete marker.
+	require.Equal(t, "null", *s.deleteObject(t, "k").VersionId)
+	require.Equal(t, []string{markerOf("null"), oldest}, s.versionIDs(t, 1))
 	require.Empty(t, s.keys(t))
-	require.Equal(t, "null", *s.remove(t, "k", "").VersionId)
+	require.Equal(t, "null", *s.deleteObject(t, "k").VersionId)
+
+	// An object replaces a delete marker.
 	require.Equal(t, "null", s.putVersion(t, "k", "three"))
-	require.Equal(t, []string{"null", oldest}, s.versions(t, 1))
+	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, 1))
 
 	// The null version may also be older than another version.
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	newer := s.putVersion(t, "k", "four")
-	require.Equal(t, []string{newer, "null", oldest}, s.versions(t, 1))
+	require.Equal(t, []string{newer, "null", oldest}, s.versionIDs(t, 1))
 	require.Equal(t, "three", s.getVersion(t, "k", "null"))
-	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 	require.Equal(t, "null", s.putVersion(t, "k", "five"))
-	require.Equal(t, []string{"null", newer, oldest}, s.versions(t, 1), "the older null version is gone")
+	require.Equal(t, []string{"null", newer, oldest}, s.versionIDs(t, 1), "the older null version is gone")
 
-	// If the null version is removed, the version before it is the current object.
-	s.remove(t, "k", "null")
+	// The removal of the null version makes the version before it current.
+	s.deleteVersion(t, "k", "null")
 	require.Equal(t, "four", s.get(t, "k"))
-	s.remove(t, "k", "")
-	require.True(t, *s.remove(t, "k", "null").DeleteMarker)
+	s.deleteObject(t, "k")
+	require.True(t, *s.deleteVersion(t, "k", "null").DeleteMarker)
 	require.Equal(t, "four", s.get(t, "k"))
-	require.Equal(t, []string{newer, oldest}, s.versions(t, 1))
+	require.Equal(t, []string{newer, oldest}, s.versionIDs(t, 1))
 }
 
 // Versioning can be suspended in a bucket where it was never enabled.
 func TestVersioningSuspendedAtOnce(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "before")
-	s.keepVersions(t, types.BucketVersioningStatusSuspended)
-	require.Equal(t, []string{"null"}, s.versions(t, 1000))
-	require.Equal(t, "null", s.putVersion(t, "k", "after"))
-	require.Equal(t, []string{"null"}, s.versions(t, 1000))
 
-	s.remove(t, "k", "")
-	require.Equal(t, []string{"!null"}, s.versions(t, 1000))
+	s.setVersioning(t, types.BucketVersioningStatusSuspended)
+	require.Equal(t, []string{"null"}, s.versionIDs(t, 1000))
+	require.Equal(t, "null", s.putVersion(t, "k", "after"))
+	require.Equal(t, []string{"null"}, s.versionIDs(t, 1000))
+
+	s.deleteObject(t, "k")
+	require.Equal(t, []string{markerOf("null")}, s.versionIDs(t, 1000))
 }
 
-// ListObjectVersions lists delete markers like versions.
+// ListObjectVersions lists delete markers, which can be removed like versions.
 func TestVersionsHaveDeleteMarkers(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+
 	// The removal of a missing key adds a marker.
-	marker := *s.remove(t, "missing", "").VersionId
+	marker := *s.deleteObject(t, "missing").VersionId
 	require.NotEmpty(t, marker)
-	require.Equal(t, []string{"!" + marker}, s.versions(t, 1))
+	require.Equal(t, []string{markerOf(marker)}, s.versionIDs(t, 1))
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:    aws.String(bucket),
 		Key:       aws.String("missing"),
 		VersionId: &marker,
 	})
 	require.ErrorContains(t, err, "405")
-	require.True(t, *s.remove(t, "missing", marker).DeleteMarker)
-	require.Empty(t, s.versions(t, 1))
+	require.True(t, *s.deleteVersion(t, "missing", marker).DeleteMarker)
+	require.Empty(t, s.versionIDs(t, 1))
 
-	// Two removals add two markers, which can be removed in any order.
+	// Two removals add two markers, which stay after the object is gone.
 	object := s.putVersion(t, "k", "one")
-	older := *s.remove(t, "k", "").VersionId
-	newer := *s.remove(t, "k", "").VersionId
-	require.ElementsMatch(t, []string{"!" + newer, "!" + older, object}, s.versions(t, 1))
-	s.remove(t, "k", object)
-	require.ElementsMatch(t, []string{"!" + newer, "!" + older}, s.versions(t, 1), "the markers stay")
-	s.remove(t, "k", newer)
-	require.Equal(t, []string{"!" + older}, s.versions(t, 1))
+	older := *s.deleteObject(t, "k").VersionId
+	newer := *s.deleteObject(t, "k").VersionId
+	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older), object}, s.versionIDs(t, 1))
+	s.deleteVersion(t, "k", object)
+	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older)}, s.versionIDs(t, 1), "the markers stay")
+	s.deleteVersion(t, "k", newer)
+	require.Equal(t, []string{markerOf(older)}, s.versionIDs(t, 1))
 }
 
-// If the newest version is a delete marker, PutObject with If-None-Match succeeds.
+// PutObject with If-None-Match succeeds if the newest version is a delete marker.
 func TestPutObjectIfNoneMatchOverMarker(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.putVersion(t, "k", "one")
-	s.remove(t, "k", "")
+	s.deleteObject(t, "k")
+
 	input := putInput("k", "two")
 	input.IfNoneMatch = aws.String("*")
 	_, err := s.PutObject(t.Context(), input)
@@ -220,13 +230,14 @@ func TestPutObjectIfNoneMatchOverMarker(t *testing.T) {
 	require.Equal(t, "two", s.get(t, "k"))
 }
 
-// A listing of versions continues even if the version at its marker is gone.
+// A listing of versions continues after the last listed version, even if that version was removed.
 func TestListVersionsAfterMissingVersion(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	one := s.putVersion(t, "k", "1")
 	two := s.putVersion(t, "k", "2")
 	three := s.putVersion(t, "k", "3")
+
 	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(2),
@@ -234,8 +245,8 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, two, *page.NextVersionIdMarker)
 
-	s.remove(t, "k", three)
-	s.remove(t, "k", two)
+	s.deleteVersion(t, "k", three)
+	s.deleteVersion(t, "k", two)
 	page, err = s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
 		Bucket:          aws.String(bucket),
 		KeyMarker:       page.NextKeyMarker,
@@ -247,8 +258,8 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 
 // With a delimiter, ListObjectVersions rolls up versions into common prefixes.
 func TestListVersionsCommonPrefixes(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	for _, key := range []string{"a/1", "a/1", "a/2", "b", "b"} {
 		s.putVersion(t, key, "")
 	}
@@ -269,34 +280,38 @@ func TestListVersionsCommonPrefixes(t *testing.T) {
 	require.Equal(t, 2, versions)
 }
 
-// If the newest version is removed, a delete marker below it becomes current.
+// The removal of the newest version makes a delete marker before it current.
 func TestDeleteVersionMakesMarkerCurrent(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	one := s.putVersion(t, "k", "one")
-	marker := *s.remove(t, "k", "").VersionId
+	marker := *s.deleteObject(t, "k").VersionId
 	two := s.putVersion(t, "k", "two")
-	s.remove(t, "k", two)
-	require.Equal(t, []string{"!" + marker, one}, s.versions(t, 1))
-	require.Empty(t, s.keys(t), "the removed object is not back")
+
+	s.deleteVersion(t, "k", two)
+	require.Equal(t, []string{markerOf(marker), one}, s.versionIDs(t, 1))
+	require.Empty(t, s.keys(t))
 }
 
-// If DeleteObject runs at the same time as writes, it returns its own delete marker.
+// Each of several concurrent removals returns its own delete marker, or the null version if versioning is suspended.
 func TestDeleteObjectBesideWrites(t *testing.T) {
 	for _, status := range []types.BucketVersioningStatus{
 		types.BucketVersioningStatusEnabled,
 		types.BucketVersioningStatusSuspended,
 	} {
-		s := start(t, s3server.Config{})
-		s.keepVersions(t, types.BucketVersioningStatusEnabled)
-		s.keepVersions(t, status)
+		s := startServer(t, s3server.Config{})
+		s.setVersioning(t, types.BucketVersioningStatusEnabled)
+		s.setVersioning(t, status)
 
-		const writers, times = 4, 20
-		markers := make(chan string, writers*times) // has the text of an error in place of a failed marker's ID
+		const (
+			writers        = 4
+			timesPerWriter = 20
+		)
+		markers := make(chan string, writers*timesPerWriter) // IDs, or the text of an error
 		var wg sync.WaitGroup
 		for range writers {
 			wg.Go(func() {
-				for range times {
+				for range timesPerWriter {
 					_, putErr := s.PutObject(t.Context(), putInput("k", "x"))
 					deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 						Bucket: aws.String(bucket),
@@ -312,13 +327,13 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 		}
 		wg.Wait()
 
-		for range writers * times {
+		for range writers * timesPerWriter {
 			id := <-markers
 			if status == types.BucketVersioningStatusSuspended {
 				require.Equal(t, "null", id)
 				continue
 			}
-			// The response to a removal by ID reports whether it was a delete marker.
+			// The response to the removal of a version says whether it was a delete marker.
 			deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 				Bucket:    aws.String(bucket),
 				Key:       aws.String("k"),
@@ -330,26 +345,27 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 	}
 }
 
-// If a listing of versions runs while an object is overwritten, it still contains the null version.
+// A listing of versions always contains the null version, even while the object is overwritten.
 func TestListVersionsBesideOverwrites(t *testing.T) {
-	s := start(t, s3server.Config{})
-	s.keepVersions(t, types.BucketVersioningStatusEnabled)
-	s.keepVersions(t, types.BucketVersioningStatusSuspended)
+	s := startServer(t, s3server.Config{})
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 
 	s.put(t, "k", "x")
-	errc := make(chan error, 1)
+	overwritten := make(chan error, 1)
 	go func() {
-		var err error
+		var errs []error
 		for range 100 {
-			_, failure := s.PutObject(t.Context(), putInput("k", "y"))
-			err = errors.Join(err, failure)
+			_, err := s.PutObject(t.Context(), putInput("k", "y"))
+			errs = append(errs, err)
 		}
-		errc <- err
+		overwritten <- errors.Join(errs...)
 	}()
+
 	for {
-		require.Len(t, s.versions(t, 10), 1)
+		require.Len(t, s.versionIDs(t, 10), 1)
 		select {
-		case err := <-errc:
+		case err := <-overwritten:
 			require.NoError(t, err)
 			return
 		default:

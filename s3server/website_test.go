@@ -20,7 +20,7 @@ func startWebsite(t *testing.T, configuration string, objects ...string) *store 
 	s := startLenient(t, s3server.Config{})
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	response, body := s.vouched(t, "/photos?website",
+	response, body := s.putDocument(t, "/photos?website",
 		"<WebsiteConfiguration>"+configuration+"</WebsiteConfiguration>")
 	require.Equal(t, 200, response.StatusCode, body)
 	_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
@@ -41,8 +41,8 @@ func startWebsite(t *testing.T, configuration string, objects ...string) *store 
 	return s
 }
 
-// visit sends a request to the website of the bucket.
-func (s *store) visit(t *testing.T, method, path string) (*http.Response, string) {
+// visitWebsite sends a request to the website of the bucket.
+func (s *store) visitWebsite(t *testing.T, method, path string) (*http.Response, string) {
 	t.Helper()
 	return s.send(t, method, s.server.URL+path, nil, http.Header{"Host": {websiteHost}})
 }
@@ -196,7 +196,7 @@ func TestWebsite(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startWebsite(t, tt.configuration, "index.html", "a/index.html", "b c.txt", "error.html")
-			response, body := s.visit(t, tt.method, tt.path)
+			response, body := s.visitWebsite(t, tt.method, tt.path)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			if tt.status/100 == 3 {
 				body = response.Header.Get("Location")
@@ -206,7 +206,7 @@ func TestWebsite(t *testing.T) {
 	}
 }
 
-// An object with a redirect location redirects visitors of the website.
+// An object with a redirect location redirects visitors of the website. The location must be a path or an HTTP URL.
 func TestWebsiteObjectRedirects(t *testing.T) {
 	s := startWebsite(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>")
 	moved := putInput("old", "")
@@ -214,13 +214,13 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 	_, err := s.PutObject(t.Context(), moved)
 	require.NoError(t, err)
 
-	response, _ := s.visit(t, "GET", "/old")
+	response, _ := s.visitWebsite(t, "GET", "/old")
 	require.Equal(t, 301, response.StatusCode)
 	require.Equal(t, "/new", response.Header.Get("Location"))
 
 	tests := []struct{ name, location string }{
 		{name: "a script", location: "javascript:alert(1)"},
-		{name: "a page beside", location: "new"},
+		{name: "a relative path", location: "new"},
 		{name: "another scheme", location: "ftp://example.com/"},
 	}
 	for _, tt := range tests {
@@ -232,9 +232,9 @@ func TestWebsiteObjectRedirects(t *testing.T) {
 	}
 }
 
-// CopyObject does not copy the redirect location.
+// CopyObject copies the metadata, but not the redirect location.
 func TestWebsiteRedirectIsNotCopied(t *testing.T) {
-	s := start(t, s3server.Config{})
+	s := startServer(t, s3server.Config{})
 	moved := putInput("old", "")
 	moved.WebsiteRedirectLocation = aws.String("/new")
 	moved.Metadata = map[string]string{"a": "b"}
@@ -245,8 +245,8 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 		name     string
 		location *string
 	}{
-		{name: "without"},
-		{name: "with another", location: aws.String("https://example.com/")},
+		{name: "no new location"},
+		{name: "a new location", location: aws.String("https://example.com/")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -267,27 +267,27 @@ func TestWebsiteRedirectIsNotCopied(t *testing.T) {
 
 	output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: moved.Bucket, Key: moved.Key})
 	require.NoError(t, err)
-	require.Equal(t, "/new", *output.WebsiteRedirectLocation, "that of the source stays")
+	require.Equal(t, "/new", *output.WebsiteRedirectLocation, "the source is unchanged")
 }
 
-// A website serves only what everyone may read.
+// A website serves only objects that everyone may read, and explains errors as a page.
 func TestWebsiteIsForEveryone(t *testing.T) {
 	s := startWebsite(t, "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "index.html")
 	_, err := s.DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 
-	response, body := s.visit(t, "GET", "/")
+	response, body := s.visitWebsite(t, "GET", "/")
 	require.Equal(t, 403, response.StatusCode)
 	require.Contains(t, body, "<li>Code: AccessDenied</li>")
 
 	_, err = s.DeleteBucketWebsite(t.Context(), &s3.DeleteBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	response, body = s.visit(t, "GET", "/")
+	response, body = s.visitWebsite(t, "GET", "/")
 	require.Equal(t, 404, response.StatusCode)
 	require.Contains(t, body, "NoSuchWebsiteConfiguration")
-
 	_, err = s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchWebsiteConfiguration")
+
 	response, body = s.send(t, "GET", s.server.URL+"/", nil, http.Header{
 		"Host": {"missing.s3-website.localhost"},
 	})
@@ -295,10 +295,10 @@ func TestWebsiteIsForEveryone(t *testing.T) {
 	require.Contains(t, body, "<li>Code: NoSuchBucket</li>")
 }
 
-// The server stores valid website configurations, and refuses invalid ones.
+// The server stores and returns a website configuration, and refuses one without an index document.
 func TestWebsiteConfiguration(t *testing.T) {
-	s := start(t, s3server.Config{})
-	response, body := s.vouched(t, "/photos?website",
+	s := startServer(t, s3server.Config{})
+	response, body := s.putDocument(t, "/photos?website",
 		"<WebsiteConfiguration><ErrorDocument><Key>e</Key></ErrorDocument></WebsiteConfiguration>")
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
@@ -324,6 +324,7 @@ func TestWebsiteConfiguration(t *testing.T) {
 		WebsiteConfiguration: configuration,
 	})
 	require.NoError(t, err)
+
 	got, err := s.GetBucketWebsite(t.Context(), &s3.GetBucketWebsiteInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.Equal(t, configuration.IndexDocument, got.IndexDocument)
