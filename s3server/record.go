@@ -42,10 +42,11 @@ type recorder struct {
 	total  int
 }
 
-// begin counts a request. It returns the description that it keeps for [Handler.Requests], or nil
-// if it keeps none.
+// begin counts a request, and returns the description that it keeps for [Handler.Requests], or nil if
+// the server keeps none.
 func (c *recorder) begin(r *request.Request) *Request {
 	c.inFlight.Add(1)
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.counts == nil {
@@ -56,6 +57,7 @@ func (c *recorder) begin(r *request.Request) *Request {
 	if c.limit <= 0 {
 		return nil
 	}
+
 	req := &Request{
 		Operation: r.Operation,
 		Method:    r.HTTP.Method,
@@ -68,15 +70,14 @@ func (c *recorder) begin(r *request.Request) *Request {
 		Trailers:  r.HTTP.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
-		// The memory of removed requests is freed later. When the array is full, append copies only
-		// the remaining requests to a new array.
+		// The memory of the oldest request is freed later, when append moves the others to a new array.
 		c.latest = c.latest[1:]
 	}
 	c.latest = append(c.latest, req)
 	return req
 }
 
-// end counts the end of a request, and sets the status of the description that begin has returned.
+// end counts the end of a request, and records its status in the description that begin has returned.
 func (c *recorder) end(req *Request, status int) {
 	c.inFlight.Add(-1)
 	if req == nil {
@@ -87,8 +88,8 @@ func (c *recorder) end(req *Request, status int) {
 	req.Status = status
 }
 
-// Requests returns the latest requests in the order of their arrival, at most Config.Record of
-// them. It omits requests before the last [Handler.Reset].
+// Requests returns the latest requests since the last [Handler.Reset], in the order of their arrival
+// and at most Config.Record of them.
 func (h *Handler) Requests() []Request {
 	c := &h.recorder
 	c.mu.Lock()
@@ -167,20 +168,22 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares the [Entry] for a request, and returns a function. The caller must call the
-// returned function when the request ends. The returned function passes the entry to [Config.Log].
+// logged prepares the [Entry] of a request. The caller must call end when the request ends, which passes
+// the entry to [Config.Log].
 func (h *Handler) logged(r *request.Request) (end func(w *request.ResponseWriter, hasFault bool)) {
 	log := h.config.Log
 	if log == nil {
 		return func(*request.ResponseWriter, bool) {}
 	}
 	start := time.Now()
+
 	t := h.server.Now()
 	body := &loggedBody{ReadCloser: r.HTTP.Body}
 	if r.HTTP.Body != http.NoBody {
 		r.HTTP.Body = body
 	}
 	return func(w *request.ResponseWriter, hasFault bool) {
+
 		code, message, canonical := explain(r.Failure)
 		if hasFault {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
@@ -218,17 +221,15 @@ var plainHeaders = []string{
 // hidden replaces a text that may be secret.
 const hidden = "(hidden)"
 
-// explain returns the code and the message of an error. It adds details of the error response to
-// the message. If a signature is wrong, it also returns the canonical request. The results contain
-// no secrets. e may be nil.
+// explain returns the code of an error, its message with details of the error response, and the
+// canonical request if a signature is wrong. The results contain no secrets. e may be nil.
 func explain(e *s3error.Error) (code, message, canonical string) {
 	if e == nil {
 		return "", "", ""
 	}
 
 	message = e.Message
-	// The message names the failed condition of a form's policy with its value, which may be
-	// secret.
+	// The message has the failed condition of a form's policy with its value, which may be secret.
 	if prefix, condition, ok := strings.Cut(message, "Condition"); ok && isSecret(condition) {
 		message = prefix + "Condition " + hidden
 	}
@@ -252,11 +253,11 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	return e.Code, message, canonical
 }
 
-// hideSecrets hides values in a canonical request that may be secret: the values of most headers,
-// and tokens in the query. The first lines of a canonical request are the method, the path and the
-// query. The following lines are the headers, one line for each.
+// hideSecrets returns a canonical request without the values that may be secret, which are those of
+// most headers and the tokens in the query.
 func hideSecrets(canonical string) string {
 	const queryLine = 2
+	// The lines are the method, the path, the query, and then each header.
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {
 		if i < queryLine {
@@ -274,7 +275,7 @@ func hideSecrets(canonical string) string {
 	return strings.Join(lines, "\n")
 }
 
-// hideParameters hides the values of a query that are secret.
+// hideParameters returns a query without its secret values.
 func hideParameters(query string) string {
 	parameters := strings.Split(query, "&")
 	for i, parameter := range parameters {

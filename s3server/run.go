@@ -21,8 +21,8 @@ func (h *Handler) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// beginRun starts the goroutines of Run. They all exist when beginRun returns, so that a test can
-// count goroutines afterwards.
+// beginRun starts the goroutines of Run before it returns, so that a test can count goroutines
+// afterwards.
 func (h *Handler) beginRun(ctx context.Context, wg *sync.WaitGroup) {
 	if s, ok := h.server.Store.(*driverstore.Store); ok {
 		wg.Go(func() { s.SweepUploads(ctx) })

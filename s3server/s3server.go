@@ -332,7 +332,7 @@ func New(c Config) *Handler {
 	return h
 }
 
-// createBuckets creates each bucket of Config.Buckets that does not exist.
+// createBuckets creates those buckets of Config.Buckets that do not exist.
 func (h *Handler) createBuckets() error {
 	account := h.config.Credentials[0].Account
 	for _, name := range h.config.Buckets {
@@ -351,7 +351,7 @@ func (h *Handler) Close() {
 	}
 }
 
-// newSender returns the sender of events to Config.Notify and Config.WebhookURL.
+// newSender returns a sender of events to Config.Notify and Config.WebhookURL.
 func newSender(h *Handler) *events.Sender {
 	sender := &events.Sender{
 		ARNs:  h.config.EventARNs,

@@ -20,12 +20,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		h.admin.ServeHTTP(w, req)
 		return
 	}
+
 	// Change a copy, because a handler must not change the original.
 	req = req.WithContext(req.Context())
 	if req.Body == nil {
 		req.Body = http.NoBody // an http.Server always sets Body, but other callers may leave it nil
 	}
 	r := request.New(h.server, w, req)
+
 	header := w.Header()
 	header.Set("Server", "AmazonS3 (omnibucket)") // the S3 client of this library recognizes the server by this
 	header.Set("X-Amz-Request-Id", r.ID)
@@ -36,6 +38,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	handle, err := operations.Route(r)
 	r.Fault = &faults.Effects{}
 	fault := h.faults.Match(r.Operation, r.Target.Bucket, r.Target.Key)
+
 	if fault != nil {
 		*r.Fault = fault.effects()
 	}
@@ -43,6 +46,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("Date", r.Now().Format(http.TimeFormat))
 	record := h.recorder.begin(r)
 	response := r.Open()
+
 	if req.ContentLength == 0 && req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
 		// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next
 		// response on the connection.
@@ -70,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // these operations need no signature. The others check the signature themselves.
 var authenticatesItself = []string{"Preflight", "PostObject", "GetWebsiteDocument", "AssumeRole"}
 
-// run does everything that all operations have in common, and then calls handle.
+// run checks the signature, permissions, headers and parameters of a request, and then calls handle.
 func run(r *request.Request, handle func(*request.Request) error) error {
 	if err := r.ApplyBeforeAuth(); err != nil {
 		return err
@@ -92,6 +96,7 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 	}
 	if err := r.ApplyAfterAuth(); err != nil {
 		return err
+
 	}
 	if err := headers.Check(r.Operation, r.HTTP.Header, r.Server.Strict); err != nil {
 		return err
@@ -101,5 +106,6 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 	}
 	operations.WriteCORS(r)
 	defer operations.Publish(r) // also if a fault cuts the response
+
 	return handle(r)
 }

@@ -36,6 +36,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	}
 	b := h.server.NewBucket(setup.Name, h.config.Credentials[0].Account)
 	if setup.ObjectLock {
+
 		b.Locking = &state.LockSettings{}
 		b.Versioning = state.Enabled
 	}
@@ -44,6 +45,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	}
 	// The bucket may have existed, so its settings are changed in any case.
 	return h.server.Store.ChangeBucket(ctx, setup.Name, func(b *state.Bucket) error {
+
 		if setup.Versioning {
 			b.Versioning = state.Enabled
 		}
@@ -57,8 +59,7 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	})
 }
 
-// checkBucketName fails if the name of a bucket is invalid. It is for names that the calling
-// program passes, and not for names in requests.
+// checkBucketName fails if a bucket name that the calling program has passed is invalid.
 func checkBucketName(name string) error {
 	if request.ValidBucketName(name) {
 		return nil

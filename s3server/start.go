@@ -73,6 +73,7 @@ func Start(c Config) (*Server, error) {
 			return nil, err
 		}
 	}
+
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return nil, err
@@ -92,8 +93,7 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// serve begins to accept connections, and the background work of the server. tlsConfig is nil
-// without TLS.
+// serve starts to accept connections, with TLS if tlsConfig is not nil, and starts the background work.
 func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 	s.connections = listen.Limit(listener, s.server.Limits.MaxConnections)
 	listener = s.connections
@@ -102,9 +102,9 @@ func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 	}
 	var handler http.Handler = s.Handler
 	if c.Middleware != nil {
+
 		handler = c.Middleware(handler)
 	}
-
 	s.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -120,9 +120,10 @@ func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	s.beginRun(ctx, &s.background)
+
 }
 
-// checkWebhook fails if an address is not an http or https URL. "" is valid and means no webhook.
+// checkWebhook fails if an address is neither "", for no webhook, nor an http or https URL.
 func checkWebhook(address string) error {
 	if address == "" {
 		return nil
@@ -130,6 +131,7 @@ func checkWebhook(address string) error {
 	invalid := argument.Invalid("WebhookURL", "must be an http or https URL", "")
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
+
 		return invalid
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {

@@ -20,7 +20,7 @@ type Body struct {
 	Failed     error // error of the body itself, or nil
 }
 
-// Read reads the body. At its end, it returns the error of Check, if there is one.
+// Read reads from the body, and returns the error of Check at its end, if there is one.
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.From.Read(p)
 	if err == nil {
@@ -34,7 +34,8 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, b.Blame(err)
 }
 
-// end sets b.Failed when the body ends with err. The first failure stays, and Check is called once.
+// end sets b.Failed after the body has ended with err, unless it is already set. It calls Check only
+// once, at io.EOF.
 func (b *Body) end(err error) {
 	if b.Failed != nil {
 		return
@@ -52,8 +53,8 @@ func (b *Body) end(err error) {
 // Blame returns the error of the body if the body has failed. Otherwise it returns err.
 func (b *Body) Blame(err error) error { return cmp.Or(b.Failed, err) }
 
-// bodyError converts an error of reading a body to an S3 error. An error that is not an S3 error
-// means that the client has disconnected, and becomes IncompleteBody.
+// bodyError converts an error of reading a body to an S3 error. Any error but an S3 error means that
+// the client has disconnected, and becomes IncompleteBody.
 func bodyError(err error) error {
 	if e, ok := errors.AsType[*s3error.Error](err); ok && e.Code != "InternalError" {
 		return e

@@ -31,10 +31,9 @@ type Bucket struct {
 	Settings
 }
 
-// Rename completes a bucket that was decoded from JSON. It sets the name and parses the policy,
-// which contains the name. The stored name may be another one, because a mirror or an overlay
-// copies the JSON between buckets. In this case, Rename removes the lifecycle rules. The rules of
-// the other bucket must not remove objects of this bucket.
+// Rename completes a bucket that was decoded from JSON: it sets the name, and parses the policy, which
+// contains the name. If the JSON was copied from a bucket of another name, as a mirror or an overlay
+// does, Rename removes the lifecycle rules, because they must not remove objects of this bucket.
 func (b *Bucket) Rename(name string) (err error) {
 	storedName := cmp.Or(b.Name, name)
 	if storedName != name {
@@ -44,6 +43,7 @@ func (b *Bucket) Rename(name string) (err error) {
 	if b.Policy == nil {
 		return nil
 	}
+
 	const arn = "arn:aws:s3:::"
 	document := bytes.ReplaceAll(b.Policy.Text(), []byte(arn+storedName), []byte(arn+name))
 	b.Policy, err = policy.Restore(document, name)
@@ -83,8 +83,8 @@ type Settings struct {
 	Website      *website.Configuration      `json:",omitempty"`
 }
 
-// NewSettings returns the settings of a new bucket: ACLs are disabled. If the server is strict, a
-// new bucket also blocks public access. AWS introduced both settings in April 2023.
+// NewSettings returns the settings of a new bucket. It has no ACLs, and on a strict server it blocks
+// public access, as new buckets of AWS do since April 2023.
 func NewSettings(strict bool) Settings {
 	settings := Settings{Ownership: OwnerEnforced}
 	if strict {
@@ -108,8 +108,8 @@ const (
 // Ownerships has the possible values of a bucket's object ownership.
 var Ownerships = []string{OwnerEnforced, ownerPreferred, objectWriter}
 
-// OwnerOf returns the account that owns an object in the bucket. An object of an anonymous writer
-// belongs to the bucket's owner.
+// OwnerOf returns the account that owns an object in the bucket, which for an anonymous writer is the
+// bucket's owner.
 func (b *Bucket) OwnerOf(o *Object) string {
 	if b.Ownership == OwnerEnforced || o.Account == "" {
 		return b.Account
@@ -117,9 +117,8 @@ func (b *Bucket) OwnerOf(o *Object) string {
 	return o.Account
 }
 
-// OwnerOfNew returns the account that owns a new object: the bucket's account or the writer's
-// account. account is the writer, or "" if the writer is anonymous.
-// canned is the canned ACL of the write.
+// OwnerOfNew returns the account that owns a new object of a writer with this account, which is "" if the
+// writer is anonymous, and with this canned ACL.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
 	if b.Ownership == OwnerEnforced || account == "" {
 		return b.Account
@@ -130,8 +129,8 @@ func (b *Bucket) OwnerOfNew(account, canned string) string {
 	return account
 }
 
-// Shown returns the value of x-amz-version-id in a response about a version. It is "" if the bucket
-// has never kept versions, or if v is nil.
+// Shown returns the value of x-amz-version-id in a response about v, which is "" if v is nil or the
+// bucket has never kept versions.
 func (b *Bucket) Shown(v *Version) string {
 	if b.Versioning == "" || v == nil {
 		return ""
@@ -143,10 +142,10 @@ func (b *Bucket) Shown(v *Version) string {
 // versions.
 func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Versioning == Suspended }
 
-// IsNull reports whether versioning was not enabled at the given time. An object that was written
-// at that time is a null version.
+// IsNull reports whether an object that was written at time t is a null version, because versioning was
+// not enabled then.
 func (b *Bucket) IsNull(t time.Time) bool {
-	// Begin with the present, and go back in time. Each change has enabled or suspended versioning.
+	// Go back in time. Each change has either enabled or suspended versioning.
 	isNull := b.Versioning != Enabled
 	for _, change := range slices.Backward(b.VersioningChanges) {
 		if !t.Before(change) {
@@ -157,8 +156,7 @@ func (b *Bucket) IsNull(t time.Time) bool {
 	return isNull
 }
 
-// CheckOwner fails if one of the expected accounts is not the bucket's owner. It ignores an
-// expected account of "".
+// CheckOwner fails if one of the expected accounts, other than "", is not the bucket's owner.
 func (b *Bucket) CheckOwner(expected ...string) error {
 	for _, account := range expected {
 		if account == "" || account == b.Account {
@@ -175,8 +173,8 @@ func (b *Bucket) CheckOwner(expected ...string) error {
 	return nil
 }
 
-// LockNew fails if a new object has a lock, but the bucket cannot lock objects. If the object has
-// no retention, LockNew sets the bucket's default retention.
+// LockNew sets the bucket's default retention for a new object that has none. It fails if the object
+// has a lock but the bucket cannot lock objects.
 func (b *Bucket) LockNew(o *Object, now time.Time) error {
 	if b.Locking == nil {
 		if o.Lock != (Lock{}) {

@@ -9,7 +9,7 @@ import (
 // SameTag reports whether two entity tags are equal. S3 also accepts entity tags without quotes.
 func SameTag(a, b string) bool { return strings.Trim(a, `"`) == strings.Trim(b, `"`) }
 
-// Matches reports whether a list of entity tags includes etag. "*" includes every entity tag.
+// Matches reports whether a list of entity tags contains etag, or "*".
 func Matches(list, etag string) bool {
 	for candidate := range strings.SplitSeq(list, ",") {
 		candidate = strings.TrimSpace(candidate)
@@ -28,8 +28,8 @@ type WriteCondition struct {
 	Match  string
 }
 
-// Check fails if the condition does not hold for the current version. A delete marker counts as no
-// object.
+// Check fails if the condition does not hold for the current version of a key. A delete marker counts as
+// no object.
 func (c WriteCondition) Check(key string, current *Version) error {
 	exists := current != nil && !current.Marker
 	if c.Absent && exists {
@@ -44,8 +44,8 @@ func (c WriteCondition) Check(key string, current *Version) error {
 	return nil
 }
 
-// CheckDelete fails if the condition of a removal does not hold. It differs from Check in one case:
-// if the current version is a delete marker, "*" fails with PreconditionFailed.
+// CheckDelete fails if the condition of a removal does not hold. It is like Check, except that the
+// match "*" of a delete marker fails with PreconditionFailed.
 func (c WriteCondition) CheckDelete(key string, current *Version) error {
 	if c.Match == "*" && current != nil && current.Marker {
 		return s3error.New("PreconditionFailed", "Condition", "If-Match")

@@ -45,8 +45,8 @@ func (e Encryption) Write(header http.Header) {
 	}
 }
 
-// Tag returns the entity tag of an object or part. md5 is its MD5 in quotes. With KMS or a
-// customer's key, the entity tag is another text, as on AWS.
+// Tag returns the entity tag of an object or part with this MD5, which is in quotes. With KMS or a
+// customer's key, the entity tag is random instead, as on AWS.
 func (e Encryption) Tag(md5 string) string {
 	if e.CustomerMD5 == "" && e.Algorithm == ByStore {
 		return md5
@@ -78,8 +78,8 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 }
 
 // Standard returns the encryption for a write that requests no algorithm: that of the bucket's rule, or ByStore if
-// the bucket has none. If the write has the header BucketKeyHeader, the header decides whether the encryption uses
-// a bucket key, and not the rule.
+// the bucket has none. Whether it uses a bucket key depends on BucketKeyHeader, if the write has that header, and
+// otherwise on the rule.
 func (e *EncryptionRule) Standard(enc Encryption, hasBucketKeyHeader bool) Encryption {
 	enc.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {

@@ -38,8 +38,8 @@ func (l Lock) Write(header http.Header) {
 	}
 }
 
-// CheckRemoval fails if the lock forbids removing the version now. bypass is true if the caller may
-// bypass a retention in governance mode.
+// CheckRemoval fails if the lock forbids the removal of the version now. With bypass, the caller may
+// ignore a retention in governance mode.
 func (l Lock) CheckRemoval(now time.Time, bypass bool) error {
 	isRetained := now.Before(l.Until) && !(l.Mode == Governance && bypass)
 	if l.Hold == "ON" || isRetained {

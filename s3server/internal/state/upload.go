@@ -46,11 +46,12 @@ type uploadItem struct {
 	name, id string
 }
 
-// Add adds an upload to the page, if the upload belongs there.
+// Add adds an upload, or its common prefix, to the page if it belongs there.
 func (p *UploadPage) Add(u *Upload) {
 	if !p.After.precedes(u) || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
 		return
 	}
+
 	item := uploadItem{upload: u, name: u.Key, id: u.ID}
 	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix {
 		if common == p.After.Key {
@@ -66,11 +67,12 @@ func (p *UploadPage) Add(u *Upload) {
 		return
 	}
 	// One item more than a page has shows that further entries follow.
+
 	p.items = slices.Insert(p.items, i, item)
 	p.items = p.items[:min(len(p.items), p.Listing.Max+1)]
 }
 
-// precedes reports whether an upload comes after the position in a listing.
+// precedes reports whether the position is before an upload in a listing.
 func (p UploadPosition) precedes(u *Upload) bool {
 	if u.Key != p.Key {
 		return u.Key > p.Key
@@ -78,8 +80,8 @@ func (p UploadPosition) precedes(u *Upload) bool {
 	return p.ID != "" && u.ID > p.ID
 }
 
-// Show passes the uploads and common prefixes of the page to the function show. It returns true if
-// further entries follow the page.
+// Show passes each upload and common prefix of the page to show, and reports whether further entries
+// follow the page.
 func (p *UploadPage) Show(show func(u *Upload, common string)) (hasMore bool) {
 	for _, item := range p.items[:min(len(p.items), p.Listing.Max)] {
 		show(item.upload, item.name)
@@ -97,7 +99,7 @@ type Part struct {
 	Modified time.Time
 }
 
-// NewPart returns the part whose bytes were written to the digest d.
+// NewPart returns the part of an upload with the bytes that were written to the digest d.
 func NewPart(u *Upload, number int, d *checksum.Digest, t time.Time) *Part {
 	return &Part{
 		Number:   number,
@@ -117,8 +119,8 @@ func SumsOf(parts []*Part) []checksum.Part {
 	return sums
 }
 
-// Shown returns the checksum of a part for a response. Asked is false if the client named no algorithm when it
-// began the upload. S3 then shows only the checksum of the whole object, so Shown returns no checksum.
+// Shown returns the checksum of a part as a response shows it. If the client named no algorithm when it began the
+// upload, S3 shows only the checksum of the whole object, and Shown returns none.
 func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
 	if !u.Asked {
 		return checksum.Sum{}

@@ -16,18 +16,18 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// SumOf returns the checksum that S3 sends with the bytes of a read. If isPartial is false, the read
-// has no range, and SumOf returns the object's checksum. If isPartial is true, there are three cases:
+// SumOf returns the checksum that S3 sends with the bytes of a read. Without a range, it is that of the
+// object. With a range, isPartial is true, and the checksum is:
 //
-//   - The range is the whole object. SumOf returns the object's checksum, without the suffix "-N"
-//     of a composite checksum.
-//   - The range is exactly one part of the upload. SumOf returns the part's checksum.
-//   - For any other range, SumOf returns no checksum, because it does not know the checksum of
-//     these bytes.
+//   - that of the object, without the suffix "-N" of a composite checksum, if the range is the whole
+//     object;
+//   - that of the part, if the range is exactly one part of the upload;
+//   - none otherwise, because the checksum of these bytes is not known.
 func (v *Version) SumOf(offset, length int64, isPartial bool) checksum.Sum {
 	if !isPartial {
 		return v.Object.Sum
 	}
+
 	sum := v.Object.Sum
 	if length == v.Object.Size {
 		sum.Value, _, _ = strings.Cut(sum.Value, "-")
@@ -85,12 +85,13 @@ type Properties struct {
 	Tags   []tagging.Tag
 }
 
-// KeepEncoding sets Content-Encoding to value without aws-chunked, because aws-chunked only
-// describes the transfer of the body.
+// KeepEncoding sets Content-Encoding to value without aws-chunked, which only describes the transfer of
+// the body.
 func (p *Properties) KeepEncoding(value string) {
 	result := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
+
 	p.Header.Del("Content-Encoding")
 	value = strings.TrimSpace(strings.Join(result, ","))
 	if value != "" {
@@ -144,8 +145,8 @@ type ObjectPart struct {
 	Sum          checksum.Sum
 }
 
-// Readable returns nil if v is an object. If v is nil or a delete marker, it returns the error for
-// a read. name is the name of the version in the request.
+// Readable returns nil if v is an object, or the error of a read if v is nil or a delete marker. name
+// is the version that the request names.
 func Readable(v *Version, name VersionName) error {
 	switch {
 	case v == nil && name.ID == "":
@@ -169,7 +170,7 @@ func IsVersionText(id string) bool {
 	return id != "" && len(id) <= 1024 && strings.Trim(id, permitted) == ""
 }
 
-// LifecycleFacts returns what lifecycle rules know about a version.
+// LifecycleFacts returns what lifecycle rules need to know about the version.
 func (v *Version) LifecycleFacts() lifecycle.Version {
 	o := &v.Object
 	return lifecycle.Version{

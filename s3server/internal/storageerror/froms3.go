@@ -28,7 +28,7 @@ var storageCodes = map[string]storage.Code{
 	"XMinioStorageFull":          storage.Internal,
 }
 
-// FromS3 converts an S3 error to a [storage.Error]. It returns any other error unchanged.
+// FromS3 converts an S3 error to a [storage.Error], and returns any other error unchanged.
 func FromS3(err error) error {
 	e, ok := errors.AsType[*s3error.Error](err)
 	if !ok {

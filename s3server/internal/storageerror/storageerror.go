@@ -36,8 +36,8 @@ var driverCodes = map[storage.Code]string{
 	storage.Unsupported:         "NotImplemented",
 }
 
-// ToS3 converts an error of a driver to an S3 error. It returns an S3 error and nil unchanged.
-// name is the bucket or the key, for the error's fields.
+// ToS3 converts an error of a driver to an S3 error about the bucket or key with this name. It returns
+// nil and an S3 error unchanged.
 func ToS3(err error, name string) error {
 	if err == nil {
 		return nil
@@ -60,27 +60,29 @@ func ToS3(err error, name string) error {
 	case "NoSuchKey":
 		e.Fields = []string{"Key", name}
 	case "PreconditionFailed", "NotModified", "InvalidRange":
+		// These have a fixed message.
 	default:
 		e.Message = cmp.Or(driverMessage(err), e.Message)
 	}
 	return e
 }
 
-// codeOf returns the code of S3 for an error of a driver.
+// codeOf returns the S3 code for an error of a driver.
 func codeOf(err error) string {
-	// DeleteBucket has closed the bucket meanwhile.
 	if errors.Is(err, fs.ErrClosed) {
+		// DeleteBucket has closed the bucket meanwhile.
 		return "NoSuchBucket"
 	}
+
 	code, isKnown := driverCodes[storage.CodeOf(err)]
-	// Another code would tell the client that the store did not apply the change.
+	// If the change may have been applied, any other code would tell the client that it was not.
 	if errors.Is(err, storage.OutcomeUnknown) && code != "NoSuchBucket" {
 		return "InternalError"
 	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return "XMinioStorageFull"
 	}
-	// The operating system refuses this server, whatever the client's permissions are.
+	// If the operating system refuses access, no permission of the client would help.
 	if _, isSystem := systemCause(err); isSystem && code == "AccessDenied" {
 		return "AllAccessDisabled"
 	}
@@ -96,9 +98,9 @@ func Response(err error) *s3error.Error {
 	return e
 }
 
-// driverMessage returns a message that clients may see: that of the operating system, or that of
-// the driver about the request. It returns "" for other errors. The text of an SDK's error may have
-// host names and ids of the store, so only the log has it.
+// driverMessage returns the part of an error that clients may see: the message of the operating system,
+// or that of the driver about the request. It returns "" for other errors, because the text of an SDK
+// may have host names and ids of the store.
 func driverMessage(err error) string {
 	if cause, isSystem := systemCause(err); isSystem {
 		return string(storage.CodeOf(err)) + ": " + cause
@@ -121,8 +123,8 @@ func driverMessage(err error) string {
 	return text
 }
 
-// systemCause returns the message of the operating system in err, without paths and addresses. ok
-// is false if err does not come from the operating system.
+// systemCause returns the operating system's message in err, without paths and addresses. It returns
+// false if err does not come from the operating system.
 func systemCause(err error) (cause string, ok bool) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err.Error(), true

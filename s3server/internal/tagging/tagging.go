@@ -24,7 +24,8 @@ const (
 // A Tag is a tag of an object or a bucket.
 type Tag struct{ Key, Value string }
 
-// ReadHeader parses the header x-amz-tagging, whose value has the form of a URL's query.
+// ReadHeader parses the header x-amz-tagging, which has the form of a URL's query. It fails if S3 would
+// refuse the tags for an object.
 func ReadHeader(value string) ([]Tag, error) {
 	if value == "" {
 		return nil, nil
@@ -45,7 +46,7 @@ func ReadHeader(value string) ([]Tag, error) {
 	return tags, Check(tags)
 }
 
-// Check sorts tags by key. It fails if S3 would refuse the tags for an object.
+// Check sorts tags by key, and fails if S3 would refuse them for an object.
 func Check(tags []Tag) error {
 	if len(tags) > maxTags {
 		return s3error.New("BadRequest").WithMessage("Object tags cannot be greater than %d", maxTags)
@@ -53,8 +54,8 @@ func Check(tags []Tag) error {
 	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
 }
 
-// checkTagSet sorts tags by key. It fails if the tags break a rule that S3 has for objects and for
-// buckets. reserved is the error message for a key that begins with "aws:".
+// checkTagSet sorts tags by key, and fails if they break a rule that S3 has for objects and buckets
+// alike. reserved is the error message for a key that begins with "aws:".
 func checkTagSet(tags []Tag, reserved string) error {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {
@@ -75,7 +76,7 @@ func checkTagSet(tags []Tag, reserved string) error {
 	return nil
 }
 
-// printable replaces characters that some XML parsers refuse.
+// printable returns s with a replacement for each character that some XML parsers refuse.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
@@ -85,8 +86,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// validTag reports whether text can be a key or a value of a tag. It may have letters, numbers, separators and
-// _.:/=+-@. limit is the maximum length in UTF-16 code units.
+// validTag reports whether text has at most limit UTF-16 code units, and only letters, numbers, separators and
+// _.:/=+-@, as a key or a value of a tag must.
 func validTag(text string, limit int) bool {
 	isForbidden := func(c rune) bool {
 		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.In(c, unicode.Z) &&
@@ -127,7 +128,7 @@ func Of(elements []Element) ([]Tag, error) {
 	return tags, nil
 }
 
-// Tags returns the tags of the document. It fails if S3 would refuse them for an object.
+// Tags returns the tags of the document, and fails if S3 would refuse them for an object.
 func (d *Document) Tags() ([]Tag, error) {
 	tags, err := d.List()
 	if err != nil {
@@ -144,7 +145,7 @@ func (d *Document) List() ([]Tag, error) {
 	return Of(d.TagSet.Tag)
 }
 
-// DocumentOf returns the XML document with these tags.
+// DocumentOf returns these tags as an XML document.
 func DocumentOf(tags []Tag) *Document {
 	d := &Document{TagSet: &struct{ Tag []Element }{}}
 	for _, t := range tags {
@@ -155,7 +156,7 @@ func DocumentOf(tags []Tag) *Document {
 	return d
 }
 
-// CheckBucket sorts tags by key. It fails if S3 would refuse the tags for a bucket.
+// CheckBucket sorts tags by key, and fails if S3 would refuse them for a bucket.
 func CheckBucket(tags []Tag) error {
 	if len(tags) > maxBucketTags {
 		return s3error.New("BadRequest").WithMessage("Bucket tag count cannot be greater than %d", maxBucketTags)

@@ -30,7 +30,7 @@ type Webhook struct {
 	isDown    bool // true if the last event was lost; used only by Run
 }
 
-// New returns a webhook that posts to this address. It sends events only while [Webhook.Run] runs.
+// New returns a webhook that posts events to this address while [Webhook.Run] runs.
 func New(address string) *Webhook {
 	return &Webhook{
 		url:   address,
@@ -38,7 +38,7 @@ func New(address string) *Webhook {
 		pause: webhookPause,
 		http: &http.Client{
 			Timeout: webhookTimeout,
-			// No connection stays open, so nothing is left when Run returns.
+			// Without keep-alives, no connection is left open when Run returns.
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
 			// Following a redirect would drop the body, or send it to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -50,7 +50,7 @@ func New(address string) *Webhook {
 // full.
 func (w *Webhook) LostEvents() int64 { return w.lostCount.Load() }
 
-// Push adds an event to the queue. If the queue is full, it counts the event as lost.
+// Push adds an event to the queue, or counts it as lost if the queue is full.
 func (w *Webhook) Push(body []byte) {
 	select {
 	case w.queue <- body:
@@ -59,7 +59,7 @@ func (w *Webhook) Push(body []byte) {
 	}
 }
 
-// Run sends events until ctx is done. Then it makes one attempt for each waiting event.
+// Run sends events until ctx is done, and then makes one attempt for each waiting event.
 func (w *Webhook) Run(ctx context.Context) {
 	for {
 		select {
@@ -75,13 +75,13 @@ func (w *Webhook) Run(ctx context.Context) {
 	}
 }
 
-// flush makes one attempt to send each waiting event. If body is not nil, flush first makes one
-// attempt to send body.
+// flush makes one attempt to send body, if it is not nil, and then each waiting event.
 func (w *Webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()
 	for {
 		if body != nil && w.post(ctx, body) != nil {
+
 			w.lostCount.Add(1)
 		}
 		select {
@@ -92,16 +92,17 @@ func (w *Webhook) flush(ctx context.Context, body []byte) {
 	}
 }
 
-// send sends an event, with several attempts. While the receiver is down, each event has only one
-// attempt, so that the queue does not fill. send returns false if ctx is done before the event is
-// sent or lost.
+// send sends an event, with several attempts unless the last event was lost. It returns false if ctx is
+// done before the event is sent or lost.
 func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
 	if w.isDown {
 		attempts = 1
 	}
+		// More attempts for each event would fill the queue.
 	for attempt := range attempts {
 		if attempt > 0 {
+
 			select {
 			case <-time.After(w.pause * time.Duration(attempt)):
 			case <-ctx.Done():
@@ -119,7 +120,7 @@ func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	return true
 }
 
-// post makes one attempt to send an event. It fails if the receiver does not accept the event.
+// post makes one attempt to send an event, and fails if the receiver does not accept it.
 func (w *Webhook) post(ctx context.Context, body []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
@@ -128,11 +129,13 @@ func (w *Webhook) post(ctx context.Context, body []byte) error {
 	r.Header.Set("Content-Type", "application/json")
 	response, err := w.http.Do(r)
 	if err != nil {
+
 		return err
 	}
 	defer response.Body.Close()
 	// Read the response, although its content does not matter.
 	const maxResponse = 64 << 10
+
 	_, _ = io.CopyN(io.Discard, response.Body, maxResponse)
 	if response.StatusCode >= 300 {
 		return fmt.Errorf("the webhook answered %s", response.Status)

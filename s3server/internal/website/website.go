@@ -89,7 +89,7 @@ func (c *Configuration) rules() []RoutingRule {
 	return c.RoutingRules.RoutingRule
 }
 
-// checkProtocol fails if a redirect's protocol is neither http nor https. "" means the protocol of the request.
+// checkProtocol fails if a redirect's protocol is not http, https, or "" for that of the request.
 func checkProtocol(protocol string) error {
 	if protocol != "" && protocol != "http" && protocol != "https" {
 		return s3error.New("InvalidRequest").WithMessage(
@@ -127,8 +127,8 @@ func isCodeBetween(code string, minimum, limit int) bool {
 	return err == nil && n >= minimum && n <= limit
 }
 
-// matches reports whether the rule redirects a request for a key. status is the status of the error
-// that the request has caused. Before the object is looked up, it is 0.
+// matches reports whether the rule redirects a request for a key. status is that of the error with
+// which the request has failed, or 0 before the object is looked up.
 func (r *RoutingRule) matches(key string, status int) bool {
 	if r.Condition == nil {
 		return status == 0
@@ -159,8 +159,8 @@ func (r *RoutingRule) Target(key string) string {
 	return key
 }
 
-// Rule returns the first rule that redirects a request for a key, or nil. If the request has
-// failed, status is the status of the error. Otherwise it is 0.
+// Rule returns the first rule that redirects a request for a key, or nil. status is that of the error
+// with which the request has failed, or 0.
 func (c *Configuration) Rule(key string, status int) *RoutingRule {
 	rules := c.rules()
 	for i := range rules {

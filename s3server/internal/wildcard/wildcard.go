@@ -33,8 +33,8 @@ func MatchEscaped(pattern, value string) bool {
 	return match(runes, value)
 }
 
-// nextRune returns the first character of a pattern, and the number of its bytes. An escape such as
-// "${*}" is one character.
+// nextRune returns the first character of a pattern, or the escape for one such as "${*}", and the
+// number of its bytes.
 func nextRune(pattern string) (r rune, size int) {
 	const escapeSize = len("${*}")
 	switch {
@@ -53,9 +53,9 @@ func Unescape(text string) string { return unescaped.Replace(text) }
 
 var unescaped = strings.NewReplacer("${*}", "*", "${?}", "?", "${$}", "$")
 
-// match reports whether value matches a pattern. Each star first matches nothing. If the rest does
-// not match, the last star matches one character more. The stars before it need no other try,
-// because a longer match of theirs gives the last star less of the value to choose from.
+// match reports whether value matches a pattern. Each star first matches nothing, and the last one
+// matches one character more whenever the rest of the pattern does not match. Earlier stars need no
+// other try, because they would only leave less of the value to the last one.
 func match(pattern []rune, value string) bool {
 	text := []rune(value)
 	lastStar := -1 // index in pattern of the last star that was passed; -1 if there was none
@@ -82,7 +82,7 @@ func match(pattern []rune, value string) bool {
 	return strings.Trim(string(pattern[p:]), "*") == ""
 }
 
-// matchesOne reports whether a character of a pattern other than "*" matches c.
+// matchesOne reports whether a character of a pattern, other than an unescaped "*", matches c.
 func matchesOne(wanted, c rune) bool {
 	switch wanted {
 	case '?':
@@ -95,8 +95,8 @@ func matchesOne(wanted, c rune) bool {
 	return wanted == c
 }
 
-// MatchOneStar reports whether value matches a pattern of a CORS rule or of an event name. The
-// first "*" matches any text. All other characters match only themselves.
+// MatchOneStar reports whether value matches a pattern of a CORS rule or an event name, in which the
+// first "*" matches any text and every other character only itself.
 func MatchOneStar(pattern, value string) bool {
 	head, rest, hasStar := strings.Cut(pattern, "*")
 	if !hasStar {

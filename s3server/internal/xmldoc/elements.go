@@ -9,10 +9,9 @@ import (
 
 var errElement = errors.New("an element that is not in the type of the document, or is there twice")
 
-// checkElements fails if the next element contains an element for which the type has no field. It
-// also fails if an element occurs twice and its field is not a slice. encoding/xml would ignore an
-// unknown element, and would keep only the last of two. A struct without fields permits any
-// elements.
+// checkElements fails if the next element contains elements that encoding/xml would drop: one for which
+// the type has no field, or a second one for a field that is not a slice. A struct without fields
+// permits any elements.
 func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 	for {
 		token, err := decoder.Token()
@@ -28,8 +27,8 @@ func checkElements(decoder *xml.Decoder, typ reflect.Type) error {
 // elements maps the names of the XML elements of a struct to the types of their fields.
 type elements map[string]reflect.Type
 
-// checkContent is checkElements for the content of an element of this type, up to its end. The
-// decoder has read the beginning of the element.
+// checkContent is checkElements for the rest of an element of this type, after the decoder has read
+// its start tag.
 func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type]elements) error {
 	for typ.Kind() == reflect.Pointer || typ.Kind() == reflect.Slice {
 		typ = typ.Elem()
@@ -64,7 +63,7 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 	}
 }
 
-// add adds the XML elements of a struct. It does nothing if the type is not a struct.
+// add adds the elements that encoding/xml decodes into a struct. It ignores any other type.
 func (e elements) add(typ reflect.Type) {
 	if typ.Kind() != reflect.Struct {
 		return

@@ -29,7 +29,7 @@ func (t Text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	}{Escape(string(t))}, start)
 }
 
-// Escape escapes text for XML. A control character becomes a reference, as in a [Text].
+// Escape escapes text for XML, with a reference for each control character as in a [Text].
 func Escape(s string) string {
 	var b strings.Builder
 	for _, c := range s {
@@ -51,8 +51,8 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Parse decodes a document into v, a pointer to a struct. It fails with MalformedXML if v has no
-// field for an element. It also fails if an element occurs twice and its field is not a slice.
+// Parse decodes a document into v, a pointer to a struct. It fails with MalformedXML if v has no field
+// for an element, or if an element occurs twice and its field is not a slice.
 func Parse(document []byte, v any) error {
 	if err := checkShape(document); err != nil {
 		return err
@@ -64,7 +64,7 @@ func Parse(document []byte, v any) error {
 	return checkEnd(decoder)
 }
 
-// checkEnd fails if anything follows the document but white space, comments and processing
+// checkEnd fails if the document is followed by anything but white space, comments and processing
 // instructions.
 func checkEnd(decoder *xml.Decoder) error {
 	for {
@@ -97,9 +97,9 @@ const (
 	maxXMLDepth    = 32
 )
 
-// checkShape fails if a document would take much more memory than its size: it has too many tags,
-// too long tags, or too deeply nested elements. Tags in comments and in CDATA count, too, but no
-// client of S3 sends these.
+// checkShape fails if a document has too many tags, too long tags, or too deeply nested elements, so
+// that decoding takes much more memory than its size. It also counts tags in comments and in CDATA,
+// which no client of S3 sends.
 func checkShape(document []byte) error {
 	depth := 0
 	tags := 0
@@ -114,6 +114,7 @@ func checkShape(document []byte) error {
 		if end < 0 || tags > maxElementTags {
 			return s3error.New("MalformedXML")
 		}
+
 		// The byte after "<" tells the kind of tag. A tag that ends with "/>" is an empty element.
 		first := document[1]
 		switch {
