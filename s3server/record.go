@@ -94,11 +94,12 @@ func (h *Handler) Requests() []Request {
 	c := &h.recorder
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := make([]Request, 0, len(c.latest))
+
+	requests := make([]Request, 0, len(c.latest))
 	for _, r := range c.latest {
-		all = append(all, *r)
+		requests = append(requests, *r)
 	}
-	return all
+	return requests
 }
 
 // Count returns the number of requests of an operation since the start or the last [Handler.Reset].
@@ -175,21 +176,21 @@ func (h *Handler) logged(r *request.Request) (end func(w *request.ResponseWriter
 	if log == nil {
 		return func(*request.ResponseWriter, bool) {}
 	}
-	start := time.Now()
 
-	t := h.server.Now()
+	start := time.Now()
+	serverTime := h.server.Now()
 	body := &loggedBody{ReadCloser: r.HTTP.Body}
 	if r.HTTP.Body != http.NoBody {
 		r.HTTP.Body = body
 	}
-	return func(w *request.ResponseWriter, hasFault bool) {
 
+	return func(w *request.ResponseWriter, hasFault bool) {
 		code, message, canonical := explain(r.Failure)
 		if hasFault {
 			message = strings.TrimSpace(message + " (a fault of this server selects the request)")
 		}
 		log(Entry{
-			Time:             t,
+			Time:             serverTime,
 			Duration:         time.Since(start),
 			RequestID:        r.ID,
 			RemoteAddr:       r.HTTP.RemoteAddr,
@@ -256,8 +257,8 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 // hideSecrets returns a canonical request without the values that may be secret, which are those of
 // most headers and the tokens in the query.
 func hideSecrets(canonical string) string {
-	const queryLine = 2
 	// The lines are the method, the path, the query, and then each header.
+	const queryLine = 2
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {
 		if i < queryLine {
@@ -279,10 +280,10 @@ func hideSecrets(canonical string) string {
 func hideParameters(query string) string {
 	parameters := strings.Split(query, "&")
 	for i, parameter := range parameters {
-		escaped, _, _ := strings.Cut(parameter, "=")
-		name, err := url.QueryUnescape(escaped)
+		escapedName, _, _ := strings.Cut(parameter, "=")
+		name, err := url.QueryUnescape(escapedName)
 		if err != nil || isSecret(name) {
-			parameters[i] = escaped + "=" + hidden
+			parameters[i] = escapedName + "=" + hidden
 		}
 	}
 	return strings.Join(parameters, "&")

@@ -25,14 +25,18 @@ func (h *Handler) Run(ctx context.Context) {
 // afterwards.
 func (h *Handler) beginRun(ctx context.Context, wg *sync.WaitGroup) {
 	if s, ok := h.server.Store.(*driverstore.Store); ok {
-		wg.Go(func() { s.SweepUploads(ctx) })
+		wg.Go(func() {
+			s.SweepUploads(ctx)
+		})
 	}
 	wg.Go(func() {
 		const runsPerDay = 24
 		interval := max(h.config.LifecycleDay/runsPerDay, time.Millisecond)
 		running.Every(ctx, interval, h.runLifecycle)
 	})
-	wg.Go(func() { h.webhook.Run(ctx) })
+	wg.Go(func() {
+		h.webhook.Run(ctx)
+	})
 }
 
 // RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It

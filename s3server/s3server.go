@@ -366,7 +366,9 @@ func newSender(h *Handler) *events.Sender {
 	if h.config.WebhookURL != "" {
 		sender.Webhook = h.webhook
 	}
-	sender.Begin(time.Now().UnixNano()) // greater than any sequencer before a restart
+
+	// Begin with a number greater than any before a restart.
+	sender.Begin(time.Now().UnixNano())
 	return sender
 }
 

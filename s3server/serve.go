@@ -24,29 +24,31 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// Change a copy, because a handler must not change the original.
 	req = req.WithContext(req.Context())
 	if req.Body == nil {
-		req.Body = http.NoBody // an http.Server always sets Body, but other callers may leave it nil
+		// An http.Server always sets Body, but other callers may leave it nil.
+		req.Body = http.NoBody
 	}
-	r := request.New(h.server, w, req)
 
+	r := request.New(h.server, w, req)
 	header := w.Header()
-	header.Set("Server", "AmazonS3 (omnibucket)") // the S3 client of this library recognizes the server by this
+	// The S3 client of this library recognizes the server by this name.
+	header.Set("Server", "AmazonS3 (omnibucket)")
 	header.Set("X-Amz-Request-Id", r.ID)
 	header.Set("X-Amz-Id-2", s3error.HostID)
 
 	log := h.logged(r)
 	// An error of Route is handled below, so that the request is recorded and logged like any other.
 	handle, err := operations.Route(r)
+
 	r.Fault = &faults.Effects{}
 	fault := h.faults.Match(r.Operation, r.Target.Bucket, r.Target.Key)
-
 	if fault != nil {
 		*r.Fault = fault.effects()
 	}
 	// Date shows the clock by which the server checks the time of a signature.
 	header.Set("Date", r.Now().Format(http.TimeFormat))
+
 	record := h.recorder.begin(r)
 	response := r.Open()
-
 	if req.ContentLength == 0 && req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
 		// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next
 		// response on the connection.
@@ -94,9 +96,9 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 			return err
 		}
 	}
+
 	if err := r.ApplyAfterAuth(); err != nil {
 		return err
-
 	}
 	if err := headers.Check(r.Operation, r.HTTP.Header, r.Server.Strict); err != nil {
 		return err
@@ -104,8 +106,9 @@ func run(r *request.Request, handle func(*request.Request) error) error {
 	if err := request.CheckParameters(r); err != nil {
 		return err
 	}
-	operations.WriteCORS(r)
-	defer operations.Publish(r) // also if a fault cuts the response
 
+	operations.WriteCORS(r)
+	// Publish the event even if a fault cuts off the response.
+	defer operations.Publish(r)
 	return handle(r)
 }

@@ -27,25 +27,27 @@ func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	if err := checkBucketName(setup.Name); err != nil {
 		return err
 	}
-	var doc *policy.Policy // stays nil if the setup has no policy
+
+	var doc *policy.Policy // nil if the setup has no policy
 	if setup.Policy != nil {
 		var err error
-		if doc, err = policy.Parse(setup.Policy, setup.Name); err != nil {
+		doc, err = policy.Parse(setup.Policy, setup.Name)
+		if err != nil {
 			return argument.Invalid("policy", "of bucket "+setup.Name+" must be valid: "+err.Error(), "")
 		}
 	}
+
 	b := h.server.NewBucket(setup.Name, h.config.Credentials[0].Account)
 	if setup.ObjectLock {
-
 		b.Locking = &state.LockSettings{}
 		b.Versioning = state.Enabled
 	}
 	if _, err := h.server.Store.CreateBucket(ctx, b); err != nil {
 		return err
 	}
+
 	// The bucket may have existed, so its settings are changed in any case.
 	return h.server.Store.ChangeBucket(ctx, setup.Name, func(b *state.Bucket) error {
-
 		if setup.Versioning {
 			b.Versioning = state.Enabled
 		}

@@ -80,12 +80,14 @@ func Start(c Config) (*Server, error) {
 	}
 	s.URL = urlOf(listener.Addr(), tlsConfig != nil)
 
-	err = s.createBuckets() // New has called it, too, but ignored the error
+	// New has already called createBuckets, but ignored its error.
+	err = s.createBuckets()
 	if err == nil {
 		err = s.makeTrustingClient()
 	}
 	if err != nil {
-		_ = listener.Close() // return the first error, not this one
+		// The first error counts, not that of Close.
+		_ = listener.Close()
 		s.Handler.Close()
 		return nil, err
 	}
@@ -100,9 +102,9 @@ func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 	if tlsConfig != nil {
 		listener = tls.NewListener(listener, tlsConfig)
 	}
+
 	var handler http.Handler = s.Handler
 	if c.Middleware != nil {
-
 		handler = c.Middleware(handler)
 	}
 	s.http = &http.Server{
@@ -115,12 +117,13 @@ func (s *Server) serve(c Config, listener net.Listener, tlsConfig *tls.Config) {
 	}
 	go func() {
 		defer close(s.served)
-		_ = s.http.Serve(listener) // always returns http.ErrServerClosed
+		// The error is always http.ErrServerClosed.
+		_ = s.http.Serve(listener)
 	}()
+
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
 	s.beginRun(ctx, &s.background)
-
 }
 
 // checkWebhook fails if an address is neither "", for no webhook, nor an http or https URL.
@@ -128,10 +131,10 @@ func checkWebhook(address string) error {
 	if address == "" {
 		return nil
 	}
+
 	invalid := argument.Invalid("WebhookURL", "must be an http or https URL", "")
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-
 		return invalid
 	}
 	if u.Scheme != "http" && u.Scheme != "https" {

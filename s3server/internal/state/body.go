@@ -28,7 +28,8 @@ func (b *Body) Read(p []byte) (int, error) {
 		if !isTooLong {
 			return n, nil
 		}
-		err = io.EOF // ending the body here makes Check fail
+		// End the body here, so that Check fails.
+		err = io.EOF
 	}
 	b.end(err)
 	return n, b.Blame(err)

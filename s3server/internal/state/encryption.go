@@ -85,11 +85,12 @@ func (e *EncryptionRule) Standard(enc Encryption, hasBucketKeyHeader bool) Encry
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {
 		return enc
 	}
-	d := e.ApplyServerSideEncryptionByDefault
-	enc.Algorithm = d.SSEAlgorithm
-	enc.KMSKey = d.KMSMasterKeyID
+
+	byDefault := e.ApplyServerSideEncryptionByDefault
+	enc.Algorithm = byDefault.SSEAlgorithm
+	enc.KMSKey = byDefault.KMSMasterKeyID
 	if !hasBucketKeyHeader {
-		enc.BucketKey = e.BucketKeyEnabled && d.SSEAlgorithm == ByKMS
+		enc.BucketKey = e.BucketKeyEnabled && byDefault.SSEAlgorithm == ByKMS
 	}
 	return enc
 }

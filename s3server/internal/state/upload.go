@@ -55,7 +55,8 @@ func (p *UploadPage) Add(u *Upload) {
 	item := uploadItem{upload: u, name: u.Key, id: u.ID}
 	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix {
 		if common == p.After.Key {
-			return // an earlier page has shown the common prefix
+			// An earlier page has shown the common prefix.
+			return
 		}
 		item = uploadItem{name: common}
 	}
@@ -66,8 +67,8 @@ func (p *UploadPage) Add(u *Upload) {
 	if exists {
 		return
 	}
-	// One item more than a page has shows that further entries follow.
 
+	// One item more than a page has shows that further entries follow.
 	p.items = slices.Insert(p.items, i, item)
 	p.items = p.items[:min(len(p.items), p.Listing.Max+1)]
 }

@@ -88,12 +88,12 @@ type Properties struct {
 // KeepEncoding sets Content-Encoding to value without aws-chunked, which only describes the transfer of
 // the body.
 func (p *Properties) KeepEncoding(value string) {
-	result := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
+	codings := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
 
 	p.Header.Del("Content-Encoding")
-	value = strings.TrimSpace(strings.Join(result, ","))
+	value = strings.TrimSpace(strings.Join(codings, ","))
 	if value != "" {
 		p.Header.Set("Content-Encoding", value)
 	}

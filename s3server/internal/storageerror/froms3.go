@@ -34,12 +34,11 @@ func FromS3(err error) error {
 	if !ok {
 		return err
 	}
-	code, exists := storageCodes[e.Code]
-	switch {
-	case exists:
-	case e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented":
+
+	code, isKnown := storageCodes[e.Code]
+	if !isKnown && e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented" {
 		code = storage.Unavailable
-	default:
+	} else if !isKnown {
 		code = storage.InvalidArgument
 	}
 	return &storage.Error{Code: code, Status: e.Status, Err: e}

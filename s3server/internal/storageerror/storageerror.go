@@ -106,7 +106,8 @@ func driverMessage(err error) string {
 		return string(storage.CodeOf(err)) + ": " + cause
 	}
 	e, ok := errors.AsType[*storage.Error](err)
-	if !ok || e.Status != 0 { // a status means that a service has written the text
+	if !ok || e.Status != 0 {
+		// An error with a status has the text of a service.
 		return ""
 	}
 	if e.Code != storage.InvalidArgument && e.Code != storage.Unsupported {

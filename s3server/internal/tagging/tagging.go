@@ -57,7 +57,9 @@ func Check(tags []Tag) error {
 // checkTagSet sorts tags by key, and fails if they break a rule that S3 has for objects and buckets
 // alike. reserved is the error message for a key that begins with "aws:".
 func checkTagSet(tags []Tag, reserved string) error {
-	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(tags, func(a, b Tag) int {
+		return strings.Compare(a.Key, b.Key)
+	})
 	for i, t := range tags {
 		switch {
 		case i > 0 && t.Key == tags[i-1].Key:

@@ -41,7 +41,9 @@ func New(address string) *Webhook {
 			// Without keep-alives, no connection is left open when Run returns.
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
 			// Following a redirect would drop the body, or send it to another host.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			},
 		},
 	}
 }
@@ -79,9 +81,9 @@ func (w *Webhook) Run(ctx context.Context) {
 func (w *Webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()
+
 	for {
 		if body != nil && w.post(ctx, body) != nil {
-
 			w.lostCount.Add(1)
 		}
 		select {
@@ -97,12 +99,12 @@ func (w *Webhook) flush(ctx context.Context, body []byte) {
 func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
 	if w.isDown {
+		// More attempts for each event would fill the queue.
 		attempts = 1
 	}
-		// More attempts for each event would fill the queue.
+
 	for attempt := range attempts {
 		if attempt > 0 {
-
 			select {
 			case <-time.After(w.pause * time.Duration(attempt)):
 			case <-ctx.Done():
@@ -127,15 +129,15 @@ func (w *Webhook) post(ctx context.Context, body []byte) error {
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
+
 	response, err := w.http.Do(r)
 	if err != nil {
-
 		return err
 	}
 	defer response.Body.Close()
+
 	// Read the response, although its content does not matter.
 	const maxResponse = 64 << 10
-
 	_, _ = io.CopyN(io.Discard, response.Body, maxResponse)
 	if response.StatusCode >= 300 {
 		return fmt.Errorf("the webhook answered %s", response.Status)

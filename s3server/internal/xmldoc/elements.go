@@ -40,7 +40,8 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 		cache[typ] = elements{}
 		cache[typ].add(typ)
 	}
-	names := map[string]bool{}
+
+	seen := map[string]bool{}
 	for {
 		token, err := decoder.Token()
 		if err != nil {
@@ -52,10 +53,10 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 		case xml.StartElement:
 			name := token.Name.Local
 			element := cache[typ][name]
-			if element == nil || names[name] && element.Kind() != reflect.Slice {
+			if element == nil || seen[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}
-			names[name] = true
+			seen[name] = true
 			if err := checkContent(decoder, element, cache); err != nil {
 				return err
 			}
