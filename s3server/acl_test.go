@@ -515,7 +515,7 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.NoError(t,
-				s.setPolicy(`{"Statement":[`+allowStatement("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")+`]}`))
+				s.setPolicy(policyOf(allowStatement("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""))))
 			input := putInput("k", "content")
 			input.ACL = tt.acl
 			other := s.clientOf(otherKey)

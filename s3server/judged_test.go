@@ -178,7 +178,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			})
 			s.allowPublicAccess(t)
 			require.NoError(t,
-				s.setPolicy(`{"Version":"2012-10-17","Statement":[`+public+","+allowStatement("s3:PutObject", inKeys, "")+`]}`))
+				s.setPolicy(policy2012(public, allowStatement("s3:PutObject", inKeys, ""))))
 			input := putInput("k", tt.first)
 			if tt.first == "private" {
 				input.Tagging = aws.String("kind=private")

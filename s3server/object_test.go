@@ -84,68 +84,83 @@ func TestGetObjectReturnsWrite(t *testing.T) {
 	require.Nil(t, head.VersionId)
 }
 
-// PutObject refuses objects that exceed the limits of S3.
+// PutObject refuses an object with too many bytes of content or metadata, or with an unknown storage class.
 func TestPutObjectLimits(t *testing.T) {
+	const (
+		metadataKey = "long"
+		maxMetadata = 2048 // with the key
+	)
 	s := startServer(t, s3server.Config{})
-	input := putInput("k", "")
-	input.Metadata = map[string]string{"long": strings.Repeat("x", 2045)}
 
+	input := putInput("k", "")
+	maxValue := maxMetadata - len(metadataKey)
+	input.Metadata = map[string]string{metadataKey: strings.Repeat("x", maxValue+1)}
 	_, err := s.PutObject(t.Context(), input)
 	requireFailure(t, err, 400, "MetadataTooLarge")
-	input.Metadata = map[string]string{"long": strings.Repeat("x", 2044)}
+	input.Metadata = map[string]string{metadataKey: strings.Repeat("x", maxValue)}
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
-	_, err = s.PutObject(t.Context(), putInput("k", strings.Repeat("x", 100<<10+1)))
+	tooLong := strings.Repeat("x", int(small.MaxPutSize)+1)
+	_, err = s.PutObject(t.Context(), putInput("k", tooLong))
 	requireFailure(t, err, 400, "EntityTooLarge")
+
 	input = putInput("k", "")
 	input.StorageClass = "CUPBOARD"
 	_, err = s.PutObject(t.Context(), input)
 	requireFailure(t, err, 400, "InvalidStorageClass")
 }
 
-// PutObject applies the conditions of its headers.
+// PutObject with If-Match or If-None-Match succeeds only if the condition holds, and otherwise changes nothing.
 func TestConditionsOfPut(t *testing.T) {
-	const current = "ETAG" // stands for the entity tag of the object old
+	const currentETag = "ETAG" // stands for the entity tag of the object old
 	tests := []struct {
-		name             string
-		key, none, match string
-		status           int
-		code             string
+		name        string
+		key         string
+		ifNoneMatch string
+		ifMatch     string
+		status      int
+		code        string
 	}{
-		{name: "create, absent", key: "new", none: "*"},
-		{name: "create, present", key: "old", none: "*", status: 412, code: "PreconditionFailed"},
+		{name: "create, absent", key: "new", ifNoneMatch: "*"},
+		{name: "create, present", key: "old", ifNoneMatch: "*", status: 412, code: "PreconditionFailed"},
 		{
-			name:   "create unless that revision",
-			key:    "old",
-			none:   `"x"`,
-			status: 501,
-			code:   "NotImplemented",
+			name:        "create unless that revision",
+			key:         "old",
+			ifNoneMatch: `"x"`,
+			status:      501,
+			code:        "NotImplemented",
 		},
-		{name: "update, the same", key: "old", match: current},
-		{name: "update, another", key: "old", match: `"x"`, status: 412, code: "PreconditionFailed"},
-		{name: "update, absent", key: "new", match: `"x"`, status: 404, code: "NoSuchKey"},
-		{name: "update anything", key: "old", match: "*"},
-		{name: "update anything, absent", key: "new", match: "*", status: 404, code: "NoSuchKey"},
-		{name: "both", key: "old", none: "*", match: current, status: 501, code: "NotImplemented"},
+		{name: "update, the same", key: "old", ifMatch: currentETag},
+		{name: "update, another", key: "old", ifMatch: `"x"`, status: 412, code: "PreconditionFailed"},
+		{name: "update, absent", key: "new", ifMatch: `"x"`, status: 404, code: "NoSuchKey"},
+		{name: "update anything", key: "old", ifMatch: "*"},
+		{name: "update anything, absent", key: "new", ifMatch: "*", status: 404, code: "NoSuchKey"},
+		{
+			name:        "both",
+			key:         "old",
+			ifNoneMatch: "*",
+			ifMatch:     currentETag,
+			status:      501,
+			code:        "NotImplemented",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			etag := s.put(t, "old", "old")
 			input := putInput(tt.key, "new")
-			if tt.none != "" {
-				input.IfNoneMatch = &tt.none
+			if tt.ifNoneMatch != "" {
+				input.IfNoneMatch = &tt.ifNoneMatch
 			}
-			if tt.match != "" {
-				input.IfMatch = &tt.match
+			if tt.ifMatch != "" {
+				input.IfMatch = &tt.ifMatch
 			}
-			if tt.match == current {
+			if tt.ifMatch == currentETag {
 				input.IfMatch = &etag
 			}
 
 			_, err := s.PutObject(t.Context(), input)
-
 			if tt.code == "" {
 				require.NoError(t, err)
 				return
@@ -156,24 +171,26 @@ func TestConditionsOfPut(t *testing.T) {
 	}
 }
 
-// If many clients create an object with If-None-Match at the same time, exactly one succeeds.
+// Of many clients that create an object with If-None-Match at the same time, exactly one succeeds.
 func TestPutObjectByManyCreators(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	var group sync.WaitGroup
-	won := make(chan string, 16)
-	for i := range 16 {
-		group.Go(func() {
+	const clients = 16
+	stored := make(chan string, clients) // contents of the requests that succeeded
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
 			content := strings.Repeat("x", i)
 			input := putInput("k", content)
 			input.IfNoneMatch = aws.String("*")
 			if _, err := s.PutObject(t.Context(), input); err == nil {
-				won <- content
+				stored <- content
 			}
 		})
 	}
-	group.Wait()
-	require.Len(t, won, 1)
-	require.Equal(t, <-won, s.get(t, "k"))
+	wg.Wait()
+
+	require.Len(t, stored, 1)
+	require.Equal(t, <-stored, s.get(t, "k"))
 }
 
 // GetObject applies the conditions of its headers.
@@ -352,7 +369,7 @@ func TestGetObjectRanges(t *testing.T) {
 	}
 }
 
-// If If-Range is the object's ETag or its date, the response has the range. Otherwise it has the whole object.
+// A response has only the range if If-Range is the object's ETag or date, and otherwise the whole object.
 func TestGetObjectRangesWithIfRange(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
@@ -361,7 +378,7 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
-	old := *head.ETag
+	etag := *head.ETag
 	modified := *head.LastModified
 	date := func(d time.Duration) string { return modified.Add(d).UTC().Format(http.TimeFormat) }
 
@@ -369,11 +386,11 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 		name, span, ifRange string
 		whole               bool
 	}{
-		{name: "the same", span: "bytes=5-", ifRange: old},
+		{name: "the same", span: "bytes=5-", ifRange: etag},
 		{name: "the same date", span: "bytes=5-", ifRange: date(0)},
 		{name: "another", span: "bytes=5-", ifRange: `"another"`, whole: true},
-		{name: "the same, weakly", span: "bytes=5-", ifRange: "W/" + old, whole: true},
-		{name: "the same, unquoted", span: "bytes=5-", ifRange: strings.Trim(old, `"`), whole: true},
+		{name: "the same, weakly", span: "bytes=5-", ifRange: "W/" + etag, whole: true},
+		{name: "the same, unquoted", span: "bytes=5-", ifRange: strings.Trim(etag, `"`), whole: true},
 		{name: "any", span: "bytes=5-", ifRange: "*", whole: true},
 		{name: "a date before", span: "bytes=5-", ifRange: date(-time.Second), whole: true},
 		{name: "a date after", span: "bytes=5-", ifRange: date(time.Second), whole: true},
@@ -382,8 +399,6 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				header := map[string]string{"Range": tt.span, "If-Range": tt.ifRange}
-				response, body := s.sendSigned(t, method, "/"+bucket+"/k", "", header)
 				want := "56789"
 				status := http.StatusPartialContent
 				if tt.whole {
@@ -391,10 +406,11 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 					status = http.StatusOK
 				}
 
+				header := map[string]string{"Range": tt.span, "If-Range": tt.ifRange}
+				response, body := s.sendSigned(t, method, "/"+bucket+"/k", "", header)
 				require.Equal(t, status, response.StatusCode, method)
 				require.Equal(t, int64(len(want)), response.ContentLength, method)
 				require.Equal(t, tt.whole, response.Header.Get("Content-Range") == "", method)
-
 				if method == http.MethodGet {
 					require.Equal(t, want, body)
 				}
@@ -516,7 +532,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// GetObject refuses an archived object.
+// GetObject refuses an object in an archive, but HeadObject does not.
 func TestGetObjectArchived(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	input := putInput("k", "x")

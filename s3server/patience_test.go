@@ -53,8 +53,8 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 	}
 }
 
-// If a client disconnects during CompleteMultipartUpload, the completion continues. Joining encrypted parts may
-// take longer than a client waits.
+// CompleteMultipartUpload continues after its client has disconnected, because joining parts may take longer than a
+// client waits.
 func TestCompleteOutlivesClient(t *testing.T) {
 	service := newSlowService()
 	s := startServer(t, s3server.Config{Service: service})
@@ -62,49 +62,50 @@ func TestCompleteOutlivesClient(t *testing.T) {
 	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "content"))
 
 	ctx, disconnect := context.WithCancel(t.Context())
-	errc := make(chan error)
+	firstDone := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(ctx, input)
-		errc <- err
+		firstDone <- err
 	}()
 	<-service.begun
 	disconnect()
-	require.ErrorIs(t, <-errc, context.Canceled)
+	require.ErrorIs(t, <-firstDone, context.Canceled)
 
 	// The second attempt must wait for the first completion, and must not join the parts itself.
-	results := make(chan error)
+	secondDone := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
-		results <- err
+		secondDone <- err
 	}()
 	select {
 	case <-service.begun:
 		t.Error("the second attempt joins the parts again")
 		close(service.release)
-	case err := <-results:
+	case err := <-secondDone:
 		t.Error("the second attempt does not wait", err)
 	case service.release <- struct{}{}:
 	}
-	require.NoError(t, <-results)
+
+	require.NoError(t, <-secondDone)
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	require.NoError(t, err)
 }
 
-// Close ends a completion that is still running.
+// Close ends a CompleteMultipartUpload that is still running.
 func TestCompleteEndsWithServer(t *testing.T) {
 	service := newSlowService()
 	s := startServer(t, s3server.Config{Service: service})
 	upload := s.beginUpload(t, "k")
 	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "content"))
-	errc := make(chan error)
+	done := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)
-		errc <- err
+		done <- err
 	}()
 	<-service.begun
 
 	s.server.Close()
-	require.Error(t, <-errc)
+	require.Error(t, <-done)
 }
 
 // withoutVersions is a layer that hides them.

@@ -82,6 +82,16 @@ const (
 	allowGet = `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":` + inKeys + `}`
 )
 
+// policyOf returns a policy with these statements, and without a version.
+func policyOf(statements ...string) string {
+	return `{"Statement":[` + strings.Join(statements, ",") + `]}`
+}
+
+// policy2012 returns a policy with these statements, in the version 2012-10-17 of the policy language.
+func policy2012(statements ...string) string {
+	return `{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`
+}
+
 // allowStatement returns an Allow for everyone.
 func allowStatement(action, resource, condition string) string {
 	return statement("Allow", action, resource, condition)
@@ -1147,7 +1157,7 @@ func TestPolicyDecides(t *testing.T) {
 			tagged.Tagging = aws.String("kind=public")
 			_, err := s.PutObject(t.Context(), tagged)
 			require.NoError(t, err)
-			require.NoError(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+tt.test.statements+`]}`))
+			require.NoError(t, s.setPolicy(policy2012(tt.test.statements)))
 
 			response, body := s.sendAs(t, tt.test.as, tt.test.method, tt.test.path, "", tt.test.header)
 			require.Equal(t, tt.test.status, response.StatusCode, body)
@@ -1155,12 +1165,13 @@ func TestPolicyDecides(t *testing.T) {
 	}
 }
 
-// The policy can limit the age of a signature, even if the signature is valid for longer.
+// A policy can refuse an old signature of a URL or a form that has not expired yet.
 func TestPolicyJudgesSignatureAge(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
-	require.NoError(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:*", inKeys, `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`)+`]}`))
+	const tenMinutes = `{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`
+	require.NoError(t, s.setPolicy(policy2012(denyStatement("s3:*", inKeys, tenMinutes))))
+
 	signer := s3.NewPresignClient(s.Client, s3.WithPresignExpires(time.Hour))
 	presigned, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
@@ -1176,62 +1187,88 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	require.NoError(t, err)
 
 	tests := []struct {
-		name      string
-		age       time.Duration
-		got, sent int
+		name       string
+		age        time.Duration
+		getStatus  int
+		formStatus int
 	}{
-		{name: "young", age: 9 * time.Minute, got: 200, sent: 204},
-		{name: "old", age: 11 * time.Minute, got: 403, sent: 403},
+		{name: "young", age: 9 * time.Minute, getStatus: 200, formStatus: 204},
+		{name: "old", age: 11 * time.Minute, getStatus: 403, formStatus: 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.clock.move(tt.age)
 			defer s.clock.move(-tt.age)
+
 			response, body := s.send(t, "GET", presigned.URL, nil, nil)
-			require.Equal(t, tt.got, response.StatusCode, body)
+			require.Equal(t, tt.getStatus, response.StatusCode, body)
 			response, body = s.post(t, form.URL, form.Values, "hello")
-			require.Equal(t, tt.sent, response.StatusCode, body)
+			require.Equal(t, tt.formStatus, response.StatusCode, body)
 		})
 	}
 }
 
-// X-Amz-Content-Sha256 in the query of a presigned URL does not count as the header to which a policy's condition
-// refers.
+// A policy's condition on the header X-Amz-Content-Sha256 does not apply to the query of a presigned URL.
 func TestPolicyIgnoresHashInQuery(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
-	require.NoError(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:*", inKeys, `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`)+`]}`))
+	const isUnsigned = `{"StringEquals":{"s3:x-amz-content-sha256":"UNSIGNED-PAYLOAD"}}`
+	require.NoError(t, s.setPolicy(policy2012(denyStatement("s3:*", inKeys, isUnsigned))))
 
 	response, body := s.sendAs(t, ownerKey, "GET", "/photos/k", "", nil)
 	require.Equal(t, 403, response.StatusCode, body)
-	r, err := http.NewRequestWithContext(t.Context(), "GET",
-		s.server.URL+"/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", nil) // as the SDK for JavaScript signs
+
+	// The SDK for JavaScript signs such a URL.
+	target := s.server.URL + "/photos/k?X-Amz-Expires=60&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD"
+	r, err := http.NewRequestWithContext(t.Context(), "GET", target, nil)
 	require.NoError(t, err)
-	as := aws.Credentials{
+	owner := aws.Credentials{
 		AccessKeyID:     twoAccounts[ownerKey].AccessKeyID,
 		SecretAccessKey: twoAccounts[ownerKey].SecretKey,
 	}
-	signedURL, _, err := v4.NewSigner().PresignHTTP(t.Context(), as, r, "UNSIGNED-PAYLOAD", "s3",
+	signedURL, _, err := v4.NewSigner().PresignHTTP(t.Context(), owner, r, "UNSIGNED-PAYLOAD", "s3",
 		"us-east-1", time.Now())
 	require.NoError(t, err)
 	response, body = s.send(t, "GET", signedURL, nil, nil)
 	require.Equal(t, 200, response.StatusCode, body)
 }
 
-// PutBucketPolicy refuses policies that the server does not understand.
+// PutBucketPolicy refuses a policy that is invalid, or that the server does not support.
 func TestPolicyRefused(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
-	requireFailure(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowStatement("s3:ListBucket", inKeys, "")+`]}`), 400, "MalformedPolicy")
-	requireFailure(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:FlyObject", inKeys, "")+`]}`), 400, "MalformedPolicy")
-	requireFailure(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, "")+`]}`), 501, "NotImplemented")
+	tests := []struct {
+		name      string
+		statement string
+		status    int
+		code      string
+	}{
+		{
+			name:      "an action on buckets with a resource of keys",
+			statement: allowStatement("s3:ListBucket", inKeys, ""),
+			status:    400,
+			code:      "MalformedPolicy",
+		},
+		{
+			name:      "an unknown action",
+			statement: denyStatement("s3:FlyObject", inKeys, ""),
+			status:    400,
+			code:      "MalformedPolicy",
+		},
+		{
+			name:      "a variable that the server does not support",
+			statement: denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
+			status:    501,
+			code:      "NotImplemented",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			requireFailure(t, s.setPolicy(policy2012(tt.statement)), tt.status, tt.code)
+		})
+	}
 }
 
-// GetBucketPolicyStatus of a bucket without a policy fails with NoSuchBucketPolicy, even if an ACL makes the
-// bucket public.
+// GetBucketPolicyStatus fails for a bucket without a policy, even if an ACL makes the bucket public.
 func TestPolicyStatusMissing(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
@@ -1240,18 +1277,17 @@ func TestPolicyStatusMissing(t *testing.T) {
 		ACL:    types.BucketCannedACLPublicRead,
 	})
 	require.NoError(t, err)
+
 	_, err = s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 404, "NoSuchBucketPolicy")
 }
 
-// GetBucketPolicyStatus reports whether the policy counts as public by AWS's definition. A policy with only a Deny
-// does not.
+// GetBucketPolicyStatus reports that a policy with only a Deny is not public.
 func TestPolicyStatusIsAWSsRule(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	requireFailure(t, s.setPolicy(`{"Version":"2012-10-17","Statement":[`+allowGet+`]}`), 403,
-		"AccessDenied") // of the default public access block
-	require.NoError(t,
-		s.setPolicy(`{"Version":"2012-10-17","Statement":[`+denyStatement("s3:GetObject", inKeys, "")+`]}`))
+	requireFailure(t, s.setPolicy(policy2012(allowGet)), 403, "AccessDenied")
+	require.NoError(t, s.setPolicy(policy2012(denyStatement("s3:GetObject", inKeys, ""))))
+
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{
 		Bucket: aws.String(bucket),
 	})
@@ -1259,13 +1295,13 @@ func TestPolicyStatusIsAWSsRule(t *testing.T) {
 	require.False(t, *status.PolicyStatus.IsPublic)
 }
 
-// The policy judges tags in a document like tags in a header.
+// The conditions of a policy apply to the tags in the document of PutObjectTagging.
 func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.allowPublicAccess(t)
 	s.put(t, "k", "content")
 
-	put := func(client *s3.Client, value string) error {
+	putTag := func(client *s3.Client, value string) error {
 		_, err := client.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 			Bucket:  aws.String(bucket),
 			Key:     aws.String("k"),
@@ -1273,16 +1309,18 @@ func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 		})
 		return err
 	}
-	requireFailure(t, put(s.clientOf(otherKey), "x"), 403, "AccessDenied")
+	requireFailure(t, putTag(s.clientOf(otherKey), "x"), 403, "AccessDenied")
 
-	require.NoError(t, s.setPolicy(`{"Statement":[`+allowStatement("s3:PutObjectTagging", inKeys, "")+","+
-		denyStatement("s3:PutObjectTagging", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"secret"}}`)+`]}`))
-	require.NoError(t, put(s.clientOf(otherKey), "x"))
-	requireFailure(t, put(s.clientOf(otherKey), "secret"), 403, "AccessDenied")
-	requireFailure(t, put(s.Client, "secret"), 403, "AccessDenied")
+	require.NoError(t, s.setPolicy(policyOf(
+		allowStatement("s3:PutObjectTagging", inKeys, ""),
+		denyStatement("s3:PutObjectTagging", inKeys, `{"StringEquals":{"s3:RequestObjectTag/kind":"secret"}}`),
+	)))
+	require.NoError(t, putTag(s.clientOf(otherKey), "x"))
+	requireFailure(t, putTag(s.clientOf(otherKey), "secret"), 403, "AccessDenied")
+	requireFailure(t, putTag(s.Client, "secret"), 403, "AccessDenied")
 }
 
-// The policy judges a lock in a document like a lock in a header.
+// The conditions of a policy apply to the lock in the document of PutObjectRetention and PutObjectLegalHold.
 func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	s := startLocking(t)
 	s.putLocked(t, "k", types.ObjectLockModeGovernance)
@@ -1306,12 +1344,14 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 		})
 		return err
 	}
+
 	const keys = `"arn:aws:s3:::locking/*"`
-	document := `{"Statement":[` + denyStatement("s3:PutObjectRetention", keys,
-		`{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`) + "," +
+	document := policyOf(
 		denyStatement("s3:PutObjectRetention", keys,
-			`{"StringEquals":{"s3:object-lock-mode":"COMPLIANCE"}}`) + "," +
-		denyStatement("s3:PutObjectLegalHold", keys, `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`) + `]}`
+			`{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`),
+		denyStatement("s3:PutObjectRetention", keys, `{"StringEquals":{"s3:object-lock-mode":"COMPLIANCE"}}`),
+		denyStatement("s3:PutObjectLegalHold", keys, `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`),
+	)
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
 		Bucket: aws.String(locking),
 		Policy: &document,
@@ -1326,16 +1366,16 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	requireFailure(t, hold(types.ObjectLockLegalHoldStatusOff), 403, "AccessDenied")
 }
 
-// The policy judges each key of DeleteObjects separately.
+// The policy is evaluated separately for each key of DeleteObjects.
 func TestPolicyJudgesBatchByKey(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.allowPublicAccess(t)
 	for _, key := range []string{"a/1", "b/1"} {
 		s.put(t, key, "content")
 	}
-	require.NoError(t,
-		s.setPolicy(`{"Statement":[`+allowStatement("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, "")+`]}`))
 
+	mayDeleteInA := policyOf(allowStatement("s3:DeleteObject", `"arn:aws:s3:::photos/a/*"`, ""))
+	require.NoError(t, s.setPolicy(mayDeleteInA))
 	output, err := s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{Objects: []types.ObjectIdentifier{
@@ -1346,11 +1386,14 @@ func TestPolicyJudgesBatchByKey(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, 1)
-	require.Len(t, output.Errors, 2, "of the other folder, and of the version, which needs s3:DeleteObjectVersion")
+	require.Len(t, output.Errors, 2, "the other folder, and the version, which needs s3:DeleteObjectVersion")
 	require.Equal(t, []string{"b/1"}, s.keys(t))
 
-	require.NoError(t, s.setPolicy(`{"Statement":[`+allowStatement("s3:DeleteObjectVersion", inKeys, "")+","+
-		denyStatement("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`)+`]}`))
+	mayNotDeleteNull := policyOf(
+		allowStatement("s3:DeleteObjectVersion", inKeys, ""),
+		denyStatement("s3:DeleteObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
+	)
+	require.NoError(t, s.setPolicy(mayNotDeleteNull))
 	output, err = s.clientOf(otherKey).DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
 		Delete: &types.Delete{
@@ -1367,11 +1410,10 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.allowPublicAccess(t)
 	s.put(t, "k", "content")
-	require.NoError(t,
-		s.setPolicy(`{"Statement":[`+allowGet+","+strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)+`]}`))
-
-	for _, as := range []int{ownerKey, otherKey, nobody} {
-		response, _ := s.sendAs(t, as, "GET", "/photos/k", "", nil)
+	allowOtherAccount := strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)
+	require.NoError(t, s.setPolicy(policyOf(allowGet, allowOtherAccount)))
+	for _, signer := range []int{ownerKey, otherKey, nobody} {
+		response, _ := s.sendAs(t, signer, "GET", "/photos/k", "", nil)
 		require.Equal(t, 200, response.StatusCode)
 	}
 
@@ -1380,13 +1422,13 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)},
 	})
 	require.NoError(t, err)
-	tests := []struct{ as, status int }{
-		{as: ownerKey, status: 200},
-		{as: otherKey, status: 403},
-		{as: nobody, status: 403},
+	tests := []struct{ signer, status int }{
+		{signer: ownerKey, status: 200},
+		{signer: otherKey, status: 403},
+		{signer: nobody, status: 403},
 	}
 	for _, tt := range tests {
-		response, _ := s.sendAs(t, tt.as, "GET", "/photos/k", "", nil)
+		response, _ := s.sendAs(t, tt.signer, "GET", "/photos/k", "", nil)
 		require.Equal(t, tt.status, response.StatusCode)
 	}
 }
@@ -1415,7 +1457,7 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 			s.put(t, "source", "content")
-			require.NoError(t, s.setPolicy(`{"Statement":[`+tt.statements+`]}`))
+			require.NoError(t, s.setPolicy(policyOf(tt.statements)))
 			other := s.clientOf(otherKey)
 
 			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{

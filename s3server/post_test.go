@@ -42,7 +42,7 @@ func postNamed(
 	return s.send(t, "POST", url, &body, http.Header{"Content-Type": {form.FormDataContentType()}})
 }
 
-// If the requester pays, a form of another account must agree to pay.
+// In a bucket whose requesters pay, a form of another account must agree to pay.
 func TestFormOfOtherAccountPays(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
@@ -56,6 +56,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
 	})
 	require.NoError(t, err)
+
 	post := func(client *s3.Client, payer string) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),
@@ -70,6 +71,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 
 	response, body := post(s.clientOf(otherKey), "")
 	require.Equal(t, 403, response.StatusCode, body)
+
 	response, body = post(s.clientOf(otherKey), "requester")
 	require.Equal(t, 204, response.StatusCode, body)
 	require.Equal(t, "requester", response.Header.Get("X-Amz-Request-Charged"))
@@ -280,13 +282,14 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// The variable ${filename} is replaced in each field of a form.
+// The variable ${filename} in the fields of a form is replaced by the name of its file.
 func TestFormReplacesFilename(t *testing.T) {
 	tests := []struct {
-		name            string
-		filename, field string
-		want            string // in the key and the metadata
-		code            string // of the refusal
+		name     string
+		filename string
+		field    string
+		want     string // in the key and the metadata
+		code     string // of the refusal
 	}{
 		{name: "a name", filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
 		{name: "a path", filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
@@ -311,12 +314,13 @@ func TestFormReplacesFilename(t *testing.T) {
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("uploads/" + tt.want),
-			},
-				func(o *s3.PresignPostOptions) {
-					o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
-				})
+			}, func(o *s3.PresignPostOptions) {
+				o.Conditions = []any{[]string{"starts-with", "$x-amz-meta-name", ""}}
+			})
 			require.NoError(t, err)
-			presigned.Values["key"], presigned.Values["x-amz-meta-name"] = "uploads/"+tt.field, tt.field
+			presigned.Values["key"] = "uploads/" + tt.field
+			presigned.Values["x-amz-meta-name"] = tt.field
+
 			response, body := postNamed(t, s, presigned.URL, presigned.Values, tt.filename, "hello")
 			if tt.code != "" {
 				require.Equal(t, 400, response.StatusCode, body)
@@ -335,7 +339,7 @@ func TestFormReplacesFilename(t *testing.T) {
 	}
 }
 
-// The server refuses a form whose key is not UTF-8.
+// The server refuses a form whose key is not UTF-8, such as that of a page in Latin-1.
 func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
@@ -348,41 +352,43 @@ func TestFormKeyMustBeUTF8(t *testing.T) {
 		"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::photos/*"}}`),
 	})
 	require.NoError(t, err)
-	tests := []struct{ name, filename string }{
-		{name: "caf\xe9"},
-		{name: "${filename}", filename: "caf\xe9"},
+
+	const latin1 = "caf\xe9"
+	tests := []struct{ key, filename string }{
+		{key: latin1},
+		{key: "${filename}", filename: latin1},
 	}
-	for _, tt := range tests { // as in a page in Latin-1
-		response, body := postNamed(t, s, s.server.URL+"/"+bucket, map[string]string{"key": tt.name},
-			tt.filename, "hello")
+	for _, tt := range tests {
+		fields := map[string]string{"key": tt.key}
+		response, body := postNamed(t, s, s.server.URL+"/"+bucket, fields, tt.filename, "hello")
 		require.Equal(t, 400, response.StatusCode, body)
 		require.Equal(t, "InvalidURI", parseError(t, body).Code)
 	}
 	require.Empty(t, s.keys(t))
 }
 
-// The response to a form has the checksum of the object.
+// The response to a form has the checksum of the object, and a form with another checksum is refused.
 func TestFormReturnsChecksum(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	form := func(sum string) (*http.Response, string) {
+	postWithChecksum := func(sum string) (*http.Response, string) {
 		presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("k"),
-		},
-			func(o *s3.PresignPostOptions) {
-				o.Conditions = []any{[]string{"starts-with", "$x-amz-checksum-crc32c", ""}}
-			})
+		}, func(o *s3.PresignPostOptions) {
+			o.Conditions = []any{[]string{"starts-with", "$x-amz-checksum-crc32c", ""}}
+		})
 		require.NoError(t, err)
 		presigned.Values["x-amz-checksum-crc32c"] = sum
 		return s.post(t, presigned.URL, presigned.Values, "hello")
 	}
 
-	response, body := form("mnG7TA==")
+	const sumOfHello = "mnG7TA=="
+	response, body := postWithChecksum(sumOfHello)
 	require.Equal(t, 204, response.StatusCode, body)
-	require.Equal(t, "mnG7TA==", response.Header.Get("X-Amz-Checksum-Crc32c"))
+	require.Equal(t, sumOfHello, response.Header.Get("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
 
-	response, body = form("AAAAAA==")
+	response, body = postWithChecksum("AAAAAA==")
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "BadDigest", parseError(t, body).Code)
 }

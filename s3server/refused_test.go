@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"mime/multipart"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +43,7 @@ func (s *store) sendSigned(
 	return response, readBody(t, response.Body)
 }
 
-// Errors have the form of Amazon's: without the element Resource, and with the media type of the document even for
-// HEAD.
+// Error responses are like Amazon's: without the element Resource, and with the document's media type even for HEAD.
 func TestErrorsAreAmazons(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	response, body := s.sendSigned(t, "GET", "/photos/missing", "", nil)
@@ -411,7 +411,7 @@ func TestRequestsRefused(t *testing.T) {
 	require.Equal(t, []string{"k"}, s.keys(t))
 }
 
-// These settings may be sent without a digest of the body, as s3cmd sends them and AWS accepts them.
+// Some settings of a bucket need no digest of the document, because s3cmd sends none and AWS accepts that.
 func TestSettingsWithoutDigest(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	tests := []struct{ path, document string }{
@@ -431,7 +431,8 @@ func TestSettingsWithoutDigest(t *testing.T) {
 	}
 }
 
-// An XML document may end in white space, as s3fs and "curl --data-binary @file" send it.
+// White space and comments may follow an XML document, as s3fs and "curl --data-binary @file" send it, but nothing
+// else.
 func TestDocumentMayEndInWhitespace(t *testing.T) {
 	const document = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 	tests := []struct {
@@ -452,12 +453,14 @@ func TestDocumentMayEndInWhitespace(t *testing.T) {
 		{end: "&amp;", status: 400},
 	}
 	for _, tt := range tests {
-		s := startServer(t, s3server.Config{})
-		response, body := s.sendSigned(t, "PUT", "/photos?versioning", document+tt.end, nil)
-		require.Equal(t, tt.status, response.StatusCode, "%q: %s", tt.end, body)
-		if tt.status == 400 {
-			require.Equal(t, "MalformedXML", parseError(t, body).Code)
-		}
+		t.Run(strconv.Quote(tt.end), func(t *testing.T) {
+			s := startServer(t, s3server.Config{})
+			response, body := s.sendSigned(t, "PUT", "/photos?versioning", document+tt.end, nil)
+			require.Equal(t, tt.status, response.StatusCode, body)
+			if tt.status == 400 {
+				require.Equal(t, "MalformedXML", parseError(t, body).Code)
+			}
+		})
 	}
 }
 
@@ -469,12 +472,13 @@ func TestKeyWithPlusIsSpace(t *testing.T) {
 
 	s.put(t, "c d", "x")
 	require.Equal(t, []string{"a+b", "c d"}, s.keys(t))
+
 	s.server.Reset()
 	_, _ = s.send(t, "GET", s.server.URL+"/photos/c+d", nil, nil)
 	require.Equal(t, "c d", s.server.Requests()[0].Key)
 }
 
-// The server returns settings as they were stored.
+// The server stores and returns the versioning, the ACL and the ownership of a bucket.
 func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
@@ -485,6 +489,7 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 		require.NoError(t, err)
 		return output.Status
 	}
+
 	require.Empty(t, versioning())
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	require.Equal(t, types.BucketVersioningStatusEnabled, versioning())
@@ -515,7 +520,7 @@ func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	requireFailure(t, err, 404, "OwnershipControlsNotFoundError")
 }
 
-// The response to a form can redirect the browser.
+// The response to a form redirects the browser to success_action_redirect, with the bucket, key and ETag.
 func TestFormRedirectsSender(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
@@ -535,8 +540,10 @@ func TestFormRedirectsSender(t *testing.T) {
 	_, err = form.CreateFormFile("file", "empty")
 	require.NoError(t, err)
 	require.NoError(t, form.Close())
-	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
+	s.http.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	header := http.Header{"Content-Type": {form.FormDataContentType()}}
 	response, text := s.send(t, "POST", presigned.URL, &body, header)
 	require.Equal(t, 303, response.StatusCode, text)

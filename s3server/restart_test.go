@@ -185,7 +185,7 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, completed.ChecksumCRC32C, second.ChecksumCRC32C)
 }
 
-// A second server over the same directory has the locks of the first.
+// A server that is restarted over a directory still has the locks of its objects.
 func TestDirectoryKeepsLocks(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
@@ -194,6 +194,7 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 		ObjectLockEnabledForBucket: aws.Bool(true),
 	})
 	require.NoError(t, err)
+
 	input := putInput("k", "locked")
 	input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	input.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
@@ -215,6 +216,7 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 	})
 	require.NoError(t, err)
+
 	d = d.restart(t, s3server.Config{})
 	hold, err := d.store.GetObjectLegalHold(ctx, &s3.GetObjectLegalHoldInput{
 		Bucket: aws.String(bucket),
@@ -290,7 +292,7 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	}
 }
 
-// A server over a directory keeps objects of any key that S3 permits.
+// A server over a directory stores, lists and removes objects of any key that S3 permits.
 func TestDirectoryKeepsAnyKey(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	keys := []string{
@@ -312,11 +314,9 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	}
 
 	d = d.restart(t, s3server.Config{})
-
 	for _, key := range keys {
 		require.Equal(t, "content of "+key, d.store.get(t, key), "%q", key)
 	}
-
 	for _, pageSize := range []int32{1, 7, 1000} {
 		var listed []string
 		pages := s3.NewListObjectsV2Paginator(d.store.Client, &s3.ListObjectsV2Input{
@@ -342,13 +342,16 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(d.path, bucket))
 }
 
-// Over a directory, listings work for prefixes of keys whose file names are escaped.
+// A server over a directory lists prefixes of keys whose file names are escaped.
 func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
 		d.store.put(t, key, "")
 	}
-	tests := []struct{ prefix, want string }{
+	tests := []struct {
+		prefix string
+		want   string // keys and common prefixes
+	}{
 		{want: "[dir.] [dir\x01/ dir./ dir/]"},
 		{prefix: "dir/", want: "[dir/ dir/a] [dir//]"},
 		{prefix: "dir//", want: "[dir//b dir//c] []"},
@@ -365,6 +368,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 			EncodingType: types.EncodingTypeUrl,
 		})
 		require.NoError(t, err)
+
 		keys := []string{}
 		prefixes := []string{}
 		for _, o := range output.Contents {
@@ -385,10 +389,10 @@ func unescape(t *testing.T, text string) string {
 	return decoded
 }
 
-// If a directory exists without the server's settings, the server treats it as a bucket with default settings.
+// A directory without the server's settings, such as a crash of CreateBucket leaves, is a bucket with the settings of
+// a new one.
 func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	path := t.TempDir()
-	// A crash of CreateBucket leaves such a directory too.
 	require.NoError(t, os.Mkdir(filepath.Join(path, bucket), 0o777))
 
 	service, err := local.NewServiceDriver(path, local.Config{NoSync: true})
@@ -413,13 +417,13 @@ func TestDirectoryHasSettingsOfNewBucket(t *testing.T) {
 	}
 }
 
-// If one server over a directory enables versioning, another server over it keeps versions, too.
+// If one of two servers over a directory enables versioning, the other one keeps versions, too.
 func TestDirectoryKeepsVersions(t *testing.T) {
 	path := t.TempDir()
 	one := startInDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
 	two := startInDirectory(t, path, s3server.Config{})
-
 	two.store.put(t, "k", "before")
+
 	one.store.setVersioning(t, types.BucketVersioningStatusEnabled)
 	require.NotEqual(t, "null", two.store.putVersion(t, "k", "after"))
 
@@ -458,34 +462,36 @@ func TestDirectoryListsPages(t *testing.T) {
 	}
 	ignore := func(string) {}
 
-	require.ElementsMatch(t, []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"},
-		d.store.pages(t, "/", ignore))
+	wantBySlash := []string{"/", "...", "a .", "a/", "tab\t", "tab\tb", "z"}
+	require.ElementsMatch(t, wantBySlash, d.store.pages(t, "/", ignore))
 	require.ElementsMatch(t, keys, d.store.pages(t, "|", ignore))
 
 	keysWithBar := []string{"x|a", "x|tab\t", "x|/", " x|a", " x|\t", "m"}
 	for _, key := range keysWithBar {
 		d.store.put(t, key, "")
 	}
-	sorted := []string{
+	wantByBar := []string{
 		" x|", "...", "//x", "/a", "/b", "a .", "a//x", "a//y", "a/b", "m", "tab\t", "tab\tb", "x|", "z",
 	}
-	require.Equal(t, sorted, d.store.pages(t, "|", ignore), "in the order of S3")
+	require.Equal(t, wantByBar, d.store.pages(t, "|", ignore))
 
+	// A client that removes each page before it asks for the next one sees all keys.
 	for _, key := range keysWithBar {
 		d.store.deleteObject(t, key)
 	}
 	removed := d.store.pages(t, "", func(key string) {
 		d.store.deleteObject(t, key)
 	})
-	require.ElementsMatch(t, keys, removed, "a client removes each page before it asks for the next one")
+	require.ElementsMatch(t, keys, removed)
 }
 
-// The server drops a multipart upload that nobody continues for a week, as the drivers do.
+// A server over a directory drops a multipart upload that nobody has continued for a week.
 func TestDirectoryDropsOldUploads(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	// With retries, the SDK learns the time of the server.
 	d.store.Client = d.store.client(func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
-	}) // the SDK learns the time of the server
+	})
 	uploads := func() (keys []string) {
 		output, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 			Bucket: aws.String(bucket),
@@ -496,16 +502,17 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 		}
 		return keys
 	}
-	nothing := func(*s3.CreateMultipartUploadInput) {}
-	d.store.beginUpload(t, "empty", nothing)
-	idle := d.store.beginUpload(t, "idle", nothing)
-	busy := d.store.beginUpload(t, "busy", nothing)
-	d.store.uploadPart(t, "idle", idle, 1, "0123456789", func(*s3.UploadPartInput) {})
 
-	d.store.clock.move(6 * 24 * time.Hour)
+	const day = 24 * time.Hour
+	d.store.beginUpload(t, "empty")
+	idle := d.store.beginUpload(t, "idle")
+	busy := d.store.beginUpload(t, "busy")
+	d.store.uploadPart(t, "idle", idle, 1, "0123456789")
+
+	d.store.clock.move(6 * day)
 	require.Len(t, uploads(), 3)
-	d.store.uploadPart(t, "busy", busy, 1, "0123456789", func(*s3.UploadPartInput) {})
-	d.store.clock.move(2 * 24 * time.Hour)
+	d.store.uploadPart(t, "busy", busy, 1, "0123456789")
+	d.store.clock.move(2 * day)
 	require.Equal(t, []string{"busy"}, uploads())
 
 	_, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{
@@ -514,15 +521,15 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 		UploadId: &idle,
 	})
 	requireFailure(t, err, 404, "NoSuchUpload")
-	d.store.uploadPart(t, "busy", busy, 2, "0123456789", func(*s3.UploadPartInput) {})
+	d.store.uploadPart(t, "busy", busy, 2, "0123456789")
 }
 
-// If a server is killed after it made the object, and before it removed the upload's records, a repeated
-// completion has the same result.
+// If a server is killed between making the object and removing the upload's records, a repeated completion has the
+// same result.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	upload := d.store.beginUpload(t, "large", func(*s3.CreateMultipartUploadInput) {})
-	part := d.store.uploadPart(t, "large", upload, 1, "0123456789", func(*s3.UploadPartInput) {})
+	upload := d.store.beginUpload(t, "large")
+	part := d.store.uploadPart(t, "large", upload, 1, "0123456789")
 	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
 		return d.store.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket:          aws.String(bucket),
@@ -531,6 +538,7 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
 		})
 	}
+
 	records := filepath.Join(d.path, bucket, ".omnibucket", "private")
 	backup := t.TempDir()
 	require.NoError(t, os.CopyFS(backup, os.DirFS(records)))
@@ -558,7 +566,7 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	require.Empty(t, uploads.Uploads)
 }
 
-// If the delete marker above a locked version is removed, the version is current again, and listed once.
+// The removal of the delete marker of a locked version makes the version current again, and it is listed once.
 func TestLockedVersionReturnsOnce(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{})
 	ctx := t.Context()
@@ -576,6 +584,7 @@ func TestLockedVersionReturnsOnce(t *testing.T) {
 		input.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
 		put, err := d.store.PutObject(ctx, input)
 		require.NoError(t, err)
+
 		marker := *d.store.deleteObject(t, key).VersionId
 		d.store.deleteVersion(t, key, marker)
 

@@ -212,20 +212,23 @@ func TestSignatureV2InHeader(t *testing.T) {
 	}
 }
 
-// HTTP permits more than letters in the name of a header. Signature version 2 covers such a name as it is.
+// A signature of version 2 covers the name of a header as it is, even if it has characters other than letters.
 func TestSignatureV2OfHeaderName(t *testing.T) {
 	const at = "Thu, 01 Jan 2026 00:00:00 +0000"
 	mac := hmac.New(sha1.New, []byte(manualKeys[0].SecretKey))
 	mac.Write([]byte("PUT\n\n\n" + at + "\nx-amz-meta-a+b!:1\n/photos/k"))
-	w := serveAt(t, s3server.Config{Buckets: []string{"photos"}}, at, "PUT", "http://127.0.0.1:9000/photos/k", map[string]string{
+	header := map[string]string{
 		"Date":            at,
 		"X-Amz-Meta-A+b!": "1",
 		"Authorization":   "AWS " + manualKeys[0].AccessKeyID + ":" + base64.StdEncoding.EncodeToString(mac.Sum(nil)),
-	})
+	}
+
+	config := s3server.Config{Buckets: []string{"photos"}}
+	w := serveAt(t, config, at, "PUT", "http://127.0.0.1:9000/photos/k", header)
 	require.Equal(t, 200, w.Code, w.Body)
 }
 
-// If the clocks differ too much, the server refuses signatures of version 2.
+// The server refuses a signature of version 2 if its own clock differs too much from the client's.
 func TestSignatureV2SkewedClock(t *testing.T) {
 	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	server := s3server.New(s3server.Config{
@@ -430,7 +433,7 @@ func TestPresignedURLV2(t *testing.T) {
 	}
 }
 
-// A policy's condition can refer to the version of the signature.
+// A policy can deny requests with signatures of version 2.
 func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var entries []s3server.Entry
@@ -450,12 +453,12 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest("GET", url, http.NoBody))
 		return w.Code
 	}
-	require.Equal(t, 404, getV2(), "the signature is right, and there is no object")
+	require.Equal(t, 404, getV2(), "the signature is valid, and there is no object")
 	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
 
 	// The owner sets a policy that denies all signatures but those of version 4.
-	document := `{"Statement":[` + denyStatement("s3:*", inKeys,
-		`{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`) + `]}`
+	document := policyOf(
+		denyStatement("s3:*", inKeys, `{"StringNotEquals":{"s3:signatureversion":"AWS4-HMAC-SHA256"}}`))
 	put := httptest.NewRequest("PUT", "http://127.0.0.1:9000/photos?policy", strings.NewReader(document))
 	put.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	owner := aws.Credentials{AccessKeyID: manualKeys[0].AccessKeyID, SecretAccessKey: manualKeys[0].SecretKey}
@@ -468,22 +471,25 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	require.Equal(t, 403, getV2())
 }
 
-// The server accepts a form with the policy and the signature that boto3 makes.
+// A lenient server accepts a form with the policy and the signature of version 2 that boto3 makes, if both are valid.
 func TestFormV2(t *testing.T) {
 	fields := func() map[string]string {
 		return map[string]string{
-			"key": "k", "AWSAccessKeyId": "AKIAIOSFODNN7EXAMPLE", "signature": "S6sQO6aBtUmuMBsdIffRWNASOcw=",
-			"policy": "eyJleHBpcmF0aW9uIjogIjIwMjYtMTEtMjFUMTM6NDU6NTlaIiwgImNvbmRpdGlvbnMiOiBbeyJidWNrZXQiOiAicGhvdG9zIn0sIHsia2V5IjogImsifV19",
+			"key":            "k",
+			"AWSAccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+			"signature":      "S6sQO6aBtUmuMBsdIffRWNASOcw=",
+			"policy":         "eyJleHBpcmF0aW9uIjogIjIwMjYtMTEtMjFUMTM6NDU6NTlaIiwgImNvbmRpdGlvbnMiOiBbeyJidWNrZXQiOiAicGhvdG9zIn0sIHsia2V5IjogImsifV19",
 		}
 	}
 	clock := func() time.Time { return time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC) }
+
 	s := startLenient(t, s3server.Config{Buckets: []string{bucket}, Credentials: manualKeys, Now: clock})
 	response, _ := s.post(t, s.server.URL+"/"+bucket, fields(), "hello")
 	require.Equal(t, http.StatusNoContent, response.StatusCode)
 
-	badFields := fields()
-	badFields["signature"] = "AAAA" + badFields["signature"][4:]
-	response, body := s.post(t, s.server.URL+"/"+bucket, badFields, "hello")
+	badlySigned := fields()
+	badlySigned["signature"] = "AAAA" + badlySigned["signature"][4:]
+	response, body := s.post(t, s.server.URL+"/"+bucket, badlySigned, "hello")
 	require.Equal(t, http.StatusForbidden, response.StatusCode)
 	require.Contains(t, body, "SignatureDoesNotMatch")
 

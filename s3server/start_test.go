@@ -37,22 +37,23 @@ func setEnv(t *testing.T, server *s3server.Server) {
 	}
 }
 
-// The server's environment variables are all that an SDK needs to use it.
+// An SDK that has only the server's environment variables can use the server, and so can storage.Open.
 func TestStartEnvironment(t *testing.T) {
 	tests := []struct {
-		name string
-		c    s3server.Config
+		name   string
+		config s3server.Config
 	}{
-		{name: "HTTP", c: s3server.Config{}},
-		{name: "TLS", c: s3server.Config{TLS: &tls.Config{}}},
-		{name: "another region", c: s3server.Config{Region: "eu-west-1"}},
-		{name: "a name, not an address", c: s3server.Config{Addr: "localhost:0"}},
+		{name: "HTTP", config: s3server.Config{}},
+		{name: "TLS", config: s3server.Config{TLS: &tls.Config{}}},
+		{name: "another region", config: s3server.Config{Region: "eu-west-1"}},
+		{name: "a name, not an address", config: s3server.Config{Addr: "localhost:0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.c.Buckets = []string{bucket}
-			server := s3server.ForTest(t, tt.c)
+			tt.config.Buckets = []string{bucket}
+			server := s3server.ForTest(t, tt.config)
 			setEnv(t, server)
+
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
 			client := s3.NewFromConfig(loaded)
@@ -64,11 +65,9 @@ func TestStartEnvironment(t *testing.T) {
 
 			b, err := storage.Open(t.Context(), server.Address(bucket))
 			require.NoError(t, err)
-
 			content, _, err := storage.ReadAll(t.Context(), b, "k")
 			require.NoError(t, err)
 			require.Equal(t, "content", string(content))
-
 			_, err = b.Upload(t.Context(), "k", strings.NewReader("other"), storage.IfAbsent())
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err), "%v", err)
 			require.NoError(t, storage.Close(b))
@@ -83,7 +82,7 @@ func TestStartURLHasNoSecret(t *testing.T) {
 	require.NotContains(t, server.Address(bucket), server.Credentials().AccessKeyID)
 }
 
-// The certificate that the server generates is valid for its hosts.
+// The server generates a certificate that is valid for its hosts, in a file that exists until the server is closed.
 func TestStartCertificateIsForHosts(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{
 		TLS:     &tls.Config{},
@@ -95,6 +94,7 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	}
 
 	require.Error(t, server.Certificate().VerifyHostname("example.com"))
+
 	var file string
 	for _, variable := range server.Env() {
 		if value, ok := strings.CutPrefix(variable, "AWS_CA_BUNDLE="); ok {
@@ -108,8 +108,8 @@ func TestStartCertificateIsForHosts(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Each connection gets a certificate for its own host. Clients with rustls refuse one that may sign others.
-// OpenSSL and Node.js refuse some wildcards.
+// Each connection gets a certificate for its own host that cannot sign others, because some clients refuse wildcards
+// and certificates of authorities.
 func TestStartCertificateForHostOfConnection(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{
 		TLS:     &tls.Config{},
@@ -127,13 +127,12 @@ func TestStartCertificateForHostOfConnection(t *testing.T) {
 		})
 		require.NoError(t, err, host)
 		leaf := connection.ConnectionState().PeerCertificates[0]
-
 		require.NoError(t, connection.Close())
+
 		require.False(t, leaf.IsCA, host)
 		require.NotEqual(t, leaf.Issuer.String(), leaf.Subject.String())
 		require.False(t, serials[leaf.SerialNumber.String()],
 			"Firefox refuses two certificates with one number")
-
 		serials[leaf.SerialNumber.String()] = true
 		if net.ParseIP(host) == nil {
 			require.Contains(t, leaf.DNSNames, host)
