@@ -280,7 +280,7 @@ func (s *statement) matches(pattern, resource string) bool {
 	return wildcard.Match(pattern, resource)
 }
 
-// actionsLike returns the actions that match a pattern in a policy.
+// actionsLike returns the actions of S3 that a pattern in a policy matches.
 func actionsLike(pattern string) (actions []string) {
 	for _, action := range Actions {
 		if actionMatches(pattern, action) {
@@ -330,17 +330,15 @@ func (s *statement) applies(r *Request) bool {
 
 // meets reports whether a condition of the statement is true for a request.
 func (s *statement) meets(c *condition, r *Request) bool {
-	// If isUploadProperty returns true, the upload passed this condition when it was begun. The
-	// condition must not refuse a later request of the upload. So it counts as true in an Allow, and
-	// as false in a Deny.
 	if r.isUploadProperty(c.key) {
 		return s.Effect == "Allow"
 	}
 	return c.matches(r)
 }
+		// The upload has met this condition when it began, so it must not refuse a later request of
+		// the upload: it counts as true in an Allow, and as false in a Deny.
 
-// Judge reports whether a statement of the policy allows the request, and whether a statement
-// denies it. Both may be true.
+// Judge reports whether any statement of the policy allows the request, and whether any denies it.
 func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 	if p == nil {
 		return false, false
@@ -355,9 +353,8 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 	return allowed, denied
 }
 
-// Public reports whether the policy allows everybody something, by AWS's definition. A statement
-// for everybody does not count if one of its conditions admits only known callers. Such a condition
-// has fixed values for a key in the list fixingKeys, such as aws:sourceip.
+// Public reports whether the policy is public by AWS's definition: it allows everybody something, without
+// a condition that admits only known callers, such as one with fixed values of aws:SourceIp.
 func (p *Policy) Public() bool {
 	if p == nil {
 		return false
@@ -377,21 +374,20 @@ var fixingKeys = []string{
 	"s3:x-amz-server-side-encryption-aws-kms-key-id",
 }
 
-// isFixed reports whether the condition admits only known callers. The condition must compare a key
-// in fixingKeys with fixed values. A value with a wildcard is not fixed. A very large network is
-// not fixed either.
+// isFixed reports whether the condition admits only known callers, because it compares a key in
+// fixingKeys with values that are neither patterns nor very large networks.
 func (c condition) isFixed() bool {
 	if !slices.Contains(fixingKeys, c.key) {
 		return false
 	}
-	// Such a condition may be true for a request without the key, or for all values but a few.
+	// The condition may be true for a request without the key, or for all values but a few.
 	if c.null || c.ifExists || c.operator.isNegated || c.quantifier == "ForAllValues" {
 		return false
 	}
 	return !slices.ContainsFunc(c.values, c.isBroad)
 }
 
-// isBroad reports whether a value of the condition has a wildcard, or is a very large network.
+// isBroad reports whether a value of the condition has a wildcard or is a very large network.
 func (c condition) isBroad(value string) bool {
 	const minBitsIPv4, minBitsIPv6 = 8, 32
 	network, ok := parseNetwork(value)

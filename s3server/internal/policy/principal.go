@@ -26,6 +26,7 @@ func (p *principals) UnmarshalJSON(data []byte) error {
 		}
 		return nil
 	}
+
 	var kinds map[string]oneOrMany[string]
 	if json.Unmarshal(data, &kinds) != nil || len(kinds) == 0 {
 		return invalid
@@ -43,7 +44,7 @@ func (p *principals) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// add adds a principal. It returns false if AWS would refuse the principal.
+// add adds a principal, or returns false if AWS would refuse it.
 func (p *principals) add(kind, name string) bool {
 	if name == "*" && kind == "AWS" {
 		p.everyone = true
@@ -99,7 +100,8 @@ func (p *principals) addAWS(name string) bool {
 		p.accounts = append(p.accounts, account)
 		return true
 	}
-	// This server has no users and roles, so no caller matches the principal.
+
+	// This server has no users and roles, so no caller is such a principal.
 	kind, rest, _ := strings.Cut(resource, "/")
 	switch kind {
 	case "user", "role", "assumed-role", "federated-user":

@@ -11,11 +11,13 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
 func ParseSession(document []byte) (*Policy, error) { return read(document, (*statement).checkSession) }
 
-// checkSession checks the rules for a statement in a session policy, which may also be about other services than S3.
+// checkSession fails if AWS would refuse the statement in a session policy, which may also be about services other
+// than S3.
 func (s *statement) checkSession() error {
 	if s.Principal != nil || s.NotPrincipal != nil {
 		return malformedPolicy("Policy document should not specify a principal.")
 	}
+
 	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
 		isS3 := strings.HasPrefix(strings.ToLower(pattern), "s3:")
 		if pattern != "*" && !strings.Contains(pattern, ":") {

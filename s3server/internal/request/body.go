@@ -33,13 +33,13 @@ type Body struct {
 	payload  string
 }
 
-// OpenBody returns a reader of the body. At the end of the body, the reader compares the bytes with
-// the headers. If the body has more bytes than limit, reading it fails with
-// EntityTooLarge.
+// OpenBody returns a reader of the body, which fails at the end if the body does not match the headers.
+// OpenBody itself fails with EntityTooLarge if the announced size exceeds the limit.
 func (r *Request) OpenBody(p *Body, limit int64) (*state.Body, error) {
 	if p.size > limit {
 		return nil, TooLarge(p.size, limit)
 	}
+
 	src := io.Reader(r.HTTP.Body)
 	trailer := http.Header{}
 	if sign.IsChunked(p.payload) {
@@ -47,6 +47,7 @@ func (r *Request) OpenBody(p *Body, limit int64) (*state.Body, error) {
 		src = chunked
 		trailer = chunked.Trailer
 	}
+
 	d := checksum.NewDigest(p.Kind, len(p.payload) == 64)
 	return &state.Body{
 		// Read one byte more than announced, to detect a body that is too long.
@@ -69,7 +70,7 @@ func TooLarge(size, limit int64) *s3error.Error {
 		strconv.FormatInt(limit, 10))
 }
 
-// ExpectBody reads the headers that describe the body.
+// ExpectBody reads the headers that describe the body: its size, hash, checksum and trailers.
 func (r *Request) ExpectBody() (*Body, error) {
 	p := &Body{payload: r.Caller.Seal.Payload, size: r.HTTP.ContentLength}
 	if err := p.readPayload(r); err != nil {
@@ -84,17 +85,17 @@ func (r *Request) ExpectBody() (*Body, error) {
 	return p, p.resolveChecksum(r.HTTP.Header)
 }
 
-// readTrailers reads the value of X-Amz-Trailer, which announces the trailers of the body.
+// readTrailers reads the names of the trailers that the header X-Amz-Trailer announces for the body.
 func (p *Body) readTrailers(names string) error {
 	p.Given = p.Sum.Kind
 	if names == "" && p.payload == sign.SignedChunksAndTrailer {
 		return s3error.New("MalformedTrailerError")
 	}
-	// Like S3, accept a body without a trailer. STREAMING-UNSIGNED-PAYLOAD-TRAILER permits a
-	// trailer, but does not require one.
 	if names == "" {
+		// STREAMING-UNSIGNED-PAYLOAD-TRAILER permits a trailer, but like S3 does not require one.
 		return nil
 	}
+
 	var announced []string
 	for name := range strings.SplitSeq(names, ",") {
 		announced = append(announced, strings.ToLower(strings.TrimSpace(name)))
@@ -103,6 +104,7 @@ func (p *Body) readTrailers(names string) error {
 	if err != nil {
 		return err
 	}
+
 	if p.payload == sign.SignedChunks && kind == p.Sum.Kind {
 		return nil // the AWS SDK for Java v2 announces a trailer, but sends the checksum in a header; S3 accepts it
 	}
@@ -114,6 +116,7 @@ func (p *Body) readTrailers(names string) error {
 		return checksum.MultipleChecksums()
 	}
 	p.trailers = announced
+
 	p.Given = kind
 	return nil
 }
@@ -135,7 +138,7 @@ func (p *Body) readSums(header http.Header) (err error) {
 	return nil
 }
 
-// readPayload checks x-amz-content-sha256, and reads the size of the decoded body.
+// readPayload checks the header x-amz-content-sha256, and reads the size of a chunked body.
 func (p *Body) readPayload(r *Request) error {
 	if !isPayload(p.payload) {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-content-sha256", "ArgumentValue", p.payload).
@@ -153,11 +156,12 @@ func (p *Body) readPayload(r *Request) error {
 	if err != nil {
 		return s3error.New("MissingContentLength")
 	}
+
 	p.size = int64(size)
 	return nil
 }
 
-// isPayload reports whether x-amz-content-sha256 can have a value: one of the constants of package
+// isPayload reports whether value is valid for x-amz-content-sha256: one of the constants of package
 // sign, or a hash in lower case.
 func isPayload(value string) bool {
 	switch value {
@@ -168,7 +172,7 @@ func isPayload(value string) bool {
 	return err == nil && len(raw) == sha256.Size && strings.ToLower(value) == value
 }
 
-// resolveChecksum selects the kind of checksum to compute for the body. It fails if headers name
+// resolveChecksum selects the kind of checksum to compute for the body, and fails if headers name
 // different kinds.
 func (p *Body) resolveChecksum(header http.Header) error {
 	var err error
@@ -193,8 +197,7 @@ func (p *Body) resolveChecksum(header http.Header) error {
 }
 
 // requestedKind returns the kind of checksum that S3 stores for an object that is not a multipart
-// upload. bodyKind is the kind of the checksum in the request, or nil if the request has no
-// checksum.
+// upload. bodyKind is the kind of the checksum in the request, or nil if there is none.
 func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind, error) {
 	if checksumType := header.Get(checksum.TypeHeader); checksumType != "" && checksumType != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
@@ -210,7 +213,7 @@ func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind,
 	return kind, err
 }
 
-// check compares the digests of the received body with the headers and the trailer.
+// check fails if the received body does not have the digests in the headers and the trailer.
 func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
 	if d.SHA256 != nil {
 		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
@@ -231,8 +234,10 @@ func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
 		want = trailer.Get(p.Kind.Header)
 		if p.Given != nil && !p.Kind.Valid(want) {
 			return s3error.New("InvalidRequest").
+
 				WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.Kind.Label())
 		}
+		// Without a header, the checksum may be in the trailer.
 	}
 	if want != "" && want != d.Sum().Value {
 		return BadChecksum(p.Kind)
@@ -244,10 +249,9 @@ func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
 // HasDigest reports whether the request has a digest or a checksum of the body.
 func (p *Body) HasDigest() bool { return p.Given != nil || p.MD5 != nil }
 
-// CheckKind fails if the client named a checksum algorithm for the upload, and a part has a
-// checksum of another algorithm. If the upload's checksum is composite, CheckKind also fails for a
-// part without a checksum. For any other part without a checksum, CheckKind sets p.kind to the
-// upload's algorithm.
+// CheckKind fails if the client named a checksum algorithm for the upload, and a part has a checksum of
+// another algorithm, or none although the upload's checksum is composite. Any other part without a
+// checksum gets the upload's algorithm.
 func (p *Body) CheckKind(u *state.Upload) error {
 	if u.Asked && !p.fits(u) {
 		actual := "null"
@@ -265,8 +269,8 @@ func (p *Body) CheckKind(u *state.Upload) error {
 	return nil
 }
 
-// fits reports whether a part can have the checksum of this body, if it has one, in an upload with a
-// named algorithm.
+// fits reports whether a part with this body fits into an upload for which the client named a checksum
+// algorithm.
 func (p *Body) fits(u *state.Upload) bool {
 	if p.isNamed && p.Kind != u.Kind {
 		return false
@@ -305,9 +309,8 @@ type impatientBody struct {
 	err      error
 }
 
-// Read sets a read deadline while it waits for the client, and then removes the deadline. Between
-// two calls of Read, net/http itself reads from the connection, to notice that the client has
-// disconnected. A deadline would disturb that.
+// Read sets a read deadline only while it waits for the client. Between two calls, net/http itself reads
+// from the connection to notice that the client has disconnected, and a deadline would disturb that.
 func (b *impatientBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -318,11 +321,13 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 		deadline = b.deadline
 	}
 	hasDeadline := b.control.SetReadDeadline(deadline) == nil
+
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		// Keep the expired deadline, so that net/http does not wait for the rest of the body.
 		b.err = s3error.New("RequestTimeout").WithHeader("Connection", "close")
 		return n, b.err
+
 	}
 	if hasDeadline {
 		_ = b.control.SetReadDeadline(time.Time{})
@@ -330,8 +335,8 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// OpenFile returns a reader of the file of a form. The file's size
-// must be within the bounds in size. The file must match the checksums in header.
+// OpenFile returns a reader of the file of a form, which fails at the end if the file's size is not
+// within the bounds, or if the file does not match the checksums in header.
 func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
 	p := &Body{}
 	err := p.readSums(header)
@@ -347,6 +352,7 @@ func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state
 		Size:   -1,
 		Digest: d,
 		Check: func() error {
+
 			if d.Size > size.Most {
 				return TooLarge(d.Size, size.Most)
 			}

@@ -46,7 +46,7 @@ func enter(r *Request, places chan struct{}) error {
 	}
 }
 
-// releasePlaces frees all places that the request has taken with enter.
+// releasePlaces frees all places that the request has taken with takePlace.
 func (r *Request) releasePlaces() {
 	for _, places := range r.places {
 		<-places
@@ -54,8 +54,10 @@ func (r *Request) releasePlaces() {
 	r.places = nil
 }
 
-// admitDocument waits while too many large documents are in memory.
+// admitDocument waits while too many large documents are in memory, and then sets the deadline of the
+// body.
 func admitDocument(r *Request) error {
+
 	defer r.SetBodyDeadline()
 	if len(r.places) > 0 {
 		return nil // the request has a place already
@@ -75,8 +77,8 @@ func (r *Request) SetBodyDeadline() { r.body.deadline = time.Now().Add(DocumentT
 // ClearBodyDeadline ends the limit that SetBodyDeadline has set.
 func (r *Request) ClearBodyDeadline() { r.body.deadline = time.Time{} }
 
-// ReadXML decodes the body into v and checks the body's digests. If v has a method Check, ReadXML
-// returns its error.
+// ReadXML decodes the body into v, and checks the body's digests. If v has a method Check, ReadXML also
+// fails if Check does.
 func (r *Request) ReadXML(v any) error {
 	document, err := r.ReadDocument()
 	if err != nil {
@@ -91,7 +93,7 @@ func (r *Request) ReadXML(v any) error {
 	return nil
 }
 
-// ReadVouched is like ReadXML, but the request must have a digest or a checksum of the body.
+// ReadVouched is like ReadXML, but fails if the request has neither a digest nor a checksum of the body.
 func (r *Request) ReadVouched(v any) error {
 	if err := NeedDigest(r); err != nil {
 		return err
@@ -99,7 +101,7 @@ func (r *Request) ReadVouched(v any) error {
 	return r.ReadXML(v)
 }
 
-// ReadDocument reads the whole body, which may have maxDocument bytes, and checks its digests.
+// ReadDocument reads the whole body, which may have at most maxDocument bytes, and checks its digests.
 func (r *Request) ReadDocument() ([]byte, error) {
 	if r.HTTP.ContentLength > maxDocument {
 		return nil, TooLarge(r.HTTP.ContentLength, maxDocument)
@@ -107,6 +109,7 @@ func (r *Request) ReadDocument() ([]byte, error) {
 	if err := admitDocument(r); err != nil {
 		return nil, err
 	}
+
 	p, err := r.ExpectBody()
 	if err != nil {
 		return nil, err
@@ -139,7 +142,8 @@ type Documents struct {
 	Limit     int64        // maximum sum of the bytes of large documents that are being sent
 }
 
-// NewDocuments returns the memory of a server without documents.
+// NewDocuments returns the limits for the documents that a server has in memory, of which there are
+// none yet.
 func NewDocuments() *Documents {
 	return &Documents{
 		Received:  make(chan struct{}, largeDocuments),
@@ -153,11 +157,12 @@ func NewDocuments() *Documents {
 func (r *Request) EnterListing() error { return enter(r, r.Server.Documents.Listings) }
 
 // reserve reserves memory for a document of n bytes until release is called. It fails with SlowDown if
-// the sum of all reserved bytes would exceed d.limit. It ignores small documents.
+// all documents together would exceed d.Limit. Small documents do not count.
 func (d *Documents) reserve(n int) (release func(), err error) {
 	if n <= smallAnswer {
 		return func() {}, nil
 	}
+
 	if d.Reserved.Add(int64(n)) > d.Limit {
 		d.Reserved.Add(-int64(n))
 		return nil, s3error.New("SlowDown")
@@ -165,9 +170,8 @@ func (d *Documents) reserve(n int) (release func(), err error) {
 	return func() { d.Reserved.Add(-int64(n)) }, nil
 }
 
-// WriteXML responds with 200 and v as an XML element with this name. The server limits how many
-// requests are handled at once. The request stops counting toward these limits before the document
-// is sent, so that a slow client does not delay other requests.
+// WriteXML responds with 200 and v as an XML element with this name. Before it sends the document, it
+// frees the places of the request, so that a slow client does not delay other requests.
 func (r *Request) WriteXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {
@@ -176,11 +180,13 @@ func (r *Request) WriteXML(name string, v any) error {
 	document = r.replaceTags(document)
 	release, err := r.Server.Documents.reserve(cap(document))
 	if err != nil {
+
 		return err
 	}
 	defer release()
 	r.releasePlaces()
 	r.SendDocument("application/xml", document)
+
 	return nil
 }
 
@@ -202,8 +208,8 @@ func encodeXML(name string, v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// WriteError responds with the error e. Responses to HEAD and responses with status 304 have no
-// body. Like S3's, a response to HEAD has the media type that the document would have.
+// WriteError responds with the error e. A 304 and a response to HEAD have no body, but like S3's the
+// latter has the media type that the document would have.
 func (r *Request) WriteError(e *s3error.Error) {
 	r.releasePlaces() // a slow client must not delay other requests
 	header := r.Writer.Header()
@@ -221,6 +227,7 @@ func (r *Request) WriteError(e *s3error.Error) {
 		head := xml.Header
 		if e.Status == http.StatusOK {
 			head += strings.Repeat(" ", 64) // S3 sends spaces to keep the connection alive while it joins parts
+
 		}
 		document := append([]byte(head), errorElement(e, r)...)
 		header.Set("Content-Length", strconv.Itoa(len(document)))

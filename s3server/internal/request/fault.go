@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// ApplyBeforeAuth applies the effects of the fault that precede the check of the signature.
+// ApplyBeforeAuth applies those effects of the fault that come before the check of the signature.
 func (r *Request) ApplyBeforeAuth() error {
 	f := r.Fault
 	if f.Latency > 0 {
@@ -29,8 +29,7 @@ func (r *Request) ApplyBeforeAuth() error {
 	return nil
 }
 
-// ApplyAfterAuth applies the effects of the fault that follow the check of the signature. It runs
-// only if the signature is valid.
+// ApplyAfterAuth applies those effects of the fault that come after the check of the signature.
 func (r *Request) ApplyAfterAuth() error {
 	for _, name := range r.Fault.Ignore {
 		r.HTTP.Header.Del(name)
@@ -40,7 +39,7 @@ func (r *Request) ApplyAfterAuth() error {
 
 var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)
 
-// replaceTags replaces the entity tags in an XML document with Fault.ETag, if that is set.
+// replaceTags replaces the entity tags in an XML document with the one of the fault, if it has one.
 func (r *Request) replaceTags(document []byte) []byte {
 	if r.Fault.ETag == "" {
 		return document

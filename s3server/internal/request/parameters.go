@@ -12,9 +12,8 @@ import (
 )
 
 // HoistParameters copies the x-amz-* query parameters of a presigned URL to the headers, because S3
-// treats such a parameter like a header. It does not copy checksums, which S3 ignores in a URL:
-// SDKs add the checksum of an empty body there. It does not copy the hash of the body, because
-// policies must not see this hash as a header.
+// treats them alike. It leaves out checksums, which S3 ignores in a URL because SDKs add that of an empty
+// body, and the hash of the body, which policies must not see as a header.
 func HoistParameters(r *Request) {
 	for parameter, values := range r.Query {
 		name := http.CanonicalHeaderKey(parameter)
@@ -51,14 +50,12 @@ var plainParameters = []string{
 	"upload-id-marker", "version-id-marker", "versionId", "x-id",
 }
 
-// MissingSubresource looks for a query parameter that selects an operation which this server does
-// not have. If there is one, it returns the name of the parameter, and the request must fail. If
-// there is none, it returns "".
+// MissingSubresource returns the name of a query parameter that selects an operation which this server
+// does not have, so that the request must fail, or "" if there is none.
 //
-// An unknown parameter without a value may also select an operation, so MissingSubresource returns
-// its name. If the server ignored the parameter, "DELETE /bucket?unknown" would delete the bucket.
-// Like S3, the server ignores an unknown parameter with a value. For a read of an object, it
-// ignores all unknown parameters.
+// An unknown parameter without a value may select an operation, too: if the server ignored it,
+// "DELETE /bucket?unknown" would delete the bucket. Like S3, the server ignores an unknown parameter
+// with a value, and all unknown parameters of a read of an object.
 func MissingSubresource(r *Request) string {
 	isRead := r.HTTP.Method == http.MethodGet || r.HTTP.Method == http.MethodHead
 	readsObject := isRead && r.Target.Kind() == "OBJECT"
@@ -91,7 +88,7 @@ var versionedOperations = []string{
 	"GetObjectAttributes", "RestoreObject",
 }
 
-// CheckParameters fails if a request has a query parameter that belongs only to other operations.
+// CheckParameters fails if a request for an object has a query parameter that only other operations have.
 func CheckParameters(r *Request) error {
 	if r.Target.Kind() != "OBJECT" || r.Operation == "Preflight" {
 		return nil
@@ -113,14 +110,15 @@ const (
 	maxURI         = 16 << 10 // bytes; enough for a signed URL of a long key
 )
 
-// CheckHead fails if the URL or the headers exceed the limits. s3server.Start already limits their sum,
-// but another [http.Server] may not.
+// CheckHead fails if the URL or the headers exceed the limits. Only the server of s3server.Start already
+// limits their sum.
 func CheckHead(r *Request) error {
 	if len(r.HTTP.URL.Path) > maxURI || len(r.HTTP.URL.RawQuery) > maxURI {
 		e := s3error.New("InvalidURI")
 		e.Status = http.StatusRequestURITooLong
 		return e
 	}
+
 	size := 0
 	for name, values := range r.HTTP.Header {
 		for _, value := range values {

@@ -45,8 +45,8 @@ func New(s *Server, w http.ResponseWriter, req *http.Request) *Request {
 	return &Request{HTTP: req, Server: s, Writer: w, ID: NewID()}
 }
 
-// Open begins the work on the request: from now on, the effects of the fault apply to the response,
-// and the client must send the body and read the response in time.
+// Open wraps the body and the response of the request. From then on, the effects of the fault apply to
+// the response, and the client must send the body and read the response in time.
 func (r *Request) Open() *ResponseWriter {
 	r.body = &impatientBody{
 		ReadCloser: r.HTTP.Body,
@@ -65,7 +65,7 @@ func (r *Request) Release() {
 	r.Server.Store.Release(r.lookup.version)
 }
 
-// ParseQuery is like [url.ParseQuery], but accepts semicolons, as S3 does.
+// ParseQuery is like [url.ParseQuery], but treats semicolons as ordinary characters, as S3 does.
 func ParseQuery(raw string) (url.Values, error) {
 	query := url.Values{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -94,8 +94,8 @@ func (r *Request) Has(parameter string) bool {
 // IsTrue reports whether the value of a header is true. boto3 before version 1.38 sends "True".
 func IsTrue(header http.Header, name string) bool { return strings.EqualFold(header.Get(name), "true") }
 
-// Number returns the value of a query parameter, which must be at least 0. Without the parameter,
-// it returns fallback.
+// Number returns the value of a query parameter, which must be at least 0, or fallback without the
+// parameter.
 func (r *Request) Number(parameter string, fallback int) (int, error) {
 	value := r.Query.Get(parameter)
 	if value == "" {
@@ -103,6 +103,7 @@ func (r *Request) Number(parameter string, fallback int) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
+
 		return 0, s3error.New("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
 			WithMessage("Argument %s must be an integer between 0 and 2147483647", parameter)
 	}
@@ -115,9 +116,9 @@ func (r *Request) Done(status int) error {
 	return nil
 }
 
-// Refuse sends the response that the given function writes. If the client is still sending the
-// body, refuse also reads the rest of the body. Otherwise, the client could get a connection reset
-// in place of the response. A client that waits for "100 Continue" sends no body.
+// Refuse sends the response that respond writes. If the client is still sending the body, Refuse also
+// reads the rest of it, because the client could otherwise get a connection reset instead of the
+// response.
 func (r *Request) Refuse(respond func()) {
 	const maxDrain = 64 << 20
 	waits := r.HTTP.Header.Get("Expect") != "" && !r.body.read

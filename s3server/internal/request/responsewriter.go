@@ -22,22 +22,25 @@ type ResponseWriter struct {
 // Unwrap lets [http.ResponseController] reach the connection.
 func (w *ResponseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader sends the status and the headers, unless the fault drops the response.
+// WriteHeader sends the status and the headers as the fault changes them, unless it drops the response.
 func (w *ResponseWriter) WriteHeader(status int) {
 	fault := w.request.Fault
 	if tag := fault.ETag; tag != "" && w.Header().Get("Etag") != "" {
 		w.Header().Set("Etag", tag)
 	}
+
 	for _, name := range fault.Hide {
 		w.Header().Del(name)
 		// Some headers of metadata have lower-case names, which Del does not find.
 		delete(w.Header(), strings.ToLower(name))
 	}
+
 	if w.request.HTTP.Header.Get("Expect") != "" && !w.request.body.read {
 		// The client waits for this response before it sends the body. Without this header,
 		// net/http would wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
 	}
+
 	if !fault.DropResponse {
 		w.Status = status
 		w.ResponseWriter.WriteHeader(status)
@@ -48,7 +51,7 @@ func (w *ResponseWriter) WriteHeader(status int) {
 // Limits.IdleTimeout.
 const maxBlock = 256 << 10
 
-// Write sends bytes of the response body, and applies the fault to them.
+// Write sends bytes of the response body, as the fault slows down, cuts off or changes them.
 func (w *ResponseWriter) Write(p []byte) (int, error) {
 	fault := w.request.Fault
 	done := 0
@@ -70,8 +73,8 @@ func (w *ResponseWriter) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// writeBlock sends one block of the body. If the fault ends the response within the block, it sends
-// the bytes before that, and then closes the connection.
+// writeBlock sends one block of the body. If the fault cuts off or stalls the response within the block,
+// it sends the bytes before that point and then cuts the connection.
 func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, error) {
 	if remaining, exceeded := w.bytesLeft(fault.CutAfter, block); exceeded {
 		w.flush(block[:remaining])
@@ -86,13 +89,13 @@ func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, e
 		block = flipByte(block, *fault.FlipAt-w.BytesSent)
 	}
 	w.expectReader()
+
 	n, err := w.ResponseWriter.Write(block)
 	w.BytesSent += int64(n)
 	return n, err
 }
 
-// flipByte returns a copy of block in which the byte at offset has another value. If block has no
-// such byte, it returns block.
+// flipByte returns a copy of block with another byte at offset, or block itself if it has no such byte.
 func flipByte(block []byte, offset int64) []byte {
 	if offset < 0 || offset >= int64(len(block)) {
 		return block
@@ -118,7 +121,7 @@ func (w *ResponseWriter) flush(p []byte) {
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Finish ends a response. If the fault drops the response, it closes the connection.
+// Finish ends a response, or cuts the connection if the fault drops the response.
 func (w *ResponseWriter) Finish() {
 	if w.request.Fault.DropResponse {
 		cutConnection()
@@ -142,7 +145,7 @@ type slowBody struct {
 	bandwidth int64
 }
 
-// Read reads a few bytes, and then waits for the time that they take at the bandwidth.
+// Read reads a few bytes, and then waits as long as they take at the bandwidth.
 func (b *slowBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:min(len(p), slowBlock(b.bandwidth))])
 	if n > 0 {
@@ -159,8 +162,8 @@ func transferTime(n int, bandwidth int64) time.Duration {
 	return time.Duration(float64(n) / float64(bandwidth) * float64(time.Second))
 }
 
-// wait waits for the duration d. It returns earlier if the client disconnects or the server ends.
-// If d is 0, it waits until the client disconnects or the server ends.
+// wait waits for the duration d, or without a limit if d is 0, but no longer than until the client
+// disconnects or the server ends.
 func (r *Request) wait(d time.Duration) {
 	ctx := r.HTTP.Context()
 	if d > 0 {

@@ -51,7 +51,7 @@ type Limits struct {
 // Now returns the time of the server in UTC.
 func (s *Server) Now() time.Time { return s.Clock().UTC() }
 
-// NewBucket returns a bucket with the settings of a new one, which is not in the store yet.
+// NewBucket returns a new bucket with default settings, which is not in the store yet.
 func (s *Server) NewBucket(name, account string) *state.Bucket {
 	return &state.Bucket{
 		Name:     name,

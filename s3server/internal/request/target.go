@@ -17,7 +17,7 @@ import (
 // account.
 type Target struct{ Bucket, Key string }
 
-// Kind returns "OBJECT", "BUCKET" or, for the account, "SERVICE".
+// Kind returns what the target is: "OBJECT", "BUCKET", or "SERVICE" for the account.
 func (t Target) Kind() string {
 	if t.Key != "" {
 		return "OBJECT"
@@ -30,14 +30,14 @@ func (t Target) Kind() string {
 
 const maxKey = 1024 // bytes
 
-// Locate returns the target that the host and the path of a request name.
+// Locate returns the bucket and the key that the host and the path of a request name.
 func (s *Server) Locate(r *http.Request) (Target, error) {
-	// Unlike RFC 3986, S3 decodes a plus sign in the path as a space. For a plus sign, clients must
-	// send %2B.
+	// Unlike RFC 3986, S3 reads a plus sign in the path as a space.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
 	if err != nil {
 		return Target{}, s3error.New("InvalidURI")
 	}
+
 	t := Target{Bucket: s.HostBucket(r.Host), Key: path}
 	if t.Bucket == "" {
 		t.Bucket, t.Key, _ = strings.Cut(path, "/")
@@ -45,10 +45,11 @@ func (s *Server) Locate(r *http.Request) (Target, error) {
 	return t, CheckKey(t.Key)
 }
 
-// HostBucket returns the bucket that a host name has as its subdomain. It returns "" if the bucket
-// is in the path.
+// HostBucket returns the bucket in the subdomain of a host name, or "" if the bucket is in the path.
 func (s *Server) HostBucket(host string) string {
 	host = webserver.HostName(host)
+
+	// One domain may be below another one, so the longest counts.
 	bucket := ""
 	longestDomain := "" // one domain may be below another one
 	for _, domain := range s.Domains {
@@ -62,13 +63,14 @@ func (s *Server) HostBucket(host string) string {
 		}
 	}
 	if bucket == "" && s.AnyHost {
+
 		return regionalBucket(host)
 	}
 	return bucket
 }
 
-// regionalBucket returns the bucket in a host name of AWS such as
-// photos.s3.eu-west-1.amazonaws.com, for any region. It returns "" if there is none.
+// regionalBucket returns the bucket in a host name of AWS for any region, such as
+// photos.s3.eu-west-1.amazonaws.com, or "" if there is none.
 func regionalBucket(host string) string {
 	rest, ok := strings.CutSuffix(host, ".amazonaws.com")
 	dot := strings.LastIndex(rest, ".")
@@ -76,6 +78,7 @@ func regionalBucket(host string) string {
 		return ""
 	}
 	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
+
 	bucket, ok := strings.CutSuffix(rest, ".s3")
 	if !ok {
 		return ""
@@ -83,8 +86,8 @@ func regionalBucket(host string) string {
 	return bucket
 }
 
-// Location returns the URL of the request's object. The bucket is in the host name or in the path,
-// as in the request.
+// Location returns the URL of the request's object, with the bucket in the host name or in the path as
+// in the request.
 func (r *Request) Location() string {
 	path := "/" + sign.URIEncode(r.Target.Key)
 	if r.Server.HostBucket(r.HTTP.Host) == "" {
@@ -93,7 +96,7 @@ func (r *Request) Location() string {
 	return Scheme(r) + "://" + r.HTTP.Host + path
 }
 
-// Scheme returns the scheme of the URL of the request: http or https.
+// Scheme returns the scheme of the request's URL, http or https.
 func Scheme(r *Request) string {
 	if r.HTTP.TLS != nil {
 		return "https"
@@ -111,6 +114,7 @@ func CheckKey(key string) error {
 	}
 	// S3 refuses a key in which ".." would lead above the first segment.
 	depth := 0
+
 	for segment := range strings.SplitSeq(key, "/") {
 		switch segment {
 		case "..":
@@ -126,8 +130,8 @@ func CheckKey(key string) error {
 	return nil
 }
 
-// LocateWebsite reports whether the host of the request is that of a website. If so, it sets the
-// target of the request.
+// LocateWebsite sets the target of a request to the website of a bucket. It returns false if the
+// request's host is not that of a website.
 func LocateWebsite(r *Request) bool {
 	bucket, ok := r.Server.HostWebsite(r.HTTP.Host)
 	if !ok {
@@ -138,7 +142,7 @@ func LocateWebsite(r *Request) bool {
 	return true
 }
 
-// HostWebsite returns the bucket whose website has this host.
+// HostWebsite returns the bucket whose website has this host name, if there is one.
 func (s *Server) HostWebsite(host string) (bucket string, found bool) {
 	host = webserver.HostName(host)
 	for _, domain := range s.WebsiteDomains {

@@ -5,8 +5,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Bucket returns the request's bucket as it was when the request first looked it up. The caller
-// must not modify it.
+// Bucket returns the request's bucket as it was at the first call. The caller must not modify it.
 func (r *Request) Bucket() (b *state.Bucket, err error) {
 	if r.found == nil {
 		r.found, err = r.Server.Store.Bucket(r.HTTP.Context(), r.Target.Bucket)
@@ -14,11 +13,12 @@ func (r *Request) Bucket() (b *state.Bucket, err error) {
 	return r.found, err
 }
 
-// VersionID returns the parameter versionId. It returns "" if the request has none.
+// VersionID returns the query parameter versionId, or "" if there is none. It fails if the id is invalid.
 func (r *Request) VersionID() (string, error) {
 	if !r.Has("versionId") {
 		return "", nil
 	}
+
 	id := r.Query.Get("versionId")
 	if id == "" {
 		return "", s3error.New("InvalidArgument", "ArgumentName", "versionId", "ArgumentValue", "").
@@ -31,14 +31,13 @@ func (r *Request) VersionID() (string, error) {
 	return id, nil
 }
 
-// Find returns the version with this name, or the current version if the name has no id. It fails
-// if there is no such version, or if the version is a delete marker. The caller must release v even
-// if Find fails.
+// Find returns the version with this name, or the current one if the name has no id. It fails if there is
+// no such version, or if it is a delete marker. The caller must release v even if Find fails.
 func (r *Request) Find(name state.VersionName) (v *state.Version, versionID string, err error) {
 	v, versionID, err = r.LookupVersion(name)
-	// The caller of Find releases the version. Remove the version from r, so that the end of the
-	// request does not release it a second time.
+	// The caller releases the version, so the end of the request must not release it again.
 	r.lookup = versionLookup{}
+
 	if err == nil {
 		err = state.Readable(v, name)
 	}
@@ -54,10 +53,9 @@ type versionLookup struct {
 	err       error
 }
 
-// LookupVersion looks up a version and keeps the result in r. A second call for the same name returns
-// the kept result. The check of permissions and the later read therefore use the same version, which
-// is opened only once. DeleteObjects does not use this method, because it handles several keys
-// concurrently.
+// LookupVersion looks up a version and keeps the result, so that the check of permissions and the later
+// read use the same version and open it only once. It must not be called concurrently, as DeleteObjects
+// would for its keys.
 func (r *Request) LookupVersion(name state.VersionName) (v *state.Version, versionID string, err error) {
 	if r.lookup.name != name {
 		r.Server.Store.Release(r.lookup.version)

@@ -40,8 +40,8 @@ func (e *Error) WithHeader(name, value string) *Error {
 	return e
 }
 
-// New returns an error with this code, and AWS's status and message. fields has names
-// and values of further XML elements, alternating.
+// New returns an error with this code, and AWS's status and message for it. fields alternates between
+// the names and the values of further XML elements.
 func New(code string, fields ...string) *Error {
 	e, ok := catalog[code]
 	if !ok {

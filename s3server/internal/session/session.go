@@ -32,8 +32,8 @@ const (
 	secretPurpose = "omnibucket session secret 1"
 )
 
-// New returns a new session and its token. parent is the access key of the credential, and secret
-// is the credential's secret.
+// New returns a new session and its token, for the credential with the access key parent and this
+// secret.
 func New(parent, secret, policy string, expires time.Time) (s Session, token string) {
 	s = Session{Parent: parent, AccessKeyID: KeyPrefix + rand.Text()[:16], Expires: expires.Unix(), Policy: policy}
 	text, _ := json.Marshal(s) // encoding strings and a number cannot fail

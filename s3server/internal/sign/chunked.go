@@ -60,7 +60,8 @@ type Reader struct {
 	err       error
 }
 
-// NewReader returns a reader that decodes body. trailers has the names of the announced trailers.
+// NewReader returns a reader that decodes a chunked body, which may end with trailers of the announced
+// names.
 func NewReader(body io.Reader, seal Seal, trailers []string) *Reader {
 	return &Reader{
 		src:      bufio.NewReader(body),
@@ -73,8 +74,7 @@ func NewReader(body io.Reader, seal Seal, trailers []string) *Reader {
 	}
 }
 
-// Read reads bytes of one chunk. It returns an error only without bytes, and keeps it for the next
-// call otherwise.
+// Read reads bytes of one chunk. An error that comes with bytes is returned by the next call.
 func (c *Reader) Read(p []byte) (int, error) {
 	if c.err == nil && c.remaining == 0 {
 		c.err = c.nextChunk()
@@ -82,11 +82,13 @@ func (c *Reader) Read(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
+
 	n, err := c.src.Read(p[:min(int64(len(p)), c.remaining)])
 	c.remaining -= int64(n)
 	if c.isSigned {
 		c.hash.Write(p[:n])
 	}
+
 	if err != nil {
 		c.err = truncatedError(err)
 	} else if c.remaining == 0 {
@@ -98,8 +100,8 @@ func (c *Reader) Read(p []byte) (int, error) {
 	return n, c.err
 }
 
-// nextChunk reads the header of the next chunk. After the last chunk, it reads the trailers and returns
-// io.EOF.
+// nextChunk reads the header of the next chunk, or reads the trailers and returns io.EOF after the last
+// one.
 func (c *Reader) nextChunk() error {
 	line, err := c.line()
 	if err != nil {
@@ -111,6 +113,7 @@ func (c *Reader) nextChunk() error {
 		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
 	}
 	c.signature = ""
+
 	if c.isSigned {
 		var ok bool
 		c.signature, ok = strings.CutPrefix(extension, "chunk-signature=")
@@ -130,10 +133,11 @@ func (c *Reader) nextChunk() error {
 	if err := c.checkChunk(); err != nil {
 		return err
 	}
+
 	return c.readTrailer()
 }
 
-// endChunk reads the line end after a chunk, and verifies the chunk's signature.
+// endChunk reads the end of line after a chunk, and verifies the chunk's signature.
 func (c *Reader) endChunk() error {
 	line, err := c.line()
 	if err != nil {
@@ -153,6 +157,7 @@ func (c *Reader) checkChunk() error {
 	text := strings.Join([]string{
 		Algorithm + "-PAYLOAD", c.seal.Timestamp, c.seal.Scope.String(), c.previous, emptyHash,
 		hex.EncodeToString(c.hash.Sum(nil)),
+
 	}, "\n")
 	want := HexMAC(c.seal.Key, text)
 	if !Equal(want, c.signature) {
@@ -162,8 +167,8 @@ func (c *Reader) checkChunk() error {
 	return nil
 }
 
-// readTrailer reads the trailers after the last chunk, up to an empty line. If everything is right,
-// it returns io.EOF.
+// readTrailer reads the trailers after the last chunk, up to an empty line. It returns io.EOF if they
+// are valid.
 func (c *Reader) readTrailer() error {
 	var signedLines strings.Builder
 	signature := ""
@@ -182,6 +187,7 @@ func (c *Reader) readTrailer() error {
 		name = strings.ToLower(strings.TrimSpace(name))
 		value = strings.TrimSpace(value)
 		if ok && name == trailerSignature {
+
 			signature = value
 			continue
 		}
@@ -195,6 +201,7 @@ func (c *Reader) readTrailer() error {
 		return s3error.New("MalformedTrailerError")
 	}
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
+
 		return err
 	}
 	if _, err := c.src.ReadByte(); err != io.EOF {
@@ -203,7 +210,7 @@ func (c *Reader) readTrailer() error {
 	return io.EOF
 }
 
-// checkTrailer verifies the signature of the trailers. lines has their names and values.
+// checkTrailer verifies the signature of the trailers, whose names and values are in lines.
 func (c *Reader) checkTrailer(lines, signature string) error {
 	if c.seal.Payload != SignedChunksAndTrailer {
 		if signature != "" {
@@ -215,6 +222,7 @@ func (c *Reader) checkTrailer(lines, signature string) error {
 		Algorithm + "-TRAILER", c.seal.Timestamp, c.seal.Scope.String(), c.previous, hexSHA256(lines),
 	}, "\n")
 	if !Equal(HexMAC(c.seal.Key, text), signature) {
+
 		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
 	}
 	return nil
@@ -233,9 +241,8 @@ func (c *Reader) line() (string, error) {
 	return text, nil
 }
 
-// trailerLine reads a line that ends with CRLF, and returns it without the CRLF. It also accepts an
-// additional LF before the CRLF, because minio-go sends one. The signature of a trailer covers an
-// LF after each line.
+// trailerLine reads a line of the trailer, and returns it without its CRLF. It also accepts an LF before
+// the CRLF, because minio-go sends one.
 func (c *Reader) trailerLine() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {
@@ -248,6 +255,7 @@ func (c *Reader) trailerLine() (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	if rest != "" {
 		return "", s3error.New("MalformedTrailerError")
 	}
@@ -260,7 +268,7 @@ func (c *Reader) rawLine() (string, error) {
 	return string(line), truncatedError(err)
 }
 
-// truncatedError returns err, but io.ErrUnexpectedEOF for io.EOF, because the body ends later.
+// truncatedError returns err, with io.ErrUnexpectedEOF in place of io.EOF.
 func truncatedError(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

@@ -19,18 +19,20 @@ var SubresourcesV2 = []string{
 	"uploadId", "uploads", "versionId", "versioning", "versions", "website",
 }
 
-// StringToSignV2 returns the text that a signature of version 2 signs. bucket is the bucket in the
-// host name, or "". date must be "" if the request has the header x-amz-date.
+// StringToSignV2 returns the text that a signature of version 2 signs. bucket is that in the host name, or
+// "". date must be "" if the request has the header x-amz-date.
 func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string) string {
 	var b strings.Builder
 	lines := []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date}
 	for _, line := range append(lines, amzHeadersV2(r.Header, query)...) {
 		b.WriteString(line + "\n")
 	}
+
 	if bucket != "" {
 		b.WriteString("/" + bucket)
 	}
 	b.WriteString(path)
+
 	separator := "?"
 	for _, name := range SubresourcesV2 {
 		if !query.Has(name) {
@@ -49,8 +51,8 @@ func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string
 // could look like several header lines.
 var notHeaders = strings.NewReplacer(":", "%3A", "\n", "%0A")
 
-// amzHeadersV2 returns the x-amz-* headers as sorted lines "name:value". A presigned URL has them
-// as query parameters. If a client sends the same line as a header, too, it counts once.
+// amzHeadersV2 returns the x-amz-* headers, which a presigned URL has as query parameters, as sorted lines
+// "name:value". A line that is in both places counts once.
 func amzHeadersV2(header http.Header, query url.Values) []string {
 	var lines []string
 	for _, source := range []map[string][]string{header, query} {
@@ -65,6 +67,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 			}
 		}
 	}
+
 	slices.SortFunc(lines, func(a, b string) int {
 		first, _, _ := strings.Cut(a, ":")
 		second, _, _ := strings.Cut(b, ":")
@@ -73,8 +76,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 	return lines
 }
 
-// amzLineV2 returns the line of a header. A line feed in a value becomes a space, so that the value
-// is on one line.
+// amzLineV2 returns the line of a header, with a space in place of each line feed in a value.
 func amzLineV2(name string, values []string) string {
 	trimmed := make([]string, len(values))
 	for i, value := range values {

@@ -31,7 +31,7 @@ func (s Scope) String() string {
 	return s.Date + "/" + s.Region + "/" + s.Service + "/" + Terminator
 }
 
-// Key derives the signing key for a scope from the secret.
+// Key derives the key that signs requests of a scope from the secret.
 func Key(secret string, s Scope) []byte {
 	key := []byte("AWS4" + secret)
 	for _, step := range []string{s.Date, s.Region, s.Service, Terminator} {
@@ -59,8 +59,8 @@ func hexSHA256(data string) string {
 // how many characters match.
 func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 
-// CanonicalRequest returns AWS's canonical form of a request. The signature covers the hash of this
-// form.
+// CanonicalRequest returns AWS's canonical form of a request, whose hash is signed. names are the signed
+// headers, and payload is the hash of the body.
 func CanonicalRequest(r *http.Request, query url.Values, names []string, payload string) string {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n" + canonicalPath(r.URL) + "\n" + canonicalQuery(query) + "\n")
@@ -71,10 +71,9 @@ func CanonicalRequest(r *http.Request, query url.Values, names []string, payload
 	return b.String()
 }
 
-// canonicalPath encodes the path once and does not normalize it. Services of AWS other than S3
-// encode and normalize paths in another way. canonicalPath decodes a plus sign as a space, because
-// the server reads a plus sign in a path as a space. If canonicalPath kept the plus sign, a client
-// could access the key "a b" with a signature for the key "a+b".
+// canonicalPath returns the path as S3 signs it: encoded once, and not normalized. It decodes a plus sign
+// as a space, because the server does so for keys. Otherwise a signature for the key "a+b" would be
+// valid for the key "a b".
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {
@@ -83,7 +82,7 @@ func canonicalPath(u *url.URL) string {
 	return escape.Path(cmp.Or(path, "/"))
 }
 
-// canonicalQuery returns the query's encoded parameters, sorted, without the signature itself.
+// canonicalQuery returns the encoded and sorted parameters of a query without the signature itself.
 func canonicalQuery(query url.Values) string {
 	var pairs []string
 	for name, values := range query {
@@ -101,10 +100,9 @@ func canonicalQuery(query url.Values) string {
 // URIEncode escapes all characters but the unreserved ones of RFC 3986.
 func URIEncode(s string) string { return escape.All(s) }
 
-// canonicalHeader returns the values of a header with single spaces. If the header is missing, it
-// uses the query parameter with this name, as S3 does. Version 2 of the SDK for JavaScript signs
-// such a parameter both as a parameter and as a header
-// (https://github.com/aws/aws-sdk-js-v3/issues/5414).
+// canonicalHeader returns the values of a header with single spaces, or those of the query parameter of
+// that name if there is no such header. As S3 accepts it, version 2 of the SDK for JavaScript signs such
+// a parameter also as a header (https://github.com/aws/aws-sdk-js-v3/issues/5414).
 func canonicalHeader(r *http.Request, query url.Values, name string) string {
 	switch name {
 	case "host":
@@ -115,6 +113,7 @@ func canonicalHeader(r *http.Request, query url.Values, name string) string {
 		return strings.Join(r.TransferEncoding, ",")
 	}
 	values := slices.Clone(r.Header.Values(name))
+
 	if values == nil {
 		values = slices.Clone(query[name])
 	}
