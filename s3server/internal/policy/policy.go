@@ -304,19 +304,23 @@ func (s *statement) applies(r *Request) bool {
 		return false
 	}
 
-	sameAction := func(pattern string) bool { return actionMatches(pattern, r.Action) }
-	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) {
+	matchesAction := func(pattern string) bool {
+		return actionMatches(pattern, r.Action)
+	}
+	if s.Action != nil && !slices.ContainsFunc(s.Action, matchesAction) {
 		return false
 	}
-	if slices.ContainsFunc(s.NotAction, sameAction) {
+	if slices.ContainsFunc(s.NotAction, matchesAction) {
 		return false
 	}
 
-	sameResource := func(pattern string) bool { return s.matches(pattern, r.Resource) }
-	if s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) {
+	matchesResource := func(pattern string) bool {
+		return s.matches(pattern, r.Resource)
+	}
+	if s.Resource != nil && !slices.ContainsFunc(s.Resource, matchesResource) {
 		return false
 	}
-	if slices.ContainsFunc(s.NotResource, sameResource) {
+	if slices.ContainsFunc(s.NotResource, matchesResource) {
 		return false
 	}
 
@@ -331,12 +335,12 @@ func (s *statement) applies(r *Request) bool {
 // meets reports whether a condition of the statement is true for a request.
 func (s *statement) meets(c *condition, r *Request) bool {
 	if r.isUploadProperty(c.key) {
+		// The upload has met this condition when it began, so it must not refuse a later request of
+		// the upload: it counts as true in an Allow, and as false in a Deny.
 		return s.Effect == "Allow"
 	}
 	return c.matches(r)
 }
-		// The upload has met this condition when it began, so it must not refuse a later request of
-		// the upload: it counts as true in an Allow, and as false in a Deny.
 
 // Judge reports whether any statement of the policy allows the request, and whether any denies it.
 func (p *Policy) Judge(r *Request) (allowed, denied bool) {
@@ -389,7 +393,10 @@ func (c condition) isFixed() bool {
 
 // isBroad reports whether a value of the condition has a wildcard or is a very large network.
 func (c condition) isBroad(value string) bool {
-	const minBitsIPv4, minBitsIPv6 = 8, 32
+	const (
+		minBitsIPv4 = 8
+		minBitsIPv6 = 32
+	)
 	network, ok := parseNetwork(value)
 	if !ok || c.key != "aws:sourceip" {
 		return strings.ContainsAny(value, "*?")

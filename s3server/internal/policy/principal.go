@@ -58,7 +58,8 @@ func (p *principals) add(kind, name string) bool {
 		return p.addAWS(name)
 	case "CanonicalUser":
 		p.canonical = append(p.canonical, name)
-	case "Service", "Federated": // accepted, but no caller of this server matches
+	case "Service", "Federated":
+		// No caller of this server is such a principal.
 	default:
 		return false
 	}
@@ -118,7 +119,10 @@ func (p *principals) include(r *Request) bool {
 	if r.Anonymous {
 		return false
 	}
-	return slices.Contains(p.accounts, r.Account) || slices.ContainsFunc(p.canonical, func(id string) bool {
+	if slices.Contains(p.accounts, r.Account) {
+		return true
+	}
+	return slices.ContainsFunc(p.canonical, func(id string) bool {
 		return strings.EqualFold(id, accounts.OwnerOf(r.Account).ID)
 	})
 }

@@ -106,7 +106,8 @@ func (p *Body) readTrailers(names string) error {
 	}
 
 	if p.payload == sign.SignedChunks && kind == p.Sum.Kind {
-		return nil // the AWS SDK for Java v2 announces a trailer, but sends the checksum in a header; S3 accepts it
+		// The AWS SDK for Java v2 announces a trailer, but sends the checksum in a header. S3 accepts that.
+		return nil
 	}
 	if p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer {
 		return s3error.New("InvalidRequest").
@@ -115,8 +116,8 @@ func (p *Body) readTrailers(names string) error {
 	if p.Sum.Kind != nil {
 		return checksum.MultipleChecksums()
 	}
-	p.trailers = announced
 
+	p.trailers = announced
 	p.Given = kind
 	return nil
 }
@@ -124,11 +125,14 @@ func (p *Body) readTrailers(names string) error {
 // readSums reads the MD5 digest and the checksum of the body from the headers.
 func (p *Body) readSums(header http.Header) (err error) {
 	if values := header.Values("Content-Md5"); len(values) > 0 {
-		if p.MD5, err = base64.StdEncoding.DecodeString(values[0]); err != nil || len(p.MD5) != md5.Size {
+		p.MD5, err = base64.StdEncoding.DecodeString(values[0])
+		if err != nil || len(p.MD5) != md5.Size {
 			return s3error.New("InvalidDigest", "Content-MD5", values[0])
 		}
 	}
-	if p.Sum, err = checksum.OfHeader(header); err != nil {
+
+	p.Sum, err = checksum.OfHeader(header)
+	if err != nil {
 		return err
 	}
 	if p.Sum.Kind != nil && !p.Sum.Kind.Valid(p.Sum.Value) {
@@ -152,11 +156,11 @@ func (p *Body) readPayload(r *Request) error {
 		}
 		return nil
 	}
+
 	size, err := strconv.ParseUint(r.HTTP.Header.Get("X-Amz-Decoded-Content-Length"), 10, 63)
 	if err != nil {
 		return s3error.New("MissingContentLength")
 	}
-
 	p.size = int64(size)
 	return nil
 }
@@ -176,7 +180,8 @@ func isPayload(value string) bool {
 // different kinds.
 func (p *Body) resolveChecksum(header http.Header) error {
 	var err error
-	if p.Kind, err = requestedKind(header, p.Given); err != nil {
+	p.Kind, err = requestedKind(header, p.Given)
+	if err != nil {
 		return err
 	}
 	p.isNamed = header.Get(checksum.AlgorithmHeader) != ""
@@ -229,15 +234,15 @@ func (p *Body) check(d *checksum.Digest, trailer http.Header) error {
 			)
 		}
 	}
+
 	want := p.Sum.Value
 	if p.Sum.Kind == nil {
+		// Without a header, the checksum may be in the trailer.
 		want = trailer.Get(p.Kind.Header)
 		if p.Given != nil && !p.Kind.Valid(want) {
 			return s3error.New("InvalidRequest").
-
 				WithMessage("Value for x-amz-checksum-%s trailing header is invalid.", p.Kind.Label())
 		}
-		// Without a header, the checksum may be in the trailer.
 	}
 	if want != "" && want != d.Sum().Value {
 		return BadChecksum(p.Kind)
@@ -316,6 +321,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	b.read = true
+
 	deadline := time.Now().Add(b.idle)
 	if !b.deadline.IsZero() && b.deadline.Before(deadline) {
 		deadline = b.deadline
@@ -327,7 +333,6 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 		// Keep the expired deadline, so that net/http does not wait for the rest of the body.
 		b.err = s3error.New("RequestTimeout").WithHeader("Connection", "close")
 		return n, b.err
-
 	}
 	if hasDeadline {
 		_ = b.control.SetReadDeadline(time.Time{})
@@ -343,16 +348,17 @@ func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state
 	if err != nil {
 		return nil, err
 	}
-	if p.Kind, err = requestedKind(header, p.Sum.Kind); err != nil {
+	p.Kind, err = requestedKind(header, p.Sum.Kind)
+	if err != nil {
 		return nil, err
 	}
+
 	d := checksum.NewDigest(p.Kind, false)
 	return &state.Body{
 		From:   io.TeeReader(io.LimitReader(file, size.Most+1), d),
 		Size:   -1,
 		Digest: d,
 		Check: func() error {
-
 			if d.Size > size.Most {
 				return TooLarge(d.Size, size.Most)
 			}

@@ -31,10 +31,9 @@ const (
 	DocumentTimeout = 30 * time.Second
 )
 
-// enter takes a place in a channel, which limits the number of requests that do something at the
-// same time. If the channel is full, enter waits for a place. After DocumentTimeout, it fails with
-// SlowDown. Release frees the place.
-func enter(r *Request, places chan struct{}) error {
+// takePlace takes a place in a channel that limits how many requests do something at the same time. If
+// the channel is full, it waits, and fails with SlowDown after DocumentTimeout. Release frees the place.
+func takePlace(r *Request, places chan struct{}) error {
 	select {
 	case places <- struct{}{}:
 		r.places = append(r.places, places)
@@ -57,18 +56,19 @@ func (r *Request) releasePlaces() {
 // admitDocument waits while too many large documents are in memory, and then sets the deadline of the
 // body.
 func admitDocument(r *Request) error {
-
 	defer r.SetBodyDeadline()
+
 	if len(r.places) > 0 {
-		return nil // the request has a place already
+		// The request already has a place.
+		return nil
 	}
 	if r.HTTP.ContentLength >= 0 && r.HTTP.ContentLength <= SmallDocument {
 		return nil
 	}
 	if r.Caller.Anonymous {
-		return enter(r, r.Server.Documents.Anonymous)
+		return takePlace(r, r.Server.Documents.Anonymous)
 	}
-	return enter(r, r.Server.Documents.Received)
+	return takePlace(r, r.Server.Documents.Received)
 }
 
 // SetBodyDeadline limits the time in which the client must send the rest of the body.
@@ -154,7 +154,7 @@ func NewDocuments() *Documents {
 }
 
 // EnterListing waits while too many listings are in progress.
-func (r *Request) EnterListing() error { return enter(r, r.Server.Documents.Listings) }
+func (r *Request) EnterListing() error { return takePlace(r, r.Server.Documents.Listings) }
 
 // reserve reserves memory for a document of n bytes until release is called. It fails with SlowDown if
 // all documents together would exceed d.Limit. Small documents do not count.
@@ -167,7 +167,9 @@ func (d *Documents) reserve(n int) (release func(), err error) {
 		d.Reserved.Add(-int64(n))
 		return nil, s3error.New("SlowDown")
 	}
-	return func() { d.Reserved.Add(-int64(n)) }, nil
+	return func() {
+		d.Reserved.Add(-int64(n))
+	}, nil
 }
 
 // WriteXML responds with 200 and v as an XML element with this name. Before it sends the document, it
@@ -178,15 +180,15 @@ func (r *Request) WriteXML(name string, v any) error {
 		return err
 	}
 	document = r.replaceTags(document)
+
 	release, err := r.Server.Documents.reserve(cap(document))
 	if err != nil {
-
 		return err
 	}
 	defer release()
+
 	r.releasePlaces()
 	r.SendDocument("application/xml", document)
-
 	return nil
 }
 
@@ -211,7 +213,9 @@ func encodeXML(name string, v any) ([]byte, error) {
 // WriteError responds with the error e. A 304 and a response to HEAD have no body, but like S3's the
 // latter has the media type that the document would have.
 func (r *Request) WriteError(e *s3error.Error) {
-	r.releasePlaces() // a slow client must not delay other requests
+	// A slow client must not delay other requests.
+	r.releasePlaces()
+
 	header := r.Writer.Header()
 	maps.Copy(header, e.Header)
 	if e.Status == http.StatusNotModified {
@@ -223,11 +227,12 @@ func (r *Request) WriteError(e *s3error.Error) {
 		r.Writer.WriteHeader(e.Status)
 		return
 	}
+
 	r.Refuse(func() {
 		head := xml.Header
 		if e.Status == http.StatusOK {
-			head += strings.Repeat(" ", 64) // S3 sends spaces to keep the connection alive while it joins parts
-
+			// S3 sends spaces to keep the connection alive while it joins parts.
+			head += strings.Repeat(" ", 64)
 		}
 		document := append([]byte(head), errorElement(e, r)...)
 		header.Set("Content-Length", strconv.Itoa(len(document)))

@@ -14,7 +14,7 @@ func (r *Request) ApplyBeforeAuth() error {
 		r.wait(f.Latency)
 	}
 	if f.Bandwidth > 0 {
-		r.HTTP.Body = &slowBody{r.HTTP.Body, r, f.Bandwidth}
+		r.HTTP.Body = &slowBody{ReadCloser: r.HTTP.Body, request: r, bandwidth: f.Bandwidth}
 	}
 	if f.DropConnection {
 		cutConnection()

@@ -17,7 +17,7 @@ import (
 func HoistParameters(r *Request) {
 	for parameter, values := range r.Query {
 		name := http.CanonicalHeaderKey(parameter)
-		if !strings.HasPrefix(name, headers.AmzPrefix) || isSum(name) {
+		if !strings.HasPrefix(name, headers.AmzPrefix) || isChecksumHeader(name) {
 			continue
 		}
 		if r.HTTP.Header[name] == nil {
@@ -26,9 +26,9 @@ func HoistParameters(r *Request) {
 	}
 }
 
-// isSum reports whether the header with this name has a checksum or a hash, or names the kind of the
-// checksum that an SDK has computed.
-func isSum(name string) bool {
+// isChecksumHeader reports whether the header with this name has a checksum or a hash of the body, or
+// names the kind of checksum that an SDK has computed.
+func isChecksumHeader(name string) bool {
 	if name == checksum.SDKAlgorithmHeader || name == "X-Amz-Content-Sha256" {
 		return true
 	}

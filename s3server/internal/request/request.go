@@ -72,12 +72,14 @@ func ParseQuery(raw string) (url.Values, error) {
 		if pair == "" {
 			continue
 		}
-		name, value, _ := strings.Cut(pair, "=")
-		name, err := url.QueryUnescape(name)
+
+		escapedName, escapedValue, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(escapedName)
 		if err != nil {
 			return nil, s3error.New("InvalidURI")
 		}
-		if value, err = url.QueryUnescape(value); err != nil {
+		value, err := url.QueryUnescape(escapedValue)
+		if err != nil {
 			return nil, s3error.New("InvalidURI")
 		}
 		query[name] = append(query[name], value)
@@ -101,9 +103,9 @@ func (r *Request) Number(parameter string, fallback int) (int, error) {
 	if value == "" {
 		return fallback, nil
 	}
+
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-
 		return 0, s3error.New("InvalidArgument", "ArgumentName", parameter, "ArgumentValue", value).
 			WithMessage("Argument %s must be an integer between 0 and 2147483647", parameter)
 	}
@@ -121,8 +123,9 @@ func (r *Request) Done(status int) error {
 // response.
 func (r *Request) Refuse(respond func()) {
 	const maxDrain = 64 << 20
-	waits := r.HTTP.Header.Get("Expect") != "" && !r.body.read
-	if waits || r.Fault.DropResponse || r.body.err != nil || r.body.ReadCloser == http.NoBody {
+	// A client that waits for "100 Continue" sends no body.
+	isWaiting := r.HTTP.Header.Get("Expect") != "" && !r.body.read
+	if isWaiting || r.Fault.DropResponse || r.body.err != nil || r.body.ReadCloser == http.NoBody {
 		respond()
 		return
 	}

@@ -54,10 +54,11 @@ const maxBlock = 256 << 10
 // Write sends bytes of the response body, as the fault slows down, cuts off or changes them.
 func (w *ResponseWriter) Write(p []byte) (int, error) {
 	fault := w.request.Fault
-	done := 0
 	if fault.DropResponse {
 		return len(p), nil
 	}
+
+	done := 0
 	for done < len(p) {
 		block := p[done:min(len(p), done+maxBlock)]
 		if fault.Bandwidth > 0 {
@@ -88,8 +89,8 @@ func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, e
 	if fault.FlipAt != nil {
 		block = flipByte(block, *fault.FlipAt-w.BytesSent)
 	}
-	w.expectReader()
 
+	w.expectReader()
 	n, err := w.ResponseWriter.Write(block)
 	w.BytesSent += int64(n)
 	return n, err
@@ -105,9 +106,9 @@ func flipByte(block []byte, offset int64) []byte {
 	return flipped
 }
 
-// bytesLeft reports whether sending the block would exceed a limit of the body's bytes. If so, it also
-// returns the number of bytes that may still be sent.
-func (w *ResponseWriter) bytesLeft(limit *int64, block []byte) (int64, bool) {
+// bytesLeft reports whether the block exceeds a limit of the body's bytes, and if so how many bytes of it
+// may still be sent. A nil limit is never exceeded.
+func (w *ResponseWriter) bytesLeft(limit *int64, block []byte) (remaining int64, exceeded bool) {
 	if limit == nil || w.BytesSent+int64(len(block)) <= *limit {
 		return 0, false
 	}
@@ -126,7 +127,8 @@ func (w *ResponseWriter) Finish() {
 	if w.request.Fault.DropResponse {
 		cutConnection()
 	}
-	w.expectReader() // net/http sends the last bytes after finish returns, so set a deadline
+	// net/http sends the last bytes after Finish has returned, so set a deadline.
+	w.expectReader()
 }
 
 // expectReader sets a deadline for sending the next bytes, so that a client that reads nothing is

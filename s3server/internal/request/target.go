@@ -51,19 +51,20 @@ func (s *Server) HostBucket(host string) string {
 
 	// One domain may be below another one, so the longest counts.
 	bucket := ""
-	longestDomain := "" // one domain may be below another one
+	longestDomain := ""
 	for _, domain := range s.Domains {
 		domain = strings.ToLower(domain)
 		if host == domain {
-			return "" // the host is itself a domain in Domains, and not a bucket below another domain
+			// The host is itself a domain, not a bucket below another domain.
+			return ""
 		}
 		if name, ok := strings.CutSuffix(host, "."+domain); ok && len(domain) > len(longestDomain) {
 			longestDomain = domain
 			bucket = name
 		}
 	}
-	if bucket == "" && s.AnyHost {
 
+	if bucket == "" && s.AnyHost {
 		return regionalBucket(host)
 	}
 	return bucket
@@ -77,8 +78,8 @@ func regionalBucket(host string) string {
 	if !ok || dot < 0 {
 		return ""
 	}
-	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
 
+	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
 	bucket, ok := strings.CutSuffix(rest, ".s3")
 	if !ok {
 		return ""
@@ -106,15 +107,16 @@ func Scheme(r *Request) string {
 
 // CheckKey fails if S3 would refuse the key.
 func CheckKey(key string) error {
-	if !utf8.ValidString(key) { // a listing could not show such a key
+	if !utf8.ValidString(key) {
+		// A listing could not show such a key.
 		return s3error.New("InvalidURI")
 	}
 	if len(key) > maxKey {
 		return s3error.New("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
 	}
+
 	// S3 refuses a key in which ".." would lead above the first segment.
 	depth := 0
-
 	for segment := range strings.SplitSeq(key, "/") {
 		switch segment {
 		case "..":

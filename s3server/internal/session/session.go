@@ -36,7 +36,8 @@ const (
 // secret.
 func New(parent, secret, policy string, expires time.Time) (s Session, token string) {
 	s = Session{Parent: parent, AccessKeyID: KeyPrefix + rand.Text()[:16], Expires: expires.Unix(), Policy: policy}
-	text, _ := json.Marshal(s) // encoding strings and a number cannot fail
+	// Strings and a number can always be encoded.
+	text, _ := json.Marshal(s)
 	content := base64.RawURLEncoding.EncodeToString(text)
 	return s, content + "." + seal(secret, tokenPurpose, content)
 }

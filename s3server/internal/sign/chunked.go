@@ -95,7 +95,8 @@ func (c *Reader) Read(p []byte) (int, error) {
 		c.err = c.endChunk()
 	}
 	if n > 0 {
-		return n, nil // the next Read returns the error
+		// The next Read returns the error.
+		return n, nil
 	}
 	return n, c.err
 }
@@ -107,13 +108,13 @@ func (c *Reader) nextChunk() error {
 	if err != nil {
 		return err
 	}
-	size, extension, _ := strings.Cut(line, ";")
-	n, err := strconv.ParseUint(size, 16, 63)
+	hexSize, extension, _ := strings.Cut(line, ";")
+	size, err := strconv.ParseUint(hexSize, 16, 63)
 	if err != nil {
 		return s3error.New("IncompleteBody").WithMessage("The chunk header %q is not well-formed", line)
 	}
-	c.signature = ""
 
+	c.signature = ""
 	if c.isSigned {
 		var ok bool
 		c.signature, ok = strings.CutPrefix(extension, "chunk-signature=")
@@ -121,19 +122,21 @@ func (c *Reader) nextChunk() error {
 			return s3error.New("SignatureDoesNotMatch").WithMessage("A chunk has no signature")
 		}
 	}
-	if n > 0 && c.isShort {
+
+	if size > 0 && c.isShort {
+		// Only the last chunk may be short.
 		return s3error.New("InvalidChunkSizeError")
 	}
-	c.remaining = int64(n)
-	c.isShort = n < minChunk
+	c.remaining = int64(size)
+	c.isShort = size < minChunk
 	c.hash.Reset()
-	if n > 0 {
+	if size > 0 {
 		return nil
 	}
+
 	if err := c.checkChunk(); err != nil {
 		return err
 	}
-
 	return c.readTrailer()
 }
 
@@ -154,10 +157,10 @@ func (c *Reader) checkChunk() error {
 	if !c.isSigned {
 		return nil
 	}
+
 	text := strings.Join([]string{
 		Algorithm + "-PAYLOAD", c.seal.Timestamp, c.seal.Scope.String(), c.previous, emptyHash,
 		hex.EncodeToString(c.hash.Sum(nil)),
-
 	}, "\n")
 	want := HexMAC(c.seal.Key, text)
 	if !Equal(want, c.signature) {
@@ -175,7 +178,8 @@ func (c *Reader) readTrailer() error {
 	for {
 		line, err := c.trailerLine()
 		if errors.Is(err, io.ErrUnexpectedEOF) && c.seal.Payload == SignedChunks {
-			break // without trailers, the empty line may be missing
+			// Without trailers, the empty line may be missing.
+			break
 		}
 		if err != nil {
 			return err
@@ -183,11 +187,11 @@ func (c *Reader) readTrailer() error {
 		if line == "" {
 			break
 		}
+
 		name, value, ok := strings.Cut(line, ":")
 		name = strings.ToLower(strings.TrimSpace(name))
 		value = strings.TrimSpace(value)
 		if ok && name == trailerSignature {
-
 			signature = value
 			continue
 		}
@@ -197,11 +201,11 @@ func (c *Reader) readTrailer() error {
 		c.Trailer.Set(name, value)
 		signedLines.WriteString(name + ":" + value + "\n")
 	}
+
 	if len(c.Trailer) != len(c.trailers) {
 		return s3error.New("MalformedTrailerError")
 	}
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
-
 		return err
 	}
 	if _, err := c.src.ReadByte(); err != io.EOF {
@@ -218,11 +222,11 @@ func (c *Reader) checkTrailer(lines, signature string) error {
 		}
 		return nil
 	}
+
 	text := strings.Join([]string{
 		Algorithm + "-TRAILER", c.seal.Timestamp, c.seal.Scope.String(), c.previous, hexSHA256(lines),
 	}, "\n")
 	if !Equal(HexMAC(c.seal.Key, text), signature) {
-
 		return s3error.New("SignatureDoesNotMatch", "StringToSign", text, "SignatureProvided", signature)
 	}
 	return nil
@@ -251,11 +255,11 @@ func (c *Reader) trailerLine() (string, error) {
 	if text, ok := strings.CutSuffix(line, "\r\n"); ok {
 		return text, nil
 	}
+
 	rest, err := c.line()
 	if err != nil {
 		return "", err
 	}
-
 	if rest != "" {
 		return "", s3error.New("MalformedTrailerError")
 	}

@@ -69,9 +69,9 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 	}
 
 	slices.SortFunc(lines, func(a, b string) int {
-		first, _, _ := strings.Cut(a, ":")
-		second, _, _ := strings.Cut(b, ":")
-		return strings.Compare(first, second)
+		nameA, _, _ := strings.Cut(a, ":")
+		nameB, _, _ := strings.Cut(b, ":")
+		return strings.Compare(nameA, nameB)
 	})
 	return lines
 }

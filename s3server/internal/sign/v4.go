@@ -77,7 +77,8 @@ func CanonicalRequest(r *http.Request, query url.Values, names []string, payload
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {
-		path = u.Path // cannot happen, because EscapedPath returns a valid path
+		// This cannot happen, because EscapedPath returns a valid path.
+		path = u.Path
 	}
 	return escape.Path(cmp.Or(path, "/"))
 }
@@ -112,13 +113,14 @@ func canonicalHeader(r *http.Request, query url.Values, name string) string {
 	case "transfer-encoding":
 		return strings.Join(r.TransferEncoding, ",")
 	}
-	values := slices.Clone(r.Header.Values(name))
 
+	values := slices.Clone(r.Header.Values(name))
 	if values == nil {
 		values = slices.Clone(query[name])
 	}
 	for i, value := range values {
-		values[i] = strings.Join(strings.FieldsFunc(value, func(c rune) bool { return c == ' ' || c == '\t' }), " ")
+		words := strings.FieldsFunc(value, func(c rune) bool { return c == ' ' || c == '\t' })
+		values[i] = strings.Join(words, " ")
 	}
 	return strings.Join(values, ",")
 }
