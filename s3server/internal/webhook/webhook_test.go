@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If a webhook fails, the event is sent again.
+// An event is sent up to three times, but only once while the receiver is down.
 func TestWebhookRetries(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -20,7 +20,7 @@ func TestWebhookRetries(t *testing.T) {
 		lost      int64
 		downAtEnd bool
 	}{
-		{name: "it works", events: 2, requests: 2},
+		{name: "it never fails", events: 2, requests: 2},
 		{name: "it fails twice", failures: 2, events: 2, requests: 4},
 		{name: "it fails three times", failures: 3, events: 2, requests: 4, lost: 1},
 		{name: "it stays down", failures: 100, events: 3, requests: 5, lost: 3, downAtEnd: true},
@@ -36,6 +36,7 @@ func TestWebhookRetries(t *testing.T) {
 				}
 			}))
 			defer server.Close()
+
 			w := New(server.URL)
 			w.pause = 0
 			for i := range tt.events {
@@ -49,33 +50,40 @@ func TestWebhookRetries(t *testing.T) {
 	}
 }
 
-// If a webhook responds with a redirect, the server does not follow it.
+// If a webhook responds with a redirect, the event is lost and the redirect is not followed.
 func TestWebhookIsNotRedirected(t *testing.T) {
-	elsewhere := 0
-	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		elsewhere++
+	followed := 0
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		followed++
 	}))
-	defer other.Close()
+	defer target.Close()
+
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusSeeOther, http.StatusTemporaryRedirect} {
-		server := httptest.NewServer(http.RedirectHandler(other.URL, status))
-		w := New(server.URL)
-		w.pause = 0
-		w.send(t.Context(), []byte("event"))
-		server.Close()
-		require.Equal(t, int64(1), w.LostEvents(), status)
-		require.Zero(t, elsewhere, status)
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			server := httptest.NewServer(http.RedirectHandler(target.URL, status))
+			defer server.Close()
+
+			w := New(server.URL)
+			w.pause = 0
+			w.send(t.Context(), []byte("event"))
+
+			require.Equal(t, int64(1), w.LostEvents())
+			require.Zero(t, followed)
+		})
 	}
 }
 
-// The queue of events for a webhook has a limit.
+// Events beyond the length of the queue are lost, and so are those that still wait when a flush fails.
 func TestWebhookQueueIsBounded(t *testing.T) {
+	const excess = 5
 	w := New("http://127.0.0.1:1")
-	for range webhookQueue + 5 {
+	for range webhookQueue + excess {
 		w.Push([]byte("x"))
 	}
-	require.Equal(t, int64(5), w.LostEvents())
-	ctx, cancel := context.WithCancel(t.Context())
+	require.Equal(t, int64(excess), w.LostEvents())
+
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	w.flush(ctx, nil)
-	require.Equal(t, int64(webhookQueue+5), w.LostEvents())
+	w.flush(canceled, nil)
+	require.Equal(t, int64(webhookQueue+excess), w.LostEvents())
 }

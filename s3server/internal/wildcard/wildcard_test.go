@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// In MatchEscaped, "${*}", "${?}" and "${$}" match only the characters "*", "?" and "$".
+// In a pattern of MatchEscaped, "${*}", "${?}" and "${$}" match only the characters "*", "?" and "$".
 func TestMatchEscapedWildcards(t *testing.T) {
 	tests := []struct {
 		pattern string
@@ -36,7 +36,7 @@ func TestMatchEscapedWildcards(t *testing.T) {
 	}
 }
 
-// "*" matches any characters, also none, and "?" matches one character of any length in bytes.
+// In a pattern, "*" matches any number of characters, and "?" matches one, however many bytes it has.
 func TestMatchPatterns(t *testing.T) {
 	tests := []struct {
 		pattern string
