@@ -262,7 +262,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// If a listing is behind, lifecycle rules archive nothing because of its old entries.
+// Lifecycle rules do not archive an object that only an outdated listing still selects.
 func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -278,8 +278,8 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 			s.store.lag(t)
 			s.ahead = 2 * time.Hour
 			require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
-			s.handler.RunLifecycle()
 
+			s.handler.RunLifecycle()
 			attrs, err := s.bucket.Attrs(t.Context(), "k")
 			require.NoError(t, err)
 			require.Empty(t, attrs.StorageClass)
@@ -287,8 +287,7 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// If a listing gives another time than the upload has, as with a wrong clock of the store, lifecycle rules do not
-// abort the upload.
+// Lifecycle rules do not abort an upload that only the listing shows as old, as a wrong clock of the store may.
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -323,18 +322,18 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 				}
 			}
 
-			open := func(u *state.Upload) bool {
+			isOpen := func(u *state.Upload) bool {
 				_, err := s.store.Upload(t.Context(), lagging, u.Key, u.ID)
 				return err == nil
 			}
 
 			s.handler.RunLifecycle()
-			require.True(t, open(young))
-			require.True(t, open(old))
+			require.True(t, isOpen(young))
+			require.True(t, isOpen(old))
 
 			s.ahead = 2 * time.Hour
 			s.handler.RunLifecycle()
-			require.False(t, open(old))
+			require.False(t, isOpen(old))
 		})
 	}
 }

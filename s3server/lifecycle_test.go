@@ -117,18 +117,17 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
 }
 
-// The server refuses these lifecycle rules.
+// The server refuses a lifecycle rule with a date that is not midnight, and an unknown minimum size for transitions.
 func TestLifecycleRulesRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	document := "<LifecycleConfiguration>" + rule("",
-		"<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>") + "</LifecycleConfiguration>"
-
+	expireAtNoon := rule("", "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>")
+	document := "<LifecycleConfiguration>" + expireAtNoon + "</LifecycleConfiguration>"
 	response, body := s.putDocument(t, "/photos?lifecycle", document)
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "'Date' must be at midnight GMT", parseError(t, body).Message)
 
-	document = "<LifecycleConfiguration>" + rule("",
-		"<Expiration><Days>7</Days></Expiration>") + "</LifecycleConfiguration>"
+	expireAfterWeek := rule("", "<Expiration><Days>7</Days></Expiration>")
+	document = "<LifecycleConfiguration>" + expireAfterWeek + "</LifecycleConfiguration>"
 	_, body = s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
 		"Content-Md5": md5Of(document),
 		"X-Amz-Transition-Default-Minimum-Object-Size": "none",
@@ -136,7 +135,7 @@ func TestLifecycleRulesRefused(t *testing.T) {
 	require.Equal(t, "Invalid TransitionDefaultMinimumObjectSize found: none", parseError(t, body).Message)
 }
 
-// A lifecycle rule expires objects at midnight UTC.
+// A lifecycle rule expires objects at midnight UTC, after a number of days or at a date.
 func TestLifecycleExpiresAtMidnight(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "a/1", "x")
@@ -158,15 +157,20 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 		{name: "next midnight", time: nextMidnight, keys: []string{"c/1"}},
 	}
 	for _, tt := range tests {
-		s.runLater(time.Until(tt.time), s.server.RunLifecycle)
-		require.Equal(t, tt.keys, s.keys(t), tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			s.runLater(time.Until(tt.time), s.server.RunLifecycle)
+			require.Equal(t, tt.keys, s.keys(t))
+		})
 	}
 }
 
-// Filters select the objects of lifecycle rules.
+// A lifecycle rule expires only the objects that its filter selects by prefix, tags and size.
 func TestLifecycleFilters(t *testing.T) {
-	const expire = "<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>"
-	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
+	const (
+		expire = "<Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule>"
+		tagA   = "<Tag><Key>a</Key><Value>1</Value></Tag>"
+		tagB   = "<Tag><Key>b</Key><Value>2</Value></Tag>"
+	)
 	tests := []struct {
 		name   string
 		filter string
@@ -174,16 +178,16 @@ func TestLifecycleFilters(t *testing.T) {
 	}{
 		{
 			name:   "tags",
-			filter: "<Filter><And>" + one + two + "</And></Filter>",
+			filter: "<Filter><And>" + tagA + tagB + "</And></Filter>",
 			left:   []string{"large", "small", "tagged"},
 		},
 		{
 			name:   "prefix and tag",
-			filter: "<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
+			filter: "<Filter><And><Prefix>tagged-t</Prefix>" + tagA + "</And></Filter>",
 			left:   []string{"large", "small", "tagged"},
 		},
 		{
-			name:   "between",
+			name:   "sizes",
 			filter: "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
 			left:   []string{"large", "small"},
 		},
@@ -214,7 +218,7 @@ func TestLifecycleFilters(t *testing.T) {
 	}
 }
 
-// Lifecycle rules expire noncurrent versions.
+// A lifecycle rule expires noncurrent versions, except for as many of the newest as it keeps.
 func TestLifecycleExpiresVersions(t *testing.T) {
 	s := startServer(t, inHours)
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
@@ -230,14 +234,14 @@ func TestLifecycleExpiresVersions(t *testing.T) {
 	require.Len(t, s.versionIDs(t, 10), 6)
 
 	s.runLater(90*time.Minute, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 4, "the current version, two that are not, and b")
+	require.Len(t, s.versionIDs(t, 10), 4, "the current version, two noncurrent ones, and b")
 
 	s.runLater(3*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
 	require.Len(t, s.versionIDs(t, 10), 5, "a marker, and two more versions are kept")
 }
 
-// Lifecycle rules remove delete markers that have no versions below them.
+// Lifecycle rules remove a delete marker after all versions of its key have expired.
 func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	s := startServer(t, inHours)
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
@@ -246,17 +250,19 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 		s.deleteObject(t, key)
 	}
 
-	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
-	s.setLifecycle(t, rule("a",
-		"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"+noncurrent)+
-		rule("b", "<Expiration><Days>5</Days></Expiration>"+noncurrent))
+	const (
+		expireNoncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
+		expireMarkers    = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
+		expireAfterFive  = "<Expiration><Days>5</Days></Expiration>"
+	)
+	s.setLifecycle(t, rule("a", expireMarkers+expireNoncurrent)+rule("b", expireAfterFive+expireNoncurrent))
 	s.server.RunLifecycle()
-	require.Len(t, s.versionIDs(t, 10), 6, "no version has expired, so that no marker is alone")
+	require.Len(t, s.versionIDs(t, 10), 6, "no version has expired")
 
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 3, "b's marker, and both of c")
+	require.Len(t, s.versionIDs(t, 10), 3, "the marker of b, and both of c")
 	s.runLater(5*time.Hour+time.Second, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 2)
+	require.Len(t, s.versionIDs(t, 10), 2, "both of c")
 }
 
 // If a version is replaced during a sweep, the sweep keeps the new version.
@@ -332,7 +338,7 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 			if e.Key != "a" {
 				return
 			}
-			// The sweep has removed a, and b comes next. The server needs the time of the client.
+			// The sweep has removed a, and b comes next. Let the server's clock match that of the client.
 			s.clock.move(-2 * time.Hour)
 			defer s.clock.move(2 * time.Hour)
 			_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{
@@ -345,12 +351,12 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 	s.put(t, "a", "x")
 	s.put(t, "b", "x")
 	s.setLifecycle(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
-	s.runLater(2*time.Hour, s.server.RunLifecycle)
 
+	s.runLater(2*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
 }
 
-// Lifecycle rules do not expire locked versions.
+// Lifecycle rules expire noncurrent versions, but not locked ones.
 func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Buckets: []string{}})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
@@ -358,6 +364,7 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 		ObjectLockEnabledForBucket: aws.Bool(true),
 	})
 	require.NoError(t, err)
+
 	lockedInput := putInput("k", "held")
 	lockedInput.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 	lockedInput.ObjectLockLegalHoldStatus = types.ObjectLockLegalHoldStatusOn
@@ -365,17 +372,17 @@ func TestLifecycleKeepsLockedVersions(t *testing.T) {
 	require.NoError(t, err)
 	s.put(t, "k", "free")
 	s.put(t, "k", "current")
+
 	s.setLifecycle(t,
 		rule("", "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"))
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
-
 	require.Len(t, s.versionIDs(t, 10), 2)
 }
 
-// Lifecycle rules change the storage class of objects.
+// Lifecycle rules change the storage class of objects that are large enough.
 func TestLifecycleTransitions(t *testing.T) {
 	s := startServer(t, s3server.Config{LifecycleDay: time.Hour, Limits: s3server.Limits{MinPartSize: 10}})
-	class := func(key string) types.ObjectStorageClass {
+	classOf := func(key string) types.ObjectStorageClass {
 		output, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 			Bucket: aws.String(bucket),
 			Prefix: &key,
@@ -386,14 +393,15 @@ func TestLifecycleTransitions(t *testing.T) {
 	const transitions = "<Transition><Days>1</Days><StorageClass>GLACIER_IR</StorageClass></Transition>" +
 		"<Transition><Days>3</Days><StorageClass>DEEP_ARCHIVE</StorageClass></Transition>"
 
-	// By default, only objects of at least 128 KiB are moved.
-	large := strings.Repeat("x", 128<<10)
+	// By default, only objects of at least 128 KiB change their class.
+	const defaultMinimum = 128 << 10
+	large := strings.Repeat("x", defaultMinimum)
 	s.put(t, "large", large)
 	s.put(t, "small", "x")
 	s.setLifecycle(t, rule("", transitions))
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("large"))
-	require.Equal(t, types.ObjectStorageClassStandard, class("small"))
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), classOf("large"))
+	require.Equal(t, types.ObjectStorageClassStandard, classOf("small"))
 	require.Equal(t, large, s.get(t, "large"))
 
 	// The header sets another minimum for each class.
@@ -404,23 +412,23 @@ func TestLifecycleTransitions(t *testing.T) {
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 	s.runLater(4*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClassDeepArchive, class("large"))
-	require.Equal(t, types.ObjectStorageClassDeepArchive, class("small"))
+	require.Equal(t, types.ObjectStorageClassDeepArchive, classOf("large"))
+	require.Equal(t, types.ObjectStorageClassDeepArchive, classOf("small"))
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("small"),
 	})
 	requireFailure(t, err, 403, "InvalidObjectState")
 
-	// A rule that names a size has no other minimum.
+	// A rule with a size of its own has no other minimum.
 	s.put(t, "sized", "12345")
 	const sizeFilter = "<Filter><ObjectSizeGreaterThan>4</ObjectSizeGreaterThan></Filter>"
 	s.setLifecycle(t, "<Rule>"+sizeFilter+"<Status>Enabled</Status>"+transitions+"</Rule>")
 	s.runLater(2*time.Hour, s.server.RunLifecycle)
-	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), class("sized"))
+	require.Equal(t, types.ObjectStorageClass("GLACIER_IR"), classOf("sized"))
 }
 
-// Lifecycle rules abort incomplete multipart uploads.
+// A lifecycle rule aborts incomplete multipart uploads, and responses say when it will.
 func TestLifecycleAbortsUploads(t *testing.T) {
 	s := startServer(t, inHours)
 	s.setLifecycle(t,
@@ -444,6 +452,7 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 
 	s.beginUpload(t, "b")
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
+
 	uploads, err := s.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket: aws.String(bucket),
 	})
@@ -452,23 +461,24 @@ func TestLifecycleAbortsUploads(t *testing.T) {
 	require.Equal(t, "b", *uploads.Uploads[0].Key)
 }
 
-// Responses say when a lifecycle rule will expire the object.
+// The response to a PUT or HEAD says when and by which lifecycle rule the current version expires.
 func TestLifecycleExpirationHeader(t *testing.T) {
 	s := startServer(t, s3server.Config{LifecycleDay: time.Hour})
 	s.setLifecycle(t,
 		rule("a b", "<Expiration><Days>3</Days></Expiration>")+rule("a", "<Expiration><Days>5</Days></Expiration>"))
+
 	put, err := s.PutObject(t.Context(), putInput("a b/1", "x"))
 	require.NoError(t, err)
 
-	first := `expiry-date="` + s.midnight(t,
-		"a b/1").AddDate(0, 0, 3).Format(http.TimeFormat) + `", rule-id="a+b"`
-	require.Equal(t, first, *put.Expiration)
+	expiry := s.midnight(t, "a b/1").AddDate(0, 0, 3).Format(http.TimeFormat)
+	want := `expiry-date="` + expiry + `", rule-id="a+b"`
+	require.Equal(t, want, *put.Expiration)
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("a b/1"),
 	})
 	require.NoError(t, err)
-	require.Equal(t, first, *head.Expiration)
+	require.Equal(t, want, *head.Expiration)
 
 	head, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket:    aws.String(bucket),
@@ -476,7 +486,7 @@ func TestLifecycleExpirationHeader(t *testing.T) {
 		VersionId: aws.String("null"),
 	})
 	require.NoError(t, err)
-	require.Nil(t, head.Expiration, "a version that is named may not be current")
+	require.Nil(t, head.Expiration, "a version that is named need not be current")
 
 	put, err = s.PutObject(t.Context(), putInput("c", "x"))
 	require.NoError(t, err)
@@ -488,5 +498,7 @@ func TestLifecycleRunsByItself(t *testing.T) {
 	s := startServer(t, s3server.Config{LifecycleDay: 24 * time.Millisecond})
 	s.put(t, "a", "x")
 	s.setLifecycle(t, rule("", "<Expiration><Days>1</Days></Expiration>"))
-	require.Eventually(t, func() bool { return len(s.keys(t)) == 0 }, time.Minute, 5*time.Millisecond)
+
+	isEmpty := func() bool { return len(s.keys(t)) == 0 }
+	require.Eventually(t, isEmpty, time.Minute, 5*time.Millisecond)
 }

@@ -147,12 +147,12 @@ func TestListObjectsEachKey(t *testing.T) {
 	want := slices.Sorted(slices.Values(everyKey))
 	require.Equal(t, want, s.list(t, &s3.ListObjectsV2Input{}, 7))
 
+	// As on AWS, a page with a control character cannot be parsed unless keys are encoded.
 	_, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
-	require.ErrorContains(t, err, "illegal character code",
-		"one control character spoils a page without encoding, as on AWS")
+	require.ErrorContains(t, err, "illegal character code")
 }
 
-// The server refuses or corrects these arguments of ListObjectsV2.
+// ListObjectsV2 refuses invalid arguments, and limits the size of a page.
 func TestListObjectsArguments(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for range 3 {
@@ -189,6 +189,7 @@ func TestListObjectsArguments(t *testing.T) {
 
 	_, err = s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("none")})
 	requireFailure(t, err, 404, "NoSuchBucket")
+
 	many, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(5000),
@@ -287,16 +288,20 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 	}
 }
 
-// The response to a listing names the bucket's region.
+// The response to a listing names the bucket's region, like that to HeadBucket.
 func TestListObjectsRegion(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "")
-	head, _ := s.sendSigned(t, "HEAD", "/photos", "", nil)
-	for _, query := range []string{"", "?list-type=2"} {
-		response, body := s.sendSigned(t, "GET", "/photos"+query, "", nil)
-		require.Equal(t, 200, response.StatusCode, body)
-		require.Equal(t, "us-east-1", response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
-		require.Equal(t, head.Header.Get("X-Amz-Bucket-Region"),
-			response.Header.Get("X-Amz-Bucket-Region"), "%q", query)
+	tests := []struct{ method, target string }{
+		{method: "HEAD", target: "/photos"},
+		{method: "GET", target: "/photos"},
+		{method: "GET", target: "/photos?list-type=2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.method+" "+tt.target, func(t *testing.T) {
+			response, body := s.sendSigned(t, tt.method, tt.target, "", nil)
+			require.Equal(t, 200, response.StatusCode, body)
+			require.Equal(t, "us-east-1", response.Header.Get("X-Amz-Bucket-Region"))
+		})
 	}
 }

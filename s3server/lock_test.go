@@ -45,8 +45,8 @@ func (s *store) putLocked(t *testing.T, key string, mode types.ObjectLockMode) *
 	return output.VersionId
 }
 
-// A version under retention cannot be deleted, but a delete marker can be added. In governance mode, a caller may
-// bypass the retention.
+// A version under retention cannot be deleted until the retention ends or, in governance mode, is bypassed. A delete
+// marker can be added.
 func TestRetentionKeepsVersion(t *testing.T) {
 	s := startLocking(t)
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
@@ -82,6 +82,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, mode, head.ObjectLockMode)
+
 			got, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
 				Bucket:    aws.String(locking),
 				Key:       &key,
@@ -90,25 +91,28 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, *head.ObjectLockRetainUntilDate, *got.Retention.RetainUntilDate)
 
+			// Only governance mode can be bypassed.
 			if mode == types.ObjectLockModeGovernance {
 				require.NoError(t, remove(true))
 				return
 			}
 			requireFailure(t, remove(true), 403, "AccessDenied")
+
 			s.clock.move(11 * time.Minute)
 			require.NoError(t, remove(false), "the retention has passed")
 		})
 	}
 }
 
-// With Config.Strict, the header to bypass governance fails in a bucket without object lock. Otherwise it is
-// ignored, because programs send it to any server.
+// In a bucket without object lock, only a strict server refuses the header to bypass governance, because programs send
+// it to any server.
 func TestBypassNeedsObjectLock(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		for _, bypass := range []bool{false, true} {
 			t.Run(fmt.Sprintf("strict %t, bypass %t", strict, bypass), func(t *testing.T) {
 				s := open(t, s3server.Config{Strict: strict})
 				s.put(t, "k", "content")
+
 				_, deleteErr := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 					Bucket:                    aws.String(bucket),
 					Key:                       aws.String("k"),
@@ -119,6 +123,7 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 					BypassGovernanceRetention: &bypass,
 					Delete:                    &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 				})
+
 				if !strict {
 					require.NoError(t, deleteErr)
 					require.NoError(t, batchErr)
@@ -205,7 +210,7 @@ func TestRetentionCanBeExtended(t *testing.T) {
 	}
 }
 
-// A version with a legal hold cannot be deleted.
+// A version with a legal hold cannot be deleted until the hold is removed.
 func TestLegalHoldKeepsVersion(t *testing.T) {
 	s := startLocking(t)
 	output, err := s.PutObject(t.Context(), &s3.PutObjectInput{
@@ -225,6 +230,7 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 
 	_, err = s.DeleteObject(t.Context(), remove)
 	requireFailure(t, err, 403, "AccessDenied")
+
 	hold, err := s.GetObjectLegalHold(t.Context(), &s3.GetObjectLegalHoldInput{
 		Bucket: aws.String(locking),
 		Key:    aws.String("k"),
@@ -379,7 +385,7 @@ func TestLocksRefused(t *testing.T) {
 	requireFailure(t, err, 400, "MalformedXML")
 }
 
-// The default retention of a bucket locks its new objects.
+// The default retention of a bucket locks its new objects, which must have a checksum.
 func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	s := startLocking(t)
 	oneYear := &types.ObjectLockConfiguration{
@@ -400,7 +406,7 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, oneYear.Rule, got.ObjectLockConfiguration.Rule)
 
-	// A new object is locked for a year. A store that keeps whole seconds must round up.
+	// A new object is locked for at least a year, even if the store rounds to whole seconds.
 	earliest := s.clock.now().AddDate(1, 0, 0).Truncate(time.Millisecond)
 	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket:            aws.String(locking),
@@ -418,12 +424,12 @@ func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	require.WithinDuration(t, s.clock.now().AddDate(1, 0, 0), *head.ObjectLockRetainUntilDate, time.Minute)
 	require.False(t, head.ObjectLockRetainUntilDate.Before(earliest))
 
-	// S3 demands a checksum of each object that it locks.
+	// An object without a checksum cannot be locked.
 	_, body := s.sendSigned(t, "PUT", "/locking/l", "x", nil)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code, body)
 }
 
-// The server accepts "True" in the header for object lock, as boto3 sends it.
+// CreateBucket accepts "True" in the header for object lock, as boto3 sends it.
 func TestLocksTakeTrueOfBoto3(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(locking)}, func(o *s3.Options) {
@@ -434,10 +440,11 @@ func TestLocksTakeTrueOfBoto3(t *testing.T) {
 	s.putLocked(t, "k", types.ObjectLockModeGovernance)
 }
 
-// In a bucket without object lock, requests for a retention fail.
+// In a bucket without object lock, requests for the retention or the legal hold of an object fail.
 func TestRetentionOfBucketWithoutLocks(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
+
 	_, err := s.GetObjectRetention(t.Context(), &s3.GetObjectRetentionInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),

@@ -80,7 +80,7 @@ func completeInput(key, upload string, parts ...types.CompletedPart) *s3.Complet
 	}
 }
 
-// CompleteMultipartUpload makes an object of the parts.
+// CompleteMultipartUpload makes an object of the latest parts of each number, and ends the upload.
 func TestMultipartUpload(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -89,16 +89,17 @@ func TestMultipartUpload(t *testing.T) {
 		input.ContentType = aws.String("text/plain")
 		input.Metadata = map[string]string{"a": "b"}
 	})
-	s.uploadPart(t, "k", upload, 2, "it is replaced")
+	s.uploadPart(t, "k", upload, 2, "replaced")
 	second := s.uploadPart(t, "k", upload, 2, "world")
 	first := s.uploadPart(t, "k", upload, 1, "hello, all ")
 
-	require.Empty(t, s.keys(t), "nothing is there yet")
+	require.Empty(t, s.keys(t))
+
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, second))
 	require.NoError(t, err)
-	a := md5.Sum([]byte("hello, all "))
-	b := md5.Sum([]byte("world"))
-	sum := md5.Sum(append(a[:], b[:]...))
+	sumOfFirst := md5.Sum([]byte("hello, all "))
+	sumOfSecond := md5.Sum([]byte("world"))
+	sum := md5.Sum(append(sumOfFirst[:], sumOfSecond[:]...))
 	require.Equal(t, `"`+hex.EncodeToString(sum[:])+`-2"`, *output.ETag)
 	require.Equal(t, types.ChecksumTypeFullObject, output.ChecksumType)
 
@@ -108,7 +109,7 @@ func TestMultipartUpload(t *testing.T) {
 		Range:  aws.String("bytes=7-12"),
 	})
 	require.NoError(t, err)
-	require.Equal(t, "all wo", readBody(t, got.Body), "across parts")
+	require.Equal(t, "all wo", readBody(t, got.Body))
 	require.Equal(t, "text/plain", *got.ContentType)
 	require.Equal(t, map[string]string{"a": "b"}, got.Metadata)
 
@@ -332,32 +333,34 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 }
 
-// The server verifies and returns the checksums of parts.
+// The server verifies the checksums of parts, and returns the checksum of the object that they make.
 func TestChecksumsOfParts(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	upload := s.beginUpload(t, "full", fullCRC32C)
-	input := completeInput("full", upload, s.uploadPart(t, "full", upload, 1, "0123456789", withCRC32C),
-		s.uploadPart(t, "full", upload, 2, "last", withCRC32C))
+	input := completeInput("full", upload,
+		s.uploadPart(t, "full", upload, 1, "0123456789", withCRC32C),
+		s.uploadPart(t, "full", upload, 2, "last", withCRC32C),
+	)
 	input.ChecksumCRC32C = aws.String(crc32c("0123456789last"))
 	input.ChecksumType = types.ChecksumTypeFullObject
-
 	output, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	require.Equal(t, crc32c("0123456789last"), *output.ChecksumCRC32C)
 
 	upload = s.beginUpload(t, "composite", compositeCRC32C)
-	parts := []types.CompletedPart{s.uploadPart(t, "composite", upload, 1, "0123456789",
-		withCRC32C), s.uploadPart(t, "composite", upload, 2, "last", withCRC32C)}
+	parts := []types.CompletedPart{
+		s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C),
+		s.uploadPart(t, "composite", upload, 2, "last", withCRC32C),
+	}
 	output, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, parts...))
 	require.NoError(t, err)
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 	require.True(t, strings.HasSuffix(*output.ChecksumCRC32C, "-2"))
 
 	upload = s.beginUpload(t, "composite", compositeCRC32C)
-	one := s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C)
-	one.ChecksumCRC32C = nil
-
-	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, one))
+	part := s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C)
+	part.ChecksumCRC32C = nil
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("composite", upload, part))
 	requireFailure(t, err, 400, "InvalidRequest")
 	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
 		Bucket:            aws.String(bucket),
@@ -383,16 +386,18 @@ func TestChecksumsOfRanges(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
-	create := func(key string, change func(*s3.CreateMultipartUploadInput)) string {
-		upload := s.beginUpload(t, key, change)
-		parts := []types.CompletedPart{s.uploadPart(t, key, upload, 1, "0123456789",
-			withCRC32C), s.uploadPart(t, key, upload, 2, "last", withCRC32C)}
+	create := func(key string, setChecksum func(*s3.CreateMultipartUploadInput)) string {
+		upload := s.beginUpload(t, key, setChecksum)
+		parts := []types.CompletedPart{
+			s.uploadPart(t, key, upload, 1, "0123456789", withCRC32C),
+			s.uploadPart(t, key, upload, 2, "last", withCRC32C),
+		}
 		output, err := s.CompleteMultipartUpload(t.Context(), completeInput(key, upload, parts...))
 		require.NoError(t, err)
 		return *output.ChecksumCRC32C
 	}
 	full := create("full", fullCRC32C)
-	joined := create("composite", compositeCRC32C)
+	composite := create("composite", compositeCRC32C)
 
 	tests := []struct {
 		name            string
@@ -402,12 +407,12 @@ func TestChecksumsOfRanges(t *testing.T) {
 		{name: "a range", key: "full", span: "bytes=1-3"},
 		{name: "a range of all", key: "full", span: "bytes=0-", want: full},
 		{name: "a range that is a part", key: "full", span: "bytes=0-9", want: crc32c("0123456789")},
-		{name: "whole, composite", key: "composite", want: joined},
+		{name: "whole, composite", key: "composite", want: composite},
 		{
 			name: "a range of all, composite",
 			key:  "composite",
 			span: "bytes=0-13",
-			want: strings.TrimSuffix(joined, "-2"),
+			want: strings.TrimSuffix(composite, "-2"),
 		},
 		{name: "the last, which is the part", key: "composite", span: "bytes=-4", want: crc32c("last")},
 	}
@@ -603,8 +608,7 @@ func TestListPartsAndUploads(t *testing.T) {
 	require.Equal(t, uploads[3], *rest.Uploads[0].UploadId)
 }
 
-// With Config.Strict, an upload whose parts have checksums must have all part numbers from 1 on. Otherwise,
-// numbers may be missing.
+// Part numbers may be missing in an upload, unless the server is strict and the parts have checksums.
 func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	completeWithGap := func(s *store) error {
 		upload := s.beginUpload(t, "k", compositeCRC32C)
@@ -613,8 +617,10 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 		_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, third))
 		return err
 	}
-	requireFailure(t, completeWithGap(startServer(t, s3server.Config{})), 400, "InvalidPartOrder")
-	require.NoError(t, completeWithGap(startLenient(t, s3server.Config{})))
+	strict := startServer(t, s3server.Config{})
+	requireFailure(t, completeWithGap(strict), 400, "InvalidPartOrder")
+	lenient := startLenient(t, s3server.Config{})
+	require.NoError(t, completeWithGap(lenient))
 
 	// Without checksums, numbers may be missing. A read then counts the parts.
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
@@ -625,6 +631,7 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	fifth := s.uploadPart(t, "k", upload, 5, "last")
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, second, fifth))
 	require.NoError(t, err)
+
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("k"),
@@ -634,7 +641,7 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	require.Equal(t, "last", readBody(t, output.Body))
 }
 
-// If an upload names no checksum algorithm, the object gets the default checksum of its bytes.
+// If an upload names no checksum algorithm, the object gets the default checksum of its bytes, whatever its parts have.
 func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -644,17 +651,25 @@ func TestChecksumOfUploadWithoutAlgorithm(t *testing.T) {
 	want, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
-	for _, algorithm := range []types.ChecksumAlgorithm{"", types.ChecksumAlgorithmCrc32, types.ChecksumAlgorithmSha1, types.ChecksumAlgorithmCrc64nvme} {
-		setAlgorithm := func(input *s3.UploadPartInput) {
-			input.ChecksumAlgorithm = algorithm
-		}
-		upload := s.beginUpload(t, "k")
-		first := s.uploadPart(t, "k", upload, 1, "0123456789", setAlgorithm)
-		last := s.uploadPart(t, "k", upload, 2, "last", setAlgorithm)
+	algorithmsOfParts := []types.ChecksumAlgorithm{
+		"",
+		types.ChecksumAlgorithmCrc32,
+		types.ChecksumAlgorithmSha1,
+		types.ChecksumAlgorithmCrc64nvme,
+	}
+	for _, algorithm := range algorithmsOfParts {
+		t.Run(string(algorithm), func(t *testing.T) {
+			setAlgorithm := func(input *s3.UploadPartInput) {
+				input.ChecksumAlgorithm = algorithm
+			}
+			upload := s.beginUpload(t, "k")
+			first := s.uploadPart(t, "k", upload, 1, "0123456789", setAlgorithm)
+			last := s.uploadPart(t, "k", upload, 2, "last", setAlgorithm)
 
-		output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
-		require.NoError(t, err, algorithm)
-		require.Equal(t, want.ChecksumCRC64NVME, output.ChecksumCRC64NVME, algorithm)
-		require.Equal(t, "0123456789last", s.get(t, "k"), algorithm)
+			output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, first, last))
+			require.NoError(t, err)
+			require.Equal(t, want.ChecksumCRC64NVME, output.ChecksumCRC64NVME)
+			require.Equal(t, "0123456789last", s.get(t, "k"))
+		})
 	}
 }

@@ -64,7 +64,7 @@ func (s *store) setNotifications(t *testing.T, rules ...types.TopicConfiguration
 	return err
 }
 
-// The server stores and returns notification configurations.
+// The server stores, returns and removes notification configurations, and gives rules without an id one.
 func TestNotificationConfiguration(t *testing.T) {
 	s := startServer(t, s3server.Config{Notify: func(s3server.Event) {}})
 	get := func() *s3.GetBucketNotificationConfigurationOutput {
@@ -258,40 +258,47 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Empty(t, box.take(), "a request that fails has no event")
 }
 
-// The filter of a notification selects events by their key.
+// A notification with a filter sends only events about keys with that prefix and suffix.
 func TestEventsAreFiltered(t *testing.T) {
 	var box inbox
 	s := startServer(t, s3server.Config{Notify: box.add})
-	require.NoError(t,
-		s.setNotifications(t, filtered(topicRule("", types.EventS3ObjectCreatedPut), "in/", ".jpg"), filtered(topicRule("", types.EventS3ObjectCreated), "in/", ".png")))
+	require.NoError(t, s.setNotifications(
+		t,
+		filtered(topicRule("", types.EventS3ObjectCreatedPut), "in/", ".jpg"),
+		filtered(topicRule("", types.EventS3ObjectCreated), "in/", ".png"),
+	))
+
 	for _, key := range []string{"in/a.jpg", "in/a.gif", "out/a.jpg", "in/a.png"} {
 		s.put(t, key, "x")
 	}
 	s.deleteObject(t, "in/a.jpg")
+
 	require.Equal(t, []string{"ObjectCreated:Put in/a.jpg", "ObjectCreated:Put in/a.png"}, box.take())
 }
 
-// The actions of lifecycle rules send their events.
+// Lifecycle rules send an event for each object that they expire or move to another class.
 func TestEventsOfLifecycleRules(t *testing.T) {
 	var box inbox
 	s := startServer(t, s3server.Config{Notify: box.add, LifecycleDay: time.Hour})
 	require.NoError(t,
 		s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration, types.EventS3LifecycleTransition)))
+
 	s.put(t, "a", "x")
 	s.put(t, "b", strings.Repeat("x", 50<<10))
-	s.setLifecycle(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+
-		"<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>")
-
+	const archiveLarge = "<Rule><Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter>" +
+		"<Status>Enabled</Status>" +
+		"<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>"
+	s.setLifecycle(t, rule("a", "<Expiration><Days>1</Days></Expiration>")+archiveLarge)
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:Delete a", "LifecycleTransition b"}, box.take())
-	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "a", "x")
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Equal(t, []string{"LifecycleExpiration:DeleteMarkerCreated a"}, box.take())
 }
 
-// The JSON of an event has the fields of AWS.
+// The JSON of an event has the fields of AWS, in the version of its kind.
 func TestEventJSON(t *testing.T) {
 	text, err := json.Marshal(s3server.Event{
 		Name:          "ObjectCreated:Put",
@@ -333,16 +340,18 @@ func startHook(t *testing.T, accept func(body string) int) string {
 	return server.URL
 }
 
-// A webhook receives events.
+// A webhook receives a test event for a new configuration, and then the events, in the form of MinIO.
 func TestWebhookReceivesEvents(t *testing.T) {
 	bodies := make(chan string, 10)
-	s := startServer(t, s3server.Config{WebhookURL: startHook(t, func(body string) int {
+	hook := startHook(t, func(body string) int {
 		bodies <- body
 		return 200
-	})})
+	})
+	s := startServer(t, s3server.Config{WebhookURL: hook})
 
 	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
+
 	s.put(t, "k", "x")
 	var got struct {
 		EventName, Key string
@@ -350,12 +359,12 @@ func TestWebhookReceivesEvents(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(<-bodies), &got))
 	require.Equal(t, "ObjectCreated:Put", got.Records[0].EventName)
-	require.Equal(t, "s3:ObjectCreated:Put", got.EventName, "as MinIO's servers have it")
-	require.Equal(t, bucket+"/k", got.Key, "as MinIO's servers have it")
+	require.Equal(t, "s3:ObjectCreated:Put", got.EventName)
+	require.Equal(t, bucket+"/k", got.Key)
 	require.Zero(t, s.server.LostEvents())
 }
 
-// Close sends the events that still wait.
+// Close sends the events that still wait to a webhook.
 func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	var mu sync.Mutex
 	var bodies []string
@@ -374,7 +383,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	s := &store{server: server, http: server.Client(), clock: &clock{}}
 	s.Client = s.client()
 
-	// The first event is on its way, so the second one waits.
+	// While the first event is being sent, the second one waits.
 	require.NoError(t, s.setNotifications(t, topicRule("c", types.EventS3ObjectCreated)))
 	<-received
 	s.put(t, "k", "x")
@@ -387,7 +396,7 @@ func TestWebhookReceivesWaitingEventsAtClose(t *testing.T) {
 	require.Zero(t, server.LostEvents())
 }
 
-// The config refuses a webhook that is not a URL.
+// Start refuses a webhook that is not an http or https URL.
 func TestWebhookMustBeURL(t *testing.T) {
 	for _, address := range []string{"localhost:80", "ftp://localhost/", "http://", "http://[", "/events"} {
 		_, err := s3server.Start(s3server.Config{WebhookURL: address})
