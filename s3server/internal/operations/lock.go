@@ -203,7 +203,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	return state.Lock{Mode: d.Mode, Until: retainUntil}, nil
 }
 
-// showLock is like showVersion, but fails if the bucket has no object lock.
+// showLock is like getFromVersion, but fails if the bucket has no object lock.
 func showLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request.Request) error {
 		return showVersion(name, func(v *state.Version) (any, error) {

@@ -274,12 +274,13 @@ type listedUpload struct {
 	Initiated        string
 }
 
-// listUploads lists the multipart uploads of a bucket, sorted by key and, for one key, by time.
+// listUploads responds with the multipart uploads of a bucket, sorted by key and then by time.
 func listUploads(r *request.Request) error {
 	l, err := readListing(r, "max-uploads")
 	if err != nil {
 		return err
 	}
+
 	key := r.Query.Get("key-marker")
 	id := r.Query.Get("upload-id-marker")
 	result := uploadList{
@@ -291,6 +292,7 @@ func listUploads(r *request.Request) error {
 		EncodingType:   l.encoding,
 		MaxUploads:     l.Max,
 	}
+
 	owners, err := ownersOf(r)
 	if err != nil {
 		return err

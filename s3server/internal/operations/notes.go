@@ -46,12 +46,13 @@ func noteRemoval(r *request.Request, key, id string, removal state.Removal) {
 	}
 }
 
-// Publish sends the events of the request. It runs before the response ends, so a test that has
-// received the response has received the events, too.
+// Publish sends the events of the request, before the response ends, so that a test that has received the
+// response has also received the events.
 func Publish(r *request.Request) {
 	if len(r.Events) == 0 {
 		return
 	}
+
 	source, _, _ := net.SplitHostPort(r.HTTP.RemoteAddr)
 	for i := range r.Events {
 		r.Events[i].RequestID = r.ID

@@ -8,20 +8,21 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// putNotification replaces the notification configuration of the bucket. An empty configuration
-// removes it. Like AWS, it sends a test event to each topic and queue, unless the client skips the
-// validation.
+// putNotification replaces the notification configuration of the bucket, or removes it with an empty one.
+// Like AWS, it sends a test event to each topic and queue, unless the client skips the validation.
 func putNotification(r *request.Request) error {
 	var doc notification.Configuration
 	if err := r.ReadXML(&doc); err != nil {
 		return err
 	}
+
 	skip := request.IsTrue(r.HTTP.Header, "X-Amz-Skip-Destination-Validation")
 	if !skip {
 		if err := r.Server.Events.CheckTargets(&doc); err != nil {
 			return err
 		}
 	}
+
 	err := changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
 		b.Notification = &doc
 		return nil

@@ -249,6 +249,7 @@ func Route(r *request.Request) (func(*request.Request) error, error) {
 	if handle == nil {
 		if name != "" {
 			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
+
 		}
 		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", r.Target.Kind())
 	}
@@ -256,8 +257,8 @@ func Route(r *request.Request) (func(*request.Request) error, error) {
 	return handle, nil
 }
 
-// chooseOperation returns the name of the request's operation and its handler. If the server does
-// not implement the operation, the handler is nil.
+// chooseOperation returns the name of the request's operation and its handler, which is nil if the server
+// does not implement the operation.
 func chooseOperation(r *request.Request) (string, handler) {
 	if r.HTTP.Method == http.MethodOptions {
 		return "Preflight", preflight
@@ -269,6 +270,7 @@ func chooseOperation(r *request.Request) (string, handler) {
 	for _, name := range request.Subresources {
 		if r.Has(name) {
 			subresource = name
+
 			break
 		}
 	}
@@ -276,6 +278,7 @@ func chooseOperation(r *request.Request) (string, handler) {
 	kind := r.Target.Kind()
 	isListing := kind == "BUCKET" && r.HTTP.Method == http.MethodGet && subresource == ""
 	if isListing && r.Query.Get("list-type") == "2" {
+
 		subresource = "list-type"
 	}
 	if _, copying := r.HTTP.Header[copySource]; copying && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
@@ -296,5 +299,6 @@ func chooseOperation(r *request.Request) (string, handler) {
 	if !ok {
 		return subresource, nil
 	}
+
 	return operation.name, operation.handle
 }

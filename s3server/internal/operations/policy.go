@@ -11,6 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
+// putPolicy replaces the policy of the bucket. It fails if the policy is public and the bucket blocks such
+// policies.
 func putPolicy(r *request.Request) error {
 	document, err := r.ReadDocument()
 	if err != nil {
@@ -47,7 +49,7 @@ func getPolicy(r *request.Request) error {
 // policyStatus is the XML response to the question whether the policy makes the bucket public.
 type policyStatus struct{ IsPublic bool }
 
-// policyStatusOf returns the document that says whether the bucket's policy is public, or nil if there is no policy.
+// policyStatusOf returns whether the bucket's policy is public, or nil if there is no policy.
 func policyStatusOf(b *state.Bucket) *policyStatus {
 	if b.Policy == nil {
 		return nil
@@ -60,7 +62,7 @@ type ownershipControls struct {
 	Rule    []struct{ ObjectOwnership string }
 }
 
-// getOwnership returns the document with the ownership controls of the bucket.
+// getOwnership returns the ownership controls of the bucket, or fails if it has none.
 func getOwnership(b *state.Bucket) (any, error) {
 	if b.Ownership == "" {
 		return nil, s3error.New("OwnershipControlsNotFoundError", "BucketName", b.Name)
@@ -68,7 +70,7 @@ func getOwnership(b *state.Bucket) (any, error) {
 	return ownershipControls{Rule: []struct{ ObjectOwnership string }{{b.Ownership}}}, nil
 }
 
-// putOwnership sets who owns new objects of the bucket. It fails if ACLs would be disabled while that of the bucket
+// putOwnership sets who owns new objects of the bucket. It fails if that would disable ACLs while the bucket's own ACL
 // grants permissions to others.
 func putOwnership(r *request.Request) error {
 	var doc ownershipControls

@@ -89,20 +89,22 @@ func postObject(r *request.Request) error {
 	return writeFormResponse(r, f, v)
 }
 
-// permit checks the signature, the permission and the policy of a form, and returns the permitted
-// sizes of its file. A form without a policy is a write by an anonymous caller.
+// permit checks the signature, the permission and the policy of a form, and returns the sizes that its
+// file may have. A form without a policy is the write of an anonymous caller.
 func permit(r *request.Request, f *form) (formpolicy.Sizes, error) {
 	sizes := formpolicy.Sizes{Most: r.Server.Limits.MaxPutSize}
 	if f.fields["policy"] == "" {
 		r.Caller = request.Caller{Anonymous: true}
 		return sizes, authorizeForm(r, f)
 	}
+
 	if err := access.VerifyForm(r, f.fields); err != nil {
 		return sizes, err
 	}
 	if err := authorizeForm(r, f); err != nil {
 		return sizes, err
 	}
+
 	p, err := formpolicy.Parse(f.fields["policy"])
 	if err != nil {
 		return sizes, err
@@ -113,8 +115,7 @@ func permit(r *request.Request, f *form) (formpolicy.Sizes, error) {
 	return p.Check(f.names, f.fields, r.Target.Bucket, sizes)
 }
 
-// authorizeForm checks that the caller has the permission to write the object with the form's
-// properties.
+// authorizeForm fails unless the caller may write the object with the form's properties and tags.
 func authorizeForm(r *request.Request, f *form) error {
 	tags, err := f.tags()
 	if err != nil {
@@ -131,8 +132,8 @@ type postResponse struct {
 	ETag     string
 }
 
-// writeFormResponse responds to a form upload in the way that the form asks for: with a redirection,
-// a status, or a document.
+// writeFormResponse responds to a form upload as the form asks: with a redirection, a status, or a
+// document.
 func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	header := r.Writer.Header()
 	header.Set("Etag", v.Object.ETag)
@@ -141,6 +142,7 @@ func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	}
 	location := r.Location()
 	header.Set("Location", location)
+
 	if target, err := url.Parse(f.fields["success_action_redirect"]); err == nil && target.Host != "" {
 		query := "bucket=" + url.QueryEscape(r.Target.Bucket) +
 			"&key=" + url.QueryEscape(r.Target.Key) +
@@ -149,12 +151,13 @@ func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 		header.Set("Location", target.String())
 		return r.Done(http.StatusSeeOther)
 	}
+
 	switch f.fields["success_action_status"] {
 	case "200":
 		return r.Done(http.StatusOK)
 	case "201":
 		header.Set("Content-Type", "application/xml")
-		// Encoding this document cannot fail.
+		// This document can always be encoded.
 		body, _ := xml.Marshal(postResponse{
 			Location: xmldoc.Text(location),
 			Bucket:   r.Target.Bucket,

@@ -9,9 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// putObject stores an object. The store checks the condition after the body has arrived, and
-// together with the write. If several clients create one key at the same time, exactly one
-// succeeds.
+// putObject stores an object. The store checks the condition together with the write, after the body has
+// arrived, so that only one of several clients that create a key at the same time succeeds.
 func putObject(r *request.Request) error {
 	condition, err := headers.WriteCondition(r.HTTP.Header)
 	if err != nil {
@@ -21,6 +20,7 @@ func putObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	p, err := r.ExpectBody()
 	if err != nil {
 		return err
@@ -32,10 +32,12 @@ func putObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	v, versionID, err := r.Server.Store.Put(r.HTTP.Context(), writeOf(r, o, condition), b)
 	if err != nil {
 		return b.Blame(err)
 	}
+
 	setWriteHeaders(r, v, versionID)
 	header := r.Writer.Header()
 	header.Set("Etag", v.Object.ETag)
@@ -44,7 +46,7 @@ func putObject(r *request.Request) error {
 }
 
 // NewObject returns the object that the headers of a write describe, without bytes. It fails if the
-// bucket does not exist, or if the bucket refuses the ACL or the lock.
+// bucket does not exist, or refuses the ACL or the lock.
 func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 	o := &state.Object{}
 	var err error
@@ -56,11 +58,13 @@ func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 		return nil, err
 	}
 	o.Account = b.OwnerOfNew(r.Caller.Account, header.Get("X-Amz-Acl"))
+
 	if o.ACL, err = access.NewObjectACL(r.Server, header, o.Account, b); err != nil {
 		return nil, err
 	}
-	// Check the lock now, before the body is sent. The store sets the bucket's default retention at the
-	// end, so only a copy of the object gets it here.
+
+	// Check the lock before the body is sent. The store sets the bucket's default retention at the end,
+	// so only a copy of the object gets it here.
 	lockedCopy := *o
 	if err := b.LockNew(&lockedCopy, r.Server.Now()); err != nil {
 		return nil, err
@@ -76,7 +80,7 @@ func writeOf(r *request.Request, o *state.Object, c state.WriteCondition) *state
 	return &state.Write{Bucket: r.Target.Bucket, Key: r.Target.Key, Object: *o, Condition: c}
 }
 
-// setWriteHeaders adds the headers that a response to a write has. It also prepares the event of the write.
+// setWriteHeaders sets the headers of the response to a write, and prepares the event of the write.
 func setWriteHeaders(r *request.Request, v *state.Version, versionID string) {
 	showID(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())

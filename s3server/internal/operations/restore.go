@@ -17,8 +17,8 @@ type restoreStatus struct {
 	RestoreExpiryDate   string `xml:",omitempty"`
 }
 
-// restoreStatus returns the state of the version's restored copy. It returns nil if there is no
-// copy, or if the client does not ask for it.
+// restoreStatus returns the state of the version's restored copy, or nil if there is none or the client
+// does not ask for it.
 func (l listRequest) restoreStatus(v *state.Version) *restoreStatus {
 	if !l.restores {
 		return nil
@@ -42,8 +42,8 @@ type restoreRequest struct {
 	Type, SelectParameters, OutputLocation *struct{}
 }
 
-// Check fails if the request asks for anything but a restored copy. It also fails if the copy would
-// exist for less than one day, or if the request has an unknown tier.
+// Check fails if the request asks for anything but a restored copy, if the copy would exist for less than
+// one day, or if the tier is unknown.
 func (d *restoreRequest) Check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
 		return s3error.New("NotImplemented").
@@ -52,6 +52,7 @@ func (d *restoreRequest) Check() error {
 	if d.Days < 1 {
 		return s3error.New("MalformedXML")
 	}
+
 	tiers := []string{"Standard", "Bulk", "Expedited"}
 	if d.Tier != "" && !slices.Contains(tiers, d.Tier) {
 		return s3error.New("MalformedXML")
@@ -62,13 +63,14 @@ func (d *restoreRequest) Check() error {
 	return nil
 }
 
-// restoreObject begins to restore an archived version. If there is a restored copy already, it
-// extends the time for which the copy exists.
+// restoreObject begins to restore an archived version, or changes how long an already restored copy
+// exists.
 func restoreObject(r *request.Request) error {
 	var doc restoreRequest
 	if err := r.ReadXML(&doc); err != nil {
 		return err
 	}
+
 	status := http.StatusAccepted
 	err := replaceVersion(r, func(_ *state.Bucket, v *state.Version) error {
 		now := r.Server.Now()
@@ -83,6 +85,7 @@ func restoreObject(r *request.Request) error {
 		default:
 			v.Object.Restored.From = now.Add(r.Server.RestoreTime)
 		}
+
 		start := now
 		if v.Object.Restored.From.After(now) {
 			start = v.Object.Restored.From

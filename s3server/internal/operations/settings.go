@@ -9,8 +9,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// changeSettings calls f to change the settings of the request's bucket. It then responds with the given
-// status.
+// changeSettings changes the settings of the request's bucket with f, and then responds with this status.
 func changeSettings(r *request.Request, status int, f func(*state.Bucket) error) error {
 	if err := r.Server.Store.ChangeBucket(r.HTTP.Context(), r.Target.Bucket, f); err != nil {
 		return err
@@ -76,7 +75,7 @@ type versioningConfiguration struct {
 	MfaDelete string `xml:",omitempty"`
 }
 
-// putVersioning enables or suspends versioning. Once enabled, versioning cannot be disabled again.
+// putVersioning enables or suspends versioning, which cannot be turned off again.
 func putVersioning(r *request.Request) error {
 	var doc versioningConfiguration
 	if err := r.ReadXML(&doc); err != nil {
@@ -90,6 +89,7 @@ func putVersioning(r *request.Request) error {
 	}
 	switch doc.Status {
 	case state.Enabled, state.Suspended:
+		// These are valid.
 	case "":
 		return s3error.New("IllegalVersioningConfigurationException")
 	default:

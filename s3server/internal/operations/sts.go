@@ -33,16 +33,17 @@ const (
 	defaultSession   = time.Hour
 )
 
-// assumeRole responds with temporary credentials for the caller's account, perhaps limited by a
-// session policy. Like MinIO, the server has no roles, so RoleArn and RoleSessionName have no
-// effect.
+// assumeRole responds with temporary credentials for the caller's account, which a session policy may
+// limit. Like MinIO, the server has no roles, so RoleArn and RoleSessionName have no effect.
 func assumeRole(r *request.Request) error {
 	err := answerSTS(r)
 	if err == nil {
 		return nil
 	}
+
 	failure := storageerror.Response(err)
 	if failure.Code == "InvalidAccessKeyId" {
+		// STS has another name for this error.
 		failure = s3error.New("InvalidClientTokenId")
 	}
 	r.Failure = failure
@@ -52,12 +53,13 @@ func assumeRole(r *request.Request) error {
 	return nil
 }
 
-// answerSTS responds to AssumeRole. Without an error, it has sent the response.
+// answerSTS responds to AssumeRole. If it returns an error, it has sent nothing.
 func answerSTS(r *request.Request) error {
 	query, err := readSTS(r)
 	if err != nil {
 		return err
 	}
+
 	if query.Get("Action") != "AssumeRole" {
 		return s3error.New("InvalidAction").WithMessage("Could not find operation %s", query.Get("Action"))
 	}
@@ -68,12 +70,12 @@ func answerSTS(r *request.Request) error {
 		return s3error.New("AccessDenied") // as on MinIO, a session cannot create another session
 	}
 	duration, err := sessionTime(query.Get("DurationSeconds"))
+
 	if err != nil {
 		return err
 	}
 	for name := range query {
-		// Ignoring these policies would give the session more permissions than the caller asked
-		// for.
+		// Without these policies, the session would have more permissions than the caller wants.
 		if strings.HasPrefix(name, "PolicyArns.") {
 			return s3error.New("NotImplemented").WithMessage("This server has no managed policies for PolicyArns")
 		}
@@ -87,6 +89,7 @@ func answerSTS(r *request.Request) error {
 	expires := r.Now().Add(duration).Truncate(time.Second)
 	s, token := session.New(parent.AccessKeyID, parent.SecretKey, document, expires)
 	response := assumeRoleResponse{Namespace: stsNamespace, RequestID: r.ID}
+
 	response.Result.User.ID = s.AccessKeyID
 	response.Result.User.ARN = "arn:aws:sts::" + parent.Account + ":assumed-role/session/" + s.AccessKeyID
 	response.Result.Credentials = stsCredentials{
@@ -100,7 +103,7 @@ func answerSTS(r *request.Request) error {
 	return nil
 }
 
-// checkSessionPolicy fails if a session cannot have this policy. "" means no policy.
+// checkSessionPolicy fails if a session cannot have this policy, which is "" if there is none.
 func checkSessionPolicy(document string) error {
 	if document == "" {
 		return nil
@@ -114,9 +117,8 @@ func checkSessionPolicy(document string) error {
 	return nil
 }
 
-// readSTS verifies the signature of a request to STS. It returns the parameters in the query and
-// the body. If both have a parameter, the one in the body counts. The signature covers the hash of
-// the body, even if the client does not send the hash in a header.
+// readSTS verifies the signature of a request to STS, and returns the parameters in its body and query.
+// Those in the body take precedence.
 func readSTS(r *request.Request) (url.Values, error) {
 	r.SetBodyDeadline()
 	body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, maxSTSBody+1))
@@ -127,6 +129,8 @@ func readSTS(r *request.Request) (url.Values, error) {
 		return nil, request.TooLarge(int64(len(body)), maxSTSBody)
 	}
 	sum := sha256.Sum256(body)
+
+	// The signature covers the hash of the body, even if the client sends no header with it.
 	digest := hex.EncodeToString(sum[:])
 	if hash := r.HTTP.Header.Get("X-Amz-Content-Sha256"); hash != "" && hash != digest {
 		return nil, s3error.New("XAmzContentSHA256Mismatch")
@@ -134,6 +138,7 @@ func readSTS(r *request.Request) (url.Values, error) {
 	r.HTTP.Header = r.HTTP.Header.Clone()
 	r.HTTP.Header.Set("X-Amz-Content-Sha256", digest)
 	authorization := r.HTTP.Header.Get("Authorization")
+
 	if authorization == "" {
 		return nil, s3error.New("MissingAuthenticationToken")
 	}
@@ -141,6 +146,7 @@ func readSTS(r *request.Request) (url.Values, error) {
 		return nil, err
 	}
 	form, err := request.ParseQuery(string(body))
+
 	if err != nil {
 		return nil, err
 	}
@@ -149,12 +155,13 @@ func readSTS(r *request.Request) (url.Values, error) {
 	return query, nil
 }
 
-// sessionTime parses DurationSeconds. Without a value, it returns one hour.
+// sessionTime parses the parameter DurationSeconds, whose default is one hour.
 func sessionTime(text string) (time.Duration, error) {
 	if text == "" {
 		return defaultSession, nil
 	}
 	shortest := int(shortestSession.Seconds())
+
 	longest := int(longestSession.Seconds())
 	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < shortest || seconds > longest {
@@ -194,8 +201,7 @@ type stsErrorResponse struct {
 	RequestID string      `xml:"RequestId"`
 }
 
-// stsError returns the document of an error in the form of STS, which says whether the sender or the receiver
-// caused it.
+// stsError returns an error in the form of STS, which says whether the sender or the receiver has caused it.
 func stsError(e *s3error.Error, id string) stsErrorResponse {
 	kind := "Sender"
 	if e.Status >= http.StatusInternalServerError {
@@ -210,7 +216,7 @@ func stsError(e *s3error.Error, id string) stsErrorResponse {
 	}
 }
 
-// sendSTS responds with a document.
+// sendSTS responds to a request to STS with a document.
 func sendSTS(r *request.Request, status int, document any) {
 	body, _ := xml.Marshal(document) // encoding these documents cannot fail
 	header := r.Writer.Header()

@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// putTagging replaces the tags of a version. Policies may depend on the new tags, so it checks the permission after
-// reading them.
+// putTagging replaces the tags of a version, after it has checked the permission, which may depend on the new tags.
 func putTagging(r *request.Request) error {
 	var doc tagging.Document
 	if err := r.ReadVouched(&doc); err != nil {
@@ -55,7 +54,7 @@ func showVersion(name string, f func(*state.Version) (any, error)) handler {
 	}
 }
 
-// changeVersion calls replaceVersion, and responds with this status.
+// changeVersion changes the version that the request names with f, and responds with this status.
 func changeVersion(r *request.Request, status int, f func(*state.Bucket, *state.Version) error) error {
 	if err := replaceVersion(r, f); err != nil {
 		return err
@@ -63,8 +62,7 @@ func changeVersion(r *request.Request, status int, f func(*state.Bucket, *state.
 	return r.Done(status)
 }
 
-// replaceVersion replaces a version by a modified copy. The request names the version, and f
-// modifies the copy.
+// replaceVersion replaces the version that the request names by a copy that f has modified.
 func replaceVersion(r *request.Request, f func(*state.Bucket, *state.Version) error) error {
 	id, err := r.VersionID()
 	if err != nil {
@@ -80,7 +78,7 @@ func replaceVersion(r *request.Request, f func(*state.Bucket, *state.Version) er
 	return nil
 }
 
-// getBucketTagging returns the document with the tags of the bucket.
+// getBucketTagging returns the tags of the bucket, or fails if it has none.
 func getBucketTagging(b *state.Bucket) (any, error) {
 	if len(b.Tags) == 0 {
 		return nil, s3error.New("NoSuchTagSet", "BucketName", b.Name)

@@ -42,13 +42,14 @@ type listedVersion struct {
 	RestoreStatus     *restoreStatus
 }
 
-// listVersions lists versions and delete markers, sorted by key. Those of one key are listed from
-// the newest to the oldest.
+// listVersions responds with versions and delete markers, sorted by key and then from the newest to the
+// oldest.
 func listVersions(r *request.Request) error {
 	l, err := readListing(r, "max-keys")
 	if err != nil {
 		return err
 	}
+
 	pos := state.VersionPosition{Key: r.Query.Get("key-marker"), ID: r.Query.Get("version-id-marker")}
 	if r.Server.Strict && r.Has("version-id-marker") && pos.ID == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "").
@@ -71,6 +72,7 @@ func listVersions(r *request.Request) error {
 		Delimiter:       l.encode(l.Delimiter),
 		EncodingType:    l.encoding,
 	}
+
 	owners, err := ownersOf(r)
 	if err != nil {
 		return err
@@ -99,7 +101,7 @@ func listVersions(r *request.Request) error {
 	return r.WriteXML("ListVersionsResult", result)
 }
 
-// versionEntry returns the element of a listing for a version or a delete marker.
+// versionEntry returns the element for a version or a delete marker in a listing.
 func (l listRequest) versionEntry(
 	v *state.Version, isLatest bool, owners func(*state.Object) accounts.Owner,
 ) listedVersion {

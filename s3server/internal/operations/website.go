@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// websiteHandler sets the operation of a request to a website, and returns the operation's handler.
+// websiteHandler sets the operation of a request to a website, and returns its handler.
 func websiteHandler(r *request.Request) handler {
 	if r.HTTP.Method == http.MethodOptions {
 		r.Operation = "Preflight"
@@ -29,7 +29,7 @@ func websiteHandler(r *request.Request) handler {
 	return serveWebsite
 }
 
-// serveWebsite handles a request to a website. The caller is always anonymous.
+// serveWebsite responds to a request to a website, whose caller is always anonymous.
 func serveWebsite(r *request.Request) error {
 	r.Caller = request.Caller{Anonymous: true, Seal: sign.Seal{Payload: sign.UnsignedPayload}}
 	c, err := websiteOf(r)
@@ -37,6 +37,7 @@ func serveWebsite(r *request.Request) error {
 		return writeHTML(r, storageerror.Response(err), nil)
 	}
 	key := r.Target.Key
+
 	if target := c.RedirectAllRequestsTo; target != nil {
 		return redirect(r, http.StatusMovedPermanently, target.Protocol, target.HostName, key)
 	}
@@ -44,6 +45,7 @@ func serveWebsite(r *request.Request) error {
 		return follow(r, rule, key)
 	}
 	if key == "" || strings.HasSuffix(key, "/") {
+
 		r.Target.Key += string(c.IndexDocument.Suffix)
 	}
 	err = serveDocument(r)
@@ -64,6 +66,7 @@ func serveWebsite(r *request.Request) error {
 	}
 	if rule := c.Rule(key, failure.Status); rule != nil {
 		return follow(r, rule, key)
+
 	}
 	if c.ErrorDocument == nil {
 		return writeHTML(r, failure, nil)
@@ -74,8 +77,8 @@ func serveWebsite(r *request.Request) error {
 	return nil
 }
 
-// websiteOf returns the website configuration of the bucket. It fails if the bucket is no website,
-// or if the method is neither GET nor HEAD.
+// websiteOf returns the website configuration of the bucket. It fails if the bucket is no website that an
+// anonymous caller can use, or if the method is neither GET nor HEAD.
 func websiteOf(r *request.Request) (*website.Configuration, error) {
 	b, err := r.Bucket()
 	if err != nil {
@@ -135,8 +138,8 @@ func readableDocument(r *request.Request, key string) bool {
 	return err == nil
 }
 
-// serveDocument serves the request's object, as GetObject does. If the object has a redirect, it
-// responds with that.
+// serveDocument responds with the request's object as GetObject does, or with its redirection if it has
+// one.
 func serveDocument(r *request.Request) error {
 	if err := mayRead(r); err != nil {
 		return err
@@ -145,12 +148,13 @@ func serveDocument(r *request.Request) error {
 		if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
 			r.Writer.Header().Set("Location", location)
 			return r.Done(http.StatusMovedPermanently)
+
 		}
 	}
 	return getObject(r)
 }
 
-// serveErrorDocument serves the website's error document, with the status of the error.
+// serveErrorDocument responds with the website's error document and the status of the error.
 func serveErrorDocument(r *request.Request, key string, status int) error {
 	r.Target.Key = key
 	if err := mayRead(r); err != nil {
@@ -165,6 +169,7 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 		return s3error.New("AccessDenied")
 	}
 	if err := describe(r, v); err != nil {
+
 		return err
 	}
 	if r.HTTP.Method == http.MethodGet {
@@ -201,6 +206,7 @@ func writeHTML(r *request.Request, e, second *s3error.Error) error {
 	item("RequestId", r.ID)
 	item("HostId", s3error.HostID)
 	b.WriteString("</ul>\n")
+
 	if second != nil {
 		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
 		list(second)
@@ -212,6 +218,7 @@ func writeHTML(r *request.Request, e, second *s3error.Error) error {
 	header.Set("X-Amz-Error-Code", e.Code)
 	header.Set("X-Amz-Error-Message", e.Message)
 	header.Set("Content-Type", "text/html; charset=utf-8")
+
 	r.Writer.WriteHeader(e.Status)
 	if r.HTTP.Method != http.MethodHead {
 		_, _ = r.Writer.Write(b.Bytes())

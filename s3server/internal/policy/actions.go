@@ -76,8 +76,8 @@ var OperationActions = func() map[string]string {
 	return actions
 }()
 
-// ActionOn returns the action that a policy must allow. For a request that names a version,
-// VersionActions may have a different action. Otherwise the result is action.
+// ActionOn returns the action that a policy must allow, which may be another one for a request that names
+// a version.
 func ActionOn(action string, versioned bool) string {
 	if versionAction := VersionActions[action]; versionAction != "" && versioned {
 		return versionAction
@@ -115,7 +115,7 @@ var Actions = func() []string {
 	})
 }()
 
-// OnObjects reports whether an action is on an object, and not on a bucket.
+// OnObjects reports whether an action is on objects, not on a bucket.
 func OnObjects(action string) bool {
 	name := strings.TrimPrefix(action, "s3:")
 	switch name {
@@ -126,7 +126,7 @@ func OnObjects(action string) bool {
 	if strings.HasPrefix(name, "Replicate") {
 		return true
 	}
-	// The name of an action on a bucket may have the word Object, too: GetBucketObjectLockConfiguration.
+	// The name of an action on a bucket may contain Object, too, as in GetBucketObjectLockConfiguration.
 	if strings.HasPrefix(name, "GetBucket") || strings.HasPrefix(name, "PutBucket") {
 		return false
 	}

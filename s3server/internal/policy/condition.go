@@ -86,7 +86,7 @@ func (all *conditions) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// newCondition returns the condition {operator: {key: values}}.
+// newCondition returns the condition {operator: {key: values}} of a policy.
 func newCondition(operator, key string, values []any) (condition, error) {
 	c := condition{key: conditionKey(key)}
 	if !c.setOperator(operator) {
@@ -98,6 +98,7 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	if len(values) == 0 {
 		return c, malformedPolicy("Condition %s of key %s has no value", operator, key)
 	}
+
 	for _, value := range values {
 		text, ok := conditionText(value)
 		if ok && c.operator.valid != nil {
@@ -115,7 +116,7 @@ func newCondition(operator, key string, values []any) (condition, error) {
 }
 
 // setOperator sets the operator of the condition from its name in a policy, such as
-// "ForAnyValue:StringLikeIfExists". It reports false if there is no such operator.
+// "ForAnyValue:StringLikeIfExists", or returns false if there is no such operator.
 func (c *condition) setOperator(text string) bool {
 	name := strings.ToLower(text)
 	for _, quantifier := range []string{"ForAllValues", "ForAnyValue"} {
@@ -124,19 +125,21 @@ func (c *condition) setOperator(text string) bool {
 			name = rest
 		}
 	}
+
 	if name == "null" {
 		c.null = true
 		c.operator.valid = isBool
 		return true
 	}
+
 	name, c.ifExists = strings.CutSuffix(name, "ifexists")
 	operator, ok := conditionOperators[name]
 	c.operator = operator
 	return ok
 }
 
-// conditionText converts a JSON value to a string for comparison. It returns false for a list or an
-// object.
+// conditionText converts a JSON value to a string for comparison, or returns false for a list, an object or
+// null.
 func conditionText(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
@@ -149,8 +152,8 @@ func conditionText(value any) (string, bool) {
 	return "", false
 }
 
-// matches reports whether the condition is true for a request. If the request does not have the key,
-// the condition is true for a negated operator, and false for most others.
+// matches reports whether the condition is true for a request. If the request does not have the key, only
+// a negated operator and few others are true.
 func (c *condition) matches(r *Request) bool {
 	values, ok := r.values(c.key)
 	if c.null {
@@ -159,6 +162,7 @@ func (c *condition) matches(r *Request) bool {
 	}
 	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
 	if !ok || len(values) == 0 {
+
 		return c.ifExists || needsAll
 	}
 	for _, value := range values {
@@ -182,8 +186,8 @@ func (c *condition) accepts(value string) bool {
 func like(value, pattern string) bool        { return wildcard.Match(pattern, value) }
 func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(pattern, value) }
 
-// arnLike returns a function that compares an ARN with a pattern. An ARN has six parts. The
-// function compares each part with the function in like.
+// arnLike returns an operator that compares each of the six parts of an ARN with that of a pattern, by
+// means of like.
 func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
 	return func(value, pattern string) bool {
 		values := strings.SplitN(value, ":", 6)
@@ -224,7 +228,7 @@ func isNumber(text string) bool {
 	return err == nil
 }
 
-// compareNumbers returns a function that compares two numbers, and returns false if one of them is no number.
+// compareNumbers returns an operator that compares two numbers, and is false for a text that is no number.
 func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, err := strconv.ParseFloat(value, 64)
@@ -251,8 +255,8 @@ func isDate(text string) bool {
 	return ok
 }
 
-// compareDates returns a function that compares two dates. accept gets -1, 0 or 1: the order of the value and that of
-// the policy.
+// compareDates returns an operator for dates, which is true if accept accepts the order of the request's value and that
+// of the policy: -1, 0 or 1.
 func compareDates(accept func(order int) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		v, ok := parseDate(value)
@@ -261,7 +265,7 @@ func compareDates(accept func(order int) bool) func(value, wanted string) bool {
 	}
 }
 
-// parseNetwork parses a CIDR block. An IP address is a block with one address.
+// parseNetwork parses a CIDR block, or an IP address as a block of one address.
 func parseNetwork(text string) (netip.Prefix, bool) {
 	if network, err := netip.ParsePrefix(text); err == nil {
 		return network, true

@@ -45,8 +45,8 @@ const (
 	requestTag  = "s3:requestobjecttag/"
 )
 
-// conditionKey returns the form in which this package compares condition keys: lower case, except
-// for the name of a tag.
+// conditionKey returns a condition key in the form that this package compares: in lower case, except for
+// the name of a tag.
 func conditionKey(key string) string {
 	lower := strings.ToLower(key)
 	for _, prefix := range []string{existingTag, requestTag} {
@@ -100,8 +100,7 @@ func knownConditionKey(key string) bool {
 	return renamedHeaders[key] != "" || queryKeys[key] != "" || computedKeys[key] != nil
 }
 
-// values returns the values of a condition key for this request. ok is false if there are
-// none.
+// values returns the values of a condition key for this request, or false if it does not have the key.
 func (r *Request) values(key string) (values []string, ok bool) {
 	if strings.HasPrefix(key, existingTag) {
 		return tagValue(r.ObjectTags(), key[len(existingTag):])
@@ -123,6 +122,7 @@ func (r *Request) values(key string) (values []string, ok bool) {
 		return one(r.VersionID)
 	}
 	if queryKeys[key] != "" {
+		// If the parameter is repeated, the first value counts.
 		name := queryKeys[key]
 		return []string{r.Query.Get(name)}, r.Query.Has(name) // if the parameter is repeated, the first counts
 	}
@@ -132,12 +132,12 @@ func (r *Request) values(key string) (values []string, ok bool) {
 	return nil, false
 }
 
-// isUploadProperty reports whether a condition key concerns a property that only CreateMultipartUpload
-// has, such as the storage class. The policy was applied to this property when the upload was
-// begun. Later requests of the upload do not have the property.
+// isUploadProperty reports whether a condition key is about a property that only CreateMultipartUpload
+// has, such as the storage class, but that this later request of an upload lacks.
 func (r *Request) isUploadProperty(key string) bool {
 	switch r.Operation {
 	case "UploadPart", "UploadPartCopy", "CompleteMultipartUpload":
+		// These are later requests of an upload.
 	default:
 		return false
 	}
@@ -168,7 +168,7 @@ func (r *Request) headerValue(name string) ([]string, bool) {
 // one returns a value in the form of a result of values.
 func one(value string) ([]string, bool) { return []string{value}, true }
 
-// tagValue returns the value of a tag, in the form of a result of values.
+// tagValue returns the value of the tag with this name, in the form of a result of values.
 func tagValue(tags []tagging.Tag, name string) ([]string, bool) {
 	for _, t := range tags {
 		if t.Key == name {

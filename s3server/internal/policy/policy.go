@@ -63,7 +63,8 @@ func malformedPolicy(format string, args ...any) *s3error.Error {
 	return s3error.New("MalformedPolicy").WithMessage(format, args...)
 }
 
-// strictJSON is like [json.Unmarshal], but fails if data has a field that v does not have.
+// strictJSON is like [json.Unmarshal], but fails if data has a field that v does not have, or goes on after
+// the value.
 func strictJSON(data []byte, v any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -76,7 +77,7 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-// checkNames fails if an object in the document has a name twice. encoding/json would ignore the
+// checkNames fails if an object in the document has a name twice, because encoding/json would ignore the
 // first of the two values.
 func checkNames(decoder *json.Decoder, depth int) error {
 	token, err := decoder.Token()
@@ -87,6 +88,7 @@ func checkNames(decoder *json.Decoder, depth int) error {
 	if !ok {
 		return nil // a string, a number, a boolean or null
 	}
+
 	const maxDepth = 20
 	if depth > maxDepth {
 		return malformedPolicy("Policy is nested too deeply")
@@ -138,8 +140,8 @@ func hasVariable(document []byte) bool {
 	return strings.Contains(special.Replace(unescaped.Replace(string(document))), "${")
 }
 
-// Parse reads the policy of a bucket. It fails if AWS would refuse the policy, or if this server
-// does not implement a part of it.
+// Parse parses the policy of a bucket. It fails if AWS would refuse the policy, or if this server does not
+// implement a part of it.
 func Parse(document []byte, bucket string) (*Policy, error) {
 	p, err := Restore(document, bucket)
 	if err == nil && slices.ContainsFunc(p.Statement, func(s statement) bool { return s.idle }) {
@@ -177,6 +179,7 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 		if s.Sid != "" && ids[s.Sid] {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
+
 		ids[s.Sid] = true
 		s.hasEscapes = p.Version == variablesSince
 		if s.hasEscapes {
@@ -184,10 +187,12 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 		}
 		if err := s.check(); err != nil {
 			return nil, err
+
 		}
 		if err := check(s); err != nil {
 			return nil, err
 		}
+
 	}
 	return p, nil
 }
@@ -203,6 +208,7 @@ func decode(document []byte) (*Policy, error) {
 		type plain Policy // without UnmarshalJSON
 		err = strictJSON(document, (*plain)(p))
 	}
+
 	if e, ok := errors.AsType[*s3error.Error](err); ok {
 		return nil, e
 	}
@@ -212,12 +218,13 @@ func decode(document []byte) (*Policy, error) {
 	return p, nil
 }
 
-// check checks a statement by the rules that apply in bucket policies and also in session policies.
+// check fails if AWS would refuse the statement in policies of buckets and sessions alike.
 func (s *statement) check() error {
 	if s.Effect != "Allow" && s.Effect != "Deny" {
 		return malformedPolicy("Invalid effect: %s", s.Effect)
 	}
-	// A statement has exactly one field of each pair, and the field is not an empty list.
+
+	// A statement has exactly one field of each pair, which is not an empty list.
 	hasOneAction := (s.Action == nil) != (s.NotAction == nil)
 	if !hasOneAction || len(s.Action)+len(s.NotAction) == 0 {
 		return malformedPolicy("Missing required field Action")
@@ -229,7 +236,7 @@ func (s *statement) check() error {
 	return nil
 }
 
-// checkBucket checks the rules for a statement in a bucket policy.
+// checkBucket fails if AWS would refuse the statement in the policy of this bucket.
 func (s *statement) checkBucket(bucket string) error {
 	if (s.Principal == nil) == (s.NotPrincipal == nil) {
 		return malformedPolicy("Missing required field Principal")
