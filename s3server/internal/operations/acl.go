@@ -16,7 +16,7 @@ func getACL(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	return show("AccessControlPolicy", func(b *state.Bucket) (any, error) {
+	return getSetting("AccessControlPolicy", func(b *state.Bucket) (any, error) {
 		list := b.ACL
 		account := b.Account
 		if r.Target.Key != "" {

@@ -57,7 +57,7 @@ func getAttributes(r *request.Request) error {
 	if err := noEncryption(r.HTTP.Header); err != nil {
 		return err
 	}
-	return showVersion("GetObjectAttributesResponse", func(v *state.Version) (any, error) {
+	return getFromVersion("GetObjectAttributesResponse", func(v *state.Version) (any, error) {
 		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return nil, err
 		}

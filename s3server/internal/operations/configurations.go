@@ -41,12 +41,12 @@ func putAcceleration(r *request.Request) error {
 // is for analytics, inventory, metrics and intelligent tiering, which this server does not have.
 // AWS sends this response for a new bucket. A request to write such a configuration fails with
 // NotImplemented.
-var noConfiguration = show("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
+var noConfiguration = getSetting("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
 
 // listNothing returns a handler that responds with an empty list of configurations, in an XML
 // element with this name.
 func listNothing(name string) handler {
-	return show(name, func(*state.Bucket) (any, error) { return struct{ IsTruncated bool }{}, nil })
+	return getSetting(name, func(*state.Bucket) (any, error) { return struct{ IsTruncated bool }{}, nil })
 }
 
 type loggingStatus struct {

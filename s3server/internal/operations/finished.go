@@ -40,7 +40,7 @@ func finishedObject(r *request.Request, c *completion, id string) (*completed.Up
 	if id == "" || v.Object.Upload != id || !mayHaveParts(&v.Object, c) {
 		return nil, state.NoUpload(id)
 	}
-	showID(r, versionID)
+	setVersionIDHeader(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())
 	showExpiration(r, v)
 	return &completed.Upload{Result: completeResultOf(r, v), Header: finishedHeader(r)}, nil

@@ -30,7 +30,7 @@ func getObject(r *request.Request) error {
 		// Remove the headers of the replaced object.
 		clear(header)
 		maps.Copy(header, originalHeader)
-		if err := mayRead(r); err != nil {
+		if err := authorizeRead(r); err != nil {
 			return err
 		}
 	}
@@ -97,7 +97,7 @@ func findVersion(r *request.Request) (*state.Version, error) {
 		return nil, err
 	}
 	v, versionID, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key, ID: id})
-	showID(r, versionID)
+	setVersionIDHeader(r, versionID)
 	if err != nil {
 		r.Server.Store.Release(v)
 		return nil, err

@@ -38,7 +38,7 @@ func putLifecycle(r *request.Request) error {
 
 // getLifecycle responds with the lifecycle rules of the bucket.
 func getLifecycle(r *request.Request) error {
-	return show("LifecycleConfiguration", func(b *state.Bucket) (any, error) {
+	return getSetting("LifecycleConfiguration", func(b *state.Bucket) (any, error) {
 		if b.Lifecycle == nil {
 			return nil, s3error.New("NoSuchLifecycleConfiguration", "BucketName", b.Name)
 		}

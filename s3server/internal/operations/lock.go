@@ -206,7 +206,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 // showLock is like getFromVersion, but fails if the bucket has no object lock.
 func showLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request.Request) error {
-		return showVersion(name, func(v *state.Version) (any, error) {
+		return getFromVersion(name, func(v *state.Version) (any, error) {
 			b, err := r.Bucket()
 			if err != nil {
 				return nil, err

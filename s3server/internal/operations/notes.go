@@ -23,9 +23,9 @@ var eventOf = map[string]string{
 	"RestoreObject":           "ObjectRestore:Post",
 }
 
-// noteWrite prepares the event of a write, if its operation has one. The event is sent after the request
-// has succeeded. The event has the same version id as the response.
-func noteWrite(r *request.Request, v *state.Version, versionID string) {
+// prepareEvent prepares the event of a write, if its operation has one, to be sent after the request has
+// succeeded. versionID is that of the response.
+func prepareEvent(r *request.Request, v *state.Version, versionID string) {
 	name := eventOf[r.Operation]
 	if name == "" || !r.Server.Events.Sends() {
 		return

@@ -19,8 +19,9 @@ import (
 
 type handler = func(*request.Request) error
 
-// listingOf limits the number of concurrent calls of list. Further requests wait.
-func listingOf(list handler) handler {
+// limitListings returns a handler that calls list, and makes requests wait while too many listings are in
+// progress.
+func limitListings(list handler) handler {
 	return func(r *request.Request) error {
 		if err := r.EnterListing(); err != nil {
 			return err
@@ -36,22 +37,22 @@ type operation struct {
 
 // operations maps a kind of target, a method and a subresource to an operation.
 var operations = map[string]operation{
-	"SERVICE GET ":  {"ListBuckets", listingOf(listBuckets)},
+	"SERVICE GET ":  {"ListBuckets", limitListings(listBuckets)},
 	"SERVICE POST ": {"AssumeRole", assumeRole}, // an operation of AWS STS, which checks its signature itself
 
 	"BUCKET PUT ":          {"CreateBucket", createBucket},
 	"BUCKET HEAD ":         {"HeadBucket", headBucket},
 	"BUCKET DELETE ":       {"DeleteBucket", deleteBucket},
-	"BUCKET GET ":          {"ListObjects", listingOf(listObjectsV1)},
-	"BUCKET GET list-type": {"ListObjectsV2", listingOf(listObjects)},
-	"BUCKET GET versions":  {"ListObjectVersions", listingOf(listVersions)},
-	"BUCKET GET uploads":   {"ListMultipartUploads", listingOf(listUploads)},
-	"BUCKET GET location":  {"GetBucketLocation", show("LocationConstraint", getLocation)},
+	"BUCKET GET ":          {"ListObjects", limitListings(listObjectsV1)},
+	"BUCKET GET list-type": {"ListObjectsV2", limitListings(listObjects)},
+	"BUCKET GET versions":  {"ListObjectVersions", limitListings(listVersions)},
+	"BUCKET GET uploads":   {"ListMultipartUploads", limitListings(listUploads)},
+	"BUCKET GET location":  {"GetBucketLocation", getSetting("LocationConstraint", getLocation)},
 	"BUCKET POST delete":   {"DeleteObjects", deleteObjects},
 	"BUCKET POST ":         {"PostObject", postObject},
 	"BUCKET GET versioning": {
 		"GetBucketVersioning",
-		show(
+		getSetting(
 			"VersioningConfiguration",
 			func(b *state.Bucket) (any, error) { return versioningConfiguration{Status: b.Versioning}, nil },
 		),
@@ -59,91 +60,91 @@ var operations = map[string]operation{
 	"BUCKET PUT versioning": {"PutBucketVersioning", putVersioning},
 	"BUCKET GET cors": {
 		"GetBucketCors",
-		showIf(
+		getSettingIf(
 			"CORSConfiguration", "NoSuchCORSConfiguration",
 			func(b *state.Bucket) *cors.Configuration { return b.CORS },
 		),
 	},
 	"BUCKET PUT cors": {
-		"PutBucketCors", configure((*request.Request).ReadVouched, func(b *state.Bucket, c *cors.Configuration) {
+		"PutBucketCors", putSetting((*request.Request).ReadVouched, func(b *state.Bucket, c *cors.Configuration) {
 			b.CORS = c
 		}),
 	},
-	"BUCKET DELETE cors": {"DeleteBucketCors", reset(func(b *state.Bucket) {
+	"BUCKET DELETE cors": {"DeleteBucketCors", deleteSetting(func(b *state.Bucket) {
 		b.CORS = nil
 	})},
 	"BUCKET GET policy": {"GetBucketPolicy", getPolicy},
 	"BUCKET PUT policy": {"PutBucketPolicy", putPolicy},
-	"BUCKET DELETE policy": {"DeleteBucketPolicy", reset(func(b *state.Bucket) {
+	"BUCKET DELETE policy": {"DeleteBucketPolicy", deleteSetting(func(b *state.Bucket) {
 		b.Policy = nil
 	})},
 	"BUCKET GET policyStatus": {
-		"GetBucketPolicyStatus", showIf("PolicyStatus", "NoSuchBucketPolicy", policyStatusOf),
+		"GetBucketPolicyStatus", getSettingIf("PolicyStatus", "NoSuchBucketPolicy", policyStatusOf),
 	},
 	"BUCKET GET publicAccessBlock": {
 		"GetPublicAccessBlock",
-		showIf(
+		getSettingIf(
 			"PublicAccessBlockConfiguration", "NoSuchPublicAccessBlockConfiguration",
 			func(b *state.Bucket) *acl.Block { return b.Block },
 		),
 	},
 	"BUCKET PUT publicAccessBlock": {
-		"PutPublicAccessBlock", configure((*request.Request).ReadXML, func(b *state.Bucket, c *acl.Block) {
+		"PutPublicAccessBlock", putSetting((*request.Request).ReadXML, func(b *state.Bucket, c *acl.Block) {
 			b.Block = c
 		}),
 	},
-	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", reset(func(b *state.Bucket) {
+	"BUCKET DELETE publicAccessBlock": {"DeletePublicAccessBlock", deleteSetting(func(b *state.Bucket) {
 		b.Block = nil
 	})},
-	"BUCKET GET ownershipControls": {"GetBucketOwnershipControls", show("OwnershipControls", getOwnership)},
+	"BUCKET GET ownershipControls": {"GetBucketOwnershipControls", getSetting("OwnershipControls", getOwnership)},
 	"BUCKET PUT ownershipControls": {"PutBucketOwnershipControls", putOwnership},
 	"BUCKET DELETE ownershipControls": {
-		"DeleteBucketOwnershipControls", reset(func(b *state.Bucket) {
+		"DeleteBucketOwnershipControls", deleteSetting(func(b *state.Bucket) {
 			b.Ownership = ""
 		}),
 	},
 	"BUCKET GET lifecycle": {"GetBucketLifecycleConfiguration", getLifecycle},
 	"BUCKET PUT lifecycle": {"PutBucketLifecycleConfiguration", putLifecycle},
-	"BUCKET DELETE lifecycle": {"DeleteBucketLifecycle", reset(func(b *state.Bucket) {
+	"BUCKET DELETE lifecycle": {"DeleteBucketLifecycle", deleteSetting(func(b *state.Bucket) {
 		b.Lifecycle = nil
 	})},
 	"BUCKET GET acl":         {"GetBucketAcl", getACL},
 	"BUCKET PUT acl":         {"PutBucketAcl", putBucketACL},
-	"BUCKET GET object-lock": {"GetObjectLockConfiguration", show("ObjectLockConfiguration", getLocking)},
+	"BUCKET GET object-lock": {"GetObjectLockConfiguration", getSetting("ObjectLockConfiguration", getLocking)},
 	"BUCKET PUT object-lock": {"PutObjectLockConfiguration", putLocking},
-	"BUCKET GET tagging":     {"GetBucketTagging", show("Tagging", getBucketTagging)},
+	"BUCKET GET tagging":     {"GetBucketTagging", getSetting("Tagging", getBucketTagging)},
 	"BUCKET PUT tagging":     {"PutBucketTagging", putBucketTagging},
-	"BUCKET DELETE tagging": {"DeleteBucketTagging", reset(func(b *state.Bucket) {
+	"BUCKET DELETE tagging": {"DeleteBucketTagging", deleteSetting(func(b *state.Bucket) {
 		b.Tags = nil
 	})},
 	"BUCKET GET encryption": {
-		"GetBucketEncryption", show("ServerSideEncryptionConfiguration", getBucketEncryption),
+		"GetBucketEncryption", getSetting("ServerSideEncryptionConfiguration", getBucketEncryption),
 	},
 	"BUCKET PUT encryption": {
 		"PutBucketEncryption",
-		configure((*request.Request).ReadVouched, func(b *state.Bucket, c *encryptionConfiguration) {
+		putSetting((*request.Request).ReadVouched, func(b *state.Bucket, c *encryptionConfiguration) {
 			b.Encryption = &c.Rule[0]
 		}),
 	},
-	"BUCKET DELETE encryption": {"DeleteBucketEncryption", reset(func(b *state.Bucket) {
+	"BUCKET DELETE encryption": {"DeleteBucketEncryption", deleteSetting(func(b *state.Bucket) {
 		b.Encryption = nil
 	})},
 	"BUCKET GET requestPayment": {
 		"GetBucketRequestPayment",
-		show(
+		getSetting(
 			"RequestPaymentConfiguration",
 			func(b *state.Bucket) (any, error) { return requestPayment{Payer: cmp.Or(b.Payer, payerOwner)}, nil },
 		),
 	},
 	"BUCKET PUT requestPayment": {
 		"PutBucketRequestPayment",
-		configure((*request.Request).ReadXML, func(b *state.Bucket, c *requestPayment) {
+		putSetting((*request.Request).ReadXML, func(b *state.Bucket, c *requestPayment) {
 			b.Payer = c.Payer
 		}),
 	},
 	"BUCKET GET accelerate": {
 		"GetBucketAccelerateConfiguration",
-		show(
+		getSetting(
 			"AccelerateConfiguration",
 			func(b *state.Bucket) (any, error) { return accelerateConfiguration{Status: b.Acceleration}, nil },
 		),
@@ -152,31 +153,31 @@ var operations = map[string]operation{
 	"BUCKET GET logging":    {"GetBucketLogging", getLogging},
 	"BUCKET PUT logging":    {"PutBucketLogging", putLogging},
 	"BUCKET GET notification": {
-		"GetBucketNotificationConfiguration", show("NotificationConfiguration", getNotification),
+		"GetBucketNotificationConfiguration", getSetting("NotificationConfiguration", getNotification),
 	},
 	"BUCKET PUT notification": {"PutBucketNotificationConfiguration", putNotification},
 	"BUCKET GET website": {
 		"GetBucketWebsite",
-		showIf(
+		getSettingIf(
 			"WebsiteConfiguration", "NoSuchWebsiteConfiguration",
 			func(b *state.Bucket) *website.Configuration { return b.Website },
 		),
 	},
 	"BUCKET PUT website": {
 		"PutBucketWebsite",
-		configure((*request.Request).ReadXML, func(b *state.Bucket, c *website.Configuration) {
+		putSetting((*request.Request).ReadXML, func(b *state.Bucket, c *website.Configuration) {
 			b.Website = c
 		}),
 	},
-	"BUCKET DELETE website": {"DeleteBucketWebsite", reset(func(b *state.Bucket) {
+	"BUCKET DELETE website": {"DeleteBucketWebsite", deleteSetting(func(b *state.Bucket) {
 		b.Website = nil
 	})},
 	"BUCKET GET replication": {
 		"GetBucketReplication",
-		showIf("", "ReplicationConfigurationNotFoundError", func(*state.Bucket) *struct{} { return nil }),
+		getSettingIf("", "ReplicationConfigurationNotFoundError", func(*state.Bucket) *struct{} { return nil }),
 	},
 	"BUCKET DELETE replication": {
-		"DeleteBucketReplication", reset(func(*state.Bucket) {}),
+		"DeleteBucketReplication", deleteSetting(func(*state.Bucket) {}),
 	}, // like AWS, succeed even if there is no configuration
 
 	// With the parameter id, these requests are for one configuration. Without it, they are for
@@ -210,13 +211,13 @@ var operations = map[string]operation{
 	"OBJECT PUT uploadId":    {"UploadPart", uploadPart},
 	"OBJECT POST uploadId":   {"CompleteMultipartUpload", completeUpload},
 	"OBJECT DELETE uploadId": {"AbortMultipartUpload", abortUpload},
-	"OBJECT GET uploadId":    {"ListParts", listingOf(listParts)},
+	"OBJECT GET uploadId":    {"ListParts", limitListings(listParts)},
 	"OBJECT GET attributes":  {"GetObjectAttributes", getAttributes},
 	"OBJECT GET acl":         {"GetObjectAcl", getACL},
 	"OBJECT PUT acl":         {"PutObjectAcl", putObjectACL},
 	"OBJECT GET tagging": {
 		"GetObjectTagging",
-		showVersion("Tagging", func(v *state.Version) (any, error) {
+		getFromVersion("Tagging", func(v *state.Version) (any, error) {
 			return tagging.DocumentOf(v.Object.Properties.Tags), nil
 		}),
 	},
@@ -239,17 +240,20 @@ func Route(r *request.Request) (func(*request.Request) error, error) {
 	if request.LocateWebsite(r) {
 		return websiteHandler(r), nil
 	}
-	if r.Query, err = request.ParseQuery(r.HTTP.URL.RawQuery); err != nil {
+
+	r.Query, err = request.ParseQuery(r.HTTP.URL.RawQuery)
+	if err != nil {
 		return nil, err
 	}
-	if r.Target, err = r.Server.Locate(r.HTTP); err != nil {
+	r.Target, err = r.Server.Locate(r.HTTP)
+	if err != nil {
 		return nil, err
 	}
+
 	name, handle := chooseOperation(r)
 	if handle == nil {
 		if name != "" {
 			return nil, s3error.New("NotImplemented", "Resource", name).WithMessage("This server does not implement %s", name)
-
 		}
 		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", r.Target.Kind())
 	}
@@ -266,22 +270,22 @@ func chooseOperation(r *request.Request) (string, handler) {
 	if name := request.MissingSubresource(r); name != "" {
 		return name, nil
 	}
+
 	subresource := ""
 	for _, name := range request.Subresources {
 		if r.Has(name) {
 			subresource = name
-
 			break
 		}
 	}
+
 	// Some operations have no subresource of their own.
 	kind := r.Target.Kind()
 	isListing := kind == "BUCKET" && r.HTTP.Method == http.MethodGet && subresource == ""
 	if isListing && r.Query.Get("list-type") == "2" {
-
 		subresource = "list-type"
 	}
-	if _, copying := r.HTTP.Header[copySource]; copying && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
+	if _, isCopy := r.HTTP.Header[copySource]; isCopy && kind == "OBJECT" && r.HTTP.Method == http.MethodPut {
 		switch subresource {
 		case "":
 			return "CopyObject", copyObject
@@ -295,10 +299,10 @@ func chooseOperation(r *request.Request) (string, handler) {
 			subresource += " id"
 		}
 	}
+
 	operation, ok := operations[strings.Join([]string{kind, r.HTTP.Method, subresource}, " ")]
 	if !ok {
 		return subresource, nil
 	}
-
 	return operation.name, operation.handle
 }

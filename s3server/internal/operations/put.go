@@ -50,16 +50,18 @@ func putObject(r *request.Request) error {
 func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 	o := &state.Object{}
 	var err error
-	if o.Lock, err = headers.Lock(header, r.Server.Now()); err != nil {
+	o.Lock, err = headers.Lock(header, r.Server.Now())
+	if err != nil {
 		return nil, err
 	}
 	b, err := r.Bucket()
 	if err != nil {
 		return nil, err
 	}
-	o.Account = b.OwnerOfNew(r.Caller.Account, header.Get("X-Amz-Acl"))
 
-	if o.ACL, err = access.NewObjectACL(r.Server, header, o.Account, b); err != nil {
+	o.Account = b.OwnerOfNew(r.Caller.Account, header.Get("X-Amz-Acl"))
+	o.ACL, err = access.NewObjectACL(r.Server, header, o.Account, b)
+	if err != nil {
 		return nil, err
 	}
 
@@ -69,7 +71,9 @@ func NewObject(r *request.Request, header http.Header) (*state.Object, error) {
 	if err := b.LockNew(&lockedCopy, r.Server.Now()); err != nil {
 		return nil, err
 	}
-	if o.Encryption, err = readEncryption(r, header, b); err != nil {
+
+	o.Encryption, err = readEncryption(r, header, b)
+	if err != nil {
 		return nil, err
 	}
 	o.Properties, err = headers.Properties(header, r.Server.Limits.MaxMetadata)
@@ -82,14 +86,14 @@ func writeOf(r *request.Request, o *state.Object, c state.WriteCondition) *state
 
 // setWriteHeaders sets the headers of the response to a write, and prepares the event of the write.
 func setWriteHeaders(r *request.Request, v *state.Version, versionID string) {
-	showID(r, versionID)
+	setVersionIDHeader(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())
 	showExpiration(r, v)
-	noteWrite(r, v, versionID)
+	prepareEvent(r, v, versionID)
 }
 
-// showID adds the header X-Amz-Version-Id to the response, unless versionID is "".
-func showID(r *request.Request, versionID string) {
+// setVersionIDHeader adds the header X-Amz-Version-Id to the response, unless versionID is "".
+func setVersionIDHeader(r *request.Request, versionID string) {
 	if versionID != "" {
 		r.Writer.Header().Set("X-Amz-Version-Id", versionID)
 	}

@@ -17,9 +17,9 @@ func changeSettings(r *request.Request, status int, f func(*state.Bucket) error)
 	return r.Done(status)
 }
 
-// show returns a handler that responds with an XML element with this name. f returns the element's
-// content for the request's bucket, which f must not modify.
-func show(name string, f func(*state.Bucket) (any, error)) handler {
+// getSetting returns a handler that responds with an XML element of this name. f returns its content for
+// the request's bucket, which it must not modify.
+func getSetting(name string, f func(*state.Bucket) (any, error)) handler {
 	return func(r *request.Request) error {
 		b, err := r.Bucket()
 		if err != nil {
@@ -33,9 +33,9 @@ func show(name string, f func(*state.Bucket) (any, error)) handler {
 	}
 }
 
-// showIf is like show, but if f returns nil, the handler responds with an error with this code.
-func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
-	return show(name, func(b *state.Bucket) (any, error) {
+// getSettingIf is like getSetting, but its handler fails with this code if f returns nil.
+func getSettingIf[T any](name, code string, f func(*state.Bucket) *T) handler {
+	return getSetting(name, func(b *state.Bucket) (any, error) {
 		if document := f(b); document != nil {
 			return document, nil
 		}
@@ -43,9 +43,9 @@ func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	})
 }
 
-// configure returns a handler that decodes the request's document and stores it in the bucket's
-// settings.
-func configure[T any](decode func(*request.Request, any) error, set func(*state.Bucket, *T)) handler {
+// putSetting returns a handler that decodes the request's document with decode, and stores it in the
+// bucket's settings with set.
+func putSetting[T any](decode func(*request.Request, any) error, set func(*state.Bucket, *T)) handler {
 	return func(r *request.Request) error {
 		var doc T
 		if err := decode(r, &doc); err != nil {
@@ -58,8 +58,8 @@ func configure[T any](decode func(*request.Request, any) error, set func(*state.
 	}
 }
 
-// reset returns a handler that removes settings of the bucket.
-func reset(f func(*state.Bucket)) handler {
+// deleteSetting returns a handler that removes settings of the request's bucket with f.
+func deleteSetting(f func(*state.Bucket)) handler {
 	return func(r *request.Request) error {
 		return changeSettings(r, http.StatusNoContent, func(b *state.Bucket) error {
 			f(b)

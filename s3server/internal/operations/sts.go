@@ -67,10 +67,11 @@ func answerSTS(r *request.Request) error {
 		return s3error.New("InvalidAction").WithMessage("Could not find version %s", query.Get("Version"))
 	}
 	if r.Caller.Anonymous || r.Caller.IsTemporary {
-		return s3error.New("AccessDenied") // as on MinIO, a session cannot create another session
+		// As on MinIO, a session cannot create another session.
+		return s3error.New("AccessDenied")
 	}
-	duration, err := sessionTime(query.Get("DurationSeconds"))
 
+	duration, err := sessionTime(query.Get("DurationSeconds"))
 	if err != nil {
 		return err
 	}
@@ -88,8 +89,8 @@ func answerSTS(r *request.Request) error {
 	parent, _ := r.Server.Keys.Parent(r.Caller.AccessKey)
 	expires := r.Now().Add(duration).Truncate(time.Second)
 	s, token := session.New(parent.AccessKeyID, parent.SecretKey, document, expires)
-	response := assumeRoleResponse{Namespace: stsNamespace, RequestID: r.ID}
 
+	response := assumeRoleResponse{Namespace: stsNamespace, RequestID: r.ID}
 	response.Result.User.ID = s.AccessKeyID
 	response.Result.User.ARN = "arn:aws:sts::" + parent.Account + ":assumed-role/session/" + s.AccessKeyID
 	response.Result.Credentials = stsCredentials{
@@ -128,25 +129,25 @@ func readSTS(r *request.Request) (url.Values, error) {
 	if len(body) > maxSTSBody {
 		return nil, request.TooLarge(int64(len(body)), maxSTSBody)
 	}
-	sum := sha256.Sum256(body)
 
 	// The signature covers the hash of the body, even if the client sends no header with it.
+	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
 	if hash := r.HTTP.Header.Get("X-Amz-Content-Sha256"); hash != "" && hash != digest {
 		return nil, s3error.New("XAmzContentSHA256Mismatch")
 	}
 	r.HTTP.Header = r.HTTP.Header.Clone()
 	r.HTTP.Header.Set("X-Amz-Content-Sha256", digest)
-	authorization := r.HTTP.Header.Get("Authorization")
 
+	authorization := r.HTTP.Header.Get("Authorization")
 	if authorization == "" {
 		return nil, s3error.New("MissingAuthenticationToken")
 	}
 	if err := access.AuthenticateHeader(r, authorization); err != nil {
 		return nil, err
 	}
-	form, err := request.ParseQuery(string(body))
 
+	form, err := request.ParseQuery(string(body))
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +161,8 @@ func sessionTime(text string) (time.Duration, error) {
 	if text == "" {
 		return defaultSession, nil
 	}
-	shortest := int(shortestSession.Seconds())
 
+	shortest := int(shortestSession.Seconds())
 	longest := int(longestSession.Seconds())
 	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < shortest || seconds > longest {
@@ -218,7 +219,9 @@ func stsError(e *s3error.Error, id string) stsErrorResponse {
 
 // sendSTS responds to a request to STS with a document.
 func sendSTS(r *request.Request, status int, document any) {
-	body, _ := xml.Marshal(document) // encoding these documents cannot fail
+	// These documents can always be encoded.
+	body, _ := xml.Marshal(document)
+
 	header := r.Writer.Header()
 	header.Set("Content-Type", "text/xml")
 	header.Set("Cache-Control", "no-store")

@@ -37,9 +37,9 @@ func deleteTagging(r *request.Request) error {
 	})
 }
 
-// showVersion returns a handler that responds with an XML element with this name. f returns the
-// element's content for the version that the request names. f must not modify the version.
-func showVersion(name string, f func(*state.Version) (any, error)) handler {
+// getFromVersion returns a handler that responds with an XML element of this name. f returns its content
+// for the version that the request names, which it must not modify.
+func getFromVersion(name string, f func(*state.Version) (any, error)) handler {
 	return func(r *request.Request) error {
 		v, err := findVersion(r)
 		if err != nil {
@@ -73,8 +73,9 @@ func replaceVersion(r *request.Request, f func(*state.Bucket, *state.Version) er
 	if err != nil {
 		return err
 	}
-	noteWrite(r, v, versionID)
-	showID(r, versionID)
+
+	prepareEvent(r, v, versionID)
+	setVersionIDHeader(r, versionID)
 	return nil
 }
 

@@ -25,7 +25,8 @@ func websiteHandler(r *request.Request) handler {
 		r.Operation = "Preflight"
 		return preflight
 	}
-	r.Operation = "GetWebsiteDocument" // a name of this server: AWS has no API for it
+	// AWS has no API for this, so the name is the server's own.
+	r.Operation = "GetWebsiteDocument"
 	return serveWebsite
 }
 
@@ -36,16 +37,16 @@ func serveWebsite(r *request.Request) error {
 	if err != nil {
 		return writeHTML(r, storageerror.Response(err), nil)
 	}
-	key := r.Target.Key
 
+	key := r.Target.Key
 	if target := c.RedirectAllRequestsTo; target != nil {
 		return redirect(r, http.StatusMovedPermanently, target.Protocol, target.HostName, key)
 	}
 	if rule := c.Rule(key, 0); rule != nil {
-		return follow(r, rule, key)
+		return followRule(r, rule, key)
 	}
-	if key == "" || strings.HasSuffix(key, "/") {
 
+	if key == "" || strings.HasSuffix(key, "/") {
 		r.Target.Key += string(c.IndexDocument.Suffix)
 	}
 	err = serveDocument(r)
@@ -54,19 +55,20 @@ func serveWebsite(r *request.Request) error {
 	}
 	failure := storageerror.Response(err)
 	if failure.Status < http.StatusBadRequest {
-		return failure // not modified
+		// The status is 304.
+		return failure
 	}
 
 	// The document cannot be served. Its key may be that of a folder, without the slash.
 	folder := key + "/"
-	isFolder := r.Target.Key == key && readableDocument(r, folder+string(c.IndexDocument.Suffix))
+	isFolder := r.Target.Key == key && isReadable(r, folder+string(c.IndexDocument.Suffix))
 	if isFolder {
 		r.Writer.Header().Set("Location", encodePath(folder))
 		return r.Done(http.StatusFound)
 	}
-	if rule := c.Rule(key, failure.Status); rule != nil {
-		return follow(r, rule, key)
 
+	if rule := c.Rule(key, failure.Status); rule != nil {
+		return followRule(r, rule, key)
 	}
 	if c.ErrorDocument == nil {
 		return writeHTML(r, failure, nil)
@@ -88,7 +90,8 @@ func websiteOf(r *request.Request) (*website.Configuration, error) {
 		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
 	}
 	if b.Payer == access.PayerRequester {
-		return nil, s3error.New("AccessDenied") // an anonymous caller cannot pay
+		// An anonymous caller cannot pay.
+		return nil, s3error.New("AccessDenied")
 	}
 	if r.HTTP.Method != http.MethodGet && r.HTTP.Method != http.MethodHead {
 		return nil, s3error.New("MethodNotAllowed", "Method", r.HTTP.Method, "ResourceType", "OBJECT")
@@ -96,7 +99,7 @@ func websiteOf(r *request.Request) (*website.Configuration, error) {
 	return b.Website, nil
 }
 
-func follow(r *request.Request, rule *website.RoutingRule, key string) error {
+func followRule(r *request.Request, rule *website.RoutingRule, key string) error {
 	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // Check has verified the code
 	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
@@ -111,9 +114,9 @@ func redirect(r *request.Request, code int, protocol, host, key string) error {
 // encodePath encodes a key as the path of a URL.
 func encodePath(key string) string { return "/" + escape.Path(key) }
 
-// mayRead fails unless the caller has the permission to read the request's object. Authorize finds the action by the
-// operation, so mayRead sets that of a read meanwhile.
-func mayRead(r *request.Request) error {
+// authorizeRead fails unless the caller may read the request's object.
+func authorizeRead(r *request.Request) error {
+	// Authorize finds the action by the operation, so change that meanwhile.
 	operation := r.Operation
 	r.Operation = "GetObject"
 	defer func() {
@@ -122,15 +125,16 @@ func mayRead(r *request.Request) error {
 	return access.Authorize(r)
 }
 
-// readableDocument reports whether an object with this key exists and the caller may read it. The permission is checked
-// for the target of the request, so readableDocument sets that key meanwhile.
-func readableDocument(r *request.Request, key string) bool {
+// isReadable reports whether an object with this key exists and the caller may read it.
+func isReadable(r *request.Request, key string) bool {
+	// The permission is checked for the target of the request, so change that meanwhile.
 	requestedKey := r.Target.Key
 	r.Target.Key = key
 	defer func() {
 		r.Target.Key = requestedKey
 	}()
-	if mayRead(r) != nil {
+
+	if authorizeRead(r) != nil {
 		return false
 	}
 	v, _, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: key})
@@ -141,14 +145,14 @@ func readableDocument(r *request.Request, key string) bool {
 // serveDocument responds with the request's object as GetObject does, or with its redirection if it has
 // one.
 func serveDocument(r *request.Request) error {
-	if err := mayRead(r); err != nil {
+	if err := authorizeRead(r); err != nil {
 		return err
 	}
+
 	if v, _, _ := r.LookupVersion(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}); v != nil {
 		if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
 			r.Writer.Header().Set("Location", location)
 			return r.Done(http.StatusMovedPermanently)
-
 		}
 	}
 	return getObject(r)
@@ -157,7 +161,7 @@ func serveDocument(r *request.Request) error {
 // serveErrorDocument responds with the website's error document and the status of the error.
 func serveErrorDocument(r *request.Request, key string, status int) error {
 	r.Target.Key = key
-	if err := mayRead(r); err != nil {
+	if err := authorizeRead(r); err != nil {
 		return err
 	}
 	v, err := findVersion(r)
@@ -165,11 +169,11 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 		return err
 	}
 	defer r.Server.Store.Release(v)
+
 	if r.Server.IsArchived(v) || v.Object.Encryption.CustomerMD5 != "" {
 		return s3error.New("AccessDenied")
 	}
 	if err := describe(r, v); err != nil {
-
 		return err
 	}
 	if r.HTTP.Method == http.MethodGet {
@@ -180,20 +184,21 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 	r.Writer.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
 	r.Writer.WriteHeader(status)
 	if r.HTTP.Method == http.MethodGet {
-		_ = r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, r.Writer) // the status has already been sent
+		// The status has already been sent, so an error cannot be reported.
+		_ = r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, r.Writer)
 	}
 	return nil
 }
 
-// writeHTML responds with an error as an HTML page. If the website's error document could not be
-// served, second is the error of that document. Otherwise it is nil.
-func writeHTML(r *request.Request, e, second *s3error.Error) error {
+// writeHTML responds with an error as an HTML page. documentErr says why the website's error document
+// could not be served, and may be nil.
+func writeHTML(r *request.Request, e, documentErr *s3error.Error) error {
 	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	var b bytes.Buffer
 	item := func(name, value string) {
 		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
 	}
-	list := func(e *s3error.Error) {
+	beginList := func(e *s3error.Error) {
 		b.WriteString("<ul>\n")
 		item("Code", e.Code)
 		item("Message", e.Message)
@@ -201,24 +206,24 @@ func writeHTML(r *request.Request, e, second *s3error.Error) error {
 			item(e.Fields[i], e.Fields[i+1])
 		}
 	}
+
 	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
-	list(e)
+	beginList(e)
 	item("RequestId", r.ID)
 	item("HostId", s3error.HostID)
 	b.WriteString("</ul>\n")
-
-	if second != nil {
+	if documentErr != nil {
 		b.WriteString("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n")
-		list(second)
+		beginList(documentErr)
 		b.WriteString("</ul>\n")
 	}
 	b.WriteString("<hr/>\n</body>\n</html>\n")
+
 	r.Failure = e
 	header := r.Writer.Header()
 	header.Set("X-Amz-Error-Code", e.Code)
 	header.Set("X-Amz-Error-Message", e.Message)
 	header.Set("Content-Type", "text/html; charset=utf-8")
-
 	r.Writer.WriteHeader(e.Status)
 	if r.HTTP.Method != http.MethodHead {
 		_, _ = r.Writer.Write(b.Bytes())

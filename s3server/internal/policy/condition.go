@@ -64,9 +64,9 @@ var conditionOperators = map[string]conditionOperator{
 // conditions has all conditions of a statement, each of which must hold.
 type conditions []condition
 
-// UnmarshalJSON decodes {operator: {key: value or list of values}}. It fails if it does not know an
-// operator or a key, or if a value is invalid.
-func (all *conditions) UnmarshalJSON(data []byte) error {
+// UnmarshalJSON decodes {operator: {key: value or list of values}}. It fails for an unknown operator or
+// key, and for an invalid value.
+func (cs *conditions) UnmarshalJSON(data []byte) error {
 	var blocks map[string]map[string]oneOrMany[any]
 	if json.Unmarshal(data, &blocks) != nil || blocks == nil {
 		return malformedPolicy("Policies must be valid JSON and the first byte must be '{'")
@@ -80,7 +80,7 @@ func (all *conditions) UnmarshalJSON(data []byte) error {
 			if err != nil {
 				return err
 			}
-			*all = append(*all, c)
+			*cs = append(*cs, c)
 		}
 	}
 	return nil
@@ -155,14 +155,16 @@ func conditionText(value any) (string, bool) {
 // matches reports whether the condition is true for a request. If the request does not have the key, only
 // a negated operator and few others are true.
 func (c *condition) matches(r *Request) bool {
-	values, ok := r.values(c.key)
+	values, hasKey := r.values(c.key)
 	if c.null {
-		// "true" demands that the request does not have the key.
-		return slices.ContainsFunc(c.values, func(v string) bool { return strings.EqualFold(v, "true") != ok })
+		// The value "true" demands that the request does not have the key.
+		return slices.ContainsFunc(c.values, func(v string) bool {
+			return strings.EqualFold(v, "true") != hasKey
+		})
 	}
-	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
-	if !ok || len(values) == 0 {
 
+	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
+	if !hasKey || len(values) == 0 {
 		return c.ifExists || needsAll
 	}
 	for _, value := range values {
@@ -189,10 +191,11 @@ func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(patt
 // arnLike returns an operator that compares each of the six parts of an ARN with that of a pattern, by
 // means of like.
 func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
+	const partCount = 6
 	return func(value, pattern string) bool {
-		values := strings.SplitN(value, ":", 6)
-		patterns := strings.SplitN(pattern, ":", 6)
-		if len(values) != 6 || len(patterns) != 6 {
+		values := strings.SplitN(value, ":", partCount)
+		patterns := strings.SplitN(pattern, ":", partCount)
+		if len(values) != partCount || len(patterns) != partCount {
 			return pattern == "*" || value == pattern
 		}
 		for i := range values {
@@ -204,11 +207,11 @@ func arnLike(like func(value, pattern string) bool) func(value, pattern string) 
 	}
 }
 
-// unescape is called if the policy may have variables. Afterwards, "${*}", "${?}" and "${$}" in the
-// values match only the characters "*", "?" and "$".
-func (all conditions) unescape() {
-	for i := range all {
-		c := &all[i]
+// unescape makes "${*}", "${?}" and "${$}" in the values match only the characters "*", "?" and "$". It is
+// for policies that may have variables.
+func (cs conditions) unescape() {
+	for i := range cs {
+		c := &cs[i]
 		if c.operator.escaped != nil {
 			c.operator.match = c.operator.escaped
 			continue
@@ -231,15 +234,16 @@ func isNumber(text string) bool {
 // compareNumbers returns an operator that compares two numbers, and is false for a text that is no number.
 func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
-		v, err := strconv.ParseFloat(value, 64)
-		w, parseErr := strconv.ParseFloat(wanted, 64)
-		return err == nil && parseErr == nil && compare(v, w)
+		number, err := strconv.ParseFloat(value, 64)
+		wantedNumber, wantedErr := strconv.ParseFloat(wanted, 64)
+		return err == nil && wantedErr == nil && compare(number, wantedNumber)
 	}
 }
 
 // parseDate parses a date in ISO 8601, or a number of seconds since 1970.
 func parseDate(text string) (time.Time, bool) {
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) > 4 {
+	const yearLength = len("2006")
+	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) > yearLength {
 		return time.Unix(seconds, 0), true
 	}
 	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", time.DateOnly, "2006-01", "2006"} {
@@ -259,9 +263,9 @@ func isDate(text string) bool {
 // of the policy: -1, 0 or 1.
 func compareDates(accept func(order int) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
-		v, ok := parseDate(value)
-		w, valid := parseDate(wanted)
-		return ok && valid && accept(v.Compare(w))
+		date, ok := parseDate(value)
+		wantedDate, wantedOK := parseDate(wanted)
+		return ok && wantedOK && accept(date.Compare(wantedDate))
 	}
 }
 

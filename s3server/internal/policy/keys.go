@@ -119,12 +119,12 @@ func (r *Request) values(key string) (values []string, ok bool) {
 	}
 	// DeleteObjects and the source of a copy have the version id elsewhere than in the query.
 	if key == "s3:versionid" && r.VersionID != "" {
-		return one(r.VersionID)
+		return singleValue(r.VersionID)
 	}
 	if queryKeys[key] != "" {
 		// If the parameter is repeated, the first value counts.
 		name := queryKeys[key]
-		return []string{r.Query.Get(name)}, r.Query.Has(name) // if the parameter is repeated, the first counts
+		return []string{r.Query.Get(name)}, r.Query.Has(name)
 	}
 	if computedKeys[key] != nil {
 		return computedKeys[key](r)
@@ -144,7 +144,9 @@ func (r *Request) isUploadProperty(key string) bool {
 	if r.Action != "s3:PutObject" {
 		return false
 	}
-	return slices.ContainsFunc(uploadProperties, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	return slices.ContainsFunc(uploadProperties, func(prefix string) bool {
+		return strings.HasPrefix(key, prefix)
+	})
 }
 
 // uploadProperties has the beginnings of the condition keys for isUploadProperty.
@@ -165,14 +167,14 @@ func (r *Request) headerValue(name string) ([]string, bool) {
 	return []string{value}, value != ""
 }
 
-// one returns a value in the form of a result of values.
-func one(value string) ([]string, bool) { return []string{value}, true }
+// singleValue returns a value in the form of a result of values.
+func singleValue(value string) ([]string, bool) { return []string{value}, true }
 
 // tagValue returns the value of the tag with this name, in the form of a result of values.
 func tagValue(tags []tagging.Tag, name string) ([]string, bool) {
 	for _, t := range tags {
 		if t.Key == name {
-			return one(t.Value)
+			return singleValue(t.Value)
 		}
 	}
 	return nil, false
@@ -183,55 +185,56 @@ func (r *Request) requestTags() []tagging.Tag {
 	if r.Tags != nil {
 		return r.Tags
 	}
-	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging")) // the operation reports invalid tags
+	// The operation itself fails if the tags are invalid.
+	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging"))
 	return tags
 }
 
 // computedKeys has the condition keys that are neither headers nor query parameters. It maps each
 // of them to a function that computes the key's value.
 var computedKeys = map[string]func(*Request) ([]string, bool){
-	"aws:currenttime": func(r *Request) ([]string, bool) { return one(r.Now.Format(time.RFC3339)) },
-	"aws:epochtime":   func(r *Request) ([]string, bool) { return one(strconv.FormatInt(r.Now.Unix(), 10)) },
+	"aws:currenttime": func(r *Request) ([]string, bool) { return singleValue(r.Now.Format(time.RFC3339)) },
+	"aws:epochtime":   func(r *Request) ([]string, bool) { return singleValue(strconv.FormatInt(r.Now.Unix(), 10)) },
 	"aws:principalaccount": func(r *Request) ([]string, bool) {
 		return []string{r.Account}, !r.Anonymous
 	},
 	"aws:principalarn": func(r *Request) ([]string, bool) {
 		return []string{"arn:aws:iam::" + r.Account + ":root"}, !r.Anonymous
 	},
-	"aws:principalisawsservice": func(*Request) ([]string, bool) { return one("false") },
+	"aws:principalisawsservice": func(*Request) ([]string, bool) { return singleValue("false") },
 	"aws:principaltype": func(r *Request) ([]string, bool) {
 		if r.Anonymous {
-			return one("Anonymous")
+			return singleValue("Anonymous")
 		}
-		return one("Account")
+		return singleValue("Account")
 	},
-	"aws:requestedregion": func(r *Request) ([]string, bool) { return one(r.Region) },
-	"aws:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
-	"aws:securetransport": func(r *Request) ([]string, bool) { return one(strconv.FormatBool(r.TLS != nil)) },
+	"aws:requestedregion": func(r *Request) ([]string, bool) { return singleValue(r.Region) },
+	"aws:resourceaccount": func(r *Request) ([]string, bool) { return singleValue(r.Owner) },
+	"aws:securetransport": func(r *Request) ([]string, bool) { return singleValue(strconv.FormatBool(r.TLS != nil)) },
 	"aws:sourceip": func(r *Request) ([]string, bool) {
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		return []string{host}, err == nil
 	},
 	"aws:userid": func(r *Request) ([]string, bool) {
 		if r.Anonymous {
-			return one("anonymous")
+			return singleValue("anonymous")
 		}
-		return one(r.Account)
+		return singleValue(r.Account)
 	},
-	"aws:viaawsservice": func(*Request) ([]string, bool) { return one("false") },
+	"aws:viaawsservice": func(*Request) ([]string, bool) { return singleValue("false") },
 	"s3:authtype": func(r *Request) ([]string, bool) {
 		if r.Anonymous {
 			return nil, false
 		}
 		if r.Operation == "PostObject" {
-			return one("POST")
+			return singleValue("POST")
 		}
 		if r.SignedByQuery {
-			return one("REST-QUERY-STRING")
+			return singleValue("REST-QUERY-STRING")
 		}
-		return one("REST-HEADER")
+		return singleValue("REST-HEADER")
 	},
-	"s3:locationconstraint": func(r *Request) ([]string, bool) { return one(r.Region) },
+	"s3:locationconstraint": func(r *Request) ([]string, bool) { return singleValue(r.Region) },
 	"s3:object-lock-remaining-retention-days": func(r *Request) ([]string, bool) {
 		end, err := time.Parse(time.RFC3339, r.Header.Get(retainUntil))
 		return []string{strconv.Itoa(int(end.Sub(r.Now) / (24 * time.Hour)))}, err == nil
@@ -239,9 +242,9 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	"s3:objectcreationoperation": func(r *Request) ([]string, bool) {
 		switch r.Operation {
 		case "PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload":
-			return one("true")
+			return singleValue("true")
 		}
-		return one("false")
+		return singleValue("false")
 	},
 	"s3:requestobjecttagkeys": func(r *Request) (keys []string, present bool) {
 		for _, t := range r.requestTags() {
@@ -249,10 +252,10 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 		}
 		return keys, len(keys) > 0
 	},
-	"s3:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
+	"s3:resourceaccount": func(r *Request) ([]string, bool) { return singleValue(r.Owner) },
 	"s3:signatureage": func(r *Request) ([]string, bool) {
 		if r.Algorithm == "AWS" { // signature version 2; AWS uses an age of 0
-			return one("0")
+			return singleValue("0")
 		}
 		t, err := time.Parse("20060102T150405Z", r.SignedAt)
 		return []string{strconv.FormatInt(r.Now.Sub(t).Milliseconds(), 10)}, err == nil
@@ -262,7 +265,7 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 		if r.TLS == nil {
 			return nil, false
 		}
-		return one(strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS "))
+		return singleValue(strings.TrimPrefix(tls.VersionName(r.TLS.Version), "TLS "))
 	},
 	"s3:x-amz-copy-source": func(r *Request) ([]string, bool) {
 		path, _, _ := strings.Cut(r.Header.Get("X-Amz-Copy-Source"), "?")

@@ -28,17 +28,17 @@ type Policy struct {
 // A statement allows or denies actions. It has one of Principal and NotPrincipal, one of Action and
 // NotAction, and one of Resource and NotResource.
 type statement struct {
-	Sid          string
-	Effect       string
-	Principal    *principals
-	NotPrincipal *principals
-	Action       oneOrMany[string]
-	NotAction    oneOrMany[string]
-	Resource     oneOrMany[string]
-	NotResource  oneOrMany[string]
-	Condition    conditions
-	idle         bool // true if an action applies to none of the resources
-	hasEscapes   bool // true if "${*}", "${?}" and "${$}" mean characters
+	Sid             string
+	Effect          string
+	Principal       *principals
+	NotPrincipal    *principals
+	Action          oneOrMany[string]
+	NotAction       oneOrMany[string]
+	Resource        oneOrMany[string]
+	NotResource     oneOrMany[string]
+	Condition       conditions
+	hasUnusedAction bool // true if an action applies to none of the resources
+	hasEscapes      bool // true if "${*}", "${?}" and "${$}" mean characters
 }
 
 // oneOrMany is a JSON list, or a single value that means a list of one element.
@@ -84,9 +84,9 @@ func checkNames(decoder *json.Decoder, depth int) error {
 	if err != nil {
 		return err
 	}
-	open, ok := token.(json.Delim)
-	if !ok {
-		return nil // a string, a number, a boolean or null
+	open, isNested := token.(json.Delim)
+	if !isNested {
+		return nil
 	}
 
 	const maxDepth = 20
@@ -111,7 +111,8 @@ func checkNames(decoder *json.Decoder, depth int) error {
 			return err
 		}
 	}
-	_, err = decoder.Token() // the bracket or brace at the end
+	// Read the bracket or brace at the end.
+	_, err = decoder.Token()
 	return err
 }
 
@@ -144,23 +145,28 @@ func hasVariable(document []byte) bool {
 // implement a part of it.
 func Parse(document []byte, bucket string) (*Policy, error) {
 	p, err := Restore(document, bucket)
-	if err == nil && slices.ContainsFunc(p.Statement, func(s statement) bool { return s.idle }) {
-		return nil, malformedPolicy("Action does not apply to any resource(s) in statement")
+	if err != nil {
+		return nil, err
 	}
-	return p, err
+	for _, s := range p.Statement {
+		if s.hasUnusedAction {
+			return nil, malformedPolicy("Action does not apply to any resource(s) in statement")
+		}
+	}
+	return p, nil
 }
 
 // Restore reads a stored policy. It is like [Parse], but also accepts a statement with an action
 // that applies to none of the statement's resources. Earlier versions of this server accepted such
 // statements.
 func Restore(document []byte, bucket string) (*Policy, error) {
-	return read(document, func(s *statement) error { return s.checkBucket(bucket) })
+	return readPolicy(document, func(s *statement) error { return s.checkBucket(bucket) })
 }
 
-// read reads a policy. The function check is called with each statement, and may refuse the
-// statement.
-func read(document []byte, check func(*statement) error) (*Policy, error) {
-	p, err := decode(document)
+// readPolicy parses a policy. It fails if the policy is invalid, or if check refuses one of its
+// statements.
+func readPolicy(document []byte, check func(*statement) error) (*Policy, error) {
+	p, err := decodePolicy(document)
 	if err != nil {
 		return nil, err
 	}
@@ -173,42 +179,43 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 	if p.Version == variablesSince && hasVariable(document) {
 		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
+
 	ids := map[string]bool{}
 	for i := range p.Statement {
 		s := &p.Statement[i]
 		if s.Sid != "" && ids[s.Sid] {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
-
 		ids[s.Sid] = true
+
 		s.hasEscapes = p.Version == variablesSince
 		if s.hasEscapes {
 			s.Condition.unescape()
 		}
+
 		if err := s.check(); err != nil {
 			return nil, err
-
 		}
 		if err := check(s); err != nil {
 			return nil, err
 		}
-
 	}
 	return p, nil
 }
 
-// decode decodes the JSON of a policy. It fails with an S3 error.
-func decode(document []byte) (*Policy, error) {
+// decodePolicy decodes the JSON of a policy, without checking its statements. Its errors are S3 errors.
+func decodePolicy(document []byte) (*Policy, error) {
 	if len(document) > maxPolicy {
 		return nil, s3error.New("PolicyTooLarge")
 	}
+
 	p := &Policy{document: document}
 	err := checkNames(json.NewDecoder(bytes.NewReader(document)), 0)
 	if err == nil {
-		type plain Policy // without UnmarshalJSON
+		// The type plain has no UnmarshalJSON.
+		type plain Policy
 		err = strictJSON(document, (*plain)(p))
 	}
-
 	if e, ok := errors.AsType[*s3error.Error](err); ok {
 		return nil, e
 	}
@@ -244,7 +251,9 @@ func (s *statement) checkBucket(bucket string) error {
 	if s.NotPrincipal != nil && s.Effect == "Allow" {
 		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	}
-	onBucket, onObjects := false, false
+
+	onBucket := false
+	onObjects := false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		path, ok := strings.CutPrefix(resource, "arn:aws:s3:::")
 		name, _, hasKey := strings.Cut(path, "/")
@@ -273,7 +282,7 @@ func (s *statement) checkBucket(bucket string) error {
 		}
 		// For example, s3:GetObject applies to no resource without a key.
 		if s.Action != nil && s.Resource != nil && !slices.ContainsFunc(actions, applies) {
-			s.idle = true
+			s.hasUnusedAction = true
 		}
 	}
 	return nil

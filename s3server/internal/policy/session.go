@@ -9,7 +9,9 @@ import (
 // bucket. It may also name actions and resources of other AWS services, which have no effect here.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
-func ParseSession(document []byte) (*Policy, error) { return read(document, (*statement).checkSession) }
+func ParseSession(document []byte) (*Policy, error) {
+	return readPolicy(document, (*statement).checkSession)
+}
 
 // checkSession fails if AWS would refuse the statement in a session policy, which may also be about services other
 // than S3.
