@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The server remembers only its latest completed uploads.
+// The server remembers only its latest completed uploads, until it forgets those of a bucket.
 func TestCompleteRemembersLatest(t *testing.T) {
 	f := New()
 	isRemembered := func(id int) bool {
@@ -15,10 +15,10 @@ func TestCompleteRemembersLatest(t *testing.T) {
 		require.NoError(t, err)
 		return u != nil
 	}
+
 	for id := range maxUploads + 1 {
 		f.Add(strconv.Itoa(id), &Upload{Bucket: "photos", Key: "k"})
 	}
-
 	require.False(t, isRemembered(0))
 	require.True(t, isRemembered(1))
 	require.True(t, isRemembered(maxUploads))

@@ -31,7 +31,7 @@ func decode(document string) (*cors.Configuration, error) {
 // rule returns a rule with some elements.
 func rule(content string) string { return "<CORSRule>" + content + "</CORSRule>" }
 
-// A configuration that AWS refuses is refused, either by its XML or by Check.
+// A configuration that AWS would refuse is refused when it is decoded, or by Check.
 func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -77,9 +77,11 @@ func TestConfigurationRefused(t *testing.T) {
 
 // Find returns the first rule that allows the origin, the method and all headers of a request.
 func TestRulesMatch(t *testing.T) {
-	c := mustDecode(t, rule("<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>")+
-		rule("<ID>all</ID>"+anyGet))
+	const app = "<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod>" +
+		"<AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>"
+	c := mustDecode(t, rule(app)+rule("<ID>all</ID>"+anyGet))
 	require.NoError(t, c.Check())
+
 	tests := []struct {
 		name    string
 		origin  string
@@ -123,7 +125,7 @@ func TestRulesMatch(t *testing.T) {
 	}
 }
 
-// A response to a page has the headers that its rule demands.
+// The response to a request of a page has the headers that its CORS rule demands.
 func TestRuleHeaders(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -140,7 +142,9 @@ func TestRuleHeaders(t *testing.T) {
 		},
 		{
 			name: "one origin",
-			rule: "<AllowedOrigin>https://a.example</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>",
+			rule: "<AllowedOrigin>https://a.example</AllowedOrigin>" +
+				"<AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod>" +
+				"<ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>",
 			header: http.Header{
 				"Access-Control-Allow-Origin":      {"https://a.example"},
 				"Access-Control-Allow-Credentials": {"true"},

@@ -31,29 +31,31 @@ func (r *waitingReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// While a slow client sends a part, other clients can send other parts. Otherwise this test would not end.
+// Many slow clients can send parts of an upload at the same time.
 func TestPutPartOfSlowClients(t *testing.T) {
 	s := newPhotosStore(t)
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	require.NoError(t, s.BeginUpload(t.Context(), u))
 	u, err := s.Upload(t.Context(), "photos", "k", u.ID)
 	require.NoError(t, err)
+
+	// Each part waits for all others, so the test would not end if one blocked another.
 	const clients = 200
-	var barrier, group sync.WaitGroup
+	var barrier, wg sync.WaitGroup
 	barrier.Add(clients)
-	results := make([]error, clients)
-	for i := range results {
-		group.Go(func() {
+	errs := make([]error, clients)
+	for i := range errs {
+		wg.Go(func() {
 			d := checksum.NewDigest(u.Kind, false)
-			_, results[i] = s.PutPart(t.Context(), u, i+1, &state.Body{
+			_, errs[i] = s.PutPart(t.Context(), u, i+1, &state.Body{
 				From:   &waitingReader{barrier: &barrier},
 				Digest: d,
 				Check:  func() error { return nil },
 			})
 		})
 	}
-	group.Wait()
-	for _, err := range results {
+	wg.Wait()
+	for _, err := range errs {
 		require.NoError(t, err)
 	}
 }
@@ -83,8 +85,9 @@ func (d pairedDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error
 	return d.Driver.Delete(ctx, r)
 }
 
-// The store removes the records of parts several at a time. Otherwise this test would not end.
+// The store removes the records of several parts at the same time.
 func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
+	// Each removal waits for the others, so the test would not end if there was one at a time.
 	var barrier sync.WaitGroup
 	barrier.Add(maxPartRecords)
 	s := New(Config{
@@ -108,7 +111,6 @@ func TestRecordsOfPartsAreRemovedAtOnce(t *testing.T) {
 	}
 
 	require.NoError(t, s.Abort(t.Context(), u))
-
 	parts, _, err := s.Parts(t.Context(), u, 0, 10)
 	require.Empty(t, parts)
 	require.Error(t, err)
@@ -132,7 +134,7 @@ func (d stagingDriver) Describe() driver.Description {
 	return desc
 }
 
-// SweepUploads keeps uploads whose parts are staged, although the driver does not know them.
+// SweepUploads keeps an upload whose parts are staged, although the driver knows no such upload.
 func TestSweepLeavesStagedUploads(t *testing.T) {
 	s := New(Config{
 		Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})},
@@ -146,6 +148,7 @@ func TestSweepLeavesStagedUploads(t *testing.T) {
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	u.Object.Encryption.Algorithm = state.ByStore
 	require.NoError(t, s.BeginUpload(t.Context(), u))
+
 	s.SweepUploads(t.Context())
 	_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 	require.NoError(t, err)

@@ -159,7 +159,7 @@ func copyRecords(t *testing.T, src, dst *records) {
 	}
 }
 
-// If a bucket is copied with the server's records, the copied records have no effect.
+// Records that were copied to another bucket with its objects have no effect there.
 func TestRecordsOfCopiedBucket(t *testing.T) {
 	for _, tt := range recordCases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,24 +175,28 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 			var listed []string
 			_, err = s.ListUploads(
 				t.Context(), "archive", state.Listing{Max: 10}, state.UploadPosition{},
-				func(u *state.Upload, _ string) { listed = append(listed, u.ID) },
+				func(u *state.Upload, _ string) {
+					listed = append(listed, u.ID)
+				},
 			)
 			require.NoError(t, err)
-			require.Empty(t, listed, "they are uploads of another bucket")
+			require.Empty(t, listed)
 
 			s.SweepUploads(t.Context())
-			require.Equal(t, copied, archive.names(t), "no sweep may remove them")
+			require.Equal(t, copied, archive.names(t), "a sweep does not remove them")
 
+			// The upload itself continues.
 			parts, _, err := s.Parts(t.Context(), u, 0, 10)
 			require.NoError(t, err)
-			require.Len(t, parts, 1, "the upload continues")
+			require.Len(t, parts, 1)
 			require.NoError(t, s.Abort(t.Context(), u))
-			require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "copied records keep no bucket")
+
+			require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "they do not keep the bucket")
 		})
 	}
 }
 
-// A sweep of the records' prefix removes only records of the server.
+// A sweep removes the records that a killed server left, but no records of another bucket and no other objects.
 func TestSweepRemovesOnlyRecords(t *testing.T) {
 	otherObjects := []struct{ name, content string }{
 		{name: "parts/x/notes.txt", content: "notes"},
@@ -220,12 +224,11 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 			}
 
 			s.SweepUploads(t.Context())
-
 			names := r.names(t)
 			for _, name := range names {
 				require.False(t, strings.HasPrefix(name, partsPrefix(ended.ID)), "%s stays", name)
 			}
-			require.Contains(t, names, partRecordName(foreign.ID, 1), "it was copied from another bucket")
+			require.Contains(t, names, partRecordName(foreign.ID, 1))
 			for _, object := range otherObjects {
 				require.Contains(t, names, object.name)
 			}
@@ -233,8 +236,7 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 	}
 }
 
-// A bucket with other objects under the records' prefix is not empty, so DeleteBucket fails. Another program may
-// have stored them.
+// DeleteBucket fails if another program has stored objects under the prefix of the server's records.
 func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -257,7 +259,7 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 
 			err := s.DeleteBucket(t.Context(), "photos")
 			require.True(t, s3error.Is(err, "BucketNotEmpty"), "%v", err)
-			require.Equal(t, names, r.names(t), "nothing is removed")
+			require.Equal(t, names, r.names(t), "nothing was removed")
 
 			require.NoError(t, r.removeAll(t.Context(), "notes.txt", tt.versioning != ""))
 			require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
@@ -265,10 +267,11 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	}
 }
 
-// If a bucket is copied, the lifecycle rules in its copied records remove nothing.
+// The copy of a bucket keeps its settings, but not its lifecycle rules, which must not remove objects of the copy.
 func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	for _, tt := range recordCases {
-		if tt.stages { // a gateway takes no rules
+		if tt.stages {
+			// A gateway takes no lifecycle rules.
 			continue
 		}
 		t.Run(tt.name, func(t *testing.T) {
@@ -288,7 +291,7 @@ func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 			b, err = reopened.Bucket(t.Context(), "archive")
 			require.NoError(t, err)
 			require.Nil(t, b.Lifecycle)
-			require.Equal(t, "Requester", b.Payer, "the other settings stay")
+			require.Equal(t, "Requester", b.Payer)
 		})
 	}
 }
@@ -307,8 +310,8 @@ func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage
 	return page, nil
 }
 
-// An upload ends when no part was sent for lifetime.IdleUpload. If a listing is behind and lacks the records of the
-// latest parts, SweepUploads keeps the upload.
+// SweepUploads removes an upload only if no part was sent for lifetime.IdleUpload, even if a listing lacks the records
+// of the latest parts.
 func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -340,12 +343,13 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 			elapsed = lastPart
 			putPart(t, s, u, 2)
 
+			// The listing lacks part 2.
 			r := recordsOf(t, s, "photos")
 			r.driver = withoutParts{r.driver}
 			elapsed = lifetime.IdleUpload + lifetime.Day
 			s.SweepUploads(t.Context())
 			_, err := s.Upload(t.Context(), "photos", "k", u.ID)
-			require.NoError(t, err, "part 2 was sent two days ago")
+			require.NoError(t, err)
 
 			elapsed = lastPart + lifetime.IdleUpload + lifetime.Day
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)

@@ -51,10 +51,11 @@ func (r *records) asFirstForm(t *testing.T) {
 	}
 }
 
-// An upload continues whose records have the first stored form, which does not name the bucket.
+// An upload can be continued even if its records have the first stored form, which does not name the bucket.
 func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 	for _, tt := range recordCases {
-		if tt.stages { // it is unknown whether the records were copied, so the upload starts over
+		if tt.stages {
+			// It is unknown whether the records were copied, so the upload starts over.
 			continue
 		}
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,7 +69,9 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			var listed []string
 			_, err = s.ListUploads(
 				t.Context(), "photos", state.Listing{Max: 10}, state.UploadPosition{},
-				func(u *state.Upload, _ string) { listed = append(listed, u.ID) },
+				func(u *state.Upload, _ string) {
+					listed = append(listed, u.ID)
+				},
 			)
 			require.NoError(t, err)
 			require.Equal(t, []string{u.ID}, listed)
@@ -86,8 +89,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 	}
 }
 
-// If records of the first stored form lie among the objects and were copied with them, they have no effect in the
-// copy.
+// Records of the first stored form that were copied to another bucket with its objects have no effect there.
 func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 	s := newStore(t, onlyObjects{newMemoryService()}, "photos", "archive")
 	u := beginUpload(t, s, "photos")
@@ -96,17 +98,18 @@ func TestCopiedRecordsOfTheFirstFormMeanNothing(t *testing.T) {
 
 	_, err := s.Upload(t.Context(), "archive", "k", u.ID)
 	require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
-	require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "copied records keep no bucket")
+	require.NoError(t, s.DeleteBucket(t.Context(), "archive"), "they do not keep the bucket")
+
 	_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 	require.NoError(t, err)
 }
 
-// The records that this code writes have the fields of the newest golden file. If they have others, give the form the
-// next number in docs/maintainers/stored-forms.md, and write the golden file of the commit that has it: with
-// OMNIBUCKET_STORED_FORMS, this test writes that file.
+// The records that this code writes have the fields of the newest golden file. Other fields are a new stored form:
+// number it in docs/maintainers/stored-forms.md, and let this test write its golden file to OMNIBUCKET_STORED_FORMS.
 func TestRecordsHaveGoldenFile(t *testing.T) {
 	s := newStore(t, onlyObjects{newMemoryService()}, "photos")
 	beginUpload(t, s, "photos")
+
 	r := recordsOf(t, s, "photos")
 	forms := map[string]map[string]any{}
 	for _, name := range r.names(t) {
@@ -116,15 +119,16 @@ func TestRecordsHaveGoldenFile(t *testing.T) {
 		require.NoError(t, err)
 		forms[kind] = record
 	}
+
 	if path := os.Getenv("OMNIBUCKET_STORED_FORMS"); path != "" {
 		text, err := json.MarshalIndent(forms, "", "\t")
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, append(text, '\n'), 0o600))
 	}
-	golden := map[string]map[string]any{}
+
 	text, err := os.ReadFile("testdata/ed2780f2/records.json")
 	require.NoError(t, err)
-
+	golden := map[string]map[string]any{}
 	require.NoError(t, json.Unmarshal(text, &golden))
 	require.Equal(t, fieldsOf(golden), fieldsOf(forms))
 }

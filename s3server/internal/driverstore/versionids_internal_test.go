@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each version has exactly one ID. With a second ID, a request could evade a policy that denies the first.
+// Each version has exactly one ID, because a request could otherwise evade a policy that denies it.
 func TestVersionHasOneID(t *testing.T) {
 	const plain = "18eb2995cc829525-3b9fb6" // an id that clients see as it is
 	b := &driverBucket{}
@@ -18,10 +18,10 @@ func TestVersionHasOneID(t *testing.T) {
 		require.Equal(t, versionID, b.shownVersion(decodeVersion(versionID), time.Time{}))
 	}
 
-	// A plain id cannot be encoded, too.
+	// The encoded form of a plain id is not the same version.
 	encoded := encodedVersion + base64.RawURLEncoding.EncodeToString([]byte(plain))
 	require.NotEqual(t, plain, decodeVersion(encoded))
 
-	// The last bits of Base64, which a lenient decoder ignores, are a part of the id.
+	// The last bits of Base64, which a lenient decoder ignores, belong to the id.
 	require.NotEqual(t, decodeVersion("e.Pz8"), decodeVersion("e.Pz9"))
 }

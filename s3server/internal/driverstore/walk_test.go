@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -104,8 +105,8 @@ func (s *listedStore) versionsPage(
 	return names, next, more, err
 }
 
-// check compares listings after one position, in pages, with their definition.
-func (s *listedStore) check(t *testing.T, l state.Listing, startAfter string) {
+// requireListing compares listings after one position, in pages, with their definition.
+func (s *listedStore) requireListing(t *testing.T, l state.Listing, startAfter string) {
 	t.Helper()
 	want := expectedNames(s.keys, l, state.Position{Key: startAfter})
 	about := fmt.Sprintf("prefix %q, delimiter %q, after %q, pages of %d", l.Prefix, l.Delimiter,
@@ -128,8 +129,8 @@ func (s *listedStore) check(t *testing.T, l state.Listing, startAfter string) {
 	require.Equal(t, want, got, about)
 }
 
-// checkVersions requires that a listing of versions has all keys.
-func (s *listedStore) checkVersions(t *testing.T, l state.Listing) {
+// requireVersions requires that a listing of versions has all keys.
+func (s *listedStore) requireVersions(t *testing.T, l state.Listing) {
 	t.Helper()
 	var got []string
 	var pos state.VersionPosition
@@ -155,8 +156,7 @@ func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return c.Driver.List(ctx, r)
 }
 
-// If one listing of the driver fills the page, the store does not ask for another. Each entry may cost a directory
-// or a provider time.
+// The store asks the driver for no more entries than a page needs, because each may cost time.
 func TestListFullPage(t *testing.T) {
 	var keys []string
 	for i := range 3 * pageLimit {
@@ -182,7 +182,9 @@ func TestListFullPage(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			counted := &countedLists{Driver: bucket.driver}
 			bucket.driver = counted
-			defer func() { bucket.driver = counted.Driver }()
+			defer func() {
+				bucket.driver = counted.Driver
+			}()
 
 			names, hasMore, err := s.page(t.Context(), state.Listing{Max: tt.max}, state.Position{})
 			require.NoError(t, err)
@@ -204,7 +206,7 @@ func (c *countedVersions) Head(ctx context.Context, r *driver.GetRequest) (*stor
 	return c.Driver.Head(ctx, r)
 }
 
-// Remove reads the object's attributes first only if an event needs them.
+// Remove reads the attributes of an object only if an event may need them.
 func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, []string{"a", "b"})
 	bucket, err := s.store.locate("bucket")
@@ -221,6 +223,7 @@ func TestDeleteReadsObjectOnlyForEvent(t *testing.T) {
 
 	remove("a")
 	require.Zero(t, counted.heads)
+
 	require.NoError(t, s.store.ChangeBucket(t.Context(), "bucket", func(b *state.Bucket) error {
 		b.Notification = &notification.Configuration{}
 		return nil
@@ -241,7 +244,10 @@ func (c *countedVersions) ListVersions(
 
 // A listing of versions with a delimiter skips the content of each common prefix.
 func TestListVersionsPassesOverFolders(t *testing.T) {
-	const maxListed = 30 // of the 200 versions in folders
+	const (
+		maxListed = 30 // of the 200 versions in folders
+		smallPage = 10
+	)
 	keys := []string{"x//y", "z"}
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
@@ -254,7 +260,7 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 
 	for _, size := range []int{1, 1000} {
 		counted.listed = 0
-		s.checkVersions(t, state.Listing{Delimiter: "/", Max: size})
+		s.requireVersions(t, state.Listing{Delimiter: "/", Max: size})
 		require.Less(t, counted.listed, maxListed, "pages of %d", size)
 	}
 
@@ -263,7 +269,7 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 	version, _, err := s.store.Find(t.Context(), state.VersionName{Bucket: "bucket", Key: "f"})
 	require.NoError(t, err)
 	require.Nil(t, version)
-	require.LessOrEqual(t, counted.listed, 10)
+	require.LessOrEqual(t, counted.listed, smallPage)
 
 	// A page that begins within a folder shows the folder only if it has later keys.
 	listing := state.Listing{Delimiter: "/", Max: 9}
@@ -299,12 +305,12 @@ func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return d.Driver.ListVersions(ctx, r)
 }
 
-// The store's listing of versions works over a driver whose ListVersions has neither a delimiter nor a start.
+// The store lists versions even over a driver whose ListVersions supports neither a delimiter nor a start.
 func TestListVersionsWithoutDelimiterOrStart(t *testing.T) {
 	service := plainService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := newStoreOfKeys(t, service, true, []string{"a", "b/1", "b/2", "c"})
 	for _, delimiter := range []string{"", "/"} {
-		s.checkVersions(t, state.Listing{Delimiter: delimiter, Max: 1})
+		s.requireVersions(t, state.Listing{Delimiter: delimiter, Max: 1})
 	}
 }
 
@@ -325,7 +331,7 @@ func hostileKey(random *rand.Rand) string {
 	return key
 }
 
-// Listings of hostile keys are in byte order.
+// Listings of keys that file names or separators could confuse are in byte order.
 func TestListHostileKeysInByteOrder(t *testing.T) {
 	services := map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": func(t *testing.T) driver.ServiceDriver {
@@ -334,12 +340,14 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 			t.Cleanup(func() { _ = service.Close() })
 			return service
 		},
-		"memory": func(*testing.T) driver.ServiceDriver { return memstore.NewServiceDriver(memstore.ServiceConfig{}) },
+		"memory": func(*testing.T) driver.ServiceDriver {
+			return memstore.NewServiceDriver(memstore.ServiceConfig{})
+		},
 		"records": func(*testing.T) driver.ServiceDriver {
 			return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 		},
 	}
-	for name, service := range services {
+	for name, newService := range services {
 		for _, versioned := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", versions: ", versioned), func(t *testing.T) {
 				for seed := range testserver.Sample(uint64(1), 2) {
@@ -351,8 +359,9 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 					for range 40 {
 						keys = append(keys, hostileKey(random))
 					}
-					s := newStoreOfKeys(t, service(t), versioned, keys)
-					s.checkAll(t, random, versioned)
+
+					s := newStoreOfKeys(t, newService(t), versioned, keys)
+					s.requireListings(t, random, versioned)
 				}
 			})
 		}
@@ -362,14 +371,14 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 // onlyService keeps records among the objects.
 type onlyService struct{ driver.ServiceDriver }
 
-// checkAll checks listings with all delimiters, with pages of several sizes, and with random prefixes.
-func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) {
+// requireListings requires correct listings with all delimiters, with pages of several sizes, and with random prefixes.
+func (s *listedStore) requireListings(t *testing.T, random *rand.Rand, versioned bool) {
 	t.Helper()
 	for _, delimiter := range []string{"", "/", "a", "!%"} {
 		for _, size := range []int{1, 3, 1000} {
-			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, "")
+			s.requireListing(t, state.Listing{Delimiter: delimiter, Max: size}, "")
 			if versioned {
-				s.checkVersions(t, state.Listing{Delimiter: delimiter, Max: size})
+				s.requireVersions(t, state.Listing{Delimiter: delimiter, Max: size})
 			}
 		}
 		for range testserver.Sample(6, 25) {
@@ -386,18 +395,17 @@ func (s *listedStore) checkAll(t *testing.T, random *rand.Rand, versioned bool) 
 			}
 
 			size := 1 + random.IntN(4)
-			s.check(t, state.Listing{Delimiter: delimiter, Max: size}, startAfter)
-			s.check(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size}, startAfter)
+			s.requireListing(t, state.Listing{Delimiter: delimiter, Max: size}, startAfter)
+			s.requireListing(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size}, startAfter)
 
 			if versioned {
-				s.checkVersions(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size})
+				s.requireVersions(t, state.Listing{Delimiter: delimiter, Prefix: prefix, Max: size})
 			}
 		}
 	}
 }
 
-// The store asks the driver to start a listing only after keys that the driver can have, because MinIO refuses
-// others.
+// The store starts a listing of the driver only after a key that the driver can have, because MinIO refuses others.
 func TestListStartsAfterPossibleKey(t *testing.T) {
 	tests := []struct{ key, want string }{
 		{key: "a/b.", want: "a/b."},
@@ -410,6 +418,8 @@ func TestListStartsAfterPossibleKey(t *testing.T) {
 		{key: "a/\xff", want: "a/"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, sendable(tt.key), "%q", tt.key)
+		t.Run(strconv.Quote(tt.key), func(t *testing.T) {
+			require.Equal(t, tt.want, sendable(tt.key))
+		})
 	}
 }

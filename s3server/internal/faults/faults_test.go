@@ -137,7 +137,7 @@ func TestTriggerMatches(t *testing.T) {
 	}
 }
 
-// If several faults select a request, the first one applies.
+// If several faults match a request, the first one applies until it is removed.
 func TestSelectFirstFault(t *testing.T) {
 	l := faults.New[string](time.Now)
 	first := l.Add(faults.Trigger{Operation: "GetObject"}, "first")

@@ -132,7 +132,7 @@ func TestPolicyConditions(t *testing.T) {
 	}
 }
 
-// If a form's Content-Type lists several types, each of them must meet the policy's condition.
+// If the Content-Type of a form lists several types, each of them must meet the policy's condition.
 func TestPolicyTypeMayBeList(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -150,6 +150,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			conditions := `["starts-with","$Content-Type","image/"],["starts-with","$key","a,"]`
 			p, err := formpolicy.Parse(withConditions(conditions))
 			require.NoError(t, err)
+
 			names := []string{"content-type", "key"}
 			fields := map[string]string{"content-type": tt.value, "key": "a,b"}
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
@@ -162,6 +163,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 func TestPolicySmallestRangeOfSizes(t *testing.T) {
 	p, err := formpolicy.Parse(withConditions(`["content-length-range",1,50],["content-length-range",5,200]`))
 	require.NoError(t, err)
+
 	sizes, err := p.Check(nil, nil, "photos", formpolicy.Sizes{Most: 100})
 	require.NoError(t, err)
 	require.Equal(t, formpolicy.Sizes{Least: 5, Most: 50}, sizes)

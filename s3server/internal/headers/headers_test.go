@@ -176,19 +176,19 @@ func TestWriteConditions(t *testing.T) {
 	}
 }
 
-// An operation without conditions refuses conditional headers.
+// An operation without conditions refuses conditional headers that are not empty.
 func TestNoWriteCondition(t *testing.T) {
 	tests := []struct {
 		name   string
 		header http.Header
 		code   string
 	}{
-		{name: "none", header: header("Range", "bytes=0-1")},
-		{name: "empty", header: header("If-Match", "")},
+		{name: "no condition", header: header("Range", "bytes=0-1")},
+		{name: "an empty condition", header: header("If-Match", "")},
 		{name: "two empty lines", header: http.Header{"If-Match": {"", ""}}},
-		{name: "one", header: header("If-Match", `"a"`), code: "NotImplemented"},
+		{name: "a condition", header: header("If-Match", `"a"`), code: "NotImplemented"},
 		{
-			name:   "after an empty line",
+			name:   "a condition after an empty line",
 			header: http.Header{"If-None-Match": {"", "*"}},
 			code:   "NotImplemented",
 		},
@@ -265,10 +265,15 @@ func TestLockOfHeaders(t *testing.T) {
 	}
 }
 
-// Properties returns the properties of an object from the headers of its upload.
+// Properties returns the properties of an object from the headers of its upload, and refuses invalid ones.
 func TestProperties(t *testing.T) {
-	p, err := headers.Properties(header("X-Amz-Meta-Name", "ü", "Content-Encoding", "aws-chunked, gzip",
-		"Cache-Control", "no-cache", "X-Other", "x"), 100)
+	const maxMetadata = 100
+	p, err := headers.Properties(header(
+		"X-Amz-Meta-Name", "ü",
+		"Content-Encoding", "aws-chunked, gzip",
+		"Cache-Control", "no-cache",
+		"X-Other", "x",
+	), maxMetadata)
 	require.NoError(t, err)
 	require.Equal(t, "STANDARD", p.Class)
 	require.Equal(t, http.Header{
@@ -289,27 +294,28 @@ func TestProperties(t *testing.T) {
 			code:   "InvalidStorageClass",
 		},
 		{
-			name:   "much metadata",
-			header: header("X-Amz-Meta-A", strings.Repeat("a", 100)),
+			name:   "too much metadata",
+			header: header("X-Amz-Meta-A", strings.Repeat("a", maxMetadata)),
 			code:   "MetadataTooLarge",
 		},
 		{name: "a tag twice", header: header("X-Amz-Tagging", "a=1&a=2"), code: "InvalidTag"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := headers.Properties(tt.header, 100)
+			_, err := headers.Properties(tt.header, maxMetadata)
 			requireCode(t, tt.code, err)
 		})
 	}
 }
 
-// Check accepts the headers of an operation, and refuses those of others. If it is strict, it also refuses unknown
-// headers that begin with X-Amz-.
+// Check refuses the headers of other operations and, if it is strict, also unknown headers that begin with X-Amz-.
 func TestOperationHeaders(t *testing.T) {
 	tests := []struct {
-		name              string
-		operation, header string
-		code, strict      string // of the error, if the server is lenient or strict
+		name      string
+		operation string
+		header    string
+		code      string // of the error of a lenient server, or ""
+		strict    string // of the error of a strict server, or ""
 	}{
 		{name: "one of every operation", operation: "GetBucketAcl", header: "X-Amz-Date"},
 		{name: "one of the operation", operation: "PutObject", header: "X-Amz-Storage-Class"},
@@ -350,8 +356,9 @@ func TestOperationHeaders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			requireCode(t, tt.code, headers.Check(tt.operation, header(tt.header, "x"), false))
-			requireCode(t, tt.strict, headers.Check(tt.operation, header(tt.header, "x"), true))
+			h := header(tt.header, "x")
+			requireCode(t, tt.code, headers.Check(tt.operation, h, false))
+			requireCode(t, tt.strict, headers.Check(tt.operation, h, true))
 		})
 	}
 }

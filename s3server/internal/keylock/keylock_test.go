@@ -7,14 +7,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// One caller at a time holds the lock of a name, and a released lock takes no memory.
+// Only one caller at a time holds the lock of a name, and released locks take no memory.
 func TestLockIsHeldOnce(t *testing.T) {
+	const callers = 100
 	var locks Locks
-	var group sync.WaitGroup
+	var wg sync.WaitGroup
 	counts := map[string]*int{"a": new(0), "b": new(0)}
 	for name, count := range counts {
-		for range 100 {
-			group.Go(func() {
+		for range callers {
+			wg.Go(func() {
 				unlock, err := locks.Lock(t.Context(), name)
 				if err != nil {
 					return
@@ -24,13 +25,14 @@ func TestLockIsHeldOnce(t *testing.T) {
 			})
 		}
 	}
-	group.Wait()
-	require.Equal(t, 100, *counts["a"])
-	require.Equal(t, 100, *counts["b"])
+	wg.Wait()
+
+	require.Equal(t, callers, *counts["a"])
+	require.Equal(t, callers, *counts["b"])
 	require.Empty(t, locks.all)
 }
 
-// Holding the lock of one name does not block other names. Otherwise this test would not end.
+// The lock of one name does not block other names, or this test would not end.
 func TestLockOfOtherName(t *testing.T) {
 	var locks Locks
 	for _, name := range []string{"a", "b"} {

@@ -1,13 +1,14 @@
 package keyname
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Keys are escaped reversibly.
+// The name of each key can be converted back to the key.
 func TestEscapeIsReversible(t *testing.T) {
 	tests := []struct{ key, name string }{
 		{key: "a/b.txt", name: "a/b.txt"},
@@ -31,21 +32,23 @@ func TestEscapeIsReversible(t *testing.T) {
 		{key: "bad\xffutf8", name: "!%bad%FFutf8"},
 	}
 	for _, tt := range tests {
-		name := Naming{}.Escape(tt.key)
-		require.Equal(t, tt.name, name, "%q", tt.key)
-		requireKey(t, tt.key, Naming{}, name)
+		t.Run(strconv.Quote(tt.key), func(t *testing.T) {
+			name := Naming{}.Escape(tt.key)
+			require.Equal(t, tt.name, name)
+			requireKey(t, tt.key, Naming{}, name)
+		})
 	}
 }
 
-// A name that Escape does not return is the name of no key.
+// Unescape refuses a name that Escape never returns.
 func TestUnescapeRefuses(t *testing.T) {
 	for _, name := range []string{"!%a", "!%%2", "!%%2e", "!%%%x", Mark + "%s3server/bucket"} {
 		_, ok := Naming{}.Unescape(name, false)
-		require.False(t, ok, "no S3 key has the name %q", name)
+		require.False(t, ok, "%q", name)
 	}
 }
 
-// Over a provider, a key keeps its name as far as the provider permits, so that other tools find it.
+// Over a provider, the name of an object is its key as far as the provider permits, so that other tools find it.
 func TestEscapeOfGateway(t *testing.T) {
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}
@@ -66,14 +69,16 @@ func TestEscapeOfGateway(t *testing.T) {
 		{key: "b\xff", s3: "!%b%FF", minio: "!%b%FF", azure: "!%b%FF"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.s3, s3.Escape(tt.key), "%q over S3", tt.key)
-		requireKey(t, tt.key, s3, tt.s3)
+		t.Run(strconv.Quote(tt.key), func(t *testing.T) {
+			require.Equal(t, tt.s3, s3.Escape(tt.key))
+			requireKey(t, tt.key, s3, tt.s3)
 
-		require.Equal(t, tt.minio, minio.Escape(tt.key), "%q over MinIO", tt.key)
-		requireKey(t, tt.key, minio, tt.minio)
+			require.Equal(t, tt.minio, minio.Escape(tt.key))
+			requireKey(t, tt.key, minio, tt.minio)
 
-		require.Equal(t, tt.azure, azure.Escape(tt.key), "%q over Azure", tt.key)
-		requireKey(t, tt.key, azure, tt.azure)
+			require.Equal(t, tt.azure, azure.Escape(tt.key))
+			requireKey(t, tt.key, azure, tt.azure)
+		})
 	}
 
 	_, ok := s3.Unescape("dir/!%", false)

@@ -410,14 +410,18 @@ func TestRuleActions(t *testing.T) {
 	}
 }
 
-// If several rules apply to an upload, the earliest one ends it.
+// If several rules would abort an upload, the one that does so first counts.
 func TestRulesEarliestEndsUpload(t *testing.T) {
 	abort := func(days string) string {
 		return "<AbortIncompleteMultipartUpload><DaysAfterInitiation>" + days + "</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
 	}
 	c, err := parse(rule("", abort("7")) + rule("a/", abort("1")))
 	require.NoError(t, err)
-	require.Equal(t, "a/", c.Abortion("a/k", written, at(0)).Rule)
-	require.Equal(t, time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC), c.Abortion("a/k", written, at(0)).At)
-	require.Equal(t, time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC), c.Abortion("b/k", written, at(0)).At)
+
+	ofBoth := c.Abortion("a/k", written, at(0))
+	require.Equal(t, "a/", ofBoth.Rule)
+	require.Equal(t, time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC), ofBoth.At)
+
+	ofFirst := c.Abortion("b/k", written, at(0))
+	require.Equal(t, time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC), ofFirst.At)
 }

@@ -26,14 +26,15 @@ func textBody(text string, size int64) *state.Body {
 	return b
 }
 
-// The store in memory keeps a long body of known size in several pieces.
+// The store in memory keeps a long body of known size in several pieces, and counts its bytes.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	tests := []struct {
-		name       string
-		sent, size int64
-		pieces     int
-		code       string
-		most       int64
+		name   string
+		sent   int64
+		size   int64 // that is announced, or -1
+		pieces int
+		code   string // of the error, or ""
+		most   int64  // that the store may hold, or 0
 	}{
 		{name: "empty", pieces: 1},
 		{name: "one piece", sent: pieceSize, size: pieceSize, pieces: 1},
@@ -50,6 +51,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			b := &blobs{bytes: ledger{limit: tt.most}}
 			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
 			src := textBody(text, tt.size)
+
 			pieces, err := b.put(src)
 			if tt.code != "" {
 				require.True(t, s3error.Is(src.Blame(err), tt.code), err)
@@ -57,12 +59,11 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-
 			require.Len(t, pieces, tt.pieces)
 			require.Equal(t, tt.sent, b.bytes.used)
-			var back strings.Builder
-			require.NoError(t, writeTo(&back, pieces))
-			require.True(t, back.String() == text)
+			var got strings.Builder
+			require.NoError(t, writeTo(&got, pieces))
+			require.True(t, got.String() == text)
 
 			b.release(pieces)
 			require.Zero(t, b.bytes.used)
@@ -70,7 +71,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	}
 }
 
-// The memory of a long body is free as soon as the body is released, although the caller still has its pieces.
+// The memory of a long body is freed when the body is released, even if the caller still has its pieces.
 func TestBlobReleaseFreesMemory(t *testing.T) {
 	const size = 2 * freeSize
 	inUse := func() int64 {
@@ -78,8 +79,10 @@ func TestBlobReleaseFreesMemory(t *testing.T) {
 		runtime.ReadMemStats(&stats)
 		return int64(stats.HeapAlloc)
 	}
+
 	b := &blobs{}
-	runtime.GC() // otherwise the garbage of earlier tests may be collected between two measurements
+	// The garbage of earlier tests must not be collected between two measurements.
+	runtime.GC()
 	before := inUse()
 	body := &state.Body{
 		From:   io.LimitReader(zeros{}, size),
@@ -87,6 +90,7 @@ func TestBlobReleaseFreesMemory(t *testing.T) {
 		Digest: checksum.NewDigest(checksum.Default, false),
 		Check:  func() error { return nil },
 	}
+
 	pieces, err := b.put(body)
 	require.NoError(t, err)
 	require.Greater(t, inUse(), before+size/2)

@@ -99,17 +99,19 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	}
 }
 
-// After everything is removed, the ledger counts no memory.
+// After everything was removed, the ledger counts no memory.
 func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	ctx := context.Background()
 	s := newStore(t, 0)
-	remove := func(key, id string) {
+	remove := func(key string) {
 		_, err := s.Remove(ctx, &state.RemoveRequest{
-			VersionName: state.VersionName{Bucket: "photos", Key: key, ID: id},
+			VersionName: state.VersionName{Bucket: "photos", Key: key},
 		})
 		require.NoError(t, err)
 	}
-	for range 2 { // the second one overwrites
+
+	// Overwrite an object, and change it.
+	for range 2 {
 		_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, emptyBody())
 		require.NoError(t, err)
 	}
@@ -119,11 +121,12 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	}
 	_, _, err := s.Change(ctx, state.VersionName{Bucket: "photos", Key: "a"}, addTag)
 	require.NoError(t, err)
-	// Of three uploads, one is completed, one is aborted, and one ends with the bucket.
+
+	// Of three uploads, complete one, abort one, and let one end with the bucket.
 	begin := func() *state.Upload {
 		u := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
 		require.NoError(t, s.BeginUpload(ctx, u))
-		for range 2 { // the second part overwrites the first
+		for range 2 {
 			_, err := s.PutPart(ctx, u, 1, emptyBody())
 			require.NoError(t, err)
 		}
@@ -141,17 +144,17 @@ func TestLedgerIsEmptyAtEnd(t *testing.T) {
 	require.NoError(t, s.Abort(ctx, begin()))
 	begin()
 
+	// Copy an object.
 	v, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
 	require.NoError(t, err)
 	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "c", Object: v.Object}, v)
 	require.NoError(t, err)
-
 	s.Release(v)
 	require.Positive(t, s.ledger.used)
-	for _, key := range []string{"a", "b", "c"} {
-		remove(key, "")
-	}
 
+	for _, key := range []string{"a", "b", "c"} {
+		remove(key)
+	}
 	require.NoError(t, s.DeleteBucket(ctx, "photos"))
 	require.Zero(t, s.ledger.used)
 	require.Zero(t, s.blobs.bytes.used)

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// shownIn returns what a listing shows, all pages together.
-func shownIn(t *testing.T, s *Store, l state.Listing) (all []string) {
+// listAll returns what a listing shows, all pages together.
+func listAll(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
 	var pos state.Position
 	for hasMore := true; hasMore; {
@@ -114,7 +114,7 @@ func TestListPages(t *testing.T) {
 				for _, size := range []int{1, 2, 3, 1000} {
 					l := state.Listing{Prefix: prefix, Delimiter: delimiter, Max: size}
 					name := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
-					require.Equal(t, expected(l, current), shownIn(t, s, l), name)
+					require.Equal(t, expected(l, current), listAll(t, s, l), name)
 
 					var want []string
 					for _, versionID := range expected(l, all) {
@@ -133,12 +133,11 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// A listing with a delimiter reads only the first key of each common prefix. In this test, reading another one
-// would panic.
+// A listing with a delimiter reads only the first key of each common prefix.
 func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 	s := newStore(t, 0)
 	require.NoError(t, s.updateBucket("photos", func(b *memoryBucket) error {
-		// Each prefix has 200 keys. All but the first have no version.
+		// Each prefix has 200 keys. All but the first have no version, so that reading them panics.
 		for i := range 1000 {
 			b.keys.Set(fmt.Sprintf("%d/%03d", i%5, i), []*state.Version{nil})
 		}
@@ -149,7 +148,7 @@ func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 		return nil
 	}))
 	for _, size := range []int{1, 1000} {
-		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, shownIn(t, s, state.Listing{
+		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, listAll(t, s, state.Listing{
 			Delimiter: "/",
 			Max:       size,
 		}))

@@ -172,7 +172,7 @@ func TestRuleMatches(t *testing.T) {
 	}
 }
 
-// A rule without an ID gets one.
+// A rule of a notification configuration without an ID gets one.
 func TestParseAddsID(t *testing.T) {
 	c, err := parse(topic(arn + event))
 	require.NoError(t, err)

@@ -14,15 +14,18 @@ import (
 func TestActionOfEachOperation(t *testing.T) {
 	names := []string{"CopyObject", "UploadPartCopy", "ListObjects", "ListObjectsV2"}
 	for _, o := range operations {
-		if o.name != "AssumeRole" { // no policy of a bucket or session is about STS
+		// No policy of a bucket or session is about STS.
+		if o.name != "AssumeRole" {
 			names = append(names, o.name)
 		}
 	}
 	for _, name := range names {
 		require.NotEmpty(t, policy.OperationActions[name], "%s has no action in OperationActions", name)
 	}
+}
 
-	// Actions that an object's ACL can permit are about objects, those of buckets are not.
+// The actions that an object's ACL can permit are on objects, and those of buckets are not.
+func TestActionsOnObjects(t *testing.T) {
 	for action := range acl.ObjectPermissions {
 		require.True(t, policy.OnObjects(action), action)
 		require.Contains(t, policy.Actions, action)
@@ -39,7 +42,7 @@ func TestActionOfEachOperation(t *testing.T) {
 	}
 }
 
-// DurationSeconds must be from 15 minutes to 12 hours.
+// The parameter DurationSeconds must be from 15 minutes to 12 hours, and is one hour by default.
 func TestSessionTime(t *testing.T) {
 	tests := []struct {
 		text string

@@ -21,13 +21,13 @@ const (
 	allowGet = `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":` + inKeys + `}`
 )
 
-// allowing returns an Allow for everyone, and denying a Deny.
-func allowing(action, resource, condition string) string {
+// allowStatement returns an Allow for everyone.
+func allowStatement(action, resource, condition string) string {
 	return statement("Allow", action, resource, condition)
 }
 
-// denying returns a Deny for everyone.
-func denying(action, resource, condition string) string {
+// denyStatement returns a Deny for everyone.
+func denyStatement(action, resource, condition string) string {
 	return statement("Deny", action, resource, condition)
 }
 
@@ -40,8 +40,8 @@ func statement(effect, action, resource, condition string) string {
 		resource, condition)
 }
 
-// document returns a policy with these statements.
-func document(statements string) []byte {
+// policyOf returns a policy with these statements.
+func policyOf(statements string) []byte {
 	return []byte(`{"Version":"2012-10-17","Statement":[` + statements + `]}`)
 }
 
@@ -50,12 +50,12 @@ func TestParseRefuses(t *testing.T) {
 	tests := []struct{ name, statements, code string }{
 		{
 			name:       "an unknown key",
-			statements: denying("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`),
+			statements: denyStatement("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an unknown operator",
-			statements: denying("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`),
+			statements: denyStatement("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
@@ -63,10 +63,10 @@ func TestParseRefuses(t *testing.T) {
 			statements: `{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `,"Unless":"x"}`,
 			code:       "MalformedPolicy",
 		},
-		{name: "an unknown action", statements: denying("s3:FlyObject", inKeys, ""), code: "MalformedPolicy"},
+		{name: "an unknown action", statements: denyStatement("s3:FlyObject", inKeys, ""), code: "MalformedPolicy"},
 		{
 			name:       "an action of another service",
-			statements: denying("ec2:RunInstances", inKeys, ""),
+			statements: denyStatement("ec2:RunInstances", inKeys, ""),
 			code:       "MalformedPolicy",
 		},
 		{
@@ -116,58 +116,58 @@ func TestParseRefuses(t *testing.T) {
 		},
 		{
 			name: "a condition twice",
-			statements: denying("s3:*", inKeys,
+			statements: denyStatement("s3:*", inKeys,
 				`{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`),
 			code: "MalformedPolicy",
 		},
 		{
 			name:       "a condition that is null",
-			statements: denying("s3:*", inKeys, `null`),
+			statements: denyStatement("s3:*", inKeys, `null`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an operator without a key",
-			statements: denying("s3:*", inKeys, `{"Null":{}}`),
+			statements: denyStatement("s3:*", inKeys, `{"Null":{}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "a key without a value",
-			statements: denying("s3:*", inKeys, `{"StringEquals":{"aws:Referer":[]}}`),
+			statements: denyStatement("s3:*", inKeys, `{"StringEquals":{"aws:Referer":[]}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an invalid network",
-			statements: denying("s3:*", inKeys, `{"IpAddress":{"aws:SourceIp":"here"}}`),
+			statements: denyStatement("s3:*", inKeys, `{"IpAddress":{"aws:SourceIp":"here"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an invalid number",
-			statements: denying("s3:*", inKeys, `{"NumericEquals":{"s3:max-keys":"ten"}}`),
+			statements: denyStatement("s3:*", inKeys, `{"NumericEquals":{"s3:max-keys":"ten"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an invalid date",
-			statements: denying("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`),
+			statements: denyStatement("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an invalid truth",
-			statements: denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`),
+			statements: denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "a variable",
-			statements: denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
+			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
 			code:       "NotImplemented",
 		},
 		{
 			name:       "a variable in a special one",
-			statements: denying("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""),
+			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""),
 			code:       "NotImplemented",
 		},
 		{
 			name:       "a variable in escapes",
-			statements: denying("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""),
+			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""),
 			code:       "NotImplemented",
 		},
 		{
@@ -182,17 +182,17 @@ func TestParseRefuses(t *testing.T) {
 		},
 		{
 			name:       "a resource of another bucket",
-			statements: denying("s3:*", `"arn:aws:s3:::other/*"`, ""),
+			statements: denyStatement("s3:*", `"arn:aws:s3:::other/*"`, ""),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an action not of the object",
-			statements: denying("s3:ListBucket", inKeys, ""),
+			statements: denyStatement("s3:ListBucket", inKeys, ""),
 			code:       "MalformedPolicy",
 		},
 		{
 			name:       "an action not of the bucket",
-			statements: denying("s3:GetObject", inBucket, ""),
+			statements: denyStatement("s3:GetObject", inBucket, ""),
 			code:       "MalformedPolicy",
 		},
 		// aws-amplify/docs#7799
@@ -205,7 +205,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := policy.Parse(document(tt.statements), "photos")
+			_, err := policy.Parse(policyOf(tt.statements), "photos")
 			require.True(t, s3error.Is(err, tt.code), err)
 		})
 	}
@@ -213,11 +213,11 @@ func TestParseRefuses(t *testing.T) {
 
 // Restore takes what an earlier server has stored, though Parse refuses it now.
 func TestRestoreTakesActionsOfOtherResources(t *testing.T) {
-	_, err := policy.Restore(document(denying("s3:ListBucket", inKeys, "")), "photos")
+	_, err := policy.Restore(policyOf(denyStatement("s3:ListBucket", inKeys, "")), "photos")
 	require.NoError(t, err)
 }
 
-// Parse refuses documents that are no policies.
+// Parse refuses a document that is not a policy, or is too large or too deep.
 func TestParseRefusesDocuments(t *testing.T) {
 	tests := []struct{ name, document, code string }{
 		{
@@ -231,9 +231,9 @@ func TestParseRefusesDocuments(t *testing.T) {
 			code:     "MalformedPolicy",
 		},
 		{name: "a second document", document: `{"Statement":[` + allowGet + `]} {}`, code: "MalformedPolicy"},
-		{name: "a very deep one", document: strings.Repeat("[", 10_000), code: "MalformedPolicy"},
+		{name: "a document that is too deep", document: strings.Repeat("[", 10_000), code: "MalformedPolicy"},
 		{
-			name:     "one that is too big",
+			name:     "a document that is too large",
 			document: `{"Statement":` + strings.Repeat(" ", 20<<10) + `[` + allowGet + `]}`,
 			code:     "PolicyTooLarge",
 		},
@@ -246,7 +246,7 @@ func TestParseRefusesDocuments(t *testing.T) {
 	}
 }
 
-// Whether a policy counts as public follows AWS's definition.
+// A policy is public by AWS's definition, which depends on the conditions of its statements for everyone.
 func TestPublicIsAWSsRule(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -255,44 +255,44 @@ func TestPublicIsAWSsRule(t *testing.T) {
 	}{
 		{name: "everyone", statement: allowGet, public: true},
 		{
-			name:      "everyone, who says so",
+			name:      "everyone, as AWS principals",
 			statement: strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1),
 			public:    true,
 		},
 		{name: "an account", statement: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)},
 		{
 			name:      "a network",
-			statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+			statement: allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
 		},
 		{
-			name:      "a network that is very wide",
-			statement: allowing("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`),
+			name:      "a very large network",
+			statement: allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`),
 			public:    true,
 		},
 		{
 			name:      "all but a network",
-			statement: allowing("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+			statement: allowStatement("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
 			public:    true,
 		},
 		{
 			name:      "a referer",
-			statement: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+			statement: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
 			public:    true,
 		},
 		{
 			name:      "an organization",
-			statement: allowing("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`),
+			statement: allowStatement("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`),
 		},
 		{
 			name:      "any organization",
-			statement: allowing("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`),
+			statement: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`),
 			public:    true,
 		},
-		{name: "a Deny", statement: denying("s3:GetObject", inKeys, "")},
+		{name: "a Deny", statement: denyStatement("s3:GetObject", inKeys, "")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := policy.Parse(document(tt.statement), "photos")
+			p, err := policy.Parse(policyOf(tt.statement), "photos")
 			require.NoError(t, err)
 			require.Equal(t, tt.public, p.Public())
 		})
@@ -373,7 +373,7 @@ func TestConditions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, tt.condition)), "photos")
+			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 			allowed, denied := p.Judge(getRequest())
 			require.Equal(t, tt.applies, allowed)
@@ -398,59 +398,59 @@ func getRequest() *policy.Request {
 	}
 }
 
-// A policy reports an Allow and a Deny that apply to the same request.
+// Judge reports an Allow and a Deny separately, even if both apply to a request.
 func TestJudgeReportsBoth(t *testing.T) {
-	p, err := policy.Parse(document(allowGet+","+denying("s3:*", inKeys,
-		`{"Null":{"aws:Referer":"true"}}`)), "photos")
+	denyWithoutReferer := denyStatement("s3:*", inKeys, `{"Null":{"aws:Referer":"true"}}`)
+	p, err := policy.Parse(policyOf(allowGet+","+denyWithoutReferer), "photos")
 	require.NoError(t, err)
 
-	both := getRequest()
-	both.Header = nil
-	allowed, denied := p.Judge(both)
+	withoutReferer := getRequest()
+	withoutReferer.Header = nil
+	allowed, denied := p.Judge(withoutReferer)
 	require.True(t, allowed)
 	require.True(t, denied)
 
-	neither := getRequest()
-	neither.Action = "s3:PutObject"
-	allowed, denied = p.Judge(neither)
+	put := getRequest()
+	put.Action = "s3:PutObject"
+	allowed, denied = p.Judge(put)
 	require.False(t, allowed)
 	require.False(t, denied)
 }
 
-// A condition can limit the age of a request's signature.
+// The condition key s3:signatureAge is the age of a request's signature in milliseconds, or 0 for version 2.
 func TestConditionOfSignatureAge(t *testing.T) {
 	tests := []struct {
 		name      string
 		algorithm string
-		at        string
+		signedAt  string
 		condition string
 		applies   bool
 	}{
 		{
-			name:      "of version 4",
+			name:      "version 4",
 			algorithm: "AWS4-HMAC-SHA256",
-			at:        "20260228T235900Z",
+			signedAt:  "20260228T235900Z",
 			condition: `{"NumericEquals":{"s3:signatureAge":"60000"}}`,
 			applies:   true,
 		},
 		{
-			name:      "of version 2",
+			name:      "version 2",
 			algorithm: "AWS",
 			condition: `{"NumericEquals":{"s3:signatureAge":"0"}}`,
 			applies:   true,
 		},
-		{name: "of nobody's signature", condition: `{"Null":{"s3:signatureAge":"false"}}`},
+		{name: "no signature", condition: `{"Null":{"s3:signatureAge":"false"}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := policy.Parse(document(allowing("s3:GetObject", inKeys, tt.condition)), "photos")
+			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 			allowed, _ := p.Judge(&policy.Request{
 				Operation: "GetObject",
 				Action:    "s3:GetObject",
 				Resource:  "arn:aws:s3:::photos/k",
 				Algorithm: tt.algorithm,
-				SignedAt:  tt.at,
+				SignedAt:  tt.signedAt,
 				Anonymous: tt.algorithm == "",
 				Now:       time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 			})
@@ -459,7 +459,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 	}
 }
 
-// Each action that has a counterpart for versions is an action on objects, and so is the counterpart.
+// Every action that has a counterpart for versions is an action on objects, and so is the counterpart.
 func TestActionsOfVersions(t *testing.T) {
 	for action, versionAction := range policy.VersionActions {
 		require.True(t, policy.OnObjects(action), action)

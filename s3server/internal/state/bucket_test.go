@@ -18,12 +18,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// Each setting of a bucket survives encoding as JSON. A setting without JSON would be lost at a restart.
+// Each setting of a bucket survives encoding as JSON, because it would otherwise be lost at a restart.
 func TestBucketStoresEachSetting(t *testing.T) {
-	b := &Bucket{Name: "photos", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	parse := func(document string, v any) {
 		require.NoError(t, xml.Unmarshal([]byte(document), v))
 	}
+
+	b := &Bucket{Name: "photos", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	b.Versioning = Enabled
 	b.Ownership = "ObjectWriter"
 	b.ACL = acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}}
@@ -53,13 +54,13 @@ func TestBucketStoresEachSetting(t *testing.T) {
 	b.Policy, err = policy.Parse([]byte(allow), b.Name)
 	require.NoError(t, err)
 
-	// This test sets each field.
+	// The test has set each field.
 	fields := reflect.ValueOf(b.Settings)
 	for i := range fields.NumField() {
 		require.False(t, fields.Field(i).IsZero(), "this test must set %s", fields.Type().Field(i).Name)
 	}
 
-	// JSON brings back each setting.
+	// Decoding brings back each setting.
 	document, err := json.Marshal(b)
 	require.NoError(t, err)
 	restored := &Bucket{}
@@ -67,7 +68,7 @@ func TestBucketStoresEachSetting(t *testing.T) {
 	require.NoError(t, restored.Rename("photos"))
 	require.Equal(t, b, restored)
 
-	// In the record of another bucket, the policy is about that bucket.
+	// After the JSON was copied to another bucket, the policy is about that bucket.
 	copied := &Bucket{}
 	require.NoError(t, json.Unmarshal(document, copied))
 	require.NoError(t, copied.Rename("elsewhere"))

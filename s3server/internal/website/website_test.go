@@ -32,7 +32,7 @@ func decode(document string) (*website.Configuration, error) {
 	return c, xmldoc.Parse([]byte("<WebsiteConfiguration>"+document+"</WebsiteConfiguration>"), c)
 }
 
-// A configuration that AWS refuses is refused, either by its XML or by Check.
+// A configuration that AWS would refuse is refused when it is decoded, or by Check.
 func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
 		name     string
