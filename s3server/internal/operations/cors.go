@@ -18,15 +18,16 @@ func matchingRule(r *request.Request, origin, method string, headers []string) *
 	return b.CORS.Find(origin, method, headers)
 }
 
-// WriteCORS adds the headers that let a page read the response, if a CORS rule allows it. If no
-// rule allows it, the request still succeeds, but the browser hides the response from the page.
+// WriteCORS adds the headers that let a page read the response, if a CORS rule allows that. Otherwise the
+// request still succeeds, but the browser hides the response from the page.
 func WriteCORS(r *request.Request) {
 	origin := r.HTTP.Header.Get("Origin")
 	if origin == "" || r.Operation == "Preflight" {
 		return
 	}
-	// S3 obeys Access-Control-Request-Method and Access-Control-Request-Headers even if the request
-	// is not a preflight request.
+
+	// S3 obeys Access-Control-Request-Method and Access-Control-Request-Headers in any request, not only
+	// in a preflight.
 	method := r.HTTP.Method
 	if corsMethod := r.HTTP.Header.Get("Access-Control-Request-Method"); corsMethod != "" {
 		method = corsMethod
@@ -36,7 +37,7 @@ func WriteCORS(r *request.Request) {
 	}
 }
 
-// requestedHeaders returns the names of headers in Access-Control-Request-Headers, in lower case.
+// requestedHeaders returns the names in the header Access-Control-Request-Headers, in lower case.
 func requestedHeaders(r *request.Request) []string {
 	var headers []string
 	for name := range strings.SplitSeq(r.HTTP.Header.Get("Access-Control-Request-Headers"), ",") {
@@ -48,7 +49,7 @@ func requestedHeaders(r *request.Request) []string {
 	return headers
 }
 
-// corsRefusal returns the error of a preflight request that no rule allows. The text is AWS's.
+// corsRefusal returns AWS's error for a preflight request that no rule allows.
 func corsRefusal(r *request.Request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.Target.Kind())
 	b, err := r.Bucket()
@@ -60,8 +61,8 @@ func corsRefusal(r *request.Request, method string) error {
 	return refusal
 }
 
-// preflight responds to the OPTIONS request of a browser that asks whether it may send another
-// request. The OPTIONS request needs no signature.
+// preflight responds to the OPTIONS request with which a browser asks whether a page may send another
+// request. It needs no signature.
 func preflight(r *request.Request) error {
 	origin := r.HTTP.Header.Get("Origin")
 	method := r.HTTP.Header.Get("Access-Control-Request-Method")

@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// deleteObject deletes an object. Like S3, it returns 204 even if the object is missing.
+// deleteObject deletes an object and, like S3, responds with 204 even if there was none.
 func deleteObject(r *request.Request) error {
 	id, err := r.VersionID()
 	if err != nil {
@@ -76,7 +76,7 @@ type deleteError struct {
 	Message   xmldoc.Text
 }
 
-// deleteObjects deletes the objects that the document lists. It returns 200 with a result for each.
+// deleteObjects deletes the objects that the document lists, and responds with 200 and a result for each.
 func deleteObjects(r *request.Request) error {
 	var doc deleteRequest
 	if err := r.ReadVouched(&doc); err != nil {
@@ -94,6 +94,7 @@ func deleteObjects(r *request.Request) error {
 	}
 	outcomes := deleteAll(r, b, doc.Object)
 	var result deleteResult
+
 	for i, o := range doc.Object {
 		removal := outcomes[i].removal
 		failure := outcomes[i].failure
@@ -108,6 +109,7 @@ func deleteObjects(r *request.Request) error {
 		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: removal.Marker}
 		if removal.Marker {
 			deleted.DeleteMarkerVersionID = removal.ID
+
 		}
 		result.Deleted = append(result.Deleted, deleted)
 	}
@@ -122,8 +124,8 @@ type deleteOutcome struct {
 	failure *deleteError
 }
 
-// deleteAll deletes objects with different keys concurrently. Versions of one key are deleted in
-// the order of the request.
+// deleteAll deletes objects with different keys concurrently, and versions of one key in the order of the
+// request.
 func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
 	outcomes := make([]deleteOutcome, len(objects))
 	indexesByKey := map[string][]int{} // of the objects with a key
@@ -151,7 +153,7 @@ func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []
 	return outcomes
 }
 
-// denial returns the error for an object that a fault makes the server refuse, or nil.
+// denial returns the error for an object whose removal a fault makes fail, or nil.
 func denial(r *request.Request, o unwantedObject) *deleteError {
 	key, version, denied := r.Fault.Denies(o.Key, o.VersionID)
 	if !denied {
@@ -161,7 +163,7 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
 }
 
-// deleteOne deletes an object of a DeleteObjects request, if the caller has the permission for it.
+// deleteOne deletes one object of a DeleteObjects request, if the caller may do so.
 func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal state.Removal, err error) {
 	if r.Fault.Ignores("ETag") {
 		o.ETag = ""
@@ -191,6 +193,7 @@ func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal s
 // that entity tag.
 func remove(r *request.Request, key, id, match string) (state.Removal, error) {
 	return r.Server.Store.Remove(r.HTTP.Context(), &state.RemoveRequest{
+
 		VersionName: state.VersionName{Bucket: r.Target.Bucket, Key: key, ID: id},
 		Condition:   state.WriteCondition{Match: match},
 		Bypass:      request.IsTrue(r.HTTP.Header, request.BypassHeader),

@@ -22,8 +22,8 @@ const (
 	sourcePrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
 )
 
-// readEncryption reads the encryption that a write to bucket b asks for. If the request names none,
-// the bucket's default encryption applies.
+// readEncryption returns the encryption that a write to bucket b asks for, or else the default encryption
+// of the bucket.
 func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (state.Encryption, error) {
 	customerKey, err := readCustomerKey(r, header, state.CustomerPrefix)
 	if err != nil {
@@ -35,6 +35,7 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		CustomerMD5: customerKey,
 		BucketKey:   request.IsTrue(header, state.BucketKeyHeader),
 	}
+
 	isKMS := e.Algorithm == state.ByKMS || e.Algorithm == state.ByKMSTwice
 	switch {
 	case customerKey != "" && (e.Algorithm != "" || e.KMSKey != ""):
@@ -58,6 +59,7 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		)
 	}
 	// Only an encryption with KMS has a key and a context.
+
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
@@ -70,13 +72,14 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 	return e, checkContext(header.Get(kmsContextHeader))
 }
 
-// checkContext fails if value is not an encryption context: the base64 of a JSON object whose
-// values are strings.
+// checkContext fails if value is neither "" nor an encryption context, which is the base64 of a JSON
+// object of strings.
 func checkContext(value string) error {
 	if value == "" {
 		return nil
 	}
 	text, err := base64.StdEncoding.DecodeString(value)
+
 	var pairs map[string]string
 	if err != nil || json.Unmarshal(text, &pairs) != nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").WithMessage(
@@ -86,8 +89,8 @@ func checkContext(value string) error {
 	return nil
 }
 
-// readCustomerKey checks the customer's encryption key in the headers that begin with prefix. It
-// returns the key's MD5, or "" if there is no key.
+// readCustomerKey checks the customer's encryption key in the headers that begin with prefix, and returns
+// the key's MD5, or "" if there is no key.
 func readCustomerKey(r *request.Request, header http.Header, prefix string) (string, error) {
 	algorithm := header.Get(prefix + "-Algorithm")
 	key := header.Get(prefix + "-Key")
@@ -121,6 +124,7 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 	raw, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(raw) != keySize {
 		return "", invalid("The secret key was invalid for the specified algorithm.")
+
 	}
 	hash := md5.Sum(raw)
 	if sum != base64.StdEncoding.EncodeToString(hash[:]) {
@@ -165,6 +169,7 @@ func checkPart(r *request.Request, u *state.Upload) error {
 	value, err := readCustomerKey(r, r.HTTP.Header, state.CustomerPrefix)
 	if err != nil {
 		return err
+
 	}
 	if value == u.Object.Encryption.CustomerMD5 {
 		return nil
@@ -194,7 +199,7 @@ type encryptionConfiguration struct {
 	Rule    []state.EncryptionRule
 }
 
-// Check fails if AWS would refuse the default encryption.
+// Check fails if AWS would refuse the configuration of the default encryption.
 func (c *encryptionConfiguration) Check() error {
 	if len(c.Rule) != 1 {
 		return s3error.New("MalformedXML")
@@ -223,8 +228,8 @@ func (c *encryptionConfiguration) Check() error {
 	return nil
 }
 
-// getBucketEncryption returns the default encryption of the bucket. If none was set, it is AES256:
-// since January 2023, AWS encrypts all buckets.
+// getBucketEncryption returns the default encryption of the bucket. It is AES256 if none was set, because
+// AWS encrypts all buckets since January 2023.
 func getBucketEncryption(b *state.Bucket) (any, error) {
 	var rule state.EncryptionRule
 	if b.Encryption != nil {

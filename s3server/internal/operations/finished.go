@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// fingerprint returns a hash of the numbers and entity tags of the parts in a completion. A
-// repeated completion has the same fingerprint.
+// fingerprint returns a hash of the numbers and entity tags of the parts in a completion, by which a
+// repeated completion is recognized.
 func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, p := range c.parts {
@@ -40,14 +40,15 @@ func finishedObject(r *request.Request, c *completion, id string) (*completed.Up
 	if id == "" || v.Object.Upload != id || !mayHaveParts(&v.Object, c) {
 		return nil, state.NoUpload(id)
 	}
+
 	setVersionIDHeader(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())
 	showExpiration(r, v)
 	return &completed.Upload{Result: completeResultOf(r, v), Header: finishedHeader(r)}, nil
 }
 
-// mayHaveParts reports whether an object may consist of the parts in a completion, as far as its
-// number of parts and its entity tag show.
+// mayHaveParts reports whether an object may consist of the parts in a completion, judging by the number
+// of its parts and its entity tag.
 func mayHaveParts(o *state.Object, c *completion) bool {
 	if o.Parts == nil {
 		return true // an object behind a gateway may have no list of parts
@@ -56,6 +57,7 @@ func mayHaveParts(o *state.Object, c *completion) bool {
 		return false
 	}
 	tag := c.tag()
+
 	hasPlainTag := o.Encryption.Tag(tag) == tag
 	return !hasPlainTag || tag == o.ETag
 }

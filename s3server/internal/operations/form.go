@@ -28,7 +28,7 @@ type form struct {
 // fields.
 const maxPreamble = 256 << 10
 
-// readForm reads the fields of a form up to its file. It does not read the file.
+// readForm reads the fields of a form up to its file, which it does not read.
 func readForm(reader *multipart.Reader) (*form, error) {
 	f := &form{fields: map[string]string{}}
 	total := 0
@@ -40,6 +40,7 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		if err != nil {
 			return nil, s3error.New("MalformedPOSTRequest")
 		}
+
 		name := strings.ToLower(p.FormName())
 		if name == "" {
 			return nil, s3error.New("MalformedPOSTRequest")
@@ -48,6 +49,7 @@ func readForm(reader *multipart.Reader) (*form, error) {
 			f.file = p
 			return f, f.expand(p.FileName(), total)
 		}
+
 		value, err := io.ReadAll(io.LimitReader(p, maxFields+1))
 		if err != nil {
 			return nil, s3error.New("MalformedPOSTRequest")
@@ -56,6 +58,7 @@ func readForm(reader *multipart.Reader) (*form, error) {
 		if total > maxFields {
 			return nil, s3error.New("MaxPostPreDataLengthExceededError")
 		}
+
 		if _, exists := f.fields[name]; !exists {
 			f.names = append(f.names, name)
 		}
@@ -63,8 +66,8 @@ func readForm(reader *multipart.Reader) (*form, error) {
 	}
 }
 
-// expand replaces ${filename} in the values of all fields with the last element of path. size is
-// the number of bytes of all fields. After the replacement, it must not exceed maxFields.
+// expand replaces ${filename} in all fields with the last element of path. It fails if the fields, which
+// have size bytes, would then have more than maxFields.
 func (f *form) expand(path string, size int) error {
 	const variable = "${filename}"
 	filename := path[strings.LastIndexAny(path, `/\`)+1:]
@@ -78,7 +81,7 @@ func (f *form) expand(path string, size int) error {
 	return nil
 }
 
-// header converts the fields of the form to the headers that a PutObject request would have.
+// header returns the headers that a PutObject would have in place of the form's fields.
 func (f *form) header() http.Header {
 	header := http.Header{}
 	for name, value := range f.fields {
@@ -94,7 +97,7 @@ func (f *form) header() http.Header {
 	return header
 }
 
-// tags returns the tags in the field "tagging", whose value is an XML document.
+// tags returns the tags in the XML document of the field "tagging", if the form has one.
 func (f *form) tags() ([]tagging.Tag, error) {
 	if f.fields["tagging"] == "" {
 		return nil, nil

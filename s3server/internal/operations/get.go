@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// getObject serves GET and HEAD. The response to HEAD has no body. If the object is replaced before
-// its bytes are read, getObject looks up the new object and checks the permissions for it.
+// getObject responds to GET and HEAD. If the object is replaced before its bytes are read, it looks up the
+// new object and checks the permissions for it.
 func getObject(r *request.Request) error {
 	const maxAttempts = 10
 	header := r.Writer.Header()
@@ -27,6 +27,7 @@ func getObject(r *request.Request) error {
 		if !isReplaced || attempt == maxAttempts {
 			return err
 		}
+
 		// Remove the headers of the replaced object.
 		clear(header)
 		maps.Copy(header, originalHeader)
@@ -36,8 +37,8 @@ func getObject(r *request.Request) error {
 	}
 }
 
-// getVersion sends the version that the request names. If the version was replaced before its bytes
-// were opened, replaced is true and nothing was sent.
+// getVersion responds with the version that the request names. If that was replaced before its bytes were
+// opened, isReplaced is true and nothing was sent.
 func getVersion(r *request.Request) (isReplaced bool, err error) {
 	part, err := requestedPart(r)
 	if err != nil {
@@ -47,6 +48,7 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 	if mode != "" && !strings.EqualFold(mode, "ENABLED") {
 		return false, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-mode header is invalid.")
 	}
+
 	v, err := findVersion(r)
 	if err != nil {
 		return false, err
@@ -64,6 +66,7 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 	if r.Server.IsArchived(v) && r.HTTP.Method == http.MethodGet {
 		return false, s3error.New("InvalidObjectState", "StorageClass", v.Object.Properties.Class)
 	}
+
 	s, err := spanOf(r, v, part)
 	if err != nil {
 		return false, err
@@ -79,18 +82,19 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 			return s3error.Is(err, "ServiceUnavailable"), err
 		}
 	}
+
 	if mode != "" {
 		s.sum.Write(r.Writer.Header())
 	}
 	r.Writer.WriteHeader(s.write(r.Writer.Header(), v.Object.Size))
 	if r.HTTP.Method == http.MethodGet {
-		// The status has already been sent. If reading fails, the client receives a short body.
+		// The status has already been sent, so a failure only makes the body shorter.
 		_ = r.Server.Store.Read(r.HTTP.Context(), v, s.offset, s.length, r.Writer)
 	}
 	return false, nil
 }
 
-// findVersion returns the version that the request reads. The caller must release the version.
+// findVersion returns the version that the request names, which the caller must release.
 func findVersion(r *request.Request) (*state.Version, error) {
 	id, err := r.VersionID()
 	if err != nil {
@@ -117,7 +121,7 @@ func describe(r *request.Request, v *state.Version) error {
 	header.Set("Etag", v.Object.ETag)
 	header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
-	// Parameters such as response-content-type override the headers of the object.
+
 	overridable := []string{
 		"Cache-Control",
 		"Content-Disposition",
@@ -144,9 +148,9 @@ func describe(r *request.Request, v *state.Version) error {
 	return nil
 }
 
-// parseRange parses a Range header with one range of bytes. If the header is missing or has any
-// other form, the read is of the whole object, and isPartial is false. If the range is outside the
-// object, parseRange fails with InvalidRange.
+// parseRange parses a Range header with one range of bytes. For a missing header or any other form, it
+// returns the whole object, and isPartial is false. It fails with InvalidRange if the range is outside
+// the object.
 func parseRange(value string, size int64) (offset, length int64, isPartial bool, err error) {
 	span, hasUnit := strings.CutPrefix(value, "bytes=")
 	first, last, hasDash := strings.Cut(span, "-")
@@ -154,6 +158,7 @@ func parseRange(value string, size int64) (offset, length int64, isPartial bool,
 		return 0, size, false, nil
 	}
 	start, hasStart := rangeOffset(first)
+
 	end, hasEnd := rangeOffset(last)
 	unsatisfiable := func() error {
 		total := strconv.FormatInt(size, 10)
@@ -161,7 +166,7 @@ func parseRange(value string, size int64) (offset, length int64, isPartial bool,
 			WithHeader("Content-Range", "bytes */"+total)
 	}
 
-	// A range such as bytes=-500: the last 500 bytes.
+	// A range such as bytes=-500 is the last 500 bytes.
 	if first == "" && hasEnd {
 		n := min(end, size)
 		if n == 0 {
@@ -170,7 +175,7 @@ func parseRange(value string, size int64) (offset, length int64, isPartial bool,
 		return size - n, n, true, nil
 	}
 
-	// A range such as bytes=500-: all but the first 500 bytes.
+	// A range such as bytes=500- is all but the first 500 bytes.
 	isOpen := last == ""
 	if !hasStart || !isOpen && (!hasEnd || end < start) {
 		return 0, size, false, nil
@@ -199,12 +204,13 @@ type span struct {
 	parts          int          // number of parts of the object, if the request reads one part; otherwise 0
 }
 
-// requestedPart returns the value of the parameter partNumber. It returns 0 if the request has none.
+// requestedPart returns the number of the part that the request reads, or 0 if it does not read a part.
 func requestedPart(r *request.Request) (int, error) {
 	if !r.Has("partNumber") {
 		return 0, nil
 	}
 	number, err := partNumber(r)
+
 	if err != nil {
 		return 0, err
 	}
@@ -215,9 +221,8 @@ func requestedPart(r *request.Request) (int, error) {
 	return number, nil
 }
 
-// spanOf returns the range of bytes that the request reads. If number is not 0, the result is the
-// part with this number. Otherwise the result is the range in the Range header. If If-Range names
-// another object, the Range header does not apply, and the result is the whole object.
+// spanOf returns the bytes that the request reads: the part with this number or, if that is 0, the range in
+// the Range header. If If-Range names another object, it returns the whole object.
 func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 	if number == 0 {
 		byteRange := r.HTTP.Header.Get("Range")
@@ -228,6 +233,7 @@ func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 		return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
 	}
 	count := max(1, len(v.Object.Parts))
+
 	if number > count {
 		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested",
 			strconv.Itoa(number))
@@ -237,14 +243,15 @@ func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 	}
 	p := v.Object.Parts[number-1]
 	s := span{offset: p.Offset, length: p.Size, isPartial: p.Size > 0, parts: count}
+
 	if p.Sum.Kind == v.Object.Sum.Kind {
 		s.sum = checksum.Sum{Kind: p.Sum.Kind, Value: p.Sum.Value, Covers: v.Object.Sum.Covers}
 	}
 	return s, nil
 }
 
-// write writes the response headers that describe the span, and returns the status: 200, or 206 if
-// the span is partial.
+// write sets the headers that describe the span, and returns the status of the response: 206 if the span is
+// partial, and otherwise 200.
 func (s span) write(header http.Header, size int64) int {
 	header.Set("Content-Length", strconv.FormatInt(s.length, 10))
 	if s.parts > 0 {

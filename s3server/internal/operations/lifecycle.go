@@ -13,12 +13,12 @@ import (
 // leastSizeHeader is the header that selects which small objects are not transitioned.
 const leastSizeHeader = "X-Amz-Transition-Default-Minimum-Object-Size"
 
-// putLifecycle replaces the lifecycle rules of the bucket. It adds an ID to each rule that has
-// none.
+// putLifecycle replaces the lifecycle rules of the bucket, and adds an ID to each rule that has none.
 func putLifecycle(r *request.Request) error {
 	if err := request.NeedDigest(r); err != nil {
 		return err
 	}
+
 	config := lifecycle.Configuration{Least: lifecycle.SmallAnywhere}
 	if value := r.HTTP.Header.Get(leastSizeHeader); value != "" {
 		config.Least = value
@@ -29,6 +29,7 @@ func putLifecycle(r *request.Request) error {
 	if err := r.ReadXML(&config); err != nil {
 		return err
 	}
+
 	r.Writer.Header().Set(leastSizeHeader, config.Least)
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
 		b.Lifecycle = &config

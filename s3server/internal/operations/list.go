@@ -25,8 +25,8 @@ type listRequest struct {
 
 type commonPrefix struct{ Prefix xmldoc.Text }
 
-// readListing reads the parameters that all listings of keys have. maxParameter is the name of that for the maximum
-// number of entries.
+// readListing reads the parameters that all listings of keys have. maxParameter names the one for the maximum number of
+// entries.
 func readListing(r *request.Request, maxParameter string) (l listRequest, err error) {
 	l = listRequest{
 		Listing:  state.Listing{Prefix: r.Query.Get("prefix"), Delimiter: r.Query.Get("delimiter")},
@@ -60,8 +60,8 @@ func pageSize(r *request.Request, parameter string) (int, error) {
 	return min(n, maximum), err
 }
 
-// encode encodes a key if the client asked for it. Like S3, it encodes a space as a plus sign, as
-// in form values, but does not encode slashes.
+// encode encodes a key if the client has asked for that. Like S3, it encodes a space as a plus sign and
+// leaves slashes as they are.
 func (l listRequest) encode(key string) xmldoc.Text {
 	if l.encoding == "" {
 		return xmldoc.Text(key)
@@ -100,13 +100,14 @@ type listedObject struct {
 	RestoreStatus     *restoreStatus
 }
 
-// listObjects handles ListObjectsV2.
+// listObjects responds to ListObjectsV2 with a page of objects and common prefixes.
 func listObjects(r *request.Request) error {
 	l, err := readListing(r, "max-keys")
 	if err != nil {
 		return err
 	}
 	startAfter := r.Query.Get("start-after")
+
 	token := r.Query.Get("continuation-token")
 	pos := state.Position{Key: startAfter}
 	if r.Has("continuation-token") {
@@ -116,6 +117,7 @@ func listObjects(r *request.Request) error {
 	}
 	result := newObjectList(r, l)
 	result.StartAfter = l.encode(startAfter)
+
 	result.ContinuationToken = token
 	var owners func(*state.Object) accounts.Owner
 	if r.Query.Get("fetch-owner") == "true" {
@@ -126,6 +128,7 @@ func listObjects(r *request.Request) error {
 	last, err := result.fill(r, l, pos, owners)
 	if err != nil {
 		return err
+
 	}
 	result.KeyCount = new(len(result.Contents) + len(result.CommonPrefixes))
 	if result.IsTruncated {
@@ -134,7 +137,7 @@ func listObjects(r *request.Request) error {
 	return writeObjectList(r, result)
 }
 
-// newObjectList returns a response of a listing without entries.
+// newObjectList returns the response to a listing, still without entries.
 func newObjectList(r *request.Request, l listRequest) objectList {
 	return objectList{
 		Name:         r.Target.Bucket,
@@ -145,8 +148,7 @@ func newObjectList(r *request.Request, l listRequest) objectList {
 	}
 }
 
-// writeObjectList responds with a page of a listing. Like AWS, it adds a header with the region of
-// the bucket.
+// writeObjectList responds with a page of a listing and, like AWS, a header with the region of the bucket.
 func writeObjectList(r *request.Request, page objectList) error {
 	b, err := r.Bucket()
 	if err != nil {
@@ -156,7 +158,7 @@ func writeObjectList(r *request.Request, page objectList) error {
 	return r.WriteXML("ListBucketResult", page)
 }
 
-// fill adds the entries that follow a position, and returns the position of the last entry.
+// fill adds the entries that follow a position, and returns the position of the last one.
 func (o *objectList) fill(
 	r *request.Request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
@@ -176,7 +178,7 @@ func (o *objectList) fill(
 	return last, err
 }
 
-// entry returns the element of a listing for a version. It has no owner if owners is nil.
+// entry returns the element for a version in a listing, without its owner if owners is nil.
 func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts.Owner) listedObject {
 	o := listedObject{
 		Key:               l.encode(v.Key),
@@ -201,7 +203,7 @@ const tokenMAC = 8 // bytes
 // so that a token is still valid after a restart.
 var tokenKey = []byte("continuation-token")
 
-// listToken encodes a position as a continuation token.
+// listToken encodes a position as a continuation token, with a MAC so that clients cannot make up tokens.
 func listToken(p state.Position) string {
 	kind := "k"
 	if p.Prefix {
@@ -212,13 +214,14 @@ func listToken(p state.Position) string {
 	return base64.StdEncoding.EncodeToString(append(sum[:tokenMAC], message...))
 }
 
-// parseListToken decodes a token of listToken. It fails if a client has made up the token.
+// parseListToken decodes a continuation token, and fails if listToken has not made it.
 func parseListToken(token string) (state.Position, error) {
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).
 		WithMessage("The continuation token provided is incorrect")
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC {
 		return state.Position{}, invalid
+
 	}
 	sum := string(raw[:tokenMAC])
 	message := string(raw[tokenMAC:])
@@ -229,9 +232,9 @@ func parseListToken(token string) (state.Position, error) {
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
 
-// listPage passes one page of current objects and common prefixes to the function show, like
-// [state.Store.List]. It omits objects that Fault.Stale hides, and fills the page with later
-// objects.
+
+// listPage passes one page of current objects and common prefixes to show, as [state.Store.List] does. It
+// leaves out the objects that a fault hides as too new, and fills the page with later ones.
 func listPage(
 	r *request.Request, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {
@@ -241,6 +244,7 @@ func listPage(
 	newest := r.Server.Now().Add(-r.Fault.Stale)
 	for more = true; more && l.Max > 0; {
 		more, err = r.Server.Store.List(
+
 			r.HTTP.Context(), r.Target.Bucket, l, pos,
 			func(v *state.Version, common string) {
 				if v == nil {
@@ -261,9 +265,8 @@ func listPage(
 	return more, nil
 }
 
-// listObjectsV1 handles ListObjects. Like AWS, it returns the last key as NextMarker only if the
-// listing has a delimiter. Without a delimiter, clients continue after the last key that they
-// received.
+// listObjectsV1 responds to ListObjects. Like AWS, it returns a NextMarker only for a listing with a
+// delimiter. Without one, clients continue after the last key that they have received.
 func listObjectsV1(r *request.Request) error {
 	l, err := readListing(r, "max-keys")
 	if err != nil {
@@ -272,11 +275,13 @@ func listObjectsV1(r *request.Request) error {
 	marker := r.Query.Get("marker")
 	result := newObjectList(r, l)
 	result.Marker = new(l.encode(marker))
+
 	common, isPrefix := l.CommonPrefix(marker)
 	pos := state.Position{Key: marker, Prefix: isPrefix && common == marker}
 	owners, err := ownersOf(r)
 	if err != nil {
 		return err
+
 	}
 	last, err := result.fill(r, l, pos, owners)
 	if err != nil {

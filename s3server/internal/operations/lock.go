@@ -14,13 +14,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// checkBypass fails on a strict server if the request has BypassHeader, with any value, and the
-// bucket has no object lock. Other servers accept the header. Some programs remove all objects of a
-// bucket, and always send the header.
+// checkBypass fails on a strict server if the request has BypassHeader, with any value, but the bucket has
+// no object lock. Other servers accept the header, because some programs always send it.
 func checkBypass(r *request.Request) error {
 	if !r.Server.Strict || r.HTTP.Header.Get(request.BypassHeader) == "" {
 		return nil
 	}
+
 	b, err := r.Bucket()
 	if err != nil {
 		return err
@@ -39,6 +39,7 @@ func needChecksum(r *request.Request, p *request.Body, l state.Lock, subject str
 	if p.HasDigest() {
 		return nil
 	}
+
 	b, err := r.Bucket()
 	if err != nil {
 		return err
@@ -66,16 +67,19 @@ type lockRule struct {
 	}
 }
 
-// getLocking returns the document with the object lock settings of a bucket: a default retention, if there is one.
+// getLocking returns the object lock settings of a bucket, with the default retention if there is one. It fails if the
+// bucket cannot lock objects.
 func getLocking(b *state.Bucket) (any, error) {
 	s := b.Locking
 	if s == nil {
 		return nil, s3error.New("ObjectLockConfigurationNotFoundError", "BucketName", b.Name)
 	}
+
 	response := lockConfiguration{ObjectLockEnabled: state.Enabled}
 	if s.Mode == "" {
 		return response, nil
 	}
+
 	response.Rule = &lockRule{}
 	d := &response.Rule.DefaultRetention
 	d.Mode = s.Mode
@@ -87,8 +91,8 @@ func getLocking(b *state.Bucket) (any, error) {
 	return response, nil
 }
 
-// putLocking enables object lock on the bucket, and replaces the default retention. Object lock
-// cannot be disabled.
+// putLocking enables object lock on the bucket, which cannot be disabled again, and replaces the default
+// retention.
 func putLocking(r *request.Request) error {
 	var doc lockConfiguration
 	if err := r.ReadVouched(&doc); err != nil {
@@ -108,7 +112,7 @@ func putLocking(r *request.Request) error {
 	})
 }
 
-// settings converts the document to settings of a bucket. It fails if AWS would refuse the document.
+// settings converts the document to settings of a bucket, and fails if AWS would refuse it.
 func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	if c.ObjectLockEnabled != state.Enabled {
 		return nil, s3error.New("MalformedXML")
@@ -128,6 +132,7 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 		s.Years = *d.Years
 	}
 	// These are S3's limits. A much later date would overflow, and the lock would protect nothing.
+
 	const maxDays, maxYears = 36500, 100
 	if s.Days+s.Years < 1 || s.Days > maxDays || s.Years > maxYears {
 		return nil, s3error.New("InvalidArgument").
@@ -142,7 +147,7 @@ type retention struct {
 	RetainUntilDate string   `xml:",omitempty"`
 }
 
-// putRetention replaces the retention of a version. An empty retention in the request removes it.
+// putRetention replaces the retention of a version, or removes it with an empty one.
 func putRetention(r *request.Request) error {
 	var doc retention
 	if err := r.ReadVouched(&doc); err != nil {
@@ -187,8 +192,8 @@ func missingLocking() *s3error.Error {
 	return s3error.New("InvalidRequest").WithMessage("Bucket is missing Object Lock Configuration")
 }
 
-// lock converts the document to a lock. It fails if the retention has only a mode or only a date, or has ended. An
-// empty document is no lock.
+// lock converts the document to a lock, which is none if the document is empty. It fails if the retention has only a
+// mode or only a date, or has already ended.
 func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
 		return state.Lock{}, nil
@@ -197,6 +202,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if err != nil || !state.IsLockMode(d.Mode) {
 		return state.Lock{}, s3error.New("MalformedXML")
 	}
+
 	if !retainUntil.After(now) {
 		return state.Lock{}, s3error.New("InvalidArgument").WithMessage("The retain until date must be in the future!")
 	}
@@ -219,7 +225,7 @@ func showLock(name string, f func(state.Lock) (any, error)) handler {
 	}
 }
 
-// getRetention returns the document with the retention of a version.
+// getRetention returns the retention of a version, or fails if it has none.
 func getRetention(l state.Lock) (any, error) {
 	if l.Mode == "" {
 		return nil, s3error.New("NoSuchObjectLockConfiguration")
@@ -247,7 +253,7 @@ func putLegalHold(r *request.Request) error {
 	})
 }
 
-// getLegalHold returns the document with the legal hold of a version.
+// getLegalHold returns the legal hold of a version, or fails if none was ever set.
 func getLegalHold(l state.Lock) (any, error) {
 	if l.Hold == "" {
 		return nil, s3error.New("NoSuchObjectLockConfiguration")
@@ -255,8 +261,8 @@ func getLegalHold(l state.Lock) (any, error) {
 	return legalHold{Status: l.Hold}, nil
 }
 
-// writeLock adds the lock of a version to the response headers. It omits the retention and the
-// legal hold if the caller has no permission to read them.
+// writeLock adds the lock of a version to the response headers, without the retention or the legal hold if
+// the caller may not read it.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func writeLock(r *request.Request, v *state.Version) error {
@@ -280,6 +286,7 @@ func writeLock(r *request.Request, v *state.Version) error {
 	if err != nil {
 		return err
 	}
+
 	if !seesHold {
 		lock.Hold = ""
 	}
@@ -287,8 +294,9 @@ func writeLock(r *request.Request, v *state.Version) error {
 	return nil
 }
 
-// mayPerform reports whether the caller has the permission for an action on a version, which only a
-// strict server demands.
+
+// mayPerform reports whether the caller has the permission for an action on a version, for which only a
+// strict server asks.
 func mayPerform(r *request.Request, b *state.Bucket, v *state.Version, action string) (bool, error) {
 	err := access.Of(r, b, action, v.Key, r.Query.Get("versionId")).CheckOptional(action)
 	if s3error.Is(err, "AccessDenied") {

@@ -19,7 +19,7 @@ type createUploadResult struct {
 	UploadID string `xml:"UploadId"`
 }
 
-// createUpload begins a multipart upload. The headers of the request are those of a PutObject, and apply to the object.
+// createUpload begins a multipart upload. Its headers are those of a PutObject, and apply to the later object.
 func createUpload(r *request.Request) error {
 	if err := headers.NoWriteCondition(r.HTTP.Header); err != nil {
 		return err
@@ -35,6 +35,7 @@ func createUpload(r *request.Request) error {
 	if err := r.Server.Store.BeginUpload(r.HTTP.Context(), u); err != nil {
 		return err
 	}
+
 	u.Object.Encryption.Write(r.Writer.Header())
 	showAbortion(r, u)
 	if u.Asked {
@@ -47,8 +48,7 @@ func createUpload(r *request.Request) error {
 	)
 }
 
-// readUploadChecksum sets the kind and the type of the checksums of an upload, from the request's
-// headers.
+// readUploadChecksum sets the kind and the type of an upload's checksums from the headers of the request.
 func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name := header.Get("X-Amz-Checksum-Algorithm")
 	checksumType := header.Get("X-Amz-Checksum-Type")
@@ -61,6 +61,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		u.Covers = checksum.FullObject
 		return nil
 	}
+
 	kind, err := checksum.Named(name)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	u.Kind = kind
 	u.Asked = true
 
-	// By default, the checksum is composite if the algorithm has this type.
+	// By default, the checksum is composite if the algorithm permits that.
 	u.Covers = checksumType
 	switch {
 	case checksumType == "" && kind.Composite:
@@ -78,6 +79,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	case checksumType != checksum.FullObject && checksumType != checksum.Composite:
 		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
+
 	hasType := kind.Composite
 	if u.Covers == checksum.FullObject {
 		hasType = kind.Full
@@ -94,7 +96,7 @@ func requestedUpload(r *request.Request) (*state.Upload, error) {
 	return r.Server.Store.Upload(r.HTTP.Context(), r.Target.Bucket, r.Target.Key, r.Query.Get("uploadId"))
 }
 
-// partNumber returns the parameter partNumber. It fails unless it is a number from 1 to the maximum.
+// partNumber returns the parameter partNumber, and fails unless it is from 1 to the maximum.
 func partNumber(r *request.Request) (int, error) {
 	value := r.Query.Get("partNumber")
 	maximum := r.Server.Limits.MaxParts
@@ -128,6 +130,7 @@ func uploadPart(r *request.Request) error {
 	}
 	u, number, err := partTarget(r)
 	if err != nil {
+
 		return err
 	}
 	expected, err := r.ExpectBody()
@@ -144,23 +147,25 @@ func uploadPart(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	// If the checksums of the part and of the object are of different kinds, compute both kinds.
+	// If the checksums of the part and of the object are of different kinds, compute both.
 	if expected.Kind != u.Kind {
 		b.Digest = b.Digest.Also(u.Kind)
 	}
 	p, err := r.Server.Store.PutPart(r.HTTP.Context(), u, number, b)
 	if err != nil {
+
 		return b.Blame(err)
 	}
 	u.Object.Encryption.Write(r.Writer.Header())
 	r.Writer.Header().Set("Etag", p.ETag)
+
 	if expected.Given != nil || u.Asked {
 		r.Writer.Header().Set(expected.Sum.Kind.Header, expected.Sum.Value)
 	}
 	return r.Done(http.StatusOK)
 }
 
-// abortUpload ends an upload, and removes its parts.
+// abortUpload ends an upload and removes its parts.
 func abortUpload(r *request.Request) error {
 	u, err := requestedUpload(r)
 	if err != nil {
@@ -195,7 +200,7 @@ type listedPart struct {
 	checksum.Elements
 }
 
-// listParts lists the parts of an upload, sorted by their numbers.
+// listParts responds with the parts of an upload, sorted by their numbers.
 func listParts(r *request.Request) error {
 	maximum, err := pageSize(r, "max-parts")
 	if err != nil {
@@ -207,6 +212,7 @@ func listParts(r *request.Request) error {
 	}
 	result := partList{
 		Bucket:           r.Target.Bucket,
+
 		Key:              xmldoc.Text(r.Target.Key),
 		UploadID:         r.Query.Get("uploadId"),
 		PartNumberMarker: marker,
@@ -214,6 +220,7 @@ func listParts(r *request.Request) error {
 	}
 	u, err := requestedUpload(r)
 	if err != nil {
+
 		return err
 	}
 	if r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
@@ -236,6 +243,7 @@ func listParts(r *request.Request) error {
 	parts, hasMore, err := r.Server.Store.Parts(r.HTTP.Context(), u, marker, maximum)
 	if err != nil {
 		return err
+
 	}
 	result.IsTruncated = hasMore && maximum > 0
 	for _, p := range parts {
