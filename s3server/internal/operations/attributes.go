@@ -54,11 +54,11 @@ func getAttributes(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noEncryption(r.HTTP.Header); err != nil {
+	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 		return err
 	}
 	return getFromVersion("GetObjectAttributesResponse", func(v *state.Version) (any, error) {
-		if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
+		if err := checkReadKey(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 			return nil, err
 		}
 		if err := headers.CheckRead(r.HTTP.Header, v); err != nil {

@@ -74,7 +74,7 @@ func completeOnce(r *request.Request, c *completion, condition state.WriteCondit
 		return u, err
 	}
 	if u, err = complete(r, c, condition); s3error.Is(err, "NoSuchUpload") {
-		return finishedObject(r, c, id)
+		return resultFromObject(r, c, id)
 	}
 	return u, err
 }
@@ -113,7 +113,7 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 		Bucket: r.Target.Bucket,
 		Key:    r.Target.Key,
 		Parts:  c.fingerprint(),
-		Header: finishedHeader(r),
+		Header: objectHeadersOf(r),
 		Result: completeResultOf(r, v),
 	}
 	r.Server.Completed.Add(c.upload.ID, u)
@@ -190,7 +190,7 @@ func findUpload(r *request.Request, c *completion) (err error) {
 		return err
 	}
 	if c.upload.Asked || r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
-		return checkPart(r, c.upload)
+		return checkPartKey(r, c.upload)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func source(r *request.Request, src state.VersionName) (*state.Version, error) {
 // checkCopySource fails if a copy cannot read a version: without its customer's key, if a condition does not hold,
 // or if the version is archived.
 func checkCopySource(r *request.Request, v *state.Version) error {
-	if err := checkReader(r, v.Object.Encryption, sourcePrefix); err != nil {
+	if err := checkReadKey(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
 	}
 	if err := headers.CheckSource(r.HTTP.Header, v); err != nil {

@@ -39,14 +39,14 @@ func WriteCORS(r *request.Request) {
 
 // requestedHeaders returns the names in the header Access-Control-Request-Headers, in lower case.
 func requestedHeaders(r *request.Request) []string {
-	var headers []string
+	var names []string
 	for name := range strings.SplitSeq(r.HTTP.Header.Get("Access-Control-Request-Headers"), ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if name != "" {
-			headers = append(headers, name)
+			names = append(names, name)
 		}
 	}
-	return headers
+	return names
 }
 
 // corsRefusal returns AWS's error for a preflight request that no rule allows.
@@ -72,14 +72,15 @@ func preflight(r *request.Request) error {
 	if method == "" {
 		return s3error.New("BadRequest").WithMessage("Invalid Access-Control-Request-Method: null")
 	}
-	headers := requestedHeaders(r)
-	rule := matchingRule(r, origin, method, headers)
+
+	names := requestedHeaders(r)
+	rule := matchingRule(r, origin, method, names)
 	if rule == nil {
 		return corsRefusal(r, method)
 	}
 	rule.Write(r.Writer.Header(), origin)
-	if len(headers) > 0 {
-		r.Writer.Header().Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
+	if len(names) > 0 {
+		r.Writer.Header().Set("Access-Control-Allow-Headers", strings.Join(names, ", "))
 	}
 	return r.Done(http.StatusOK)
 }

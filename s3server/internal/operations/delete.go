@@ -29,11 +29,13 @@ func deleteObject(r *request.Request) error {
 	if headertext.Lines(r.HTTP.Header, "If-None-Match") != "" {
 		return s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	removal, err := remove(r, r.Target.Key, id, headertext.Lines(r.HTTP.Header, "If-Match"))
+
+	removal, err := removeVersion(r, r.Target.Key, id, headertext.Lines(r.HTTP.Header, "If-Match"))
 	if err != nil {
 		return err
 	}
-	noteRemoval(r, r.Target.Key, id, removal)
+	prepareRemovalEvent(r, r.Target.Key, id, removal)
+
 	header := r.Writer.Header()
 	if removal.Marker {
 		header.Set("X-Amz-Delete-Marker", "true")
@@ -92,9 +94,9 @@ func deleteObjects(r *request.Request) error {
 	if err != nil {
 		return access.ConcealBucket(r, err)
 	}
+
 	outcomes := deleteAll(r, b, doc.Object)
 	var result deleteResult
-
 	for i, o := range doc.Object {
 		removal := outcomes[i].removal
 		failure := outcomes[i].failure
@@ -102,14 +104,15 @@ func deleteObjects(r *request.Request) error {
 			result.Error = append(result.Error, *failure)
 			continue
 		}
-		noteRemoval(r, o.Key, o.VersionID, removal)
+
+		prepareRemovalEvent(r, o.Key, o.VersionID, removal)
 		if doc.Quiet {
 			continue
 		}
+
 		deleted := deletedObject{Key: xmldoc.Text(o.Key), VersionID: o.VersionID, DeleteMarker: removal.Marker}
 		if removal.Marker {
 			deleted.DeleteMarkerVersionID = removal.ID
-
 		}
 		result.Deleted = append(result.Deleted, deleted)
 	}
@@ -128,7 +131,7 @@ type deleteOutcome struct {
 // request.
 func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
 	outcomes := make([]deleteOutcome, len(objects))
-	indexesByKey := map[string][]int{} // of the objects with a key
+	indexesByKey := map[string][]int{}
 	for i, o := range objects {
 		outcomes[i].failure = denial(r, o)
 		if outcomes[i].failure == nil {
@@ -144,11 +147,15 @@ func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []
 			if err != nil {
 				e := storageerror.Response(err)
 				outcomes[i].failure = &deleteError{
-					xmldoc.Text(objects[i].Key), objects[i].VersionID, e.Code, xmldoc.Text(e.Message),
+					Key:       xmldoc.Text(objects[i].Key),
+					VersionID: objects[i].VersionID,
+					Code:      e.Code,
+					Message:   xmldoc.Text(e.Message),
 				}
 			}
 		}
-		return nil // the error of an object is in its outcome
+		// The error of each object is in its outcome.
+		return nil
 	})
 	return outcomes
 }
@@ -160,7 +167,12 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 		return nil
 	}
 	e := s3error.New("AccessDenied")
-	return &deleteError{xmldoc.Text(key), version, e.Code, xmldoc.Text(e.Message)}
+	return &deleteError{
+		Key:       xmldoc.Text(key),
+		VersionID: version,
+		Code:      e.Code,
+		Message:   xmldoc.Text(e.Message),
+	}
 }
 
 // deleteOne deletes one object of a DeleteObjects request, if the caller may do so.
@@ -181,19 +193,19 @@ func deleteOne(r *request.Request, b *state.Bucket, o unwantedObject) (removal s
 	if err := request.CheckKey(o.Key); err != nil {
 		return removal, err
 	}
+
 	a := access.Of(r, b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID)
 	a.ETag = o.ETag
 	if err := a.CheckAll(); err != nil {
 		return removal, err
 	}
-	return remove(r, o.Key, o.VersionID, o.ETag)
+	return removeVersion(r, o.Key, o.VersionID, o.ETag)
 }
 
-// remove removes a version or, without an id, the current object. If match is not "", the object must have
-// that entity tag.
-func remove(r *request.Request, key, id, match string) (state.Removal, error) {
+// removeVersion removes a version or, without an id, the current object. Unless match is "", the object must have that
+// entity tag.
+func removeVersion(r *request.Request, key, id, match string) (state.Removal, error) {
 	return r.Server.Store.Remove(r.HTTP.Context(), &state.RemoveRequest{
-
 		VersionName: state.VersionName{Bucket: r.Target.Bucket, Key: key, ID: id},
 		Condition:   state.WriteCondition{Match: match},
 		Bypass:      request.IsTrue(r.HTTP.Header, request.BypassHeader),

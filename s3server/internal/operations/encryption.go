@@ -50,7 +50,8 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		return e, s3error.New("InvalidArgument").WithMessage(
 			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms",
 		)
-	case e.Algorithm == "": // the bucket's default may be any algorithm
+	case e.Algorithm == "":
+		// The bucket's default may be any algorithm.
 		e = b.Encryption.Standard(e, header.Get(state.BucketKeyHeader) != "")
 	case !isKMS && e.Algorithm != state.ByStore:
 		return e, s3error.New(
@@ -58,15 +59,15 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 			e.Algorithm,
 		)
 	}
-	// Only an encryption with KMS has a key and a context.
 
+	// Only an encryption with KMS has a key and a context.
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
-	// managed is the key that AWS manages for the account that owns the bucket.
-	managed := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
-	e.KMSKey = cmp.Or(e.KMSKey, managed)
-	if keys := r.Server.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
+	// By default, the key is the one that AWS manages for the account that owns the bucket.
+	managedKey := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
+	e.KMSKey = cmp.Or(e.KMSKey, managedKey)
+	if keys := r.Server.KMSKeys; keys != nil && e.KMSKey != managedKey && !slices.Contains(keys, e.KMSKey) {
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))
@@ -78,8 +79,8 @@ func checkContext(value string) error {
 	if value == "" {
 		return nil
 	}
-	text, err := base64.StdEncoding.DecodeString(value)
 
+	text, err := base64.StdEncoding.DecodeString(value)
 	var pairs map[string]string
 	if err != nil || json.Unmarshal(text, &pairs) != nil {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-server-side-encryption-context").WithMessage(
@@ -98,7 +99,10 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 	if algorithm == "" && key == "" && sum == "" {
 		return "", nil
 	}
-	invalid := func(message string) error { return s3error.New("InvalidArgument").WithMessage("%s", message) }
+
+	invalid := func(message string) error {
+		return s3error.New("InvalidArgument").WithMessage("%s", message)
+	}
 	if r.HTTP.TLS == nil {
 		return "", s3error.New("InvalidRequest").WithMessage(
 			"Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.",
@@ -120,11 +124,11 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 			"Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret key.",
 		)
 	}
+
 	const keySize = 32 // of AES-256
 	raw, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(raw) != keySize {
 		return "", invalid("The secret key was invalid for the specified algorithm.")
-
 	}
 	hash := md5.Sum(raw)
 	if sum != base64.StdEncoding.EncodeToString(hash[:]) {
@@ -133,9 +137,9 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 	return sum, nil
 }
 
-// checkReader compares the customer's encryption key in the request with that of the object. If the
-// object has no such key, the request must have none. prefix begins the names of the headers.
-func checkReader(r *request.Request, e state.Encryption, prefix string) error {
+// checkReadKey fails if the customer's encryption key in the headers that begin with prefix is not that of
+// the object, or if only one of both has such a key.
+func checkReadKey(r *request.Request, e state.Encryption, prefix string) error {
 	value, err := readCustomerKey(r, r.HTTP.Header, prefix)
 	if err != nil {
 		return err
@@ -154,22 +158,21 @@ func checkReader(r *request.Request, e state.Encryption, prefix string) error {
 	return s3error.New("AccessDenied")
 }
 
-// checkPart compares the customer's encryption key in a request with that of the upload. Every part
-// needs the key. A completion needs the key only if the upload has a checksum.
-func checkPart(r *request.Request, u *state.Upload) error {
-	// Like MinIO, accept headers that repeat the encryption of the upload. They may omit the beginning of
-	// the key's ARN.
+// checkPartKey fails if the customer's encryption key in a request is not that of the upload, or if the
+// request asks for another encryption.
+func checkPartKey(r *request.Request, u *state.Upload) error {
+	// Like MinIO, accept headers that repeat the encryption of the upload, even with a shorter key ARN.
 	isRepetition := r.HTTP.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
 		strings.HasSuffix(u.Object.Encryption.KMSKey, r.HTTP.Header.Get(state.KmsKeyHeader))
 	if r.Server.Strict || !isRepetition {
-		if err := noEncryption(r.HTTP.Header); err != nil {
+		if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 			return err
 		}
 	}
+
 	value, err := readCustomerKey(r, r.HTTP.Header, state.CustomerPrefix)
 	if err != nil {
 		return err
-
 	}
 	if value == u.Object.Encryption.CustomerMD5 {
 		return nil
@@ -183,8 +186,8 @@ func checkPart(r *request.Request, u *state.Upload) error {
 		WithMessage("The provided encryption parameters did not match the ones used originally.")
 }
 
-// noEncryption fails if a request that writes no object has headers for encryption.
-func noEncryption(header http.Header) error {
+// rejectEncryptionHeaders fails if a request that writes no object has headers for encryption.
+func rejectEncryptionHeaders(header http.Header) error {
 	for _, name := range []string{state.SSEHeader, state.KmsKeyHeader, kmsContextHeader, state.BucketKeyHeader} {
 		if value := header.Get(name); value != "" {
 			return s3error.New("InvalidArgument", "ArgumentName", strings.ToLower(name), "ArgumentValue", value).
@@ -214,14 +217,15 @@ func (c *encryptionConfiguration) Check() error {
 			}
 		}
 	}
-	d := c.Rule[0].ApplyServerSideEncryptionByDefault
-	if d == nil {
+
+	byDefault := c.Rule[0].ApplyServerSideEncryptionByDefault
+	if byDefault == nil {
 		return nil
 	}
-	if !slices.Contains([]string{state.ByStore, state.ByKMS, state.ByKMSTwice}, d.SSEAlgorithm) {
+	if !slices.Contains([]string{state.ByStore, state.ByKMS, state.ByKMSTwice}, byDefault.SSEAlgorithm) {
 		return s3error.New("MalformedXML")
 	}
-	if d.SSEAlgorithm == state.ByStore && d.KMSMasterKeyID != "" {
+	if byDefault.SSEAlgorithm == state.ByStore && byDefault.KMSMasterKeyID != "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "ApplyServerSideEncryptionByDefault").
 			WithMessage("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
 	}

@@ -24,17 +24,17 @@ func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// finishedObject returns the result of a completed upload. It reads the result from the object that
-// the upload made. The server calls finishedObject if it has no result in memory, for example
-// after a restart. If the upload did not make the current object, finishedObject fails with
-// NoSuchUpload.
-func finishedObject(r *request.Request, c *completion, id string) (*completed.Upload, error) {
+// resultFromObject returns the result of a completed upload that the server has no longer in memory, such
+// as after a restart, from the object that the upload made. It fails with NoSuchUpload if that is not the
+// current object.
+func resultFromObject(r *request.Request, c *completion, id string) (*completed.Upload, error) {
 	v, versionID, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key})
 	defer r.Server.Store.Release(v)
 	if s3error.Is(err, "NoSuchKey") {
 		return nil, state.NoUpload(id)
 	}
-	if err != nil { // it is unknown whether the object exists
+	if err != nil {
+		// It is unknown whether the object exists.
 		return nil, err
 	}
 	if id == "" || v.Object.Upload != id || !mayHaveParts(&v.Object, c) {
@@ -43,28 +43,29 @@ func finishedObject(r *request.Request, c *completion, id string) (*completed.Up
 
 	setVersionIDHeader(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())
-	showExpiration(r, v)
-	return &completed.Upload{Result: completeResultOf(r, v), Header: finishedHeader(r)}, nil
+	setExpirationHeader(r, v)
+	return &completed.Upload{Result: completeResultOf(r, v), Header: objectHeadersOf(r)}, nil
 }
 
 // mayHaveParts reports whether an object may consist of the parts in a completion, judging by the number
 // of its parts and its entity tag.
 func mayHaveParts(o *state.Object, c *completion) bool {
 	if o.Parts == nil {
-		return true // an object behind a gateway may have no list of parts
+		// An object behind a gateway may have no list of parts.
+		return true
 	}
 	if len(o.Parts) != len(c.parts) {
 		return false
 	}
-	tag := c.tag()
 
-	hasPlainTag := o.Encryption.Tag(tag) == tag
-	return !hasPlainTag || tag == o.ETag
+	tag := c.tag()
+	isComparable := o.Encryption.Tag(tag) == tag
+	return !isComparable || tag == o.ETag
 }
 
-// finishedHeader returns the headers of the response that describe the object. If the client
-// repeats the request, the server sends these headers again.
-func finishedHeader(r *request.Request) http.Header {
+// objectHeadersOf returns the headers of the response that describe the object, to be sent again if the
+// client repeats the request.
+func objectHeadersOf(r *request.Request) http.Header {
 	header := http.Header{}
 	for name, values := range r.Writer.Header() {
 		if strings.HasPrefix(name, "X-Amz-") && name != "X-Amz-Request-Id" && name != "X-Amz-Id-2" {

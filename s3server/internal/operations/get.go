@@ -54,10 +54,10 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 		return false, err
 	}
 	defer r.Server.Store.Release(v)
-	if err := noEncryption(r.HTTP.Header); err != nil {
+	if err := rejectEncryptionHeaders(r.HTTP.Header); err != nil {
 		return false, err
 	}
-	if err := checkReader(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
+	if err := checkReadKey(r, v.Object.Encryption, state.CustomerPrefix); err != nil {
 		return false, err
 	}
 	if err := headers.CheckRead(r.HTTP.Header, v); err != nil {
@@ -71,11 +71,11 @@ func getVersion(r *request.Request) (isReplaced bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := describe(r, v); err != nil {
+	if err := setObjectHeaders(r, v); err != nil {
 		return false, err
 	}
 	if !r.Has("versionId") {
-		showExpiration(r, v)
+		setExpirationHeader(r, v)
 	}
 	if r.HTTP.Method == http.MethodGet {
 		if err := r.Server.Store.Prepare(r.HTTP.Context(), v, s.offset, s.length); err != nil {
@@ -109,8 +109,9 @@ func findVersion(r *request.Request) (*state.Version, error) {
 	return v, nil
 }
 
-// describe writes the headers that describe an object.
-func describe(r *request.Request, v *state.Version) error {
+// setObjectHeaders sets the headers that describe an object, as far as parameters such as
+// response-content-type do not override them.
+func setObjectHeaders(r *request.Request, v *state.Version) error {
 	header := r.Writer.Header()
 	v.Object.Properties.Write(header)
 	v.Object.Encryption.Write(header)
@@ -157,8 +158,8 @@ func parseRange(value string, size int64) (offset, length int64, isPartial bool,
 	if !hasUnit || !hasDash {
 		return 0, size, false, nil
 	}
-	start, hasStart := rangeOffset(first)
 
+	start, hasStart := rangeOffset(first)
 	end, hasEnd := rangeOffset(last)
 	unsatisfiable := func() error {
 		total := strconv.FormatInt(size, 10)
@@ -209,8 +210,8 @@ func requestedPart(r *request.Request) (int, error) {
 	if !r.Has("partNumber") {
 		return 0, nil
 	}
-	number, err := partNumber(r)
 
+	number, err := partNumber(r)
 	if err != nil {
 		return 0, err
 	}
@@ -232,18 +233,19 @@ func spanOf(r *request.Request, v *state.Version, number int) (span, error) {
 		offset, length, isPartial, err := parseRange(byteRange, v.Object.Size)
 		return span{offset: offset, length: length, isPartial: isPartial, sum: v.SumOf(offset, length, isPartial)}, err
 	}
-	count := max(1, len(v.Object.Parts))
 
+	count := max(1, len(v.Object.Parts))
 	if number > count {
 		return span{}, s3error.New("InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested",
 			strconv.Itoa(number))
 	}
-	if len(v.Object.Parts) == 0 { // an object of PutObject counts as one part
+	if len(v.Object.Parts) == 0 {
+		// An object of PutObject counts as one part.
 		return span{length: v.Object.Size, isPartial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
+
 	p := v.Object.Parts[number-1]
 	s := span{offset: p.Offset, length: p.Size, isPartial: p.Size > 0, parts: count}
-
 	if p.Sum.Kind == v.Object.Sum.Kind {
 		s.sum = checksum.Sum{Kind: p.Sum.Kind, Value: p.Sum.Value, Covers: v.Object.Sum.Covers}
 	}

@@ -52,8 +52,8 @@ func getLifecycle(r *request.Request) error {
 // Config.LifecycleDay is shorter, so that clients see the times of AWS.
 var headerClock = lifecycle.Clock{Day: lifecycle.FullDay}
 
-// showExpiration adds the header X-Amz-Expiration, if a rule will remove the object.
-func showExpiration(r *request.Request, v *state.Version) {
+// setExpirationHeader sets the header that says when and by which rule an object will be removed, if it will.
+func setExpirationHeader(r *request.Request, v *state.Version) {
 	if d := lifecycleOf(r).Expiry(v.LifecycleFacts(), headerClock); d.Rule != "" {
 		r.Writer.Header().Set(
 			"X-Amz-Expiration",
@@ -62,8 +62,8 @@ func showExpiration(r *request.Request, v *state.Version) {
 	}
 }
 
-// showAbortion adds the headers X-Amz-Abort-*, if a rule will abort the upload.
-func showAbortion(r *request.Request, u *state.Upload) {
+// setAbortionHeaders sets the headers that say when and by which rule an upload will be aborted, if it will.
+func setAbortionHeaders(r *request.Request, u *state.Upload) {
 	if d := lifecycleOf(r).Abortion(u.Key, u.Initiated, headerClock); d.Rule != "" {
 		r.Writer.Header().Set("X-Amz-Abort-Date", d.At.Format(http.TimeFormat))
 		r.Writer.Header().Set("X-Amz-Abort-Rule-Id", url.QueryEscape(d.Rule))

@@ -39,7 +39,8 @@ func readListing(r *request.Request, maxParameter string) (l listRequest, err er
 	attributes := strings.Join(r.HTTP.Header.Values("X-Amz-Optional-Object-Attributes"), ",")
 	for name := range strings.SplitSeq(attributes, ",") {
 		switch strings.TrimSpace(name) {
-		case "": // no header, or an empty element
+		case "":
+			// There is no header, or an empty element.
 		case "RestoreStatus":
 			l.restores = true
 			l.now = r.Server.Now()
@@ -106,29 +107,31 @@ func listObjects(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	startAfter := r.Query.Get("start-after")
 
+	startAfter := r.Query.Get("start-after")
 	token := r.Query.Get("continuation-token")
 	pos := state.Position{Key: startAfter}
 	if r.Has("continuation-token") {
-		if pos, err = parseListToken(token); err != nil {
+		pos, err = parseListToken(token)
+		if err != nil {
 			return err
 		}
 	}
+
 	result := newObjectList(r, l)
 	result.StartAfter = l.encode(startAfter)
-
 	result.ContinuationToken = token
 	var owners func(*state.Object) accounts.Owner
 	if r.Query.Get("fetch-owner") == "true" {
-		if owners, err = ownersOf(r); err != nil {
+		owners, err = ownersOf(r)
+		if err != nil {
 			return err
 		}
 	}
+
 	last, err := result.fill(r, l, pos, owners)
 	if err != nil {
 		return err
-
 	}
 	result.KeyCount = new(len(result.Contents) + len(result.CommonPrefixes))
 	if result.IsTruncated {
@@ -218,20 +221,20 @@ func listToken(p state.Position) string {
 func parseListToken(token string) (state.Position, error) {
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "continuation-token", "ArgumentValue", token).
 		WithMessage("The continuation token provided is incorrect")
+
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) <= tokenMAC {
 		return state.Position{}, invalid
-
 	}
 	sum := string(raw[:tokenMAC])
 	message := string(raw[tokenMAC:])
 	if !sign.Equal(sum, string(sign.MAC(tokenKey, message)[:tokenMAC])) {
 		return state.Position{}, invalid
 	}
+
 	// A letter before the key says whether the key is a common prefix.
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
-
 
 // listPage passes one page of current objects and common prefixes to show, as [state.Store.List] does. It
 // leaves out the objects that a fault hides as too new, and fills the page with later ones.
@@ -241,10 +244,10 @@ func listPage(
 	if r.Fault.Stale <= 0 || l.Max == 0 {
 		return r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, l, pos, show)
 	}
+
 	newest := r.Server.Now().Add(-r.Fault.Stale)
 	for more = true; more && l.Max > 0; {
 		more, err = r.Server.Store.List(
-
 			r.HTTP.Context(), r.Target.Bucket, l, pos,
 			func(v *state.Version, common string) {
 				if v == nil {
@@ -272,16 +275,16 @@ func listObjectsV1(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	marker := r.Query.Get("marker")
 	result := newObjectList(r, l)
 	result.Marker = new(l.encode(marker))
-
 	common, isPrefix := l.CommonPrefix(marker)
 	pos := state.Position{Key: marker, Prefix: isPrefix && common == marker}
+
 	owners, err := ownersOf(r)
 	if err != nil {
 		return err
-
 	}
 	last, err := result.fill(r, l, pos, owners)
 	if err != nil {

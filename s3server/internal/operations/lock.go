@@ -32,10 +32,10 @@ func checkBypass(r *request.Request) error {
 	return nil
 }
 
-// needChecksum fails if an object gets a lock, and the write has neither a digest nor a checksum of
-// its body. The lock comes from the request or is the bucket's default retention. The last
-// parameter is the kind of write for the error message: "Object" or "Part".
-func needChecksum(r *request.Request, p *request.Body, l state.Lock, subject string) error {
+// requireChecksum fails if an object gets a lock, from the request or by default, but the write has
+// neither a digest nor a checksum of its body. subject is the kind of write in the error message,
+// "Object" or "Part".
+func requireChecksum(r *request.Request, p *request.Body, l state.Lock, subject string) error {
 	if p.HasDigest() {
 		return nil
 	}
@@ -81,12 +81,12 @@ func getLocking(b *state.Bucket) (any, error) {
 	}
 
 	response.Rule = &lockRule{}
-	d := &response.Rule.DefaultRetention
-	d.Mode = s.Mode
+	retention := &response.Rule.DefaultRetention
+	retention.Mode = s.Mode
 	if s.Days > 0 {
-		d.Days = &s.Days
+		retention.Days = &s.Days
 	} else {
-		d.Years = &s.Years
+		retention.Years = &s.Years
 	}
 	return response, nil
 }
@@ -120,20 +120,24 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 	if c.Rule == nil {
 		return &state.LockSettings{}, nil
 	}
-	d := c.Rule.DefaultRetention
-	hasOnePeriod := (d.Days == nil) != (d.Years == nil)
-	if !state.IsLockMode(d.Mode) || !hasOnePeriod {
+
+	retention := c.Rule.DefaultRetention
+	hasOnePeriod := (retention.Days == nil) != (retention.Years == nil)
+	if !state.IsLockMode(retention.Mode) || !hasOnePeriod {
 		return nil, s3error.New("MalformedXML")
 	}
-	s := &state.LockSettings{Mode: d.Mode}
-	if d.Days != nil {
-		s.Days = *d.Days
+	s := &state.LockSettings{Mode: retention.Mode}
+	if retention.Days != nil {
+		s.Days = *retention.Days
 	} else {
-		s.Years = *d.Years
+		s.Years = *retention.Years
 	}
-	// These are S3's limits. A much later date would overflow, and the lock would protect nothing.
 
-	const maxDays, maxYears = 36500, 100
+	// These are S3's limits. A much later date would overflow, and the lock would protect nothing.
+	const (
+		maxDays  = 36500
+		maxYears = 100
+	)
 	if s.Days+s.Years < 1 || s.Days > maxDays || s.Years > maxYears {
 		return nil, s3error.New("InvalidArgument").
 			WithMessage("Default retention period must be a positive integer value, up to 100 years.")
@@ -172,11 +176,11 @@ func putRetention(r *request.Request) error {
 	)
 }
 
-// changeLock changes the lock of a version. The policies are applied as if the request were a
-// PutObject with the given headers, which describe the new lock.
-func changeLock(r *request.Request, changes http.Header, change func(*state.Lock) error) error {
+// changeLock changes the lock of a version. Policies apply as if the request were a PutObject with the
+// headers lockHeader, which describe the new lock.
+func changeLock(r *request.Request, lockHeader http.Header, change func(*state.Lock) error) error {
 	header := r.HTTP.Header.Clone()
-	maps.Copy(header, changes)
+	maps.Copy(header, lockHeader)
 	if err := access.AuthorizeWith(r, header, nil); err != nil {
 		return err
 	}
@@ -198,19 +202,19 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	if d.Mode == "" && d.RetainUntilDate == "" {
 		return state.Lock{}, nil
 	}
+
 	retainUntil, err := time.Parse(time.RFC3339, d.RetainUntilDate)
 	if err != nil || !state.IsLockMode(d.Mode) {
 		return state.Lock{}, s3error.New("MalformedXML")
 	}
-
 	if !retainUntil.After(now) {
 		return state.Lock{}, s3error.New("InvalidArgument").WithMessage("The retain until date must be in the future!")
 	}
 	return state.Lock{Mode: d.Mode, Until: retainUntil}, nil
 }
 
-// showLock is like getFromVersion, but fails if the bucket has no object lock.
-func showLock(name string, f func(state.Lock) (any, error)) handler {
+// getFromLock is like getFromVersion, but fails if the bucket has no object lock.
+func getFromLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request.Request) error {
 		return getFromVersion(name, func(v *state.Version) (any, error) {
 			b, err := r.Bucket()
@@ -282,18 +286,18 @@ func writeLock(r *request.Request, v *state.Version) error {
 	if !seesRetention {
 		lock.Mode = ""
 	}
+
 	seesHold, err := mayPerform(r, b, v, "s3:GetObjectLegalHold")
 	if err != nil {
 		return err
 	}
-
 	if !seesHold {
 		lock.Hold = ""
 	}
+
 	lock.Write(r.Writer.Header())
 	return nil
 }
-
 
 // mayPerform reports whether the caller has the permission for an action on a version, for which only a
 // strict server asks.

@@ -37,7 +37,7 @@ func createUpload(r *request.Request) error {
 	}
 
 	u.Object.Encryption.Write(r.Writer.Header())
-	showAbortion(r, u)
+	setAbortionHeaders(r, u)
 	if u.Asked {
 		r.Writer.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
 		r.Writer.Header().Set("X-Amz-Checksum-Type", u.Covers)
@@ -110,13 +110,15 @@ func partNumber(r *request.Request) (int, error) {
 
 // partTarget returns the upload to which the request writes a part, and the number of the part.
 func partTarget(r *request.Request) (u *state.Upload, number int, err error) {
-	if number, err = partNumber(r); err != nil {
+	number, err = partNumber(r)
+	if err != nil {
 		return nil, 0, err
 	}
-	if u, err = requestedUpload(r); err != nil {
+	u, err = requestedUpload(r)
+	if err != nil {
 		return nil, 0, err
 	}
-	return u, number, checkPart(r, u)
+	return u, number, checkPartKey(r, u)
 }
 
 // uploadPart stores the body as a part of an upload.
@@ -128,9 +130,9 @@ func uploadPart(r *request.Request) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-tagging", "ArgumentValue", value).
 			WithMessage("The header 'x-amz-tagging' is not valid in this context")
 	}
+
 	u, number, err := partTarget(r)
 	if err != nil {
-
 		return err
 	}
 	expected, err := r.ExpectBody()
@@ -140,7 +142,7 @@ func uploadPart(r *request.Request) error {
 	if err := expected.CheckKind(u); err != nil {
 		return err
 	}
-	if err := needChecksum(r, expected, u.Object.Lock, "Part"); err != nil {
+	if err := requireChecksum(r, expected, u.Object.Lock, "Part"); err != nil {
 		return err
 	}
 	b, err := r.OpenBody(expected, r.Server.Limits.MaxPartSize)
@@ -151,14 +153,14 @@ func uploadPart(r *request.Request) error {
 	if expected.Kind != u.Kind {
 		b.Digest = b.Digest.Also(u.Kind)
 	}
+
 	p, err := r.Server.Store.PutPart(r.HTTP.Context(), u, number, b)
 	if err != nil {
-
 		return b.Blame(err)
 	}
+
 	u.Object.Encryption.Write(r.Writer.Header())
 	r.Writer.Header().Set("Etag", p.ETag)
-
 	if expected.Given != nil || u.Asked {
 		r.Writer.Header().Set(expected.Sum.Kind.Header, expected.Sum.Value)
 	}
@@ -210,21 +212,21 @@ func listParts(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	result := partList{
 		Bucket:           r.Target.Bucket,
-
 		Key:              xmldoc.Text(r.Target.Key),
 		UploadID:         r.Query.Get("uploadId"),
 		PartNumberMarker: marker,
 		MaxParts:         maximum,
 	}
+
 	u, err := requestedUpload(r)
 	if err != nil {
-
 		return err
 	}
 	if r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
-		if err := checkPart(r, u); err != nil {
+		if err := checkPartKey(r, u); err != nil {
 			return err
 		}
 	}
@@ -232,7 +234,8 @@ func listParts(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	showAbortion(r, u)
+
+	setAbortionHeaders(r, u)
 	result.StorageClass = u.Object.Properties.Class
 	result.Initiator = accounts.OwnerOf(u.Initiator)
 	result.Owner = owners(&u.Object)
@@ -240,10 +243,10 @@ func listParts(r *request.Request) error {
 		result.ChecksumAlgorithm = u.Kind.Name
 		result.ChecksumType = u.Covers
 	}
+
 	parts, hasMore, err := r.Server.Store.Parts(r.HTTP.Context(), u, marker, maximum)
 	if err != nil {
 		return err
-
 	}
 	result.IsTruncated = hasMore && maximum > 0
 	for _, p := range parts {

@@ -39,8 +39,8 @@ func prepareEvent(r *request.Request, v *state.Version, versionID string) {
 	})
 }
 
-// noteRemoval prepares the event of a removal, if something was removed.
-func noteRemoval(r *request.Request, key, id string, removal state.Removal) {
+// prepareRemovalEvent prepares the event of a removal, if something was removed.
+func prepareRemovalEvent(r *request.Request, key, id string, removal state.Removal) {
 	if !removal.Missing && r.Server.Events.Sends() {
 		r.Events = append(r.Events, events.Removed("ObjectRemoved", key, id, removal))
 	}

@@ -223,9 +223,9 @@ var operations = map[string]operation{
 	},
 	"OBJECT PUT tagging":    {"PutObjectTagging", putTagging},
 	"OBJECT DELETE tagging": {"DeleteObjectTagging", deleteTagging},
-	"OBJECT GET retention":  {"GetObjectRetention", showLock("Retention", getRetention)},
+	"OBJECT GET retention":  {"GetObjectRetention", getFromLock("Retention", getRetention)},
 	"OBJECT PUT retention":  {"PutObjectRetention", putRetention},
-	"OBJECT GET legal-hold": {"GetObjectLegalHold", showLock("LegalHold", getLegalHold)},
+	"OBJECT GET legal-hold": {"GetObjectLegalHold", getFromLock("LegalHold", getLegalHold)},
 	"OBJECT PUT legal-hold": {"PutObjectLegalHold", putLegalHold},
 	"OBJECT POST restore":   {"RestoreObject", restoreObject},
 }

@@ -25,7 +25,7 @@ func putObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := needChecksum(r, p, o.Lock, "Object"); err != nil {
+	if err := requireChecksum(r, p, o.Lock, "Object"); err != nil {
 		return err
 	}
 	b, err := r.OpenBody(p, r.Server.Limits.MaxPutSize)
@@ -88,7 +88,7 @@ func writeOf(r *request.Request, o *state.Object, c state.WriteCondition) *state
 func setWriteHeaders(r *request.Request, v *state.Version, versionID string) {
 	setVersionIDHeader(r, versionID)
 	v.Object.Encryption.Write(r.Writer.Header())
-	showExpiration(r, v)
+	setExpirationHeader(r, v)
 	prepareEvent(r, v, versionID)
 }
 

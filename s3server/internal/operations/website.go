@@ -173,7 +173,7 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 	if r.Server.IsArchived(v) || v.Object.Encryption.CustomerMD5 != "" {
 		return s3error.New("AccessDenied")
 	}
-	if err := describe(r, v); err != nil {
+	if err := setObjectHeaders(r, v); err != nil {
 		return err
 	}
 	if r.HTTP.Method == http.MethodGet {
