@@ -68,7 +68,7 @@ func TestAttributesOfObject(t *testing.T) {
 func TestAttributesOfCompositeChecksum(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
-	completed := s.upload(t, "composite", compositeCRC32C, contents...)
+	completed := s.uploadInParts(t, "composite", compositeCRC32C, contents...)
 
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("composite"))
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	require.False(t, *got.ObjectParts.IsTruncated, "no page would follow an empty one")
 
 	// S3 does not list the parts of a checksum of the whole object.
-	s.upload(t, "full", fullCRC32C, contents...)
+	s.uploadInParts(t, "full", fullCRC32C, contents...)
 	got, err = s.GetObjectAttributes(t.Context(), attributesInput("full"))
 	require.NoError(t, err)
 	require.Equal(t, int32(4), *got.ObjectParts.TotalPartsCount)

@@ -87,13 +87,14 @@ func TestFaultErrorIn200(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A fault can redirect a request to another region.
+// A fault can redirect requests to another region.
 func TestFaultRedirect(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
 
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 301, "PermanentRedirect")
+
 	_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 	var response *awshttp.ResponseError
 	require.ErrorAs(t, err, &response)
@@ -101,7 +102,7 @@ func TestFaultRedirect(t *testing.T) {
 	require.Equal(t, "eu-west-1", response.Response.Header.Get("X-Amz-Bucket-Region"))
 }
 
-// A fault can drop the response before or after the request takes effect.
+// A fault can drop the connection before a request takes effect, or the response afterwards.
 func TestFaultDropsResponse(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 
@@ -111,7 +112,7 @@ func TestFaultDropsResponse(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
 
-	// DropResponse ends it afterwards.
+	// DropResponse ends the connection afterwards.
 	s.server.Inject(s3server.Fault{Operation: "PutObject", DropResponse: true, Times: 1})
 	_, err = s.PutObject(t.Context(), putInput("k", "x"))
 	require.Error(t, err)
@@ -125,11 +126,10 @@ func TestFaultDropsResponse(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, s.keys(t))
 
-	// The record of a request without a response has no status.
-	require.Zero(t, s.server.Requests()[0].Status)
+	require.Zero(t, s.server.Requests()[0].Status, "there was no response")
 }
 
-// A fault can cut off, damage, stall or slow down a body.
+// A fault can cut off, change, stall or slow down the body of a response.
 func TestFaultBreaksBody(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -140,42 +140,48 @@ func TestFaultBreaksBody(t *testing.T) {
 		output, err := s.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
 		require.NoError(t, err)
 		require.Equal(t, int64(len(content)), *output.ContentLength)
-		t.Cleanup(func() { _ = output.Body.Close() })
+		t.Cleanup(func() {
+			_ = output.Body.Close()
+		})
 		return output.Body
 	}
+	const (
+		cutAfter   = 40_001
+		flipAt     = 40_000
+		stallAfter = 10
+	)
+
 	// The body ends early.
-	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(40_001)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", CutAfter: new(int64(cutAfter)), Times: 1})
 	got, err := io.ReadAll(get(t.Context()))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Len(t, got, 40_001)
+	require.Len(t, got, cutAfter)
 
 	// One byte is wrong.
-	s.server.Inject(s3server.Fault{Operation: "GetObject", FlipAt: new(int64(40_000)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", FlipAt: new(int64(flipAt)), Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
-	require.Equal(t, content[:40_000], string(got[:40_000]))
-	require.NotEqual(t, content[40_000], got[40_000])
+	require.Equal(t, content[:flipAt], string(got[:flipAt]))
+	require.NotEqual(t, content[flipAt], got[flipAt])
 
 	// After some bytes, nothing comes until the client gives up.
-	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(10)), Times: 1})
+	s.server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(stallAfter)), Times: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	body := get(ctx)
-	first := make([]byte, 10)
-	_, err = io.ReadFull(body, first)
+	_, err = io.ReadFull(body, make([]byte, stallAfter))
 	require.NoError(t, err)
 	cancel()
 	_, err = io.ReadAll(body)
 	require.ErrorIs(t, err, context.Canceled)
 
-	// The body comes slowly, but is right.
+	// The body comes slowly, but complete.
 	s.server.Inject(s3server.Fault{Operation: "GetObject", Bandwidth: 10 << 20, Times: 1})
 	got, err = io.ReadAll(get(t.Context()))
 	require.NoError(t, err)
 	require.Equal(t, content, string(got))
 }
 
-// Fault.Deny selects keys of DeleteObjects that fail, and can change the keys and versions under which the response
-// reports the failures.
+// Fault.Deny makes keys of DeleteObjects fail, and can change the keys and versions in the response.
 func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "a", "x")
@@ -203,7 +209,7 @@ func TestFaultNamesFailuresOfBatchDifferently(t *testing.T) {
 	require.Equal(t, []string{"a"}, s.keys(t))
 }
 
-// Close ends requests that a fault stalls. Otherwise this test would not end.
+// Close ends a request that a fault stalls, or the end of this test would wait for it.
 func TestFaultStallEndsWithClose(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -213,13 +219,15 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
+	// This runs before the server is closed.
 	t.Cleanup(func() {
 		_ = output.Body.Close()
-	}) // runs before Close
+	})
+
 	require.Equal(t, 1, s.server.Busy())
 }
 
-// A fault can make the server ignore request headers, hide response headers, and reverse listings.
+// A fault can ignore request headers, hide response headers and reverse listings, until ClearFaults removes it.
 func TestFaultIgnoresHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	oldETag := s.put(t, "k", "0123456789")
@@ -267,25 +275,25 @@ func TestFaultIgnoresHeaders(t *testing.T) {
 	require.Equal(t, []string{"l"}, s.keys(t))
 }
 
-// The server records its requests.
+// The server records its latest requests, and counts them since the last Reset.
 func TestRequestsAreRecorded(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "a b", "x")
 	s.server.Reset()
 
 	s.put(t, "a b", "x")
+
 	require.Equal(t, 1, s.server.Count(""))
+	require.Zero(t, s.server.Count("GetObject"))
 	r := s.server.Requests()[0]
 	require.Equal(t, "PutObject", r.Operation)
 	require.Equal(t, "/photos/a%20b", r.Path)
 	require.Equal(t, "a b", r.Key)
 	require.Equal(t, 200, r.Status)
 	require.NotEmpty(t, r.Header.Get("Authorization"))
-	require.Zero(t, s.server.Count("GetObject"))
 }
 
-// A fault can make the server throttle requests to a rate per second. It serves at most those of a tenth of a second
-// at once.
+// A fault can limit the requests per second of an operation. At once, only those of a tenth of a second are served.
 func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := startServer(t, s3server.Config{Now: func() time.Time { return now }})
@@ -303,17 +311,15 @@ func TestFaultThrottles(t *testing.T) {
 	}
 
 	require.Equal(t, 2, countServed())
-
 	now = now.Add(50 * time.Millisecond)
 	require.Equal(t, 1, countServed())
-
 	now = now.Add(10 * time.Second)
-	require.Equal(t, 2, countServed(), "the server does not make up for time without requests")
+	require.Equal(t, 2, countServed(), "a time without requests does not count")
 
 	require.Equal(t, "x", s.get(t, "k"), "other operations are not throttled")
 }
 
-// A fault selects requests by a pattern and by their number.
+// A fault selects requests by patterns of their operation, bucket and key, and by their number.
 func TestFaultPatternsAndCounts(t *testing.T) {
 	keys := []string{"a", "tmp/a", "tmp/a/b", "x*y"}
 	tests := []struct {
@@ -321,9 +327,9 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 		fault s3server.Fault
 		want  []string // the keys whose writes fail
 	}{
-		{name: "any", fault: s3server.Fail("PutObject", "SlowDown"), want: keys},
+		{name: "an operation", fault: s3server.Fail("PutObject", "SlowDown"), want: keys},
 		{
-			name:  "operations",
+			name:  "a pattern of operations",
 			fault: s3server.Fail("Put*", "SlowDown").On("photos", "a"),
 			want:  []string{"a"},
 		},
@@ -373,7 +379,7 @@ func TestFaultPatternsAndCounts(t *testing.T) {
 	}
 }
 
-// The function that Inject returns removes the fault.
+// The function that Inject returns removes only that fault.
 func TestFaultUndo(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
@@ -462,12 +468,12 @@ func TestFaultConstructors(t *testing.T) {
 	requireFailure(t, err, 503, "SlowDown")
 }
 
-// A fault's bandwidth limits the bytes of bodies per second, of requests and of responses.
+// The bandwidth of a fault limits the bytes per second of the bodies of requests and responses.
 func TestFaultBandwidth(t *testing.T) {
 	const (
 		size      = 10_000
-		bandwidth = 100_000               // so the content takes 100 ms
-		minTime   = 90 * time.Millisecond // the clock may be a little inexact
+		bandwidth = 100_000               // the content takes 100 ms
+		minTime   = 90 * time.Millisecond // the clock may be inexact
 	)
 	s := startServer(t, s3server.Config{})
 	s.server.Inject(s3server.Fault{Bandwidth: bandwidth})
@@ -482,33 +488,33 @@ func TestFaultBandwidth(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(startTime), minTime)
 }
 
-// A fault can give a response a wrong ETag.
+// A fault can replace the entity tags in headers and documents.
 func TestFaultWrongETag(t *testing.T) {
+	const wrongETag = `"wrong"`
 	s := startServer(t, s3server.Config{})
-	s.server.Inject(s3server.Fault{ETag: `"wrong"`})
+	s.server.Inject(s3server.Fault{ETag: wrongETag})
 
-	require.Equal(t, `"wrong"`, s.put(t, "k", "x"))
+	require.Equal(t, wrongETag, s.put(t, "k", "x"))
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
-	require.Equal(t, `"wrong"`, *head.ETag)
+	require.Equal(t, wrongETag, *head.ETag)
 
 	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, `"wrong"`, *list.Contents[0].ETag)
+	require.Equal(t, wrongETag, *list.Contents[0].ETag)
 
 	upload := s.beginUpload(t, "m")
 	part := s.uploadPart(t, "m", upload, 1, "x")
-	require.Equal(t, `"wrong"`, *part.ETag)
+	require.Equal(t, wrongETag, *part.ETag)
 
 	s.server.ClearFaults()
-	require.NotEqual(t, `"wrong"`, s.put(t, "k", "x"))
+	require.NotEqual(t, wrongETag, s.put(t, "k", "x"))
 }
 
-// A fault can shift the server's clock. The server refuses a signature if the shift is an hour, and accepts one if it
-// is ten minutes.
+// With a clock that a fault shifts by an hour, the server refuses signatures, but not with a shift of ten minutes.
 func TestFaultSkewedClock(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 
@@ -522,8 +528,7 @@ func TestFaultSkewedClock(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A fault can make a listing stale: it lacks the objects that were written in the last seconds. Reads of these objects
-// work.
+// With a fault that makes listings stale, they lack the objects that were written in the last seconds, but reads work.
 func TestFaultStaleListing(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"b", "d", "e/1"} {
@@ -570,7 +575,7 @@ func TestFaultStaleListing(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, *none.IsTruncated)
 
-	// Later, the objects are not new.
+	// Later, the objects are no longer new.
 	s.clock.move(11 * time.Second)
 	require.Len(t, s.keys(t), 8)
 }

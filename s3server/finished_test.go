@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If a client repeats CompleteMultipartUpload, it gets the same result, even if the object was replaced in the
-// meantime. With other parts or another key, the request fails.
+// A repeated CompleteMultipartUpload has the same result, even after the object was replaced, unless the parts or the
+// key are not the same.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
@@ -20,21 +20,21 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	firstPart := s.uploadPart(t, "k", upload, 1, "0123456789", withCRC32C)
 	lastPart := s.uploadPart(t, "k", upload, 2, "last", withCRC32C)
 	input := completeInput("k", upload, firstPart, lastPart)
-	first, err := s.CompleteMultipartUpload(t.Context(), input)
+	want, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 	requireSameResult := func(input *s3.CompleteMultipartUploadInput) {
 		t.Helper()
-		second, err := s.CompleteMultipartUpload(t.Context(), input)
+		got, err := s.CompleteMultipartUpload(t.Context(), input)
 		require.NoError(t, err)
-		require.Equal(t, first.ETag, second.ETag)
-		require.Equal(t, first.VersionId, second.VersionId)
-		require.NotEmpty(t, second.VersionId)
-		require.Equal(t, first.ChecksumCRC32C, second.ChecksumCRC32C)
-		require.Equal(t, first.Location, second.Location)
-		require.Equal(t, first.ServerSideEncryption, second.ServerSideEncryption)
+		require.Equal(t, want.ETag, got.ETag)
+		require.Equal(t, want.VersionId, got.VersionId)
+		require.NotEmpty(t, got.VersionId)
+		require.Equal(t, want.ChecksumCRC32C, got.ChecksumCRC32C)
+		require.Equal(t, want.Location, got.Location)
+		require.Equal(t, want.ServerSideEncryption, got.ServerSideEncryption)
 	}
 
-	// Nothing is written twice, even if the second request has a condition that the object does not meet.
+	// Nothing is written again, even if the request has a condition that the object does not meet.
 	requireSameResult(input)
 	ifAbsent := *input
 	ifAbsent.IfNoneMatch = aws.String("*")
@@ -46,8 +46,11 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	require.Len(t, versions.Versions, 1)
 
 	// The entity tags must be the same.
-	firstPart.ETag, lastPart.ETag = lastPart.ETag, firstPart.ETag
-	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, firstPart, lastPart))
+	swappedFirst := firstPart
+	swappedFirst.ETag = lastPart.ETag
+	swappedLast := lastPart
+	swappedLast.ETag = firstPart.ETag
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, swappedFirst, swappedLast))
 	requireFailure(t, err, 404, "NoSuchUpload")
 
 	// A later object stays.
@@ -73,28 +76,32 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchUpload")
 }
 
-// CompleteMultipartUpload without an upload ID fails.
+// CompleteMultipartUpload with an empty upload ID fails, even if the parts are those of the object.
 func TestCompleteWithoutID(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	put := s.put(t, "k", "content")
-	response, body := s.sendSigned(t, "POST", "/photos/k?uploadId=",
-		"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"+put+"</ETag></Part></CompleteMultipartUpload>", nil)
+	etag := s.put(t, "k", "content")
+
+	document := "<CompleteMultipartUpload>" +
+		"<Part><PartNumber>1</PartNumber><ETag>" + etag + "</ETag></Part>" +
+		"</CompleteMultipartUpload>"
+	response, body := s.sendSigned(t, "POST", "/photos/k?uploadId=", document, nil)
 	require.Equal(t, 404, response.StatusCode, body)
 	require.Equal(t, "NoSuchUpload", parseError(t, body).Code)
 }
 
-// If the response to CompleteMultipartUpload is lost, the client's retry succeeds.
+// If the response to CompleteMultipartUpload is lost, the retry of the client succeeds.
 func TestCompleteAfterLostResponse(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RetryMaxAttempts = 3
 	})
+
 	s.server.Inject(s3server.Fault{Operation: "CompleteMultipartUpload", DropResponse: true, Times: 1})
-	s.upload(t, "k", fullCRC32C, "0123456789", "last")
+	s.uploadInParts(t, "k", fullCRC32C, "0123456789", "last")
 	require.Equal(t, 2, s.server.Count("CompleteMultipartUpload"))
 	require.Equal(t, "0123456789last", s.get(t, "k"))
 }
 
-// If several clients complete an upload at the same time, all succeed.
+// Several clients can complete an upload at the same time, and all succeed.
 func TestCompleteAtOnce(t *testing.T) {
 	const clients = 8
 	s := startServer(t, s3server.Config{})
@@ -113,8 +120,7 @@ func TestCompleteAtOnce(t *testing.T) {
 	}
 }
 
-// After DeleteBucket, the server no longer remembers the bucket's completed uploads, even if the bucket is created
-// again.
+// The server forgets the completed uploads of a deleted bucket, even if a bucket of the same name is created again.
 func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	upload := s.beginUpload(t, "k")
@@ -131,6 +137,7 @@ func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 
 	_, err = s.CompleteMultipartUpload(t.Context(), input)
 	requireFailure(t, err, 404, "NoSuchBucket")
+
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = s.CompleteMultipartUpload(t.Context(), input)

@@ -149,7 +149,7 @@ func TestFullDiskHidesPath(t *testing.T) {
 	}
 }
 
-// If the disk is full, CreateBucket fails, and there is no bucket.
+// On a full disk, CreateBucket fails and leaves no bucket, so that it succeeds later.
 func TestFullDiskCreateBucket(t *testing.T) {
 	if os.Getenv(storeVariable) != "" {
 		t.Skip("it starts its own directory")
@@ -161,15 +161,15 @@ func TestFullDiskCreateBucket(t *testing.T) {
 	t.Cleanup(func() { _ = service.Close() })
 	fill(t, path)
 
-	locked := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
-	_, err = s.CreateBucket(t.Context(), locked)
+	input := &s3.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)}
+	_, err = s.CreateBucket(t.Context(), input)
 	requireFailure(t, err, 507, "XMinioStorageFull")
 	_, err = s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: aws.String("locked")})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
 	// With space again, the same request succeeds.
 	require.NoError(t, os.Remove(filepath.Join(path, "photos", "f")))
-	_, err = s.CreateBucket(t.Context(), locked)
+	_, err = s.CreateBucket(t.Context(), input)
 	require.NoError(t, err)
 	output, err := s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
 		Bucket: aws.String("locked"),

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// upload uploads an object in parts.
-func (s *store) upload(
+// uploadInParts uploads an object in parts.
+func (s *store) uploadInParts(
 	t *testing.T, key string, change func(*s3.CreateMultipartUploadInput), contents ...string,
 ) *s3.CompleteMultipartUploadOutput {
 	t.Helper()
@@ -31,9 +31,9 @@ func (s *store) upload(
 func TestGetObjectPart(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	keys := map[string]*string{
-		"full":      s.upload(t, "full", fullCRC32C, "0123456789", "abcdefghij", "end").ETag,
-		"composite": s.upload(t, "composite", compositeCRC32C, "0123456789", "abcdefghij", "end").ETag,
-		"one":       s.upload(t, "one", compositeCRC32C, "0123456789").ETag,
+		"full":      s.uploadInParts(t, "full", fullCRC32C, "0123456789", "abcdefghij", "end").ETag,
+		"composite": s.uploadInParts(t, "composite", compositeCRC32C, "0123456789", "abcdefghij", "end").ETag,
+		"one":       s.uploadInParts(t, "one", compositeCRC32C, "0123456789").ETag,
 		"put":       aws.String(s.put(t, "put", "0123456789")),
 		"empty":     aws.String(s.put(t, "empty", "")),
 	}
@@ -146,7 +146,7 @@ func TestGetObjectPart(t *testing.T) {
 // GetObject refuses these part numbers.
 func TestGetObjectPartRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	etag := s.upload(t, "k", fullCRC32C, "0123456789", "end").ETag
+	etag := s.uploadInParts(t, "k", fullCRC32C, "0123456789", "end").ETag
 	s.put(t, "put", "x")
 
 	tests := []struct {

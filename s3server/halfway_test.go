@@ -65,8 +65,7 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 	return nil, d.service.err
 }
 
-// If CreateBucket cannot write the settings, it removes the bucket again, unless another client has stored an
-// object in it.
+// If CreateBucket cannot store the settings, it removes the bucket again unless another client has used it.
 func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -106,14 +105,14 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	}
 }
 
-// If a condition fails before the server reads the body, a client that sends its whole body first still gets the
-// response.
+// A client that sends its whole body first gets the response even if a condition has failed before the body was read.
 func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{
 		Buckets: []string{bucket},
 		Limits:  s3server.Limits{MaxPutSize: 64 << 20},
 	})
 	d.store.put(t, "k", "old")
+
 	// Send a whole PutObject by hand before reading the response.
 	input := putInput("k", "")
 	input.IfNoneMatch = aws.String("*")
@@ -131,6 +130,7 @@ func TestDirectoryRefusesConditionEarly(t *testing.T) {
 	require.NoError(t, err)
 	_, err = io.Copy(connection, bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
+
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
 	text := readBody(t, response.Body)
@@ -166,7 +166,7 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	return records
 }
 
-// If a server is killed at the end of a completion or an abort, a later server removes the records that it left.
+// A server removes the records that an earlier one left because it was killed at the end of a completion or an abort.
 func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	completed := d.store.beginUpload(t, "completed")
@@ -178,7 +178,7 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	records := d.uploadRecords(t)
 	require.Len(t, records, 6, "an upload and a part each")
 
-	// End two of the three uploads. Nothing but the records tells that the first was completed.
+	// End two of the three uploads, and remove the object of the first, so that only its records tell of it.
 	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("completed", completed, completedPart))
 	require.NoError(t, err)
 	d.store.deleteObject(t, "completed")
@@ -203,7 +203,8 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 
 	// Another server removes them again, and keeps those of the open upload.
 	d = startInDirectory(t, d.path, s3server.Config{})
-	require.Eventually(t, func() bool { return len(d.uploadRecords(t)) == 2 }, time.Minute, time.Millisecond)
+	onlyOpenIsLeft := func() bool { return len(d.uploadRecords(t)) == 2 }
+	require.Eventually(t, onlyOpenIsLeft, time.Minute, time.Millisecond)
 	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, openPart))
 	require.NoError(t, err)
 	require.Equal(t, "content", d.store.get(t, "open"))

@@ -26,8 +26,8 @@ func (r *timedReader) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// The server limits the time for a document or a form. Otherwise clients that send a byte a minute would hold all
-// connections.
+// The server limits the time for a document or a form, because clients that send a byte a minute could otherwise hold
+// all connections.
 func TestHostileSlowDocument(t *testing.T) {
 	const (
 		policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
@@ -51,7 +51,7 @@ func TestHostileSlowDocument(t *testing.T) {
 		require.Equal(t, start.Add(request.DocumentTimeout), w.deadlines[0])
 		require.Equal(t, start.Add(idleTimeout), w.deadlines[len(w.deadlines)-1])
 
-		// If too many anonymous clients send documents, another one waits only that long.
+		// While too many anonymous clients send documents, another one waits only for DocumentTimeout.
 		for range request.AnonymousDocuments {
 			h.server.Documents.Anonymous <- struct{}{}
 		}

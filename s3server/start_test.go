@@ -243,16 +243,16 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 		_, err := s.PutObject(context.WithoutCancel(t.Context()), putInput("k", "x"))
 		done <- err
 	}()
-	waitUntilBusy(t, s)
+	requireBusy(t, s, 1)
 
 	require.NoError(t, s.server.Shutdown(t.Context()))
 	require.NoError(t, <-done)
 }
 
-// waitUntilBusy waits until the server serves one request.
-func waitUntilBusy(t *testing.T, s *store) {
+// requireBusy waits until the server is serving this number of requests.
+func requireBusy(t *testing.T, s *store, requests int) {
 	t.Helper()
-	isBusy := func() bool { return s.server.Busy() == 1 }
+	isBusy := func() bool { return s.server.Busy() == requests }
 	require.Eventually(t, isBusy, time.Minute, time.Millisecond)
 }
 
@@ -275,7 +275,7 @@ func TestShutdownWithCanceledContext(t *testing.T) {
 		}
 		done <- err
 	}()
-	waitUntilBusy(t, s)
+	requireBusy(t, s, 1)
 
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -23,8 +23,10 @@ var keys = accounts.Keys{
 // A temporary key is valid only with its token, and a permanent key only without one.
 func TestFindKey(t *testing.T) {
 	tests := []struct {
-		name, accessKey, token string
-		code                   string // code of the error; "" if the key is found
+		name      string
+		accessKey string
+		token     string
+		code      string // of the error, or "" if the key is found
 	}{
 		{name: "a permanent key", accessKey: "permanent"},
 		{
@@ -56,14 +58,14 @@ func TestFindKey(t *testing.T) {
 	}
 }
 
-// A canonical id belongs to an account only if a credential does.
+// A canonical id is that of an account only if one of the credentials belongs to that account.
 func TestAccountOfCanonicalID(t *testing.T) {
-	account, known := keys.AccountOf(accounts.OwnerOf("222222222222").ID)
-	require.True(t, known)
+	account, ok := keys.AccountOf(accounts.OwnerOf("222222222222").ID)
+	require.True(t, ok)
 	require.Equal(t, "222222222222", account)
 
-	_, known = keys.AccountOf(accounts.OwnerOf("333333333333").ID)
-	require.False(t, known)
+	_, ok = keys.AccountOf(accounts.OwnerOf("333333333333").ID)
+	require.False(t, ok)
 }
 
 // Keys of two accounts are not those of one.
@@ -72,7 +74,7 @@ func TestKeysOfOneAccount(t *testing.T) {
 	require.True(t, keys[:1].HaveOneAccount())
 }
 
-// Text of a credential has no secrets.
+// The text of a credential in a log has no secrets.
 func TestCredentialHidesSecrets(t *testing.T) {
 	text := fmt.Sprintf("%+v %v", keys, keys[1].LogValue())
 

@@ -120,7 +120,9 @@ func TestOfHeader(t *testing.T) {
 // If the public access block ignores public ACLs, grants to everybody have no effect.
 func TestBlockIgnoresPublicGrants(t *testing.T) {
 	list := acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}}
-	require.True(t, list.Public() && list.GrantsOthers("1"))
+	require.True(t, list.Public())
+	require.True(t, list.GrantsOthers("1"))
+
 	require.True(t, list.Gives(acl.PermitRead, "", &acl.Block{BlockPublicAcls: true}))
 	require.False(t, list.Gives(acl.PermitRead, "", &acl.Block{IgnorePublicAcls: true}))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// JoinedSum of the checksums of parts is the checksum of the whole object.
+// JoinedSum computes the checksum of the whole object from those of its parts.
 func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 	texts := []string{"", "a", strings.Repeat("part", 5000), "", "the last one"}
 	for _, kind := range Kinds {
@@ -22,15 +22,23 @@ func TestJoinedChecksumIsThatOfTheWholeObject(t *testing.T) {
 				h := kind.make()
 				h.Write([]byte(text))
 				wholeHash.Write([]byte(text))
-				parts = append(parts, Part{base64.StdEncoding.EncodeToString(h.Sum(nil)), int64(len(text))})
+				parts = append(parts, Part{
+					Value: base64.StdEncoding.EncodeToString(h.Sum(nil)),
+					Size:  int64(len(text)),
+				})
 			}
-			want := base64.StdEncoding.EncodeToString(wholeHash.Sum(nil))
-			require.Equal(t, Sum{kind, want, FullObject}, JoinedSum(kind, parts))
+
+			want := Sum{
+				Kind:   kind,
+				Value:  base64.StdEncoding.EncodeToString(wholeHash.Sum(nil)),
+				Covers: FullObject,
+			}
+			require.Equal(t, want, JoinedSum(kind, parts))
 		})
 	}
 }
 
-// Two digests that Also joins share one MD5 and compute the right sums.
+// Two digests that Also has joined compute both checksums and share one MD5.
 func TestDigestAlsoSharesMD5(t *testing.T) {
 	d := NewDigest(ByName("CRC32"), true)
 	other := d.Also(ByName("CRC64NVME"))
