@@ -146,7 +146,7 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src 
 	return m.bucket.driver.PutPart(ctx, r)
 }
 
-// Parts returns up to limit parts of an upload, whose numbers follow marker.
+// Parts returns at most limit parts of an upload, in order, whose numbers follow marker.
 func (s *Store) Parts(
 	ctx context.Context, u *state.Upload, marker, limit int,
 ) (parts []*state.Part, hasMore bool, err error) {

@@ -265,7 +265,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 	return nil
 }
 
-// ListBuckets shows the buckets whose names are at least start, until show returns false.
+// ListBuckets calls show with each bucket whose name is at least start, in order, until show returns false.
 func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.Bucket) bool) error {
 	for token := ""; ; {
 		page, next, err := s.Service.ListBuckets(ctx, token)

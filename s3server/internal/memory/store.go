@@ -97,7 +97,7 @@ func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.
 	})
 }
 
-// DeleteBucket removes a bucket that has no versions. It ends the uploads to the bucket.
+// DeleteBucket removes a bucket that has no versions, and ends the uploads to it.
 func (s *Store) DeleteBucket(_ context.Context, name string) error {
 	var unused []piece
 	err := s.updateBucket(name, func(b *memoryBucket) error {
@@ -108,7 +108,7 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 			unused = append(unused, u.pieces()...)
 			s.ledger.free(u.cost())
 		}
-		// The uploads have ended. Later calls fail, because they no longer find the bucket.
+		// Later calls about the uploads fail, because they no longer find the bucket.
 		b.uploads = map[string]*memoryUpload{}
 		s.ledger.free(b.counted)
 		s.buckets.Delete(name)
@@ -132,7 +132,7 @@ func (s *Store) viewBucket(name string, f func(*memoryBucket) error) error {
 	return s.withBucket(name, f)
 }
 
-// ListBuckets shows the buckets whose names are at least start, until show returns false.
+// ListBuckets calls show with each bucket whose name is at least start, in order, until show returns false.
 func (s *Store) ListBuckets(_ context.Context, start string, show func(*state.Bucket) bool) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

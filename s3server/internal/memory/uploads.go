@@ -37,7 +37,7 @@ func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
 	})
 }
 
-// Upload returns an upload. It fails with NoSuchUpload if there is none with this key and id.
+// Upload returns the upload with this key and id, or fails with NoSuchUpload.
 func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Upload, err error) {
 	err = s.viewBucket(bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(key, id)
@@ -49,7 +49,7 @@ func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Uplo
 	return u, err
 }
 
-// upload returns an upload to a key. The caller must hold the lock of the store.
+// upload returns the upload with this key and id. The caller must hold the lock of the store.
 func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
 	u, ok := b.uploads[id]
 	if !ok || u.upload.Key != key {
@@ -58,7 +58,7 @@ func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
 	return u, nil
 }
 
-// PutPart stores a body as a part, and replaces a part with the same number.
+// PutPart stores a body as a part of an upload, in place of the part with this number if there is one.
 func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *state.Body) (*state.Part, error) {
 	pieces, err := s.blobs.put(body)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) PutPart(_ context.Context, u *state.Upload, number int, body *st
 	return s.addPart(u, number, pieces, body.Digest)
 }
 
-// CopyPart makes a part of a range of a version. The part shares the bytes of the version.
+// CopyPart makes a part of a range of a version, whose bytes it shares.
 func (s *Store) CopyPart(
 	_ context.Context, u *state.Upload, number int, src *state.Version, offset, length int64,
 ) (*state.Part, error) {
@@ -80,15 +80,16 @@ func (s *Store) CopyPart(
 	return s.addPart(u, number, pieces, d)
 }
 
-// addPart adds a part to an upload, or replaces the part with this number. The content of the part
-// is in pieces. The reference counts of the blobs must already include this part.
+// addPart adds a part with this content to an upload, or replaces the part with this number. The reference
+// counts of the content must already include the part.
 func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum.Digest) (*state.Part, error) {
 	p := state.NewPart(u, number, d, s.now())
 	p.Data = pieces
 	var replaced []piece
 	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {
-		upload, err := b.upload(u.Key, u.ID) // fails if the upload has ended in the meantime
+		upload, err := b.upload(u.Key, u.ID)
 		if err != nil {
+			// The upload has ended in the meantime.
 			return err
 		}
 		if old := upload.parts[number]; old != nil {
@@ -103,11 +104,12 @@ func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum
 		s.blobs.release(pieces)
 		return nil, err
 	}
+
 	s.blobs.release(replaced)
 	return p, nil
 }
 
-// Parts returns up to limit parts of an upload, whose numbers follow marker.
+// Parts returns at most limit parts of an upload, in order, whose numbers follow marker.
 func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, hasMore bool, err error) {
 	err = s.viewBucket(u.Bucket, func(b *memoryBucket) error {
 		upload, err := b.upload(u.Key, u.ID)
@@ -129,8 +131,8 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (pa
 	return parts, hasMore, err
 }
 
-// Complete makes an object of the parts of an upload. The object shares the bytes of the parts. Complete fails if
-// one of the parts was replaced after the caller had looked it up.
+// Complete makes an object of the parts of an upload, whose bytes it shares. It fails if one of the parts was replaced
+// after the caller had looked it up.
 func (s *Store) Complete(
 	_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
 ) (*state.Version, string, error) {
@@ -143,7 +145,8 @@ func (s *Store) Complete(
 		}
 		for _, p := range parts {
 			if upload.parts[p.Number] != p {
-				return s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced in the meantime
+				// The part was replaced in the meantime.
+				return s3error.New("InvalidPart", "UploadId", u.ID)
 			}
 			pieces = append(pieces, piecesOf(p.Data)...)
 		}
@@ -153,11 +156,12 @@ func (s *Store) Complete(
 	if err != nil {
 		return nil, "", err
 	}
+
 	w.Object.Data = pieces
 	return s.commit(w, upload)
 }
 
-// Abort ends an upload, and releases the content of its parts.
+// Abort ends an upload and releases the content of its parts.
 func (s *Store) Abort(_ context.Context, u *state.Upload) error {
 	var unused []piece
 	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {

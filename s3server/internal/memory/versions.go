@@ -19,10 +19,11 @@ func piecesOf(data any) []piece {
 	return pieces
 }
 
-// version returns the version with an id. If id is "", it returns the newest version, which may be
-// a delete marker. It returns nil if there is none.
+// version returns the version with this id, or nil if there is none. If id is "", it returns the newest
+// version, which may be a delete marker.
 func (b *memoryBucket) version(key, id string) *state.Version {
-	versions, _ := b.keys.Get(key) // newest first
+	// The versions are sorted from the newest to the oldest.
+	versions, _ := b.keys.Get(key)
 	for _, v := range versions {
 		if id == "" || v.ID == id {
 			return v
@@ -31,12 +32,13 @@ func (b *memoryBucket) version(key, id string) *state.Version {
 	return nil
 }
 
-// add makes v the current version of its key. It returns the content of the null version that v
-// replaces, for the caller to release.
+// add makes v the current version of its key, and returns the content of the null version that v replaces
+// for the caller to release.
 func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	if err := b.ledger.add(costOfVersion(v)); err != nil {
 		return nil, err
 	}
+
 	b.writes++
 	v.Number = b.writes
 	v.ID = state.NullVersion
@@ -47,18 +49,22 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	} else {
 		unused = b.removeVersion(v.Key, state.NullVersion)
 	}
+
 	versions, _ := b.keys.Get(v.Key)
 	b.keys.Set(v.Key, append([]*state.Version{v}, versions...))
 	return unused, nil
 }
 
-// removeVersion removes one version permanently. It returns the version's content for the caller to release.
+// removeVersion removes one version permanently, and returns its content for the caller to release.
 func (b *memoryBucket) removeVersion(key, id string) (unused []piece) {
 	versions, _ := b.keys.Get(key)
-	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == id })
+	i := slices.IndexFunc(versions, func(v *state.Version) bool {
+		return v.ID == id
+	})
 	if i < 0 {
 		return nil
 	}
+
 	unused = piecesOf(versions[i].Object.Data)
 	b.ledger.free(costOfVersion(versions[i]))
 	if len(versions) == 1 {
@@ -69,8 +75,7 @@ func (b *memoryBucket) removeVersion(key, id string) (unused []piece) {
 	return unused
 }
 
-// replace replaces one version of a key. old is the version, and v is the new
-// one.
+// replace replaces the version old of a key by v.
 func (b *memoryBucket) replace(old, v *state.Version) {
 	versions, _ := b.keys.Get(old.Key)
 	versions = slices.Clone(versions)
@@ -78,8 +83,8 @@ func (b *memoryBucket) replace(old, v *state.Version) {
 	b.keys.Set(old.Key, versions)
 }
 
-// Find returns a version, or nil if there is none, and its id as clients see it. The caller must release the version,
-// whose content stays in memory until then.
+// Find returns a version, or nil if there is none, and its id as clients see it. The content stays in memory until the
+// caller releases the version.
 func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, versionID string, err error) {
 	err = s.viewBucket(name.Bucket, func(b *memoryBucket) error {
 		v = b.version(name.Key, name.ID)
@@ -105,7 +110,7 @@ func (s *Store) Read(_ context.Context, v *state.Version, offset, length int64, 
 	return writeTo(dst, slice(piecesOf(v.Object.Data), offset, length))
 }
 
-// Put stores a body as the current version of a key.
+// Put stores a body as the current version of a key, and returns the version and its id as clients see it.
 func (s *Store) Put(_ context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
 	pieces, err := s.blobs.put(body)
 	if err != nil {
@@ -122,9 +127,8 @@ func (s *Store) Copy(_ context.Context, w *state.Write, src *state.Version) (*st
 	return s.commit(w, nil)
 }
 
-// commit makes the written object the current version of its key. If the object comes from a
-// completed upload, commit gets the upload and ends it. For any other write, the upload is nil. If
-// commit fails, it releases the object's content.
+// commit makes the written object the current version of its key, and ends the upload that it comes from,
+// which is nil for any other write. If commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, string, error) {
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
 	versionID := ""
@@ -139,7 +143,9 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 		if err := b.bucket.LockNew(&v.Object, v.Modified); err != nil {
 			return err
 		}
-		if unused, err = b.add(v); err != nil {
+
+		unused, err = b.add(v)
+		if err != nil {
 			return err
 		}
 		if upload != nil {
@@ -153,12 +159,12 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 		s.blobs.release(piecesOf(v.Object.Data))
 		return nil, "", err
 	}
+
 	s.blobs.release(unused)
 	return v, versionID, nil
 }
 
-// Change changes the properties of a version. It calls change with a copy, so that readers of the version do not see a
-// half of the change.
+// Change changes the properties of a version. It calls change with a copy, so that no reader sees half of the change.
 func (s *Store) Change(
 	_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
 ) (v *state.Version, versionID string, err error) {
@@ -167,6 +173,7 @@ func (s *Store) Change(
 		if err := state.Readable(old, name); err != nil {
 			return err
 		}
+
 		version := *old
 		if err := change(b.bucket, &version); err != nil {
 			return err
@@ -196,7 +203,8 @@ func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (removal state
 	return removal, err
 }
 
-// removeFrom removes a version, or adds a delete marker. The caller must hold s.mu.
+// removeFrom removes a version or adds a delete marker, and returns the content that the caller must
+// release. The caller must hold s.mu.
 func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal state.Removal, unused []piece, err error) {
 	v := b.version(r.Key, r.ID)
 	if v != nil && r.Misses(v.Modified) {
@@ -213,6 +221,7 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal sta
 		unused = b.removeVersion(r.Key, r.ID)
 		return state.Removal{Marker: v.Marker, ID: r.ID}, unused, nil
 	}
+
 	if b.bucket.Versioning == "" {
 		unused = b.removeVersion(r.Key, state.NullVersion)
 		return state.Removal{Missing: v == nil}, unused, nil
@@ -230,12 +239,13 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal sta
 
 const versionIDLength = 32
 
-// numberOf returns the number of the write that created a version. A version id begins with this
-// number, but the id of the null version does not contain it.
+// numberOf returns the number of the write that created a version, with which the version's id begins. The
+// id of the null version has none.
 func numberOf(id string) (number uint64, ok bool) {
 	if len(id) != versionIDLength {
 		return 0, false
 	}
+
 	number, err := strconv.ParseUint(id[:16], 16, 64)
 	return number, err == nil
 }

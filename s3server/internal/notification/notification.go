@@ -58,7 +58,7 @@ func (c *Configuration) All() (rules []*Rule) {
 // ARN returns the ARN of the rule's target.
 func (n *Rule) ARN() string { return n.Topic + n.Queue + n.CloudFunction }
 
-// filter returns the prefix and the suffix that a key must have for the rule to send an event.
+// filter returns the prefix and the suffix of the keys about which the rule sends events.
 func (n *Rule) filter() (prefix, suffix string) {
 	if n.Filter == nil {
 		return "", ""
@@ -97,12 +97,13 @@ var unsentEvents = []string{
 	"s3:ObjectRestore:*", "s3:ObjectRestore:Completed", "s3:ObjectRestore:Delete", "s3:ObjectAnnotation:*", "s3:ObjectAnnotation:Put", "s3:ObjectAnnotation:Delete",
 }
 
-// Check fails if AWS would refuse the configuration. It adds an Id to each rule that has none, and
-// writes the names of filters as AWS does.
+// Check fails if AWS would refuse the configuration. It gives each rule without an Id one, and writes the
+// names of filters as AWS does.
 func (c *Configuration) Check() error {
 	if c.EventBridgeConfiguration != nil {
 		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")
 	}
+
 	for i := range c.TopicConfiguration {
 		rule := &c.TopicConfiguration[i]
 		if err := rule.check("Topic", rule.Topic, "sns"); err != nil {
@@ -124,18 +125,20 @@ func (c *Configuration) Check() error {
 	return c.checkOverlaps()
 }
 
-// check checks a rule whose only target must be arn, an ARN of the service. element is the XML
-// element with the ARN.
+// check fails if AWS would refuse the rule, whose only target must be arn, an ARN of this service in this
+// XML element. It gives a rule without an ID one.
 func (n *Rule) check(element, arn, service string) error {
 	if n.ARN() != arn {
 		return s3error.New("MalformedXML")
 	}
+
 	// An ARN is arn:partition:service:region:account:resource.
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 || parts[0] != "arn" || parts[2] != service {
 		return s3error.New("InvalidArgument", "ArgumentName", element, "ArgumentValue", arn).
 			WithMessage("The ARN could not be parsed")
 	}
+
 	if err := n.checkEvents(); err != nil {
 		return err
 	}
@@ -143,7 +146,7 @@ func (n *Rule) check(element, arn, service string) error {
 	return n.checkFilter()
 }
 
-// checkEvents fails if the rule has no events, or events that the server does not know or send.
+// checkEvents fails if the rule has no events, or one that the server does not know or send.
 func (n *Rule) checkEvents() error {
 	if len(n.Event) == 0 {
 		return s3error.New("MalformedXML")
@@ -160,12 +163,13 @@ func (n *Rule) checkEvents() error {
 	return nil
 }
 
-// checkFilter fails if the filter has more than a prefix and a suffix. It writes their names as AWS
-// does.
+// checkFilter fails if the filter has anything but one prefix and one suffix, and otherwise writes their
+// names as AWS does.
 func (n *Rule) checkFilter() error {
 	if n.Filter == nil {
 		return nil
 	}
+
 	seen := map[string]bool{}
 	for i := range n.Filter.S3Key.FilterRule {
 		rule := &n.Filter.S3Key.FilterRule[i]
@@ -202,8 +206,8 @@ func (c *Configuration) checkOverlaps() error {
 	return nil
 }
 
-// sharesKey reports whether one key can match the filters of both rules. That is so if one of their
-// prefixes begins with the other, and one of their suffixes ends with the other.
+// sharesKey reports whether a key can match the filters of both rules, because one of their prefixes begins
+// with the other, and one of their suffixes ends with the other.
 func (n *Rule) sharesKey(other *Rule) bool {
 	prefix, suffix := n.filter()
 	otherPrefix, otherSuffix := other.filter()
@@ -213,7 +217,7 @@ func (n *Rule) sharesKey(other *Rule) bool {
 	return strings.HasSuffix(suffix, otherSuffix) || strings.HasSuffix(otherSuffix, suffix)
 }
 
-// sharesEvent reports whether one event can match patterns of both rules.
+// sharesEvent reports whether an event can match a pattern of each rule.
 func (n *Rule) sharesEvent(other *Rule) bool {
 	for _, pattern := range n.Event {
 		for _, otherPattern := range other.Event {

@@ -16,6 +16,7 @@ func getACL(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	return getSetting("AccessControlPolicy", func(b *state.Bucket) (any, error) {
 		list := b.ACL
 		account := b.Account
@@ -41,13 +42,13 @@ type requestACL struct {
 	document *acl.Document // nil if the ACL is in the headers
 }
 
-// readACL reads the ACL that the request sets. A request must have it either in its headers or in
-// its document, and not in both.
+// readACL reads the ACL that the request sets, which must be either in its headers or in its document.
 func readACL(r *request.Request) (*requestACL, error) {
 	document, err := r.ReadDocument()
 	if err != nil {
 		return nil, err
 	}
+
 	inHeader := r.HTTP.Header.Get("X-Amz-Acl") != "" || acl.SetsGrants(r.HTTP.Header)
 	if len(document) == 0 && !inHeader {
 		return nil, s3error.New("MissingSecurityHeader", "MissingHeaderName", "x-amz-acl")
@@ -58,6 +59,7 @@ func readACL(r *request.Request) (*requestACL, error) {
 	if inHeader {
 		return nil, s3error.New("UnexpectedContent")
 	}
+
 	a := &requestACL{request: r, document: &acl.Document{}}
 	if xmldoc.Parse(document, a.document) != nil {
 		return nil, s3error.New("MalformedACLError")
@@ -65,17 +67,16 @@ func readACL(r *request.Request) (*requestACL, error) {
 	return a, nil
 }
 
-// list returns the ACL that the request sets. object is true for the ACL of an
-// object, and false for the ACL of the bucket b. account is the owner of that object
-// or bucket.
-func (a *requestACL) list(account string, b *state.Bucket, object bool) (list acl.List, err error) {
+// list returns the ACL that the request sets for the bucket b, or for an object in it. account is the owner
+// of that bucket or object.
+func (a *requestACL) list(account string, b *state.Bucket, isObject bool) (list acl.List, err error) {
 	if b.Ownership == state.OwnerEnforced {
 		return nil, s3error.New("AccessControlListNotSupported")
 	}
 	if a.document != nil {
 		list, err = a.document.List(a.request.Server.Keys.AccountOf, account)
 	} else {
-		list, _, err = acl.OfHeader(a.request.Server.Keys.AccountOf, a.request.HTTP.Header, account, b.Account, object)
+		list, _, err = acl.OfHeader(a.request.Server.Keys.AccountOf, a.request.HTTP.Header, account, b.Account, isObject)
 	}
 	if err != nil {
 		return nil, err
@@ -88,12 +89,12 @@ func (a *requestACL) list(account string, b *state.Bucket, object bool) (list ac
 
 // putBucketACL replaces the ACL of a bucket.
 func putBucketACL(r *request.Request) error {
-	newList, err := readACL(r)
+	newACL, err := readACL(r)
 	if err != nil {
 		return err
 	}
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
-		list, err := newList.list(b.Account, b, false)
+		list, err := newACL.list(b.Account, b, false)
 		if err == nil {
 			b.ACL = list
 		}
@@ -103,12 +104,12 @@ func putBucketACL(r *request.Request) error {
 
 // putObjectACL replaces the ACL of a version of an object.
 func putObjectACL(r *request.Request) error {
-	newList, err := readACL(r)
+	newACL, err := readACL(r)
 	if err != nil {
 		return err
 	}
 	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
-		list, err := newList.list(b.OwnerOf(&v.Object), b, true)
+		list, err := newACL.list(b.OwnerOf(&v.Object), b, true)
 		if err == nil {
 			v.Object.ACL = list
 		}

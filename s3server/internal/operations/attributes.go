@@ -48,7 +48,7 @@ type attributePart struct {
 	checksum.Elements
 }
 
-// getAttributes responds with the attributes of a version that the request names.
+// getAttributes responds with those attributes of a version that the request names.
 func getAttributes(r *request.Request) error {
 	names, err := requestedAttributes(r.HTTP.Header)
 	if err != nil {
@@ -69,7 +69,7 @@ func getAttributes(r *request.Request) error {
 	})(r)
 }
 
-// attributesOf returns the attributes of a version with these names.
+// attributesOf returns those attributes of a version that have these names.
 func attributesOf(r *request.Request, v *state.Version, names []string) attributes {
 	var response attributes
 	for _, name := range names {
@@ -89,8 +89,8 @@ func attributesOf(r *request.Request, v *state.Version, names []string) attribut
 	return response
 }
 
-// checksumOf returns the checksum of a version without the suffix "-N" of a composite one. It returns
-// nil if the version has no checksum.
+// checksumOf returns the checksum of a version, without the suffix "-N" of a composite one, or nil if it
+// has none.
 func checksumOf(v *state.Version) *attributeChecksum {
 	sum := v.Object.Sum
 	if sum.Kind == nil {
@@ -100,7 +100,7 @@ func checksumOf(v *state.Version) *attributeChecksum {
 	return &attributeChecksum{Elements: checksum.ElementsOf(sum), ChecksumType: sum.Covers}
 }
 
-// requestedAttributes returns the names in the header x-amz-object-attributes.
+// requestedAttributes returns the names in the header x-amz-object-attributes, of which there must be one.
 func requestedAttributes(header http.Header) (attributes []string, err error) {
 	const name = "x-amz-object-attributes"
 	for attribute := range strings.SplitSeq(strings.Join(header.Values(name), ","), ",") {
@@ -120,9 +120,8 @@ func requestedAttributes(header http.Header) (attributes []string, err error) {
 	return attributes, nil
 }
 
-// partsOf returns the parts of an object. It returns nil if the object was not a multipart upload.
-// If the object's checksum is not made from checksums of its parts, S3 shows only the number of
-// parts.
+// partsOf returns the parts of an object, or nil if it was not uploaded in parts. Unless the object's
+// checksum is made from those of its parts, it returns only their number, as S3 does.
 func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	if v.Object.Parts == nil {
 		return nil
@@ -131,11 +130,13 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	if v.Object.Sum.Covers != checksum.Composite {
 		return list
 	}
+
 	page := &attributePage{
 		PartNumberMarker: countHeader(r, "X-Amz-Part-Number-Marker", 0),
 		MaxParts:         min(countHeader(r, "X-Amz-Max-Parts", r.Server.Limits.MaxPage), r.Server.Limits.MaxPage),
 	}
 	list.attributePage = page
+
 	page.NextPartNumberMarker = page.PartNumberMarker
 	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
 		if len(page.Part) == page.MaxParts {
@@ -154,8 +155,8 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	return list
 }
 
-// countHeader returns the number in a header. If the header is missing or is not a number of at
-// least 0, it returns fallback. S3 ignores such a header, too.
+// countHeader returns the number in a header, or fallback if there is none. Like S3, it ignores a header
+// that is not a number of at least 0.
 func countHeader(r *request.Request, name string, fallback int) int {
 	n, err := strconv.Atoi(r.HTTP.Header.Get(name))
 	if err != nil || n < 0 {

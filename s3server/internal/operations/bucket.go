@@ -26,9 +26,8 @@ type createBucketRequest struct {
 	Location, Bucket   *struct{} // only directory buckets have these elements
 }
 
-// createBucket creates a bucket, by default in the server's region. If the bucket exists in
-// us-east-1 and belongs to the caller, createBucket sets the bucket's ACL again. For any other
-// existing bucket, createBucket fails.
+// createBucket creates a bucket, by default in the server's region. It fails if the bucket exists, unless
+// that belongs to the caller and is in us-east-1, where S3 only sets its ACL again.
 func createBucket(r *request.Request) error {
 	if !request.ValidBucketName(r.Target.Bucket) {
 		return s3error.New("InvalidBucketName", "BucketName", r.Target.Bucket)
@@ -37,9 +36,11 @@ func createBucket(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
 	b := r.Server.NewBucket(r.Target.Bucket, r.Caller.Account)
 	b.Region = cmp.Or(req.LocationConstraint, b.Region)
-	if b.Tags, err = req.tags(); err != nil {
+	b.Tags, err = req.tags()
+	if err != nil {
 		return err
 	}
 	if value := r.HTTP.Header.Get("X-Amz-Object-Ownership"); value != "" {
@@ -56,6 +57,7 @@ func createBucket(r *request.Request) error {
 	if err := access.SetNewACL(r.Server, b, r.HTTP.Header); err != nil {
 		return err
 	}
+
 	if err := addBucket(r, b); err != nil {
 		return err
 	}
@@ -63,8 +65,8 @@ func createBucket(r *request.Request) error {
 	return r.Done(http.StatusOK)
 }
 
-// addBucket creates the bucket b in the store. If it exists already, addBucket does what S3 does: in us-east-1, it
-// resets the ACL of a bucket of the same account, and otherwise it fails.
+// addBucket creates the bucket b in the store. If it already exists, addBucket fails or, for a bucket of the same
+// account in us-east-1, resets its ACL as S3 does.
 func addBucket(r *request.Request, b *state.Bucket) error {
 	if err := checkBuckets(r); err != nil {
 		return err
@@ -84,7 +86,7 @@ func addBucket(r *request.Request, b *state.Bucket) error {
 	})
 }
 
-// checkBuckets fails if the account already has Limits.MaxBuckets buckets.
+// checkBuckets fails if the request would create more than Limits.MaxBuckets buckets.
 func checkBuckets(r *request.Request) error {
 	count := 0
 	exists := false
@@ -104,24 +106,26 @@ func checkBuckets(r *request.Request) error {
 	return nil
 }
 
-// readBucketRequest reads the document of CreateBucket, and checks the region in it. The document
-// may be empty.
+// readBucketRequest reads the document of CreateBucket, which may be empty, and fails if the server cannot
+// create a bucket in the region that it names.
 func readBucketRequest(r *request.Request) (*createBucketRequest, error) {
 	document, err := r.ReadDocument()
 	if err != nil {
 		return nil, err
 	}
+
 	req := createBucketRequest{}
-	region := r.Server.Region
 	if len(document) > 0 {
 		if err := xmldoc.Parse(document, &req); err != nil {
 			return nil, err
 		}
 	}
-	location := req.LocationConstraint
 	if req.Location != nil || req.Bucket != nil {
 		return nil, s3error.New("NotImplemented").WithMessage("This server has no directory buckets")
 	}
+
+	location := req.LocationConstraint
+	region := r.Server.Region
 	if !r.Server.Strict && (location == "" || location == region || r.Server.AnyRegion) {
 		return &req, nil
 	}
@@ -140,7 +144,7 @@ func readBucketRequest(r *request.Request) (*createBucketRequest, error) {
 	return &req, nil
 }
 
-// tags returns the tags in the document. It fails if AWS would refuse them.
+// tags returns the tags in the document, and fails if AWS would refuse them.
 func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	if d.Tags == nil {
 		return nil, nil
@@ -152,7 +156,7 @@ func (d *createBucketRequest) tags() ([]tagging.Tag, error) {
 	return tags, tagging.CheckBucket(tags)
 }
 
-// headBucket responds with the region of the bucket.
+// headBucket responds that the bucket exists, with its region.
 func headBucket(r *request.Request) error {
 	b, err := r.Bucket()
 	if err != nil {
@@ -172,7 +176,7 @@ func deleteBucket(r *request.Request) error {
 	return r.Done(http.StatusNoContent)
 }
 
-// getLocation returns the region of the bucket. Like AWS, it returns "" for us-east-1.
+// getLocation returns the region of the bucket or, like AWS, "" for us-east-1.
 func getLocation(b *state.Bucket) (any, error) {
 	if b.Region == usEast1 {
 		return "", nil
@@ -194,8 +198,8 @@ type listedBucket struct {
 	BucketRegion       string `xml:",omitempty"`
 }
 
-// listBuckets returns one page of buckets if the request has max-buckets. Otherwise it returns all
-// buckets.
+// listBuckets responds with the caller's buckets: one page of them if the request has max-buckets, and
+// otherwise all.
 func listBuckets(r *request.Request) error {
 	maximum, err := r.Number("max-buckets", 10_000)
 	if err != nil {
@@ -205,6 +209,7 @@ func listBuckets(r *request.Request) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "max-buckets").
 			WithMessage("max-buckets must be between 1 and 10000")
 	}
+
 	token := r.Query.Get("continuation-token")
 	startAfter, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
@@ -219,7 +224,8 @@ func listBuckets(r *request.Request) error {
 	start := max(string(startAfter), prefix)
 	err = r.Server.Store.ListBuckets(r.HTTP.Context(), start, func(b *state.Bucket) bool {
 		if token != "" && b.Name == string(startAfter) {
-			return true // the last bucket of the page before
+			// This is the last bucket of the page before.
+			return true
 		}
 		if b.Account != r.Caller.Account {
 			return true
@@ -228,7 +234,8 @@ func listBuckets(r *request.Request) error {
 			return true
 		}
 		if !strings.HasPrefix(b.Name, prefix) {
-			return b.Name < prefix // names after those with the prefix end the listing
+			// The first name after those with the prefix ends the listing.
+			return b.Name < prefix
 		}
 		if len(page) == maximum {
 			nextToken = base64.StdEncoding.EncodeToString([]byte(page[maximum-1].Name))

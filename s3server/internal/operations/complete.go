@@ -40,8 +40,8 @@ type completion struct {
 	size         int64        // size in bytes that the client asserts for the object; -1 if there is none
 }
 
-// completeUpload joins the parts of an upload to an object and ends the upload. If a client repeats
-// a completion with the same parts, it gets the result of the first completion.
+// completeUpload joins the parts of an upload to an object and ends the upload. A repeated completion with
+// the same parts gets the result of the first.
 func completeUpload(r *request.Request) error {
 	condition, err := headers.WriteCondition(r.HTTP.Header)
 	if err != nil {
@@ -58,10 +58,8 @@ func completeUpload(r *request.Request) error {
 	return writeFinished(r, u)
 }
 
-// completeOnce completes an upload. If another request is completing the upload, completeOnce first
-// waits for that request. If the upload was completed before, completeOnce returns the earlier
-// result. It first looks into the server's own list of completed uploads. The store does not
-// suffice: it may still have a completed upload that it failed to remove.
+// completeOnce completes an upload, or returns the earlier result if the upload was already completed. It
+// waits for another request that is completing the upload.
 func completeOnce(r *request.Request, c *completion, condition state.WriteCondition) (*completed.Upload, error) {
 	id := r.Query.Get("uploadId")
 	unlock, err := r.Server.Completed.Active.Lock(r.HTTP.Context(), id)
@@ -69,17 +67,21 @@ func completeOnce(r *request.Request, c *completion, condition state.WriteCondit
 		return nil, err
 	}
 	defer unlock()
+
+	// The store may still have a completed upload that it failed to remove, so look here first.
 	u, err := r.Server.Completed.Find(r.Target.Bucket, r.Target.Key, id, c.fingerprint())
 	if u != nil || err != nil {
 		return u, err
 	}
-	if u, err = complete(r, c, condition); s3error.Is(err, "NoSuchUpload") {
+
+	u, err = complete(r, c, condition)
+	if s3error.Is(err, "NoSuchUpload") {
 		return resultFromObject(r, c, id)
 	}
 	return u, err
 }
 
-// complete completes the upload that the request names, and records the result.
+// complete completes the upload that the request names, and records the result for a repeated request.
 func complete(r *request.Request, c *completion, condition state.WriteCondition) (*completed.Upload, error) {
 	if err := findUpload(r, c); err != nil {
 		return nil, err
@@ -88,12 +90,15 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 	if err != nil {
 		return nil, err
 	}
-	o := c.upload.Object // a copy
-	if err := join(&o, c, parts); err != nil {
+
+	// This is a copy of the upload's object.
+	o := c.upload.Object
+	if err := setJoined(&o, c, parts); err != nil {
 		return nil, err
 	}
-	// If the client disconnects, the completion continues, and a repeated request waits for it.
-	// Only the end of the server cancels it.
+
+	// If the client disconnects, the completion continues, and a repeated request waits for it. Only the
+	// end of the server cancels it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.HTTP.Context()))
 	defer cancel()
 	stop := context.AfterFunc(r.HTTP.Context(), func() {
@@ -104,10 +109,12 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 		}
 	})
 	defer stop()
+
 	v, versionID, err := r.Server.Store.Complete(ctx, writeOf(r, &o, condition), c.upload, parts)
 	if err != nil {
 		return nil, err
 	}
+
 	setWriteHeaders(r, v, versionID)
 	u := &completed.Upload{
 		Bucket: r.Target.Bucket,
@@ -120,7 +127,7 @@ func complete(r *request.Request, c *completion, condition state.WriteCondition)
 	return u, nil
 }
 
-// completeResultOf returns the document of the response to CompleteMultipartUpload.
+// completeResultOf returns the result of a CompleteMultipartUpload that has made this version.
 func completeResultOf(r *request.Request, v *state.Version) completed.Result {
 	return completed.Result{
 		Location:     xmldoc.Text(r.Location()),
@@ -132,13 +139,13 @@ func completeResultOf(r *request.Request, v *state.Version) completed.Result {
 	}
 }
 
-// readCompletion reads the document and the headers of CompleteMultipartUpload. In this request, a
-// checksum in the headers is the checksum of the object. In other requests, it is the checksum of
-// the body.
+// readCompletion reads the document and the headers of CompleteMultipartUpload. Unlike in other requests, a
+// checksum in the headers is that of the object, not of the body.
 func readCompletion(r *request.Request) (*completion, error) {
 	c := &completion{size: -1, checksumType: r.HTTP.Header.Get("X-Amz-Checksum-Type")}
 	var err error
-	if c.sum, err = checksum.OfHeader(r.HTTP.Header); err != nil {
+	c.sum, err = checksum.OfHeader(r.HTTP.Header)
+	if err != nil {
 		return nil, err
 	}
 	if c.sum.Kind != nil {
@@ -147,11 +154,14 @@ func readCompletion(r *request.Request) (*completion, error) {
 	}
 	r.HTTP.Header.Del(checksum.AlgorithmHeader)
 	r.HTTP.Header.Del(checksum.TypeHeader)
+
 	if value := r.HTTP.Header.Get("X-Amz-Mp-Object-Size"); value != "" {
-		if c.size, err = strconv.ParseInt(value, 10, 64); err != nil || c.size < 0 {
+		c.size, err = strconv.ParseInt(value, 10, 64)
+		if err != nil || c.size < 0 {
 			return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-mp-object-size header is invalid.")
 		}
 	}
+
 	document, err := r.ReadDocument()
 	if err != nil {
 		return nil, err
@@ -167,13 +177,18 @@ func readCompletion(r *request.Request) (*completion, error) {
 	return c, checkCompletedParts(r, c.parts)
 }
 
-// checkCompletedParts checks the list of parts in the request. It does not look at the stored
-// parts.
+// checkCompletedParts fails if the list of parts in the request is invalid, whatever parts are stored.
 func checkCompletedParts(r *request.Request, parts []completedPart) error {
-	isIncomplete := func(p completedPart) bool { return p.PartNumber == nil || p.ETag == "" }
-	if len(parts) == 0 || len(parts) > r.Server.Limits.MaxParts || slices.ContainsFunc(parts, isIncomplete) {
+	if len(parts) == 0 || len(parts) > r.Server.Limits.MaxParts {
 		return s3error.New("MalformedXML")
 	}
+	isIncomplete := func(p completedPart) bool {
+		return p.PartNumber == nil || p.ETag == ""
+	}
+	if slices.ContainsFunc(parts, isIncomplete) {
+		return s3error.New("MalformedXML")
+	}
+
 	for _, p := range parts {
 		if *p.PartNumber < 1 {
 			return s3error.New("InvalidArgument", "ArgumentName", "PartNumber", "ArgumentValue",
@@ -184,9 +199,11 @@ func checkCompletedParts(r *request.Request, parts []completedPart) error {
 	return nil
 }
 
-// findUpload looks up the upload that the request names, and sets c.upload.
+// findUpload sets c.upload to the upload that the request names, and checks its encryption key if the
+// request needs one.
 func findUpload(r *request.Request, c *completion) (err error) {
-	if c.upload, err = requestedUpload(r); err != nil {
+	c.upload, err = requestedUpload(r)
+	if err != nil {
 		return err
 	}
 	if c.upload.Asked || r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
@@ -195,17 +212,19 @@ func findUpload(r *request.Request, c *completion) (err error) {
 	return nil
 }
 
-// selectParts returns the stored parts that the request lists, in order. It fails if a listed part is
-// missing or differs from the stored part.
+// selectParts returns the stored parts that the request lists, in order, and fails if one is missing or
+// differs from the stored part.
 func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 	all, _, err := r.Server.Store.Parts(r.HTTP.Context(), c.upload, 0, r.Server.Limits.MaxParts)
 	if err != nil {
 		return nil, err
 	}
+
 	byNumber := make(map[int]*state.Part, len(all))
 	for _, p := range all {
 		byNumber[p.Number] = p
 	}
+
 	var parts []*state.Part
 	last := 0 // the number of the part before
 	for _, part := range c.parts {
@@ -213,21 +232,23 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		if number <= last {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
-		gap := number > last+1
+		hasGap := number > last+1
 		last = number
+
 		p, ok := byNumber[number]
 		if !ok || !state.SameTag(p.ETag, part.ETag) {
 			return nil, invalidPart(c.upload, part)
 		}
 		// If the client named a checksum algorithm for the upload, S3 requires consecutive numbers.
-		if gap && c.upload.Asked && r.Server.Strict {
+		if hasGap && c.upload.Asked && r.Server.Strict {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
-		if err := checkCompleted(c.upload, p, part); err != nil {
+		if err := checkPartChecksum(c.upload, p, part); err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
 	}
+
 	// Only the last part may be small.
 	for _, p := range parts[:len(parts)-1] {
 		if minSize := r.Server.Limits.MinPartSize; p.Size < minSize {
@@ -241,7 +262,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 	return parts, nil
 }
 
-// invalidPart returns the error for a listed part that is missing, or differs from the stored part.
+// invalidPart returns the error for a listed part that is missing or differs from the stored part.
 func invalidPart(u *state.Upload, part completedPart) *s3error.Error {
 	return s3error.New(
 		"InvalidPart", "UploadId", u.ID, "PartNumber", strconv.Itoa(*part.PartNumber), "ETag",
@@ -249,12 +270,13 @@ func invalidPart(u *state.Upload, part completedPart) *s3error.Error {
 	)
 }
 
-// checkCompleted compares the checksums that the request asserts for a part with the stored part.
-// If the upload has a composite checksum, the request must assert one for every part.
-func checkCompleted(u *state.Upload, p *state.Part, part completedPart) error {
+// checkPartChecksum fails if the request asserts another checksum than that of the stored part, or none
+// although the upload has a composite checksum.
+func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error {
 	if part.MissingElements != (checksum.MissingElements{}) {
 		return invalidPart(u, part)
 	}
+
 	for _, kind := range checksum.Kinds {
 		value := *part.Of(kind)
 		if value == "" {
@@ -265,6 +287,7 @@ func checkCompleted(u *state.Upload, p *state.Part, part completedPart) error {
 		}
 		return nil
 	}
+
 	if u.Asked && u.Covers == checksum.Composite {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
@@ -274,25 +297,27 @@ func checkCompleted(u *state.Upload, p *state.Part, part completedPart) error {
 	return nil
 }
 
-// tag returns the entity tag of the completed object if the object is not encrypted: the MD5 of the
-// parts' MD5s, and the number of parts.
+// tag returns the entity tag of the completed object if it is not encrypted, which consists of the MD5 of
+// the parts' MD5s and the number of parts.
 func (c *completion) tag() string {
 	h := md5.New()
 	for _, p := range c.parts {
-		raw, _ := hex.DecodeString(strings.Trim(p.ETag, `"`)) // state.NewPart has made the tag, so it is hexadecimal
+		// The tag is hexadecimal, because state.NewPart has made it.
+		raw, _ := hex.DecodeString(strings.Trim(p.ETag, `"`))
 		h.Write(raw)
 	}
 	return `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(c.parts)) + `"`
 }
 
-// join sets the size, the entity tag and the checksum of o from its parts. It fails if the client
+// setJoined sets the size, the entity tag and the checksum of o from its parts, and fails if the client
 // asserts other values.
-func join(o *state.Object, c *completion, parts []*state.Part) error {
+func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
 	for _, p := range parts {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
 		o.Size += p.Size
 	}
 	o.ETag = o.Encryption.Tag(c.tag())
+
 	if c.size >= 0 && c.size != o.Size {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The provided 'x-amz-mp-object-size' header value %d does not match what was computed: %d", c.size, o.Size,
@@ -307,6 +332,7 @@ func join(o *state.Object, c *completion, parts []*state.Part) error {
 	if c.sum.Kind != nil && c.sum.Kind != c.upload.Kind {
 		return request.BadChecksum(c.sum.Kind)
 	}
+
 	o.Sum = c.upload.SumOf(parts)
 	// Some clients omit the suffix "-N" of a composite checksum, which is the number of parts.
 	bare, _, _ := strings.Cut(o.Sum.Value, "-")

@@ -17,8 +17,7 @@ type accelerateConfiguration struct {
 	Status  string   `xml:",omitempty"`
 }
 
-// putAcceleration stores the status of transfer acceleration. The status has no effect, because the
-// server has no edge locations.
+// putAcceleration stores the status of transfer acceleration, which has no effect on this server.
 func putAcceleration(r *request.Request) error {
 	var doc accelerateConfiguration
 	if err := r.ReadXML(&doc); err != nil {
@@ -59,8 +58,8 @@ type loggingStatus struct {
 	}
 }
 
-// putLogging stores the logging configuration of a bucket. The server writes no logs. No client can
-// rely on a log, because AWS delivers logs within hours and may lose some.
+// putLogging stores the logging configuration of a bucket, or removes it with an empty one. The server
+// writes no logs, on which no client can rely because AWS delivers them late and may lose some.
 func putLogging(r *request.Request) error {
 	document, err := r.ReadDocument()
 	if err != nil {
@@ -70,9 +69,11 @@ func putLogging(r *request.Request) error {
 	if err := xmldoc.Parse(document, &doc); err != nil {
 		return err
 	}
+
 	target := doc.LoggingEnabled
 	if target == nil {
-		document = nil // the request turns logging off
+		// The request turns logging off.
+		document = nil
 	} else {
 		if target.TargetBucket == "" || target.TargetPrefix == nil {
 			return s3error.New("MalformedXML")
@@ -81,19 +82,20 @@ func putLogging(r *request.Request) error {
 			return err
 		}
 	}
+
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
 		b.Logging = document
 		return nil
 	})
 }
 
-// checkLogTarget fails unless the bucket with this name exists and has the same owner as the
-// request's bucket.
+// checkLogTarget fails unless the bucket with this name exists and has the owner of the request's bucket.
 func checkLogTarget(r *request.Request, name string) error {
 	target, err := r.Server.Store.Bucket(r.HTTP.Context(), name)
 	if err != nil {
 		return s3error.New("InvalidTargetBucketForLogging", "TargetBucket", name)
 	}
+
 	b, err := r.Bucket()
 	if err != nil {
 		return err

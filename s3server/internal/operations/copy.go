@@ -17,12 +17,13 @@ import (
 
 const copySource = "X-Amz-Copy-Source"
 
-// origin reads the bucket, key and version in the header x-amz-copy-source. The client must
-// percent-encode them as a path.
-func origin(r *request.Request) (state.VersionName, error) {
+// copySourceName returns the bucket, key and version in the header x-amz-copy-source, which has the form of
+// a percent-encoded path.
+func copySourceName(r *request.Request) (state.VersionName, error) {
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue",
 		r.HTTP.Header.Get(copySource)).
 		WithMessage("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+
 	path, query, hasQuery := strings.Cut(r.HTTP.Header.Get(copySource), "?")
 	path, err := url.QueryUnescape(path)
 	if err != nil {
@@ -35,6 +36,7 @@ func origin(r *request.Request) (state.VersionName, error) {
 	if err := request.CheckKey(key); err != nil {
 		return state.VersionName{}, err
 	}
+
 	src := state.VersionName{Bucket: bucket, Key: key}
 	if !hasQuery {
 		return src, nil
@@ -48,14 +50,16 @@ func origin(r *request.Request) (state.VersionName, error) {
 	return src, nil
 }
 
-// source returns the version from which a copy reads, and checks the conditions on it. The caller
-// must release the version.
-func source(r *request.Request, src state.VersionName) (*state.Version, error) {
-	// The store may be a mirror. Its second store may have an older object, and the copy may replace the newer one.
+// openCopySource returns the version that a copy reads, after it has checked the permission and the
+// conditions. The caller must release the version.
+func openCopySource(r *request.Request, src state.VersionName) (*state.Version, error) {
+	// The store may be a mirror, whose second store may have an older object. A copy of that must not
+	// replace the newer one.
 	r.HTTP = r.HTTP.WithContext(driver.WithoutFailover(r.HTTP.Context()))
 	if err := access.AuthorizeSource(r, src); err != nil {
 		return nil, err
 	}
+
 	v, versionID, err := r.Find(src)
 	if err == nil {
 		err = checkCopySource(r, v)
@@ -72,8 +76,8 @@ func source(r *request.Request, src state.VersionName) (*state.Version, error) {
 	return v, nil
 }
 
-// checkCopySource fails if a copy cannot read a version: without its customer's key, if a condition does not hold,
-// or if the version is archived.
+// checkCopySource fails if a copy cannot read a version, because its customer's key is missing, a condition does not
+// hold, or it is archived.
 func checkCopySource(r *request.Request, v *state.Version) error {
 	if err := checkReadKey(r, v.Object.Encryption, sourcePrefix); err != nil {
 		return err
@@ -94,7 +98,7 @@ type copyResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-// writeCopyResult responds to CopyObject or UploadPartCopy. name is the root element of the document.
+// writeCopyResult responds to CopyObject or UploadPartCopy with a document whose root element has this name.
 func writeCopyResult(r *request.Request, name, modified, etag string, sum checksum.Sum) error {
 	return r.WriteXML(
 		name,
@@ -110,7 +114,7 @@ func copyObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	src, err := origin(r)
+	src, err := copySourceName(r)
 	if err != nil {
 		return err
 	}
@@ -118,7 +122,7 @@ func copyObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	replace, err := directive(r, "X-Amz-Metadata-Directive", "metadata")
+	replace, err := replacesProperties(r, "X-Amz-Metadata-Directive", "metadata")
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,7 @@ func copyObject(r *request.Request) error {
 		)
 	}
 
-	v, err := source(r, src)
+	v, err := openCopySource(r, src)
 	if err != nil {
 		return err
 	}
@@ -148,7 +152,7 @@ func copyObject(r *request.Request) error {
 			o.Properties.Header.Set(state.Redirection, redirection)
 		}
 	}
-	replaceTags, err := directive(r, "X-Amz-Tagging-Directive", "tagging")
+	replaceTags, err := replacesProperties(r, "X-Amz-Tagging-Directive", "tagging")
 	if err != nil {
 		return err
 	}
@@ -173,8 +177,8 @@ func copyObject(r *request.Request) error {
 // keeps the metadata.
 var copyChanges = []string{"X-Amz-Storage-Class", state.Redirection, state.SSEHeader, sourcePrefix + "-Algorithm"}
 
-// changesCopy reports whether a copy changes the storage class, the redirection or the encryption of
-// its source. o is the copy.
+// changesCopy reports whether the copy o has another storage class, redirection or encryption than its
+// source.
 func changesCopy(r *request.Request, o *state.Object) bool {
 	for _, name := range copyChanges {
 		if r.HTTP.Header.Get(name) != "" {
@@ -184,9 +188,9 @@ func changesCopy(r *request.Request, o *state.Object) bool {
 	return o.Encryption.CustomerMD5 != "" || hasEncryptionRule(r)
 }
 
-// directive reads a header that says whether a copy replaces properties of its source. name is that
-// of the properties, for the error.
-func directive(r *request.Request, header, name string) (replace bool, err error) {
+// replacesProperties reports whether a copy replaces properties of its source, as this header says. name is
+// that of the properties in the error.
+func replacesProperties(r *request.Request, header, name string) (replace bool, err error) {
 	switch value := r.HTTP.Header.Get(header); value {
 	case "", "COPY":
 		return false, nil
@@ -198,22 +202,19 @@ func directive(r *request.Request, header, name string) (replace bool, err error
 	}
 }
 
-// describeCopy sets the size, the entity tag and the checksum of the copy o, which has the bytes of
-// v. There are three cases:
-//
-//   - If the store makes the entity tags and has no checksum of v, o gets the size and the entity
-//     tag of v, and no checksum.
-//   - If v was uploaded in parts, or if the kind of checksum or the encryption differs,
-//     describeCopy reads all bytes to compute the three values.
-//   - Otherwise, o gets the three values of v.
+// describeCopy sets the size, the entity tag and the checksum of o, a copy of v. It takes those of v, unless
+// v was uploaded in parts or the kind of checksum or the encryption differs. It then reads all bytes to
+// compute them, except in a store that makes its own entity tags and has no checksum of v.
 func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
 	if name := r.HTTP.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
 		var err error
-		if kind, err = checksum.Named(name); err != nil {
+		kind, err = checksum.Named(name)
+		if err != nil {
 			return err
 		}
 	}
+
 	isUnknown := v.Object.StoreETag && v.Object.Sum.Kind == nil
 	isAlike := v.Object.Parts == nil && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
 	if isUnknown || isAlike {
@@ -222,6 +223,7 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 		o.Sum = v.Object.Sum
 		return nil
 	}
+
 	d := checksum.NewDigest(kind, false)
 	if err := r.Server.Store.Read(r.HTTP.Context(), v, 0, v.Object.Size, d); err != nil {
 		return err
@@ -239,15 +241,17 @@ func copyPart(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	src, err := origin(r)
+
+	src, err := copySourceName(r)
 	if err != nil {
 		return err
 	}
-	v, err := source(r, src)
+	v, err := openCopySource(r, src)
 	if err != nil {
 		return err
 	}
 	defer r.Server.Store.Release(v)
+
 	offset, length, err := copyRange(r, v.Object.Size)
 	if err != nil {
 		return err
@@ -258,6 +262,7 @@ func copyPart(r *request.Request) error {
 			r.Server.Limits.MaxPartSize,
 		)
 	}
+
 	p, err := r.Server.Store.CopyPart(r.HTTP.Context(), u, number, v, offset, length)
 	if err != nil {
 		return err
@@ -266,17 +271,19 @@ func copyPart(r *request.Request) error {
 	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.Modified), p.ETag, u.Shown(p.Sum))
 }
 
-// copyRange returns the range of the source that the request copies, by default the whole source.
-// The range of a copy must have both ends and be inside the object, unlike the range of a read.
+// copyRange returns the range of the source that the request copies, which is the whole source by default.
+// Unlike the range of a read, it must have both ends and be inside the object.
 func copyRange(r *request.Request, size int64) (offset, length int64, err error) {
 	value := r.HTTP.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {
 		return 0, size, nil
 	}
+
 	span, ok := strings.CutPrefix(value, "bytes=")
 	first, last, _ := strings.Cut(span, "-")
 	start, hasStart := rangeOffset(first)
 	end, hasEnd := rangeOffset(last)
+
 	invalid := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
 	if !ok || !hasStart || !hasEnd || end < start {
 		return 0, 0, invalid.WithMessage(
