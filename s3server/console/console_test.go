@@ -40,8 +40,8 @@ type fixture struct {
 	console  http.Handler
 }
 
-// start starts a server with its console. The first of its credentials is that of the console.
-func start(t *testing.T, c s3server.Config) *fixture {
+// newFixture starts a server with its console. The first of its credentials is that of the console.
+func newFixture(t *testing.T, c s3server.Config) *fixture {
 	t.Helper()
 	f := &fixture{requests: &console.Record{}}
 	if c.Credentials == nil {
@@ -58,24 +58,30 @@ func start(t *testing.T, c s3server.Config) *fixture {
 	return f
 }
 
-// ask sends a request with the credential, and with the header that scripts of the page send. If change is not nil, it
-// changes the request before.
-func (f *fixture) ask(method, target, body string, change func(*http.Request)) *httptest.ResponseRecorder {
+// send sends a request, with the credential and the header that scripts of the page send, after the changes to it.
+func (f *fixture) send(method, target, body string, changes ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, "http://127.0.0.1:9001"+target, strings.NewReader(body))
 	r.SetBasicAuth("root", secret)
 	r.Header.Set("X-Console", "1")
-	if change != nil {
-		change(r)
+	for _, change := range changes {
+		if change != nil {
+			change(r)
+		}
 	}
 	w := httptest.NewRecorder()
 	f.console.ServeHTTP(w, r)
 	return w
 }
 
-// get asks the console, and parses its response.
+// visit sends a GET.
+func (f *fixture) visit(target string) *httptest.ResponseRecorder {
+	return f.send("GET", target, "")
+}
+
+// get sends a GET, and decodes the JSON of the response into dst.
 func (f *fixture) get(t *testing.T, target string, dst any) {
 	t.Helper()
-	w := f.ask("GET", target, "", nil)
+	w := f.visit(target)
 	require.Equal(t, 200, w.Code, w.Body)
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), dst))
 }
@@ -230,8 +236,10 @@ func TestConsoleNeedsCredential(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := start(t,
-				s3server.Config{Credentials: tt.credentials}).ask(tt.method, tt.target, fault, tt.change)
+			f := newFixture(t, s3server.Config{Credentials: tt.credentials})
+
+			w := f.send(tt.method, tt.target, fault, tt.change)
+
 			require.Equal(t, tt.status, w.Code, w.Body)
 			require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
 			require.Equal(t, tt.status == 401, w.Header().Get("WWW-Authenticate") != "")
@@ -241,7 +249,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 
 // The console lists buckets, objects and versions, and the server counts no request for it.
 func TestConsoleViews(t *testing.T) {
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	b := f.server.Bucket("photos", storage.WithVersioning(true))
 	const image = "<img src=x onerror=alert(1)>" // a key, which must not become HTML
 	for _, key := range []string{"a/1", "a/2", "b", image} {
@@ -271,13 +279,13 @@ func TestConsoleViews(t *testing.T) {
 	require.Len(t, versions.Versions, 1)
 	require.True(t, versions.Versions[0].Current)
 
-	require.NotEqual(t, 200, f.ask("GET", "/api/list?bucket=none", "", nil).Code)
+	require.NotEqual(t, 200, f.visit("/api/list?bucket=none").Code)
 	require.Zero(t, f.server.Count(""))
 }
 
 // Listings in the console have pages.
 func TestConsoleListingPages(t *testing.T) {
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	b := f.server.Bucket("photos")
 	const objects, pageSize = 250, 100
 	for i := range objects {
@@ -325,7 +333,7 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
 	damage := faults.Corrupt(faults.Get, 0)
 	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	f := start(t, s3server.Config{
+	f := newFixture(t, s3server.Config{
 		Service: driver.ServiceWithLayers(memory, faults.New(damage).Layer()),
 	})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a", strings.NewReader("a text"))
@@ -350,13 +358,13 @@ func TestConsoleFileRunsNowhere(t *testing.T) {
 		key     = `a/page ".html`
 		content = "<script>alert(1)</script>"
 	)
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), key, strings.NewReader(content),
 		storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
 
 	t.Run("file", func(t *testing.T) {
-		w := f.ask("GET", f.fileOf(t, key), "", nil)
+		w := f.visit(f.fileOf(t, key))
 		require.Equal(t, 200, w.Code)
 		require.Equal(t, content, w.Body.String())
 		require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
@@ -367,19 +375,19 @@ func TestConsoleFileRunsNowhere(t *testing.T) {
 	})
 
 	t.Run("missing object", func(t *testing.T) {
-		require.Equal(t, 404, f.ask("GET", "/api/object?bucket=photos&key=none", "", nil).Code)
-		require.Equal(t, 404, f.ask("GET", "/api/object?bucket=none&key=none", "", nil).Code)
+		require.Equal(t, 404, f.visit("/api/object?bucket=photos&key=none").Code)
+		require.Equal(t, 404, f.visit("/api/object?bucket=none&key=none").Code)
 	})
 
 	t.Run("address that the console has not made", func(t *testing.T) {
-		require.Equal(t, 403, f.ask("GET", "/content?bucket=photos&key=a", "", nil).Code)
+		require.Equal(t, 403, f.visit("/content?bucket=photos&key=a").Code)
 	})
 }
 
 // shownRequests returns the latest requests that the page gets.
 func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string) {
 	t.Helper()
-	w := f.ask("GET", "/api/x/requests", "", nil)
+	w := f.visit("/api/x/requests")
 	var list struct{ Requests []map[string]any }
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
 	return list.Requests, w.Body.String()
@@ -387,7 +395,7 @@ func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string
 
 // The console explains a failed request without showing secrets.
 func TestConsoleExplainsFailure(t *testing.T) {
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	req := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
 	date := time.Now().UTC().Format("20060102T150405Z")
 	req.Header.Set("X-Amz-Date", date)
@@ -420,7 +428,7 @@ func TestConsoleExplainsFailure(t *testing.T) {
 	require.NotContains(t, text, "hidden-")
 
 	// The page can clear the list.
-	require.Equal(t, 204, f.ask("DELETE", "/api/x/requests", "", nil).Code)
+	require.Equal(t, 204, f.send("DELETE", "/api/x/requests", "").Code)
 	all, _ = f.shownRequests(t)
 	require.Empty(t, all)
 }
@@ -428,7 +436,7 @@ func TestConsoleExplainsFailure(t *testing.T) {
 // If an injected fault applies to a request, the console says so in the message of that request.
 func TestConsoleRequestNamesFault(t *testing.T) {
 	const note = "(a fault of this server selects the request)"
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	tests := []struct {
 		name  string
 		fault s3server.Fault
@@ -467,7 +475,7 @@ func serveWithRecover(h http.Handler, r *http.Request) {
 // The console explains a failed condition of a form without secrets. S3's message has the condition, which may
 // contain the token of temporary credentials.
 func TestConsoleExplainsFormCondition(t *testing.T) {
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	client := s3.NewPresignClient(s3.New(s3.Options{
 		Region:       "us-east-1",
 		BaseEndpoint: aws.String("http://example.com"),
@@ -540,7 +548,7 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 
 // The console does not read the body of a GET. Otherwise a form in it could fill memory and disk.
 func TestConsoleReadsNoBodyOfGet(t *testing.T) {
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	targets := []string{
 		"/api/buckets",
 		"/api/list?bucket=photos",
@@ -549,7 +557,7 @@ func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 		"/content?bucket=photos&key=a",
 	}
 	for _, target := range targets {
-		f.ask("GET", target, "", func(r *http.Request) {
+		f.send("GET", target, "", func(r *http.Request) {
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 			r.Body = unread{t: t, target: target}
 		})
@@ -575,7 +583,7 @@ func TestRecordIsBounded(t *testing.T) {
 		maxRequests = 100
 		maxSize     = 2_500 // of one request in JSON
 	)
-	f := start(t, s3server.Config{})
+	f := newFixture(t, s3server.Config{})
 	longText := strings.Repeat("ä", 5000)
 
 	for i := range maxRequests + 50 {
@@ -591,12 +599,12 @@ func TestRecordIsBounded(t *testing.T) {
 
 // The console can add and remove faults.
 func TestConsoleAddsAndRemovesFaults(t *testing.T) {
-	f := start(t, s3server.Config{})
-	w := f.ask("POST", "/api/x/faults", `{"operation":"GetObject","error":"SlowDown"}`, nil)
+	f := newFixture(t, s3server.Config{})
+	w := f.send("POST", "/api/x/faults", `{"operation":"GetObject","error":"SlowDown"}`)
 	require.Equal(t, 201, w.Code)
 	require.JSONEq(t, `{"id":1}`, w.Body.String())
-	require.Contains(t, f.ask("GET", "/api/x/faults", "", nil).Body.String(), "SlowDown")
-	require.Equal(t, 400, f.ask("POST", "/api/x/faults", `{"eror":"SlowDown"}`, nil).Code)
-	require.Equal(t, 204, f.ask("DELETE", "/api/x/faults/1", "", nil).Code)
-	require.JSONEq(t, `{"faults":[]}`, f.ask("GET", "/api/x/faults", "", nil).Body.String())
+	require.Contains(t, f.visit("/api/x/faults").Body.String(), "SlowDown")
+	require.Equal(t, 400, f.send("POST", "/api/x/faults", `{"eror":"SlowDown"}`).Code)
+	require.Equal(t, 204, f.send("DELETE", "/api/x/faults/1", "").Code)
+	require.JSONEq(t, `{"faults":[]}`, f.visit("/api/x/faults").Body.String())
 }
