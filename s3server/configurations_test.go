@@ -322,27 +322,29 @@ func TestRequesterPays(t *testing.T) {
 
 // If the requester pays, another account must send the header by which it agrees to pay.
 func TestRequesterPaysOtherAccount(t *testing.T) {
+	const allowOther = `{
+		"Effect": "Allow",
+		"Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"},
+		"Action": "s3:GetObject",
+		"Resource": "arn:aws:s3:::photos/*"
+	}`
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
-	_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
-		Bucket: aws.String(bucket),
-		Policy: aws.String(`{"Version": "2012-10-17", "Statement": {
-		"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + otherAccount + `:root"}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/*"}}`),
-	})
-	require.NoError(t, err)
-	_, err = s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
+	require.NoError(t, s.setPolicy(policy2012(allowOther)))
+	_, err := s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
 		Bucket:                      aws.String(bucket),
 		RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: types.PayerRequester},
 	})
 	require.NoError(t, err)
 	s.put(t, "k", "x")
-	get := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}
 	other := s.clientOf(otherKey)
 
 	// A read needs the header, and the response confirms the payment.
-	_, err = other.GetObject(t.Context(), get)
+	getInput := &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")}
+	_, err = other.GetObject(t.Context(), getInput)
 	requireFailure(t, err, 403, "AccessDenied")
-	get.RequestPayer = types.RequestPayerRequester
-	output, err := other.GetObject(t.Context(), get)
+
+	getInput.RequestPayer = types.RequestPayerRequester
+	output, err := other.GetObject(t.Context(), getInput)
 	require.NoError(t, err)
 	require.Equal(t, types.RequestChargedRequester, output.RequestCharged)
 	require.Equal(t, "x", readBody(t, output.Body))
@@ -359,9 +361,9 @@ func TestRequesterPaysOtherAccount(t *testing.T) {
 	requireFailure(t, err, 403, "AccessDenied")
 
 	copyInput.RequestPayer = types.RequestPayerRequester
-	charged, err := other.CopyObject(t.Context(), copyInput)
+	copyOutput, err := other.CopyObject(t.Context(), copyInput)
 	require.NoError(t, err)
-	require.Equal(t, types.RequestChargedRequester, charged.RequestCharged)
+	require.Equal(t, types.RequestChargedRequester, copyOutput.RequestCharged)
 }
 
 // PutBucketLogging refuses a target bucket of another account.
@@ -369,6 +371,7 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	_, err := s.clientOf(otherKey).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
+
 	_, err = s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{
 		Bucket: aws.String(bucket),
 		BucketLoggingStatus: &types.BucketLoggingStatus{
@@ -378,11 +381,11 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 			},
 		},
 	})
+
 	requireFailure(t, err, 400, "InvalidTargetBucketForLogging")
 }
 
-// The server refuses configurations with unknown XML elements, also if the first element is right. It knows the
-// element MfaDelete, but does not implement it.
+// The server refuses a configuration with an XML element that it does not know (X), or does not implement (MfaDelete).
 func TestBucketConfigurationUnknownElements(t *testing.T) {
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
 	s := startServer(t, s3server.Config{})
@@ -416,9 +419,12 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		response, body := s.putDocument(t, "/photos?"+tt.query, tt.document)
-		require.Equal(t, 400, response.StatusCode, "%s: %s", tt.document, body)
-		require.Equal(t, "MalformedXML", parseError(t, body).Code, tt.document)
+		t.Run(tt.document, func(t *testing.T) {
+			response, body := s.putDocument(t, "/photos?"+tt.query, tt.document)
+
+			require.Equal(t, 400, response.StatusCode, body)
+			require.Equal(t, "MalformedXML", parseError(t, body).Code)
+		})
 	}
 
 	_, body := s.putDocument(t, "/photos?versioning",
@@ -426,12 +432,10 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 	require.Equal(t, "NotImplemented", parseError(t, body).Code)
 }
 
-// The server stores and returns the acceleration and logging configurations, and refuses wrong ones.
-func TestBucketAccelerationAndLogging(t *testing.T) {
-	const dotted = "a.b" // a name with a dot, which acceleration does not support
-	s := startServer(t, s3server.Config{Buckets: []string{bucket, "logs", dotted}})
-
-	// Acceleration.
+// The server stores and returns the acceleration of a bucket, and refuses an unknown status and a name with a dot.
+func TestBucketAcceleration(t *testing.T) {
+	const dotted = "a.b"
+	s := startServer(t, s3server.Config{Buckets: []string{bucket, dotted}})
 	accelerate := func(bucket string, status types.BucketAccelerateStatus) error {
 		_, err := s.PutBucketAccelerateConfiguration(t.Context(), &s3.PutBucketAccelerateConfigurationInput{
 			Bucket:                  &bucket,
@@ -439,37 +443,41 @@ func TestBucketAccelerationAndLogging(t *testing.T) {
 		})
 		return err
 	}
-	require.NoError(t, accelerate(bucket, types.BucketAccelerateStatusSuspended))
 
+	require.NoError(t, accelerate(bucket, types.BucketAccelerateStatusSuspended))
 	got, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{
 		Bucket: aws.String(bucket),
 	})
 	require.NoError(t, err)
 	require.Equal(t, types.BucketAccelerateStatusSuspended, got.Status)
+
 	requireFailure(t, accelerate(bucket, "enabled"), 400, "MalformedXML")
 	requireFailure(t, accelerate(dotted, types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
+}
 
-	// Logging.
-	log := func(target *types.LoggingEnabled) error {
+// The server stores, returns and removes the logging configuration of a bucket, and refuses a missing target bucket.
+func TestBucketLogging(t *testing.T) {
+	s := startServer(t, s3server.Config{Buckets: []string{bucket, "logs"}})
+	putLogging := func(target *types.LoggingEnabled) error {
 		_, err := s.PutBucketLogging(t.Context(), &s3.PutBucketLoggingInput{
 			Bucket:              aws.String(bucket),
 			BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: target},
 		})
 		return err
 	}
-	logged := func() *types.LoggingEnabled {
+	getLogging := func() *types.LoggingEnabled {
 		output, err := s.GetBucketLogging(t.Context(), &s3.GetBucketLoggingInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)
 		return output.LoggingEnabled
 	}
-	target := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
-	require.NoError(t, log(target))
-	require.Equal(t, target, logged())
-	requireFailure(t, log(&types.LoggingEnabled{
-		TargetBucket: aws.String("missing"),
-		TargetPrefix: aws.String(""),
-	}), 400, "InvalidTargetBucketForLogging")
 
-	require.NoError(t, log(nil))
-	require.Nil(t, logged())
+	target := &types.LoggingEnabled{TargetBucket: aws.String("logs"), TargetPrefix: aws.String("photos/")}
+	require.NoError(t, putLogging(target))
+	require.Equal(t, target, getLogging())
+
+	missing := &types.LoggingEnabled{TargetBucket: aws.String("missing"), TargetPrefix: aws.String("")}
+	requireFailure(t, putLogging(missing), 400, "InvalidTargetBucketForLogging")
+
+	require.NoError(t, putLogging(nil))
+	require.Nil(t, getLogging())
 }

@@ -23,15 +23,20 @@ func copyInput(src, dst string) *s3.CopyObjectInput {
 func TestCopyEachKey(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
-		s.put(t, key, "content of "+key)
-		_, err := s.CopyObject(t.Context(), copyInput(key, "copy"))
-		require.NoError(t, err, "%q", key)
-		require.Equal(t, "content of "+key, s.get(t, "copy"))
+		t.Run(key, func(t *testing.T) {
+			content := "content of " + key
+			s.put(t, key, content)
+
+			_, err := s.CopyObject(t.Context(), copyInput(key, "copy"))
+
+			require.NoError(t, err)
+			require.Equal(t, content, s.get(t, "copy"))
+		})
 	}
 }
 
-// A copy keeps the properties of the source, except for its storage class, or replaces all of them. A copy of an
-// object onto itself must replace them.
+// A copy keeps the properties of its source, except for the storage class, or replaces all of them, which a copy of an
+// object onto itself must do.
 func TestCopyKeepsOrReplaces(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	input := putInput("from", "content")
@@ -46,21 +51,23 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 		return output
 	}
 
+	// Keep the properties.
 	_, err = s.CopyObject(t.Context(), copyInput("from", "kept"))
 	require.NoError(t, err)
 	require.Equal(t, "text/plain", *head("kept").ContentType)
 	require.Equal(t, map[string]string{"a": "b"}, head("kept").Metadata)
 	require.Empty(t, head("kept").StorageClass, "the class is not copied")
 
+	// Replace the properties. Those that the request lacks get their defaults.
 	replace := copyInput("from", "replaced")
 	replace.MetadataDirective = types.MetadataDirectiveReplace
 	replace.Metadata = map[string]string{"c": "d"}
 	_, err = s.CopyObject(t.Context(), replace)
 	require.NoError(t, err)
-	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType,
-		"a property that the request lacks has its default")
+	require.Equal(t, "binary/octet-stream", *head("replaced").ContentType)
 	require.Equal(t, map[string]string{"c": "d"}, head("replaced").Metadata)
 
+	// Copy the object onto itself.
 	_, err = s.CopyObject(t.Context(), copyInput("from", "from"))
 	requireFailure(t, err, 400, "InvalidRequest")
 	itself := copyInput("from", "from")

@@ -123,8 +123,8 @@ func TestCORS(t *testing.T) {
 	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 }
 
-// If a request that is not a preflight has the header Access-Control-Request-Method, S3 chooses the CORS rule by this
-// header. minio-go's tests showed this.
+// S3 chooses the CORS rule by the header Access-Control-Request-Method also if the request is not a preflight, as
+// minio-go's tests show.
 func TestCORSOfEachRequest(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	rule := types.CORSRule{
@@ -161,7 +161,9 @@ func TestCORSOfEachRequest(t *testing.T) {
 			if tt.requestHeaders != "" {
 				header.Set("Access-Control-Request-Headers", tt.requestHeaders)
 			}
+
 			response, _ := s.send(t, tt.method, s.server.URL+"/"+bucket+"/k", nil, header)
+
 			require.Equal(t, tt.want, response.Header.Get("Access-Control-Allow-Origin"))
 		})
 	}

@@ -32,13 +32,13 @@ func (s *store) clientOf(key int, options ...func(*s3.Options)) *s3.Client {
 	return s.client(append(options, sign)...)
 }
 
-// Each account sees only its own buckets.
+// An account can use and list only its own buckets.
 func TestAccountHasItsOwnBuckets(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	other := s.clientOf(otherKey)
 	s.put(t, "k", "content")
 
-	// The other account cannot use the bucket.
+	// The other account cannot use the first account's bucket.
 	_, err := other.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -46,35 +46,37 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	requireFailure(t, err, 403, "AccessDenied")
 	_, err = other.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
-
 	_, err = other.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 403, "AccessDenied")
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)})
 	requireFailure(t, err, 409, "BucketAlreadyExists")
 
+	// A missing bucket belongs to no account.
 	_, err = other.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String("none"),
 		Key:    aws.String("k"),
 	})
 	requireFailure(t, err, 404, "NoSuchBucket")
 
-	// The account cannot use a bucket of the other account.
+	// The first account cannot use a bucket of the other account.
 	_, err = other.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("others")})
 	require.NoError(t, err)
 	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("others"), Key: aws.String("k")})
 	requireFailure(t, err, 403, "AccessDenied")
-	// Each lists only its own.
+
+	// Each account lists only its own buckets.
 	for client, name := range map[*s3.Client]string{s.Client: bucket, other: "others"} {
 		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		require.NoError(t, err)
 		require.Len(t, list.Buckets, 1)
 		require.Equal(t, name, *list.Buckets[0].Name)
+
 		acl, err := client.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: &name})
 		require.NoError(t, err)
 		require.Equal(t, list.Owner.ID, acl.Owner.ID)
 	}
 
-	// The header for the expected owner names an account.
+	// A request fails if it expects another owner of the bucket.
 	_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket:              aws.String(bucket),
 		Key:                 aws.String("k"),
@@ -88,15 +90,16 @@ func TestAccountHasItsOwnBuckets(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// If the header for the expected owner of a bucket, or of the source of a copy, names another account, the request
-// fails. The responses of S3 are those in LocalStack's tests.
+// A request fails if it expects another owner of its bucket, or of the bucket of a copy's source, than the account that
+// owns it. The codes of S3 are those in LocalStack's tests.
 func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	tests := []struct {
-		name, owner string
-		status      int
-		code        string
+		name   string
+		owner  string // the expected owner
+		status int
+		code   string
 	}{
 		{name: "owner", owner: s3server.DefaultAccountID, status: http.StatusOK},
 		{name: "other account", owner: otherAccount, status: http.StatusForbidden, code: "AccessDenied"},
@@ -127,36 +130,40 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			check := func(method, path string, header map[string]string) {
+			requireResult := func(response *http.Response, body string) {
 				t.Helper()
-				response, body := s.sendSigned(t, method, path, "", header)
 				require.Equal(t, tt.status, response.StatusCode, body)
 				if tt.code != "" {
 					require.Equal(t, tt.code, parseError(t, body).Code)
 				}
 			}
-			check("GET", "/photos/k", map[string]string{"x-amz-expected-bucket-owner": tt.owner})
-			check("PUT", "/photos/copy", map[string]string{
+
+			response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{
+				"x-amz-expected-bucket-owner": tt.owner,
+			})
+			requireResult(response, body)
+
+			response, body = s.sendSigned(t, "PUT", "/photos/copy", "", map[string]string{
 				"x-amz-source-expected-bucket-owner": tt.owner,
 				"x-amz-copy-source":                  "/photos/k",
 			})
+			requireResult(response, body)
 		})
 	}
 }
 
-// A credential that is read-only cannot write.
+// A read-only credential can read and list, but cannot write, delete or create.
 func TestAccountWithReadOnlyKey(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	reader := s.clientOf(readOnlyKey)
 
-	// It can read and list.
+	// The reader can read and list.
 	output, err := reader.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
-
 	require.Equal(t, "content", readBody(t, output.Body))
 	_, err = reader.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -166,7 +173,6 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 	// The reader cannot write, delete or create.
 	_, err = reader.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
-
 	_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -180,17 +186,21 @@ func TestAccountWithReadOnlyKey(t *testing.T) {
 		Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 	})
 	require.NoError(t, err)
+	require.Len(t, deleted.Errors, 1)
 	require.Equal(t, "AccessDenied", *deleted.Errors[0].Code)
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// An anonymous request cannot create a bucket.
+// An anonymous request cannot create a bucket, whether or not it exists.
 func TestCreateBucketAnonymously(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, name := range []string{"new", bucket} {
-		response, body := s.send(t, "PUT", s.server.URL+"/"+name, nil, nil)
-		require.Equal(t, 403, response.StatusCode)
-		require.Equal(t, "AccessDenied", parseError(t, body).Code)
+		t.Run(name, func(t *testing.T) {
+			response, body := s.send(t, "PUT", s.server.URL+"/"+name, nil, nil)
+
+			require.Equal(t, 403, response.StatusCode)
+			require.Equal(t, "AccessDenied", parseError(t, body).Code)
+		})
 	}
 }
 
@@ -202,14 +212,19 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 	s.put(t, "k", "content")
 
 	tests := []struct {
-		name     string
-		location string
-		region   string // of the new bucket
-		again    string // the error code if the owner creates the bucket again
+		name        string
+		location    string
+		wantRegion  string // of the new bucket
+		repeatError string // the error code if the owner creates the bucket again
 	}{
-		{name: "other location", location: "eu-west-1", region: "eu-west-1", again: "BucketAlreadyOwnedByYou"},
-		{name: "default location", location: "us-east-1", region: "us-east-1"},
-		{name: "no location", location: "", region: "us-east-1"},
+		{
+			name:        "other location",
+			location:    "eu-west-1",
+			wantRegion:  "eu-west-1",
+			repeatError: "BucketAlreadyOwnedByYou",
+		},
+		{name: "default location", location: "us-east-1", wantRegion: "us-east-1"},
+		{name: "no location", location: "", wantRegion: "us-east-1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,23 +234,26 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 					LocationConstraint: types.BucketLocationConstraint(tt.location),
 				}
 			}
+
 			_, err := s.CreateBucket(t.Context(), input)
 			require.NoError(t, err)
 			head, err := s.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 			require.NoError(t, err)
-			require.Equal(t, tt.region, *head.BucketRegion)
+			require.Equal(t, tt.wantRegion, *head.BucketRegion)
 
 			_, err = s.CreateBucket(t.Context(), input)
-			if tt.again == "" {
+			if tt.repeatError == "" {
 				require.NoError(t, err)
 			} else {
-				requireFailure(t, err, 409, tt.again)
+				requireFailure(t, err, 409, tt.repeatError)
 			}
+
 			_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("new")})
 			require.NoError(t, err)
 		})
 	}
 
+	// With Config.Region, the region of the signature must be this one.
 	s = startLenient(t, s3server.Config{Region: "eu-west-1"})
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 400, "AuthorizationHeaderMalformed")
@@ -243,29 +261,28 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 
 // Without Config.Strict, UploadPartCopy accepts a range of a source that AWS would refuse as too small.
 func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
-	copyTo := func(s *store) error {
-		s.put(t, "k", "0123456789") // AWS demands 5 MiB, and the limits of the tests more than 10 bytes
-		u, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("l"),
-		})
-		require.NoError(t, err)
-		_, err = s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
+	copyPart := func(s *store) error {
+		s.put(t, "source", "0123456789") // AWS demands 5 MiB, and the limits of the tests more than 10 bytes
+		upload := s.beginUpload(t, "copy")
+		_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
 			Bucket:          aws.String(bucket),
-			Key:             aws.String("l"),
-			UploadId:        u.UploadId,
+			Key:             aws.String("copy"),
+			UploadId:        &upload,
 			PartNumber:      aws.Int32(1),
-			CopySource:      aws.String(bucket + "/k"),
+			CopySource:      aws.String(bucket + "/source"),
 			CopySourceRange: aws.String("bytes=1-2"),
 		})
 		return err
 	}
-	require.NoError(t, copyTo(startLenient(t, s3server.Config{})))
-	requireFailure(t, copyTo(startServer(t, s3server.Config{})), 400, "InvalidRequest")
+
+	lenient := startLenient(t, s3server.Config{})
+	require.NoError(t, copyPart(lenient))
+
+	strict := startServer(t, s3server.Config{})
+	requireFailure(t, copyPart(strict), 400, "InvalidRequest")
 }
 
-// A presigned URL has the permissions of its access key. That of a read-only key works for a GET, but not for a
-// PUT.
+// A presigned URL permits what its access key permits, so that the URL of a read-only key works for a GET only.
 func TestAccountKeyLimitsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
@@ -321,12 +338,12 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 		Key:    aws.String("theirs"),
 	})
 	require.NoError(t, err)
-	ownerGrant := s.bucketGrants(t)[2]
-	require.NotEqual(t, ownerGrant, *acl.Owner.ID+" FULL_CONTROL")
+	bucketOwnerGrant := s.bucketGrants(t)[2]
+	require.NotEqual(t, bucketOwnerGrant, *acl.Owner.ID+" FULL_CONTROL")
 }
 
-// A signed form has the permissions of its access key. If the key is read-only, or of another account without a
-// policy, the form fails.
+// A signed form permits what its access key permits: nothing with a read-only key, nor with a key of another account
+// unless a policy allows it.
 func TestAccountKeyLimitsForms(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.allowPublicAccess(t)
@@ -340,20 +357,26 @@ func TestAccountKeyLimitsForms(t *testing.T) {
 		response, _ := s.post(t, presigned.URL, presigned.Values, "content")
 		return response.StatusCode
 	}
+
 	require.Equal(t, 204, post(ownerKey))
 	require.Equal(t, 403, post(otherKey))
 	require.Equal(t, 403, post(readOnlyKey))
 
 	// A policy can allow the other account only forms.
-	require.NoError(t, s.setPolicy(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"`+otherAccount+`"},`+
-		`"Action":"s3:PutObject","Resource":`+inKeys+`,"Condition":{"StringEquals":{"s3:authType":"POST"}}}}`))
+	const allowForms = `{
+		"Effect": "Allow",
+		"Principal": {"AWS": "` + otherAccount + `"},
+		"Action": "s3:PutObject",
+		"Resource": ` + inKeys + `,
+		"Condition": {"StringEquals": {"s3:authType": "POST"}}
+	}`
+	require.NoError(t, s.setPolicy(policyOf(allowForms)))
 	require.Equal(t, 204, post(otherKey))
 	_, err := s.clientOf(otherKey).PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "AccessDenied")
 }
 
-// If an account's listing began with one access key, its continuation token also works with the account's other
-// key.
+// The continuation token of a listing also works with another access key of the same account.
 func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	for _, key := range []string{"a", "b", "c"} {
@@ -368,28 +391,32 @@ func TestAccountTokenContinuesListingOfOtherKey(t *testing.T) {
 		require.NoError(t, err)
 		return output
 	}
-	page := list(s.Client, nil)
-	page = list(s.clientOf(readOnlyKey), page.NextContinuationToken)
-	require.Equal(t, "c", *page.Contents[0].Key)
+
+	firstPage := list(s.Client, nil)
+	secondPage := list(s.clientOf(readOnlyKey), firstPage.NextContinuationToken)
+
+	require.Equal(t, "c", *secondPage.Contents[0].Key)
 }
 
 // Temporary credentials work only with their own session token.
 func TestAccountTemporaryKeysNeedToken(t *testing.T) {
-	s := startServer(t, s3server.Config{Credentials: append([]s3server.Credential{
-		{AccessKeyID: "ASIAONEONEONEONEONEO", SecretKey: "one", SessionToken: "first"},
-		{AccessKeyID: "ASIATWOTWOTWOTWOTWOT", SecretKey: "two", SessionToken: "second"},
-	}, twoAccounts...)})
-	tryKeys := func(access, secret, token string) error {
+	const keyID1, keyID2 = "ASIAONEONEONEONEONEO", "ASIATWOTWOTWOTWOTWOT"
+	temporary := []s3server.Credential{
+		{AccessKeyID: keyID1, SecretKey: "secret 1", SessionToken: "token 1"},
+		{AccessKeyID: keyID2, SecretKey: "secret 2", SessionToken: "token 2"},
+	}
+	s := startServer(t, s3server.Config{Credentials: append(temporary, twoAccounts...)})
+	listBuckets := func(keyID, secret, token string) error {
 		client := s.client(func(o *s3.Options) {
-			o.Credentials = credentials.NewStaticCredentialsProvider(access, secret, token)
+			o.Credentials = credentials.NewStaticCredentialsProvider(keyID, secret, token)
 		})
 		_, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		return err
 	}
-	require.NoError(t, tryKeys("ASIAONEONEONEONEONEO", "one", "first"))
 
-	require.NoError(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "two", "second"))
-	requireFailure(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "two", "first"), 400, "InvalidToken")
-	requireFailure(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "two", ""), 403, "InvalidAccessKeyId")
-	requireFailure(t, tryKeys("ASIATWOTWOTWOTWOTWOT", "one", "second"), 403, "SignatureDoesNotMatch")
+	require.NoError(t, listBuckets(keyID1, "secret 1", "token 1"))
+	require.NoError(t, listBuckets(keyID2, "secret 2", "token 2"))
+	requireFailure(t, listBuckets(keyID2, "secret 2", "token 1"), 400, "InvalidToken")
+	requireFailure(t, listBuckets(keyID2, "secret 2", ""), 403, "InvalidAccessKeyId")
+	requireFailure(t, listBuckets(keyID2, "secret 1", "token 2"), 403, "SignatureDoesNotMatch")
 }

@@ -20,30 +20,31 @@ import (
 
 // DeleteObject applies the condition of its header If-Match.
 func TestConditionsOfDelete(t *testing.T) {
-	const current = "ETAG" // stands for the entity tag of the object k
+	const currentETag = "ETAG" // stands for the entity tag of the object k
 	tests := []struct {
-		name       string
-		key, match string
-		status     int
-		code       string
+		name    string
+		key     string
+		ifMatch string
+		status  int
+		code    string
 	}{
 		{name: "no condition", key: "k"},
 		{name: "no condition, no object", key: "none"},
-		{name: "current entity tag", key: "k", match: current},
-		{name: "any entity tag", key: "k", match: "*"},
-		{name: "other entity tag", key: "k", match: `"x"`, status: 412, code: "PreconditionFailed"},
-		{name: "entity tag, no object", key: "none", match: `"x"`, status: 404, code: "NoSuchKey"},
-		{name: "any entity tag, no object", key: "none", match: "*", status: 404, code: "NoSuchKey"},
+		{name: "current entity tag", key: "k", ifMatch: currentETag},
+		{name: "any entity tag", key: "k", ifMatch: "*"},
+		{name: "other entity tag", key: "k", ifMatch: `"x"`, status: 412, code: "PreconditionFailed"},
+		{name: "entity tag, no object", key: "none", ifMatch: `"x"`, status: 404, code: "NoSuchKey"},
+		{name: "any entity tag, no object", key: "none", ifMatch: "*", status: 404, code: "NoSuchKey"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			etag := s.put(t, "k", "content")
 			input := &s3.DeleteObjectInput{Bucket: aws.String(bucket), Key: &tt.key}
-			if tt.match != "" {
-				input.IfMatch = &tt.match
+			if tt.ifMatch != "" {
+				input.IfMatch = &tt.ifMatch
 			}
-			if tt.match == current {
+			if tt.ifMatch == currentETag {
 				input.IfMatch = &etag
 			}
 
@@ -59,27 +60,28 @@ func TestConditionsOfDelete(t *testing.T) {
 	}
 }
 
-// DeleteObjects returns a result for each key, or only the errors if the request is quiet. It takes 1000 keys at most.
+// DeleteObjects returns a result for each of at most 1000 keys, or only the errors if the request is quiet.
 func TestDeleteObjectsResults(t *testing.T) {
+	const maxKeys = 1000
 	s := startServer(t, s3server.Config{})
 	for _, key := range everyKey {
 		s.put(t, key, "x")
 	}
-	remove := func(quiet bool, objects ...types.ObjectIdentifier) (*s3.DeleteObjectsOutput, error) {
+	deleteObjects := func(request *types.Delete) (*s3.DeleteObjectsOutput, error) {
 		return s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 			Bucket: aws.String(bucket),
-			Delete: &types.Delete{Quiet: &quiet, Objects: objects},
+			Delete: request,
 		})
 	}
 
-	output, err := remove(false,
-		types.ObjectIdentifier{Key: aws.String("a")},
-		types.ObjectIdentifier{Key: aws.String("a/b"), ETag: aws.String(`"x"`)},
-		types.ObjectIdentifier{Key: aws.String("none")},
-		types.ObjectIdentifier{Key: aws.String("none"), ETag: aws.String(`"x"`)},
-		types.ObjectIdentifier{Key: aws.String("é")},
-		types.ObjectIdentifier{Key: aws.String(`quote"'<>`)},
-	)
+	output, err := deleteObjects(&types.Delete{Objects: []types.ObjectIdentifier{
+		{Key: aws.String("a")},
+		{Key: aws.String("a/b"), ETag: aws.String(`"x"`)},
+		{Key: aws.String("none")},
+		{Key: aws.String("none"), ETag: aws.String(`"x"`)},
+		{Key: aws.String("é")},
+		{Key: aws.String(`quote"'<>`)},
+	}})
 	require.NoError(t, err)
 	require.Len(t, output.Deleted, 4)
 	require.Len(t, output.Errors, 2)
@@ -87,12 +89,15 @@ func TestDeleteObjectsResults(t *testing.T) {
 	require.Equal(t, "a/b", *output.Errors[0].Key)
 	require.Equal(t, "NoSuchKey", *output.Errors[1].Code)
 
-	output, err = remove(true, types.ObjectIdentifier{Key: aws.String("a-b")})
+	output, err = deleteObjects(&types.Delete{
+		Quiet:   aws.Bool(true),
+		Objects: []types.ObjectIdentifier{{Key: aws.String("a-b")}},
+	})
 	require.NoError(t, err)
 	require.Empty(t, output.Deleted)
 
-	tooMany := slices.Repeat([]types.ObjectIdentifier{{Key: aws.String("k")}}, 1001)
-	_, err = remove(false, tooMany...)
+	tooMany := slices.Repeat([]types.ObjectIdentifier{{Key: aws.String("k")}}, maxKeys+1)
+	_, err = deleteObjects(&types.Delete{Objects: tooMany})
 	requireFailure(t, err, 400, "MalformedXML")
 }
 
@@ -122,7 +127,7 @@ func (d meetingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return d.Driver.Delete(ctx, r)
 }
 
-// DeleteObjects deletes several keys at the same time. Otherwise this test would not end.
+// DeleteObjects deletes several keys at the same time: each of the deletions waits until all of them have begun.
 func TestDeleteObjectsAtOnce(t *testing.T) {
 	const keys = 16
 	var barrier sync.WaitGroup
@@ -131,6 +136,7 @@ func TestDeleteObjectsAtOnce(t *testing.T) {
 	s := startServer(t, s3server.Config{
 		Service: meetingService{ServiceDriver: memory, barrier: &barrier},
 	})
+
 	var objects []types.ObjectIdentifier
 	for i := range keys {
 		key := fmt.Sprint("key ", i)

@@ -67,8 +67,8 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	const helloMD5 = `"5d41402abc4b2a76b9719d911017c592"`
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
-	other := newCustomerKey('b')
-	none := customerKey{}
+	otherKey := newCustomerKey('b')
+	noKey := customerKey{}
 
 	// The entity tag of an encrypted object is not the MD5 of its content.
 	put, err := s.PutObject(t.Context(), key.put("hello"))
@@ -85,17 +85,17 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	_, err = s.HeadObject(t.Context(), key.head())
 	require.NoError(t, err)
 
-	// No key, or another key, does not.
-	_, err = s.GetObject(t.Context(), none.get())
+	// Without the key, or with another key, the object cannot be read.
+	_, err = s.GetObject(t.Context(), noKey.get())
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
-	_, err = s.HeadObject(t.Context(), none.head())
+	_, err = s.HeadObject(t.Context(), noKey.head())
 	requireFailure(t, err, http.StatusBadRequest, "BadRequest")
-	_, err = s.GetObject(t.Context(), other.get())
+	_, err = s.GetObject(t.Context(), otherKey.get())
 	requireFailure(t, err, http.StatusForbidden, "AccessDenied")
-	_, err = s.HeadObject(t.Context(), other.head())
+	_, err = s.HeadObject(t.Context(), otherKey.head())
 	requireFailure(t, err, http.StatusForbidden, "Forbidden")
 
-	// A copy needs the key, and is not encrypted with it.
+	// CopyObject needs the key of the source, but does not encrypt the copy with it.
 	copyObject := &s3.CopyObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("copy"),
@@ -103,6 +103,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	}
 	_, err = s.CopyObject(t.Context(), copyObject)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
+
 	copyObject.CopySourceSSECustomerAlgorithm = key.algorithm
 	copyObject.CopySourceSSECustomerKey = key.key
 	copyObject.CopySourceSSECustomerKeyMD5 = key.md5
@@ -112,7 +113,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	require.Equal(t, "hello", s.get(t, "copy"))
 	require.Equal(t, helloMD5, *output.CopyObjectResult.ETag)
 
-	// An object without such a key cannot be read with one.
+	// An object that was stored without a key cannot be read with one.
 	_, err = s.PutObject(t.Context(), putInput("k", "plain"))
 	require.NoError(t, err)
 	_, err = s.GetObject(t.Context(), key.get())
@@ -345,25 +346,27 @@ func TestEncryptionByKMS(t *testing.T) {
 	})
 }
 
-// If ExpectedBucketOwner names another account, the request fails with AccessDenied.
+// A request succeeds only if its ExpectedBucketOwner is the owner of the bucket.
 func TestExpectedOwnerIsOther(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	input := putInput("k", "x")
-	input.ExpectedBucketOwner = aws.String("210987654321")
 
+	input.ExpectedBucketOwner = aws.String(otherAccount)
 	_, err := s.PutObject(t.Context(), input)
 	requireFailure(t, err, http.StatusForbidden, "AccessDenied")
+
 	input.ExpectedBucketOwner = aws.String(s3server.DefaultAccountID)
 	_, err = s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 }
 
-// CopyObject of an object onto itself can remove its customer-provided key.
+// A copy of an object onto itself can remove its encryption with a customer-provided key.
 func TestEncryptionOfCopyOntoItself(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	_, err := s.PutObject(t.Context(), key.put("hello"))
 	require.NoError(t, err)
+
 	_, err = s.CopyObject(t.Context(), &s3.CopyObjectInput{
 		Bucket:                         aws.String(bucket),
 		Key:                            aws.String("k"),
@@ -372,12 +375,12 @@ func TestEncryptionOfCopyOntoItself(t *testing.T) {
 		CopySourceSSECustomerKey:       key.key,
 		CopySourceSSECustomerKeyMD5:    key.md5,
 	})
-	require.NoError(t, err)
 
+	require.NoError(t, err)
 	require.Equal(t, "hello", s.get(t, "k"))
 }
 
-// Without Config.Strict, UploadPart may repeat the encryption algorithm of its upload.
+// Without Config.Strict, UploadPart may repeat the encryption algorithm of its upload, but not name another one.
 func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -397,6 +400,7 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 				o.APIOptions = append(o.APIOptions,
 					smithyhttp.SetHeaderValue("X-Amz-Server-Side-Encryption", tt.algorithm))
 			}
+
 			_, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
 				Bucket:     aws.String(bucket),
 				Key:        aws.String("k"),
@@ -404,6 +408,7 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 				PartNumber: aws.Int32(1),
 				Body:       strings.NewReader("hello"),
 			}, setAlgorithm)
+
 			if tt.accepted {
 				require.NoError(t, err)
 			} else {

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The server responds to a refused upload before its body. boto3 sends "Expect: 100-continue" with each upload,
-// and may wait for that response.
+// The server refuses an upload with "Expect: 100-continue" before it gets the body, because a client such as boto3 may
+// wait for that response.
 func TestExpectContinueRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
@@ -24,19 +24,19 @@ func TestExpectContinueRefused(t *testing.T) {
 		require.NoError(t, connection.Close())
 	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
+
 	_, err = io.WriteString(connection,
 		"PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)
 
-	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusForbidden, answer.StatusCode)
-	require.True(t, answer.Close)
-	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusForbidden, resp.StatusCode)
+	require.True(t, resp.Close)
+	require.NoError(t, resp.Body.Close())
 }
 
-// If an upload with "Expect: 100-continue" has no bytes, the server still sends "100 Continue". Otherwise boto3
-// misreads later responses of the connection.
+// The server sends "100 Continue" even for an upload without bytes, because boto3 otherwise misreads later responses.
 func TestExpectContinueWithoutBytes(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.server.URL, "http://"))
@@ -45,6 +45,7 @@ func TestExpectContinueWithoutBytes(t *testing.T) {
 		require.NoError(t, connection.Close())
 	}()
 	require.NoError(t, connection.SetDeadline(time.Now().Add(5*time.Minute)))
+
 	_, err = io.WriteString(connection,
 		"PUT /"+bucket+"/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n")
 	require.NoError(t, err)

@@ -18,8 +18,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A request that a fault selects gets the fault's error.
+// A fault skips its first requests, then fails as many as it says, with its error and its Retry-After.
 func TestFaultErrors(t *testing.T) {
+	const failures = 2
 	tests := []struct {
 		code   string
 		status int
@@ -37,7 +38,7 @@ func TestFaultErrors(t *testing.T) {
 				Operation:  "PutObject",
 				Error:      tt.code,
 				Skip:       1,
-				Times:      2,
+				Times:      failures,
 				RetryAfter: 3 * time.Second,
 			})
 			put := func(content string) error {
@@ -46,7 +47,7 @@ func TestFaultErrors(t *testing.T) {
 			}
 
 			require.NoError(t, put("first"))
-			for range 2 {
+			for range failures {
 				err := put("x")
 				requireFailure(t, err, tt.status, tt.code)
 				var response *awshttp.ResponseError
@@ -61,7 +62,7 @@ func TestFaultErrors(t *testing.T) {
 	}
 }
 
-// With In200, the fault's error is inside of a response with status 200, and the request has no effect.
+// With In200, the fault's error is in the body of a response with status 200, and the request has no effect.
 func TestFaultErrorIn200(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "from", "x")
@@ -71,7 +72,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
 
-	// CompleteMultipartUpload. The client can send it again.
+	// CompleteMultipartUpload, which the client can send again.
 	upload := s.beginUpload(t, "k")
 	part := s.uploadPart(t, "k", upload, 1, "x")
 	s.server.Inject(s3server.Fault{
@@ -83,6 +84,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
+
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.NoError(t, err)
 }

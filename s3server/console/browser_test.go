@@ -20,7 +20,7 @@ var hostile = []string{
 	"Größe & \"Form\" 'ä' ☕",
 }
 
-// The console works in a browser.
+// The console works in a browser, also with keys that a careless page would take for HTML.
 func TestConsoleInBrowser(t *testing.T) {
 	var requests console.Record
 	server := s3server.ForTest(t, s3server.Config{
@@ -41,7 +41,7 @@ func TestConsoleInBrowser(t *testing.T) {
 		upload(photos, key, strings.Repeat("x", 100*len(key)))
 	}
 	require.NoError(t, photos.Remove(t.Context(), "2026/july.jpg"))
-	for i := range 150 {
+	for i := range 150 { // more than one page
 		upload(server.Bucket("many"), "object "+strconv.Itoa(1000+i), "x")
 	}
 

@@ -247,12 +247,12 @@ func TestConsoleNeedsCredential(t *testing.T) {
 	}
 }
 
-// The console lists buckets, objects and versions, and the server counts no request for it.
+// The console lists buckets, objects and versions, none of which the server counts as requests.
 func TestConsoleViews(t *testing.T) {
+	const htmlKey = "<img src=x onerror=alert(1)>" // the API returns it as it is; the page escapes it
 	f := newFixture(t, s3server.Config{})
 	b := f.server.Bucket("photos", storage.WithVersioning(true))
-	const image = "<img src=x onerror=alert(1)>" // a key, which must not become HTML
-	for _, key := range []string{"a/1", "a/2", "b", image} {
+	for _, key := range []string{"a/1", "a/2", "b", htmlKey} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("hello"))
 		require.NoError(t, err)
 	}
@@ -271,8 +271,8 @@ func TestConsoleViews(t *testing.T) {
 	}
 	f.get(t, "/api/list?bucket=photos", &list)
 	require.Len(t, list.Entries, 3)
-	require.Equal(t, image, list.Entries[0].Key)
-	require.True(t, list.Entries[1].Folder)
+	require.Equal(t, htmlKey, list.Entries[0].Key)
+	require.True(t, list.Entries[1].Folder, "a/1 and a/2 are in one folder")
 
 	var versions struct{ Versions []struct{ Current bool } }
 	f.get(t, "/api/versions?bucket=photos&key=a/1", &versions)
@@ -283,41 +283,42 @@ func TestConsoleViews(t *testing.T) {
 	require.Zero(t, f.server.Count(""))
 }
 
-// Listings in the console have pages.
+// The console lists a bucket page by page.
 func TestConsoleListingPages(t *testing.T) {
+	const objects, pageSize, wantPages = 250, 100, 3
 	f := newFixture(t, s3server.Config{})
 	b := f.server.Bucket("photos")
-	const objects, pageSize = 250, 100
 	for i := range objects {
-		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(1000+i), strings.NewReader(""))
+		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(i), strings.NewReader(""))
 		require.NoError(t, err)
 	}
 
-	names := map[string]bool{}
+	keys := map[string]bool{}
 	startAfter := ""
 	pages := 0
 	for {
-		var list struct {
+		var page struct {
 			Entries []struct{ Key string }
 			Next    string
 		}
-		f.get(t, "/api/list?"+url.Values{
+		query := url.Values{
 			"bucket": {"photos"},
 			"limit":  {strconv.Itoa(pageSize)},
 			"after":  {startAfter},
-		}.Encode(), &list)
-		pages++
-		for _, e := range list.Entries {
-			names[e.Key] = true
 		}
-		if list.Next == "" {
+		f.get(t, "/api/list?"+query.Encode(), &page)
+		pages++
+		for _, e := range page.Entries {
+			keys[e.Key] = true
+		}
+		if page.Next == "" {
 			break
 		}
-		startAfter = list.Next
+		startAfter = page.Next
 	}
 
-	require.Len(t, names, objects)
-	require.Equal(t, 3, pages)
+	require.Len(t, keys, objects)
+	require.Equal(t, wantPages, pages)
 }
 
 // fileOf returns the address of an object's bytes, as the page gets it.
@@ -328,31 +329,30 @@ func (f *fixture) fileOf(t *testing.T, key string) string {
 	return "/" + object.Download
 }
 
-// If an object cannot be read to its end, the download in the console breaks off. Otherwise a browser would keep
-// the incomplete file.
+// If an object cannot be read to its end, the console aborts the download, so that no browser keeps an incomplete file.
 func TestConsoleFileOfUnreadableObject(t *testing.T) {
-	damage := faults.Corrupt(faults.Get, 0)
 	memory := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	corruptReads := faults.New(faults.Corrupt(faults.Get, 0))
 	f := newFixture(t, s3server.Config{
-		Service: driver.ServiceWithLayers(memory, faults.New(damage).Layer()),
+		Service: driver.ServiceWithLayers(memory, corruptReads.Layer()),
 	})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a", strings.NewReader("a text"))
 	require.NoError(t, err)
 	site := httptest.NewServer(f.console)
 	defer site.Close()
 
-	r, err := http.NewRequestWithContext(t.Context(), "GET", site.URL+f.fileOf(t, "a"), nil)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", site.URL+f.fileOf(t, "a"), nil)
 	require.NoError(t, err)
-	r.SetBasicAuth("root", secret)
-	response, err := site.Client().Do(r)
+	req.SetBasicAuth("root", secret)
+	resp, err := site.Client().Do(req)
 	require.NoError(t, err)
 
-	_, err = io.ReadAll(response.Body)
+	_, err = io.ReadAll(resp.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.NoError(t, response.Body.Close())
+	require.NoError(t, resp.Body.Close())
 }
 
-// The console serves an object's content as a file that no browser runs.
+// The console serves an object's content as an attachment without its content type, so that no browser runs it.
 func TestConsoleFileRunsNowhere(t *testing.T) {
 	const (
 		key     = `a/page ".html`
@@ -384,8 +384,8 @@ func TestConsoleFileRunsNowhere(t *testing.T) {
 	})
 }
 
-// shownRequests returns the latest requests that the page gets.
-func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string) {
+// shownRequests returns the requests that the page shows, the latest first, and also the JSON text of all of them.
+func (f *fixture) shownRequests(t *testing.T) (requests []map[string]any, text string) {
 	t.Helper()
 	w := f.visit("/api/x/requests")
 	var list struct{ Requests []map[string]any }
@@ -396,6 +396,8 @@ func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string
 // The console explains a failed request without showing secrets.
 func TestConsoleExplainsFailure(t *testing.T) {
 	f := newFixture(t, s3server.Config{})
+
+	// Each secret of the request begins with "hidden-".
 	req := httptest.NewRequest("GET", "/photos/a?versionId=v&X-Amz-Security-Token=hidden-1", nil)
 	date := time.Now().UTC().Format("20060102T150405Z")
 	req.Header.Set("X-Amz-Date", date)
@@ -409,38 +411,39 @@ func TestConsoleExplainsFailure(t *testing.T) {
 
 	// The signature is wrong. The page shows the text that should have been signed.
 	f.server.ServeHTTP(httptest.NewRecorder(), req)
-	all, text := f.shownRequests(t)
-	require.Len(t, all, 1)
-	require.Equal(t, "SignatureDoesNotMatch", all[0]["error"])
-	require.Equal(t, "/photos/a", all[0]["path"])
-	require.Equal(t, "versionId=v", all[0]["query"])
-	require.Contains(t, all[0]["message"], "does not match")
-	require.Contains(t, all[0]["canonical"], "host:example.com\n")
-	require.Contains(t, all[0]["canonical"], "x-amz-server-side-encryption-customer-key:(hidden)\n")
-	require.Contains(t, all[0]["canonical"], "X-Amz-Security-Token=(hidden)")
+	requests, text := f.shownRequests(t)
+	require.Len(t, requests, 1)
+	latest := requests[0]
+	require.Equal(t, "SignatureDoesNotMatch", latest["error"])
+	require.Equal(t, "/photos/a", latest["path"])
+	require.Equal(t, "versionId=v", latest["query"])
+	require.Contains(t, latest["message"], "does not match")
+	require.Contains(t, latest["canonical"], "host:example.com\n")
+	require.Contains(t, latest["canonical"], "x-amz-server-side-encryption-customer-key:(hidden)\n")
+	require.Contains(t, latest["canonical"], "X-Amz-Security-Token=(hidden)")
 	require.NotContains(t, text, "hidden-")
 
-	// A header is not signed. The latest request is first, and its message names the header.
+	// If a header is not signed, the message names it.
 	req.Header.Set("X-Amz-Unsigned", "x")
 	f.server.ServeHTTP(httptest.NewRecorder(), req)
-	all, text = f.shownRequests(t)
-	require.Contains(t, all[0]["message"], "x-amz-unsigned")
+	requests, text = f.shownRequests(t)
+	require.Contains(t, requests[0]["message"], "x-amz-unsigned")
 	require.NotContains(t, text, "hidden-")
 
 	// The page can clear the list.
 	require.Equal(t, 204, f.send("DELETE", "/api/x/requests", "").Code)
-	all, _ = f.shownRequests(t)
-	require.Empty(t, all)
+	requests, _ = f.shownRequests(t)
+	require.Empty(t, requests)
 }
 
-// If an injected fault applies to a request, the console says so in the message of that request.
+// The message that the console shows for a request ends with a note if an injected fault applied to the request.
 func TestConsoleRequestNamesFault(t *testing.T) {
 	const note = "(a fault of this server selects the request)"
 	f := newFixture(t, s3server.Config{})
 	tests := []struct {
 		name  string
 		fault s3server.Fault
-		want  string
+		want  string // the message
 	}{
 		{
 			name:  "an error",
@@ -458,8 +461,8 @@ func TestConsoleRequestNamesFault(t *testing.T) {
 
 			serveWithRecover(f.server, httptest.NewRequest("GET", "/photos", nil))
 
-			all, _ := f.shownRequests(t)
-			require.Equal(t, tt.want, all[0]["message"])
+			requests, _ := f.shownRequests(t)
+			require.Equal(t, tt.want, requests[0]["message"])
 		})
 	}
 }
@@ -472,8 +475,7 @@ func serveWithRecover(h http.Handler, r *http.Request) {
 	h.ServeHTTP(httptest.NewRecorder(), r)
 }
 
-// The console explains a failed condition of a form without secrets. S3's message has the condition, which may
-// contain the token of temporary credentials.
+// The console names the failed condition of a form but hides its value, which may be a secret such as a session token.
 func TestConsoleExplainsFormCondition(t *testing.T) {
 	f := newFixture(t, s3server.Config{})
 	client := s3.NewPresignClient(s3.New(s3.Options{
@@ -495,6 +497,7 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 				o.Conditions = []any{json.RawMessage(condition)}
 			})
 			require.NoError(t, err)
+
 			var body bytes.Buffer
 			form := multipart.NewWriter(&body)
 			for name, value := range presigned.Values {
@@ -503,33 +506,33 @@ func TestConsoleExplainsFormCondition(t *testing.T) {
 			_, err = form.CreateFormFile("file", "a")
 			require.NoError(t, err)
 			require.NoError(t, form.Close())
+
 			req := httptest.NewRequest("POST", presigned.URL, &body)
 			req.Header.Set("Content-Type", form.FormDataContentType())
-
 			w := httptest.NewRecorder()
 			f.server.ServeHTTP(w, req)
 
-			require.Contains(t, w.Body.String(), "Condition", "S3's response")
-			all, text := f.shownRequests(t)
-			require.Contains(t, all[0]["message"], "Condition")
+			require.Contains(t, w.Body.String(), "Condition")
+			requests, text := f.shownRequests(t)
+			require.Contains(t, requests[0]["message"], "Condition")
 			require.NotContains(t, text, "hidden-")
 		})
 	}
 }
 
-// The console's record copies the method and the path of a request. If they are substrings of its first line, the
-// record would otherwise keep the whole line in memory.
+// The console's record copies the method and the path of a request, because as substrings of the request's first line
+// they would keep that whole line in memory.
 func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	const method, path = "GET", "/photos/a"
-	var requests console.Record
+	var record console.Record
 	freed := make(chan struct{})
-	addRequest := func() {
+	addRequest := func() { // a function of its own, so that no variable of the test keeps the line
 		line := strings.Clone(method + " " + path + "?" + strings.Repeat("x", 1<<20))
 		runtime.AddCleanup(unsafe.StringData(line), func(done chan struct{}) {
 			close(done)
 		}, freed)
 		pathStart := len(method + " ")
-		requests.Add(s3server.Entry{
+		record.Add(s3server.Entry{
 			Method: line[:len(method)],
 			Path:   line[pathStart : pathStart+len(path)],
 		})
@@ -541,12 +544,12 @@ func TestRecordKeepsNoLineOfRequest(t *testing.T) {
 	select {
 	case <-freed:
 	case <-time.After(10 * time.Second):
-		require.Fail(t, "the line is kept")
+		require.Fail(t, "the record keeps the line of the request in memory")
 	}
-	runtime.KeepAlive(&requests)
+	runtime.KeepAlive(&record)
 }
 
-// The console does not read the body of a GET. Otherwise a form in it could fill memory and disk.
+// The console does not read the body of a GET, because a form in it could fill memory and disk.
 func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 	f := newFixture(t, s3server.Config{})
 	targets := []string{
@@ -559,52 +562,58 @@ func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 	for _, target := range targets {
 		f.send("GET", target, "", func(r *http.Request) {
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-			r.Body = unread{t: t, target: target}
+			r.Body = unreadBody{t: t, target: target}
 		})
 	}
 }
 
-// An unread is the body of a request to a target. The test fails if it is read.
-type unread struct {
+// An unreadBody is the body of a request to a target. The test fails if the body is read.
+type unreadBody struct {
 	t      *testing.T
 	target string
 }
 
-func (u unread) Read([]byte) (int, error) {
-	u.t.Errorf("%s reads a body", u.target)
+func (b unreadBody) Read([]byte) (int, error) {
+	b.t.Errorf("%s reads a body", b.target)
 	return 0, io.EOF
 }
 
-func (unread) Close() error { return nil }
+func (unreadBody) Close() error { return nil }
 
-// The console's record of requests has a limit, and so has each text in it.
+// The console's record keeps the latest 100 requests, and shortens long texts in them.
 func TestRecordIsBounded(t *testing.T) {
 	const (
-		maxRequests = 100
-		maxSize     = 2_500 // of one request in JSON
+		sentRequests = 150
+		maxRequests  = 100
+		maxSize      = 2_500 // of one request in JSON
 	)
 	f := newFixture(t, s3server.Config{})
-	longText := strings.Repeat("ä", 5000)
+	longText := strings.Repeat("ä", 2*maxSize)
 
-	for i := range maxRequests + 50 {
+	for i := range sentRequests {
 		r := httptest.NewRequest("GET", "/photos/"+strconv.Itoa(i)+"?x="+longText, nil)
 		f.server.ServeHTTP(httptest.NewRecorder(), r)
 	}
 
-	all, text := f.shownRequests(t)
-	require.Len(t, all, maxRequests)
-	require.Equal(t, "/photos/149", all[0]["path"])
+	requests, text := f.shownRequests(t)
+	require.Len(t, requests, maxRequests)
+	require.Equal(t, "/photos/149", requests[0]["path"], "the latest is first")
 	require.Less(t, len(text), maxRequests*maxSize)
 }
 
-// The console can add and remove faults.
+// The console can add, list and remove faults, and refuses a fault with an unknown field.
 func TestConsoleAddsAndRemovesFaults(t *testing.T) {
 	f := newFixture(t, s3server.Config{})
+
 	w := f.send("POST", "/api/x/faults", `{"operation":"GetObject","error":"SlowDown"}`)
 	require.Equal(t, 201, w.Code)
 	require.JSONEq(t, `{"id":1}`, w.Body.String())
 	require.Contains(t, f.visit("/api/x/faults").Body.String(), "SlowDown")
-	require.Equal(t, 400, f.send("POST", "/api/x/faults", `{"eror":"SlowDown"}`).Code)
-	require.Equal(t, 204, f.send("DELETE", "/api/x/faults/1", "").Code)
+
+	w = f.send("POST", "/api/x/faults", `{"unknown":"SlowDown"}`)
+	require.Equal(t, 400, w.Code)
+
+	w = f.send("DELETE", "/api/x/faults/1", "")
+	require.Equal(t, 204, w.Code)
 	require.JSONEq(t, `{"faults":[]}`, f.visit("/api/x/faults").Body.String())
 }
