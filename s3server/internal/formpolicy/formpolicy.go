@@ -33,20 +33,23 @@ type condition struct {
 	source string
 }
 
-// Parse decodes a policy from base64 and JSON.
+// Parse decodes the policy of a form, which is JSON in base64.
 func Parse(encoded string) (*Policy, error) {
 	document, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid base64.")
 	}
+
 	var p Policy
 	var fields map[string]json.RawMessage
 	err = errors.Join(json.Unmarshal(document, &p), json.Unmarshal(document, &fields))
 	if err != nil || p.Expiration.IsZero() || p.Conditions == nil {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	}
+
+	// The names must have this case of letters, which json.Unmarshal does not demand.
 	for name := range fields {
-		if name != "expiration" && name != "conditions" { // encoding/json would accept other cases of letters
+		if name != "expiration" && name != "conditions" {
 			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)
 		}
 	}
@@ -56,9 +59,8 @@ func Parse(encoded string) (*Policy, error) {
 // unlisted has the names of fields that a form may have without a condition in the policy.
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
-// Check fails if a condition does not hold, or if a field has no condition. The first argument
-// lists the names of the form's fields, in the order of the form. Check returns the given range of
-// sizes, reduced to the sizes that the policy permits.
+// Check fails if a condition does not hold, or if a field of the form has no condition. names are the form's fields in
+// their order. Check returns the range of sizes that both size and the policy permit.
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	conditionNames := map[string]bool{}
 	for _, raw := range p.Conditions {
@@ -67,6 +69,7 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			return size, err
 		}
 		conditionNames[c.field] = true
+
 		if c.match == "content-length-range" {
 			size = Sizes{
 				Least: max(size.Least, c.sizes.Least),
@@ -74,16 +77,18 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 			}
 			continue
 		}
-		value, ok := fields[c.field]
+
+		value, hasField := fields[c.field]
 		if c.field == "bucket" {
 			value = bucket
-			ok = true
+			hasField = true
 		}
-		if !ok || !c.holds(value) {
+		if !hasField || !c.holds(value) {
 			return size, s3error.New("AccessDenied").
 				WithMessage("Invalid according to Policy: Policy Condition failed: %s", c.source)
 		}
 	}
+
 	for _, name := range names {
 		if !conditionNames[name] && !slices.Contains(unlisted, name) && !strings.HasPrefix(name, "x-ignore-") {
 			return size, s3error.New("AccessDenied").WithMessage("Invalid according to Policy: Extra input fields: %s", name)
@@ -100,15 +105,18 @@ func (c condition) holds(value string) bool {
 	return c.hasPrefix(value)
 }
 
-// hasPrefix reports whether a value begins with the text of the condition. If a content type is a
-// list, every element must begin with the text, because browsers use the last element.
+// hasPrefix reports whether a value begins with the text of the condition. In a list of content types, every one must
+// begin with the text, because browsers use the last one.
 func (c condition) hasPrefix(value string) bool {
 	if c.field != "content-type" {
 		return strings.HasPrefix(value, c.value)
 	}
-	return !slices.ContainsFunc(strings.Split(value, ","), func(element string) bool {
-		return !strings.HasPrefix(strings.TrimSpace(element), c.value)
-	})
+	for contentType := range strings.SplitSeq(value, ",") {
+		if !strings.HasPrefix(strings.TrimSpace(contentType), c.value) {
+			return false
+		}
+	}
+	return true
 }
 
 // parseCondition decodes a condition of the form {"field": "value"} or [match, "$field", "value"].
@@ -118,31 +126,32 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 		return exactCondition(exact)
 	}
 
-	invalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
+	errInvalid := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var list []any
 	if json.Unmarshal(raw, &list) != nil || len(list) != 3 {
-		return condition{}, invalid
+		return condition{}, errInvalid
 	}
-	match, _ := list[0].(string) // "" is no known match
+
+	match, _ := list[0].(string) // anything but a string becomes "", which is invalid below
 	match = strings.ToLower(match)
 	switch match {
 	case "content-length-range":
 		lower, hasLower := list[1].(float64)
 		upper, hasUpper := list[2].(float64)
 		if !hasLower || !hasUpper || lower < 0 || upper < lower {
-			return condition{}, invalid
+			return condition{}, errInvalid
 		}
 		return condition{match: match, sizes: Sizes{Least: int64(lower), Most: int64(upper)}}, nil
 	case "eq", "starts-with":
-		name, _ := list[1].(string) // "" has no dollar sign
+		name, _ := list[1].(string) // anything but a string becomes "", which has no dollar sign
 		field, hasDollar := strings.CutPrefix(name, "$")
-		value, isText := list[2].(string)
-		if !hasDollar || !isText {
-			return condition{}, invalid
+		value, isString := list[2].(string)
+		if !hasDollar || !isString {
+			return condition{}, errInvalid
 		}
 		return newCondition(match, field, value), nil
 	}
-	return condition{}, invalid
+	return condition{}, errInvalid
 }
 
 // exactCondition returns the condition of the form {"field": "value"}.

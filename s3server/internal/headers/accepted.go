@@ -115,8 +115,7 @@ var missingHeaders = []string{
 	"x-amz-s3session-token", "x-amz-server-side-encryption*", "x-amz-tagging*", "x-amz-write-offset-bytes",
 }
 
-// hasMeaning reports whether AWS defines a header for at least one operation, as far as this server
-// knows.
+// hasMeaning reports whether AWS, as far as this server knows, defines a header for at least one operation.
 func hasMeaning(name string) bool {
 	if strings.HasPrefix(name, MetadataPrefix) {
 		return true
@@ -136,23 +135,23 @@ func hasMeaning(name string) bool {
 	})
 }
 
-// headerTable converts lists of names to sets, and adds commonHeaders to each. The names get the
-// form of [http.Header]. If a name ends with "-*", the set has the name without the "*".
+// headerTable returns the set of headers of each operation, which are those in the list and commonHeaders, in the form
+// of [http.Header]. A name that ends with "*" is in the set without it, as a prefix.
 func headerTable(names map[string][]string) map[string]map[string]bool {
 	table := map[string]map[string]bool{}
 	for operation, list := range names {
-		table[operation] = map[string]bool{}
+		set := map[string]bool{}
 		for _, name := range slices.Concat(commonHeaders, list) {
-			table[operation][http.CanonicalHeaderKey(strings.TrimSuffix(name, "*"))] = true
+			set[http.CanonicalHeaderKey(strings.TrimSuffix(name, "*"))] = true
 		}
+		table[operation] = set
 	}
 	return table
 }
 
-// Check fails with NotImplemented if a request has an x-amz-* header of AWS that this server does
-// not implement for the operation. If strict is true, it also fails for unknown x-amz-* headers,
-// because AWS may define them later. If strict is false, unknown headers are accepted, because
-// proxies and other S3 servers define x-amz-* headers of their own.
+// Check fails with NotImplemented if a request has an x-amz-* header of AWS that this server does not implement for the
+// operation. If strict is true, unknown x-amz-* headers fail as well, because AWS may define them later. Otherwise they
+// are accepted, because proxies and other S3 servers define headers of their own.
 func Check(operation string, header http.Header, strict bool) error {
 	accepted := acceptedHeaders[operation]
 	if accepted == nil && strings.HasPrefix(operation, "Put") {
@@ -172,8 +171,7 @@ func Check(operation string, header http.Header, strict bool) error {
 	return nil
 }
 
-// accepts reports whether a set of acceptedHeaders has a header. The set may have the prefixes of
-// metadata and of checksums.
+// accepts reports whether a header is in the set, or has one of the prefixes in it, those of metadata and checksums.
 func accepts(accepted map[string]bool, name string) bool {
 	if strings.HasPrefix(name, MetadataPrefix) && accepted[MetadataPrefix] {
 		return true

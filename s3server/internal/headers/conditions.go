@@ -11,15 +11,15 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// WriteCondition reads the condition in the headers of a write. Like S3, it accepts only one
-// condition, and If-None-Match only with "*".
+// WriteCondition reads the condition of a write from its headers, which as on S3 may be If-Match, or If-None-Match with
+// the value "*".
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
 	noneMatch := headertext.Lines(header, "If-None-Match")
 	match := headertext.Lines(header, "If-Match")
 	if noneMatch != "" && (match != "" || noneMatch != "*") {
 		return state.WriteCondition{}, s3error.New("NotImplemented", "Header", "If-None-Match")
 	}
-	if err := refuse(header, "If-Modified-Since", "If-Unmodified-Since"); err != nil {
+	if err := rejectHeaders(header, "If-Modified-Since", "If-Unmodified-Since"); err != nil {
 		return state.WriteCondition{}, err
 	}
 	return state.WriteCondition{Absent: noneMatch == "*", Match: match}, nil
@@ -27,10 +27,12 @@ func WriteCondition(header http.Header) (state.WriteCondition, error) {
 
 // NoWriteCondition fails if a request has a condition, although its operation supports none.
 // UploadPart is such an operation.
-func NoWriteCondition(header http.Header) error { return refuse(header, "If-Match", "If-None-Match") }
+func NoWriteCondition(header http.Header) error {
+	return rejectHeaders(header, "If-Match", "If-None-Match")
+}
 
-// refuse fails with NotImplemented if a request has one of the headers.
-func refuse(header http.Header, names ...string) error {
+// rejectHeaders fails with NotImplemented if a request has one of the headers.
+func rejectHeaders(header http.Header, names ...string) error {
 	for _, name := range names {
 		if headertext.Lines(header, name) != "" {
 			return s3error.New("NotImplemented", "Header", name)
@@ -39,9 +41,9 @@ func refuse(header http.Header, names ...string) error {
 	return nil
 }
 
-// failedConditions returns the names of the conditions that are false for a version. The first result is
-// If-Match, If-Unmodified-Since or "". The second result is If-None-Match, If-Modified-Since or "".
-// A condition on the date is ignored if there is also one on the entity tag.
+// failedConditions returns the headers, if any, whose conditions are false for a version: required is If-Match or
+// If-Unmodified-Since, and forbidden is If-None-Match or If-Modified-Since. A condition on the entity tag overrides the
+// one on the date.
 func failedConditions(header http.Header, prefix string, v *state.Version) (required, forbidden string) {
 	modified := v.Modified.Truncate(time.Second) // dates in headers have whole seconds
 	match := headertext.Lines(header, prefix+"If-Match")
@@ -71,8 +73,7 @@ func readDate(header http.Header, name string) (date time.Time, ok bool) {
 	return date, err == nil
 }
 
-// CheckRead fails if a condition in the headers of a read does not hold for a version. It follows
-// the order of RFC 9110.
+// CheckRead fails if a condition in the headers of a read does not hold for a version, in the order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
 	required, forbidden := failedConditions(header, "", v)
 	if required != "" {
@@ -85,7 +86,7 @@ func CheckRead(header http.Header, v *state.Version) error {
 	return nil
 }
 
-// CheckSource fails with status 412 if a condition on the source of a copy does not hold.
+// CheckSource fails with PreconditionFailed if a condition on the source of a copy does not hold.
 func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
 	required, forbidden := failedConditions(header, prefix, v)

@@ -8,8 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Lock reads the retention and the legal hold from the headers of a write. It fails if the
-// retention ends before now.
+// Lock reads the retention and the legal hold from the headers of a write. The retention must end after now.
 func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	invalid := func(name, message string) error {
 		return s3error.New("InvalidArgument", "ArgumentName", name, "ArgumentValue", header.Get(name)).

@@ -25,13 +25,14 @@ var storageClasses = []string{
 	"GLACIER_IR",
 }
 
-// Properties reads the properties of an object from the headers of a request.
-// maxMetadata is the maximum sum of bytes of the names and values of the object's metadata.
+// Properties reads the properties of an object from the headers of a request. The names and values of its metadata may
+// have at most maxMetadata bytes.
 func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	p := state.Properties{Header: http.Header{}, Class: cmp.Or(header.Get("X-Amz-Storage-Class"), state.Standard)}
 	if !slices.Contains(storageClasses, p.Class) {
 		return p, s3error.New("InvalidStorageClass", "StorageClassRequested", p.Class)
 	}
+
 	for _, name := range state.SystemHeaders {
 		if value := header.Get(name); value != "" {
 			// net/http has checked the headers, but not the fields of a form.
@@ -44,10 +45,12 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	if target := p.Header.Get(state.Redirection); target != "" && !redirection.MatchString(target) {
 		return p, s3error.New("InvalidRedirectLocation")
 	}
+
 	p.KeepEncoding(strings.Join(header.Values("Content-Encoding"), ","))
 	if p.Header.Get("Content-Type") == "" {
 		p.Header.Set("Content-Type", "binary/octet-stream")
 	}
+
 	if err := readMetadata(header, p.Header, maxMetadata); err != nil {
 		return p, err
 	}
@@ -56,8 +59,8 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	return p, err
 }
 
-// Sendable fails if value has a character that a header cannot have, or a character with a greater
-// code point than limit. The error names the argument.
+// Sendable fails if the value of an argument has a character that no header can have, or one whose code point is
+// greater than limit.
 func Sendable(argument, value string, limit rune) error {
 	isForbidden := func(c rune) bool { return c > limit || isControl(c) }
 	if strings.ContainsFunc(value, isForbidden) {
@@ -67,8 +70,7 @@ func Sendable(argument, value string, limit rune) error {
 	return nil
 }
 
-// isControl reports whether a header cannot have c, because c is a control character. A tab is
-// permitted.
+// isControl reports whether c is a control character other than the tab, which headers may have.
 func isControl(c rune) bool {
 	if c == '\t' {
 		return false
@@ -76,18 +78,16 @@ func isControl(c rune) bool {
 	return c < ' ' || c == 0x7F
 }
 
-// readMetadata copies the user metadata from the headers of a request to those of an object.
-// Responses must have the names in lower case, as on S3. It therefore does not use
-// [http.Header.Set], which changes the case.
+// readMetadata copies the user metadata, of at most limit bytes, from the headers of a request to those of an object.
 func readMetadata(src, header http.Header, limit int) error {
 	total := 0
 	for name, values := range src {
-		value := strings.Join(values, ",")
 		if !strings.HasPrefix(name, MetadataPrefix) {
 			continue
 		}
+		value := strings.Join(values, ",")
 		total += len(name) - len(MetadataPrefix) + len(value)
-		// Like S3, encode a value that is not ASCII.
+		// As on S3, the name has lower case, which Header.Set would change, and a value that is not ASCII is encoded.
 		header[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)}
 	}
 	if total > limit {

@@ -20,8 +20,8 @@ type lock struct {
 	users int // number of calls that hold the lock or wait for it
 }
 
-// Lock acquires the lock with a name, and waits if it is held. If ctx is done first, it fails with the error of ctx.
-// Otherwise the caller must call unlock.
+// Lock acquires the lock with this name, or fails with the error of ctx if ctx is done before the lock is free. The
+// caller must call unlock.
 func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	l.mu.Lock()
 	k := l.all[name]

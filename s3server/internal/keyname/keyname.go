@@ -38,7 +38,7 @@ type Naming struct {
 	Others bool // all other segments except "." and ".."
 }
 
-// Escape converts an S3 key to the driver's name.
+// Escape converts an S3 key to the name under which the driver stores the object.
 func (n Naming) Escape(key string) string {
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
@@ -47,8 +47,8 @@ func (n Naming) Escape(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// IsNatural reports whether a text can stay unescaped. The text has one or more segments of a key.
-// isStart is true if the text begins with the first segment of the key.
+// IsNatural reports whether one or more segments of a key can stay unescaped. isStart says that they are the first
+// segments of the key.
 func (n Naming) IsNatural(segments string, isStart bool) bool {
 	isFirst := isStart
 	for segment := range strings.SplitSeq(segments, "/") {
@@ -60,7 +60,7 @@ func (n Naming) IsNatural(segments string, isStart bool) bool {
 	return true
 }
 
-// isNaturalSegment reports whether a segment of a key can stay unescaped.
+// isNaturalSegment reports whether the driver can store a segment of a key unescaped.
 func (n Naming) isNaturalSegment(segment string, isFirst bool) bool {
 	if segment == "" {
 		return n.Empty && (n.Slash || !isFirst)
@@ -83,15 +83,14 @@ func mustEscape(c rune) bool {
 }
 
 // escapeSegment converts a segment of an S3 key to the segment of the driver's name.
-func (n Naming) escapeSegment(s string, first bool) string {
-	if n.isNaturalSegment(s, first) {
+func (n Naming) escapeSegment(s string, isFirst bool) string {
+	if n.isNaturalSegment(s, isFirst) {
 		return s
 	}
 	return Mark + EscapeText(s, true)
 }
 
-// EscapeText escapes characters of a segment as in a URL. If complete is true, s is a whole segment,
-// and a dot at its end is escaped, too.
+// EscapeText escapes characters as in a URL. If s is a complete segment of a key, a dot at its end is escaped, too.
 func EscapeText(s string, complete bool) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
@@ -112,9 +111,9 @@ func EscapeText(s string, complete bool) string {
 	return b.String()
 }
 
-// Unescape converts a driver's name to an S3 key. It returns false if no S3 key has this name. If
-// isPrefix is true, the name may be a prefix that ends with a slash.
-func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
+// Unescape converts a driver's name to an S3 key, or returns false if Escape returns this name for no key. If isPrefix
+// is true, the name may be a prefix that ends with a slash.
+func (n Naming) Unescape(name string, isPrefix bool) (key string, ok bool) {
 	if !strings.Contains(name, Mark) {
 		return name, true
 	}
@@ -127,15 +126,15 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 		if !isEscaped {
 			continue
 		}
-		key, err := url.PathUnescape(text)
+		unescaped, err := url.PathUnescape(text)
 		if err != nil {
 			return "", false
 		}
-		// Another program may have escaped a segment that this package would not.
-		if n.escapeSegment(key, i == 0) != segment {
+		// Another program may have escaped a segment that Escape would not.
+		if n.escapeSegment(unescaped, i == 0) != segment {
 			return "", false
 		}
-		segments[i] = key
+		segments[i] = unescaped
 	}
 	return strings.Join(segments, "/"), true
 }

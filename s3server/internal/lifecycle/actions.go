@@ -17,8 +17,8 @@ type Clock struct {
 	Day time.Duration
 }
 
-// addDays returns the time at which a rule takes effect: a number of days after t, counted from the next
-// midnight in UTC, as on AWS. If the clock's days are shorter than 24 hours, as in tests, they are counted from t.
+// addDays returns the time that many days after t, counted from the next midnight in UTC as on AWS. The shorter days of
+// tests are counted from t itself.
 func (c Clock) addDays(t time.Time, days int) time.Time {
 	if c.Day == FullDay {
 		t = t.UTC().Truncate(FullDay).Add(FullDay)
@@ -36,8 +36,7 @@ type Version struct {
 	Modified time.Time
 }
 
-// Abortion returns the time at which the first rule aborts an incomplete upload. The zero value
-// means never.
+// Abortion returns the earliest time at which a rule aborts an incomplete upload. The zero value means never.
 func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		abort := rule.AbortIncompleteMultipartUpload
@@ -57,7 +56,7 @@ type Deadline struct {
 	Rule string
 }
 
-// earlier returns the earlier one of two deadlines. A zero d means that there is none yet.
+// earlier returns the earlier of two deadlines, which is other if d is zero.
 func (d Deadline) earlier(other Deadline) Deadline {
 	if d.Rule == "" || other.At.Before(d.At) {
 		return other
@@ -88,10 +87,9 @@ type Action struct {
 	Class  string // the new storage class, or ""
 }
 
-// Action returns what the rules do with versions[i] now. versions has all versions of a key, the
-// newest first. An expiration has precedence over a transition. If there are several transitions,
-// the one to the coldest class counts.
-func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Action) {
+// Action returns what the rules do now with versions[i] of a key's versions, the newest first. An expiration has
+// precedence over transitions, of which the one to the coldest class counts.
+func (c *Configuration) Action(versions []Version, i int, clock Clock) (action Action) {
 	v := versions[i]
 	for _, rule := range c.Rules() {
 		scope := rule.scope()
@@ -102,13 +100,13 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 			return Action{Expire: true}
 		}
 		for _, class := range rule.transitions(versions, i, clock) {
-			isLarge := scope.hasSize() || v.Size >= minSize(class, c.Least)
-			if isLarge && isColder(class, v.Class) && isColder(class, act.Class) {
-				act.Class = class
+			isLargeEnough := scope.hasSize() || v.Size >= minSize(class, c.Least)
+			if isLargeEnough && isColder(class, v.Class) && isColder(class, action.Class) {
+				action.Class = class
 			}
 		}
 	}
-	return act
+	return action
 }
 
 // isColder reports whether a storage class is colder than another one. Every class in coldness is
@@ -117,19 +115,19 @@ func isColder(class, other string) bool {
 	return slices.Index(coldness, class) > slices.Index(coldness, other)
 }
 
-// minSize returns the minimum size in bytes of an object that a rule may transition to a class,
-// if the rule itself has no sizes.
-// least is the value of Configuration.Least.
+// minSize returns the minimum size in bytes of the objects that a rule without sizes transitions to a class. least is
+// the value of Configuration.Least.
 func minSize(class, least string) int64 {
+	const defaultSize = 128 << 10
 	isArchive := class == "GLACIER" || class == "DEEP_ARCHIVE"
 	if isArchive && least == SmallByClass {
 		return 0
 	}
-	return 128 << 10
+	return defaultSize
 }
 
-// expires reports whether the rule removes versions[i] now. versions has all versions of a key, the newest first. The
-// version must match the rule's filter.
+// expires reports whether the rule removes versions[i] of a key's versions, the newest first, now. The caller must have
+// checked that the version is in the rule's scope.
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	isCurrent := i == 0
 	if !isCurrent {
@@ -155,20 +153,19 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	return r.expiration(v, clock).IsOver(clock.Now)
 }
 
-// isNoncurrentFor reports whether versions[i] has been noncurrent for a number of days, and at least
-// *newer noncurrent versions are newer. versions has all versions of a key, the newest first. A version becomes
-// noncurrent when the next one is written. newer may be nil, which means 0.
-func isNoncurrentFor(versions []Version, i int, days, newer *int, clock Clock) bool {
+// isNoncurrentFor reports whether versions[i] of a key's versions, the newest first, has been noncurrent for a number
+// of days, and at least *minNewer noncurrent versions are newer. nil means 0.
+func isNoncurrentFor(versions []Version, i int, days, minNewer *int, clock Clock) bool {
 	newerNoncurrent := i - 1 // all newer versions except the current one
-	if newerNoncurrent < count(newer) {
+	if newerNoncurrent < count(minNewer) {
 		return false
 	}
-	noncurrentSince := versions[i-1].Modified
+	noncurrentSince := versions[i-1].Modified // when the next version was written
 	return !clock.Now.Before(clock.addDays(noncurrentSince, *days))
 }
 
-// expiration returns the time at which the rule removes a version, provided that it stays current
-// until then. It returns the zero value if the rule has neither days nor a date.
+// expiration returns the time at which the rule removes a version that stays current until then, or the zero value if
+// the rule has neither days nor a date.
 func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	e := r.Expiration
 	if e == nil {
@@ -183,8 +180,8 @@ func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	return Deadline{}
 }
 
-// transitions returns the storage classes to which the rule has transitioned versions[i] by now.
-// The version must match the rule's filter.
+// transitions returns the storage classes to which the rule has transitioned versions[i] by now. The caller must have
+// checked that the version is in the rule's scope.
 func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []string) {
 	v := versions[i]
 	if v.Marker {
@@ -198,6 +195,7 @@ func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []st
 		}
 		return classes
 	}
+
 	for _, t := range r.Transition {
 		date := t.Date.time()
 		if t.Days != nil {
@@ -218,9 +216,8 @@ func count(n *int) int {
 	return *n
 }
 
-// Expiry returns the earliest time at which a rule removes a version, and the rule. It assumes that
-// the version stays current until that time. If no rule removes the version, Expiry returns the
-// zero value.
+// Expiry returns the earliest time at which a rule removes a version, if the version stays current until then. The
+// result is the zero value if no rule removes it.
 func (c *Configuration) Expiry(v Version, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().contains(v) {

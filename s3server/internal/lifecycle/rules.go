@@ -15,7 +15,7 @@ import (
 // A date is the text of a date as the client sent it. Check refuses an invalid date.
 type date string
 
-// time parses the date. It returns the zero time if the date is invalid.
+// time returns the time of the date in UTC, or the zero time if the date is invalid.
 func (d date) time() time.Time {
 	for _, form := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(form, string(d)); err == nil {
@@ -41,7 +41,7 @@ func (d date) check() error {
 	return nil
 }
 
-// Check fails if AWS would refuse a rule. It adds an ID to each rule that has none.
+// Check fails if AWS would refuse the configuration, and gives a random ID to each rule that has none.
 func (c *Configuration) Check() error {
 	const maxRules, maxID = 1000, 255
 	if len(c.Rule) == 0 || len(c.Rule) > maxRules {
@@ -70,8 +70,8 @@ func (r *Rule) check() error {
 	if r.Status != enabled && r.Status != "Disabled" {
 		return s3error.New("MalformedXML")
 	}
-	// A rule has exactly one of the two.
-	if (r.Filter == nil) == (r.Prefix == nil) {
+	hasFilter, hasPrefix := r.Filter != nil, r.Prefix != nil
+	if hasFilter == hasPrefix {
 		return s3error.New("MalformedXML")
 	}
 	if !r.hasAction() {
@@ -92,7 +92,7 @@ func (r *Rule) check() error {
 	return r.checkAbort()
 }
 
-// hasAction reports whether the rule has an action.
+// hasAction reports whether the rule expires, transitions or aborts anything.
 func (r *Rule) hasAction() bool {
 	if r.Expiration != nil || len(r.Transition) > 0 {
 		return true
@@ -119,14 +119,21 @@ func (f *filter) check() error {
 	if f == nil {
 		return nil
 	}
-	hasSize := []bool{f.ObjectSizeGreaterThan != nil, f.ObjectSizeLessThan != nil}
-	if countTrue(append(hasSize, f.Prefix != nil, f.Tag != nil, f.And != nil)...) > 1 {
+	fields := countTrue(
+		f.Prefix != nil,
+		f.Tag != nil,
+		f.And != nil,
+		f.ObjectSizeGreaterThan != nil,
+		f.ObjectSizeLessThan != nil,
+	)
+	if fields > 1 {
 		return s3error.New("MalformedXML")
 	}
 	tags, err := tagging.Of(f.tagElements())
 	if err != nil {
 		return err
 	}
+
 	keys := map[string]bool{}
 	for _, t := range tags {
 		if keys[t.Key] {
@@ -137,7 +144,7 @@ func (f *filter) check() error {
 	return nil
 }
 
-// tagElements returns the tags of the filter, inside and outside And.
+// tagElements returns the tags of the filter, which are in Tag or in And.
 func (f *filter) tagElements() []tagging.Element {
 	if f.Tag != nil {
 		return []tagging.Element{*f.Tag}
@@ -148,7 +155,7 @@ func (f *filter) tagElements() []tagging.Element {
 	return nil
 }
 
-// checkPositive fails if a count is less than 1. The error names the action and the field.
+// checkPositive fails if the count in a field of an action is less than 1. A missing count is valid.
 func checkPositive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
 		return s3error.New("InvalidArgument").WithMessage("'%s' for %s action must be a positive integer", field, action)
@@ -156,7 +163,8 @@ func checkPositive(count *int, field, action string) error {
 	return nil
 }
 
-// checkExpiration checks the time at which objects expire.
+// checkExpiration fails if the rule has an expiration without exactly one of days, a date and
+// ExpiredObjectDeleteMarker, or with an invalid one.
 func (r *Rule) checkExpiration() error {
 	e := r.Expiration
 	if e == nil {
@@ -183,8 +191,8 @@ var coldness = []string{
 // minInfrequent is the minimum number of days before a transition to a class for infrequent access.
 const minInfrequent = 30
 
-// checkClass fails if a rule cannot transition objects to a class after this number of days. days is
-// nil if the transition has a date instead. action is for the error.
+// checkClass fails if an action cannot transition objects to a class after this number of days, which is nil if the
+// transition has a date instead.
 func checkClass(class, action string, days *int) error {
 	if !isColder(class, standard) {
 		return s3error.New("MalformedXML")
@@ -195,6 +203,7 @@ func checkClass(class, action string, days *int) error {
 	if *days < 0 {
 		return s3error.New("InvalidArgument").WithMessage("'Days' in %s action must be nonnegative", action)
 	}
+
 	isInfrequent := class == "STANDARD_IA" || class == "ONEZONE_IA"
 	if isInfrequent && *days < minInfrequent {
 		return s3error.New("InvalidArgument").WithMessage(
@@ -205,12 +214,12 @@ func checkClass(class, action string, days *int) error {
 	return nil
 }
 
-// checkTransitions checks the transitions of current objects, each by itself and against the
-// expiration.
+// checkTransitions fails if a transition of current objects is invalid, or at odds with another one or the expiration.
 func (r *Rule) checkTransitions() error {
 	classes := map[string]bool{}
 	for _, t := range r.Transition {
-		if (t.Days == nil) == (t.Date == "") {
+		hasDays, hasDate := t.Days != nil, t.Date != ""
+		if hasDays == hasDate {
 			return s3error.New("MalformedXML")
 		}
 		if err := checkClass(t.StorageClass, "Transition", t.Days); err != nil {
@@ -231,7 +240,8 @@ func (r *Rule) checkTransitions() error {
 	return nil
 }
 
-// checkOrder fails if objects would expire before a transition.
+// checkOrder fails if the rule expires objects after no more days than the transition, or if one of the two has days and
+// the other a date.
 func (r *Rule) checkOrder(t transition) error {
 	e := r.Expiration
 	if e == nil || e.ExpiredObjectDeleteMarker != nil {
@@ -251,7 +261,7 @@ func (r *Rule) checkOrder(t transition) error {
 	return nil
 }
 
-// checkNoncurrent checks the actions on noncurrent versions.
+// checkNoncurrent fails if an action on noncurrent versions is invalid.
 func (r *Rule) checkNoncurrent() error {
 	if e := r.NoncurrentVersionExpiration; e != nil {
 		if e.NoncurrentDays == nil {
@@ -278,7 +288,7 @@ func (r *Rule) checkNoncurrent() error {
 	return nil
 }
 
-// checkNewer checks the number of noncurrent versions that an action keeps.
+// checkNewer fails if the number of noncurrent versions that an action keeps is less than 1 or greater than 100.
 func checkNewer(count *int, action string) error {
 	const maxVersions = 100
 	if count != nil && *count > maxVersions {
@@ -288,19 +298,19 @@ func checkNewer(count *int, action string) error {
 	return checkPositive(count, "NewerNoncurrentVersions", action)
 }
 
-// checkAbort checks the action on incomplete uploads.
+// checkAbort fails if the action on incomplete uploads is invalid.
 func (r *Rule) checkAbort() error {
-	a := r.AbortIncompleteMultipartUpload
-	if a == nil {
+	abort := r.AbortIncompleteMultipartUpload
+	if abort == nil {
 		return nil
 	}
-	if a.DaysAfterInitiation == nil {
+	if abort.DaysAfterInitiation == nil {
 		return s3error.New("MalformedXML")
 	}
 	if len(r.scope().tags) > 0 {
 		return s3error.New("InvalidRequest").WithMessage("AbortIncompleteMultipartUpload cannot be specified with Tags.")
 	}
-	return checkPositive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
+	return checkPositive(abort.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }
 
 // A scope is the filter of a rule in a form for comparisons.
@@ -310,7 +320,7 @@ type scope struct {
 	sizeOver, sizeUnder *int64 // bounds of the size in bytes, exclusive; nil means no bound
 }
 
-// scope returns the filter of the rule, which may be in one of three forms.
+// scope returns the objects to which the rule applies, as its Prefix, its Filter or the And of its Filter says.
 func (r *Rule) scope() scope {
 	f := r.Filter
 	if f == nil {
@@ -341,8 +351,8 @@ func textOf(text *xmldoc.Text) string {
 	return string(*text)
 }
 
-// contains reports whether a version is in the scope. A delete marker has no tags and no size. A scope
-// with tags or sizes therefore has no delete marker.
+// contains reports whether a version is in the scope. A delete marker, which has no tags and no size, is in no scope
+// with tags or sizes.
 func (s scope) contains(v Version) bool {
 	if !strings.HasPrefix(v.Key, s.prefix) {
 		return false

@@ -15,12 +15,12 @@ import (
 // certificateTerm is the longest validity of a certificate that Apple's clients accept.
 const certificateTerm = 825 * 24 * time.Hour
 
-// WithCertificate returns a copy of c with a certificate. If c has no certificate, WithCertificate
-// makes one for the hosts. It also returns the certificate that clients must trust. This result is
-// nil if c chooses its certificate with a function.
+// WithCertificate returns a copy of c that has a certificate, if need be a new one for the hosts, and the certificate
+// that clients must trust. The latter is nil if c chooses its certificate with a function.
 func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, certificate *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
+
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
 		return c, nil, nil // the caller's function will choose a certificate, which is not known yet
 	}
@@ -28,6 +28,7 @@ func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, cer
 		certificate, c.GetCertificate, err = newAuthority(hosts)
 		return c, certificate, err
 	}
+
 	first := c.Certificates[0]
 	if len(first.Certificate) == 0 || first.PrivateKey == nil {
 		return nil, nil, errors.New("the first of Config.TLS.Certificates must have a certificate and a private key")
@@ -36,8 +37,7 @@ func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, cer
 	return c, certificate, err
 }
 
-// Hosts returns the host names and IP addresses at which clients reach the server, for its
-// certificate.
+// Hosts returns the host names and IP addresses that the certificate of a server at addr must contain.
 func Hosts(addr string, domains []string) []string {
 	hosts := []string{"localhost", "*.localhost", "127.0.0.1", "::1"}
 	for _, domain := range domains {
@@ -49,11 +49,9 @@ func Hosts(addr string, domains []string) []string {
 	return hosts
 }
 
-// newAuthority makes a self-signed certificate of an authority. It also returns a function that
-// makes a server certificate for each connection. The authority signs the server certificates,
-// because clients with rustls refuse a server certificate that is self-signed. Clients with OpenSSL
-// and Node.js do not accept *.localhost for photos.localhost. A server certificate therefore
-// contains the full host name that the client requests.
+// newAuthority makes a certificate authority, and returns it with a function that makes a server certificate for each
+// connection. The authority signs these, because rustls refuses self-signed server certificates. They contain the full
+// host name that the client requests, because OpenSSL and Node.js do not accept *.localhost for photos.localhost.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	// GenerateKey fails only if there are no random numbers, and then Go ends the program.
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -35,7 +35,7 @@ type idleConnection struct {
 	since time.Time
 }
 
-// Limit returns a listener with at most this many open connections.
+// Limit returns a listener that accepts connections of l, at most limit of them at the same time.
 func Limit(l net.Listener, limit int) *Listener {
 	done := make(chan struct{})
 	return &Listener{
@@ -50,9 +50,8 @@ func Limit(l net.Listener, limit int) *Listener {
 	}
 }
 
-// Accept waits for a new connection. It then waits until fewer connections than the maximum are
-// open. The [http.Server] must call the method Changed, which tells the listener that a connection
-// was closed.
+// Accept returns the next connection as soon as the limit of open connections permits it. The [http.Server] must call
+// Changed, which tells the listener that a connection was closed.
 func (l *Listener) Accept() (net.Conn, error) {
 	connection, err := l.Listener.Accept()
 	if err != nil {
@@ -65,8 +64,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return connection, nil
 }
 
-// admit waits until fewer than the maximum of connections are open. It returns false if the
-// listener is closed in the meantime.
+// admit takes a slot for one more connection, and waits while there is none. It returns false if the listener is closed
+// in the meantime.
 func (l *Listener) admit() bool {
 	select {
 	case l.slots <- struct{}{}:
@@ -74,8 +73,7 @@ func (l *Listener) admit() bool {
 	default:
 	}
 
-	// Close one idle connection, as soon as there is one. Its slot becomes free when the http.Server
-	// notices that, so no second connection is closed meanwhile.
+	// Close one idle connection, as soon as there is one.
 	for !l.closeIdle() {
 		select {
 		case l.slots <- struct{}{}:
@@ -85,6 +83,8 @@ func (l *Listener) admit() bool {
 			return false
 		}
 	}
+
+	// The slot of the closed connection becomes free when the http.Server notices that.
 	select {
 	case l.slots <- struct{}{}:
 		return true
@@ -96,8 +96,7 @@ func (l *Listener) admit() bool {
 // Close closes the listener, and makes a waiting Accept return.
 func (l *Listener) Close() error { return l.close() }
 
-// Changed must be the ConnState of the [http.Server], so that the listener knows which connections
-// are idle or closed.
+// Changed records which connections are open and idle. It must be the ConnState of the [http.Server].
 func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 	l.setIdle(connection, state == http.StateNew || state == http.StateIdle)
 	switch state {
@@ -122,8 +121,7 @@ func (l *Listener) setIdle(connection net.Conn, idle bool) {
 	}
 }
 
-// closeIdle closes the connection that has been idle longest. It returns false if no connection has
-// been idle for idleGrace.
+// closeIdle closes the connection that has been idle longest, or returns false if none has been idle for idleGrace.
 func (l *Listener) closeIdle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

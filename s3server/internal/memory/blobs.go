@@ -42,8 +42,8 @@ const (
 	freeSize = 64 << 20
 )
 
-// put stores a body. It fails with XMinioStorageFull when the memory limit is reached. If the size is known, put
-// stores the body in pieces of pieceSize bytes, so that no huge block of memory is needed.
+// put stores a body, or fails with XMinioStorageFull if the memory limit is reached. A body of known size is stored in
+// pieces of pieceSize bytes, so that no huge block of memory is needed.
 func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	if err := b.bytes.check(src.Size); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	}
 }
 
-// putPiece stores size bytes in a new blob. If size is -1, it stores all bytes of the body.
+// putPiece stores src, which must have exactly size bytes, in a new blob. A size of -1 means any number of bytes.
 func (b *blobs) putPiece(src io.Reader, size int64) (piece, error) {
 	body := &countedBody{bytes: &b.bytes, src: src}
 	if err := body.reserve(max(size, 0)); err != nil {
@@ -92,6 +92,7 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, err
 	}
+
 	// Read on to the end, because a body reports a failed check there.
 	_, err := io.ReadFull(body, make([]byte, 1))
 	if err == nil {
@@ -111,8 +112,7 @@ type countedBody struct {
 	read, counted int64 // bytes
 }
 
-// Read counts the bytes in the ledger before the caller keeps them. It reads at most readSize bytes, so that little is
-// read beyond the limit.
+// Read reads at most readSize bytes, so that little is read beyond the ledger's limit, and counts them there.
 func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p[:min(len(p), readSize)])
 	c.read += int64(n)
@@ -122,8 +122,8 @@ func (c *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// reserve makes sure that at least size bytes of the body are counted in the ledger. It fails if the
-// memory limit is reached.
+// reserve makes sure that at least size bytes of the body are counted in the ledger, or fails if they exceed its
+// limit.
 func (c *countedBody) reserve(size int64) error {
 	if size <= c.counted {
 		return nil
@@ -153,9 +153,8 @@ func (b *blobs) release(pieces []piece) {
 	}
 }
 
-// removeReferences removes one reference to the blob of each piece. It reports whether enough bytes were
-// released to return their memory: freeSize, and half of what is still stored, because a collection
-// takes longer if more is stored.
+// removeReferences removes one reference to the blob of each piece, and reports whether enough bytes were released
+// since it last said so that a garbage collection is worthwhile.
 func (b *blobs) removeReferences(pieces []piece) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -169,6 +168,7 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 		}
 	}
 
+	// A collection takes longer if more is stored.
 	if b.released < max(freeSize, b.bytes.size()/2) {
 		return false
 	}
@@ -176,10 +176,9 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 	return true
 }
 
-// slice returns the pieces for one range of the content. The range begins at offset, and length is
-// its number of bytes.
+// slice returns the pieces of a range of the content, which begins at offset and has length bytes.
 func slice(pieces []piece, offset, length int64) []piece {
-	var part []piece
+	var ranged []piece
 	for _, p := range pieces {
 		if offset >= p.size {
 			offset -= p.size
@@ -189,11 +188,11 @@ func slice(pieces []piece, offset, length int64) []piece {
 			break
 		}
 		size := min(length, p.size-offset)
-		part = append(part, piece{blob: p.blob, offset: p.offset + offset, size: size})
+		ranged = append(ranged, piece{blob: p.blob, offset: p.offset + offset, size: size})
 		offset = 0
 		length -= size
 	}
-	return part
+	return ranged
 }
 
 // writeTo writes the bytes of pieces.

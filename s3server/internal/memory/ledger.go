@@ -29,8 +29,8 @@ const (
 	recordedPartCost = 128
 )
 
-// newLedger returns a ledger for the memory of everything but bodies. Its limit is maxBytes, but at least leastLedger,
-// so that small limits for bodies leave room for buckets and keys. 0 means no limit.
+// newLedger returns a ledger with a limit of maxBytes, or none if maxBytes is 0. The limit is at least leastLedger, so
+// that there is room for buckets and keys.
 func newLedger(maxBytes int64) *ledger {
 	if maxBytes == 0 {
 		return &ledger{}
@@ -38,8 +38,7 @@ func newLedger(maxBytes int64) *ledger {
 	return &ledger{limit: max(maxBytes, leastLedger)}
 }
 
-// add counts n more bytes, or fewer if n is negative. It fails with XMinioStorageFull above the
-// limit.
+// add counts n more bytes, or fewer if n is negative. It fails with XMinioStorageFull if they exceed the limit.
 func (l *ledger) add(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,8 +73,8 @@ func (l *ledger) size() int64 {
 	return l.used
 }
 
-// costOf returns the approximate memory in bytes of a bucket's settings: about twice their JSON. If
-// there is no limit, it returns 0 without computing the size.
+// costOf returns the approximate memory in bytes of a bucket's settings, about twice their JSON, or 0 if the ledger has
+// no limit.
 func (l *ledger) costOf(b *state.Bucket) int64 {
 	if l.limit == 0 {
 		return 0
@@ -90,7 +89,7 @@ func costOfVersion(v *state.Version) int64 {
 	return entryCost + int64(len(v.Key)) + costOfProperties(&v.Object.Properties) + parts
 }
 
-// costOfProperties returns the bytes of the headers and tags of an object.
+// costOfProperties returns the number of bytes in the names and values of an object's headers and tags.
 func costOfProperties(p *state.Properties) (bytes int64) {
 	for name, values := range p.Header {
 		for _, value := range values {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// List shows one page of the objects of a bucket after a position, and their common prefixes.
+// List calls show with each object, or common prefix, of the page that follows a position.
 func (s *Store) List(
 	_ context.Context, bucket string, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (hasMore bool, err error) {
@@ -21,9 +21,9 @@ func (s *Store) List(
 	return hasMore, err
 }
 
-// walk shows one page of current objects and common prefixes that follow a position. It returns
-// true if further entries follow the page. If the position is a common prefix, the keys below it
-// are skipped. If the position is a key below a common prefix, the prefix is shown once more.
+// walk shows one page of the current objects and common prefixes that follow a position, and reports whether further
+// entries follow the page. A position that is a common prefix skips the keys below it, but after a position that is a
+// key below a common prefix, the prefix is shown once more.
 func walk(
 	l state.Listing, b *memoryBucket, pos state.Position, show func(v *state.Version, common string),
 ) (hasMore bool) {
@@ -32,6 +32,7 @@ func walk(
 	if pos.Prefix {
 		shownPrefix = pos.Key
 	}
+
 	keys := b.keys.Iter()
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
@@ -41,6 +42,7 @@ func walk(
 		if isRemoved || key <= pos.Key || isBelow(key, shownPrefix) {
 			continue
 		}
+
 		if count == l.Max {
 			return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
 		}
@@ -55,19 +57,20 @@ func walk(
 	return false
 }
 
-// nextKey moves to the next key. If common is not "", it skips all keys with this common prefix.
-func nextKey(keys *btree.MapIter[string, []*state.Version], common string) bool {
-	if !isBelow(keys.Key(), common) {
+// nextKey moves to the next key, past all keys with the common prefix if the current key has it. It returns false at
+// the end.
+func nextKey(keys *btree.MapIter[string, []*state.Version], commonPrefix string) bool {
+	if !isBelow(keys.Key(), commonPrefix) {
 		return keys.Next()
 	}
-	end, exists := objectkey.PrefixEnd(common)
+	end, exists := objectkey.PrefixEnd(commonPrefix)
 	return exists && keys.Seek(end)
 }
 
 // isBelow reports whether a key begins with a common prefix. If common is "", it returns false.
 func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
-// ListVersions shows one page of the versions of a bucket after a position, and their common prefixes.
+// ListVersions calls show with each version, or common prefix, of the page that follows a position.
 func (s *Store) ListVersions(
 	_ context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
@@ -79,8 +82,7 @@ func (s *Store) ListVersions(
 	return hasMore, err
 }
 
-// walkVersions is like walk, but shows all versions and delete markers. The versions of one key are
-// shown from the newest to the oldest.
+// walkVersions is like walk, but shows all versions and delete markers, those of one key from the newest to the oldest.
 func walkVersions(
 	l state.Listing, b *memoryBucket, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
@@ -90,12 +92,14 @@ func walkVersions(
 	if common, _ := l.CommonPrefix(pos.Key); common == pos.Key {
 		shownPrefix = common
 	}
+
 	keys := b.keys.Iter()
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
 		if isBelow(keys.Key(), shownPrefix) {
 			continue
 		}
+
 		common, isPrefix := l.CommonPrefix(keys.Key())
 		versions := keys.Value()
 		for i := firstAfter(pos, keys.Key(), versions); i < len(versions); i++ {
@@ -115,18 +119,17 @@ func walkVersions(
 	return false
 }
 
-// firstAfter returns the index of the first version of a key that follows the position. versions has all versions of
-// the key, the newest first.
-func firstAfter(p state.VersionPosition, key string, versions []*state.Version) int {
-	if key != p.Key {
+// firstAfter returns the index of the first of a key's versions, from the newest to the oldest, that follows the
+// position. If the version at the position was removed, that is the next older one.
+func firstAfter(pos state.VersionPosition, key string, versions []*state.Version) int {
+	if key != pos.Key {
 		return 0
 	}
-	number, hasNumber := numberOf(p.ID)
+	number, hasNumber := numberOf(pos.ID)
 	for i, v := range versions {
-		if v.ID == p.ID {
+		if v.ID == pos.ID {
 			return i + 1
 		}
-		// The version at the position was removed, and v is the next older one.
 		if hasNumber && v.Number < number {
 			return i
 		}
@@ -134,7 +137,7 @@ func firstAfter(p state.VersionPosition, key string, versions []*state.Version) 
 	return len(versions)
 }
 
-// ListUploads shows one page of the uploads to a bucket after a position.
+// ListUploads calls show with each upload, or common prefix, of the page that follows a position.
 func (s *Store) ListUploads(
 	_ context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),

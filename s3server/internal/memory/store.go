@@ -41,8 +41,7 @@ func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{limit: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// withBucket looks up the bucket with the given name, and passes the bucket to f. It fails with
-// NoSuchBucket if the store has no bucket with the name. The caller must hold s.mu.
+// withBucket calls f with the named bucket, or fails with NoSuchBucket. The caller must hold s.mu.
 func (s *Store) withBucket(name string, f func(*memoryBucket) error) error {
 	b, ok := s.buckets.Get(name)
 	if !ok {
@@ -51,7 +50,7 @@ func (s *Store) withBucket(name string, f func(*memoryBucket) error) error {
 	return f(b)
 }
 
-// CreateBucket creates a bucket. If it exists, created is false.
+// CreateBucket creates a bucket, unless there is one of this name.
 func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,13 +79,14 @@ func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err
 	return found, err
 }
 
-// ChangeBucket changes the settings of a bucket. It calls change with a copy, which replaces the settings.
+// ChangeBucket replaces the settings of a bucket with a copy that change has modified, unless change fails.
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
 	return s.updateBucket(name, func(b *memoryBucket) error {
 		bucket := *b.bucket
 		if err := change(&bucket); err != nil {
 			return err
 		}
+
 		cost := s.ledger.costOf(&bucket)
 		if err := s.ledger.add(cost - b.counted); err != nil {
 			return err
