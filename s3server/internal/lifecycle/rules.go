@@ -240,8 +240,8 @@ func (r *Rule) checkTransitions() error {
 	return nil
 }
 
-// checkOrder fails if the rule expires objects after no more days than the transition, or if one of the two has days and
-// the other a date.
+// checkOrder fails if the rule expires objects after no more days than the transition, or if one of the two has days
+// and the other a date.
 func (r *Rule) checkOrder(t transition) error {
 	e := r.Expiration
 	if e == nil || e.ExpiredObjectDeleteMarker != nil {
