@@ -301,6 +301,7 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 // If an unsigned chunked body has no trailer, the object gets the default checksum.
 func TestChunkedBodyWithoutTrailer(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
 	response, body := s.sendChunks(t, "5\r\nhello\r\n0\r\n\r\n", "5", "")
 	require.Equal(t, http.StatusOK, response.StatusCode, body)
 	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))

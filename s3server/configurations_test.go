@@ -27,7 +27,7 @@ func (s *store) putDocument(t *testing.T, path, document string) (*http.Response
 	return s.sendSigned(t, "PUT", path, document, map[string]string{"Content-Md5": md5Of(document)})
 }
 
-// For a new bucket, each configuration has its default, or the error that says that it is not set.
+// Each configuration of a new bucket has its default, or the error that says that it is not set.
 func TestBucketHasDefaultConfigurations(t *testing.T) {
 	const (
 		emptyAcceleration = `<AccelerateConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></AccelerateConfiguration>`
@@ -36,30 +36,30 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 	)
 	s := startServer(t, s3server.Config{})
 	tests := []struct {
-		query  string
-		status int
-		text   string // of the body
+		query    string
+		status   int
+		wantBody string // a part of the body
 	}{
-		{query: "accelerate", status: 200, text: emptyAcceleration},
-		{query: "analytics", status: 200, text: emptyList},
-		{query: "analytics&id=x", status: 404, text: "NoSuchConfiguration"},
-		{query: "encryption", status: 200, text: aes256},
-		{query: "intelligent-tiering", status: 200, text: emptyList},
-		{query: "intelligent-tiering&id=x", status: 404, text: "NoSuchConfiguration"},
-		{query: "inventory", status: 200, text: emptyList},
-		{query: "inventory&id=x", status: 404, text: "NoSuchConfiguration"},
-		{query: "logging", status: 200, text: "<BucketLoggingStatus"},
-		{query: "metrics", status: 200, text: emptyList},
-		{query: "metrics&id=x", status: 404, text: "NoSuchConfiguration"},
-		{query: "replication", status: 404, text: "ReplicationConfigurationNotFoundError"},
-		{query: "requestPayment", status: 200, text: "<Payer>BucketOwner</Payer>"},
-		{query: "tagging", status: 404, text: "NoSuchTagSet"},
+		{query: "accelerate", status: 200, wantBody: emptyAcceleration},
+		{query: "analytics", status: 200, wantBody: emptyList},
+		{query: "analytics&id=x", status: 404, wantBody: "NoSuchConfiguration"},
+		{query: "encryption", status: 200, wantBody: aes256},
+		{query: "intelligent-tiering", status: 200, wantBody: emptyList},
+		{query: "intelligent-tiering&id=x", status: 404, wantBody: "NoSuchConfiguration"},
+		{query: "inventory", status: 200, wantBody: emptyList},
+		{query: "inventory&id=x", status: 404, wantBody: "NoSuchConfiguration"},
+		{query: "logging", status: 200, wantBody: "<BucketLoggingStatus"},
+		{query: "metrics", status: 200, wantBody: emptyList},
+		{query: "metrics&id=x", status: 404, wantBody: "NoSuchConfiguration"},
+		{query: "replication", status: 404, wantBody: "ReplicationConfigurationNotFoundError"},
+		{query: "requestPayment", status: 200, wantBody: "<Payer>BucketOwner</Payer>"},
+		{query: "tagging", status: 404, wantBody: "NoSuchTagSet"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
 			response, body := s.sendSigned(t, "GET", "/photos?"+tt.query, "", nil)
 			require.Equal(t, tt.status, response.StatusCode, body)
-			require.Contains(t, body, tt.text)
+			require.Contains(t, body, tt.wantBody)
 
 			response, body = s.sendSigned(t, "GET", "/missing?"+tt.query, "", nil)
 			require.Equal(t, 404, response.StatusCode, body)
@@ -68,8 +68,8 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 	}
 }
 
-// Requests that set a configuration which the server lacks fail with NotImplemented. So do those for a torrent,
-// and for a select. Requests that delete such a configuration respond as if there were none.
+// Requests that set a configuration which the server does not have, and requests for a torrent or a select, fail with
+// NotImplemented. Requests that delete such a configuration respond as if it were not set.
 func TestBucketConfigurationsMissing(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	configurations := []struct {
@@ -98,9 +98,12 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 		{method: "POST", path: "/photos/k?select&select-type=2"},
 	}
 	for _, r := range requests {
-		response, body := s.sendSigned(t, r.method, r.path, "", nil)
-		require.Equal(t, 501, response.StatusCode, r.path)
-		require.Equal(t, "NotImplemented", parseError(t, body).Code, r.path)
+		t.Run(r.path, func(t *testing.T) {
+			response, body := s.sendSigned(t, r.method, r.path, "", nil)
+
+			require.Equal(t, 501, response.StatusCode)
+			require.Equal(t, "NotImplemented", parseError(t, body).Code)
+		})
 	}
 }
 
@@ -176,25 +179,20 @@ func (s *store) setEncryption(t *testing.T, rules ...types.ServerSideEncryptionR
 	return err
 }
 
-// byDefault returns a rule of the default encryption. If keyID is "", the rule names no key. A bucket key is one key
-// that S3 uses for many objects.
-func byDefault(
-	algorithm types.ServerSideEncryption, keyID string, hasBucketKey bool,
-) types.ServerSideEncryptionRule {
-	encryption := &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm}
-	if keyID != "" {
-		encryption.KMSMasterKeyID = &keyID
-	}
+// encryptWith returns a rule that encrypts new objects with an algorithm, but no key of their own.
+func encryptWith(algorithm types.ServerSideEncryption) types.ServerSideEncryptionRule {
 	return types.ServerSideEncryptionRule{
-		ApplyServerSideEncryptionByDefault: encryption,
-		BucketKeyEnabled:                   &hasBucketKey,
+		ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: algorithm},
+		BucketKeyEnabled:                   aws.Bool(false),
 	}
 }
 
-// The default encryption of a bucket applies to its new objects.
+// The default encryption of a bucket applies to new objects, unless their requests say otherwise.
 func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	rule := byDefault(types.ServerSideEncryptionAwsKms, "key-1", true)
+	rule := encryptWith(types.ServerSideEncryptionAwsKms)
+	rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID = aws.String("key-1")
+	rule.BucketKeyEnabled = aws.Bool(true)
 	require.NoError(t, s.setEncryption(t, rule))
 	got, err := s.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
@@ -248,16 +246,18 @@ func TestBucketEncryptionIsThatOfObjects(t *testing.T) {
 	require.Equal(t, types.ServerSideEncryptionAes256, put.ServerSideEncryption)
 }
 
-// The server refuses a default encryption that is not exactly one rule, has an unknown algorithm, or has a key that
-// the algorithm does not use.
+// The server refuses a default encryption with two rules, an unknown algorithm, or a key that the algorithm does not
+// use.
 func TestBucketEncryptionRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	const aes256 = types.ServerSideEncryptionAes256
-	rule := byDefault(aes256, "", false)
+	valid := encryptWith(types.ServerSideEncryptionAes256)
+	unknown := encryptWith("AES512")
+	withKey := encryptWith(types.ServerSideEncryptionAes256)
+	withKey.ApplyServerSideEncryptionByDefault.KMSMasterKeyID = aws.String("key-1")
 
-	requireFailure(t, s.setEncryption(t, rule, rule), 400, "MalformedXML")
-	requireFailure(t, s.setEncryption(t, byDefault("AES512", "", false)), 400, "MalformedXML")
-	requireFailure(t, s.setEncryption(t, byDefault(aes256, "key-1", false)), 400, "InvalidArgument")
+	requireFailure(t, s.setEncryption(t, valid, valid), 400, "MalformedXML")
+	requireFailure(t, s.setEncryption(t, unknown), 400, "MalformedXML")
+	requireFailure(t, s.setEncryption(t, withKey), 400, "InvalidArgument")
 }
 
 // A bucket's encryption configuration can forbid customer-provided keys (SSE-C).
@@ -282,7 +282,7 @@ func TestBucketBlocksCustomerKeys(t *testing.T) {
 	require.NoError(t, put())
 }
 
-// If the requester pays, anonymous requests are refused, because they have no account that would pay.
+// A bucket whose requesters pay refuses anonymous requests, because they have no account that would pay.
 func TestRequesterPays(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
@@ -291,33 +291,33 @@ func TestRequesterPays(t *testing.T) {
 	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
 
-	anonymous := func(header http.Header) int {
+	getAnonymously := func(header http.Header) (status int) {
 		response, _ := s.send(t, "GET", s.server.URL+"/photos/k", nil, header)
 		return response.StatusCode
 	}
-	require.Equal(t, 200, anonymous(nil))
-
-	pay := func(payer types.Payer) error {
+	setPayer := func(payer types.Payer) error {
 		_, err := s.PutBucketRequestPayment(t.Context(), &s3.PutBucketRequestPaymentInput{
 			Bucket:                      aws.String(bucket),
 			RequestPaymentConfiguration: &types.RequestPaymentConfiguration{Payer: payer},
 		})
 		return err
 	}
-	requireFailure(t, pay("Nobody"), 400, "MalformedXML")
 
-	require.NoError(t, pay(types.PayerRequester))
+	requireFailure(t, setPayer("Nobody"), 400, "MalformedXML")
+	require.Equal(t, 200, getAnonymously(nil))
+
+	require.NoError(t, setPayer(types.PayerRequester))
 	got, err := s.GetBucketRequestPayment(t.Context(), &s3.GetBucketRequestPaymentInput{
 		Bucket: aws.String(bucket),
 	})
 	require.NoError(t, err)
 	require.Equal(t, types.PayerRequester, got.Payer)
-	require.Equal(t, 403, anonymous(nil))
-	require.Equal(t, 403, anonymous(http.Header{"X-Amz-Request-Payer": {"requester"}}))
+	require.Equal(t, 403, getAnonymously(nil))
+	require.Equal(t, 403, getAnonymously(http.Header{"X-Amz-Request-Payer": {"requester"}}))
 	require.Equal(t, "x", s.get(t, "k"), "the owner needs no header")
 
-	require.NoError(t, pay(types.PayerBucketOwner))
-	require.Equal(t, 200, anonymous(nil))
+	require.NoError(t, setPayer(types.PayerBucketOwner))
+	require.Equal(t, 200, getAnonymously(nil))
 }
 
 // If the requester pays, another account must send the header by which it agrees to pay.

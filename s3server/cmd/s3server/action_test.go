@@ -43,29 +43,31 @@ func readAction(t *testing.T) (a action) {
 	return a
 }
 
-// The action uses each input, and no other.
+// The action uses all inputs that it declares, and no others, and sets all its outputs.
 func TestActionUsesEachInput(t *testing.T) {
 	a := readAction(t)
-	input := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
+	step := a.Runs.Steps[0]
+	inputExpression := regexp.MustCompile(`^\$\{\{ inputs\.([a-z-]+) \}\}$`)
 	used := map[string]bool{}
 
-	for _, value := range a.Runs.Steps[0].Env {
-		if names := input.FindStringSubmatch(value); names != nil {
-			require.Contains(t, a.Inputs, names[1])
-			used[names[1]] = true
+	for _, value := range step.Env {
+		if match := inputExpression.FindStringSubmatch(value); match != nil {
+			name := match[1]
+			require.Contains(t, a.Inputs, name)
+			used[name] = true
 		}
 	}
 
-	for name, i := range a.Inputs {
+	for name, input := range a.Inputs {
 		require.True(t, used[name], name)
-		require.NotEmpty(t, i.Description, name)
-		require.NotNil(t, i.Default, name)
+		require.NotEmpty(t, input.Description, name)
+		require.NotNil(t, input.Default, name)
 	}
-	require.NotContains(t, a.Runs.Steps[0].Run, "${{", "an expression in a script is an injection")
+	require.NotContains(t, step.Run, "${{", "an expression in a script permits injections")
 
-	for name, o := range a.Outputs {
-		require.Equal(t, "${{ steps."+a.Runs.Steps[0].ID+".outputs."+name+" }}", o.Value)
-		require.Contains(t, a.Runs.Steps[0].Run, `echo "`+name+"=")
+	for name, output := range a.Outputs {
+		require.Equal(t, "${{ steps."+step.ID+".outputs."+name+" }}", output.Value)
+		require.Contains(t, step.Run, `echo "`+name+"=")
 	}
 }
 
@@ -186,14 +188,14 @@ func TestActionTellsWhyServerDoesNotStart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, output, err := runAction(t, tt.inputs)
+
 			require.Error(t, err)
 			require.Contains(t, output, tt.want)
 		})
 	}
 }
 
-// The make target in the manual starts the server, runs the tests of the reader's project, and stops if the server
-// does not start.
+// The make target in the manual starts the server and runs the project's tests, or fails if the server does not start.
 func TestMakefileOfManual(t *testing.T) {
 	manual, err := os.ReadFile("../../../docs/s3server.md")
 	require.NoError(t, err)
@@ -222,7 +224,7 @@ func TestMakefileOfManual(t *testing.T) {
 	require.Contains(t, output, "tested")
 
 	output, err = runMake("256.0.0.1:0")
-	require.Error(t, err, "it does not wait for a server that has ended")
+	require.Error(t, err)
 	require.Contains(t, output, "listen")
 	require.NotContains(t, output, "tested")
 }

@@ -35,8 +35,8 @@ func instructions(t *testing.T) (all []instruction) {
 	return all
 }
 
-// last returns the arguments of the last instruction with a name.
-func last(t *testing.T, name string) (args string) {
+// lastInstruction returns the arguments of the last instruction with a name.
+func lastInstruction(t *testing.T, name string) (args string) {
 	t.Helper()
 	for _, i := range instructions(t) {
 		if i.name == name {
@@ -55,8 +55,7 @@ func parseWords(t *testing.T, list string) (words []string) {
 	return words
 }
 
-// The Dockerfile builds the program in a base image that is pinned by its digest. The container image itself
-// starts from scratch.
+// The Dockerfile builds the program in a base image that is pinned by its digest, for a container image from scratch.
 func TestImageHasPinnedBase(t *testing.T) {
 	var bases []string
 	for _, i := range instructions(t) {
@@ -70,10 +69,10 @@ func TestImageHasPinnedBase(t *testing.T) {
 	require.Equal(t, "scratch", bases[1])
 }
 
-// The container image runs as a user without rights, who owns the directories /data and /tmp.
+// The container image runs as a user other than root, who owns the directories /data and /tmp.
 func TestImageRunsAsNobody(t *testing.T) {
-	user := last(t, "USER")
-	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, user, "Kubernetes can check only a number")
+	user := lastInstruction(t, "USER")
+	require.Regexp(t, `^[1-9]\d+:[1-9]\d+$`, user, "Kubernetes cannot check a name")
 
 	for _, i := range instructions(t) {
 		if i.name != "COPY" {
@@ -88,23 +87,24 @@ func TestImageRunsAsNobody(t *testing.T) {
 // The container image starts the program on port 9000, checks its health there, and links the names sh, curl, mc
 // and minio to it.
 func TestImageArguments(t *testing.T) {
-	entry := parseWords(t, last(t, "ENTRYPOINT"))
-	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entry)
-	require.Contains(t, strings.Fields(last(t, "EXPOSE")), "9000")
+	entrypoint := parseWords(t, lastInstruction(t, "ENTRYPOINT"))
+	require.Equal(t, []string{"/s3server", "--listen", ":9000"}, entrypoint)
+	require.Contains(t, strings.Fields(lastInstruction(t, "EXPOSE")), "9000")
 
-	_, command, ok := strings.Cut(last(t, "HEALTHCHECK"), "CMD ")
+	_, command, ok := strings.Cut(lastInstruction(t, "HEALTHCHECK"), "CMD ")
 	require.True(t, ok)
 	require.Equal(t, []string{"/s3server", "--health", "http://127.0.0.1:9000"}, parseWords(t, command))
 
-	run := last(t, "RUN")
+	run := lastInstruction(t, "RUN")
 	for _, name := range []string{"bin/sh", "usr/bin/curl", "usr/bin/mc", "usr/bin/minio"} {
 		require.Contains(t, run, "ln -s /s3server /names/"+name)
 	}
 }
 
-// The Dockerfile declares the argument VERSION, and builds the program with it as its release.
+// The Dockerfile builds the program with its argument VERSION as the release.
 func TestImageVersion(t *testing.T) {
 	require.Contains(t, instructions(t), instruction{name: "ARG", args: "VERSION="})
+
 	for _, i := range instructions(t) {
 		if strings.Contains(i.args, "go build") {
 			require.Contains(t, i.args, `-ldflags="-s -w -X main.release=$VERSION"`)
@@ -140,6 +140,7 @@ func TestImageIsBuiltByRelease(t *testing.T) {
 
 	// The job runs once for each image.
 	require.Equal(t, "ghcr.io/${{ github.repository_owner }}/${{ matrix.name }}", job.Env["IMAGE"])
+
 	dockerfiles := map[string]string{}
 	for _, image := range job.Strategy.Matrix.Include {
 		dockerfiles[image.Name] = image.File

@@ -26,23 +26,24 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// unset looks up variables in an empty environment.
-func unset(string) (string, bool) { return "", false }
+// emptyEnvironment looks up variables in an empty environment.
+func emptyEnvironment(string) (string, bool) { return "", false }
 
-// The server prints its URL and serves until it is interrupted. The flag --health reports whether it serves.
+// The server prints its URL and serves until it is interrupted, as the flag --health reports.
 func TestMainServesUntilInterrupted(t *testing.T) {
 	checkHealth := func(url string) (exitCode int) {
-		return run(t.Context(), []string{"--health", url}, io.Discard, io.Discard, unset)
+		return run(t.Context(), []string{"--health", url}, io.Discard, io.Discard, emptyEnvironment)
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
-	stdout, printed := io.Pipe()
-	var errs bytes.Buffer
+	stdoutReader, stdout := io.Pipe()
+	var stderr bytes.Buffer
 	exit := make(chan int, 1)
+
 	go func() {
-		exit <- run(ctx, []string{"--listen", "127.0.0.1:0", "--create", "photos"}, printed, &errs, unset)
-		_ = printed.Close()
+		exit <- run(ctx, []string{"--listen", "127.0.0.1:0", "--create", "photos"}, stdout, &stderr, emptyEnvironment)
+		_ = stdout.Close()
 	}()
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	line, err := bufio.NewReader(stdoutReader).ReadString('\n')
 	require.NoError(t, err)
 	url := strings.TrimSpace(line)
 	require.Zero(t, checkHealth(url))
@@ -50,28 +51,31 @@ func TestMainServesUntilInterrupted(t *testing.T) {
 	interrupt()
 
 	require.Zero(t, <-exit)
-	require.Contains(t, errs.String(), "export AWS_ENDPOINT_URL="+line)
+	require.Contains(t, stderr.String(), "export AWS_ENDPOINT_URL="+line)
 	require.Equal(t, exitFailure, checkHealth(url))
 }
 
-// The program prints the version of the release.
+// With --version, the program prints the version of its release, and that of Go.
 func TestMainVersion(t *testing.T) {
 	release = "v1.2.3"
 	t.Cleanup(func() {
 		release = ""
 	})
-	var buf bytes.Buffer
-	require.Zero(t, run(t.Context(), []string{"--version"}, &buf, io.Discard, unset))
-	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, buf.String())
+	var stdout bytes.Buffer
+
+	exitCode := run(t.Context(), []string{"--version"}, &stdout, io.Discard, emptyEnvironment)
+
+	require.Zero(t, exitCode)
+	require.Regexp(t, `^s3server v1\.2\.3 .*go1\.`, stdout.String())
 }
 
 // Each kind of failure has its exit code.
 func TestMainExitCodes(t *testing.T) {
 	tests := []struct {
 		name string
+		args []string
 		code int
 		says string // on standard error
-		args []string
 	}{
 		{name: "help", says: "DIRECTORY", args: []string{"--help"}},
 		{name: "an unknown flag", code: exitUsage, says: "--none", args: []string{"--none"}},
@@ -116,23 +120,29 @@ func TestMainExitCodes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var errs bytes.Buffer
-			require.Equal(t, tt.code, run(t.Context(), tt.args, io.Discard, &errs, unset), errs.String())
+			var stderr bytes.Buffer
+
+			exitCode := run(t.Context(), tt.args, io.Discard, &stderr, emptyEnvironment)
+
+			require.Equal(t, tt.code, exitCode, stderr.String())
 			// The package flag names a flag with one dash.
-			message := strings.ReplaceAll(errs.String(), " -", " --")
+			message := strings.ReplaceAll(stderr.String(), " -", " --")
 			require.Contains(t, message, tt.says)
 		})
 	}
 }
 
-// If the directory belongs to another user, as a mounted folder of the host may, the error names the directory.
+// withUser adds the user and the directory to an error of a directory that this user may not write to.
 func TestMainNamesDirectoryOfOtherUser(t *testing.T) {
-	closed := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
-	denied := &storage.Error{Code: storage.PermissionDenied, Err: closed}
-	require.ErrorContains(t, withUser(denied, "/data"),
-		fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
-	require.ErrorIs(t, withUser(denied, "/data"), denied)
-	require.Equal(t, closed, withUser(closed, "/data"), "of a port or a certificate")
+	cause := &fs.PathError{Op: "mkdir", Path: "/data/photos", Err: fs.ErrPermission}
+	denied := &storage.Error{Code: storage.PermissionDenied, Err: cause}
+
+	err := withUser(denied, "/data")
+	require.ErrorContains(t, err, fmt.Sprintf("user %d must be able to write to /data: ", os.Getuid()))
+	require.ErrorIs(t, err, denied)
+
+	// Other errors, such as that of a port or a certificate, stay as they are.
+	require.Equal(t, cause, withUser(cause, "/data"))
 	require.NoError(t, withUser(nil, "/data"))
 }
 
@@ -262,7 +272,7 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Zero(t,
-				run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, unset))
+				run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, emptyEnvironment))
 			interrupt()
 			require.Zero(t, <-exit)
 			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+tt.user)

@@ -14,65 +14,72 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A client that trusts the written certificate can connect.
+// A client can connect only if it trusts the certificate that the server writes into the file of --ca-file.
 func TestCertificateFileIsTrusted(t *testing.T) {
 	ca := filepath.Join(t.TempDir(), "it's a ca.pem")
-	server := start(t, environment(), "--create", "photos", "--tls", "--ca-file", ca)
+	server := startServer(t, environment(), "--create", "photos", "--tls", "--ca-file", ca)
 	require.True(t, strings.HasPrefix(server.url, "https://127.0.0.1:"), server.url)
-	require.Regexp(t, `(?m)^# SHA-256 fingerprint of the certificate: [0-9A-F]{64}$`, server.errs.String())
-	require.Contains(t, server.errs.String(), "AWS_CA_BUNDLE="+quoted(ca))
+	require.Regexp(t, `(?m)^# SHA-256 fingerprint of the certificate: [0-9A-F]{64}$`, server.stderr.String())
+	require.Contains(t, server.stderr.String(), "AWS_CA_BUNDLE="+quoted(ca))
 
+	// The client of the SDK trusts the certificate.
 	server.export()
 	t.Setenv("AWS_CA_BUNDLE", ca)
-	c := client(t)
-	put(t, c, "photos", "a", "hello")
-	require.Equal(t, "hello", read(t, c, "photos", "a"))
+	c := newClient(t)
+	putObject(t, c, "photos", "a", "hello")
+	require.Equal(t, "hello", getObject(t, c, "photos", "a"))
 
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/healthz", nil)
+	// This client does not.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/healthz", nil)
 	require.NoError(t, err)
-	_, err = (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	distrustful := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	_, err = distrustful.Do(req)
 	require.ErrorContains(t, err, "unknown authority")
 }
 
-// With --tls, the printed AWS_CA_BUNDLE lets a client trust the server's own certificate. The server removes that
-// file when it stops.
+// With --tls, the server prints the name of a file with its certificate, which clients can trust, and removes the file
+// when it stops.
 func TestCertificateIsTrustedWithoutFile(t *testing.T) {
-	server := start(t, environment(), "--create", "photos", "--tls")
+	server := startServer(t, environment(), "--create", "photos", "--tls")
 	bundle := server.export()["AWS_CA_BUNDLE"]
-	put(t, client(t), "photos", "a", "hello")
+	putObject(t, newClient(t), "photos", "a", "hello")
+
 	server.stop()
+
 	require.NoFileExists(t, bundle)
 }
 
 // The server uses the certificate that the flags name.
 func TestCertificateOfUser(t *testing.T) {
-	// Take the certificate of a server of net/http/httptest.
-	other := httptest.NewTLSServer(http.NotFoundHandler())
-	other.Close()
-	key, err := x509.MarshalPKCS8PrivateKey(other.TLS.Certificates[0].PrivateKey)
+	// Write the certificate of a server of net/http/httptest into files.
+	source := httptest.NewTLSServer(http.NotFoundHandler())
+	source.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(source.TLS.Certificates[0].PrivateKey)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	certFile := filepath.Join(dir, "cert.pem")
 	keyFile := filepath.Join(dir, "key.pem")
-	writePEM(t, certFile, "CERTIFICATE", other.Certificate().Raw)
+	writePEM(t, certFile, "CERTIFICATE", source.Certificate().Raw)
 	writePEM(t, keyFile, "PRIVATE KEY", key)
 
-	server := start(t, environment(), "--cert", certFile, "--key", keyFile)
+	server := startServer(t, environment(), "--cert", certFile, "--key", keyFile)
 
 	// A client that trusts only this certificate can connect.
 	trusted := x509.NewCertPool()
-	trusted.AddCert(other.Certificate())
+	trusted.AddCert(source.Certificate())
 	c := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{RootCAs: trusted},
 	}}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/healthz", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/healthz", nil)
 	require.NoError(t, err)
-	response, err := c.Do(r)
+	resp, err := c.Do(req)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	require.Equal(t, http.StatusOK, response.StatusCode)
-	require.NotContains(t, server.errs.String(), "fingerprint")
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+
+	// The server prints the fingerprint only of a certificate that it made itself.
+	require.NotContains(t, server.stderr.String(), "fingerprint")
 }
 
 // writePEM writes a block of a type into a PEM file.

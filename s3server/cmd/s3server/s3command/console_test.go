@@ -14,12 +14,14 @@ import (
 
 var consoleLine = regexp.MustCompile(`# The console is at (\S+)/ with`)
 
-// If no address is set for the console, it runs only with generated credentials and on loopback.
+// Unless the user sets an address for the console, it runs only with generated credentials and on loopback.
 func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 	tests := []struct {
-		name, listen, console string
-		lookup                []string
-		want                  string
+		name    string
+		listen  string
+		console string   // the flag for the console's address
+		lookup  []string // the environment
+		want    string   // the console's address
 	}{
 		{name: "generated credentials on loopback", listen: "127.0.0.1:9000", want: "127.0.0.1:0"},
 		{name: "generated credentials on localhost", listen: "localhost:9000", want: "127.0.0.1:0"},
@@ -58,52 +60,59 @@ func TestConsoleIsForDevelopmentOnly(t *testing.T) {
 				flags: &Flags{Listen: tt.listen, console: tt.console},
 				env:   Environment{Lookup: environment(tt.lookup...)},
 			}
+
 			require.NoError(t, c.read())
+
 			require.Equal(t, tt.want, c.consoleAddress())
 		})
 	}
 }
 
-// The console shows the requests of the server, and stops with it.
+// The console shows the requests of the server to callers with the credentials, and stops with the server.
 func TestConsoleEndsWithServer(t *testing.T) {
-	server := start(t, environment(), "--create", "photos")
+	server := startServer(t, environment(), "--create", "photos")
 	exported := server.export()
-	put(t, client(t), "photos", "a", "hello")
+	putObject(t, newClient(t), "photos", "a", "hello")
 
 	// The console is at the printed URL, and needs the credentials.
-	line := consoleLine.FindStringSubmatch(server.errs.String())
-	require.NotNil(t, line, server.errs.String())
+	line := consoleLine.FindStringSubmatch(server.stderr.String())
+	require.NotNil(t, line, server.stderr.String())
 	url := line[1]
-	status, _ := ask(t, http.MethodGet, url)
+	status, _ := sendUnsigned(t, http.MethodGet, url)
 	require.Equal(t, http.StatusUnauthorized, status)
 
 	// It has the request of the client.
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/x/requests", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/x/requests", nil)
 	require.NoError(t, err)
-	r.SetBasicAuth(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"])
-	r.Header.Set("X-Console", "1")
+	req.SetBasicAuth(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"])
+	req.Header.Set("X-Console", "1")
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := c.Do(r)
+	resp, err := c.Do(req)
 	require.NoError(t, err)
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
+	require.NoError(t, resp.Body.Close())
 	require.Contains(t, string(text), `"operation":"PutObject"`)
 	require.NotContains(t, string(text), exported["AWS_SECRET_ACCESS_KEY"])
 
+	// It stops with the server.
 	server.stop()
-	_, err = c.Do(r)
+	_, err = c.Do(req)
 	require.Error(t, err)
 }
 
-// With --tls, the console has no certificate of the user, so Serve refuses an address of the console that other
-// machines can reach.
+// Serve refuses an address of the console that other machines can reach if the only certificate is that of --tls.
 func TestConsoleForOthersHasCertificate(t *testing.T) {
-	f := parse(t, "--tls", "--console-address", ":9001")
+	f := parseFlags(t, "--tls", "--console-address", ":9001")
+
 	err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "--console-address")
+}
 
+// Only addresses of this machine are loopback addresses.
+func TestConsoleLoopback(t *testing.T) {
 	require.False(t, isLoopback(":9001"))
 	require.True(t, isLoopback("[::1]:9001"))
 	require.True(t, strings.HasPrefix(DefaultListen, "127.0.0.1:"))

@@ -11,10 +11,9 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// If the data is in another store, not in memory, the program sets a lower frequency of garbage collection. At its
-// end, it restores the percentage that was set before.
+// If the data is not in memory, the server collects garbage less often, unless GOGC is set, until it stops.
 func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
-	const oldPercent = 77
+	const oldPercent = 77 // before the server starts and after it stops
 	directory := func() driver.ServiceDriver {
 		service, err := local.NewServiceDriver(t.TempDir(), local.Config{Create: true})
 		require.NoError(t, err)
@@ -39,7 +38,7 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 			percentOfTests := debug.SetGCPercent(oldPercent)
 			defer debug.SetGCPercent(percentOfTests)
 
-			server := startOver(t, tt.service(), tt.env)
+			server := startServerOver(t, tt.service(), tt.env)
 			require.Equal(t, tt.percent, gcPercent())
 
 			server.stop()

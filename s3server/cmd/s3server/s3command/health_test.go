@@ -14,35 +14,42 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The paths for the health respond without a signature, to GET and HEAD without a query only.
+// The paths of the health check respond to unsigned requests, but only to GET and HEAD without a query.
 func TestHealthNeedsNoSignature(t *testing.T) {
-	server := start(t, environment())
+	server := startServer(t, environment())
 	for path := range healthPaths {
-		for _, method := range []string{http.MethodGet, http.MethodHead} {
-			status, _ := ask(t, method, server.url+path)
-			require.Equal(t, http.StatusOK, status, path)
-		}
-		status, _ := ask(t, http.MethodPut, server.url+path)
-		require.NotEqual(t, http.StatusOK, status, path)
-		status, _ = ask(t, http.MethodGet, server.url+path+"?list-type=2")
-		require.NotEqual(t, http.StatusOK, status, path)
+		t.Run(path, func(t *testing.T) {
+			url := server.url + path
+
+			status, _ := sendUnsigned(t, http.MethodGet, url)
+			require.Equal(t, http.StatusOK, status)
+			status, _ = sendUnsigned(t, http.MethodHead, url)
+			require.Equal(t, http.StatusOK, status)
+
+			status, _ = sendUnsigned(t, http.MethodPut, url)
+			require.NotEqual(t, http.StatusOK, status)
+			status, _ = sendUnsigned(t, http.MethodGet, url+"?list-type=2")
+			require.NotEqual(t, http.StatusOK, status)
+		})
 	}
 }
 
-// A bucket whose name is that of a health check can still be used.
+// A bucket can be used even if its name is a path of the health check, or the beginning of one.
 func TestHealthIsBucketName(t *testing.T) {
-	server := start(t, environment(), "--create", "healthz", "--create", "minio")
+	server := startServer(t, environment(), "--create", "healthz", "--create", "minio")
 	server.export()
-	c := client(t)
-	put(t, c, "minio", "health/live", "an object")
-	require.Equal(t, "an object", read(t, c, "minio", "health/live"))
+	c := newClient(t)
+
+	putObject(t, c, "minio", "health/live", "an object")
+	require.Equal(t, "an object", getObject(t, c, "minio", "health/live"))
+
 	_, err := c.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("healthz")})
 	require.NoError(t, err)
 }
 
-// At the host of a bucket or a website, /favicon.ico is a key of the bucket. At other hosts, it is a health check.
+// The path /favicon.ico is a key of the bucket at the host of a bucket or website, and a health check at other hosts.
 func TestHealthLeavesIconToWebsite(t *testing.T) {
-	server := start(t, environment(), "--create", "photos", "--domain", "s3.localhost")
+	server := startServer(t, environment(), "--create", "photos", "--domain", "s3.localhost")
 	tests := []struct {
 		host   string
 		status int
@@ -55,13 +62,15 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.host, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/favicon.ico", nil)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/favicon.ico", nil)
 			require.NoError(t, err)
-			r.Host = tt.host
-			response, err := http.DefaultClient.Do(r)
+			req.Host = tt.host
+
+			resp, err := http.DefaultClient.Do(req)
+
 			require.NoError(t, err)
-			require.NoError(t, response.Body.Close())
-			require.Equal(t, tt.status, response.StatusCode)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, tt.status, resp.StatusCode)
 		})
 	}
 	http.DefaultClient.CloseIdleConnections()
@@ -69,8 +78,8 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 
 // CheckHealth succeeds if a server runs at the address, and fails otherwise.
 func TestCheckHealth(t *testing.T) {
-	server := start(t, environment())
-	secure := start(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
+	server := startServer(t, environment())
+	secure := startServer(t, environment(), "--tls", "--ca-file", filepath.Join(t.TempDir(), "ca.pem"))
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 
@@ -89,6 +98,7 @@ func TestCheckHealth(t *testing.T) {
 		require.ErrorIs(t, CheckHealth(t.Context(), address), storage.InvalidArgument, address)
 	}
 
+	// A server that was stopped is not healthy.
 	server.stop()
 	require.Error(t, CheckHealth(t.Context(), server.url))
 }

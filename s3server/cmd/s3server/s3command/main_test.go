@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type running struct {
 	t      *testing.T
 	url    string
-	errs   *buffer
+	stderr *buffer
 	cancel func()
 	ended  chan error
 }
@@ -48,8 +48,8 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// parse returns the flags of a command line.
-func parse(t *testing.T, args ...string) *Flags {
+// parseFlags returns the flags of a command line.
+func parseFlags(t *testing.T, args ...string) *Flags {
 	t.Helper()
 	f := &Flags{Listen: "127.0.0.1:0"}
 	set := flag.NewFlagSet(t.Name(), flag.ContinueOnError)
@@ -72,24 +72,24 @@ func environment(pairs ...string) func(name string) (value string, exists bool) 
 	}
 }
 
-// start serves from memory until the test ends.
-func start(t *testing.T, lookup func(string) (string, bool), args ...string) *running {
+// startServer serves from memory until the test ends.
+func startServer(t *testing.T, lookup func(string) (string, bool), args ...string) *running {
 	t.Helper()
-	return startOver(t, nil, lookup, args...)
+	return startServerOver(t, nil, lookup, args...)
 }
 
-// startOver serves the buckets of service until the test ends. It returns when the server is ready.
-func startOver(
+// startServerOver serves the buckets of service until the test ends. It returns when the server is ready.
+func startServerOver(
 	t *testing.T, service driver.ServiceDriver, lookup func(string) (string, bool), args ...string,
 ) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &running{t: t, errs: &buffer{}, cancel: cancel, ended: make(chan error, 1)}
+	s := &running{t: t, stderr: &buffer{}, cancel: cancel, ended: make(chan error, 1)}
 	ready := make(chan string, 1)
-	f := parse(t, args...)
+	f := parseFlags(t, args...)
 	go func() {
 		s.ended <- f.Serve(ctx, Environment{
-			Err:    s.errs,
+			Err:    s.stderr,
 			Lookup: lookup,
 			Ready: func(url string) {
 				ready <- url
@@ -119,7 +119,7 @@ func (s *running) stop() {
 func (s *running) export() (exported map[string]string) {
 	s.t.Helper()
 	exported = map[string]string{}
-	for line := range strings.Lines(s.errs.String()) {
+	for line := range strings.Lines(s.stderr.String()) {
 		if assignment, ok := strings.CutPrefix(strings.TrimSpace(line), "export "); ok {
 			name, value, _ := strings.Cut(assignment, "=")
 			exported[name] = value // quoted if it needs it
@@ -129,8 +129,8 @@ func (s *running) export() (exported map[string]string) {
 	return exported
 }
 
-// client returns a client that knows only the environment.
-func client(t *testing.T) *s3.Client {
+// newClient returns a client that knows only the environment.
+func newClient(t *testing.T) *s3.Client {
 	t.Helper()
 	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -139,8 +139,8 @@ func client(t *testing.T) *s3.Client {
 	return s3.NewFromConfig(c)
 }
 
-// put stores an object.
-func put(t *testing.T, c *s3.Client, bucket, key, text string) {
+// putObject stores an object.
+func putObject(t *testing.T, c *s3.Client, bucket, key, text string) {
 	t.Helper()
 	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: &bucket,
@@ -150,8 +150,8 @@ func put(t *testing.T, c *s3.Client, bucket, key, text string) {
 	require.NoError(t, err)
 }
 
-// read returns the content of an object.
-func read(t *testing.T, c *s3.Client, bucket, key string) string {
+// getObject returns the content of an object.
+func getObject(t *testing.T, c *s3.Client, bucket, key string) string {
 	t.Helper()
 	output, err := c.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
@@ -164,8 +164,8 @@ func read(t *testing.T, c *s3.Client, bucket, key string) string {
 	return string(text)
 }
 
-// ask sends a request without a signature on a new connection.
-func ask(t *testing.T, method, url string) (status int, body string) {
+// sendUnsigned sends a request without a signature on a new connection.
+func sendUnsigned(t *testing.T, method, url string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	require.NoError(t, err)

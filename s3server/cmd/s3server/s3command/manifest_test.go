@@ -26,8 +26,8 @@ func manifestFile(t *testing.T, text string) string {
 	return name
 }
 
-// documented returns the manifest of the documentation.
-func documented(t *testing.T) string {
+// documentedManifest returns the manifest of the documentation.
+func documentedManifest(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../../docs/s3server.md")
 	require.NoError(t, err)
@@ -49,11 +49,12 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := startOver(t, tt.service, environment(), "--manifest", manifestFile(t, documented(t)))
+			manifest := manifestFile(t, documentedManifest(t))
+			server := startServerOver(t, tt.service, environment(), "--manifest", manifest)
 			server.export()
 
 			// The buckets have their settings.
-			root := client(t)
+			root := newClient(t)
 			versioning, err := root.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{
 				Bucket: aws.String("photos"),
 			})
@@ -65,16 +66,16 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 			require.NoError(t, err)
 
 			// Everybody can read the site.
-			put(t, root, "site", "index.html", "hello")
-			put(t, root, "photos", "of-root", "hello")
-			status, _ := ask(t, http.MethodGet, server.url+"/site/index.html")
+			putObject(t, root, "site", "index.html", "hello")
+			putObject(t, root, "photos", "of-root", "hello")
+			status, _ := sendUnsigned(t, http.MethodGet, server.url+"/site/index.html")
 			require.Equal(t, http.StatusOK, status)
 
 			// The user app can write to photos, as a policy allows, but not read.
 			t.Setenv("AWS_ACCESS_KEY_ID", "app")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "app-secret")
-			app := client(t)
-			put(t, app, "photos", "a", "of the app")
+			app := newClient(t)
+			putObject(t, app, "photos", "a", "of the app")
 			_, err = app.GetObject(t.Context(), &s3.GetObjectInput{
 				Bucket: aws.String("photos"),
 				Key:    aws.String("of-root"),
@@ -84,8 +85,8 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 			// The user reader can only read.
 			t.Setenv("AWS_ACCESS_KEY_ID", "reader")
 			t.Setenv("AWS_SECRET_ACCESS_KEY", "reader-secret")
-			reader := client(t)
-			require.Equal(t, "hello", read(t, reader, "site", "index.html"))
+			reader := newClient(t)
+			require.Equal(t, "hello", getObject(t, reader, "site", "index.html"))
 			_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 				Bucket: aws.String("site"),
 				Key:    aws.String("index.html"),
@@ -173,7 +174,7 @@ func TestManifestIsReadStrictly(t *testing.T) {
 			ready := func(string) {
 				cancel()
 			} // the manifest is accepted
-			err := parse(t, "--manifest", manifestFile(t, tt.text)).Serve(ctx, Environment{
+			err := parseFlags(t, "--manifest", manifestFile(t, tt.text)).Serve(ctx, Environment{
 				Err:    io.Discard,
 				Lookup: env,
 				Ready:  ready,
@@ -182,7 +183,7 @@ func TestManifestIsReadStrictly(t *testing.T) {
 			require.ErrorContains(t, err, tt.says)
 		})
 	}
-	require.ErrorIs(t, parse(t, "--manifest", "none").Serve(t.Context(), Environment{
+	require.ErrorIs(t, parseFlags(t, "--manifest", "none").Serve(t.Context(), Environment{
 		Err:    io.Discard,
 		Lookup: environment(),
 	}, nil), os.ErrNotExist)

@@ -89,7 +89,7 @@ func TestMinIOArguments(t *testing.T) {
 
 // The program accepts MinIO's environment variables, and prints once which ones it uses.
 func TestMinIOVariables(t *testing.T) {
-	server := start(t, environment(
+	server := startServer(t, environment(
 		"MINIO_ROOT_USER", "user",
 		"MINIO_ROOT_PASSWORD", "a-password",
 		"MINIO_DOMAIN", "s3.test,other.test",
@@ -97,29 +97,24 @@ func TestMinIOVariables(t *testing.T) {
 		"MINIO_DEFAULT_BUCKETS", "photos:download, private",
 	))
 	require.Equal(t, "# Settings of MinIO in use: MINIO_ROOT_USER, MINIO_ROOT_PASSWORD, MINIO_SITE_REGION, "+
-		"MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", server.errs.String())
+		"MINIO_DOMAIN, MINIO_DEFAULT_BUCKETS\n", server.stderr.String())
 
 	// A client uses the credentials and both buckets.
-	variables := []struct{ name, value string }{
-		{name: "AWS_ACCESS_KEY_ID", value: "user"},
-		{name: "AWS_SECRET_ACCESS_KEY", value: "a-password"},
-		{name: "AWS_REGION", value: "eu-west-1"},
-		{name: "AWS_ENDPOINT_URL", value: server.url},
-	}
-	for _, v := range variables {
-		t.Setenv(v.name, v.value)
-	}
-	put(t, client(t), "photos", "a", "hello")
-	put(t, client(t), "private", "a", "hello")
+	t.Setenv("AWS_ACCESS_KEY_ID", "user")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-password")
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ENDPOINT_URL", server.url)
+	putObject(t, newClient(t), "photos", "a", "hello")
+	putObject(t, newClient(t), "private", "a", "hello")
 
 	// Everybody can read the bucket photos, and nothing else.
-	status, body := ask(t, http.MethodGet, server.url+"/photos/a")
+	status, body := sendUnsigned(t, http.MethodGet, server.url+"/photos/a")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "hello", body)
 
-	status, _ = ask(t, http.MethodPut, server.url+"/photos/b")
+	status, _ = sendUnsigned(t, http.MethodPut, server.url+"/photos/b")
 	require.Equal(t, http.StatusForbidden, status)
-	status, _ = ask(t, http.MethodGet, server.url+"/private/a")
+	status, _ = sendUnsigned(t, http.MethodGet, server.url+"/private/a")
 	require.Equal(t, http.StatusForbidden, status)
 
 	// The bucket may be in the host.
@@ -133,22 +128,24 @@ func TestMinIOVariables(t *testing.T) {
 
 	// The server refuses another region.
 	t.Setenv("AWS_REGION", "us-east-1")
-	_, err = client(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("photos")})
+	_, err = newClient(t).ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("photos")})
 	require.ErrorContains(t, err, "eu-west-1")
 }
 
 // Flags take precedence over MinIO's environment variables.
 func TestMinIOVariablesYieldToFlags(t *testing.T) {
-	f := parse(t, "--region", "eu-west-1", "--domain", "mine.test")
+	f := parseFlags(t, "--region", "eu-west-1", "--domain", "mine.test")
+
 	_, _, err := f.setFromMinIO(environment("MINIO_REGION", "us-west-2", "MINIO_DOMAIN", "other.test"))
+
 	require.NoError(t, err)
 	require.Equal(t, "eu-west-1", f.region)
 	require.Equal(t, names{"mine.test"}, f.domains)
 }
 
-// The program refuses an unknown permission in MinIO's variable for default buckets.
+// Serve refuses an unknown permission in MINIO_DEFAULT_BUCKETS.
 func TestMinIODefaultBucketUnknownPermission(t *testing.T) {
-	err := parse(t).Serve(t.Context(), Environment{
+	err := parseFlags(t).Serve(t.Context(), Environment{
 		Err:    io.Discard,
 		Lookup: environment("MINIO_DEFAULT_BUCKETS", "photos:write"),
 	}, nil)
@@ -158,27 +155,33 @@ func TestMinIODefaultBucketUnknownPermission(t *testing.T) {
 
 // With MinIO's arguments and no credentials, the server uses MinIO's default credentials.
 func TestMinIODefaultCredentials(t *testing.T) {
-	c := &command{flags: &Flags{minio: true, Listen: ":9000"}, env: Environment{Lookup: environment()}}
+	c := &command{
+		flags: &Flags{minio: true, Listen: ":9000"},
+		env:   Environment{Lookup: environment()},
+	}
+
 	require.NoError(t, c.read())
+
 	require.Equal(t, "minioadmin", c.credentials.AccessKeyID)
 	require.Equal(t, "minioadmin", c.credentials.SecretKey)
-	require.Empty(t, c.consoleAddress(), "everybody knows them")
+	require.Empty(t, c.consoleAddress(), "no console with credentials that everybody knows")
 }
 
-// The server finds certificates where MinIO does.
+// The server takes the certificate and key that MinIO would find in the directory of certificates, if they exist.
 func TestMinIOCertificates(t *testing.T) {
 	dir := t.TempDir()
 	f := &Flags{certsDir: dir}
 
 	f.takeCertificates()
-	require.Empty(t, f.certFile, "MinIO serves HTTP without them")
+	require.Empty(t, f.certFile)
+
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "public.crt"), nil, 0o600))
 	f.takeCertificates()
 	require.Equal(t, filepath.Join(dir, "public.crt"), f.certFile)
 	require.Equal(t, filepath.Join(dir, "private.key"), f.keyFile)
 }
 
-// Volumes accepts the variable MINIO_VOLUMES only if it names one directory.
+// Volumes returns the directory that MINIO_VOLUMES names, and refuses several directories and other servers.
 func TestVolumes(t *testing.T) {
 	volumes, err := Volumes(environment())
 	require.NoError(t, err)
@@ -190,14 +193,16 @@ func TestVolumes(t *testing.T) {
 
 	refused := []string{"/a /b", "/data{1...4}", "http://minio{1...4}/data", "https://one/data"}
 	for _, value := range refused {
-		_, err := Volumes(environment("MINIO_VOLUMES", value))
-		require.ErrorIs(t, err, storage.InvalidArgument, value)
-		require.ErrorContains(t, err, "one directory", value)
+		t.Run(value, func(t *testing.T) {
+			_, err := Volumes(environment("MINIO_VOLUMES", value))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "one directory")
+		})
 	}
 }
 
-// If only a file that MinIO's variables name has the credentials, findCredential refuses it. Otherwise the server
-// would take the default credentials, which everybody knows.
+// findCredential refuses credentials that are only in a file that a variable of MinIO names, because the server would
+// otherwise take the default ones, which everybody knows.
 func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 	variables := []string{
 		"MINIO_ROOT_USER_FILE",

@@ -21,30 +21,31 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The printed lines tell a client all that it needs to connect.
+// The server prints all that a client needs to connect, and makes the buckets of the flags.
 func TestServePrintsWhatClientNeeds(t *testing.T) {
-	server := start(t, environment(), "--create", "photos,other", "--create", "third")
+	server := startServer(t, environment(), "--create", "photos,other", "--create", "third")
 	exported := server.export()
 	require.Equal(t, server.url, exported["AWS_ENDPOINT_URL"])
 	require.Len(t, exported["AWS_ACCESS_KEY_ID"], 20)
 	require.Len(t, exported["AWS_SECRET_ACCESS_KEY"], 40)
-	require.Equal(t, 1, strings.Count(server.errs.String(), exported["AWS_SECRET_ACCESS_KEY"]),
-		"printed once")
+	secretCount := strings.Count(server.stderr.String(), exported["AWS_SECRET_ACCESS_KEY"])
+	require.Equal(t, 1, secretCount)
 
-	c := client(t)
-	put(t, c, "photos", "a/b.txt", "hello")
-	require.Equal(t, "hello", read(t, c, "photos", "a/b.txt"))
-
+	// A client can connect with the printed variables only.
+	c := newClient(t)
+	putObject(t, c, "photos", "a/b.txt", "hello")
+	require.Equal(t, "hello", getObject(t, c, "photos", "a/b.txt"))
 	list, err := c.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 	require.NoError(t, err)
 	require.Len(t, list.Buckets, 3)
 
-	status, body := ask(t, http.MethodGet, server.url+"/photos/a/b.txt")
+	// Anonymous requests are refused.
+	status, body := sendUnsigned(t, http.MethodGet, server.url+"/photos/a/b.txt")
 	require.Equal(t, http.StatusForbidden, status)
 	require.Contains(t, body, "<Code>AccessDenied</Code>")
 }
 
-// A notification that is configured as for MinIO reaches the webhook.
+// A bucket's notifications reach the webhook also if their ARN has the form of MinIO's.
 func TestServeMinIOWebhook(t *testing.T) {
 	received := make(chan string, 10)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -52,14 +53,14 @@ func TestServeMinIOWebhook(t *testing.T) {
 		received <- string(body)
 	}))
 	defer hook.Close()
-	server := start(t, environment(),
+	server := startServer(t, environment(),
 		"--create", "photos",
 		"--webhook", hook.URL,
 		"--event-target", "arn:minio:sqs::*:webhook",
 		"--lifecycle-day", "1h",
 	)
 	server.export()
-	c := client(t)
+	c := newClient(t)
 
 	queue := types.QueueConfiguration{
 		QueueArn: aws.String("arn:minio:sqs::1:webhook"),
@@ -74,11 +75,11 @@ func TestServeMinIOWebhook(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, <-received, "s3:TestEvent")
 
-	put(t, c, "photos", "k", "hello")
+	putObject(t, c, "photos", "k", "hello")
 	require.Contains(t, <-received, "ObjectCreated:Put")
 }
 
-// Each start generates other credentials.
+// Without credentials in the environment, each call generates new ones.
 func TestServeGeneratesCredentials(t *testing.T) {
 	first, err := findCredential(environment())
 	require.NoError(t, err)
@@ -159,43 +160,43 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 	}
 }
 
-// The program does not print credentials that come from the environment.
+// The server does not print credentials that come from the environment.
 func TestServeHidesCredentialsOfEnvironment(t *testing.T) {
-	server := start(t, environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine"),
-		"--create", "photos")
+	credentials := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "secret-of-mine")
+	server := startServer(t, credentials, "--create", "photos")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret-of-mine")
 	t.Setenv("AWS_REGION", "us-east-1")
 	t.Setenv("AWS_ENDPOINT_URL", server.url)
-	put(t, client(t), "photos", "a", "x")
+	putObject(t, newClient(t), "photos", "a", "x")
 
 	server.stop()
-	require.Empty(t, server.errs.String())
+	require.Empty(t, server.stderr.String())
 }
 
-// While the server runs, the ready file exists and contains the URL. A server that does not start does not
-// change the ready file of another server.
+// While the server runs, the ready file has its URL, even if another server with the same ready file fails to start.
 func TestServeReadyFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "ready")
-	server := start(t, environment(), "--ready-file", name)
+	server := startServer(t, environment(), "--ready-file", name)
 	text, err := os.ReadFile(name)
 	require.NoError(t, err)
 	require.Equal(t, server.url+"\n", string(text))
 
-	second := parse(t, "--ready-file", name)
-	second.Listen = strings.TrimPrefix(server.url, "http://") // the port is in use
-	require.Error(t, second.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
+	// Another server fails, because the port is in use.
+	otherFlags := parseFlags(t, "--ready-file", name)
+	otherFlags.Listen = strings.TrimPrefix(server.url, "http://")
+	require.Error(t, otherFlags.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil))
 	require.FileExists(t, name)
 
 	server.stop()
 	require.NoFileExists(t, name)
 }
 
-// When it is interrupted, the server accepts no new connection, and waits for requests in progress.
+// An interrupted server accepts no new connection, but waits for the requests in progress.
 func TestServeEndsAfterRequests(t *testing.T) {
-	server := start(t, environment(), "--create", "photos")
+	server := startServer(t, environment(), "--create", "photos")
 	server.export()
-	presigned, err := s3.NewPresignClient(client(t)).PresignPutObject(t.Context(), &s3.PutObjectInput{
+	presigned, err := s3.NewPresignClient(newClient(t)).PresignPutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String("photos"),
 		Key:    aws.String("slow"),
 	})
@@ -224,7 +225,7 @@ func TestServeEndsAfterRequests(t *testing.T) {
 	_, err = io.WriteString(sender, "a")
 	require.NoError(t, err)
 
-	// Interrupt the server between them.
+	// Interrupt the server between the two parts.
 	server.cancel()
 	address := strings.TrimPrefix(server.url, "http://")
 	refusesConnections := func() bool {
@@ -261,14 +262,16 @@ func TestServeContradictoryFlags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := parse(t, tt.args...)
+			f := parseFlags(t, tt.args...)
+
 			err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }
 
-// If the address of the metrics cannot be opened, the program closes that of S3.
+// If the server cannot listen at the address of the metrics, it closes the listener of S3.
 func TestServeSecondAddressFails(t *testing.T) {
 	listen := func(address string) net.Listener {
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
@@ -280,7 +283,7 @@ func TestServeSecondAddressFails(t *testing.T) {
 	free := listen("127.0.0.1:0")
 	require.NoError(t, free.Close())
 
-	f := parse(t, "--metrics", busy.Addr().String())
+	f := parseFlags(t, "--metrics", busy.Addr().String())
 	f.Listen = free.Addr().String()
 	err := f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
 
@@ -288,17 +291,20 @@ func TestServeSecondAddressFails(t *testing.T) {
 	require.NoError(t, listen(f.Listen).Close())
 }
 
-// The memory flag limits what the server stores.
+// The flag --max-bytes limits the bytes of all objects in memory.
 func TestServeMemoryLimit(t *testing.T) {
-	server := start(t, environment(), "--create", "photos", "--max-bytes", "1KiB")
+	content := strings.Repeat("x", 1000) // fits once
+	server := startServer(t, environment(), "--create", "photos", "--max-bytes", "1KiB")
 	server.export()
-	c := client(t)
-	put(t, c, "photos", "a", strings.Repeat("x", 1000))
+	c := newClient(t)
+	putObject(t, c, "photos", "a", content)
+
 	_, err := c.PutObject(t.Context(), &s3.PutObjectInput{
 		Bucket: aws.String("photos"),
 		Key:    aws.String("b"),
-		Body:   strings.NewReader(strings.Repeat("x", 1000)),
+		Body:   strings.NewReader(content),
 	})
+
 	require.ErrorContains(t, err, "XMinioStorageFull")
 }
 
@@ -317,12 +323,19 @@ func TestSizeSet(t *testing.T) {
 		{text: "1kB", want: 1000},
 	}
 	for _, tt := range tests {
-		var got size
-		require.NoError(t, got.Set(tt.text), tt.text)
-		require.Equal(t, tt.want, got, tt.text)
+		t.Run(tt.text, func(t *testing.T) {
+			var got size
+			require.NoError(t, got.Set(tt.text))
+			require.Equal(t, tt.want, got)
+		})
 	}
-	for _, text := range []string{"", "0", "-1", "1.5GiB", "x", "GiB", "9999999999GiB", "1KiBB"} {
-		require.Error(t, new(size).Set(text), text)
+
+	invalid := []string{"", "0", "-1", "1.5GiB", "x", "GiB", "9999999999GiB", "1KiBB"}
+	for _, text := range invalid {
+		t.Run("invalid "+text, func(t *testing.T) {
+			var got size
+			require.Error(t, got.Set(text))
+		})
 	}
 }
 
@@ -333,56 +346,56 @@ func TestQuotedIsOneWordOfShell(t *testing.T) {
 	require.Equal(t, `'$(a)'`, quoted("$(a)"))
 }
 
-// A second server over the same directory has the objects of the first.
+// The objects of a server over a directory are files there, and a later server has them, too.
 func TestServeDirectorySurvivesRestart(t *testing.T) {
 	dir := t.TempDir()
 	credentials := environment("AWS_ACCESS_KEY_ID", "me", "AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_ACCESS_KEY_ID", "me")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "mine")
 	t.Setenv("AWS_REGION", "us-east-1")
-	open := func() *running {
+	startOverDir := func() *running {
 		service, err := local.NewServiceDriver(dir, local.Config{Create: true})
 		require.NoError(t, err)
-		server := startOver(t, service, credentials, "--create", "photos")
+		server := startServerOver(t, service, credentials, "--create", "photos")
 		t.Setenv("AWS_ENDPOINT_URL", server.url)
 		return server
 	}
-	server := open()
-	put(t, client(t), "photos", "a/b.txt", "hello")
-	server.stop()
 
+	server := startOverDir()
+	putObject(t, newClient(t), "photos", "a/b.txt", "hello")
+	server.stop()
 	text, err := os.ReadFile(filepath.Join(dir, "photos", "a", "b.txt"))
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(text))
 
-	open()
-	require.Equal(t, "hello", read(t, client(t), "photos", "a/b.txt"))
+	startOverDir()
+	require.Equal(t, "hello", getObject(t, newClient(t), "photos", "a/b.txt"))
 }
 
-// If a bucket of the flags cannot be created, the program fails.
+// Serve fails if it cannot create a bucket of the flags, here because a file has the name of its directory.
 func TestServeBucketCannotBeCreated(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600)) // a file, not a directory
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "photos"), nil, 0o600))
 	service, err := local.NewServiceDriver(dir, local.Config{})
 	require.NoError(t, err)
-	err = parse(t, "--create", "photos").Serve(t.Context(), Environment{
-		Err:    io.Discard,
-		Lookup: environment(),
-	}, service)
+	f := parseFlags(t, "--create", "photos")
+
+	err = f.Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, service)
+
 	require.ErrorContains(t, err, "photos")
 }
 
-// With --admin, the program serves the admin API to callers with the token, which it generates or takes from the
-// environment. Without the flag, there is no such API.
+// With --admin, the server has an admin API for callers with the token, which it generates or takes from the
+// environment.
 func TestServeAdminAPINeedsToken(t *testing.T) {
 	const faults = "/_admin/faults"
 
 	t.Run("generated token", func(t *testing.T) {
-		server := start(t, environment(), "--create", "photos", "--admin")
+		server := startServer(t, environment(), "--create", "photos", "--admin")
 		token := server.export()["S3_ADMIN_TOKEN"]
 		require.Len(t, token, 26)
 
-		status, _ := ask(t, http.MethodGet, server.url+faults)
+		status, _ := sendUnsigned(t, http.MethodGet, server.url+faults)
 		require.Equal(t, http.StatusUnauthorized, status)
 
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.url+faults,
@@ -394,18 +407,18 @@ func TestServeAdminAPINeedsToken(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusCreated, response.StatusCode)
 
-		_, err = client(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
-		require.ErrorContains(t, err, "403", "the fault applies")
+		_, err = newClient(t).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("photos")})
+		require.ErrorContains(t, err, "403")
 	})
 
 	t.Run("token of the environment", func(t *testing.T) {
-		server := start(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
-		require.NotContains(t, server.errs.String(), "my-token")
+		server := startServer(t, environment("S3_ADMIN_TOKEN", "my-token"), "--admin")
+		require.NotContains(t, server.stderr.String(), "my-token")
 	})
 
 	t.Run("no flag", func(t *testing.T) {
-		server := start(t, environment())
-		status, _ := ask(t, http.MethodGet, server.url+faults)
+		server := startServer(t, environment())
+		status, _ := sendUnsigned(t, http.MethodGet, server.url+faults)
 		require.NotEqual(t, http.StatusUnauthorized, status)
 	})
 }
