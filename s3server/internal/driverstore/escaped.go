@@ -88,7 +88,7 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	}
 	// In the folder of the walk, the listing's prefix may also limit the names.
 	if names.name == w.name {
-		last := strings.TrimRight(w.last(), ".")
+		last := strings.TrimRight(w.prefixInFolder(), ".")
 		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
 			last = last[:i] // the prefix may end within a character
 		}

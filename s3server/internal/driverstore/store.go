@@ -254,6 +254,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 			return storageerror.ToS3(err, b.name)
 		}
 	}
+
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
 		err = storageerror.ToS3(err, b.name)
 		if hasRecords { // the bucket stays, but its settings were removed: restore them
@@ -299,7 +300,7 @@ func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.
 	}
 }
 
-// shownTime returns t, or the beginning of 1970 if t is unknown, because S3 must show a time.
+// shownTime returns t, or the beginning of 1970 if t is unknown, because responses of S3 must have a time.
 func shownTime(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Unix(0, 0).UTC()

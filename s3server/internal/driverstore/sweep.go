@@ -10,9 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// SweepUploads removes records of uploads that have ended, which a killed server may have left. An
-// upload in progress stays, because its client may continue it. If a bucket cannot be read, its
-// records stay until the next start of a server.
+// SweepUploads removes the records that a killed server may have left of uploads that have ended. Uploads in progress
+// stay, because their clients may continue them, and so do the records of a bucket that cannot be read.
 func (s *Store) SweepUploads(ctx context.Context) {
 	var names []string
 	_ = s.ListBuckets(ctx, "", func(b *state.Bucket) bool {
@@ -31,8 +30,8 @@ func (s *Store) SweepUploads(ctx context.Context) {
 	}
 }
 
-// sweepUploads removes the records of uploads that the driver no longer has. Such a record remains
-// if a server is killed after it has ended the upload and before it removes the record.
+// sweepUploads removes the records of uploads that the driver no longer has. Such records remain if a server is killed
+// between the end of the upload and the removal of its record.
 func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	if !m.bucket.has(storage.OpenUploads) {
 		return nil
@@ -58,8 +57,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	})
 }
 
-// sweepParts removes the record of a part if the upload of the part has no record. It keeps records
-// that were copied from another bucket. It also keeps objects that are not records.
+// sweepParts removes the records of parts whose uploads have no record. It keeps records that were copied from another
+// bucket, and objects that are no records.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
 	lastID := ""     // upload of the previous part

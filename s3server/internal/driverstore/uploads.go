@@ -39,8 +39,8 @@ type uploadRecord struct {
 // uploadName returns the name of the record of an upload.
 func uploadName(id string) string { return "uploads/" + id }
 
-// BeginUpload begins a multipart upload, and stores its record. The driver begins it, too, unless
-// the server stages the parts itself.
+// BeginUpload begins a multipart upload and stores its record. The upload begins in the driver, too, unless the server
+// stages the parts itself.
 func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	b, settings, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
@@ -49,10 +49,10 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	if err := b.requireFeature(storage.MultipartUploads, "multipart upload"); err != nil {
 		return err
 	}
+
+	// With AnyOrder, the driver accepts parts in any order and can list them. This library's own stores do not need it,
+	// because they accept any order anyway, and the server's records list the parts.
 	isStaged := b.uploads.stages()
-	// With AnyOrder, the driver accepts parts in any order and can list them. Requests to this
-	// library's own stores do not need AnyOrder. These stores accept any order in any case, and the
-	// server's records list the parts.
 	anyOrder := !isStaged && b.has(storage.OpenUploads) && !b.ownStore()
 	if b.has(driver.SequentialParts) && !anyOrder && !isStaged {
 		return s3error.New("NotImplemented").
@@ -68,6 +68,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 	r.Metadata[reservedName] = values.Encode()
 	r.AnyOrder = anyOrder
+
 	records, err := b.openRecords(ctx, true)
 	if err != nil {
 		return err
@@ -97,8 +98,8 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	return storageerror.ToS3(err, u.Key)
 }
 
-// begin begins an upload in the driver, and returns the driver's id of it. If the parts are staged, the driver has no
-// upload: begin then only checks that the driver accepts the properties, aborts the upload and returns "".
+// begin begins an upload in the driver, and returns the driver's id of it. For an upload whose parts the server stages
+// itself, begin only checks that the driver accepts the properties, and returns "".
 func (m *driverUploads) begin(ctx context.Context, r *driver.PutRequest, isStaged bool) (id string, err error) {
 	id, err = m.bucket.driver.BeginParts(ctx, r)
 	if err != nil {
@@ -113,8 +114,7 @@ func (m *driverUploads) begin(ctx context.Context, r *driver.PutRequest, isStage
 // driverUploads manages the multipart uploads of a bucket.
 type driverUploads struct{ bucket *driverBucket }
 
-// Upload returns an upload. It fails with NoSuchUpload if the upload does not exist, or has another
-// key.
+// Upload returns an upload, or fails with NoSuchUpload if it does not exist or has another key.
 func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Upload, error) {
 	b, _, err := s.bucketOf(ctx, bucket)
 	if err != nil {
@@ -130,8 +130,8 @@ func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Uplo
 	return u, nil
 }
 
-// upload reads the record of an upload. It fails with NoSuchUpload if there is none, if it was
-// copied from another bucket, or if the upload has expired.
+// upload returns an upload from its record. It fails with NoSuchUpload if there is no record, or one that was copied
+// from another bucket, or if the upload has expired.
 func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, error) {
 	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil {
@@ -151,6 +151,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	if err != nil {
 		return nil, storageerror.ToS3(err, id)
 	}
+
 	isOwn, err := m.owns(ctx, records, id, record)
 	if err != nil {
 		return nil, storageerror.ToS3(err, id)
@@ -186,9 +187,9 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	return u, nil
 }
 
-// owns reports whether the record of an upload was written for this bucket, and not copied from
-// another one. A record in the first stored form has no Place. It is this bucket's own if records
-// are private objects, which no program copies, or if the driver has the upload.
+// owns reports whether the record of an upload was written for this bucket, and not copied from another one. A record
+// without a Place, which older servers wrote, is the bucket's own if records are private objects, which no program
+// copies, or if the driver has the upload.
 func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	if u.Place != "" {
 		return u.Place == r.place(uploadName(id)), nil
@@ -214,9 +215,8 @@ func (m *driverUploads) canFind(u *uploadRecord) bool {
 	return !u.Staged && (u.AnyOrder || m.bucket.ownStore())
 }
 
-// isDropped reports whether an upload has expired, because no part was sent for a long time. It
-// then aborts the upload and removes the records. Uploads of Amazon S3 never expire, and neither do
-// open uploads ([storage.OpenUploads]), which the store itself keeps.
+// isDropped reports whether an upload has expired because no part was sent for a long time, and then aborts it and
+// removes its records. Uploads of Amazon S3, staged ones and those with AnyOrder never expire.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := m.bucket.store.Now().Add(-lifetime.IdleUpload)
 	expires := !u.AnyOrder && !u.Staged && m.bucket.description().Provider != "s3"
@@ -238,8 +238,8 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 	return true, m.dropUpload(ctx, id)
 }
 
-// isIdle reports whether no part of an upload was sent after limit. It looks up the record of each
-// part that the driver lists, because a listing of the records may be stale.
+// isIdle reports whether no part of an upload was sent after limit. It looks up the record of each part that the driver
+// lists, because a listing of the records may be stale.
 func (m *driverUploads) isIdle(
 	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
 ) (bool, error) {
@@ -342,8 +342,8 @@ func (s *Store) Complete(
 	return v, versionID, nil
 }
 
-// isLost reports whether the driver no longer has an upload, because another program has removed it. It then removes
-// the records of the upload. A driver can tell only for uploads with AnyOrder.
+// isLost reports whether another program has removed an upload from the driver, and then removes its records. A driver
+// can tell only for uploads with AnyOrder.
 func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.AnyOrder {
@@ -357,8 +357,8 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// writtenObject returns the current object of the key if the upload has written it. Otherwise it returns
-// nil. It also removes an upload that has written its object.
+// writtenObject returns the current object of the key if the upload has written it, or else nil. An upload that has
+// written its object is removed.
 func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
@@ -388,7 +388,7 @@ func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
 	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())
 }
 
-// Abort aborts an upload. It waits for a completion in progress. If that succeeds, Abort fails with
+// Abort aborts an upload, after it has waited for a completion in progress. If that succeeds, Abort fails with
 // NoSuchUpload.
 func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
@@ -400,6 +400,7 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	defer unlock()
+
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return err
 	}
@@ -409,8 +410,7 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	return storageerror.ToS3(b.uploads.dropUpload(ctx, u.ID), u.Key)
 }
 
-// abortUploads aborts all uploads that the driver lists, even those that have no record. It is
-// called when the bucket is removed.
+// abortUploads aborts all uploads that the driver lists, even those without a record, before the bucket is removed.
 func (m *driverUploads) abortUploads(ctx context.Context) error {
 	if !m.bucket.has(storage.ListedUploads) {
 		return nil

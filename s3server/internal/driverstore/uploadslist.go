@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
-// ListUploads passes one page of uploads to the function show. It reads the records of all uploads,
-// because a bucket has only few uploads. It keeps only one page in memory.
+// ListUploads calls show with each upload, or common prefix, of the page that follows a position. It reads the records
+// of all uploads, of which a bucket has only few.
 func (s *Store) ListUploads(
 	ctx context.Context, bucket string, l state.Listing, pos state.UploadPosition,
 	show func(u *state.Upload, common string),

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// shownVersion returns the version id that clients see. A driver's id may have any characters, so
-// an id with characters that S3 does not permit is encoded.
+// shownVersion returns the version id that clients see. A driver's id with characters that S3 does not permit is
+// encoded.
 func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -35,8 +35,8 @@ func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
 }
 
-// driverVersion returns the driver's version id for an id that clients see. If the key has no null
-// version, it returns an id that no version has.
+// driverVersion returns the driver's version id for an id that clients see. For the null version of a key that has
+// none, the result is an id that no version has.
 func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string) (id string, err error) {
 	if versionID != state.NullVersion || !b.keepsVersions() {
 		return decodeVersion(versionID), nil
@@ -51,9 +51,8 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string)
 	return id, err
 }
 
-// decodeVersion returns the driver's version id for an id that clients see. It decodes only ids
-// that shownVersion returns, so that each version has only one id. With a second id, a client could
-// read a version although a policy denies access to the version's id.
+// decodeVersion returns the driver's version id for an id that clients see. It decodes only ids that shownVersion
+// returns, because a second id of a version would evade a policy that denies access to the first.
 func decodeVersion(versionID string) string {
 	if versionID == state.NullVersion {
 		return ""

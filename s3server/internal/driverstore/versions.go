@@ -29,7 +29,8 @@ func heldObjectOf(v *state.Version) *heldObject {
 	return h
 }
 
-// Find returns a version, or nil if there is none, and its id as clients see it. The caller must release the version.
+// Find returns a version, which the caller must release, and its id as clients see it. If there is none, the version is
+// nil.
 func (s *Store) Find(ctx context.Context, name state.VersionName) (*state.Version, string, error) {
 	b, settings, err := s.bucketOf(ctx, name.Bucket)
 	if err != nil {
@@ -39,8 +40,8 @@ func (s *Store) Find(ctx context.Context, name state.VersionName) (*state.Versio
 	return v, settings.Shown(v), err
 }
 
-// find returns a version, or nil if there is none. If the store is on this machine, find opens the
-// object, so that it can be read even after it is replaced.
+// find returns a version, or nil if there is none. In a store on this machine, it opens the object, which can then be
+// read even after it was replaced.
 func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version, error) {
 	if isMarkerID(id) {
 		return b.names.findMarker(ctx, key, id)
@@ -49,6 +50,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	if err != nil {
 		return nil, err
 	}
+
 	request := &driver.GetRequest{Key: b.naming().Escape(key), Version: version, Length: -1}
 	h := &heldObject{bucket: b}
 	if b.description().Local {
@@ -84,7 +86,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	return v, nil
 }
 
-// tags returns the tags of the object that r names. It asks the driver only if the attributes count some.
+// tags returns the tags of the object that r names, and asks the driver only if the attributes say that there are some.
 func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.GetRequest) (map[string]string, error) {
 	if a.TagCount == 0 || !b.has(storage.ObjectTags) {
 		return nil, nil
@@ -92,7 +94,7 @@ func (b *driverBucket) tags(ctx context.Context, a *storage.Attrs, r *driver.Get
 	return b.driver.Tags(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Condition: r.Condition, Length: -1})
 }
 
-// close closes the bodies that find and Prepare have opened.
+// close closes the bodies that were opened for the object, if any. h may be nil.
 func (h *heldObject) close() {
 	if h == nil {
 		return
@@ -110,11 +112,11 @@ func (s *Store) Release(v *state.Version) {
 	}
 }
 
-// Prepare opens the body of a range before the response begins, so that an error can still be its status. A body with
-// random access is already open.
+// Prepare opens the body of a range before the response begins, so that an error can still be its status.
 func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length int64) (err error) {
 	h := heldObjectOf(v)
-	if _, isOpen := h.body.(io.ReaderAt); isOpen || length <= 0 {
+	_, hasRandomAccess := h.body.(io.ReaderAt) // and is already open
+	if hasRandomAccess || length <= 0 {
 		return nil
 	}
 	h.next, err = h.open(ctx, offset, length)
@@ -126,7 +128,7 @@ const maxRead = 256 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
 
-// Read writes a range of a version to dst. If Prepare has opened the range, Read uses its body.
+// Read writes a range of a version to dst, from the body that Prepare has opened for it, if any.
 func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64, dst io.Writer) (err error) {
 	if length == 0 {
 		return nil
@@ -140,16 +142,16 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 			return err
 		}
 	}
+
+	// io.CopyBuffer ignores the buffer if body is an io.WriterTo, which a range of a file is not.
 	buffer := readBuffers.Get().(*[maxRead]byte)
-	// io.CopyBuffer ignores the buffer if body is an io.WriterTo. A range of a file is no
-	// io.WriterTo, and needs the buffer.
 	_, err = io.CopyBuffer(dst, body, buffer[:])
 	readBuffers.Put(buffer)
 	return storageerror.ToS3(cmp.Or(err, body.Close()), v.Key)
 }
 
-// open returns a reader of a range of the object. If the object was replaced in the meantime, it
-// fails with ServiceUnavailable, and a retry reads the new object.
+// open returns a reader of a range of the object. If the object was replaced in the meantime, it fails with
+// ServiceUnavailable, so that the client tries again and reads the new object.
 func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	// A body with random access, such as a file, needs no other request.
 	if body, ok := h.body.(io.ReaderAt); ok {

@@ -35,15 +35,15 @@ type nameWalk struct {
 	listed  map[string]bool // folders whose escaped segments have been listed
 }
 
-// walk returns the walk for a listing of objects. If the listing has a delimiter other than a
-// slash, the walk shows all names, because drivers group names only at slashes.
+// walk returns the walk for a listing of objects. It shows all names if the delimiter is not a slash, because drivers
+// group names only at slashes.
 func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	if l.Delimiter != "" && l.Delimiter != "/" {
-		// One common prefix may stand for many names. With small pages, the walk would need many
-		// requests for one entry of the listing. So it requests full pages.
+		// One common prefix may stand for many names, for which full pages need the fewest requests.
 		l.Delimiter = ""
 		l.Max = pageLimit
 	}
+
 	w := &nameWalk{listing: l, names: n.bucket.naming(), startAfter: startAfter, canSeek: true, show: show}
 	// The driver's listing calls a function without an error, so the error of f is kept for the end.
 	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
@@ -54,6 +54,7 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 		})
 		return cmp.Or(err, failure)
 	}
+
 	// The walk begins in the folder of the prefix.
 	if i := strings.LastIndexByte(l.Prefix, '/'); i >= 0 {
 		w.name = w.names.Escape(l.Prefix[:i]) + "/"
@@ -62,9 +63,8 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 	return w
 }
 
-// walkVersions returns the walk for a listing of versions. Only this library's own stores support a
-// delimiter and StartAfter in ListVersions. For other drivers, the walk lists all versions with the
-// prefix.
+// walkVersions returns the walk for a listing of versions. Because only this library's own stores support a delimiter
+// and StartAfter in ListVersions, the walk lists all versions with the prefix for other drivers.
 func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	isOwn := n.bucket.ownStore()
 	if !isOwn {
@@ -77,13 +77,13 @@ func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func
 	return w
 }
 
-// run shows the names of the walk until the function show returns false. In that case, run returns
-// false, too.
+// run shows the names of the walk until the function show returns false, and then returns false, too.
 func (w *nameWalk) run(ctx context.Context) (hasMore bool, err error) {
 	w.listed = map[string]bool{}
 	if w.startAfter >= w.key && !w.contains(w.startAfter) {
 		return true, nil // all keys of the folder precede the start
 	}
+
 	if err := w.enter(ctx); err != nil {
 		return false, err
 	}
@@ -97,23 +97,23 @@ func (w *nameWalk) run(ctx context.Context) (hasMore bool, err error) {
 
 func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.key) }
 
-// last returns the part of the listing's prefix after the folder's key.
-func (w *nameWalk) last() string {
+// prefixInFolder returns the part of the listing's prefix that follows the folder's key.
+func (w *nameWalk) prefixInFolder() string {
 	if len(w.listing.Prefix) < len(w.key) {
 		return ""
 	}
 	return w.listing.Prefix[len(w.key):]
 }
 
-// request returns the driver's request for the names that are not escaped. It returns nil if all
-// names with the prefix are escaped.
+// request returns the driver's request for the names that are not escaped, or nil if all names with the prefix are
+// escaped.
 func (w *nameWalk) request() *driver.ListRequest {
-	last := w.last()
-	if w.names.EscapesAll(last) {
+	prefix := w.prefixInFolder()
+	if w.names.EscapesAll(prefix) {
 		return nil
 	}
 	r := &driver.ListRequest{
-		Prefix:    w.name + last,
+		Prefix:    w.name + prefix,
 		Delimiter: w.listing.Delimiter,
 		Limit:     w.listing.Max + 1, // the name after the page shows that there is another page
 	}
@@ -129,8 +129,8 @@ func (w *nameWalk) request() *driver.ListRequest {
 	return r
 }
 
-// sendable returns the longest beginning of a key that can be in a driver's request. It ends before
-// the first invalid character, and before a segment that is "." or "..".
+// sendable returns the beginning of a key that can be in a driver's request, which ends before the first invalid
+// character and the first segment that is "." or "..".
 func sendable(key string) string {
 	for i, c := range key {
 		isInvalid := c < 0x20 || c == utf8.RuneError
@@ -146,11 +146,11 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments of the folders in which the walk begins. For each other folder,
-// the method stream lists the escaped segments when it reaches the folder.
+// enter lists the escaped segments of the folders in which the walk begins. Those of other folders are listed when the
+// walk reaches them.
 func (w *nameWalk) enter(ctx context.Context) error {
 	startsInside := w.contains(w.startAfter) && w.startAfter != ""
-	if w.last() != "" || startsInside {
+	if w.prefixInFolder() != "" || startsInside {
 		if err := w.list(ctx, w.name); err != nil {
 			return err
 		}
@@ -178,11 +178,9 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	return nil
 }
 
-// stream shows the names that are not escaped. Between them it shows the escaped names, so that all
-// names are in S3's order. It returns false if the function show has returned false.
-//
-// In the driver's order, the escaped names of a folder follow each other. The method list has read them already, so
-// stream skips them with another request that starts after them, if the driver can.
+// stream shows the names in S3's order, the escaped ones between the others, and returns false if the function show
+// has. In the driver's order, the escaped names of a folder follow each other. The method list has read them already,
+// so stream skips them with another request that starts after them, if the driver can.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
 	for {
 		restart := "" // the name after which the next request starts
@@ -216,8 +214,8 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 	}
 }
 
-// escapedFolder returns the folder of the first escaped segment in a name. If no segment is
-// escaped, it returns the folder of the last segment.
+// escapedFolder returns the folder of the first escaped segment in a name, or that of the last segment if none is
+// escaped.
 func (w *nameWalk) escapedFolder(name string) (folder string, isEscaped bool) {
 	end := len(w.name)
 	for {

@@ -15,15 +15,15 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// putRequest returns the driver's request for a write, without the body, and the properties to
-// store in the reserved metadata. It fails if the condition of the write does not hold.
+// putRequest returns the driver's request for a write, without the body, and the properties to store in the reserved
+// metadata. It fails if the condition of the write does not hold.
 func (b *driverBucket) putRequest(
 	ctx context.Context, w *state.Write, settings *state.Bucket,
 ) (*driver.PutRequest, url.Values, error) {
 	if err := settings.LockNew(&w.Object, b.store.Now()); err != nil {
 		return nil, nil, err
 	}
-	p, values, err := b.propertiesOf(&w.Object)
+	properties, values, err := b.propertiesOf(&w.Object)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,14 +38,13 @@ func (b *driverBucket) putRequest(
 	return &driver.PutRequest{
 		Key:        b.naming().Escape(w.Key),
 		Size:       -1,
-		Properties: p,
+		Properties: properties,
 		Controls:   controls,
 		Condition:  condition,
 	}, values, nil
 }
 
-// controlsOf returns the tags and the lock of an object for the driver. It fails if the driver does not support what
-// the object has.
+// controlsOf returns the tags and the lock of an object for the driver, or fails if the driver does not support them.
 func controlsOf(b *driverBucket, o *state.Object) (c storage.Controls, err error) {
 	if len(o.Properties.Tags) > 0 {
 		if err := b.requireFeature(storage.ObjectTags, "tagging"); err != nil {
@@ -71,8 +70,8 @@ func retentionOf(l *state.Lock) storage.Retention {
 	}
 }
 
-// guardCondition checks a condition c on the current version of a key, by the function check. It returns a condition
-// for the driver's request that holds only while this version is current, so that a concurrent write is detected.
+// guardCondition fails if check says that the condition c does not hold for the current version of a key. It returns a
+// condition for the driver that holds only while this version is current, so that a concurrent write is detected.
 func (b *driverBucket) guardCondition(
 	ctx context.Context,
 	key string,
@@ -92,6 +91,7 @@ func (b *driverBucket) guardCondition(
 	if err := check(c, key, current); err != nil {
 		return storage.Condition{}, err
 	}
+
 	hasObject := current != nil && !current.Marker
 	if !hasObject {
 		return storage.Condition{Absent: true}, b.requireFeature(storage.ConditionalCreate, "conditional write")
@@ -100,8 +100,8 @@ func (b *driverBucket) guardCondition(
 	return unchanged, b.requireFeature(storage.ConditionalUpdate, "conditional write")
 }
 
-// conditionError returns the S3 error for a write that failed because the driver's condition did not hold. It
-// returns any other error unchanged.
+// conditionError returns the S3 error for a write whose condition did not hold in the driver, and any other error as it
+// is.
 func conditionError(err error, c state.WriteCondition) error {
 	if !isCode(err, storage.PreconditionFailed) {
 		return err
@@ -112,7 +112,7 @@ func conditionError(err error, c state.WriteCondition) error {
 	return s3error.New("ConditionalRequestConflict")
 }
 
-// Put writes an object. The entity tag and the checksum, which are known after the body was read, are stored with it.
+// Put writes an object, with the entity tag and the checksum that are known only when the body was read.
 func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
 		return b.put(ctx, r, body, func(crc storage.CRC32C) {
@@ -123,8 +123,7 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 	})
 }
 
-// write writes an object. It builds a request for the driver. Then it calls the function put, which
-// passes the request to the driver.
+// write writes an object, for which put passes the request to the driver.
 func (s *Store) write(
 	ctx context.Context,
 	w *state.Write,
@@ -146,9 +145,9 @@ func (s *Store) write(
 	return v, versionID, nil
 }
 
-// put sends a request with a body. When it has read the body, and before the object exists, it
-// calls onEnd, which may still change the metadata. If the driver needs the metadata, the size or the checksum before
-// the body, put copies the body to a temporary file first.
+// put writes an object. When the body was read, and before the object exists, it calls onEnd, which may still change
+// the metadata. For a driver that needs the metadata, size or checksum before the body, put first copies the body to a
+// file.
 func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, src io.Reader, onEnd func(storage.CRC32C),
 ) (*storage.Attrs, error) {
@@ -159,6 +158,7 @@ func (b *driverBucket) put(
 		}}
 		return b.driver.Put(ctx, r)
 	}
+
 	file, err := spool(src)
 	if err != nil {
 		return nil, err
@@ -171,8 +171,8 @@ func (b *driverBucket) put(
 	return b.driver.Put(ctx, r)
 }
 
-// writtenVersion returns the version that a write has created. While versioning is suspended, it removes
-// the null version that was replaced.
+// writtenVersion returns the version that a write has created, and its id as clients see it. While versioning is
+// suspended, it removes the null version that was replaced.
 func (b *driverBucket) writtenVersion(
 	ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs,
 ) (*state.Version, string) {
@@ -194,8 +194,7 @@ func (b *driverBucket) writtenVersion(
 	return v, settings.Shown(v)
 }
 
-// Copy copies a version of an object. If the driver cannot copy it within its store, the bytes pass
-// through this process.
+// Copy copies a version of an object, within the driver's store if the driver can.
 func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*state.Version, string, error) {
 	return s.write(ctx, w, func(b *driverBucket, r *driver.PutRequest, values url.Values) (*storage.Attrs, error) {
 		h := heldObjectOf(src)
@@ -207,10 +206,8 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, src *state.Version) (*
 	})
 }
 
-// copy copies an object within the driver's store, so that its bytes do not pass through this
-// process. It fails with Unsupported if the driver cannot copy the object. If this server keeps the
-// entity tag (see keepsETags), it stores a checksum with the tag. In this case, copy also fails
-// with Unsupported if the source has no checksum.
+// copy copies an object within the driver's store, so that its bytes do not pass through this process. It fails with
+// Unsupported if the driver cannot do that, or if this server must store a checksum that the source does not have.
 func (b *driverBucket) copy(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, values url.Values, h *heldObject,
 ) (*storage.Attrs, error) {

@@ -61,8 +61,7 @@ type eventRecord struct {
 	} `json:"s3"`
 }
 
-// MarshalJSON returns the event in AWS's format: one element of the list "Records" that a target
-// receives.
+// MarshalJSON returns the event in AWS's format, as one element of the list "Records" that a target receives.
 func (e Event) MarshalJSON() ([]byte, error) {
 	kind, _, _ := strings.Cut(e.Name, ":")
 	record := eventRecord{
@@ -84,6 +83,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	} else if e.Account == "" {
 		record.UserIdentity.PrincipalID = "Anonymous"
 	}
+
 	record.S3.SchemaVersion = "1.0"
 	record.S3.ConfigurationID = e.Configuration
 	record.S3.Bucket.Name = e.Bucket
@@ -100,11 +100,11 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(record)
 }
 
-// Removed returns the event of a removal. kind is the first word of the event's name, such as
-// ObjectRemoved. id is the version that the request named, or "".
-func Removed(kind, key, id string, removal state.Removal) Event {
+// Removed returns the event of a removal by a request that named the version requestedID, or none if it is "". kind is
+// the first word of the event's name, such as ObjectRemoved.
+func Removed(kind, key, requestedID string, removal state.Removal) Event {
 	e := Event{Name: kind + ":Delete", Key: key, VersionID: removal.ID}
-	if removal.Marker && id == "" {
+	if removal.Marker && requestedID == "" {
 		e.Name = kind + ":DeleteMarkerCreated"
 		e.ETag = emptyMD5
 	}

@@ -38,7 +38,7 @@ func (s *Sender) Begin(sequencer int64) { s.sequence.Store(sequencer) }
 // Sends reports whether there is a receiver of events.
 func (s *Sender) Sends() bool { return s.Notify != nil || s.Webhook != nil }
 
-// Publish sends events to the targets that the bucket's notification configuration selects.
+// Publish sends events to the targets that the bucket's notification rules name for them.
 func (s *Sender) Publish(ctx context.Context, bucket string, events []Event) {
 	b, err := s.Store.Bucket(ctx, bucket)
 	if err != nil {
@@ -77,7 +77,7 @@ type webhookBody struct {
 	Records   []Event
 }
 
-// deliver passes an event to Notify, and queues it for the webhook.
+// deliver passes an event to Notify and the queue of the webhook, if there are such.
 func (s *Sender) deliver(e Event) {
 	if s.Notify != nil {
 		s.Notify(e)
@@ -96,8 +96,7 @@ func (s *Sender) deliver(e Event) {
 	s.Webhook.Push(body)
 }
 
-// SendTest sends AWS's test event, s3:TestEvent, to the webhook. requestID is the id of the request
-// that configured the bucket.
+// SendTest sends AWS's test event, s3:TestEvent, to the webhook. requestID is the request that configured the bucket.
 func (s *Sender) SendTest(bucket, requestID string) {
 	if s.Webhook == nil {
 		return
@@ -118,20 +117,21 @@ func (s *Sender) isTarget(arn string) bool {
 	return slices.ContainsFunc(s.ARNs, func(pattern string) bool { return wildcard.Match(pattern, arn) })
 }
 
-// CheckTargets fails if the configuration has an ARN that matches none of ARNs.
+// CheckTargets fails if a rule of the configuration has an ARN to which the server sends no events. The error names all
+// such ARNs.
 func (s *Sender) CheckTargets(c *notification.Configuration) error {
 	var fields []string // names and values in the error response
-	count := 0
+	invalidCount := 0
 	for _, rule := range c.All() {
 		if s.Sends() && s.isTarget(rule.ARN()) {
 			continue
 		}
-		count++
-		n := strconv.Itoa(count)
+		invalidCount++
+		n := strconv.Itoa(invalidCount)
 		fields = append(fields, "ArgumentName"+n, rule.ARN())
 		fields = append(fields, "ArgumentValue"+n, "The destination does not exist")
 	}
-	if count == 0 {
+	if invalidCount == 0 {
 		return nil
 	}
 	return s3error.New("InvalidArgument", fields...).

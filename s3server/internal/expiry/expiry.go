@@ -13,18 +13,19 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Run applies the lifecycle rules of all buckets of the store once, at the time of the clock. sender
-// sends the events of what it removes or changes.
+// Run applies the lifecycle rules of all buckets once, at the time of the clock, and sends the events of what it
+// removes or changes.
 func Run(ctx context.Context, store state.Store, sender *events.Sender, clock lifecycle.Clock) {
-	var all []*state.Bucket
+	var withRules []*state.Bucket
 	// If the listing fails, a later run handles the buckets that are missing.
 	_ = store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
 		if b.Lifecycle.Rules() != nil {
-			all = append(all, b)
+			withRules = append(withRules, b)
 		}
 		return true
 	})
-	for _, b := range all {
+
+	for _, b := range withRules {
 		run := &bucketRun{store: store, sender: sender, ctx: ctx, bucket: b, clock: clock}
 		run.expireUploads()
 		run.expireVersions()
@@ -41,8 +42,8 @@ type bucketRun struct {
 	clock  lifecycle.Clock
 }
 
-// hasRules reads the rules of the bucket again, and reports whether there are any. They may have
-// been changed or removed since the run began.
+// hasRules reads the rules of the bucket again, because they may have changed since the run began, and reports whether
+// there are any.
 func (l *bucketRun) hasRules() bool {
 	b, err := l.store.Bucket(l.ctx, l.bucket.Name)
 	if err != nil {
@@ -55,7 +56,7 @@ func (l *bucketRun) hasRules() bool {
 // pageSize is the number of versions or uploads that are listed at a time.
 const pageSize = 1000
 
-// expireUploads aborts the uploads whose time is over by a rule.
+// expireUploads aborts the uploads that have been incomplete for as long as a rule permits.
 func (l *bucketRun) expireUploads() {
 	var pos state.UploadPosition
 	for hasMore := true; hasMore; {
@@ -85,7 +86,7 @@ func (l *bucketRun) isExpired(u *state.Upload) bool {
 	return u != nil && l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now)
 }
 
-// uploadNow looks up a listed upload. It returns nil if the upload has ended.
+// uploadNow returns a listed upload as it is now, or nil if it has ended.
 func (l *bucketRun) uploadNow(u *state.Upload) *state.Upload {
 	upload, err := l.store.Upload(l.ctx, u.Bucket, u.Key, u.ID)
 	if err != nil {
@@ -122,10 +123,9 @@ func (l *bucketRun) expireVersions() {
 	l.expireKey(versions)
 }
 
-// expireKey applies the rules to the versions of one key. The slice begins with the newest version.
-// expireKey begins with the oldest version, because a delete marker expires only when no other
-// version is left. The listing may be stale, so expireKey looks up the versions in the store before
-// it changes anything.
+// expireKey applies the rules to the versions of one key, which are sorted from the newest to the oldest. It begins
+// with the oldest, because a delete marker expires only when no other version is left. The listing may be stale, so
+// expireKey looks up the versions in the store before it changes anything.
 func (l *bucketRun) expireKey(versions []*state.Version) {
 	if !l.isDue(factsOf(versions)) || !l.hasRules() {
 		return
@@ -155,8 +155,8 @@ func (l *bucketRun) isDue(versions []lifecycle.Version) bool {
 	return false
 }
 
-// versionsNow looks up the listed versions of a key, and returns those that still exist. If another
-// version is current now, or if the store fails, it returns none, and a later run handles the key.
+// versionsNow returns those of the listed versions of a key that still exist. If another version is current now, or the
+// store fails, it returns none, and a later run handles the key.
 func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Version) {
 	for i, v := range versions {
 		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
@@ -179,7 +179,7 @@ func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Versi
 	return found
 }
 
-// factsOf returns what the rules know about versions.
+// factsOf returns the properties of versions on which the rules depend.
 func factsOf(versions []*state.Version) []lifecycle.Version {
 	facts := make([]lifecycle.Version, len(versions))
 	for i, v := range versions {
@@ -188,15 +188,15 @@ func factsOf(versions []*state.Version) []lifecycle.Version {
 	return facts
 }
 
-// expire removes a version permanently. If the version is the current object, it removes the object
-// as a client would, perhaps with a delete marker. It returns false if the removal failed.
-func (l *bucketRun) expire(v *state.Version, current bool) bool {
+// expire removes a version permanently, or a current object as a client would, perhaps with a delete marker. It returns
+// false if the removal failed.
+func (l *bucketRun) expire(v *state.Version, isCurrent bool) bool {
 	r := &state.RemoveRequest{
 		VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
 		Written:     v.Modified,
 		Account:     l.bucket.Account,
 	}
-	if current && !v.Marker {
+	if isCurrent && !v.Marker {
 		r.ID = ""
 		r.Condition.Match = v.Object.ETag
 	}
@@ -207,8 +207,7 @@ func (l *bucketRun) expire(v *state.Version, current bool) bool {
 	return err == nil
 }
 
-// setClass changes the storage class of a version. It does nothing if the version was replaced in
-// the meantime.
+// setClass changes the storage class of a version, unless the version was replaced in the meantime.
 func (l *bucketRun) setClass(v *state.Version, class string) {
 	version, versionID, err := l.store.Change(
 		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,11 +39,7 @@ func (f *Effects) Failure() error {
 	if f.Error == "" && f.Status == 0 {
 		return nil
 	}
-	code := f.Error
-	if code == "" {
-		code = "InternalError"
-	}
-	e := s3error.New(code)
+	e := s3error.New(cmp.Or(f.Error, "InternalError"))
 	if f.Status != 0 {
 		e.Status = f.Status
 	}
@@ -60,8 +57,7 @@ func (f *Effects) Ignores(name string) bool {
 	return slices.ContainsFunc(f.Ignore, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// Denies reports whether DeleteObjects refuses an object. If so, it also returns the key and the
-// version by which the error names the object.
+// Denies reports whether DeleteObjects refuses an object, and by which key and version the error names it.
 func (f *Effects) Denies(key, version string) (namedKey, namedVersion string, denied bool) {
 	if f.Deny == nil {
 		return "", "", false

@@ -57,18 +57,20 @@ func New[F any](now func() time.Time) *List[F] { return &List[F]{now: now} }
 func (l *List[F]) Add(t Trigger, f F) (id int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	l.lastID++
 	l.rules = append(l.rules, &rule[F]{entry: Entry[F]{ID: l.lastID, Fault: f}, trigger: t})
 	return l.lastID
 }
 
-// Remove removes the fault with this id. It returns false if there is none.
+// Remove removes the fault with this id, and reports whether there was one.
 func (l *List[F]) Remove(id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := len(l.rules)
+
+	oldCount := len(l.rules)
 	l.rules = slices.DeleteFunc(l.rules, func(r *rule[F]) bool { return r.entry.ID == id })
-	return len(l.rules) < n
+	return len(l.rules) < oldCount
 }
 
 // Clear removes all faults.
@@ -89,10 +91,11 @@ func (l *List[F]) All() []Entry[F] {
 	return all
 }
 
-// Match counts a request and returns the fault that applies to it, or nil.
+// Match counts a request, and returns the first fault that applies to it, or nil.
 func (l *List[F]) Match(operation, bucket, key string) *F {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	for i, r := range l.rules {
 		if !r.trigger.selects(operation, bucket, key) || !r.applies(l.now) {
 			continue
@@ -111,9 +114,8 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 	return matches(t.Operation, operation) && matches(t.Bucket, bucket) && matches(t.Key, key)
 }
 
-// applies reports whether the fault applies to one more selected request. It returns false for a
-// request within the rate. It also returns false for the first requests beyond the rate. Skip is the
-// number of these first requests.
+// applies reports whether the next selected request gets the fault. Requests within the rate do not, and neither do the
+// first trigger.Skip requests beyond it.
 func (r *rule[F]) applies(now func() time.Time) bool {
 	if r.trigger.Rate > 0 && r.isWithinRate(now()) {
 		return false
@@ -125,17 +127,18 @@ func (r *rule[F]) applies(now func() time.Time) bool {
 	return true
 }
 
-// isWithinRate reports whether one more selected request is within the rate. The fault does not apply to
-// requests within the rate.
+// isWithinRate reports whether one more selected request is within the rate, so that the fault does not apply to it.
 func (r *rule[F]) isWithinRate(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
 	burst := max(1, rate/10) // the requests of a tenth of a second may come at once
+
 	if r.refilled.IsZero() {
 		r.allowance = burst
 	} else {
 		r.allowance = min(burst, r.allowance+now.Sub(r.refilled).Seconds()*rate)
 	}
 	r.refilled = now
+
 	if r.allowance < 1 {
 		return false
 	}
