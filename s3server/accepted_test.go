@@ -280,8 +280,8 @@ func TestHeadersUnknown(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// A request for a subresource that the server lacks fails with NotImplemented, which names the subresource, and
-// changes nothing. The server ignores other unknown parameters.
+// A request for a subresource that the server does not implement changes nothing and fails with an error that names the
+// subresource. Other unknown parameters are ignored.
 func TestSubresourcesNotImplemented(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -321,8 +321,10 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 		"/photos?prefix=&marker=&delimiter=",
 	}
 	for _, path := range ignored {
-		response, body := s.sendSigned(t, "GET", path, "", nil)
-		require.Equal(t, http.StatusOK, response.StatusCode, "%s: %s", path, body)
+		t.Run(path, func(t *testing.T) {
+			response, body := s.sendSigned(t, "GET", path, "", nil)
+			require.Equal(t, http.StatusOK, response.StatusCode, body)
+		})
 	}
 
 	// Parameters that only reads have are no subresources.
@@ -332,14 +334,16 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 		{method: "POST", path: "/photos/k?uploads&versionId=null"},
 	}
 	for _, tt := range misplaced {
-		response, body := s.sendSigned(t, tt.method, tt.path, "", nil)
-		require.Equal(t, http.StatusBadRequest, response.StatusCode, tt.path)
-		require.Equal(t, "InvalidArgument", parseError(t, body).Code, tt.path)
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			response, body := s.sendSigned(t, tt.method, tt.path, "", nil)
+			require.Equal(t, http.StatusBadRequest, response.StatusCode)
+			require.Equal(t, "InvalidArgument", parseError(t, body).Code)
+		})
 	}
 }
 
-// The server treats parameters of a presigned URL whose names are those of headers as these headers, because SDKs
-// sign headers into a URL in this way.
+// The server treats parameters of a presigned URL that have the names of headers as headers, because SDKs presign
+// headers in this way.
 func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	owner := aws.Credentials{
@@ -378,7 +382,7 @@ func TestPresignedURLParametersAreHeaders(t *testing.T) {
 	require.Equal(t, int32(1), *head.TagCount)
 	require.Equal(t, types.StorageClassStandardIa, head.StorageClass)
 
-	// So does a read.
+	// A read gets its options from the URL.
 	response, _ = send("GET", url.Values{"x-amz-checksum-mode": {"ENABLED"}}, "")
 	require.Equal(t, http.StatusOK, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("X-Amz-Checksum-Crc64nvme"))
@@ -468,7 +472,7 @@ func TestListingsShowRestoredCopies(t *testing.T) {
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code)
 }
 
-// DeleteObjects refuses conditions that AWS supports only in directory buckets: the size and the time of an object.
+// DeleteObjects refuses conditions on the size and the time of an object, which AWS supports only in directory buckets.
 func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -488,8 +492,8 @@ func TestConditionsOfDirectoryBuckets(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// A form may have fields for metadata. The server refuses fields that stand for headers which it lacks or which S3
-// refuses, even if the policy of the form allows them.
+// The server accepts the fields of a form for metadata, but refuses those for headers that S3 refuses or the server
+// does not implement, even if the policy of the form allows them.
 func TestFormRefusesFields(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	tests := []struct {
@@ -516,6 +520,7 @@ func TestFormRefusesFields(t *testing.T) {
 			form.Values[tt.field] = tt.value
 
 			response, body := s.post(t, form.URL, form.Values, "content")
+
 			require.Equal(t, tt.status, response.StatusCode, body)
 		})
 	}

@@ -34,6 +34,7 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 		})
 		return err
 	}
+
 	// The public access block of a new bucket refuses such a policy.
 	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 	requireFailure(t, put(readByAll), 403, "AccessDenied")
@@ -57,8 +58,7 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 	// With the policy, everybody can read the objects and nothing else.
 	require.NoError(t, put(readByAll))
 	require.Equal(t, 200, anonymousStatus(t, s, "k"))
-	require.Equal(t, 403, anonymousStatus(t, s, "none"),
-		"without permission to list, a missing key is refused")
+	require.Equal(t, 403, anonymousStatus(t, s, "none"), "not 404, because the bucket may not be listed")
 	require.Equal(t, 403, anonymousStatus(t, s, "?list-type=2"))
 
 	status, err := s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{
@@ -83,8 +83,7 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchBucketPolicy")
 }
 
-// A header for tags, a lock or an ACL needs an action of its own. A policy that allows only s3:PutObject does not
-// allow it.
+// A write with a header for tags, a lock or an ACL needs an action of its own besides s3:PutObject.
 func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
@@ -259,17 +258,18 @@ func TestOwnershipControls(t *testing.T) {
 		})
 		return err
 	}
+
 	require.NoError(t, setOwnership(types.ObjectOwnershipObjectWriter))
-	public := putInput("k", "content")
-	public.ACL = types.ObjectCannedACLPublicRead
-
-	_, err := s.PutObject(t.Context(), public)
-	requireFailure(t, err, 403, "AccessDenied") // the block is still there
 	requireFailure(t, setOwnership("Nobody"), 400, "MalformedXML")
-
 	got, err := s.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{
 		Bucket: aws.String(bucket),
 	})
 	require.NoError(t, err)
 	require.Equal(t, types.ObjectOwnershipObjectWriter, got.OwnershipControls.Rules[0].ObjectOwnership)
+
+	// The public access block of the bucket still refuses public ACLs.
+	public := putInput("k", "content")
+	public.ACL = types.ObjectCannedACLPublicRead
+	_, err = s.PutObject(t.Context(), public)
+	requireFailure(t, err, 403, "AccessDenied")
 }

@@ -161,7 +161,7 @@ func grantHeader(permission, grantee string) map[string]string {
 	return map[string]string{"X-Amz-Grant-" + permission: grantee}
 }
 
-// The ACL of an object decides which accounts may use the object.
+// The ACL of an object decides what anonymous requests and another account may do with it.
 func TestACLOfObjectDecides(t *testing.T) {
 	const (
 		get    = "GET /photos/k"
@@ -633,19 +633,19 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	}
 }
 
-// If a bucket's owner creates the bucket again, its public access block and ownership controls still apply.
+// CreateBucket of an existing bucket cannot set an ACL that its public access block or ownership controls refuse.
 func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 	tests := []struct {
-		name      string
-		block     bool
-		ownership types.ObjectOwnership
-		code      string
+		name              string
+		blocksPublicLists bool
+		ownership         types.ObjectOwnership
+		code              string
 	}{
 		{
-			name:      "a blocked public list",
-			block:     true,
-			ownership: types.ObjectOwnershipObjectWriter,
-			code:      "InvalidBucketAclWithBlockPublicAccessError",
+			name:              "a blocked public list",
+			blocksPublicLists: true,
+			ownership:         types.ObjectOwnershipObjectWriter,
+			code:              "InvalidBucketAclWithBlockPublicAccessError",
 		},
 		{
 			name:      "no lists",
@@ -657,8 +657,10 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startLenient(t, s3server.Config{})
 			_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
-				Bucket:                         aws.String(bucket),
-				PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{BlockPublicAcls: &tt.block},
+				Bucket: aws.String(bucket),
+				PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+					BlockPublicAcls: &tt.blocksPublicLists,
+				},
 			})
 			require.NoError(t, err)
 			_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
@@ -673,16 +675,16 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 				ObjectOwnership: tt.ownership,
 			})
 			requireFailure(t, err, 400, tt.code)
-
 			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)
 			require.Equal(t, 403, response.StatusCode)
 		})
 	}
 }
 
-// CreateBucket takes the new bucket's ACL from its headers.
+// CreateBucket sets the ACL that its headers describe, or resets it if the owner creates the bucket again.
 func TestCreateBucketWithACL(t *testing.T) {
 	s, myID, otherID := startWithACLs(t)
+
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("new"),
 		GrantRead:       aws.String("id=" + otherID),
@@ -700,11 +702,11 @@ func TestCreateBucketWithACL(t *testing.T) {
 	_, err = s.clientOf(otherKey).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 
-	// If the owner creates the bucket again, its ACL is reset.
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	require.NoError(t, err)
 	require.Equal(t, []string{myID + " FULL_CONTROL"}, grants())
 
+	// An unknown ownership is refused.
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("newer"),
 		ObjectOwnership: "Nobody",
@@ -712,10 +714,10 @@ func TestCreateBucketWithACL(t *testing.T) {
 	requireFailure(t, err, 400, "InvalidArgument")
 }
 
-// A POST form without a signature needs the permissions of an anonymous write.
+// A POST form without a signature may write only where anonymous requests may, for the bucket's owner.
 func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 	s, myID, _ := startWithACLs(t)
-	post := func() int {
+	postForm := func() (status int) {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
 		require.NoError(t, form.WriteField("key", "posted"))
@@ -730,22 +732,22 @@ func TestFormWithoutSignatureIsAnonymous(t *testing.T) {
 		})
 		return response.StatusCode
 	}
-	require.Equal(t, 403, post())
+
+	require.Equal(t, 403, postForm())
 
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
 		ACL:    "public-read-write",
 	})
 	require.NoError(t, err)
-	require.Equal(t, 204, post())
+	require.Equal(t, 204, postForm())
 	require.Equal(t, "content", s.get(t, "posted"))
-
 	listed, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket:     aws.String(bucket),
 		FetchOwner: aws.Bool(true),
 	})
 	require.NoError(t, err)
-	require.Equal(t, myID, *listed.Contents[0].Owner.ID, "it belongs to the bucket's owner")
+	require.Equal(t, myID, *listed.Contents[0].Owner.ID)
 }
 
 // A policy can make a drop box: a bucket to which everybody may write, and which only its owner may read.
@@ -793,8 +795,7 @@ func (s *store) setOwnership(t *testing.T, ownership types.ObjectOwnership) {
 	require.NoError(t, err)
 }
 
-// AbortMultipartUpload works for the account that began the upload, and for the owner of the bucket. For another
-// account, it fails with AccessDenied.
+// Only the account that began an upload and the owner of the bucket can abort it.
 func TestCreateMultipartUploadOwner(t *testing.T) {
 	s, _, _ := startWithACLs(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
@@ -802,6 +803,7 @@ func TestCreateMultipartUploadOwner(t *testing.T) {
 		ACL:    "public-read-write",
 	})
 	require.NoError(t, err)
+
 	begin := func(client *s3.Client) *string {
 		u, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 			Bucket: aws.String(bucket),

@@ -95,6 +95,8 @@ func TestAdminAPI(t *testing.T) {
 // The request records of the admin API hide secrets.
 func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 	s := startServer(t, s3server.Config{AdminToken: adminToken})
+
+	// Each secret of the request is "hidden".
 	s.send(t, "GET", s.server.URL+"/"+bucket+"/k?Signature=hidden&x-amz-security-token=hidden", nil, http.Header{
 		"Authorization":        {"AWS key:hidden"},
 		"Proxy-Authorization":  {"Basic hidden"},
@@ -103,6 +105,7 @@ func TestAdminAPIRequestsHaveNoSecret(t *testing.T) {
 		"X-Amz-Server-Side-Encryption-Customer-Key": {"hidden"},
 		"Range": {"bytes=0-9"},
 	})
+
 	_, text := s.administer(t, "GET", "requests", "")
 	require.Contains(t, text, "bytes=0-9")
 	require.NotContains(t, text, "hidden")
@@ -219,8 +222,8 @@ func TestAdminAPIRefuses(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-// The admin API refuses requests without its token. At the host of a bucket, and in a server without a token, its
-// paths are keys of objects.
+// The admin API needs its token. Its paths are keys of objects at the host of a bucket, and in a server without a
+// token.
 func TestAdminAPINeedsToken(t *testing.T) {
 	const faults = "/_admin/faults"
 
@@ -234,14 +237,14 @@ func TestAdminAPINeedsToken(t *testing.T) {
 			require.Equal(t, 401, response.StatusCode)
 			require.NotContains(t, text, adminToken)
 		}
-		s.put(t, "k", "x") // no fault was set
+		s.put(t, "k", "x") // succeeds, because no fault was set
 	})
 
 	t.Run("host of a bucket", func(t *testing.T) {
 		s := startServer(t, s3server.Config{AdminToken: adminToken})
 		for _, host := range []string{"photos.localhost", "photos.s3-website.localhost"} {
 			_, text := s.send(t, "GET", s.server.URL+faults, nil, http.Header{"Host": {host}})
-			require.NotContains(t, text, "Bearer", "the admin API would ask for a token")
+			require.NotContains(t, text, "Bearer", "the response must not be the admin API's")
 		}
 	})
 
@@ -250,13 +253,13 @@ func TestAdminAPINeedsToken(t *testing.T) {
 		response, _ := s.send(t, "GET", s.server.URL+faults, nil, http.Header{
 			"Authorization": {"Bearer "},
 		})
-		require.Equal(t, 400, response.StatusCode, "S3 answers")
+		require.Equal(t, 400, response.StatusCode, "the response must be that of S3")
 	})
 }
 
-// The admin API takes and returns faults as JSON.
+// A fault with all its fields has this JSON, from which it can be decoded again.
 func TestFaultJSON(t *testing.T) {
-	all := s3server.Fault{
+	fault := s3server.Fault{
 		Operation:      "Put*",
 		Bucket:         "b",
 		Key:            "k?",
@@ -282,20 +285,45 @@ func TestFaultJSON(t *testing.T) {
 		Hide:           []string{"ETag"},
 		Reverse:        true,
 	}
-	data, err := json.Marshal(all)
+	const document = `{
+		"operation": "Put*",
+		"bucket": "b",
+		"key": "k?",
+		"skip": 1,
+		"times": 2,
+		"rate": 3,
+		"error": "SlowDown",
+		"status": 503,
+		"retryAfter": "1s",
+		"in200": true,
+		"redirect": "eu-west-1",
+		"dropConnection": true,
+		"dropResponse": true,
+		"cutAfter": 0,
+		"stallAfter": 1,
+		"flipAt": 2,
+		"latency": "1m0s",
+		"bandwidth": 4,
+		"etag": "\"x\"",
+		"clockSkew": "-1h0m0s",
+		"stale": "1ms",
+		"ignore": ["If-Match"],
+		"hide": ["ETag"],
+		"reverse": true
+	}`
+
+	data, err := json.Marshal(fault)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"operation":"Put*","bucket":"b","key":"k?","skip":1,"times":2,"rate":3,"error":"SlowDown","status":503,
-		"retryAfter":"1s","in200":true,"redirect":"eu-west-1","dropConnection":true,"dropResponse":true,"cutAfter":0,"stallAfter":1,
-		"flipAt":2,"latency":"1m0s","bandwidth":4,"etag":"\"x\"","clockSkew":"-1h0m0s","stale":"1ms","ignore":["If-Match"],"hide":["ETag"],"reverse":true}`, string(data))
+	require.JSONEq(t, document, string(data))
 
 	var decoded s3server.Fault
 	require.NoError(t, json.Unmarshal(data, &decoded))
-	require.Equal(t, all, decoded)
+	require.Equal(t, fault, decoded)
 }
 
 // The admin API lists multipart uploads in progress, in pages of 100.
 func TestAdminAPIShowsUploads(t *testing.T) {
-	const uploads = 120 // more than a page
+	const uploads, wantPages = 120, 2
 	s := startServer(t, s3server.Config{AdminToken: adminToken})
 	for i := range uploads {
 		created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
@@ -317,11 +345,10 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 	pages := 0
 	startAfter := ""
 	for {
-		status, text := s.administer(t, "GET", "uploads?"+url.Values{
-			"bucket": {bucket},
-			"after":  {startAfter},
-		}.Encode(), "")
+		query := url.Values{"bucket": {bucket}, "after": {startAfter}}
+		status, text := s.administer(t, "GET", "uploads?"+query.Encode(), "")
 		require.Equal(t, 200, status, text)
+
 		var page struct {
 			Uploads []struct {
 				Key         string
@@ -342,10 +369,11 @@ func TestAdminAPIShowsUploads(t *testing.T) {
 		}
 		startAfter = page.Next
 	}
-	require.Equal(t, 2, pages)
+	require.Equal(t, wantPages, pages)
 	require.Len(t, keys, uploads)
 	require.True(t, slices.IsSorted(keys))
 
+	// A missing bucket is an error.
 	status, _ := s.administer(t, "GET", "uploads?bucket=none", "")
 	require.Equal(t, 400, status)
 }

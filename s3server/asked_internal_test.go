@@ -37,8 +37,8 @@ func (s *askedStore) Put(ctx context.Context, w *state.Write, b *state.Body) (*s
 	return s.Store.Put(ctx, w, b)
 }
 
-// A request asks the store for each fact at most once, because for a gateway each question may be a request to the
-// provider.
+// A request asks the store for the bucket and the object only once, because for a gateway each call may be a request to
+// the provider.
 func TestRequestAsksStoreOnce(t *testing.T) {
 	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
 		`"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::photos/*"}]}`
@@ -68,7 +68,9 @@ func TestRequestAsksStoreOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store.calls = nil
 			w := httptest.NewRecorder()
+
 			h.ServeHTTP(w, httptest.NewRequest(tt.method, tt.url, strings.NewReader("content")))
+
 			require.Equal(t, 200, w.Code, w.Body)
 			require.Equal(t, tt.want, store.calls)
 		})

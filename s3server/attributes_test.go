@@ -23,7 +23,7 @@ func attributesInput(key string) *s3.GetObjectAttributesInput {
 	}
 }
 
-// GetObjectAttributes returns the attributes of an object.
+// GetObjectAttributes returns those attributes of an object that the request names.
 func TestAttributesOfObject(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	input := putInput("k", "hello")
@@ -43,10 +43,9 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.VersionId)
 	require.NotNil(t, got.LastModified)
 
-	// It returns only the attributes that the request names.
+	// The request names only the size.
 	sizeInput := attributesInput("k")
 	sizeInput.ObjectAttributes = []types.ObjectAttributes{types.ObjectAttributesObjectSize}
-
 	got, err = s.GetObjectAttributes(t.Context(), sizeInput)
 	require.NoError(t, err)
 	require.Equal(t, int64(5), *got.ObjectSize)
@@ -54,7 +53,7 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.Checksum)
 	require.Empty(t, got.StorageClass)
 
-	// The header of the request can name several, and the document has them in the order of the schema.
+	// The header can name several attributes, which the response has in the order of the schema.
 	response, body := s.sendSigned(t, "GET", "/photos/k?attributes", "", map[string]string{
 		"X-Amz-Object-Attributes": "ObjectSize, StorageClass",
 	})
@@ -63,13 +62,14 @@ func TestAttributesOfObject(t *testing.T) {
 		"<StorageClass>STANDARD_IA</StorageClass><ObjectSize>5</ObjectSize></GetObjectAttributesResponse>")
 }
 
-// GetObjectAttributes lists the parts of an object with a composite checksum, in pages, and only counts those of
-// others.
+// GetObjectAttributes lists the parts of an object with a composite checksum page by page, but only counts those of
+// other objects.
 func TestAttributesOfCompositeChecksum(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	contents := []string{"0123456789", "abcdefghij", "ABCDEFGHIJ", "end"}
 	completed := s.uploadInParts(t, "composite", compositeCRC32C, contents...)
 
+	// One page has all parts.
 	got, err := s.GetObjectAttributes(t.Context(), attributesInput("composite"))
 	require.NoError(t, err)
 	require.Equal(t, strings.TrimSuffix(*completed.ChecksumCRC32C, "-4"), *got.Checksum.ChecksumCRC32C)
@@ -109,11 +109,12 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 		}
 	}
 
+	// A page of 0 parts says that nothing follows.
 	input := attributesInput("composite")
 	input.MaxParts = aws.Int32(0)
 	got, err = s.GetObjectAttributes(t.Context(), input)
 	require.NoError(t, err)
-	require.False(t, *got.ObjectParts.IsTruncated, "no page would follow an empty one")
+	require.False(t, *got.ObjectParts.IsTruncated)
 
 	// S3 does not list the parts of a checksum of the whole object.
 	s.uploadInParts(t, "full", fullCRC32C, contents...)
@@ -124,7 +125,7 @@ func TestAttributesOfCompositeChecksum(t *testing.T) {
 	require.Nil(t, got.ObjectParts.IsTruncated)
 }
 
-// GetObjectAttributes returns the attributes of a version.
+// GetObjectAttributes returns the attributes of any version of an object, but fails for a delete marker.
 func TestAttributesOfVersion(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
@@ -139,10 +140,9 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, int64(5), *got.ObjectSize)
 	require.Equal(t, first.VersionId, got.VersionId)
 
-	// A delete marker has no attributes.
+	// A delete marker has no attributes, whether or not the request names its version.
 	marker, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: input.Bucket, Key: input.Key})
 	require.NoError(t, err)
-
 	header := map[string]string{"X-Amz-Object-Attributes": "ETag"}
 	response, body := s.sendSigned(t, "GET", "/photos/k?attributes", "", header)
 	require.Equal(t, http.StatusNotFound, response.StatusCode)
@@ -155,7 +155,7 @@ func TestAttributesOfVersion(t *testing.T) {
 	require.Equal(t, "true", response.Header.Get("X-Amz-Delete-Marker"))
 }
 
-// GetObjectAttributes needs the customer key of an encrypted object, names of attributes that exist, and an object.
+// GetObjectAttributes fails without the customer key of an encrypted object, names of known attributes, or an object.
 func TestAttributesRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')

@@ -357,8 +357,8 @@ func TestSignatureInHeader(t *testing.T) {
 	}
 }
 
-// A plus sign in a path is a space. A signature for the key "a+b", whose plus sign is escaped, must
-// not be one for "a b".
+// The signature of a URL for the key "a+b" must not be valid for "a b", although S3 reads a plus sign in a path as a
+// space.
 func TestSignatureIsForOneKey(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "a b", "secret")
@@ -373,6 +373,7 @@ func TestSignatureIsForOneKey(t *testing.T) {
 	require.Equal(t, 200, response.StatusCode)
 	require.Equal(t, "public", body)
 
+	// Both of these paths stand for "a b".
 	for _, path := range []string{"a+b", "a%20b"} {
 		response, body = s.send(t, "GET", strings.Replace(presigned.URL, "a%2Bb", path, 1), nil, nil)
 		require.Equal(t, 403, response.StatusCode, path)
@@ -385,7 +386,9 @@ func TestSignatureOfOtherRegion(t *testing.T) {
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.Region = "eu-west-1"
 	})
+
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
+
 	requireFailure(t, err, 400, "AuthorizationHeaderMalformed")
 	require.ErrorContains(t, err, "expecting 'us-east-1'")
 	require.Empty(t, s.server.Requests()[0].Query.Get("X-Amz-Signature"))
@@ -393,24 +396,25 @@ func TestSignatureOfOtherRegion(t *testing.T) {
 
 // Credentials with a session token do not work without it.
 func TestSignatureNeedsSessionToken(t *testing.T) {
-	s := startServer(t, s3server.Config{Credentials: []s3server.Credential{
-		{
-			AccessKeyID:  s3server.DefaultAccessKeyID,
-			SecretKey:    s3server.DefaultSecretKey,
-			SessionToken: "token",
-		},
-	}})
+	const token = "token"
+	temporary := s3server.Credential{
+		AccessKeyID:  s3server.DefaultAccessKeyID,
+		SecretKey:    s3server.DefaultSecretKey,
+		SessionToken: token,
+	}
+	s := startServer(t, s3server.Config{Credentials: []s3server.Credential{temporary}})
+
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 403, "InvalidAccessKeyId")
+
 	tokenClient := s.client(func(o *s3.Options) {
-		o.Credentials = credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID,
-			s3server.DefaultSecretKey, "token")
+		o.Credentials = credentials.NewStaticCredentialsProvider(temporary.AccessKeyID, temporary.SecretKey, token)
 	})
 	_, err = tokenClient.PutObject(t.Context(), putInput("k", "x"))
 	require.NoError(t, err)
 }
 
-// If the body has another hash than the signed header X-Amz-Content-Sha256, the request fails and stores nothing.
+// An upload fails and stores nothing if its body does not have the hash in the signed header X-Amz-Content-Sha256.
 func TestSignatureChecksHashOfBody(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	owner := aws.Credentials{
@@ -632,7 +636,7 @@ func withBody(r *http.Request, body string) *http.Request {
 	return second
 }
 
-// The bucket's name may be in the host instead of the path.
+// A client may send the bucket's name in the host instead of the path.
 func TestBucketInHost(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -646,9 +650,10 @@ func TestBucketInHost(t *testing.T) {
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
-
 	require.Equal(t, "content", readBody(t, output.Body))
-	last := s.server.Requests()[len(s.server.Requests())-1]
-	require.True(t, strings.HasPrefix(last.Host, bucket+".localhost:"))
-	require.Equal(t, "/k", last.Path)
+
+	requests := s.server.Requests()
+	latest := requests[len(requests)-1]
+	require.True(t, strings.HasPrefix(latest.Host, bucket+".localhost:"), latest.Host)
+	require.Equal(t, "/k", latest.Path)
 }

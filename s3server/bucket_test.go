@@ -143,9 +143,10 @@ func TestCreateBucket(t *testing.T) {
 	}
 }
 
-// ListBuckets returns the buckets in order, in pages. DeleteBucket removes a bucket without objects.
+// ListBuckets returns the buckets in the order of their names, in pages.
 func TestListBuckets(t *testing.T) {
 	s := startServer(t, s3server.Config{Buckets: []string{bucket, "aaa", "zzz", "mmm"}})
+
 	var names []string
 	pages := s3.NewListBucketsPaginator(s.Client, &s3.ListBucketsInput{MaxBuckets: aws.Int32(3)})
 	for pages.HasMorePages() {
@@ -157,8 +158,11 @@ func TestListBuckets(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"aaa", "mmm", bucket, "zzz"}, names)
+}
 
-	// A bucket is removed only after all versions and delete markers.
+// DeleteBucket removes a bucket only after all versions and delete markers, but despite uploads in progress.
+func TestListBucketsAfterDeleteBucket(t *testing.T) {
+	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.put(t, "k", "x")
 	remove := func() error {
@@ -206,7 +210,7 @@ func (s *busyService) PrivateDriver(ctx context.Context, bucket string, create b
 	return s.ServiceDriver.(driver.PrivateDriver).PrivateDriver(ctx, bucket, create)
 }
 
-// If another request creates or deletes the bucket during CreateBucket, CreateBucket fails with OperationAborted.
+// CreateBucket fails with OperationAborted if another request creates or deletes the bucket at the same time.
 func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
@@ -221,6 +225,7 @@ func TestCreateBucketBesideDeleteBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The service runs busy.meanwhile within the next CreateBucket.
 			busy := &busyService{ServiceDriver: tt.service}
 			s := startServer(t, s3server.Config{Service: busy})
 			create := func() error {

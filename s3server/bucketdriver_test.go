@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A bucket of Server.Bucket passes the conformance suite.
+// A bucket that Server.Bucket returns passes the conformance suite of storage buckets.
 func TestBucketConformance(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		c := s3server.Config{Buckets: []string{bucket}}
@@ -59,15 +59,13 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, "STANDARD_IA", attrs.StorageClass)
 	require.Equal(t, 1, attrs.TagCount)
 
-	// Its listing has the storage classes of both.
-	classes := map[string]string{
-		"seeded.txt": "",
-		"sent":       "STANDARD_IA",
-	}
+	// Its listing has the storage classes of both objects.
+	classes := map[string]string{}
 	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		require.Equal(t, classes[entry.Key], entry.StorageClass)
+		classes[entry.Key] = entry.StorageClass
 	}
+	require.Equal(t, map[string]string{"seeded.txt": "", "sent": "STANDARD_IA"}, classes)
 
 	// Its operations are no requests, so faults do not affect them.
 	requests := s.server.Count("")
@@ -76,12 +74,14 @@ func TestBucketShowsObjectsOfClients(t *testing.T) {
 	require.Equal(t, requests, s.server.Count(""))
 }
 
-// If the server has no bucket of the name, all calls of the bucket that Server.Bucket returns fail with
-// BucketNotFound.
+// Calls of a bucket that Server.Bucket returns fail with BucketNotFound if the server has no bucket of this name.
 func TestBucketMissing(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	_, err := s.server.Bucket("none").Attrs(t.Context(), "k")
+	missing := s.server.Bucket("none")
+
+	_, err := missing.Attrs(t.Context(), "k")
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	_, err = s.server.Bucket("none").Upload(t.Context(), "k", strings.NewReader(""))
+
+	_, err = missing.Upload(t.Context(), "k", strings.NewReader(""))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }

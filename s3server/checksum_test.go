@@ -123,7 +123,7 @@ func TestChecksumsOf2026(t *testing.T) {
 	}
 }
 
-// The server refuses trailers of chunked bodies that are no checksum, or that are several.
+// The server refuses a chunked body with a trailer that is no checksum, or with two trailers.
 func TestTrailersRefused(t *testing.T) {
 	const crc32 = "NhCmhg==" // of "hello"
 	s := startServer(t, s3server.Config{})
@@ -147,6 +147,7 @@ func TestTrailersRefused(t *testing.T) {
 				"X-Amz-Trailer":                tt.declared,
 				"X-Amz-Decoded-Content-Length": "5",
 			})
+
 			require.Equal(t, http.StatusBadRequest, response.StatusCode)
 			require.Equal(t, "InvalidRequest", parseError(t, text).Code)
 		})
@@ -154,7 +155,7 @@ func TestTrailersRefused(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// CreateMultipartUpload and CopyObject accept the checksum algorithms that the server has.
+// CreateMultipartUpload and CopyObject accept only the names of checksum algorithms that the server implements.
 func TestChecksumAlgorithms(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "from", "hello")
@@ -170,7 +171,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 			status:     http.StatusOK,
 		},
 		{
-			name:       "of S3 only",
+			name:       "not implemented",
 			algorithms: []string{"XXHASH64", "XXHASH3", "XXHASH128"},
 			status:     http.StatusNotImplemented,
 		},
@@ -202,7 +203,7 @@ func TestChecksumAlgorithms(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, sumSHA512("hello"), head.ChecksumSHA512)
 
-	// A read asks for checksums with the mode ENABLED.
+	// The checksum mode of a read can only be ENABLED.
 	response, body := s.sendSigned(t, "GET", "/photos/from", "", map[string]string{
 		"X-Amz-Checksum-Mode": "MAYBE",
 	})
@@ -220,7 +221,7 @@ func TestUploadPartWithSHA512(t *testing.T) {
 
 	// Each part has its checksum.
 	var parts []types.CompletedPart
-	sums := "" // the checksums of the parts, not encoded
+	joinedSums := "" // the checksums of the parts as bytes
 	for i, content := range contents {
 		number := int32(i + 1)
 		output, err := s.UploadPart(t.Context(), &s3.UploadPartInput{
@@ -241,7 +242,7 @@ func TestUploadPartWithSHA512(t *testing.T) {
 		})
 		sum, err := base64.StdEncoding.DecodeString(*output.ChecksumSHA512)
 		require.NoError(t, err)
-		sums += string(sum)
+		joinedSums += string(sum)
 	}
 
 	// CompleteMultipartUpload refuses a wrong checksum of a part, or one of another algorithm.
@@ -255,10 +256,10 @@ func TestUploadPartWithSHA512(t *testing.T) {
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, wrongParts...))
 	requireFailure(t, err, http.StatusBadRequest, "InvalidPart")
 
-	// The checksum of the object is that of its parts' checksums.
+	// The checksum of the object is the checksum of its parts' joined checksums.
 	output, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, parts...))
 	require.NoError(t, err)
-	require.Equal(t, *sumSHA512(sums)+"-"+strconv.Itoa(len(parts)), *output.ChecksumSHA512)
+	require.Equal(t, *sumSHA512(joinedSums)+"-"+strconv.Itoa(len(parts)), *output.ChecksumSHA512)
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 
 	// No upload can have an MD5 checksum of the whole object.
