@@ -255,12 +255,10 @@ func (s *Store) ListVersions(
 	return page.hasMore, err
 }
 
-// showRest shows the remaining versions of one key. pos is the position of the last version that
-// was shown before.
+// showRest shows the versions of a key that follow pos, the position of the last version that was shown before.
 func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition) error {
-	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
-	// So the remaining versions are those with smaller ids than pos.ID. Comparing the ids works
-	// even if the version pos.ID was removed. In other buckets, they are those after pos.ID.
+	// The versions that follow in a local bucket are those with smaller ids, even if the version pos.ID was removed. In
+	// other buckets, they are those that the driver lists after pos.ID.
 	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
 	isRest := false
 	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {

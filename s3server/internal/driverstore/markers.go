@@ -53,11 +53,12 @@ func skipReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, 
 	}
 }
 
-// eachStored is like eachVersion, but includes null versions that were replaced. The first page
-// that eachStored requests has at most r.Limit entries. Later pages have at most pageLimit entries.
+// eachStored is like eachVersion, but includes null versions that were replaced. Its first request is for at most
+// r.Limit entries, and further ones are for pageLimit.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry // the next newer version of the same key
 	hasNull := false                // true if newer or a version before it is a null version
+
 	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
 	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
@@ -73,6 +74,7 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 			if isRecord(e.Key) {
 				continue
 			}
+
 			entry := listedEntry{
 				VersionEntry: e,
 				id:           n.bucket.shownVersion(e.Version, e.Modified),
@@ -97,9 +99,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	}
 }
 
-// showVersions calls f with a version, of which newer is the next newer version of the same key. If the newest
-// version is not current, the key was removed. Then showVersions first calls f with a delete marker that the driver
-// does not store (see markerSuffix).
+// showVersions calls f with a version, of which newer is the next newer version of the same key. If the newest version
+// is not current, it first calls f with the delete marker that the driver does not store (see markerSuffix).
 func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
 	isRemoved := newer == nil && !e.Current && !e.marker && !e.IsPrefix
 	if !isRemoved {
@@ -142,8 +143,8 @@ func (n *driverNames) storedVersionsOf(ctx context.Context, key string, f func(*
 	})
 }
 
-// findMarker returns the delete marker with an id, or nil. If id is "", it returns the delete
-// marker that is the newest version of the key, or nil.
+// findMarker returns the delete marker with an id, or the one that is the newest version of the key if id is "". It
+// returns nil if there is none.
 func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
 	if !n.bucket.keepsVersions() {
 		return nil, nil
@@ -169,9 +170,8 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 	}
 }
 
-// removeImplied removes a delete marker that only S3 shows (see markerSuffix). The driver has no
-// such marker, so removeImplied makes the key's removed version the current object again. If the
-// key already has a current object, removeImplied removes nothing.
+// removeImplied removes a delete marker that only S3 shows and the driver does not have (see markerSuffix). To do so,
+// it makes the removed version of the key the current object again, unless there is another one.
 func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	current, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {
@@ -191,8 +191,8 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 	return state.Removal{Marker: true, ID: r.ID}, nil
 }
 
-// restoreVersion makes a noncurrent version the current one, unless the key has a current object. Drivers cannot move
-// a version, so restoreVersion copies it and then removes the old version, unless a lock forbids that.
+// restoreVersion makes a noncurrent version the current one, unless the key has a current object. Because drivers
+// cannot move a version, it copies the version and then removes the old one, unless a lock forbids that.
 func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) error {
 	attrs := heldObjectOf(v).attrs
 	tags, err := b.tags(ctx, attrs, &driver.GetRequest{Key: attrs.Key, Version: attrs.Version})

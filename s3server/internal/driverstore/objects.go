@@ -58,9 +58,8 @@ var NativeHeaders = map[string]func(*storage.Properties) *string{
 
 const metadataName = "x-amz-meta-"
 
-// propertiesOf splits the properties of an object. The result p has those for which the driver has
-// fields. The result kept has the rest, which the caller stores in the reserved metadata,
-// p.Metadata[reservedName].
+// propertiesOf splits the properties of an object into p, which has those for which the driver has fields, and kept,
+// which has the rest for the reserved metadata.
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	// Even an object without user metadata has reserved metadata.
 	if err := b.requireFeature(storage.Metadata, "metadata"); err != nil {
@@ -99,8 +98,8 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 	return p, kept, keepRest(b, o, kept)
 }
 
-// keepRest adds properties to values, the reserved metadata of an object: the encryption, the owner, a legal hold that is
-// off, the ACL and the id of the upload. These are neither headers nor content. It fails with NotImplemented for an encryption that a gateway cannot have.
+// keepRest adds the encryption, the owner, a legal hold that is off, the ACL and the upload's id of an object to
+// values, its reserved metadata. It fails with NotImplemented for an encryption that a gateway cannot have.
 func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
@@ -134,9 +133,8 @@ func aclText(o *state.Object) string {
 	return string(document)
 }
 
-// keepContent adds to values, the reserved metadata of an object, what describes its bytes: the entity tag, the
-// checksum and the list of parts. If a layer encrypts the object, keepContent adds nothing, because the store must not
-// learn a checksum of the plain bytes.
+// keepContent adds the entity tag, the checksum and the list of parts of an object to values, its reserved metadata. It
+// adds nothing if a layer encrypts the object, because the store must not learn a checksum of the plain bytes.
 func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {
 	if len(b.description().HiddenMetadata) > 0 {
 		return
@@ -193,8 +191,8 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 	return v
 }
 
-// headerOf returns the headers of an object: those for which the driver has fields, and the
-// metadata, except the server's own.
+// headerOf returns the headers of an object, which are those for which the driver has fields and the metadata of
+// clients.
 func (b *driverBucket) headerOf(key string, a *storage.Attrs) http.Header {
 	header := http.Header{}
 	for name, field := range NativeHeaders {
@@ -213,7 +211,7 @@ func (b *driverBucket) headerOf(key string, a *storage.Attrs) http.Header {
 	return header
 }
 
-// shownTags returns the tags of an object in the order of their names, except the server's own.
+// shownTags returns the tags of an object, except the server's own, in the order of their names.
 func shownTags(tags map[string]string) []tagging.Tag {
 	var shown []tagging.Tag
 	for name, value := range tags {
@@ -225,9 +223,8 @@ func shownTags(tags map[string]string) []tagging.Tag {
 	return shown
 }
 
-// restore sets the properties of o from values, the reserved metadata of an object, in which putRequest and keepContent
-// have stored them. If another program has changed the file, the file's CRC32C differs from the stored one. restore
-// then ignores the stored entity tag, checksum and parts.
+// restore sets the properties of o from values, its reserved metadata. It ignores the stored entity tag, checksum and
+// parts if another program has changed the object since, so that its CRC32C is not the stored one.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Values) {
 	for name := range values {
 		if header, ok := strings.CutPrefix(name, keptHeader); ok {
@@ -250,6 +247,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 	if !values.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
 		o.Account = b.owner()
 	}
+
 	crc := values.Get(keptCRC)
 	describesBytes := crc != "" && crc == a.CRC32C.String()
 	if !describesBytes {
@@ -263,6 +261,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 		}
 		return
 	}
+
 	if b.keepsETags() {
 		o.ETag = `"` + values.Get(keptETag) + `"`
 	} else {
@@ -284,8 +283,7 @@ func (b *driverBucket) owner() string {
 	return b.store.Account
 }
 
-// restoreChanges sets the properties of o that were changed after the object was written. The
-// reserved tag has these properties.
+// restoreChanges sets the properties of o that were changed after the object was written, from its reserved tag.
 func restoreChanges(o *state.Object, changes url.Values) {
 	if value := changes.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
@@ -302,7 +300,7 @@ func restoreChanges(o *state.Object, changes url.Values) {
 	}
 }
 
-// changesOf encodes the properties that restoreChanges decodes.
+// changesOf encodes the properties that may change after the object was written, for restoreChanges.
 func changesOf(o *state.Object) url.Values {
 	values := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
 	if o.Lock.Hold == "OFF" {
@@ -328,9 +326,8 @@ func (b *driverBucket) keepsETags() bool {
 	return b.description().Local && b.has(storage.StoredChecksums)
 }
 
-// etagOf returns the entity tag of an object for which this server has stored none. It is S3's own
-// entity tag, or a hash of the revision with the suffix "-1", as that of an object of one part. So no client takes it
-// for the MD5 of the bytes.
+// etagOf returns the entity tag of an object for which this server has stored none: S3's own, or a hash of the revision
+// with the suffix "-1" of a multipart upload, so that no client takes it for the MD5 of the bytes.
 func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag

@@ -62,8 +62,9 @@ func (s *Store) writePart(
 	if err != nil {
 		return nil, err
 	}
+
+	// The record is locked, so that it always describes the stored part.
 	name := partRecordName(u.ID, number)
-	// It is locked, so that the record always describes the stored part.
 	unlock, err := s.lock(ctx, name)
 	if err != nil {
 		return nil, err
@@ -124,8 +125,8 @@ func (m *driverUploads) storePart(
 	return m.putPart(ctx, r, src)
 }
 
-// putPart sends a part to the driver. If the driver needs the checksum before the body, putPart copies the body to a
-// temporary file first.
+// putPart sends a part to the driver. For a driver that needs the checksum before the body, it first copies the body to
+// a temporary file.
 func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src io.Reader) (driver.Part, error) {
 	if m.bucket.has(driver.StreamingPut | driver.LateMetadata) {
 		r.Body = &summedBody{src: src, onEnd: func(crc storage.CRC32C) {
@@ -133,6 +134,7 @@ func (m *driverUploads) putPart(ctx context.Context, r *driver.PartRequest, src 
 		}}
 		return m.bucket.driver.PutPart(ctx, r)
 	}
+
 	file, err := spool(src)
 	if err != nil {
 		return driver.Part{}, err
@@ -158,6 +160,7 @@ func (s *Store) Parts(
 	if err != nil || records == nil {
 		return nil, false, err
 	}
+
 	var names []string
 	err = records.eachName(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
 		if isStaged(name) {
@@ -172,6 +175,7 @@ func (s *Store) Parts(
 	if err != nil {
 		return nil, false, storageerror.ToS3(err, u.Key)
 	}
+
 	parts, err = records.parts(ctx, names)
 	if err != nil {
 		return nil, false, storageerror.ToS3(err, u.Key)
@@ -186,8 +190,7 @@ func (s *Store) Parts(
 // maxPartRecords is the number of records that are read or removed concurrently.
 const maxPartRecords = 16
 
-// parts reads the records of parts. It omits records that no longer exist, and records that were
-// copied from another bucket.
+// parts reads the records of parts, and omits those that no longer exist or were copied from another bucket.
 func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
 	parts := make([]*state.Part, len(names))
 	err := running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
@@ -215,7 +218,7 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 	return slices.DeleteFunc(parts, func(p *state.Part) bool { return p == nil }), err
 }
 
-// ignoreCode returns nil if err has this code. Otherwise it returns err.
+// ignoreCode returns nil if err has this code, and err otherwise.
 func ignoreCode(err error, code storage.Code) error {
 	if storage.CodeOf(err) == code {
 		return nil

@@ -21,9 +21,8 @@ func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 	return place == r.place(name), err
 }
 
-// placeIn returns the place that a record stores to identify itself: a bucket and a name (see
-// place). It returns "" if the object is not a record. The first stored form of the records of
-// uploads has no place: for such a record, placeIn returns a place without a bucket.
+// placeIn returns the place by which a record identifies itself, a bucket and a name (see place), or "" if the object
+// is no record. For a record of an upload without a place, which older servers wrote, the result has no bucket.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
 	// A staged part is no JSON document, and has its place in the metadata.
 	if isStaged(name) {
@@ -54,8 +53,8 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	return record.Place, err
 }
 
-// hasOthers reports whether the prefix of the records contains an object that is not a record.
-// Records of other servers, and records that were copied from another bucket, are also records.
+// hasOthers reports whether an object with the prefix of the records is no record, neither of this server nor of
+// another one, nor copied from another bucket.
 func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error) {
 	var found atomic.Bool
 	check := func(ctx context.Context, key, version string) error {
@@ -67,6 +66,7 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 		}
 		return err
 	}
+
 	request := &driver.ListRequest{Prefix: r.prefix, Limit: r.page}
 	for {
 		entries, token, err := r.stored(ctx, request, isVersioned)
@@ -82,8 +82,8 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 	}
 }
 
-// stored returns one page of the objects under the prefix of the records. If isVersioned is true, it
-// includes their noncurrent versions.
+// stored returns one page of the objects with the prefix of the records, and their noncurrent versions if isVersioned
+// is true.
 func (r *records) stored(
 	ctx context.Context, request *driver.ListRequest, isVersioned bool,
 ) (found []storage.VersionEntry, token string, err error) {

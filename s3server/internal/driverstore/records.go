@@ -52,8 +52,7 @@ func (r *records) close() {
 	}
 }
 
-// openRecords returns the records of a bucket. It returns nil if the bucket has none, unless create
-// is true.
+// openRecords returns the records of a bucket, or nil if the bucket has none and create is false.
 func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, error) {
 	if r := b.openedRecords(); r != nil {
 		return r, nil
@@ -65,6 +64,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	if r := b.openedRecords(); r != nil {
 		return r, nil
 	}
+
 	r := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
 		drv, err := private.PrivateDriver(ctx, b.name, create)
@@ -78,6 +78,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	}
 	desc := r.driver.Describe()
 	r.page = pageOf(&desc)
+
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.records = r
@@ -96,7 +97,7 @@ func (r *records) get(ctx context.Context, name string, dst any) (revision strin
 	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, dst)
 }
 
-// read reads the record that a request names, or one of its versions, and decodes it into dst.
+// read decodes the record, or the version of one, that a request names into dst.
 func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any) (revision string, err error) {
 	attrs, src, err := r.driver.Get(ctx, request)
 	if err != nil {
@@ -110,8 +111,8 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any)
 	return attrs.Revision, decodeRecord(request.Key, document, dst)
 }
 
-// decodeRecord decodes a record into dst. It fails with ChecksumMismatch if a server with encryption,
-// or another program, has written the record.
+// decodeRecord decodes a record into dst, or fails with ChecksumMismatch if a server with encryption or another program
+// has written it.
 func decodeRecord(key string, document []byte, dst any) error {
 	err := argument.CheckForm("", key, document, lastForm)
 	if err == nil {
@@ -134,7 +135,7 @@ func (r *records) revision(ctx context.Context, name string) (string, error) {
 	return attrs.Revision, nil
 }
 
-// put writes a record as a JSON document. The condition c applies to the record that it replaces.
+// put writes a record as a JSON document, if the condition c holds for the record that it replaces.
 func (r *records) put(ctx context.Context, name string, record any, c storage.Condition) (revision string, err error) {
 	document, err := json.Marshal(record)
 	if err != nil {
@@ -160,8 +161,8 @@ func (r *records) eachName(ctx context.Context, prefix, startAfter string, f fun
 	return r.entries(ctx, prefix, startAfter, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
 }
 
-// entries calls f with the entries of the records whose names begin with prefix, until f returns false. The names
-// follow startAfter, if that is not "".
+// entries calls f with the entries of the records whose names begin with prefix and follow startAfter, until f returns
+// false.
 func (r *records) entries(ctx context.Context, prefix, startAfter string, f func(*storage.ListEntry) (bool, error)) error {
 	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
 	if startAfter != "" {
@@ -188,8 +189,8 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string, f func
 	}
 }
 
-// latest returns the time of the latest write to a record whose name begins with prefix. It returns
-// the zero time if there is no such record.
+// latest returns the time of the latest write to a record whose name begins with prefix, or the zero time if there is
+// no such record.
 func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, err error) {
 	err = r.entries(ctx, prefix, "", func(e *storage.ListEntry) (bool, error) {
 		if e.Modified.After(latest) {
@@ -200,8 +201,8 @@ func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, 
 	return latest, err
 }
 
-// removeAll removes the records whose names begin with prefix. isVersioned is true if the bucket keeps versions.
-// removeAll then removes those of the records, too, unless the records are private objects, which have none.
+// removeAll removes the records whose names begin with prefix, and their versions if the bucket keeps versions, as
+// isVersioned says. Records that are private objects have none.
 func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool) error {
 	if isVersioned && !r.arePrivate() {
 		return r.removeVersions(ctx, prefix)

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/storageerror"
 )
 
-// Remove removes a version of an object, or the current object. A bucket with versioning then has a
-// delete marker, whose id the result has.
+// Remove removes a version of an object, or the current object, of which a bucket with versioning keeps a delete
+// marker.
 func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	b, settings, err := s.bucketOf(ctx, r.Bucket)
 	if err != nil {
@@ -23,6 +23,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	defer unlock()
+
 	request := &driver.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
 	request.Condition, err = b.guardRemoval(ctx, r)
 	if err != nil {
@@ -55,6 +56,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	if err != nil {
 		return state.Removal{}, conditionError(storageerror.ToS3(err, r.Key), r.Condition)
 	}
+
 	// The removal of a current object leaves a delete marker, if the bucket has versioning.
 	if r.ID != "" || settings.Versioning == "" {
 		return removal, nil
@@ -66,27 +68,25 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	return b.deleteMarkerRemoval(ctx, r.Key), nil
 }
 
-// deleteMarkerRemoval returns the result of a removal that has added a delete marker. The driver does not return
-// the marker's id, so deleteMarkerRemoval looks it up. If it finds none, the id is "".
+// deleteMarkerRemoval returns the result of a removal that has added a delete marker. It looks up the marker's id,
+// which the driver does not return; the id is "" if there is none.
 func (b *driverBucket) deleteMarkerRemoval(ctx context.Context, key string) state.Removal {
 	removal := state.Removal{Marker: true}
-	// Look at older versions, too. Another write may have added a newer version since the removal.
+	// Look at older versions, too, because another write may have added a newer one since the removal.
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		// This library's own stores have stored a delete marker for the removal. In these stores,
-		// the search skips a marker that only S3 shows (see markerSuffix). The skipped marker may
-		// belong to another call that is removing the object at the same time.
-		ok := e.marker && (e.IsDeleteMarker || !b.ownStore())
-		if ok {
+		// This library's own stores have stored a marker for the removal. A marker that only S3 shows (see
+		// markerSuffix) may belong to another call there, which is removing the object at the same time.
+		isAdded := e.marker && (e.IsDeleteMarker || !b.ownStore())
+		if isAdded {
 			removal.ID = e.id
 		}
-		return !ok, nil
+		return !isAdded, nil
 	})
 	return removal
 }
 
-// removeVersion removes a version or a delete marker in one of this library's own stores. Before it
-// removes the null version, it removes the older null versions, which would otherwise become
-// visible.
+// removeVersion removes a version or a delete marker in one of this library's own stores. With the null version, it
+// also removes the older null versions, which would otherwise become visible.
 func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	removal := state.Removal{ID: r.ID, Missing: true}
 	var versions []string // the driver's ids, the newest first; several of them may be null versions
@@ -117,8 +117,8 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 	return removal, nil
 }
 
-// removeReplaced removes all null versions of a key except the newest, because S3 keeps only one.
-// If a removal fails, the version stays hidden until the next write tries again.
+// removeReplaced removes all null versions of a key except the newest, because S3 keeps only one. A version whose
+// removal fails stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var versions []string
 	_ = b.names.storedVersionsOf(ctx, key, func(e *listedEntry) (bool, error) {
@@ -136,10 +136,8 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	}
 }
 
-// guardRemoval checks the condition of a removal. It returns a condition for the driver. With the
-// returned condition, the removal fails if another write replaces the object after the check. If
-// the request names a version, the returned condition is empty. The driver removes the named
-// version even if another version becomes current after the check.
+// guardRemoval fails if the condition of a removal does not hold. It returns a condition for the driver that holds only
+// while the current version is the same, or an empty one if the request names the version to remove.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
 	check := func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {

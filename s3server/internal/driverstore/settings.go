@@ -19,11 +19,12 @@ const (
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the settings of the bucket. They may come from the cache, unless noCache is true.
+// read returns the settings of the bucket, perhaps from the cache unless noCache is true.
 func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
 	b.mu.Unlock()
+
 	isLocal := b.description().Local
 	maxAge := farAge
 	if isLocal {
@@ -40,6 +41,7 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 	if r == nil {
 		return b.readNatural(ctx)
 	}
+
 	// On this machine, it is faster to compare the revision than to read the record.
 	if cached != nil && cached.revision != "" && isLocal {
 		revision, err := r.revision(ctx, bucketRecord)
@@ -68,8 +70,7 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 	return b.cacheSettings(bucket, revision), nil
 }
 
-// readNatural returns the settings of a bucket that has no record, because this server did not
-// create it.
+// readNatural returns the settings of a bucket that has no record because this server did not create it.
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	info, err := b.store.Service.BucketInfo(ctx, b.name)
 	if info == nil { // beside an error, info has what the credentials may read
@@ -100,7 +101,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	return b.cacheSettings(bucket, ""), nil
 }
 
-// cacheSettings keeps the settings of the bucket, which were read from the store or written to it just now.
+// cacheSettings keeps the settings of the bucket that were read from the store, or written to it, just now.
 func (b *driverBucket) cacheSettings(bucket *state.Bucket, revision string) *cachedBucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -111,8 +112,8 @@ func (b *driverBucket) cacheSettings(bucket *state.Bucket, revision string) *cac
 	return b.cached
 }
 
-// write stores the record with the settings. If the record has changed since old was read, it fails
-// with PreconditionFailed.
+// write stores the record with the settings, or fails with PreconditionFailed if the record has changed since old was
+// read.
 func (b *driverBucket) write(ctx context.Context, bucket *state.Bucket, old *cachedBucket) error {
 	r, err := b.openRecords(ctx, true)
 	if err != nil {

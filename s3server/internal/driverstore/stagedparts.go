@@ -28,7 +28,7 @@ const joinedPart = 64 << 20
 // stages reports whether new uploads to the bucket stage their parts.
 func (m *driverUploads) stages() bool { return m.bucket.description().FixedParts }
 
-// stage stores a part as a private object. The tag of the part is the object's revision.
+// stage stores a part as a private object, whose revision is the tag of the part.
 func (m *driverUploads) stage(ctx context.Context, id string, number int, src io.Reader) (driver.Part, error) {
 	records, err := m.bucket.openRecords(ctx, true)
 	if err != nil {
@@ -39,6 +39,7 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, src io
 		return driver.Part{}, err
 	}
 	defer file.close()
+
 	name := partRecordName(id, number) + stagedSuffix
 	attrs, err := records.driver.Put(ctx, &driver.PutRequest{
 		Key:    records.prefix + name,
@@ -56,8 +57,7 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, src io
 	return driver.Part{Number: number, Tag: attrs.Revision, Size: file.size, CRC32C: file.crc}, nil
 }
 
-// abort aborts the upload of the driver. If the parts are staged, as private objects of this
-// server, the driver has no upload.
+// abort aborts the driver's upload, of which there is none if the server has staged the parts.
 func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	record := u.Object.Data.(*uploadRecord)
 	if record.Staged {
@@ -66,9 +66,9 @@ func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), record.Upload)
 }
 
-// complete writes the object that consists of these parts. The driver joins them, unless they are staged: then complete
-// reads them and writes the object. Before it writes, it stores a decision, so that a repeated completion does not
-// replace a newer object (see decision).
+// complete writes the object that consists of these parts. The driver joins them, unless the server has staged them.
+// Before complete writes staged parts, it stores a decision, so that a repeated completion does not replace a newer
+// object.
 func (m *driverUploads) complete(
 	ctx context.Context, u *state.Upload, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
@@ -77,6 +77,7 @@ func (m *driverUploads) complete(
 		r.AnyOrder = record.AnyOrder
 		return m.bucket.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: record.Upload, Parts: parts})
 	}
+
 	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil || records == nil {
 		return nil, err
@@ -119,13 +120,14 @@ func mayBeWritten(err error) bool {
 	return ok && (e.Unknown || e.Retryable)
 }
 
-// joinStaged writes the object from its staged parts: a small object with one request, and a larger
-// one as a multipart upload of the driver, whose parts have at least joinedPart bytes, except the last.
+// joinStaged writes the object from its staged parts: a small object with one request, and a larger one as a multipart
+// upload of the driver in parts of at least joinedPart bytes.
 func (m *driverUploads) joinStaged(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
 	body := &stagedBody{ctx: ctx, records: records, id: id, remaining: parts}
 	defer body.close()
+
 	d := m.bucket.description()
 	partSize := max(joinedPart, d.MinPartSize)
 	if r.Size <= partSize {
@@ -141,8 +143,7 @@ func (m *driverUploads) joinStaged(
 // divideUp returns a/b, rounded up.
 func divideUp(a, b int64) int64 { return (a + b - 1) / b }
 
-// join writes a body as a multipart upload of the driver. Each part has size bytes, except the
-// last.
+// join writes a body as a multipart upload of the driver, in parts of size bytes.
 func (m *driverUploads) join(
 	ctx context.Context, r *driver.PutRequest, src io.Reader, size int64,
 ) (*storage.Attrs, error) {
@@ -191,8 +192,8 @@ type stagedBody struct {
 	open      io.ReadCloser // the part that is being read; nil between two parts
 }
 
-// Read reads from the open part, or opens the next one. It goes on to the next part if a part ends without bytes,
-// because a reader must not return 0 bytes and no error.
+// Read reads from the open part, or opens the next one. If a part ends without bytes, it goes on to the next, because a
+// reader must not return 0 bytes and no error.
 func (b *stagedBody) Read(p []byte) (int, error) {
 	for {
 		if b.open == nil {
@@ -213,8 +214,7 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 	}
 }
 
-// nextPart opens the next part. It fails with Changed if the part is not the one that its record
-// describes.
+// nextPart opens the next part, or fails with Changed if it is not the one that its record describes.
 func (b *stagedBody) nextPart() error {
 	part := b.remaining[0]
 	_, body, err := b.records.driver.Get(b.ctx, &driver.GetRequest{

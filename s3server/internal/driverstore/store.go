@@ -52,8 +52,7 @@ func New(c Config) *Store {
 	return &Store{Config: c, open: map[string]*driverBucket{}}
 }
 
-// locate returns the open bucket with this name, and opens it if necessary. It does not check
-// whether the bucket exists.
+// locate returns the open bucket with this name, or opens it without a check that it exists.
 func (s *Store) locate(name string) (*driverBucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +97,7 @@ func (s *Store) Close() {
 	}
 }
 
-// bucketOf returns a bucket and its settings. If the open bucket was removed and created again, it
-// opens the new bucket.
+// bucketOf returns a bucket and its settings. A bucket that was removed and created again is opened again.
 func (s *Store) bucketOf(ctx context.Context, name string) (*driverBucket, *state.Bucket, error) {
 	s.mu.Lock()
 	mayBeOutdated := s.open[name] != nil
@@ -129,7 +127,7 @@ func (s *Store) Bucket(ctx context.Context, name string) (*state.Bucket, error) 
 	return b, err
 }
 
-// CreateBucket creates a bucket with these settings. If the bucket exists, created is false, and its settings stay.
+// CreateBucket creates a bucket with these settings, unless there is one of this name, which stays as it is.
 func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool, err error) {
 	r := &driver.BucketRequest{Name: b.Name, ObjectLock: b.Locking != nil}
 	if b.Versioning == state.Enabled {
@@ -145,6 +143,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	if err != nil {
 		return false, storageerror.ToS3(err, b.Name)
 	}
+
 	// Store the settings, which must not exist yet.
 	bucket, err := s.locate(b.Name)
 	if err != nil {
@@ -162,8 +161,8 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	return true, err
 }
 
-// undoCreate removes a new bucket whose settings could not be stored. It removes the bucket even if
-// the client has disconnected. The bucket stays if it has a record or an object by then.
+// undoCreate removes a new bucket whose settings could not be stored, even if the client has disconnected, unless the
+// bucket has a record or an object by then.
 func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -171,6 +170,7 @@ func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *
 		return
 	}
 	defer bucket.settingsLock.Unlock()
+
 	stored, err := bucket.read(ctx, true)
 	hasRecord := err != nil || stored.revision != ""
 	if !hasRecord {
@@ -184,8 +184,8 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 	return unlock, storageerror.ToS3(err, name)
 }
 
-// ChangeBucket changes the settings of a bucket. If another process changes them at the same time, it calls change
-// again with the new settings.
+// ChangeBucket calls change with a copy of a bucket's settings and stores it, or calls change again if another process
+// has changed the settings in the meantime.
 func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*state.Bucket) error) error {
 	const maxAttempts = 10
 	b, _, err := s.bucketOf(ctx, name)
@@ -196,6 +196,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 		return storageerror.ToS3(err, name)
 	}
 	defer b.settingsLock.Unlock()
+
 	for range maxAttempts {
 		cached, err := b.read(ctx, true)
 		if err != nil {
@@ -217,7 +218,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	return s3error.New("OperationAborted")
 }
 
-// DeleteBucket removes an empty bucket. Changes of its settings wait meanwhile.
+// DeleteBucket removes an empty bucket, while changes of its settings wait.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	b, settings, err := s.bucketOf(ctx, name)
 	if err != nil {
