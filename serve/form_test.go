@@ -63,7 +63,7 @@ func encodeForm(t *testing.T, fields []field) (contentType string, body []byte) 
 // postForm sends a form.
 func (s *site) postForm(f *storage.SignedForm, fields []field) *httptest.ResponseRecorder {
 	s.Helper()
-	contentType, body := encode(s.T, fields)
+	contentType, body := encodeForm(s.T, fields)
 	return s.request("POST", f.URL, bytes.NewReader(body), "Content-Type", contentType)
 }
 
