@@ -231,10 +231,8 @@ func verifySignature(r *request.Request, c *claim) error {
 	return nil
 }
 
-// checkSigned refuses a request if the signature does not cover the host and every x-amz- header.
-// x-amz-content-sha256 need not be a signed header, because every signature covers its value. AWS's
-// manual once demanded a signed Content-Type, but AWS has never checked this. minio-go, minio-js
-// and Bun do not sign Content-Type.
+// checkSigned fails unless the signature covers the host and every x-amz- header. It does not demand
+// x-amz-content-sha256, whose value every signature covers, nor Content-Type, which AWS has never checked.
 func checkSigned(r *request.Request, c *claim) error {
 	if !slices.IsSorted(c.signedHeaders) || !slices.Contains(c.signedHeaders, "host") {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
@@ -273,15 +271,16 @@ func queryClaim(r *request.Request) (*claim, error) {
 	if r.Query.Get("X-Amz-Algorithm") != sign.Algorithm {
 		return nil, wrongQuery("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
 	}
+
+	// The client of a presigned URL may still declare a hash of the body, in a header or a parameter.
+	const hashName = "X-Amz-Content-Sha256"
 	c := &claim{
 		service:       sign.Service,
 		presigned:     true,
 		timestamp:     r.Query.Get("X-Amz-Date"),
 		signature:     r.Query.Get("X-Amz-Signature"),
 		signedHeaders: strings.Split(r.Query.Get("X-Amz-SignedHeaders"), ";"),
-		// The client of a presigned URL may still declare a hash of the body, in a header or a
-		// parameter.
-		payload: cmp.Or(r.HTTP.Header.Get("X-Amz-Content-Sha256"), r.Query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload),
+		payload:       cmp.Or(r.HTTP.Header.Get(hashName), r.Query.Get(hashName), sign.UnsignedPayload),
 	}
 	if err := c.credential(r.Query.Get("X-Amz-Credential"), wrongCredential); err != nil {
 		return nil, err
@@ -297,7 +296,7 @@ func wrongCredential(format string, args ...any) *s3error.Error {
 	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
 }
 
-// checkExpiry refuses a presigned URL that is not valid yet or has expired.
+// checkExpiry fails if a presigned URL is not valid yet, has expired, or has an invalid time of either.
 func checkExpiry(r *request.Request, c *claim) error {
 	t, err := time.Parse(sign.TimestampForm, c.timestamp)
 	if err != nil {

@@ -69,8 +69,7 @@ func authenticateQueryV2(r *request.Request) error {
 		r.Query.Get("x-amz-security-token"))
 }
 
-// verifySignatureV2 verifies a signature and sets r.Caller. date is the signed date or the signed
-// expiry time.
+// verifySignatureV2 verifies a signature and sets r.Caller. date is the signed date or the signed expiry time.
 func verifySignatureV2(r *request.Request, accessKey, signature, date, token string) error {
 	caller, secret, err := identify(r, accessKey, token)
 	if err != nil {

@@ -20,8 +20,7 @@ type Owner struct {
 	DisplayName string `xml:",omitempty"`
 }
 
-// OwnerOf returns the canonical id and the display name of an account. If account is "", they are
-// those of anonymous callers.
+// OwnerOf returns the canonical id and the display name of an account, or those of anonymous callers if account is "".
 func OwnerOf(account string) Owner {
 	switch account {
 	case "":

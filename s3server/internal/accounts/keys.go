@@ -29,8 +29,8 @@ func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c
 // Keys are the credentials that a server accepts.
 type Keys []Credential
 
-// Find returns the credential with this access key. It fails unless token is the session token of
-// the credential, which is "" for a permanent key.
+// Find returns the credential with this access key, and fails unless token is its session token, which is "" for a
+// permanent key.
 func (k Keys) Find(accessKey, token string) (Credential, error) {
 	for _, c := range k {
 		if c.AccessKeyID != accessKey {
@@ -48,8 +48,7 @@ func (k Keys) Find(accessKey, token string) (Credential, error) {
 	return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 }
 
-// Parent returns the credential with this access key, whatever its session token is. It returns
-// false if there is none.
+// Parent returns the credential with this access key, whatever its session token is, or false if there is none.
 func (k Keys) Parent(accessKey string) (Credential, bool) {
 	for _, c := range k {
 		if c.AccessKeyID == accessKey {
@@ -59,8 +58,7 @@ func (k Keys) Parent(accessKey string) (Credential, bool) {
 	return Credential{}, false
 }
 
-// AccountOf returns the account with a canonical id. known is false if no credential belongs to the
-// account.
+// AccountOf returns the account with a canonical id. known is false if no credential belongs to such an account.
 func (k Keys) AccountOf(canonicalID string) (account string, known bool) {
 	for _, c := range k {
 		if strings.EqualFold(OwnerOf(c.Account).ID, canonicalID) {

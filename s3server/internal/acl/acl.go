@@ -66,8 +66,7 @@ var (
 	}
 )
 
-// Gives reports whether the ACL gives the permission to an account. If account is "", it reports
-// whether the ACL gives the permission to everybody.
+// Gives reports whether the ACL gives the permission to an account, or to everybody if account is "".
 func (l List) Gives(permission, account string, block *Block) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool {
 		if g.Permission != permission && g.Permission != PermitAll {
@@ -97,7 +96,8 @@ func (l List) GrantsOthers(account string) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool { return g.Grantee != accounts.OwnerOf(account).ID })
 }
 
-// sortedGrants returns the grants in the order of a response: groups come first. account is the owner.
+// sortedGrants returns the grants in the order of a response, the groups first. account is the owner, who has all
+// permissions if there is no ACL.
 func (l List) sortedGrants(account string) []Grant {
 	if l == nil {
 		return []Grant{{accounts.OwnerOf(account).ID, PermitAll}}

@@ -29,8 +29,7 @@ type shownGrantee struct {
 	URI         string `xml:",omitempty"`
 }
 
-// ResponseOf returns the XML document that shows an ACL. account is the owner of the bucket or
-// object.
+// ResponseOf returns the XML document of an ACL. account is the owner of the bucket or object.
 func ResponseOf(list List, account string, lookup Accounts) any {
 	response := response{Owner: accounts.OwnerOf(account)}
 	for _, g := range list.sortedGrants(account) {
@@ -49,8 +48,7 @@ func ResponseOf(list List, account string, lookup Accounts) any {
 	return response
 }
 
-// displayName returns the display name of the account with a canonical id. It returns "" if the
-// account is unknown.
+// displayName returns the display name of the account with a canonical id, or "" if the account is unknown.
 func displayName(lookup Accounts, canonicalID string) string {
 	account, ok := lookup(canonicalID)
 	if !ok {
@@ -73,7 +71,7 @@ type Document struct {
 	}
 }
 
-// List converts the document to an ACL. account owns the bucket or object, and the document must name it as owner.
+// List converts the document to an ACL. It must name account, which owns the bucket or object, as the owner.
 func (d *Document) List(lookup Accounts, account string) (List, error) {
 	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
 		return nil, s3error.New("MalformedACLError")
@@ -81,6 +79,7 @@ func (d *Document) List(lookup Accounts, account string) (List, error) {
 	if !strings.EqualFold(d.Owner.ID, accounts.OwnerOf(account).ID) {
 		return nil, s3error.New("AccessDenied")
 	}
+
 	list := List{}
 	for _, g := range d.AccessControlList.Grant {
 		if !slices.Contains(permissions, g.Permission) {

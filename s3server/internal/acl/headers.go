@@ -13,8 +13,8 @@ import (
 // none.
 type Accounts func(canonicalID string) (account string, found bool)
 
-// cannedList returns the canned ACL with this name. isObject is true for the ACL of an object, and
-// false for the ACL of a bucket. account is the owner. A nil list, which gives all to the owner, is the ACL private.
+// cannedList returns the canned ACL with this name, of an object if isObject is true and of a bucket otherwise. account
+// is the owner. A nil list, which gives all to the owner, is the ACL private.
 func cannedList(name, account, bucketAccount string, isObject bool) (List, error) {
 	owner := accounts.OwnerOf(account).ID
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
@@ -72,8 +72,8 @@ func SetsGrants(header http.Header) bool {
 	})
 }
 
-// ReadGrants reads the grants in the headers X-Amz-Grant-*. A value is a list such as
-// `id="ACCOUNT", uri="GROUP"`.
+// ReadGrants reads the grants in the headers X-Amz-Grant-*, each of which is a list such as `id="ACCOUNT",
+// uri="GROUP"`.
 func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 	list := List{}
 	for _, grantHeader := range grantHeaders {
@@ -100,8 +100,8 @@ func ReadGrants(lookup Accounts, header http.Header) (List, error) {
 	return list, nil
 }
 
-// grantee returns the grantee that a header names. kind is id, uri or emailAddress. The grantee
-// must be a known account or one of the groups.
+// grantee returns the grantee that a header names by an id, a uri or an emailAddress, as kind says. It must be a known
+// account or one of the groups.
 func (lookup Accounts) grantee(kind, name string) (string, error) {
 	switch strings.ToLower(kind) {
 	case "id":
@@ -124,9 +124,8 @@ func (lookup Accounts) grantee(kind, name string) (string, error) {
 		WithMessage("Argument format not recognized")
 }
 
-// OfHeader reads the ACL in the headers of a request: a canned ACL, or grants. isObject is true for the ACL of
-// an object, and false for the ACL of a bucket. account is the owner. If the headers
-// have no ACL, OfHeader returns nil, and hasACL is false.
+// OfHeader reads the ACL in the headers of a request, which may be a canned ACL or grants. The ACL is that of an object
+// if isObject is true, and of a bucket otherwise, and account is the owner.
 func OfHeader(
 	lookup Accounts, header http.Header, account, bucketAccount string, isObject bool,
 ) (list List, hasACL bool, err error) {

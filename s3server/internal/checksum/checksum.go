@@ -144,8 +144,8 @@ func (k *Kind) Valid(value string) bool {
 	return err == nil && len(raw) == k.make().Size()
 }
 
-// Missing returns NotImplemented if name is an algorithm of S3 that this server does not implement.
-// name may also be the name of the algorithm's header.
+// Missing returns NotImplemented if name is that of an algorithm of S3, or of the algorithm's header, that this server
+// does not implement.
 func Missing(name string) error {
 	for _, kind := range missingKinds {
 		if strings.EqualFold(name, kind) || strings.EqualFold(name, Prefix+kind) {
@@ -155,8 +155,8 @@ func Missing(name string) error {
 	return nil
 }
 
-// OfHeader returns the checksum in the headers of a request. If there is none, the Kind of the
-// result is nil. It fails if an algorithm is unknown, or if there are several checksums.
+// OfHeader returns the checksum in the headers of a request, or the zero Sum if there is none. It fails if the
+// algorithm is unknown, or if there are several checksums.
 func OfHeader(header http.Header) (Sum, error) {
 	var found Sum
 	for name, values := range header {
@@ -185,8 +185,8 @@ func MultipleChecksums() *s3error.Error {
 		WithMessage("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 
-// Announced returns the kind of the checksum among the announced trailers, or nil if there are no
-// trailers. It fails if a trailer is not a checksum.
+// Announced returns the kind of checksum that the announced trailer has, or nil if there are no trailers. It fails if a
+// trailer is no checksum, or if there are several.
 func Announced(trailers []string) (found *Kind, err error) {
 	for _, name := range trailers {
 		if err := Missing(name); err != nil {
@@ -205,8 +205,8 @@ func Announced(trailers []string) (found *Kind, err error) {
 	return found, nil
 }
 
-// Named returns the kind with a name that a client sent in x-amz-checksum-algorithm. It fails if
-// the name is unknown.
+// Named returns the kind of checksum with the name that a client sent in x-amz-checksum-algorithm, or fails if there is
+// none.
 func Named(name string) (*Kind, error) {
 	if err := Missing(name); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func Named(name string) (*Kind, error) {
 	)
 }
 
-// Write adds the checksum to the headers of a response.
+// Write adds the checksum, if there is one, to the headers of a response.
 func (c Sum) Write(header http.Header) {
 	if c.Kind != nil {
 		header.Set(c.Kind.Header, c.Value)
@@ -232,7 +232,7 @@ func (c Sum) Write(header http.Header) {
 	}
 }
 
-// Algorithm returns S3's name of the checksum's algorithm. It returns "" if there is no checksum.
+// Algorithm returns S3's name of the checksum's algorithm, or "" if there is no checksum.
 func (c Sum) Algorithm() string {
 	if c.Kind == nil {
 		return ""
@@ -246,11 +246,11 @@ type Part struct {
 	Size  int64  // in bytes
 }
 
-// CompositeOf returns the composite checksum of an object: the checksum of its parts' checksums.
+// CompositeOf returns the composite checksum of an object, which is the checksum of its parts' checksums.
 func CompositeOf(kind *Kind, parts []Part) Sum {
 	h := kind.make()
 	for _, p := range parts {
-		raw, _ := base64.StdEncoding.DecodeString(p.Value)
+		raw, _ := base64.StdEncoding.DecodeString(p.Value) // the server has encoded it
 		h.Write(raw)
 	}
 	value := base64.StdEncoding.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts))
@@ -267,8 +267,7 @@ type Digest struct {
 	next   *Digest // a digest of another kind that receives the same bytes, or nil
 }
 
-// NewDigest returns a digest that computes the MD5 and a checksum of a kind. If withSHA256 is true,
-// it computes the SHA-256, too.
+// NewDigest returns a digest that computes the MD5, a checksum of a kind, and the SHA-256 if withSHA256 is true.
 func NewDigest(kind *Kind, withSHA256 bool) *Digest {
 	d := &Digest{MD5: md5.New(), kind: kind, hash: kind.make()}
 	if withSHA256 {

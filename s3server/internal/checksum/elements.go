@@ -19,7 +19,7 @@ type MissingElements struct {
 // Of returns a pointer to the field of e that has the checksum of this kind.
 func (e *Elements) Of(kind *Kind) *string { return kind.element(e) }
 
-// ElementsOf returns the XML elements that show a checksum: that of its kind, or none.
+// ElementsOf returns the XML elements for a checksum, of which only that of its kind is set.
 func ElementsOf(sum Sum) (e Elements) {
 	if sum.Kind != nil {
 		*e.Of(sum.Kind) = sum.Value

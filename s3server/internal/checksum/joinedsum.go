@@ -16,8 +16,7 @@ var joinable = map[string]crc32c.CRC{
 	"CRC64NVME": {Polynomial: 0x9a6c9329ac4bc9b5, Width: 64},
 }
 
-// JoinedSum returns the checksum of all bytes of an object. It computes the checksum from those of
-// the parts, without the bytes.
+// JoinedSum computes the checksum of all bytes of an object from the checksums of its parts.
 func JoinedSum(kind *Kind, parts []Part) Sum {
 	crc := joinable[kind.Name]
 	sum := uint64(0)

@@ -52,8 +52,8 @@ func (f *Uploads) Add(id string, u *Upload) {
 	}
 }
 
-// Find returns the result of a completed upload, or nil if the server has not kept it. It fails
-// with NoSuchUpload if the upload was completed with other parts, or for another key.
+// Find returns the result of a completed upload, or nil if the server has not kept it. It fails with NoSuchUpload if
+// the upload was completed with other parts, or for another key.
 func (f *Uploads) Find(bucket, key, id string, parts [sha256.Size]byte) (*Upload, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,7 +64,7 @@ func (f *Uploads) Find(bucket, key, id string, parts [sha256.Size]byte) (*Upload
 	return u, nil
 }
 
-// Forget drops the results of all uploads to a bucket. It is called when the bucket is deleted.
+// Forget drops the results of all uploads to a bucket that is deleted.
 func (f *Uploads) Forget(bucket string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

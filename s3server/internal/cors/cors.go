@@ -83,8 +83,8 @@ func (c *Configuration) Find(origin, method string, headers []string) *Rule {
 	return nil
 }
 
-// allows reports whether a page of this origin may send a request with this method and these
-// headers. The names of headers must be in lower case.
+// allows reports whether a page of this origin may send a request with this method and these headers, whose names must
+// be in lower case.
 func (c *Rule) allows(origin, method string, headers []string) bool {
 	if !wildcard.AnyOneStar(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
 		return false

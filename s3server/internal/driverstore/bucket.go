@@ -49,8 +49,7 @@ func (b *driverBucket) close() {
 	}
 }
 
-// update passes changed settings to the driver: versioning and object lock. Other settings are only
-// in the bucket's record.
+// update passes changes of versioning and object lock to the driver. Other settings are only in the bucket's record.
 func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if bucket.Lifecycle != old.Lifecycle && !b.ownStore() {
@@ -64,19 +63,19 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 		if err := b.requireFeature(storage.Versioning, "versioning"); err != nil {
 			return err // the driver or a layer over it has no versioning
 		}
-		// The driver keeps all versions, even while S3's versioning is suspended. S3 keeps only one
-		// null version of a key. The store therefore removes the older null version after each
-		// write.
+		// The driver keeps all versions even while S3's versioning is suspended. S3 keeps only one null version of a
+		// key, so the store removes the older one after each write.
 		r.Versioning = new(true)
-		// The times at which versioning was changed tell which versions are null versions. The
-		// times are kept only for this library's own stores. Other providers have their own null
-		// versions and clocks.
+
+		// The times of these changes tell which versions are null versions. They are kept only for this library's own
+		// stores, because other providers have their own null versions and clocks.
 		isEnabled := bucket.Versioning == state.Enabled
 		wasEnabled := old.Versioning == state.Enabled
 		if b.ownStore() && isEnabled != wasEnabled {
 			bucket.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
 	}
+
 	r.ObjectLock = bucket.Locking != nil && old.Locking == nil
 	if r.Versioning == nil && !r.ObjectLock {
 		return nil
@@ -90,7 +89,7 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 	return nil
 }
 
-// description returns the description of the driver. It asks the driver only if b.desc is nil.
+// description returns the description of the driver, for which it asks only once until b.desc is reset.
 func (b *driverBucket) description() *driver.Description {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -112,8 +111,7 @@ func (b *driverBucket) keepsVersions() bool {
 
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
-// requireFeature returns NotImplemented if the driver does not have the feature f. The error names the
-// feature as S3 does.
+// requireFeature fails with NotImplemented if the driver does not have the feature f, which S3 calls by this name.
 func (b *driverBucket) requireFeature(f storage.Features, name string) error {
 	if b.has(f) {
 		return nil
@@ -121,8 +119,7 @@ func (b *driverBucket) requireFeature(f storage.Features, name string) error {
 	return s3error.New("NotImplemented", "Resource", name).WithMessage("The store behind this server has no %s", name)
 }
 
-// checkEmpty fails with BucketNotEmpty if the bucket has objects or versions. The server's records
-// do not count.
+// checkEmpty fails with BucketNotEmpty if the bucket has objects or versions other than the server's records.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	isEmpty := true
 	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
@@ -159,9 +156,8 @@ func (b *driverBucket) ownStore() bool {
 	return provider == "local" || provider == "memory"
 }
 
-// naming returns the rules by which S3's keys become names of the driver. This library's own stores need no escaping,
-// because they take each key as it is. Azure treats a backslash
-// as a slash, and advises against names that end with a dot, so such segments are escaped there.
+// naming returns the rules by which S3's keys become names of the driver. This library's own stores take each key as it
+// is. Azure treats a backslash as a slash and advises against names that end with a dot, so such segments are escaped.
 func (b *driverBucket) naming() keyname.Naming {
 	if b.ownStore() {
 		return keyname.Naming{}

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// Change changes the properties of a version: its tags, lock, ACL, storage class and restored copy. It calls change with a copy of the
-// version, and sends the differences to the driver. Other changes of the key wait meanwhile.
+// Change calls change with a copy of a version, and sends the differences in its tags, lock, ACL, storage class and
+// restored copy to the driver. Other changes of the key wait meanwhile.
 func (s *Store) Change(
 	ctx context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
 ) (*state.Version, string, error) {
@@ -26,6 +26,7 @@ func (s *Store) Change(
 		return nil, "", err
 	}
 	defer unlock()
+
 	old, err := b.find(ctx, name.Key, name.ID)
 	if err != nil {
 		return nil, "", err
@@ -40,7 +41,7 @@ func (s *Store) Change(
 		return nil, "", err
 	}
 	err = b.change(ctx, old, &v)
-	// The object was replaced or removed in the meantime. A retry finds out which.
+	// If the object was replaced or removed in the meantime, a retry finds out which.
 	if isCode(err, storage.ObjectNotFound) {
 		return nil, "", s3error.New("ServiceUnavailable")
 	}
@@ -50,8 +51,7 @@ func (s *Store) Change(
 	return &v, settings.Shown(old), nil
 }
 
-// change compares the old state of a version with its new state, and sends the differences to the
-// driver.
+// change sends the differences between the old and the new state of a version to the driver.
 func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error {
 	attrs := heldObjectOf(old).attrs
 	req := &driver.ChangeRequest{
@@ -85,8 +85,8 @@ func (b *driverBucket) change(ctx context.Context, old, v *state.Version) error 
 	return b.changeTags(ctx, req, old, v)
 }
 
-// changeTags sends changed tags to the driver. A property that the driver cannot change otherwise, such as the ACL,
-// is in a tag that clients do not see (reservedTag).
+// changeTags sends changed tags to the driver, one of which, hidden from clients, has the properties that the driver
+// cannot change otherwise, such as the ACL.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, v *state.Version) error {
 	oldProperties := changesOf(&old.Object)
 	newProperties := changesOf(&v.Object)

@@ -37,12 +37,12 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// newDecision decides which object a completion of an upload may replace: the one that the key has now, or none. It
-// stores the decision in the upload's record, and sets r.Condition, so that the write fails if the key changes before.
+// newDecision decides which object a completion of an upload may replace, which is the one that the key has now, or
+// none. It stores the decision in the upload's record, and sets r.Condition, so that the write fails if the key changes
+// before.
 //
-// If an earlier completion has stored a decision, that completion may have written the object. In
-// this case, newDecision fails if the object has changed since that decision. previous is the
-// caller's own previous decision. This decision does not count, because its write had no effect.
+// A completion that has stored a decision earlier may have written the object, so newDecision fails if the object has
+// changed since then. previous is the caller's own earlier decision, whose write had no effect.
 func (m *driverUploads) newDecision(
 	ctx context.Context, id string, r *driver.PutRequest, previous *decision,
 ) (*decision, error) {
@@ -87,8 +87,8 @@ func (m *driverUploads) newDecision(
 	return d, nil
 }
 
-// removeDecision removes a decision from the upload's record after the write failed without effect. It
-// does nothing if another completion has stored a decision in the meantime. It runs even if the request was canceled.
+// removeDecision removes a decision from the upload's record after the write failed without effect, even if the request
+// was canceled, unless another completion has stored a decision in the meantime.
 func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
@@ -97,8 +97,8 @@ func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decisi
 	_, _ = m.bucket.records.put(ctx, uploadName(id), d.record, storage.Condition{Revision: d.revision})
 }
 
-// removeUpload removes an upload after its object was written. If the removal fails, the upload remains
-// listed until it is aborted, but it cannot be completed again.
+// removeUpload removes an upload after its object was written. An upload whose removal fails remains listed until it is
+// aborted, but cannot be completed again.
 func (m *driverUploads) removeUpload(ctx context.Context, u *state.Upload) {
 	if m.dropUpload(ctx, u.ID) == nil {
 		return

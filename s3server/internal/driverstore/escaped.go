@@ -33,9 +33,8 @@ const lastName = "\U0010FFFF"
 // maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore reads the escaped names in each folder that contains a name. The walk calls it before it shows the
-// name, because in S3's order some escaped names come before the name, although the driver may list them after it.
-// folder and isEscaped are the results of escapedFolder for the name.
+// listBefore reads the escaped names in the folders that contain a name, before the walk shows the name, because some
+// of them precede it in S3's order but not in the driver's. folder and isEscaped are the results of escapedFolder.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
 	for end := len(w.name); end <= len(folder); {
 		// The escaped names of the folder name[:end] follow the segments that sort before the mark.
@@ -55,9 +54,8 @@ func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscape
 	return nil
 }
 
-// list adds the escaped names in a folder to w.escaped. If the folder has more such names than a
-// page needs, list adds only the names that come first in S3's order. A second call for the same
-// folder does nothing.
+// list adds the escaped names in a folder to w.escaped, or the first of them in S3's order if a page does not need all.
+// A second call for the same folder does nothing.
 func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
@@ -88,12 +86,13 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	}
 	// In the folder of the walk, the listing's prefix may also limit the names.
 	if names.name == w.name {
-		last := strings.TrimRight(w.prefixInFolder(), ".")
-		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
-			last = last[:i] // the prefix may end within a character
+		prefix := strings.TrimRight(w.prefixInFolder(), ".")
+		if i := strings.IndexRune(prefix, utf8.RuneError); i >= 0 {
+			prefix = prefix[:i] // the prefix may end within a character
 		}
-		req.Prefix += keyname.EscapeText(last, false)
+		req.Prefix += keyname.EscapeText(prefix, false)
 	}
+
 	return w.eachName(ctx, req, func(e *listedEntry) (bool, error) {
 		name := e.Key
 		isFolder := false
@@ -109,8 +108,8 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	})
 }
 
-// add adds an item to n.items, unless it was shown before or does not match the listing's prefix.
-// It keeps only the first items in S3's order, as many as a page may need.
+// add adds an item to n.items, unless it was shown before or does not match the listing's prefix. Of all items it keeps
+// only the first in S3's order, as many as a page may need.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
@@ -122,6 +121,7 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if exists {
 		return
 	}
+
 	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
 	n.items = slices.Insert(n.items, i, item)
 	limit := w.listing.Max + 1 // the item after the page shows that there is another page
@@ -131,9 +131,9 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	}
 }
 
-// beginsIn reports whether an item of n is an escaped folder that contains the key after which the walk begins. The
-// key of such a folder precedes that start, but keys in the folder may follow it. With a delimiter, the folder is one
-// common prefix, so the walk does not begin within it.
+// beginsIn reports whether an item of n is an escaped folder that contains the key after which the walk begins, so that
+// keys in the folder may follow although that of the folder does not. With a delimiter, the folder is one common
+// prefix, in which no walk begins.
 func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 	if w.listing.Delimiter != "" || n.startAfter != w.startAfter {
 		return false
@@ -143,8 +143,8 @@ func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names that sort before the S3 key end. If end is "", it shows all
-// escaped names. It returns false if the page is full.
+// flush shows the escaped names that sort before the S3 key end, or all of them if end is "". It returns false if the
+// page is full.
 func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err error) {
 	compareFirst := func(a, b *escapedNames) int {
 		return compareNames(a.items[0], b.items[0])
@@ -175,8 +175,8 @@ func (w *nameWalk) flush(ctx context.Context, end string) (hasMore bool, err err
 	return true, nil
 }
 
-// showItem shows an escaped name. If it is a folder and the listing has no delimiter, showItem shows all names in the
-// folder. If the walk lists versions, it shows all versions of the key. It returns false if the page is full.
+// showItem shows an escaped name: all names in it if it is a folder and the listing has no delimiter, and all versions
+// of the key if the walk lists versions. It returns false if the page is full.
 func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasMore bool, err error) {
 	if w.listing.Delimiter == "" && strings.HasSuffix(item.name, "/") {
 		folderWalk := *w
@@ -186,6 +186,7 @@ func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasMore bool
 		folderWalk.escaped = nil
 		return folderWalk.run(ctx)
 	}
+
 	if w.versions == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)
 	}

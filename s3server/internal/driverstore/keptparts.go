@@ -12,8 +12,7 @@ import (
 // metadata at a provider. Providers limit all metadata of an object to 2 KiB.
 const maxKeptParts = 1000
 
-// partSizes encodes the sizes of parts. "5242880*3,17" means three parts of 5,242,880 bytes and one
-// of 17 bytes.
+// partSizes encodes the sizes of parts, such as "5242880*3,17" for three parts of 5,242,880 bytes and one of 17 bytes.
 func partSizes(parts []state.ObjectPart) string {
 	var b strings.Builder
 	for start := 0; start < len(parts); {
@@ -61,6 +60,7 @@ func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPar
 			offset += size
 		}
 	}
+
 	values := strings.Split(sums, ",")
 	if kind != nil && len(values) == len(parts) {
 		for i := range parts {

@@ -25,10 +25,9 @@ func pageOf(d *driver.Description) int {
 // driverNames lists the objects and versions of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
-// eachName calls f with the entries of a driver's listing until f returns false or the listing
-// ends. r.Limit is the number of entries that the caller needs. eachName may call f more often,
-// because f may omit entries. If a page has fewer entries than needed, the next request is for the
-// missing entries and some more, in case f omits entries again.
+// eachName calls f with the entries of a driver's listing until f returns false or the listing ends. r.Limit is the
+// number of entries that the caller needs, but eachName may call f more often, because f may omit entries. If it does,
+// the next request is for the missing entries and some more.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	const reserve = pageLimit / 10
 	d := n.bucket.description()
@@ -76,14 +75,14 @@ type driverListing struct {
 	hasMore    bool
 }
 
-// acceptName reports whether a driver's name belongs on the page and was not shown yet. It returns the
-// S3 key and, if the key is part of a common prefix, that prefix. If the page is full, it sets
-// l.hasMore.
+// acceptName reports whether a driver's name belongs on the page and was not shown yet, and returns its S3 key and, if
+// the key has one, its common prefix. It sets l.hasMore if the page is full.
 func (l *driverListing) acceptName(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
 		return "", "", false
 	}
+
 	// A page shows a common prefix once, and not if the page before has shown it.
 	common, isCommon := l.listing.CommonPrefix(key)
 	isShown := isCommon && (common == l.lastPrefix || common == l.startAfter)
@@ -100,7 +99,7 @@ func (l *driverListing) acceptName(name string, isPrefix bool) (key, common stri
 	return key, common, true
 }
 
-// add shows an entry if the page accepts it. It returns false if the page is full.
+// add shows an entry if it belongs on the page, and returns false if the page is full.
 func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	key, common, ok := l.acceptName(e.Key, e.IsPrefix)
 	if !ok {
@@ -123,8 +122,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 		defer l.names.bucket.store.Release(v)
 	}
 	if v == nil {
-		// The object was removed after the driver listed it, or its attributes cannot be read. So the
-		// entry, which acceptName has counted, is not on the page.
+		// acceptName has counted the entry, but the object was removed since, or its attributes cannot be read.
 		l.count--
 		return err == nil, err
 	}
@@ -132,7 +130,7 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	return true, nil
 }
 
-// List shows the objects of a bucket after a position, and their common prefixes.
+// List calls show with each object, or common prefix, of the page that follows a position.
 func (s *Store) List(
 	ctx context.Context, bucket string, l state.Listing, pos state.Position,
 	show func(v *state.Version, common string),
@@ -155,6 +153,7 @@ func (s *Store) List(
 	if pos.Prefix {
 		page.startAfter = pos.Key
 	}
+
 	// The page may begin within a common prefix. The walk then shows the names after the position.
 	if err := page.finishPrefix(ctx, pos.Key, b.names.walk); err != nil {
 		return false, err
@@ -164,9 +163,8 @@ func (s *Store) List(
 	return page.hasMore, err
 }
 
-// finishPrefix is called if a page begins after a key. If this key is within a common prefix that has later keys,
-// finishPrefix shows the common prefix again, as S3 does. The walk cannot show it, because the walk shows only names
-// after the key, and the common prefix comes before the key.
+// finishPrefix begins a page that follows a key. If the key is within a common prefix that has later keys, it shows the
+// common prefix again, as S3 does, because the walk shows only names after the key.
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
@@ -184,9 +182,8 @@ func (l *driverListing) finishPrefix(
 	return err
 }
 
-// entry converts an entry of the driver to a version. If the server stores the entity tags itself, it reads the
-// object's attributes, which have the entity tag and the checksum. It returns nil and no error if the object is
-// gone.
+// entry returns the version of an entry of the driver, or nil and no error if the object is gone. If the server stores
+// the entity tags itself, entry reads the object's attributes, which have the entity tag and the checksum.
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
 	if !n.bucket.keepsETags() {
 		return &state.Version{
@@ -213,8 +210,8 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 	return n.bucket.version(key, attrs, tags), nil
 }
 
-// ListVersions shows the versions of a bucket after a position, and their common prefixes. In a
-// bucket without versioning, each object is the null version of its key.
+// ListVersions calls show with each version, or common prefix, of the page that follows a position. In a bucket without
+// versioning, each object is the null version of its key.
 func (s *Store) ListVersions(
 	ctx context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
@@ -223,6 +220,7 @@ func (s *Store) ListVersions(
 	if err != nil || l.Max == 0 {
 		return false, err
 	}
+
 	// A provider may list versions although nobody has enabled versioning through this server. Then show only
 	// the current objects, as null versions.
 	neverVersioned := settings.Versioning == "" && !b.ownStore()
