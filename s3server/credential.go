@@ -31,8 +31,8 @@ func (c Credential) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey
 // LogValue returns the text that Format prints, which has no secrets.
 func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// credentials returns c.Credentials, or the default credential if the list is empty. A credential
-// without an account gets the default account.
+// credentials returns c.Credentials, or the default credential if there are none. A credential without an account gets
+// the default account.
 func (c *Config) credentials() []Credential {
 	creds := c.Credentials
 	if len(creds) == 0 {
@@ -46,7 +46,7 @@ func (c *Config) credentials() []Credential {
 	return all
 }
 
-// keysOf converts credentials to the type that requests use.
+// keysOf converts credentials to the keys by which requests find them.
 func keysOf(creds []Credential) accounts.Keys {
 	keys := make(accounts.Keys, len(creds))
 	for i, c := range creds {
@@ -55,12 +55,10 @@ func keysOf(creds []Credential) accounts.Keys {
 	return keys
 }
 
-// Env returns environment variables that configure a client for this server. The AWS SDKs of all
-// languages, the AWS command line and other clients read the variables. The variables contain the
-// address, the credentials and the region. With TLS, one variable is the path of a file with the
-// certificate. Closing the server removes the file. Append the variables to [os.Environ] for a
-// subprocess. Clients put the bucket into the path, because the host of the address is an IP
-// address.
+// Env returns the environment variables by which the AWS SDKs of all languages, the AWS command line and other clients
+// find this server. They contain the address, the credentials, the region and, with TLS, the path of a file with the
+// certificate, which the server removes when it is closed. Append the variables to [os.Environ] for a subprocess.
+// Clients put the bucket into the path, because the host of the address is an IP address.
 func (s *Server) Env() []string {
 	c := s.Credentials()
 	env := []string{
@@ -80,9 +78,9 @@ func (s *Server) Env() []string {
 	return env
 }
 
-// Address returns the address of a bucket for [storage.Open]. The address has no credentials,
-// because storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. [Server.Env] returns both
-// variables. The address names the profile omnibucket, so that storage.Open applies Amazon's rules.
+// Address returns the address of a bucket for [storage.Open]. It has no credentials, because storage.Open reads them
+// from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] returns. It names the profile omnibucket, so
+// that storage.Open applies Amazon's rules.
 func (s *Server) Address(bucket string) string {
 	query := url.Values{
 		"endpoint":   {s.URL},

@@ -138,7 +138,7 @@ func (f *Fault) trigger() faults.Trigger {
 	}
 }
 
-// Inject adds a fault to the server. Calling undo removes the fault.
+// Inject adds a fault to the server, which undo removes again.
 func (h *Handler) Inject(f Fault) (undo func()) {
 	id := h.faults.Add(f.trigger(), f)
 	return func() {

@@ -253,7 +253,7 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 
 				var group sync.WaitGroup
 				for _, w := range writers {
-					w.beginUpload(t, servers[0])
+					w.begin(t, servers[0])
 				}
 				for i, w := range writers {
 					group.Go(func() {

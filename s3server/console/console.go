@@ -29,12 +29,12 @@ import (
 //go:embed page/extra.js
 var script []byte
 
-// Handler serves the console at its root. Callers authenticate with HTTP's Basic authentication:
-// the user is the access key of the server's first credential, and the password is its secret. If
-// the credential is read-only, the console changes nothing. hosts are the names by which browsers
-// may call the console, in addition to IP addresses and localhost. A request for any other name is
-// refused, because it may come from a page of another site. The page shows the requests in the
-// parameter requests.
+// Handler serves the console at its root, with the requests that the record has. Callers authenticate with HTTP's Basic
+// authentication: the user is the access key of the server's first credential, and the password is its secret. If the
+// credential is read-only, the console changes nothing.
+//
+// hosts are the names by which browsers may call the console, in addition to IP addresses and localhost. A request for
+// any other name is refused, because it may come from a page of another site.
 func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.Handler {
 	page, err := console.New(source{server}, console.Config{
 		Title:     "S3 server",
@@ -63,8 +63,7 @@ func (s source) Bucket(_ context.Context, name string) (storage.Bucket, storage.
 	return s.server.Bucket(name), storage.BucketInfo{Name: name}, nil
 }
 
-// api handles the requests of the page's script: those for the list of requests, uploads and
-// faults.
+// api handles the requests of the page's script for the lists of requests, uploads and faults.
 func api(server *s3server.Handler, requests *Record) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /requests", func(w http.ResponseWriter, _ *http.Request) {
@@ -75,6 +74,7 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 		requests.clear()
 		w.WriteHeader(http.StatusNoContent)
 	})
+
 	// The page calls the admin API at the console's root, not at /_admin/.
 	admin := server.Admin()
 	for _, view := range []string{"GET /uploads", "/faults", "/faults/{id}"} {
@@ -85,6 +85,7 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 			admin.ServeHTTP(w, r)
 		})
 	}
+
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if !isRead && server.Credentials().ReadOnly {
@@ -95,9 +96,8 @@ func api(server *s3server.Handler, requests *Record) http.Handler {
 	})
 }
 
-// authorize reports whether the caller sent the credential. Otherwise it responds with 401. It
-// compares hashes in constant time, so that the time of a response reveals nothing about the
-// credential.
+// authorize reports whether the caller sent the wanted credential, or else responds with 401. It compares hashes in
+// constant time, so that the time of a response reveals nothing about the credential.
 func authorize(w http.ResponseWriter, r *http.Request, want s3server.Credential) bool {
 	user, password, _ := r.BasicAuth()
 	// Compare both, even if the user is wrong, so that each response takes the same time.

@@ -75,8 +75,8 @@ func (r *Record) Add(e s3server.Entry) {
 	})
 }
 
-// clip returns a copy of the beginning of a text. limit is the maximum number of bytes. Without a
-// copy, the record would keep the whole text in memory.
+// clip returns a copy of the text, or of its first limit bytes, so that the record does not keep a longer text in
+// memory.
 func clip(text string, limit int) string {
 	if len(text) <= limit {
 		return strings.Clone(text)

@@ -40,8 +40,8 @@ var authorizesItself = []string{
 	"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging",
 }
 
-// Authorize checks the permission for the request's operation. An operation in authorizesItself
-// checks its permission later.
+// Authorize fails unless the caller has the permission for the request's operation. Operations in authorizesItself
+// check it later themselves.
 func Authorize(r *request.Request) error {
 	if slices.Contains(authorizesItself, r.Operation) {
 		return nil
@@ -49,10 +49,11 @@ func Authorize(r *request.Request) error {
 	return AuthorizeWith(r, r.HTTP.Header, nil)
 }
 
-// AuthorizeWith checks the permission for the request's operation. header takes the
-// place of the request's headers. tags has the tags that are not in a header. If the bucket is missing,
-// AuthorizeWith returns nil to a caller who may learn that, because S3 reports other errors first, and the operation
-// fails later anyway. To anonymous callers and to sessions with a policy, it returns an error.
+// AuthorizeWith fails unless the caller has the permission for the request's operation with these headers in place of
+// the request's, and with the tags that are not in a header.
+//
+// If the bucket is missing, it fails for anonymous callers and sessions with a policy. Others may learn that later,
+// from the operation itself, because S3 reports other errors first.
 func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) error {
 	if r.Operation == "ListBuckets" || r.Operation == "CreateBucket" {
 		return authorizeInAccount(r)
@@ -72,25 +73,24 @@ func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) e
 	return a.CheckAll()
 }
 
-// authorizeInAccount checks the permission for an operation on the caller's account. No bucket, and
-// so no bucket policy, has a say in it.
+// authorizeInAccount fails unless the caller may perform an operation on its account, for which no bucket policy
+// counts.
 func authorizeInAccount(r *request.Request) error {
-	denied := s3error.New("AccessDenied")
+	errDenied := s3error.New("AccessDenied")
 	if r.Caller.Anonymous {
-		return denied
+		return errDenied
 	}
 	if r.Caller.ReadOnly && !policy.ReadsOnly(action(r)) {
-		return denied
+		return errDenied
 	}
 	if !isInSession(r, action(r), "arn:aws:s3:::"+r.Target.Bucket) {
-		return denied
+		return errDenied
 	}
 	return nil
 }
 
-// ConcealBucket returns err, the error of a lookup of a bucket. It replaces NoSuchBucket with
-// AccessDenied for a session with a policy, because such a caller must not learn which buckets
-// exist.
+// ConcealBucket returns err, the error of a lookup of a bucket, but AccessDenied in place of NoSuchBucket for a session
+// with a policy, because such a caller must not learn which buckets exist.
 func ConcealBucket(r *request.Request, err error) error {
 	if s3error.Is(err, "NoSuchBucket") && r.Caller.Session != nil {
 		return s3error.New("AccessDenied")
@@ -98,7 +98,7 @@ func ConcealBucket(r *request.Request, err error) error {
 	return err
 }
 
-// AuthorizeSource checks the permission to read the source object of a copy.
+// AuthorizeSource fails unless the caller may read the source object of a copy, and pays for it if it must.
 func AuthorizeSource(r *request.Request, src state.VersionName) error {
 	b, err := r.Server.Store.Bucket(r.HTTP.Context(), src.Bucket)
 	if err != nil {
@@ -113,8 +113,7 @@ func AuthorizeSource(r *request.Request, src state.VersionName) error {
 	return Of(r, b, policy.ActionOn("s3:GetObject", src.ID != ""), src.Key, src.ID).check()
 }
 
-// AuthorizeTags checks the permission to read the tags of the copied object, and the permission to
-// set them on the copy.
+// AuthorizeTags fails unless the caller may read the tags of the copied object and set them on the copy.
 func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag) error {
 	if len(tags) == 0 {
 		return nil
@@ -138,8 +137,7 @@ func AuthorizeTags(r *request.Request, src state.VersionName, tags []tagging.Tag
 	return a.CheckOptional(a.action)
 }
 
-// Of returns the access for an action of this request. id is the id of a version, or "" for the
-// current object.
+// Of returns the access that an action of this request needs. id is the id of a version, or "" for the current object.
 func Of(r *request.Request, b *state.Bucket, action, key, id string) *Access {
 	return &Access{
 		request: r,
@@ -152,8 +150,8 @@ func Of(r *request.Request, b *state.Bucket, action, key, id string) *Access {
 	}
 }
 
-// check returns AccessDenied if the caller has no permission for the action. If the decision needed the object and
-// its lookup failed, check returns the error of the lookup.
+// check fails with AccessDenied if the caller has no permission for the action, or with the error of the object's
+// lookup if that failed.
 func (a *Access) check() error {
 	isPermitted := a.isPermitted()
 	if a.lookupErr != nil {
@@ -165,8 +163,8 @@ func (a *Access) check() error {
 	return nil
 }
 
-// CheckAll checks the permission of the action, and the permissions that the request's headers need
-// in addition.
+// CheckAll fails unless the caller has the permission for the action, and those that the request's headers need
+// besides.
 func (a *Access) CheckAll() error {
 	for _, action := range a.furtherActions() {
 		if err := a.checkFurther(action); err != nil {
@@ -176,12 +174,12 @@ func (a *Access) CheckAll() error {
 	return a.check()
 }
 
-// checkFurther checks the permission for an action that the request needs besides its own, for example
+// checkFurther fails unless the caller has the permission for an action that the request needs besides its own, such as
 // s3:PutObjectTagging for the header x-amz-tagging.
 func (a *Access) checkFurther(further furtherAction) error {
-	next := *a
-	next.action = further.action
-	err := next.check()
+	furtherAccess := *a
+	furtherAccess.action = further.action
+	err := furtherAccess.check()
 	if !s3error.Is(err, "AccessDenied") {
 		return err
 	}
@@ -191,7 +189,7 @@ func (a *Access) checkFurther(further furtherAction) error {
 		return err
 	}
 	// The caller needs no permission, so only a policy that denies the action counts.
-	if _, denied := next.evaluatePolicy(); denied {
+	if _, denied := furtherAccess.evaluatePolicy(); denied {
 		return err
 	}
 	return nil
@@ -203,9 +201,9 @@ func (a *Access) CheckOptional(action string) error {
 	return a.checkFurther(furtherAction{action: action, optional: true})
 }
 
-// version returns the version that the action is about. It returns nil if the action is about a
-// bucket, or if the version is a delete marker or does not exist. If the lookup fails, it also returns nil, and
-// check reports a.lookupErr. Only the first call asks the store.
+// version returns the version that the action is about, or nil if the action is about a bucket, or the version is a
+// delete marker or does not exist. If the lookup fails, it also returns nil and sets a.lookupErr. Only the first call
+// asks the store.
 func (a *Access) version() *state.Version {
 	if a.key == "" {
 		return nil
@@ -247,9 +245,9 @@ func (a *Access) isPermitted() bool {
 	return isOwner || allowed || a.isGranted() || a.isOwnUpload()
 }
 
-// policyDecision reports whether the bucket's policy allows or denies the action to the caller. It leaves out what S3
-// ignores in a policy. A policy cannot keep the bucket's owner from reading and changing the policy itself. A public
-// policy allows nothing to others if the bucket's public access block has RestrictPublicBuckets.
+// policyDecision reports whether the bucket's policy allows or denies the action to the caller. As on S3, a policy
+// cannot keep the bucket's owner from reading and changing it, and a public policy allows nothing to others if the
+// bucket's public access block has RestrictPublicBuckets.
 func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 	allowed, denied = a.evaluatePolicy()
 	if isOwner {
@@ -274,8 +272,8 @@ func (a *Access) ownerHasObjects() bool {
 	return a.bucket.Ownership == state.OwnerEnforced || !server.Strict && server.Keys.HaveOneAccount()
 }
 
-// isPermittedOnObject is the part of isPermitted for an action that is possible only on an object
-// that already exists.
+// isPermittedOnObject is the part of isPermitted for an action that is possible only on an object that already exists.
+// allowed says whether the bucket's policy allows it.
 func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
 	v := a.version()
 	// Only the bucket's owner and callers with the permission to list may learn that the object is
@@ -283,9 +281,8 @@ func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
 	if v == nil {
 		return isOwner || a.mayList()
 	}
-	// The action reads the object, or reads or sets the object's ACL. If another account than the
-	// bucket's owner owns the object, the bucket's owner and policy do not count. Only the object's
-	// owner and the object's ACL count.
+	// If the action reads the object, or reads or sets its ACL, and the object does not belong to the bucket's owner,
+	// only the object's owner and ACL count, and not the bucket's owner and policy.
 	objectOwner := a.bucket.OwnerOf(&v.Object)
 	if acl.ObjectPermissions[a.action] != "" && objectOwner != a.bucket.Account {
 		return a.caller.Account == objectOwner || a.isGranted()
@@ -293,7 +290,7 @@ func (a *Access) isPermittedOnObject(isOwner, allowed bool) bool {
 	return isOwner || allowed || a.isGranted()
 }
 
-// needsObject reports whether the action is possible only on an object that already exists. Then the permission
+// needsObject reports whether the action is possible only on an object that already exists, so that the permission
 // depends on the object's owner and ACL.
 func (a *Access) needsObject() bool {
 	switch a.action {
@@ -310,7 +307,7 @@ func (a *Access) needsObject() bool {
 	return true
 }
 
-// listing returns the access for a listing of the bucket with the key as the prefix.
+// listing returns the access that a listing of the bucket with the key as its prefix needs.
 func (a *Access) listing() *Access {
 	list := *a
 	list.action = "s3:ListBucket"
@@ -322,8 +319,8 @@ func (a *Access) listing() *Access {
 // mayList reports whether the caller has the permission s3:ListBucket with the key as the prefix.
 func (a *Access) mayList() bool { return a.listing().isPermitted() }
 
-// isOwnUpload reports whether the caller began the multipart upload that the request names, and
-// the action is to list its parts or to abort it. S3 permits both actions to that caller.
+// isOwnUpload reports whether the action is to list the parts of a multipart upload or to abort it, which S3 permits to
+// the account that began the upload, and the caller is this account.
 func (a *Access) isOwnUpload() bool {
 	if a.caller.Anonymous {
 		return false
@@ -336,7 +333,7 @@ func (a *Access) isOwnUpload() bool {
 	return err == nil && u.Initiator == a.caller.Account
 }
 
-// resource returns the ARN of the bucket or the object, with which policies are compared.
+// resource returns the ARN by which policies name the bucket or the object.
 func (a *Access) resource() string {
 	if a.key == "" || !policy.OnObjects(a.action) {
 		return "arn:aws:s3:::" + a.bucket.Name
@@ -359,8 +356,7 @@ type furtherAction struct {
 	optional bool
 }
 
-// furtherActions returns the actions that the request's headers need in addition to the operation's own
-// action.
+// furtherActions returns the actions that the request's headers need besides the operation's own action.
 func (a *Access) furtherActions() (all []furtherAction) {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return a.header.Get(name) != "" })
@@ -389,8 +385,8 @@ func (a *Access) furtherActions() (all []furtherAction) {
 	return append(all, a.comparisonActions()...)
 }
 
-// comparisonActions returns s3:GetObject if the write or removal is conditional on the object's entity tag,
-// because AWS then demands this permission, too.
+// comparisonActions returns s3:GetObject, which AWS demands, too, if a write or removal is conditional on the object's
+// entity tag.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
@@ -406,10 +402,9 @@ func (a *Access) comparisonActions() []furtherAction {
 	return []furtherAction{{action: "s3:GetObject", optional: true}}
 }
 
-// grantsOthers reports whether the headers grant permissions to anybody but the caller and the
-// bucket's owner. Such a grant needs the permission s3:PutObjectAcl. Bucket policies often let
-// other accounts write only with the canned ACL bucket-owner-full-control, and allow only
-// s3:PutObject. A write with this canned ACL therefore needs no other permission.
+// grantsOthers reports whether the headers grant permissions to anybody but the caller and the bucket's owner, which
+// needs the permission s3:PutObjectAcl. Other ACLs do not, because bucket policies often allow only s3:PutObject with
+// the canned ACL bucket-owner-full-control.
 func (a *Access) grantsOthers() bool {
 	if canned := a.header.Get("X-Amz-Acl"); canned != "" {
 		withinOwners := []string{"private", "bucket-owner-read", "bucket-owner-full-control"}

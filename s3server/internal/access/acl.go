@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// isGranted reports whether the access control list (ACL) of the bucket or the object grants the
-// permission. Which of the two decides depends on the action.
+// isGranted reports whether the access control list (ACL) that decides about the action, that of the bucket or of the
+// object, grants the permission.
 func (a *Access) isGranted() bool {
 	b := a.bucket
 	if b.Ownership == state.OwnerEnforced {
@@ -21,8 +21,7 @@ func (a *Access) isGranted() bool {
 		return b.ACL.Gives(permission, a.caller.Account, b.Block)
 	}
 	if a.action == "s3:PutObjectAcl" && !a.needsObject() {
-		// A caller that may write objects to the bucket may also set the ACL of the object it
-		// writes.
+		// A caller that may write objects to the bucket may also set their ACLs.
 		return b.ACL.Gives(acl.PermitWrite, a.caller.Account, b.Block)
 	}
 	if permission := acl.ObjectPermissions[a.action]; permission != "" {
@@ -32,13 +31,13 @@ func (a *Access) isGranted() bool {
 	return false
 }
 
-// NewObjectACL returns the ACL of an object that is written. If the bucket has ACLs disabled,
-// NewObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
-// else. A server that is not strict also accepts the canned ACL private, as MinIO does.
+// NewObjectACL returns the ACL of an object that is written. In a bucket with disabled ACLs, it accepts only an ACL
+// that gives full control to the bucket's owner and grants nothing else, or, in a server that is not strict, the canned
+// ACL private, as MinIO does.
 func NewObjectACL(s *request.Server, header http.Header, account string, b *state.Bucket) (acl.List, error) {
 	list, hasACL, headerErr := acl.OfHeader(s.Keys.AccountOf, header, account, b.Account, true)
-	// The unknown name of a canned ACL is the first error that S3 reports, and any other error of the
-	// headers the last.
+
+	// S3 reports the unknown name of a canned ACL before all other errors, and other errors of the headers after them.
 	isUnknownName := !acl.SetsGrants(header) && s3error.Is(headerErr, "InvalidArgument")
 	if isUnknownName {
 		return nil, headerErr
@@ -58,8 +57,7 @@ func NewObjectACL(s *request.Server, header http.Header, account string, b *stat
 	return list, nil
 }
 
-// keepsOwner reports whether an ACL gives full control to the bucket's owner and grants nothing
-// else.
+// keepsOwner reports whether an ACL gives full control to the bucket's owner and grants nothing else.
 func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 	if canned := header.Get("X-Amz-Acl"); canned != "" {
 		return canned == "bucket-owner-full-control"
@@ -68,7 +66,7 @@ func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 	return len(list) == 1 && list[0] == ownerGrant
 }
 
-// SetNewACL sets the ACL of a bucket that is created. The ACL comes from the request's headers.
+// SetNewACL sets the ACL of a new bucket to that in the request's headers, or fails if the bucket's settings refuse it.
 func SetNewACL(s *request.Server, b *state.Bucket, header http.Header) error {
 	list, _, err := acl.OfHeader(s.Keys.AccountOf, header, b.Account, b.Account, false)
 	if err != nil {

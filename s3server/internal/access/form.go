@@ -23,6 +23,7 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 		return s3error.New("InvalidArgument", "ArgumentName", "x-amz-algorithm").
 			WithMessage("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
 	}
+
 	c := &claim{service: sign.Service, timestamp: fields["x-amz-date"], signature: fields["x-amz-signature"]}
 	if err := c.credential(fields["x-amz-credential"], wrongCredential); err != nil {
 		return err
@@ -48,7 +49,7 @@ func VerifyForm(r *request.Request, fields map[string]string) error {
 	return nil
 }
 
-// verifyFormV2 verifies the signature of a form's policy, and sets r.Caller.
+// verifyFormV2 verifies the signature, of version 2, of a form's policy and sets r.Caller.
 func verifyFormV2(r *request.Request, fields map[string]string) error {
 	accessKey := fields["awsaccesskeyid"]
 	signature := fields["signature"]

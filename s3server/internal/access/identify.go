@@ -13,8 +13,7 @@ import (
 // stsService is the service for which a request to STS is signed.
 const stsService = "sts"
 
-// signedService returns the name of the service for which the request must be signed. The scope of
-// the signature contains that name.
+// signedService returns the name of the service for which the request must be signed.
 func signedService(r *request.Request) string {
 	if r.Operation == "AssumeRole" {
 		return stsService
@@ -22,8 +21,8 @@ func signedService(r *request.Request) string {
 	return sign.Service
 }
 
-// identify returns the caller to whom an access key and a session token belong, and the secret of
-// the key. It verifies the session token, but not the signature of the request.
+// identify returns the caller to whom an access key and a session token belong, and the secret of the key. It verifies
+// the token, but not the signature of the request.
 func identify(r *request.Request, accessKey, token string) (request.Caller, string, error) {
 	_, isOwn := r.Server.Keys.Parent(accessKey)
 	if !isOwn && strings.HasPrefix(accessKey, session.KeyPrefix) {
@@ -36,20 +35,21 @@ func identify(r *request.Request, accessKey, token string) (request.Caller, stri
 	return request.Caller{AccessKey: accessKey, Account: c.Account, ReadOnly: c.ReadOnly}, c.SecretKey, nil
 }
 
-// identifySession is the part of identify for a key that AssumeRole has made. The token names the
-// parent, which is the credential that called AssumeRole.
+// identifySession is the part of identify for a key that AssumeRole has made. The token names the parent, which is the
+// credential that called AssumeRole.
 func identifySession(r *request.Request, accessKey, token string) (request.Caller, string, error) {
 	if token == "" { // as on AWS, a temporary key is unknown without its token
 		return request.Caller{}, "", s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 	}
-	invalid := s3error.New("InvalidToken", "Token-0", token)
+
+	errInvalid := s3error.New("InvalidToken", "Token-0", token)
 	s, ok := session.Read(token)
 	if !ok || s.AccessKeyID != accessKey {
-		return request.Caller{}, "", invalid
+		return request.Caller{}, "", errInvalid
 	}
 	parent, ok := r.Server.Keys.Parent(s.Parent)
 	if !ok || !session.Verify(token, parent.SecretKey) {
-		return request.Caller{}, "", invalid
+		return request.Caller{}, "", errInvalid
 	}
 	if r.Now().Unix() >= s.Expires {
 		return request.Caller{}, "", s3error.New("ExpiredToken", "Token-0", token)
@@ -65,7 +65,7 @@ func identifySession(r *request.Request, accessKey, token string) (request.Calle
 		var err error
 		caller.Session, err = policy.ParseSession([]byte(s.Policy))
 		if err != nil {
-			return request.Caller{}, "", invalid // only an earlier version of the server accepted the policy
+			return request.Caller{}, "", errInvalid // only an earlier version of the server accepted the policy
 		}
 	}
 	return caller, session.SecretKey(token, parent.SecretKey), nil

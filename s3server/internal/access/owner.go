@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// CheckOwner fails if the request names an expected owner in x-amz-expected-bucket-owner, and
-// another account owns the bucket.
+// CheckOwner fails if the account that owns the bucket is not the one that the request expects in
+// x-amz-expected-bucket-owner.
 func CheckOwner(r *request.Request, h http.Header) error {
 	const name = "x-amz-expected-bucket-owner"
 	inHeader := h.Get(name)
@@ -32,8 +32,7 @@ const PayerRequester = "Requester"
 // payerHeader is the header, or the field of a form, with which a requester agrees to pay.
 const payerHeader, requester = "x-amz-request-payer", "requester"
 
-// CheckPayer refuses a request if its sender must pay for it and has not agreed to pay. The
-// bucket's owner need not agree.
+// CheckPayer fails if the sender of a request must pay for it and has not agreed to, unless it owns the bucket.
 func CheckPayer(r *request.Request, bucket string, header http.Header) error {
 	if bucket == "" {
 		return nil

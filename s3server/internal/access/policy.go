@@ -24,9 +24,8 @@ func (a *Access) subject() *policy.Request {
 	return s
 }
 
-// subjectOf returns the input for a policy's decision about an action. It assumes that the resource
-// belongs to the caller and is not in an existing bucket. For a resource in a bucket, call
-// access.subject.
+// subjectOf returns the input for a policy's decision about an action on a resource of the caller outside of existing
+// buckets. For a resource in a bucket, call Access.subject.
 func subjectOf(r *request.Request, action, resource string) *policy.Request {
 	return &policy.Request{
 		Operation:     r.Operation,
@@ -47,8 +46,8 @@ func subjectOf(r *request.Request, action, resource string) *policy.Request {
 	}
 }
 
-// objectTags returns the tags of the existing object, for policies. As on AWS, policies see no tags
-// when the object is overwritten or removed.
+// objectTags returns the tags of the existing object that policies see, which on AWS are none if the object is
+// overwritten or removed.
 func (a *Access) objectTags() []tagging.Tag {
 	switch a.action {
 	case "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion":
@@ -61,8 +60,7 @@ func (a *Access) objectTags() []tagging.Tag {
 	return v.Object.Properties.Tags
 }
 
-// allowedBySession reports whether the session policy of the caller allows the access. Without a session
-// policy, it returns true.
+// allowedBySession reports whether the session policy of the caller, if there is one, allows the access.
 func (a *Access) allowedBySession() bool {
 	if a.caller.Session == nil {
 		return true
@@ -81,8 +79,8 @@ func (a *Access) allowedBySession() bool {
 	return a.listing().allowedBySession()
 }
 
-// isInSession is like allowedBySession, but for an action that is not on an existing bucket, such as
-// s3:CreateBucket.
+// isInSession reports whether the caller's session policy, if any, allows an action that is not on an existing bucket,
+// such as s3:CreateBucket.
 func isInSession(r *request.Request, action, resource string) bool {
 	if r.Caller.Session == nil {
 		return true

@@ -28,8 +28,8 @@ type claim struct {
 	presigned     bool
 }
 
-// Authenticate verifies the signature in the Authorization header or the query. If the request has
-// no signature, its caller is anonymous.
+// Authenticate verifies the signature in the Authorization header or the query, and sets r.Caller, which is anonymous
+// if the request has no signature.
 func Authenticate(r *request.Request) error {
 	authorization := r.HTTP.Header.Get("Authorization")
 	inQuery := r.Has("X-Amz-Algorithm") || r.Has("X-Amz-Signature")
@@ -66,8 +66,8 @@ func Authenticate(r *request.Request) error {
 	return nil
 }
 
-// AuthenticateHeader verifies the signature in the value of an Authorization header. It accepts no
-// other signature, and no request without one.
+// AuthenticateHeader verifies the signature in the value of an Authorization header, and accepts no other signature,
+// and no request without one.
 func AuthenticateHeader(r *request.Request, value string) error {
 	c, err := headerClaim(r, value)
 	if err != nil {
@@ -76,8 +76,7 @@ func AuthenticateHeader(r *request.Request, value string) error {
 	return verifySignature(r, c)
 }
 
-// headerClaim reads the signature in the Authorization header, and the values in other headers that
-// it covers.
+// headerClaim reads the signature in the Authorization header, and the values in other headers that it covers.
 func headerClaim(r *request.Request, value string) (*claim, error) {
 	fields, err := parseAuthorization(value)
 	if err != nil {
@@ -96,6 +95,7 @@ func headerClaim(r *request.Request, value string) (*claim, error) {
 		return nil, s3error.New("InvalidRequest").
 			WithMessage("Missing required header for this request: x-amz-content-sha256")
 	}
+
 	t, err := headerTime(r)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func headerClaim(r *request.Request, value string) (*claim, error) {
 	return c, checkScope(r, c, malformed)
 }
 
-// parseAuthorization splits an Authorization header into its fields. It fails if the scheme is not
-// AWS4-HMAC-SHA256, or if a field is missing.
+// parseAuthorization returns the fields of an Authorization header, or fails if the scheme is not AWS4-HMAC-SHA256 or a
+// field is missing.
 func parseAuthorization(value string) (map[string]string, error) {
 	rest, ok := strings.CutPrefix(value, sign.Algorithm+" ")
 	if !ok && strings.HasPrefix(value, algorithmV2) {
@@ -120,6 +120,7 @@ func parseAuthorization(value string) (map[string]string, error) {
 		return nil, s3error.New("InvalidArgument", "ArgumentName", "Authorization").
 			WithMessage("Unsupported Authorization Type")
 	}
+
 	fields := map[string]string{}
 	for field := range strings.SplitSeq(rest, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
@@ -133,8 +134,8 @@ func parseAuthorization(value string) (map[string]string, error) {
 	return fields, nil
 }
 
-// checkSkew refuses a signature whose time differs from the server's time by more than maxSkew.
-// timestamp is the signature's time as text, for the error response.
+// checkSkew fails if the time t of a signature, whose text is timestamp, differs from the server's time by more than
+// maxSkew.
 func checkSkew(r *request.Request, t time.Time, timestamp string) error {
 	now := r.Now()
 	if now.Sub(t).Abs() <= maxSkew {
@@ -165,8 +166,8 @@ func headerTime(r *request.Request) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
-// key and the scope. It also checks the scope's service. newError makes its errors.
+// credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access key and the scope. It
+// fails, with an error of newError, if the scope has another service than the claim.
 func (c *claim) credential(value string, newError func(string, ...any) *s3error.Error) error {
 	// The last four parts are the scope. The access key may have slashes itself.
 	const scopeParts = 4
@@ -189,8 +190,8 @@ func (c *claim) credential(value string, newError func(string, ...any) *s3error.
 	return nil
 }
 
-// checkScope refuses a credential scope whose date is not that of the signature, or whose region is
-// not the server's. newError makes the error.
+// checkScope fails, with an error of newError, if the date of the credential scope is not that of the signature, or its
+// region is not the server's.
 func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
 		return newError("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
@@ -203,8 +204,7 @@ func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3e
 	return nil
 }
 
-// verifySignature verifies the signature of c with the secret of its access key. If the signature
-// is valid, it sets r.Caller.
+// verifySignature verifies the signature of c with the secret of its access key, and sets r.Caller.
 func verifySignature(r *request.Request, c *claim) error {
 	token := r.HTTP.Header.Get("X-Amz-Security-Token")
 	if c.presigned {
@@ -217,6 +217,7 @@ func verifySignature(r *request.Request, c *claim) error {
 	if err := checkSigned(r, c); err != nil {
 		return err
 	}
+
 	canonical := sign.CanonicalRequest(r.HTTP, r.Query, c.signedHeaders, c.payload)
 	text := sign.StringToSign(c.timestamp, c.scope, canonical)
 	key := sign.Key(secret, c.scope)

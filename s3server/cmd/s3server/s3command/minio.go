@@ -75,8 +75,8 @@ func Volumes(lookup func(string) (string, bool)) ([]string, error) {
 	return volumes, checkVolumes(volumes)
 }
 
-// setFromMinIO sets flags from MinIO's environment variables, unless the command line has set them. It
-// returns the buckets in MINIO_DEFAULT_BUCKETS, and the names of the variables that it used.
+// setFromMinIO sets flags that the command line has not set from MinIO's environment variables. It returns the buckets
+// in MINIO_DEFAULT_BUCKETS and the names of the variables that it used.
 func (f *Flags) setFromMinIO(
 	lookup func(string) (string, bool),
 ) (buckets []s3server.BucketSetup, variables []string, err error) {
@@ -84,6 +84,7 @@ func (f *Flags) setFromMinIO(
 		text, _ := lookup(name)
 		return strings.TrimSpace(text)
 	}
+
 	f.region = cmp.Or(f.region, value("MINIO_REGION"), value("MINIO_SITE_REGION"))
 	if names := value("MINIO_DOMAIN"); names != "" && len(f.domains) == 0 {
 		f.domains = strings.Split(names, ",")
@@ -107,8 +108,8 @@ var minioVariables = []string{
 	"MINIO_REGION", "MINIO_SITE_REGION", "MINIO_DOMAIN", "MINIO_DEFAULT_BUCKETS", "MINIO_VOLUMES",
 }
 
-// defaultBuckets reads the value of MINIO_DEFAULT_BUCKETS: names of buckets, some of which have the
-// permissions of everybody after a colon.
+// defaultBuckets reads the value of MINIO_DEFAULT_BUCKETS, which is a list of buckets such as
+// "private,photos:download", where the word after a colon says what everybody may do.
 func defaultBuckets(list string) (buckets []s3server.BucketSetup, err error) {
 	isSeparator := func(r rune) bool { return r == ',' || r == ';' || r == ' ' }
 	for text := range strings.FieldsFuncSeq(list, isSeparator) {
@@ -124,8 +125,8 @@ func defaultBuckets(list string) (buckets []s3server.BucketSetup, err error) {
 	return buckets, nil
 }
 
-// takeCertificates uses the certificate and the key in the directory --certs-dir, under MinIO's
-// file names, if they exist. A certificate of another flag has precedence.
+// takeCertificates sets the certificate and the key to those in the directory --certs-dir under MinIO's file names, if
+// they exist and no other flag names a certificate.
 func (f *Flags) takeCertificates() {
 	if f.certsDir == "" || f.certFile != "" {
 		return

@@ -35,8 +35,7 @@ type Environment struct {
 	Ready  func(url string)                              // called when the server accepts requests
 }
 
-// Serve serves S3 until ctx is done. The objects are in service or, if service is nil, in memory.
-// Serve closes service.
+// Serve serves S3 until ctx is done, with the objects in service or, if service is nil, in memory. It closes service.
 func (f *Flags) Serve(ctx context.Context, env Environment, service driver.ServiceDriver) (result error) {
 	if service != nil {
 		defer func() {
@@ -46,6 +45,7 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 	if err := f.check(); err != nil {
 		return err
 	}
+
 	defer collectGarbage(env, service != nil)()
 	c := &command{flags: f, env: env}
 	if err := c.read(); err != nil {
@@ -54,6 +54,7 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 	defer func() {
 		result = errors.Join(result, c.close())
 	}()
+
 	if f.admin {
 		c.setAdminToken()
 	}
@@ -121,7 +122,7 @@ const adminVariable = "S3_ADMIN_TOKEN"
 // adminRecord is the number of requests that the server keeps for the admin API.
 const adminRecord = 1_000
 
-// setAdminToken takes the token from the environment. If there is none, it generates one.
+// setAdminToken takes the token from the environment, or generates one.
 func (c *command) setAdminToken() {
 	c.adminToken, _ = c.env.Lookup(adminVariable)
 	if c.adminToken == "" {
@@ -143,8 +144,7 @@ func (c *command) start(ctx context.Context, service driver.ServiceDriver) error
 		return err
 	}
 
-	// s3server.Start calls Middleware before it accepts a request, so clients see the buckets from the
-	// start.
+	// s3server.Start calls Middleware before it accepts a request, so clients see the buckets from the start.
 	var setupErr error
 	config.Middleware = func(s3 http.Handler) http.Handler {
 		setupErr = c.setUpBuckets(ctx, s3.(*s3server.Handler))
@@ -187,7 +187,7 @@ func (c *command) setUpBuckets(ctx context.Context, h *s3server.Handler) error {
 // domains returns the hosts whose subdomains are buckets.
 func (c *command) domains() []string { return append([]string{"localhost"}, c.flags.domains...) }
 
-// config returns the configuration of the server. It reads the certificate.
+// config returns the configuration of the server, for which it reads the certificate.
 func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
 	f := c.flags
 	config := s3server.Config{
@@ -210,6 +210,7 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 	if len(f.domains) > 0 {
 		config.Domains = c.domains()
 	}
+
 	if f.certFile != "" {
 		certificate, err := tls.LoadX509KeyPair(f.certFile, f.keyFile)
 		if err != nil {
@@ -222,24 +223,24 @@ func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) 
 	return config, nil
 }
 
-// log returns a function that writes a request to the access log and counts it in the metrics. It
-// returns nil if neither is wanted.
+// log returns a function that passes a request to the access log, the metrics and the console, or nil if there are none
+// of them.
 func (c *command) log() func(s3server.Entry) {
-	var all []func(s3server.Entry)
+	var receivers []func(s3server.Entry)
 	if c.accessLog != nil {
-		all = append(all, c.accessLog.add)
+		receivers = append(receivers, c.accessLog.add)
 	}
 	if c.metrics != nil {
-		all = append(all, c.metrics.add)
+		receivers = append(receivers, c.metrics.add)
 	}
 	if c.consoleAddress() != "" {
-		all = append(all, c.requests.Add)
+		receivers = append(receivers, c.requests.Add)
 	}
-	if all == nil {
+	if receivers == nil {
 		return nil
 	}
 	return func(e s3server.Entry) {
-		for _, add := range all {
+		for _, add := range receivers {
 			add(e)
 		}
 	}
@@ -255,6 +256,7 @@ func (c *command) announce() error {
 	if len(c.minioVariables) > 0 {
 		c.printLine("# Settings of MinIO in use: " + strings.Join(c.minioVariables, ", "))
 	}
+
 	// Some libraries wait for a line of MinIO before they use the server: testcontainers-java for this
 	// one, spaces included, and others for any line with "API:".
 	if c.flags.minio {
@@ -281,7 +283,7 @@ func (c *command) announce() error {
 	return nil
 }
 
-// writeAtOnce writes a file so that readers never see a part of it.
+// writeAtOnce writes a file atomically, so that readers see either all of it or none.
 func writeAtOnce(name, text string) error {
 	if err := os.WriteFile(name+".new", []byte(text), 0o644); err != nil {
 		return err
@@ -306,8 +308,7 @@ func (c *command) announceCredentials() {
 	c.printLine("# The address for omnibucket of a bucket such as photos: " + c.server.Address("photos"))
 }
 
-// announceCertificate prints the fingerprint of the certificate, and writes the certificate to the
-// file of --ca-file.
+// announceCertificate prints the fingerprint of the certificate, and writes the certificate to the file of --ca-file.
 func (c *command) announceCertificate() error {
 	der := c.server.Certificate().Raw
 	c.printLine(fmt.Sprintf("# SHA-256 fingerprint of the certificate: %X", sha256.Sum256(der)))
@@ -319,11 +320,12 @@ func (c *command) announceCertificate() error {
 
 func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) }
 
-// wait serves the metrics and the console, if there are any, until ctx is done or one of them fails. Then it waits
-// for requests to finish, at most for the time in the constant grace.
+// wait serves the metrics and the console, if there are any, until ctx is done or one of them fails. Then it waits up
+// to the time grace for requests to finish.
 func (c *command) wait(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
 	var results []<-chan error
 	if c.metrics != nil {
 		c.metrics.inFlight = c.server.Busy
@@ -348,8 +350,8 @@ func (c *command) wait(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// beginServing serves in a goroutine until ctx is done. If it fails earlier, it calls cancel, which ends the whole
-// program. The channel receives the result at the end.
+// beginServing serves in a goroutine until ctx is done, and then sends the result to the channel. If it fails earlier,
+// it calls cancel, which ends the whole program.
 func beginServing(ctx context.Context, cancel context.CancelFunc, l net.Listener, h http.Handler) <-chan error {
 	result := make(chan error, 1)
 	go func() {

@@ -28,7 +28,7 @@ func (s *size) String() string {
 	return strconv.FormatInt(int64(*s), 10)
 }
 
-// Set reads a whole number with an optional unit.
+// Set reads a positive whole number with an optional unit.
 func (s *size) Set(text string) error {
 	for _, unit := range units {
 		digits, ok := strings.CutSuffix(text, unit.name)
