@@ -95,9 +95,9 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 		EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"},
 	})
 	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
-	topicRule := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
+	topicDocument := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
 	filter := func(rules string) string {
-		return topicRule(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
+		return topicDocument(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
 	}
 
 	tests := []struct {
@@ -115,7 +115,7 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 		},
 		{
 			name:     "an unknown topic",
-			document: topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event),
+			document: topicDocument("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event),
 			status:   400,
 			code:     "InvalidArgument",
 			message:  "Unable to validate the following destination configurations",
@@ -140,7 +140,9 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 		})
 	}
 
-	unknown := "<NotificationConfiguration>" + topicRule("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) + "</NotificationConfiguration>"
+	unknown := "<NotificationConfiguration>" +
+		topicDocument("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) +
+		"</NotificationConfiguration>"
 	response, body := s.sendSigned(t, "PUT", "/photos?notification", unknown, map[string]string{
 		"X-Amz-Skip-Destination-Validation": "true",
 	})
