@@ -54,11 +54,10 @@ const (
 	exitUsage   = 2
 )
 
-// arguments returns the arguments of the program. In the container image, the program also has the
-// names minio, curl, mc and sh, because Docker Compose files for MinIO call these programs. As
-// minio, the program serves at MinIO's port. As curl, mc or sh, it accepts only health checks, such
-// as "curl -f URL || exit 1" and "mc ready local", and returns the flag --health. If curl, mc or sh
-// gets other arguments, the result known is false.
+// arguments returns the arguments of the program for a command line. In the container image, the program also has the
+// names minio, curl, mc and sh, which Docker Compose files for MinIO call. As minio, it serves at MinIO's port. As
+// curl, mc or sh, it makes only health checks, such as "curl -f URL || exit 1" and "mc ready local", so known is false
+// for any other arguments.
 func arguments(line []string) (result []string, known bool) {
 	args := line[1:]
 	switch filepath.Base(line[0]) {
@@ -74,7 +73,7 @@ func arguments(line []string) (result []string, known bool) {
 	return args, true
 }
 
-// curlArguments is the part of arguments for curl. It checks the first URL.
+// curlArguments is the part of arguments for curl, whose first URL becomes that of the health check.
 func curlArguments(args []string) (result []string, known bool) {
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "http://") || strings.HasPrefix(arg, "https://") {
@@ -84,8 +83,8 @@ func curlArguments(args []string) (result []string, known bool) {
 	return nil, false
 }
 
-// shellArguments is the part of arguments for sh. It accepts -c and one command of curl or mc, which
-// may be followed by "||" and anything.
+// shellArguments is the part of arguments for sh, which accepts -c and one command of curl or mc, perhaps with "||" and
+// anything after it.
 func shellArguments(args []string) (result []string, known bool) {
 	if len(args) != 2 || args[0] != "-c" {
 		return nil, false
@@ -140,8 +139,8 @@ func run(ctx context.Context, args []string, w, errs io.Writer, lookup func(stri
 	return 0
 }
 
-// parseDirectories returns the directories after the flags, or else those of MinIO's environment
-// variable. The flag set must have parsed the command line.
+// parseDirectories returns the directories after the flags, or else those of MinIO's environment variable. The flag set
+// must have parsed the command line.
 func parseDirectories(f *s3command.Flags, set *flag.FlagSet, lookup func(string) (string, bool)) ([]string, error) {
 	directories, err := f.ParseMinIO(set, set.Args())
 	if err != nil || len(directories) > 0 {
@@ -150,8 +149,8 @@ func parseDirectories(f *s3command.Flags, set *flag.FlagSet, lookup func(string)
 	return s3command.Volumes(lookup)
 }
 
-// reportUsage prints an error of the command line, unless package flag has already printed it, and
-// returns the exit code. A request for help is not an error.
+// reportUsage prints an error of the command line, unless package flag has already printed it, and returns the exit
+// code, which is 0 for a request for help.
 func reportUsage(errs io.Writer, err error) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -171,7 +170,7 @@ func reportFailure(errs io.Writer, err error) int {
 	return exitFailure
 }
 
-// serve serves S3 until ctx is done. With the flag --health, it checks another server instead.
+// serve serves S3 until ctx is done or, with the flag --health, checks the health of another server.
 func serve(ctx context.Context, f *s3command.Flags, directories []string, env s3command.Environment) error {
 	if f.Health != "" {
 		return s3command.CheckHealth(ctx, f.Health)
@@ -192,8 +191,8 @@ func serve(ctx context.Context, f *s3command.Flags, directories []string, env s3
 	return withUser(f.Serve(ctx, env, service), directories[0])
 }
 
-// withUser adds advice to the error if the program may not write to the directory. A directory that
-// a container mounts often belongs to another user.
+// withUser adds advice to the error if the program may not write to the directory, which often belongs to another user
+// if a container mounts it.
 func withUser(err error, directory string) error {
 	if storage.CodeOf(err) != storage.PermissionDenied || !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -201,8 +200,8 @@ func withUser(err error, directory string) error {
 	return fmt.Errorf("user %d must be able to write to %s: %w", os.Getuid(), directory, err)
 }
 
-// serviceOf opens a directory and creates it if it is missing. directory may also be an address,
-// such as file:///data?sync=false.
+// serviceOf opens a directory, which it creates if it is missing, or the address of one, such as
+// file:///data?sync=false.
 func serviceOf(ctx context.Context, directory string) (driver.ServiceDriver, error) {
 	if strings.HasPrefix(directory, "file:") {
 		return engine.OpenServiceDriver(ctx, directory)

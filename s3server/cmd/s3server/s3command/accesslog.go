@@ -16,7 +16,7 @@ type accessLog struct {
 	file  *os.File // nil for standard error
 }
 
-// openAccessLog opens the file with this name for appending. If name is "-", the log goes to errs.
+// openAccessLog opens the access log, which is appended to the named file or goes to errs if name is "-".
 func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
 	if name == "-" {
 		return &accessLog{lines: newLineHandler(errs)}, nil
@@ -28,7 +28,7 @@ func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
 	return &accessLog{lines: newLineHandler(file), file: file}, nil
 }
 
-// newLineHandler returns a handler that writes lines of pairs, without a level and a message.
+// newLineHandler returns a handler that writes a line of key=value pairs, without a level and a message, to dst.
 func newLineHandler(dst io.Writer) slog.Handler {
 	return slog.NewTextHandler(dst, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -40,8 +40,7 @@ func newLineHandler(dst io.Writer) slog.Handler {
 	})
 }
 
-// add writes the line of a request. It ignores an error, because the request has succeeded without
-// the line.
+// add writes the line of a request, which has already ended, so that an error of the log is ignored.
 func (l *accessLog) add(e s3server.Entry) {
 	line := slog.NewRecord(e.Time, slog.LevelInfo, "", 0)
 	line.AddAttrs(

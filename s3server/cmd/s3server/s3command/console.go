@@ -12,9 +12,8 @@ import (
 // consoleOff is the value of the flag --console that turns the console off.
 const consoleOff = "off"
 
-// consoleAddress returns the address at which the console listens, or "" if there is no console.
-// The console has a port, and so an origin, of its own. If it shared the port of S3, a script in an
-// object would run in the console's origin.
+// consoleAddress returns the address at which the console listens, or "" if there is no console. The console has a port
+// of its own, because at the port of S3 a script in an object would run in the console's origin.
 func (c *command) consoleAddress() string {
 	browser, _ := c.env.Lookup("MINIO_BROWSER")
 	if browser == "off" || browser == "false" {
@@ -46,8 +45,8 @@ func isLoopback(address string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// listenForConsole opens the port of the console. If the server's certificate comes from files, the
-// console uses it, too. Otherwise the console has no TLS.
+// listenForConsole opens the port of the console, if there is one. The console has TLS only if the server's certificate
+// comes from files.
 func (c *command) listenForConsole(ctx context.Context, config *tls.Config) error {
 	address := c.consoleAddress()
 	if address == "" {

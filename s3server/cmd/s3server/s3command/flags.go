@@ -103,7 +103,7 @@ func (n *names) Set(text string) error {
 	return nil
 }
 
-// check fails if two flags contradict each other.
+// check fails if a flag is invalid, contradicts another one, or needs another one.
 func (f *Flags) check() error {
 	if (f.certFile == "") != (f.keyFile == "") {
 		return argument.Invalid("--cert", "and --key must be used together", "")

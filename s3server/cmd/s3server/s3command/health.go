@@ -28,10 +28,9 @@ var healthPaths = map[string]bool{
 	"/favicon.ico":          true, // path of Adobe S3Mock
 }
 
-// withHealth responds to requests for healthPaths, and passes all other requests to the handler s3.
-// Signed requests, and requests with a query, are for S3: "healthz" and "minio" may be names of
-// buckets. Requests at a subdomain of one of the domains are also for S3. A subdomain stands for a
-// bucket, and "/healthz" is the path of a key in that bucket.
+// withHealth responds to health checks, and passes all other requests to the handler s3. Those include signed requests
+// and requests with a query, because "healthz" and "minio" may be buckets, and requests at a subdomain of the domains,
+// which stands for a bucket that may have the key "healthz".
 func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isHealthCheck(r) || isSubdomain(r.Host, domains) {
@@ -44,8 +43,7 @@ func withHealth(domains []string, s3 http.Handler) http.Handler {
 	})
 }
 
-// isHealthCheck reports whether a request is an unsigned read of one of healthPaths, without a
-// query.
+// isHealthCheck reports whether a request is an unsigned read of one of healthPaths without a query.
 func isHealthCheck(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -53,8 +51,8 @@ func isHealthCheck(r *http.Request) bool {
 	return healthPaths[r.URL.Path] && r.URL.RawQuery == "" && r.Header.Get("Authorization") == ""
 }
 
-// isSubdomain reports whether a host is a subdomain of one of the given domains. A host that is
-// itself one of the domains is not. The host may have a port.
+// isSubdomain reports whether a host, which may have a port, is a subdomain of one of the domains and not itself one of
+// them.
 func isSubdomain(host string, domains []string) bool {
 	host = webserver.HostName(host)
 	isDomain := func(domain string) bool {
@@ -69,8 +67,8 @@ func isSubdomain(host string, domains []string) bool {
 // patience is the time that CheckHealth waits for a response.
 const patience = 5 * time.Second
 
-// CheckHealth requests the health check of the server at address. It fails if the server does not
-// respond with 200. It does not verify the certificate, because it sends no secrets.
+// CheckHealth requests the health check of the server at address, and fails if the server does not respond with 200. It
+// does not verify the certificate, because it sends no secrets.
 func CheckHealth(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	isURL := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")

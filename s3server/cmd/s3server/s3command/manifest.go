@@ -55,17 +55,15 @@ func (b *bucketManifest) UnmarshalJSON(data []byte) error {
 	return decodeStrictly(data, "a bucket", (*plain)(b))
 }
 
-// decodeStrictly decodes a JSON object into a struct. It refuses a name that is unknown or occurs
-// twice, and the error for an unknown name lists the known names. Package json would ignore the
-// case of letters, and would use the last of several values for a name.
+// decodeStrictly decodes a JSON object, which errors call doc, into a struct. Unlike package json, which ignores the
+// case of letters and uses the last of several values, it fails if a name is unknown or occurs twice.
 func decodeStrictly(data []byte, doc string, dst any) error {
 	var known, seen []string
 	for field := range reflect.TypeOf(dst).Elem().Fields() {
 		known = append(known, field.Tag.Get("json"))
 	}
 
-	// Errors of the decoder are ignored, because package json has already checked that data is valid
-	// JSON.
+	// The decoder cannot fail, because package json has already checked that data is valid JSON.
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, _ := decoder.Token(); start != json.Delim('{') {
 		return fmt.Errorf("%s must be an object", doc)
@@ -89,9 +87,8 @@ func decodeStrictly(data []byte, doc string, dst any) error {
 // default account.
 var account = regexp.MustCompile(`^(\d{12})?$`)
 
-// readManifest reads the manifest in the file with this name. If name is "", it returns nothing.
-// root is the access key of the server itself. If a user in the manifest has this
-// key, too, readManifest fails.
+// readManifest reads the manifest in the named file, or nothing if name is "". It fails if a user in the manifest has
+// the access key of the server itself, which is root.
 func readManifest(name, root string) (credentials []s3server.Credential, buckets []s3server.BucketSetup, err error) {
 	if name == "" {
 		return nil, nil, nil
@@ -115,8 +112,8 @@ func readManifest(name, root string) (credentials []s3server.Credential, buckets
 	return credentials, buckets, nil
 }
 
-// credentials converts the users to credentials. It fails if a user is not valid, or if a user has
-// the access key of another user or of the server, which is root.
+// credentials returns the credentials of the users. It fails if a user is invalid, or has the access key of another
+// user or of the server, which is root.
 func (m *manifest) credentials(root string) ([]s3server.Credential, error) {
 	var all []s3server.Credential
 	keys := []string{root}
@@ -142,7 +139,7 @@ func userError(index int, requirement string) error {
 	return argument.Invalid("--manifest", fmt.Sprintf("is wrong: users[%d] must %s", index, requirement), "")
 }
 
-// setups converts the buckets. It fails if a bucket is not valid, or if two have one name.
+// setups returns the setups of the buckets. It fails if a bucket is invalid, or if two have the same name.
 func (m *manifest) setups() ([]s3server.BucketSetup, error) {
 	var all []s3server.BucketSetup
 	names := map[string]bool{}
@@ -200,7 +197,7 @@ type policyStatement struct {
 	Resource  string
 }
 
-// setup converts b to a [s3server.BucketSetup]. The field Anonymous, with the rights of everybody, becomes a policy.
+// setup returns the [s3server.BucketSetup] of b, in which Anonymous, the rights of everybody, has become a policy.
 func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	setup := s3server.BucketSetup{Name: b.Name, Versioning: b.Versioning, ObjectLock: b.ObjectLock, Policy: b.Policy}
 	if b.Anonymous == "" || b.Anonymous == "none" {
@@ -213,6 +210,7 @@ func (b *bucketManifest) setup() (s3server.BucketSetup, error) {
 	if b.Policy != nil {
 		return setup, fmt.Errorf("anonymous and policy exclude each other")
 	}
+
 	arn := "arn:aws:s3:::" + b.Name
 	document, err := json.Marshal(policyDocument{
 		Version: "2012-10-17",

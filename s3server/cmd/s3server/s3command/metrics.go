@@ -42,10 +42,11 @@ func newMetrics() *metrics {
 	return &metrics{startTime: time.Now(), responses: map[response]int64{}, operations: map[string]*totals{}}
 }
 
-// add counts a request at its end.
+// add counts a request that has ended.
 func (m *metrics) add(e s3server.Entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+
 	m.responses[response{e.Operation, e.Status}]++
 	sum := m.operations[e.Operation]
 	if sum == nil {

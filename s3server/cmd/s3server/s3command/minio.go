@@ -14,12 +14,12 @@ import (
 // minioDefault is both the access key and the secret that MinIO uses if the environment has none.
 const minioDefault = "minioadmin"
 
-// ParseMinIO reads arguments of the command "minio server", as Docker Compose files contain them.
-// An optional program name and the word server come first. Directories and flags follow in any
-// order. ParseMinIO returns the directories. If args have another form, it returns args.
+// ParseMinIO reads arguments of the command "minio server", as Docker Compose files contain them: perhaps the program's
+// name, then the word server, then directories and flags in any order. It returns the directories, or args if they have
+// another form.
 //
-// The caller must have passed the flag set to [Flags.Register] before. The flag set must also have
-// a flag "listen", which sets [Flags.Listen].
+// The caller must have passed the flag set to [Flags.Register] before. The flag set must also have a flag "listen",
+// which sets [Flags.Listen].
 func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err error) {
 	if len(args) > 1 && args[0] == "minio" {
 		args = args[1:]
@@ -27,6 +27,7 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 	if len(args) == 0 || args[0] != "server" {
 		return args, nil
 	}
+
 	f.minio = true
 	set.StringVar(&f.Listen, "address", f.Listen, "--listen")
 	for _, name := range []string{"certs-dir", "S"} {
@@ -50,8 +51,8 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 	}
 }
 
-// checkVolumes refuses arguments that make MinIO distribute objects over several disks or servers:
-// several directories, a pattern such as /data{1...4}, or URLs of servers.
+// checkVolumes fails if the arguments make MinIO distribute objects over several disks or servers, as several
+// directories, a pattern such as /data{1...4} and URLs do.
 func checkVolumes(volumes []string) error {
 	if len(volumes) == 0 {
 		return nil
