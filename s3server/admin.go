@@ -26,8 +26,8 @@ const (
 	maxFaults    = 1000
 )
 
-// isAdminRequest reports whether a request is for the admin API. The admin API exists only if it has a token. If the
-// host is that of one bucket, the path is a key, so the request is not for the admin API.
+// isAdminRequest reports whether a request is for the admin API, which exists only if it has a token. At the host of a
+// bucket, its paths are keys.
 func isAdminRequest(h *Handler, r *http.Request) bool {
 	if h.config.AdminToken == "" || !strings.HasPrefix(r.URL.Path, adminPath) {
 		return false
@@ -36,8 +36,8 @@ func isAdminRequest(h *Handler, r *http.Request) bool {
 	return !isWebsite && h.server.HostBucket(r.Host) == ""
 }
 
-// Admin returns a handler of the admin API, which the comment of Config.AdminToken describes. It does not check the
-// token, so the caller must decide who may send requests to it.
+// Admin returns a handler of the admin API that [Config].AdminToken describes. It does not check the token, so the
+// caller must decide who may send requests to it.
 func (h *Handler) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_admin/faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -131,8 +131,7 @@ func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// withoutSecrets returns a copy of headers or query parameters, without signatures, tokens and
-// keys.
+// withoutSecrets returns a copy of headers or query parameters without signatures, tokens and keys.
 func withoutSecrets[M ~map[string][]string](m M) M {
 	result := M{}
 	for name, values := range m {
@@ -190,8 +189,8 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads the JSON that the comment of [Fault] describes. It fails if a field is
-// unknown, or if a value is impossible, such as a negative number.
+// UnmarshalJSON reads the JSON that the comment of [Fault] describes. It fails if a field is unknown, or if a value is
+// impossible, such as a negative number.
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()

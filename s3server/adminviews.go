@@ -52,8 +52,8 @@ func (h *Handler) handleViews(mux *http.ServeMux) {
 	handleView(mux, "uploads", "uploads", h.viewUploads)
 }
 
-// handleView adds a route that responds with one page of a listing. The JSON has the views under the
-// given name, and the start of the next page under "next".
+// handleView adds a route for one page of a listing, whose JSON has the views under this name, and the start of the
+// next page under "next".
 func handleView[V any](
 	mux *http.ServeMux, path, name string, list func(*http.Request) (views []V, next string, err error),
 ) {
@@ -139,11 +139,12 @@ func newEntryView(e storage.ListEntry) entryView {
 	return entryView{Key: e.Key, Folder: e.IsPrefix, Size: e.Size, ETag: e.ETag, Modified: e.Modified}
 }
 
-// viewUploads lists the multipart uploads of a bucket. The query parameter "after" is the id and the
-// key of an upload, with a space between them. No id has a space.
+// viewUploads lists the multipart uploads of a bucket that follow the one in the query parameter "after", which is its
+// id, a space and its key. No id has a space.
 func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string, err error) {
 	var pos state.UploadPosition
 	pos.ID, pos.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ")
+
 	var uploads []*state.Upload
 	hasMore, err := h.server.Store.ListUploads(
 		r.Context(), r.URL.Query().Get("bucket"), state.Listing{Max: viewPage}, pos,

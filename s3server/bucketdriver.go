@@ -56,7 +56,7 @@ type bucketDriver struct {
 
 var _ driver.Driver = (*bucketDriver)(nil)
 
-// Describe returns the features of the bucket. It looks up whether the bucket keeps versions.
+// Describe returns the features of the bucket, for which it looks up whether the bucket keeps versions.
 func (d *bucketDriver) Describe() driver.Description {
 	description := driver.Description{
 		Provider: "s3server",
@@ -81,17 +81,17 @@ func (d *bucketDriver) Describe() driver.Description {
 	return description
 }
 
-// enableVersions makes the bucket keep versions. It ignores an error, because the first operation
-// on a missing bucket reports BucketNotFound.
+// enableVersions makes the bucket keep versions.
 func (d *bucketDriver) enableVersions() {
+	// If the bucket is missing, the first operation reports that.
 	_ = d.server.Store.ChangeBucket(context.Background(), d.bucket, func(b *state.Bucket) error {
 		b.Versioning = state.Enabled
 		return nil
 	})
 }
 
-// request returns a request for a key that no client has sent. Functions that PutObject and GetObject share with
-// this driver read the bucket, the key and the server from it.
+// request returns a request for a key, as no client has sent it, for the functions that this driver shares with
+// PutObject and GetObject.
 func (d *bucketDriver) request(ctx context.Context, key string) *request.Request {
 	r := &http.Request{
 		Method: http.MethodPut,
@@ -106,11 +106,12 @@ func (d *bucketDriver) request(ctx context.Context, key string) *request.Request
 	}
 }
 
-// Put writes an object. It checks the properties with the code that handles PutObject.
+// Put writes an object, whose properties it checks as PutObject does.
 func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storage.Attrs, error) {
 	if err := request.CheckKey(req.Key); err != nil {
 		return nil, storageerror.FromS3(err)
 	}
+
 	r := d.request(ctx, req.Key)
 	// The bucket's owner owns the object. If the bucket is missing, NewObject fails.
 	if b, err := d.server.Store.Bucket(ctx, d.bucket); err == nil {
@@ -140,8 +141,8 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 	return nil, storageerror.FromS3(err)
 }
 
-// putBody returns the body of a request. At its end, it fails if the body is too large or does not
-// have the checksum in the request.
+// putBody returns the body of a request, which fails at its end if it is too large or does not have the checksum in the
+// request.
 func (d *bucketDriver) putBody(req *driver.PutRequest) *state.Body {
 	maxSize := d.server.Limits.MaxPutSize
 	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
@@ -164,7 +165,7 @@ func (d *bucketDriver) putBody(req *driver.PutRequest) *state.Body {
 	}
 }
 
-// checkVersion fails if the server has no version ids of this form. "" is valid.
+// checkVersion fails if id is neither "" nor in a form that the server's version ids have.
 func (d *bucketDriver) checkVersion(id string) error {
 	if id != "" && !d.server.Store.ValidID(id) {
 		return storage.InvalidArgument
@@ -172,7 +173,7 @@ func (d *bucketDriver) checkVersion(id string) error {
 	return nil
 }
 
-// find returns the version that a read names. The caller must release the version.
+// find returns the version that a read names, which the caller must release, and its id as clients see it.
 func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *state.Version, versionID string, err error) {
 	if err := d.checkVersion(req.Version); err != nil {
 		return nil, "", err
@@ -189,7 +190,8 @@ func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *sta
 	return v, versionID, nil
 }
 
-// checkRevision fails if the condition of a read does not hold for an object with this entity tag.
+// checkRevision fails if the condition of a read does not hold for an object with this entity tag, which is its
+// revision.
 func checkRevision(req *driver.GetRequest, etag string) error {
 	if req.Condition.Revision != "" && req.Condition.Revision != etag {
 		return storage.PreconditionFailed
@@ -200,8 +202,7 @@ func checkRevision(req *driver.GetRequest, etag string) error {
 	return nil
 }
 
-// Get reads an object. Clients can read an object with a customer's encryption key only if they
-// send the key, but Get needs no key.
+// Get reads an object. Unlike clients, it needs no customer-provided key for an object that was encrypted with one.
 func (d *bucketDriver) Get(ctx context.Context, req *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	v, versionID, err := d.find(ctx, req)
 	if err != nil {
@@ -215,8 +216,8 @@ func (d *bucketDriver) Get(ctx context.Context, req *driver.GetRequest) (*storag
 	return attrsOf(v, versionID), d.open(ctx, v, offset, length), nil
 }
 
-// prepare opens the range of a version that a request reads. It fails with Archived if the version
-// must be restored first.
+// prepare opens the range of a version that a request reads, or fails with Archived if the version must be restored
+// first.
 func (d *bucketDriver) prepare(
 	ctx context.Context, v *state.Version, req *driver.GetRequest,
 ) (offset, length int64, err error) {
@@ -240,7 +241,7 @@ type storedBody struct {
 	done chan struct{}
 }
 
-// open returns a reader of a range of v. A goroutine writes the range into a pipe, then releases v.
+// open returns a reader of a range of v, which a goroutine writes into a pipe before it releases v.
 func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, length int64) io.ReadCloser {
 	reader, writer := io.Pipe()
 	body := &storedBody{PipeReader: reader, done: make(chan struct{})}
@@ -270,8 +271,7 @@ func (d *bucketDriver) Head(ctx context.Context, req *driver.GetRequest) (*stora
 	return attrsOf(v, versionID), nil
 }
 
-// Delete removes a version or the current object. If the bucket keeps versions, removing the
-// current object writes a delete marker.
+// Delete removes a version or the current object, for which a bucket with versions keeps a delete marker.
 func (d *bucketDriver) Delete(ctx context.Context, req *driver.DeleteRequest) error {
 	if err := d.checkVersion(req.Version); err != nil {
 		return err
@@ -328,8 +328,8 @@ const (
 	keyToken    = "k"
 )
 
-// List returns one page of entries. The token is the key of the page's last entry after one letter, which tells an
-// object from a common prefix.
+// List returns one page of entries. Its token is one letter, which tells an object from a common prefix, and the key of
+// the page's last entry.
 func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*storage.Page, error) {
 	start := state.Position{Key: req.StartAfter}
 	if req.Token != "" {
@@ -359,8 +359,8 @@ func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*stor
 	return page, ctx.Err()
 }
 
-// ListVersions returns one page of versions, those of a key from the newest to the oldest. The token is the id and
-// the key of the page's last entry.
+// ListVersions returns one page of versions, those of a key from the newest to the oldest. Its token is the id and the
+// key of the page's last entry.
 func (d *bucketDriver) ListVersions(ctx context.Context, req *driver.ListRequest) (*driver.VersionPage, error) {
 	start := state.VersionPosition{Key: req.StartAfter}
 	if req.Token != "" {

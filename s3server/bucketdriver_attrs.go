@@ -14,8 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// headersOf returns the properties in the request as the headers that a client of PutObject would
-// send.
+// headersOf returns the headers by which a client of PutObject would send the properties in the request.
 func headersOf(req *driver.PutRequest) http.Header {
 	header := http.Header{}
 	for name, field := range driverstore.NativeHeaders {
@@ -39,8 +38,7 @@ func headersOf(req *driver.PutRequest) http.Header {
 	return header
 }
 
-// attrsOf converts a version to [storage.Attrs]. versionID is the version's id in the form
-// that clients see.
+// attrsOf returns the attributes of a version, whose id clients see as versionID.
 func attrsOf(v *state.Version, versionID string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key:       v.Key,
@@ -77,7 +75,7 @@ func metadataOf(header http.Header) map[string]string {
 	return metadata
 }
 
-// shownClass returns the storage class of a version. Package storage expects "" for STANDARD.
+// shownClass returns the storage class of a version as package storage shows it, which is "" for STANDARD.
 func shownClass(v *state.Version) string {
 	if v.Object.Properties.Class == state.Standard {
 		return ""
@@ -85,8 +83,8 @@ func shownClass(v *state.Version) string {
 	return v.Object.Properties.Class
 }
 
-// crc32cOf returns the CRC32C of the whole content. The result is not Known if sum is of another
-// kind, or is made from checksums of parts.
+// crc32cOf returns the CRC32C of the whole content, which is not Known if sum is of another kind, or made from the
+// checksums of parts.
 func crc32cOf(sum checksum.Sum) storage.CRC32C {
 	value, ok := crc32c.Decode(sum.Value)
 	if !ok || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
