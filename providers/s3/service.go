@@ -42,8 +42,8 @@ type serviceDriver struct {
 	pending sync.Map
 }
 
-// NewService opens the account of a Config without a bucket, and sends no request. If c is not
-// valid, or the region is unknown, it fails with InvalidArgument.
+// NewService opens the account of a Config without a bucket, and sends no request. It fails with
+// InvalidArgument if c is not valid or the region is unknown.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
@@ -52,7 +52,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 	return engine.NewService(d, opts...), nil
 }
 
-// NewServiceDriver opens an account as [NewService] does, and returns its driver for
+// NewServiceDriver opens an account like [NewService], and returns its driver for
 // [engine.NewService].
 func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
@@ -68,9 +68,9 @@ func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, erro
 // Provider returns "s3", even if the server is not Amazon's.
 func (s *serviceDriver) Provider() string { return provider }
 
-// Driver opens a bucket and sends no request. The driver shares the connections of the account.
-// Closing the service closes these connections. Driver assumes the region in which this service has
-// created or listed the bucket. If there is none, it assumes the account's region.
+// Driver opens a bucket and sends no request. The driver uses the connections of the account, which
+// end when the service is closed. It assumes the region in which this service has created or listed
+// the bucket, or else the region of the account.
 func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	if err := bucketname.Check(name); err != nil {
 		return nil, err
@@ -82,10 +82,11 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 func (s *serviceDriver) Close() error { return s.account.close() }
 
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3 returns
-// 200 in some regions, and on some servers, if the account already has the bucket. If a setting is
-// refused, CreateBucket deletes the new bucket. If the server only delays a setting for too long,
-// CreateBucket fails but keeps the bucket. A second call with the same request then only applies
-// the settings.
+// 200 in some regions, and on some servers, if the account already has the bucket.
+//
+// If a setting is refused, CreateBucket deletes the new bucket. If the server only delays a setting
+// for too long, CreateBucket fails but keeps the bucket, and a second call with the same request
+// only applies the settings.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
@@ -128,8 +129,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
-// create sends a CreateBucket, unless a HeadBucket shows that the bucket exists or that the server is
-// busy.
+// create sends a CreateBucket, unless a HeadBucket shows that the bucket exists or that the server
+// is busy.
 func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *bucketsettings.Bucket, region string) error {
 	_, err := s.accountFor(r.Name).headBucket(ctx, r.Name)
 	if err == nil {
@@ -164,13 +165,12 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 	return err
 }
 
-// UpdateBucket applies one setting after another, and public access last. If a setting fails, the
-// settings before it stay. If all succeed, UpdateBucket reads the settings.
+// UpdateBucket applies one setting after another, public access last, and then reads the settings.
+// If a setting fails, those before it stay.
 //
-// If the changes succeed but the settings cannot be read, UpdateBucket usually returns no error. It
-// returns the error in two cases: r changes nothing, or the bucket does not exist. Changes may
-// succeed even for a missing bucket: MinIO sets the versioning of a missing bucket without an
-// error.
+// If the changes succeed but the settings cannot be read, UpdateBucket returns no error, unless r
+// changes nothing or the bucket does not exist. A change may succeed even for a missing bucket,
+// because MinIO sets its versioning without an error.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -233,8 +233,8 @@ func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
 	return nil
 }
 
-// DeleteBucket deletes a bucket. If it has an object, an old version or a delete marker,
-// DeleteBucket fails with BucketNotEmpty.
+// DeleteBucket deletes a bucket, or fails with BucketNotEmpty if the bucket still has an object, an
+// old version or a delete marker.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := s.inBucketRegion(name, func(a *account) error {
 		return sdkcall.Exec(ctx, a.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
@@ -246,7 +246,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// ListBuckets lists one page. A server that does not support pages returns all buckets.
+// ListBuckets lists one page of buckets, or all of them if the server does not support pages.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	input := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets), ContinuationToken: httpheader.Optional(token)}
 	output, err := s.account.client.ListBuckets(ctx, input)
@@ -294,8 +294,8 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	return c, nil
 }
 
-// remember remembers the region of a bucket, unless it is the region of the account. It does nothing if
-// the region is unknown, or if the account has only one region.
+// rememberRegion remembers the region of a bucket that is not in the region of the account. It does
+// nothing if the region is unknown, or if the account has only one region.
 func (s *serviceDriver) remember(bucket, region string) {
 	if region == "" || !s.account.spansRegions() {
 		return
@@ -307,7 +307,8 @@ func (s *serviceDriver) remember(bucket, region string) {
 	s.regions.Store(bucket, region)
 }
 
-// accountFor returns the account for the region of a bucket, as far as it is known.
+// accountFor returns the account in the region of the bucket, if that region is known, or else in
+// its own region.
 func (s *serviceDriver) accountFor(bucket string) *account {
 	if region, ok := s.regions.Load(bucket); ok {
 		return s.account.inRegion(region.(string))
@@ -315,7 +316,8 @@ func (s *serviceDriver) accountFor(bucket string) *account {
 	return s.account
 }
 
-// settings returns a bucket of the account, to read and change the settings of the bucket.
+// settings returns a value that reads and changes the settings of a bucket with the client of the
+// account.
 func (a *account) settings(bucket string) *bucketsettings.Bucket {
 	p := &a.profile
 	return &bucketsettings.Bucket{
@@ -334,9 +336,9 @@ func (a *account) settings(bucket string) *bucketsettings.Bucket {
 	}
 }
 
-// inBucketRegion calls the function do for a bucket. If the server responds that the bucket is in
-// another region, the first call had no effect. inBucketRegion then calls the function again for
-// that region.
+// inBucketRegion calls do with the account in the region of a bucket. If the server answers that
+// the bucket is in another region, do had no effect, and inBucketRegion calls it again for that
+// region.
 func (s *serviceDriver) inBucketRegion(name string, do func(*account) error) error {
 	a := s.accountFor(name)
 	err := do(a)

@@ -40,8 +40,8 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.urls.sign(ctx, r, d.account.clock.Time())
 }
 
-// sign signs the URL of a GET, HEAD, PUT or DELETE of an object. A SignedOption among the native options
-// changes the signed request. The other native options set fields of the SDK's input.
+// sign signs the URL of a GET, HEAD, PUT or DELETE of an object. A SignedOption among the native
+// options changes the signed request, and any other sets fields of the SDK's input.
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	signedOptions, otherOptions := option.SignedValues(r.Native)
 	if len(signedOptions) > 0 {
@@ -102,10 +102,10 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return p.url(r.Key), nil
 }
 
-// narrowRemoval limits a signed removal to one object or version. MinIO also obeys headers that the
-// signature does not cover. X-Minio-Force-Delete extends the removal of "a" to all versions of "a",
-// and to all keys below "a/". X-Amz-Bypass-Governance-Retention bypasses a retention. narrowRemoval
-// signs such a header with the value "false". The holder of the URL must then send the same value.
+// narrowRemoval limits a signed removal to one object or version on MinIO, which also obeys headers
+// that the signature does not cover. X-Minio-Force-Delete extends the removal of "a" to all its
+// versions and all keys below "a/", and X-Amz-Bypass-Governance-Retention bypasses a retention.
+// Signed with the value "false", they cannot be sent with another one.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
 	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
@@ -118,7 +118,8 @@ func (p *Profile) narrowRemoval(h http.Header, version string) {
 	}
 }
 
-// errTemporary returns the error for a stable URL if the credentials are temporary.
+// errTemporary returns the error for a URL that must be the same in each process, but would be
+// signed with temporary credentials.
 func errTemporary() error {
 	return &storage.Error{
 		Code: storage.Unsupported,
@@ -132,7 +133,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	return d.urls.signPart(ctx, r, d.account.clock.Time())
 }
 
-// signPart signs the URL of an UploadPart, which is valid from now on.
+// signPart signs the URL of one UploadPart, which is valid from now on.
 func (us *urlSigner) signPart(
 	ctx context.Context, r *driver.SignPartRequest, now time.Time,
 ) (*storage.SignedURL, error) {
@@ -166,8 +167,8 @@ type presigning struct {
 	request  signature.Request
 }
 
-// newPresigning retrieves the credentials, and checks what all signed URLs and forms have in
-// common.
+// newPresigning prepares what all signed URLs and forms have in common: the credentials, the
+// endpoint and the request. It fails for options that do not fit a signed request.
 func (us *urlSigner) newPresigning(
 	ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time,
 ) (p presigning, err error) {
@@ -204,7 +205,8 @@ func (us *urlSigner) newPresigning(
 	}, nil
 }
 
-// url returns the signed URL of an object, with the parameters that the account adds.
+// url returns the signed URL of an object, with the query parameters that the account adds to each
+// request.
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a := p.account
 	term := &p.term
@@ -224,7 +226,8 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 	}
 }
 
-// signedHeaders returns the headers that the uploader must send.
+// signedHeaders returns the headers that are part of a signed upload, and that the uploader must
+// therefore send.
 func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	if r.MinSize != r.MaxSize {
 		return nil, &storage.Error{
@@ -265,8 +268,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-// signedOptions calls set with each header of a signed upload that is for the encryption or the access
-// control list. For a form, set sets a field of the form instead of a header.
+// setUploadOptions calls set with each header that gives a signed upload its encryption or access
+// control list. For a form, set sets a field instead.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
 	input := &awss3.PutObjectInput{ACL: attributes.ACL(r.PublicRead)}
 	if err := us.account.customize(input, r.Native); err != nil {
@@ -279,7 +282,8 @@ func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value s
 	return nil
 }
 
-// downloadQuery returns the query of a signed download, sorted by name.
+// downloadQuery returns the query of a signed download, with its parameters in the order of their
+// names.
 func downloadQuery(r *driver.SignRequest) string {
 	query := addParameter("", "response-cache-control", r.ResponseCacheControl)
 	query = addParameter(query, "response-content-disposition", r.ResponseDisposition())
@@ -298,7 +302,7 @@ func addParameter(query, name, value string) string {
 	return query + name + "=" + escape.All(value)
 }
 
-// sortQuery returns a query with its parameters in the order of their names, as a signature must have them.
+// sortQuery sorts the parameters of a query by name, as a signature requires.
 func sortQuery(query string) string {
 	if !strings.Contains(query, "&") {
 		return query
@@ -317,9 +321,8 @@ type signingTerm struct {
 	credentials aws.Credentials
 }
 
-// newTerm returns the time for which a signature is valid. It is at least ttl, and ends before the
-// credentials expire, because the URL is not valid afterwards. A session of unknown expiry is
-// assumed to last for credential.LongestSession.
+// newTerm returns the time for which a signature is valid: at least ttl, but not longer than the
+// credentials. A session of unknown expiry is assumed to last for credential.LongestSession.
 func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if us.account.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// Tags sends one GetObjectTagging.
+// Tags reads the tags of an object or version with one GetObjectTagging.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	input := &awss3.GetObjectTaggingInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(input, r.Native); err != nil {
@@ -28,8 +28,8 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return attributes.TagMap(output.TagSet), nil
 }
 
-// SetTags sends one PutObjectTagging, even to remove all tags. It does not use DeleteObjectTagging,
-// because that request does not support Config.RequesterPays.
+// SetTags sends one PutObjectTagging, even to remove all tags, because DeleteObjectTagging does not
+// support Config.RequesterPays.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	input := &awss3.PutObjectTaggingInput{
 		Bucket:    &d.bucket.name,
@@ -40,8 +40,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return change(ctx, d, r, d.account.client.PutObjectTagging, input, d.account.withBodyChecksum()...)
 }
 
-// change sends a request that changes an object's tags or locks. input is the SDK's input of the
-// request. After a 404, change finds out whether the object, the version or the bucket is missing.
+// change sends a request that changes an object's tags or locks, with the SDK's input. If the
+// server answers that something is missing, change finds out whether that is the object, the
+// version or the bucket.
 func change[In, Out any](
 	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sdkcall.Func[In, Out], input *In,
 	options ...func(*awss3.Options),
@@ -70,8 +71,8 @@ func change[In, Out any](
 	return reason
 }
 
-// withBodyChecksum returns options for requests whose body must have a checksum. Older servers
-// accept only MD5 as this checksum.
+// withBodyChecksum returns the options of a request whose body must have a checksum. Unless the
+// server accepts the CRC32 of the SDK, they add an MD5.
 func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	if a.profile.Batch == BatchChecksum {
 		return nil

@@ -52,9 +52,8 @@ const maxSessionPolicy = 2048
 // noRole is a role for servers that need none, because the SDK requires a role.
 const noRole = "arn:aws:iam::123456789012:role/omnibucket"
 
-// Vend gets temporary credentials from AssumeRole of AWS STS, or from the same request at the
-// server's endpoint. A server other than Amazon's must then refuse the listings that
-// probeListings sends.
+// Vend gets temporary credentials with an AssumeRole, from AWS STS or from the endpoint of another
+// server. Before it returns a right to list a prefix, such a server must pass probeListings.
 func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
 	policy, err := d.bucket.sessionPolicy(r)
 	if err != nil {
@@ -105,8 +104,8 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return v, nil
 }
 
-// sessions returns a client for AssumeRole. It sends requests to AWS STS in the bucket's region, or
-// to the endpoint of a server other than Amazon's.
+// newSTSClient returns a client for AssumeRole, which calls AWS STS in the region of the bucket, or
+// the endpoint of a server other than Amazon's.
 func (a *account) sessions() *sts.Client {
 	ofS3 := a.client.Options()
 	o := sts.Options{

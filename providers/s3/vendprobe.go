@@ -41,8 +41,8 @@ func (b *bucket) probesListings(r *driver.VendRequest) bool {
 	return !b.account.amazon() && r.Rights.List && r.Prefix != ""
 }
 
-// probeListings returns an error unless the server refuses to list the whole bucket for the credentials
-// v, which may list the prefix only. It tries each form of listingProbes.
+// probeListings fails unless the server refuses to list the whole bucket for the credentials v,
+// which may list only the prefix. It tries each form of request in listingProbes.
 func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCredentials, prefix string) error {
 	provider := credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken)
 	for _, probe := range listingProbes {
@@ -65,7 +65,7 @@ func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCrede
 	return nil
 }
 
-// middleware returns an option of the SDK's client that changes the request before it is signed.
+// middleware returns an option for the SDK's client that changes each request before it is signed.
 func (p listingProbe) middleware(prefix string) func(*middleware.Stack) error {
 	change := middleware.BuildMiddlewareFunc(
 		"omnibucket:ListingProbe",

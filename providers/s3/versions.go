@@ -17,10 +17,12 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// ListVersions sends one ListObjectVersions. A version that was written before the bucket kept
-// versions is named "null". The next page begins where the server says, because only the server
-// knows its order. Some servers repeat the last version of a page at the beginning of the next
-// page. If the page has only this version, ListVersions sends a second request.
+// ListVersions sends one ListObjectVersions. A version from before the bucket kept versions is
+// named "null". The next page begins where the server says, because only the server knows its
+// order.
+//
+// Some servers repeat the last version of a page on the next page. If that page has no other
+// version, ListVersions sends a second request.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	id, key, err := pagetoken.Parse(r.Token)
 	if err != nil {
@@ -59,7 +61,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 }
 
 // versionsPage lists one page, which begins after the version of key with the given id. It leaves
-// out that version, even if the server returns it.
+// out that version if the server repeats it.
 func (b *bucket) versionsPage(
 	ctx context.Context, r *driver.ListRequest, key, id string, limit int,
 ) (page *listxml.VersionsPage, err error) {
@@ -87,8 +89,8 @@ func (b *bucket) versionsPage(
 	return page, nil
 }
 
-// versionsRest returns a page of versions, and lists them folder by folder. The page begins after the
-// version of key with the given id.
+// versionsByFolder returns a page of versions that it finds folder by folder. The page begins after
+// the version of key with the given id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
