@@ -41,8 +41,8 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// expectUploads returns a step that checks the names of the uploads in progress. If they differ from
-// want, failureDetail is the detail of the verdict.
+// expectUploads returns a step that expects the listing of uploads in progress to have the names in
+// want. If it has others, the detail of the verdict is failureDetail.
 func (p *probe) expectUploads(ctx context.Context, want []string, failureDetail string) step {
 	return func() (Verdict, string) {
 		names, err := p.listUploads(ctx)
@@ -56,8 +56,8 @@ func (p *probe) expectUploads(ctx context.Context, want []string, failureDetail 
 	}
 }
 
-// checkTrailer sends parts whose checksum follows their bytes. A server that ignores the trailer stores the
-// frames of the chunks, too, and does not return the checksum.
+// checkTrailer sends parts whose checksum follows their bytes in a trailer. A server that ignores
+// the trailer stores the frames around the bytes, too, and returns no checksum.
 func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 	if !p.driver.Describe().PartChecksumWhileSending {
 		return Inconclusive, "only over TLS, with a checked CRC32C and without an HTTP client of your own"
@@ -102,7 +102,7 @@ type summedBody struct {
 	sum     uint32
 }
 
-// Read reads the body, and sets the checksum of the request at its end.
+// Read reads the body, and sets the checksum in the request once no bytes are left.
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if b.Len() == 0 {
@@ -111,8 +111,8 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// listUploads returns the sorted keys of the uploads in progress, without the prefix of the probe. It
-// requests one page.
+// listUploads returns the sorted keys of the uploads in progress, without the prefix of the probe.
+// It reads one page only.
 func (p *probe) listUploads(ctx context.Context) (names []string, err error) {
 	page, err := p.driver.ListUploads(ctx, &driver.ListUploadsRequest{Prefix: p.prefix + "uploads/", Limit: maxPage})
 	if err != nil {

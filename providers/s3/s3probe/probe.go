@@ -33,23 +33,21 @@ const (
 )
 
 // Run tests a server with about 1,500 small requests. It works in a folder of its own under prefix,
-// in the bucket of c. At the end it removes that folder, with old versions.
+// in the bucket of c, and removes that folder at the end, with old versions.
 //
 // Run calls the driver directly, and tests features even if the profile of c lacks them. For each
-// condition, it sends a request with a false condition. The server must refuse the request and
-// leave the object unchanged. Run also starts several concurrent writers, of which only one may
-// succeed. Such a race can disprove a condition but never prove it, so the report says "not
-// disproved".
+// condition, it sends a request whose condition is false, which the server must refuse without a
+// change of the object. Run also starts several concurrent writers, of which only one may succeed.
+// Such a race can disprove a condition but never prove it, so the report says "not disproved".
 //
-// A profile can declare in its field Racy that a condition is not atomic. Run considers two
-// profiles: the profile of c, and the profile that fits the responses of the server. If one of them
-// declares a condition as Racy, Run does not test the condition, and reports it as not enforced.
+// A profile can declare in its field Racy that a condition is not atomic. If the profile of c
+// declares that, or the profile that fits the responses of the server, Run does not test the
+// condition and reports it as not enforced.
 //
-// Run does not change settings of the bucket. It does not test CORS, lifecycle, policies, versions
-// and ContentMD5, but takes these fields from the profile of c. Some fields are too expensive to
-// test: EqualParts, limits, StorageClasses and Restore. Run takes these fields from the profile of
-// c, too. Run can test object lock only in a bucket that was made with object lock. For any other
-// bucket, the reported profile has no ObjectLock.
+// Run does not change settings of the bucket. It takes CORS, lifecycle, policies, versions and
+// ContentMD5 from the profile of c, and also the fields that are too expensive to test: EqualParts,
+// limits, StorageClasses and Restore. It can test object lock only in a bucket that was made with
+// object lock, and otherwise reports a profile without ObjectLock.
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
 // in the report. If Run fails and cannot remove its folder, the error names the folder.
@@ -142,8 +140,8 @@ type probe struct {
 	uploads sync.Map // keys of unfinished uploads, by the id of the upload
 }
 
-// setProfile makes the driver of the probe use a profile. The driver repeats a call that fails because
-// the server is busy.
+// setProfile makes the driver of the probe use a profile, and repeat calls that fail because the
+// server is busy.
 func (p *probe) setProfile(profile s3.Profile) {
 	p.profile = profile
 	p.s3 = p.s3.WithProfile(profile).(s3Driver)
@@ -162,8 +160,8 @@ func (p *probe) setChecksum(style s3.ChecksumStyle) {
 	p.setProfile(p.profile)
 }
 
-// begin checks that the bucket can be written and read. If the server refuses a checksum, begin
-// continues without checksums.
+// checkAccess checks that the bucket can be written and read. If the server refuses a checksum, the
+// probe goes on without checksums.
 func (p *probe) begin(ctx context.Context) error {
 	const key, text = "first", "first"
 	_, err := p.put(ctx, key, text, storage.Condition{})
@@ -186,7 +184,7 @@ func (p *probe) begin(ctx context.Context) error {
 	return nil
 }
 
-// union returns the conditions that at least one of two sets has.
+// union returns the conditions that a or b has.
 func union(c, d s3.Conditions) s3.Conditions {
 	return s3.Conditions{
 		Create:   c.Create || d.Create,
@@ -212,7 +210,8 @@ func retry(ctx context.Context, call func() error) error {
 	}
 }
 
-// removeAll removes what Run wrote, even if ctx is done.
+// removeAll removes what Run wrote, even if ctx is done, and notes in the report if anything is
+// left.
 func (p *probe) removeAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
 	defer cancel()
@@ -229,8 +228,8 @@ func (p *probe) removeAll(ctx context.Context) {
 	}
 }
 
-// cleanObjects removes all objects below prefix. If a removal fails, it continues, and returns the
-// last error.
+// cleanObjects removes all objects below prefix. It continues after a removal that fails, and
+// returns the last error.
 func cleanObjects(ctx context.Context, d driver.Driver, prefix string) error {
 	var lastErr error
 	token := ""
@@ -252,8 +251,8 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) error {
 	return &storage.Error{Code: storage.Internal, Hint: "the server lists more objects than were written"}
 }
 
-// cleanVersions removes the old versions below prefix. If versioning is false and the listing
-// fails, cleanVersions assumes that the server has no old versions.
+// cleanVersions removes the old versions below prefix. Without versioning, a listing that fails
+// only means that the server has none.
 func cleanVersions(ctx context.Context, d driver.Driver, prefix string, versioning bool) error {
 	for range maxLeftPages {
 		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage})

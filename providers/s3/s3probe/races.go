@@ -31,8 +31,8 @@ func repeatRace(n int, race func(round int) (Verdict, string)) step {
 	}
 }
 
-// repeatOver runs a race n times. Before each race, it writes the object whose revision the race
-// uses.
+// repeatOver returns a step that runs n races. It writes an object before each race, and passes its
+// revision to the race.
 func (p *probe) repeatOver(ctx context.Context, n int, key string, race func(revision string) (Verdict, string)) step {
 	return repeatRace(n, func(int) (Verdict, string) {
 		old, err := p.put(ctx, key, "old", storage.Condition{})
@@ -43,8 +43,8 @@ func (p *probe) repeatOver(ctx context.Context, n int, key string, race func(rev
 	})
 }
 
-// runRaces runs steps as runSteps does. If the verdict is Enforced, the detail says that n races do
-// not prove it.
+// runRaces runs steps as runSteps does. If no step fails, the detail of the verdict says that n
+// races do not prove it.
 func runRaces(n int, steps ...step) (Verdict, string) {
 	verdict, detail := runSteps(steps...)
 	if verdict == Enforced {
@@ -53,8 +53,8 @@ func runRaces(n int, steps ...step) (Verdict, string) {
 	return verdict, detail
 }
 
-// expectOneWinner makes concurrent calls whose conditions exclude one another, so that exactly one must
-// succeed. The others must fail with PreconditionFailed.
+// expectOneWinner makes concurrent calls whose conditions exclude one another. Exactly one must
+// succeed, and the others must fail with PreconditionFailed.
 func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 	winners := 0
 	var unexpected error
@@ -103,8 +103,8 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, condition
 	})
 }
 
-// raceCopies runs copies to the same key at the same time, first with the condition Absent and then with
-// the condition Revision. One copy of each group must succeed.
+// raceCopies makes concurrent copies to one key, first with the condition Absent and then with the
+// condition Revision. In each race, one copy must succeed.
 func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 	source, err := p.put(ctx, "source", "new", storage.Condition{})
 	if err != nil {
@@ -124,8 +124,8 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 	)
 }
 
-// raceDeletes writes an object while concurrent calls delete its old revision. The new
-// object must remain, whatever the order.
+// raceDeletes writes an object while concurrent calls delete its old revision, and expects the new
+// object to remain.
 func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error) (Verdict, string) {
 	const writer = 0 // the index of the call that writes; the others delete
 	errs := running.All(racers, racers, func(i int) error {

@@ -87,8 +87,8 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// oneLine returns a server's text without line breaks, and without characters that a terminal
-// interprets.
+// oneLine replaces the line breaks in a server's text, and all other characters that a terminal may
+// interpret.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -98,9 +98,9 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// missingFeatures returns the names of the features that a profile declares and that the checks have not
-// proven. It compares only conditions, tags, the listing of uploads, and checksums. A server that
-// lacks one of these may ignore it without an error.
+// missingFeatures returns the names of the features that profile declares and that the checks did
+// not prove. It compares only features that a server without them may ignore silently: conditions,
+// tags, the listing of uploads, and checksums.
 func missingFeatures(profile, checked *s3.Profile) (names []string) {
 	declared := profile.Conditions
 	proven := checked.Conditions
