@@ -86,7 +86,7 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 			return nil, err
 		}
 	}
-	err = us.signedOptions(r, func(name, value string) {
+	err = us.setUploadOptions(r, func(name, value string) {
 		name = strings.ToLower(name)
 		if name == "x-amz-acl" {
 			name = "acl"

@@ -91,6 +91,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
 	}
+
 	region := cmp.Or(r.Region, s.account.region)
 	b := s.account.inRegion(region).settings(r.Name)
 	b.IsNew = true
@@ -106,6 +107,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if !s.account.profile.Location {
 		info.Region = s.account.region // a server that is not Amazon's has other names for locations
 	}
+
 	err := b.ApplyNew(ctx, r, info)
 	if err != nil && s3error.Of(err).Retryable && ctx.Err() == nil {
 		s.pending.Store(r.Name, *r)
@@ -119,7 +121,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		})
 	}
 	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
-	s.remember(r.Name, region)
+	s.rememberRegion(r.Name, region)
 	return info, nil
 }
 
@@ -143,7 +145,8 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 
 	// Other errors of HeadBucket are ignored, because CreateBucket then returns a clearer one.
 	input := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
-	impliedRegion := s.account.region // of a request without a location
+	// A request without a location creates the bucket in the implied region.
+	impliedRegion := s.account.region
 	if s.account.profile.Location {
 		impliedRegion = defaultRegion
 	}
@@ -152,9 +155,11 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 			LocationConstraint: types.BucketLocationConstraint(region),
 		}
 	}
-	if regional, _ := regexp.MatchString(accountRegionalName, r.Name); regional && s.account.amazon() {
+	isRegional, _ := regexp.MatchString(accountRegionalName, r.Name)
+	if isRegional && s.account.amazon() {
 		input.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
+
 	err = sdkcall.Exec(ctx, b.Client.CreateBucket, input)
 	if s3error.IsCode(err, "OperationAborted") {
 		return sdkerror.WithHint(
@@ -199,13 +204,14 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 
 // checkSupported returns Unsupported if r has a setting that the server is not known to support.
 func (s *serviceDriver) checkSupported(r *driver.BucketRequest) error {
-	p := &s.account.profile
 	unsupported := func(hint string) error {
 		if extra := s.account.featureHint(); extra != "" {
 			hint += "; " + extra
 		}
 		return &storage.Error{Code: storage.Unsupported, Hint: hint}
 	}
+
+	p := &s.account.profile
 	if r.SoftDelete != nil && *r.SoftDelete > 0 {
 		return unsupported("S3 has no soft delete: keep versions")
 	}
@@ -239,11 +245,14 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	err := s.inBucketRegion(name, func(a *account) error {
 		return sdkcall.Exec(ctx, a.client.DeleteBucket, &awss3.DeleteBucketInput{Bucket: &name})
 	})
-	if err == nil {
-		s.pending.Delete(name)
-		s.remember(name, s.account.region) // forget the region: a new bucket may be in another one
+	if err != nil {
+		return err
 	}
-	return err
+
+	s.pending.Delete(name)
+	// A new bucket of this name may be in another region.
+	s.regions.Delete(name)
+	return nil
 }
 
 // ListBuckets lists one page of buckets, or all of them if the server does not support pages.
@@ -253,6 +262,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err != nil {
 		return nil, "", s3error.Read(err)
 	}
+
 	page := make([]storage.BucketInfo, 0, len(output.Buckets))
 	for _, b := range output.Buckets {
 		page = append(page, storage.BucketInfo{
@@ -260,7 +270,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 			Region:  aws.ToString(b.BucketRegion),
 			Created: aws.ToTime(b.CreationDate).UTC(),
 		})
-		s.remember(aws.ToString(b.Name), aws.ToString(b.BucketRegion))
+		s.rememberRegion(aws.ToString(b.Name), aws.ToString(b.BucketRegion))
 	}
 	slices.SortFunc(page, func(a, b storage.BucketInfo) int { return strings.Compare(a.Name, b.Name) })
 	return page, aws.ToString(output.ContinuationToken), nil
@@ -280,6 +290,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	if err != nil {
 		return nil, err
 	}
+
 	c := &storage.Credentials{
 		Endpoint:     address.String(),
 		Region:       a.region,
@@ -296,7 +307,7 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 
 // rememberRegion remembers the region of a bucket that is not in the region of the account. It does
 // nothing if the region is unknown, or if the account has only one region.
-func (s *serviceDriver) remember(bucket, region string) {
+func (s *serviceDriver) rememberRegion(bucket, region string) {
 	if region == "" || !s.account.spansRegions() {
 		return
 	}
@@ -346,7 +357,7 @@ func (s *serviceDriver) inBucketRegion(name string, do func(*account) error) err
 	if region == "" || region == a.region || !s.account.spansRegions() {
 		return err
 	}
-	s.remember(name, region)
+	s.rememberRegion(name, region)
 	return do(s.accountFor(name))
 }
 

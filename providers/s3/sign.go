@@ -108,13 +108,13 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 // Signed with the value "false", they cannot be sent with another one.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
-	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
+	const forceDelete, bypassRetention = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
 	mayBeMinIO := row.Name == "" || row.isUnknown || row.Name == "minio"
-	if mayBeMinIO && h.Get(force) == "" {
-		h.Set(force, "false")
+	if mayBeMinIO && h.Get(forceDelete) == "" {
+		h.Set(forceDelete, "false")
 	}
-	if row.Name == "minio" && version != "" && h.Get(bypass) == "" {
-		h.Set(bypass, "false")
+	if row.Name == "minio" && version != "" && h.Get(bypassRetention) == "" {
+		h.Set(bypassRetention, "false")
 	}
 }
 
@@ -216,6 +216,7 @@ func (p *presigning) url(objectKey string) *storage.SignedURL {
 		request.Query = addParameter(request.Query, sdkcall.PayerQuery, sdkcall.Requester)
 	}
 	request.Query = sortQuery(request.Query)
+
 	key := a.keys.Get(&term.credentials, a.region, term.From)
 	signedURL := key.Presign(request, p.endpoint.origin, objectKey, term.credentials.SessionToken, term.Seconds)
 	return &storage.SignedURL{
@@ -238,7 +239,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	properties := *r
 	properties.Metadata = us.account.profile.attributes().StoredNames(r.Metadata)
 	h := sigv4.Headers(&properties, "X-Amz-")
-	if err := us.signedOptions(r, h.Set); err != nil {
+	if err := us.setUploadOptions(r, h.Set); err != nil {
 		return nil, err
 	}
 	if r.Condition.Absent {
@@ -270,7 +271,7 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 
 // setUploadOptions calls set with each header that gives a signed upload its encryption or access
 // control list. For a form, set sets a field instead.
-func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
+func (us *urlSigner) setUploadOptions(r *driver.SignRequest, set func(name, value string)) error {
 	input := &awss3.PutObjectInput{ACL: attributes.ACL(r.PublicRead)}
 	if err := us.account.customize(input, r.Native); err != nil {
 		return err

@@ -21,10 +21,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// Vended returns a function for [Config].CredentialsFor. vend is a function of the
-// caller. This function receives a key, or the prefix of a listing. It must return the credentials
-// that [storage.Vend] has returned for that key or prefix in another program. It must return when its
-// context ends:
+// Vended returns a function for [Config].CredentialsFor that asks vend for the credentials of a key, or
+// of the prefix of a listing. vend must return what [storage.Vend] returned for that key or prefix in
+// another program, and it must return when its context ends:
 //
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", CredentialsFor: s3.Vended(vend)})
 //
@@ -59,12 +58,13 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+
 	a := d.account
 	role := a.vendRole
 	if role == "" {
 		role = noRole
 	}
-	output, err := a.sessions().AssumeRole(ctx, &sts.AssumeRoleInput{
+	output, err := a.newSTSClient().AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn:         &role,
 		RoleSessionName: aws.String("omnibucket"),
 		Policy:          &policy,
@@ -106,7 +106,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 
 // newSTSClient returns a client for AssumeRole, which calls AWS STS in the region of the bucket, or
 // the endpoint of a server other than Amazon's.
-func (a *account) sessions() *sts.Client {
+func (a *account) newSTSClient() *sts.Client {
 	ofS3 := a.client.Options()
 	o := sts.Options{
 		Region:      a.region,

@@ -35,7 +35,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	start := listing.MarkerKey(key)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && start == key {
-		return d.bucket.versionsRest(ctx, r, key, id)
+		return d.bucket.versionsByFolder(ctx, r, key, id)
 	}
 	limit := min(r.Limit, maxPage)
 	for {
@@ -44,7 +44,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			return nil, err
 		}
 		if mayOmit && !listing.IsCachedPage(p.NextKey) {
-			return d.bucket.versionsRest(ctx, r, start, id)
+			return d.bucket.versionsByFolder(ctx, r, start, id)
 		}
 		page := &driver.VersionPage{Entries: p.Entries}
 		if p.More {
@@ -91,13 +91,13 @@ func (b *bucket) versionsPage(
 
 // versionsByFolder returns a page of versions that it finds folder by folder. The page begins after
 // the version of key with the given id.
-func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
+func (b *bucket) versionsByFolder(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
 		folder := *r
 		folder.Prefix = prefix
 		if startAfter != key {
-			// The id is that of a version of key.
+			// Only a version of key has this id.
 			id = ""
 		}
 		listed, err := b.versionsPage(ctx, &folder, startAfter, id, min(r.Limit, maxPage))
