@@ -63,7 +63,7 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 		return Inconclusive, "only over TLS, with a checked CRC32C and without an HTTP client of your own"
 	}
 	const text = "0123456789"
-	right := crc32c.Sum([]byte(text))
+	correctSum := crc32c.Sum([]byte(text))
 	send := func(sum uint32) error {
 		newPart := func() *driver.PartRequest {
 			r := &driver.PartRequest{}
@@ -77,12 +77,13 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 		_, err = complete()
 		return err
 	}
+
 	return runSteps(
 		expectFailure("a part with a wrong checksum", "a part with a wrong checksum was stored",
-			func() error { return send(right + 1) }, storage.ChecksumMismatch),
+			func() error { return send(correctSum + 1) }, storage.ChecksumMismatch),
 		p.expectNoObject(ctx, "trailer"),
 		func() (Verdict, string) {
-			err := send(right)
+			err := send(correctSum)
 			if storage.CodeOf(err) == storage.ChecksumMismatch {
 				return Ignored, "the right checksum was not returned"
 			}

@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	attempts     = 3
+	maxAttempts  = 3
 	attemptPause = 250 * time.Millisecond
 	cleanTimeout = time.Minute
 
@@ -73,7 +73,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 			err = fmt.Errorf("%w; not everything could be removed: see the objects under %q", err, p.report.Left)
 		}
 	}()
-	if err := p.begin(ctx); err != nil {
+	if err := p.checkAccess(ctx); err != nil {
 		return nil, err
 	}
 
@@ -148,7 +148,8 @@ func (p *probe) setProfile(profile s3.Profile) {
 	p.driver = driver.Intercept(p.s3, func(ctx context.Context, call string, next func(context.Context) error) error {
 		switch call {
 		case "Put", "PutPart", "CompleteParts":
-			return next(ctx) // these calls need a new body or a new upload, so the probe itself repeats them
+			// Such a call needs a new body or a new upload, so the probe itself repeats it.
+			return next(ctx)
 		default:
 			return retry(ctx, func() error { return next(ctx) })
 		}
@@ -162,7 +163,7 @@ func (p *probe) setChecksum(style s3.ChecksumStyle) {
 
 // checkAccess checks that the bucket can be written and read. If the server refuses a checksum, the
 // probe goes on without checksums.
-func (p *probe) begin(ctx context.Context) error {
+func (p *probe) checkAccess(ctx context.Context) error {
 	const key, text = "first", "first"
 	_, err := p.put(ctx, key, text, storage.Condition{})
 	switch storage.CodeOf(err) {
@@ -185,13 +186,13 @@ func (p *probe) begin(ctx context.Context) error {
 }
 
 // union returns the conditions that a or b has.
-func union(c, d s3.Conditions) s3.Conditions {
+func union(a, b s3.Conditions) s3.Conditions {
 	return s3.Conditions{
-		Create:   c.Create || d.Create,
-		Update:   c.Update || d.Update,
-		Complete: c.Complete || d.Complete,
-		Copy:     c.Copy || d.Copy,
-		Remove:   c.Remove || d.Remove,
+		Create:   a.Create || b.Create,
+		Update:   a.Update || b.Update,
+		Complete: a.Complete || b.Complete,
+		Copy:     a.Copy || b.Copy,
+		Remove:   a.Remove || b.Remove,
 	}
 }
 
@@ -201,7 +202,8 @@ func retry(ctx context.Context, call func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := call()
 		code := storage.CodeOf(err)
-		if code != storage.Unavailable && code != storage.RateLimited || attempt == attempts {
+		isBusy := code == storage.Unavailable || code == storage.RateLimited
+		if !isBusy || attempt == maxAttempts {
 			return err
 		}
 		if running.Sleep(ctx, time.Duration(attempt)*attemptPause) != nil {
@@ -215,13 +217,16 @@ func retry(ctx context.Context, call func() error) error {
 func (p *probe) removeAll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
 	defer cancel()
+
 	p.uploads.Range(func(upload, key any) bool {
 		if p.driver.AbortParts(ctx, key.(string), upload.(string)) != nil {
 			p.report.Left = p.prefix
 		}
 		return true
 	})
-	_ = p.release(ctx) // ignored: without object lock there is no legal hold
+
+	// The error is ignored: without object lock there is no legal hold to release.
+	_ = p.release(ctx)
 	if cleanObjects(ctx, p.driver, p.prefix) != nil ||
 		cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
 		p.report.Left = p.prefix

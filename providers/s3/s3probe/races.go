@@ -65,6 +65,7 @@ func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 			unexpected = err
 		}
 	}
+
 	if winners > 1 {
 		return Ignored, fmt.Sprintf("%d %s succeeded", winners, name)
 	}

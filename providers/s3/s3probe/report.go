@@ -68,6 +68,7 @@ func (r *Report) String() string {
 		}
 		b.WriteByte('\n')
 	}
+
 	if profile, ok := s3.NamedProfile(r.Answers); ok {
 		fmt.Fprintf(&b, "The server answers as %s", profile.Name)
 		names := missingFeatures(&profile, &r.Profile)
@@ -77,10 +78,12 @@ func (r *Report) String() string {
 			fmt.Fprintf(&b, ": open it with profile=%s.\n", profile.Name)
 		}
 	}
-	if r.Answers == "" && r.Profile.Name == "unknown"+s3.ProbedSuffix {
+	isUnknown := r.Answers == "" && r.Profile.Name == "unknown"+s3.ProbedSuffix
+	if isUnknown {
 		b.WriteString("The server does not name itself. If you know its kind, add profile= to the address: " +
 			strings.Join(s3.ProfileNames(), ", ") + ". In Go, give Report.Profile to s3.Open.\n")
 	}
+
 	if r.Left != "" {
 		fmt.Fprintf(&b, "Not everything could be removed. See the objects under %q.\n", r.Left)
 	}
