@@ -334,7 +334,7 @@ func TestTagCountOfReads(t *testing.T) {
 	require.Equal(t, 3, attrs.TagCount)
 }
 
-// A signed upload has the tags as a signed header.
+// A signed upload sends its tags in a header that the signature covers.
 func TestSignedUploadURLTags(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -345,7 +345,8 @@ func TestSignedUploadURLTags(t *testing.T) {
 	require.Contains(t, signedURL.URL, "x-amz-tagging")
 }
 
-// A form with tags has a field with an XML document of them. The form's policy permits no other value of this field.
+// A form with tags has them in a field as an XML document, and its policy permits no other value of
+// this field.
 func TestSignedUploadFormTagsField(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
@@ -359,7 +360,7 @@ func TestSignedUploadFormTagsField(t *testing.T) {
 	require.Contains(t, conditions, any([]any{"eq", "$tagging", form.Fields["tagging"]}))
 }
 
-// The field of a form with tags is an XML document that decodes to the same tags.
+// The field of a form with tags is an XML document, which decodes to the same tags.
 func TestTagFieldIsADocument(t *testing.T) {
 	field, err := attributes.TagField(someTags)
 	require.NoError(t, err)

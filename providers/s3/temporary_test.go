@@ -33,8 +33,8 @@ aws_secret_access_key = b
 	return file
 }
 
-// If STS fails with a server error, the call fails with Unavailable, which is retryable. If STS refuses, the
-// call fails with Unauthenticated.
+// A call fails with Unavailable, which is retryable, if STS has a server error, and with
+// Unauthenticated if STS refuses.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -77,8 +77,8 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	}
 }
 
-// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives after that.
-// The first ones expire in 20 seconds, and are replaced at once. The second ones last 80 seconds.
+// Credentials of a role are replaced before they expire, because S3 refuses a request that arrives
+// after that. The first ones last 20 seconds, which is so short that they are replaced at once.
 // https://github.com/peak/s5cmd/issues/678, https://github.com/awslabs/aws-c-s3/issues/471.
 func TestCredentialsOfARoleAreReplacedBeforeTheyExpire(t *testing.T) {
 	lifetimes := []time.Duration{20 * time.Second, 80 * time.Second}
@@ -148,8 +148,8 @@ func TestHeadMissingChecksBucketOnce(t *testing.T) {
 	require.Equal(t, 2, server.Count("HeadBucket"))
 }
 
-// MinIO says in a header of its own whether the object or the bucket is missing. Head then does not
-// check whether the bucket exists.
+// Head reads from a header of MinIO whether the object or the bucket is missing, and sends no
+// second request to find out.
 func TestHeadMissingOnMinIO(t *testing.T) {
 	for code, want := range map[string]storage.Code{
 		"NoSuchKey":     storage.ObjectNotFound,
@@ -171,8 +171,8 @@ func TestHeadMissingOnMinIO(t *testing.T) {
 	}
 }
 
-// A response to a HEAD has no body. MinIO sends the code and the message of the error in headers,
-// which Head reads.
+// Head reads the code and the message of an error from the headers of MinIO, because the response
+// to a HEAD has no body.
 func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
 	tests := []struct {
 		code   string

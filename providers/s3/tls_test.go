@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// If a custom HTTP client uploads over TLS, the object keeps its bytes, its content encoding and
-// its CRC32C. The SDK alone would send the checksum in a trailer.
+// An object that a custom HTTP client uploads over TLS keeps its bytes, content encoding and
+// CRC32C. The SDK alone would send the checksum in a trailer.
 func TestBodiesOverTLS(t *testing.T) {
 	s := needServer(t, "minio-tls")
 	secure := *s

@@ -81,8 +81,8 @@ func newDriverAt(t *testing.T, endpoint, profile string, change ...func(*s3.Conf
 
 const anETag = `"9b2cf535f27731c974343645a3985328"`
 
-// If the checksum of a part is unknown before its body is sent, PutPart sends it in a trailer, whose headers
-// are signed.
+// PutPart sends the checksum of a part in a trailer, with signed headers, if it is unknown before
+// the body is sent.
 func TestPutPartChecksumTrailer(t *testing.T) {
 	server := startTrustedServer(t, wiretest.Reply{
 		Header: map[string]string{"ETag": anETag, "X-Amz-Checksum-Crc32c": "mnG7TA=="},
@@ -149,8 +149,8 @@ func TestPutPartChecksumHeader(t *testing.T) {
 	requireChecksumHeader(t, server.Last(t))
 }
 
-// A function of WithRequest changes the SDK's input, so the SDK's client sends that part, and not the raw client.
-// The SDK's client sends the checksum in a header.
+// A part with a function of WithRequest is sent by the SDK's client, which has the input that the
+// function changes. This client sends the checksum in a header.
 func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	const begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
 	server := startTrustedServer(t, wiretest.Reply{Body: begun}, storedPart)
@@ -175,8 +175,8 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	require.NotZero(t, parts)
 }
 
-// A driver declares that it needs no checksum before a part only if the server takes trailers, over TLS, and
-// the raw client sends them.
+// A driver declares that it needs no checksum before a part only over TLS, to a server that takes
+// trailers, and with the raw client, which sends them.
 func TestPartChecksumWhileSending(t *testing.T) {
 	server := startTrustedServer(t, storedPart)
 	require.True(t, newDriverAt(t, server.URL, "aws").Describe().PartChecksumWhileSending)
@@ -199,8 +199,8 @@ func TestPartChecksumWhileSending(t *testing.T) {
 	}
 }
 
-// If a server ignores the trailer, it stores the chunk frames in the part. PutPart fails with
-// ChecksumMismatch.
+// PutPart fails with ChecksumMismatch if the server ignores the trailer, because the stored part
+// then has the frames of the chunks.
 func TestPutPartTrailerIgnored(t *testing.T) {
 	server := startTrustedServer(t, wiretest.Reply{Header: map[string]string{"ETag": anETag}})
 	d := newDriverAt(t, server.URL, "aws")
@@ -223,8 +223,8 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// An upload over TLS reads its body once if its parts have trailers. With the client of the SDK, they have
-// none, and each part is read twice: for its checksum, and to send it.
+// An upload over TLS reads its body once if its parts have trailers. The client of the SDK sends no
+// trailers, and reads each part twice: for its checksum, and to send it.
 func TestUploadOverTLS(t *testing.T) {
 	const slack = 1 << 10 // less than a second read of any part
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
@@ -346,7 +346,8 @@ func TestPutPartCutSentAgain(t *testing.T) {
 	}
 }
 
-// If an upload is canceled while its first parts are sent, before their trailers, the server stores no part.
+// The server stores no part of an upload that is canceled while its first parts are sent, before
+// their trailers.
 func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -373,7 +374,8 @@ func TestUploadCanceledBeforeTrailer(t *testing.T) {
 	require.False(t, exists)
 }
 
-// If the body does not match WithCRC32C, Upload fails with ChecksumMismatch, and no object or upload remains.
+// Upload fails with ChecksumMismatch if the body does not match WithCRC32C, and leaves neither an
+// object nor an upload.
 func TestWithCRC32COverTLS(t *testing.T) {
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
@@ -392,7 +394,8 @@ func TestWithCRC32COverTLS(t *testing.T) {
 	})
 }
 
-// The probe finds out whether a server takes trailers. With the client of the SDK, it cannot send any.
+// The probe finds out whether a server takes trailers, unless it uses the client of the SDK, which
+// sends none.
 func TestProbeTrailers(t *testing.T) {
 	testserver.Further(t) // it runs the whole probe on each server
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
@@ -404,7 +407,7 @@ func TestProbeTrailers(t *testing.T) {
 	})
 }
 
-// If a server returns no checksum of a part with a trailer, the probe finds that it ignores trailers.
+// The probe finds that a server ignores trailers if it returns no checksum of a part that has one.
 func TestProbeTrailersIgnored(t *testing.T) {
 	testserver.Further(t)
 	hideChecksums := func(next http.Handler) http.Handler {

@@ -220,8 +220,8 @@ var rawAttacks = []struct {
 	}},
 }
 
-// If a client with vended credentials sends requests that the driver does not send, the server refuses
-// them.
+// The server refuses requests of a client with vended credentials that the driver itself would not
+// send.
 func TestVendRefusesOtherRequests(t *testing.T) {
 	t.Run("our server", func(t *testing.T) {
 		c, _ := startServerWithClock(t)
@@ -374,8 +374,8 @@ func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error)
 	return w.Result(), nil
 }
 
-// Vend checks whether a session for a prefix can list the whole bucket. If so, Vend refuses the right to list the
-// prefix. It still grants the right to read objects below the prefix, or to list the whole bucket.
+// Vend refuses the right to list a prefix if a session for it can list the whole bucket. It still
+// grants the right to read below the prefix, or to list the whole bucket.
 func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -429,8 +429,8 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	}
 }
 
-// Vend refuses the right to list a prefix on MinIO. If this fails because MinIO limits listings, delete the
-// sentence in docs/vend.md and docs/permissions.md.
+// Vend refuses the right to list a prefix on MinIO, which cannot limit listings. If MinIO learns
+// to, this test fails: then delete the sentence in docs/vend.md and docs/permissions.md.
 func TestVendRefusesListOnMinIO(t *testing.T) {
 	b := openBucket(t, minioConfig(t, false))
 	_, err := storage.Vend(t.Context(), b, "users/1/", storage.Rights{List: true}, time.Hour)
@@ -441,8 +441,8 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 	require.NoError(t, err, "the whole bucket")
 }
 
-// On MinIO, a session whose policy limits s3:prefix can still list more. TestVendRefusesListOnMinIO
-// depends on that.
+// On MinIO, a session whose policy limits s3:prefix can still list more, which is why Vend refuses
+// such a session (see TestVendRefusesListOnMinIO).
 func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
 	_, err := openBucket(t, c).Upload(t.Context(), "users/2/secret", strings.NewReader("text"))
@@ -517,7 +517,7 @@ func newSession(t *testing.T, c s3.Config, policy string) aws.Credentials {
 	}
 }
 
-// Vend fails with Internal if the session in the response has no key, secret or token, or has
+// Vend fails with Internal if the response has no key, secret or token, or a session that has
 // already expired.
 func TestVendRefusesIncompleteSessions(t *testing.T) {
 	for name, change := range map[string]*strings.Replacer{

@@ -153,7 +153,7 @@ func noCredentials(context.Context, string) (s3.PrefixCredentials, error) {
 	return s3.PrefixCredentials{}, nil
 }
 
-// Config.CredentialsFor excludes all other credentials.
+// Open fails with InvalidArgument if a Config has both CredentialsFor and other credentials.
 func TestCredentialsForExcludesOthers(t *testing.T) {
 	for name, c := range map[string]s3.Config{
 		"a key":      {AccessKeyID: "a", SecretKey: "b"},

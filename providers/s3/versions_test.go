@@ -22,7 +22,7 @@ import (
 )
 
 // ListVersions keeps the order of the response, in which delete markers stand between versions. The
-// next page begins at the markers that end the page.
+// next page begins at the markers with which the server ended the page.
 func TestListVersions(t *testing.T) {
 	const modified = `<LastModified>2026-01-02T03:04:05.100Z</LastModified>` // the same for all
 	const first = `<ListVersionsResult>
@@ -179,8 +179,8 @@ func versionsOf(page *driver.VersionPage) []string {
 	return ids
 }
 
-// ListVersions keeps Amazon's order, although the time of a version from a multipart upload is when
-// that upload began.
+// ListVersions keeps Amazon's order, in which the times may jump: a version from a multipart upload
+// has the time at which the upload began.
 func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	const body = `<ListVersionsResult>
 		<IsTruncated>true</IsTruncated>
@@ -205,7 +205,8 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	require.Equal(t, pagetoken.Encode("m1", "a"), page.Token)
 }
 
-// Each page of versions begins where the server ended the page before, even if the times are not in order.
+// Each page of versions begins where the server ended the page before, even if the times are not in
+// order.
 func TestListVersionsInPages(t *testing.T) {
 	// Newest first: the id of each version, and the second of its time.
 	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
@@ -289,7 +290,8 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "</ListVersionsResult>")
 }
 
-// With a delimiter, ListVersions returns the common prefixes among the versions, in order of their keys.
+// With a delimiter, ListVersions returns the common prefixes among the versions, in the order of
+// their keys.
 func TestListVersionsWithPrefixes(t *testing.T) {
 	server := newStandIn(t, reply{Body: `<ListVersionsResult>
 		<Version>
@@ -309,8 +311,8 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 	}}, page)
 }
 
-// versitygw copies a version when it is replaced, and lists the time of the copy. RestoreAt needs
-// the time of the version.
+// versitygw lists an old version with the time at which it was replaced, but RestoreAt needs the
+// time of the version, which its id contains.
 func TestListVersionsTimesOnVersitygw(t *testing.T) {
 	// The id is a ULID, which begins with the time of the version in milliseconds.
 	const id, listedTime = "01ARYZ6S41TSV4RRFFQ69G5FAV", "2026-01-02T03:04:05.000Z"
