@@ -41,7 +41,7 @@ func TestWithRequestConcurrently(t *testing.T) {
 		SecretKey:   s3server.DefaultSecretKey,
 	})
 	require.NoError(t, err)
-	b := engine.New(smallParts{d, partSize})
+	b := engine.New(smallParts{Driver: d, least: partSize})
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
 	var puts, begins, parts, completions, gets atomic.Int64

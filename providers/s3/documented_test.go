@@ -317,7 +317,7 @@ func startAnsweringServer(
 }
 
 // withSmallParts returns d with parts of leastPart bytes.
-func withSmallParts(d driver.Driver) driver.Driver { return smallParts{d, leastPart} }
+func withSmallParts(d driver.Driver) driver.Driver { return smallParts{Driver: d, least: leastPart} }
 
 // A foreignEntries is an object and an upload of another program in each bucket of a server. It counts how often
 // listings had them.

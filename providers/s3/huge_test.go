@@ -57,7 +57,7 @@ func TestUploadMaxParts(t *testing.T) {
 	bucket := s.bucket(t, false)
 	d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 	require.NoError(t, err)
-	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return smallParts{d, 1} }))
+	b := engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver { return smallParts{Driver: d, least: 1} }))
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()

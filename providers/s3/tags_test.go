@@ -15,10 +15,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// someTagsSent is someTags as the value of a header.
+// someTagsHeader is someTags as the value of a header.
 var (
-	someTags     = map[string]string{"two words": "a+b=c", "k": "v:w"}
-	someTagsSent = "k=v%3Aw&two%20words=a%2Bb%3Dc"
+	someTags       = map[string]string{"two words": "a+b=c", "k": "v:w"}
+	someTagsHeader = "k=v%3Aw&two%20words=a%2Bb%3Dc"
 )
 
 // Each request that writes an object has its tags as a header, which is signed.
@@ -29,7 +29,7 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 			require.NoError(t, write.do(t.Context(), server.openDriver(t, "aws")))
 
 			header := server.Last(t).Header
-			require.Equal(t, someTagsSent, header.Get("X-Amz-Tagging"))
+			require.Equal(t, someTagsHeader, header.Get("X-Amz-Tagging"))
 			require.Contains(t, header.Get("Authorization"), "x-amz-tagging")
 		})
 	}
@@ -45,7 +45,7 @@ func TestTagsOfACopy(t *testing.T) {
 		tagging   string // the header X-Amz-Tagging
 	}{
 		{name: "those of the source"},
-		{name: "others", replace: true, tags: someTags, directive: "REPLACE", tagging: someTagsSent},
+		{name: "others", replace: true, tags: someTags, directive: "REPLACE", tagging: someTagsHeader},
 		{name: "none", replace: true, directive: "REPLACE"},
 	}
 	for _, tt := range tests {
@@ -125,7 +125,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		req.ReplaceTags = true
 		_, err := openDriverWithSmallCopies(t, server).Copy(t.Context(), req)
 		require.NoError(t, err)
-		require.Equal(t, someTagsSent, server.Requests()[0].Header.Get("X-Amz-Tagging"))
+		require.Equal(t, someTagsHeader, server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 
 	t.Run("those of the source", func(t *testing.T) {
@@ -337,11 +337,13 @@ func TestTagCountOfReads(t *testing.T) {
 // A signed upload sends its tags in a header that the signature covers.
 func TestSignedUploadURLTags(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Tags = someTags
-	}), now)
+	})
+
+	signedURL, err := d.urls.sign(t.Context(), req, now)
 	require.NoError(t, err)
-	require.Equal(t, someTagsSent, signedURL.Header.Get("X-Amz-Tagging"))
+	require.Equal(t, someTagsHeader, signedURL.Header.Get("X-Amz-Tagging"))
 	require.Contains(t, signedURL.URL, "x-amz-tagging")
 }
 
@@ -349,9 +351,11 @@ func TestSignedUploadURLTags(t *testing.T) {
 // this field.
 func TestSignedUploadFormTagsField(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	form, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+	req := formRequest(func(r *driver.SignRequest) {
 		r.Tags = map[string]string{"k": "v"}
-	}), now)
+	})
+
+	form, err := d.urls.signForm(t.Context(), req, now)
 	require.NoError(t, err)
 	require.Equal(t, "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>",
 		form.Fields["tagging"])

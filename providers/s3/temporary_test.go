@@ -161,10 +161,9 @@ func TestHeadMissingOnMinIO(t *testing.T) {
 				Status: 404,
 				Header: map[string]string{"X-Minio-Error-Code": code},
 			})
-			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{
-				Key:    "k",
-				Length: -1,
-			})
+			d := server.openDriver(t, "minio")
+
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			require.Equal(t, want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{"HEAD /photos/k"}, server.Lines())
 		})
@@ -175,36 +174,35 @@ func TestHeadMissingOnMinIO(t *testing.T) {
 // to a HEAD has no body.
 func TestHeadReadsTheErrorOfMinIO(t *testing.T) {
 	tests := []struct {
-		code   string
-		desc   string // the message
-		status int
-		want   storage.Code
-		hint   string // is part of the error's hint
+		code     string
+		message  string
+		status   int
+		want     storage.Code
+		wantHint string // a part of the hint
 	}{
-		{code: "InvalidAccessKeyId", status: 403, want: storage.Unauthenticated, hint: "access key"},
+		{code: "InvalidAccessKeyId", status: 403, want: storage.Unauthenticated, wantHint: "access key"},
 		{code: "SlowDownRead", status: 503, want: storage.RateLimited},
-		{code: "XMinioStorageFull", status: 507, want: storage.Internal, hint: "free some space"},
-		{code: "kms:KeyNotFound", status: 404, want: storage.InvalidArgument, hint: "check its id"},
+		{code: "XMinioStorageFull", status: 507, want: storage.Internal, wantHint: "free some space"},
+		{code: "kms:KeyNotFound", status: 404, want: storage.InvalidArgument, wantHint: "check its id"},
 		{
-			code:   "InvalidRequest",
-			desc:   `"The object was stored using a form of Server Side Encryption."`,
-			status: 400,
-			want:   storage.InvalidArgument,
-			hint:   "pass that key",
+			code:     "InvalidRequest",
+			message:  `"The object was stored using a form of Server Side Encryption."`,
+			status:   400,
+			want:     storage.InvalidArgument,
+			wantHint: "pass that key",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
-			header := map[string]string{"X-Minio-Error-Code": tt.code, "X-Minio-Error-Desc": tt.desc}
+			header := map[string]string{"X-Minio-Error-Code": tt.code, "X-Minio-Error-Desc": tt.message}
 			server := newStandIn(t, reply{Status: tt.status, Header: header})
-			_, err := server.openDriver(t, "minio").Head(t.Context(), &driver.GetRequest{
-				Key:    "k",
-				Length: -1,
-			})
+			d := server.openDriver(t, "minio")
+
+			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code, "%v", err)
-			require.Contains(t, e.Hint, tt.hint)
+			require.Contains(t, e.Hint, tt.wantHint)
 		})
 	}
 }

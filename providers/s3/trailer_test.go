@@ -3,6 +3,7 @@ package s3_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -144,6 +145,7 @@ func TestPutPartChecksumHeader(t *testing.T) {
 	server := startTrustedServer(t, storedPart)
 	r := summedPart("u1", "hello", wiretest.CRC32C("hello"))
 	r.CRC32C = wiretest.CRC32C("hello")
+
 	_, err := newDriverAt(t, server.URL, "aws").PutPart(t.Context(), r)
 	require.NoError(t, err)
 	requireChecksumHeader(t, server.Last(t))
@@ -155,11 +157,11 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	const begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
 	server := startTrustedServer(t, wiretest.Reply{Body: begun}, storedPart)
 	d := newDriverAt(t, server.URL, "aws")
-	b := engine.New(smallParts{d, 5}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	const part = "hello"
+	b := engine.New(smallParts{Driver: d, least: int64(len(part))}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
-	// Two parts of "hello".
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("hellohello"),
-		storage.WithPartSize(5),
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(part+part),
+		storage.WithPartSize(int64(len(part))),
 		storage.WithConcurrency(1),
 		s3.WithRequest(func(*awss3.UploadPartInput) {}))
 	require.Error(t, err, "the server does not answer the completion as S3 does")
@@ -167,7 +169,7 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	parts := 0
 	for _, req := range server.Requests() {
 		if req.Query().Has("partNumber") && req.Query().Get("uploadId") == "u1" {
-			require.Equal(t, "hello", req.Body)
+			require.Equal(t, part, req.Body)
 			require.Equal(t, "mnG7TA==", req.Header.Get("X-Amz-Checksum-Crc32c"))
 			parts++
 		}
@@ -185,10 +187,10 @@ func TestPartChecksumWhileSending(t *testing.T) {
 		"the SDK's client sends all requests": newDriverAt(t, server.URL, "aws", func(c *s3.Config) {
 			c.HTTPClient = server.Client()
 		}),
-		"the server keeps the coding":        newDriverAt(t, server.URL, "versitygw"),
-		"the server is not known to take it": newDriverAt(t, server.URL, "r2"),
-		"the server checks no CRC32C":        newDriverAt(t, server.URL, "b2"),
-		"without TLS":                        newDriverAt(t, wiretest.NewServer(t, storedPart).URL, "aws"),
+		"the server stores the coding":     newDriverAt(t, server.URL, "versitygw"),
+		"the server has no known trailers": newDriverAt(t, server.URL, "r2"),
+		"the server checks no CRC32C":      newDriverAt(t, server.URL, "b2"),
+		"without TLS":                      newDriverAt(t, wiretest.NewServer(t, storedPart).URL, "aws"),
 		"TrailingChecksums without Checksum": newDriverAt(t, server.URL, "b2", func(c *s3.Config) {
 			c.Profile.TrailingChecksums = true
 		}),
@@ -231,22 +233,26 @@ func TestUploadOverTLS(t *testing.T) {
 		b := openBucket(t, c)
 		hasTrailers := c.HTTPClient == nil
 		for _, size := range []int{partSize + 1, 3*partSize - 7, 4 * partSize} {
-			content := wiretest.Content(size, 1)
-			file := &countedFile{Reader: bytes.NewReader(content)}
-			uploaded, err := b.Upload(t.Context(), "a", file, storage.WithPartSize(partSize),
-				storage.WithContentEncoding("gzip"), storage.IfAbsent())
-			require.NoError(t, err)
+			t.Run(fmt.Sprint(size, " bytes"), func(t *testing.T) {
+				content := wiretest.Content(size, 1)
+				file := &countedFile{Reader: bytes.NewReader(content)}
+				uploaded, err := b.Upload(t.Context(), "a", file,
+					storage.WithPartSize(partSize),
+					storage.WithContentEncoding("gzip"),
+					storage.IfAbsent())
+				require.NoError(t, err)
 
-			isReadOnce := file.read.Load() < int64(size)+slack
-			require.Equal(t, hasTrailers, isReadOnce, "%d bytes of %d were read", file.read.Load(), size)
+				isReadOnce := file.read.Load() < int64(size)+slack
+				require.Equal(t, hasTrailers, isReadOnce, "%d bytes were read", file.read.Load())
 
-			got, attrs, err := storage.ReadAll(t.Context(), b, "a")
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(content, got))
-			require.Equal(t, "gzip", attrs.ContentEncoding)
-			require.Equal(t, uploaded.CRC32C, attrs.CRC32C)
-			require.True(t, attrs.CRC32C.Known)
-			require.NoError(t, b.Remove(t.Context(), "a"))
+				got, attrs, err := storage.ReadAll(t.Context(), b, "a")
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(content, got))
+				require.Equal(t, "gzip", attrs.ContentEncoding)
+				require.Equal(t, uploaded.CRC32C, attrs.CRC32C)
+				require.True(t, attrs.CRC32C.Known)
+				require.NoError(t, b.Remove(t.Context(), "a"))
+			})
 		}
 	})
 }
@@ -261,7 +267,8 @@ func TestPutPartWrongTrailer(t *testing.T) {
 		require.NoError(t, err)
 
 		_, err = d.PutPart(t.Context(), summedPart(upload, "hello", wiretest.CRC32C("hullo")))
-		if c.HTTPClient == nil { // the client of the SDK sends no trailer
+		hasTrailers := c.HTTPClient == nil // the client of the SDK sends none
+		if hasTrailers {
 			require.ErrorIs(t, err, storage.ChecksumMismatch)
 		}
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))

@@ -226,12 +226,14 @@ func TestVendRefusesOtherRequests(t *testing.T) {
 	t.Run("our server", func(t *testing.T) {
 		c, _ := startServerWithClock(t)
 		rights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
-		testVendRefusesOtherRequests(t, c, "other", rights)
+		const otherBucket = "other"
+		testVendRefusesOtherRequests(t, c, otherBucket, rights)
 	})
 	t.Run("minio", func(t *testing.T) {
-		other := minioConfig(t, false).Bucket
+		c := minioConfig(t, false)
+		otherBucket := minioConfig(t, false).Bucket
 		rights := storage.Rights{Read: true, Write: true, Remove: true} // see TestVendRefusesListOnMinIO
-		testVendRefusesOtherRequests(t, minioConfig(t, false), other, rights)
+		testVendRefusesOtherRequests(t, c, otherBucket, rights)
 	})
 }
 
@@ -358,13 +360,13 @@ const sessionResponse = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/do
 // satisfies the function, and refuses all other requests.
 type listingServer func(r *http.Request) bool
 
-// RoundTrip answers a POST with a session. It answers a listing only if listsAll reports true.
-func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip answers a POST with a session. It answers a listing only if listsBucket reports true.
+func (listsBucket listingServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
 	switch {
 	case r.Method == http.MethodPost:
 		_, _ = io.WriteString(w, sessionResponse)
-	case listsAll(r):
+	case listsBucket(r):
 		_, _ = io.WriteString(w,
 			`<ListBucketResult><Name>photos</Name><KeyCount>0</KeyCount></ListBucketResult>`)
 	default:
@@ -378,30 +380,30 @@ func (listsAll listingServer) RoundTrip(r *http.Request) (*http.Response, error)
 // grants the right to read below the prefix, or to list the whole bucket.
 func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
-		name     string
-		listsAll func(r *http.Request) bool // the server lists the whole bucket
-		code     storage.Code
+		name        string
+		listsBucket func(r *http.Request) bool // the server lists the whole bucket
+		code        storage.Code
 	}{
-		{name: "never", listsAll: func(*http.Request) bool { return false }},
+		{name: "never", listsBucket: func(*http.Request) bool { return false }},
 		{
-			name:     "with a header Prefix",
-			listsAll: func(r *http.Request) bool { return r.Header.Get("Prefix") == "users/1/" },
-			code:     storage.Unsupported,
+			name:        "with a header Prefix",
+			listsBucket: func(r *http.Request) bool { return r.Header.Get("Prefix") == "users/1/" },
+			code:        storage.Unsupported,
 		},
 		{
-			name:     "with a parameter Prefix",
-			listsAll: func(r *http.Request) bool { return r.URL.Query().Get("Prefix") == "users/1/" },
-			code:     storage.Unsupported,
+			name:        "with a parameter Prefix",
+			listsBucket: func(r *http.Request) bool { return r.URL.Query().Get("Prefix") == "users/1/" },
+			code:        storage.Unsupported,
 		},
 		{
-			name:     "with two prefixes",
-			listsAll: func(r *http.Request) bool { return len(r.URL.Query()["prefix"]) == 2 },
-			code:     storage.Unsupported,
+			name:        "with two prefixes",
+			listsBucket: func(r *http.Request) bool { return len(r.URL.Query()["prefix"]) == 2 },
+			code:        storage.Unsupported,
 		},
 		{
-			name:     "without a prefix",
-			listsAll: func(r *http.Request) bool { return !r.URL.Query().Has("prefix") },
-			code:     storage.Unsupported,
+			name:        "without a prefix",
+			listsBucket: func(r *http.Request) bool { return !r.URL.Query().Has("prefix") },
+			code:        storage.Unsupported,
 		},
 	}
 	for _, tt := range tests {
@@ -414,7 +416,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 				Profile:     &profile,
 				AccessKeyID: "id",
 				SecretKey:   "secret",
-				HTTPClient:  &http.Client{Transport: listingServer(tt.listsAll)},
+				HTTPClient:  &http.Client{Transport: listingServer(tt.listsBucket)},
 			})
 
 			readAndList := storage.Rights{Read: true, List: true}
@@ -438,7 +440,7 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 	require.ErrorContains(t, err, "lists the whole bucket")
 
 	_, err = storage.Vend(t.Context(), b, "", storage.Rights{List: true}, time.Hour)
-	require.NoError(t, err, "the whole bucket")
+	require.NoError(t, err, "a session may list the whole bucket")
 }
 
 // On MinIO, a session whose policy limits s3:prefix can still list more, which is why Vend refuses
@@ -470,15 +472,7 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			address := c.Endpoint + "/" + c.Bucket + "?" + tt.query
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-			require.NoError(t, err)
-			emptySum := sha256.Sum256(nil)
-			bodySum := hex.EncodeToString(emptySum[:])
-			req.Header.Set("X-Amz-Content-Sha256", bodySum)
-			signer := v4.NewSigner()
-			err = signer.SignHTTP(t.Context(), session, req, bodySum, "s3", "us-east-1", time.Now())
-			require.NoError(t, err)
+			req := newSignedGet(t, session, c.Endpoint+"/"+c.Bucket+"?"+tt.query)
 			for name, values := range tt.header {
 				req.Header[name] = values // after the signature, which does not cover it
 			}
@@ -492,6 +486,19 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 			require.Equal(t, tt.status == http.StatusOK, strings.Contains(string(body), "users/2/secret"))
 		})
 	}
+}
+
+// newSignedGet returns a GET that is signed with the credentials of a session.
+func newSignedGet(t *testing.T, session aws.Credentials, address string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	require.NoError(t, err)
+	emptySum := sha256.Sum256(nil)
+	bodySum := hex.EncodeToString(emptySum[:])
+	req.Header.Set("X-Amz-Content-Sha256", bodySum)
+	err = v4.NewSigner().SignHTTP(t.Context(), session, req, bodySum, "s3", "us-east-1", time.Now())
+	require.NoError(t, err)
+	return req
 }
 
 // newSession asks MinIO for the credentials of a session with a policy.
@@ -520,11 +527,11 @@ func newSession(t *testing.T, c s3.Config, policy string) aws.Credentials {
 // Vend fails with Internal if the response has no key, secret or token, or a session that has
 // already expired.
 func TestVendRefusesIncompleteSessions(t *testing.T) {
-	for name, change := range map[string]*strings.Replacer{
+	for name, damage := range map[string]*strings.Replacer{
 		"no key":      strings.NewReplacer("ASIA", ""),
 		"no secret":   strings.NewReplacer("<SecretAccessKey>s<", "<SecretAccessKey><"),
 		"no token":    strings.NewReplacer("<SessionToken>t<", "<SessionToken><"),
-		"a past end":  strings.NewReplacer("2030-01-02", "2020-01-02"),
+		"an old end":  strings.NewReplacer("2030-01-02", "2020-01-02"),
 		"no elements": strings.NewReplacer("<SessionToken>t</SessionToken>", ""),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -535,7 +542,7 @@ func TestVendRefusesIncompleteSessions(t *testing.T) {
 				SecretKey:   "secret",
 				VendRole:    "arn:aws:iam::111122223333:role/photos",
 				HTTPClient: &http.Client{Transport: stsAnswer(func(*http.Request) string {
-					return change.Replace(sessionResponse)
+					return damage.Replace(sessionResponse)
 				})},
 			})
 

@@ -156,10 +156,10 @@ func noCredentials(context.Context, string) (s3.PrefixCredentials, error) {
 // Open fails with InvalidArgument if a Config has both CredentialsFor and other credentials.
 func TestCredentialsForExcludesOthers(t *testing.T) {
 	for name, c := range map[string]s3.Config{
-		"a key":      {AccessKeyID: "a", SecretKey: "b"},
-		"anonymous":  {Anonymous: true},
-		"a name":     {Credentials: "work"},
-		"an AWS one": {AWS: &aws.Config{}},
+		"an access key":         {AccessKeyID: "a", SecretKey: "b"},
+		"anonymous requests":    {Anonymous: true},
+		"the name of a profile": {Credentials: "work"},
+		"an aws.Config":         {AWS: &aws.Config{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.Bucket = "photos"

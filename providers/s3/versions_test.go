@@ -24,8 +24,8 @@ import (
 // ListVersions keeps the order of the response, in which delete markers stand between versions. The
 // next page begins at the markers with which the server ended the page.
 func TestListVersions(t *testing.T) {
-	const modified = `<LastModified>2026-01-02T03:04:05.100Z</LastModified>` // the same for all
-	const first = `<ListVersionsResult>
+	const modified = `<LastModified>2026-01-02T03:04:05.100Z</LastModified>`
+	const firstPage = `<ListVersionsResult>
 		<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>
 		<NextKeyMarker>b%2F1</NextKeyMarker><NextVersionIdMarker>v9</NextVersionIdMarker>
 		<DeleteMarker>
@@ -39,26 +39,26 @@ func TestListVersions(t *testing.T) {
 			<Key>a+b</Key><VersionId>null</VersionId><ETag>"0"</ETag><Size>1</Size>` + modified + `
 		</Version>
 		</ListVersionsResult>`
-	server := newStandIn(t, reply{Body: first}, reply{Body: `<ListVersionsResult></ListVersionsResult>`})
+	server := newStandIn(t, reply{Body: firstPage}, reply{Body: `<ListVersionsResult></ListVersionsResult>`})
 	d := server.openDriver(t, "aws")
+	modifiedTime := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Prefix: "a"})
 	require.NoError(t, err)
-	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	require.Equal(t, []storage.VersionEntry{
 		{
-			ListEntry:      storage.ListEntry{Key: "a b", Modified: when},
+			ListEntry:      storage.ListEntry{Key: "a b", Modified: modifiedTime},
 			Version:        "v3",
 			Current:        true,
 			IsDeleteMarker: true,
 		},
 		{
-			ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 2, ETag: `"2"`, Revision: `"2"`},
+			ListEntry: storage.ListEntry{Key: "a b", Modified: modifiedTime, Size: 2, ETag: `"2"`, Revision: `"2"`},
 			Version:   "v2",
 		},
-		{ListEntry: storage.ListEntry{Key: "a b", Modified: when}, Version: "v1", IsDeleteMarker: true},
+		{ListEntry: storage.ListEntry{Key: "a b", Modified: modifiedTime}, Version: "v1", IsDeleteMarker: true},
 		{
-			ListEntry: storage.ListEntry{Key: "a b", Modified: when, Size: 1, ETag: `"0"`, Revision: `"0"`},
+			ListEntry: storage.ListEntry{Key: "a b", Modified: modifiedTime, Size: 1, ETag: `"0"`, Revision: `"0"`},
 			Version:   "null",
 		},
 	}, page.Entries)
@@ -211,29 +211,29 @@ func TestListVersionsInPages(t *testing.T) {
 	// Newest first: the id of each version, and the second of its time.
 	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
 	tests := []struct {
-		name     string
-		size     int
-		repeat   bool // the server begins a page with the marker's own version
-		requests int
+		name          string
+		limit         int
+		repeatsMarker bool // the server begins a page with the marker's own version
+		wantRequests  int
 	}{
-		{name: "of one", size: 1, requests: 4},
-		{name: "of two", size: 2, requests: 2},
-		{name: "of all", size: 9, requests: 1},
-		{name: "of one, beginning with the marker's version", size: 1, repeat: true, requests: 7},
-		{name: "of two, beginning with the marker's version", size: 2, repeat: true, requests: 3},
-		{name: "of three, beginning with the marker's version", size: 3, repeat: true, requests: 2},
+		{name: "one version a page", limit: 1, wantRequests: 4},
+		{name: "two versions a page", limit: 2, wantRequests: 2},
+		{name: "all versions on one page", limit: 9, wantRequests: 1},
+		{name: "one, after the marker's version", limit: 1, repeatsMarker: true, wantRequests: 7},
+		{name: "two, after the marker's version", limit: 2, repeatsMarker: true, wantRequests: 3},
+		{name: "three, after the marker's version", limit: 3, repeatsMarker: true, wantRequests: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := &versionsServer{stored: stored, repeat: tt.repeat}
+			server := &versionsServer{stored: stored, repeatsMarker: tt.repeatsMarker}
 			d := server.start(t).openDriver(t, "aws")
 
 			var got []string
-			req := &driver.ListRequest{Limit: tt.size}
+			req := &driver.ListRequest{Limit: tt.limit}
 			for {
 				page, err := d.ListVersions(t.Context(), req)
 				require.NoError(t, err)
-				require.LessOrEqual(t, len(page.Entries), tt.size)
+				require.LessOrEqual(t, len(page.Entries), tt.limit)
 				got = append(got, versionsOf(page)...)
 				if page.Token == "" {
 					break
@@ -242,16 +242,16 @@ func TestListVersionsInPages(t *testing.T) {
 			}
 
 			require.Equal(t, []string{"v4", "v3", "v2", "v1"}, got)
-			require.Equal(t, tt.requests, int(server.requests.Load()))
+			require.Equal(t, tt.wantRequests, int(server.requests.Load()))
 		})
 	}
 }
 
 // A versionsServer lists versions of one key. Each is its name and the second of its time.
 type versionsServer struct {
-	stored   []string
-	repeat   bool // a page begins with the marker's own version
-	requests atomic.Int64
+	stored        []string
+	repeatsMarker bool // a page begins with the marker's own version
+	requests      atomic.Int64
 }
 
 // start starts the server, and stops it after the test.
@@ -269,7 +269,7 @@ func (s *versionsServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := 0
 	if marker := query.Get("version-id-marker"); marker != "" {
 		start = slices.IndexFunc(s.stored, func(version string) bool { return strings.HasPrefix(version, marker) })
-		if !s.repeat {
+		if !s.repeatsMarker {
 			start++
 		}
 	}
@@ -300,10 +300,9 @@ func TestListVersionsWithPrefixes(t *testing.T) {
 		<CommonPrefixes><Key>no</Key><Prefix>b%2F</Prefix></CommonPrefixes>
 		<EncodingType>url</EncodingType>
 		</ListVersionsResult>`})
-	page, err := server.openDriver(t, "aws").ListVersions(t.Context(), &driver.ListRequest{
-		Limit:     4,
-		Delimiter: "/",
-	})
+	d := server.openDriver(t, "aws")
+
+	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 4, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &driver.VersionPage{Entries: []storage.VersionEntry{
 		{ListEntry: storage.ListEntry{Key: "b/", IsPrefix: true}},
