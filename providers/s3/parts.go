@@ -149,9 +149,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.multipart.complete(ctx, input, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-// refusesParts reports whether the condition of an upload is false now. It sends a HEAD for that. If
-// the response does not answer the question, refusesParts returns false, because the server also
-// checks the condition itself.
+// isConditionFalse reports whether a HEAD shows that the condition of an upload is false. If the
+// HEAD does not tell, it returns false, because the server also checks the condition itself.
 func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
@@ -168,8 +167,8 @@ func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bo
 	return attributes.ETag(head.ETag) != c.Revision // the condition Absent has no Revision, so it is false
 }
 
-// complete sends one CompleteMultipartUpload with the condition c. The server copies the parts, and
-// size says how many bytes it copies, or is -1.
+// complete sends one CompleteMultipartUpload with the condition c. size is the number of bytes in
+// the parts, which the server may have to copy, or -1.
 func (m *multipart) complete(
 	ctx context.Context, input *awss3.CompleteMultipartUploadInput, c storage.Condition, size int64, native []any,
 ) (*storage.Attrs, error) {
@@ -193,9 +192,8 @@ func (m *multipart) complete(
 // maxAborts limits how often the abort of an upload is repeated while the upload still has parts.
 const maxAborts = 4
 
-// AbortParts repeats the abort until the upload has no parts. A part whose request was canceled may
-// arrive after the first abort, and would be kept and billed. Therefore S3 recommends listing the
-// parts.
+// AbortParts repeats the abort until the upload has no parts, as S3 recommends. A part whose
+// request was canceled may arrive after the first abort, and would be kept and billed.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
 		_, err := d.account.client.AbortMultipartUpload(ctx, &awss3.AbortMultipartUploadInput{
@@ -226,8 +224,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	}
 }
 
-// uploadError translates the error of a request of a multipart upload. The error never means
-// that an object is missing.
+// uploadError translates the error of a request of a multipart upload, which never means that an
+// object is missing.
 func uploadError(err error) error {
 	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
@@ -248,10 +246,9 @@ const (
 	minCopyRate = 6 << 20
 )
 
-// withCopyTimeout returns a context for a request that makes the server copy bytes.
-// bytes is their number, or -1 if it is unknown. If the timeout were too short, the request would
-// be repeated while the server still works on the first request. If it were too long, a lost
-// response would cost time.
+// withCopyTimeout returns a context that gives the server time to copy a number of bytes, or -1 if
+// it is unknown. With less time, the request would be repeated while the server still works on it.
+// With more, a lost response would cost time.
 func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 	wait := maxCopyTimeout
 	if bytes >= 0 {

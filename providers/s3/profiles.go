@@ -505,10 +505,9 @@ func ProfileNames() []string {
 	return names
 }
 
-// profileAt returns the profile of the server at a host, and its region. An empty host means Amazon.
-// If chosen is not nil, the caller has chosen the profile, and profileAt returns it. The region comes
-// from the host or the profile. ordered is true if the host belongs to a provider that is known to
-// list in byte order.
+// profileAt returns the profile of the server at host, or of Amazon if host is empty, unless the
+// caller has chosen one. The region is that in the host, or else that of the profile. ordered is
+// true if the host belongs to a provider that is known to list in byte order.
 func profileAt(chosen *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, ok := profileOfHost(host)
 	ordered = ok && p.OrderedListing && !p.isUnsorted
@@ -529,8 +528,8 @@ func profileAt(chosen *Profile, host string) (p Profile, region string, ordered 
 	return p, region, ordered
 }
 
-// profileOfHost returns the built-in profile one of whose Hosts matches the host, and the region in the
-// host. ok is false if there is none.
+// profileOfHost returns the built-in profile with a pattern in Hosts that matches host, and the
+// region in the host. ok is false if no profile matches.
 func profileOfHost(host string) (p Profile, region string, ok bool) {
 	for _, p := range profiles {
 		if region, ok := p.regionOf(host); ok {
@@ -540,8 +539,8 @@ func profileOfHost(host string) (p Profile, region string, ok bool) {
 	return Profile{}, "", false
 }
 
-// amazonEndpoint reports whether an endpoint is one of Amazon's. Endpoints of a VPC and of FIPS
-// count, too.
+// isAmazonEndpoint reports whether an endpoint is one of Amazon's, which include the endpoints of a
+// VPC and of FIPS.
 func amazonEndpoint(endpoint string) bool {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
@@ -551,8 +550,7 @@ func amazonEndpoint(endpoint string) bool {
 	return ok && p.amazon
 }
 
-// regionOf reports whether host matches one of the profile's Hosts, and returns the region that is
-// part of it.
+// regionOf returns the region in host, and reports whether host matches one of the profile's Hosts.
 func (p *Profile) regionOf(host string) (region string, ok bool) {
 	host = strings.ToLower(host)
 	for _, pattern := range p.Hosts {

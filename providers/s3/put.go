@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// Put sends one PutObject. The body has no trailer and no chunks.
+// Put sends one PutObject, whose body has neither chunks nor a trailer.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	input := &awss3.PutObjectInput{
 		Bucket:             &d.bucket.name,
@@ -49,7 +49,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attributes.Written(output.ETag, output.VersionId, output.ChecksumCRC32C, output.ChecksumType, encryption), nil
 }
 
-// withBody sets the SDK's options for requests that have an object's content as the body.
+// withBody sets the SDK's options for a request whose body is the content of an object.
 func (b *bucket) withBody(o *awss3.Options) {
 	// Computing the body's SHA-256 takes longer than the transfer. It is not needed: the body is
 	// protected by TLS, or by a checksum that the signature covers.
@@ -61,8 +61,7 @@ func (b *bucket) withBody(o *awss3.Options) {
 }
 
 // writeError translates the error of a write that may have a condition. S3 returns 404 if the
-// object that the write should update is missing. Older servers return 304 if the condition is
-// false.
+// object to update is missing, and older servers return 304 if the condition is false.
 func writeError(err error, c storage.Condition) error {
 	e := s3error.Of(err)
 	if c == (storage.Condition{}) {
@@ -75,8 +74,8 @@ func writeError(err error, c storage.Condition) error {
 	return e
 }
 
-// isObjectMissing reports whether the store does not have the object of a request. A 404 may also mean
-// that there is no bucket, no upload or no KMS key.
+// isObjectMissing reports whether the error means that the object of a request is missing, and not
+// its bucket, upload or KMS key, for which S3 returns 404, too.
 func isObjectMissing(e *storage.Error) bool {
 	if e.Status != http.StatusNotFound || s3error.IsKMS(e.Err) {
 		return false

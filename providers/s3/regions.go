@@ -14,7 +14,7 @@ import (
 // so for Amazon without a custom endpoint.
 func (a *account) spansRegions() bool { return a.endpoint == nil && !a.customResolver }
 
-// inRegion returns the account for the buckets in a region.
+// inRegion returns the account for the buckets in a region, with a client for that region.
 func (a *account) inRegion(region string) *account {
 	if !a.spansRegions() || region == a.region {
 		return a
@@ -29,8 +29,8 @@ func (a *account) inRegion(region string) *account {
 	return &clone
 }
 
-// bucketAccount returns the account for a bucket. If the bucket is an access point of Amazon and Config
-// has no profile, the account has the profile "accesspoint", which declares fewer features.
+// bucketAccount returns the account for a bucket. For an access point of Amazon, it has the profile
+// "accesspoint", which declares fewer features, unless the user has chosen a profile.
 func (a *account) bucketAccount(bucket string) *account {
 	if a.profileGiven || !a.profile.row().amazon {
 		return a

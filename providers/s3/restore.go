@@ -15,9 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// Restore sends one HeadObject and one RestoreObject. An object in an archive tier of
-// Intelligent-Tiering leaves that tier for good. For such an object, RestoreObject must not have a
-// number of days.
+// Restore sends one HeadObject and one RestoreObject. It gives no number of days for an object in
+// an archive tier of Intelligent-Tiering, which leaves that tier for good.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	headInput := &awss3.HeadObjectInput{
 		Bucket:    &d.bucket.name,
