@@ -18,7 +18,7 @@ func (p *probe) put(ctx context.Context, key, text string, condition storage.Con
 	return p.putRequest(ctx, p.request(key, text, condition))
 }
 
-// request returns a put of an object with the text. It has the CRC32C of the text.
+// newPut returns a put of an object with the text and its CRC32C.
 func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
 	return &driver.PutRequest{
 		Key:  p.prefix + key,
@@ -32,7 +32,7 @@ func (p *probe) request(key, text string, condition storage.Condition) *driver.P
 	}
 }
 
-// putRequest sends a put, and sends its body from the start in each attempt of retry.
+// putRequest sends a put. If it repeats the put, it sends the body from the start again.
 func (p *probe) putRequest(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
 		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart) // a strings.Reader, which does not fail
@@ -61,8 +61,8 @@ func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 	return text, err
 }
 
-// upload stores an object by a multipart upload of one part. The part may be small, because it is
-// the last part. r has the checksum of the object.
+// upload stores an object by a multipart upload of one part, which may be small because it is the
+// last. r has the checksum of the object.
 func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (*storage.Attrs, error) {
 	complete, err := p.prepareUpload(ctx, r, textPart(text))
 	if err != nil {
@@ -71,8 +71,8 @@ func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (
 	return complete()
 }
 
-// textPart returns a function that makes the request for a part with the text. It is for prepareUpload,
-// which needs a new body for each attempt.
+// textPart returns a function for prepareUpload, which makes a part with the text and a new body
+// each time.
 func textPart(text string) func() *driver.PartRequest {
 	return func() *driver.PartRequest {
 		return &driver.PartRequest{
@@ -82,10 +82,9 @@ func textPart(text string) func() *driver.PartRequest {
 	}
 }
 
-// prepareUpload begins an upload and sends its only part. newPart makes the request for the part, of
-// which prepareUpload sets the key, the upload, the number and the size. The result is a function that
-// completes the upload, which may be called several times. If no call succeeds, removeAll aborts the
-// upload.
+// prepareUpload begins an upload and sends its only part, which newPart makes without the fields
+// that name its place in the upload. The result completes the upload, and may be called several
+// times. If no call succeeds, removeAll aborts the upload.
 func (p *probe) prepareUpload(
 	ctx context.Context, r *driver.PutRequest, newPart func() *driver.PartRequest,
 ) (complete func() (*storage.Attrs, error), err error) {
@@ -135,7 +134,8 @@ func (p *probe) source(revision string) driver.ObjectRef {
 	return source
 }
 
-// deleteBatch removes objects with one request, and returns the first error of an object.
+// deleteBatch removes objects with one request, and returns the first error that the response has
+// for an object.
 func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 	return retry(ctx, func() error {
 		var requests []driver.DeleteRequest
@@ -151,8 +151,9 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 	})
 }
 
-// list lists the objects of checkOrder under a prefix, and returns the names after "order/" and the
-// number of pages. It stops after more pages than there are objects, since a token may never end.
+// listNames lists the objects of checkOrder under a prefix, and returns their names after "order/"
+// and the number of pages. It stops after more pages than there are objects, in case the server
+// returns a token forever.
 func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
 	for token := ""; ; {
 		page, err := p.driver.List(ctx, &driver.ListRequest{

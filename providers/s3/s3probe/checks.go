@@ -26,8 +26,8 @@ type check struct {
 	isRacy func(known s3.Conditions) bool
 }
 
-// conditionCheck returns the check of a condition. field returns the place of the condition in a
-// profile, which says whether the server enforces it.
+// conditionCheck returns the check of one condition. field returns a pointer to it in the
+// conditions of a profile.
 func conditionCheck(
 	name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool,
 ) check {
@@ -43,8 +43,8 @@ func conditionCheck(
 	}
 }
 
-// ask returns the verdict of the check. It runs the check unless the profile already tells that the condition is not
-// atomic.
+// ask runs the check, unless the profile already says that the server does not check the condition
+// atomically.
 func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
 	if c.isRacy != nil && c.isRacy(p.racy) {
 		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
@@ -216,7 +216,7 @@ var checks = []check{
 	},
 }
 
-// setAtLeast sets a level of support to zero if ok is false. If ok is true, it raises a level of zero
+// setAtLeast sets a level of support to zero unless ok is true. Otherwise it raises a level of zero
 // to minimum, and keeps a higher one.
 func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, minimum T, ok bool) {
 	if !ok {
@@ -226,8 +226,8 @@ func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, minimum T, ok bool)
 	}
 }
 
-// inconclusive returns the verdict for a step that failed with an unexpected error. It is Refused if the
-// server says that it does not support the request.
+// inconclusive returns the verdict for a step that failed with an unexpected error: Refused if the
+// server says that it does not support the request, or else Inconclusive.
 func inconclusive(step string, err error) (Verdict, string) {
 	if storage.CodeOf(err) == storage.Unsupported {
 		return Refused, step + ": " + shortError(err)
@@ -235,8 +235,8 @@ func inconclusive(step string, err error) (Verdict, string) {
 	return Inconclusive, step + ": " + shortError(err)
 }
 
-// shortError returns the server's code and message, or the whole error if there are
-// none.
+// shortError returns the code and message of a server's error, or the whole text of any other
+// error.
 func shortError(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorCode() != "" {
 		return strings.TrimSuffix(api.ErrorCode()+": "+api.ErrorMessage(), ": ")
@@ -244,8 +244,7 @@ func shortError(err error) string {
 	return err.Error()
 }
 
-// content returns Enforced if the content of the object is still the given text. It is called after
-// a write was refused.
+// verifyContent returns Enforced if the object still has the text after the server refused a write.
 func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
 	current, err := p.read(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -263,8 +262,8 @@ func (p *probe) content(ctx context.Context, key, text string) (Verdict, string)
 // A step is a part of a check. It returns the verdict and a detail for the report.
 type step func() (Verdict, string)
 
-// runSteps runs the steps in order, and stops at the first one whose verdict is not Enforced. It
-// returns that verdict and its detail.
+// runSteps runs the steps in order until the verdict of one is not Enforced, and returns that
+// verdict with its detail.
 func runSteps(steps ...step) (Verdict, string) {
 	for _, s := range steps {
 		if verdict, detail := s(); verdict != Enforced {
@@ -274,7 +273,7 @@ func runSteps(steps ...step) (Verdict, string) {
 	return Enforced, ""
 }
 
-// expectSuccess returns a step whose call must succeed.
+// expectSuccess returns a step that expects a call to succeed.
 func expectSuccess(name string, call func() error) step {
 	return func() (Verdict, string) {
 		if err := call(); err != nil {
@@ -284,8 +283,8 @@ func expectSuccess(name string, call func() error) step {
 	}
 }
 
-// expectFailure returns a step whose call must fail with one of the codes. If the call succeeds,
-// the verdict is Ignored, and success is its detail.
+// expectFailure returns a step that expects a call to fail with one of the codes. If the call
+// succeeds, the verdict is Ignored with the given detail.
 func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		err := call()
@@ -304,8 +303,8 @@ func expectRefusal(name string, call func() error) step {
 	return expectFailure(name, name+" succeeded", call, storage.PreconditionFailed)
 }
 
-// expectAttrs returns a step that checks the attributes of an object. The function check describes
-// an attribute that is wrong. If all are right, it returns "".
+// expectAttrs returns a step that checks the attributes of an object. The function check returns ""
+// if they are right, and otherwise says what is wrong.
 func (p *probe) expectAttrs(ctx context.Context, key string, check func(*storage.Attrs) string) step {
 	return func() (Verdict, string) {
 		attrs, err := p.head(ctx, key)
@@ -327,8 +326,8 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
 }
 
-// expectMissing returns a step that succeeds if there is no object with the given key. The key
-// includes the prefix. If there is an object, detail is the detail of the verdict.
+// expectMissing returns a step that expects no object at fullKey, which includes the prefix. If
+// there is one, detail is the detail of the verdict.
 func (p *probe) expectMissing(ctx context.Context, fullKey, detail string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: fullKey, Length: -1})
@@ -371,7 +370,7 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 // checkFullObjectCRC32C checks that the server compares the CRC32C of a whole multipart upload and
-// stores it. If it does not, only the headers of single requests can have checksums.
+// stores it. If it does not, the driver may send a checksum only with single requests.
 func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	if p.profile.Checksum == s3.ChecksumNone {
 		return Refused, "the server checks no checksums"
@@ -431,9 +430,8 @@ func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
 	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, keys, err)
 }
 
-// checkLastPage lists the objects of checkOrder so that the last page is full. After a full last
-// page, some servers name a next page, which is empty. MinIO does so unless the last page is also
-// the first. versitygw does so if the page has common prefixes.
+// checkLastPage checks that no empty page follows a full last page. MinIO sends one unless the last
+// page is also the first, and versitygw if the page has common prefixes.
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	for _, test := range []struct {
 		prefix, delimiter string
@@ -454,8 +452,8 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	return Enforced, ""
 }
 
-// sameList returns Enforced if a listing has the keys want, in this order. err is the error of the
-// listing.
+// listVerdict returns Enforced if a listing without an error returned the names in want, in this
+// order.
 func sameList(want, got []string, err error) (Verdict, string) {
 	if err != nil {
 		return inconclusive("listing", err)

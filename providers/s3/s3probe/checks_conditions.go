@@ -32,8 +32,8 @@ func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// revisions stores the text "old" under a key. It returns the revision of this object and, for
-// conditions that must be false, the revision of another one.
+// revisions stores the text "old" under key and returns its revision. It also returns the revision
+// of another object, for conditions that must be false.
 func (p *probe) revisions(ctx context.Context, key string) (current, wrong string, err error) {
 	object, err := p.put(ctx, key, "old", storage.Condition{})
 	if err != nil {
@@ -46,8 +46,8 @@ func (p *probe) revisions(ctx context.Context, key string) (current, wrong strin
 	return object.Revision, other.Revision, nil
 }
 
-// checkUpdate checks that a put with the condition Revision replaces no other revision, and creates
-// nothing.
+// checkUpdate checks that a put with the condition Revision replaces no other revision and creates
+// no object.
 func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 	current, wrong, err := p.revisions(ctx, "update")
 	if err != nil {
@@ -74,8 +74,8 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkBoth checks the conditions Absent and Revision for an operation other than a put. write runs the
-// operation, which must store the text "new" under the key. Then checkBoth runs the races.
+// checkBoth checks the conditions Absent and Revision for an operation other than a put, and then
+// runs the races. write runs the operation, which must store the text "new" under the key.
 func (p *probe) checkBoth(
 	ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step,
 ) (Verdict, string) {
@@ -117,7 +117,7 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 }
 
 // checkRefusedUpload completes an upload with a false condition, which must fail. Then it completes
-// the same upload without a condition, to see whether the server has aborted the upload.
+// the upload without a condition, to see whether the server has aborted it.
 func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("first", "new", storage.Condition{Absent: true})
 	complete, err := p.prepareUpload(ctx, r, textPart("new"))
@@ -186,7 +186,8 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 	return p.checkBoth(ctx, "copy-onto", write, func() (Verdict, string) { return p.raceCopies(ctx) })
 }
 
-// checkCompose copies an object as a part. The part may be small, because it is the last part.
+// checkCompose checks that the server can copy an object as a part, which may be small because it
+// is the last.
 func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
 		expectSuccess("writing", func() error {
@@ -204,8 +205,8 @@ func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkPinnedParts copies an object as a part, but names a revision that the object does not have.
-// The server must refuse.
+// checkPinnedParts checks that the server refuses to copy an object as a part if the request names
+// a revision that the object does not have.
 func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 	_, wrong, err := p.revisions(ctx, "source")
 	if err != nil {
@@ -217,7 +218,8 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// compose makes the object "compose" by copying the revision of the object "source" as its only part.
+// compose makes the object "compose" from one part, a copy of the given revision of the object
+// "source".
 func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
 	source.Attrs = &storage.Attrs{Size: 3} // the size of "old" and "new"

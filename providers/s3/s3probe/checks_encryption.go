@@ -11,7 +11,7 @@ import (
 )
 
 // checkKMS writes an object with SSE-KMS and the default key of the server. A server that ignores
-// the header stores the object in another way, which the attributes show.
+// the header stores the object with another encryption, which the attributes show.
 func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "kms"
@@ -29,7 +29,7 @@ func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 	return Enforced, ""
 }
 
-// checkCustomerKey writes with a customer's key. Only that key may read the object.
+// checkCustomerKey checks that only the customer's key of a write can read the object.
 func checkCustomerKey(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "customer-key"

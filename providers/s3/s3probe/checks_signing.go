@@ -68,8 +68,8 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 	return status == http.StatusOK, err
 }
 
-// send sends a request outside of the driver. The error does not contain the URL, which may be
-// signed: reports are passed on to other people.
+// send sends a request outside of the driver. Its error leaves out the URL, which may be signed,
+// because reports are passed on to other people.
 func (p *probe) send(r *http.Request) (status int, err error) {
 	response, err := p.s3.HTTPClient().Do(r)
 	if e, ok := errors.AsType[*url.Error](err); ok {
@@ -84,8 +84,8 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 	return response.StatusCode, nil
 }
 
-// signedPut sends a signed upload. The headers in header replace the signed headers
-// of the same names.
+// signedPut sends a signed upload, with the given headers in place of signed ones of the same
+// names.
 func (p *probe) signedPut(
 	ctx context.Context, signedURL *storage.SignedURL, text string, header http.Header,
 ) (int, error) {
@@ -111,7 +111,7 @@ func (p *probe) signRequest(key string) *driver.SignRequest {
 	}
 }
 
-// expectRejected returns a step whose signed request must be refused.
+// expectRejected returns a step that expects the server to refuse a signed request.
 func expectRejected(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
 		status, err := send()
@@ -125,7 +125,7 @@ func expectRejected(name string, send func() (int, error)) step {
 	}
 }
 
-// expectAccepted returns a step whose signed request must be accepted.
+// expectAccepted returns a step that expects the server to accept a signed request.
 func expectAccepted(name string, send func() (int, error)) step {
 	return func() (Verdict, string) {
 		status, err := send()
@@ -196,8 +196,8 @@ func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkForms checks that a signed form limits the size and the content type of the file. The file must
-// have two to five bytes.
+// checkForms checks that a signed form limits the size of the file, here to two to five bytes, and
+// its content type.
 func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.signRequest("form")
 	r.Method = http.MethodPost

@@ -12,7 +12,7 @@ import (
 // sourceTags are the tags of the objects that checkTags writes first.
 var sourceTags = map[string]string{"k": "a b", "l": "1"}
 
-// checkTags writes tags in each way, and reads the tags and their number.
+// checkTags writes tags in each way, and reads them and their number back.
 func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 	newTags := map[string]string{"m": "+="}
 	put := p.request("tagged", "tagged", storage.Condition{})
@@ -50,9 +50,9 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 	return p.driver.SetTags(ctx, &driver.ChangeRequest{Key: p.prefix + key, Tags: tags})
 }
 
-// copyTagged copies the object "parts-tagged". If tags is not nil, they replace the source's tags.
-// If the server cannot copy objects, copyTagged uploads an object with the tags of the copy. The
-// later steps of the check then succeed.
+// copyTagged copies the object "parts-tagged", with tags in place of the source's tags unless tags
+// is nil. If the server cannot copy objects, it uploads an object like the copy, so that the later
+// steps succeed.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	r := &driver.CopyRequest{
 		Source:     p.driver.Locate(p.prefix + "parts-tagged"),
@@ -94,8 +94,8 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 	}
 }
 
-// checkLegalHold sets a legal hold on an object and tries to remove its version, which the server
-// must refuse. Only a bucket that was made with object lock can show the result.
+// checkLegalHold checks that the server refuses to remove a version with a legal hold. Only a
+// bucket that was made with object lock can pass.
 func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("held", "held", storage.Condition{})
 	r.LegalHold = true
@@ -123,7 +123,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// release ends the legal hold that checkLegalHold has set. It does nothing if there is none.
+// releaseHold ends the legal hold that checkLegalHold has set, if there is one.
 func (p *probe) release(ctx context.Context) error {
 	if p.heldKey == "" {
 		return nil

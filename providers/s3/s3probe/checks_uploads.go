@@ -13,9 +13,11 @@ import (
 // uploadNames are the keys of the uploads that checkUploads begins.
 var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 
-// checkUploads begins uploads. A listing by prefix must show the uploads until they are aborted.
-// Otherwise nobody could find the uploads that a crash has left. checkUploads requests only one
-// page. Some servers, such as versitygw, fail at the second page, but do not hide uploads.
+// checkUploads checks that a listing by prefix shows the uploads in progress until they are
+// aborted. Otherwise nobody could find the uploads that a crash has left.
+//
+// It requests only one page, because some servers, such as versitygw, fail at the second page but
+// do not hide uploads.
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	names := map[string]string{} // by the id of the upload
 	for _, name := range uploadNames {
