@@ -132,7 +132,7 @@ func (a *account) amazon() bool {
 	if a.customResolver {
 		return false
 	}
-	return a.endpoint == nil || amazonEndpoint(a.endpoint.String())
+	return a.endpoint == nil || isAmazonEndpoint(a.endpoint.String())
 }
 
 // checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN.

@@ -85,7 +85,7 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 		// A library must print nothing, and the errors say everything.
 		config.WithLogger(logging.Nop{}),
 	)
-	if c.Endpoint != "" && !amazonEndpoint(c.Endpoint) {
+	if c.Endpoint != "" && !isAmazonEndpoint(c.Endpoint) {
 		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
 	bundle, err := httpclient.ChainWithCABundle()
@@ -169,7 +169,7 @@ func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
 	if c.Client != nil || c.AWS != nil {
 		return false
 	}
-	if a.endpoint == nil || amazonEndpoint(a.endpoint.String()) {
+	if a.endpoint == nil || isAmazonEndpoint(a.endpoint.String()) {
 		return false
 	}
 	return credential.FromMetadata(p)

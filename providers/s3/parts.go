@@ -123,7 +123,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		MultipartUpload: &types.CompletedMultipartUpload{},
 	}
 	// Some servers abort the upload if the condition is false, so it could not be completed later.
-	if d.account.profile.RefusalAborts && refusesParts(ctx, d, r.Put) {
+	if d.account.profile.RefusalAborts && isConditionFalse(ctx, d, r.Put) {
 		return nil, &storage.Error{
 			Code: storage.PreconditionFailed,
 			Err:  errors.New("the condition of the upload is false before its completion"),
@@ -151,20 +151,22 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 // isConditionFalse reports whether a HEAD shows that the condition of an upload is false. If the
 // HEAD does not tell, it returns false, because the server also checks the condition itself.
-func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
+func isConditionFalse(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
 		return false
 	}
 	input := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key}
-	_ = d.account.customize(input, r.Native) // an error is about an option that HeadObject does not need
+	// An error is ignored, because it is about an option that HeadObject does not need.
+	_ = d.account.customize(input, r.Native)
 	head, err := d.account.client.HeadObject(ctx, input)
 	if err != nil {
 		// A missing object has no revision. A 404 may also mean that the bucket is missing.
 		return c.Revision != "" && s3error.Status(err) == http.StatusNotFound &&
 			storage.CodeOf(d.bucket.notFound(ctx, err)) == storage.ObjectNotFound
 	}
-	return attributes.ETag(head.ETag) != c.Revision // the condition Absent has no Revision, so it is false
+	// With the condition Absent, Revision is empty, so any object makes the condition false.
+	return attributes.ETag(head.ETag) != c.Revision
 }
 
 // complete sends one CompleteMultipartUpload with the condition c. size is the number of bytes in
@@ -207,6 +209,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 		if err != nil {
 			return uploadError(err)
 		}
+
 		page, err := d.account.client.ListParts(ctx, &awss3.ListPartsInput{
 			Bucket:   &d.bucket.name,
 			Key:      &key,
@@ -214,7 +217,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 			MaxParts: aws.Int32(1),
 		})
 		if err != nil || len(page.Parts) == 0 {
-			return nil // the abort succeeded; an error only means that the parts could not be listed
+			// The abort succeeded. An error only means that the parts could not be listed.
+			return nil
 		}
 	}
 	return &storage.Error{

@@ -42,7 +42,8 @@ func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
 	if err != nil || key == "" {
 		return u, err
 	}
-	u.RawPath = u.EscapedPath() + "/" + escape.Path(key) // before Path, from which EscapedPath is made
+	// RawPath is set before Path, because EscapedPath depends on Path.
+	u.RawPath = u.EscapedPath() + "/" + escape.Path(key)
 	u.Path += "/" + key
 	return u, nil
 }

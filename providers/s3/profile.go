@@ -209,10 +209,9 @@ const (
 
 // features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
-	// S3 can store both of the keys "a" and "a/b", so every profile declares KeysBesideFolders.
-	// MinIO keeps objects as files, and cannot store both keys. Its profile declares the feature
-	// anyway. A server without the feature must refuse the second key with an error, and MinIO
-	// returns no error.
+	// Every profile declares KeysBesideFolders, because S3 can store both "a" and "a/b". MinIO keeps
+	// objects as files and cannot. It declares the feature anyway, because a server without the feature
+	// must refuse the second key with an error, and MinIO returns none.
 	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
 	conditions := p.Conditions

@@ -541,7 +541,7 @@ func profileOfHost(host string) (p Profile, region string, ok bool) {
 
 // isAmazonEndpoint reports whether an endpoint is one of Amazon's, which include the endpoints of a
 // VPC and of FIPS.
-func amazonEndpoint(endpoint string) bool {
+func isAmazonEndpoint(endpoint string) bool {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
 		return false

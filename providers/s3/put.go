@@ -39,6 +39,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	if err := d.account.customize(input, r.Native); err != nil {
 		return nil, err
 	}
+
 	output, err := sdkcall.Write(ctx, d.bucket.objectAPI(ctx, r.Native...).PutObject, input, func(o *awss3.PutObjectOutput) bool {
 		return o.ETag != nil
 	}, d.bucket.withBody)
@@ -67,7 +68,8 @@ func writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	if e.Code == storage.NotModified || c.Revision != "" && isObjectMissing(e) {
+	isUpdateOfNothing := c.Revision != "" && isObjectMissing(e)
+	if isUpdateOfNothing || e.Code == storage.NotModified {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
 	}

@@ -41,7 +41,7 @@ func (a *account) bucketAccount(bucket string) *account {
 	}
 	clone := *a
 	clone.profile, _ = NamedProfile(accessPointProfile)
-	clone.identity = accessPointIdentity{a.identity, bucket}
+	clone.identity = accessPointIdentity{account: a.identity, name: bucket}
 	return &clone
 }
 
