@@ -15,11 +15,11 @@ const maxText = 1 << 20 // largest number of bytes of an object that are read
 // put stores an object with one request, after the prefix of the probe. A condition without fields is
 // none.
 func (p *probe) put(ctx context.Context, key, text string, condition storage.Condition) (*storage.Attrs, error) {
-	return p.putRequest(ctx, p.request(key, text, condition))
+	return p.putRequest(ctx, p.newPut(key, text, condition))
 }
 
 // newPut returns a put of an object with the text and its CRC32C.
-func (p *probe) request(key, text string, condition storage.Condition) *driver.PutRequest {
+func (p *probe) newPut(key, text string, condition storage.Condition) *driver.PutRequest {
 	return &driver.PutRequest{
 		Key:  p.prefix + key,
 		Body: strings.NewReader(text),
@@ -35,7 +35,8 @@ func (p *probe) request(key, text string, condition storage.Condition) *driver.P
 // putRequest sends a put. If it repeats the put, it sends the body from the start again.
 func (p *probe) putRequest(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
 	err = retry(ctx, func() error {
-		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart) // a strings.Reader, which does not fail
+		// The body is a strings.Reader, so Seek does not fail.
+		_, _ = r.Body.(io.Seeker).Seek(0, io.SeekStart)
 		attrs, err = p.driver.Put(ctx, r)
 		return err
 	})
@@ -154,7 +155,7 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 // listNames lists the objects of checkOrder under a prefix, and returns their names after "order/"
 // and the number of pages. It stops after more pages than there are objects, in case the server
 // returns a token forever.
-func (p *probe) list(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
+func (p *probe) listNames(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
 	for token := ""; ; {
 		page, err := p.driver.List(ctx, &driver.ListRequest{
 			Prefix:    p.prefix + prefix,

@@ -245,7 +245,7 @@ func shortError(err error) string {
 }
 
 // verifyContent returns Enforced if the object still has the text after the server refused a write.
-func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
+func (p *probe) verifyContent(ctx context.Context, key, text string) (Verdict, string) {
 	current, err := p.read(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return Ignored, "the object is gone, in spite of the response"
@@ -285,11 +285,11 @@ func expectSuccess(name string, call func() error) step {
 
 // expectFailure returns a step that expects a call to fail with one of the codes. If the call
 // succeeds, the verdict is Ignored with the given detail.
-func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
+func expectFailure(name, detail string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		err := call()
 		if err == nil {
-			return Ignored, success
+			return Ignored, detail
 		}
 		if slices.Contains(codes, storage.CodeOf(err)) {
 			return Enforced, ""
@@ -319,7 +319,7 @@ func (p *probe) expectAttrs(ctx context.Context, key string, check func(*storage
 }
 
 func (p *probe) expectObject(ctx context.Context, key, text string) step {
-	return func() (Verdict, string) { return p.content(ctx, key, text) }
+	return func() (Verdict, string) { return p.verifyContent(ctx, key, text) }
 }
 
 func (p *probe) expectNoObject(ctx context.Context, key string) step {
@@ -352,7 +352,7 @@ func checkCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	if p.profile.Checksum == s3.ChecksumNone {
 		return Refused, "a body with a checksum was refused"
 	}
-	r := p.request("sum", "0123456789", storage.Condition{})
+	r := p.newPut("sum", "0123456789", storage.Condition{})
 	r.CRC32C.Sum++ // now the checksum is wrong
 	put := func() error {
 		_, err := p.putRequest(ctx, r)
@@ -375,10 +375,11 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	if p.profile.Checksum == s3.ChecksumNone {
 		return Refused, "the server checks no checksums"
 	}
+
 	const key = "whole"
 	const text = "0123456789"
-	r := p.request(key, text, storage.Condition{})
-	right := r.CRC32C.Sum
+	r := p.newPut(key, text, storage.Condition{})
+	correctSum := r.CRC32C.Sum
 	upload := func(sum uint32) func() error {
 		return func() error {
 			r.CRC32C.Sum = sum
@@ -388,14 +389,14 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	}
 	verdict, detail := runSteps(
 		expectFailure("an upload with a wrong checksum", "an upload with a wrong checksum was completed",
-			upload(right+1), storage.ChecksumMismatch, storage.InvalidArgument),
+			upload(correctSum+1), storage.ChecksumMismatch, storage.InvalidArgument),
 		p.expectNoObject(ctx, key),
-		expectSuccess("an upload with the right checksum", upload(right)),
+		expectSuccess("an upload with the right checksum", upload(correctSum)),
 		p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
 			if !attrs.CRC32C.Known {
 				return "the checksum was not kept"
 			}
-			if attrs.CRC32C.Sum != right {
+			if attrs.CRC32C.Sum != correctSum {
 				return "another checksum was kept"
 			}
 			return ""
@@ -420,20 +421,20 @@ func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
 		}
 	}
 	const noDelimiter, limit = "", 2
-	keys, _, err := p.list(ctx, "order/", noDelimiter, limit)
-	return sameList(orderNames, keys, err)
+	keys, _, err := p.listNames(ctx, "order/", noDelimiter, limit)
+	return listVerdict(orderNames, keys, err)
 }
 
 // checkDelimiter lists the objects of checkOrder in pages of one key or prefix.
 func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
-	keys, _, err := p.list(ctx, "order/a", "-", 1)
-	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, keys, err)
+	keys, _, err := p.listNames(ctx, "order/a", "-", 1)
+	return listVerdict([]string{"a-", "a/1", "a/2", "a/3", "a0"}, keys, err)
 }
 
 // checkLastPage checks that no empty page follows a full last page. MinIO sends one unless the last
 // page is also the first, and versitygw if the page has common prefixes.
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
-	for _, test := range []struct {
+	for _, tt := range []struct {
 		prefix, delimiter string
 		limit, maxPages   int
 		want              []string
@@ -441,11 +442,11 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 		{prefix: "order/a/", limit: 1, maxPages: 3, want: []string{"a/1", "a/2", "a/3"}},
 		{prefix: "order/a", delimiter: "/", limit: 3, maxPages: 1, want: []string{"a-b", "a/", "a0"}},
 	} {
-		keys, pages, err := p.list(ctx, test.prefix, test.delimiter, test.limit)
-		if verdict, detail := sameList(test.want, keys, err); verdict != Enforced {
+		keys, pages, err := p.listNames(ctx, tt.prefix, tt.delimiter, tt.limit)
+		if verdict, detail := listVerdict(tt.want, keys, err); verdict != Enforced {
 			return verdict, detail
 		}
-		if pages > test.maxPages {
+		if pages > tt.maxPages {
 			return Ignored, "an empty page follows"
 		}
 	}
@@ -454,7 +455,7 @@ func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 
 // listVerdict returns Enforced if a listing without an error returned the names in want, in this
 // order.
-func sameList(want, got []string, err error) (Verdict, string) {
+func listVerdict(want, got []string, err error) (Verdict, string) {
 	if err != nil {
 		return inconclusive("listing", err)
 	}

@@ -86,6 +86,7 @@ func (p *probe) checkBoth(
 	writeTo := func(key string, condition storage.Condition) func() error {
 		return func() error { return write(key, condition) }
 	}
+
 	steps := []step{
 		expectRefusal("a create of an existing object", writeTo(key, storage.Condition{Absent: true})),
 		p.expectObject(ctx, key, "old"),
@@ -101,7 +102,7 @@ func (p *probe) checkBoth(
 // checkComplete checks the conditions of the request that completes a multipart upload.
 func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	upload := func(key string, condition storage.Condition) error {
-		_, err := p.upload(ctx, p.request(key, "new", condition), "new")
+		_, err := p.upload(ctx, p.newPut(key, "new", condition), "new")
 		return err
 	}
 	return p.checkBoth(ctx, "complete", upload,
@@ -119,14 +120,15 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 // checkRefusedUpload completes an upload with a false condition, which must fail. Then it completes
 // the upload without a condition, to see whether the server has aborted it.
 func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
-	r := p.request("first", "new", storage.Condition{Absent: true})
+	r := p.newPut("first", "new", storage.Condition{Absent: true})
 	complete, err := p.prepareUpload(ctx, r, textPart("new"))
 	if err != nil {
 		return inconclusive("beginning an upload", err)
 	}
 
 	_, err = complete()
-	if err == nil { // the server ignored the condition, which another check reports
+	if err == nil {
+		// The server ignored the condition, which another check reports.
 		return Enforced, ""
 	}
 	if storage.CodeOf(err) != storage.PreconditionFailed {

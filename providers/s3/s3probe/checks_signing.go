@@ -20,7 +20,7 @@ const signingTTL = 5 * time.Minute
 
 // checkACL writes a public and a private object and reads both without credentials.
 func checkACL(ctx context.Context, p *probe) (Verdict, string) {
-	r := p.request("public", "public", storage.Condition{})
+	r := p.newPut("public", "public", storage.Condition{})
 	r.PublicRead = true
 	return runSteps(
 		expectSuccess("a public object", func() error {
@@ -223,7 +223,8 @@ func checkForms(ctx context.Context, p *probe) (Verdict, string) {
 // post submits a form as a browser does, with the file after the other fields.
 func (p *probe) post(ctx context.Context, form *storage.SignedForm, text, contentType string) (int, error) {
 	var body bytes.Buffer
-	w := multipart.NewWriter(&body) // writes to memory never fail
+	// Errors are ignored, because writes to memory never fail.
+	w := multipart.NewWriter(&body)
 	for name, value := range form.Fields {
 		if name == "Content-Type" {
 			value = contentType
@@ -233,6 +234,7 @@ func (p *probe) post(ctx context.Context, form *storage.SignedForm, text, conten
 	file, _ := w.CreateFormFile("file", "file.txt")
 	_, _ = io.WriteString(file, text)
 	_ = w.Close()
+
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, form.URL, &body)
 	if err != nil {
 		return 0, err

@@ -15,10 +15,10 @@ var sourceTags = map[string]string{"k": "a b", "l": "1"}
 // checkTags writes tags in each way, and reads them and their number back.
 func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 	newTags := map[string]string{"m": "+="}
-	put := p.request("tagged", "tagged", storage.Condition{})
+	put := p.newPut("tagged", "tagged", storage.Condition{})
 	put.Tags = sourceTags
-	parts := p.request("parts-tagged", "tagged", storage.Condition{})
-	parts.Tags = sourceTags
+	taggedParts := p.newPut("parts-tagged", "tagged", storage.Condition{})
+	taggedParts.Tags = sourceTags
 	return runSteps(
 		expectSuccess("a write with tags", func() error {
 			_, err := p.putRequest(ctx, put)
@@ -30,7 +30,7 @@ func checkTags(ctx context.Context, p *probe) (Verdict, string) {
 		expectSuccess("removing tags", func() error { return p.setTags(ctx, "tagged", nil) }),
 		p.expectTags(ctx, "tagged", nil),
 		expectSuccess("a multipart upload with tags", func() error {
-			_, err := p.upload(ctx, parts, "tagged")
+			_, err := p.upload(ctx, taggedParts, "tagged")
 			return err
 		}),
 		p.expectTags(ctx, "parts-tagged", sourceTags),
@@ -65,7 +65,7 @@ func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 		_, err := p.driver.Copy(ctx, r)
 		return err
 	}
-	put := p.request("copy-tagged", "tagged", storage.Condition{})
+	put := p.newPut("copy-tagged", "tagged", storage.Condition{})
 	put.Tags = tags
 	if tags == nil {
 		put.Tags = sourceTags
@@ -84,20 +84,21 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 		if !maps.Equal(want, got) {
 			return Ignored, fmt.Sprintf("the object has the tags %q and not %q", got, want)
 		}
-		hasCount := p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
+
+		checkCount := p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
 			if attrs.TagCount != len(want) {
 				return fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
 			}
 			return ""
 		})
-		return hasCount()
+		return checkCount()
 	}
 }
 
 // checkLegalHold checks that the server refuses to remove a version with a legal hold. Only a
 // bucket that was made with object lock can pass.
 func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
-	r := p.request("held", "held", storage.Condition{})
+	r := p.newPut("held", "held", storage.Condition{})
 	r.LegalHold = true
 	p.heldKey = r.Key
 	attrs, err := p.putRequest(ctx, r)
@@ -118,19 +119,20 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 			return ""
 		}),
 		expectFailure("removing the version", "the version was removed", remove, storage.Locked),
-		expectSuccess("ending the hold", func() error { return p.release(ctx) }),
+		expectSuccess("ending the hold", func() error { return p.releaseHold(ctx) }),
 		expectSuccess("removing the version", remove),
 	)
 }
 
 // releaseHold ends the legal hold that checkLegalHold has set, if there is one.
-func (p *probe) release(ctx context.Context) error {
+func (p *probe) releaseHold(ctx context.Context) error {
 	if p.heldKey == "" {
 		return nil
 	}
 	err := p.driver.SetLegalHold(ctx, &driver.ChangeRequest{Key: p.heldKey})
-	if err == nil {
-		p.heldKey = ""
+	if err != nil {
+		return err
 	}
-	return err
+	p.heldKey = ""
+	return nil
 }

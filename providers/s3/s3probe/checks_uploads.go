@@ -21,7 +21,7 @@ var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	names := map[string]string{} // by the id of the upload
 	for _, name := range uploadNames {
-		upload, err := p.driver.BeginParts(ctx, p.request(name, "", storage.Condition{}))
+		upload, err := p.driver.BeginParts(ctx, p.newPut(name, "", storage.Condition{}))
 		if err != nil {
 			return inconclusive("beginning an upload", err)
 		}
@@ -72,7 +72,7 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 			r.Body = &summedBody{Reader: strings.NewReader(text), request: r, sum: sum}
 			return r
 		}
-		complete, err := p.prepareUpload(ctx, p.request("trailer", text, storage.Condition{}), newPart)
+		complete, err := p.prepareUpload(ctx, p.newPut("trailer", text, storage.Condition{}), newPart)
 		if err != nil {
 			return err
 		}

@@ -226,7 +226,7 @@ func (p *probe) removeAll(ctx context.Context) {
 	})
 
 	// The error is ignored: without object lock there is no legal hold to release.
-	_ = p.release(ctx)
+	_ = p.releaseHold(ctx)
 	if cleanObjects(ctx, p.driver, p.prefix) != nil ||
 		cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
 		p.report.Left = p.prefix

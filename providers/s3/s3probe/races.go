@@ -85,7 +85,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, condition
 	for i := range complete {
 		text := fmt.Sprint(i)
 		var err error
-		complete[i], err = p.prepareUpload(ctx, p.request(key, text, condition), textPart(text))
+		complete[i], err = p.prepareUpload(ctx, p.newPut(key, text, condition), textPart(text))
 		if err != nil {
 			return inconclusive(name, err)
 		}
@@ -98,7 +98,7 @@ func (p *probe) raceCompletions(ctx context.Context, name, key string, condition
 		}
 		text := fmt.Sprint(i)
 		return retry(ctx, func() error {
-			_, err := p.upload(ctx, p.request(key, text, condition), text)
+			_, err := p.upload(ctx, p.newPut(key, text, condition), text)
 			return err
 		})
 	})
@@ -142,7 +142,7 @@ func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error
 		}
 	}
 
-	verdict, detail := p.content(ctx, key, "new")
+	verdict, detail := p.verifyContent(ctx, key, "new")
 	if verdict == Ignored {
 		return Ignored, "a delete of an old revision removed a newer object"
 	}
