@@ -649,8 +649,8 @@ func TestLifecycleRulesDroppedTags(t *testing.T) {
 	require.NotContains(t, transport.bodies["PUT /photos?lifecycle"], "Tag")
 }
 
-// If the server lacks a part of a setting, UpdateBucket and CreateBucket fail with Unsupported, and
-// send no request.
+// UpdateBucket and CreateBucket fail with Unsupported, and send no request, if the server lacks a
+// part of a setting.
 func TestBucketSettingsLacking(t *testing.T) {
 	for name, option := range map[string]storage.BucketOption{
 		"object lock":         storage.WithObjectLock(),
@@ -685,7 +685,7 @@ func TestBucketInfoRetentionInYears(t *testing.T) {
 	require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 730}, info.DefaultRetention)
 }
 
-// If a server drops rules, UpdateBucket fails and restores the rules from before.
+// UpdateBucket fails and restores the earlier rules if a server drops a rule.
 func TestLifecycleRulesDropped(t *testing.T) {
 	const rulesBefore = `<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status>` +
 		`<Filter><Prefix>x/</Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
@@ -709,7 +709,8 @@ func TestLifecycleRulesDropped(t *testing.T) {
 	require.NotEmpty(t, transport.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "older servers require it")
 }
 
-// If the server refuses a lifecycle rule that only aborts uploads, UpdateBucket fails with Unsupported.
+// UpdateBucket fails with Unsupported if the server refuses a lifecycle rule that only aborts
+// uploads.
 func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	responses := map[string]string{
 		"GET /photos?lifecycle": errorResponse(404, "NoSuchLifecycleConfiguration"),
@@ -746,8 +747,8 @@ func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 	}
 }
 
-// If the server lacks a setting, CreateBucket and UpdateBucket fail with Unsupported and a hint, and send no
-// request.
+// CreateBucket and UpdateBucket fail with Unsupported and a hint, and send no request, if the
+// server lacks a setting.
 func TestUpdateBucketSettingLacking(t *testing.T) {
 	c := Config{Endpoint: "http://127.0.0.1:9000", Profile: &Profile{Name: "bare"}}
 	for name, option := range map[string]storage.BucketOption{
@@ -782,9 +783,11 @@ func TestBucketInfoSettingLacking(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos"}, transport.requests)
 }
 
-// BucketInfo fails if a setting may not be read, tells which, and returns the others. A program
-// that adds a rule to an empty list would otherwise remove the rules that it could not see. AWS has
-// a permission for each setting, and R2's tokens for objects have none.
+// BucketInfo fails if a setting may not be read, names it, and returns the others. AWS has a
+// permission for each setting, and R2's tokens for objects have none.
+//
+// Without the error, a program that adds a rule to an empty list would remove the rules that it
+// could not see.
 func TestBucketInfoUnreadableSettings(t *testing.T) {
 	const cors = `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>` +
 		`<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
@@ -811,9 +814,10 @@ func TestBucketInfoUnreadableSettings(t *testing.T) {
 	require.Equal(t, want, info)
 }
 
-// The error of BucketInfo names the permission of the request that the server refused. Whether a
-// bucket is public depends on its policy, then on the block of public access, and on a server
-// without policies on the ACL.
+// The error of BucketInfo names the permission of the request that the server refused.
+//
+// Whether a bucket is public depends on its policy and then on the block of public access. On a
+// server without policies, it depends on the ACL.
 func TestBucketInfoNamesRefusedPermission(t *testing.T) {
 	const policy = "200 " + publicPolicy
 	denied := errorResponse(403, "AccessDenied")
@@ -899,8 +903,8 @@ func TestUpdateBucketWithoutChangesReadFails(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// UpdateBucket fails with BucketNotFound if the bucket is missing. MinIO answers 200 to the change
-// itself, so the reads after it have to tell.
+// UpdateBucket fails with BucketNotFound if the bucket is missing. Only the reads after the change
+// show that, because MinIO answers 200 to the change itself.
 func TestUpdateBucketMissing(t *testing.T) {
 	service, _ := newScriptedService(t, Config{}, map[string]string{
 		"PUT /?versioning": "200 ",
@@ -910,7 +914,7 @@ func TestUpdateBucketMissing(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// If the policy cannot be read, UpdateBucket changes nothing about public access.
+// UpdateBucket changes nothing about public access if the policy cannot be read.
 func TestUpdateBucketPublicDenied(t *testing.T) {
 	for name, isPublic := range map[string]bool{"to public": true, "to private": false} {
 		t.Run(name, func(t *testing.T) {
@@ -924,8 +928,8 @@ func TestUpdateBucketPublicDenied(t *testing.T) {
 	}
 }
 
-// BucketInfo fails if the bucket is missing or a setting cannot be read. A setting that the server
-// does not have is no error.
+// BucketInfo fails if the bucket is missing or a setting cannot be read, but not for a setting that
+// the server does not have.
 func TestBucketInfoErrors(t *testing.T) {
 	tests := map[string]struct {
 		replies map[string]string
@@ -958,7 +962,8 @@ func TestBucketInfoErrors(t *testing.T) {
 	}
 }
 
-// ListBuckets returns a page of buckets, in order of their names, and the token of the next page.
+// ListBuckets returns a page of buckets in the order of their names, and the token of the next
+// page.
 func TestListBucketsPages(t *testing.T) {
 	const bucket = "<Bucket><Name>%s</Name><CreationDate>2026-01-02T03:04:05.000Z</CreationDate>" +
 		"<BucketRegion>eu-west-1</BucketRegion></Bucket>"
@@ -980,7 +985,7 @@ func TestListBucketsPages(t *testing.T) {
 	require.Equal(t, "s3.eu-west-1.amazonaws.com", transport.hosts["GET /?max-buckets"])
 }
 
-// DeleteBucket fails with BucketNotEmpty if the bucket is not empty.
+// DeleteBucket fails with BucketNotEmpty if the server refuses to delete a bucket with objects.
 func TestDeleteBucketNotEmpty(t *testing.T) {
 	service, _ := newScriptedService(t, Config{}, map[string]string{
 		"DELETE /": errorResponse(409, "BucketNotEmpty"),

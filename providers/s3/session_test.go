@@ -97,7 +97,7 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 	}
 }
 
-// The credentials of a service have the expiry of the environment's session.
+// The credentials of a service expire with the environment's session.
 func TestServiceCredentialsExpiry(t *testing.T) {
 	setEnv(t, map[string]string{
 		"AWS_ACCESS_KEY_ID":         "env",

@@ -152,8 +152,8 @@ func TestCreateBucketSettings(t *testing.T) {
 	}
 }
 
-// If a setting of a new bucket was delayed for too long, a second CreateBucket with the same request only
-// applies the settings. It fails with BucketExists if it asks for another region or for object lock.
+// A second CreateBucket with the same request only applies the settings if one was delayed for too
+// long in the first. It fails with BucketExists if it asks for another region or for object lock.
 func TestCreateBucketContinued(t *testing.T) {
 	tests := map[string]struct {
 		option storage.BucketOption // of the second call
@@ -183,8 +183,8 @@ func TestCreateBucketContinued(t *testing.T) {
 	}
 }
 
-// If CreateBucket gets an InternalError and the bucket is then there, it fails with BucketExists and
-// OutcomeUnknown. S3 does not tell whether this call or another process has created it.
+// CreateBucket fails with BucketExists and OutcomeUnknown if it gets an InternalError and the
+// bucket is then there. S3 does not tell whether this call or another process has created it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorBestPractices.html.
 func TestCreateBucketInternalError(t *testing.T) {
@@ -254,7 +254,7 @@ func TestUpdateBucketWaits(t *testing.T) {
 	})
 }
 
-// If CreateBucket is canceled while it sets up the new bucket, it deletes the bucket.
+// CreateBucket deletes the new bucket if it is canceled while it sets the bucket up.
 func TestCreateBucketCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service, transport := newScriptedService(t, Config{},
@@ -267,7 +267,8 @@ func TestCreateBucketCanceled(t *testing.T) {
 	})
 }
 
-// If the account forbids a public policy, UpdateBucket restores the bucket's own block of public access.
+// UpdateBucket restores the bucket's own block of public access if the account forbids a public
+// policy.
 func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy>` +
 		`<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`

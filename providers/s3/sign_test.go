@@ -203,7 +203,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 	})
 }
 
-// A signed download is the same as that of the SDK.
+// A signed download has the same URL as one that the SDK signs.
 func TestSignedDownloadMatchesSDK(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
@@ -241,8 +241,8 @@ func TestSignedURLEscapesPath(t *testing.T) {
 	}
 }
 
-// A signed upload signs the headers that the client must send, and returns those that it has to set. A
-// Content-Length is signed, and left to the client.
+// A signed upload signs the headers that the client must send, and returns them, except for the
+// signed Content-Length, which each client sets itself.
 func TestSignedHeaders(t *testing.T) {
 	d := mustOpen(t, Config{})
 	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -266,7 +266,8 @@ func TestSignedHeaders(t *testing.T) {
 		"an algorithm without a value would sign the checksum of nothing")
 }
 
-// A signed upload of an empty object binds the MD5 of no bytes, because a length of zero cannot be signed.
+// A signed upload of an empty object includes the MD5 of no bytes, because a length of zero cannot
+// be signed.
 func TestSignedEmptyBody(t *testing.T) {
 	d := mustOpen(t, Config{})
 	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
@@ -279,8 +280,8 @@ func TestSignedEmptyBody(t *testing.T) {
 	require.Contains(t, signedURL.URL, "content-md5")
 }
 
-// A signed URL has the given base URL in place of the endpoint. The bucket comes before the host or in
-// the path, as at the endpoint, unless the host names it already.
+// A signed URL has the given base URL in place of the endpoint. The bucket stands before the host
+// or in the path, as at the endpoint, unless the host already names it.
 func TestSigningBaseURL(t *testing.T) {
 	tests := map[string]struct {
 		config     Config
@@ -428,7 +429,7 @@ func TestSigningErrors(t *testing.T) {
 	}
 }
 
-// The signing key makes the signature that the SDK makes for the policy of a form.
+// The signing key makes the same signature of a form's policy as the SDK.
 func TestSigningKeyMatchesSigV4(t *testing.T) {
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
 	presigner := awss3.NewPresignClient(d.account.client)
@@ -445,7 +446,7 @@ func TestSigningKeyMatchesSigV4(t *testing.T) {
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }
 
-// Calls that sign at the same time return the same URL, even if others sign for another day.
+// Concurrent calls sign the same URL, even while others sign for another day.
 func TestSignConcurrently(t *testing.T) {
 	const callers, rounds = 8, 100
 	d := mustOpen(t, Config{})

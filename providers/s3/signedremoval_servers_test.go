@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A client with a signed removal URL can remove only its object, even with an unsigned header that
-// asks MinIO for more.
+// A client with a signed removal URL can remove only its object, even if an unsigned header asks
+// MinIO for more.
 func TestSignedRemoveURLRemovesOneObject(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		_, b := s.createBucket(t, s.service(t), storage.WithVersioning(true))
@@ -61,7 +61,8 @@ func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 	})
 }
 
-// sendSignedRemove sends a signed removal, with a header if it has a name, and returns the status.
+// sendSignedRemove sends a signed removal with additional headers that are not signed, and returns
+// the status of the response.
 func sendSignedRemove(t *testing.T, signedURL *storage.SignedURL, name, value string) int {
 	t.Helper()
 	r, err := signedURL.Request(t.Context(), nil)

@@ -192,7 +192,7 @@ func TestWithSignedParameterRefused(t *testing.T) {
 	})
 }
 
-// An option that is printed shows no value.
+// The value of a signed header or parameter does not appear when the option is printed.
 func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		require.NotContains(t, fmt.Sprintf(format, WithSignedHeader("x-user", "SECRET")), "SECRET")
@@ -200,8 +200,8 @@ func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 	}
 }
 
-// MinIO obeys headers that widen a removal although no signature covers them. A signed removal
-// therefore signs them with the value false, unless the server is known not to have them.
+// A signed removal has the value false for each header with which MinIO would remove more, because
+// MinIO obeys unsigned headers, too. Servers that are known not to have the header get none.
 func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
 	tests := []struct {
@@ -242,7 +242,7 @@ func TestSignedRemoveURLKeepsHeaders(t *testing.T) {
 	require.Equal(t, "true", header.Get(bypass))
 }
 
-// A signed removal has the key in its path, escaped byte by byte, and needs no header.
+// A signed removal has the key in its path, with each byte escaped, and needs no header.
 func TestSignedRemoveURLEscapesPath(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
@@ -256,7 +256,8 @@ func TestSignedRemoveURLEscapesPath(t *testing.T) {
 	}
 }
 
-// With StableFor, each process signs the same URL during one period, and another URL in the next one.
+// With StableFor, all processes sign the same URL within one period, and another URL in the next
+// period.
 func TestStableURLsOfS3(t *testing.T) {
 	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {

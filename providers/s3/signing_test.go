@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Curl can send a signed upload and a signed download for each of its keys. The server enforces IfAbsent and
-// the size.
+// Signed uploads and downloads work with curl for each of its keys, and the server enforces
+// IfAbsent and the size.
 func TestSignedURLsWorkFromCurl(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 	}
 }
 
-// A URL that is signed for an upload of size 0 refuses a body.
+// A URL that is signed for an upload of size 0 refuses any other body.
 func TestSignedUploadURLEmptyBody(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A form stores its tags with the object. A client that leaves them out is refused.
+// A form stores its tags with the object, and the server refuses a client that leaves them out.
 func TestSignedUploadFormTags(t *testing.T) {
 	tags := map[string]string{"two words": "a+b=c", "k": "v:w"}
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {

@@ -21,7 +21,7 @@ var (
 	someTagsHeader = "k=v%3Aw&two%20words=a%2Bb%3Dc"
 )
 
-// Each request that writes an object has its tags as a header, which is signed.
+// Each request that writes an object sends its tags in a header, which is signed.
 func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 	for _, write := range writesWith(storage.Controls{Tags: someTags}) {
 		t.Run(write.name, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestTagsOfACopy(t *testing.T) {
 	}
 }
 
-// If the server has no tags, a copy that replaces them is Unsupported, so that the engine passes the
+// A copy that replaces tags is Unsupported if the server has none, so that the engine passes the
 // bytes through the process.
 func TestTagsOfACopyWithoutTags(t *testing.T) {
 	server := newStandIn(t)
@@ -75,8 +75,8 @@ func TestTagsOfACopyWithoutTags(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// S3 copies the tags itself, so Copy sends no extra request for a source with tags. The attributes of the
-// copy have the number of its tags.
+// Copy sends no extra request for a source with tags, because S3 copies them itself. The attributes
+// of the copy have the number of its tags.
 func TestCopyReadsNoTags(t *testing.T) {
 	withTags := map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}
 	withoutTags := map[string]string{"ETag": etag, "Content-Length": "9"}
@@ -214,7 +214,7 @@ func TestTagsRequest(t *testing.T) {
 	require.Equal(t, []string{"GET /photos/a%20b?tagging=&versionId=v%2F1"}, server.Lines())
 }
 
-// SetTags replaces the tags of a version, and sends a checksum that the server knows.
+// SetTags replaces the tags of a version, and sends a checksum that the server supports.
 func TestSetTagsRequest(t *testing.T) {
 	tests := []struct {
 		name string
@@ -283,8 +283,8 @@ func TestTagErrors(t *testing.T) {
 	}
 }
 
-// S3 answers 405 to a request for the tags of a delete marker. If the response does not say that it is
-// one, SetTags sends a HEAD to tell it from a server without tags.
+// S3 answers 405 to a request for the tags of a delete marker. If the response does not name the
+// marker, SetTags sends a HEAD, to tell it from a server without tags.
 func TestTagsOfAKeyWhoseNewestVersionIsADeleteMarker(t *testing.T) {
 	tests := map[string]struct {
 		replies []reply
