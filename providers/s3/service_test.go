@@ -720,19 +720,19 @@ func TestLifecycleRulesOnlyAbortUploads(t *testing.T) {
 		rules []storage.LifecycleRule
 		want  storage.Code
 	}{
-		"one that only aborts uploads": {
+		"a rule that only aborts uploads": {
 			rules: []storage.LifecycleRule{{AbortUploadsAfterDays: 3}},
 			want:  storage.Unsupported,
 		},
-		"one with other rules": {
+		"such a rule after another one": {
 			rules: []storage.LifecycleRule{{ExpireAfterDays: 1}, {Prefix: "up/", AbortUploadsAfterDays: 3}},
 			want:  storage.Unsupported,
 		},
-		"one that also expires objects": {
+		"a rule that also expires objects": {
 			rules: []storage.LifecycleRule{{ExpireAfterDays: 1, AbortUploadsAfterDays: 3}},
 			want:  storage.InvalidArgument,
 		},
-		"none: another error": {
+		"a rule that only expires objects": {
 			rules: []storage.LifecycleRule{{ExpireAfterDays: 1}},
 			want:  storage.InvalidArgument,
 		},
@@ -889,7 +889,7 @@ func TestUpdateBucketReadFails(t *testing.T) {
 			service, transport := newScriptedService(t, Config{}, newBucketReplies(replies))
 			info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithCORS(rule)))
 			require.NoError(t, err)
-			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "the rule that was set")
+			require.Equal(t, []storage.CORSRule{rule}, info.CORS, "must be the rule that was set")
 			require.Equal(t, "PUT /?cors", transport.requests[0])
 		})
 	}

@@ -107,6 +107,7 @@ func TestServiceCredentialsExpiry(t *testing.T) {
 	})
 	d, err := NewServiceDriver(t.Context(), Config{Region: "eu-west-1"})
 	require.NoError(t, err)
+
 	c, err := d.Credentials(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC), c.ExpiresAt)

@@ -159,17 +159,19 @@ func TestCreateBucketContinued(t *testing.T) {
 		option storage.BucketOption // of the second call
 		want   storage.Code
 	}{
-		"the same":         {option: storage.WithVersioning(true)},
-		"with object lock": {option: storage.WithObjectLock(), want: storage.BucketExists},
-		"elsewhere":        {option: storage.WithRegion("eu-west-3"), want: storage.BucketExists},
+		"the same request":  {option: storage.WithVersioning(true)},
+		"with object lock":  {option: storage.WithObjectLock(), want: storage.BucketExists},
+		"in another region": {option: storage.WithRegion("eu-west-3"), want: storage.BucketExists},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+				const delays = 100 // more than CreateBucket waits for
 				transport.first = map[string][]string{
-					"PUT /?versioning": repeated(100, errorResponse(409, "OperationAborted")),
+					"PUT /?versioning": repeated(delays, errorResponse(409, "OperationAborted")),
 				}
+
 				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos",
 					storage.WithVersioning(true))
 				require.ErrorIs(t, err, storage.Unavailable)
@@ -194,36 +196,37 @@ func TestCreateBucketInternalError(t *testing.T) {
 		want             storage.Code
 		isOutcomeUnknown bool
 	}{
-		"it is there": {
+		"the bucket is there": {
 			heads:            []string{"404 ", "200 "},
 			creates:          []string{broken},
 			want:             storage.BucketExists,
 			isOutcomeUnknown: true,
 		},
-		"it appears a moment later": {
+		"the bucket appears a moment later": {
 			heads:            []string{"404 ", "404 "},
 			creates:          []string{broken, errorResponse(409, "BucketAlreadyOwnedByYou")},
 			want:             storage.BucketExists,
 			isOutcomeUnknown: true,
 		},
-		"another account has it": {
+		"another account has the bucket": {
 			heads:            []string{"404 ", "403 "},
 			creates:          []string{broken, errorResponse(409, "BucketAlreadyExists")},
 			want:             storage.BucketExists,
 			isOutcomeUnknown: true,
 		},
-		"it is not there": {
+		"the bucket is not there": {
 			heads:   []string{"404 ", "404 "},
 			creates: []string{broken},
 			want:    "",
 		},
-		"it was there before the request": {heads: []string{"200 "}, want: storage.BucketExists},
+		"the bucket was there before": {heads: []string{"200 "}, want: storage.BucketExists},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
 				transport.first = map[string][]string{"HEAD /": tt.heads, "PUT /": tt.creates}
+
 				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos")
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.isOutcomeUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
@@ -246,10 +249,16 @@ func TestUpdateBucketWaits(t *testing.T) {
 		}
 		_, err := engine.NewService(service).UpdateBucket(t.Context(), "photos", storage.WithObjectLock())
 		require.NoError(t, err, "object lock needs versions, which S3 may not see at once")
+	})
+}
 
-		// A missing bucket is not waited for, because it is not new.
+// UpdateBucket does not wait for a bucket that is missing, because such a bucket is not new.
+func TestUpdateBucketDoesNotWaitForMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service, transport := newScriptedService(t, Config{}, bucketReplies(nil))
 		transport.first = map[string][]string{"PUT /?versioning": {errorResponse(404, "NoSuchBucket")}}
-		_, err = engine.NewService(service).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
+
+		_, err := engine.NewService(service).UpdateBucket(t.Context(), "photos", storage.WithVersioning(true))
 		require.ErrorIs(t, err, storage.BucketNotFound)
 	})
 }
@@ -261,6 +270,7 @@ func TestCreateBucketCanceled(t *testing.T) {
 			newBucketReplies(map[string]string{"PUT /?versioning": errorResponse(409, "OperationAborted")}))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
+
 		_, err := engine.NewService(service).CreateBucket(ctx, "photos", storage.WithVersioning(true))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, "DELETE /", transport.requests[len(transport.requests)-1])

@@ -233,11 +233,12 @@ func TestSignedDownloadMatchesSDK(t *testing.T) {
 func TestSignedURLEscapesPath(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Key = key
-		}), now)
+		})
+		signedURL, err := d.urls.sign(t.Context(), req, now)
 		require.NoError(t, err)
-		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
+		wiretest.RequireEscapedPath(t, signedURL.URL, "/"+key)
 	}
 }
 
@@ -245,12 +246,14 @@ func TestSignedURLEscapesPath(t *testing.T) {
 // signed Content-Length, which each client sets itself.
 func TestSignedHeaders(t *testing.T) {
 	d := mustOpen(t, Config{})
-	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize = 5
 		r.MaxSize = 5
 		r.Condition.Absent = true
 		r.Metadata = map[string]string{"k": "v"}
-	}), now)
+	})
+
+	signedURL, err := d.urls.sign(t.Context(), req, now)
 	require.NoError(t, err)
 	u, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
@@ -270,10 +273,12 @@ func TestSignedHeaders(t *testing.T) {
 // be signed.
 func TestSignedEmptyBody(t *testing.T) {
 	d := mustOpen(t, Config{})
-	signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.MinSize = 0
 		r.MaxSize = 0
-	}), now)
+	})
+
+	signedURL, err := d.urls.sign(t.Context(), req, now)
 	require.NoError(t, err)
 	const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg=="
 	require.Equal(t, emptyMD5, signedURL.Header.Get("Content-Md5"))
@@ -316,12 +321,14 @@ func TestSigningBaseURL(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, tt.config)
-			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+			req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.BaseURL = tt.base
 				r.Key = "a b"
-			}), now)
+			})
+
+			signedURL, err := d.urls.sign(t.Context(), req, now)
 			require.NoError(t, err)
-			address, _, _ := strings.Cut(got.URL, "?")
+			address, _, _ := strings.Cut(signedURL.URL, "?")
 			require.Equal(t, tt.want, address)
 		})
 	}

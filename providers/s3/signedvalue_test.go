@@ -235,10 +235,11 @@ func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 
 // A header that the program has set keeps its value in a signed removal.
 func TestSignedRemoveURLKeepsHeaders(t *testing.T) {
-	const bypass = "X-Amz-Bypass-Governance-Retention"
+	const bypass, version = "X-Amz-Bypass-Governance-Retention", "v"
 	profile := Profile{Name: "minio"}
 	header := http.Header{bypass: {"true"}}
-	profile.narrowRemoval(header, "v")
+
+	profile.narrowRemoval(header, version)
 	require.Equal(t, "true", header.Get(bypass))
 }
 
@@ -246,13 +247,14 @@ func TestSignedRemoveURLKeepsHeaders(t *testing.T) {
 func TestSignedRemoveURLEscapesPath(t *testing.T) {
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
-		got, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
-			r.Method = "DELETE"
+		req := signedDownload(func(r *driver.SignRequest) {
+			r.Method = http.MethodDelete
 			r.Key = key
-		}), now)
+		})
+		signedURL, err := d.urls.sign(t.Context(), req, now)
 		require.NoError(t, err)
-		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
-		require.Empty(t, got.Header)
+		wiretest.RequireEscapedPath(t, signedURL.URL, "/"+key)
+		require.Empty(t, signedURL.Header)
 	}
 }
 

@@ -59,19 +59,19 @@ func newAmazonBucket(t *testing.T, c s3server.Config) (storage.Bucket, stranger)
 // Signed URLs work for keys that no file system can hold together. This test uses s3server, because
 // the real servers store objects in file systems.
 func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
-	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
+	b, client := newAmazonBucket(t, s3server.Config{Strict: true})
 	keys := append(slices.Clone(wiretest.CurlKeys), "a", "a/b", "A", strings.Repeat("s", 300),
 		strings.Repeat("k", 1024))
 	for _, key := range keys {
 		signedURL, err := b.SignedUploadURL(t.Context(), key, storage.IfAbsent())
 		require.NoError(t, err)
-		code, text := someone.do(t, signedURL, "text of "+key, nil)
+		code, text := client.do(t, signedURL, "text of "+key, nil)
 		require.Equal(t, http.StatusOK, code, "%q: %s", key, text)
 	}
 	for _, key := range keys {
 		signedURL, err := b.SignedDownloadURL(t.Context(), key)
 		require.NoError(t, err)
-		code, text := someone.do(t, signedURL, "", nil)
+		code, text := client.do(t, signedURL, "", nil)
 		require.Equal(t, http.StatusOK, code, "%q", key)
 		require.Equal(t, "text of "+key, text)
 	}
@@ -79,7 +79,7 @@ func TestSignedURLsOfKeysThatFileSystemsCannotHold(t *testing.T) {
 
 // Changes to a signed URL are refused.
 func TestSignedURLChangesRefused(t *testing.T) {
-	b, someone := newAmazonBucket(t, s3server.Config{Strict: true})
+	b, client := newAmazonBucket(t, s3server.Config{Strict: true})
 	signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithContentType("image/png"),
 		storage.WithSize(4), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestSignedURLChangesRefused(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			code, text := someone.do(t, signedURL, tt.body, tt.change)
+			code, text := client.do(t, signedURL, tt.body, tt.change)
 			require.GreaterOrEqual(t, code, 400, text)
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
@@ -164,7 +164,7 @@ func TestSignedURLChangesRefused(t *testing.T) {
 	}
 
 	// Without a change, the upload succeeds.
-	code, text := someone.do(t, signedURL, "text", nil)
+	code, text := client.do(t, signedURL, "text", nil)
 	require.Equal(t, http.StatusOK, code, text)
 }
 
@@ -177,7 +177,7 @@ func setQuery(r *http.Request, name, value string) {
 // A signed URL is accepted until shortly before it expires, and refused shortly after that.
 func TestSignedURLExpiresAtServer(t *testing.T) {
 	var ahead atomic.Int64 // how far the server's clock is ahead, in nanoseconds
-	b, someone := newAmazonBucket(t, s3server.Config{
+	b, client := newAmazonBucket(t, s3server.Config{
 		Strict: true,
 		Now:    func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 	})
@@ -188,7 +188,7 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 		"download": func() (*storage.SignedURL, error) {
 			return b.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Hour))
 		},
-		"week": func() (*storage.SignedURL, error) {
+		"upload within a week": func() (*storage.SignedURL, error) {
 			return b.SignedUploadURL(t.Context(), "a", storage.WithTTL(7*24*time.Hour))
 		},
 	} {
@@ -200,11 +200,11 @@ func TestSignedURLExpiresAtServer(t *testing.T) {
 			require.NoError(t, err)
 
 			ahead.Store(int64(time.Until(signedURL.ExpiresAt) - 2*time.Second))
-			code, text := someone.do(t, signedURL, "x", nil)
+			code, text := client.do(t, signedURL, "x", nil)
 			require.Equal(t, http.StatusOK, code, text)
 
 			ahead.Store(int64(time.Until(signedURL.ExpiresAt) + 2*time.Second))
-			code, _ = someone.do(t, signedURL, "x", nil)
+			code, _ = client.do(t, signedURL, "x", nil)
 			require.GreaterOrEqual(t, code, 400)
 		})
 	}
@@ -219,12 +219,15 @@ func TestSignedURLOfVersion(t *testing.T) {
 	require.NoError(t, err)
 	b, err := service.Bucket("photos", storage.WithVersioning(true))
 	require.NoError(t, err)
+
 	old, err := b.Upload(t.Context(), "a", strings.NewReader("old"))
 	require.NoError(t, err)
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("new"))
 	require.NoError(t, err)
-	signedURL, err := b.SignedDownloadURL(t.Context(), "a", storage.WithVersion(old.Version),
-		storage.WithDownloadName("caf\u00e9 1.txt"), storage.WithResponseContentType("text/x-old"))
+	signedURL, err := b.SignedDownloadURL(t.Context(), "a",
+		storage.WithVersion(old.Version),
+		storage.WithDownloadName("caf\u00e9 1.txt"),
+		storage.WithResponseContentType("text/x-old"))
 	require.NoError(t, err)
 
 	code, text := stranger{config.HTTPClient}.do(t, signedURL, "", nil)

@@ -31,7 +31,7 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 				require.NoError(t, err)
 
 				require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
-				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "text").Status, "it creates once")
+				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "text").Status, "a second upload must fail because of IfAbsent")
 				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "longer").Status)
 
 				attrs, err := b.Attrs(t.Context(), key)
@@ -73,7 +73,8 @@ func TestSignedUploadURLChecksum(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := needServer(t, name)
 			b := s.open(t, s.bucket(t, false))
-			const text, crc = "123456789", 0xE3069283
+			const text = "123456789"
+			const crc = 0xE3069283 // of the text
 			signedURL, err := b.SignedUploadURL(t.Context(), "a", storage.WithCRC32C(crc))
 			require.NoError(t, err)
 
@@ -106,13 +107,13 @@ func TestSignedUploadURLWithoutType(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
 	signedURL, err := b.SignedUploadURL(t.Context(), "my-user-id")
 	require.NoError(t, err)
-
 	address, err := url.Parse(signedURL.URL)
 	require.NoError(t, err)
 	require.Equal(t, "host", address.Query().Get("X-Amz-SignedHeaders"))
 	require.Empty(t, signedURL.Header)
-	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status, "net/http adds none")
+	require.Equal(t, 200, wiretest.NetHTTP(t, signedURL, "text").Status, "net/http adds no content type")
 	require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "curl adds a content type")
 }

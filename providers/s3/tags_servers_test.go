@@ -23,7 +23,7 @@ func TestSignedUploadFormTags(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, tags, got)
 
-		// Without the tags.
+		// A form without the tags is refused.
 		delete(form.Fields, "tagging")
 		status, _ = postForm(t, form, "text")
 		require.GreaterOrEqual(t, status, 400)

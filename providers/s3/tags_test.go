@@ -38,28 +38,30 @@ func TestTagsAreAHeaderOfEachWrite(t *testing.T) {
 // A copy has the tags of its source, unless the request replaces them.
 func TestTagsOfACopy(t *testing.T) {
 	tests := []struct {
-		name      string
-		replace   bool
-		tags      map[string]string
-		directive string // the header X-Amz-Tagging-Directive
-		tagging   string // the header X-Amz-Tagging
+		name          string
+		replace       bool
+		tags          map[string]string
+		wantDirective string // the header X-Amz-Tagging-Directive
+		wantTagging   string // the header X-Amz-Tagging
 	}{
 		{name: "those of the source"},
-		{name: "others", replace: true, tags: someTags, directive: "REPLACE", tagging: someTagsHeader},
-		{name: "none", replace: true, directive: "REPLACE"},
+		{name: "others", replace: true, tags: someTags, wantDirective: "REPLACE", wantTagging: someTagsHeader},
+		{name: "none", replace: true, wantDirective: "REPLACE"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: copied})
-			_, err := server.openDriver(t, "aws").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+			req := copyOf(func(r *driver.CopyRequest) {
 				r.ReplaceTags = tt.replace
 				r.Tags = tt.tags
-			}))
+			})
+
+			_, err := server.openDriver(t, "aws").Copy(t.Context(), req)
 			require.NoError(t, err)
 
 			header := server.Last(t).Header
-			require.Equal(t, tt.directive, header.Get("X-Amz-Tagging-Directive"))
-			require.Equal(t, tt.tagging, header.Get("X-Amz-Tagging"))
+			require.Equal(t, tt.wantDirective, header.Get("X-Amz-Tagging-Directive"))
+			require.Equal(t, tt.wantTagging, header.Get("X-Amz-Tagging"))
 		})
 	}
 }
@@ -68,9 +70,11 @@ func TestTagsOfACopy(t *testing.T) {
 // bytes through the process.
 func TestTagsOfACopyWithoutTags(t *testing.T) {
 	server := newStandIn(t)
-	_, err := server.openDriver(t, "r2").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+	req := copyOf(func(r *driver.CopyRequest) {
 		r.ReplaceTags = true
-	}))
+	})
+
+	_, err := server.openDriver(t, "r2").Copy(t.Context(), req)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, server.Lines())
 }
@@ -81,20 +85,20 @@ func TestCopyReadsNoTags(t *testing.T) {
 	withTags := map[string]string{"ETag": etag, "Content-Length": "9", "X-Amz-Tagging-Count": "3"}
 	withoutTags := map[string]string{"ETag": etag, "Content-Length": "9"}
 	tests := []struct {
-		name      string
-		source    map[string]string // the header of a HEAD
-		opts      []storage.CopyOption
-		directive string
-		count     int
+		name          string
+		source        map[string]string // the header of a HEAD
+		opts          []storage.CopyOption
+		wantDirective string
+		wantCount     int
 	}{
-		{name: "the source has tags", source: withTags, count: 3},
+		{name: "the source has tags", source: withTags, wantCount: 3},
 		{name: "the source has none", source: withoutTags},
 		{
-			name:      "others replace them",
-			source:    withTags,
-			opts:      []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
-			directive: "REPLACE",
-			count:     1,
+			name:          "others replace them",
+			source:        withTags,
+			opts:          []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
+			wantDirective: "REPLACE",
+			wantCount:     1,
 		},
 	}
 	for _, tt := range tests {
@@ -103,10 +107,10 @@ func TestCopyReadsNoTags(t *testing.T) {
 			b := engine.New(server.openDriver(t, "aws"))
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.count, attrs.TagCount)
+			require.Equal(t, tt.wantCount, attrs.TagCount)
 
 			require.Equal(t, []string{"HEAD /photos/from", "PUT /photos/to?x-id=CopyObject"}, server.Lines())
-			require.Equal(t, tt.directive, server.Last(t).Header.Get("X-Amz-Tagging-Directive"))
+			require.Equal(t, tt.wantDirective, server.Last(t).Header.Get("X-Amz-Tagging-Directive"))
 		})
 	}
 }
@@ -217,16 +221,16 @@ func TestTagsRequest(t *testing.T) {
 // SetTags replaces the tags of a version, and sends a checksum that the server supports.
 func TestSetTagsRequest(t *testing.T) {
 	tests := []struct {
-		name string
-		tags map[string]string
-		body string
+		name     string
+		tags     map[string]string
+		wantBody string // a part of the body
 	}{
 		{
-			name: "one",
-			tags: map[string]string{"k": "v"},
-			body: "<TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet>",
+			name:     "one",
+			tags:     map[string]string{"k": "v"},
+			wantBody: "<TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet>",
 		},
-		{name: "none", body: "<TagSet></TagSet>"},
+		{name: "none", wantBody: "<TagSet></TagSet>"},
 	}
 	checksums := map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"}
 	for _, tt := range tests {
@@ -242,7 +246,7 @@ func TestSetTagsRequest(t *testing.T) {
 
 				require.Equal(t, []string{"PUT /photos/k?tagging=&versionId=v"}, server.Lines())
 				req := server.Last(t)
-				require.Contains(t, req.Body, tt.body)
+				require.Contains(t, req.Body, tt.wantBody)
 				require.NotEmpty(t, req.Header.Get(checksum))
 			})
 		}
