@@ -15,9 +15,11 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// List returns one page. It usually sends one ListObjectsV2. If the server may leave out entries of
-// the page, List calls listRest, which may send several. List requests escaped keys, because no XML
-// decoder reads a page with an unescaped control character.
+// List returns one page, usually with one ListObjectsV2. If the server may leave out entries of the
+// page, List calls listByFolder, which may send several.
+//
+// List requests escaped keys, because no XML decoder reads a page with an unescaped control
+// character.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil // the server has no keys with an empty segment
@@ -72,10 +74,11 @@ func (d *objectDriver) listPage(
 	return page, nil
 }
 
-// setKeyToken replaces the server's token in the page with a token that has the last key of the
-// page. With the new token, the next page begins after this key. If the server's tokens are not
-// slow, or if the page took longer than listing.QuickPage, setKeyToken changes nothing. The token also
-// counts the pages of this kind, of which a listing has at most listing.PagesByKey.
+// setKeyToken replaces the token of a server with slow tokens by one of this package, with which
+// the next page begins after the last key of this page. The token also counts such pages, of which
+// a listing has at most listing.PagesByKey.
+//
+// A page that took longer than listing.QuickPage keeps the server's token.
 func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duration time.Duration) {
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
@@ -100,7 +103,7 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 	return listing.InFolder(prefix, start) && (a.profile.SlowTokens || a.server.Profile() == "minio")
 }
 
-// listRest returns a page of the entries that follow key. It lists them folder by folder.
+// listByFolder returns a page of the entries that follow key, which it lists folder by folder.
 func (d *objectDriver) listRest(ctx context.Context, r *driver.ListRequest, key string) (*storage.Page, error) {
 	var page *storage.Page
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/attributes"
 )
 
-// SetRetention sends one PutObjectRetention. An empty retention in the request ends the
-// retention.
+// SetRetention sends one PutObjectRetention, which ends the retention of the object if the request
+// has an empty one.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	input := &awss3.PutObjectRetentionInput{
 		Bucket:                    &d.bucket.name,

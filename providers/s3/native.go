@@ -11,7 +11,7 @@ import (
 )
 
 // checkNative returns an error if value is not an option of this package, or if the bucket does not
-// support the option. The driver returns checkNative as Description.CheckNative.
+// support the option.
 func (b *bucket) checkNative(value any) error {
 	server := b.account.optionServer()
 	server.HasTLS = func() (bool, error) {
@@ -24,7 +24,8 @@ func (b *bucket) checkNative(value any) error {
 	return server.Check(value)
 }
 
-// option.Server returns the account's server, without HasTLS.
+// optionServer returns what options need to know about the server of the account, except whether it
+// has TLS.
 func (a *account) optionServer() *option.Server {
 	return &option.Server{
 		Profile:         a.profile.Name,

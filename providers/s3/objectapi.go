@@ -19,8 +19,8 @@ type objectAPI interface {
 	HeadObject(context.Context, *awss3.HeadObjectInput, ...func(*awss3.Options)) (*awss3.GetObjectOutput, error)
 }
 
-// objectAPI returns the raw client if it is known to behave like the SDK's client for requests with
-// these options. Otherwise it returns the SDK's client.
+// objectAPI returns the raw client if it behaves like the SDK's client for requests with these
+// options, or else the SDK's client.
 func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 	if b.account.rawTransport != nil && !option.HasFunctions(native) {
 		endpoint, err := b.endpoint(ctx, "")
@@ -33,7 +33,7 @@ func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 
 type sdkClient struct{ *awss3.Client }
 
-// HeadObject returns the SDK's result as an output of GetObject.
+// HeadObject sends a HeadObject, and returns the result as an output of GetObject.
 func (c sdkClient) HeadObject(
 	ctx context.Context, input *awss3.HeadObjectInput, opts ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {

@@ -43,7 +43,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver opens a bucket as [Open] does, and returns its driver for [engine.New].
+// NewDriver opens a bucket like [Open], and returns its driver for [engine.New].
 func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" {
 		return nil, argument.Invalid("Config.Bucket", "must not be empty", "")
@@ -70,8 +70,8 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	return newDriver(a.bucketAccount(c.Bucket), c.Bucket), nil
 }
 
-// openVended opens a bucket with Config.CredentialsFor, which returns the credentials for a key. Each
-// request is signed with the credentials for its key.
+// openVended opens a bucket that signs each request with the credentials that Config.CredentialsFor
+// returns for its key.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.hasOtherCredentials() {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials, AWS or Client", "")
@@ -105,7 +105,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	return vended.New(d, keys), nil
 }
 
-// hasOtherCredentials reports whether c has credentials in addition to CredentialsFor.
+// hasOtherCredentials reports whether c has any credentials besides CredentialsFor.
 func (c *Config) hasOtherCredentials() bool {
 	if c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != "" {
 		return true
@@ -113,7 +113,7 @@ func (c *Config) hasOtherCredentials() bool {
 	return c.Anonymous || c.Credentials != "" || c.AWS != nil || c.Client != nil
 }
 
-// newGrant returns credentials that Config.CredentialsFor has returned, in the form that a keyring
+// newGrant converts credentials that Config.CredentialsFor has returned to the form that a keyring
 // keeps.
 func newGrant(creds PrefixCredentials) (*vended.Grant[aws.Credentials], error) {
 	if creds.AccessKeyID == "" || creds.SecretKey == "" {
@@ -255,7 +255,8 @@ func (a *account) configureClient(o *awss3.Options) {
 	}
 }
 
-// setEncryption sets the key of Config.KMSKey.
+// setEncryption sets the key with which the server encrypts new objects, from Config.KMSKey and
+// Config.BucketKey.
 func (a *account) setEncryption(c Config) error {
 	if c.KMSKey == "" {
 		if c.BucketKey {

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/s3error"
 )
 
-// ListParts sends one ListParts.
+// ListParts returns one page of the parts of an upload, with one ListParts.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	input := &awss3.ListPartsInput{
 		Bucket:   &d.bucket.name,
@@ -54,10 +54,11 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// ListUploads sends one ListMultipartUploads. If a key has a control character, the page is not
-// valid XML. ListUploads then sends a second request, which asks the server to escape the keys. The
-// first request does not ask for escaped keys, because Ceph has a bug. Ceph would escape the keys,
-// but its response would not say so, and NextKeyMarker would not be escaped
+// ListUploads sends one ListMultipartUploads. If a key has a control character, the response is not
+// valid XML, and ListUploads sends a second request that asks for escaped keys.
+//
+// The first request does not ask for them because of a bug in Ceph: it would escape the keys
+// without saying so in the response, and would not escape NextKeyMarker
 // (https://github.com/ceph/ceph/pull/30993).
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	key, upload, err := pagetoken.Parse(r.Token)
@@ -99,8 +100,8 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return page, nil
 }
 
-// unescapeUploads unescapes the keys of a page that was listed with escaped keys. The marker of the
-// next page is escaped only if the response says so.
+// unescapeUploads unescapes the keys of a page that was requested with escaped keys. The marker of
+// the next page is escaped only if the response says so.
 func unescapeUploads(output *awss3.ListMultipartUploadsOutput) error {
 	var errs error
 	unescape := func(key *string) *string {

@@ -24,8 +24,8 @@ import (
 
 type multipart struct{ bucket *bucket }
 
-// BeginParts sends one CreateMultipartUpload without the condition of the write. CompleteParts
-// sends the condition.
+// BeginParts sends one CreateMultipartUpload, without the condition of the write, which
+// CompleteParts sends.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	style := d.account.profile.Checksum
 	// Parts without checksums are only possible if the upload names no checksum algorithm.
@@ -113,8 +113,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}, nil
 }
 
-// CompleteParts sends one CompleteMultipartUpload with the condition of the write. CompleteParts
-// also sends the checksum and the size of the whole object, if the server checks them.
+// CompleteParts sends one CompleteMultipartUpload with the condition of the write. It also sends
+// the checksum and the size of the whole object, if the server checks them.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	input := &awss3.CompleteMultipartUploadInput{
 		Bucket:          &d.bucket.name,
