@@ -12,8 +12,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// missingObjectError returns the SDK's error for a HeadObject that finds no object. Programs that check
-// whether objects exist get this error often, and the SDK takes four times as long to make it.
+// missingObjectError returns the SDK's error for a HeadObject that finds no object. The SDK itself
+// takes four times as long to make this error, which programs that look for objects often get.
 func missingObjectError(response *http.Response) error {
 	_ = response.Body.Close()
 	h := response.Header

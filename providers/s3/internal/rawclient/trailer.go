@@ -36,7 +36,8 @@ func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
 }
 
 // length returns the number of bytes that Read delivers: the chunks with their framing, and the
-// trailer. All chunks have trailedChunk bytes, except the last one and the empty chunk at the end.
+// trailer. All chunks have trailedChunk bytes, except for the last one and the empty chunk after
+// it.
 func (t *Trailed) length() int64 {
 	n := t.size / trailedChunk * framedSize(trailedChunk)
 	if rest := t.size % trailedChunk; rest > 0 {
@@ -61,7 +62,7 @@ func (t *Trailed) setHeaders(r *request) {
 	r.header.set("X-Amz-Trailer", trailerName)
 }
 
-// Read returns the framing of a chunk, then the bytes of the chunk, and then those of the next chunk.
+// Read returns the framing of each chunk, followed by the bytes of that chunk.
 func (t *Trailed) Read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(t.frame) > 0 {
@@ -97,8 +98,8 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// nextChunk begins the next chunk by making its framing: the size in hex, and a line break before and
-// after it. After the last chunk, it makes the empty chunk and the trailer, which end the body.
+// nextChunk begins the next chunk with its framing: the size in hex, between line breaks. After the
+// last chunk, it makes the empty chunk and the trailer, which end the body.
 func (t *Trailed) nextChunk() error {
 	t.frame = t.frame[:0]
 	if t.isStarted {
