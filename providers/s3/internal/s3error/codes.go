@@ -102,8 +102,8 @@ var meanings = sdkerror.Table{
 	},
 }
 
-// Meaning returns the meaning of the provider's code or, if the code is unknown, of the status. Some
-// codes stand for several reasons, which only the message tells apart.
+// Meaning returns what a provider's code means or, if the code is unknown, the status. Some codes
+// stand for several reasons, which only the message tells apart.
 func Meaning(code, message string, status int) sdkerror.Meaning {
 	if isKMSCode(code) {
 		return kmsMeaning(code, status)

@@ -126,8 +126,8 @@ func OtherRegion(err error) string {
 	return region
 }
 
-// Response returns the response that err contains, or nil. If there was no response, the SDK makes up
-// an empty one, which counts as none.
+// Response returns the response that err contains, or nil if there is none. An empty response does
+// not count, because the SDK makes one up if the server has not responded.
 func Response(err error) *awshttp.ResponseError {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.Response == nil {
@@ -139,8 +139,8 @@ func Response(err error) *awshttp.ResponseError {
 	return response
 }
 
-// CodeAndMessage returns the provider's code and message. If the response has no body, they are
-// empty or made up by the SDK from the status, but MinIO sends both in headers.
+// CodeAndMessage returns the provider's code and message. For a response without a body, the SDK
+// makes them up from the status, or leaves them empty, but MinIO sends both in headers.
 //
 // https://github.com/minio/minio/blob/master/cmd/api-response.go
 func CodeAndMessage(err error) (code, message string) {
@@ -160,8 +160,8 @@ func hasOwnCode(code, message string, status int) bool {
 	return code != "" && code != "UnknownError" && (code != strings.ReplaceAll(text, " ", "") || message != text)
 }
 
-// withoutResponse translates an error that has no response: the SDK refused the request, or it was not
-// sent or not answered.
+// withoutResponse translates the error of a request that the SDK refused, or that was not sent or
+// not answered.
 func withoutResponse(err error) *storage.Error {
 	if sdkerror.IsType[smithy.InvalidParamsError](err) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}

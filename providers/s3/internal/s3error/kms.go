@@ -25,7 +25,7 @@ func IsKMS(err error) bool {
 	return isKMSCode(code)
 }
 
-// kmsMeaning returns the meaning of a code of KMS.
+// kmsMeaning returns what an error code of KMS means.
 func kmsMeaning(code string, status int) sdkerror.Meaning {
 	if status >= http.StatusInternalServerError ||
 		strings.Contains(code, "Internal") ||
