@@ -25,8 +25,8 @@ func WithoutValidation(o *awss3.Options) {
 	})
 }
 
-// WithResponse calls the function observe with each response, even with that of a failed request. If
-// the request has succeeded and observe returns an error, the operation fails with that error.
+// WithResponse calls observe with each response, even that of a failed request. If observe returns
+// an error, a request that would have succeeded fails with that error.
 func WithResponse(observe func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",
@@ -49,8 +49,8 @@ func WithResponse(observe func(operation string, response *http.Response) error)
 	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
 }
 
-// WithContentMD5 sends a body with its MD5, and without any other checksum. To that end, it removes the
-// middleware by which the SDK adds a checksum.
+// WithContentMD5 sends a body with its MD5, in place of the checksum that a middleware of the SDK
+// would add.
 func WithContentMD5(stack *middleware.Stack) error {
 	if _, exists := stack.Finalize.Get(inputChecksumID); exists {
 		if _, err := stack.Finalize.Remove(inputChecksumID); err != nil {
@@ -60,9 +60,9 @@ func WithContentMD5(stack *middleware.Stack) error {
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
-// WithUnsignedEncoding sets Accept-Encoding to "gzip" without signing it. With "gzip", the server does
-// not decompress stored content. Two middlewares do this: one removes the header before the SDK signs
-// the request, and the other sets it after that.
+// WithUnsignedEncoding sends "Accept-Encoding: gzip" without signing it, so that the server does
+// not decompress stored content. One middleware removes the header before the SDK signs the
+// request, and another sets it after that.
 func WithUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
 	setter := func(id, value string) middleware.FinalizeMiddleware {

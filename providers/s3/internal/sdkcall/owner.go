@@ -19,8 +19,8 @@ const (
 	sourceOwnerHeader = "X-Amz-Source-Expected-Bucket-Owner"
 )
 
-// WithExpectedOwner adds the headers with the expected owner to every request for an existing
-// bucket. The source bucket of a copy must have the same owner.
+// WithExpectedOwner sends the expected owner of the bucket with every request for an existing
+// bucket, and also for the source bucket of a copy.
 func WithExpectedOwner(owner string) func(*middleware.Stack) error {
 	set := middleware.BuildMiddlewareFunc(
 		"omnibucket:ExpectedOwner",

@@ -15,8 +15,8 @@ import (
 // A Func is a method of the SDK's client that sends one request.
 type Func[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
 
-// Write sends one request that changes something. It fails if isComplete returns false for the
-// response: isComplete checks the fields that every S3 server returns after a success.
+// Write sends one request that changes something, and fails if isComplete returns false for the
+// response. isComplete checks the fields that every S3 server returns after a success.
 func Write[In, Out any](
 	ctx context.Context, send Func[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
 ) (out *Out, err error) {
