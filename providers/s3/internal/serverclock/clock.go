@@ -27,9 +27,9 @@ func (c *Clock) Time() time.Time {
 	return c.Now().Add(time.Duration(c.skew.Load())).UTC()
 }
 
-// Observe corrects the clock by the Date header of a response. Only a failed response can start a
-// correction. After that, a successful response can also change the correction. The correction ends
-// when this machine's clock is right again.
+// Observe corrects the clock by the Date header of a response. Only a failed response starts a
+// correction. After that, any response can change the correction, or end it when this machine's
+// clock is right again.
 func (c *Clock) Observe(response *http.Response) {
 	if response.StatusCode < 400 && c.skew.Load() == 0 {
 		return
@@ -51,8 +51,8 @@ func serverTime(response *http.Response) (t time.Time, ok bool) {
 	return t, err == nil && response.Header.Get("Age") == ""
 }
 
-// IsSkewed reports whether the time of a response differs by MaxSkew or more from the time at which
-// its request was signed. No server accepts a signature with a very different time.
+// IsSkewed reports whether a response was sent MaxSkew or more before or after its request was
+// signed, by the clocks of both sides. No server accepts such a signature.
 func IsSkewed(response *http.Response) bool {
 	if response.Request == nil {
 		return false
