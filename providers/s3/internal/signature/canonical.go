@@ -59,8 +59,8 @@ func (s *signer) end(r *Request) {
 	s.canonical = append(s.canonical, r.SHA256...)
 }
 
-// collectNames sets s.names to the names of the headers that are signed, in the order of their
-// lower-case forms.
+// collectNames sets s.names to the names of the signed headers, in the order of their lower-case
+// forms.
 func (s *signer) collectNames(r *Request) {
 	s.names = append(s.names[:0], hostHeader)
 	if r.Length > 0 {
@@ -72,7 +72,7 @@ func (s *signer) collectNames(r *Request) {
 	slices.SortFunc(s.names, compareLower)
 }
 
-// appendNames appends the names of the signed headers in lower case, with a separator between them.
+// appendNames appends the names of the signed headers in lower case, separated by separator.
 func (s *signer) appendNames(dst []byte, separator string) []byte {
 	for i, name := range s.names {
 		if i > 0 {
@@ -83,7 +83,7 @@ func (s *signer) appendNames(dst []byte, separator string) []byte {
 	return dst
 }
 
-// lower returns an ASCII letter in lower case, and every other byte as it is.
+// toLower returns an ASCII letter in lower case, and any other byte as it is.
 func lower(c byte) byte {
 	if c >= 'A' && c <= 'Z' {
 		return c + 'a' - 'A'
@@ -91,7 +91,7 @@ func lower(c byte) byte {
 	return c
 }
 
-// appendLower appends the lower-case form of an ASCII name to dst. Unlike strings.ToLower, it makes no
+// appendLower appends an ASCII name in lower case to dst. Unlike strings.ToLower, it allocates no
 // string.
 func appendLower(dst []byte, name string) []byte {
 	for _, c := range []byte(name) {
@@ -100,7 +100,7 @@ func appendLower(dst []byte, name string) []byte {
 	return dst
 }
 
-// compareLower compares the lower-case forms of two ASCII names as strings.Compare does.
+// compareLower compares two ASCII names as strings.Compare does, without regard to case.
 func compareLower(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		if x, y := lower(a[i]), lower(b[i]); x != y {
@@ -110,8 +110,8 @@ func compareLower(a, b string) int {
 	return len(a) - len(b)
 }
 
-// appendTrimmed appends a header's value without spaces at both ends, and with one space in
-// place of several.
+// appendTrimmed appends the value of a header, without the spaces at both ends and with one space
+// in place of several.
 func appendTrimmed(dst []byte, value string) []byte {
 	value = strings.TrimSpace(value) // so that value[0] is no space, and value[i-1] exists below
 	for i := range len(value) {

@@ -50,8 +50,8 @@ type Keys struct{ lastKey atomic.Pointer[Key] }
 
 var secretSeed = maphash.MakeSeed()
 
-// Get returns the key for a credential, a region and the day of the given time. It makes a new key
-// only if one of them differs from those of the last call.
+// Get returns the key for a credential, a region and the day of t. It returns the key of the last
+// call again unless one of them differs.
 func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 	day := t.Unix() / (24 * 60 * 60)
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
@@ -107,7 +107,7 @@ type signer struct {
 func (k *Key) acquire() *signer  { return k.signers.Get().(*signer) }
 func (k *Key) release(s *signer) { k.signers.Put(s) }
 
-// Signature returns the signature of a text, for a form.
+// Signature returns the signature of the policy of a form.
 func (k *Key) Signature(text string) string {
 	s := k.acquire()
 	defer k.release(s)
@@ -124,8 +124,8 @@ func (s *signer) appendSignature(dst, text []byte) []byte {
 	return hex.AppendEncode(dst, s.sum)
 }
 
-// appendRequestSignature appends the signature of a request to dst. s.canonical is the canonical
-// request, and is overwritten with the text that is signed: algorithm, time, scope and SHA-256.
+// appendRequestSignature appends the signature of the request in s.canonical to dst. It overwrites
+// s.canonical with the text that is signed: algorithm, time, scope and SHA-256.
 func (k *Key) appendRequestSignature(s *signer, dst []byte, t time.Time) []byte {
 	digest := sha256.Sum256(s.canonical)
 	text := append(s.canonical[:0], Algorithm+"\n"...)
