@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/bodyhash"
 )
 
-// Compare returns a body that computes its CRC32C while it is read. If the CRC32C is not crc, the
-// last Read fails. A body that cannot be rewound is returned as it is, and so is one without bytes or
-// without a known CRC32C.
+// Compare returns a body that computes its CRC32C while it is read, and whose last Read fails if
+// the CRC32C is not crc. A body is returned as it is if it cannot be rewound, or has no bytes or no
+// known CRC32C.
 func Compare(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	seeker, ok := body.(io.ReadSeeker)
 	if !crc.Known || size == 0 || !ok {
@@ -35,7 +35,7 @@ type checkedBody struct {
 	want            storage.CRC32C
 }
 
-// Read fails in place of returning the last bytes if the CRC32C of the body is wrong.
+// Read returns ChecksumMismatch in place of the last bytes if the CRC32C of the body is wrong.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	b.crc = crc32c.Update(b.crc, p[:n])
@@ -49,8 +49,8 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves in the body. At the start, a new comparison begins. The SDK also calls Seek to get the
-// current offset.
+// Seek moves in the body, which the SDK also does to get the current offset. At the start of the
+// body, the comparison begins anew.
 func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 	off, err := b.body.Seek(offset, whence)
 	if err == nil && off == 0 {
