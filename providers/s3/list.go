@@ -28,9 +28,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	// The page begins after the token of the server, after the key in a token of this package, or
 	// after StartAfter.
 	input := &awss3.ListObjectsV2Input{ContinuationToken: httpheader.Optional(r.Token)}
-	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list
-	// nothing.
-	if r.Token == "" && (r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)) {
+	// A start before the prefix has no effect, and makes SeaweedFS up to 4.47 list nothing.
+	hasStart := r.StartAfter > r.Prefix || strings.HasPrefix(r.StartAfter, r.Prefix)
+	if r.Token == "" && hasStart {
 		input.StartAfter = httpheader.Optional(r.StartAfter)
 	}
 	if _, key, ok := listing.ParseKeyToken(r.Token); ok {
@@ -41,15 +41,16 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	start := listing.StartOf(input)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	if mayOmit && input.ContinuationToken == nil {
-		return d.listRest(ctx, r, start)
+		return d.listByFolder(ctx, r, start)
 	}
+
 	requestStart := d.account.clock.Now()
 	page, err := d.listPage(ctx, r, r.Prefix, input)
 	if err != nil {
 		return nil, err
 	}
 	if mayOmit && !listing.IsCachedPage(listing.DecodeToken(page.Token)) {
-		return d.listRest(ctx, r, start)
+		return d.listByFolder(ctx, r, start)
 	}
 	d.account.setKeyToken(r, page, d.account.clock.Now().Sub(requestStart))
 	return page, nil
@@ -64,6 +65,7 @@ func (d *objectDriver) listPage(
 	input.Delimiter = httpheader.Optional(r.Delimiter)
 	input.MaxKeys = new(int32(min(r.Limit, maxPage)))
 	input.EncodingType = types.EncodingTypeUrl
+
 	page := &storage.Page{}
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
 		return listxml.ReadObjects(response, prefix, page, r.Entries)
@@ -104,7 +106,7 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 }
 
 // listByFolder returns a page of the entries that follow key, which it lists folder by folder.
-func (d *objectDriver) listRest(ctx context.Context, r *driver.ListRequest, key string) (*storage.Page, error) {
+func (d *objectDriver) listByFolder(ctx context.Context, r *driver.ListRequest, key string) (*storage.Page, error) {
 	var page *storage.Page
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
 		input := &awss3.ListObjectsV2Input{StartAfter: httpheader.Optional(startAfter)}

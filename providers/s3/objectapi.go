@@ -23,8 +23,9 @@ type objectAPI interface {
 // options, or else the SDK's client.
 func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 	if b.account.rawTransport != nil && !option.HasFunctions(native) {
+		// The SDK reports an error of the endpoint.
 		endpoint, err := b.endpoint(ctx, "")
-		if err == nil && endpoint.raw != nil { // if err is not nil, the SDK will report it
+		if err == nil && endpoint.raw != nil {
 			return endpoint.raw
 		}
 	}

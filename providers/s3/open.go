@@ -61,8 +61,8 @@ func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 
 	// An endpoint "bucket.host" is a mistake if "host" is that of a known provider.
 	if a.endpoint != nil && strings.HasPrefix(a.endpoint.Host, c.Bucket+".") {
-		_, _, known := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+"."))
-		if known {
+		_, _, isKnown := profileOfHost(strings.TrimPrefix(a.endpoint.Hostname(), c.Bucket+"."))
+		if isKnown {
 			_ = a.close()
 			return nil, argument.Invalid("endpoint", "must be the server's, without the bucket's name", "remove "+c.Bucket+".")
 		}
@@ -78,7 +78,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	}
 	credentialsFor := c.CredentialsFor
 	c.CredentialsFor = nil
-	// NewDriver needs credentials. These are replaced below.
+	// NewDriver needs some credentials, which are replaced below.
 	c.AccessKeyID = "none"
 	c.SecretKey = "none"
 	d, err := NewDriver(ctx, c)
@@ -91,6 +91,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	// server copies only inside this bucket.
 	account.identity = account
 	account.isVended = true
+
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
 		creds, err := credentialsFor(ctx, key)
 		if err != nil {
@@ -228,10 +229,12 @@ func (a *account) configureClient(o *awss3.Options) {
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.configClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
+	// A caller who wants logs has set a ClientLogMode.
+	if a.configClient == nil && o.ClientLogMode == 0 {
 		o.Logger = logging.Nop{}
 		o.ClientLogMode = 0
 	}
+
 	correctsSkew := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, sdkcall.WithResponse(func(operation string, response *http.Response) error {
 		a.server.Observe(response.Header)

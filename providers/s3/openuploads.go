@@ -33,6 +33,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		input.PartNumberMarker = aws.String(strconv.Itoa(r.After))
 	}
 	option.SetCustomerKey(customerkey.In(r.Native), input, "")
+
 	output, err := d.account.client.ListParts(ctx, input)
 	if s3error.IsCode(err, "NoSuchUpload", "NoSuchKey") {
 		e := s3error.Translate(err)
@@ -42,6 +43,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	if err != nil {
 		return nil, uploadError(err)
 	}
+
 	page := &driver.PartPage{More: aws.ToBool(output.IsTruncated)}
 	for _, part := range output.Parts {
 		page.Parts = append(page.Parts, driver.Part{
@@ -72,6 +74,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		KeyMarker:      httpheader.Optional(key),
 		UploadIdMarker: httpheader.Optional(upload),
 	}
+
 	output, err := d.account.client.ListMultipartUploads(ctx, input)
 	if _, isInvalid := errors.AsType[*xml.SyntaxError](err); isInvalid {
 		input.EncodingType = types.EncodingTypeUrl

@@ -130,8 +130,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		}
 	}
 
-	checked := !r.Put.UncheckedParts
-	if d.account.profile.Checksum == ChecksumFullObject && checked {
+	isChecked := !r.Put.UncheckedParts
+	if isChecked && d.account.profile.Checksum == ChecksumFullObject {
 		input.ChecksumType = types.ChecksumTypeFullObject
 		sum := r.Put.CRC32C
 		sum.Known = sum.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
@@ -141,7 +141,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 	for _, part := range r.Parts {
 		completed := types.CompletedPart{PartNumber: aws.Int32(int32(part.Number)), ETag: aws.String(part.Tag)}
-		if checked {
+		if isChecked {
 			completed.ChecksumCRC32C = d.account.crcHeader(part.CRC32C)
 		}
 		input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, completed)
