@@ -92,7 +92,8 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 			return n, err
 		}
 		if count < len(space) {
-			return n, nil // the caller gets the bytes of a slow body without waiting for more
+			// The caller gets the bytes of a slow body without waiting for more.
+			return n, nil
 		}
 	}
 	return n, nil
