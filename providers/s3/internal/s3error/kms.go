@@ -27,9 +27,10 @@ func IsKMS(err error) bool {
 
 // kmsMeaning returns what an error code of KMS means.
 func kmsMeaning(code string, status int) sdkerror.Meaning {
-	if status >= http.StatusInternalServerError ||
+	isUnavailable := status >= http.StatusInternalServerError ||
 		strings.Contains(code, "Internal") ||
-		strings.Contains(code, "DependencyTimeout") {
+		strings.Contains(code, "DependencyTimeout")
+	if isUnavailable {
 		return sdkerror.Meaning{Code: storage.Unavailable}
 	}
 	if strings.Contains(code, "Throttling") {
