@@ -38,10 +38,10 @@ func WithResponse(observe func(operation string, response *http.Response) error)
 			if response == nil || response.Response == nil {
 				return output, metadata, err
 			}
-			refusal := observe(middleware.GetOperationName(ctx), response.Response)
-			if err == nil && refusal != nil {
+			observeErr := observe(middleware.GetOperationName(ctx), response.Response)
+			if err == nil && observeErr != nil {
 				_ = response.Body.Close()
-				err = refusal
+				err = observeErr
 			}
 			return output, metadata, err
 		},

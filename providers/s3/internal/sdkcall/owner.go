@@ -22,7 +22,7 @@ const (
 // WithExpectedOwner sends the expected owner of the bucket with every request for an existing
 // bucket, and also for the source bucket of a copy.
 func WithExpectedOwner(owner string) func(*middleware.Stack) error {
-	set := middleware.BuildMiddlewareFunc(
+	setOwner := middleware.BuildMiddlewareFunc(
 		"omnibucket:ExpectedOwner",
 		func(
 			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
@@ -43,7 +43,7 @@ func WithExpectedOwner(owner string) func(*middleware.Stack) error {
 			return next.HandleBuild(ctx, input)
 		},
 	)
-	return func(stack *middleware.Stack) error { return stack.Build.Add(set, middleware.After) }
+	return func(stack *middleware.Stack) error { return stack.Build.Add(setOwner, middleware.After) }
 }
 
 // A request to a bucket with "requester pays" needs a header, with which the caller agrees to pay.
