@@ -34,11 +34,11 @@ func (c *Clock) Observe(response *http.Response) {
 	if response.StatusCode < 400 && c.skew.Load() == 0 {
 		return
 	}
-	t, ok := serverTime(response)
+	now, ok := serverTime(response)
 	if !ok {
 		return
 	}
-	skew := t.Sub(c.Now())
+	skew := now.Sub(c.Now())
 	if skew.Abs() < MaxSkew {
 		skew = 0
 	}
@@ -57,7 +57,10 @@ func IsSkewed(response *http.Response) bool {
 	if response.Request == nil {
 		return false
 	}
-	date, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
-	t, ok := serverTime(response)
-	return err == nil && ok && t.Sub(date).Abs() >= MaxSkew
+	signedAt, err := time.Parse(signature.TimeFormat, response.Request.Header.Get("X-Amz-Date"))
+	if err != nil {
+		return false
+	}
+	sentAt, ok := serverTime(response)
+	return ok && sentAt.Sub(signedAt).Abs() >= MaxSkew
 }
