@@ -24,9 +24,9 @@ type Request struct {
 	At     time.Time // UTC
 }
 
-// begin begins a canonical request. The caller appends the path, a line break and the query, and then
+// startCanonical begins a canonical request. The caller appends the path, a line break and the query, and then
 // calls end.
-func (s *signer) begin(method string) {
+func (s *signer) startCanonical(method string) {
 	s.canonical = append(s.canonical[:0], method...)
 	s.canonical = append(s.canonical, '\n')
 }
@@ -36,9 +36,9 @@ const (
 	lengthHeader = "Content-Length"
 )
 
-// end appends the rest of the canonical request, which follows the query: the signed headers, their
+// finishCanonical appends the rest of the canonical request, which follows the query: the signed headers, their
 // names and the SHA-256 of the body.
-func (s *signer) end(r *Request) {
+func (s *signer) finishCanonical(r *Request) {
 	s.canonical = append(s.canonical, '\n')
 	for _, name := range s.names {
 		s.canonical = appendLower(s.canonical, name)
@@ -84,7 +84,7 @@ func (s *signer) appendNames(dst []byte, separator string) []byte {
 }
 
 // toLower returns an ASCII letter in lower case, and any other byte as it is.
-func lower(c byte) byte {
+func toLower(c byte) byte {
 	if c >= 'A' && c <= 'Z' {
 		return c + 'a' - 'A'
 	}
@@ -95,7 +95,7 @@ func lower(c byte) byte {
 // string.
 func appendLower(dst []byte, name string) []byte {
 	for _, c := range []byte(name) {
-		dst = append(dst, lower(c))
+		dst = append(dst, toLower(c))
 	}
 	return dst
 }
@@ -103,7 +103,7 @@ func appendLower(dst []byte, name string) []byte {
 // compareLower compares two ASCII names as strings.Compare does, without regard to case.
 func compareLower(a, b string) int {
 	for i := range min(len(a), len(b)) {
-		if x, y := lower(a[i]), lower(b[i]); x != y {
+		if x, y := toLower(a[i]), toLower(b[i]); x != y {
 			return int(x) - int(y)
 		}
 	}
@@ -113,7 +113,8 @@ func compareLower(a, b string) int {
 // appendTrimmed appends the value of a header, without the spaces at both ends and with one space
 // in place of several.
 func appendTrimmed(dst []byte, value string) []byte {
-	value = strings.TrimSpace(value) // so that value[0] is no space, and value[i-1] exists below
+	// After TrimSpace, value[0] is no space, so value[i-1] exists wherever it is read.
+	value = strings.TrimSpace(value)
 	for i := range len(value) {
 		if value[i] != ' ' || value[i-1] != ' ' {
 			dst = append(dst, value[i])

@@ -53,11 +53,13 @@ var secretSeed = maphash.MakeSeed()
 // Get returns the key for a credential, a region and the day of t. It returns the key of the last
 // call again unless one of them differs.
 func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
-	day := t.Unix() / (24 * 60 * 60)
+	const secondsPerDay = 24 * 60 * 60
+	day := t.Unix() / secondsPerDay
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
 	last := k.lastKey.Load()
-	if last != nil && last.day == day && last.region == region &&
-		last.accessKey == c.AccessKeyID && last.secret == secret {
+	isSame := last != nil && last.day == day && last.region == region &&
+		last.accessKey == c.AccessKeyID && last.secret == secret
+	if isSame {
 		return last
 	}
 
@@ -145,11 +147,11 @@ func (k *Key) Authorization(r *Request) string {
 	s.collectNames(r)
 
 	// The canonical request is the text of the request that the signature covers.
-	s.begin(r.Method)
+	s.startCanonical(r.Method)
 	s.canonical = append(s.canonical, r.Path...)
 	s.canonical = append(s.canonical, '\n')
 	s.canonical = append(s.canonical, r.Query...)
-	s.end(r)
+	s.finishCanonical(r)
 
 	text := append(s.text[:0], Algorithm+" Credential="...)
 	text = append(text, k.accessKey...)
@@ -192,11 +194,11 @@ func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) stri
 	}
 
 	// The signature covers the path and the query of the URL.
-	s.begin(r.Method)
+	s.startCanonical(r.Method)
 	s.canonical = append(s.canonical, text[pathStart:queryStart-len("?")]...)
 	s.canonical = append(s.canonical, '\n')
 	s.canonical = append(s.canonical, text[queryStart:]...)
-	s.end(r)
+	s.finishCanonical(r)
 
 	text = append(text, "&X-Amz-Signature="...)
 	s.text = k.appendRequestSignature(s, text, r.At)

@@ -23,5 +23,6 @@ func SignedRegion(response *http.Response) string {
 	if len(elements) < minElements {
 		return ""
 	}
-	return elements[len(elements)-3] // counted from the end, because the key may have slashes, too
+	// The region is counted from the end, because the key may have slashes, too.
+	return elements[len(elements)-3]
 }
