@@ -110,8 +110,8 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 	}
 }
 
-// If S3 refuses a request because its time is wrong, the raw client signs the next one with the time
-// of the response. It does not trust the time of a cache or of a successful response.
+// The raw client signs a request with the time of the server after S3 has refused one because of
+// its time. It does not trust the time of a cache or of a successful response.
 func TestRawClientCorrectsItsClock(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	skewed := errorReply(403, "RequestTimeTooSkewed", "")
@@ -272,7 +272,8 @@ func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) erro
 	require.Equal(t, wantFields, gotFields)
 }
 
-// The error of a missing object contains the same types of the SDK, whichever client sent the HEAD.
+// The error of a missing object has the same types of the SDK, whether the raw client or the SDK's
+// client sent the HEAD.
 func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	server := newStandIn(t, reply{
 		Status: 404,
@@ -308,8 +309,8 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 	require.Equal(t, *wantErr, *gotErr)
 }
 
-// If the provider of credentials fails, the raw client fails with Unauthenticated and its error, and
-// sends nothing.
+// The raw client fails with Unauthenticated and the error of the credentials provider if that
+// fails, and sends nothing.
 func TestRawClientWithoutCredentials(t *testing.T) {
 	broken := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no credentials here")

@@ -247,7 +247,7 @@ func requireSameRequest(
 	require.Equal(t, want, comparableRequest(server.Last(t)), name)
 }
 
-// Over TLS, too, the raw client sends the same requests as the SDK.
+// Over TLS, too, the raw client sends the same requests as the SDK's client.
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	response := reply{
 		Status: 206,
@@ -268,7 +268,7 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 	}
 }
 
-// The raw client sends native options, and options of the Config, as the SDK does.
+// The raw client sends native options and those of the Config as the SDK does.
 func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 	id := keyARN
 	tests := map[string]struct {
@@ -335,8 +335,8 @@ func (s *standIn) openDrivers(
 	return raw, sdk
 }
 
-// In a Lambda function, a request has the trace of the invocation as an unsigned header, as the SDK
-// sends it.
+// In a Lambda function, a request of the raw client has the trace of the invocation as an unsigned
+// header, as one of the SDK has.
 func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;" +
 		"Sampled=1;Lineage=a87bd80c:1|68fd508a:5"

@@ -54,7 +54,7 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// A recording of our own server is played as Amazon's are.
+// A recording of our own server can be played back like one of Amazon's.
 func TestRecordedResponsesOfS3server(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
 	config := s3.Config{

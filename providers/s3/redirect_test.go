@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A redirect to another host is not followed, because Go's HTTP client would send it the customer's key.
+// The driver follows no redirect to another host, because Go's HTTP client would send that host the
+// customer's key.
 func TestRedirectWithoutCustomerKey(t *testing.T) {
 	provider := credentials.NewStaticCredentialsProvider("key", "secret", "")
 	configs := map[string]func(string, *http.Client) Config{

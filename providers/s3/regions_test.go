@@ -179,8 +179,8 @@ func TestBucketInfoRegion(t *testing.T) {
 	require.Equal(t, "eu-west-1", info.Region)
 }
 
-// A bucket whose name ends with an account of twelve digits, a region and "an" is created in the account's
-// own namespace. Its address is valid, too.
+// CreateBucket creates a bucket in the account's own namespace if its name ends with an account of
+// twelve digits, a region and "an". The address of such a bucket is valid, too.
 func TestCreateBucketNamespace(t *testing.T) {
 	for name, want := range map[string]string{
 		"photos":                             "",
@@ -205,8 +205,9 @@ func TestCreateBucketNamespace(t *testing.T) {
 	}
 }
 
-// If the region of a bucket is unknown, the first request is redirected, and sent again to the region that
-// the response names. After a removal, the region is forgotten, because the bucket may be created elsewhere.
+// A request for a bucket of unknown region is redirected, and sent again to the region that the
+// response names. After a removal, the region is forgotten, because the bucket may be created
+// elsewhere.
 func TestRegionOfUnknownBucket(t *testing.T) {
 	amazon := &amazonByRegion{exists: true}
 	service := newRegionService(t, amazon)
@@ -215,7 +216,8 @@ func TestRegionOfUnknownBucket(t *testing.T) {
 	require.Same(t, service.account, service.accountFor("photos"), "the region is forgotten")
 }
 
-// With Config.Endpoint, requests are signed for Config.Region, whatever region the server names for a bucket.
+// With Config.Endpoint, requests are signed for Config.Region, even if the server names another
+// region for a bucket.
 func TestRegionOfOneEndpoint(t *testing.T) {
 	c := Config{Endpoint: "http://127.0.0.1:9000", Region: "here"}
 	service, transport := newScriptedService(t, c, map[string]string{
@@ -228,7 +230,8 @@ func TestRegionOfOneEndpoint(t *testing.T) {
 	require.Contains(t, transport.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
-// Each client of the SDK gets its own provider of session credentials, instead of a copy of another client's.
+// Each client of the SDK gets its own provider of session credentials, and not a copy of another
+// client's.
 func TestExpressCredentialsOfClients(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:      "photos",

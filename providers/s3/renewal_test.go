@@ -280,8 +280,7 @@ func drain[E any](entries func(yield func(E, error) bool)) error {
 	return nil
 }
 
-// If the store refuses the credentials of a call, they are replaced by new ones from their source, and the call
-// succeeds.
+// A call whose credentials the store refuses gets new ones from their source, and succeeds.
 func TestCredentialsRefusedReplaced(t *testing.T) {
 	for _, src := range sources {
 		for code, status := range map[string]int{
@@ -306,7 +305,7 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 	}
 }
 
-// If several calls are refused at the same time, they share the new credentials.
+// Calls that are refused at the same time share the new credentials.
 func TestCredentialsRefusedConcurrently(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	var retrievals atomic.Int64
@@ -331,8 +330,8 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 	require.EqualValues(t, 1+rounds, retrievals.Load())
 }
 
-// If the token expires during an upload that fails, the abort uses the new token, so that no parts remain.
-// grafana/loki#8964.
+// The abort of a failed upload uses the new token if the old one has expired meanwhile, so that no
+// parts remain. grafana/loki#8964.
 func TestAbortPartsNewCredentials(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, rotate := r.open(t, sources[0])
@@ -357,7 +356,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// If there are no other credentials, the driver stops after at most two refused requests.
+// The driver stops after at most two refused requests if there are no other credentials.
 func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	tests := []struct {
@@ -411,8 +410,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 	}
 }
 
-// The credentials file is read again after its first refusal, because the first call may have found it half
-// written.
+// A credentials file whose keys were refused is read again, because it may have been half written
+// at the first call.
 func TestCredentialsFileReadAgain(t *testing.T) {
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
@@ -430,8 +429,8 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 	require.NoError(t, drain(b.List(t.Context())))
 }
 
-// If the secret of an access key changes on the server and in the credentials file, as MinIO permits, calls
-// continue to succeed.
+// Calls continue to succeed if the secret of an access key changes on the server and in the
+// credentials file, as MinIO permits.
 func TestCredentialsSecretChanges(t *testing.T) {
 	var current atomic.Pointer[s3server.Server]
 	startServer := func(secret string) {
@@ -468,8 +467,8 @@ func TestCredentialsSecretChanges(t *testing.T) {
 	}
 }
 
-// A 403 to a HEAD does not tell refused credentials from a missing permission. The driver sends one
-// GET to learn the reason, and remembers that the credentials are accepted.
+// A 403 to a HEAD may mean refused credentials or a missing permission. The driver sends one GET to
+// learn the reason, and remembers that the credentials are accepted.
 func TestHeadDeniedAsksReason(t *testing.T) {
 	var requests atomic.Int64
 	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -117,7 +117,7 @@ func TestRestoreRequest(t *testing.T) {
 	}
 }
 
-// If a restored copy is being made already, Restore sends no request for another one.
+// Restore sends no request for another restored copy while one is in progress.
 func TestRestoreInProgress(t *testing.T) {
 	server := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
 	d := server.openDriver(t, "aws")
@@ -132,8 +132,8 @@ func TestRestoreMissing(t *testing.T) {
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
-// RestoreState reads the header that says whether a restored copy exists or is being made. It ignores
-// malformed values.
+// RestoreState reads the header that says whether a restored copy exists or is in progress, and
+// ignores a malformed value.
 func TestRestoreState(t *testing.T) {
 	for value, want := range map[string]storage.RestoreState{
 		"":                       {},

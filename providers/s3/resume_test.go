@@ -17,7 +17,7 @@ func TestDownloadResumes(t *testing.T) {
 	}
 }
 
-// A download is never spliced of two revisions.
+// A download never has bytes of two revisions.
 func TestDownloadPinsRevision(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

@@ -99,7 +99,7 @@ func hintOfCreate(t *testing.T, b storage.Bucket) string {
 	return e.Hint
 }
 
-// The first response with a known Server header decides which server it is.
+// The first response with a known Server header decides the profile of the server.
 func TestServerKindFirstResponse(t *testing.T) {
 	server := &evidence.Server{}
 	server.Observe(http.Header{"Server": {"nginx"}})

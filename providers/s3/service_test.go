@@ -224,7 +224,7 @@ func TestCreateBucketRegion(t *testing.T) {
 	}
 }
 
-// CreateBucket fails with BucketExists if the bucket exists, even if it is one's own.
+// CreateBucket fails with BucketExists if the bucket exists, even if it belongs to the caller.
 func TestCreateBucketExists(t *testing.T) {
 	tests := map[string]struct {
 		replies map[string]string
@@ -316,7 +316,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 	}
 }
 
-// If a setting of a new bucket is refused, CreateBucket deletes the bucket.
+// CreateBucket deletes the new bucket if one of its settings is refused.
 func TestCreateBucketSettingFails(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 		"PUT /?versioning": errorResponse(403, "AccessDenied"),
@@ -375,8 +375,8 @@ func TestUpdateBucketRequests(t *testing.T) {
 	}
 }
 
-// CreateBucket creates a bucket with object lock, and then sets its default retention with a checksum,
-// which S3 requires.
+// CreateBucket creates a bucket with object lock, and then sets its default retention, with a
+// checksum, which S3 requires.
 func TestCreateBucketWithObjectLock(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 		"GET /?object-lock": "200 <ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>" +
@@ -411,8 +411,8 @@ const (
 		"</PublicAccessBlockConfiguration>"
 )
 
-// UpdateBucket makes a bucket public by a policy. It first ends the parts of the block of public access that
-// would refuse the policy.
+// UpdateBucket makes a bucket public by a policy, after it has ended the parts of the block of
+// public access that would refuse the policy.
 func TestUpdateBucketPublic(t *testing.T) {
 	service, transport := newScriptedService(t, Config{Region: "cn-north-1"}, bucketReplies(map[string]string{
 		"GET /?publicAccessBlock": blockedAccess,
@@ -436,7 +436,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 	}]}`, transport.bodies["PUT /?policy"])
 }
 
-// If the policy of a bucket makes it public already, UpdateBucket leaves the policy as it is.
+// UpdateBucket leaves the policy of a bucket as it is if it already makes the bucket public.
 func TestUpdateBucketPublicAlready(t *testing.T) {
 	service, transport := newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?policy": "200 " + publicPolicy,
@@ -447,7 +447,8 @@ func TestUpdateBucketPublicAlready(t *testing.T) {
 	require.NotContains(t, transport.requests, "PUT /?policy")
 }
 
-// A bucket with a public policy is not public if its block of public access restricts it.
+// A bucket with a public policy is not public while its block of public access restricts the
+// policy.
 func TestBucketInfoBlockedPolicy(t *testing.T) {
 	service, _ := newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?policy":            "200 " + publicPolicy,
@@ -473,7 +474,8 @@ func TestUpdateBucketPublicByACL(t *testing.T) {
 	require.Equal(t, "public-read", transport.headers["PUT /?acl"].Get("X-Amz-Acl"))
 }
 
-// An update that has succeeded tells which settings could not be read after it.
+// UpdateBucket names in its result the settings that it could not read after a change that
+// succeeded.
 func TestUpdateBucketUnread(t *testing.T) {
 	service, _ := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 		"HEAD /":           errorResponse(403, "AccessDenied"),
@@ -530,8 +532,8 @@ func TestLifecycleRules(t *testing.T) {
 	require.Equal(t, rules, info.Lifecycle)
 }
 
-// B2 returns each rule that hides objects as two rules, which UpdateBucket reads as the one that was set:
-// https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
+// UpdateBucket reads the two rules that B2 returns for each rule that hides objects as the one that
+// was set: https://www.backblaze.com/apidocs/s3-get-lifecycle-configuration
 func TestLifecycleRulesOnB2(t *testing.T) {
 	const response = `200 <LifecycleConfiguration>
 		<Rule>
@@ -624,8 +626,8 @@ func TestLifecycleRulesOfOthers(t *testing.T) {
 	}
 }
 
-// If a server drops the tag of a rule, so that the rule would apply to more objects, UpdateBucket fails and
-// restores the rules from before. The server shows the same rules before and after the change.
+// UpdateBucket fails and restores the earlier rules if a server drops the tag of a rule, which
+// would then apply to more objects. The server shows the same rules before and after the change.
 func TestLifecycleRulesDroppedTags(t *testing.T) {
 	const rulesAfter = `<LifecycleConfiguration><Rule><ID>b</ID><Status>Enabled</Status>` +
 		`<Filter><Prefix></Prefix></Filter><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
