@@ -352,7 +352,7 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	require.Empty(t, report.Left)
 }
 
-// If Run fails and cannot remove its objects, the error names their prefix.
+// The error of Run names the prefix of the objects that it could not remove.
 func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	c.Bucket = "photos"
@@ -365,7 +365,7 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 	require.ErrorContains(t, err, `see the objects under "tmp/probe-`)
 }
 
-// If Run cannot remove its objects, the report names their prefix.
+// The report names the prefix of the objects that Run could not remove.
 func TestRunReportsWhatItCouldNotRemove(t *testing.T) {
 	raceOnce(t)
 	server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})

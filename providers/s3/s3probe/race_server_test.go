@@ -237,7 +237,7 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 	return true
 }
 
-// Run finds the operations that do not test and write in one step.
+// Run finds each operation that tests its condition in a step before the write.
 func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	tests := map[string]struct {
 		gap  string
@@ -274,8 +274,8 @@ func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	}
 }
 
-// If a server is known to test a condition and to write in two steps, Run does not declare the condition,
-// even if its races do not show the fault.
+// Run does not declare a condition that the server is known to test in a step before the write,
+// even if no race shows the fault.
 func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	allButRemove := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true}
 	newProfile := func(name string) *s3.Profile {
@@ -334,7 +334,8 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 	}
 }
 
-// Run repeats its races hundreds of times, so it finds a server that fails only after many of them.
+// Run repeats its races hundreds of times, and so finds a server that fails only after many of
+// them.
 func TestRunRacesManyTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newRacyServer()
@@ -354,7 +355,7 @@ func TestRunRacesManyTimes(t *testing.T) {
 	})
 }
 
-// If a check fails, it clears its feature in the profile. If all checks fail, the driver declares only the
+// Each check that fails clears its feature in the profile, so that the driver declares only the
 // features that no check is about.
 func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	p, ok := s3.NamedProfile("aws")
@@ -405,7 +406,7 @@ func refusingSignedURLs(urls *[]string) http.RoundTripper {
 	})
 }
 
-// The report has no signatures.
+// The report has no signature, even if a signed request fails with an error that contains its URL.
 func TestReportHasNoSignatures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var urls []string
@@ -417,7 +418,8 @@ func TestReportHasNoSignatures(t *testing.T) {
 	})
 }
 
-// The given client may use a proxy, or trust another certificate.
+// Run sends signed requests with the HTTP client of Config.Client, which may use a proxy or trust
+// another certificate.
 func TestRunSendsSignedRequestsWithTheGivenClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var urls []string

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// The report recommends the profile that the server's answers name only if all that it declares was proven.
-// Otherwise, it lists what was not proven.
+// The report recommends the profile that fits the server's answers if all that it declares was
+// proven, and otherwise lists what was not.
 func TestReportNamesProvenProfile(t *testing.T) {
 	const unproven = "The server answers as minio, but profile=minio declares what was not proven here: "
 	tests := []struct {
@@ -54,7 +54,7 @@ func TestReportNamesProvenProfile(t *testing.T) {
 	}
 }
 
-// If the server's answers name no profile, the report asks for the profile.
+// The report asks for a profile if the answers of the server name none.
 func TestReportOfUnknownServer(t *testing.T) {
 	require.NotContains(t, (&Report{}).String(), "answers")
 
@@ -62,7 +62,7 @@ func TestReportOfUnknownServer(t *testing.T) {
 	require.Contains(t, unknown.String(), "add profile= to the address: accesspoint, ")
 }
 
-// A text of the server cannot add a line to the report, and cannot control the terminal.
+// A text of the server can neither add a line to the report nor control the terminal.
 func TestReportEscapesServerText(t *testing.T) {
 	const line = "The server answers as minio: open it with profile=minio."
 	report := &Report{
