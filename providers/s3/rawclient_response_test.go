@@ -113,11 +113,11 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 // The raw client signs a request with the time of the server after S3 has refused one because of
 // its time. It does not trust the time of a cache or of a successful response.
 func TestRawClientCorrectsItsClock(t *testing.T) {
-	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	serverTime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	skewed := errorReply(403, "RequestTimeTooSkewed", "")
-	skewed.Header["Date"] = when.Format(http.TimeFormat)
+	skewed.Header["Date"] = serverTime.Format(http.TimeFormat)
 	cached := errorReply(403, "RequestTimeTooSkewed", "")
-	cached.Header = map[string]string{"Date": when.Format(http.TimeFormat), "Age": "3600"}
+	cached.Header = map[string]string{"Date": serverTime.Format(http.TimeFormat), "Age": "3600"}
 
 	tests := []struct {
 		name     string
@@ -125,32 +125,33 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 		response reply
 		want     time.Time // for which the next request is signed
 	}{
-		{name: "a late clock", ahead: -time.Hour, response: skewed, want: when},
-		{name: "an early clock", ahead: 48 * time.Hour, response: skewed, want: when},
+		{name: "a late clock", ahead: -time.Hour, response: skewed, want: serverTime},
+		{name: "an early clock", ahead: 48 * time.Hour, response: skewed, want: serverTime},
 		{
 			name:     "a correct clock",
 			ahead:    time.Minute,
 			response: skewed,
-			want:     when.Add(time.Minute),
+			want:     serverTime.Add(time.Minute),
 		},
 		{
-			name:     "not by the time of a cache",
+			name:     "a response of a cache",
 			ahead:    time.Hour,
 			response: cached,
-			want:     when.Add(time.Hour),
+			want:     serverTime.Add(time.Hour),
 		},
 		{
-			name:     "not by a successful request",
+			name:     "a successful response",
 			ahead:    time.Hour,
 			response: stored,
-			want:     when.Add(time.Hour),
+			want:     serverTime.Add(time.Hour),
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.response, stored)
 			d := server.openDriver(t, "aws")
-			d.account.clock.Now = func() time.Time { return when.Add(tt.ahead) }
+			d.account.clock.Now = func() time.Time { return serverTime.Add(tt.ahead) }
+
 			_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 			if tt.response.Status != 0 { // a failure
 				require.ErrorIs(t, err, storage.Unauthenticated)
@@ -280,6 +281,7 @@ func TestRawClientHasTheSDKsErrorOfAMissingObject(t *testing.T) {
 		Header: map[string]string{"X-Amz-Request-Id": "request", "X-Amz-Id-2": "host"},
 	})
 	d := server.openDriver(t, "aws")
+
 	_, want := sdkOnly(d).Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	_, got := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 

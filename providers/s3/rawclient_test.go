@@ -343,9 +343,9 @@ func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	t.Setenv("AWS_LAMBDA_FUNCTION_NAME", "thumbnails")
 	t.Setenv("_X_AMZN_TRACE_ID", trace)
 	server := newStandIn(t, stored)
+
 	_, err := server.openDriver(t, "aws").Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
-
 	require.Equal(t, trace, server.Last(t).Header.Get("X-Amzn-Trace-Id"))
 	require.NotContains(t, server.Last(t).Header.Get("Authorization"), "x-amzn-trace-id")
 }

@@ -49,12 +49,12 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 	for name, config := range configs {
 		t.Run(name, func(t *testing.T) {
 			var followed []string
-			other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			otherHost := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				followed = append(followed, r.Method+" "+r.Header.Get(customerKeyHeader))
 			}))
-			t.Cleanup(other.Close)
+			t.Cleanup(otherHost.Close)
 			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+				http.Redirect(w, r, otherHost.URL+r.URL.Path, http.StatusTemporaryRedirect)
 			}))
 			t.Cleanup(server.Close)
 
@@ -70,7 +70,7 @@ func TestRedirectWithoutCustomerKey(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("x"), key)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.Empty(t, followed, "requests to the other host")
+			require.Empty(t, followed, "the other host must get no request")
 		})
 	}
 }

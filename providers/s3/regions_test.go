@@ -213,7 +213,7 @@ func TestRegionOfUnknownBucket(t *testing.T) {
 	service := newRegionService(t, amazon)
 	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
 	require.Equal(t, []string{"us-east-1 DELETE /", "eu-west-1 DELETE /"}, amazon.requests)
-	require.Same(t, service.account, service.accountFor("photos"), "the region is forgotten")
+	require.Same(t, service.account, service.accountFor("photos"), "the region must be forgotten")
 }
 
 // With Config.Endpoint, requests are signed for Config.Region, even if the server names another
@@ -224,9 +224,11 @@ func TestRegionOfOneEndpoint(t *testing.T) {
 		"GET /?max-buckets": "200 <ListAllMyBucketsResult><Buckets><Bucket><Name>photos</Name>" +
 			"<BucketRegion>there</BucketRegion></Bucket></Buckets></ListAllMyBucketsResult>",
 	})
+
 	_, _, err := service.ListBuckets(t.Context(), "")
 	require.NoError(t, err)
 	require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
+
 	require.Contains(t, transport.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 

@@ -292,6 +292,7 @@ func TestCredentialsRefusedReplaced(t *testing.T) {
 				b, s, rotate := r.open(t, src)
 				_, err := b.Upload(t.Context(), "kept", strings.NewReader("hello world"))
 				require.NoError(t, err)
+
 				for _, call := range renewedCalls {
 					// The bucket and the account use accepted credentials.
 					require.NoError(t, drain(b.List(t.Context())))
@@ -360,19 +361,19 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	tests := []struct {
-		name    string
-		config  Config
-		accepts bool  // the store accepts the keys until they are rotated
-		refused int64 // number of refused requests of the first call after the rotation
+		name        string
+		config      Config
+		isValid     bool  // the store accepts the keys until they are rotated
+		wantRefused int64 // requests of the first call after the rotation
 	}{
 		{
-			name:    "keys of a Config",
-			config:  Config{AccessKeyID: "key-1", SecretKey: "secret-1"},
-			accepts: true,
-			refused: 1,
+			name:        "keys of a Config",
+			config:      Config{AccessKeyID: "key-1", SecretKey: "secret-1"},
+			isValid:     true,
+			wantRefused: 1,
 		},
-		{name: "a file that has the same keys, which were accepted", accepts: true, refused: 2},
-		{name: "a file with keys that were never accepted", refused: 1},
+		{name: "a file that has the same keys, which were accepted", isValid: true, wantRefused: 2},
+		{name: "a file with keys that were never accepted", wantRefused: 1},
 		{
 			name: "a static provider",
 			config: Config{
@@ -380,8 +381,8 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 					Credentials: credentials.NewStaticCredentialsProvider("key-1", "secret-1", ""),
 				},
 			},
-			accepts: true,
-			refused: 2,
+			isValid:     true,
+			wantRefused: 2,
 		},
 	}
 	for _, tt := range tests {
@@ -392,20 +393,20 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
 				return tt.config, func() {}
 			}})
-			if tt.accepts {
+			if tt.isValid {
 				require.NoError(t, drain(b.List(t.Context())))
 			}
 			rotate()
 
 			require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
-			require.Equal(t, tt.refused, r.refused.Load())
+			require.Equal(t, tt.wantRefused, r.refused.Load())
 
 			// Later calls send one request each.
 			const laterCalls = 3
 			for range laterCalls {
 				require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 			}
-			require.Equal(t, tt.refused+laterCalls, r.refused.Load())
+			require.Equal(t, tt.wantRefused+laterCalls, r.refused.Load())
 		})
 	}
 }

@@ -121,6 +121,7 @@ func TestRestoreRequest(t *testing.T) {
 func TestRestoreInProgress(t *testing.T) {
 	server := newStandIn(t, headOf(map[string]string{"X-Amz-Restore": `ongoing-request="true"`}))
 	d := server.openDriver(t, "aws")
+
 	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "k", RestoreDays: 1}))
 	require.Equal(t, []string{"HEAD /photos/k"}, server.Lines())
 }

@@ -230,19 +230,19 @@ func TestCreateBucketExists(t *testing.T) {
 		replies map[string]string
 		want    storage.Code
 	}{
-		"an own bucket, for which S3 would return 200": {
+		"the caller's bucket, for which S3 would return 200": {
 			replies: map[string]string{"HEAD /": "200 "},
 			want:    storage.BucketExists,
 		},
-		"an own bucket, created meanwhile": {
+		"the caller's bucket, created meanwhile": {
 			replies: map[string]string{"HEAD /": "404 ", "PUT /": errorResponse(409, "BucketAlreadyOwnedByYou")},
 			want:    storage.BucketExists,
 		},
-		"another's": {
+		"a bucket of another account": {
 			replies: map[string]string{"HEAD /": "403 ", "PUT /": errorResponse(409, "BucketAlreadyExists")},
 			want:    storage.BucketExists,
 		},
-		"one of another region": {
+		"a bucket in another region": {
 			replies: map[string]string{"HEAD /": "301 ", "PUT /": errorResponse(409, "BucketAlreadyOwnedByYou")},
 			want:    storage.BucketExists,
 		},
@@ -250,7 +250,7 @@ func TestCreateBucketExists(t *testing.T) {
 			replies: map[string]string{"HEAD /": "500 "},
 			want:    storage.Unavailable,
 		},
-		"a throttled question": {
+		"a throttled HEAD": {
 			replies: map[string]string{"HEAD /": "503 "},
 			want:    storage.RateLimited,
 		},
@@ -275,10 +275,10 @@ func TestCreateBucketExists(t *testing.T) {
 // CreateBucket sends requests only for settings that differ from the defaults of a new bucket.
 func TestCreateBucketDefaults(t *testing.T) {
 	tests := []struct {
-		name     string
-		opts     []storage.BucketOption
-		isSet    bool // the bucket has versioning and public access
-		requests []string
+		name         string
+		opts         []storage.BucketOption
+		isSet        bool // the bucket has versioning and public access
+		wantRequests []string
 	}{
 		{
 			name: "other settings",
@@ -289,7 +289,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 				storage.WithCORS(),
 			},
 			isSet: true,
-			requests: []string{
+			wantRequests: []string{
 				"HEAD /",
 				"PUT /",
 				"PUT /?versioning",
@@ -299,9 +299,9 @@ func TestCreateBucketDefaults(t *testing.T) {
 			},
 		},
 		{
-			name:     "the defaults",
-			opts:     []storage.BucketOption{storage.WithVersioning(false), storage.WithPublicAccess(false)},
-			requests: []string{"HEAD /", "PUT /"},
+			name:         "the defaults",
+			opts:         []storage.BucketOption{storage.WithVersioning(false), storage.WithPublicAccess(false)},
+			wantRequests: []string{"HEAD /", "PUT /"},
 		},
 	}
 	for _, tt := range tests {
@@ -311,7 +311,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.isSet, info.Versioning)
 			require.Equal(t, tt.isSet, info.Public)
-			require.Equal(t, tt.requests, transport.requests)
+			require.Equal(t, tt.wantRequests, transport.requests)
 		})
 	}
 }
@@ -328,7 +328,8 @@ func TestCreateBucketSettingFails(t *testing.T) {
 
 // UpdateBucket sends only the requests for its changes, and then reads all settings.
 func TestUpdateBucketRequests(t *testing.T) {
-	reads := []string{ // sent at the same time, so in any order
+	// The reads are sent at the same time, so they arrive in any order.
+	reads := []string{
 		"HEAD /",
 		"GET /?policy",
 		"GET /?versioning",
@@ -383,6 +384,7 @@ func TestCreateBucketWithObjectLock(t *testing.T) {
 			"</ObjectLockConfiguration>",
 	}))
 	retention := storage.WithDefaultRetention(storage.Compliance, 7)
+
 	info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock(), retention))
 	require.NoError(t, err)
 	require.True(t, info.ObjectLock)
@@ -454,6 +456,7 @@ func TestBucketInfoBlockedPolicy(t *testing.T) {
 		"GET /?policy":            "200 " + publicPolicy,
 		"GET /?publicAccessBlock": blockedAccess,
 	}))
+
 	info, err := service.BucketInfo(t.Context(), "photos")
 	require.NoError(t, err)
 	require.False(t, info.Public)
@@ -481,6 +484,7 @@ func TestUpdateBucketUnread(t *testing.T) {
 		"HEAD /":           errorResponse(403, "AccessDenied"),
 		"PUT /?versioning": "200 ",
 	}))
+
 	info, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.NoError(t, err)
 	require.True(t, info.Versioning)
