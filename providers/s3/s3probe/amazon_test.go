@@ -103,6 +103,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			report, err := Run(t.Context(), c, "tmp/")
 			require.NoError(t, err)
 			t.Log(report)
+
 			found := report.Profile
 			all := s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
 			require.Equal(t, all, found.Conditions)
@@ -359,6 +360,7 @@ func TestRunThatFailsNamesWhatItLeft(t *testing.T) {
 	for _, operation := range []string{"GetObject", "ListObjectsV2", "DeleteObject"} {
 		server.Inject(s3server.Fault{Operation: operation, Error: "AccessDenied"})
 	}
+
 	report, err := Run(t.Context(), c, "tmp/")
 	require.Nil(t, report)
 	require.ErrorIs(t, err, storage.PermissionDenied)

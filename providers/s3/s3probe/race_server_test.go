@@ -240,7 +240,7 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 // Run finds each operation that tests its condition in a step before the write.
 func TestRunFindsConditionsThatAreNotAtomic(t *testing.T) {
 	tests := map[string]struct {
-		gap  string
+		gap  string // the operation with two steps
 		want s3.Conditions
 	}{
 		"none": {
@@ -375,14 +375,12 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	d, err := s3.NewDriver(t.Context(), config)
 	require.NoError(t, err)
 
-	// No check is about these features.
-	declared := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments |
-		storage.Vending
-
-	declared |= storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals |
+	uncheckedFeatures := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
+		storage.LongSegments | storage.Vending
+	uncheckedFeatures |= storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals |
 		storage.StableURLs | storage.MultipartUploads | storage.OpenUploads
-	declared |= storage.Versioning | storage.StorageClasses | storage.Restoring
-	require.Zero(t, d.Describe().Features&^declared)
+	uncheckedFeatures |= storage.Versioning | storage.StorageClasses | storage.Restoring
+	require.Zero(t, d.Describe().Features&^uncheckedFeatures)
 	require.False(t, p.OrderedListing)
 }
 
@@ -412,6 +410,7 @@ func TestReportHasNoSignatures(t *testing.T) {
 		var urls []string
 		report, err := Run(t.Context(), configOf(refusingSignedURLs(&urls)), "tmp/")
 		require.NoError(t, err)
+
 		require.NotEmpty(t, urls)
 		require.Contains(t, report.String(), errConnection.Error())
 		require.NotContains(t, report.String(), "X-Amz-")
