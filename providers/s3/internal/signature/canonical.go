@@ -24,8 +24,8 @@ type Request struct {
 	At     time.Time // UTC
 }
 
-// startCanonical begins a canonical request. The caller appends the path, a line break and the query, and then
-// calls end.
+// startCanonical begins a canonical request. The caller appends the path, a line break and the
+// query, and then calls finishCanonical.
 func (s *signer) startCanonical(method string) {
 	s.canonical = append(s.canonical[:0], method...)
 	s.canonical = append(s.canonical, '\n')
