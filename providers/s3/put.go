@@ -68,8 +68,8 @@ func writeError(err error, c storage.Condition) error {
 	if c == (storage.Condition{}) {
 		return e
 	}
-	isUpdateOfNothing := c.Revision != "" && isObjectMissing(e)
-	if isUpdateOfNothing || e.Code == storage.NotModified {
+	isUpdateOfMissing := c.Revision != "" && isObjectMissing(e)
+	if isUpdateOfMissing || e.Code == storage.NotModified {
 		e.Code = storage.PreconditionFailed
 		e.Hint = ""
 	}
