@@ -57,9 +57,9 @@ func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
 	day := t.Unix() / secondsPerDay
 	secret := maphash.String(secretSeed, c.SecretAccessKey)
 	last := k.lastKey.Load()
-	isSame := last != nil && last.day == day && last.region == region &&
+	matchesLast := last != nil && last.day == day && last.region == region &&
 		last.accessKey == c.AccessKeyID && last.secret == secret
-	if isSame {
+	if matchesLast {
 		return last
 	}
 
