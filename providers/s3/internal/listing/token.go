@@ -26,8 +26,8 @@ const (
 // MakeKeyToken returns the token of a page that is requested by key.
 func MakeKeyToken(page int, key string) string { return keyToken + strconv.Itoa(page) + ":" + key }
 
-// ParseKeyToken returns the number of the page and the key in a token of MakeKeyToken. For any other token, ok is
-// false.
+// ParseKeyToken returns the number of the page and the key in a token of MakeKeyToken. ok is false
+// for any other token.
 func ParseKeyToken(token string) (page int, key string, ok bool) {
 	rest, ok := strings.CutPrefix(token, keyToken)
 	if !ok {
@@ -38,7 +38,8 @@ func ParseKeyToken(token string) (page int, key string, ok bool) {
 	return page, key, ok && err == nil
 }
 
-// StartOf returns the key after which MinIO begins the page, or "" if there is none.
+// StartOf returns the key after which MinIO begins the page for input, or "" if the page is the
+// first.
 func StartOf(input *awss3.ListObjectsV2Input) string {
 	if input.ContinuationToken == nil {
 		return aws.ToString(input.StartAfter)
@@ -49,8 +50,8 @@ func StartOf(input *awss3.ListObjectsV2Input) string {
 // cacheMark begins MinIO's own part of a marker. Each token of MinIO has it.
 const cacheMark = "[minio_cache:"
 
-// DecodeToken returns the marker in a token of MinIO, or "" if the token is another server's. A
-// server may have the wrong profile, and the text of its tokens is no key.
+// DecodeToken returns the marker in a token of MinIO, or "" if the token is another server's, whose
+// text is no key. This happens if a server has the wrong profile.
 func DecodeToken(token string) string {
 	marker, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || !strings.Contains(string(marker), cacheMark) {
@@ -59,7 +60,7 @@ func DecodeToken(token string) string {
 	return string(marker)
 }
 
-// MarkerKey returns the key in a marker of MinIO. MinIO's own part follows the key.
+// MarkerKey returns the key in a marker of MinIO, which adds a part of its own after the key.
 func MarkerKey(marker string) string {
 	if i := strings.LastIndex(marker, cacheMark); i >= 0 {
 		return marker[:i]
