@@ -53,7 +53,7 @@ const (
 	yes
 )
 
-// eachElement calls f for each element below the root. f must close the element.
+// eachElement calls f for each element below the root, which f must close.
 func (p *fields) eachElement(f func(name []byte) error) error {
 	root, err := p.xml.root()
 	if err != nil {
@@ -65,8 +65,7 @@ func (p *fields) eachElement(f func(name []byte) error) error {
 	return p.children(f)
 }
 
-// children calls f for each element in the innermost open element. It then closes the innermost
-// element.
+// eachChild calls f for each element in the innermost open element, and then closes that element.
 func (p *fields) children(f func(name []byte) error) error {
 	for {
 		name, err := p.xml.child()
@@ -85,7 +84,7 @@ func sameName(name []byte, element string) bool {
 	return len(name) == len(element) && (string(name) == element || strings.EqualFold(string(name), element))
 }
 
-// pageField reads an element that describes the whole page.
+// readPageField reads an element that describes the whole page.
 func (p *fields) pageField(name []byte) (err error) {
 	switch {
 	case sameName(name, "EncodingType"):
@@ -103,8 +102,8 @@ func (p *fields) pageField(name []byte) (err error) {
 	return err
 }
 
-// entryField reads an element of an entry. It does not unescape the key. The element that says
-// whether keys are escaped may come later in the page.
+// readEntryField reads an element of an entry. It does not unescape the key, because the page may
+// only say later that keys are escaped.
 func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
 	case sameName(name, "Key"):
@@ -136,7 +135,7 @@ func (p *fields) string() (string, error) {
 	return p.copyString(value), err
 }
 
-// copyString returns a copy of text as a string. Several of these strings share one allocation.
+// copyString returns a copy of text as a string. Several such strings share one allocation.
 func (p *fields) copyString(text []byte) string {
 	if p.block.Cap()-p.block.Len() < len(text) {
 		// About a third of a page is text that callers keep.
@@ -148,9 +147,9 @@ func (p *fields) copyString(text []byte) string {
 	return p.block.String()[start:]
 }
 
-// checkPrefix fails if the response shows that its names are escaped, although it does not say so.
-// requested is the prefix of the request. A server may escape common prefixes in this
-// way. The listing of such a common prefix is empty, and its objects would seem to be missing.
+// checkPrefix fails if the prefix in the response shows that its names are escaped, although it
+// does not say so. requested is the prefix of the request. If common prefixes stayed escaped, their
+// listings would be empty, and their objects would seem to be missing.
 func (p *fields) checkPrefix(requested string) error {
 	if p.escaped || p.prefix == requested {
 		return nil
@@ -162,7 +161,7 @@ func (p *fields) checkPrefix(requested string) error {
 	return nil // servers differ in what they return as the prefix
 }
 
-// unescape returns a key without the escaping that the page announced.
+// unescape removes the escaping from a key, if the page says that its keys are escaped.
 func (p *fields) unescape(key string) (string, error) {
 	if !p.escaped {
 		return key, nil
@@ -170,7 +169,7 @@ func (p *fields) unescape(key string) (string, error) {
 	return p.decode(key)
 }
 
-// decode returns a key without its escaping.
+// decodeKey returns a key without its escaping.
 func (p *fields) decode(key string) (string, error) {
 	if strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
 		return key, nil
@@ -194,7 +193,7 @@ func (p *fields) decode(key string) (string, error) {
 	return p.copyString(data), nil
 }
 
-// size reads the size of an object.
+// readSize reads the size of an object.
 func (p *fields) size() (int64, error) {
 	value, err := p.xml.value()
 	if err != nil {
@@ -207,7 +206,7 @@ func (p *fields) size() (int64, error) {
 	return size, nil
 }
 
-// time returns a time in whole seconds. Listings have fractions of a second, but headers do not.
+// readTime reads a time and returns it in whole seconds, like the time in a header.
 func (p *fields) time() (time.Time, error) {
 	value, err := p.xml.value()
 	if err != nil {
@@ -223,7 +222,7 @@ func (p *fields) time() (time.Time, error) {
 	return t.UTC().Truncate(time.Second), nil
 }
 
-// flag reads "true" or "false".
+// readFlag reads the text "true" or "false".
 func (p *fields) flag() (flag, error) {
 	value, err := p.xml.value()
 	if err != nil {
@@ -239,7 +238,7 @@ func (p *fields) flag() (flag, error) {
 	return no, nil
 }
 
-// hexDigit returns the value of a hexadecimal digit, or -1.
+// hexDigit returns the value of a hexadecimal digit, or -1 if c is none.
 func hexDigit(c byte) int {
 	if '0' <= c && c <= '9' {
 		return int(c - '0')
@@ -252,9 +251,8 @@ func hexDigit(c byte) int {
 
 func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
-// hasNext reports whether another page follows. next is the token or the key for the
-// next page, or "" if this page has none. If the page says whether it is truncated, the page
-// decides. If it does not say so, another page follows unless next is "".
+// hasNext reports whether another page follows. next is the token or the key for the next page, or
+// "" if this page has none, and decides if the page does not say whether it is truncated.
 func (p *fields) hasNext(next string) (bool, error) {
 	if p.isTruncated == yes && next == "" {
 		return false, errNoToken

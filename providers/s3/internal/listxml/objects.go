@@ -16,8 +16,8 @@ type objectsPage struct {
 	page   *storage.Page
 }
 
-// ReadObjects reads a response of ListObjectsV2 into page. prefix is that of the
-// request. ReadObjects reuses the memory of buffer for the entries, if buffer has any.
+// ReadObjects reads a response of ListObjectsV2 into page. prefix is that of the request. The
+// entries use the memory of buffer, if it has any.
 func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []storage.ListEntry) error {
 	if cap(buffer) == 0 {
 		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
@@ -37,7 +37,7 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 	})
 }
 
-// element reads an element below the root.
+// readElement reads an element below the root.
 func (p *objectsPage) element(name []byte) (err error) {
 	if sameName(name, "Contents") {
 		return p.entry(storage.ListEntry{}, p.object)
@@ -54,7 +54,7 @@ func (p *objectsPage) element(name []byte) (err error) {
 	return p.fields.pageField(name)
 }
 
-// entry adds e to the page, and calls field for each element of the entry. field reads the element into the last entry.
+// readEntry adds e to the page, and calls field to read each element of the entry into it.
 func (p *objectsPage) entry(e storage.ListEntry, field func([]byte) error) error {
 	if len(p.page.Entries) == MaxEntries {
 		return errTooLong
@@ -63,11 +63,12 @@ func (p *objectsPage) entry(e storage.ListEntry, field func([]byte) error) error
 	return p.fields.children(field)
 }
 
+// readObject reads an element of an object into the last entry.
 func (p *objectsPage) object(name []byte) error {
 	return p.fields.entryField(&p.page.Entries[len(p.page.Entries)-1], name)
 }
 
-// prefix reads an element of a common prefix into the last entry.
+// readPrefix reads an element of a common prefix into the last entry.
 func (p *objectsPage) prefix(name []byte) (err error) {
 	if !sameName(name, "Prefix") {
 		return p.fields.xml.skip()
@@ -76,8 +77,8 @@ func (p *objectsPage) prefix(name []byte) (err error) {
 	return err
 }
 
-// finish unescapes and merges the entries when the whole page was read. It comes last, because some
-// servers only say at the end of the page how keys are escaped.
+// finishPage unescapes and merges the entries after the whole page was read, because some servers
+// only say at its end how keys are escaped.
 func (p *objectsPage) finish() error {
 	for i := range p.page.Entries {
 		e := &p.page.Entries[i]
@@ -96,9 +97,8 @@ func (p *objectsPage) finish() error {
 	return err
 }
 
-// mergePrefixes merges the common prefixes, which S3 lists separately, with the
-// objects. It does not sort: if objects or prefixes are not in ascending order, it
-// changes nothing, and the engine sees the server's order.
+// mergePrefixes merges the common prefixes, which S3 lists separately, with the objects. If either
+// are not in ascending order, the entries stay in the server's order.
 func mergePrefixes(entries []storage.ListEntry) {
 	var lastObject, lastPrefix string
 	hasPrefix := false

@@ -26,8 +26,8 @@ type reader struct {
 
 var errUnusual = errors.New("the document is not one that S3 servers write")
 
-// readDocument calls parse with a reader of the document. If the document is unusual, it calls parse
-// once more, with a reader that uses encoding/xml.
+// readDocument calls parse with a reader of the document, and once more, with a reader that uses
+// encoding/xml, if the document is unusual.
 func readDocument(doc []byte, parse func(x reader) error) error {
 	err := parse(reader{doc: doc})
 	if err != errUnusual {
@@ -37,7 +37,7 @@ func readDocument(doc []byte, parse func(x reader) error) error {
 	return parse(reader{doc: doc, decoder: xml.NewDecoder(bytes.NewReader(doc))})
 }
 
-// root opens the root element, and returns its name.
+// openRoot opens the root element and returns its name.
 func (x *reader) root() ([]byte, error) {
 	if x.decoder != nil {
 		return x.decode(nil)
@@ -47,8 +47,8 @@ func (x *reader) root() ([]byte, error) {
 	return x.startTag()
 }
 
-// child opens the next element in the innermost open element and returns its local name. If there
-// is no further element, it closes the innermost element and returns nil.
+// openChild opens the next element in the innermost open element and returns its local name. If
+// there is none, it closes the innermost element and returns nil.
 func (x *reader) child() ([]byte, error) {
 	if x.decoder != nil {
 		return x.decode(nil)
@@ -66,7 +66,7 @@ func (x *reader) child() ([]byte, error) {
 	return x.startTag()
 }
 
-// skip closes the innermost element and ignores its content.
+// skipElement closes the innermost element without reading its content.
 func (x *reader) skip() error {
 	for depth := len(x.open) - 1; len(x.open) > depth; {
 		if _, err := x.child(); err != nil {
@@ -76,8 +76,8 @@ func (x *reader) skip() error {
 	return nil
 }
 
-// value closes the innermost element and returns its text. The caller may modify the text, which is
-// valid until the next call. If there is an element inside, value fails.
+// readValue closes the innermost element and returns its text, or fails if there is an element
+// inside. The caller may modify the text, which is valid until the next call.
 func (x *reader) value() (value []byte, err error) {
 	if x.decoder != nil {
 		name, err := x.decode(&value)
@@ -96,8 +96,8 @@ func (x *reader) value() (value []byte, err error) {
 	return value, x.endTag()
 }
 
-// decode does the work of reader.child if the document is unusual. It reads the next tag with
-// encoding/xml. If text is not nil, decode also appends the characters before the tag to *text.
+// decodeTag does the work of openChild with encoding/xml, for an unusual document. If text is not
+// nil, decodeTag appends the characters before the tag to *text.
 func (x *reader) decode(text *[]byte) ([]byte, error) {
 	for {
 		token, err := x.decoder.Token()
@@ -126,7 +126,8 @@ func (x *reader) decode(text *[]byte) ([]byte, error) {
 	}
 }
 
-// startTag reads a tag without attributes, or the tag of the root, which may have a namespace.
+// readStartTag reads a start tag and returns its name. The tag must have no attributes, except for
+// the namespace of the root.
 func (x *reader) startTag() ([]byte, error) {
 	name := x.name("<")
 	if name == nil || len(x.open) == maxDepth {
@@ -155,7 +156,7 @@ func (x *reader) startTag() ([]byte, error) {
 	return name, nil
 }
 
-// endTag reads the end tag of the innermost element.
+// readEndTag reads the end tag of the innermost element, and closes the element.
 func (x *reader) endTag() error {
 	name := x.name("</")
 	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) || !bytes.HasPrefix(x.doc[x.pos:], []byte(">")) {
@@ -171,8 +172,8 @@ func (x *reader) close() {
 	x.isSelfClosed = false
 }
 
-// name reads the beginning of a tag, and returns the name in the tag. mark has the
-// characters before the name, such as "<". If the document has no such tag here, name returns nil.
+// readName reads the beginning of a tag and returns its name, or nil if no tag begins here. mark
+// has the characters before the name, "<" or "</".
 func (x *reader) name(mark string) []byte {
 	rest := x.doc[x.pos:]
 	if !bytes.HasPrefix(rest, []byte(mark)) {
@@ -192,7 +193,7 @@ func (x *reader) name(mark string) []byte {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// readText returns the decoded text before the next tag. The result is a part of the document, or a
+// readText returns the decoded text before the next tag. The text is a part of the document, or a
 // copy that is valid until the next call.
 func (x *reader) readText() ([]byte, error) {
 	end := bytes.IndexByte(x.doc[x.pos:], '<')
@@ -218,8 +219,7 @@ var isLiteral = func() (table [256]bool) {
 	return table
 }()
 
-// decodeText decodes the bytes in raw. start is the index of the first byte that is not
-// literal.
+// decodeText decodes raw, of which the bytes before index start are literal.
 func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 	text := append(x.scratch[:0], raw[:start]...)
 	for i := start; i < len(raw); {
@@ -250,8 +250,8 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 	return text, nil
 }
 
-// reference decodes the reference at the start of raw, such as &amp;. If raw does not begin with
-// one of the references that servers write, size is 0.
+// decodeReference decodes the reference at the start of raw, such as &amp;, and returns its size.
+// size is 0 unless it is one of those that servers write.
 func reference(raw []byte) (c byte, size int) {
 	size = bytes.IndexByte(raw[:min(len(raw), len("&quot;"))], ';') + 1
 	switch string(raw[:size]) {

@@ -39,10 +39,9 @@ var errTooLong = &storage.Error{
 // buffers holds *bytes.Buffer. A response is read completely before it is decoded.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// DecodeWith returns an option for one call of the SDK. With this option, the function decode
-// receives the body of a successful response. decode must not keep the slice, because its memory is
-// used again. result becomes the result of the call. The SDK still decodes all other
-// responses.
+// DecodeWith returns an option for one call of the SDK that passes the body of a successful
+// response to decode, and makes result the result of the call. decode must not keep the slice,
+// because its memory is used again. The SDK still decodes all other responses.
 func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options) {
 	d := &deserializer{result: result, decode: decode}
 	return func(o *awss3.Options) {
@@ -65,8 +64,7 @@ type deserializer struct {
 // ID returns the name of the middleware that d replaces.
 func (d *deserializer) ID() string { return deserializerID }
 
-// HandleDeserialize decodes a response. If it cannot read a page, it fails with a
-// DeserializationError, as the SDK does.
+// HandleDeserialize decodes a response, or fails with a DeserializationError, as the SDK does.
 func (d *deserializer) HandleDeserialize(
 	ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
@@ -85,7 +83,7 @@ func (d *deserializer) HandleDeserialize(
 	return output, metadata, nil
 }
 
-// read reads the body of a response, and decodes it. Its buffer comes from a pool.
+// read reads and decodes the body of a response, in a buffer from a pool.
 func (d *deserializer) read(response *smithyhttp.Response) error {
 	defer response.Body.Close()
 	buffer := buffers.Get().(*bytes.Buffer)

@@ -26,10 +26,10 @@ type VersionsPage struct {
 
 // ReadVersions reads a response of ListObjectVersions. prefix is that of the request.
 //
-// If markersApart is true, the server may list all delete markers after all versions. ReadVersions then sorts the
-// delete markers among the versions. If timesInIDs is true, the server lists an old version with the time of its
-// replacement. The id of the version is then a ULID, which contains the time of the write, and ReadVersions uses this
-// time.
+// If markersApart is true, the server may list all delete markers after all versions, and
+// ReadVersions sorts them among the versions. If timesInIDs is true, the server lists an old
+// version with the time of its replacement. ReadVersions then takes the time of the write from the
+// id of the version, which is a ULID.
 func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
@@ -44,8 +44,8 @@ func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool)
 	return p, err
 }
 
-// element reads an element below the root. If a version follows a delete marker, the server does not list the markers
-// apart.
+// readElement reads an element below the root. A version after a delete marker shows that the
+// server does not list the markers apart.
 func (p *VersionsPage) element(name []byte) (err error) {
 	switch {
 	case sameName(name, "Version"):
@@ -68,7 +68,8 @@ func (p *VersionsPage) element(name []byte) (err error) {
 	return err
 }
 
-// entry reads a version, a delete marker or a common prefix, and adds it to the page. e has the kind of the entry.
+// readEntry reads a version, a delete marker or a common prefix into e, which has its kind, and
+// adds it to the page.
 func (p *VersionsPage) entry(e storage.VersionEntry) error {
 	if len(p.Entries) == MaxEntries {
 		return errTooLong
@@ -78,7 +79,7 @@ func (p *VersionsPage) entry(e storage.VersionEntry) error {
 	return err
 }
 
-// versionField reads an element of a version, a delete marker or a common prefix into e.
+// readField reads an element of a version, a delete marker or a common prefix into e.
 func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err error) {
 	switch {
 	case e.IsPrefix && sameName(name, "Prefix"):
@@ -97,8 +98,8 @@ func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err e
 	return err
 }
 
-// finish unescapes, merges and sorts the entries when the whole page was read. It comes last, because some servers
-// only say at the end of the page how keys are escaped.
+// finishPage unescapes, merges and sorts the entries after the whole page was read, because some
+// servers only say at its end how keys are escaped.
 func (p *VersionsPage) finish() (err error) {
 	for i := range p.Entries {
 		e := &p.Entries[i]
@@ -123,8 +124,8 @@ func (p *VersionsPage) finish() (err error) {
 	return err
 }
 
-// readTimes replaces the times of old versions by those in their ids. The server lists an old version with the time
-// of its replacement.
+// readTimes gives old versions the times in their ids, because the server lists them with the times
+// of their replacement.
 func (p *VersionsPage) readTimes() {
 	for i := range p.Entries {
 		e := &p.Entries[i]
@@ -134,8 +135,8 @@ func (p *VersionsPage) readTimes() {
 	}
 }
 
-// ulidTime returns the time in a ULID, which has 26 digits of 5 bits. The first 10 digits are the milliseconds since
-// 1970. https://github.com/ulid/spec
+// ulidTime returns the time in a ULID, which has 26 digits of 5 bits, of which the first 10 count
+// the milliseconds since 1970. ok is false if id is no ULID. https://github.com/ulid/spec
 func ulidTime(id string) (time.Time, bool) {
 	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	const length, timeLength, digitBits = 26, 10, 5
@@ -155,9 +156,8 @@ func ulidTime(id string) (time.Time, bool) {
 	return time.UnixMilli(milliseconds).UTC(), true
 }
 
-// mergeKinds merges versions, delete markers and common prefixes, which some servers
-// list separately. It does not sort: if one kind is not in ascending order, it
-// changes nothing, and the engine sees the server's order.
+// mergeKinds merges versions, delete markers and common prefixes, which some servers list one kind
+// after another. If a kind is not in ascending order, the entries stay in the server's order.
 func (p *VersionsPage) mergeKinds() {
 	var lastVersion, lastMarker, lastPrefix string
 	for i := range p.Entries {
@@ -176,9 +176,9 @@ func (p *VersionsPage) mergeKinds() {
 	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// placeMarkers moves delete markers to the positions that their times determine. The server lists
-// the markers of each key after the versions of the key. Neither the versions nor the markers
-// change their order among themselves.
+// placeMarkers places the delete markers of each key, which the server lists after the versions of
+// the key, among these versions by their times. Neither the versions nor the markers change their
+// order among themselves.
 func (p *VersionsPage) placeMarkers() {
 	entries := make([]storage.VersionEntry, 0, len(p.Entries))
 	for rest := p.Entries; len(rest) > 0; {
