@@ -14,7 +14,7 @@ import (
 // A CannedACL is the option with a canned access control list.
 type CannedACL types.ObjectCannedACL
 
-// Check returns an error if the list is unknown, or if objects have no lists.
+// Check returns an error if the list is unknown, or if the objects of the server have no lists.
 func (o CannedACL) Check(s *Server) error {
 	if all := types.ObjectCannedACL("").Values(); !slices.Contains(all, types.ObjectCannedACL(o)) {
 		return argument.Invalid("WithACL", fmt.Sprintf("must be one of %s", all), "")
@@ -29,7 +29,7 @@ func (o CannedACL) Check(s *Server) error {
 	return nil
 }
 
-// Apply sets the list of an input that can have one.
+// Apply sets the access control list of an input that can have one.
 func (o CannedACL) Apply(input any) error {
 	acl := field[types.ObjectCannedACL](input, "ACL")
 	if acl == nil {

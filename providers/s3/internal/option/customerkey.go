@@ -41,7 +41,8 @@ func ErrNoTLS() error {
 	return argument.Invalid("WithCustomerKey", "needs TLS", "use an endpoint with https: the key is part of each request")
 }
 
-// applyCustomerKey sets the customer's key of an input. It fails if the input has another encryption.
+// applyCustomerKey sets the customer's key in an input, or fails if the input already asks for
+// another encryption.
 func applyCustomerKey(k *customerkey.Key, input any) error {
 	if sse := field[types.ServerSideEncryption](input, "ServerSideEncryption"); sse != nil && *sse != "" {
 		return errTwoKeys()
@@ -50,9 +51,9 @@ func applyCustomerKey(k *customerkey.Key, input any) error {
 	return nil
 }
 
-// SetCustomerKey sets the fields of input for the customer's key k. If k is nil, or if input has no
-// fields for a key, it does nothing. source is a prefix of the field names:
-// "CopySource" for the source of a copy, or "".
+// SetCustomerKey sets the fields of input for the customer's key k. It does nothing if k is nil, or
+// if input has no fields for a key. source is the prefix of the fields: "CopySource" for the source
+// of a copy, or "".
 func SetCustomerKey(k *customerkey.Key, input any, source string) {
 	key := field[*string](input, source+"SSECustomerKey")
 	if k == nil || key == nil {

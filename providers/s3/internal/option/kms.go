@@ -36,8 +36,8 @@ func (k *KMSKey) Check(s *Server) error {
 	return s.CheckKMS(k.Argument)
 }
 
-// CheckKMS fails if the server is not known to have SSE-KMS: such a server might store the
-// object without encryption.
+// CheckKMS fails if the server is not known to have SSE-KMS, because such a server might store the
+// object without encryption. name is that of the option.
 func (s *Server) CheckKMS(name string) error {
 	if s.HasKMS {
 		return nil
@@ -49,7 +49,7 @@ func (s *Server) CheckKMS(name string) error {
 	}
 }
 
-// CheckKMSKey returns an error if id cannot be the name of a key. The first argument names the option.
+// CheckKMSKey returns an error if id cannot be the id or ARN of a key. name is that of the option.
 func CheckKMSKey(name, id string) error {
 	switch {
 	case id == "" || len(id) > maxKMSKey || strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c > '~' }):
@@ -65,7 +65,7 @@ func CheckKMSKey(name, id string) error {
 
 const maxKMSKey = 2048
 
-// Apply sets the key of an input that stores an object.
+// Apply sets the key in an input that stores an object, and changes no other input.
 func (k *KMSKey) Apply(input any) error {
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
 	if sse == nil { // input belongs to a request that stores no object

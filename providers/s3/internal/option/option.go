@@ -46,9 +46,9 @@ func errNotOurs() error {
 	return &storage.Error{Code: storage.Unsupported, Hint: "use the options of package s3"}
 }
 
-// Apply applies the key of a bucket and then the options of an operation to an input of the SDK. A key of
-// nil leaves the encryption to the bucket. Apply fails if an option does not fit the request, or two options
-// contradict each other.
+// Apply applies the key of a bucket and then the options of an operation to an input of the SDK. A
+// nil key leaves the encryption to the bucket. Apply fails if an option does not fit the request,
+// or if two options contradict each other.
 func Apply(input any, key *KMSKey, native []any) error {
 	if key == nil && len(native) == 0 {
 		return nil
@@ -73,8 +73,8 @@ func Apply(input any, key *KMSKey, native []any) error {
 	return checkFunctions(input, native)
 }
 
-// field returns a pointer to the field of an SDK input that has this name. It returns nil if the
-// input has no such field.
+// field returns a pointer to the field of an SDK input with this name, or nil if the input has no
+// such field.
 func field[T any](input any, name string) *T {
 	f := reflect.ValueOf(input).Elem().FieldByName(name)
 	if !f.IsValid() {

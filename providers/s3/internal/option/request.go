@@ -32,7 +32,7 @@ func (o *Request[I]) Check(*Server) error {
 	return nil
 }
 
-// Apply calls the function with an input of its type.
+// Apply calls the function if input has the type of its parameter.
 func (o *Request[I]) Apply(input any) error {
 	if sdkInput, ok := input.(*I); ok {
 		o.Change(sdkInput)
@@ -50,8 +50,8 @@ func (*Request[I]) Target() reflect.Type { return reflect.TypeFor[I]() }
 // Every Request implements this interface, whatever its type parameter is.
 type function interface{ Target() reflect.Type }
 
-// HasFunctions reports whether native contains an option of WithRequest. A raw client cannot call
-// the option's function.
+// HasFunctions reports whether native contains an option of WithRequest, whose function a raw
+// client cannot call.
 func HasFunctions(native []any) bool {
 	return slices.ContainsFunc(native, func(o any) bool {
 		_, ok := o.(function)
@@ -81,8 +81,8 @@ var (
 	}
 )
 
-// checkFunctions fails if an operation would silently ignore an option of WithRequest. The
-// parameter input is a request of the operation, and native has the options of the operation.
+// checkFunctions fails if an operation would silently ignore an option of WithRequest among its
+// options in native. input is that of one request of the operation.
 func checkFunctions(input any, native []any) error {
 	typ := reflect.TypeOf(input).Elem()
 	if slices.Contains(continuing, typ) {
@@ -124,7 +124,8 @@ func checkFunctions(input any, native []any) error {
 	return nil
 }
 
-// typeError returns the error for a WithRequest option of the type got, for an operation whose input has the type typ.
+// typeError returns the error for an option of WithRequest with a function for got, in an operation
+// that sends the input typ.
 func typeError(got, typ reflect.Type) error {
 	operation := strings.TrimSuffix(typ.Name(), "Input")
 	return &storage.Error{

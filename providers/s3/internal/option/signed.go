@@ -51,7 +51,8 @@ func isReservedHeader(header string) bool {
 	return slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(header, prefix) })
 }
 
-// NewSignedParameter returns a parameter of a signed URL for the option WithSignedParameter.
+// NewSignedParameter returns the value of an option WithSignedParameter, which adds a parameter to
+// a signed URL.
 func NewSignedParameter(name, value string) SignedValue {
 	const option = "WithSignedParameter"
 	v := SignedValue{option: option, name: name, value: value}
@@ -70,7 +71,8 @@ func NewSignedParameter(name, value string) SignedValue {
 	return v
 }
 
-// NewSignedHeader returns a header of a signed URL for the option WithSignedHeader.
+// NewSignedHeader returns the value of an option WithSignedHeader, which adds a header to a signed
+// request.
 func NewSignedHeader(name, value string) SignedValue {
 	const option = "WithSignedHeader"
 	v := SignedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
@@ -120,7 +122,7 @@ func SignedValues(native []any) (values []SignedValue, others []any) {
 	return values, others
 }
 
-// AddTo adds the value to a request for which a URL is signed.
+// AddTo adds the header or parameter to a request for which a URL is signed.
 func (v SignedValue) AddTo(request *signature.Request) error {
 	conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
 	if v.option == "WithSignedHeader" {
