@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// PutObject sends the same request as PutObject of the SDK's client. It also does what the
-// middleware for request bodies in package s3 does.
+// PutObject sends the same request as PutObject of the SDK's client with the middleware that
+// package s3 adds for bodies.
 func (c *Client) PutObject(
 	ctx context.Context, input *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {
@@ -66,8 +66,8 @@ func (c *Client) PutObject(
 	return output, nil
 }
 
-// UploadPart sends the same request as UploadPart of the SDK's client, with the middleware that
-// package s3 adds to the SDK's client for request bodies. input.Body may be a [Trailed].
+// UploadPart sends the same request as UploadPart of the SDK's client with the middleware that
+// package s3 adds for bodies. input.Body may be a [Trailed].
 func (c *Client) UploadPart(
 	ctx context.Context, input *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {
@@ -105,8 +105,8 @@ func (c *Client) UploadPart(
 	}, nil
 }
 
-// GetObject sends the request that the SDK's GetObject sends. It does not validate the checksum of
-// the response.
+// GetObject sends the same request as GetObject of the SDK's client, but does not validate the
+// checksum of the response.
 func (c *Client) GetObject(
 	ctx context.Context, input *awss3.GetObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
@@ -135,7 +135,7 @@ func (c *Client) GetObject(
 	return output, nil
 }
 
-// HeadObject sends the request that the SDK's HeadObject sends.
+// HeadObject sends the same request as HeadObject of the SDK's client.
 func (c *Client) HeadObject(
 	ctx context.Context, input *awss3.HeadObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
@@ -163,7 +163,7 @@ func (c *Client) HeadObject(
 	return outputOf(response), nil
 }
 
-// outputOf returns the output that the SDK makes of a response's header.
+// outputOf returns the output that the SDK's client would make from the header of a response.
 func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	h := response.Header
 	output := &awss3.GetObjectOutput{
@@ -196,7 +196,7 @@ func outputOf(response *http.Response) *awss3.GetObjectOutput {
 	return output
 }
 
-// setConditions sets the conditions of a read, and the header by which it asks for the checksum.
+// setConditions sets the conditions of a read, and the header that asks for the checksum.
 func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMode) {
 	r.header.setOptional("If-Match", match)
 	r.header.setOptional("If-None-Match", noneMatch)
@@ -207,7 +207,8 @@ func (r *request) setConditions(match, noneMatch *string, mode types.ChecksumMod
 
 func versionQuery(id string) string { return "versionId=" + escape.All(id) }
 
-// contentTypeOrDefault returns contentType or, if it is nil, the type that the SDK sends.
+// contentTypeOrDefault returns the content type or, if it is nil, the one that the SDK's client
+// sends.
 func contentTypeOrDefault(contentType *string) string {
 	if contentType == nil {
 		return "application/octet-stream"

@@ -85,7 +85,8 @@ func (h *header) setOptional(name string, value *string) {
 	}
 }
 
-// sendBody sends a request that has an object's content as the body.
+// sendBody sends a request whose body is the content of an object, with an MD5 if the server needs
+// one.
 func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
 	if c.ContentMD5 != nil {
 		sum, err := c.ContentMD5(ctx, r.body, r.size)
@@ -152,7 +153,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 // "100 Continue", as in the SDK.
 const minExpectSize = 2 << 20
 
-// authorize signs all headers of the request. It then adds the headers that are not signed.
+// authorize signs the request with all of its headers, and then adds those that are not signed.
 func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	const encoding = "Accept-Encoding"
 	h := &r.header
@@ -206,9 +207,9 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	return nil
 }
 
-// lateError looks for a body in the successful response to a write. The result of the write is in
-// the header. A body is an error, which S3 may send after status 200. If there is no body,
-// lateError closes the response and returns nil.
+// lateError returns a failure if a response with status 200 to a write has a body. S3 sends errors
+// in this way, and the results of a write in the header. Without a body, lateError closes the
+// response and returns nil.
 func lateError(response *http.Response) *failure {
 	if response.Body == http.NoBody {
 		return nil

@@ -44,7 +44,7 @@ const (
 	customerMD5Header = sseHeader + "-Customer-Key-Md5"
 )
 
-// SetLock calls the given function for each header of object lock, if the header has a value.
+// SetLock calls set with each header of object lock that has a value.
 func SetLock(
 	set func(name, value string), mode types.ObjectLockMode, retainUntil *time.Time, hold types.ObjectLockLegalHoldStatus,
 ) {
@@ -57,7 +57,7 @@ func SetLock(
 	}
 }
 
-// lockTime returns the time in a header, or nil.
+// lockTime returns the time until which an object is locked, or nil if the header has none.
 func lockTime(h http.Header) *time.Time {
 	if value := h.Get(lockUntilHeader); value != "" {
 		if end, err := time.Parse(time.RFC3339, value); err == nil {
@@ -67,8 +67,7 @@ func lockTime(h http.Header) *time.Time {
 	return nil
 }
 
-// SetEncryption calls a function with the name and the value of each encryption header. It takes
-// the values from the SDK's input, and omits headers without a value.
+// SetEncryption calls set with each encryption header for which the SDK's input has a value.
 func SetEncryption(set func(name, value string), input *awss3.PutObjectInput) {
 	if input.ServerSideEncryption != "" {
 		set(sseHeader, string(input.ServerSideEncryption))
@@ -100,7 +99,7 @@ func encryptionHeaders(h http.Header) (sse types.ServerSideEncryption, kmsKey, c
 		headerValue(h, customerHeader), headerValue(h, customerMD5Header)
 }
 
-// headerValue returns the value of a header, or nil.
+// headerValue returns the value of a header, or nil if there is none.
 func headerValue(h http.Header, name string) *string {
 	if values := h[name]; len(values) > 0 {
 		return &values[0]
