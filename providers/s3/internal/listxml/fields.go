@@ -55,20 +55,21 @@ const (
 
 // eachElement calls f for each element below the root, which f must close.
 func (p *fields) eachElement(f func(name []byte) error) error {
-	root, err := p.xml.root()
+	root, err := p.xml.openRoot()
 	if err != nil {
 		return err
 	}
-	if len(root) < len("List") || !sameName(root[:len("List")], "List") { // servers differ in the rest of the name
+	// Servers differ in the rest of the name.
+	if len(root) < len("List") || !sameName(root[:len("List")], "List") {
 		return errNoListing
 	}
-	return p.children(f)
+	return p.eachChild(f)
 }
 
 // eachChild calls f for each element in the innermost open element, and then closes that element.
-func (p *fields) children(f func(name []byte) error) error {
+func (p *fields) eachChild(f func(name []byte) error) error {
 	for {
-		name, err := p.xml.child()
+		name, err := p.xml.openChild()
 		if err != nil || name == nil {
 			return err
 		}
@@ -85,53 +86,53 @@ func sameName(name []byte, element string) bool {
 }
 
 // readPageField reads an element that describes the whole page.
-func (p *fields) pageField(name []byte) (err error) {
+func (p *fields) readPageField(name []byte) (err error) {
 	switch {
 	case sameName(name, "EncodingType"):
 		var value []byte
-		if value, err = p.xml.value(); err == nil {
+		if value, err = p.xml.readValue(); err == nil {
 			p.escaped = string(trimSpace(value)) == "url"
 		}
 	case sameName(name, "IsTruncated"):
-		p.isTruncated, err = p.flag()
+		p.isTruncated, err = p.readFlag()
 	case sameName(name, "Prefix"):
-		p.prefix, err = p.string()
+		p.prefix, err = p.readString()
 	default:
-		err = p.xml.skip()
+		err = p.xml.skipElement()
 	}
 	return err
 }
 
 // readEntryField reads an element of an entry. It does not unescape the key, because the page may
 // only say later that keys are escaped.
-func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
+func (p *fields) readEntryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
 	case sameName(name, "Key"):
-		e.Key, err = p.string()
+		e.Key, err = p.readString()
 	case sameName(name, "Size"):
-		e.Size, err = p.size()
+		e.Size, err = p.readSize()
 	case sameName(name, "ETag"):
-		if e.ETag, err = p.string(); err == nil {
+		if e.ETag, err = p.readString(); err == nil {
 			e.ETag = httpheader.ETag(e.ETag)
 			e.Revision = e.ETag
 		}
 	case sameName(name, "LastModified"):
-		e.Modified, err = p.time()
+		e.Modified, err = p.readTime()
 	case sameName(name, "StorageClass"):
 		var class []byte
-		class, err = p.xml.value()
+		class, err = p.xml.readValue()
 		if string(class) == httpheader.StandardClass {
 			class = nil
 		}
 		e.StorageClass = p.copyString(class)
 	default:
-		err = p.xml.skip()
+		err = p.xml.skipElement()
 	}
 	return err
 }
 
-func (p *fields) string() (string, error) {
-	value, err := p.xml.value()
+func (p *fields) readString() (string, error) {
+	value, err := p.xml.readValue()
 	return p.copyString(value), err
 }
 
@@ -154,11 +155,12 @@ func (p *fields) checkPrefix(requested string) error {
 	if p.escaped || p.prefix == requested {
 		return nil
 	}
-	text, err := p.decode(p.prefix)
+	text, err := p.decodeKey(p.prefix)
 	if err == nil && text == requested {
 		return errEscaped
 	}
-	return nil // servers differ in what they return as the prefix
+	// Any other prefix is accepted, because servers differ in what they return.
+	return nil
 }
 
 // unescape removes the escaping from a key, if the page says that its keys are escaped.
@@ -166,11 +168,11 @@ func (p *fields) unescape(key string) (string, error) {
 	if !p.escaped {
 		return key, nil
 	}
-	return p.decode(key)
+	return p.decodeKey(key)
 }
 
 // decodeKey returns a key without its escaping.
-func (p *fields) decode(key string) (string, error) {
+func (p *fields) decodeKey(key string) (string, error) {
 	if strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
 		return key, nil
 	}
@@ -194,8 +196,8 @@ func (p *fields) decode(key string) (string, error) {
 }
 
 // readSize reads the size of an object.
-func (p *fields) size() (int64, error) {
-	value, err := p.xml.value()
+func (p *fields) readSize() (int64, error) {
+	value, err := p.xml.readValue()
 	if err != nil {
 		return 0, err
 	}
@@ -207,15 +209,16 @@ func (p *fields) size() (int64, error) {
 }
 
 // readTime reads a time and returns it in whole seconds, like the time in a header.
-func (p *fields) time() (time.Time, error) {
-	value, err := p.xml.value()
+func (p *fields) readTime() (time.Time, error) {
+	value, err := p.xml.readValue()
 	if err != nil {
 		return time.Time{}, err
 	}
 	var t time.Time
 	value = trimSpace(value)
 	if err := t.UnmarshalText(value); err != nil {
-		if t, err = smithytime.ParseDateTime(string(value)); err != nil { // the time may have no zone
+		// The time may have no zone.
+		if t, err = smithytime.ParseDateTime(string(value)); err != nil {
 			return time.Time{}, p.invalid("time")
 		}
 	}
@@ -223,16 +226,16 @@ func (p *fields) time() (time.Time, error) {
 }
 
 // readFlag reads the text "true" or "false".
-func (p *fields) flag() (flag, error) {
-	value, err := p.xml.value()
+func (p *fields) readFlag() (flag, error) {
+	value, err := p.xml.readValue()
 	if err != nil {
 		return unset, err
 	}
-	set, err := strconv.ParseBool(string(trimSpace(value)))
+	isYes, err := strconv.ParseBool(string(trimSpace(value)))
 	if err != nil {
 		return unset, p.invalid("flag")
 	}
-	if set {
+	if isYes {
 		return yes, nil
 	}
 	return no, nil
@@ -243,8 +246,9 @@ func hexDigit(c byte) int {
 	if '0' <= c && c <= '9' {
 		return int(c - '0')
 	}
-	if 'a' <= c|0x20 && c|0x20 <= 'f' {
-		return int(c|0x20-'a') + 10
+	lower := c | 0x20
+	if 'a' <= lower && lower <= 'f' {
+		return int(lower-'a') + 10
 	}
 	return -1
 }

@@ -27,59 +27,59 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 		p := &objectsPage{fields: fields{xml: x}, page: page}
 		p.page.Entries = buffer[:0]
 		p.page.Token = ""
-		if err := p.fields.eachElement(p.element); err != nil {
+		if err := p.fields.eachElement(p.readElement); err != nil {
 			return err
 		}
 		if err := p.fields.checkPrefix(prefix); err != nil {
 			return err
 		}
-		return p.finish()
+		return p.finishPage()
 	})
 }
 
 // readElement reads an element below the root.
-func (p *objectsPage) element(name []byte) (err error) {
+func (p *objectsPage) readElement(name []byte) (err error) {
 	if sameName(name, "Contents") {
-		return p.entry(storage.ListEntry{}, p.object)
+		return p.readEntry(storage.ListEntry{}, p.readObject)
 	}
 	if sameName(name, "CommonPrefixes") {
-		return p.entry(storage.ListEntry{IsPrefix: true}, p.prefix)
+		return p.readEntry(storage.ListEntry{IsPrefix: true}, p.readPrefix)
 	}
 	if sameName(name, "NextContinuationToken") {
 		var value []byte
-		value, err = p.fields.xml.value()
+		value, err = p.fields.xml.readValue()
 		p.page.Token = string(value)
 		return err
 	}
-	return p.fields.pageField(name)
+	return p.fields.readPageField(name)
 }
 
 // readEntry adds e to the page, and calls field to read each element of the entry into it.
-func (p *objectsPage) entry(e storage.ListEntry, field func([]byte) error) error {
+func (p *objectsPage) readEntry(e storage.ListEntry, field func([]byte) error) error {
 	if len(p.page.Entries) == MaxEntries {
 		return errTooLong
 	}
 	p.page.Entries = append(p.page.Entries, e)
-	return p.fields.children(field)
+	return p.fields.eachChild(field)
 }
 
 // readObject reads an element of an object into the last entry.
-func (p *objectsPage) object(name []byte) error {
-	return p.fields.entryField(&p.page.Entries[len(p.page.Entries)-1], name)
+func (p *objectsPage) readObject(name []byte) error {
+	return p.fields.readEntryField(&p.page.Entries[len(p.page.Entries)-1], name)
 }
 
 // readPrefix reads an element of a common prefix into the last entry.
-func (p *objectsPage) prefix(name []byte) (err error) {
+func (p *objectsPage) readPrefix(name []byte) (err error) {
 	if !sameName(name, "Prefix") {
-		return p.fields.xml.skip()
+		return p.fields.xml.skipElement()
 	}
-	p.page.Entries[len(p.page.Entries)-1].Key, err = p.fields.string()
+	p.page.Entries[len(p.page.Entries)-1].Key, err = p.fields.readString()
 	return err
 }
 
 // finishPage unescapes and merges the entries after the whole page was read, because some servers
 // only say at its end how keys are escaped.
-func (p *objectsPage) finish() error {
+func (p *objectsPage) finishPage() error {
 	for i := range p.page.Entries {
 		e := &p.page.Entries[i]
 		key, err := p.fields.unescape(e.Key)

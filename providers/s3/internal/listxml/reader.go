@@ -38,20 +38,20 @@ func readDocument(doc []byte, parse func(x reader) error) error {
 }
 
 // openRoot opens the root element and returns its name.
-func (x *reader) root() ([]byte, error) {
+func (x *reader) openRoot() ([]byte, error) {
 	if x.decoder != nil {
-		return x.decode(nil)
+		return x.decodeTag(nil)
 	}
 	rest := bytes.TrimPrefix(x.doc, []byte(`<?xml version="1.0" encoding="UTF-8"?>`))
 	x.pos = len(x.doc) - len(bytes.TrimLeft(rest, space))
-	return x.startTag()
+	return x.readStartTag()
 }
 
 // openChild opens the next element in the innermost open element and returns its local name. If
 // there is none, it closes the innermost element and returns nil.
-func (x *reader) child() ([]byte, error) {
+func (x *reader) openChild() ([]byte, error) {
 	if x.decoder != nil {
-		return x.decode(nil)
+		return x.decodeTag(nil)
 	}
 	if x.isSelfClosed {
 		x.close()
@@ -61,15 +61,15 @@ func (x *reader) child() ([]byte, error) {
 		return nil, err
 	}
 	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) {
-		return nil, x.endTag()
+		return nil, x.readEndTag()
 	}
-	return x.startTag()
+	return x.readStartTag()
 }
 
 // skipElement closes the innermost element without reading its content.
-func (x *reader) skip() error {
+func (x *reader) skipElement() error {
 	for depth := len(x.open) - 1; len(x.open) > depth; {
-		if _, err := x.child(); err != nil {
+		if _, err := x.openChild(); err != nil {
 			return err
 		}
 	}
@@ -78,9 +78,9 @@ func (x *reader) skip() error {
 
 // readValue closes the innermost element and returns its text, or fails if there is an element
 // inside. The caller may modify the text, which is valid until the next call.
-func (x *reader) value() (value []byte, err error) {
+func (x *reader) readValue() (value []byte, err error) {
 	if x.decoder != nil {
-		name, err := x.decode(&value)
+		name, err := x.decodeTag(&value)
 		if name != nil {
 			err = errors.New("the page has an element instead of text")
 		}
@@ -93,12 +93,12 @@ func (x *reader) value() (value []byte, err error) {
 	if value, err = x.readText(); err != nil {
 		return nil, err
 	}
-	return value, x.endTag()
+	return value, x.readEndTag()
 }
 
 // decodeTag does the work of openChild with encoding/xml, for an unusual document. If text is not
 // nil, decodeTag appends the characters before the tag to *text.
-func (x *reader) decode(text *[]byte) ([]byte, error) {
+func (x *reader) decodeTag(text *[]byte) ([]byte, error) {
 	for {
 		token, err := x.decoder.Token()
 		switch t := token.(type) {
@@ -128,11 +128,12 @@ func (x *reader) decode(text *[]byte) ([]byte, error) {
 
 // readStartTag reads a start tag and returns its name. The tag must have no attributes, except for
 // the namespace of the root.
-func (x *reader) startTag() ([]byte, error) {
-	name := x.name("<")
+func (x *reader) readStartTag() ([]byte, error) {
+	name := x.readName("<")
 	if name == nil || len(x.open) == maxDepth {
 		return nil, errUnusual
 	}
+
 	rest := x.doc[x.pos:]
 	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
 		isUnusual := func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }
@@ -142,6 +143,7 @@ func (x *reader) startTag() ([]byte, error) {
 		}
 		rest = namespace[end+1:]
 	}
+
 	x.isSelfClosed = bytes.HasPrefix(rest, []byte("/>"))
 	switch {
 	case x.isSelfClosed:
@@ -157,9 +159,12 @@ func (x *reader) startTag() ([]byte, error) {
 }
 
 // readEndTag reads the end tag of the innermost element, and closes the element.
-func (x *reader) endTag() error {
-	name := x.name("</")
-	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) || !bytes.HasPrefix(x.doc[x.pos:], []byte(">")) {
+func (x *reader) readEndTag() error {
+	name := x.readName("</")
+	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) {
+		return errUnusual
+	}
+	if !bytes.HasPrefix(x.doc[x.pos:], []byte(">")) {
 		return errUnusual
 	}
 	x.pos += len(">")
@@ -174,14 +179,18 @@ func (x *reader) close() {
 
 // readName reads the beginning of a tag and returns its name, or nil if no tag begins here. mark
 // has the characters before the name, "<" or "</".
-func (x *reader) name(mark string) []byte {
+func (x *reader) readName(mark string) []byte {
 	rest := x.doc[x.pos:]
 	if !bytes.HasPrefix(rest, []byte(mark)) {
 		return nil
 	}
 	rest = rest[len(mark):]
 	n := 0
-	for n < len(rest) && (isLetter(rest[n]) || n > 0 && '0' <= rest[n] && rest[n] <= '9') {
+	for n < len(rest) {
+		isDigit := '0' <= rest[n] && rest[n] <= '9'
+		if !isLetter(rest[n]) && (n == 0 || !isDigit) {
+			break
+		}
 		n++
 	}
 	if n == 0 {
@@ -229,7 +238,7 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 		case isLiteral[c]:
 			text = append(text, c)
 		case c == '&':
-			c, size = reference(raw[i:])
+			c, size = decodeReference(raw[i:])
 			if size == 0 {
 				return nil, errUnusual
 			}
@@ -252,7 +261,7 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 
 // decodeReference decodes the reference at the start of raw, such as &amp;, and returns its size.
 // size is 0 unless it is one of those that servers write.
-func reference(raw []byte) (c byte, size int) {
+func decodeReference(raw []byte) (c byte, size int) {
 	size = bytes.IndexByte(raw[:min(len(raw), len("&quot;"))], ';') + 1
 	switch string(raw[:size]) {
 	case "&quot;", "&#34;":

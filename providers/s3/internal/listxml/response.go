@@ -70,7 +70,8 @@ func (d *deserializer) HandleDeserialize(
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	output, metadata, err := next.HandleDeserialize(ctx, input)
 	response, ok := output.RawResponse.(*smithyhttp.Response)
-	if err != nil || !ok || response.StatusCode < 200 || response.StatusCode >= 300 {
+	isSuccess := err == nil && ok && response.StatusCode >= 200 && response.StatusCode < 300
+	if !isSuccess {
 		received := func(context.Context, middleware.DeserializeInput) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			return output, metadata, err
 		}
@@ -92,6 +93,7 @@ func (d *deserializer) read(response *smithyhttp.Response) error {
 			buffers.Put(buffer)
 		}
 	}()
+
 	buffer.Reset()
 	if n := response.ContentLength; n > 0 {
 		buffer.Grow(int(min(n, maxKeptBuffer/2)) + bytes.MinRead)

@@ -33,74 +33,74 @@ type VersionsPage struct {
 func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
-		if err := p.fields.eachElement(p.element); err != nil {
+		if err := p.fields.eachElement(p.readElement); err != nil {
 			return err
 		}
 		if err := p.fields.checkPrefix(prefix); err != nil {
 			return err
 		}
-		return p.finish()
+		return p.finishPage()
 	})
 	return p, err
 }
 
 // readElement reads an element below the root. A version after a delete marker shows that the
 // server does not list the markers apart.
-func (p *VersionsPage) element(name []byte) (err error) {
+func (p *VersionsPage) readElement(name []byte) (err error) {
 	switch {
 	case sameName(name, "Version"):
 		if p.hasMarker {
 			p.markersApart = false
 		}
-		return p.entry(storage.VersionEntry{})
+		return p.readEntry(storage.VersionEntry{})
 	case sameName(name, "DeleteMarker"):
 		p.hasMarker = true
-		return p.entry(storage.VersionEntry{IsDeleteMarker: true})
+		return p.readEntry(storage.VersionEntry{IsDeleteMarker: true})
 	case sameName(name, "CommonPrefixes"):
-		return p.entry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
+		return p.readEntry(storage.VersionEntry{ListEntry: storage.ListEntry{IsPrefix: true}})
 	case sameName(name, "NextKeyMarker"):
-		p.NextKey, err = p.fields.string()
+		p.NextKey, err = p.fields.readString()
 	case sameName(name, "NextVersionIdMarker"):
-		p.NextID, err = p.fields.string()
+		p.NextID, err = p.fields.readString()
 	default:
-		return p.fields.pageField(name)
+		return p.fields.readPageField(name)
 	}
 	return err
 }
 
 // readEntry reads a version, a delete marker or a common prefix into e, which has its kind, and
 // adds it to the page.
-func (p *VersionsPage) entry(e storage.VersionEntry) error {
+func (p *VersionsPage) readEntry(e storage.VersionEntry) error {
 	if len(p.Entries) == MaxEntries {
 		return errTooLong
 	}
-	err := p.fields.children(func(name []byte) error { return p.versionField(&e, name) })
+	err := p.fields.eachChild(func(name []byte) error { return p.readField(&e, name) })
 	p.Entries = append(p.Entries, e)
 	return err
 }
 
 // readField reads an element of a version, a delete marker or a common prefix into e.
-func (p *VersionsPage) versionField(e *storage.VersionEntry, name []byte) (err error) {
+func (p *VersionsPage) readField(e *storage.VersionEntry, name []byte) (err error) {
 	switch {
 	case e.IsPrefix && sameName(name, "Prefix"):
-		e.Key, err = p.fields.string()
+		e.Key, err = p.fields.readString()
 	case e.IsPrefix:
-		err = p.fields.xml.skip()
+		err = p.fields.xml.skipElement()
 	case sameName(name, "VersionId"):
-		e.Version, err = p.fields.string()
+		e.Version, err = p.fields.readString()
 	case sameName(name, "IsLatest"):
 		var isLatest flag
-		isLatest, err = p.fields.flag()
+		isLatest, err = p.fields.readFlag()
 		e.Current = isLatest == yes
 	default:
-		err = p.fields.entryField(&e.ListEntry, name)
+		err = p.fields.readEntryField(&e.ListEntry, name)
 	}
 	return err
 }
 
 // finishPage unescapes, merges and sorts the entries after the whole page was read, because some
 // servers only say at its end how keys are escaped.
-func (p *VersionsPage) finish() (err error) {
+func (p *VersionsPage) finishPage() (err error) {
 	for i := range p.Entries {
 		e := &p.Entries[i]
 		e.Key, err = p.fields.unescape(e.Key)
@@ -137,10 +137,11 @@ func (p *VersionsPage) readTimes() {
 
 // ulidTime returns the time in a ULID, which has 26 digits of 5 bits, of which the first 10 count
 // the milliseconds since 1970. ok is false if id is no ULID. https://github.com/ulid/spec
-func ulidTime(id string) (time.Time, bool) {
+func ulidTime(id string) (t time.Time, ok bool) {
 	const digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 	const length, timeLength, digitBits = 26, 10, 5
-	if len(id) != length || id[0] > '7' { // a greater digit would make more than 128 bits
+	// A first digit greater than 7 would make more than 128 bits.
+	if len(id) != length || id[0] > '7' {
 		return time.Time{}, false
 	}
 	milliseconds := int64(0)
