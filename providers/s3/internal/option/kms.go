@@ -68,7 +68,8 @@ const maxKMSKey = 2048
 // Apply sets the key in an input that stores an object, and changes no other input.
 func (k *KMSKey) Apply(input any) error {
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
-	if sse == nil { // input belongs to a request that stores no object
+	if sse == nil {
+		// The request stores no object.
 		return nil
 	}
 	if *field[*string](input, "SSECustomerKey") != nil {

@@ -86,7 +86,8 @@ var (
 func checkFunctions(input any, native []any) error {
 	typ := reflect.TypeOf(input).Elem()
 	if slices.Contains(continuing, typ) {
-		return nil // the first request of the upload or copy was checked
+		// The first request of the upload or copy was checked.
+		return nil
 	}
 
 	// An option must fit this request, or another request of the operation. alternatives has the requests of which an

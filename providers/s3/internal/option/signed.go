@@ -56,7 +56,8 @@ func isReservedHeader(header string) bool {
 func NewSignedParameter(name, value string) SignedValue {
 	const option = "WithSignedParameter"
 	v := SignedValue{option: option, name: name, value: value}
-	isLowerCase := httpheader.IsName(name) && name[0] >= 'a' // no digit or capital letter
+	// Digits and capital letters are less than 'a'.
+	isLowerCase := httpheader.IsName(name) && name[0] >= 'a'
 	isReserved := slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-amz-")
 	if !isLowerCase || isReserved {
 		v.err = argument.Invalid(
