@@ -48,6 +48,7 @@ func (c *Client) PutObject(
 	for name, value := range input.Metadata {
 		h.set(http.CanonicalHeaderKey(metadataHeader+name), value)
 	}
+
 	response, failure, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
@@ -55,6 +56,7 @@ func (c *Client) PutObject(
 	if failure != nil {
 		return c.SDK.PutObject(ctx, &awss3.PutObjectInput{Bucket: input.Bucket, Key: input.Key}, failure.replay)
 	}
+
 	header := response.Header
 	output := &awss3.PutObjectOutput{
 		ETag:           headerValue(header, ETagHeader),
@@ -88,6 +90,7 @@ func (c *Client) UploadPart(
 		t.setHeaders(r)
 	}
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
+
 	response, failure, err := c.sendBody(ctx, r)
 	if err != nil {
 		return nil, err
@@ -123,6 +126,7 @@ func (c *Client) GetObject(
 	r.header.setOptional("Range", input.Range)
 	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
+
 	response, failure, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
@@ -145,11 +149,13 @@ func (c *Client) HeadObject(
 	}
 	r.setConditions(input.IfMatch, input.IfNoneMatch, input.ChecksumMode)
 	SetCustomerKey(r.header.set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
+
 	response, failure, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if failure != nil && failure.response != nil && failure.response.StatusCode == http.StatusNotFound {
+	isMissing := failure != nil && failure.response != nil && failure.response.StatusCode == http.StatusNotFound
+	if isMissing {
 		return nil, missingObjectError(failure.response)
 	}
 	if failure != nil {

@@ -101,9 +101,8 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 // send sends the request. The caller must check the results in this order:
 //
 //   - If err is not nil, the request was not sent, or the response is not from an S3 server.
-//   - If fail is not nil, the server sent an error, or there was no response. The caller must
-//     then call the SDK with the option fail.replay. The SDK sends nothing, and makes the error
-//     from failed.
+//   - If fail is not nil, the server sent an error, or no response. The caller must then call the
+//     SDK with the option fail.replay, with which the SDK sends nothing and returns its error.
 //   - Otherwise the response is a success.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, fail *failure, err error) {
 	escaped := escape.Path(r.key)
@@ -128,7 +127,8 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		ProtoMinor:    1,
 	}
 	if r.size != 0 && r.body != nil {
-		req.Body = io.NopCloser(r.body) // Close must not close the body, which the engine may read again
+		// The transport must not close the body, which the engine may read again.
+		req.Body = io.NopCloser(r.body)
 	}
 
 	response, err = c.Transport.Send(ctx, req)
@@ -202,7 +202,8 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 		h.set("Expect", "100-continue")
 	}
 	if c.UnsignedEncoding {
-		h.set(encoding, "gzip") // so that the server does not decompress stored content
+		// With gzip, the server does not decompress stored content.
+		h.set(encoding, "gzip")
 	}
 	return nil
 }
