@@ -509,7 +509,7 @@ func TestSignedFormNativeOptions(t *testing.T) {
 	require.NotContains(t, form.String(), customerKeys[0].key)
 }
 
-// A form cannot name an expected owner, so a bucket with one signs no forms.
+// A bucket with an expected owner signs no forms, because a form cannot name the owner.
 func TestSignedFormExpectedOwner(t *testing.T) {
 	withOwner := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
@@ -519,8 +519,8 @@ func TestSignedFormExpectedOwner(t *testing.T) {
 	require.False(t, storage.Supports(withOwner, storage.SignedForms))
 }
 
-// If the base URL of signatures has no TLS, a signature with a customer's key is refused, because a client
-// would show the key to everybody on its way.
+// A signature with a customer's key is refused if its base URL has no TLS, because a client would
+// show the key to everybody on its way.
 func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	b := openTLSBucket(t, nil, storage.WithSigningBaseURL("http://files.example.com"))
 	key := WithCustomerKey(newRawKey(t, 0))
@@ -532,7 +532,8 @@ func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Each request for a bucket or its objects has the expected owner. A copy has it for the source, too.
+// Each request for a bucket or its objects names the expected owner, and a copy does so for the
+// source, too.
 func TestExpectedBucketOwnerRequests(t *testing.T) {
 	const owner = "123456789012"
 	server := newStandIn(t)
@@ -561,7 +562,7 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 	require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader))
 }
 
-// A request for the buckets of an account has no expected owner.
+// A request for the buckets of an account names no expected owner.
 func TestExpectedBucketOwnerOfService(t *testing.T) {
 	server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
 	service, err := NewServiceDriver(t.Context(), Config{
@@ -579,8 +580,8 @@ func TestExpectedBucketOwnerOfService(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get(rawclient.OwnerHeader))
 }
 
-// Two buckets with different expected owners belong to different accounts, so that the engine passes the
-// bytes of a copy through the process.
+// Buckets with different expected owners belong to different accounts, so that the engine passes
+// the bytes of a copy through the process.
 func TestExpectedBucketOwnersAreAccounts(t *testing.T) {
 	server := newStandIn(t)
 	accountOf := func(owner string) any {

@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A bucket that is opened with only an endpoint uploads and downloads. An upload with IfAbsent fails with
-// Unsupported, and its error names the profile.
+// A bucket that is opened with only an endpoint uploads and downloads, but refuses IfAbsent with an
+// error that names the profile.
 func TestOpenWithoutProfile(t *testing.T) {
 	for _, name := range []string{"minio", "versitygw", "minio-tls"} {
 		t.Run(name, func(t *testing.T) {
@@ -56,8 +56,8 @@ func TestOpenWithoutProfile(t *testing.T) {
 	}
 }
 
-// Our own server has a profile. Without it, an upload with IfAbsent fails with Unsupported, and its error names
-// the profile.
+// Our own server has a profile. A bucket that is opened without it refuses IfAbsent with an error
+// that names the profile.
 func TestProfileOfS3server(t *testing.T) {
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
 	require.NoError(t, err)
@@ -90,8 +90,8 @@ func TestProfileOfS3server(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// If MinIO is opened without a profile and repeats a page for another delimiter than "/", List fails with
-// Unsupported.
+// List fails with Unsupported if MinIO is opened without a profile and repeats a page for another
+// delimiter than "/".
 func TestListDelimiterWithoutProfile(t *testing.T) {
 	b := openBucket(t, needServer(t, "minio").withoutProfile(t, false))
 	for _, key := range []string{"a-1", "a-2", "b-1"} {
@@ -107,7 +107,8 @@ func TestListDelimiterWithoutProfile(t *testing.T) {
 	require.ErrorContains(t, lastErr, "profile=minio")
 }
 
-// If a body is damaged on its way, the server refuses it, because without TLS the driver sends an MD5.
+// The server refuses a body that is damaged on its way, because the driver sends an MD5 if it has
+// no TLS.
 func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -161,9 +162,9 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Without a profile, what no response shows stays Unsupported, and the suite passes. A
-// profile changes neither keys, listings nor parallel reads, so their cases do not run again.
-// The server is ours, because others refuse keys.
+// Without a profile, what no response shows stays Unsupported, and the suite passes. A profile
+// changes neither keys, listings nor parallel reads, so their cases do not run again. The server is
+// ours, because other servers refuse some keys.
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for it

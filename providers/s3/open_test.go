@@ -519,8 +519,8 @@ func TestOpenInvalidConfig(t *testing.T) {
 	}
 }
 
-// A profile without a known endpoint fails with InvalidArgument. Otherwise, requests would go to
-// Amazon with the key of another provider.
+// Open fails with InvalidArgument for a profile without a known endpoint, because requests would
+// otherwise go to Amazon with the key of another provider.
 func TestProfileWithoutEndpoint(t *testing.T) {
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	tests := []struct {
@@ -551,7 +551,7 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 	}
 }
 
-// A profile with a host for each region has its endpoint from the region.
+// A profile with a host for each region takes its endpoint from the region.
 func TestProfileWithEndpointOfRegion(t *testing.T) {
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	b, err := storage.Open(t.Context(), "s3://my-bucket?profile=spaces&region=nyc3")
@@ -562,8 +562,8 @@ func TestProfileWithEndpointOfRegion(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-// An option that an unknown server does not declare fails with Unsupported before any request, and the
-// hint names the profile and the probe.
+// An option that an unknown server does not declare fails with Unsupported before any request. The
+// hint names the profile, the probe and the bucket.
 func TestUnknownServerFeatureHints(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "unknown"))
@@ -599,7 +599,7 @@ func TestUnknownServerFeatureHints(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// If the profile is known, the error about a missing feature does not ask for a profile.
+// The error about a missing feature does not ask for a profile if the profile is known.
 func TestKnownServerFeatureHints(t *testing.T) {
 	b := engine.New(newStandIn(t).openDriver(t, "minio"))
 	err := b.Remove(t.Context(), "k", storage.IfRevision("s3:x"))
@@ -607,8 +607,7 @@ func TestKnownServerFeatureHints(t *testing.T) {
 	require.NotContains(t, err.Error(), "profile=")
 }
 
-// parseAddress returns the Config that an address says, and refuses parts of an address that have no
-// meaning.
+// parseAddress returns the Config that an address stands for.
 func TestAddress(t *testing.T) {
 	yes := true
 	tests := []struct {
@@ -654,7 +653,8 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// storage.Open opens an address with a bucket, and refuses one without.
+// storage.Open opens an address with a bucket, and refuses one without a bucket or with an unknown
+// parameter.
 func TestAddressOfABucket(t *testing.T) {
 	setEnv(t, nil)
 	b, err := storage.Open(t.Context(), "s3://photos?region=eu-west-1&public=true")
@@ -712,7 +712,7 @@ func TestOpenSendsNoRequest(t *testing.T) {
 	}
 }
 
-// If an endpoint is set, Open does not ask the metadata service of AWS for credentials.
+// Open does not ask the metadata service of AWS for credentials if an endpoint is set.
 func TestEndpointWithoutMetadataService(t *testing.T) {
 	for name, variable := range map[string]string{
 		"service of the instance":  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
@@ -816,7 +816,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 	}
 }
 
-// A bucket uses the options of Config.Client, but neither its retries nor its default checksums.
+// A bucket uses the options of Config.Client, except for its retries and its default checksums.
 func TestConfigClient(t *testing.T) {
 	server := newStandIn(t, errorReply(503, "SlowDown", ""))
 	client := awss3.New(awss3.Options{
@@ -843,8 +843,8 @@ func TestConfigClient(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Amz-Checksum-Crc32"))
 }
 
-// A bucket can be opened with the native client of another bucket, and then a third bucket with that
-// of the second.
+// A bucket can be opened with the native client of another bucket, which can itself have been
+// opened in this way.
 func TestNativeClientOpensBucket(t *testing.T) {
 	server := newStandIn(t, stored)
 	var d driver.Driver = server.openDriver(t, "aws")
@@ -858,7 +858,7 @@ func TestNativeClientOpensBucket(t *testing.T) {
 	}
 }
 
-// Variables of the environment that change retries and checksums of the SDK do not change those of the
+// Environment variables that change the retries and checksums of the SDK have no effect on the
 // driver.
 func TestSDKSwitchesBreakNothing(t *testing.T) {
 	setEnv(t, map[string]string{
@@ -884,8 +884,8 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 	require.NotEmpty(t, got.Header.Get("Content-Md5"))
 }
 
-// Two buckets belong to one account if they have the same endpoint and the same credentials. The credentials
-// of a configuration of the SDK cannot be compared, so each such bucket has an account of its own.
+// Two buckets belong to one account if they have the same endpoint and credentials. Those in an
+// aws.Config cannot be compared, so each bucket with one has an account of its own.
 func TestAccountsOfOneCredential(t *testing.T) {
 	setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 	accountOf := func(c Config) any {

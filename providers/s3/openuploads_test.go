@@ -25,8 +25,8 @@ func requireNoChecksum(t *testing.T, req wiretest.Request) {
 	require.NotContains(t, req.Body, "Checksum")
 }
 
-// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart compares a given checksum
-// itself.
+// With UncheckedParts, neither the upload nor its parts have a checksum. PutPart itself compares a
+// part with a checksum that it gets.
 func TestBeginPartsUnchecked(t *testing.T) {
 	server := newStandIn(t, reply{Body: begun})
 	d := server.openDriver(t, "aws")
@@ -66,7 +66,7 @@ func TestBeginPartsUnchecked(t *testing.T) {
 	requireNoChecksum(t, server.Last(t))
 }
 
-// S3 refuses parts without a checksum if the upload has a lock, so BeginParts refuses this combination.
+// BeginParts refuses unchecked parts for an upload with a lock, because S3 would refuse such parts.
 func TestBeginPartsUncheckedWithLock(t *testing.T) {
 	server := newStandIn(t)
 	_, err := server.openDriver(t, "aws").BeginParts(t.Context(), &driver.PutRequest{
@@ -80,7 +80,7 @@ func TestBeginPartsUncheckedWithLock(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// ListParts returns the parts after a number.
+// ListParts returns the parts that follow a given number.
 func TestListParts(t *testing.T) {
 	server := newStandIn(t, reply{Body: `<ListPartsResult>
 		<IsTruncated>true</IsTruncated><NextPartNumberMarker>4</NextPartNumberMarker>
@@ -106,7 +106,8 @@ func TestListParts(t *testing.T) {
 	}, server.Lines())
 }
 
-// ListParts fails with ObjectNotFound if the upload is missing, and with BucketNotFound if the bucket is.
+// ListParts fails with ObjectNotFound if the upload is missing, and with BucketNotFound if the
+// bucket is.
 func TestListPartsMissing(t *testing.T) {
 	for code, want := range map[string]storage.Code{
 		"NoSuchUpload": storage.ObjectNotFound,
@@ -225,7 +226,7 @@ func TestListUploadsControlCharacters(t *testing.T) {
 	}
 }
 
-// The signed URL of a part is the one that the SDK signs for the same request.
+// The signed URL of a part equals the one that the SDK signs for the same request.
 func TestSignPartMatchesSDK(t *testing.T) {
 	d := mustOpen(t, Config{})
 	tests := map[string]struct {
@@ -286,7 +287,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 	}
 }
 
-// A signed part has the customer's key as headers. Without TLS, it is refused.
+// A signed part has the customer's key in headers, and is refused without TLS.
 func TestSignPartCustomerKey(t *testing.T) {
 	native := []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}

@@ -63,8 +63,8 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	}
 }
 
-// Calls fail if the bucket has another owner than Config.ExpectedBucketOwner. versitygw names an owner
-// by its access key.
+// Calls fail if the bucket has another owner than Config.ExpectedBucketOwner, which on versitygw is
+// an access key.
 func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 	s := needServer(t, "versitygw")
 	c := s.config(t, s.bucket(t, false))

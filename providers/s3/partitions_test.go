@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
-// Our table of partitions agrees with the hosts and ARNs that the SDK's endpoint resolver returns.
+// The table of partitions agrees with the hosts and ARNs of the SDK's endpoint resolver.
 func TestPartitionsMatchSDK(t *testing.T) {
 	resolver := awss3.NewDefaultEndpointResolverV2()
 	tests := []struct{ region, id string }{
@@ -60,7 +60,7 @@ func TestPartitionsMatchSDK(t *testing.T) {
 	}
 }
 
-// The profile and the region of a bucket follow from each form of Amazon's host names. Some forms have no
+// Each form of Amazon's host names gives the profile of a bucket and, unless the form has none, its
 // region.
 func TestHostsOfAmazon(t *testing.T) {
 	for host, want := range map[string]string{

@@ -23,8 +23,8 @@ const (
 		`<ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>`
 )
 
-// BeginParts sends the attributes of the object, and the kind of checksum that the server of the
-// profile knows. The condition is sent with the completion only.
+// BeginParts sends the attributes of the object and the profile's kind of checksum, but not the
+// condition, which is sent with the completion.
 func TestBeginParts(t *testing.T) {
 	for profile, header := range map[string]map[string]string{
 		"aws": {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "FULL_OBJECT"},
@@ -65,7 +65,7 @@ func TestBeginParts(t *testing.T) {
 	}
 }
 
-// PutPart sends the part with a CRC32C, or with an MD5 if the server knows no CRC32C.
+// PutPart sends the part with a CRC32C, or with an MD5 if the server has no CRC32C.
 func TestPutPart(t *testing.T) {
 	for profile, header := range map[string]map[string]string{
 		"aws": {
@@ -369,8 +369,8 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 // partsLeft is the response to ListParts if the upload has a part.
 const partsLeft = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"e"</ETag></Part></ListPartsResult>`
 
-// AbortParts aborts the upload until no parts remain, because a part that is sent at the same time may
-// arrive after an abort. It fails with Unavailable if parts remain after four aborts.
+// AbortParts repeats the abort until no parts remain, because a part that is sent at the same time
+// may arrive after it. It fails with Unavailable if parts remain after four aborts.
 func TestAbortParts(t *testing.T) {
 	const (
 		abort = "DELETE /photos/k?uploadId=u1&x-id=AbortMultipartUpload"
@@ -421,7 +421,7 @@ func TestAbortParts(t *testing.T) {
 	}
 }
 
-// S3 may send status 200 and then an error in the body. If it is a refusal, the upload is aborted. After
+// An upload is aborted if S3 sends a refusal in the body of a response with status 200. After
 // InternalError or an unknown code, the outcome is unknown, and nothing is aborted.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {

@@ -45,8 +45,8 @@ var probeResults = map[string]struct {
 	},
 }
 
-// The probe finds out what MinIO and versitygw enforce, leaves nothing behind, and a bucket that is opened with its
-// profile has those features.
+// The probe finds out what MinIO and versitygw enforce and leaves nothing behind. A bucket that is
+// opened with the probed profile has the features that were found.
 func TestProbe(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func testProbe(t *testing.T, name string, versioned bool) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// A probe of a bucket that cannot be written fails with the reason.
+// A probe fails with the reason if it cannot write to the bucket.
 func TestProbeUnwritableBucket(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, "omnibucket-never-made")

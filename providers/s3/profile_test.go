@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/hostname"
 )
 
-// The table lists the features of each profile. A change of the table is a change for users.
+// Each profile has the features in this table. A change of the table is a change for users.
 func TestProfileFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
@@ -65,7 +65,7 @@ func TestProfileConditions(t *testing.T) {
 		"parts are written too")
 }
 
-// Each profile has its limits.
+// A bucket has the limits of its profile.
 func TestProfileLimits(t *testing.T) {
 	for name, want := range map[string]driver.Description{
 		"aws": {
@@ -117,7 +117,7 @@ func TestProfileLimits(t *testing.T) {
 	}
 }
 
-// A host matches a pattern of a profile with one label for {region}, and with one or more labels for
+// A pattern of a profile matches a host with one label for {region}, and one or more labels for
 // "*".
 func TestProfileHosts(t *testing.T) {
 	tests := []struct {
@@ -146,7 +146,7 @@ func TestProfileHosts(t *testing.T) {
 	}
 }
 
-// The header Accept-Encoding is not signed for Google.
+// Accept-Encoding is not signed for Google.
 func TestGetEncodingUnsignedForGCS(t *testing.T) {
 	server := newStandIn(t, reply{
 		Header: map[string]string{"ETag": etag, "Content-Encoding": "gzip"},

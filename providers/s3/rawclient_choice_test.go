@@ -195,7 +195,7 @@ type interceptor struct{}
 
 func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext) error { return nil }
 
-// Requests are logged if the ClientLogMode of the configuration asks for them.
+// The SDK logs requests if the ClientLogMode in Config.AWS asks for that.
 func TestClientLogModeLogsRequests(t *testing.T) {
 	tests := []struct {
 		name     string
