@@ -43,6 +43,7 @@ func TestOpenWithoutProfile(t *testing.T) {
 					attrs, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 					require.NoError(t, err)
 					require.True(t, attrs.CRC32C.Known)
+
 					got, _, err := storage.ReadAll(t.Context(), b, "a")
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(want, got), "%d bytes of %d", len(got), size)
@@ -119,7 +120,8 @@ func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			for _, size := range []int{1000, partSize + 1} { // one request, and an upload in parts
+			const oneRequest, inParts = 1000, partSize + 1
+			for _, size := range []int{oneRequest, inParts} {
 				body := bytes.NewReader(wiretest.Content(size, 1))
 				_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 				require.ErrorIs(t, err, storage.ChecksumMismatch)

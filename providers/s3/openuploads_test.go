@@ -69,13 +69,15 @@ func TestBeginPartsUnchecked(t *testing.T) {
 // BeginParts refuses unchecked parts for an upload with a lock, because S3 would refuse such parts.
 func TestBeginPartsUncheckedWithLock(t *testing.T) {
 	server := newStandIn(t)
-	_, err := server.openDriver(t, "aws").BeginParts(t.Context(), &driver.PutRequest{
+	req := &driver.PutRequest{
 		Key:            "k",
 		Size:           -1,
 		AnyOrder:       true,
 		UncheckedParts: true,
 		Controls:       storage.Controls{LegalHold: true},
-	})
+	}
+
+	_, err := server.openDriver(t, "aws").BeginParts(t.Context(), req)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Empty(t, server.Lines())
 }
@@ -291,6 +293,7 @@ func TestSignPartMatchesSDK(t *testing.T) {
 func TestSignPartCustomerKey(t *testing.T) {
 	native := []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
 	r := &driver.SignPartRequest{Key: "a", Upload: "u1", Number: 1, TTL: time.Hour, Size: -1, Native: native}
+
 	signedURL, err := mustOpen(t, Config{}).SignPart(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(signedURL.Header))

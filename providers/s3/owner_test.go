@@ -32,6 +32,7 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 		SecretKey:           s3server.DefaultSecretKey,
 		ExpectedBucketOwner: s3server.DefaultAccountID,
 	}
+
 	b := openBucket(t, c)
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
 	require.NoError(t, err)
@@ -39,11 +40,11 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 	require.NoError(t, err)
 	signedURL, err := b.SignedDownloadURL(t.Context(), "k")
 	require.NoError(t, err)
-
 	require.Equal(t, "x", wiretest.NetHTTP(t, signedURL, "").Body)
 	require.NoError(t, b.Remove(t.Context(), "copy"))
 
-	for _, client := range []*http.Client{nil, withoutKeepAlive()} { // the raw client, and the SDK's
+	// The raw client, and the SDK's.
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
 		c.ExpectedBucketOwner = "210987654321"
 		c.HTTPClient = client
 		b = openBucket(t, c)
@@ -68,7 +69,8 @@ func TestExpectedBucketOwnerChecked(t *testing.T) {
 func TestExpectedBucketOwnerByVersitygw(t *testing.T) {
 	s := needServer(t, "versitygw")
 	c := s.config(t, s.bucket(t, false))
-	for _, client := range []*http.Client{nil, withoutKeepAlive()} { // the raw client, and the SDK's
+	// The raw client, and the SDK's.
+	for _, client := range []*http.Client{nil, withoutKeepAlive()} {
 		c.HTTPClient = client
 		c.ExpectedBucketOwner = s.key
 		b := openBucket(t, c)

@@ -81,6 +81,10 @@ func TestHostsOfAmazon(t *testing.T) {
 		require.Equal(t, "aws", p.Name, host)
 		require.Equal(t, want, region, host)
 	}
+}
+
+// A host that only resembles Amazon's host names has no profile.
+func TestHostsNotOfAmazon(t *testing.T) {
 	for _, host := range []string{
 		"amazonaws.com",
 		"s3-.amazonaws.com",

@@ -60,7 +60,7 @@ func TestBeginParts(t *testing.T) {
 			require.Equal(t, "me", got.Get("X-Amz-Meta-Owner"))
 			require.Equal(t, "GLACIER", got.Get("X-Amz-Storage-Class"))
 			require.Equal(t, "public-read", got.Get("X-Amz-Acl"))
-			require.Empty(t, got.Get("If-None-Match"), "the condition is the completion's")
+			require.Empty(t, got.Get("If-None-Match"), "the condition must be sent with the completion")
 		})
 	}
 }
@@ -200,13 +200,14 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 	r.Put.Size = 0
 	r.Put.CRC32C = wiretest.CRC32C("")
 	r.Parts = []driver.Part{{Number: 1, Tag: `"a"`, CRC32C: wiretest.CRC32C("")}}
+
 	_, err := server.openDriver(t, "minio").CompleteParts(t.Context(), r)
 	require.NoError(t, err)
 
 	got := server.Last(t)
 	require.Empty(t, got.Header.Values("X-Amz-Checksum-Crc32c"))
 	require.Equal(t, "0", got.Header.Get("X-Amz-Mp-Object-Size"))
-	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>", "the part has its checksum")
+	require.Contains(t, got.Body, "<ChecksumCRC32C>AAAAAA==</ChecksumCRC32C>", "the part must have its checksum")
 }
 
 // The error of CompleteParts tells a failed condition from a missing upload, and whether the object
@@ -381,42 +382,42 @@ func TestAbortParts(t *testing.T) {
 	onePart := reply{Body: partsLeft}
 
 	tests := []struct {
-		name     string
-		replies  []reply
-		code     storage.Code // "": AbortParts succeeds
-		requests []string
+		name         string
+		replies      []reply
+		want         storage.Code // "" if AbortParts succeeds
+		wantRequests []string
 	}{
-		{name: "the upload is gone", replies: []reply{aborted, gone}, requests: []string{abort, list}},
+		{name: "the upload is gone", replies: []reply{aborted, gone}, wantRequests: []string{abort, list}},
 		{
-			name:     "parts may not be listed",
-			replies:  []reply{aborted, errorReply(403, "AccessDenied", "")},
-			requests: []string{abort, list},
+			name:         "parts may not be listed",
+			replies:      []reply{aborted, errorReply(403, "AccessDenied", "")},
+			wantRequests: []string{abort, list},
 		},
-		{name: "a missing upload", replies: []reply{gone}, requests: []string{abort}},
+		{name: "the upload is missing", replies: []reply{gone}, wantRequests: []string{abort}},
 		{
-			name:     "a part arrives after the first abort",
-			replies:  []reply{aborted, onePart, aborted, gone},
-			requests: []string{abort, list, abort, list},
-		},
-		{
-			name:     "the bucket is missing",
-			replies:  []reply{errorReply(404, "NoSuchBucket", "")},
-			code:     storage.BucketNotFound,
-			requests: []string{abort},
+			name:         "a part arrives after the first abort",
+			replies:      []reply{aborted, onePart, aborted, gone},
+			wantRequests: []string{abort, list, abort, list},
 		},
 		{
-			name:     "remaining parts are reported",
-			replies:  []reply{aborted, onePart, aborted, onePart, aborted, onePart, aborted, onePart},
-			code:     storage.Unavailable,
-			requests: []string{abort, list, abort, list, abort, list, abort, list},
+			name:         "the bucket is missing",
+			replies:      []reply{errorReply(404, "NoSuchBucket", "")},
+			want:         storage.BucketNotFound,
+			wantRequests: []string{abort},
+		},
+		{
+			name:         "parts remain",
+			replies:      []reply{aborted, onePart, aborted, onePart, aborted, onePart, aborted, onePart},
+			want:         storage.Unavailable,
+			wantRequests: []string{abort, list, abort, list, abort, list, abort, list},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
 			err := server.openDriver(t, "aws").AbortParts(t.Context(), "k", "u1")
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.requests, server.Lines())
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantRequests, server.Lines())
 		})
 	}
 }

@@ -50,12 +50,15 @@ var probeResults = map[string]struct {
 func TestProbe(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
-			testProbe(t, name, false)
+			const isVersioned = false
+			testProbe(t, name, isVersioned)
 		})
 	}
+
 	// On versitygw, a simultaneous delete and write leave versions that it lists and cannot remove.
 	t.Run("minio, versioned", func(t *testing.T) {
-		testProbe(t, "minio", true)
+		const isVersioned = true
+		testProbe(t, "minio", isVersioned)
 	})
 }
 
@@ -150,6 +153,7 @@ func (c *cancelAt) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestProbeCanceled(t *testing.T) {
 	s := needServer(t, "minio")
 	c := s.config(t, s.bucket(t, false))
+	// The probe is canceled at each of these requests.
 	for _, requests := range []int64{1, 3, 20, 45} {
 		ctx, cancel := context.WithCancel(t.Context())
 		canceler := &cancelAt{cancel: cancel}
@@ -158,7 +162,7 @@ func TestProbeCanceled(t *testing.T) {
 
 		_, err := s3probe.Run(ctx, c, "tmp/")
 		require.Error(t, err)
-		cancel() // for vet: the transport has called it
+		cancel() // The transport has called it already, but vet does not know that.
 
 		page, err := s.raw.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &c.Bucket})
 		require.NoError(t, err)
