@@ -17,10 +17,11 @@ func IsARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
 // https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
 const ForeignAliasSuffix = "-ext-s3alias"
 
-// Check refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. A
-// multi-region access point has several buckets. A write to one bucket reaches the other buckets
-// later. So a conditional write may succeed although another bucket already has a newer object.
-// Outposts and Object Lambda are other services.
+// Check refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. Outposts and
+// Object Lambda are other services.
+//
+// A multi-region access point has several buckets, and a write to one reaches the others later. A
+// conditional write may therefore succeed although another bucket has a newer object.
 func Check(bucket string) error {
 	if !IsARN(bucket) || isAccessPoint(bucket) {
 		return nil
@@ -28,7 +29,7 @@ func Check(bucket string) error {
 	return argument.Invalid("the bucket", "must be a name, or the ARN of an access point in one region", "")
 }
 
-// isAccessPoint reports whether an ARN is that of an access point in one region.
+// isAccessPoint reports whether an ARN names an access point in one region.
 func isAccessPoint(arn string) bool {
 	const fields = 6 // arn, partition, service, region, account, resource
 	parts := strings.SplitN(arn, ":", fields)
