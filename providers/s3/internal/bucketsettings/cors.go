@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// putCORS replaces the bucket's CORS rules. If rules is empty, it removes them.
+// putCORS replaces the bucket's CORS rules, or removes them if rules is empty.
 func (b *Bucket) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return sdkcall.Exec(ctx, b.Client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.Name})
@@ -37,7 +37,7 @@ func (b *Bucket) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 		b.BodyChecksum...)
 }
 
-// cors returns the bucket's CORS rules, or nil if the server has none.
+// cors reads the bucket's CORS rules. The result is nil if the server has none.
 func (b *Bucket) cors(ctx context.Context) ([]storage.CORSRule, error) {
 	if !b.HasCORS {
 		return nil, nil

@@ -20,10 +20,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// setLifecycle replaces the bucket's rules. If rules is empty, it removes the old rules. Some
-// servers accept a rule but drop its AbortUploadsAfterDays or its tags. A rule without its tags
-// would also remove objects that do not have the tags. So setLifecycle reads the stored rules. If
-// something is missing, it restores the old rules.
+// setLifecycle replaces the bucket's rules, or removes them if rules is empty. Some servers accept
+// a rule but drop its AbortUploadsAfterDays or its tags, without which it would also remove other
+// objects. setLifecycle therefore reads what was stored, and restores the old rules if something is
+// missing.
 func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
 	sdkRules := make([]types.LifecycleRule, 0, len(rules))
 	for _, rule := range rules {
@@ -75,7 +75,8 @@ func (b *Bucket) setLifecycle(ctx context.Context, rules []storage.LifecycleRule
 	return &storage.Error{Code: storage.Unsupported, Hint: hint}
 }
 
-// countUnstored counts what some servers do not store: rules that abort uploads, and the tags of rules.
+// countUnstored counts what some servers do not store: the rules that abort uploads, and the tags
+// of rules.
 func countUnstored(rules []types.LifecycleRule) (aborts, tags int) {
 	for i := range rules {
 		if rules[i].AbortIncompleteMultipartUpload != nil {
@@ -92,7 +93,7 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 		rule.TransitionAfterDays == 0
 }
 
-// putLifecycle stores rules in the SDK's form. If rules is empty, it removes the bucket's rules.
+// putLifecycle replaces the bucket's rules, or removes them if rules is empty.
 func (b *Bucket) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
 		return sdkcall.Exec(ctx, b.Client.DeleteBucketLifecycle, &awss3.DeleteBucketLifecycleInput{Bucket: &b.Name})
@@ -131,8 +132,8 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	return r
 }
 
-// lifecycleFilter returns the filter of a rule. S3 accepts the XML element "And" only if it
-// contains two or more conditions.
+// lifecycleFilter returns the filter of a rule. It uses "And" only for two or more conditions,
+// because S3 refuses it for fewer.
 func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 	tags := attributes.TagSet(rule.Tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
@@ -149,9 +150,9 @@ func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 
 func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
-// lifecycle returns the rules that a LifecycleRule can express. It omits all other rules: disabled
-// rules, and rules with sizes, dates or numbers of versions. If a caller writes the result back,
-// the omitted rules are lost.
+// lifecycle reads the rules that a LifecycleRule can express, and omits disabled rules and those
+// with sizes, dates or numbers of versions. If a caller writes the result back, the omitted rules
+// are lost.
 func (b *Bucket) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
 	if !b.HasLifecycle {
 		return nil, nil
@@ -164,7 +165,7 @@ func (b *Bucket) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error)
 	return rules, err
 }
 
-// lifecycleRules returns the bucket's rules in the SDK's form, or none if the bucket has no rules.
+// lifecycleRules reads the rules of the bucket in the form of the SDK.
 func (b *Bucket) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, error) {
 	output, err := readSetting(
 		ctx, b.Client.GetBucketLifecycleConfiguration,
@@ -177,8 +178,8 @@ func (b *Bucket) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, err
 	return output.Rules, nil
 }
 
-// readLifecycleRule returns the rules that together have the effect of one S3 rule. An S3 rule may
-// have several transitions, but a LifecycleRule has only one.
+// readLifecycleRule converts a rule of S3 to rules that together have the same effect. It may
+// return several, because a LifecycleRule has only one transition.
 func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	prefix, tags, ok := readLifecycleFilter(r)
 	if r.Status != types.ExpirationStatusEnabled || !ok {
@@ -218,8 +219,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	return rules
 }
 
-// readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters only
-// by those. Old rules, from before S3 had filters, have the prefix outside of the filter.
+// readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters by
+// nothing else. Rules from before S3 had filters have the prefix outside of the filter.
 func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string]string, isSupported bool) {
 	f := r.Filter
 	switch {

@@ -23,8 +23,8 @@ type bucketLock struct {
 
 const daysOfAYear = 365 // days per year of a default retention
 
-// objectLock reads the object lock settings of the bucket. If the bucket cannot lock objects, the
-// result is zero.
+// objectLock reads the object lock settings of the bucket. The result is zero if the bucket cannot
+// lock objects.
 func (b *Bucket) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if !b.HasLocks {
 		return l, nil
@@ -49,7 +49,7 @@ func (b *Bucket) objectLock(ctx context.Context) (l bucketLock, err error) {
 	return l, nil
 }
 
-// readObjectLock sets the fields of info for object lock.
+// readObjectLock sets the fields of info that are about object lock.
 func (b *Bucket) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
 	l, err := b.objectLock(ctx)
 	if err != nil {
@@ -60,9 +60,9 @@ func (b *Bucket) readObjectLock(ctx context.Context, info *storage.BucketInfo) e
 	return nil
 }
 
-// setObjectLock enables object lock if r asks for it, and sets the default retention. It reads the
-// settings first, to find out whether the bucket has object lock. On Amazon, setting a default
-// retention also enables object lock, which nobody can undo.
+// setObjectLock enables object lock if r asks for it, and sets the default retention. It first
+// reads whether the bucket has object lock, because on Amazon a default retention would also enable
+// it, which nobody can undo.
 func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
 	l, err := b.objectLock(ctx)
 	if err != nil {

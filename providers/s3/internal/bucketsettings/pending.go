@@ -22,8 +22,8 @@ const (
 	maxPause   = 10 * time.Second
 )
 
-// retryPending makes a change. If the change fails, and the function pending returns true for the error,
-// retryPending repeats the change. It stops after at most settleTime.
+// retryPending repeats a change while it fails with an error for which isPending returns true, but
+// for no longer than settleTime.
 func retryPending(ctx context.Context, pending func(error) bool, change func() error) error {
 	end := time.Now().Add(settleTime)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
@@ -38,7 +38,8 @@ func retryPending(ctx context.Context, pending func(error) bool, change func() e
 	}
 }
 
-// isUnsettled reports whether S3 will probably accept the change later.
+// isUnsettled reports whether S3 refuses a change only for now, because an earlier change of the
+// bucket is still in progress or the bucket is new.
 func (b *Bucket) isUnsettled(err error) bool {
 	if s3error.IsCode(err, "OperationAborted") {
 		return true
@@ -47,7 +48,7 @@ func (b *Bucket) isUnsettled(err error) bool {
 	return b.IsNew && (e.Retryable || e.Code == storage.BucketNotFound)
 }
 
-// change makes a change, and waits while S3 refuses it for now.
+// applyChange makes a change, and repeats it while S3 refuses it only for now.
 func (b *Bucket) change(ctx context.Context, do func() error) error {
 	err := retryPending(ctx, b.isUnsettled, do)
 	if !b.IsNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {

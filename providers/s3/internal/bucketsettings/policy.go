@@ -29,7 +29,7 @@ type policyStatement struct {
 
 const publicReadSid = "OmnibucketPublicRead"
 
-// parsePolicy reads a document. An empty document is a policy without statements.
+// parsePolicy parses a document, which may be empty for a policy without statements.
 func parsePolicy(document string) (*bucketPolicy, error) {
 	p := &bucketPolicy{otherFields: map[string]json.RawMessage{"Version": json.RawMessage(`"2012-10-17"`)}}
 	if strings.TrimSpace(document) == "" {
@@ -55,8 +55,8 @@ func parsePolicy(document string) (*bucketPolicy, error) {
 	return p, nil
 }
 
-// String returns the document. It returns "" if there are no statements, because a policy must have
-// at least one.
+// String returns the document of the policy, or "" if there are no statements, because a document
+// must have at least one.
 func (p *bucketPolicy) String() string {
 	if len(p.statements) == 0 {
 		return ""
@@ -72,8 +72,8 @@ func (p *bucketPolicy) String() string {
 	return string(document)
 }
 
-// addPublicRead allows everyone to read the objects of the bucket with this ARN. If there is a
-// statement with the same Sid, it is replaced, because the Sid must be unique.
+// addPublicRead allows everyone to read the objects of the bucket with this ARN. It replaces a
+// statement with the same Sid, which must be unique.
 func (p *bucketPolicy) addPublicRead(arn string) {
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
@@ -93,8 +93,8 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 	p.statements = append(p.statements, statement)
 }
 
-// removeAnonymousRead removes each statement that allows everyone to read objects or
-// versions, with or without a condition. It reports whether there was one.
+// removeAnonymousRead removes each statement that allows everyone to read objects or versions, even
+// under a condition, and reports whether there was one.
 func (p *bucketPolicy) removeAnonymousRead() bool {
 	count := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
@@ -107,8 +107,8 @@ func (p *bucketPolicy) removeAnonymousRead() bool {
 	return len(p.statements) != count
 }
 
-// allowsPublicRead reports whether everyone can read every object. A statement that denies that has precedence over all
-// that allow it.
+// allowsPublicRead reports whether everyone can read every object. A statement that denies it has
+// precedence over all that allow it.
 func (p *bucketPolicy) allowsPublicRead(arn string) bool {
 	isAllowed := false
 	for _, raw := range p.statements {
@@ -135,9 +135,8 @@ func readStatement(raw json.RawMessage) (*policyStatement, bool) {
 	return s, json.Unmarshal(raw, s) == nil
 }
 
-// matchesEveryone reports whether the statement applies to requests without credentials. A
-// statement with NotPrincipal applies to all principals except those in NotPrincipal. It therefore
-// applies to requests without credentials, unless NotPrincipal contains everyone.
+// matchesEveryone reports whether the statement applies to requests without credentials. With
+// NotPrincipal, it does unless NotPrincipal contains everyone.
 func (s *policyStatement) matchesEveryone() bool {
 	if len(s.NotPrincipal) > 0 {
 		return !isEveryone(s.NotPrincipal)
@@ -145,7 +144,8 @@ func (s *policyStatement) matchesEveryone() bool {
 	return isEveryone(s.Principal)
 }
 
-// isEveryone reports whether the principal of a statement is everyone: "*", or an object like {"AWS": "*"}.
+// isEveryone reports whether the principal of a statement is everyone: "*", or an object such as
+// {"AWS": "*"}.
 func isEveryone(principal json.RawMessage) bool {
 	if slices.Contains(oneOrMany(principal), "*") {
 		return true
@@ -163,7 +163,8 @@ const (
 	readVersion = "s3:getobjectversion"
 )
 
-// matchesAction reports whether the statement applies to an action such as "s3:getobject", in lower case.
+// matchesAction reports whether the statement applies to an action in lower case, such as
+// "s3:getobject".
 func (s *policyStatement) matchesAction(action string) bool {
 	matches := func(pattern string) bool {
 		// In path.Match, "*" matches everything but a slash. An action has no slash.
@@ -182,7 +183,8 @@ func (s *policyStatement) matchesAllObjects(arn string) bool {
 	})
 }
 
-// oneOrMany returns the strings in raw, which is a string or a list of strings. It returns nil for any other value.
+// stringsOf returns the strings in raw, which may be one string or a list of them. It returns nil
+// for any other value.
 func oneOrMany(raw json.RawMessage) []string {
 	var single string
 	if json.Unmarshal(raw, &single) == nil {

@@ -20,9 +20,9 @@ import (
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 
-// setPublic makes the objects of the bucket readable by everyone, or only with credentials. AWS
-// blocks public policies by default. So setPublic first removes or sets this block, and then
-// changes the policy.
+// setPublic makes the objects of the bucket readable by everyone, or only with credentials. It
+// changes the block of public access before the policy, because AWS blocks public policies by
+// default.
 func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 	if !b.HasPolicies {
 		acl := types.BucketCannedACLPrivate
@@ -106,7 +106,8 @@ func (b *Bucket) isPublicByACL(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(output.Grants, isPublicRead), nil
 }
 
-// policy reads the policy of the bucket, which has no statements if the bucket has none.
+// readPolicy reads the policy of the bucket. If the bucket has none, the result is a policy without
+// statements.
 func (b *Bucket) policy(ctx context.Context) (*bucketPolicy, error) {
 	output, err := readSetting(ctx, b.Client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.Name},
 		"NoSuchBucketPolicy")
@@ -124,8 +125,8 @@ func (b *Bucket) policy(ctx context.Context) (*bucketPolicy, error) {
 	return policy, nil
 }
 
-// putPolicy stores the policy of the bucket, or removes it if it has no statements. If S3 still blocks public
-// policies, it tries again for a while.
+// putPolicy stores the policy of the bucket, or removes it if it has no statements. It repeats the
+// request for a while if S3 still blocks public policies.
 func (b *Bucket) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	document := policy.String()
 	if document == "" {
@@ -166,7 +167,8 @@ func (b *Bucket) ARN() string {
 // to have them.
 func (b *Bucket) hasAccessBlock() bool { return b.IsAmazon }
 
-// accessBlock returns the bucket's settings that block public access, or none if it has no such settings.
+// readAccessBlock reads the bucket's settings that block public access, which are all off if the
+// bucket has none.
 func (b *Bucket) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
 	output, err := readSetting(
 		ctx, b.Client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.Name},
@@ -178,10 +180,9 @@ func (b *Bucket) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfi
 	return cmp.Or(output.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
-// setAccessBlock changes the bucket's settings that block public access. If public is false, it
-// turns on all settings and returns nil. If public is true, it turns off the settings for policies,
-// and does not change the settings for ACLs. In this case, it returns the settings before the
-// change, or nil if there was nothing to change.
+// setAccessBlock changes the bucket's settings that block public access. Unless public is true, it
+// turns all of them on. Otherwise it turns off those for policies, and returns the settings before
+// the change, or nil if nothing had to change.
 func (b *Bucket) setAccessBlock(
 	ctx context.Context, public bool,
 ) (removed *types.PublicAccessBlockConfiguration, err error) {

@@ -59,8 +59,9 @@ var readRights = map[string]string{
 	"GetObjectLockConfiguration":      "s3:GetBucketObjectLockConfiguration",
 }
 
-// Read fills info with the settings, which it reads in parallel. If the credentials may not read some settings, it
-// returns PermissionDenied and adds the fields of these settings, which do not change, to info.Unread.
+// Read fills info with the settings, which it reads in parallel. If the credentials may not read
+// some settings, it returns PermissionDenied and adds the fields of these settings, which stay as
+// they are, to info.Unread.
 func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 	readers := []func(context.Context) error{ // in the order of Fields
 		func(ctx context.Context) error { return set(ctx, &info.Public, b.isPublic) },
@@ -95,8 +96,8 @@ func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 	return bucketupdate.Denied(info, refusal, denied...)
 }
 
-// refusedRight returns the permission of an operation that the server has refused with err. It
-// returns "" for any other error, also if the credentials themselves were refused.
+// refusedRight returns the permission for the request that the server has refused with err. It
+// returns "" for any other error, even a refusal of the credentials themselves.
 func refusedRight(err error) string {
 	operation, ok := errors.AsType[*smithy.OperationError](err)
 	if !ok || storage.CodeOf(err) != storage.PermissionDenied {
@@ -105,7 +106,7 @@ func refusedRight(err error) string {
 	return readRights[operation.OperationName]
 }
 
-// set sets *value to the result of get, unless get fails.
+// readInto sets *value to the result of read, unless read fails.
 func set[V any](ctx context.Context, value *V, get func(context.Context) (V, error)) error {
 	v, err := get(ctx)
 	if err == nil {
@@ -114,8 +115,8 @@ func set[V any](ctx context.Context, value *V, get func(context.Context) (V, err
 	return err
 }
 
-// ApplyNew applies the settings that differ from those of a new bucket, which is private
-// and has no versions or rules.
+// ApplyNew applies the settings that differ from those of a new bucket, which is private and has
+// neither versions nor rules.
 func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *storage.BucketInfo) error {
 	changes := *r
 	if !info.Public {
@@ -137,8 +138,8 @@ func (b *Bucket) ApplyNew(ctx context.Context, r *driver.BucketRequest, info *st
 	return b.Apply(ctx, &changes)
 }
 
-// Apply applies the settings of a request one after another. It revokes public access first, and permits it last. It
-// stops at the first failure.
+// Apply applies the settings of a request one after another, and stops at the first failure. It
+// revokes public access first, and permits it last.
 func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
 	settings := []struct {
 		isRequested bool
@@ -192,8 +193,7 @@ func (b *Bucket) versioning(ctx context.Context) (bool, error) {
 	return output.Status == types.BucketVersioningStatusEnabled, nil
 }
 
-// setVersioning enables or suspends versioning. S3 can suspend versioning that was enabled, but not
-// disable it.
+// setVersioning enables versioning or, because S3 cannot disable it, suspends it.
 func (b *Bucket) setVersioning(ctx context.Context, enabled bool) error {
 	status := types.BucketVersioningStatusSuspended
 	if enabled {
@@ -205,8 +205,8 @@ func (b *Bucket) setVersioning(ctx context.Context, enabled bool) error {
 	}, b.BodyChecksum...)
 }
 
-// readSetting asks for a setting of a bucket. If the server returns one of the given error codes, or does
-// not support the request, the bucket does not have the setting. The output is then empty.
+// readSetting reads a setting of a bucket. The output is empty if the server does not support the
+// request, or returns one of the error codes, which mean that the bucket has no such setting.
 func readSetting[In, Out any](ctx context.Context, send sdkcall.Func[In, Out], input *In, codes ...string) (*Out, error) {
 	output, err := send(ctx, input)
 	if err == nil {
