@@ -9,7 +9,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// SharedFiles makes the SDK load the shared files of AWS that environment variables name, instead
+// SharedFiles makes the SDK load the shared files that environment variables of AWS name, in place
 // of the default files.
 func SharedFiles(o *config.LoadSharedConfigOptions) {
 	o.Logger = logging.Nop{}
@@ -34,8 +34,8 @@ func ReplaceEarly(o *aws.CredentialsCacheOptions) {
 const LongestSession = 12 * time.Hour
 
 // EnvironmentExpiry returns the time at which the credentials of the environment expire, or zero if
-// it is unknown. The command "aws configure export-credentials --format env" sets
-// AWS_CREDENTIAL_EXPIRATION, which the SDK does not read.
+// it is unknown. It reads AWS_CREDENTIAL_EXPIRATION, which "aws configure export-credentials
+// --format env" sets and the SDK does not read.
 func EnvironmentExpiry() time.Time {
 	end, err := time.Parse(time.RFC3339, os.Getenv("AWS_CREDENTIAL_EXPIRATION"))
 	if err != nil {

@@ -40,7 +40,8 @@ type Errors struct {
 	Hint     string // hint if there are no credentials
 }
 
-// Retrieve returns the credentials of the provider.
+// Retrieve returns the credentials of the provider. If it fails, the error is Unavailable if a
+// later call may succeed, or else Unauthenticated.
 func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := n.Provider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
@@ -57,9 +58,9 @@ func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.Hint}
 }
 
-// isTemporary reports whether retrieving credentials may succeed later. This is so if the service
-// that provides them failed or did not respond. There is one exception: most machines have no
-// metadata service for instances, so a missing response of this service is not temporary.
+// isTemporary reports whether retrieving credentials may succeed later, because the service that
+// provides them failed or did not respond. A missing response of the metadata service for instances
+// is not temporary, because most machines have no such service.
 func isTemporary(err error) bool {
 	response, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	hasResponse := ok && response.Response != nil && response.Response.Response != nil

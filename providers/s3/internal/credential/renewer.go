@@ -51,8 +51,8 @@ func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 	return r
 }
 
-// Retrieve returns the credentials for the next request. It remembers them, so that a refusal by the store can be
-// matched with the credentials of the request.
+// Retrieve returns the credentials for the next request. It remembers them, so that a refusal by
+// the store can be traced to them.
 func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	last := r.lastUsed.Load()
 	isRefused := last != nil && last.isRefused.Load() // read only once: another request may be refused meanwhile
@@ -89,9 +89,8 @@ func (u *usedCredentials) haveSigned(r *http.Request) bool {
 		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
-// Observe receives the responses of the store. If a response shows that the store has accepted the
-// credentials of its request, Observe records this. Every response shows this, unless the status is
-// 400, 401, 403, or 500 and above.
+// Observe records that the store has accepted the credentials of a request. Each response to the
+// request shows that, unless its status is 400, 401, 403, or at least 500.
 func (r *Renewer) Observe(response *http.Response) {
 	if r == nil {
 		return
@@ -110,8 +109,8 @@ func (r *Renewer) Observe(response *http.Response) {
 	}
 }
 
-// forget makes the provider forget credentials that were refused. It does so once, even if several requests with these
-// credentials were refused.
+// forget makes the provider forget credentials that were refused. It does so only once, even if
+// several requests were refused with them.
 func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	if r.reloading.Lock(ctx) != nil {
 		return
@@ -135,9 +134,9 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	}
 }
 
-// refuse is called after the store has refused the credentials of a request. If the request had the
-// current credentials, refuse marks them as refused. It returns true if another attempt may
-// succeed, because it would use other credentials.
+// refuse is called after the store has refused the credentials of a request, and marks them as
+// refused if they are the current ones. retry is true if another attempt would use other
+// credentials, and so may succeed.
 func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	last := r.lastUsed.Load()
 	isOfSession := request != nil && request.Header.Get("X-Amz-S3session-Token") != "" // of a directory bucket
@@ -157,7 +156,8 @@ func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	return last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
 }
 
-// Configure makes a client report which credentials the store accepts or refuses.
+// Configure makes a client report which credentials the store refuses and, if r signs, sign with a
+// signer for each secret.
 func (r *Renewer) Configure(o *awss3.Options) {
 	if r.Signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
@@ -180,7 +180,7 @@ func (r *Renewer) Configure(o *awss3.Options) {
 	})
 }
 
-// isRefusal reports whether a store has refused the credentials of a request.
+// isRefusal reports whether the store has refused the credentials of a request.
 func isRefusal(err error) bool {
 	status := s3error.Status(err)
 	if status < http.StatusBadRequest || status >= http.StatusInternalServerError {
