@@ -32,8 +32,8 @@ func isShown(response *http.Response) bool {
 	return h.Get(rawclient.ETagHeader) != "" || HasOwnHeader(h)
 }
 
-// HasOwnHeader reports whether a response has a header that only S3 servers send. An ETag does not
-// count, because nginx sends one with its error pages.
+// HasOwnHeader reports whether a response has a header that only S3 servers send. An ETag is not
+// enough, because nginx sends one even with its error pages.
 func HasOwnHeader(h http.Header) bool {
 	if kindOf(h) != nil {
 		return true
@@ -110,8 +110,8 @@ var rulesOf = map[string]responseRules{
 	"PutObjectLockConfiguration":      {bare: true},
 }
 
-// Check returns an error for a successful response without evidence of an S3 server.
-// sendsHeader is true if the server is known to send a header of the S3 protocol with every response.
+// Check returns an error if a successful response has no evidence of an S3 server. sendsHeader is
+// true if the server is known to send a header of the S3 protocol with every response.
 func Check(operation string, response *http.Response, sendsHeader bool) error {
 	want, ok := rulesOf[operation]
 	if ok && response.StatusCode/100 == 2 && !want.isMetBy(response, sendsHeader) {
@@ -120,8 +120,8 @@ func Check(operation string, response *http.Response, sendsHeader bool) error {
 	return nil
 }
 
-// CheckObject is Check for a response that carries an object, its attributes or the result of a
-// write of one.
+// CheckObject is like Check, for a response that carries an object, its attributes or the result of
+// its write.
 func CheckObject(response *http.Response) error {
 	var isEvident bool
 	if response.Request.Method == http.MethodPut {
@@ -140,9 +140,9 @@ func CheckObject(response *http.Response) error {
 // expected text. For example, a policy may have an id before its statements.
 const peeked = 4 << 10
 
-// isMetBy reports whether the response has the evidence of an S3 server. It leaves the body at its
-// start, so that the body can still be read. sendsHeader is true if the server is known to send a header of the S3
-// protocol with every response.
+// isMetBy reports whether the response has the evidence of an S3 server, and leaves its body at the
+// start. sendsHeader is true if the server is known to send a header of the S3 protocol with every
+// response.
 func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool {
 	hasHeader := isShown(response)
 	if e.tag {
@@ -170,8 +170,8 @@ func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool 
 	return e.bare && !isWebPage(response)
 }
 
-// isObject reports whether a response without an ETag may be an object. It is none if it is the
-// document of an error. A part of an object must say which part it is.
+// isObject reports whether a response may have an object as its body. A part of an object must say
+// which part it is, and without an ETag, the body must not be the document of an error.
 func isObject(response *http.Response) bool {
 	if response.StatusCode == http.StatusPartialContent && response.Header.Get("Content-Range") == "" {
 		return false
@@ -186,8 +186,8 @@ func isObject(response *http.Response) bool {
 	return !bytes.HasPrefix(document, []byte("<Error>"))
 }
 
-// isPage reports whether the body of a response is a web page or other text. An empty body and an
-// XML document are neither of these.
+// isPage reports whether the body of a response is a web page or other text, and neither empty nor
+// an XML document.
 func isPage(response *http.Response) bool {
 	if response.Request != nil && response.Request.Method == http.MethodHead {
 		// There is no body, only a length and a type.

@@ -37,7 +37,7 @@ var (
 	}
 )
 
-// Observe receives the header of each response. The first one that shows the kind of server decides.
+// Observe looks at the header of each response until one shows the kind of the server.
 func (s *Server) Observe(h http.Header) {
 	if s.detected.Load() != nil {
 		return
@@ -47,7 +47,8 @@ func (s *Server) Observe(h http.Header) {
 	}
 }
 
-// kindOf returns the kind of server whose response has this header, or nil.
+// kindOf returns the kind of server that sends such a header, or nil if the header does not show
+// it.
 func kindOf(h http.Header) *kind {
 	server := h.Get("Server")
 	for _, kind := range kinds {
@@ -61,8 +62,8 @@ func kindOf(h http.Header) *kind {
 	return nil
 }
 
-// Profile returns the name of the profile that fits the kind of server, or "" if the responses do not
-// show the kind.
+// Profile returns the name of the profile that fits the server, or "" if its responses have not
+// shown its kind.
 func (s *Server) Profile() string {
 	if kind := s.detected.Load(); kind != nil {
 		return kind.profile
@@ -70,8 +71,8 @@ func (s *Server) Profile() string {
 	return ""
 }
 
-// Hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
-// have shown the kind of server, the hint names its profile.
+// Hint returns the hint for a feature that the profile "unknown" does not declare. It names the
+// profile if the responses have shown which one fits.
 func (s *Server) Hint() string {
 	if kind := s.detected.Load(); kind != nil {
 		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +
