@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// Match compares a host with a pattern, label by label from the end. A "*" at the
-// start matches one or more labels. "{region}" may end a label, and the result region is the text in its place.
+// Match compares a host with a pattern, label by label from the end. A "*" at the start of the
+// pattern matches one or more labels. "{region}" at the end of a label stands for the region, which
+// Match returns.
 func Match(pattern, host string) (region string, ok bool) {
 	want := strings.Split(pattern, ".")
 	labels := strings.Split(host, ".")
