@@ -18,7 +18,7 @@ import (
 )
 
 // OptionsWithCABundle returns options with an HTTP client that trusts the certificates of
-// AWS_CA_BUNDLE, if that variable is set. It reads no other variable, unlike the SDK.
+// AWS_CA_BUNDLE, if that is set. Unlike the SDK, it reads no other variable.
 func OptionsWithCABundle() (s awss3.Options, err error) {
 	b, err := environmentBundle()
 	if b != nil {
@@ -27,13 +27,12 @@ func OptionsWithCABundle() (s awss3.Options, err error) {
 	return s, err
 }
 
-// ChainWithCABundle returns options for the SDK's default chain, which loads the configuration of
-// each bucket. With these options, the chain trusts the certificates in the file of AWS_CA_BUNDLE.
-// If the variable is not set, there are no options.
+// ChainWithCABundle returns options with which the SDK's default chain trusts the certificates of
+// AWS_CA_BUNDLE, or none if the variable is not set.
 //
-// The first option is an HTTP client that trusts all certificates in the file. The second option
-// saves time: the chain parses a bundle with one certificate instead of the whole file. The bundle
-// cannot be empty, because the chain fails if it finds no certificate.
+// The first option is an HTTP client that trusts all certificates in the file. The second saves the
+// time to parse the whole file for each bucket: it has only one certificate, because the chain
+// fails if it finds none.
 func ChainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()
 	if b == nil || err != nil {
@@ -50,7 +49,7 @@ type caBundle struct {
 	certificate []byte            // one certificate of the file, in PEM
 }
 
-// client returns an HTTP client of the SDK that trusts the certificates of the bundle.
+// client returns an HTTP client for the SDK that trusts the certificates of the bundle.
 func (b *caBundle) client() awss3.HTTPClient {
 	pool := b.pool.Clone() // the SDK may add to it
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
@@ -61,7 +60,8 @@ func (b *caBundle) client() awss3.HTTPClient {
 // lastCABundle caches the last bundle: a process has one, and parsing takes milliseconds.
 var lastCABundle atomic.Pointer[caBundle]
 
-// environmentBundle returns the certificates of AWS_CA_BUNDLE, or nil if it is not set.
+// environmentBundle returns the certificates in the file that AWS_CA_BUNDLE names, or nil if the
+// variable is not set.
 func environmentBundle() (*caBundle, error) {
 	file := os.Getenv("AWS_CA_BUNDLE")
 	if file == "" {
@@ -78,8 +78,8 @@ func environmentBundle() (*caBundle, error) {
 	return b, nil
 }
 
-// loadCABundle returns the certificates in a file. It parses the file again only if the file
-// has changed.
+// loadCABundle returns the certificates in a file, which it parses again only if the file has
+// changed.
 func loadCABundle(file string) (*caBundle, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -97,8 +97,8 @@ func loadCABundle(file string) (*caBundle, error) {
 	return b, nil
 }
 
-// firstCertificate returns the first certificate in a PEM file, encoded as PEM again. It skips
-// certificates that cannot be parsed. If no certificate is left, it returns nil.
+// firstCertificate returns the first certificate in a PEM file that can be parsed, encoded as PEM
+// again, or nil if there is none.
 func firstCertificate(text []byte) []byte {
 	for {
 		var block *pem.Block

@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// Wrap returns a copy of an HTTP client that uses our transport. The copy follows a redirect
-// only if the given client has a rule for redirects. Go's default rule would send the headers to
-// any host, and a customer's key is among them.
+// Wrap returns a copy of an HTTP client that uses our transport. The copy follows a redirect only
+// if the client has a rule for redirects, because Go's default rule would send the headers, and
+// with them a customer's key, to any host.
 func Wrap(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
 		wrapped, _ := transport.NewClient(client)
@@ -38,9 +38,8 @@ type clientRoundTripper struct{ client awss3.HTTPClient }
 
 func (t clientRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
 
-// IsDefaultExceptTLS reports whether an HTTP client is the SDK's default, except for its TLS
-// configuration, and returns this configuration. The environment variable AWS_CA_BUNDLE makes the
-// SDK change only this configuration.
+// IsDefaultExceptTLS reports whether an HTTP client is the SDK's default apart from its TLS
+// configuration, which it returns. AWS_CA_BUNDLE makes the SDK change only this configuration.
 func IsDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault bool) {
 	switch client := client.(type) {
 	case nil:
@@ -59,8 +58,8 @@ func IsDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 	return nil, false
 }
 
-// differsOnlyInTLS reports whether a transport is the SDK's default, except for TLS, and
-// returns its TLS configuration.
+// differsOnlyInTLS reports whether a transport is the SDK's default apart from its TLS
+// configuration, which it returns.
 func differsOnlyInTLS(t *http.Transport) (config *tls.Config, isDefault bool) {
 	config = t.TLSClientConfig
 	if config != nil {
