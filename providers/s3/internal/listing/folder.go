@@ -41,10 +41,9 @@ func InFolder(prefix, key string) bool {
 	return strings.HasPrefix(key, prefix) && strings.Contains(key[strings.LastIndex(prefix, "/")+1:], "/")
 }
 
-// After calls list for the keys that follow the given key, until list has found an entry. It
-// goes folder by folder. After the key "a/b/c", the first call is for the rest of the folder
-// "a/b/". The next calls are for the rest of the folder "a/" after "a/b/", and so on, up to the
-// folder of r.Prefix.
+// After calls list for the keys after the given key, folder by folder, until list has found an
+// entry. After the key "a/b/c", the first call is for the rest of the folder "a/b/", and the next
+// ones for the rest of "a/" after "a/b/", and so on, up to the folder of r.Prefix.
 func After(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
