@@ -18,6 +18,7 @@ func (b *Bucket) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return sdkcall.Exec(ctx, b.Client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.Name})
 	}
+
 	configuration := &types.CORSConfiguration{}
 	for _, rule := range rules {
 		r := types.CORSRule{

@@ -200,7 +200,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	rules := []storage.LifecycleRule{rule}
 	for _, t := range r.Transitions {
 		if aws.ToInt32(t.Days) == 0 {
-			continue // a LifecycleRule cannot express a transition by date, or an immediate one
+			// A LifecycleRule cannot express a transition by date, or an immediate one.
+			continue
 		}
 		last := &rules[len(rules)-1]
 		if last.TransitionTo != "" {
@@ -214,7 +215,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 
 	withoutEffect := storage.LifecycleRule{ID: rule.ID, Prefix: prefix, Tags: tags}
 	if len(rules) == 1 && reflect.DeepEqual(rules[0], withoutEffect) {
-		return nil // a LifecycleRule cannot express any part of the rule
+		// A LifecycleRule cannot express any part of the rule.
+		return nil
 	}
 	return rules
 }

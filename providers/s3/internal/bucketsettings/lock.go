@@ -36,6 +36,7 @@ func (b *Bucket) objectLock(ctx context.Context) (l bucketLock, err error) {
 	if err != nil {
 		return l, err
 	}
+
 	c := output.ObjectLockConfiguration
 	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {
 		return l, nil
@@ -72,7 +73,7 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 		return nil // nothing changes
 	}
 
-	justVersioned := false // true if this call has just enabled versioning
+	hasJustEnabledVersions := false
 	if !l.isAvailable {
 		if !r.ObjectLock && *r.DefaultRetention == (storage.DefaultRetention{}) {
 			return nil // a bucket without object lock has no default retention
@@ -90,7 +91,7 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 		if err := b.setVersioning(ctx, true); err != nil {
 			return err
 		}
-		justVersioned = true
+		hasJustEnabledVersions = true
 	}
 
 	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
@@ -100,7 +101,10 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 			Days: days(d.Days),
 		}}
 	}
-	isPending := func(err error) bool { return justVersioned && s3error.IsCode(err, "InvalidBucketState") }
+	// S3 may not see at once that the bucket has versions.
+	isPending := func(err error) bool {
+		return hasJustEnabledVersions && s3error.IsCode(err, "InvalidBucketState")
+	}
 	return retryPending(ctx, isPending, func() error {
 		return sdkcall.Exec(ctx, b.Client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
 			Bucket:                  &b.Name,

@@ -24,11 +24,11 @@ const (
 
 // retryPending repeats a change while it fails with an error for which isPending returns true, but
 // for no longer than settleTime.
-func retryPending(ctx context.Context, pending func(error) bool, change func() error) error {
+func retryPending(ctx context.Context, isPending func(error) bool, change func() error) error {
 	end := time.Now().Add(settleTime)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		err := change()
-		if err == nil || !pending(err) {
+		if err == nil || !isPending(err) {
 			return err
 		}
 		isTooLate := time.Now().Add(pause).After(end)
@@ -49,9 +49,10 @@ func (b *Bucket) isUnsettled(err error) bool {
 }
 
 // applyChange makes a change, and repeats it while S3 refuses it only for now.
-func (b *Bucket) change(ctx context.Context, do func() error) error {
-	err := retryPending(ctx, b.isUnsettled, do)
-	if !b.IsNew || err == nil || !b.isUnsettled(err) || ctx.Err() != nil {
+func (b *Bucket) applyChange(ctx context.Context, change func() error) error {
+	err := retryPending(ctx, b.isUnsettled, change)
+	isTooSlow := b.IsNew && err != nil && b.isUnsettled(err) && ctx.Err() == nil
+	if !isTooSlow {
 		return err
 	}
 	return sdkerror.WithCode(

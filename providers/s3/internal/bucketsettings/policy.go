@@ -67,7 +67,8 @@ func (p *bucketPolicy) String() string {
 	}
 	document, err := json.Marshal(doc)
 	if err != nil {
-		return "" // unreachable: parsed raw messages are valid
+		// This cannot happen, because the raw messages were parsed.
+		return ""
 	}
 	return string(document)
 }
@@ -99,7 +100,8 @@ func (p *bucketPolicy) removeAnonymousRead() bool {
 	count := len(p.statements)
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
-		if !ok || s.Effect != "Allow" || !s.matchesEveryone() {
+		allowsEveryone := ok && s.Effect == "Allow" && s.matchesEveryone()
+		if !allowsEveryone {
 			return false
 		}
 		return s.matchesAction(readObject) || s.matchesAction(readVersion)
@@ -147,14 +149,14 @@ func (s *policyStatement) matchesEveryone() bool {
 // isEveryone reports whether the principal of a statement is everyone: "*", or an object such as
 // {"AWS": "*"}.
 func isEveryone(principal json.RawMessage) bool {
-	if slices.Contains(oneOrMany(principal), "*") {
+	if slices.Contains(stringsOf(principal), "*") {
 		return true
 	}
 	var byKind map[string]json.RawMessage
 	if json.Unmarshal(principal, &byKind) != nil {
 		return false
 	}
-	return slices.Contains(oneOrMany(byKind["AWS"]), "*")
+	return slices.Contains(stringsOf(byKind["AWS"]), "*")
 }
 
 // The actions that read objects, in lower case.
@@ -172,20 +174,20 @@ func (s *policyStatement) matchesAction(action string) bool {
 		return ok
 	}
 	if len(s.NotAction) > 0 {
-		return !slices.ContainsFunc(oneOrMany(s.NotAction), matches)
+		return !slices.ContainsFunc(stringsOf(s.NotAction), matches)
 	}
-	return slices.ContainsFunc(oneOrMany(s.Action), matches)
+	return slices.ContainsFunc(stringsOf(s.Action), matches)
 }
 
 func (s *policyStatement) matchesAllObjects(arn string) bool {
-	return slices.ContainsFunc(oneOrMany(s.Resource), func(resource string) bool {
+	return slices.ContainsFunc(stringsOf(s.Resource), func(resource string) bool {
 		return resource == "*" || resource == arn+"/*" || resource == arn+"*"
 	})
 }
 
 // stringsOf returns the strings in raw, which may be one string or a list of them. It returns nil
 // for any other value.
-func oneOrMany(raw json.RawMessage) []string {
+func stringsOf(raw json.RawMessage) []string {
 	var single string
 	if json.Unmarshal(raw, &single) == nil {
 		return []string{single}

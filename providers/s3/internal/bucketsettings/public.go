@@ -35,10 +35,11 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 	}
 
 	// Read the policy before any change, because reading may be forbidden.
-	policy, err := b.policy(ctx)
+	policy, err := b.readPolicy(ctx)
 	if err != nil {
 		return err
 	}
+
 	var removed *types.PublicAccessBlockConfiguration
 	if b.hasAccessBlock() {
 		removed, err = b.setAccessBlock(ctx, public)
@@ -74,7 +75,7 @@ func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
 		return b.isPublicByACL(ctx)
 	}
 
-	policy, err := b.policy(ctx)
+	policy, err := b.readPolicy(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -84,7 +85,7 @@ func (b *Bucket) isPublic(ctx context.Context) (bool, error) {
 	if !b.hasAccessBlock() {
 		return true, nil
 	}
-	block, err := b.accessBlock(ctx)
+	block, err := b.readAccessBlock(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -108,7 +109,7 @@ func (b *Bucket) isPublicByACL(ctx context.Context) (bool, error) {
 
 // readPolicy reads the policy of the bucket. If the bucket has none, the result is a policy without
 // statements.
-func (b *Bucket) policy(ctx context.Context) (*bucketPolicy, error) {
+func (b *Bucket) readPolicy(ctx context.Context) (*bucketPolicy, error) {
 	output, err := readSetting(ctx, b.Client.GetBucketPolicy, &awss3.GetBucketPolicyInput{Bucket: &b.Name},
 		"NoSuchBucketPolicy")
 	if err != nil {
@@ -169,7 +170,7 @@ func (b *Bucket) hasAccessBlock() bool { return b.IsAmazon }
 
 // readAccessBlock reads the bucket's settings that block public access, which are all off if the
 // bucket has none.
-func (b *Bucket) accessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
+func (b *Bucket) readAccessBlock(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
 	output, err := readSetting(
 		ctx, b.Client.GetPublicAccessBlock, &awss3.GetPublicAccessBlockInput{Bucket: &b.Name},
 		"NoSuchPublicAccessBlockConfiguration",
@@ -195,7 +196,7 @@ func (b *Bucket) setAccessBlock(
 		})
 	}
 
-	old, err := b.accessBlock(ctx)
+	old, err := b.readAccessBlock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -63,13 +63,15 @@ var readRights = map[string]string{
 // some settings, it returns PermissionDenied and adds the fields of these settings, which stay as
 // they are, to info.Unread.
 func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
-	readers := []func(context.Context) error{ // in the order of Fields
-		func(ctx context.Context) error { return set(ctx, &info.Public, b.isPublic) },
-		func(ctx context.Context) error { return set(ctx, &info.Versioning, b.versioning) },
-		func(ctx context.Context) error { return set(ctx, &info.CORS, b.cors) },
-		func(ctx context.Context) error { return set(ctx, &info.Lifecycle, b.lifecycle) },
+	// The readers are in the order of Fields.
+	readers := []func(context.Context) error{
+		func(ctx context.Context) error { return readInto(ctx, &info.Public, b.isPublic) },
+		func(ctx context.Context) error { return readInto(ctx, &info.Versioning, b.versioning) },
+		func(ctx context.Context) error { return readInto(ctx, &info.CORS, b.cors) },
+		func(ctx context.Context) error { return readInto(ctx, &info.Lifecycle, b.lifecycle) },
 		func(ctx context.Context) error { return b.readObjectLock(ctx, info) },
 	}
+
 	refusals := make([]error, len(readers))
 	err := running.Each(ctx, len(readers), len(readers), func(ctx context.Context, i int) error {
 		err := readers[i](ctx)
@@ -82,6 +84,7 @@ func (b *Bucket) Read(ctx context.Context, info *storage.BucketInfo) error {
 	if err != nil {
 		return err
 	}
+
 	var denied []bucketupdate.Setting
 	var refusal error
 	for i, err := range refusals {
@@ -107,12 +110,13 @@ func refusedRight(err error) string {
 }
 
 // readInto sets *value to the result of read, unless read fails.
-func set[V any](ctx context.Context, value *V, get func(context.Context) (V, error)) error {
-	v, err := get(ctx)
-	if err == nil {
-		*value = v
+func readInto[V any](ctx context.Context, value *V, read func(context.Context) (V, error)) error {
+	v, err := read(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	*value = v
+	return nil
 }
 
 // ApplyNew applies the settings that differ from those of a new bucket, which is private and has
@@ -174,7 +178,7 @@ func (b *Bucket) Apply(ctx context.Context, r *driver.BucketRequest) error {
 		if !setting.isRequested {
 			continue
 		}
-		if err := b.change(ctx, setting.change); err != nil {
+		if err := b.applyChange(ctx, setting.change); err != nil {
 			return err
 		}
 	}
@@ -212,7 +216,8 @@ func readSetting[In, Out any](ctx context.Context, send sdkcall.Func[In, Out], i
 	if err == nil {
 		return output, nil
 	}
-	if s3error.IsCode(err, codes...) || storage.CodeOf(s3error.Translate(err)) == storage.Unsupported {
+	isUnsupported := storage.CodeOf(s3error.Translate(err)) == storage.Unsupported
+	if isUnsupported || s3error.IsCode(err, codes...) {
 		return new(Out), nil
 	}
 	return nil, s3error.Read(err)
