@@ -13,7 +13,8 @@ import (
 // of the default files.
 func SharedFiles(o *config.LoadSharedConfigOptions) {
 	o.Logger = logging.Nop{}
-	env, _ := config.NewEnvConfig() // loading the default chain reports a variable that is not valid
+	// The error is ignored, because the default chain also reports a variable that is not valid.
+	env, _ := config.NewEnvConfig()
 	if env.SharedConfigFile != "" {
 		o.ConfigFiles = []string{env.SharedConfigFile}
 	}

@@ -55,7 +55,8 @@ func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 // the store can be traced to them.
 func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	last := r.lastUsed.Load()
-	isRefused := last != nil && last.isRefused.Load() // read only once: another request may be refused meanwhile
+	// This is read only once, because another request may be refused meanwhile.
+	isRefused := last != nil && last.isRefused.Load()
 	if isRefused {
 		r.forget(ctx, last)
 	}
@@ -69,7 +70,8 @@ func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 
 	// Remember the new credentials, and the older ones if only their secret differs.
 	next := &usedCredentials{value: c}
-	if last != nil && last.value.AccessKeyID == c.AccessKeyID && last.value.SessionToken == c.SessionToken {
+	hasSameKey := last != nil && last.value.AccessKeyID == c.AccessKeyID && last.value.SessionToken == c.SessionToken
+	if hasSameKey {
 		next.previous = &usedCredentials{value: last.value}
 	}
 	r.lastUsed.CompareAndSwap(last, next)
@@ -139,12 +141,14 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 // credentials, and so may succeed.
 func (r *Renewer) refuse(request *http.Request) (retry bool) {
 	last := r.lastUsed.Load()
-	isOfSession := request != nil && request.Header.Get("X-Amz-S3session-Token") != "" // of a directory bucket
+	// A directory bucket has sessions with credentials of their own.
+	isOfSession := request != nil && request.Header.Get("X-Amz-S3session-Token") != ""
 	if last == nil || isOfSession {
 		return false
 	}
 	if !last.haveSigned(request) {
-		return true // other credentials have replaced those of the request
+		// Other credentials have replaced those of the request.
+		return true
 	}
 	last.isRefused.Store(true)
 	if last.accepted.Load() {
@@ -161,7 +165,8 @@ func (r *Renewer) refuse(request *http.Request) (retry bool) {
 func (r *Renewer) Configure(o *awss3.Options) {
 	if r.Signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
-		o.AuthSchemes = nil // remove the old schemes, because they use another signer
+		// The old schemes are removed, because they use another signer.
+		o.AuthSchemes = nil
 	}
 	watch := middleware.InitializeMiddlewareFunc(
 		"omnibucket:Renewal",
