@@ -114,7 +114,8 @@ var rulesOf = map[string]responseRules{
 // true if the server is known to send a header of the S3 protocol with every response.
 func Check(operation string, response *http.Response, sendsHeader bool) error {
 	want, ok := rulesOf[operation]
-	if ok && response.StatusCode/100 == 2 && !want.isMetBy(response, sendsHeader) {
+	isSuccess := response.StatusCode/100 == 2
+	if ok && isSuccess && !want.isMetBy(response, sendsHeader) {
 		return Missing()
 	}
 	return nil
@@ -165,7 +166,8 @@ func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool 
 		return false
 	}
 	if response.StatusCode == http.StatusNoContent {
-		return true // a login page would not have this status
+		// A login page would not have this status.
+		return true
 	}
 	return e.bare && !isWebPage(response)
 }
@@ -216,7 +218,8 @@ func hasTypeOfPage(response *http.Response) bool {
 // peek returns the beginning of the body of a response, which can still be read from its start.
 func peek(response *http.Response) []byte {
 	buffered := bufio.NewReaderSize(response.Body, peeked)
-	start, _ := buffered.Peek(peeked) // ignored: the SDK will get the error when it reads the rest
+	// The error is ignored, because the SDK gets it when it reads the rest.
+	start, _ := buffered.Peek(peeked)
 	response.Body = struct {
 		io.Reader
 		io.Closer

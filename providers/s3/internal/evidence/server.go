@@ -56,7 +56,8 @@ func kindOf(h http.Header) *kind {
 			return kind
 		}
 	}
-	if len(h["X-Rgw-Object-Type"]) > 0 { // only Ceph sends it, and a proxy passes it on
+	// Only Ceph sends this header, and a proxy passes it on.
+	if len(h["X-Rgw-Object-Type"]) > 0 {
 		return ceph
 	}
 	return nil
