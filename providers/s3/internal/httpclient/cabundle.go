@@ -19,12 +19,12 @@ import (
 
 // OptionsWithCABundle returns options with an HTTP client that trusts the certificates of
 // AWS_CA_BUNDLE, if that is set. Unlike the SDK, it reads no other variable.
-func OptionsWithCABundle() (s awss3.Options, err error) {
+func OptionsWithCABundle() (o awss3.Options, err error) {
 	b, err := environmentBundle()
 	if b != nil {
-		s.HTTPClient = b.client()
+		o.HTTPClient = b.client()
 	}
-	return s, err
+	return o, err
 }
 
 // ChainWithCABundle returns options with which the SDK's default chain trusts the certificates of

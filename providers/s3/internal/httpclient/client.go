@@ -45,7 +45,8 @@ func IsDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 	case nil:
 		return nil, true
 	case *http.Client:
-		return nil, client == nil // a nil *http.Client counts as no client, so the default is used
+		// With a nil *http.Client, the SDK uses its default.
+		return nil, client == nil
 	case *awshttp.BuildableClient:
 		if client == nil {
 			return nil, true
