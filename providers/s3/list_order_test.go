@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// A listing uses start-after only on a server that is known to list in byte order. The first response
-// may name the server, so the second listing shows the difference.
+// A listing uses start-after only on a server that is known to list in byte order. The second
+// listing may differ from the first, whose response may name the server.
 func TestListStartAfterKnownServer(t *testing.T) {
 	const (
 		inByteOrder = `<ListBucketResult><Contents><Key>a-b</Key></Contents>` +

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A page that continues after a key on MinIO is requested folder by folder, from the innermost
-// folder outwards. The token "after:16:k" says that the page continues after the key k.
+// List requests a page that continues after a key on MinIO folder by folder, from the innermost one
+// outwards. The token "after:16:k" says that the page continues after the key k.
 func TestListRestByFolder(t *testing.T) {
 	tests := []struct {
 		name string
@@ -166,7 +166,7 @@ func TestListPageInFolderPrepared(t *testing.T) {
 	}
 }
 
-// If a listing starts after a key in a folder, the driver asks MinIO for the rest of that folder first.
+// A listing on MinIO that starts after a key in a folder first requests the rest of that folder.
 // The number in a token counts the pages that were requested by key.
 func TestListStartAfterInFolder(t *testing.T) {
 	for name, token := range map[string]string{

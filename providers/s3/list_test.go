@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listing"
 )
 
-// List sends one request with the limits, the prefix and the start of the page.
+// List sends one request with the limit, the prefix and the start of the page.
 func TestListRequest(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -70,8 +70,8 @@ func TestListRequest(t *testing.T) {
 	}
 }
 
-// MinIO refuses a prefix with an empty segment. List returns an empty page without a request, as
-// other stores do.
+// List returns an empty page for a prefix with an empty segment, as other stores do, without a
+// request, which MinIO would refuse.
 func TestListMinIOEmptySegments(t *testing.T) {
 	server := newStandIn(t)
 	page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{
@@ -83,7 +83,7 @@ func TestListMinIOEmptySegments(t *testing.T) {
 	require.Empty(t, server.Lines())
 }
 
-// Unlike to MinIO, List sends a prefix with an empty segment to another server, even if its tokens are
+// List sends a prefix with an empty segment to a server that is not MinIO, even if its tokens are
 // slow.
 func TestListSlowTokensEmptySegments(t *testing.T) {
 	server := newStandIn(t, reply{
@@ -183,8 +183,8 @@ func TestListSlowTokensByKey(t *testing.T) {
 
 }
 
-// A page that took longer than listing.QuickPage is followed by the server's token, although the
-// server's tokens are slow.
+// A page that took longer than listing.QuickPage keeps the server's token, even if the server's
+// tokens are slow.
 func TestListSlowTokensSlowPage(t *testing.T) {
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
@@ -193,8 +193,8 @@ func TestListSlowTokensSlowPage(t *testing.T) {
 	require.Equal(t, "next", page.Token)
 }
 
-// List returns objects and folders of the page in order of their unescaped keys, and the token of the
-// next page.
+// List returns the objects and folders of a page in the order of their unescaped keys, and the
+// token of the next page.
 func TestListResponse(t *testing.T) {
 	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	server := newStandIn(t, reply{Body: `<ListBucketResult>

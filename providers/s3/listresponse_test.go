@@ -119,7 +119,8 @@ func TestListErrorsMatchSDK(t *testing.T) {
 	}
 }
 
-// If a page cannot be decoded, the error contains a DeserializationError of the SDK.
+// The error of a page that cannot be decoded contains a DeserializationError of the SDK, but no
+// text of the page.
 func TestListUnreadablePage(t *testing.T) {
 	server := newStandIn(t, reply{
 		Header: map[string]string{"X-Amz-Request-Id": "R1"},
@@ -136,7 +137,7 @@ func TestListUnreadablePage(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-// If a page has too many bytes or entries, List fails with Internal, which is not retryable.
+// List fails with Internal, which is not retryable, if a page has too many bytes or entries.
 func TestListPageTooLarge(t *testing.T) {
 	tests := []struct{ name, body string }{
 		{
@@ -166,7 +167,8 @@ func TestListPageTooLarge(t *testing.T) {
 	}
 }
 
-// List writes its entries into the slice of the request, and nothing of the previous page remains.
+// List writes its entries into the slice of the request, and leaves nothing of the previous page in
+// them.
 func TestListReusesTheGivenEntries(t *testing.T) {
 	entries := make([]storage.ListEntry, 3, 10)
 	entries[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true} // of the previous page

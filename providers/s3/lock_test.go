@@ -56,7 +56,7 @@ func writesWith(controls storage.Controls) []objectWrite {
 	}
 }
 
-// Each request that writes an object has its retention and legal hold as headers, which are signed.
+// Each request that writes an object has its retention and legal hold in headers, which are signed.
 func TestLockHeaders(t *testing.T) {
 	for _, write := range writesWith(bothLocks) {
 		t.Run(write.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestLockOfRead(t *testing.T) {
 }
 
 // SetRetention and SetLegalHold send one request with the version, the new lock and a checksum that
-// the server knows.
+// the server supports.
 func TestLockCalls(t *testing.T) {
 	const (
 		putRetention = "PUT /photos/k?retention=&versionId=v"
@@ -172,8 +172,8 @@ func TestLockCalls(t *testing.T) {
 	}
 }
 
-// WithGovernanceBypass is a header of a single DELETE. DeleteBatch sends such a DELETE for the version,
-// because a batch with the header would apply to all versions in it.
+// WithGovernanceBypass is a header of a single DELETE. DeleteBatch sends such a DELETE, too,
+// because the header of a batch would apply to all of its versions.
 func TestDeleteBypassGovernance(t *testing.T) {
 	server := newStandIn(t, reply{Status: 204})
 	d := server.openDriver(t, "aws")
@@ -358,8 +358,8 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	}
 }
 
-// If the denied version is encrypted with a customer's key, a HEAD fails. Delete then reads its
-// legal hold and retention, which need no key.
+// Delete reads the legal hold and the retention of a denied version that is encrypted with a
+// customer's key, for which a HEAD would need the key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}
@@ -406,8 +406,8 @@ func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	}
 }
 
-// A signed upload has the locks as signed headers, and needs a checksum, because S3 refuses a locked
-// object without one.
+// A signed upload has the locks in signed headers, and must have a checksum, because S3 refuses a
+// locked object without one.
 func TestSignedUploadURLLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	sign := func(change func(*driver.SignRequest)) (*storage.SignedURL, error) {
@@ -432,7 +432,7 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.Contains(t, s3error.Of(err).Hint, "WithCRC32C")
 }
 
-// A form cannot have locks.
+// A form cannot lock the object, and the error names SignedUploadURL, which can.
 func TestSignedUploadFormLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
 	_, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
@@ -442,8 +442,8 @@ func TestSignedUploadFormLocks(t *testing.T) {
 	require.Contains(t, s3error.Of(err).Hint, "SignedUploadURL")
 }
 
-// Each profile with object lock sends a checksum or an MD5, because S3 refuses locked objects without
-// one. It also keeps versions, because only versions are locked.
+// Each profile with object lock sends a checksum, because S3 refuses a locked object without one,
+// and keeps versions, because only versions can be locked.
 func TestProfileLocksWithChecksum(t *testing.T) {
 	for _, p := range profiles {
 		if p.ObjectLock == LockNone {

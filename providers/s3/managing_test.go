@@ -45,7 +45,8 @@ func (s *testServer) createBucket(t *testing.T, service storage.Service, opts ..
 	return name, b
 }
 
-// An object of a bucket with public access can be read without credentials, until the access is removed.
+// An object of a bucket with public access can be read without credentials until that access is
+// removed.
 func TestWithPublicAccessAnonymously(t *testing.T) {
 	for _, server := range serverNames {
 		t.Run(server, func(t *testing.T) {
@@ -76,7 +77,7 @@ func TestWithPublicAccessAnonymously(t *testing.T) {
 	}
 }
 
-// A browser gets the header that permits a request only for an origin of the CORS rule.
+// A browser gets the header that permits a request only if its origin is in the CORS rule.
 func TestWithCORSApplies(t *testing.T) {
 	s := needServer(t, "versitygw") // MinIO has no CORS of a bucket
 	service := s.service(t)
@@ -108,8 +109,8 @@ func TestWithCORSApplies(t *testing.T) {
 	}
 }
 
-// UpdateBucket fails with Unsupported for a rule of which MinIO does not store all, and the rules stay as
-// they were.
+// UpdateBucket fails with Unsupported for a rule of which MinIO does not store every part, and
+// leaves the rules as they were.
 func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)

@@ -137,8 +137,8 @@ func TestMetadataUnderscores(t *testing.T) {
 	}
 }
 
-// A name of metadata with an underscore is escaped in the fields of a signed form, so that the server does
-// not change it.
+// An underscore in a name of metadata is escaped in the fields of a signed form, because the server
+// would change it.
 func TestSignedUploadFormUnderscores(t *testing.T) {
 	_, b := startHyphenServer(t, "ceph")
 	form, err := storage.SignedUploadForm(t.Context(), b, "k", 0, 10,
@@ -147,9 +147,9 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// If the response to a completion is lost, and the server then says that the upload is gone, the
-// upload succeeds. The engine finds its write id in the metadata of the object, although the server
-// has changed the name.
+// An upload succeeds if the response to its completion is lost and the upload is then gone. The
+// engine finds its write id in the metadata of the object, although the server has changed the
+// name.
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {

@@ -115,7 +115,7 @@ func TestCredentialsByName(t *testing.T) {
 	}
 }
 
-// If Config.Credentials names a profile of the shared file of AWS, the region comes from that profile.
+// The region comes from the profile of the shared file of AWS that Config.Credentials names.
 func TestCredentialsByNameRegion(t *testing.T) {
 	setEnv(t, nil)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", writeSharedProfiles(t))
@@ -124,7 +124,7 @@ func TestCredentialsByNameRegion(t *testing.T) {
 	require.Equal(t, "eu-west-3", d.(*objectDriver).account.region)
 }
 
-// Config.Credentials excludes other credentials in the Config: Open fails with InvalidArgument.
+// Open fails with InvalidArgument if a Config has both Credentials and other credentials.
 func TestCredentialsByNameExclusive(t *testing.T) {
 	setEnv(t, nil)
 	for name, change := range map[string]func(*Config){
@@ -148,7 +148,8 @@ func TestCredentialsByNameExclusive(t *testing.T) {
 	}
 }
 
-// One program copies an object between two servers. Each address names its credentials in the environment.
+// A program can copy an object between two servers whose addresses name different credentials in
+// the environment.
 func TestOpenTwoAccounts(t *testing.T) {
 	setEnv(t, nil)
 	open := func(name, key string) storage.Bucket {

@@ -58,7 +58,7 @@ func payerFunctions() map[string]any {
 	}
 }
 
-// A function of WithRequest changes each request of its input type, and only those of its own call.
+// A function of WithRequest changes each request of its input type, but only within its own call.
 func TestWithRequestChangesRequests(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -86,8 +86,8 @@ func TestWithRequestChangesRequests(t *testing.T) {
 	}
 }
 
-// A function of WithRequest changes a removal. A batch has no such input, so DeleteBatch removes the
-// object with a request of its own.
+// A function of WithRequest changes a removal. DeleteBatch removes such an object with a request of
+// its own, because a batch has no input for the function.
 func TestWithRequestChangesRemovals(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -169,8 +169,8 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 	}
 }
 
-// Options for PutObject and for CreateMultipartUpload may be given together. An upload calls those for the
-// requests that it sends.
+// An upload accepts functions of WithRequest for PutObject and for CreateMultipartUpload, and calls
+// those for the requests that it sends.
 func TestWithRequestUpload(t *testing.T) {
 	server := newStandIn(t)
 	b := engine.New(server.openDriver(t, "aws"))
@@ -275,8 +275,8 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	})
 }
 
-// A call takes a function of WithRequest for any request that it may send, even if it does not send it
-// this time.
+// A call accepts a function of WithRequest for any request that it may send, even if it does not
+// send that request this time.
 func TestWithRequestPermitted(t *testing.T) {
 	get := WithRequest(func(*awss3.GetObjectInput) {})
 	head := WithRequest(func(*awss3.HeadObjectInput) {})
@@ -311,7 +311,8 @@ func TestWithRequestPermitted(t *testing.T) {
 	}
 }
 
-// A read that the engine makes within another operation ignores that operation's functions of WithRequest.
+// A read that the engine makes within another operation ignores the functions of WithRequest of
+// that operation.
 func TestWithRequestAuxiliaryReads(t *testing.T) {
 	server := newStandIn(t, stored)
 	d := server.openDriver(t, "aws")
@@ -351,8 +352,8 @@ func TestWithACLRequests(t *testing.T) {
 	}
 }
 
-// WithACL accepts only Amazon's canned ACLs, and only on servers that have them. Together with WithPublicRead, it
-// accepts only public-read.
+// WithACL accepts only Amazon's canned ACLs, only on servers that have them, and together with
+// WithPublicRead only public-read.
 func TestWithACLRefused(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -490,8 +491,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 	}
 }
 
-// A signed form has the KMS key, the ACL and the customer's key as fields, and does not show the
-// customer's key in its text.
+// A signed form has the KMS key and the ACL as fields.
 func TestSignedFormNativeOptions(t *testing.T) {
 	withKMSKey := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
