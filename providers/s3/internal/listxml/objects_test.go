@@ -163,7 +163,7 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 	}
 }
 
-// A page that is truncated has a token, and no other page has one.
+// Only a page that is truncated has a token, without which it is an error.
 func TestReadObjectsReturnsTheToken(t *testing.T) {
 	const next = `<NextContinuationToken>n</NextContinuationToken>`
 	tests := []struct {
@@ -199,7 +199,8 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 	}
 }
 
-// Servers write an ETag with and without quotes and references.
+// ReadObjects reads an ETag in each way in which servers write it, with or without quotes and
+// references.
 func TestReadObjectsReadsETags(t *testing.T) {
 	tests := []struct{ name, written, want string }{
 		{"with references", `&quot;x-1&quot;`, `"x-1"`},
@@ -219,7 +220,7 @@ func TestReadObjectsReadsETags(t *testing.T) {
 	}
 }
 
-// Times have seconds, whatever the precision and the zone in the response.
+// ReadObjects reads each time in whole seconds, whatever its precision and zone.
 func TestReadObjectsReadsTimes(t *testing.T) {
 	tests := []struct{ name, written string }{
 		{"to the second", "2026-01-02T03:04:05Z"},
@@ -254,7 +255,7 @@ func pageOf(keys int, prefix string) string {
 	return page.String()
 }
 
-// DecodeWith reads a page of the longest keys.
+// DecodeWith reads a full page of the longest keys.
 func TestDecodeWithLongestKeys(t *testing.T) {
 	const keys, letters = 1000, 508              // with the number that pageOf appends, a key has 1024 bytes
 	escaped := strings.Repeat("%C3%A9", letters) // a server may escape every byte of "é"
@@ -272,7 +273,7 @@ func TestDecodeWithLongestKeys(t *testing.T) {
 	require.Equal(t, strings.Repeat("é", letters)+"00000999", got.Entries[keys-1].Key)
 }
 
-// The memory of a response is reused, so a page does not refer to it.
+// A page does not refer to the memory of the response, which is used again.
 func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	response := []byte(wholePage)
 	got := &storage.Page{}
@@ -284,8 +285,8 @@ func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	require.Equal(t, readObjects(t, wholePage), got)
 }
 
-// ReadObjects makes a few allocations for a page of 1,000 keys, and none for each key. The SDK's decoder
-// makes 55 allocations and 2,200 bytes for each key.
+// ReadObjects makes a few allocations for a page of 1,000 keys, and none for each key. The SDK's
+// decoder makes 55, of 2,200 bytes, for each key.
 func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 	const keys = 1000
 	const announcement, end = "<EncodingType>url</EncodingType>", "</ListBucketResult>"

@@ -95,7 +95,7 @@ var readable = []struct{ name, response string }{
 	},
 }
 
-// ReadObjects reads the same entry from plainPage and from each other way to write that page in XML.
+// ReadObjects reads the same entry from each way to write a page in XML.
 func TestReadObjectsAcceptsXMLHoweverItIsWritten(t *testing.T) {
 	want := []storage.ListEntry{{Key: "a&b", Size: 7}}
 	require.Equal(t, want, readObjects(t, plainPage).Entries)
@@ -266,7 +266,7 @@ var unreadable = []struct{ name, response string }{
 	},
 }
 
-// A response that is no page is an error, and not an empty page.
+// A response that is no page is an error, and not read as an empty page.
 func TestReadObjectsRefusesWhatIsNotAPage(t *testing.T) {
 	for _, row := range unreadable {
 		t.Run(row.name, func(t *testing.T) {
@@ -283,7 +283,7 @@ const wholePage = "\ufeff" + `<?xml version="1.0" encoding="UTF-8"?>
  <Contents><Key><![CDATA[b&c]]></Key><LastModified>2026-01-02T03:04:05Z</LastModified><ETag>2</ETag><Size>0</Size><StorageClass>STANDARD</StorageClass></Contents>
  <CommonPrefixes><Prefix>d%2F</Prefix></CommonPrefixes></ListBucketResult>`
 
-// No beginning of a page is a page.
+// ReadObjects refuses a page of which the end is missing, wherever it was cut.
 func TestReadObjectsRefusesATruncatedPage(t *testing.T) {
 	require.Len(t, readObjects(t, wholePage).Entries, 3)
 	for n := range len(wholePage) {
