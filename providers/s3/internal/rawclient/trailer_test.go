@@ -18,8 +18,8 @@ const sumOfHello = "mnG7TA=="
 // newSumOfHello returns a pointer to sumOfHello, as the checksum of a trailer.
 func newSumOfHello() *string { return new(sumOfHello) }
 
-// A body with a trailer uses the chunk format of HTTP, so Go's chunked reader decodes it and leaves
-// the trailer.
+// A body with a trailer uses the chunk format of HTTP, so that Go's chunked reader decodes it and
+// leaves the trailer.
 func TestTrailed(t *testing.T) {
 	for _, size := range []int{1, 8191, trailedChunk - 1, trailedChunk, trailedChunk + 1, 3*trailedChunk + 5} {
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
@@ -45,7 +45,7 @@ func TestTrailed(t *testing.T) {
 	}
 }
 
-// Each read of a body with a trailer may be small.
+// A body with a trailer can be read byte by byte.
 func TestTrailedSmallReads(t *testing.T) {
 	const text = "hello"
 	trailed := NewTrailed(strings.NewReader(text), int64(len(text)), newSumOfHello)
@@ -54,8 +54,8 @@ func TestTrailedSmallReads(t *testing.T) {
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
 }
 
-// A body with a trailer fails without sending the trailer if its source fails or ends early, or if there
-// is no checksum at its end.
+// A body with a trailer fails without the trailer if its source fails or ends early, or if it has
+// no checksum at its end.
 func TestTrailedEndsEarly(t *testing.T) {
 	const size = int64(len("hello"))
 	tests := map[string]struct {
@@ -99,7 +99,8 @@ func TestTrailedEndsEarly(t *testing.T) {
 	}
 }
 
-// The declared length of a body with a trailer is right for a part of 5 GiB, the largest that S3 accepts.
+// The declared length of a body with a trailer is right for a part of 5 GiB, the largest part that
+// S3 accepts.
 func TestTrailedLargeLength(t *testing.T) {
 	const size = 5 << 30
 	const maxFraming = 64 << 10
