@@ -28,7 +28,7 @@ func TestListStartAfterKnownServer(t *testing.T) {
 		server  string // the header Server
 		body    string
 		second  string       // the request of the second listing
-		code    storage.Code // of both listings; "": they succeed
+		code    storage.Code // of both listings, or "" if they succeed
 	}{
 		{name: "an unknown server", profile: "unknown", body: inByteOrder, second: requestAll},
 		{

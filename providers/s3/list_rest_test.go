@@ -179,13 +179,13 @@ func TestListStartAfterInFolder(t *testing.T) {
 				Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`,
 			})
 			d := server.openDriver(t, "minio")
+
 			page, err := d.List(t.Context(), &driver.ListRequest{
 				StartAfter: "b/5",
 				Token:      token,
 				Limit:      10,
 			})
 			require.NoError(t, err)
-
 			require.Equal(t, "after:16:b/6", page.Token)
 			require.Equal(t, []string{
 				"GET /photos?encoding-type=url&list-type=2&max-keys=10&prefix=b%2F&start-after=b%2F5",

@@ -15,49 +15,49 @@ import (
 // List sends one request with the limit, the prefix and the start of the page.
 func TestListRequest(t *testing.T) {
 	tests := []struct {
-		name    string
-		request driver.ListRequest
-		query   string
+		name      string
+		request   driver.ListRequest
+		wantQuery string
 	}{
 		{
-			name:    "the first page",
-			request: driver.ListRequest{Limit: 1000},
-			query:   "encoding-type=url&list-type=2&max-keys=1000",
+			name:      "the first page",
+			request:   driver.ListRequest{Limit: 1000},
+			wantQuery: "encoding-type=url&list-type=2&max-keys=1000",
 		},
 		{
-			name:    "prefix and delimiter",
-			request: driver.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"},
-			query:   "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F",
+			name:      "prefix and delimiter",
+			request:   driver.ListRequest{Limit: 10, Prefix: "a b/", Delimiter: "/"},
+			wantQuery: "delimiter=%2F&encoding-type=url&list-type=2&max-keys=10&prefix=a%20b%2F",
 		},
 		{
-			name:    "after a key",
-			request: driver.ListRequest{Limit: 10, StartAfter: "k"},
-			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=k",
+			name:      "after a key",
+			request:   driver.ListRequest{Limit: 10, StartAfter: "k"},
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=k",
 		},
 		{
-			name:    "a start before the prefix, which has no effect",
-			request: driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"},
-			query:   "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F",
+			name:      "a start before the prefix, which has no effect",
+			request:   driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a"},
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F",
 		},
 		{
-			name:    "a start in the prefix",
-			request: driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"},
-			query:   "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1",
+			name:      "a start in the prefix",
+			request:   driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a/1"},
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a%2F1",
 		},
 		{
-			name:    "a start after the prefix",
-			request: driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"},
-			query:   "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0",
+			name:      "a start after the prefix",
+			request:   driver.ListRequest{Limit: 10, Prefix: "a/", StartAfter: "a0"},
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0",
 		},
 		{
-			name:    "the token decides, not the key",
-			request: driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="},
-			query:   "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10",
+			name:      "the token decides, not the key",
+			request:   driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="},
+			wantQuery: "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10",
 		},
 		{
-			name:    "no page is larger than the store's",
-			request: driver.ListRequest{Limit: 5000},
-			query:   "encoding-type=url&list-type=2&max-keys=1000",
+			name:      "no page is larger than the store's",
+			request:   driver.ListRequest{Limit: 5000},
+			wantQuery: "encoding-type=url&list-type=2&max-keys=1000",
 		},
 	}
 	for _, tt := range tests {
@@ -65,7 +65,7 @@ func TestListRequest(t *testing.T) {
 			server := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
 			_, err := server.openDriver(t, "aws").List(t.Context(), &tt.request)
 			require.NoError(t, err)
-			require.Equal(t, []string{"GET /photos?" + tt.query}, server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.wantQuery}, server.Lines())
 		})
 	}
 }
@@ -74,10 +74,9 @@ func TestListRequest(t *testing.T) {
 // request, which MinIO would refuse.
 func TestListMinIOEmptySegments(t *testing.T) {
 	server := newStandIn(t)
-	page, err := server.openDriver(t, "minio").List(t.Context(), &driver.ListRequest{
-		Prefix: "a//b",
-		Limit:  10,
-	})
+	d := server.openDriver(t, "minio")
+
+	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 	require.Empty(t, server.Lines())
@@ -92,6 +91,7 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	})
 	d := server.openDriver(t, "unknown")
 	d.account.profile.SlowTokens = true
+
 	page, err := d.List(t.Context(), &driver.ListRequest{Prefix: "a//b", Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, page.Entries, 1)
@@ -107,56 +107,56 @@ func TestListSlowTokensByKey(t *testing.T) {
 		token     string // of the request
 		delimiter string
 		last      string // key of the page; "": a:1
-		query     string
+		wantQuery string
 		next      string // token
 	}{
 		{
-			name:    "a key in a folder",
-			profile: "minio",
-			token:   "after:1:a",
-			last:    "b/1",
-			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
-			next:    "next",
+			name:      "a key in a folder",
+			profile:   "minio",
+			token:     "after:1:a",
+			last:      "b/1",
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=a",
+			next:      "next",
 		},
 		{
-			name:    "the first page",
-			profile: "minio",
-			query:   firstPage,
-			next:    "after:1:a:1",
+			name:      "the first page",
+			profile:   "minio",
+			wantQuery: firstPage,
+			next:      "after:1:a:1",
 		},
 		{
-			name:    "the second page",
-			profile: "minio",
-			token:   "after:1:a:1",
-			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1",
-			next:    "after:2:a:1",
+			name:      "the second page",
+			profile:   "minio",
+			token:     "after:1:a:1",
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1",
+			next:      "after:2:a:1",
 		},
 		{
-			name:    "the last page by key",
-			profile: "minio",
-			token:   "after:16:a",
-			query:   "encoding-type=url&list-type=2&max-keys=10&start-after=a",
-			next:    "next",
+			name:      "the last page by key",
+			profile:   "minio",
+			token:     "after:16:a",
+			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=a",
+			next:      "next",
 		},
 		{
-			name:    "by token",
-			profile: "minio",
-			token:   "next",
-			query:   "continuation-token=next&encoding-type=url&list-type=2&max-keys=10",
-			next:    "next",
+			name:      "by token",
+			profile:   "minio",
+			token:     "next",
+			wantQuery: "continuation-token=next&encoding-type=url&list-type=2&max-keys=10",
+			next:      "next",
 		},
 		{
 			name:      "folders",
 			profile:   "minio",
 			delimiter: "/",
-			query:     "delimiter=%2F&" + firstPage,
+			wantQuery: "delimiter=%2F&" + firstPage,
 			next:      "next",
 		},
 		{
-			name:    "another server",
-			profile: "aws",
-			query:   firstPage,
-			next:    "next",
+			name:      "another server",
+			profile:   "aws",
+			wantQuery: firstPage,
+			next:      "next",
 		},
 	}
 	for _, tt := range tests {
@@ -177,7 +177,7 @@ func TestListSlowTokensByKey(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, tt.next, page.Token)
-			require.Equal(t, []string{"GET /photos?" + tt.query}, server.Lines())
+			require.Equal(t, []string{"GET /photos?" + tt.wantQuery}, server.Lines())
 		})
 	}
 
@@ -189,14 +189,15 @@ func TestListSlowTokensSlowPage(t *testing.T) {
 	d := newDriver(&account{profile: Profile{SlowTokens: true, OrderedListing: true}}, "")
 	page := &storage.Page{Token: "next", Entries: []storage.ListEntry{{Key: "a"}}}
 
-	d.account.setKeyToken(&driver.ListRequest{}, page, listing.QuickPage+1)
+	const tooLong = listing.QuickPage + 1
+	d.account.setKeyToken(&driver.ListRequest{}, page, tooLong)
 	require.Equal(t, "next", page.Token)
 }
 
 // List returns the objects and folders of a page in the order of their unescaped keys, and the
 // token of the next page.
 func TestListResponse(t *testing.T) {
-	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	modified := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	server := newStandIn(t, reply{Body: `<ListBucketResult>
 		<EncodingType>url</EncodingType>
 		<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>
@@ -209,12 +210,13 @@ func TestListResponse(t *testing.T) {
 		</Contents>
 		<CommonPrefixes><Prefix>b%2F</Prefix></CommonPrefixes>
 		</ListBucketResult>`})
+
 	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{Limit: 3, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, &storage.Page{Token: "next", Entries: []storage.ListEntry{
-		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: when},
+		{Key: "a b+c\x01", Size: 3, ETag: `"x"`, Revision: `"x"`, Modified: modified},
 		{Key: "b/", IsPrefix: true},
-		{Key: "c%", Size: 4, ETag: `"y"`, Revision: `"y"`, Modified: when},
+		{Key: "c%", Size: 4, ETag: `"y"`, Revision: `"y"`, Modified: modified},
 	}}, page)
 }
 

@@ -171,16 +171,18 @@ func TestListPageTooLarge(t *testing.T) {
 // them.
 func TestListReusesTheGivenEntries(t *testing.T) {
 	entries := make([]storage.ListEntry, 3, 10)
-	entries[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true} // of the previous page
+	// This is an entry of the previous page.
+	entries[0] = storage.ListEntry{Key: "z", Size: 9, ETag: "z", Revision: "z", IsPrefix: true}
 	server := newStandIn(t, reply{
 		Body: `<ListBucketResult><Contents><Key>a</Key></Contents>` +
 			`<Contents><Key>b</Key></Contents></ListBucketResult>`,
 	})
+
 	page, err := server.openDriver(t, "aws").List(t.Context(), &driver.ListRequest{
 		Limit:   3,
 		Entries: entries[:0],
 	})
 	require.NoError(t, err)
 	require.Equal(t, []storage.ListEntry{{Key: "a"}, {Key: "b"}}, page.Entries)
-	require.Same(t, &entries[0], &page.Entries[0], "the memory is reused")
+	require.Same(t, &entries[0], &page.Entries[0], "the memory must be reused")
 }

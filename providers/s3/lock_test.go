@@ -118,42 +118,42 @@ func TestLockCalls(t *testing.T) {
 	)
 	change := driver.ChangeRequest{Key: "k", Version: "v"}
 	tests := map[string]struct {
-		call    func(d *objectDriver, r driver.ChangeRequest) error
-		request string
-		body    string // a part of it
-		bypass  string // the header for a bypass
+		call        func(d *objectDriver, r driver.ChangeRequest) error
+		wantRequest string
+		wantBody    string // a part of the body
+		wantBypass  string // the header for a bypass
 	}{
 		"a retention": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				r.Retention = bothLocks.Retention
 				return d.SetRetention(t.Context(), &r)
 			},
-			request: putRetention,
-			body:    "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>",
+			wantRequest: putRetention,
+			wantBody:    "<Mode>COMPLIANCE</Mode><RetainUntilDate>2036-01-02T03:04:05Z</RetainUntilDate></Retention>",
 		},
-		"none, with a bypass": {
+		"no retention, with a bypass": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				r.BypassGovernance = true
 				return d.SetRetention(t.Context(), &r)
 			},
-			request: putRetention,
-			body:    "></Retention>",
-			bypass:  "true",
+			wantRequest: putRetention,
+			wantBody:    "></Retention>",
+			wantBypass:  "true",
 		},
 		"a hold": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				r.LegalHold = true
 				return d.SetLegalHold(t.Context(), &r)
 			},
-			request: putHold,
-			body:    "<Status>ON</Status>",
+			wantRequest: putHold,
+			wantBody:    "<Status>ON</Status>",
 		},
 		"no hold": {
 			call: func(d *objectDriver, r driver.ChangeRequest) error {
 				return d.SetLegalHold(t.Context(), &r)
 			},
-			request: putHold,
-			body:    "<Status>OFF</Status>",
+			wantRequest: putHold,
+			wantBody:    "<Status>OFF</Status>",
 		},
 	}
 	for name, tt := range tests {
@@ -162,11 +162,12 @@ func TestLockCalls(t *testing.T) {
 				server := newStandIn(t)
 				err := tt.call(server.openDriver(t, profile), change)
 				require.NoError(t, err)
-				require.Equal(t, []string{tt.request}, server.Lines())
+				require.Equal(t, []string{tt.wantRequest}, server.Lines())
+
 				req := server.Last(t)
-				require.Contains(t, string(req.Body), tt.body)
+				require.Contains(t, string(req.Body), tt.wantBody)
 				require.NotEmpty(t, req.Header.Get(sum))
-				require.Equal(t, tt.bypass, req.Header.Get("X-Amz-Bypass-Governance-Retention"))
+				require.Equal(t, tt.wantBypass, req.Header.Get("X-Amz-Bypass-Governance-Retention"))
 			})
 		}
 	}
@@ -435,9 +436,11 @@ func TestSignedUploadURLLocks(t *testing.T) {
 // A form cannot lock the object, and the error names SignedUploadURL, which can.
 func TestSignedUploadFormLocks(t *testing.T) {
 	d := mustOpen(t, Config{AccessKeyID: "AKID", SecretKey: "s", Region: "eu-west-1"})
-	_, err := d.urls.signForm(t.Context(), formRequest(func(r *driver.SignRequest) {
+	req := formRequest(func(r *driver.SignRequest) {
 		r.LegalHold = true
-	}), now)
+	})
+
+	_, err := d.urls.signForm(t.Context(), req, now)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "SignedUploadURL")
 }

@@ -126,6 +126,7 @@ func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 		AbortUploadsAfterDays: 1,
 	}))
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	info, err := service.BucketInfo(t.Context(), name)
 	require.NoError(t, err)
 	require.Equal(t, []storage.LifecycleRule{rule}, info.Lifecycle)

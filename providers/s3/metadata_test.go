@@ -165,7 +165,7 @@ func TestCompletePartsLostUnderscores(t *testing.T) {
 			attrs, err := b.Attrs(t.Context(), "k")
 			require.NoError(t, err)
 			require.EqualValues(t, size, attrs.Size)
-			require.Empty(t, attrs.Metadata, "the write id is hidden")
+			require.Empty(t, attrs.Metadata, "the write id must be hidden")
 		})
 	}
 }

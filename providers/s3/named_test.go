@@ -128,7 +128,7 @@ func TestCredentialsByNameRegion(t *testing.T) {
 func TestCredentialsByNameExclusive(t *testing.T) {
 	setEnv(t, nil)
 	for name, change := range map[string]func(*Config){
-		"a key": func(c *Config) {
+		"an access key": func(c *Config) {
 			c.AccessKeyID = "key"
 			c.SecretKey = "secret"
 		},

@@ -81,7 +81,7 @@ func TestWithRequestChangesRequests(t *testing.T) {
 
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, nil))
-			require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader), "the next call has no function")
+			require.Empty(t, server.Last(t).Header.Get(rawclient.PayerHeader), "the next call must not have the function")
 		})
 	}
 }
@@ -346,6 +346,7 @@ func TestWithACLRequests(t *testing.T) {
 				want = "bucket-owner-full-control"
 			}
 			server.Respond(withLength(call.reply))
+
 			require.NoError(t, call.do(t.Context(), d, []any{acl}))
 			require.Equal(t, want, server.Last(t).Header.Get("X-Amz-Acl"))
 		})
@@ -496,14 +497,19 @@ func TestSignedFormNativeOptions(t *testing.T) {
 	withKMSKey := openTLSBucket(t, func(c *Config) {
 		c.KMSKey = keyARN
 	})
+
 	form, err := storage.SignedUploadForm(t.Context(), withKMSKey, "k", 0, 10, WithACL("bucket-owner-read"))
 	require.NoError(t, err)
 	require.Equal(t, "aws:kms", form.Fields["x-amz-server-side-encryption"])
 	require.Equal(t, keyARN, form.Fields["x-amz-server-side-encryption-aws-kms-key-id"])
 	require.Equal(t, "bucket-owner-read", form.Fields["acl"])
+}
 
+// A signed form has the customer's key as a field, but does not show it in its text.
+func TestSignedFormCustomerKey(t *testing.T) {
 	key := WithCustomerKey(newRawKey(t, 0))
-	form, err = storage.SignedUploadForm(t.Context(), openTLSBucket(t, nil), "k", 0, 10, key)
+
+	form, err := storage.SignedUploadForm(t.Context(), openTLSBucket(t, nil), "k", 0, 10, key)
 	require.NoError(t, err)
 	require.Equal(t, customerKeys[0].key, form.Fields["x-amz-server-side-encryption-customer-key"])
 	require.NotContains(t, form.String(), customerKeys[0].key)
