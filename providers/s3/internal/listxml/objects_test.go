@@ -167,23 +167,23 @@ func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 func TestReadObjectsReturnsTheToken(t *testing.T) {
 	const next = `<NextContinuationToken>n</NextContinuationToken>`
 	tests := []struct {
-		name, response, token string
-		code                  storage.Code
+		name, response, wantToken string
+		want                      storage.Code
 	}{
-		{name: "truncated", response: `<IsTruncated>true</IsTruncated>` + next, token: "n"},
-		{name: "truncated, announced last", response: next + `<IsTruncated> true </IsTruncated>`, token: "n"},
-		{name: "only a token", response: next, token: "n"},
+		{name: "truncated", response: `<IsTruncated>true</IsTruncated>` + next, wantToken: "n"},
+		{name: "truncated, announced last", response: next + `<IsTruncated> true </IsTruncated>`, wantToken: "n"},
+		{name: "only a token", response: next, wantToken: "n"},
 		{name: "not truncated, with a token", response: `<IsTruncated>false</IsTruncated>` + next},
 		{name: "neither", response: ``},
 		{
 			name:     "truncated without a token",
 			response: `<IsTruncated>true</IsTruncated>`,
-			code:     storage.Internal,
+			want:     storage.Internal,
 		},
 		{
 			name:     "truncated with an empty token",
 			response: `<IsTruncated>true</IsTruncated><NextContinuationToken/>`,
-			code:     storage.Internal,
+			want:     storage.Internal,
 		},
 	}
 	for _, tt := range tests {
@@ -191,9 +191,9 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 			page := &storage.Page{}
 			response := `<ListBucketResult>` + tt.response + `</ListBucketResult>`
 			err := ReadObjects([]byte(response), "", page, nil)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if err == nil {
-				require.Equal(t, tt.token, page.Token)
+				require.Equal(t, tt.wantToken, page.Token)
 			}
 		})
 	}
@@ -203,12 +203,12 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 // references.
 func TestReadObjectsReadsETags(t *testing.T) {
 	tests := []struct{ name, written, want string }{
-		{"with references", `&quot;x-1&quot;`, `"x-1"`},
-		{"with numeric references", `&#34;x-1&#x22;`, `"x-1"`},
-		{"plain", `"x-1"`, `"x-1"`},
-		{"without quotes", `x-1`, `"x-1"`},
-		{"weak", `W/"x-1"`, `"x-1"`},
-		{"none", ``, ``},
+		{name: "with references", written: `&quot;x-1&quot;`, want: `"x-1"`},
+		{name: "with numeric references", written: `&#34;x-1&#x22;`, want: `"x-1"`},
+		{name: "plain", written: `"x-1"`, want: `"x-1"`},
+		{name: "without quotes", written: `x-1`, want: `"x-1"`},
+		{name: "weak", written: `W/"x-1"`, want: `"x-1"`},
+		{name: "none"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -223,12 +223,12 @@ func TestReadObjectsReadsETags(t *testing.T) {
 // ReadObjects reads each time in whole seconds, whatever its precision and zone.
 func TestReadObjectsReadsTimes(t *testing.T) {
 	tests := []struct{ name, written string }{
-		{"to the second", "2026-01-02T03:04:05Z"},
-		{"to the millisecond", "2026-01-02T03:04:05.999Z"},
-		{"to the nanosecond", "2026-01-02T03:04:05.999999999Z"},
-		{"in another zone", "2026-01-02T05:34:05.5+02:30"},
-		{"without a zone", "2026-01-02T03:04:05.1"},
-		{"with spaces around", " 2026-01-02T03:04:05Z\n"},
+		{name: "to the second", written: "2026-01-02T03:04:05Z"},
+		{name: "to the millisecond", written: "2026-01-02T03:04:05.999Z"},
+		{name: "to the nanosecond", written: "2026-01-02T03:04:05.999999999Z"},
+		{name: "in another zone", written: "2026-01-02T05:34:05.5+02:30"},
+		{name: "without a zone", written: "2026-01-02T03:04:05.1"},
+		{name: "with spaces around", written: " 2026-01-02T03:04:05Z\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -257,8 +257,9 @@ func pageOf(keys int, prefix string) string {
 
 // DecodeWith reads a full page of the longest keys.
 func TestDecodeWithLongestKeys(t *testing.T) {
-	const keys, letters = 1000, 508              // with the number that pageOf appends, a key has 1024 bytes
-	escaped := strings.Repeat("%C3%A9", letters) // a server may escape every byte of "é"
+	// With the number that pageOf appends, a key has 1024 bytes. A server may escape every byte of "é".
+	const keys, letters = 1000, 508
+	escaped := strings.Repeat("%C3%A9", letters)
 	response := pageOf(keys, escaped)
 	require.Less(t, len(response), MaxBytes)
 
