@@ -31,6 +31,7 @@ func TestTrailed(t *testing.T) {
 			t.Run(fmt.Sprintf("%d bytes, %s", size, name), func(t *testing.T) {
 				trailed := NewTrailed(src, int64(size), newSumOfHello)
 				length := trailed.length()
+
 				body, err := io.ReadAll(struct{ io.Reader }{trailed})
 				require.NoError(t, err)
 				require.Len(t, body, int(length))
@@ -49,6 +50,7 @@ func TestTrailed(t *testing.T) {
 func TestTrailedSmallReads(t *testing.T) {
 	const text = "hello"
 	trailed := NewTrailed(strings.NewReader(text), int64(len(text)), newSumOfHello)
+
 	body, err := io.ReadAll(iotest.OneByteReader(trailed))
 	require.NoError(t, err)
 	require.Equal(t, "5\r\nhello\r\n0\r\nx-amz-checksum-crc32c:mnG7TA==\r\n\r\n", string(body))
@@ -61,7 +63,7 @@ func TestTrailedEndsEarly(t *testing.T) {
 	tests := map[string]struct {
 		src  io.Reader
 		sum  *string
-		want error // nil: any
+		want error // nil for any error
 	}{
 		"the source is too short": {
 			src:  strings.NewReader("hell"),
