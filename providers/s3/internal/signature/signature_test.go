@@ -116,20 +116,20 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 		credentials aws.Credentials
 		region      string
 		at          time.Time
-		kept        bool
+		isReused    bool
 	}{
-		"the same": {credentials: alice, region: "eu-west-1", at: midnight, kept: true},
+		"the same": {credentials: alice, region: "eu-west-1", at: midnight, isReused: true},
 		"the last second of the day": {
 			credentials: alice,
 			region:      "eu-west-1",
 			at:          midnight.Add(24*time.Hour - 1),
-			kept:        true,
+			isReused:    true,
 		},
 		"in another time zone": {
 			credentials: alice,
 			region:      "eu-west-1",
 			at:          midnight.In(time.FixedZone("", -12*60*60)),
-			kept:        true,
+			isReused:    true,
 		},
 		"the next day": {
 			credentials: alice,
@@ -137,20 +137,20 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 			at:          midnight.Add(24 * time.Hour),
 		},
 		"the day before": {credentials: alice, region: "eu-west-1", at: midnight.Add(-1)},
-		"somebody else":  {credentials: bob, region: "eu-west-1", at: midnight},
+		"another key":    {credentials: bob, region: "eu-west-1", at: midnight},
 		"a new secret":   {credentials: rotated, region: "eu-west-1", at: midnight},
 		"another region": {credentials: alice, region: "us-east-1", at: midnight},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var keys Keys
-			first := keys.Get(&alice, "eu-west-1", midnight)
-			next := keys.Get(&tt.credentials, tt.region, tt.at)
-			require.Equal(t, tt.kept, first == next)
+			oldKey := keys.Get(&alice, "eu-west-1", midnight)
+			newKey := keys.Get(&tt.credentials, tt.region, tt.at)
+			require.Equal(t, tt.isReused, oldKey == newKey)
 
 			uncached := new(Keys).Get(&tt.credentials, tt.region, tt.at)
-			require.Equal(t, uncached.Signature("text"), next.Signature("text"))
-			require.Same(t, next, keys.lastKey.Load(), "only one key is cached")
+			require.Equal(t, uncached.Signature("text"), newKey.Signature("text"))
+			require.Same(t, newKey, keys.lastKey.Load(), "only the last key must be cached")
 		})
 	}
 }
