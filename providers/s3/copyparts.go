@@ -114,8 +114,8 @@ func (cp *copier) copyToUpload(
 	return cp.multipart.complete(ctx, input, r.Condition, -1, r.Native)
 }
 
-// makeParts copies ranges to the parts of an upload, and sends r.Tail as the last part. It fails with
-// Changed if a source was replaced meanwhile.
+// makeParts copies ranges to the parts of an upload, and sends r.Tail as the last part. It fails
+// with Changed if a source was replaced meanwhile.
 func (cp *copier) makeParts(
 	ctx context.Context, r *driver.ComposeRequest, upload string, ranges []copyRange, style ChecksumStyle,
 ) ([]types.CompletedPart, error) {
@@ -136,7 +136,7 @@ func (cp *copier) makeParts(
 	return parts, nil
 }
 
-// addTail sends r.Tail as the last part, and appends the part to parts.
+// addTail sends r.Tail as the last part, and appends that part to parts.
 func (cp *copier) addTail(
 	ctx context.Context, r *driver.ComposeRequest, upload string, parts []types.CompletedPart, style ChecksumStyle,
 ) ([]types.CompletedPart, error) {
@@ -154,8 +154,8 @@ func (cp *copier) addTail(
 }
 
 // compareSources fails with Changed if a source was replaced after its first part was copied. It
-// also compares the times, because a replacement may have the same ETag. It does not check a source
-// with a Version, because the content of a version never changes.
+// also compares the times, because a replacement may have the same ETag. A source with a Version is
+// not checked, because a version never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
 		isFirst := r.header == "" || strings.HasPrefix(r.header, "bytes=0-")
@@ -179,7 +179,7 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 	return nil
 }
 
-// copyParts copies ranges in parallel. It stops at the first failure.
+// copyParts copies ranges in parallel, and stops at the first failure.
 func (cp *copier) copyParts(
 	ctx context.Context, key, upload string, ranges []copyRange, native []any,
 ) ([]types.CompletedPart, error) {
@@ -191,7 +191,7 @@ func (cp *copier) copyParts(
 	return parts, err
 }
 
-// uploadPartCopy sends one UploadPartCopy.
+// uploadPartCopy copies a range to one part, with one UploadPartCopy.
 func (cp *copier) uploadPartCopy(
 	ctx context.Context, key, upload string, number int, r copyRange, native []any,
 ) (types.CompletedPart, error) {
@@ -222,9 +222,9 @@ func (cp *copier) uploadPartCopy(
 	return types.CompletedPart{PartNumber: input.PartNumber, ETag: result.ETag, ChecksumCRC32C: result.ChecksumCRC32C}, nil
 }
 
-// sourceTags returns the tags for a copy in parts. S3 does not copy the tags to such a copy.
-// sourceTags requests the tags even if the attributes of the source show none. If the caller has no
-// permission to read tags, S3 omits them from the attributes.
+// sourceTags returns the tags for a copy in parts, to which S3 does not copy them. It requests the
+// tags even if the attributes of the source show none, because S3 omits them there if the caller
+// may not read tags.
 func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil

@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
-// sdkOptions returns the SDK's options, which come from Config.Client, from Config.AWS or from the
+// sdkOptions returns the SDK's options, which come from Config.Client, from Config.AWS, or from the
 // default chain.
 func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	if c.Client != nil {
@@ -45,9 +45,9 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	return loadDefaultChain(ctx, c)
 }
 
-// withNamedCredentials returns c with the credentials that c.Credentials names. They come from environment
-// variables that begin with this name. But if the shared files of AWS have a profile with this
-// name, withNamedCredentials returns c unchanged, and sdkOptions reads the profile.
+// withNamedCredentials returns c with the credentials in the environment variables that begin with
+// the name c.Credentials. If the shared files of AWS have a profile with this name, c stays as it
+// is, and sdkOptions reads the profile.
 func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -73,8 +73,8 @@ func withNamedCredentials(ctx context.Context, c Config) (Config, error) {
 	return c, nil
 }
 
-// loadDefaultChain loads the default chain from the environment and files. It sends no request
-// until a request must be signed.
+// loadDefaultChain loads the default chain from the environment and files, but sends no request
+// before a request must be signed.
 func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOptions) error) (awss3.Options, error) {
 	opts = append(
 		opts,
@@ -103,9 +103,9 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 	return sdkConfig(loaded), nil
 }
 
-// sdkConfig returns the options that the SDK makes from a configuration, including its endpoint
-// for S3. It keeps the user's HTTP client as it is. The SDK would add timeouts to a
-// BuildableClient, and hide whether the user had set any.
+// sdkConfig returns the options that the SDK makes from a configuration, with its endpoint for S3,
+// but keeps the HTTP client of the user. The SDK would add timeouts to a BuildableClient, and hide
+// whether the user had set any.
 func sdkConfig(c aws.Config) awss3.Options {
 	client := c.HTTPClient
 	if _, isDefault := httpclient.IsDefaultExceptTLS(client); isDefault {
@@ -126,8 +126,8 @@ func sdkConfig(c aws.Config) awss3.Options {
 	return o
 }
 
-// setCredentials sets the credentials of the account, and how refused ones are replaced. s has the SDK's
-// options, from which the default chain comes.
+// setCredentials sets the credentials of the account, and how refused ones are replaced. s has the
+// SDK's options, with the default chain.
 func (a *account) setCredentials(c Config, s awss3.Options) {
 	a.identify(c)
 	if c.Anonymous {
@@ -164,7 +164,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }
 
-// isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to another server.
+// isForeignMetadata reports whether a chain would send credentials of Amazon's metadata service to
+// a server that is not Amazon's.
 func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
 	if c.Client != nil || c.AWS != nil {
 		return false
@@ -194,7 +195,7 @@ func (a *account) reloader(c Config) func(context.Context) (aws.CredentialsProvi
 	}
 }
 
-// credentialsHint says what to do if the chain of a Config has no credentials.
+// credentialsHint says what to do if the chain of a Config finds no credentials.
 func credentialsHint(c Config) string {
 	if c.Credentials != "" {
 		return "check what the profile " + c.Credentials + " says of credentials in the shared files of AWS"

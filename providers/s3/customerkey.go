@@ -54,7 +54,8 @@ const (
 	blockedSSECHint      = "if the bucket blocks SSE-C, as Amazon's do by default since April 2026, set its BlockedEncryptionTypes to NONE with PutBucketEncryption"
 )
 
-// withReadKeyHint returns the error of a read, with a hint if a customer key may be the reason.
+// withReadKeyHint returns the error of a read, with a hint if a wrong or missing customer key may
+// be the reason.
 func (a *account) withReadKeyHint(err error, native []any) error {
 	e := s3error.Of(err)
 	if customerkey.In(native) != nil {
@@ -84,8 +85,9 @@ func withWriteKeyHint(err error, native []any) error {
 	return e
 }
 
-// withCopyKeyHint returns the error of a copy, with a hint if a customer key of the source or of the
-// destination may be the reason. native and source have the options of both.
+// withCopyKeyHint returns the error of a copy, with a hint if a customer key of the source or of
+// the destination may be the reason. native and source are the options of the destination and of
+// the source.
 func (a *account) withCopyKeyHint(err error, native, source []any) error {
 	e := s3error.Of(err)
 	if e.Status == http.StatusBadRequest || len(source) > 0 {

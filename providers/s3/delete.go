@@ -28,7 +28,7 @@ type remover struct {
 	bucket  *bucket
 }
 
-// Delete sends one DeleteObject.
+// Delete sends one DeleteObject. A missing object is no error, but a missing bucket is.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	input := &awss3.DeleteObjectInput{
 		Bucket:                    &d.bucket.name,
@@ -62,9 +62,10 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 }
 
 // DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the server
-// has no batches, the error of every object is Unsupported. Requests that do not fit a batch are
-// sent one by one (see fitsBatch). Examples are keys that XML cannot contain, and conditions, which
-// many servers ignore in a batch.
+// has no batches, the error of every object is Unsupported.
+//
+// Requests that do not fit a batch are sent one by one (see fitsBatch). Examples are keys that XML
+// cannot contain, and conditions, which many servers ignore in a batch.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if d.account.profile.Batch == BatchNone {
@@ -132,10 +133,11 @@ func indexesFor(key, version *string, indexes map[batchObject][]int) []int {
 	return all
 }
 
-// sendBatch sends a batch. It stores the failure of each object in errs, and returns the failure of
-// the whole batch. A failure may name an object that was not in the batch. It is then unknown which
-// object failed. So sendBatch returns Unsupported, and all objects are deleted one by one. Objects
-// without a result are also deleted one by one.
+// sendBatch sends a batch. It stores the failure of each object in errs, and returns that of the
+// whole batch. Objects without a result are deleted one by one.
+//
+// If a failure names an object that was not in the batch, nobody knows which object failed.
+// sendBatch then returns Unsupported, and all objects are deleted one by one.
 func (rm *remover) sendBatch(
 	ctx context.Context, input *awss3.DeleteObjectsInput, r []driver.DeleteRequest, indexes map[batchObject][]int,
 	errs []error,
@@ -190,8 +192,8 @@ func (a *account) withBatch(o *awss3.Options) {
 	}
 }
 
-// batchError translates the error of a batch. It returns Unsupported if the server has no batches,
-// or if it requires a Content-MD5. The objects are then deleted one by one.
+// batchError translates the error of a batch. It returns Unsupported, after which the objects are
+// deleted one by one, if the server has no batches or requires a Content-MD5.
 func batchError(err error) error {
 	e := s3error.Of(err)
 	if e.Code == storage.Unsupported || s3error.IsCode(e.Err, "MissingContentMD5") {
@@ -227,9 +229,8 @@ func fitsXML(key string) bool {
 	})
 }
 
-// isLocked reports whether a lock prevents the removal of a version. Delete calls it after the
-// server has refused the removal. The responses of some servers do not say that a lock is the
-// reason.
+// isLocked reports whether a lock prevents the removal of a version. Delete calls it after a
+// refusal, because some servers do not say that a lock is the reason.
 func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	if r.Version == "" || !rm.bucket.account.profile.locks() {
 		return false
@@ -246,8 +247,8 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, r.BypassGovernance, now) != nil
 }
 
-// readLock returns the lock of a version, as far as the server reports it. Its two requests,
-// unlike a HEAD, need no customer's key.
+// readLock returns the lock of a version, as far as the server reports it. Unlike a HEAD, its two
+// requests need no customer's key.
 func (rm *remover) readLock(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
 	hold, err := rm.bucket.account.client.GetObjectLegalHold(ctx, &awss3.GetObjectLegalHoldInput{

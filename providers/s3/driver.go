@@ -30,7 +30,7 @@ type objectDriver struct {
 	noChecksums atomic.Pointer[time.Time]
 }
 
-// newDriver returns the driver of a bucket. Its parts share the bucket, and some use each other.
+// newDriver returns the driver of a bucket, whose parts share the bucket and use one another.
 func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{account: a, name: name}
 	d := &objectDriver{account: a, bucket: b, multipart: multipart{bucket: b}, urls: urlSigner{account: a, bucket: b}}
@@ -115,8 +115,8 @@ func (d *objectDriver) Describe() driver.Description {
 }
 
 // placesOf returns the account and the name of a bucket, and whether the bucket may have other
-// names. An access point's alias is a second name of a bucket. Servers other than Amazon's may give
-// a bucket several names (garage bucket alias).
+// names. At Amazon, the alias of an access point is a second name. Other servers may give a bucket
+// several names (garage bucket alias).
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
 func placesOf(a *account, bucket string) []driver.Place {
 	return []driver.Place{{
@@ -131,8 +131,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
-// Native returns Config.Client if it is set. Otherwise it returns a new *s3.Client with the
-// settings of this driver. The new client retries as the SDK does by default.
+// Native returns Config.Client if it is set, or else a new *s3.Client with the settings of this
+// driver, which retries as the SDK does by default.
 func (d *objectDriver) Native() any {
 	if d.account.configClient != nil {
 		return d.account.configClient

@@ -25,9 +25,8 @@ type endpoint struct {
 	hasResolver bool     // true if the caller's endpoint resolver may send requests to another host
 }
 
-// endpointOf returns the endpoint of the server. It uses Config.Endpoint or, if that is not set,
-// the endpoint of a legacy resolver or, if there is none, the SDK's BaseEndpoint. The SDK has the
-// same order.
+// endpointOf returns the endpoint of the server. As in the SDK, it is Config.Endpoint or, if that
+// is not set, the endpoint of a legacy resolver, or else the SDK's BaseEndpoint.
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	name := c.Endpoint
 	if name == "" {
@@ -48,10 +47,9 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	return e, err
 }
 
-// askLegacyResolver returns the endpoint of a legacy resolver. In newer versions of the SDK,
-// BaseEndpoint replaces these resolvers. The resolver is called only once, because all requests and
-// signed URLs must have the same host. If there is no resolver, or if the resolver has no endpoint
-// for S3, the first result is "".
+// askLegacyResolver returns the endpoint of a legacy resolver, or "" if there is no resolver or it
+// has no endpoint for S3. The resolver is called only once, because all requests and signed URLs
+// must have the same host. In newer versions of the SDK, BaseEndpoint replaces such resolvers.
 func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
@@ -74,7 +72,8 @@ func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err
 	return resolved.URL, endpoint{region: resolved.SigningRegion, pathStyle: resolved.HostnameImmutable}, nil
 }
 
-// parseEndpoint returns the URL of a server, which must have no path, or InvalidArgument.
+// parseEndpoint parses the URL of a server, or fails with InvalidArgument if the URL is not valid
+// or has a path.
 func parseEndpoint(endpoint string) (*url.URL, error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
@@ -83,8 +82,8 @@ func parseEndpoint(endpoint string) (*url.URL, error) {
 	return u, nil
 }
 
-// resolveEndpoint sets the endpoint of the server, and what follows from it: the profile, the region and whether the
-// bucket is in the path.
+// resolveEndpoint sets the endpoint of the server, and the profile, the region and the path style
+// that follow from it.
 func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	e, err := endpointOf(c, s)
 	if err != nil {
@@ -137,7 +136,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	return nil
 }
 
-// profileEndpoint returns the endpoint of the profile that Config names. It returns nil if the
+// profileEndpoint returns the endpoint that follows from the profile in a Config, or nil if the
 // profile is Amazon's or has no endpoint of its own.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"

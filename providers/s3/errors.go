@@ -17,10 +17,10 @@ import (
 )
 
 // notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD has no body
-// that says which of the two is missing. MinIO says it in a header, and then one request is enough.
-// For other servers, notFound requests the bucket. If the bucket exists, notFound
-// remembers this for one minute (bucketRemembered). If the bucket is removed within this minute,
-// errors still say that the object is missing.
+// that says which of the two is missing. If no header says it either, notFound sends a HeadBucket.
+//
+// It remembers for one minute (bucketRemembered) that the bucket exists. If the bucket is removed
+// within this minute, errors still say that the object is missing.
 func (b *bucket) notFound(ctx context.Context, err error) error {
 	e := s3error.Translate(err)
 	if s3error.Status(err) != http.StatusNotFound {
@@ -58,8 +58,8 @@ func (b *bucket) notFound(ctx context.Context, err error) error {
 // bucketRemembered is how long a bucket that was seen is assumed to exist.
 const bucketRemembered = time.Minute
 
-// missingHint returns the hint for a missing bucket: its name may have capitals,
-// which S3 does not allow.
+// missingHint returns the hint for a missing bucket whose name has capital letters, which S3 does
+// not allow, or "".
 func (b *bucket) missingHint() string {
 	if strings.ToLower(b.name) != b.name {
 		return "the name of a bucket has no capital letters"
@@ -68,7 +68,7 @@ func (b *bucket) missingHint() string {
 }
 
 // readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,
-// although S3 responds with 405 if the request names the marker's version.
+// although S3 answers 405 if the request names the marker's version.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	if isDeleteMarker(err, r.Version) {
 		e := s3error.Translate(err)
@@ -82,8 +82,8 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 	return s3error.Translate(err)
 }
 
-// isDeleteMarker reports whether a read failed with err because the object is a delete marker. version
-// is the version in the request, or "".
+// isDeleteMarker reports whether a read failed with err because it found a delete marker. version
+// is that in the request, or "".
 func isDeleteMarker(err error, version string) bool {
 	isMarked := s3error.Header(err, "X-Amz-Delete-Marker") == "true"
 	switch s3error.Status(err) {
@@ -105,11 +105,12 @@ func (b *bucket) listError(err error) error {
 const deniedRemembered = time.Minute
 
 // hiddenRefusal finds out whether a HEAD failed with err because of its credentials. The response
-// to a HEAD has no body that names the reason (https://github.com/aws/aws-sdk-js/issues/2219). For
-// example, ExpiredToken is a plain 400, and InvalidAccessKeyId is a plain 403. hiddenRefusal
-// therefore calls the function get, which sends a GET. If the GET shows that the credentials were
-// refused, hiddenRefusal returns the error of the GET. Otherwise it returns nil. A HEAD often fails
-// with 403, so a 403 causes at most one GET a minute.
+// to a HEAD has no body that names the reason (https://github.com/aws/aws-sdk-js/issues/2219):
+// ExpiredToken is a plain 400, and InvalidAccessKeyId a plain 403.
+//
+// It calls get, which sends a GET, and returns the error of get if that shows a refusal of the
+// credentials, or else nil. Because a HEAD often fails with 403, a 403 causes at most one GET a
+// minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := s3error.Status(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden {

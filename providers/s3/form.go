@@ -25,8 +25,8 @@ func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*st
 	return d.urls.signForm(ctx, r, d.account.clock.Time())
 }
 
-// signForm does the work of SignForm at the time now. A form has a policy, which lists the values of its fields, and a
-// signature of that policy.
+// signForm signs a form at the time now. The signature covers the policy of the form, which lists
+// the values of its fields.
 func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	if err := sigv4.CheckForm(r, "S3"); err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	return &storage.SignedForm{URL: presigning.endpoint.url.String() + "/", Fields: fields, ExpiresAt: term.Until()}, nil
 }
 
-// formFields returns the fields of a form that the caller of r can fill with a file. It omits the properties that are
-// empty, because each field would be one more condition of the policy.
+// formFields returns the fields of a form for r. It omits empty properties, because each field is
+// one more condition of the policy.
 func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string, err error) {
 	fields = map[string]string{
 		"key":                   r.Key,
@@ -96,8 +96,8 @@ func (us *urlSigner) formFields(r *driver.SignRequest) (fields map[string]string
 	return fields, err
 }
 
-// policyDocument returns the policy of a form. It requires that the form has these fields, and that the size of the
-// file is in the limits.
+// policyDocument returns the policy of a form, which requires that the form has exactly these
+// fields and that the size of the file is within the limits.
 func policyDocument(
 	bucket string, fields map[string]string, minSize, maxSize int64, expires time.Time,
 ) (string, error) {

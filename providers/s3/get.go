@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/serverclock"
 )
 
-// Get sends one GetObject.
+// Get returns the attributes and the content of an object, or a range of it, with one GetObject.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	input := &awss3.GetObjectInput{
 		Bucket:       &d.bucket.name,
@@ -56,7 +56,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, output.Body, nil
 }
 
-// Head sends one HeadObject.
+// Head returns the attributes of an object, usually with one HeadObject.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	input := &awss3.HeadObjectInput{
 		Bucket:       &d.bucket.name,
@@ -81,8 +81,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// customizeRead applies the options of a read to an input of the SDK. If the read is a part of another
-// operation, it ignores options that do not fit reads.
+// customizeRead applies the options of a read to an input of the SDK. A read within another
+// operation ignores options that do not fit reads.
 func (a *account) customizeRead(input any, r *driver.GetRequest) error {
 	err := a.customize(input, r.Native)
 	if r.Auxiliary && storage.CodeOf(err) == storage.Unsupported {
@@ -91,8 +91,8 @@ func (a *account) customizeRead(input any, r *driver.GetRequest) error {
 	return err
 }
 
-// headError translates the error of a HeadObject. If the reason may be that the credentials were
-// refused, headError reads the first byte of the object.
+// headError translates the error of a HeadObject. If refused credentials may be the reason, it
+// reads the first byte of the object to find out.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
 	refusal := d.account.hiddenRefusal(err, func() error {
 		first := *r
@@ -111,10 +111,9 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 }
 
-// headWithChecksum sends a HeadObject. If an object has a KMS key, S3 returns its checksum only to
-// callers with the permission kms:Decrypt. A program that only writes lacks this permission. All
-// other attributes do not need it. After a refusal, headWithChecksum requests the attributes
-// without the checksum, and remembers the refusal.
+// headWithChecksum sends a HeadObject that asks for the checksum. If the object has a KMS key, S3
+// then requires the permission kms:Decrypt, which a program that only writes does not have. After a
+// refusal, headWithChecksum asks for the other attributes only, and remembers the refusal.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
@@ -145,7 +144,8 @@ func (d *objectDriver) headWithChecksum(
 // checksumsRemembered is how long headWithChecksum requests no checksum after a refusal.
 const checksumsRemembered = 10 * time.Minute
 
-// headObject sends a HeadObject. If r asks for native attributes, native is the SDK's output.
+// headObject sends a HeadObject. native is the SDK's output if r asks for native attributes, or
+// else nil.
 func (d *objectDriver) headObject(
 	ctx context.Context, input *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (out *awss3.GetObjectOutput, native any, err error) {

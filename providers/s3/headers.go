@@ -14,7 +14,8 @@ func (p *Profile) attributes() attributes.Format {
 	return attributes.Format{EscapeUnderscores: p.EscapeUnderscores, Archives: p.Restore}
 }
 
-// crcHeader returns the CRC32C to send with a body. It returns nil if the server does not check it.
+// crcHeader returns the header with the CRC32C of a body, or nil if it is unknown or the server
+// does not check it.
 func (a *account) crcHeader(crc storage.CRC32C) *string {
 	if a.profile.Checksum == ChecksumNone || !crc.Known {
 		return nil
@@ -22,8 +23,8 @@ func (a *account) crcHeader(crc storage.CRC32C) *string {
 	return aws.String(crc32c.Encode(crc.Sum))
 }
 
-// multipart returns the algorithm and the type of the checksum of a multipart upload. The type says whether the
-// checksum is that of all bytes, or of the checksums of the parts. Both are "" if the server has no checksums.
+// multipart returns the algorithm and the type of the checksum of a multipart upload, which is that
+// of all bytes, or of the checksums of the parts. Both are "" if the server has no checksums.
 func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType) {
 	switch s {
 	case ChecksumFullObject:
@@ -34,7 +35,8 @@ func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType)
 	return "", ""
 }
 
-// checksumMode returns the header by which a read asks for the checksum of the object.
+// checksumMode returns the header with which a read asks for the checksum of the object, or "" if
+// the server has none.
 func (a *account) checksumMode() types.ChecksumMode {
 	if a.profile.Checksum == ChecksumNone {
 		return ""

@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
-// setHTTP sets the HTTP client that sends requests. The first of these that exists is used:
-// Config.HTTPClient, the HTTP client in the SDK's client or configuration, and a new client. The
-// new client trusts the certificates that the SDK's configuration trusts.
+// setHTTP sets the HTTP client that sends requests: Config.HTTPClient, or else the one of the SDK's
+// client or configuration, or else a new one, which trusts the certificates that the configuration
+// trusts.
 func (a *account) setHTTP(c Config, s *awss3.Options) {
 	if c.HTTPClient != nil {
 		a.http, _ = transport.NewClient(c.HTTPClient)
@@ -36,8 +36,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 }
 
-// canUseRawClient reports whether a raw client can do what the SDK would. It requires that the
-// caller's settings do not change the requests between the SDK and the network.
+// canUseRawClient reports whether a raw client can replace the SDK's, because no setting of the
+// caller changes the requests between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
 	if c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0 {
 		// The caller may have changed any option.
