@@ -23,7 +23,7 @@ type Format struct {
 // MaxSuffix is a number of bytes that is larger than any object, and that every server can parse.
 const MaxSuffix = 1 << 50
 
-// Of returns the attributes in an output of GetObject, whose length is that of the whole object.
+// Of returns the attributes in an output of GetObject for the whole object.
 func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 	restore := RestoreState(output.Restore)
 	return &storage.Attrs{
@@ -55,8 +55,8 @@ func (f Format) Of(output *awss3.GetObjectOutput, key string) *storage.Attrs {
 	}
 }
 
-// OfRange returns the attributes of the whole object. output is the response to a request for
-// a range or for all bytes.
+// OfRange returns the attributes of the whole object from the response to a GET, which may be for a
+// range.
 func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	isRange := httpheader.Range(r, MaxSuffix) != ""
 	hasRange := isRange && output.ContentRange != nil
@@ -95,8 +95,8 @@ func (f Format) StoredNames(metadata map[string]string) map[string]string {
 	return f.renameKeys(metadata, underscoreEscape.Escape)
 }
 
-// renameKeys returns metadata whose keys are replaced by the results of rename. It returns metadata unchanged if the
-// server accepts all keys.
+// renameKeys returns metadata with each key replaced by the result of rename, or metadata itself if
+// the server accepts all keys.
 func (f Format) renameKeys(metadata map[string]string, rename func(string) string) map[string]string {
 	if !f.EscapeUnderscores || len(metadata) == 0 {
 		return metadata

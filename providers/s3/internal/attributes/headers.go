@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/bucketname"
 )
 
-// Encryption returns how an object is encrypted, from the fields of a response.
+// Encryption returns how an object is encrypted, according to the fields of a response.
 func Encryption(sse types.ServerSideEncryption, kmsKey, customerAlgorithm, customerMD5 *string) storage.Encryption {
 	if customerAlgorithm != nil {
 		return storage.Encryption{Algorithm: *customerAlgorithm, KeyID: aws.ToString(customerMD5)}
@@ -24,7 +24,8 @@ func Encryption(sse types.ServerSideEncryption, kmsKey, customerAlgorithm, custo
 	return storage.Encryption{Algorithm: string(sse), KeyID: aws.ToString(kmsKey)}
 }
 
-// ACL returns the access control list of an object that everyone may read, or "" for the default.
+// ACL returns the access control list of an object that everyone may read, or "" for the default
+// list.
 func ACL(public bool) types.ObjectCannedACL {
 	if public {
 		return types.ObjectCannedACLPublicRead
@@ -32,7 +33,7 @@ func ACL(public bool) types.ObjectCannedACL {
 	return ""
 }
 
-// Conditions returns If-Match and If-None-Match of a write.
+// Conditions returns the headers If-Match and If-None-Match of a write.
 func Conditions(c storage.Condition) (match, noneMatch *string) {
 	if c.Absent {
 		noneMatch = aws.String("*")
@@ -45,8 +46,8 @@ func ETag(etag *string) string {
 	return httpheader.ETag(aws.ToString(etag))
 }
 
-// versionID returns the id of a version. In a bucket without versions, the id is "null" or
-// missing.
+// versionID returns the id of a version, or "" if the id is missing or "null", as in a bucket
+// without versions.
 func versionID(id *string) string {
 	if v := aws.ToString(id); v != "null" {
 		return v
@@ -54,8 +55,8 @@ func versionID(id *string) string {
 	return ""
 }
 
-// CRC32C returns sum if it is the CRC32C of all bytes. Otherwise the result is not known:
-// sum may be a checksum of the parts' checksums (COMPOSITE, or a value that ends in "-3").
+// CRC32C returns sum if it is the CRC32C of all bytes. The result is not known if sum is a checksum
+// of the checksums of parts (COMPOSITE, or a value that ends in "-3").
 func CRC32C(sum *string, kind types.ChecksumType) storage.CRC32C {
 	if sum == nil || kind == types.ChecksumTypeComposite {
 		return storage.CRC32C{}
@@ -63,8 +64,8 @@ func CRC32C(sum *string, kind types.ChecksumType) storage.CRC32C {
 	return httpheader.CRC32C(*sum)
 }
 
-// contentEncoding returns the encoding without "aws-chunked". The SDK uses that coding for
-// transfers, and some servers store it with the object.
+// contentEncoding returns an encoding without "aws-chunked", a coding of the transfer that some
+// servers store with the object.
 func contentEncoding(value *string) string {
 	result := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
@@ -72,7 +73,7 @@ func contentEncoding(value *string) string {
 	return strings.TrimSpace(strings.Join(result, ","))
 }
 
-// Written returns the attributes that the response to a write has.
+// Written returns the attributes of an object that are in the response to its write.
 func Written(etag, version, crc *string, kind types.ChecksumType, encryption storage.Encryption) *storage.Attrs {
 	tag := ETag(etag)
 	return &storage.Attrs{
@@ -90,8 +91,8 @@ func WholeSeconds(t *time.Time) time.Time {
 	return aws.ToTime(t).UTC().Truncate(time.Second)
 }
 
-// CopySource returns the header that names the source of a copy. It must escape the key, because
-// the SDK does not escape keys in this header. A source at an access point has another form:
+// CopySource returns the header that names the source of a copy, with the key escaped, which the
+// SDK does not do. A source at an access point has another form:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func CopySource(ref driver.ObjectRef) *string {
 	bucket := ref.Bucket

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// Lock returns the lock of a write in the SDK's types; a part that is not set is "" or nil.
+// Lock returns the lock of a write in the types of the SDK. A part that is not set is "" or nil.
 func Lock(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus) {
 	if r := c.Retention; r != (storage.Retention{}) {
 		mode = types.ObjectLockMode(LockMode(r.Mode))
@@ -33,7 +33,8 @@ func RetentionMode(mode string) storage.RetentionMode {
 	return storage.RetentionMode(strings.ToLower(mode))
 }
 
-// retentionOf returns the retention in an output. Some servers send a fraction of a second.
+// retentionOf returns the retention in an output, in whole seconds, because some servers send a
+// fraction.
 func retentionOf(output *awss3.GetObjectOutput) storage.Retention {
 	if output.ObjectLockMode == "" || output.ObjectLockRetainUntilDate == nil {
 		return storage.Retention{}
@@ -44,8 +45,8 @@ func retentionOf(output *awss3.GetObjectOutput) storage.Retention {
 	}
 }
 
-// SetLock sets the headers of a lock in a signed upload. S3 locks only a body that has a
-// checksum.
+// SetLock sets the headers of a lock in a signed upload, which must have a checksum, because S3
+// locks no other body.
 func SetLock(h http.Header, r *driver.SignRequest) error {
 	mode, retainUntil, hold := Lock(&r.Controls)
 	if mode == "" && hold == "" {

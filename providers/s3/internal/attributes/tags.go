@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// TagHeader returns the header with an object's tags, or nil if there are none. A space is
-// "%20", which every server reads as a space.
+// TagHeader returns the header with the tags of an object, or nil if there are none. It encodes a
+// space as "%20", which every server reads as a space.
 func TagHeader(tags map[string]string) *string {
 	if len(tags) == 0 {
 		return nil
@@ -22,7 +22,7 @@ func TagHeader(tags map[string]string) *string {
 	return aws.String(strings.ReplaceAll(query.Encode(), "+", "%20"))
 }
 
-// TagField returns the form field with an object's tags, which is an XML document.
+// TagField returns the form field with the tags of an object, which is an XML document.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 func TagField(tags map[string]string) (string, error) {
 	document := struct {
@@ -33,7 +33,7 @@ func TagField(tags map[string]string) (string, error) {
 	return string(text), err
 }
 
-// TagSet returns tags in the SDK's type. It never returns nil.
+// TagSet returns tags in the type of the SDK. The result is never nil.
 func TagSet(tags map[string]string) []types.Tag {
 	set := []types.Tag{} // not nil, because the SDK requires the element
 	for key, value := range tags {
@@ -42,7 +42,7 @@ func TagSet(tags map[string]string) []types.Tag {
 	return set
 }
 
-// TagMap returns tags of the SDK's type as a map.
+// TagMap returns tags in the type of the SDK as a map.
 func TagMap(set []types.Tag) map[string]string {
 	tags := make(map[string]string, len(set))
 	for _, t := range set {
