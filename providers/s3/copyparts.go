@@ -163,7 +163,7 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 			continue
 		}
 		source := r.source
-		source.Attrs = nil // so that sourceAttrs requests them again
+		source.Attrs = nil // Without them, sourceAttrs requests them again.
 		current, err := cp.sourceAttrs(ctx, source)
 		if err != nil {
 			return err
@@ -210,6 +210,7 @@ func (cp *copier) uploadPartCopy(
 	if err := cp.account.customize(input, native); err != nil {
 		return types.CompletedPart{}, err
 	}
+
 	output, err := cp.account.client.UploadPartCopy(withCopyTimeout(ctx, r.size), input)
 	if err != nil {
 		copyErr := cp.copyError(ctx, err, r.source, storage.Condition{})

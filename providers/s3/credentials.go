@@ -88,6 +88,7 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 	if c.Endpoint != "" && !isAmazonEndpoint(c.Endpoint) {
 		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
 	}
+
 	bundle, err := httpclient.ChainWithCABundle()
 	if err != nil {
 		return awss3.Options{}, err
@@ -111,16 +112,18 @@ func sdkConfig(c aws.Config) awss3.Options {
 	if _, isDefault := httpclient.IsDefaultExceptTLS(client); isDefault {
 		c.HTTPClient = nil
 	}
+
 	// The first service option sees the client that the SDK has made. Later ones may replace it.
-	var made *awshttp.BuildableClient
+	var sdkClient *awshttp.BuildableClient
 	recordClient := func(_ string, o any) {
-		made, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
+		sdkClient, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
 	}
 	c.ServiceOptions = append([]func(string, any){recordClient}, c.ServiceOptions...)
 
 	o := awss3.NewFromConfig(c).Options()
-	final, _ := o.HTTPClient.(*awshttp.BuildableClient)
-	if final != nil && final == made {
+	finalClient, _ := o.HTTPClient.(*awshttp.BuildableClient)
+	wasReplaced := finalClient != sdkClient
+	if finalClient != nil && !wasReplaced {
 		o.HTTPClient = client
 	}
 	return o
@@ -159,8 +162,8 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 
 	a.renewer = credential.NewRenewer(s.Credentials, a.reloader(c))
 	// The client or its ServiceOptions may have a signer of their own, which must stay.
-	mayHaveSigner := c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0
-	a.renewer.Signs = !mayHaveSigner
+	hasServiceOptions := c.AWS != nil && len(c.AWS.ServiceOptions) > 0
+	a.renewer.Signs = c.Client == nil && !hasServiceOptions
 	a.credentials = credential.Errors{Provider: a.renewer, Hint: credentialsHint(c)}
 }
 

@@ -115,12 +115,12 @@ type batchObject struct{ key, version string }
 //
 // If no request has the key, indexesFor returns nil.
 func indexesFor(key, version *string, indexes map[batchObject][]int) []int {
-	object := batchObject{aws.ToString(key), aws.ToString(version)}
+	object := batchObject{key: aws.ToString(key), version: aws.ToString(version)}
 	if found := indexes[object]; found != nil {
 		return found
 	}
 	if object.version == "null" {
-		if found := indexes[batchObject{object.key, ""}]; found != nil {
+		if found := indexes[batchObject{key: object.key}]; found != nil {
 			return found
 		}
 	}
@@ -196,9 +196,10 @@ func (a *account) withBatch(o *awss3.Options) {
 // deleted one by one, if the server has no batches or requires a Content-MD5.
 func batchError(err error) error {
 	e := s3error.Of(err)
-	if e.Code == storage.Unsupported || s3error.IsCode(e.Err, "MissingContentMD5") {
+	if s3error.IsCode(e.Err, "MissingContentMD5") {
 		e.Code = storage.Unsupported
-	} else if e.Code == storage.ObjectNotFound {
+	}
+	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
 	}
 	return e
@@ -259,6 +260,7 @@ func (rm *remover) readLock(ctx context.Context, r *driver.DeleteRequest) *stora
 	if err == nil && hold.LegalHold != nil {
 		attrs.LegalHold = hold.LegalHold.Status == types.ObjectLockLegalHoldStatusOn
 	}
+
 	retention, err := rm.bucket.account.client.GetObjectRetention(ctx, &awss3.GetObjectRetentionInput{
 		Bucket:    &rm.bucket.name,
 		Key:       &r.Key,

@@ -95,6 +95,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 			return err
 		}
 	}
+
 	host := ""
 	if e.url != nil {
 		host = e.url.Hostname()
@@ -104,7 +105,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
-	if c.Client == nil { // a client has its own setting for the path style
+	// A client has its own setting for the path style.
+	if c.Client == nil {
 		// A bucket cannot be a subdomain of an IP address.
 		needsPath := !a.profile.VirtualHost || host == "localhost" || net.ParseIP(host) != nil
 		a.pathStyle = a.pathStyle || needsPath
@@ -113,7 +115,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		a.pathStyle = *c.PathStyle
 	}
 	if a.customResolver && c.Profile == nil {
-		a.profile, _ = NamedProfile("unknown") // the resolver may choose a host that the profile does not fit
+		// The resolver may choose a host that the profile does not fit.
+		a.profile, _ = NamedProfile("unknown")
 	}
 
 	// If Config.AWS and Config.Client are nil, s.Region comes from the environment. It may then

@@ -124,9 +124,11 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		// Credentials without a session do not expire.
 		return nil
 	}
+
 	now := a.clock.Now()
 	deniedAt := a.deniedAt.Load()
-	if status == http.StatusForbidden && deniedAt != nil && now.Sub(*deniedAt) < deniedRemembered {
+	wasDenied := deniedAt != nil && now.Sub(*deniedAt) < deniedRemembered
+	if status == http.StatusForbidden && wasDenied {
 		return nil
 	}
 

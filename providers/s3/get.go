@@ -45,7 +45,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	attrs, err := d.account.profile.attributes().OfRange(output, r)
 	if err != nil {
-		_ = output.Body.Close() // its error does not matter beside err
+		// An error of Close does not matter beside err.
+		_ = output.Body.Close()
 		return nil, nil, err
 	}
 	if r.NativeAttrs {
@@ -95,11 +96,11 @@ func (a *account) customizeRead(input any, r *driver.GetRequest) error {
 // reads the first byte of the object to find out.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
 	refusal := d.account.hiddenRefusal(err, func() error {
-		first := *r
-		first.Length = 1
-		first.NativeAttrs = false
-		first.Auxiliary = true
-		_, body, err := d.Get(ctx, &first)
+		firstByte := *r
+		firstByte.Length = 1
+		firstByte.NativeAttrs = false
+		firstByte.Auxiliary = true
+		_, body, err := d.Get(ctx, &firstByte)
 		if err == nil {
 			_ = body.Close()
 		}

@@ -22,7 +22,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	// Keep the client of the SDK, if the caller has set one.
 	config, isDefault := httpclient.IsDefaultExceptTLS(s.HTTPClient)
 	if c.Client != nil || !isDefault {
-		if s.HTTPClient != nil { // if it is nil, the SDK makes a client
+		// If it is nil, the SDK makes a client.
+		if s.HTTPClient != nil {
 			s.HTTPClient = httpclient.Wrap(s.HTTPClient)
 		}
 		return
@@ -39,7 +40,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 // canUseRawClient reports whether a raw client can replace the SDK's, because no setting of the
 // caller changes the requests between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
-	if c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0 {
+	hasServiceOptions := c.AWS != nil && len(c.AWS.ServiceOptions) > 0
+	if c.Client != nil || hasServiceOptions {
 		// The caller may have changed any option.
 		return false
 	}
