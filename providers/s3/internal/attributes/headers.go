@@ -67,10 +67,10 @@ func CRC32C(sum *string, kind types.ChecksumType) storage.CRC32C {
 // contentEncoding returns an encoding without "aws-chunked", a coding of the transfer that some
 // servers store with the object.
 func contentEncoding(value *string) string {
-	result := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
+	codings := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
 	})
-	return strings.TrimSpace(strings.Join(result, ","))
+	return strings.TrimSpace(strings.Join(codings, ","))
 }
 
 // Written returns the attributes of an object that are in the response to its write.

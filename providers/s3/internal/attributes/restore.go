@@ -17,8 +17,8 @@ func RestoreState(value *string) (s storage.RestoreState) {
 	text := aws.ToString(value)
 	s.InProgress = strings.Contains(text, `ongoing-request="true"`)
 	_, rest, ok := strings.Cut(text, `expiry-date="`)
-	date, _, closed := strings.Cut(rest, `"`)
-	if !ok || !closed {
+	date, _, isQuoted := strings.Cut(rest, `"`)
+	if !ok || !isQuoted {
 		return s
 	}
 	if t, err := time.Parse(http.TimeFormat, date); err == nil {

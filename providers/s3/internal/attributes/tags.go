@@ -35,7 +35,8 @@ func TagField(tags map[string]string) (string, error) {
 
 // TagSet returns tags in the type of the SDK. The result is never nil.
 func TagSet(tags map[string]string) []types.Tag {
-	set := []types.Tag{} // not nil, because the SDK requires the element
+	// The SDK requires the element, even without tags.
+	set := []types.Tag{}
 	for key, value := range tags {
 		set = append(set, types.Tag{Key: aws.String(key), Value: aws.String(value)})
 	}
