@@ -114,16 +114,15 @@ func sdkConfig(c aws.Config) awss3.Options {
 	}
 
 	// The first service option sees the client that the SDK has made. Later ones may replace it.
-	var sdkClient *awshttp.BuildableClient
+	var defaultClient *awshttp.BuildableClient
 	recordClient := func(_ string, o any) {
-		sdkClient, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
+		defaultClient, _ = o.(*awss3.Options).HTTPClient.(*awshttp.BuildableClient)
 	}
 	c.ServiceOptions = append([]func(string, any){recordClient}, c.ServiceOptions...)
 
 	o := awss3.NewFromConfig(c).Options()
 	finalClient, _ := o.HTTPClient.(*awshttp.BuildableClient)
-	wasReplaced := finalClient != sdkClient
-	if finalClient != nil && !wasReplaced {
+	if finalClient != nil && finalClient == defaultClient {
 		o.HTTPClient = client
 	}
 	return o
