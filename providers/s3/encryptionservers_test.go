@@ -262,7 +262,8 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 	})
 }
 
-// Signed URLs upload and download an object with a customer's key. A client that leaves out the key is refused.
+// Signed URLs upload and download an object with a customer's key, and the server refuses a client
+// that leaves out the key.
 func TestWithCustomerKeySignedURLs(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
@@ -298,8 +299,8 @@ func sendSigned(t *testing.T, client *http.Client, signedURL *storage.SignedURL,
 	return resp.StatusCode, string(text)
 }
 
-// An upload with a customer's key that is repeated after an interruption sends only the missing parts. With
-// another key, it sends all parts.
+// An interrupted upload with a customer's key that is repeated sends only the missing parts, or all
+// parts if the key is another one.
 func TestWithCustomerKeyResume(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	other := s3.WithCustomerKey(customerKeyOf(2))
@@ -371,7 +372,7 @@ func TestUploadWithCustomerKeyReconciled(t *testing.T) {
 	require.Equal(t, "AES256", attrs.Encryption.Algorithm)
 }
 
-// An archived object with a customer's key is restored.
+// An archived object with a customer's key can be restored only with the key.
 func TestRestoreWithCustomerKey(t *testing.T) {
 	s, certificate := startOwnServerTLS(t, s3server.Config{Strict: true})
 	c := s.config(t, s.bucket(t, false))
@@ -424,7 +425,8 @@ func requireEncrypted(t *testing.T, b storage.Bucket, name, shownKey string) {
 	require.Equal(t, storage.Encryption{Algorithm: "aws:kms", KeyID: shownKey}, attrs.Encryption, name)
 }
 
-// With Config.KMSKey, uploads, copies, signed URLs and forms store objects that are encrypted with that key.
+// With Config.KMSKey, uploads, copies, signed URLs and forms store objects that are encrypted with
+// that key.
 func TestKMSKeyOnServers(t *testing.T) {
 	runWithKMS(t, func(t *testing.T, c s3.Config, key, shownKey string) {
 		c.KMSKey = key
@@ -469,8 +471,8 @@ func TestKMSKeyOnServers(t *testing.T) {
 	})
 }
 
-// WithKMSKey encrypts one object. If the KMS does not have the key, uploads and copies fail with
-// InvalidArgument.
+// WithKMSKey encrypts one object. Uploads and copies fail with InvalidArgument if the KMS does not
+// have the key.
 func TestWithKMSKeyOnServers(t *testing.T) {
 	runWithKMS(t, func(t *testing.T, c s3.Config, key, shownKey string) {
 		b := openBucket(t, c)

@@ -159,7 +159,7 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 	}
 }
 
-// If a resolver fails or returns no endpoint of S3, Open fails with InvalidArgument, and the hint
+// Open fails with InvalidArgument if a resolver fails or returns no endpoint of S3, and the hint
 // names Config.Endpoint.
 func TestEndpointResolverUnusable(t *testing.T) {
 	tests := []struct {
@@ -183,7 +183,8 @@ func TestEndpointResolverUnusable(t *testing.T) {
 	}
 }
 
-// If a resolver forbids to change the host, signed URLs have the same host and path as requests.
+// Signed URLs have the same host and path as requests, even if a resolver forbids to change the
+// host.
 func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	server := newStandIn(t, stored)
 	opened, err := NewDriver(t.Context(), Config{

@@ -234,7 +234,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// If the server has no space left, Put fails with Internal and without OutcomeUnknown, because
+// Put fails with Internal if the server has no space left, and without OutcomeUnknown, because
 // nothing was stored.
 func TestErrorOfFullStore(t *testing.T) {
 	d := newStandIn(t, errorReply(507, "XMinioStorageFull", "")).openDriver(t, "aws")
@@ -253,7 +253,8 @@ func TestErrorHasTheRequestID(t *testing.T) {
 	require.Equal(t, "R1", e.RequestID)
 }
 
-// If a request gets no response, the error tells why, such as a canceled context or a missing host.
+// The error of a request without a response tells the reason, such as a canceled context or a
+// missing host.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -303,7 +304,7 @@ func (b failingBody) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// If a write is canceled after its request was sent, its outcome is unknown.
+// The outcome of a write that is canceled after its request was sent is unknown.
 func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -316,8 +317,8 @@ func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
-// If a 503 has no error code of S3, as that of a gateway, Attrs fails with Unavailable instead of
-// RateLimited.
+// Attrs fails with Unavailable, and not RateLimited, after a 503 without an error code of S3, as a
+// gateway sends it.
 func TestErrorOfGateway503(t *testing.T) {
 	server := newStandIn(t, reply{Status: http.StatusServiceUnavailable})
 	bucket := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))

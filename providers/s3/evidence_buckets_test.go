@@ -82,8 +82,8 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 	},
 }
 
-// If a proxy answers with a web page, each call of a Service fails with Unavailable, even if the
-// response has a header of the protocol.
+// Each call of a Service fails with Unavailable if a proxy answers with a web page, even one with a
+// header of the S3 protocol.
 func TestServiceRefusesWebPage(t *testing.T) {
 	sites := map[string]portal{
 		"a login page": {
@@ -108,7 +108,8 @@ func TestServiceRefusesWebPage(t *testing.T) {
 	}
 }
 
-// Garage, R2 and others send no header of the protocol with buckets, so its absence alone is no error.
+// A response without a header of the S3 protocol is no error for a bucket, because Garage, R2 and
+// others send none with buckets.
 func TestServiceWithoutHeaders(t *testing.T) {
 	for name, response := range map[string]portal{
 		"no document": {},
@@ -126,7 +127,7 @@ func TestServiceWithoutHeaders(t *testing.T) {
 	}
 }
 
-// A listing of buckets is accepted by its document, without a header of the protocol.
+// A listing of buckets needs no header of the S3 protocol, because its document is evidence enough.
 func TestListBucketsWithoutHeaders(t *testing.T) {
 	listing := portal{
 		contentType: "application/xml",
@@ -137,7 +138,7 @@ func TestListBucketsWithoutHeaders(t *testing.T) {
 	require.Empty(t, page)
 }
 
-// If a proxy answers with a web page, ListParts and ListUploads fail with Unavailable.
+// ListParts and ListUploads fail with Unavailable if a proxy answers with a web page.
 func TestListPartsRefusesWebPage(t *testing.T) {
 	site := portal{contentType: "text/html", page: "<html></html>"}
 	opened, err := accountAt(t, site).Driver("photos")
@@ -155,8 +156,8 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// If a server is known to send X-Amz-Request-Id with every response, as MinIO does, Delete takes a 204
-// without it for that of a portal, and fails with Unavailable.
+// Delete fails with Unavailable for a 204 without X-Amz-Request-Id from a server that is known to
+// send it with every response, as MinIO is. The 204 may be that of a portal.
 func TestDeleteRefusesPortal204(t *testing.T) {
 	remove := func(t *testing.T, header map[string]string) error {
 		server := newStandIn(t, reply{Status: http.StatusNoContent, Header: header})

@@ -166,8 +166,8 @@ var evidenceCalls = []evidenceCall{
 	},
 }
 
-// If an endpoint answers each request with status 200 and no sign of S3, for example with a login page,
-// each call fails with Unavailable. The outcome of a write is then unknown.
+// Each call fails with Unavailable if an endpoint answers with status 200 and no sign of S3, for
+// example with a login page. The outcome of a write is then unknown.
 func TestResponseWithoutEvidence(t *testing.T) {
 	for name, response := range responsesWithoutEvidence {
 		for _, call := range evidenceCalls {

@@ -41,8 +41,8 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 	return policy.Expiration, policy.Conditions
 }
 
-// A form's policy has a condition for each field, the bucket and the size, so that a browser can
-// change none of them.
+// The policy of a form has a condition for each field, the bucket and the size, so that a browser
+// can change none of them.
 func TestSignedUploadFormPolicy(t *testing.T) {
 	const key = "caf\u00e9/\U0001f600 $<a>&\".txt"
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
@@ -95,7 +95,8 @@ func TestSignedUploadFormExpires(t *testing.T) {
 	require.Equal(t, "2026-03-04T05:07:07.000Z", expiration)
 }
 
-// The URL of a form begins with the base URL for signing, if there is one.
+// The URL of a form begins with the base URL for signing, if there is one, or else with the
+// endpoint.
 func TestSignedUploadFormBaseURL(t *testing.T) {
 	tests := []struct {
 		name, baseURL, want string
@@ -115,7 +116,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 	}
 }
 
-// SignedUploadForm refuses options that the form's policy cannot enforce.
+// SignedUploadForm refuses options that the policy of a form cannot enforce.
 func TestSignedUploadFormRefuses(t *testing.T) {
 	tests := map[string]struct {
 		change func(r *driver.SignRequest)
@@ -167,7 +168,7 @@ func TestSignedUploadFormAnonymous(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A dollar sign in a value is escaped in the policy, because it would begin a variable.
+// A dollar sign in a value is escaped in the policy, where it would begin a variable.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html#PolicyCharacterEscaping
 func TestSignedUploadFormEscapesDollar(t *testing.T) {
 	const disposition = `inline; filename="$5.txt"`

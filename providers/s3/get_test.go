@@ -257,7 +257,7 @@ func (d *objectDriver) getAttrs(ctx context.Context, r *driver.GetRequest) (*sto
 	return attrs, body.Close()
 }
 
-// If the response has no Content-Length, Get and Head fail with Internal. A range succeeds if
+// Get and Head fail with Internal if the response has no Content-Length. A range succeeds if
 // Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
 	tests := []struct {
@@ -311,7 +311,8 @@ func TestGetWithoutLength(t *testing.T) {
 	}
 }
 
-// Head leaves Attrs.CRC32C unknown if the checksum is one of part checksums, or malformed.
+// Head leaves Attrs.CRC32C unknown if the checksum is malformed, or is one of the checksums of
+// parts.
 func TestHeadIgnoresPartChecksums(t *testing.T) {
 	for name, header := range map[string]map[string]string{
 		"a checksum of checksums": {
@@ -458,8 +459,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// If S3 refuses a HEAD that asks for checksums, as for a role without kms:Decrypt, the driver
-// repeats it without asking. If that succeeds, later HEADs do not ask for a while.
+// The driver repeats a HEAD without asking for checksums if S3 refuses the first one, as it does
+// for a role without kms:Decrypt. If that succeeds, later HEADs do not ask for a while.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -516,9 +517,9 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	})
 }
 
-// A HEAD with an expired session token gets a 400 without a body, so the driver sends a GET to
-// learn the reason.
-// https://github.com/aws/aws-sdk-js/issues/2219, snowflakedb/snowflake-connector-python#30.
+// The driver sends a GET to learn why a HEAD got a 400, because the response to a HEAD with an
+// expired session token has no body. https://github.com/aws/aws-sdk-js/issues/2219,
+// snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	withSession := func(c *Config) {
 		c.SessionToken = "token"

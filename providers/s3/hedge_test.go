@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// If a server stalls one in fifty responses, hedged reads finish in time, with at most 5 percent
-// more requests. A hedged read sends a second request if the first one is slow.
+// Hedged reads finish in time, with at most 5 percent more requests, if a server stalls one in
+// fifty responses. A hedged read sends a second request if the first one is slow.
 func TestHedgedReads(t *testing.T) {
 	const (
 		readers        = 8

@@ -28,8 +28,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
-// The driver's own HTTP client trusts the certificates of AWS_CA_BUNDLE, wherever the credentials come
-// from.
+// The driver's own HTTP client trusts the certificates of AWS_CA_BUNDLE, wherever the credentials
+// come from.
 func TestCABundle(t *testing.T) {
 	server := wiretest.NewTLSServer(t, stored)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
@@ -73,8 +73,8 @@ func TestCABundle(t *testing.T) {
 	}
 }
 
-// If the file of AWS_CA_BUNDLE has no certificates or does not exist, NewDriver fails with
-// InvalidArgument.
+// NewDriver fails with InvalidArgument if the file of AWS_CA_BUNDLE has no certificates or does not
+// exist.
 func TestCABundleWithoutCertificates(t *testing.T) {
 	folder := t.TempDir()
 	empty := filepath.Join(folder, "empty.pem")
@@ -98,8 +98,8 @@ func TestCABundleWithoutCertificates(t *testing.T) {
 	}
 }
 
-// The file of AWS_CA_BUNDLE is parsed once, and not for each bucket. The SDK would parse it again,
-// which takes milliseconds and thousands of allocations for the certificates of a system.
+// The file of AWS_CA_BUNDLE is parsed once, and not for each bucket, as the SDK would do. That
+// would take milliseconds and thousands of allocations for the certificates of a system.
 func TestCABundleOfDefaultChain(t *testing.T) {
 	server := wiretest.NewTLSServer(t, withLength(reply{Header: map[string]string{"ETag": etag}}))
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -213,7 +213,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 	}
 }
 
-// The TLS configuration of the SDK's HTTP client holds for the raw client, too.
+// The raw client uses the TLS configuration of the SDK's HTTP client, too.
 func TestTLSOfAConfiguration(t *testing.T) {
 	server := wiretest.NewTLSServer(t, stored)
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(tr *http.Transport) {
@@ -224,8 +224,7 @@ func TestTLSOfAConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The hint of a certificate error says whether the authority is unknown or the certificate is for
-// another host.
+// The hint of a certificate error tells an unknown authority from a certificate for another host.
 func TestCertificateErrorsHaveAHint(t *testing.T) {
 	server := wiretest.NewTLSServer(t, stored)
 	pool := x509.NewCertPool()

@@ -95,9 +95,9 @@ type failingReaderAt struct{}
 
 func (failingReaderAt) ReadAt([]byte, int64) (int, error) { return 0, errUnreadable }
 
-// An upload of 50 TB is begun, and an upload of more bytes than 10,000 parts of 5 GiB is refused before
-// any request. Since December 2025 an object of Amazon S3 may have 50 TB, which is a bit less:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+// An upload of 50 TB begins, and one of more bytes than 10,000 parts of 5 GiB is refused before any
+// request. Since December 2025, an object of Amazon S3 may have 50 TB, which is a bit less than
+// these parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 func TestUploadLargestObject(t *testing.T) {
 	const largestOfAmazon = 50e12
 	const largest = 10_000 * (5 << 30)
