@@ -118,7 +118,7 @@ func TestPolicyKeepsOtherStatements(t *testing.T) {
 	}
 }
 
-// A bucket without a policy has an empty one. It is empty again after public read was added and
+// The policy of a bucket without one is empty, and empty again after public read was added and
 // removed.
 func TestPolicyWithoutStatements(t *testing.T) {
 	p, err := parsePolicy("")
@@ -138,7 +138,7 @@ func TestPolicyOfNoJSON(t *testing.T) {
 	require.Error(t, err)
 }
 
-// removeAnonymousRead removes each statement that lets everyone read.
+// removeAnonymousRead removes each statement that lets everyone read, and no other.
 func TestPolicyRemoveAnonymousRead(t *testing.T) {
 	tests := map[string]struct {
 		statement   string
@@ -181,8 +181,7 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 	}
 }
 
-// The wildcards * and ? in an action match as on Amazon. The pattern is compared with the action
-// "s3:getobject".
+// The wildcards * and ? in an action match as on Amazon, here the action "s3:getobject".
 func TestPolicyWildcards(t *testing.T) {
 	for pattern, want := range map[string]bool{
 		"s3:getobject":        true,
