@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ReadObjects unescapes keys and prefixes if the response has the element EncodingType with the value
-// "url", wherever it stands.
+// ReadObjects unescapes keys and prefixes if the response has the element EncodingType with the
+// value "url", wherever it stands.
 func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	const keys = `<Contents><Key>a+b%2B</Key></Contents><CommonPrefixes><Prefix>c%2F</Prefix></CommonPrefixes>`
 	tests := []struct {
@@ -66,8 +66,8 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	}
 }
 
-// If a server escapes names without saying so, ReadObjects and ReadVersions find out from the prefix in
-// the response, which is an escaped form of the prefix that was requested.
+// ReadObjects and ReadVersions find out that a server escapes names without saying so, if the
+// prefix in the response is an escaped form of the requested one.
 func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	tests := []struct {
 		name, requested, response string
@@ -111,7 +111,8 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	}
 }
 
-// ReadObjects merges objects and prefixes if both ascend. Otherwise it keeps their order.
+// ReadObjects merges objects and prefixes if both are in ascending order, and otherwise keeps their
+// order.
 func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 	tests := []struct {
 		name     string
