@@ -303,42 +303,44 @@ func sendSigned(t *testing.T, client *http.Client, signedURL *storage.SignedURL,
 // parts if the key is another one.
 func TestWithCustomerKeyResume(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
-	other := s3.WithCustomerKey(customerKeyOf(2))
+	otherKey := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(2*partSize+partSize/2, 3)
 	tests := []struct {
-		name  string
-		key   s3.CustomerKeyOption // of the second call
-		parts int                  // that the second call sends
+		name      string
+		key       s3.CustomerKeyOption // of the second call
+		wantParts int                  // that the second call sends
 	}{
-		{name: "with the key", key: key, parts: 2},
-		{name: "with another key", key: other, parts: 3},
+		{name: "with the same key", key: key, wantParts: 2},
+		{name: "with another key", key: otherKey, wantParts: 3},
 	}
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		for _, tt := range tests {
-			calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
-			b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			opts := []storage.UploadOption{
-				storage.WithResume(filepath.Join(t.TempDir(), "journal")),
-				storage.WithPartSize(partSize),
-				storage.WithConcurrency(1),
-			}
+			t.Run(tt.name, func(t *testing.T) {
+				calls := faults.New(faults.Fail(faults.PutPart).Nth(2))
+				b, err := s3.Open(t.Context(), c, driver.WithLayer(calls.Layer()),
+					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				require.NoError(t, err)
+				t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+				opts := []storage.UploadOption{
+					storage.WithResume(filepath.Join(t.TempDir(), "journal")),
+					storage.WithPartSize(partSize),
+					storage.WithConcurrency(1),
+				}
 
-			// The second part fails.
-			_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
-			require.ErrorIs(t, err, storage.Unavailable, tt.name)
+				// The second part fails.
+				_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, key)...)
+				require.ErrorIs(t, err, storage.Unavailable)
 
-			// Repeat the upload.
-			calls.Reset()
-			_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, tt.key)...)
-			require.NoError(t, err, tt.name)
-			require.Equal(t, tt.parts, calls.Count(faults.PutPart), tt.name)
+				// Repeat the upload.
+				calls.Reset()
+				_, err = b.Upload(t.Context(), "k", bytes.NewReader(content), append(opts, tt.key)...)
+				require.NoError(t, err)
+				require.Equal(t, tt.wantParts, calls.Count(faults.PutPart))
 
-			got, _, err := storage.ReadAll(t.Context(), b, "k", tt.key)
-			require.NoError(t, err, tt.name)
-			require.True(t, bytes.Equal(content, got), tt.name)
+				got, _, err := storage.ReadAll(t.Context(), b, "k", tt.key)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(content, got))
+			})
 		}
 	})
 }
@@ -387,7 +389,7 @@ func TestRestoreWithCustomerKey(t *testing.T) {
 	attrs, err := b.Attrs(t.Context(), "k", key)
 	require.NoError(t, err)
 	require.NotZero(t, attrs.Restore)
-	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags need no key")
+	require.NoError(t, storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"}), "tags must need no key")
 }
 
 // runWithKMS runs a test four times: with MinIO and with an s3server that have a KMS, by the raw client and by
@@ -518,7 +520,7 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) (status in
 // An open upload that began with a customer's key continues only with the same key.
 func TestBeginUploadWithCustomerKey(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
-	other := s3.WithCustomerKey(customerKeyOf(2))
+	otherKey := s3.WithCustomerKey(customerKeyOf(2))
 	content := wiretest.Content(partSize+3, 5)
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := openBucket(t, c)
@@ -528,7 +530,7 @@ func TestBeginUploadWithCustomerKey(t *testing.T) {
 		require.NoError(t, err)
 
 		// Without the key, and with another one.
-		for _, opts := range [][]storage.MultipartOption{nil, {other}} {
+		for _, opts := range [][]storage.MultipartOption{nil, {otherKey}} {
 			_, err = storage.ContinueUpload(t.Context(), b, upload.Token(), opts...)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		}

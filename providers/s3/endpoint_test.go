@@ -198,9 +198,10 @@ func TestSignedURLsHaveTheHostOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "PUT /photos/k", server.Last(t).Call())
 
-	signedURL, err := d.Sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.Key = "k"
-	}))
+	})
+	signedURL, err := d.Sign(t.Context(), req)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(signedURL.URL, server.URL+"/photos/k?"), signedURL.URL)
 }

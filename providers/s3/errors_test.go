@@ -311,8 +311,9 @@ func TestPutCanceledOutcomeUnknown(t *testing.T) {
 	server := newStandIn(t, reply{})
 	server.Before = func(r *http.Request) {
 		cancel()
-		<-r.Context().Done() // respond only after the client has closed the connection
+		<-r.Context().Done() // Respond only after the client has closed the connection.
 	}
+
 	_, err := server.openDriver(t, "aws").Put(ctx, wiretest.Put("k", "hello"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }

@@ -133,6 +133,7 @@ func TestListBucketsWithoutHeaders(t *testing.T) {
 		contentType: "application/xml",
 		page:        `<?xml version="1.0"?><ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets/></ListAllMyBucketsResult>`,
 	}
+
 	page, _, err := accountAt(t, listing).ListBuckets(t.Context(), "")
 	require.NoError(t, err)
 	require.Empty(t, page)
@@ -145,11 +146,7 @@ func TestListPartsRefusesWebPage(t *testing.T) {
 	require.NoError(t, err)
 	d := opened.(*objectDriver)
 
-	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{
-		Key:    "k",
-		Upload: "u",
-		Limit:  10,
-	})
+	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "k", Upload: "u", Limit: 10})
 	require.ErrorIs(t, err, storage.Unavailable)
 
 	_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})

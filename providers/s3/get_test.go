@@ -94,10 +94,10 @@ func TestGetRequest(t *testing.T) {
 
 // Get and Head return the attributes that are in the headers of the response.
 func TestGetResponse(t *testing.T) {
-	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	full := map[string]string{
+	modified := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	header := map[string]string{
 		"ETag":                  etag,
-		"Last-Modified":         when.Format("Mon, 02 Jan 2006 15:04:05 GMT"),
+		"Last-Modified":         modified.Format("Mon, 02 Jan 2006 15:04:05 GMT"),
 		"X-Amz-Version-Id":      "null",
 		"Content-Type":          "text/plain",
 		"Content-Encoding":      "gzip,aws-chunked",
@@ -108,14 +108,14 @@ func TestGetResponse(t *testing.T) {
 		"X-Amz-Storage-Class":   "STANDARD",
 		"X-Amz-Checksum-Crc32c": "mnG7TA==",
 	}
-	server := newStandIn(t, reply{Header: full, Body: "hello"})
+	server := newStandIn(t, reply{Header: header, Body: "hello"})
 	d := server.openDriver(t, "aws")
 	want := &storage.Attrs{
 		Key:      "k",
 		Size:     5,
 		ETag:     etag,
 		Revision: etag,
-		Modified: when,
+		Modified: modified,
 		CRC32C:   wiretest.CRC32C("hello"),
 		Properties: storage.Properties{
 			ContentType:        "text/plain",
@@ -135,7 +135,7 @@ func TestGetResponse(t *testing.T) {
 	require.NoError(t, body.Close())
 	require.Equal(t, "hello", string(text))
 
-	full["Content-Length"] = "5"
+	header["Content-Length"] = "5" // of a body that HEAD does not return
 	attrs, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	require.Equal(t, want, attrs)
@@ -265,8 +265,8 @@ func TestGetWithoutLength(t *testing.T) {
 		isHead  bool
 		request driver.GetRequest
 		header  map[string]string
-		size    int64        // if code is ""
-		code    storage.Code // "": the call succeeds
+		size    int64        // if the call succeeds
+		code    storage.Code // "" if the call succeeds
 	}{
 		{name: "GET", request: driver.GetRequest{Length: -1}, code: storage.Internal},
 		{
@@ -492,6 +492,7 @@ func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 		d := mustOpen(t, Config{HTTPClient: &http.Client{Transport: roundTripper(respond)}})
 		b := engine.New(d)
 
+		// The second call does not ask for checksums.
 		for range 2 {
 			exists, err := b.Exists(t.Context(), "k")
 			require.NoError(t, err)
@@ -528,44 +529,44 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	headAndGet := []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}
 	expired := errorReply(400, "ExpiredToken", "The provided token has expired.")
 	tests := []struct {
-		name    string
-		replies []reply
-		change  func(*Config)
-		code    storage.Code
-		hint    string
-		want    []string // the requests
+		name         string
+		replies      []reply
+		change       func(*Config)
+		want         storage.Code
+		wantHint     string
+		wantRequests []string
 	}{
 		{
-			name:    "the session has ended",
-			replies: []reply{{Status: 400}, expired},
-			change:  withSession,
-			code:    storage.Unauthenticated,
-			hint:    "has expired",
-			want:    headAndGet,
+			name:         "the session has ended",
+			replies:      []reply{{Status: 400}, expired},
+			change:       withSession,
+			want:         storage.Unauthenticated,
+			wantHint:     "has expired",
+			wantRequests: headAndGet,
 		},
 		{
-			name:    "the session has not ended",
-			replies: []reply{{Status: 400}, {Body: "x"}},
-			change:  withSession,
-			code:    storage.InvalidArgument,
-			hint:    "WithCustomerKey",
-			want:    headAndGet,
+			name:         "the session has not ended",
+			replies:      []reply{{Status: 400}, {Body: "x"}},
+			change:       withSession,
+			want:         storage.InvalidArgument,
+			wantHint:     "WithCustomerKey",
+			wantRequests: headAndGet,
 		},
 		{
-			name:    "the session has not ended, and the object is empty",
-			replies: []reply{{Status: 400}, errorReply(416, "InvalidRange", "")},
-			change:  withSession,
-			code:    storage.InvalidArgument,
-			hint:    "WithCustomerKey",
-			want:    headAndGet,
+			name:         "the session has not ended, and the object is empty",
+			replies:      []reply{{Status: 400}, errorReply(416, "InvalidRange", "")},
+			change:       withSession,
+			want:         storage.InvalidArgument,
+			wantHint:     "WithCustomerKey",
+			wantRequests: headAndGet,
 		},
 		{
-			name:    "no session",
-			replies: []reply{{Status: 400}},
-			change:  withoutSession,
-			code:    storage.InvalidArgument,
-			hint:    "WithCustomerKey",
-			want:    []string{"HEAD /photos/k"},
+			name:         "no session",
+			replies:      []reply{{Status: 400}},
+			change:       withoutSession,
+			want:         storage.InvalidArgument,
+			wantHint:     "WithCustomerKey",
+			wantRequests: []string{"HEAD /photos/k"},
 		},
 	}
 	for _, tt := range tests {
@@ -574,9 +575,9 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 			d := server.openDriver(t, "aws", tt.change)
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, tt.hint)
-			require.Equal(t, tt.want, server.Lines())
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.ErrorContains(t, err, tt.wantHint)
+			require.Equal(t, tt.wantRequests, server.Lines())
 		})
 	}
 }

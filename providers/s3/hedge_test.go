@@ -24,11 +24,12 @@ func TestHedgedReads(t *testing.T) {
 		readsPerReader = 100
 		reads          = readers * readsPerReader
 		warmup         = 100 // the first requests, none of which stalls
+		stalledOneIn   = 50
 		stall          = 10 * time.Second
 	)
 	var requests, canceled, stalled atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := requests.Add(1); n%50 == 0 && n > warmup {
+		if n := requests.Add(1); n%stalledOneIn == 0 && n > warmup {
 			select {
 			case <-r.Context().Done():
 				canceled.Add(1)

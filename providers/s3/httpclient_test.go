@@ -38,14 +38,14 @@ func TestCABundle(t *testing.T) {
 
 	for name, change := range map[string]func(t *testing.T, c *Config){
 		"by the default chain": func(*testing.T, *Config) {},
-		"beside a credential": func(_ *testing.T, c *Config) {
+		"with an access key": func(_ *testing.T, c *Config) {
 			c.AccessKeyID = "key"
 			c.SecretKey = "secret"
 		},
 		"anonymous": func(_ *testing.T, c *Config) {
 			c.Anonymous = true
 		},
-		"in a configuration": func(t *testing.T, c *Config) {
+		"with an aws.Config": func(t *testing.T, c *Config) {
 			loaded, err := config.LoadDefaultConfig(t.Context())
 			require.NoError(t, err)
 			c.AWS = &loaded
@@ -66,7 +66,7 @@ func TestCABundle(t *testing.T) {
 				require.NoError(t, d.Close())
 			}()
 
-			require.True(t, usesRawClient(t, d.(*objectDriver)), "the driver's own transport is used")
+			require.True(t, usesRawClient(t, d.(*objectDriver)), "the driver must use its own transport")
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 		})
@@ -126,7 +126,7 @@ func TestCABundleOfDefaultChain(t *testing.T) {
 		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
 		require.NoError(t, err)
 		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k"})
-		require.NoError(t, err, "it trusts the certificates of the file")
+		require.NoError(t, err, "the driver must trust the certificates of the file")
 		require.NoError(t, d.Close())
 		return allocations
 	}
@@ -220,6 +220,7 @@ func TestTLSOfAConfiguration(t *testing.T) {
 		tr.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	})
 	d := mustOpen(t, Config{Endpoint: server.URL, AWS: &aws.Config{HTTPClient: client}})
+
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.NoError(t, err)
 }
@@ -235,20 +236,21 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 	}
 
 	tests := map[string]struct {
-		client             *http.Client
-		hint, hintOfOthers string // hintOfOthers must not be in the error
+		client    *http.Client
+		wantHint  string
+		otherHint string // must not be in the error
 	}{
 		"signed by an unknown authority": {
-			client:       newClient(&http.Transport{}),
-			hint:         "AWS_CA_BUNDLE",
-			hintOfOthers: "path_style",
+			client:    newClient(&http.Transport{}),
+			wantHint:  "AWS_CA_BUNDLE",
+			otherHint: "path_style",
 		},
 		"for another host": {
 			client: newClient(&http.Transport{
 				TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "a.b.store.invalid"},
 			}),
-			hint:         "path_style=true",
-			hintOfOthers: "AWS_CA_BUNDLE",
+			wantHint:  "path_style=true",
+			otherHint: "AWS_CA_BUNDLE",
 		},
 	}
 	for name, tt := range tests {
@@ -257,8 +259,8 @@ func TestCertificateErrorsHaveAHint(t *testing.T) {
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 
 			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, tt.hint)
-			require.NotContains(t, err.Error(), tt.hintOfOthers)
+			require.ErrorContains(t, err, tt.wantHint)
+			require.NotContains(t, err.Error(), tt.otherHint)
 		})
 	}
 }

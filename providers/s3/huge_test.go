@@ -117,10 +117,10 @@ func TestUploadLargestObject(t *testing.T) {
 	}()
 
 	_, err = b.Upload(t.Context(), "a", newUnreadable(largestOfAmazon))
-	require.ErrorIs(t, err, errUnreadable, "it is begun")
+	require.ErrorIs(t, err, errUnreadable, "the upload must begin to read the body")
 
 	requests := server.Count("CreateMultipartUpload")
 	_, err = b.Upload(t.Context(), "a", newUnreadable(largest+1))
 	require.ErrorIs(t, err, storage.TooLarge)
-	require.Equal(t, requests, server.Count("CreateMultipartUpload"), "before any request")
+	require.Equal(t, requests, server.Count("CreateMultipartUpload"), "no upload may begin")
 }
