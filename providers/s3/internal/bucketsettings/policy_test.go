@@ -97,23 +97,23 @@ func TestPolicyPublic(t *testing.T) {
 
 // Adding and removing public read leaves the other statements of a policy unchanged.
 func TestPolicyKeepsOtherStatements(t *testing.T) {
-	const theirs = `{"Sid":"Theirs","Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:DeleteObject","Resource":"*"}`
+	const otherStatement = `{"Sid":"Theirs","Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:DeleteObject","Resource":"*"}`
 	for name, document := range map[string]string{
-		"in a list": `{"Version":"2008-10-17","Id":"them","Statement":[` + theirs + `]}`,
-		"alone":     `{"Version":"2008-10-17","Id":"them","Statement":` + theirs + `}`,
+		"in a list": `{"Version":"2008-10-17","Id":"them","Statement":[` + otherStatement + `]}`,
+		"alone":     `{"Version":"2008-10-17","Id":"them","Statement":` + otherStatement + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := parsePolicy(document)
 			require.NoError(t, err)
 
 			p.addPublicRead(photosARN)
-			p.addPublicRead(photosARN) // the second call adds no second statement with the same Sid
-			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+theirs+`,
+			p.addPublicRead(photosARN) // This adds no second statement with the same Sid.
+			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+otherStatement+`,
 				{"Sid":"OmnibucketPublicRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}]}`, p.String())
 
 			require.True(t, p.removeAnonymousRead())
-			require.False(t, p.removeAnonymousRead(), "there is none left")
-			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+theirs+`]}`, p.String())
+			require.False(t, p.removeAnonymousRead(), "no such statement may be left")
+			require.JSONEq(t, `{"Version":"2008-10-17","Id":"them","Statement":[`+otherStatement+`]}`, p.String())
 		})
 	}
 }
@@ -176,7 +176,7 @@ func TestPolicyRemoveAnonymousRead(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, tt.wantRemoved, p.removeAnonymousRead())
-			require.Equal(t, tt.wantRemoved, p.String() == "", "the policy is empty")
+			require.Equal(t, tt.wantRemoved, p.String() == "")
 		})
 	}
 }
