@@ -20,22 +20,22 @@ func TestCABundleParsedOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := newCertificate(t)
 	require.NoError(t, os.WriteFile(file, certificate, 0o600))
-	first, err := loadCABundle(file)
+	bundle, err := loadCABundle(file)
 	require.NoError(t, err)
 
-	again, err := loadCABundle(file)
+	unchanged, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.Same(t, first, again)
+	require.Same(t, bundle, unchanged)
 
 	require.NoError(t, os.WriteFile(file, append(certificate, newCertificate(t)...), 0o600))
 	changed, err := loadCABundle(file)
 	require.NoError(t, err)
-	require.NotSame(t, first, changed)
-	require.False(t, first.pool.Equal(changed.pool))
+	require.NotSame(t, bundle, changed)
+	require.False(t, bundle.pool.Equal(changed.pool))
 
 	require.NoError(t, os.Remove(file))
 	_, err = loadCABundle(file)
-	require.Error(t, err, "no certificates are kept for a missing file")
+	require.Error(t, err, "a missing file must be noticed")
 }
 
 // newCertificate returns a certificate in PEM.
