@@ -105,7 +105,8 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 			err := ReadObjects([]byte(response), tt.requested, &storage.Page{}, nil)
 			require.Equal(t, tt.want, err)
 
-			_, err = ReadVersions([]byte(response), tt.requested, false, false)
+			const markersApart, timesInIDs = false, false
+			_, err = ReadVersions([]byte(response), tt.requested, markersApart, timesInIDs)
 			require.Equal(t, tt.want, err)
 		})
 	}
