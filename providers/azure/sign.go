@@ -234,8 +234,8 @@ func appendBlobURL(dst []byte, root, container, key string) []byte {
 	return escape.AppendPath(dst, key)
 }
 
-// uploadHeaders returns the headers that the uploader must send. Azure stores the properties from
-// headers of its own, and not from Content-Type or other standard headers.
+// uploadHeaders returns the headers that the uploader must send. Azure stores the properties of a
+// blob from headers of its own, and not from standard ones such as Content-Type.
 func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	if r.CRC32C.Known {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
@@ -266,14 +266,13 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 }
 
 // authorizeSource returns the URL with which Azure reads the source of a copy, and the
-// Authorization header for that read. If the account's key is known, it signs the URL. With a token
-// credential, the header has the token. With a shared access signature, the URL has that signature,
-// and the header is "". No error may contain the URL or the header.
+// Authorization header for that read. The URL is signed with the account's key, if that is known,
+// or has the shared access signature. Only a token credential is sent in the header. No error may
+// contain the URL or the header.
 //
-// If the URL is longer than the service accepts, authorizeSource returns Unsupported, and the engine
-// reads and uploads the bytes itself. A URL may be three times as long as the key, because each
-// byte may be escaped.
-// https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
+// If the URL is longer than the service accepts, authorizeSource returns Unsupported, and the
+// engine reads and uploads the bytes itself. A URL may be three times as long as the key, because
+// each byte may be escaped. https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
 func (a *account) authorizeSource(
 	ctx context.Context, source driver.ObjectRef,
 ) (address, authorization string, err error) {
@@ -323,7 +322,8 @@ func (a *account) sourceWithCredential(
 	return string(q.address), "", nil
 }
 
-// SignPart signs a request that stores a part as a blob. The URL cannot write any other blob.
+// SignPart signs a request that stores a part as a blob of its own. The URL cannot write any other
+// blob.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {

@@ -16,8 +16,8 @@ func isSoftDeleted(item *container.BlobItem) bool {
 	return deref(item.Deleted) && item.Snapshot == nil
 }
 
-// expiryOfDeleted returns the time when the service drops a soft-deleted blob. It derives the time from
-// the deletion, because the service reports only the whole days that remain.
+// expiryOfDeleted returns the time at which the service drops a soft-deleted blob. It derives the
+// time from that of the deletion, because the service reports only the whole days that remain.
 func expiryOfDeleted(p *container.BlobProperties, now time.Time) time.Time {
 	remaining := time.Duration(deref(p.RemainingRetentionDays)) * day
 	if p.DeletedTime == nil {
@@ -27,10 +27,9 @@ func expiryOfDeleted(p *container.BlobProperties, now time.Time) time.Time {
 	return p.DeletedTime.UTC().Add(elapsed + remaining)
 }
 
-// undelete restores a soft-deleted blob. If a blob with the key exists, undelete returns
-// PreconditionFailed. The service also restores the blob's soft-deleted snapshots and versions. In
-// an account with versions, none of the restored versions is current. So undelete copies the
-// requested version to the blob. If r names no version, it copies the newest.
+// undelete restores a soft-deleted blob, or returns PreconditionFailed if there is a blob with the
+// key. In an account with versions, the service restores the versions of the blob, but none of them
+// is current. undelete then copies the version that r names, or else the newest.
 // https://learn.microsoft.com/rest/api/storageservices/undelete-blob
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
@@ -58,7 +57,8 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.copyVersion(ctx, r.Key, *item.VersionID)
 }
 
-// copyVersion makes a version the current blob, unless a current blob exists.
+// copyVersion copies a version to the current blob, with its properties and tags, unless there is a
+// current blob.
 func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
 	attrs, err := d.Head(ctx, &driver.GetRequest{Key: key, Version: version, Length: -1})
 	if err != nil {
@@ -87,9 +87,9 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	return err
 }
 
-// findRemoved finds the version of a key to restore: the version that r names or, if r names none, the
-// newest. If there is none, removed is nil. The version may already be restored, because an earlier
-// attempt may have failed after restoring it. exists is true if the key has a current blob.
+// findRemoved finds the version of a key to restore: the one that r names, or else the newest.
+// removed is nil if there is none. It may not be deleted any more, if an earlier attempt failed
+// after restoring it. exists is true if the key has a current blob.
 func (ls *lister) findRemoved(
 	ctx context.Context, r *driver.ChangeRequest,
 ) (removed *container.BlobItem, exists bool, err error) {

@@ -23,8 +23,8 @@ const versionsVersion = tagsVersion
 // tagsHint names the permissions of tags, which the role Storage Blob Data Contributor lacks.
 const tagsHint = "tags need the role Storage Blob Data Owner, or the permission t of a shared access signature"
 
-// Tags makes one Get Blob Tags request. If the tags are for a copy, Tags omits the verdict of a
-// malware scanner, which is only about the object that was scanned.
+// Tags reads the tags of a blob with one Get Blob Tags request. For a copy, it omits the verdict of
+// a malware scanner, which is only about the scanned blob.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func isVerdict(key string) bool {
 	return strings.HasPrefix(strings.ToLower(key), "malware scanning scan ")
 }
 
-// tagsError adds a hint to err if the credential may not read or set tags.
+// tagsError adds a hint to the error if the credential may not read or set tags.
 func tagsError(err error) error {
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return sdkerror.WithHint(err, tagsHint)
@@ -73,7 +73,7 @@ func tagsError(err error) error {
 // of the source, but may lack the permission to write tags.
 const copiedTagsHint = "the copy has tags: to write them, the credential needs the role Storage Blob Data Owner, or the permission t of a shared access signature; WithTags(nil) copies without tags"
 
-// copiedTagsError adds a hint to err if the credential may not set the tags of a copy.
+// copiedTagsError adds a hint to the error if the credential may not set the tags of a copy.
 func copiedTagsError(err error, tags map[string]string) error {
 	if len(tags) > 0 && isCode(err, "AuthorizationPermissionMismatch") {
 		return sdkerror.WithHint(err, copiedTagsHint)
@@ -81,7 +81,7 @@ func copiedTagsError(err error, tags map[string]string) error {
 	return err
 }
 
-// SetTags makes one Set Blob Tags request, which replaces all tags.
+// SetTags replaces all tags of a blob, with one Set Blob Tags request.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return tagsError(d.container.changeError(ctx, err))
 }
 
-// changeError returns the error for a failed change of an object. If err is nil, it returns nil.
+// changeError translates the error of a change of a blob. It returns nil if err is nil.
 func (bc *blobContainer) changeError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

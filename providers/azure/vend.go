@@ -42,8 +42,8 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return d.vend(ctx, r, time.Now())
 }
 
-// vend does the work of Vend at the time now. The credentials are a shared access signature of the container or
-// directory.
+// vend does the work of Vend at the time now. The credentials are a shared access signature of the
+// container, or of the directory with the prefix.
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {
@@ -78,7 +78,8 @@ func (d *objectDriver) vend(
 	return &storage.VendedCredentials{Token: token, Expires: end}, nil
 }
 
-// vendedPermissions returns the letters of rights, in Azure's order.
+// vendedPermissions returns the permissions of a signature that has the given rights, in the order
+// that Azure requires.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#permissions-for-a-directory-container-or-blob
 func vendedPermissions(r storage.Rights) string {
 	letters := ""

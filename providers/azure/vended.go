@@ -28,8 +28,8 @@ func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SA
 // LogValue returns the text of Format.
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// openVended opens a container with a Config that has CredentialsFor. The driver asks for the credentials of a key
-// when a request needs them.
+// openVended opens a container with Config.CredentialsFor, which the driver asks for the
+// credentials of a key when a request needs them.
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if countCredentials(c) > 0 || c.Client != nil {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")

@@ -85,8 +85,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	}
 }
 
-// versions returns one page of Azure's listing of versions, and the marker of the next page. The last
-// page has the marker "".
+// versions returns one page of the listing of versions, and the marker of the next page, which is
+// "" for the last page.
 func (ls *lister) versions(
 	ctx context.Context, r *driver.ListRequest, marker string,
 ) ([]*container.BlobItem, string, error) {
@@ -103,7 +103,7 @@ func (ls *lister) versions(
 	return items, next, nil
 }
 
-// listedVersion converts a version, or a soft-deleted blob, of a listing to an entry.
+// listedVersion converts a version or a soft-deleted blob in a listing to an entry.
 func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	e := storage.VersionEntry{ListEntry: listEntry(item), Version: deref(item.VersionID), Current: isCurrent(item)}
 	if isSoftDeleted(item) {
