@@ -59,7 +59,7 @@ type account struct {
 	identity           any                  // accounts with equal identities can copy from one another on the server
 }
 
-// close closes the idle connections of the HTTP client that newAccount made.
+// close closes the idle connections of the HTTP client, if newAccount made it.
 func (a *account) close() error {
 	if a.ownsHTTP {
 		a.http.CloseIdleConnections()
@@ -75,8 +75,9 @@ type sharedIdentity struct {
 	pays                 bool   // Config.RequesterPays; both buckets of a copy must have the same value
 }
 
-// identify sets the identity of the account. Accounts with equal identities can copy from one another on the server. A
-// client or an aws.Config cannot be compared, so the account is then identical only to itself.
+// identify sets the identity of the account, because the server copies only between accounts with
+// equal ones. An account with a client or an aws.Config, which cannot be compared, is identical
+// only to itself.
 func (a *account) identify(c Config) {
 	if c.Client != nil || c.AWS != nil {
 		a.identity = a
@@ -100,7 +101,8 @@ func (a *account) identify(c Config) {
 	a.identity = identity
 }
 
-// checkOwner refuses a Config.ExpectedBucketOwner that is not an id, or that the server does not check.
+// checkOwner returns an error if Config.ExpectedBucketOwner is not an id, or if the server does not
+// check it.
 func (a *account) checkOwner() error {
 	owner := a.expectedOwner
 	if owner == "" {
@@ -127,7 +129,7 @@ func (a *account) checkOwner() error {
 	return nil
 }
 
-// amazon reports whether the server is Amazon S3.
+// isAmazon reports whether the server is Amazon S3.
 func (a *account) amazon() bool {
 	if a.customResolver {
 		return false
@@ -147,9 +149,8 @@ func (a *account) checkCDN() error {
 	}
 }
 
-// featureHint returns the hint for features that the profile does not declare. The hint exists only
-// if the server may still have the features. This is so if the server is unknown, or if the bucket
-// is an access point that may belong to FSx.
+// featureHint returns the hint for features that the profile does not declare. It is "" unless the
+// server may still have them, because it is unknown or is an access point that may belong to FSx.
 func (a *account) featureHint() string {
 	row := a.profile.row()
 	if row.isUnknown {
@@ -161,7 +162,7 @@ func (a *account) featureHint() string {
 	return ""
 }
 
-// signingHint returns the hint for an account that cannot sign, or "".
+// signingHint returns the hint for an account that cannot sign, or "" if there is none.
 func (a *account) signingHint() string {
 	if a.profile.NoSigning {
 		return a.featureHint()
@@ -169,8 +170,8 @@ func (a *account) signingHint() string {
 	return ""
 }
 
-// orderKnown reports whether the server is known to list in byte order. The profile in Config does
-// not suffice, because it may be the wrong one for the server.
+// hasKnownOrder reports whether the server is known to list in byte order. The profile in Config is
+// not enough, because it may be wrong for the server.
 func (a *account) orderKnown() bool {
 	p := &a.profile
 	if !p.OrderedListing {
@@ -204,7 +205,7 @@ func (a *account) canVend(bucket string) bool {
 	return a.profile.Sessions
 }
 
-// vendingHint returns the hint for an account that cannot vend.
+// vendingHint returns the hint for an account that cannot vend credentials.
 func (a *account) vendingHint() string {
 	if a.isVended || a.anonymous {
 		return "vend in a program that has credentials of its own"
@@ -218,8 +219,8 @@ func (a *account) vendingHint() string {
 	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"
 }
 
-// currentCredentials returns the credentials, with their expiry if it is known. The SDK does not read the expiry of a
-// session that the environment has, so currentCredentials adds it.
+// currentCredentials returns the credentials with their expiry, if that is known. It adds the
+// expiry of a session in the environment, which the SDK does not read.
 func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, error) {
 	c, err := a.credentials.Retrieve(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress reads the address of a bucket or, without a bucket name, of an account.
+// parseAddress reads the address of a bucket or, if it has no bucket, of an account.
 func parseAddress(u *url.URL) (Config, error) {
 	var c Config
 	var err error

@@ -47,11 +47,12 @@ type authScheme struct {
 	allowsRaw bool
 }
 
-// resolve returns the URL of a bucket, without a slash at its end. It also returns how requests to
-// this URL are signed and sent. base is the address at which outside clients reach
-// the server, or "". If base is set, resolve adds the bucket's name to the path or the host of
-// base, by the SDK's rules. If the host already begins with the bucket's name, resolve returns
-// base. Such a host is an accelerated address, or a domain with the bucket's name.
+// resolve returns the URL of a bucket, without a slash at its end, and how requests to it are
+// signed and sent.
+//
+// base is the address at which outside clients reach the server, or "". The name of the bucket is
+// added to its path or its host, by the SDK's rules, unless the host already begins with it. Such a
+// host is an accelerated address, or a domain with the bucket's name.
 func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
@@ -129,7 +130,7 @@ type bucketEndpoint struct {
 }
 
 // endpoint returns the bucket's endpoint at the base URL base, or at the server's own URL if base
-// is "". It caches the endpoint of the last base URL, because all signed URLs of a bucket usually
+// is "". It keeps the endpoint of the last base URL, because all signed URLs of a bucket usually
 // have the same one.
 func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
 	cache := &b.endpoints[0] // of the server's own URL
@@ -173,7 +174,8 @@ func (b *bucket) canSign() bool {
 	return err != nil || e.sigV4
 }
 
-// publicURL returns the URL at which the objects are public, or "".
+// publicURL returns the URL below which the objects of the bucket are public, or "" if there is
+// none.
 func (b *bucket) publicURL() string {
 	pattern := b.account.profile.PublicURL
 	if b.account.cdn {
@@ -215,11 +217,11 @@ func (b *bucket) hashesNothing() bool {
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
-// sendsTrailers reports whether a part may be sent with its checksum in a trailer, which follows
-// the bytes. The bytes are then sent in chunks. A server that ignores trailers would store the
-// sizes of the chunks as content. In a part, this damage is harmless, because nobody sees a part
-// before the upload is completed. In a Put, the damage would be visible at once. A Put therefore
-// never has a trailer.
+// sendsTrailers reports whether a part may be sent in chunks, with its checksum in a trailer after
+// the bytes. A server that ignores trailers would store the sizes of the chunks as content.
+//
+// In a part, this damage is harmless, because nobody sees a part before the upload is completed. A
+// Put never has a trailer, because its damage would be visible at once.
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
 	if !p.TrailingChecksums || p.Checksum == ChecksumNone {

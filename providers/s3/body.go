@@ -15,9 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/uploadbody"
 )
 
-// verifiedBody returns the body to send in a write. If the server checks the CRC32C, verifiedBody returns the
-// body unchanged. If the server does not check it, the returned body does: its last Read fails if
-// the CRC32C of the bytes is not crc.
+// verifiedBody returns a body for a write, whose last Read fails if the CRC32C of its bytes is not
+// crc. If the server itself checks the CRC32C, it returns the body unchanged.
 func (a *account) verifiedBody(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	if a.profile.Checksum != ChecksumNone {
 		return body

@@ -13,8 +13,8 @@ import (
 )
 
 // BucketInfo reads the bucket and then, in parallel, each setting that the server has. If some
-// settings may not be read, BucketInfo returns the others beside the error PermissionDenied. S3
-// returns the time of creation only in ListBuckets.
+// settings may not be read, it returns the others beside the error PermissionDenied. It does not
+// return the time of creation, which S3 has only in ListBuckets.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
 	if err := s.readInfo(ctx, info); err != nil {
@@ -27,7 +27,7 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 }
 
 // readInfo fills info. If the credentials may not read some settings, it returns PermissionDenied
-// and adds the fields of these settings, which do not change, to info.Unread.
+// and adds the fields of these settings, which stay as they are, to info.Unread.
 func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
 	var bucket *bucketsettings.Bucket
 	err := s.inBucketRegion(info.Name, func(a *account) (err error) {
@@ -41,8 +41,8 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 	return bucket.Read(ctx, info)
 }
 
-// headBucket returns the region of the bucket. If the response does not name a region, headBucket returns the
-// region of the request.
+// headBucket returns the region of the bucket, or that of the request if the response does not name
+// one.
 func (a *account) headBucket(ctx context.Context, name string) (region string, err error) {
 	output, err := a.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &name})
 	if err == nil {

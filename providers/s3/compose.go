@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/sdkcall"
 )
 
-// Compose copies each source as one or more parts, and sends r.Tail as the last part. If a source
-// is smaller than the minimum part size and is not last, Compose returns Unsupported, and the engine
-// streams the sources.
+// Compose copies each source as one or more parts, and sends r.Tail as the last part. It returns
+// Unsupported, after which the engine streams the sources, if one that is not the last is smaller
+// than the minimum part size.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	hasTail := len(r.Tail) > 0
 	if hasTail && r.Unchanged && d.account.profile.amazon && bucketname.IsDirectory(d.bucket.name) {
@@ -60,9 +60,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return d.copier.copyRanges(ctx, r, ranges, opts...)
 }
 
-// appendInPlace appends r.Tail to an object of a directory bucket with one request. The object
-// keeps its attributes. S3 refuses the request after 10,000 appends, or if the type of the object's
-// checksum differs from that of the request. The engine then streams the object.
+// appendInPlace appends r.Tail to an object of a directory bucket with one request, after which the
+// object keeps its attributes. S3 refuses the request after 10,000 appends, or if the object's
+// checksum is of another type. The engine then streams the object.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
 func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	tail := r.TailPart("", 0)

@@ -31,8 +31,8 @@ type copier struct {
 	limit, part, minPart int64
 }
 
-// Copy sends one CopyObject. If the object is too large for that, Copy makes a multipart
-// upload and copies its parts in parallel.
+// Copy sends one CopyObject or, if the object is too large for that, makes a multipart upload whose
+// parts are copied in parallel.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if r.Condition != (storage.Condition{}) && !d.account.profile.Conditions.Copy {
 		// The engine then streams the object through a conditional upload.
@@ -72,9 +72,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return nil, d.copier.copyFailed(ctx, err, r)
 }
 
-// withoutAttrs copies a source whose size and revision are not known. It waits as long as the copy
-// of a source of assumedSize may take. If no response comes, withoutAttrs requests the size of the
-// source. Then it sends the copy again, and waits as long as this size requires.
+// copyWithoutAttrs copies a source whose size and revision are not known. It waits as long as the
+// copy of a source of assumedSize may take. If no response comes, it requests the size of the
+// source, and sends the copy again with the time that this size requires.
 func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if cp.isSameObject(r) {
 		// A copy onto itself must send the attributes, which are not known.
@@ -112,8 +112,7 @@ func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyReque
 // assumedSize bytes at minCopyRate.
 const assumedSize = 360 << 20
 
-// copyObject sends one CopyObject for a source of size bytes; -1 means that the size is
-// unknown.
+// copyObject sends one CopyObject for a source of size bytes, or -1 if its size is unknown.
 func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	input := &awss3.CopyObjectInput{
 		Bucket:            &cp.bucket.name,
@@ -170,9 +169,8 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	return attrs, nil
 }
 
-// withExpires adds the source's Expires header to a request that sends all attributes of a copy.
-// The server does not copy Expires in this case, and storage.Attrs has no field for Expires. If the
-// engine has not read the source's attributes, the header is unknown, and withExpires adds nothing.
+// withExpires makes a copy keep the source's Expires header, which the server drops if the request
+// replaces the attributes. If the source's attributes were not read, the request stays as it is.
 func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	return func(o *awss3.Options) {
 		if source.Attrs == nil {
@@ -189,8 +187,8 @@ func (cp *copier) isSameObject(r *driver.CopyRequest) bool {
 	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }
 
-// isTooLargeToCopy reports whether a CopyObject failed because of the source's size. Copy relies on
-// this error instead of requesting the size of every source first.
+// isTooLargeToCopy reports whether a CopyObject failed because of the size of the source. With this
+// error, Copy need not request the size of every source first.
 func isTooLargeToCopy(err error) bool {
 	code, message := s3error.CodeAndMessage(err)
 	if code == "EntityTooLarge" {
@@ -199,8 +197,8 @@ func isTooLargeToCopy(err error) bool {
 	return code == "InvalidRequest" && strings.Contains(message, "maximum allowable size")
 }
 
-// copyError translates the error of a copy. It distinguishes a changed source from a false
-// condition of the destination, which have the same response.
+// copyError translates the error of a copy. It tells a changed source from a false condition of the
+// destination, for which the server sends the same response.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := s3error.Of(err)
 	// A 404 means that the source, which existed a moment ago, is gone.
@@ -228,8 +226,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	return e
 }
 
-// sourceAttrs returns the size and the time of a source. If the source has another revision than
-// requested, or no longer exists, sourceAttrs fails with Changed.
+// sourceAttrs returns the size and the time of a source. It fails with Changed if the source is
+// gone, or has another revision than requested.
 func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
@@ -249,7 +247,7 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	return &storage.Attrs{Size: *output.ContentLength, Modified: attributes.WholeSeconds(output.LastModified)}, nil
 }
 
-// headSource sends HeadObject for a source.
+// headSource sends a HeadObject for the source of a copy.
 func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*awss3.HeadObjectOutput, error) {
 	input := &awss3.HeadObjectInput{
 		Bucket:    &source.Bucket,
@@ -263,8 +261,8 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*aws
 	return sendToSource(ctx, cp, source.Bucket, cp.account.client.HeadObject, input)
 }
 
-// sendToSource sends a request to the bucket of a source, which may be in another region. The response to
-// a request in the wrong region names the right one.
+// sendToSource sends a request to the bucket of a source. If the response says that the bucket is
+// in another region, it sends the request again to that region.
 func sendToSource[In, Out any](
 	ctx context.Context, cp *copier, bucket string, send sdkcall.Func[In, Out], input *In,
 ) (*Out, error) {

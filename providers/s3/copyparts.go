@@ -30,7 +30,7 @@ type copyRange struct {
 	size   int64  // bytes
 }
 
-// split splits a source into ranges of the same length. The last one may be shorter.
+// split splits a source into ranges of the same length, of which the last may be shorter.
 func split(source driver.ObjectRef, size, length int64) []copyRange {
 	if size <= length {
 		return []copyRange{{source: source, size: size}}
@@ -47,8 +47,8 @@ func split(source driver.ObjectRef, size, length int64) []copyRange {
 	return ranges
 }
 
-// inParts copies an object that is too large for CopyObject. UploadPartCopy copies
-// only the content, so inParts sends all attributes and tags.
+// copyInParts copies an object that is too large for CopyObject. It sends all attributes and tags,
+// because UploadPartCopy copies only the content.
 func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	tags, err := cp.sourceTags(ctx, r)
 	if err != nil {
@@ -69,8 +69,8 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 	}, split(r.Source, size, length), withExpires(r.Source))
 }
 
-// copyRanges makes an object from ranges of its sources, by a multipart upload. If it fails, it
-// aborts the upload.
+// copyRanges makes an object from ranges of its sources by a multipart upload, which it aborts if
+// it fails.
 func (cp *copier) copyRanges(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options),
 ) (*storage.Attrs, error) {
