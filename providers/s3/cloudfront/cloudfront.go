@@ -73,8 +73,8 @@ func (p *Purger) Format(s fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(s, "{DistributionID:%s}", p.distribution)
 }
 
-// NewPurger returns a purger, and makes no request. If a field of c is not valid, or the files of the default chain
-// cannot be read, it fails with InvalidArgument.
+// NewPurger returns a purger, and makes no request. It fails with InvalidArgument if a field of c
+// is not valid, or if the files of the default chain cannot be read.
 func NewPurger(ctx context.Context, c Config) (*Purger, error) {
 	if c.DistributionID == "" || escape.All(c.DistributionID) != c.DistributionID {
 		return nil, argument.Invalid("Config.DistributionID", "must be an id, such as EDFDVBD6EXAMPLE", "")
@@ -98,13 +98,14 @@ func NewPurger(ctx context.Context, c Config) (*Purger, error) {
 
 // Purge invalidates the paths of urls, in requests of at most 3,000 paths
 // (https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html). It
-// returns when CloudFront has accepted the requests. At that time, some edge servers have not
-// purged the paths yet. Amazon bills each path. A key that contains one of !$&'()+,:;=@~ counts as
-// two paths: viewers may or may not escape the character, and CloudFront caches both forms.
+// returns when CloudFront has accepted the requests, before all edge servers have purged the paths.
 //
-// If there are no credentials, Purge fails with Unauthenticated. If the credentials lack the
-// permission, it fails with PermissionDenied. While too many invalidations are in progress, it
-// fails with RateLimited. If a URL is not valid, it fails with InvalidArgument.
+// Amazon bills each path. A key that contains one of !$&'()+,:;=@~ counts as two paths, because
+// viewers may or may not escape the character, and CloudFront caches both forms.
+//
+// Purge fails with Unauthenticated if there are no credentials, with PermissionDenied if they lack
+// the permission, with RateLimited while too many invalidations are in progress, and with
+// InvalidArgument if a URL is not valid.
 func (p *Purger) Purge(ctx context.Context, urls []string) error {
 	var all []string
 	for _, address := range urls {
@@ -137,7 +138,7 @@ var documented = strings.NewReplacer(
 	"%3B", ";", "%3D", "=", "%40", "@", "~", "%7E",
 )
 
-// paths returns the forms in which CloudFront may have cached a path.
+// cachedForms returns the one or two forms in which CloudFront may have cached an escaped path.
 func paths(escaped string) []string {
 	if escaped == "" {
 		escaped = "/"
@@ -156,7 +157,7 @@ type invalidationBatch struct {
 	Quantity        int      `xml:"Paths>Quantity"`
 }
 
-// invalidate makes one CreateInvalidation request, which has at most maxPaths paths.
+// invalidate makes one CreateInvalidation request for at most maxPaths paths.
 // https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html
 func (p *Purger) invalidate(ctx context.Context, paths []string) error {
 	body, err := xml.Marshal(invalidationBatch{CallerReference: p.reference(), Paths: paths, Quantity: len(paths)})
@@ -180,7 +181,7 @@ func (p *Purger) invalidate(ctx context.Context, paths []string) error {
 	return throttled(err, response)
 }
 
-// sign signs a request with the current credentials. body is the body of the request.
+// sign signs a request and its body with the current credentials.
 func (p *Purger) sign(ctx context.Context, r *http.Request, body []byte) error {
 	credentials, err := p.credentials.Retrieve(ctx)
 	if err != nil {
@@ -190,7 +191,7 @@ func (p *Purger) sign(ctx context.Context, r *http.Request, body []byte) error {
 	return p.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), provider, region, p.now())
 }
 
-// unauthenticated returns the error for missing credentials. It replaces the SDK's error, whose
+// unauthenticated returns the error for missing credentials, in place of the SDK's error, whose
 // text could quote a file or a response.
 func unauthenticated(ctx context.Context) error {
 	e := &storage.Error{
@@ -207,7 +208,7 @@ func unauthenticated(ctx context.Context) error {
 }
 
 // throttled sets the code of err to RateLimited if the response says that too many invalidations
-// are in progress. Such a response has status 400, which would mean InvalidArgument.
+// are in progress, although its status 400 would mean InvalidArgument.
 func throttled(err error, response []byte) error {
 	var answer struct {
 		Code string `xml:"Error>Code"`
