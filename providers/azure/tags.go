@@ -44,8 +44,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 		if tag == nil {
 			continue
 		}
-		if r.Auxiliary && isVerdict(deref(tag.Key)) {
-			continue // the tags are for a copy
+		isForCopy := r.Auxiliary
+		if isForCopy && isVerdict(deref(tag.Key)) {
+			continue
 		}
 		tags[deref(tag.Key)] = deref(tag.Value)
 	}

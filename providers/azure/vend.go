@@ -11,16 +11,16 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// Vended returns a function for [Config].CredentialsFor that gets credentials from vend.
-// vend must return credentials that [storage.Vend] has returned in another program. The argument of
-// vend is the name of a blob or the prefix of a listing. vend must return when its context ends:
+// Vended returns a function for [Config].CredentialsFor that asks vend for the credentials of a blob, or of
+// the prefix of a listing. vend must return what [storage.Vend] returned for it in another program,
+// and it must return when its context ends:
 //
 //	bucket, err := azure.Open(ctx, azure.Config{
 //		Account: "acme", Bucket: "photos", CredentialsFor: azure.Vended(vend),
 //	})
 //
-// If the credentials are for another provider, the returned function fails with InvalidArgument.
-// The operation that needed them fails with Unauthenticated.
+// If the credentials are for another provider, the returned function fails with InvalidArgument, and
+// the operation that needed them fails with Unauthenticated.
 func Vended(
 	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {

@@ -44,6 +44,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	account := d.(*objectDriver).account
 	// The credentials may be for this container only. An identity of its own keeps the service from
 	// copying objects of other containers.
