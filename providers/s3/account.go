@@ -120,7 +120,7 @@ func (a *account) checkOwner() error {
 	}
 	const amazonDigits = 12
 	isAmazonID := len(owner) == amazonDigits && strings.Trim(owner, "0123456789") == ""
-	if a.amazon() && !isAmazonID {
+	if a.isAmazon() && !isAmazonID {
 		return argument.Invalid("Config.ExpectedBucketOwner", "must be an account id of 12 digits", "")
 	}
 	if strings.ContainsFunc(owner, func(c rune) bool { return c <= ' ' || c > '~' }) {
@@ -130,7 +130,7 @@ func (a *account) checkOwner() error {
 }
 
 // isAmazon reports whether the server is Amazon S3.
-func (a *account) amazon() bool {
+func (a *account) isAmazon() bool {
 	if a.customResolver {
 		return false
 	}
@@ -172,7 +172,7 @@ func (a *account) signingHint() string {
 
 // hasKnownOrder reports whether the server is known to list in byte order. The profile in Config is
 // not enough, because it may be wrong for the server.
-func (a *account) orderKnown() bool {
+func (a *account) hasKnownOrder() bool {
 	p := &a.profile
 	if !p.OrderedListing {
 		return false
@@ -181,8 +181,8 @@ func (a *account) orderKnown() bool {
 		// The requests may go to another server.
 		return false
 	}
-	isAmazon := a.endpoint == nil
-	if isAmazon || a.orderedHost {
+	hasAmazonsEndpoint := a.endpoint == nil
+	if hasAmazonsEndpoint || a.orderedHost {
 		return true
 	}
 	// The server must have shown that it is the one of the profile.
@@ -199,8 +199,9 @@ func (a *account) canVend(bucket string) bool {
 		// Access points and directory buckets need another kind of name in a session's policy.
 		return false
 	}
-	if a.amazon() && a.vendRole == "" {
-		return false // only a role can be assumed
+	if a.isAmazon() && a.vendRole == "" {
+		// Only a role can be assumed.
+		return false
 	}
 	return a.profile.Sessions
 }
@@ -210,7 +211,7 @@ func (a *account) vendingHint() string {
 	if a.isVended || a.anonymous {
 		return "vend in a program that has credentials of its own"
 	}
-	if a.amazon() && a.vendRole == "" {
+	if a.isAmazon() && a.vendRole == "" {
 		return "set Config.VendRole (vend_role=) to the ARN of a role that the credentials may assume"
 	}
 	if a.profile.row().isUnknown {

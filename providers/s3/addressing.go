@@ -133,13 +133,15 @@ type bucketEndpoint struct {
 // is "". It keeps the endpoint of the last base URL, because all signed URLs of a bucket usually
 // have the same one.
 func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
-	cache := &b.endpoints[0] // of the server's own URL
+	// The first endpoint is that of the server's own URL.
+	cache := &b.endpoints[0]
 	if base != "" {
 		cache = &b.endpoints[1]
 	}
 	if e := cache.Load(); e != nil && e.base == base {
 		return e, nil
 	}
+
 	u, scheme, err := b.account.resolve(ctx, b.name, base)
 	if err != nil {
 		return nil, err
@@ -154,8 +156,9 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	}
 	// HTTP clients omit the port from the header Host if it is the scheme's default.
 	port := u.Port()
-	isDefaultPort := port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https"
-	if isDefaultPort {
+	isHTTPPort := u.Scheme == "http" && port == "80"
+	isHTTPSPort := u.Scheme == "https" && port == "443"
+	if isHTTPPort || isHTTPSPort {
 		e.host = strings.TrimSuffix(e.host, ":"+port)
 	}
 	if base == "" && scheme.allowsRaw && b.account.rawTransport != nil {
@@ -229,7 +232,8 @@ func (b *bucket) sendsTrailers() bool {
 	}
 	endpoint, err := b.endpoint(context.Background(), "")
 	if err != nil {
-		return false // the request itself reports an invalid address
+		// The request itself reports an invalid address.
+		return false
 	}
 	return endpoint.raw != nil && endpoint.url.Scheme == "https"
 }

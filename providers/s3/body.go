@@ -25,8 +25,8 @@ func (a *account) verifiedBody(body io.Reader, size int64, crc storage.CRC32C) i
 }
 
 // sumPart prepares the SDK's input for sending a part with its checksum. A known checksum is sent in
-// a header. An unknown checksum is sent only to servers that accept trailers. The client decides
-// how an unknown checksum is sent:
+// a header. An unknown one is sent only to servers that accept trailers, in a way that depends on the
+// client:
 //
 //   - A raw client computes the checksum while it sends the bytes, and sends it in a trailer.
 //   - For the SDK's client, sumPart first reads the part to compute the checksum. Without the
@@ -36,10 +36,12 @@ func (b *bucket) sumPart(ctx context.Context, input *awss3.UploadPartInput, r *d
 		input.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)
 		return nil
 	}
-	if _, raw := api.(*rawclient.Client); raw && r.Size > 0 {
+
+	if _, isRaw := api.(*rawclient.Client); isRaw && r.Size > 0 {
 		input.Body = rawclient.NewTrailed(r.Body, r.Size, func() *string { return b.account.crcHeader(r.CRC32C) })
 		return nil
 	}
+
 	var crc uint32
 	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) {
 		crc = crc32c.Update(crc, p)
@@ -50,7 +52,8 @@ func (b *bucket) sumPart(ctx context.Context, input *awss3.UploadPartInput, r *d
 
 // checkTrailer returns an error if the server may have ignored the trailer of a part.
 func checkTrailer(input *awss3.UploadPartInput, output *awss3.UploadPartOutput) error {
-	if _, trailed := input.Body.(*rawclient.Trailed); trailed && output.ChecksumCRC32C == nil {
+	_, hasTrailer := input.Body.(*rawclient.Trailed)
+	if hasTrailer && output.ChecksumCRC32C == nil {
 		return &storage.Error{
 			Code: storage.ChecksumMismatch,
 			Err:  errors.New("the server has not returned the checksum that followed the part"),

@@ -17,13 +17,11 @@ import (
 // return the time of creation, which S3 has only in ListBuckets.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
-	if err := s.readInfo(ctx, info); err != nil {
-		if len(info.Unread) > 0 {
-			return info, err
-		}
+	err := s.readInfo(ctx, info)
+	if err != nil && len(info.Unread) == 0 {
 		return nil, err
 	}
-	return info, nil
+	return info, err
 }
 
 // readInfo fills info. If the credentials may not read some settings, it returns PermissionDenied

@@ -43,7 +43,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		endsSmall = attrs.Size < cmp.Or(d.copier.minPart, minPartSize)
 		ranges = append(ranges, split(source, attrs.Size, d.account.profile.rangeLength(attrs.Size))...)
 	}
-	if len(ranges) == 0 || endsSmall && hasTail {
+	isSmallBeforeTail := endsSmall && hasTail
+	if len(ranges) == 0 || isSmallBeforeTail {
 		return nil, storage.Unsupported
 	}
 

@@ -43,7 +43,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, storage.Unsupported
 	}
 	if r.Source.Attrs == nil && r.Source.Revision == "" {
-		return d.copier.withoutAttrs(ctx, r)
+		return d.copier.copyWithoutAttrs(ctx, r)
 	}
 
 	size := int64(-1) // unknown
@@ -54,7 +54,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		if !d.account.profile.CopyParts {
 			return nil, storage.Unsupported
 		}
-		return d.copier.inParts(ctx, r, size)
+		return d.copier.copyInParts(ctx, r, size)
 	}
 
 	attrs, err := d.copier.copyObject(ctx, r, size)
@@ -67,7 +67,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		if err != nil {
 			return nil, err
 		}
-		return d.copier.inParts(ctx, r, source.Size)
+		return d.copier.copyInParts(ctx, r, source.Size)
 	}
 	return nil, d.copier.copyFailed(ctx, err, r)
 }
@@ -75,14 +75,15 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 // copyWithoutAttrs copies a source whose size and revision are not known. It waits as long as the
 // copy of a source of assumedSize may take. If no response comes, it requests the size of the
 // source, and sends the copy again with the time that this size requires.
-func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
+func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if cp.isSameObject(r) {
 		// A copy onto itself must send the attributes, which are not known.
 		return nil, storage.Unsupported
 	}
 
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
-	wasUnknown := false // whether the first request may have made the copy
+	// The first request may have made the copy.
+	wasUnknown := false
 	if transport.Stalled(err) && ctx.Err() == nil {
 		source, sourceErr := cp.sourceAttrs(ctx, r.Source)
 		if sourceErr == nil {
@@ -134,7 +135,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	}
 	option.ApplySource(input, r.Source.Native)
 
-	expires := func(*awss3.Options) {}
+	keepExpires := func(*awss3.Options) {}
 	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
 	// change, even by equal attributes.
 	if r.Replace || cp.isSameObject(r) {
@@ -145,7 +146,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		input.ContentLanguage = httpheader.Optional(r.ContentLanguage)
 		input.CacheControl = httpheader.Optional(r.CacheControl)
 		input.Metadata = cp.account.profile.attributes().StoredNames(r.Metadata)
-		expires = withExpires(r.Source)
+		keepExpires = withExpires(r.Source)
 	}
 	if err := cp.account.customize(input, r.Native); err != nil {
 		return nil, err
@@ -156,7 +157,7 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 		func(o *awss3.CopyObjectOutput) bool {
 			return o.CopyObjectResult != nil && o.CopyObjectResult.ETag != nil
 		},
-		expires,
+		keepExpires,
 	)
 	if err != nil {
 		return nil, err
@@ -212,7 +213,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 		return e
 	}
 
-	source.Attrs = nil // the attributes may be old
+	// The attributes may be old.
+	source.Attrs = nil
 	_, sourceErr := cp.sourceAttrs(ctx, source)
 	if sourceErr == nil {
 		// The source has not changed, so the condition of the destination is false.
@@ -267,7 +269,7 @@ func sendToSource[In, Out any](
 	ctx context.Context, cp *copier, bucket string, send sdkcall.Func[In, Out], input *In,
 ) (*Out, error) {
 	out, err := send(ctx, input)
-	if err == nil || bucket == cp.bucket.name || !cp.account.amazon() {
+	if err == nil || bucket == cp.bucket.name || !cp.account.isAmazon() {
 		return out, err
 	}
 	region := s3error.Header(err, "X-Amz-Bucket-Region")

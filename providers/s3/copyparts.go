@@ -49,7 +49,7 @@ func split(source driver.ObjectRef, size, length int64) []copyRange {
 
 // copyInParts copies an object that is too large for CopyObject. It sends all attributes and tags,
 // because UploadPartCopy copies only the content.
-func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
+func (cp *copier) copyInParts(ctx context.Context, r *driver.CopyRequest, size int64) (*storage.Attrs, error) {
 	tags, err := cp.sourceTags(ctx, r)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,8 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 func (cp *copier) copyRanges(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options),
 ) (*storage.Attrs, error) {
-	style := ChecksumNone // only the store can compute checksums of copied parts
+	// Only the store can compute the checksums of copied parts.
+	style := ChecksumNone
 	if cp.account.profile.CopiedChecksums {
 		style = ChecksumFullObject
 	}
@@ -86,6 +87,7 @@ func (cp *copier) copyRanges(
 	if err == nil {
 		return attrs, nil
 	}
+
 	e := s3error.Of(err)
 	if e.Unknown {
 		// The upload may be completed.
@@ -104,6 +106,7 @@ func (cp *copier) copyToUpload(
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(s3error.Of(err))
 	}
+
 	input := &awss3.CompleteMultipartUploadInput{
 		Bucket:          &cp.bucket.name,
 		Key:             &r.Key,
@@ -111,7 +114,8 @@ func (cp *copier) copyToUpload(
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	}
 	_, input.ChecksumType = style.multipart()
-	return cp.multipart.complete(ctx, input, r.Condition, -1, r.Native)
+	const unknownSize = -1
+	return cp.multipart.complete(ctx, input, r.Condition, unknownSize, r.Native)
 }
 
 // makeParts copies ranges to the parts of an upload, and sends r.Tail as the last part. It fails

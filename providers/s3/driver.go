@@ -61,7 +61,7 @@ func (d *objectDriver) Describe() driver.Description {
 		OrderHint:     "if the server lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns; if it escapes no keys, another program's key may have a control character: list with a prefix",
 
 		FolderOrder:        !p.OrderedListing,
-		StartsAfter:        d.account.orderKnown,
+		StartsAfter:        d.account.hasKnownOrder,
 		SlashDelimiter:     p.SlashDelimiter,
 		TokenAfterLast:     p.TokenAfterLast,
 		CopiesTags:         true,
@@ -122,7 +122,7 @@ func placesOf(a *account, bucket string) []driver.Place {
 	return []driver.Place{{
 		Account: a.identity,
 		Bucket:  bucket,
-		Alias:   !a.amazon() || bucketname.IsARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
+		Alias:   !a.isAmazon() || bucketname.IsARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
 	}}
 }
 

@@ -94,7 +94,7 @@ func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duratio
 		return
 	}
 	last := page.Entries[len(page.Entries)-1].Key
-	if a.orderKnown() && !listing.InFolder(r.Prefix, last) {
+	if a.hasKnownOrder() && !listing.InFolder(r.Prefix, last) {
 		page.Token = listing.MakeKeyToken(count+1, last)
 	}
 }

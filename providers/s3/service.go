@@ -156,7 +156,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		}
 	}
 	isRegional, _ := regexp.MatchString(accountRegionalName, r.Name)
-	if isRegional && s.account.amazon() {
+	if isRegional && s.account.isAmazon() {
 		input.BucketNamespace = types.BucketNamespaceAccountRegional
 	}
 
@@ -335,7 +335,7 @@ func (a *account) settings(bucket string) *bucketsettings.Bucket {
 		Client:          a.client,
 		Name:            bucket,
 		Region:          a.region,
-		IsAmazon:        a.amazon(),
+		IsAmazon:        a.isAmazon(),
 		BodyChecksum:    a.withBodyChecksum(),
 		HasVersions:     p.Versioning,
 		HasCORS:         p.CORS,

@@ -116,7 +116,7 @@ func (a *account) newSTSClient() *sts.Client {
 	}
 	o.EndpointOptions.UseFIPSEndpoint = ofS3.EndpointOptions.UseFIPSEndpoint
 	o.EndpointOptions.UseDualStackEndpoint = ofS3.EndpointOptions.UseDualStackEndpoint
-	if !a.amazon() && a.endpoint != nil {
+	if !a.isAmazon() && a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
 	return sts.New(o)
@@ -146,7 +146,7 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 	grant := permissions.Grant{Operations: operations, Bucket: b.name, Prefix: r.Prefix}
 	system := permissions.AWS
 	switch {
-	case b.account.amazon():
+	case b.account.isAmazon():
 		grant.Region = b.account.region
 	case !b.probesListings(r):
 		system = permissions.MinIO // other servers do not support the escapes in Amazon's policies

@@ -38,7 +38,7 @@ var listingProbes = []listingProbe{
 
 // probesListings reports whether Vend must test that the server limits listings to the prefix.
 func (b *bucket) probesListings(r *driver.VendRequest) bool {
-	return !b.account.amazon() && r.Rights.List && r.Prefix != ""
+	return !b.account.isAmazon() && r.Rights.List && r.Prefix != ""
 }
 
 // probeListings fails unless the server refuses to list the whole bucket for the credentials v,

@@ -66,7 +66,7 @@ func (b *bucket) versionsPage(
 	ctx context.Context, r *driver.ListRequest, key, id string, limit int,
 ) (page *listxml.VersionsPage, err error) {
 	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
-		page, err = listxml.ReadVersions(response, r.Prefix, !b.account.amazon(), b.account.profile.timesInIDs)
+		page, err = listxml.ReadVersions(response, r.Prefix, !b.account.isAmazon(), b.account.profile.timesInIDs)
 		return err
 	})
 	_, err = b.account.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
