@@ -153,7 +153,7 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 			require.Equal(t, tt.profile, d.account.profile.Name)
 			require.Equal(t, tt.region, d.account.region)
 			require.Equal(t, tt.public, d.Describe().PublicBaseURL)
-			require.Equal(t, tt.amazon, d.account.amazon())
+			require.Equal(t, tt.amazon, d.account.isAmazon())
 			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove))
 		})
 	}
