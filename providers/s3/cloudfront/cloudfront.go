@@ -107,7 +107,7 @@ func NewPurger(ctx context.Context, c Config) (*Purger, error) {
 // the permission, with RateLimited while too many invalidations are in progress, and with
 // InvalidArgument if a URL is not valid.
 func (p *Purger) Purge(ctx context.Context, urls []string) error {
-	var all []string
+	var invalid []string
 	for _, address := range urls {
 		u, err := p.api.Parse(address)
 		if err != nil {
@@ -117,11 +117,12 @@ func (p *Purger) Purge(ctx context.Context, urls []string) error {
 		if u.RawQuery != "" {
 			query = "?" + u.RawQuery
 		}
-		for _, path := range paths(u.EscapedPath()) {
-			all = append(all, path+query)
+		for _, path := range cachedForms(u.EscapedPath()) {
+			invalid = append(invalid, path+query)
 		}
 	}
-	for batch := range slices.Chunk(all, maxPaths) {
+
+	for batch := range slices.Chunk(invalid, maxPaths) {
 		if err := p.invalidate(ctx, batch); err != nil {
 			return err
 		}
@@ -139,7 +140,7 @@ var documented = strings.NewReplacer(
 )
 
 // cachedForms returns the one or two forms in which CloudFront may have cached an escaped path.
-func paths(escaped string) []string {
+func cachedForms(escaped string) []string {
 	if escaped == "" {
 		escaped = "/"
 	}
@@ -170,6 +171,7 @@ func (p *Purger) invalidate(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
+
 	r.Header.Set("Content-Type", "text/xml")
 	if err := p.sign(ctx, r, body); err != nil {
 		return err
