@@ -682,10 +682,10 @@ func TestCopyKeepsExpires(t *testing.T) {
 		Header: map[string]string{"ETag": etag, "Content-Length": "25", "Expires": expires},
 	})
 	tests := []struct {
-		name        string
-		opts        []storage.CopyOption
-		copyInParts bool
-		want        string // in the first request that writes
+		name    string
+		opts    []storage.CopyOption
+		inParts bool
+		want    string // in the first request that writes
 	}{
 		{name: "which S3 copies", want: ""},
 		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
@@ -694,7 +694,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 			opts: []storage.CopyOption{storage.WithCacheControl("no-store")},
 			want: expires,
 		},
-		{name: "in parts", copyInParts: true, want: expires},
+		{name: "in parts", inParts: true, want: expires},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -718,7 +718,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 				return withLength(reply{Body: copied})
 			}
 			d := server.openDriver(t, "aws")
-			if tt.copyInParts {
+			if tt.inParts {
 				d.copier.limit = 10
 				d.copier.part = 10
 			}

@@ -120,8 +120,8 @@ func TestPutDamagedBodyWithoutProfile(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-			const oneRequest, copyInParts = 1000, partSize + 1
-			for _, size := range []int{oneRequest, copyInParts} {
+			const oneRequest, inParts = 1000, partSize + 1
+			for _, size := range []int{oneRequest, inParts} {
 				body := bytes.NewReader(wiretest.Content(size, 1))
 				_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 				require.ErrorIs(t, err, storage.ChecksumMismatch)
