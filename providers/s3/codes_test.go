@@ -170,8 +170,8 @@ func TestErrorCodesDocumented(t *testing.T) {
 	}
 }
 
-// An error code that Amazon does not document gets the storage.Code of its HTTP status. If that is
-// Internal, a hint explains it.
+// An error code that Amazon does not document gets the storage.Code of its HTTP status, and a hint
+// if that is Internal.
 func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := s3error.Meaning("NewCode", "", status)

@@ -61,8 +61,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// The conformance suite passes on versitygw as well. Its checks for goroutines are left to other
-// servers, because the driver runs the same ones.
+// The conformance suite passes on versitygw as well. Its checks for goroutines run on other servers
+// only, because the driver is the same.
 func TestFurtherConformance(t *testing.T) {
 	testserver.Further(t)
 	t.Run("versitygw", func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	requireConformance(t, server, withSmallParts, storagetest.WithName("s3"), faultsOfCalls)
 }
 
-// The suite passes on our server over each kind of store: a directory, another S3 server, and memory. Package
-// s3server runs its own tests on all of them.
+// The suite passes on our server over each kind of store: a directory, another S3 server, and
+// memory. Package s3server runs its own tests on all of them.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	testserver.Nightly(t, "make layers")
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -139,7 +139,7 @@ func newGatewayService(t *testing.T) driver.ServiceDriver {
 }
 
 // The suite passes on a server that lists like a directory tree. Rules of reads, writes and
-// failures do not depend on that and are skipped.
+// failures are skipped, because they do not depend on that.
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

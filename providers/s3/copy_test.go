@@ -231,8 +231,8 @@ func TestCopyResponse(t *testing.T) {
 	}
 }
 
-// If a HEAD of the source is redirected to another region, a conditional copy repeats the HEAD in
-// that region.
+// A conditional copy repeats the HEAD of its source in the region to which the first HEAD was
+// redirected.
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	tests := []struct {
@@ -270,7 +270,7 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	}
 }
 
-// If the response about a source has no Content-Length, Compose fails with Internal.
+// Compose fails with Internal if the response about a source has no Content-Length.
 func TestComposeOfASourceWithoutALength(t *testing.T) {
 	server := newStandInWithoutLength(t, map[string]string{"ETag": etag}, "")
 	_, err := server.openDriver(t, "aws").Compose(t.Context(), &driver.ComposeRequest{
@@ -280,7 +280,8 @@ func TestComposeOfASourceWithoutALength(t *testing.T) {
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
-// A conditional copy fails with Unsupported if the profile says that the server ignores the condition.
+// A conditional copy fails with Unsupported if the server is known to ignore the condition, so that
+// the engine uploads the bytes with the condition.
 func TestCopyConditionalUnsupported(t *testing.T) {
 	server := newStandIn(t)
 	_, err := server.openDriver(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
@@ -426,8 +427,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 	}
 }
 
-// If a copy in parts fails, Copy aborts the upload. If only the response to the completion is lost,
-// Copy does not abort it, and fails with OutcomeUnknown.
+// Copy aborts the upload of a copy in parts that fails. If only the response to the completion is
+// lost, it aborts nothing, and fails with OutcomeUnknown.
 func TestCopyInPartsFailedAborts(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -478,7 +479,7 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 	}
 }
 
-// A copied part is retried after a temporary error.
+// Copy repeats the copy of a part after a temporary error.
 func TestCopyInPartsRetries(t *testing.T) {
 	server := newStandIn(t,
 		reply{Body: begun},
@@ -494,7 +495,8 @@ func TestCopyInPartsRetries(t *testing.T) {
 	require.Len(t, server.Requests(), 4)
 }
 
-// A copy above the limit of CopyObject fails with Unsupported if the profile lacks UploadPartCopy.
+// A copy above the limit of CopyObject fails with Unsupported if the profile lacks UploadPartCopy,
+// so that the engine passes the bytes through the process.
 func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -570,7 +572,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// A source that is larger than a part may be becomes several parts.
+// A source that is larger than the largest part is split into several parts.
 func TestComposeOfLargeSources(t *testing.T) {
 	const maxPart = 5 << 30
 	d := newDriver(&account{}, "")
@@ -673,8 +675,8 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	}
 }
 
-// A copy keeps the Expires of its source. CopyObject with REPLACE stores only the attributes of the
-// request, and a copy in parts none of the source, so Copy sends it.
+// Copy sends the Expires of its source wherever the server would drop it: in a copy in parts, and
+// in a CopyObject that replaces the attributes.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"

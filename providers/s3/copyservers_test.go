@@ -22,7 +22,7 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 }
 
 // A copy of 12 MiB in parts, as if it were more than 5 GiB, keeps the attributes of its source.
-// Compose joins it with another object, with other attributes and a condition.
+// Compose joins the source with another object, with other attributes and a condition.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<20/16)

@@ -172,8 +172,8 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	}
 }
 
-// withCopyTimeout allows a request the time that the server needs to copy a number of bytes. The time
-// of an unknown size is that of the largest copy.
+// withCopyTimeout allows a request the time that the server needs to copy a number of bytes, or the
+// longest time if the number is unknown.
 func TestWithCopyTimeout(t *testing.T) {
 	tests := []struct {
 		name string

@@ -276,8 +276,8 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	}
 }
 
-// If the response to a batch lacks the result of one key, DeleteBatch deletes that key with a
-// request of its own.
+// DeleteBatch deletes a key with a request of its own if the response to the batch lacks the result
+// of that key.
 func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	server := newStandIn(t,
 		reply{Body: removedAll},
@@ -292,8 +292,8 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, server.Lines())
 }
 
-// If the response to a batch has no result at all, it is unknown what was deleted, so that each key fails with
-// OutcomeUnknown.
+// Each key of a batch fails with OutcomeUnknown if the response has no result at all, because it
+// does not show what was deleted.
 func TestDeleteBatchWithoutAnyResult(t *testing.T) {
 	tests := []struct {
 		name string
@@ -315,8 +315,8 @@ func TestDeleteBatchWithoutAnyResult(t *testing.T) {
 	}
 }
 
-// A batch has a Content-MD5 and no other checksum if the server does not know the others.
-// For Google: https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
+// A batch has a Content-MD5, and no other checksum, if the server supports only that. For Google:
+// https://docs.cloud.google.com/storage/docs/xml-api/post-bucket
 func TestDeleteBatchWithContentMD5(t *testing.T) {
 	for _, profile := range []string{"b2", "gcs"} {
 		t.Run(profile, func(t *testing.T) {
@@ -334,8 +334,8 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 	}
 }
 
-// Keys with a control character, and requests with a condition, do not fit into a batch. DeleteBatch
-// deletes each with a request of its own.
+// DeleteBatch deletes keys with a control character, and those with a condition, with requests of
+// their own, because they do not fit into a batch.
 func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	server := newStandIn(t, reply{Body: removedAll})
 	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// A bucket of our server gives the same results as memory to random calls, whatever the server keeps
-// its buckets in.
+// A bucket of our server gives the same results as memory to random calls, whatever store the
+// server has.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	directory, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
 	require.NoError(t, err)
@@ -45,8 +45,8 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	}
 }
 
-// A bucket of each server gives the same results as memory to random calls, except to calls that the server is
-// known to answer in another way.
+// A bucket of each server gives the same results as memory to random calls, apart from those that
+// the server is known to answer in another way.
 func TestRandomCallsOnServersAsInMemory(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

@@ -23,8 +23,8 @@ func inDirectoryBucket(c *Config) {
 	c.Region = "us-east-1"
 }
 
-// A directory bucket lists in no order, so List needs WithAnyOrder. The server takes only prefixes that end in
-// a slash, so the engine leaves out other entries itself.
+// List needs WithAnyOrder, because a directory bucket lists in no order. The engine leaves out
+// entries itself, because the server takes only prefixes that end in a slash.
 func TestListDirectoryBucket(t *testing.T) {
 	server := newStandIn(t, session,
 		reply{Body: `<ListBucketResult>
@@ -55,8 +55,8 @@ func TestListDirectoryBucket(t *testing.T) {
 	require.Equal(t, "of the session", server.Requests()[1].Header.Get("X-Amz-S3session-Token"))
 }
 
-// A directory bucket declares neither an order of listings nor versions, locks, tags or signed URLs.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
+// A directory bucket declares neither an order of listings nor versions, locks, tags or signed
+// URLs. https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
 func TestDescribeDirectoryBucket(t *testing.T) {
 	const missing = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags |
 		storage.ObjectACLs | storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.SignedURLs
@@ -95,7 +95,7 @@ func objectOf(etag string) reply {
 	}
 }
 
-// Append to a directory bucket sends only the new bytes, with their offset.
+// Append sends only the new bytes to a directory bucket, with their offset.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html.
 func TestAppendDirectoryBucket(t *testing.T) {
 	server := newStandIn(t, session, objectOf(`"1"`), reply{
@@ -185,7 +185,7 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 	}
 }
 
-// If the response to an append lacks the object's size, Append fails with OutcomeUnknown. A server
+// Append fails with OutcomeUnknown if the response lacks the size of the object, because a server
 // that ignores the offset has replaced the object.
 func TestAppendDirectoryBucketWithoutSize(t *testing.T) {
 	server := newStandIn(t, session, objectOf(`"1"`), reply{Header: map[string]string{"ETag": `"3"`}})

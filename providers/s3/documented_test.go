@@ -29,8 +29,8 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// The suite passes with Amazon's rules and the temporary errors that Amazon documents. Each bucket has an object
-// and an upload of another program, whose key makes a page unreadable.
+// The suite passes with Amazon's rules and the temporary errors that Amazon documents. Each bucket
+// has an object and an upload of another program, whose key makes a page unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	foreign := &foreignEntries{}
@@ -55,9 +55,9 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	answering.RequireAllGiven(t, amazonsRare...)
 }
 
-// The suite passes over TLS, where the checksums of parts are in trailers, with a role that only writes. In a
-// bucket with SSE-KMS, it may do all this except to read checksums. Signatures are left out, because the suite's
-// own client of signed URLs does not trust the certificate.
+// The suite passes over TLS, where the checksums of parts are in trailers, with a role that only
+// writes. In a bucket with SSE-KMS, it may do all but read checksums. Signatures are left out,
+// because the suite's client of signed URLs does not trust the certificate.
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	testserver.Further(t)
 	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
@@ -93,7 +93,7 @@ var withoutChecksums = map[string]string{
 	"the CRC32C is kept with the object": "Attrs does not have it",
 }
 
-// A role that may encrypt with the bucket's KMS key, and not decrypt, can upload whole objects.
+// A role that may encrypt with the bucket's KMS key, but not decrypt, can upload whole objects.
 // Download, Copy and uploads in parts fail with PermissionDenied.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	server, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
@@ -155,8 +155,8 @@ func TestKMSRoleWithoutDecrypt(t *testing.T) {
 	require.NoError(t, b.Remove(ctx, "a"))
 }
 
-// If a server cannot escape a key with a control character, a listing of the whole bucket fails
-// with Unsupported. A listing of a prefix without that key succeeds.
+// A listing of the whole bucket fails with Unsupported if the server cannot escape a key with a
+// control character. A listing of a prefix without that key succeeds.
 func TestListUnescapedForeignKey(t *testing.T) {
 	foreign := &foreignEntries{}
 	s, _ := startAnsweringServer(t, "versitygw", nil, documented.ForeignObject(foreign.in),
@@ -181,7 +181,8 @@ func TestListUnescapedForeignKey(t *testing.T) {
 	}
 }
 
-// A bucket with a default retention keeps every version for a day, and takes no write without a checksum:
+// The suite passes in a bucket with a default retention, which keeps every version for a day, and
+// takes no write without a checksum:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func TestFurtherConformanceWithTransientAnswersAndADefaultRetention(t *testing.T) {
 	testserver.Further(t)
@@ -248,7 +249,7 @@ var underRetention = map[string]string{
 	"a copy does not take the locks of its source":                     lockedByBucket,
 }
 
-// The suite passes with the transient errors that other S3 servers document.
+// The suite passes with the transient errors that the providers of other S3 servers document.
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
 	tests := []struct {

@@ -238,7 +238,7 @@ func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 	return server, raw
 }
 
-// WithCustomerKey sends the key as signed headers with each request that needs it.
+// WithCustomerKey sends the key in signed headers with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	for i := range customerKeys {
 		key := customerkey.New("WithCustomerKey", newRawKey(t, i))
@@ -380,8 +380,8 @@ func TestWithKMSKeyRequests(t *testing.T) {
 	}
 }
 
-// An upload with WithCustomerKey does not send the KMS key of the Config, because an object has one
-// kind of encryption.
+// An upload with WithCustomerKey does not send the KMS key of the Config, because an object has
+// only one kind of encryption.
 func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 	server := &standIn{wiretest.NewTLSServer(t, stored)}
 	d := server.openDriver(t, "aws", func(c *Config) {
@@ -397,7 +397,7 @@ func TestWithCustomerKeyReplacesConfigKey(t *testing.T) {
 		sseHeaders(server.Last(t).Header))
 }
 
-// If the profile is r2, an upload with WithCustomerKey sends the headers of the customer's key.
+// An upload to R2 sends the headers of the customer's key.
 func TestWithCustomerKeyOnR2(t *testing.T) {
 	server := &standIn{wiretest.NewTLSServer(t, stored)}
 	r := wiretest.Put("k", "hello")
@@ -413,7 +413,7 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 		sseHeaders(server.Last(t).Header))
 }
 
-// Profiles whose provider documents SSE-C accept WithCustomerKey.
+// WithCustomerKey works with each profile whose provider documents SSE-C.
 func TestWithCustomerKeyProfiles(t *testing.T) {
 	profiles := []string{
 		"spaces", // https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/
@@ -664,7 +664,7 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 	require.ErrorContains(t, err, "12 digits", "it has 11")
 }
 
-// An address sets the KMS key, the bucket key and the expected bucket owner.
+// An address can set the KMS key, the bucket key and the expected bucket owner.
 func TestAddressEncryption(t *testing.T) {
 	u, err := url.Parse("s3://photos?region=eu-west-1&kms_key=" + url.QueryEscape(keyARN) +
 		"&bucket_key=true&expected_bucket_owner=123456789012")
@@ -754,8 +754,8 @@ func TestWithCustomerKeyIsNotInErrors(t *testing.T) {
 	}
 }
 
-// The file of WithResume does not contain a customer's key. The server refuses the first part, so that the
-// file stays.
+// The file of WithResume does not contain a customer's key. The server refuses the first part, so
+// that the file stays.
 func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 	raw := newRawKey(t, 0)
 	server, d := newTLSStandIn(t)
@@ -775,8 +775,8 @@ func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 	requireNoSecret(t, secretsOf(raw), string(text), "journal")
 }
 
-// Two native options have the same fingerprint only if they have the same value. By the fingerprints, a resumed
-// upload finds out whether its options are those of the first call.
+// Two native options have the same fingerprint only if they have the same value. A resumed upload
+// compares its options with those of the first call by their fingerprints.
 func TestOptionFingerprints(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", newRawKey(t, 0))
 	sameKey := customerkey.New("WithCustomerKey", newRawKey(t, 0))
@@ -937,7 +937,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 	}
 }
 
-// Attrs.Encryption has the algorithm and the key id of the response's headers.
+// Attrs.Encryption has the algorithm and the key id that the headers of the response name.
 func TestAttrsEncryption(t *testing.T) {
 	tests := map[string]struct {
 		header map[string]string
@@ -985,7 +985,7 @@ func TestAttrsEncryption(t *testing.T) {
 	}
 }
 
-// With WithNativeAttrs, AttrsAs returns the output of the SDK.
+// AttrsAs returns the output of the SDK for a read with WithNativeAttrs, and for no other read.
 func TestWithNativeAttrsOutput(t *testing.T) {
 	server := newStandIn(t, reply{
 		Header: map[string]string{"ETag": etag, "X-Amz-Website-Redirect-Location": "/there"},

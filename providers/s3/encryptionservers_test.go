@@ -189,7 +189,7 @@ func uploadWithKey(t *testing.T, c s3.Config, small, large []byte) storage.Bucke
 	return b
 }
 
-// Ranges of an object are read with its customer's key: by WithRange, by a reader, and at the same time.
+// Ranges of an object are read with its customer's key: by WithRange, by a reader, and in parallel.
 func TestWithCustomerKeyRanges(t *testing.T) {
 	key := s3.WithCustomerKey(customerKeyOf(1))
 	large := wiretest.Content(partSize+partSize/2, 2)
@@ -213,7 +213,8 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 	})
 }
 
-// A copy needs the key of its source, and may have another key or none. A removal needs no key.
+// A copy needs the key of its source, and may itself have another key or none. A removal needs no
+// key.
 func TestWithCustomerKeyCopies(t *testing.T) {
 	other := s3.WithCustomerKey(customerKeyOf(2))
 	source := s3.WithSourceCustomerKey(customerKeyOf(1))
