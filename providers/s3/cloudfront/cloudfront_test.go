@@ -193,7 +193,8 @@ func TestPurgePaths(t *testing.T) {
 	}
 }
 
-// The error of Purge has the code of the failure, says whether it is temporary, and contains no secret.
+// The error of Purge has the code of the failure, says whether it is temporary, and contains no
+// secret.
 func TestPurgeFailures(t *testing.T) {
 	refusal := func(code string) string {
 		return `<ErrorResponse xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Error>` +
@@ -249,7 +250,7 @@ func TestPurgeFailures(t *testing.T) {
 	}
 }
 
-// Purge fails without credentials, and its error has no secret.
+// Purge fails without credentials, and its error contains no secret.
 func TestPurgeWithoutCredentials(t *testing.T) {
 	purger := newPurgerWithoutCredentials(t)
 	err := purger.Purge(t.Context(), []string{"https://cdn.example.com/a"})
@@ -257,7 +258,7 @@ func TestPurgeWithoutCredentials(t *testing.T) {
 	require.NotContains(t, err.Error(), secret)
 }
 
-// If ctx has ended, Purge without credentials fails with Canceled.
+// Purge without credentials fails with Canceled if ctx has ended.
 func TestPurgeWithoutCredentialsCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -279,7 +280,7 @@ func newPurgerWithoutCredentials(t *testing.T) *cloudfront.Purger {
 	return purger
 }
 
-// NewPurger refuses an invalid Config.
+// NewPurger refuses a Config whose DistributionID is not an id.
 func TestNewPurgerChecksConfig(t *testing.T) {
 	for _, id := range []string{"", "../E", "E/invalidation?"} {
 		_, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
@@ -303,7 +304,7 @@ func TestPurgerIsPrinted(t *testing.T) {
 	require.Equal(t, "{DistributionID:EDFDVBD6EXAMPLE}", fmt.Sprintf("%+v", purger))
 }
 
-// Without Config.Credentials, NewPurger uses the SDK's default chain of credentials.
+// NewPurger uses the SDK's default chain of credentials if Config has none.
 func TestNewPurgerDefaultCredentials(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
