@@ -273,10 +273,9 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 // Compose fails with Internal if the response about a source has no Content-Length.
 func TestComposeOfASourceWithoutALength(t *testing.T) {
 	server := newStandInWithoutLength(t, map[string]string{"ETag": etag}, "")
-	_, err := server.openDriver(t, "aws").Compose(t.Context(), &driver.ComposeRequest{
-		Key:     "to",
-		Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}},
-	})
+	req := &driver.ComposeRequest{Key: "to", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "a"}}}
+
+	_, err := server.openDriver(t, "aws").Compose(t.Context(), req)
 	require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
 }
 
@@ -284,11 +283,13 @@ func TestComposeOfASourceWithoutALength(t *testing.T) {
 // the engine uploads the bytes with the condition.
 func TestCopyConditionalUnsupported(t *testing.T) {
 	server := newStandIn(t)
-	_, err := server.openDriver(t, "minio").Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
+	req := copyOf(func(r *driver.CopyRequest) {
 		r.Condition.Absent = true
-	}))
+	})
+
+	_, err := server.openDriver(t, "minio").Copy(t.Context(), req)
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, server.Requests(), "the engine uploads the bytes with the condition")
+	require.Empty(t, server.Requests())
 }
 
 const partCopied = `<CopyPartResult><ETag>"p"</ETag><ChecksumCRC32C>mnG7TA==</ChecksumCRC32C></CopyPartResult>`
@@ -432,32 +433,32 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 func TestCopyInPartsFailedAborts(t *testing.T) {
 	tests := []struct {
 		name    string
-		replies []reply // behind CreateMultipartUpload
-		code    storage.Code
-		aborted bool
+		replies []reply // after that to CreateMultipartUpload
+		want    storage.Code
+		aborts  bool
 	}{
 		{
 			name:    "the source changes",
 			replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 204}},
-			code:    storage.Changed,
-			aborted: true,
+			want:    storage.Changed,
+			aborts:  true,
 		},
 		{
 			name:    "a part is denied",
 			replies: []reply{errorReply(403, "AccessDenied", ""), {Status: 204}},
-			code:    storage.PermissionDenied,
-			aborted: true,
+			want:    storage.PermissionDenied,
+			aborts:  true,
 		},
 		{
 			name:    "the completion is refused",
 			replies: []reply{{Body: partCopied}, errorReply(400, "InvalidPart", ""), {Status: 204}},
-			code:    storage.InvalidArgument,
-			aborted: true,
+			want:    storage.InvalidArgument,
+			aborts:  true,
 		},
 		{
 			name:    "the response to the completion is lost",
 			replies: []reply{{Body: partCopied}, {Cut: true}},
-			code:    storage.Unavailable,
+			want:    storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
@@ -468,11 +469,10 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 			d.copier.part = 9
 
 			_, err := d.Copy(t.Context(), copyOfKnownSize())
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.aborted,
-				slices.Contains(server.Lines(), "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"))
-
-			if !tt.aborted {
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			const abort = "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"
+			require.Equal(t, tt.aborts, slices.Contains(server.Lines(), abort))
+			if !tt.aborts {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			}
 		})
@@ -490,6 +490,7 @@ func TestCopyInPartsRetries(t *testing.T) {
 	d := server.openDriver(t, "aws")
 	d.copier.limit = 5
 	d.copier.part = 9
+
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.NoError(t, err)
 	require.Len(t, server.Requests(), 4)
@@ -502,9 +503,10 @@ func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	d := server.openDriver(t, "aws")
 	d.copier.limit = 5
 	d.account.profile.CopyParts = false
+
 	_, err := d.Copy(t.Context(), copyOfKnownSize())
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-	require.Empty(t, server.Requests(), "the engine passes the bytes through the process")
+	require.Empty(t, server.Requests())
 }
 
 // Compose copies each source as a part, and skips empty ones. If a part in between is smaller than S3
@@ -577,19 +579,19 @@ func TestComposeOfLargeSources(t *testing.T) {
 	const maxPart = 5 << 30
 	d := newDriver(&account{}, "")
 	tests := []struct {
-		name  string
-		size  int64
-		parts int
+		name      string
+		size      int64
+		wantParts int
 	}{
-		{name: "one byte", size: 1, parts: 1},
-		{name: "the largest part", size: maxPart, parts: 1},
-		{name: "a byte more", size: maxPart + 1, parts: 2},
-		{name: "more than two parts", size: 2*maxPart + 1<<30, parts: 3},
+		{name: "one byte", size: 1, wantParts: 1},
+		{name: "the largest part", size: maxPart, wantParts: 1},
+		{name: "a byte more", size: maxPart + 1, wantParts: 2},
+		{name: "more than two parts", size: 2*maxPart + 1<<30, wantParts: 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ranges := split(driver.ObjectRef{}, tt.size, d.account.profile.rangeLength(tt.size))
-			require.Len(t, ranges, tt.parts)
+			require.Len(t, ranges, tt.wantParts)
 		})
 	}
 }
@@ -689,7 +691,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 		inParts bool
 		want    string // in the first request that writes
 	}{
-		{name: "which S3 copies", want: ""},
+		{name: "which S3 copies"},
 		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
 		{
 			name: "with another property",
@@ -733,7 +735,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 			require.Equal(t, tt.want, writes[0].Header.Get("Expires"))
 
 			if tt.want != "" {
-				require.Contains(t, writes[0].Header.Get("Authorization"), "expires", "it is signed")
+				require.Contains(t, writes[0].Header.Get("Authorization"), "expires", "the header must be signed")
 			}
 		})
 	}

@@ -35,7 +35,8 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			s3.LowerCopyLimit(d, limit)
 			reading := s.open(t, bucket)
 			_, err = reading.Upload(t.Context(), "from", strings.NewReader(text),
-				storage.WithContentType("text/x"), storage.WithMetadata(map[string]string{"k": "v ä"}))
+				storage.WithContentType("text/x"),
+				storage.WithMetadata(map[string]string{"k": "v ä"}))
 			require.NoError(t, err)
 			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
 			require.NoError(t, err)
@@ -51,7 +52,7 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.Equal(t, "text/x", attrs.ContentType)
 			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
 
-			// A composition, which is created once.
+			// A composition, which must be created only once.
 			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"},
 				storage.WithContentType("text/y"), storage.IfAbsent())
 			require.NoError(t, err)

@@ -177,25 +177,20 @@ func TestDeleteBatch(t *testing.T) {
 		<Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>c</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>d</Key><Code>SlowDown</Code></Error></DeleteResult>`})
-	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
-		{Key: "a"},
-		{Key: "b"},
-		{Key: "c"},
-		{Key: "d"},
-		{Key: "b"},
-	})
+	reqs := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}, {Key: "c"}, {Key: "d"}, {Key: "b"}}
 
-	require.Len(t, errs, 5)
+	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), reqs)
+	require.Len(t, errs, len(reqs))
 	require.NoError(t, errs[0])
 	require.ErrorIs(t, errs[1], storage.PermissionDenied)
-	require.NoError(t, errs[2], "a missing object is no error")
+	require.NoError(t, errs[2], "a missing object must be no error")
 	require.ErrorIs(t, errs[3], storage.RateLimited)
-	require.ErrorIs(t, errs[4], storage.PermissionDenied, "a key that occurs twice")
+	require.ErrorIs(t, errs[4], storage.PermissionDenied, "each request for a key must get its result")
 	require.Equal(t, []string{"POST /photos?delete="}, server.Lines())
 
 	got := server.Last(t)
 	require.Contains(t, got.Body, "<Delete ")
-	require.NotContains(t, got.Body, "Quiet", "each key has a result")
+	require.NotContains(t, got.Body, "Quiet", "the response must have each result")
 	require.Equal(t, 1, strings.Count(got.Body, "<Key>b</Key>"))
 	require.NotEmpty(t, got.Header.Get("X-Amz-Checksum-Crc32"))
 }
@@ -282,8 +277,9 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	server := newStandIn(t,
 		reply{Body: removedAll},
 		reply{Status: http.StatusNoContent},
-		errorReply(http.StatusForbidden, "AccessDenied", ""), // to a third request
+		errorReply(http.StatusForbidden, "AccessDenied", ""), // to a third request, which must not come
 	)
+
 	errs := server.openDriver(t, "aws").DeleteBatch(t.Context(), []driver.DeleteRequest{
 		{Key: "a"},
 		{Key: "b"},
@@ -328,7 +324,7 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 			got := server.Last(t)
 			require.Equal(t, "POST /photos?delete=", got.Line())
 			require.NotEmpty(t, got.Header.Get("Content-Md5"))
-			require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses what it does not know")
+			require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 refuses headers that it does not know")
 			require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 		})
 	}

@@ -58,7 +58,7 @@ func TestListDirectoryBucket(t *testing.T) {
 // A directory bucket declares neither an order of listings nor versions, locks, tags or signed
 // URLs. https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html.
 func TestDescribeDirectoryBucket(t *testing.T) {
-	const missing = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags |
+	const missingFeatures = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags |
 		storage.ObjectACLs | storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.SignedURLs
 	tests := []struct {
 		name   string
@@ -73,7 +73,7 @@ func TestDescribeDirectoryBucket(t *testing.T) {
 				c.Bucket = tt.bucket
 				c.Region = "us-east-1"
 			}).Describe()
-			require.Zero(t, desc.Features&missing)
+			require.Zero(t, desc.Features&missingFeatures)
 			require.NotZero(t, desc.Features&storage.ConditionalCreate)
 			require.True(t, desc.FolderPrefixes)
 			require.True(t, desc.SlashDelimiter)

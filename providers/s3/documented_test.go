@@ -273,7 +273,8 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 		t.Run(tt.profile, func(t *testing.T) {
 			foreign := &foreignEntries{}
 			kinds := tt.kinds
-			if tt.profile != "versitygw" { // it cannot list the object: TestListUnescapedForeignKey
+			// versitygw cannot list the object (see TestListUnescapedForeignKey).
+			if tt.profile != "versitygw" {
 				kinds = append(kinds, documented.ForeignObject(foreign.in))
 			}
 			s, answering := startAnsweringServer(t, tt.profile, tt.answers, kinds...)

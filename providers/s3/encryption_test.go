@@ -265,8 +265,8 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 		Key:     "source",
 		Native:  []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))},
 	}
-	both := customerHeaders(customerPrefix, 1)
-	maps.Copy(both, customerHeaders(sourceCustomerPrefix, 0))
+	bothKeys := customerHeaders(customerPrefix, 1)
+	maps.Copy(bothKeys, customerHeaders(sourceCustomerPrefix, 0))
 
 	tests := []struct {
 		name   string
@@ -277,7 +277,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 		{
 			name:   "to another key",
 			native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 1))},
-			want:   both,
+			want:   bothKeys,
 		},
 	}
 	for _, tt := range tests {
@@ -406,11 +406,10 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 		c.HTTPClient = server.Client()
 	})
 	require.NoError(t, d.bucket.checkNative(r.Native[0]))
+
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-
-	require.Equal(t, customerHeaders(customerPrefix, 0),
-		sseHeaders(server.Last(t).Header))
+	require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(server.Last(t).Header))
 }
 
 // WithCustomerKey works with each profile whose provider documents SSE-C.
@@ -716,7 +715,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		{name: "the value", value: value},
 		{name: "what it points to", value: *value},
 		{name: "the option", value: option},
-		{name: "the source's", value: WithSourceCustomerKey(raw)},
+		{name: "the option for a source", value: WithSourceCustomerKey(raw)},
 		{name: "a request", value: driver.PutRequest{Native: []any{value}}},
 		{name: "options", value: []storage.UploadOption{option}},
 	}
@@ -726,7 +725,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 				requireNoSecret(t, secrets, fmt.Sprintf(verb, tt.value), verb)
 			}
 
-			text, _ := json.Marshal(tt.value) // some of them have no JSON
+			text, _ := json.Marshal(tt.value) // Some of them have no JSON.
 			requireNoSecret(t, secrets, string(text), "JSON")
 
 			var logged bytes.Buffer
@@ -764,10 +763,12 @@ func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 		errorReply(http.StatusForbidden, "AccessDenied", "no"),
 	)
 
+	const partSize, size = 5 << 20, 11 << 20
 	path := filepath.Join(t.TempDir(), "journal")
-	body := bytes.NewReader(make([]byte, 11<<20))
-	_, err := engine.New(d).Upload(t.Context(), "k", body, WithCustomerKey(raw), storage.WithResume(path),
-		storage.WithPartSize(5<<20))
+	_, err := engine.New(d).Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)),
+		WithCustomerKey(raw),
+		storage.WithResume(path),
+		storage.WithPartSize(partSize))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	text, err := os.ReadFile(path)
@@ -802,7 +803,7 @@ func TestOptionFingerprints(t *testing.T) {
 	for _, o := range options {
 		fingerprints[o.Fingerprint()] = true
 	}
-	require.Len(t, fingerprints, len(options), "each is unique")
+	require.Len(t, fingerprints, len(options), "each fingerprint must be unique")
 }
 
 // If a request fails because of an encryption key, the hint names the option or key to correct.
@@ -955,7 +956,7 @@ func TestAttrsEncryption(t *testing.T) {
 			header: map[string]string{customerHeader: "AES256", customerMD5Header: customerKeys[0].md5},
 			want:   storage.Encryption{Algorithm: "AES256", KeyID: customerKeys[0].md5},
 		},
-		"nothing is said": {want: storage.Encryption{}},
+		"no header": {},
 		"in several layers": {
 			header: map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN},
 			want:   storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN},

@@ -196,15 +196,16 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := uploadWithKey(t, c, nil, large)
 
-		got, _, err := storage.ReadAll(t.Context(), b, "large", key, storage.WithRange(10, 20))
+		const offset, length = 10, 20
+		got, _, err := storage.ReadAll(t.Context(), b, "large", key, storage.WithRange(offset, length))
 		require.NoError(t, err)
-		require.Equal(t, large[10:30], got)
+		require.Equal(t, large[offset:offset+length], got)
 
 		r, err := storage.NewReaderAt(t.Context(), b, "large", key)
 		require.NoError(t, err)
 		_, err = r.ReadAt(got, partSize)
 		require.NoError(t, err)
-		require.Equal(t, large[partSize:partSize+20], got)
+		require.Equal(t, large[partSize:partSize+length], got)
 		require.NoError(t, r.Close())
 
 		got, _, err = storage.ReadAll(t.Context(), b, "large", key, storage.WithConcurrency(3))
@@ -216,8 +217,8 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 // A copy needs the key of its source, and may itself have another key or none. A removal needs no
 // key.
 func TestWithCustomerKeyCopies(t *testing.T) {
-	other := s3.WithCustomerKey(customerKeyOf(2))
-	source := s3.WithSourceCustomerKey(customerKeyOf(1))
+	otherKey := s3.WithCustomerKey(customerKeyOf(2))
+	sourceKey := s3.WithSourceCustomerKey(customerKeyOf(1))
 	small := wiretest.Content(1000, 1)
 	large := wiretest.Content(partSize+partSize/2, 2)
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
@@ -229,35 +230,35 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		require.ErrorIs(t, err, storage.InvalidArgument)
 
 		// With the key of the source alone, the copy has no key.
-		_, err = storage.Copy(ctx, b, "copy", b, "small", source)
+		_, err = storage.Copy(ctx, b, "copy", b, "small", sourceKey)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(ctx, b, "copy")
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
 		// The copy has another key than the source.
-		_, err = storage.Copy(ctx, b, "copy", b, "small", source, other)
+		_, err = storage.Copy(ctx, b, "copy", b, "small", sourceKey, otherKey)
 		require.NoError(t, err)
-		got, _, err = storage.ReadAll(ctx, b, "copy", other)
+		got, _, err = storage.ReadAll(ctx, b, "copy", otherKey)
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
 		// The result of Compose has another key, or none. In the second order, the server cannot join the objects.
-		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, source, other)
+		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, sourceKey, otherKey)
 		require.NoError(t, err)
-		got, _, err = storage.ReadAll(ctx, b, "joined", other)
+		got, _, err = storage.ReadAll(ctx, b, "joined", otherKey)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(slices.Concat(large, small), got))
-		_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, source)
+		_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, sourceKey)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "streamed")
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(slices.Concat(small, large), got))
 
 		// A copy onto itself changes the key of an object. Remove needs no key.
-		_, err = storage.Copy(ctx, b, "small", b, "small", source, other)
+		_, err = storage.Copy(ctx, b, "small", b, "small", sourceKey, otherKey)
 		require.NoError(t, err)
-		_, err = b.Attrs(ctx, "small", other)
+		_, err = b.Attrs(ctx, "small", otherKey)
 		require.NoError(t, err)
 		require.NoError(t, b.Remove(ctx, "joined"))
 	})
