@@ -202,25 +202,25 @@ func TestPurgeFailures(t *testing.T) {
 			`</Error><RequestId>id</RequestId></ErrorResponse>`
 	}
 	tests := []struct {
-		name      string
-		status    int
-		body      string
-		want      storage.Code
-		temporary bool
+		name        string
+		status      int
+		body        string
+		want        storage.Code
+		isTemporary bool
 	}{
 		{
-			name:      "too many in progress, whose status is 400",
-			status:    400,
-			body:      refusal("TooManyInvalidationsInProgress"),
-			want:      storage.RateLimited,
-			temporary: true,
+			name:        "too many in progress, whose status is 400",
+			status:      400,
+			body:        refusal("TooManyInvalidationsInProgress"),
+			want:        storage.RateLimited,
+			isTemporary: true,
 		},
 		{
-			name:      "throttled",
-			status:    400,
-			body:      refusal("Throttling"),
-			want:      storage.RateLimited,
-			temporary: true,
+			name:        "throttled",
+			status:      400,
+			body:        refusal("Throttling"),
+			want:        storage.RateLimited,
+			isTemporary: true,
 		},
 		{
 			name:   "a path that is refused",
@@ -235,15 +235,16 @@ func TestPurgeFailures(t *testing.T) {
 			body:   refusal("NoSuchDistribution"),
 			want:   storage.InvalidArgument,
 		},
-		{name: "out of order", status: 503, body: "<html>", want: storage.Unavailable, temporary: true},
+		{name: "out of order", status: 503, body: "<html>", want: storage.Unavailable, isTemporary: true},
 		{name: "a redirect", status: 302, want: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := &signedTransport{status: tt.status, body: tt.body}
+
 			err := newPurger(t, transport).Purge(t.Context(), []string{"https://cdn.example.com/a"})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.temporary, storage.IsTemporary(err))
+			require.Equal(t, tt.isTemporary, storage.IsTemporary(err))
 			require.NotContains(t, err.Error(), secret)
 			require.Len(t, transport.lines, 1)
 		})
@@ -283,12 +284,14 @@ func newPurgerWithoutCredentials(t *testing.T) *cloudfront.Purger {
 // NewPurger refuses a Config whose DistributionID is not an id.
 func TestNewPurgerChecksConfig(t *testing.T) {
 	for _, id := range []string{"", "../E", "E/invalidation?"} {
-		_, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
-			DistributionID: id,
-			Credentials:    aws.CredentialsProviderFunc(staticCredentials),
+		t.Run(id, func(t *testing.T) {
+			_, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
+				DistributionID: id,
+				Credentials:    aws.CredentialsProviderFunc(staticCredentials),
+			})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "Config.DistributionID")
 		})
-		require.ErrorIs(t, err, storage.InvalidArgument, id)
-		require.ErrorContains(t, err, "Config.DistributionID")
 	}
 }
 
