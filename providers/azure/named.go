@@ -93,8 +93,8 @@ func namedCredentialsError(name named.Credentials) *storage.Error {
 	)
 }
 
-// certificateCredential returns the credential of a service principal with the certificate in the file path. The
-// variables that begin with the name have its password, its tenant and its client.
+// certificateCredential returns the credential of a service principal with the certificate in the
+// file path. Its password, tenant and client are in variables that begin with the name.
 func certificateCredential(
 	name named.Credentials, path string, o azcore.ClientOptions,
 ) (azcore.TokenCredential, error) {

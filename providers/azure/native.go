@@ -19,7 +19,7 @@ type (
 	accessTier      string
 )
 
-// keyInfo returns the customer's key in the form that requests need, or nil if there is no key.
+// keyInfo returns the customer's key in the form for requests, or nil if there is no key.
 func (n *natives) keyInfo() *blob.CPKInfo {
 	if n.key == nil {
 		return nil
@@ -31,8 +31,8 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 	}
 }
 
-// sourceKeyInfo returns the customer's key in the form that requests need for the source of a copy.
-// If there is no key, it returns nil.
+// sourceKeyInfo returns the customer's key in the form for the source of a copy, or nil if there is
+// no key.
 func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 	if n.key == nil {
 		return nil
@@ -51,8 +51,8 @@ const encryptionVersion = "2019-02-02"
 // isBefore reports whether the account uses a service version before the given one.
 func (a *account) isBefore(version string) bool { return a.version != "" && a.version < version }
 
-// checkNative checks a value of one of this package's options. For a value of another type, it
-// returns Unsupported.
+// checkNative returns an error if value is not a valid value of this package's options, or
+// Unsupported if it is of another type.
 func (a *account) checkNative(value any) error {
 	switch v := value.(type) {
 	case encryptionScope:
@@ -91,8 +91,8 @@ var errOldEncryption = &storage.Error{
 // https://learn.microsoft.com/rest/api/storagerp/encryption-scopes/put
 var scopeNames = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// checkScope returns InvalidArgument unless scope may be the name of an encryption scope. name is the option that
-// sets it.
+// checkScope returns InvalidArgument unless scope may be the name of an encryption scope. name is
+// that of the option.
 func checkScope(name, scope string) error {
 	const minLength, maxLength = 3, 63
 	if len(scope) < minLength || len(scope) > maxLength || !scopeNames.MatchString(scope) {
@@ -110,8 +110,8 @@ type natives struct {
 	options []Options
 }
 
-// newNatives returns the settings from the values of the options. checkNative must have accepted
-// these values. A later scope, key or tier replaces an earlier one. All Options are kept.
+// newNatives returns the settings from values of options, which checkNative must have accepted. A
+// later scope, key or tier replaces an earlier one, but all Options are kept.
 func newNatives(values []any) *natives {
 	n := &natives{key: customerkey.In(values)}
 	for _, value := range values {
@@ -127,8 +127,8 @@ func newNatives(values []any) *natives {
 	return n
 }
 
-// writeNatives returns the settings of newNatives for a write. If neither a key nor a scope is set,
-// the scope is Config.EncryptionScope.
+// writeNatives returns the settings of newNatives for a write. Without a key or a scope, the scope
+// is Config.EncryptionScope.
 func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
 	if n.key == nil {
@@ -139,8 +139,7 @@ func (a *account) writeNatives(values []any) (*natives, error) {
 	return n, nil
 }
 
-// scopeInfo returns the encryption scope in the form that requests need, or nil if there is no
-// scope.
+// scopeInfo returns the encryption scope in the form for requests, or nil if there is none.
 func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 	if n.scope == "" {
 		return nil
@@ -154,9 +153,9 @@ func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
-// apply changes the SDK's options of a request. It calls the functions that WithOptions has for
-// this kind of request, and reports whether there were any. Options has one field for each kind of
-// request. pick returns the function in the right field, which may be nil.
+// apply calls the functions that the options of WithOptions have for one kind of request, and
+// reports whether there were any. pick returns the function of an Options for that kind, which may
+// be nil.
 func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
 		if change := pick(options); change != nil {
@@ -167,8 +166,8 @@ func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) 
 	return applied
 }
 
-// mustApply calls apply for the main request of an operation. If WithOptions has no function for
-// that request, mustApply fails, because the option would have no effect.
+// mustApply calls apply for the main request of an operation. It fails if WithOptions has no
+// function for that request, because the option would have no effect.
 func mustApply[O any](n *natives, o *O, field string, pick func(Options) func(*O)) error {
 	if !apply(n, o, pick) && len(n.options) > 0 {
 		return lacksFunction(field)
@@ -176,8 +175,8 @@ func mustApply[O any](n *natives, o *O, field string, pick func(Options) func(*O
 	return nil
 }
 
-// lacksFunction returns the error for WithOptions without a function for the main request. The
-// parameter field is the missing field of Options.
+// errNoFunction returns the error for WithOptions without a function for the main request of an
+// operation, which would be in the given field of Options.
 func lacksFunction(field string) error {
 	return &storage.Error{
 		Code: storage.Unsupported,

@@ -25,7 +25,7 @@ type componentUploads struct {
 	replaces  atomic.Bool // true if checkReplaces has found that blobs can be replaced
 }
 
-// begin stores the marker of an open upload to key, and returns the upload's name.
+// begin stores the marker of an open upload to key, and returns the name of the upload.
 func (cu *componentUploads) begin(ctx context.Context, key string) (string, error) {
 	upload := hexid.New(16) + "-" + hexid.New(16) // the id and the secret; see openUploads
 	u, err := parseOpenUpload(upload)
@@ -51,9 +51,9 @@ var errKept = &storage.Error{
 	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
 }
 
-// checkReplaces returns errKept if a policy or a legal hold of the container forbids replacing any
-// blob. An open upload must replace blobs. Without this check, it would fail only after its parts
-// were sent.
+// checkReplaces returns errKept if a policy or a legal hold of the container forbids replacing
+// blobs, which an open upload must do. Without this check, the upload would fail only after its
+// parts were sent.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
 func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	if cu.replaces.Load() {
@@ -72,9 +72,9 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	return nil
 }
 
-// ListUploads lists the prefixes of open uploads, and reads the marker of each. If a prefix has
-// blobs but no marker, the key of the listed upload is the prefix itself. Uncommitted blocks are
-// not listed: they belong to no open upload, and end after a week.
+// ListUploads lists the prefixes of open uploads, and reads the marker of each, which has the key.
+// If a prefix has blobs but no marker, it stands for the key itself. Uncommitted blocks are not
+// listed, because they belong to no open upload and end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
 		Prefix:     new(componentsPrefix),
@@ -98,8 +98,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return &driver.UploadPage{Uploads: uploads, Token: marker}, nil
 }
 
-// entry returns the entry of an upload. If the upload does not exist, or no longer exists, it
-// returns nil.
+// entry returns the entry of an open upload, or nil if there is no such upload any more.
 func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
@@ -133,9 +132,9 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	return entry, nil
 }
 
-// ListParts lists the parts of an open upload. An open upload has a marker: a blob that the driver
-// stored when the upload began. Azure lists the marker before the parts. If it is missing, the
-// upload is no longer open. A later page (r.After > 0) has no marker.
+// ListParts lists the parts of an open upload. Azure lists them after the marker, a blob that the
+// driver stored when the upload began. An upload without a marker is no longer open. A later page
+// (r.After > 0) has no marker.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {

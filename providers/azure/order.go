@@ -34,8 +34,8 @@ func isSupplementary(c byte) bool { return c >= 0xF0 }
 // isAfterSurrogates reports whether c begins a character from U+E000 to U+FFFF.
 func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 
-// compareUTF16 compares a and b, which are in UTF-8, by their order in UTF-16. That is the order of
-// bytes, except for the characters from U+E000 on.
+// compareUTF16 compares two strings in UTF-8 by their order in UTF-16, which is that of bytes
+// except for characters from U+E000 on.
 func compareUTF16(a, b string) int {
 	n := sharedBytes(a, b)
 	if n == len(a) || n == len(b) {
@@ -54,7 +54,7 @@ func compareUTF16(a, b string) int {
 	}
 }
 
-// sharedBytes returns the number of bytes that a and b have in common at their beginning.
+// sharedBytes returns the number of bytes with which both a and b begin.
 func sharedBytes(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -65,11 +65,11 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// mixedOrderPrefixes returns prefixes of keys, shortest first. For each of these prefixes, a later
-// page may have a key that belongs before a key of this page in byte order. After the prefix, the
-// key of this page has a character from U+10000 on. The key of the later page has a character from
-// U+E000 to U+FFFF at the same position. prefix is the prefix of the listing. last is the last key of
-// this page in Azure's order.
+// mixedOrderPrefixes returns, shortest first, the prefixes after which a later page may have a key
+// that belongs before a key of this page in byte order. Such a later key has a character from
+// U+E000 to U+FFFF after the prefix, where the key of this page has one from U+10000 on.
+//
+// prefix is that of the listing, and last is the last key of this page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
@@ -88,7 +88,7 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 }
 
 // hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF after one of the
-// prefixes. If the server ignores StartFrom, hasAfterSurrogates returns true.
+// stems. It returns true if the server ignores StartFrom.
 func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
@@ -106,15 +106,15 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 	return false, nil
 }
 
-// startFrom returns the key at which the service must begin to list. The key is StartAfter, with
-// two exceptions.
+// startFrom returns the key at which the service must begin to list. That is StartAfter, with two
+// exceptions.
 //
-// If StartAfter has a character from U+E000 to U+FFFF, startFrom replaces the character by U+10000
-// and leaves out the rest of the key. Azure lists U+10000 before that character, although U+10000
-// is greater in byte order. List drops the entries up to StartAfter.
+// A character from U+E000 to U+FFFF is replaced by U+10000, without the rest of the key. Azure
+// lists U+10000 before that character, although it is greater in byte order. List drops the entries
+// up to StartAfter.
 //
-// With a delimiter, startFrom leaves out everything from the delimiter on, because the service can
-// start only at the first level.
+// With a delimiter, everything from the delimiter on is left out, because the service can start
+// only at the first level.
 func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""

@@ -37,10 +37,9 @@ func newUploadID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// blockID returns the id of a block. The id includes a checksum of the content. A resumed upload
-// may send a part again with other bytes. The new block then gets another id, and does not replace
-// the part that was recorded. Azure requires ids of one length for all blocks of a blob, including
-// the blocks of other uploads and copies.
+// blockID returns the id of a block. The id includes a checksum of the content, so that a resumed
+// upload that sends other bytes does not replace the part that was recorded. All blocks of a blob,
+// even those of other uploads and copies, must have ids of one length.
 func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
@@ -84,9 +83,8 @@ const (
 	minDerived, maxDerived = 6, 64
 )
 
-// blockIDFromTag returns the id under which the block of a part was stored. It is the block's own
-// id, or an id of another length that is derived from it. If the tag is invalid, blockIDFromTag
-// returns false.
+// blockIDFromTag returns the id under which the block of a part was stored, or false if the tag is
+// invalid. The id is the block's own id, or one of another length that is derived from it.
 func blockIDFromTag(tag string) (string, bool) {
 	id, lengthText, isDerived := strings.Cut(tag, tagSeparator)
 	if !isDerived {
@@ -110,9 +108,9 @@ func blockIDFromTag(tag string) (string, bool) {
 // blocks sends the blocks of a container's blobs, and commits them.
 type blocks struct{ container *blobContainer }
 
-// stage calls the function store to send a block under its own id, and returns the tag of the part.
-// The service refuses the id if the key has blocks of another tool with ids of another length. In
-// that case, stage sends the block again, under a derived id of that length.
+// stage calls store to send a block under its own id, and returns the tag of the part. If the key
+// has blocks of another tool with ids of another length, the service refuses the id, and stage
+// sends the block again under a derived id of that length.
 func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
 	err = store(id)
 	if err == nil {
@@ -147,8 +145,8 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 const codeBlockIDLength = "InvalidBlobOrBlock"
 
 // BeginParts returns a new name for an upload. It usually makes no request, because Azure has
-// uncommitted blocks but no uploads. If the object is to be locked, BeginParts checks that the
-// container can lock objects. If r.AnyOrder is set, it stores the marker of an open upload.
+// uncommitted blocks but no uploads. If the object is to be locked, it checks that the container
+// can lock objects. If r.AnyOrder is set, it stores the marker of an open upload.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if _, err := d.blocks.options(r); err != nil {
 		return "", err
@@ -162,7 +160,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return newUploadID(), nil
 }
 
-// PutPart makes one Put Block request, whose CRC64 the service verifies.
+// PutPart makes one Put Block request, whose body the service verifies by its CRC64.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if isOpenUpload(r.Upload) {
 		return d.uploads.put(ctx, r)
@@ -191,7 +189,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
 
-// put makes one Put Block request, which sends the whole body. crc64 is the checksum of the body.
+// put sends a block with one Put Block request. It sends the whole body, whose checksum is crc64.
 func (bl *blocks) put(
 	ctx context.Context, key, id string, body io.ReadSeekCloser, crc64 uint64, n *natives,
 ) error {
@@ -215,11 +213,10 @@ func (bl *blocks) put(
 	return err
 }
 
-// blockError returns the error for a block that was not stored. The error is never Unknown, because
-// a block does not change the object. If the key has too many blocks, the error is Locked, because
-// blocks of other uploads are among them: Azure permits 100,000 uncommitted blocks for a key, and
-// one upload sends at most 50,000.
-// https://learn.microsoft.com/rest/api/storageservices/put-block
+// blockError translates the error of a block that was not stored, which is never Unknown, because a
+// block does not change the object. It is Locked if the key has too many blocks: Azure permits
+// 100,000 uncommitted blocks for a key, and one upload sends at most 50,000, so that some are of
+// other uploads. https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))
 	if isCode(e, codeBlockCount) {
@@ -229,8 +226,8 @@ func blockError(err error) error {
 	return e
 }
 
-// CompleteParts makes one Put Block List request with the write's condition and
-// the object's properties, including its CRC32C.
+// CompleteParts makes one Put Block List request with the condition of the write and the properties
+// of the object, including its CRC32C.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if isOpenUpload(r.Upload) {
 		return d.uploads.complete(ctx, r)
@@ -254,7 +251,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return attrs, err
 }
 
-// commit creates an object from blocks, with one Put Block List request. c has no body.
+// commit creates an object from blocks, with one Put Block List request. c is the write, without a
+// body.
 func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
 	o, err := bl.options(c)
 	if err != nil {
@@ -282,9 +280,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	return attrs, nil
 }
 
-// checkDistinct returns an error that restarts the upload if two parts have the same block id. A derived
-// id is a hash, which may be too short to be unique (see blockIDFromTag). The later block has then
-// replaced the earlier one.
+// checkDistinct returns an error that restarts the upload if two parts have the same block id, so
+// that one has replaced the other. A derived id is a hash, which may be too short to be unique (see
+// blockIDFromTag).
 func checkDistinct(ids []string) error {
 	sorted := slices.Sorted(slices.Values(ids))
 	distinct := slices.Compact(sorted)
@@ -299,8 +297,7 @@ func checkDistinct(ids []string) error {
 	}
 }
 
-// options returns the options of Put Block List. Its encryption must be the encryption of the
-// blocks.
+// options returns the options of Put Block List, with the same encryption as that of the blocks.
 func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptions, error) {
 	n, err := bl.container.account.writeNatives(c.Native)
 	if err != nil {
@@ -327,10 +324,9 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 // other uploads to that key.
 const codeBlocksDropped = "InvalidBlockList"
 
-// droppedError returns the error for a commit that failed because its blocks were dropped. The
-// error is retryable, and the upload must restart. If the write has a condition, droppedError
-// checks the condition by a request for the object. If the condition does not hold, the error is
-// PreconditionFailed, which is not retryable.
+// droppedError returns the error for a commit that failed because its blocks were dropped. It is
+// retryable, and the upload must restart. If the write has a condition that a request shows to be
+// false, the error is PreconditionFailed, which is not retryable.
 func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
 	e.Code = storage.Unavailable
 	e.Retryable = true
@@ -357,10 +353,9 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	return e
 }
 
-// AbortParts removes the parts of an open upload to this key. For any other upload, AbortParts does
-// nothing. The parts of such an upload are uncommitted blocks, which no reader can see. Azure has
-// no request that only removes uncommitted blocks. Azure drops the blocks a week after the last one
-// was sent.
+// AbortParts removes the parts of an open upload to this key, and does nothing for any other
+// upload. The parts of the others are uncommitted blocks, which no reader sees and no request can
+// remove. Azure drops them a week after the last one was sent.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {

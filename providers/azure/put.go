@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in
-// the header. The object's CRC32C is stored in its metadata.
+// Put makes one Put Blob request, after checkLocks. The service verifies the body by the CRC64 in a
+// header, and stores the object's CRC32C in the metadata.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	opts, err := d.uploadOptions(r)
 	if err != nil {
@@ -76,8 +76,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 }
 
 // withCRC64 reads the body and returns it for the SDK, with its CRC64, which must be sent before
-// the bytes. If the body does not match crc, withCRC64 returns ChecksumMismatch, and nothing is
-// sent.
+// the bytes. It fails with ChecksumMismatch, and nothing is sent, if the body does not match crc.
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	src, ok := body.(io.ReadSeeker)
 	if !ok {
@@ -102,9 +101,9 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	return streaming.NopCloser(src), sum, nil
 }
 
-// writeError returns the error for a failed write. It is PreconditionFailed if the object of an
-// update is missing, or if the object exists and must not be overwritten. Any other 404 means that
-// the container is missing.
+// writeError translates the error of a write. It is PreconditionFailed if the object of an update
+// is missing, or if an object exists that must not be overwritten. Any other 404 means that the
+// container is missing.
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	if c.Absent && isCode(e, codesOfExisting...) {

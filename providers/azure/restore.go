@@ -20,9 +20,9 @@ const pendingPrefix = "rehydrate-pending-to-"
 // version would ignore them.
 const priorityVersion = "2019-02-02"
 
-// Restore requests the properties. If the object is archived, it moves the object to the tier of
-// WithAccessTier, or else to Hot. If the move has already begun with the priority Standard, Restore
-// can raise the priority to High.
+// Restore moves an archived object to the tier of WithAccessTier, or else to Hot. If a move with
+// the priority Standard has already begun, Restore can raise its priority to High. It reads the
+// properties first.
 //
 // https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
@@ -70,8 +70,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return d.container.changeError(ctx, err)
 }
 
-// tierNamed returns the tier with this name, in upper or lower case. An archive status ends with
-// such a name, as in rehydrate-pending-to-cool.
+// tierNamed returns the tier with a name, in upper or lower case, as at the end of the archive
+// status rehydrate-pending-to-cool.
 func tierNamed(name string) blob.AccessTier {
 	for _, tier := range blob.PossibleAccessTierValues() {
 		if strings.EqualFold(string(tier), name) {
@@ -81,7 +81,7 @@ func tierNamed(name string) blob.AccessTier {
 	return blob.AccessTierHot
 }
 
-// rehydratePriority returns the priority that WithRestoreTier names.
+// rehydratePriority returns the priority that WithRestoreTier names, or else Standard.
 func rehydratePriority(tier string) (*blob.RehydratePriority, error) {
 	switch tier {
 	case "":

@@ -60,8 +60,8 @@ type sasBuilder struct {
 	text, sum, address []byte
 }
 
-// newSigningKey returns the signing key of an account, or nil if key is "". parseKey refuses a key
-// that is not in base64.
+// newSigningKey returns the signing key of an account, or nil if key is empty or is not in base64,
+// which parseKey refuses.
 func newSigningKey(account, key, version string) *signingKey {
 	secret, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(secret) == 0 {
@@ -92,7 +92,7 @@ type grant struct {
 	folder         bool   // true for all blobs below key, which is a directory, or "" for the container
 }
 
-// resource returns Azure's name for the kind of resource that the grant is for.
+// resource returns the letters with which Azure names the kind of the signed resource.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-the-signed-resource-field
 func (g *grant) resource() string {
 	if g.folder && g.key == "" {
@@ -107,8 +107,8 @@ func (g *grant) resource() string {
 	return "b" // a blob
 }
 
-// depth returns the number of path segments of a directory. For any other resource it returns "".
-// The number is in the URL, but is not signed.
+// depth returns the number of path segments of a directory, which is in the URL but is not signed.
+// For any other resource, it returns "".
 func (g *grant) depth() string {
 	if g.resource() != "d" {
 		return ""
@@ -116,7 +116,7 @@ func (g *grant) depth() string {
 	return strconv.Itoa(strings.Count(g.key, "/") + 1)
 }
 
-// protocol returns the protocols by which the signed URL may be used.
+// protocol returns the protocols with which the signed URL may be used.
 func (g *grant) protocol() string {
 	if g.plainHTTP {
 		return "https,http"
@@ -124,8 +124,8 @@ func (g *grant) protocol() string {
 	return "https"
 }
 
-// canonical returns the name of the blob as it is signed. It has the account in place of the host,
-// and is not escaped.
+// canonical returns the name of the blob as it is signed, not escaped and with the account in place
+// of the host.
 func (g *grant) canonical(account string) string {
 	if g.folder && g.key == "" {
 		return "/blob/" + account + "/" + g.container
@@ -133,7 +133,7 @@ func (g *grant) canonical(account string) string {
 	return "/blob/" + account + "/" + g.container + "/" + g.key
 }
 
-// appendFields appends the lines of the text to sign.
+// appendFields appends the lines of the text that is signed.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
@@ -159,8 +159,8 @@ func (k *signingKey) appendFields(fields []string, g *grant) []string {
 	return g.appendResponse(fields)
 }
 
-// appendResponse appends the last lines of the text to sign. These lines replace headers of the
-// response to a read.
+// appendResponseHeaders appends the last lines of the text that is signed, with headers that
+// replace those of the response to a read.
 func (g *grant) appendResponse(fields []string) []string {
 	return append(fields,
 		g.cacheControl,
@@ -173,8 +173,8 @@ func (g *grant) appendResponse(fields []string) []string {
 
 func (k *signingKey) serviceVersion() string { return cmp.Or(k.version, sasVersion) }
 
-// appendDelegated appends the lines of the text to sign with a user delegation key. The newest form has four lines
-// more than the older ones.
+// appendDelegated appends the lines of the text that is signed with a user delegation key. The
+// newest form of the text has four more lines than the older ones.
 func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	d := k.delegated
 	isNewestForm := k.serviceVersion() == sasVersion
@@ -219,7 +219,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	return g.appendResponse(fields)
 }
 
-// signature returns the signature of g in base64. The result is valid only until the next call.
+// signature returns the signature of g in base64, which is valid until the next call.
 func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 	b.fields = k.appendFields(b.fields[:0], g)
 	b.text = b.text[:0]
@@ -236,8 +236,8 @@ func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 	return b.text
 }
 
-// sign returns the signed URL that grants g, below the URL root. It takes its buffers from a pool, because some programs
-// sign many URLs.
+// sign returns the signed URL that grants g, below the URL root. Its buffers come from a pool,
+// because some programs sign many URLs.
 func (k *signingKey) sign(root string, g *grant) string {
 	b, _ := k.builders.Get().(*sasBuilder)
 	if b == nil {
@@ -278,7 +278,7 @@ type query struct {
 	separator byte // the character before the next parameter
 }
 
-// add adds a parameter, unless its value is "".
+// add adds a parameter and escapes its value, unless the value is "".
 func (q *query) add(name, value string) {
 	if value == "" {
 		return
@@ -287,7 +287,7 @@ func (q *query) add(name, value string) {
 	q.address = escape.AppendAll(q.address, value)
 }
 
-// addEscaped adds a parameter. The texts are its parts, which must already be escaped.
+// addEscaped adds a parameter, of which texts are the parts, already escaped.
 func (q *query) addEscaped(texts ...string) {
 	q.address = append(q.address, q.separator)
 	q.separator = '&'

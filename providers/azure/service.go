@@ -22,18 +22,18 @@ type serviceDriver struct {
 	account *account
 }
 
-// NewService opens the account of a Config without a bucket. It makes no request. If c is invalid,
-// it fails with InvalidArgument.
+// NewService opens the account of a Config without a bucket, and makes no request. It fails with
+// InvalidArgument if c is invalid.
 //
 // On Azure, CORS rules belong to the account, which has at most five. Setting the rules of one
 // bucket sets them for all buckets, and takes effect within half a minute. BucketInfo returns the
 // account's rules if the credential may read them.
 //
-// Azure's management plane controls regions, versions and lifecycles. So WithRegion,
+// Regions, versions and lifecycles belong to Azure's management plane, so that WithRegion,
 // WithVersioning, WithLifecycle, WithObjectLock, WithDefaultRetention and WithSoftDelete are
 // Unsupported. Credentials are Unsupported, too.
 //
-// The name of a deleted bucket cannot be used again for half a minute or more. Until then,
+// The name of a deleted bucket cannot be used again for half a minute or more, during which
 // CreateBucket fails with Unavailable.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
@@ -43,7 +43,7 @@ func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (stor
 	return engine.NewService(d, opts...), nil
 }
 
-// NewServiceDriver opens an account as [NewService] does, for
+// NewServiceDriver opens an account like [NewService], and returns its driver for
 // [engine.NewService].
 func NewServiceDriver(_ context.Context, c Config) (driver.ServiceDriver, error) {
 	if c.Bucket != "" {
@@ -68,8 +68,8 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes the account's connections.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// CreateBucket sets CORS rules before it creates the container. In the other order, a failure would
-// require deleting the container, and other clients might have stored objects there by then.
+// CreateBucket sets the CORS rules before it creates the container. In the other order, a failure
+// would require deleting the container, in which other clients might have stored objects by then.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
@@ -109,8 +109,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
-// UpdateBucket makes one change after the other, and stops at the first that
-// fails. Earlier changes stay. Public access is granted last.
+// UpdateBucket makes one change after the other, and stops at the first that fails. Earlier changes
+// stay. Public access is granted last.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
@@ -154,8 +154,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
-// checkBucketRequest returns an error for a setting that Blob Storage does not
-// have.
+// checkBucketRequest returns an error if r has a setting that Blob Storage does not have.
 func checkBucketRequest(r *driver.BucketRequest) error {
 	if hint := unsupportedHint(r); hint != "" {
 		return &storage.Error{Code: storage.Unsupported, Hint: hint}
@@ -167,7 +166,7 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 }
 
 // unsupportedHint returns the hint for the first setting of r that only the management plane can
-// change, or "".
+// change, or "" if there is none.
 func unsupportedHint(r *driver.BucketRequest) string {
 	switch {
 	case r.Region != "":
@@ -184,8 +183,8 @@ func unsupportedHint(r *driver.BucketRequest) string {
 	return ""
 }
 
-// DeleteBucket removes a container. It first checks for blobs and noncurrent
-// versions, because Azure deletes a container with everything in it.
+// DeleteBucket deletes a container. It first checks that there are no blobs or noncurrent versions,
+// because Azure deletes a container with everything in it.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	b := s.account.container(name)
 	if err := b.checkEmpty(ctx); err != nil {
@@ -202,8 +201,8 @@ const (
 )
 
 // checkEmpty returns BucketNotEmpty if the container has a blob or a noncurrent version. It may
-// read several pages, because an empty page need not be the last. Noncurrent versions of the parts
-// and markers of open uploads do not count. They are left over from uploads that have ended.
+// read several pages, because an empty page need not be the last. Noncurrent parts and markers of
+// open uploads do not count, because they are left over from uploads that have ended.
 func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	if bc.account.isBefore(versionsVersion) {
 		return bc.checkNoBlobs(ctx, false)
@@ -216,8 +215,8 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	return err
 }
 
-// checkNoBlobs lists the blobs, and also their versions if withVersions is true. For the first blob
-// that counts, it returns BucketNotEmpty.
+// checkNoBlobs lists the blobs, and their versions if withVersions is true, and returns
+// BucketNotEmpty for the first one that counts.
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) error {
 	opts := &container.ListBlobsHierarchyOptions{
 		MaxResults: new(int32(100)), // usually the first entry decides
@@ -235,7 +234,7 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) er
 }
 
 // notEmptyError returns BucketNotEmpty for a blob or version that prevents the removal of its
-// container, and otherwise nil.
+// container, or nil for any other.
 func notEmptyError(item *container.BlobItem) error {
 	isNoncurrent := deref(item.VersionID) != "" && !isCurrent(item)
 	isOfUpload := isReserved(deref(item.Name))
@@ -251,8 +250,8 @@ func notEmptyError(item *container.BlobItem) error {
 	return storage.BucketNotEmpty
 }
 
-// ListBuckets returns a page of up to 5,000 containers. Azure does not report when they were
-// created.
+// ListBuckets returns a page of up to 5,000 containers, without their time of creation, which Azure
+// does not report.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	o := &service.ListContainersOptions{Marker: httpheader.Optional(token)}
 	response, err := nextPage(ctx, s.account, s.account.service.NewListContainersPager(o))

@@ -42,8 +42,8 @@ func (a *account) delegates() bool {
 	return a.token != nil && a.name != "" && !a.isBefore(scopeVersion)
 }
 
-// signFeatures returns the signing features that the account's credential permits. Azure's
-// signatures cover no headers, so they cannot enforce a content type or a size. Azure has no signed
+// signFeatures returns the signing features that the account's credential permits. A content type
+// or a size cannot be enforced, because Azure's signatures cover no headers. Azure has no signed
 // forms.
 func signFeatures(a *account) storage.Features {
 	if a.signer == nil && !a.delegates() {
@@ -92,7 +92,7 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: end}, nil
 }
 
-// grant returns the access that r requests, without its expiry, and the headers to send.
+// newGrant returns the access that r requests, without its expiry, and the headers to send.
 func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error) {
 	if strings.Contains(r.Key, `\`) {
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
@@ -116,8 +116,8 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 	return g, header, nil
 }
 
-// grantDownload adds the permission to read and the headers of the response to a grant. It adds the
-// headers that the reader must send to header.
+// grantDownload adds to a grant the permission to read and the headers of the response, and to
+// header the headers that the reader must send.
 func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
 	n := newNatives(r.Native)
 	if len(n.options) > 0 {
@@ -134,8 +134,8 @@ func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
 	return checkVersion(r.Version)
 }
 
-// grantRemoval adds the permission to remove the blob, or the version that r names, to a grant. It
-// adds the headers to send to header.
+// grantRemoval adds to a grant the permission to remove the blob, or the version that r names, and
+// to header the headers to send.
 func grantRemoval(g *grant, r *driver.SignRequest, header http.Header) error {
 	if len(r.Native) > 0 {
 		return errSignedOptions
@@ -154,8 +154,8 @@ func grantRemoval(g *grant, r *driver.SignRequest, header http.Header) error {
 // URL.
 var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit a signed URL"}
 
-// grantUpload adds the permission to write and the encryption scope to a grant. It returns the
-// headers to send.
+// grantUpload adds to a grant the permission to write and the encryption scope, and returns the
+// headers that the uploader must send.
 func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header, error) {
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
@@ -178,10 +178,9 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 	return uploadHeaders(r, n)
 }
 
-// signURL returns the signed URL of the blob below root, and when it expires. The URL is valid for
-// at least ttl, unless the key that signs it expires earlier. The URL is valid from clockSkew
-// before now. The start must be in the URL, because an account with a SAS expiration policy may
-// refuse a signature without a start.
+// signURL returns the signed URL of the blob below root, and when it expires. The URL is valid from
+// clockSkew before now, for at least ttl, unless the key that signs it expires earlier. It must
+// have a start, because an account with a SAS expiration policy may refuse a signature without one.
 // https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
 // https://github.com/microsoft/AzureStorageExplorer/issues/8845
 func (a *account) signURL(
