@@ -151,7 +151,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	options := newNatives(r.Native).options
 	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
 	if !r.Auxiliary && len(options) > 0 && !hasFunction {
-		return nil, lacksFunction("GetProperties")
+		return nil, errNoFunction("GetProperties")
 	}
 
 	resp, err := send(ctx, d.account, client.GetProperties, propertiesOptions(r.Condition, r.Native))

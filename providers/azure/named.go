@@ -106,6 +106,7 @@ func certificateCredential(
 			Hint: "set " + name.Variable("AZURE_CLIENT_CERTIFICATE_PATH") + " to a file that can be read",
 		}
 	}
+
 	certificates, key, err := azidentity.ParseCertificates(file, []byte(name.Get("AZURE_CLIENT_CERTIFICATE_PASSWORD")))
 	if err != nil {
 		return nil, err

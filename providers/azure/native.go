@@ -131,10 +131,11 @@ func newNatives(values []any) *natives {
 // is Config.EncryptionScope.
 func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
+	if n.key != nil && n.scope != "" {
+		return nil, argument.Invalid("WithCustomerKey and WithEncryptionScope", "must not be set together", "")
+	}
 	if n.key == nil {
 		n.scope = cmp.Or(n.scope, a.scope)
-	} else if n.scope != "" {
-		return nil, argument.Invalid("WithCustomerKey and WithEncryptionScope", "must not be set together", "")
 	}
 	return n, nil
 }
@@ -170,14 +171,14 @@ func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) 
 // function for that request, because the option would have no effect.
 func mustApply[O any](n *natives, o *O, field string, pick func(Options) func(*O)) error {
 	if !apply(n, o, pick) && len(n.options) > 0 {
-		return lacksFunction(field)
+		return errNoFunction(field)
 	}
 	return nil
 }
 
 // errNoFunction returns the error for WithOptions without a function for the main request of an
 // operation, which would be in the given field of Options.
-func lacksFunction(field string) error {
+func errNoFunction(field string) error {
 	return &storage.Error{
 		Code: storage.Unsupported,
 		Hint: "WithOptions has no function for this request: set Options." + field,

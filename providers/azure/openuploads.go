@@ -27,7 +27,9 @@ type componentUploads struct {
 
 // begin stores the marker of an open upload to key, and returns the name of the upload.
 func (cu *componentUploads) begin(ctx context.Context, key string) (string, error) {
-	upload := hexid.New(16) + "-" + hexid.New(16) // the id and the secret; see openUploads
+	// The name has an id and a secret (see openUploads).
+	const idBytes, secretBytes = 16, 16
+	upload := hexid.New(idBytes) + "-" + hexid.New(secretBytes)
 	u, err := parseOpenUpload(upload)
 	if err != nil {
 		return "", err

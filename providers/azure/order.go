@@ -37,20 +37,22 @@ func isAfterSurrogates(c byte) bool { return c == 0xEE || c == 0xEF }
 // compareUTF16 compares two strings in UTF-8 by their order in UTF-16, which is that of bytes
 // except for characters from U+E000 on.
 func compareUTF16(a, b string) int {
-	n := sharedBytes(a, b)
-	if n == len(a) || n == len(b) {
+	shared := sharedBytes(a, b)
+	if shared == len(a) || shared == len(b) {
 		return cmp.Compare(len(a), len(b))
 	}
 
-	// The first byte that differs may be within a character. But a byte for which isSupplementary or
+	// The first bytes that differ may be within a character, but a byte for which isSupplementary or
 	// isAfterSurrogates is true always begins one.
+	byteOfA := a[shared]
+	byteOfB := b[shared]
 	switch {
-	case isSupplementary(a[n]) && isAfterSurrogates(b[n]):
+	case isSupplementary(byteOfA) && isAfterSurrogates(byteOfB):
 		return -1
-	case isAfterSurrogates(a[n]) && isSupplementary(b[n]):
+	case isAfterSurrogates(byteOfA) && isSupplementary(byteOfB):
 		return 1
 	default:
-		return cmp.Compare(a[n], b[n])
+		return cmp.Compare(byteOfA, byteOfB)
 	}
 }
 
@@ -74,8 +76,7 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 	var stems []string
 	for i := range entries {
 		key := entries[i].Key
-		// A later key is after last. So it can have the same beginning as this key only if last has
-		// that beginning, too.
+		// A later key comes after last, so it shares the beginning of this key only if last does, too.
 		end := min(len(key), sharedBytes(key, last)+1)
 		for index := len(prefix); index < end; index++ {
 			if isSupplementary(key[index]) && !slices.Contains(stems, key[:index]) {
@@ -83,6 +84,7 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 			}
 		}
 	}
+
 	slices.SortFunc(stems, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
 	return stems
 }

@@ -58,7 +58,7 @@ func partBlockID(upload string, part *driver.Part) (string, error) {
 		return "", argument.Invalid("part", "must be a part of this upload", "")
 	}
 
-	// The tag has the id that blockID made. Make it again, to check that it is of this upload.
+	// The tag has the id that blockID made. It is made again, to check that it is of this upload.
 	sum := binary.BigEndian.Uint64(raw[blockBytes-sumBytes:])
 	id, err := blockID(upload, part.Number, sum)
 	if err != nil {
@@ -94,8 +94,9 @@ func blockIDFromTag(tag string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	// The derived id is a hash of id. It has as many bytes as make the length in base64, in which 3 bytes are 4
-	// characters.
+
+	// The derived id is a hash of id, with as many bytes as make the length in base64, where 3 bytes
+	// are 4 characters.
 	size := min(length/4*3, maxDerived)
 	if size < minDerived {
 		return "", false
@@ -174,7 +175,6 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-
 	id, err := blockID(r.Upload, r.Number, sum)
 	if err != nil {
 		return driver.Part{}, err
@@ -196,6 +196,7 @@ func (bl *blocks) put(
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+
 	opts := &blockblob.StageBlockOptions{
 		TransactionalValidation: blob.TransferValidationTypeCRC64(crc64),
 		CPKInfo:                 n.keyInfo(),
@@ -232,6 +233,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if isOpenUpload(r.Upload) {
 		return d.uploads.complete(ctx, r)
 	}
+
 	ids := make([]string, len(r.Parts))
 	for i := range r.Parts {
 		id, err := partBlockID(r.Upload, &r.Parts[i])
@@ -261,6 +263,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	if err := checkDistinct(ids); err != nil {
 		return nil, err
 	}
+
 	resp, err := write(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
@@ -274,6 +277,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	if err != nil {
 		return nil, writeError(err, c.Condition)
 	}
+
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
 	attrs.StorageClass = deref((*string)(o.Tier))
 	attrs.Encryption = encryption(resp.IsServerEncrypted, resp.EncryptionScope, resp.EncryptionKeySHA256)
@@ -303,6 +307,7 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 	if err != nil {
 		return nil, err
 	}
+
 	o := &blockblob.CommitBlockListOptions{
 		HTTPHeaders:                  httpHeaders(&c.Properties),
 		Metadata:                     encodeMetadata(c.Metadata, c.CRC32C, c.Size),
@@ -333,13 +338,15 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	if c.Condition == (storage.Condition{}) {
 		return e
 	}
+
 	_, props, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
 	err = bl.container.changeError(ctx, err)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return e
 	}
 
-	revision := "" // "" if the object does not exist
+	// The revision is empty if the object does not exist.
+	revision := ""
 	if props != nil {
 		revision = quoteETag(props.ETag)
 	}
@@ -366,6 +373,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	if err != nil {
 		return err
 	}
+
 	if marker != nil {
 		// A marker of another tool may have no key.
 		uploadKey := components.Key(marker.Metadata)

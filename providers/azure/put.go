@@ -83,6 +83,7 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 		// This cannot happen: the engine passes an io.ReadSeeker.
 		return nil, 0, storage.Unsupported
 	}
+
 	var sum uint64
 	var crc32 uint32
 	err := bodyhash.Read(ctx, src, src, func(p []byte) {

@@ -46,7 +46,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return d.container.changeError(ctx, err)
 	}
 	if !strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
-		return nil // the object is not archived
+		// The object is not archived.
+		return nil
 	}
 
 	tier := blob.AccessTier(cmp.Or(n.tier, string(blob.AccessTierHot)))
@@ -54,7 +55,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	if isPending {
 		isHigh := strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))
 		if isHigh || *priority != blob.RehydratePriorityHigh {
-			return nil // the priority is not to be raised
+			// The priority is not to be raised.
+			return nil
 		}
 		// The service can change the priority of a pending move, but not its tier.
 		tier = tierNamed(pendingTier)

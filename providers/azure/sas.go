@@ -156,12 +156,12 @@ func (k *signingKey) appendFields(fields []string, g *grant) []string {
 	if k.serviceVersion() >= scopeVersion {
 		fields = append(fields, g.scope) // signedEncryptionScope
 	}
-	return g.appendResponse(fields)
+	return g.appendResponseHeaders(fields)
 }
 
 // appendResponseHeaders appends the last lines of the text that is signed, with headers that
 // replace those of the response to a read.
-func (g *grant) appendResponse(fields []string) []string {
+func (g *grant) appendResponseHeaders(fields []string) []string {
 	return append(fields,
 		g.cacheControl,
 		g.disposition,
@@ -216,7 +216,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 			"", // canonicalizedSignedRequestQueryParameters
 		)
 	}
-	return g.appendResponse(fields)
+	return g.appendResponseHeaders(fields)
 }
 
 // signature returns the signature of g in base64, which is valid until the next call.
@@ -229,6 +229,7 @@ func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 		}
 		b.text = append(b.text, field...)
 	}
+
 	b.mac.Reset()
 	b.mac.Write(b.text)
 	b.sum = b.mac.Sum(b.sum[:0])

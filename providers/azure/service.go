@@ -204,13 +204,17 @@ const (
 // read several pages, because an empty page need not be the last. Noncurrent parts and markers of
 // open uploads do not count, because they are left over from uploads that have ended.
 func (bc *blobContainer) checkEmpty(ctx context.Context) error {
+	const withVersions, withoutVersions = true, false
 	if bc.account.isBefore(versionsVersion) {
-		return bc.checkNoBlobs(ctx, false)
+		return bc.checkNoBlobs(ctx, withoutVersions)
 	}
-	err := bc.checkNoBlobs(ctx, true)
-	if code := storage.CodeOf(err); code == storage.Unsupported || code == storage.InvalidArgument {
-		// An account that cannot list versions has no versions.
-		return bc.checkNoBlobs(ctx, false)
+
+	err := bc.checkNoBlobs(ctx, withVersions)
+	code := storage.CodeOf(err)
+	cannotListVersions := code == storage.Unsupported || code == storage.InvalidArgument
+	if cannotListVersions {
+		// Such an account has no versions.
+		return bc.checkNoBlobs(ctx, withoutVersions)
 	}
 	return err
 }
@@ -218,8 +222,9 @@ func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 // checkNoBlobs lists the blobs, and their versions if withVersions is true, and returns
 // BucketNotEmpty for the first one that counts.
 func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) error {
+	const pageSize = 100 // Usually the first entry decides.
 	opts := &container.ListBlobsHierarchyOptions{
-		MaxResults: new(int32(100)), // usually the first entry decides
+		MaxResults: new(int32(pageSize)),
 		Include:    container.ListBlobsInclude{Versions: withVersions},
 	}
 	ls := &lister{bc}
@@ -239,7 +244,8 @@ func notEmptyError(item *container.BlobItem) error {
 	isNoncurrent := deref(item.VersionID) != "" && !isCurrent(item)
 	isOfUpload := isReserved(deref(item.Name))
 	if isNoncurrent && isOfUpload {
-		return nil // the upload has ended; see checkEmpty
+		// The upload has ended (see checkEmpty).
+		return nil
 	}
 	if isNoncurrent {
 		return &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
@@ -258,6 +264,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	if err != nil {
 		return nil, "", reads(err)
 	}
+
 	page := make([]storage.BucketInfo, 0, len(response.ContainerItems))
 	for _, item := range response.ContainerItems {
 		info := storage.BucketInfo{Name: deref(item.Name)}

@@ -49,9 +49,9 @@ func signFeatures(a *account) storage.Features {
 	if a.signer == nil && !a.delegates() {
 		return 0
 	}
+
 	features := storage.SignedURLs | storage.SignedIfAbsent | storage.SignedParts | storage.SignedRemovals
-	// A user delegation key differs from process to process. So URLs are stable only with the
-	// account's key.
+	// Only the account's key makes stable URLs, because each process has another user delegation key.
 	if a.signer != nil {
 		features |= storage.StableURLs
 	}
@@ -71,14 +71,15 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 
 // sign does the work of Sign at the time now.
 func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	g, header, err := d.grant(r)
+	g, header, err := d.newGrant(r)
 	if err != nil {
 		return nil, err
 	}
 
 	root := cmp.Or(r.BaseURL, d.account.root)
 	if key := customerkey.In(r.Native); key != nil {
-		u, _ := url.Parse(root) // root is a URL: the engine has checked BaseURL
+		// The engine has checked that BaseURL is a URL.
+		u, _ := url.Parse(root)
 		if err := key.CheckAddress(u); err != nil {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 }
 
 // newGrant returns the access that r requests, without its expiry, and the headers to send.
-func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error) {
+func (d *objectDriver) newGrant(r *driver.SignRequest) (*grant, http.Header, error) {
 	if strings.Contains(r.Key, `\`) {
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	}
@@ -128,6 +129,7 @@ func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
 	g.mediaType = r.ResponseType
 	g.cacheControl = r.ResponseCacheControl
 	n.key.SetHeaders(header, "X-Ms-")
+
 	if r.Version == "" {
 		return nil
 	}
@@ -186,9 +188,8 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 func (a *account) signURL(
 	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
 ) (string, time.Time, error) {
-	// Round the start up, like the end. Otherwise the URL could be valid for up to a second longer
-	// than ttl plus clockSkew. If the account's expiration policy permits exactly ttl plus
-	// clockSkew, Azure would refuse the URL.
+	// The start is rounded up, like the end. Otherwise the URL could be valid for up to a second longer
+	// than ttl plus clockSkew, and be refused if the account's expiration policy permits no more.
 	start := roundUp(now).Add(-clockSkew)
 	latestEnd := now.UTC().Truncate(time.Second).Add(maxSigned)
 	end := minTime(roundUp(now.Add(ttl)), latestEnd)
