@@ -153,7 +153,7 @@ func TestSetNoTags(t *testing.T) {
 	require.NotContains(t, server.Last(t).Body, "<Key>")
 }
 
-// Reads return the number of tags.
+// Get and Head return the number of tags.
 func TestTagCountOfReads(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Tag-Count", "3"))
 	d := server.openDriver(t)
@@ -223,7 +223,8 @@ func TestTagsInvalidArguments(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// The driver declares ObjectTags unless the account has a hierarchical namespace or the service is too old.
+// The driver declares ObjectTags unless the account has a hierarchical namespace or the service is
+// too old.
 func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -250,8 +251,9 @@ func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 const scannedTags = `<?xml version="1.0"?><Tags><TagSet><Tag><Key>Malware Scanning scan result</Key><Value>No threats found</Value></Tag>` +
 	`<Tag><Key>Malware Scanning scan time UTC</Key><Value>2026-11-20 12:00:00Z</Value></Tag><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>`
 
-// Microsoft Defender for Storage adds tags to every uploaded object. Copy leaves these tags out. If the role may
-// not read tags, Copy succeeds and copies none. https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
+// Copy leaves out the tags that Microsoft Defender for Storage adds to every uploaded object. If
+// the role may not read tags, it succeeds and copies none.
+// https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900,
 // https://github.com/microsoft/AzureStorageExplorer/issues/6709.
 func TestCopyScannedObject(t *testing.T) {
 	tests := []struct {
@@ -302,7 +304,7 @@ func TestCopyScannedObject(t *testing.T) {
 	}
 }
 
-// A role or a signature may read tags and not write them. The copy then fails, and says why.
+// A copy fails, and says why, if the role or the signature may read tags but not write them.
 func TestCopyTagsMayNotBeWritten(t *testing.T) {
 	for name, opts := range map[string][]storage.CopyOption{
 		"by one request": nil,

@@ -89,8 +89,8 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 	}
 }
 
-// Vend for a prefix fails unless the account has a hierarchical namespace, and the service is new enough to sign for a
-// directory. Vend for a container succeeds.
+// Vend for a prefix fails unless the account has a hierarchical namespace and the service is new
+// enough to sign for a directory. Vend for a container succeeds.
 func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	read := storage.Rights{Read: true}
 	flat := newVendingDriver(t, func(c *Config) {

@@ -32,7 +32,8 @@ func signatureOf(t *testing.T, container string, permissions sas.ContainerPermis
 	return params.Encode()
 }
 
-// Credentials hold for the objects of a prefix. Each prefix has its own, and a copy between two prefixes uses both.
+// Credentials hold for the objects of a prefix, so that each prefix has its own, and a copy between
+// two prefixes uses both.
 func TestCredentialsForPrefix(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
@@ -88,8 +89,8 @@ func TestCredentialsForPrefix(t *testing.T) {
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload("other/1")))
 }
 
-// CredentialsFor cannot be combined with other credentials or with a service. Empty credentials fail with
-// Unauthenticated.
+// CredentialsFor cannot be combined with other credentials or with a service, and empty credentials
+// fail with Unauthenticated.
 func TestCredentialsForExcludesOthers(t *testing.T) {
 	noCredentials := func(context.Context, string) (azure.PrefixCredentials, error) {
 		return azure.PrefixCredentials{}, nil

@@ -41,7 +41,7 @@ func versionsOf(entries []storage.VersionEntry) []versionOf {
 	return all
 }
 
-// Versions are listed newest first.
+// ListVersions returns the versions of a key with the newest first.
 func TestListVersionsNewestFirst(t *testing.T) {
 	server := newCannedServer(t,
 		listing("",
@@ -66,7 +66,7 @@ func TestListVersionsNewestFirst(t *testing.T) {
 	require.Equal(t, etag, page.Entries[0].Revision)
 }
 
-// A key's versions stay together across pages.
+// The versions of a key stay together even if the pages of Azure divide them.
 func TestListVersionsAcrossPages(t *testing.T) {
 	pages := []reply{
 		listing("m1", versionEntry("a", 1, true), versionEntry("b", 1, false)),
@@ -94,7 +94,7 @@ func TestListVersionsAcrossPages(t *testing.T) {
 	require.Empty(t, second.Token)
 }
 
-// An invalid page token of versions fails without a request.
+// ListVersions refuses an invalid page token without a request.
 func TestListVersionsInvalidTokens(t *testing.T) {
 	server := newCannedServer(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
@@ -104,7 +104,7 @@ func TestListVersionsInvalidTokens(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// Reads and removals of a version send its id. A removal leaves out the header for snapshots.
+// Reads of a version send its id.
 func TestVersionRequests(t *testing.T) {
 	const query = "versionid=2026-11-20T12%3A00%3A01.0000000Z"
 	server := newCannedServer(t, objectReply("x", "X-Ms-Version-Id", versionAt(1)))
@@ -129,7 +129,7 @@ func TestVersionRequests(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Ms-Delete-Snapshots"))
 }
 
-// Invalid versions send no request.
+// Calls with an invalid version fail without a request.
 func TestVersionInvalid(t *testing.T) {
 	server := newCannedServer(t, objectReply("x"))
 	d := server.openDriver(t)
@@ -149,7 +149,7 @@ func TestVersionInvalid(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// A missing version is ObjectNotFound, and its removal succeeds.
+// A read of a missing version fails with ObjectNotFound, and its removal succeeds.
 func TestVersionMissing(t *testing.T) {
 	server := newCannedServer(t, errorReply(404, "BlobNotFound"))
 	d := server.openDriver(t)
@@ -158,8 +158,8 @@ func TestVersionMissing(t *testing.T) {
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
 }
 
-// Versions hides parts of uploads, but lists them with their reserved prefix, so that parts that remained can be
-// removed.
+// Versions hides parts of uploads, but lists them with their reserved prefix, so that parts that
+// remained can be removed.
 func TestVersionsOfPartsRemovable(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	server := newCannedServer(t)
