@@ -1851,8 +1851,8 @@ func (c *call) isAnswered(r wiretest.Request) bool {
 	return c.parameter == "" || r.Query().Has(c.parameter)
 }
 
-// Each response that a service is known to send becomes an error with the code and the hint that tell
-// the caller what to do.
+// Each response that a service is known to send becomes an error whose code and hint tell the
+// caller what to do.
 func TestAnswersOfServices(t *testing.T) {
 	count := 0
 	for _, service := range slices.Sorted(maps.Keys(answers)) {

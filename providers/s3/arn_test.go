@@ -99,8 +99,8 @@ func TestCopySource(t *testing.T) {
 	}
 }
 
-// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because it is
-// not the name of one bucket.
+// Service.Bucket refuses the ARN of a multi-region access point with InvalidArgument, because it
+// does not name one bucket.
 func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	service, err := NewService(t.Context(), Config{
 		Region:      "us-west-2",
@@ -112,8 +112,8 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Without Config.Profile, a bucket named by an ARN or an alias of a volume declares neither conditions nor
-// versions. It may belong to an FSx volume, which lacks both.
+// Without Config.Profile, a bucket that is named by an ARN or an alias of a volume declares neither
+// conditions nor versions, because it may belong to an FSx volume, which lacks both.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning
@@ -163,8 +163,8 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	}
 }
 
-// Each access point counts as an account of its own, so the engine copies on the server only within
-// one access point.
+// Each access point counts as an account of its own, so that the engine copies on the server only
+// within one access point.
 func TestLocateAccessPoint(t *testing.T) {
 	service, err := NewServiceDriver(t.Context(), Config{
 		Region:      "us-west-2",

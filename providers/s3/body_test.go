@@ -113,8 +113,8 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// If a file changes after the engine has hashed it, Put and PutPart fail with ChecksumMismatch, and the
-// server stores nothing.
+// Put and PutPart fail with ChecksumMismatch, and the server stores nothing, if a file changes
+// after the engine has hashed it.
 func TestPutBodyChanged(t *testing.T) {
 	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
 		for _, profile := range []string{"unknown", "b2"} {
@@ -175,8 +175,8 @@ func (b *peekedBody) Read(p []byte) (int, error) {
 
 func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.ReadAt(p, offset) }
 
-// Put hashes a body with PeekAt, so that Read returns each byte once and reports progress only for
-// bytes that are sent.
+// Put hashes a body with PeekAt, so that Read returns each byte once, and progress is reported only
+// for bytes that are sent.
 func TestPutHashesWithoutProgress(t *testing.T) {
 	text := strings.Repeat("x", 200<<10)
 	for _, profile := range []string{"unknown", "b2"} {

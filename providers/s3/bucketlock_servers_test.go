@@ -24,7 +24,7 @@ func runOnLockingServers(t *testing.T, test func(t *testing.T, s *testServer)) {
 	})
 }
 
-// If a bucket is created with object lock and a default retention, BucketInfo reports both.
+// BucketInfo reports the object lock and the default retention with which a bucket was created.
 // UpdateBucket changes or ends the default retention, but refuses to turn versions off.
 func TestWithObjectLockOnServers(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
@@ -90,8 +90,8 @@ func TestWithDefaultRetentionLocksObjects(t *testing.T) {
 	})
 }
 
-// A default retention needs object lock. UpdateBucket turns object lock on for a bucket that exists,
-// if the server can.
+// A default retention needs object lock, which UpdateBucket turns on for a bucket that exists, if
+// the server can.
 func TestObjectLockOfABucketThatExists(t *testing.T) {
 	runOnLockingServers(t, func(t *testing.T, s *testServer) {
 		service := s.service(t)
@@ -122,8 +122,8 @@ func TestObjectLockOfABucketThatExists(t *testing.T) {
 	})
 }
 
-// Lifecycle rules with tags come back as they were written. A server without such rules refuses them
-// with Unsupported.
+// Lifecycle rules with tags are read back as they were written. A server without such rules refuses
+// them with Unsupported.
 func TestLifecycleRulesWithTags(t *testing.T) {
 	rules := []storage.LifecycleRule{
 		{ID: "one tag", Tags: map[string]string{"k": "v"}, ExpireAfterDays: 1},

@@ -12,7 +12,7 @@ import (
 
 const partSize = 5 << 20
 
-// A canceled upload leaves no parts.
+// A canceled upload leaves neither parts nor an object.
 func TestUploadCanceledLeavesNoParts(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// With cdn=true, PublicURL returns an address at the provider's CDN, unless the bucket has a domain of
-// its own.
+// With cdn=true, PublicURL returns an address at the provider's CDN, unless the bucket has a domain
+// of its own.
 func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 	setEnv(t, nil)
 	const space = "s3://photos?endpoint=https://nyc3.digitaloceanspaces.com&public=true"
@@ -58,7 +58,7 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 	}
 }
 
-// The parameter cdn makes no bucket public.
+// The parameter cdn does not make a bucket public.
 func TestPublicURLWithCDNNotPublic(t *testing.T) {
 	setEnv(t, nil)
 	b, err := storage.Open(t.Context(), "s3://photos?profile=spaces&region=fra1&cdn=true")
@@ -68,7 +68,7 @@ func TestPublicURLWithCDNNotPublic(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-// If no CDN of the provider is known, Open refuses cdn=true with Unsupported. It refuses the value yes with
+// Open refuses cdn=true with Unsupported if no CDN of the provider is known, and the value yes with
 // InvalidArgument.
 func TestOpenUnknownCDN(t *testing.T) {
 	setEnv(t, nil)

@@ -82,8 +82,8 @@ func TestRegionHint(t *testing.T) {
 	}
 }
 
-// If a HEAD is denied and the server's Date differs from this machine's clock, the call fails with
-// Unauthenticated, which is retryable. Later requests and signed URLs use the server's time.
+// A call fails with Unauthenticated, which is retryable, if its HEAD is denied and the server's
+// Date differs from this machine's clock. Later requests and signed URLs use the server's time.
 func TestClockCorrected(t *testing.T) {
 	serverTime := time.Now().Add(30 * time.Minute)
 	server := newStandIn(t, reply{
@@ -116,7 +116,7 @@ func TestClockCorrected(t *testing.T) {
 	require.WithinDuration(t, serverTime, date, serverclock.MaxSkew)
 }
 
-// The Date of a response from a cache, which has an Age, does not correct the clock.
+// The clock is not corrected by the Date of a response from a cache, which has an Age.
 func TestClockIgnoresCache(t *testing.T) {
 	d := newStandIn(t, reply{
 		Status: 403,
@@ -129,7 +129,7 @@ func TestClockIgnoresCache(t *testing.T) {
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 }
 
-// A response to a request that the SDK sent, such as a listing, corrects the clock, too.
+// The clock is also corrected by a response to a request that the SDK sent, such as a listing.
 func TestClockFollowsSDKResponses(t *testing.T) {
 	serverTime := time.Now().Add(30 * time.Minute)
 	late := errorReply(403, "RequestTimeTooSkewed", "")

@@ -42,8 +42,8 @@ func newBucketWithClock(t *testing.T, ahead time.Duration, opts ...storage.OpenO
 	return b
 }
 
-// If S3 refuses a request because its time is wrong (RequestTimeTooSkewed), the engine repeats the
-// call, signed at the server's time.
+// The engine repeats a call that S3 refuses because its time is wrong (RequestTimeTooSkewed),
+// signed at the server's time.
 func TestClockSkewRepeatsCall(t *testing.T) {
 	calls := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"an upload": func(ctx context.Context, b storage.Bucket) error {
@@ -102,8 +102,8 @@ func expected(err error, code storage.Code) error {
 	return err
 }
 
-// If the server refuses the time of an upload whose body cannot be read again, the engine repeats
-// the upload from its buffer.
+// The engine repeats an upload from its buffer if the server refuses the time of the upload, and
+// its body cannot be read again.
 func TestClockSkewStream(t *testing.T) {
 	for name, size := range map[string]int{"in one request": 1000, "in parts": 11 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -120,8 +120,8 @@ func TestClockSkewStream(t *testing.T) {
 	}
 }
 
-// Without retries, the first call at a server with another clock fails with a hint about the clock.
-// The second call succeeds.
+// Without retries, the first call at a server with another clock fails with a hint about the clock,
+// and the second call succeeds.
 func TestClockSkewWithoutRetries(t *testing.T) {
 	b := newBucketWithClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
