@@ -158,11 +158,12 @@ func TestTagCountOfReads(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Tag-Count", "3"))
 	d := server.openDriver(t)
 	r := &driver.GetRequest{Key: "a", Length: -1}
+
 	attrs, body, err := d.Get(t.Context(), r)
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
 	require.Equal(t, 3, attrs.TagCount)
+
 	attrs, err = d.Head(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, 3, attrs.TagCount)
@@ -190,7 +191,7 @@ func TestTagErrors(t *testing.T) {
 			answers: []reply{errorReply(403, "AuthorizationPermissionMismatch")},
 			want:    storage.PermissionDenied,
 		},
-		{name: "a bad tag", answers: []reply{errorReply(400, "InvalidTag")}, want: storage.InvalidArgument},
+		{name: "an invalid tag", answers: []reply{errorReply(400, "InvalidTag")}, want: storage.InvalidArgument},
 		{
 			name:    "a hierarchy",
 			answers: []reply{errorReply(409, "FeatureNotSupportedForAccount")},
@@ -200,13 +201,12 @@ func TestTagErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newCannedServer(t, tt.answers...).openDriver(t).Tags(t.Context(), &driver.GetRequest{
-				Key:    "a",
-				Length: -1,
-			})
+			d := newCannedServer(t, tt.answers...).openDriver(t)
+			_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			err = newCannedServer(t, tt.answers...).openDriver(t).SetTags(t.Context(),
-				&driver.ChangeRequest{Key: "a"})
+
+			d = newCannedServer(t, tt.answers...).openDriver(t)
+			err = d.SetTags(t.Context(), &driver.ChangeRequest{Key: "a"})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
@@ -216,6 +216,7 @@ func TestTagErrors(t *testing.T) {
 func TestTagsInvalidArguments(t *testing.T) {
 	server := newCannedServer(t)
 	d := server.openDriver(t)
+
 	_, err := d.Tags(t.Context(), &driver.GetRequest{Key: "a", Version: "1", Length: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	err = d.SetTags(t.Context(), &driver.ChangeRequest{Key: `a\b`})
@@ -233,8 +234,8 @@ func TestTagsNeedAServiceThatHasThem(t *testing.T) {
 	}{
 		{name: "the default", config: Config{}, want: true},
 		{name: "the oldest service with tags", config: Config{APIVersion: tagsVersion}, want: true},
-		{name: "an older service", config: Config{APIVersion: "2019-07-07"}, want: false},
-		{name: "a hierarchical namespace", config: Config{HierarchicalNamespace: true}, want: false},
+		{name: "an older service", config: Config{APIVersion: "2019-07-07"}},
+		{name: "a hierarchical namespace", config: Config{HierarchicalNamespace: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -299,7 +300,7 @@ func TestCopyScannedObject(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Len(t, tags, 3, "Tags returns the verdict")
+			require.Len(t, tags, 3, "Tags must return the verdict, too")
 		})
 	}
 }
@@ -333,7 +334,7 @@ func TestCopyTagsMayNotBeWritten(t *testing.T) {
 
 			_, err = storage.Copy(t.Context(), bucket, "to", bucket, "from",
 				append(opts, storage.WithTags(nil))...)
-			require.NoError(t, err, "the hint helps")
+			require.NoError(t, err, "the copy must succeed as the hint says")
 		})
 	}
 }

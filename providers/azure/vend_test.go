@@ -83,7 +83,7 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 			require.Equal(t, tt.permissions, query.Get("sp"))
 			require.Equal(t, "https", query.Get("spr"))
 
-			require.False(t, vended.Expires.After(signedAt.Add(time.Hour)), "never later than the TTL")
+			require.False(t, vended.Expires.After(signedAt.Add(time.Hour)), "the signature must end within the TTL")
 			require.Equal(t, vended.Expires.Format(sasTime), query.Get("se"))
 		})
 	}
@@ -111,13 +111,13 @@ func TestVendPrefixNeedsHierarchy(t *testing.T) {
 
 // A bucket declares Vending only if its account can sign.
 func TestVendNeedsSigningAccount(t *testing.T) {
-	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
-	require.True(t, has(newVendingDriver(t, nil)))
-	require.False(t, has(newVendingDriver(t, func(c *Config) {
+	declaresVending := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
+	require.True(t, declaresVending(newVendingDriver(t, nil)))
+	require.False(t, declaresVending(newVendingDriver(t, func(c *Config) {
 		c.Key = ""
 		c.Anonymous = true
 	})))
-	require.False(t, has(newVendingDriver(t, func(c *Config) {
+	require.False(t, declaresVending(newVendingDriver(t, func(c *Config) {
 		c.Key = ""
 		c.SASToken = "sv=x&sig=y"
 	})))
@@ -128,7 +128,7 @@ func TestVendNeedsSigningAccount(t *testing.T) {
 		CredentialsFor: Vended(nil),
 	})
 	require.NoError(t, err)
-	require.False(t, has(vended))
+	require.False(t, declaresVending(vended))
 	require.NoError(t, vended.Close())
 }
 

@@ -67,6 +67,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+
 	upload := func(key string) error {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
 		return err
@@ -84,7 +85,7 @@ func TestCredentialsForPrefix(t *testing.T) {
 	text, _, err := storage.ReadAll(t.Context(), bucket, "own/3")
 	require.NoError(t, err)
 	require.Equal(t, "read/1", string(text))
-	require.Equal(t, []string{"own/1", "read/2"}, requests, "once for each prefix")
+	require.Equal(t, []string{"own/1", "read/2"}, requests, "credentials must be requested once for each prefix")
 
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(upload("other/1")))
 }
