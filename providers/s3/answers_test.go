@@ -1864,7 +1864,8 @@ func TestAnswersOfServices(t *testing.T) {
 			})
 		}
 	}
-	require.GreaterOrEqual(t, count, 150, "answers has lost rows")
+	const minRows = 150
+	require.GreaterOrEqual(t, count, minRows, "no row of answers may be lost")
 }
 
 // testAnswer makes the call of an answer, and requires the error that the answer wants.

@@ -19,23 +19,23 @@ const accessPoint = "arn:aws:s3:us-west-2:123456789012:accesspoint/my"
 
 // A bucket declares SignedURLs and SignedForms only if this package can sign requests for its name.
 func TestDescribeSignedURLs(t *testing.T) {
-	ofBucket := newProfile(t, "aws")
-	abroad := Config{Bucket: accessPoint, Profile: ofBucket, Client: awss3.New(awss3.Options{
+	bucketProfile := newProfile(t, "aws")
+	inAnotherRegion := Config{Bucket: accessPoint, Profile: bucketProfile, Client: awss3.New(awss3.Options{
 		Region:       "eu-west-1",
 		UseARNRegion: true,
 		Credentials:  credentials.NewStaticCredentialsProvider("own", "secret", ""),
 	})}
 	tests := []struct {
-		name   string
-		config Config
-		urls   bool
-		forms  bool
+		name      string
+		config    Config
+		wantURLs  bool
+		wantForms bool
 	}{
-		{name: "a bucket", config: Config{Bucket: "photos", Region: "us-west-2"}, urls: true, forms: true},
+		{name: "a bucket", config: Config{Bucket: "photos", Region: "us-west-2"}, wantURLs: true, wantForms: true},
 		{
-			name:   "an access point of a bucket, which a policy cannot name",
-			config: Config{Bucket: accessPoint, Region: "us-west-2", Profile: ofBucket},
-			urls:   true,
+			name:     "an access point of a bucket, which a policy cannot name",
+			config:   Config{Bucket: accessPoint, Region: "us-west-2", Profile: bucketProfile},
+			wantURLs: true,
 		},
 		{
 			name:   "an access point without a known bucket",
@@ -45,7 +45,7 @@ func TestDescribeSignedURLs(t *testing.T) {
 			name:   "an alias of a volume",
 			config: Config{Bucket: "data-abc123-ext-s3alias", Region: "us-west-2"},
 		},
-		{name: "an access point in another region", config: abroad},
+		{name: "an access point in another region", config: inAnotherRegion},
 		{
 			name:   "a directory bucket, which needs a session",
 			config: Config{Bucket: "photos--usw2-az1--x-s3", Region: "us-west-2"},
@@ -56,11 +56,11 @@ func TestDescribeSignedURLs(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
 			b, err := Open(t.Context(), tt.config)
 			require.NoError(t, err)
-			require.Equal(t, tt.urls, storage.Supports(b, storage.SignedURLs))
-			require.Equal(t, tt.forms, storage.Supports(b, storage.SignedForms))
+			require.Equal(t, tt.wantURLs, storage.Supports(b, storage.SignedURLs))
+			require.Equal(t, tt.wantForms, storage.Supports(b, storage.SignedForms))
 
 			_, err = b.SignedDownloadURL(t.Context(), "k")
-			if tt.urls {
+			if tt.wantURLs {
 				require.NoError(t, err)
 				return
 			}
@@ -158,7 +158,7 @@ func TestProfileOfAccessPoint(t *testing.T) {
 
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			require.ErrorContains(t, err, "profile=aws")
-			require.False(t, d.(*objectDriver).account.pathStyle, "it has its own host")
+			require.False(t, d.(*objectDriver).account.pathStyle, "an access point must have its own host")
 		})
 	}
 }

@@ -61,6 +61,7 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, "kept/1", e.Key)
+
 			exists, err := b.Exists(t.Context(), "kept/1")
 			require.NoError(t, err)
 			require.True(t, exists)

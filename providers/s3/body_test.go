@@ -96,10 +96,10 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 
 	tests := []struct {
 		text string
-		md5  string // in base64
+		want string // the MD5 in base64
 	}{
-		{text: "", md5: "1B2M2Y8AsgTpgAmY7PhCfg=="},
-		{text: "hello", md5: "XUFAKrxLKna5cZ2REBfFkg=="},
+		{text: "", want: "1B2M2Y8AsgTpgAmY7PhCfg=="},
+		{text: "hello", want: "XUFAKrxLKna5cZ2REBfFkg=="},
 	}
 	for _, tt := range tests {
 		server := newStandIn(t, stored)
@@ -107,9 +107,10 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 			c.SecretKey = "a secret that is as long as FIPS 140 wants"
 		})
 		require.True(t, usesRawClient(t, d))
+
 		_, err := d.Put(t.Context(), wiretest.Put("k", tt.text))
 		require.NoError(t, err)
-		require.Equal(t, tt.md5, server.Last(t).Header.Get("Content-Md5"))
+		require.Equal(t, tt.want, server.Last(t).Header.Get("Content-Md5"))
 	}
 }
 
@@ -131,7 +132,7 @@ func TestPutBodyChanged(t *testing.T) {
 			requireMismatch(t, raw, size)
 			requireMismatch(t, sdk, size)
 			for _, got := range server.Requests() {
-				require.Less(t, len(got.Body), size, "a body that is cut is not stored")
+				require.Less(t, len(got.Body), size, "the body must be cut, so that it is not stored")
 			}
 		})
 	}
@@ -178,7 +179,8 @@ func (b *peekedBody) PeekAt(p []byte, offset int64) (int, error) { return b.Read
 // Put hashes a body with PeekAt, so that Read returns each byte once, and progress is reported only
 // for bytes that are sent.
 func TestPutHashesWithoutProgress(t *testing.T) {
-	text := strings.Repeat("x", 200<<10)
+	const size = 200 << 10
+	text := strings.Repeat("x", size)
 	for _, profile := range []string{"unknown", "b2"} {
 		t.Run(profile, func(t *testing.T) {
 			server := newStandIn(t, stored)

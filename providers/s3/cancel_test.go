@@ -26,8 +26,7 @@ func TestUploadCanceledLeavesNoParts(t *testing.T) {
 			defer cancel()
 			pending := 0
 
-			// A stream is read while its upload begins. So much of it is not in memory at once: parts
-			// have been sent, and the upload has begun.
+			// After so many bytes, which are never in memory at once, the upload has begun and sent parts.
 			_, err := b.Upload(ctx, "a", &wiretest.InfiniteBody{
 				At: 20 * partSize,
 				Then: func() {
@@ -35,7 +34,7 @@ func TestUploadCanceledLeavesNoParts(t *testing.T) {
 					cancel()
 				},
 			}, storage.WithPartSize(partSize))
-			require.Equal(t, 1, pending, "an upload was in progress")
+			require.Equal(t, 1, pending, "an upload must be in progress")
 			require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			require.Zero(t, s.uploads(t, bucket, "a"))

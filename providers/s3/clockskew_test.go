@@ -125,6 +125,7 @@ func TestClockIgnoresCache(t *testing.T) {
 			"Age":  "3600",
 		},
 	}).openDriver(t, "aws")
+
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 }
@@ -132,9 +133,10 @@ func TestClockIgnoresCache(t *testing.T) {
 // The clock is also corrected by a response to a request that the SDK sent, such as a listing.
 func TestClockFollowsSDKResponses(t *testing.T) {
 	serverTime := time.Now().Add(30 * time.Minute)
-	late := errorReply(403, "RequestTimeTooSkewed", "")
-	late.Header["Date"] = serverTime.UTC().Format(http.TimeFormat)
-	d := newStandIn(t, late).openDriver(t, "aws")
+	skewed := errorReply(403, "RequestTimeTooSkewed", "")
+	skewed.Header["Date"] = serverTime.UTC().Format(http.TimeFormat)
+	d := newStandIn(t, skewed).openDriver(t, "aws")
+
 	_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.Equal(t, storage.Unauthenticated, storage.CodeOf(err), "%v", err)
 	require.WithinDuration(t, serverTime, d.account.clock.Time(), serverclock.MaxSkew)

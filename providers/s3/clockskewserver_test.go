@@ -124,9 +124,11 @@ func TestClockSkewStream(t *testing.T) {
 // and the second call succeeds.
 func TestClockSkewWithoutRetries(t *testing.T) {
 	b := newBucketWithClock(t, time.Hour, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.ErrorContains(t, err, "clock")
+
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 }
