@@ -142,13 +142,15 @@ func TestPurgeRequest(t *testing.T) {
 // Purge sends at most three thousand paths in a request.
 func TestPurgeBatches(t *testing.T) {
 	transport := &signedTransport{status: http.StatusCreated}
+	batches := []int{3000, 3000, 1}
 	urls := make([]string, 6001)
 	for i := range urls {
 		urls[i] = fmt.Sprintf("https://cdn.example.com/%d", i)
 	}
+
 	require.NoError(t, newPurger(t, transport).Purge(t.Context(), urls))
-	require.Len(t, transport.bodies, 3)
-	for i, want := range []int{3000, 3000, 1} {
+	require.Len(t, transport.bodies, len(batches))
+	for i, want := range batches {
 		require.Equal(t, want, strings.Count(transport.bodies[i], "<Path>"))
 		require.Contains(t, transport.bodies[i], fmt.Sprintf("<Quantity>%d</Quantity>", want))
 	}
@@ -183,6 +185,7 @@ func TestPurgePaths(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := &signedTransport{status: http.StatusCreated}
+
 			require.NoError(t, newPurger(t, transport).Purge(t.Context(), []string{tt.url}))
 			var request struct {
 				Paths struct{ Items struct{ Path []string } }
