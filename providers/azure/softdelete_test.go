@@ -45,7 +45,7 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []string{listRemovedRequest}, server.Lines())
-	require.Equal(t, []versionOf{{"b", "", false}, {"c", versionAt(1), false}}, versionsOf(page.Entries))
+	require.Equal(t, []versionOf{{key: "b"}, {key: "c", version: versionAt(1)}}, versionsOf(page.Entries))
 
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	require.Equal(t, removedAt, page.Entries[0].NoncurrentSince)

@@ -27,16 +27,16 @@ func versionAt(second int) string { return fmt.Sprintf("2026-11-20T12:00:%02d.00
 
 // A versionOf is what these tests compare of an entry.
 type versionOf struct {
-	key     string
-	version string
-	current bool
+	key       string
+	version   string
+	isCurrent bool
 }
 
 // versionsOf returns the keys and versions of entries.
 func versionsOf(entries []storage.VersionEntry) []versionOf {
 	var all []versionOf
 	for _, e := range entries {
-		all = append(all, versionOf{e.Key, e.Version, e.Current})
+		all = append(all, versionOf{key: e.Key, version: e.Version, isCurrent: e.Current})
 	}
 	return all
 }
@@ -58,10 +58,10 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		server.Lines())
 	require.Empty(t, page.Token)
 	require.Equal(t, []versionOf{
-		{"a", versionAt(3), true},
-		{"a", versionAt(2), false},
-		{"a", versionAt(1), false},
-		{"b", versionAt(1), false},
+		{key: "a", version: versionAt(3), isCurrent: true},
+		{key: "a", version: versionAt(2)},
+		{key: "a", version: versionAt(1)},
+		{key: "b", version: versionAt(1)},
 	}, versionsOf(page.Entries))
 	require.Equal(t, int64(5), page.Entries[0].Size)
 	require.Equal(t, etag, page.Entries[0].Revision)
@@ -80,17 +80,17 @@ func TestListVersionsAcrossPages(t *testing.T) {
 
 	firstPage, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
-	require.Equal(t, []versionOf{{"a", versionAt(1), true}}, versionsOf(firstPage.Entries))
+	require.Equal(t, []versionOf{{key: "a", version: versionAt(1), isCurrent: true}}, versionsOf(firstPage.Entries))
 	require.NotEmpty(t, firstPage.Token)
 
 	secondPage, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: firstPage.Token})
 	require.NoError(t, err)
 	require.Equal(t, []versionOf{
-		{"b", versionAt(4), true},
-		{"b", versionAt(3), false},
-		{"b", versionAt(2), false},
-		{"b", versionAt(1), false},
-		{"c", versionAt(1), true},
+		{key: "b", version: versionAt(4), isCurrent: true},
+		{key: "b", version: versionAt(3)},
+		{key: "b", version: versionAt(2)},
+		{key: "b", version: versionAt(1)},
+		{key: "c", version: versionAt(1), isCurrent: true},
 	}, versionsOf(secondPage.Entries))
 	require.Empty(t, secondPage.Token)
 }
@@ -182,7 +182,7 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 		require.NoError(t, err)
 		versions = append(versions, entry)
 	}
-	require.Equal(t, []versionOf{{part, versionAt(1), false}}, versionsOf(versions))
+	require.Equal(t, []versionOf{{key: part, version: versionAt(1)}}, versionsOf(versions))
 
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
 	require.Equal(t, http.MethodDelete, server.Last(t).Method)
