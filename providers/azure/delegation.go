@@ -100,8 +100,8 @@ func (u *userKeyCache) get(
 	}
 }
 
-// renew requests a key. The caller has locked u.mu, and renew unlocks it. isValid is true if the old
-// key is still valid. If the request then fails, renew returns the old key, unless Azure has refused
+// renew requests a key. The caller has locked u.mu, which renew unlocks. isValid is true if the old
+// key is still valid. The old key is then returned if the request fails, unless Azure has refused
 // the request.
 func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, request userKeyFunc) (*userKey, error) {
 	oldKey := u.key
@@ -128,8 +128,8 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, r
 	return pending.key, pending.err
 }
 
-// finish stores the result of a request for a key, and wakes the callers that wait for it. isValid is
-// true if the old key is still valid.
+// finish stores the result of a request for a key, and wakes the callers that wait for it. isValid
+// is true if the old key is still valid.
 func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
 	u.mu.Lock()
 	switch {
@@ -158,9 +158,8 @@ func isDenied(err error) bool {
 // userKeyHint names the permission that signing needs.
 const userKeyHint = "to sign with a token credential, grant it generateUserDelegationKey on the account, as in the role Storage Blob Delegator"
 
-// requestUserKey requests a key from the account. It parses the response itself,
-// because the SDK does not expose the key and takes the account's name from the
-// host.
+// requestUserKey requests a key from the account. It parses the response itself, because the SDK
+// does not expose the key and takes the account's name from the host.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
 	var response *http.Response
@@ -190,8 +189,8 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 	return key, nil
 }
 
-// parseUserKey parses the response with a key that was requested to be valid from start. account is
-// the account's name. If the response has no key, parseUserKey returns errUserKey.
+// parseUserKey parses the response with a key that was requested to be valid from start, or fails
+// with errUserKey if it has no key. account is the account's name.
 func parseUserKey(account string, response *http.Response, start time.Time) (*userKey, error) {
 	var document struct {
 		SignedOid, SignedTid, SignedStart, SignedExpiry, SignedService, SignedVersion, Value string

@@ -16,8 +16,8 @@ import (
 
 type remover struct{ container *blobContainer }
 
-// Delete makes one Delete Blob request. Unless it removes a version, the request includes the
-// blob's snapshots, because Azure does not remove a blob without its snapshots.
+// Delete makes one Delete Blob request. Unless it removes a version, it includes the blob's
+// snapshots, without which Azure does not remove a blob.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
@@ -33,8 +33,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return nil
 }
 
-// deleteOptions returns the options of Delete Blob. Azure removes a blob only with its snapshots, and a version without
-// this header.
+// deleteOptions returns the options of Delete Blob. Only the removal of a blob, and not that of a
+// version, has the header for snapshots.
 func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
 	o := &blob.DeleteOptions{AccessConditions: conditions(r.Condition)}
 	if r.Version == "" {
@@ -49,9 +49,9 @@ const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 // codeImmutable is the code if Azure refuses to remove a version because of its retention.
 const codeImmutable = "BlobImmutableDueToPolicy"
 
-// deleteError returns the error for a failed removal, or nil if the object did not exist. Azure
-// does not remove a current version, or a version under retention, by one request. If the version
-// is current, or r bypasses its retention, deleteError calls deleteInSteps.
+// deleteError translates the error of a removal, and returns nil if the object did not exist. It
+// calls deleteInSteps for a current version, and for one whose retention r bypasses, because Azure
+// removes neither by one request.
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	isCurrent := isCode(e, codeCurrentVersion)
 	isBypassed := r.BypassGovernance && isCode(e, codeImmutable)
@@ -100,8 +100,8 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, i
 	return err
 }
 
-// deleteRevision removes an object, which makes its version noncurrent. If the object has another
-// revision or is missing, the version is already noncurrent, and deleteRevision returns nil.
+// deleteRevision removes an object, which makes its version noncurrent. It returns nil if the
+// object is missing or has another revision, because the version is then already noncurrent.
 func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, revision string) error {
 	opts := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: revision})}
 	apply(newNatives(r.Native), opts, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
@@ -118,7 +118,7 @@ func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, 
 	return e
 }
 
-// ignoreMissing returns nil if the object did not exist, and e otherwise.
+// ignoreMissing returns nil if the error means that the object did not exist, or else the error.
 func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	missing := rm.container.missingError(ctx, e, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {
@@ -131,8 +131,9 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *drive
 	return nil
 }
 
-// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain has its own error. If
-// the account cannot send batches or the service does not accept them, every error is Unsupported.
+// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain gets an error of its
+// own. Every error is Unsupported if the account cannot send batches, or the service does not
+// accept them.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	if !d.account.canBatch() {
 		return slices.Repeat([]error{storage.Unsupported}, len(r))
@@ -166,7 +167,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
-// addDelete adds a removal to a batch. If a batch cannot contain it, addDelete returns an error.
+// addDelete adds a removal to a batch, or returns an error if a batch cannot contain it.
 func addDelete(batch *container.BatchBuilder, r *driver.DeleteRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err

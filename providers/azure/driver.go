@@ -25,7 +25,7 @@ type objectDriver struct {
 	remover   remover
 }
 
-// driver returns the driver of a container. Its parts share the container, and some use each other.
+// driver returns the driver of a container, whose parts share the container and use one another.
 func (a *account) driver(bucket string) *objectDriver {
 	c := a.container(bucket)
 	d := &objectDriver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}
@@ -55,7 +55,7 @@ const (
 	maxBatch      = 256
 )
 
-// Describe returns the features and limits.
+// Describe returns the features and limits of the container.
 func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
 		Provider:       provider,
@@ -123,7 +123,7 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.container.name, Key: key}
 }
 
-// Native returns a *container.Client. It is made from Config.Client, or else with the settings of
+// Native returns a *container.Client that is made from Config.Client, or else with the settings of
 // d. It retries as the SDK does.
 func (d *objectDriver) Native() any {
 	if d.account.sdkClient != nil {
@@ -151,8 +151,8 @@ func checkName(key, version string) error {
 	return checkVersion(version)
 }
 
-// checkVersion returns an error if version is not a time, the form of Azure's versions. A server
-// without versions would ignore the version and use the object itself.
+// checkVersion returns an error if version is not a time, as all versions of Azure are. A server
+// without versions would ignore the version and use the current blob.
 func checkVersion(version string) error {
 	if _, err := time.Parse(time.RFC3339Nano, version); err != nil {
 		return argument.Invalid("version", "must be one that Azure returned", "")

@@ -16,8 +16,8 @@ func accountInPath(host string) bool {
 }
 
 // parseEndpoint returns the root URL of the blob service, and the account's name if the URL
-// contains it. account is the name from the Config, or "". If the path has another name, that is
-// probably a container's name, and parseEndpoint fails.
+// contains it. account is the name from the Config, or "". If the path has another name, which is
+// probably a container's, parseEndpoint fails.
 func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {

@@ -123,9 +123,9 @@ const (
 	codeBlockCount  = "BlockCountExceedsLimit"
 )
 
-// specialHint returns a hint for some errors, or "". The hint for these errors depends not only on
-// the code. If the error is about a header, the document names the header. The response to a HEAD
-// has no document.
+// specialHint returns the hint for an error whose cause does not follow from the code alone, or "".
+// For an error about a header, the document names the header. The response to a HEAD has no
+// document.
 func specialHint(code string, document errorDocument, response *http.Response) string {
 	server := response.Header.Get("Server")
 	if strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated") {
@@ -155,8 +155,7 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 	return ""
 }
 
-// meaningOf returns the meaning of the service's code or, if the code is
-// unknown, of the status.
+// meaningOf returns what the service's code means or, if the code is unknown, the status.
 func meaningOf(code string, status int) sdkerror.Meaning {
 	if status == http.StatusNotModified {
 		// Ignore the code: it is ConditionNotMet, which otherwise means PreconditionFailed, because

@@ -42,7 +42,7 @@ func mayHaveBeenSent(err error) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-// errorFromResponse returns the error for an error response. If err has no response, it returns nil.
+// errorFromResponse translates an error with a response. It returns nil if err has none.
 func errorFromResponse(err error) *storage.Error {
 	response := responseOf(err)
 	if response == nil {
@@ -85,9 +85,9 @@ func errorFromResponse(err error) *storage.Error {
 	return e
 }
 
-// isHidden reports whether the service hides from the caller whether the container exists. It sends
-// this response to an anonymous request for a private container. The response has no version of the
-// service, because it does not depend on the request, and its code is only in the body.
+// isHidden reports whether the service hides whether the container exists, as it does from an
+// anonymous request for a private container. Such a response does not depend on the request. It has
+// no version of the service, and its code is only in the body.
 func isHidden(response *http.Response, code string) bool {
 	h := response.Header
 	if response.StatusCode != http.StatusNotFound || h.Get("X-Ms-Error-Code") != "" || h.Get("X-Ms-Version") != "" {
@@ -115,7 +115,7 @@ func (r *responseError) Error() string {
 // Unwrap returns the SDK's *azcore.ResponseError.
 func (r *responseError) Unwrap() error { return r.sdk }
 
-// responseOf returns the response that err contains, or nil.
+// responseOf returns the response that err contains, or nil if there is none.
 func responseOf(err error) *azcore.ResponseError {
 	var response *azcore.ResponseError
 	if !errors.As(err, &response) || response.RawResponse == nil || response.StatusCode == 0 {
@@ -133,8 +133,8 @@ type errorDocument struct {
 	AuthenticationErrorDetail string // set for AuthenticationFailed; may contain the text that was signed
 }
 
-// documentOf parses the body of a response, which the caller can read again afterwards. If there is
-// no XML document, as in the response to a HEAD, documentOf returns the zero value.
+// documentOf parses the body of a response, which can still be read afterwards. It returns the zero
+// value if there is no XML document, as in the response to a HEAD.
 func documentOf(response *azcore.ResponseError) errorDocument {
 	var document errorDocument
 	if response.RawResponse.Body == nil {
@@ -151,7 +151,8 @@ func documentOf(response *azcore.ResponseError) errorDocument {
 
 const maxErrorDocument = 64 << 10 // bytes of a response that documentOf reads
 
-// text returns the first line of the message. The other lines are the request's id and the time.
+// text returns the first line of the message, with the header that it is about. The other lines are
+// the request's id and the time.
 func (d *errorDocument) text() string {
 	message, _, _ := strings.Cut(strings.TrimSpace(d.Message), "\n")
 	message = strings.TrimSpace(message)
@@ -161,8 +162,8 @@ func (d *errorDocument) text() string {
 	return message
 }
 
-// withoutResponse returns the error for a request that got no response. It omits
-// the URL, which may contain a signature.
+// withoutResponse translates the error of a request that got no response. It omits the URL, which
+// may contain a signature.
 func withoutResponse(err error) *storage.Error {
 	urlErr, isNetworkError := errors.AsType[*url.Error](err)
 	if isNetworkError {
@@ -174,8 +175,8 @@ func withoutResponse(err error) *storage.Error {
 	return sdkerror.WithoutResponse(err, isNetworkError || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// retryAfter returns how long the service asks the client to wait. Some
-// responses have a header in milliseconds.
+// retryAfter returns how long the service asks the client to wait. Some responses have a header in
+// milliseconds.
 func retryAfter(h http.Header) time.Duration {
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if ms, err := strconv.Atoi(h.Get(name)); err == nil && ms > 0 {

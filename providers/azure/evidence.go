@@ -58,8 +58,7 @@ func send[O, T any](ctx context.Context, a *account, request func(context.Contex
 	return output, verify(response, err)
 }
 
-// write makes one request that changes something. It calls send for the request, and translates the
-// error.
+// write makes one request that changes something, and translates its error.
 func write[O, T any](
 	ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O,
 ) (out T, err error) {
@@ -74,8 +73,7 @@ func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (
 	return send(ctx, a, func(ctx context.Context, _ *struct{}) (T, error) { return pager.NextPage(ctx) }, nil)
 }
 
-// verify returns err. If a successful response is not from the service, verify returns an error
-// instead.
+// verify returns err, or the reason why a successful response is not from the service.
 func verify(response *http.Response, err error) error {
 	if response == nil || responseOf(err) != nil {
 		return err
@@ -86,9 +84,9 @@ func verify(response *http.Response, err error) error {
 	return err
 }
 
-// checkAnswer returns an error if a successful response is not from the service. The response must
-// have the headers and the document that the service documents. If the status is not a success,
-// checkAnswer returns nil. If the response is for a directory, it returns ObjectNotFound.
+// checkAnswer returns an error if a successful response is not from the service, because it lacks
+// the headers or the document that the service documents. It returns ObjectNotFound for a
+// directory, and nil for a status that is not a success.
 func checkAnswer(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil
@@ -138,7 +136,8 @@ var errDirectory = &responseError{
 	sdk:     syscall.EISDIR,
 }
 
-// noEvidence returns the error for a response that is not from the service, with its status and its request id.
+// noEvidence returns the error for a response that is not from the service, with its status and its
+// request id.
 func noEvidence(response *http.Response, reason string) *storage.Error {
 	e := sdkerror.NoEvidence("Azure Blob Storage", reason)
 	e.Status = response.StatusCode
@@ -146,7 +145,7 @@ func noEvidence(response *http.Response, reason string) *storage.Error {
 	return e
 }
 
-// rootOf returns the name of a document's root element, or "".
+// rootOf returns the name of a document's root element, or "" if there is none.
 func rootOf(document []byte) string {
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(document, []byte("\ufeff"))))
 	for {

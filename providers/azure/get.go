@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Get makes one Get Blob request. For a suffix, which Azure does not support, it
-// first requests the size.
+// Get makes one Get Blob request. It requests the size before that for a suffix, which Azure does
+// not support.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if r.Suffix > 0 {
 		return d.getSuffix(ctx, r)
@@ -82,8 +82,8 @@ func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) 
 	return opts, mustApply(n, opts, "DownloadStream", pick)
 }
 
-// getSuffix reads the last bytes of the current revision. If the object is
-// overwritten between the two requests, the error is retryable.
+// getSuffix reads the last bytes of the current revision. The error is retryable if the object is
+// overwritten between the two requests.
 func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	req := *r
 	req.Auxiliary = true
@@ -112,7 +112,7 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 }
 
 // attrsOfGet returns the attributes in the response to a read. It reads from the header whether the
-// tier is the account's default, because the SDK omits that.
+// tier is the account's default, which the SDK omits.
 func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
 	size, err := objectSize(resp, r)
 	if err != nil {
@@ -127,8 +127,8 @@ func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRe
 	return attrsOf(props, r.Key), nil
 }
 
-// objectSize returns the size of the whole object in the response to a read. If the response is not
-// for the range in r, or has no size, objectSize returns an error.
+// objectSize returns the size of the whole object from the response to a read, or an error if the
+// response has no size or is not for the range in r.
 func objectSize(resp *blob.DownloadResponse, r *driver.GetRequest) (int64, error) {
 	if resp.ContentRange != nil {
 		return httpheader.SizeOf(r, *resp.ContentRange)
@@ -142,7 +142,7 @@ func objectSize(resp *blob.DownloadResponse, r *driver.GetRequest) (int64, error
 	return *resp.ContentLength, nil
 }
 
-// Head makes one Get Blob Properties request.
+// Head returns the attributes of a blob, with one Get Blob Properties request.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	client, err := d.container.version(r.Key, r.Version)
 	if err != nil {
@@ -168,7 +168,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// propertiesOptions returns the options of Get Blob Properties. values are the native options of the call.
+// propertiesOptions returns the options of Get Blob Properties. values are the native options of
+// the call.
 func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
 	n := newNatives(values)
 	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.keyInfo()}

@@ -21,7 +21,7 @@ func httpHeaders(p *storage.Properties) *blob.HTTPHeaders {
 	}
 }
 
-// storageClass returns the access tier, or "" for the account's default.
+// storageClass returns the access tier, or "" if it is the account's default.
 func storageClass(tier *string, inferred bool) string {
 	if inferred {
 		return ""
@@ -29,7 +29,7 @@ func storageClass(tier *string, inferred bool) string {
 	return deref(tier)
 }
 
-// conditions returns a condition as If-Match or If-None-Match.
+// conditions returns a condition as If-Match or If-None-Match, or nil if there is none.
 func conditions(c storage.Condition) *blob.AccessConditions {
 	m := &blob.ModifiedAccessConditions{}
 	switch {
@@ -45,8 +45,8 @@ func conditions(c storage.Condition) *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: m}
 }
 
-// sourceCondition returns the condition that the source of a copy still has this revision. If
-// revision is "", it returns nil.
+// sourceCondition returns the condition that the source of a copy still has this revision, or nil
+// if revision is "".
 func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	if revision == "" {
 		return nil
@@ -68,7 +68,7 @@ func writeAttrs(etag *azcore.ETag, t *time.Time, version *string) *storage.Attrs
 	return &storage.Attrs{ETag: quoteETag(etag), Revision: quoteETag(etag), Version: deref(version), Modified: wholeSeconds(t)}
 }
 
-// deref returns the value of an optional field, or its zero value.
+// deref returns the value of an optional field, or the zero value if there is none.
 func deref[T any](value *T) (v T) {
 	if value != nil {
 		v = *value

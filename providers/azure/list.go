@@ -19,10 +19,9 @@ import (
 
 type lister struct{ container *blobContainer }
 
-// List makes one List Blobs request. Azure does not list keys in byte order. If keys of Azure's
-// next page may belong between the keys of this page, List also requests the next page, and so on.
-// The page may then have more entries than the limit. List requests metadata only to recognize
-// placeholders of directories.
+// List makes one List Blobs request. Azure does not list keys in byte order, so List also requests
+// the next page while its keys may belong between those of this page, which may then exceed the
+// limit. It requests metadata only to recognize placeholders of directories.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	marker, lastName, err := pagetoken.Parse(r.Token)
 	if err != nil {
@@ -69,9 +68,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// listInByteOrder adds a page of Azure to merged and sorts the entries. As long as Azure's next page
-// may have a key that belongs before one of these entries, listInByteOrder also adds that page. See
-// order.go.
+// listInByteOrder adds a page of Azure to merged, and further pages while the next one may have a
+// key that belongs before one of these entries. Then it sorts the entries. See order.go.
 func (ls *lister) listInByteOrder(
 	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
@@ -123,9 +121,9 @@ type mergedPage struct {
 	marker   string // marker of Azure's next page
 }
 
-// addEntries adds one page of the service to merged. A page that is not in order shows that the
-// account has a hierarchical namespace. Then addEntries fails, unless Config.HierarchicalNamespace
-// is set: continuing would lose keys.
+// addEntries adds one page of the service to merged. It fails for a page that is not in order,
+// unless Config.HierarchicalNamespace is set. Only an account with a hierarchical namespace has
+// such pages, from which the caller would lose keys.
 func (ls *lister) addEntries(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
@@ -175,9 +173,8 @@ func (ls *lister) addEntries(
 	return nil
 }
 
-// hidesPrefix reports whether List omits a prefix, because all keys with the prefix are reserved for
-// this package. If the prefix is so short that other keys may have it too, hidesPrefix lists the
-// keys.
+// hidesPrefix reports whether List omits a prefix, because all keys with the prefix are reserved
+// for this package. It lists the keys if the prefix is so short that other keys may have it, too.
 func (ls *lister) hidesPrefix(ctx context.Context, prefix string) (bool, error) {
 	if strings.HasPrefix(reservedPrefix, prefix) {
 		return ls.hasOnlyReserved(ctx, prefix)
@@ -202,7 +199,7 @@ func isDirectory(p *container.BlobProperties) bool {
 const smallPage = 250
 
 // page returns one page of the service, flat or with a delimiter. If the response is too long to
-// read, the method page sends another request, for only smallPage entries.
+// read, it requests a page of only smallPage entries.
 func (ls *lister) page(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
@@ -215,7 +212,8 @@ func (ls *lister) page(
 	return items, prefixes, marker, err
 }
 
-// pages calls visit with the blobs of each page of a flat listing, until visit returns false.
+// pages calls visit with the blobs of each page of a flat listing, until visit returns false or an
+// error.
 func (ls *lister) pages(
 	ctx context.Context, opts *container.ListBlobsHierarchyOptions,
 	visit func(items []*container.BlobItem) (needsMore bool, err error),
@@ -240,7 +238,7 @@ func (ls *lister) pages(
 	}
 }
 
-// requestPage makes one List Blobs request. The marker of the last page is "".
+// requestPage makes one List Blobs request. The marker is "" after the last page.
 func (ls *lister) requestPage(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
@@ -283,7 +281,7 @@ func (ls *lister) hasOnlyReserved(ctx context.Context, prefix string) (bool, err
 	return !hasForeign, nil
 }
 
-// listEntry converts a blob of a listing to an entry. Its name and its properties must be set.
+// listEntry converts a blob in a listing, which must have a name and properties, to an entry.
 func listEntry(item *container.BlobItem) storage.ListEntry {
 	p := item.Properties
 	return storage.ListEntry{
@@ -323,8 +321,9 @@ type markers struct {
 	saved             string // marker of an earlier page, replaced each time the number of pages has doubled
 }
 
-// check returns an error if a marker repeats, or if too many pages in a row have no entries. It saves one marker, and
-// replaces it after pages 1, 2, 4, 8 and so on. So a cycle of pages of any length meets a saved marker.
+// check returns an error if a marker repeats, or if too many pages in a row have no entries. It
+// saves the marker of pages 1, 2, 4, 8 and so on, in place of the one before, so that a cycle of
+// any length meets a saved marker.
 func (m *markers) check(next string, entries int) error {
 	m.emptyPages++
 	if entries > 0 {

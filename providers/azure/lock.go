@@ -26,7 +26,7 @@ var errNoLock = &storage.Error{
 	Hint: lockHint,
 }
 
-// policyMode returns the mode of the immutability policy of a write, or nil.
+// policyMode returns the mode of the immutability policy for a retention, or nil if there is none.
 func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	switch r.Mode {
 	case storage.Governance:
@@ -37,8 +37,8 @@ func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	return nil
 }
 
-// retentionOf returns the retention in a response. If the container sets a policy for all blobs,
-// the mode is "mutable". retentionOf returns Governance for that mode.
+// retentionOf returns the retention in a response. The mode is Governance even if the response has
+// the mode "mutable", with which the container sets a policy for all blobs.
 func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 	if p.ImmutabilityPolicyExpiresOn == nil {
 		return storage.Retention{}
@@ -50,8 +50,8 @@ func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 	return r
 }
 
-// checkLocks returns Unsupported if a write sets locks and the container cannot lock objects. It is
-// called before the write, because the emulator would store the object without the locks.
+// checkLocks returns Unsupported if a write sets locks and the container cannot lock objects. It
+// must be called before the write, because the emulator would store the object without the locks.
 func (bc *blobContainer) checkLocks(ctx context.Context, c *storage.Controls) error {
 	if !c.LegalHold && c.Retention == (storage.Retention{}) {
 		return nil
@@ -59,8 +59,8 @@ func (bc *blobContainer) checkLocks(ctx context.Context, c *storage.Controls) er
 	return bc.canLock(ctx)
 }
 
-// canLock makes a request to check whether the container can lock objects. If the credential may
-// not read that setting, canLock returns nil, and the service decides.
+// checkCanLock requests the properties of the container, and returns an error if it cannot lock
+// objects. It returns nil if the credential may not read them, so that the service decides.
 func (bc *blobContainer) canLock(ctx context.Context) error {
 	p, err := bc.containerProperties(ctx)
 	if p == nil {
@@ -72,9 +72,9 @@ func (bc *blobContainer) canLock(ctx context.Context) error {
 	return nil
 }
 
-// SetRetention reads the policy and checks the change before it sets the policy. Azure does not
-// check enough: everyone who may set an unlocked policy may shorten it. A change between the two
-// requests is overwritten.
+// SetRetention reads the policy and checks the change before it sets the policy, because Azure lets
+// everyone who may set an unlocked policy shorten it, too. A change between the two requests is
+// overwritten.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	opts := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
 	err := mustApply(
@@ -137,8 +137,8 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return d.container.lockError(ctx, err)
 }
 
-// lockError returns the error for a failed change of a lock, or nil. If the cause may be that the
-// container cannot lock objects, lockError makes a request to find out.
+// lockError translates the error of a change of a lock, which may be nil. It makes a request to
+// find out whether the cause is that the container cannot lock objects.
 func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -165,9 +165,8 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	return e
 }
 
-// unlock prepares the removal of a version. If a lock forbids the removal, unlock returns Locked.
-// If bypass is true, an unlocked immutability policy does not forbid it, and unlock removes that
-// policy.
+// unlock prepares the removal of a version, and returns Locked if a lock forbids it. If bypass is
+// true, it removes an unlocked immutability policy, which then does not forbid the removal.
 func (rm *remover) unlock(ctx context.Context, version *blob.Client, props *blob.GetPropertiesResponse, bypass bool) error {
 	retention := retentionOf(props)
 	now := time.Now()

@@ -22,8 +22,8 @@ const (
 	noMetadataKey = "omnibucket_plain"
 )
 
-// encodeMetadata returns the metadata to send for an object: the user's metadata, and the object's
-// checksum if it is known. The entry for the checksum also contains the object's size.
+// encodeMetadata returns the metadata to store with an object: the user's metadata and, if it is
+// known, the checksum, in an entry that also has the size of the object.
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	result := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
@@ -35,8 +35,8 @@ func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) 
 	return result
 }
 
-// decodeMetadata returns the metadata for the engine, including the engine's own
-// entries, and the checksum.
+// decodeMetadata returns the metadata of an object, including the engine's own entries, and the
+// checksum that encodeMetadata has stored there.
 func decodeMetadata(values map[string]*string, size int64) (metadata map[string]string, crc storage.CRC32C) {
 	metadata = make(map[string]string, len(values))
 	for name, value := range values {
@@ -60,8 +60,8 @@ func encodeChecksum(crc uint32, size int64) string {
 	return strings.Repeat("0", 8-len(text)) + text + "-" + strconv.FormatInt(size, 10)
 }
 
-// parseChecksum returns an unknown checksum if text is not the result of encodeChecksum, or is
-// for another size.
+// parseChecksum parses the result of encodeChecksum. The checksum is unknown if text is something
+// else, or is for another size.
 func parseChecksum(text string, size int64) storage.CRC32C {
 	sum, length, _ := strings.Cut(text, "-")
 	crc, err := strconv.ParseUint(sum, 16, 32)

@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
-// useNamed sets the token credential from the variables that begin with the name. The credential is
-// a service principal with a secret, a certificate or a federated token. If only the variable with
-// a client's id is set, the credential is the managed identity with that id.
+// useNamed sets the token credential from the variables that begin with the name. It is a service
+// principal with a secret, a certificate or a federated token or, if only a client's id is set, the
+// managed identity with that id.
 func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	opts := azcore.ClientOptions{Cloud: cloudOf(host)}
@@ -64,8 +64,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// accountCredentialsError returns the same error as namedCredentialsError. If the named credentials
-// are for another account, the error also names both accounts.
+// accountCredentialsError returns the error of namedCredentialsError, which also names both
+// accounts if the credentials are for another one.
 func (a *account) accountCredentialsError(name named.Credentials) error {
 	e := namedCredentialsError(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
@@ -78,8 +78,8 @@ func (a *account) accountCredentialsError(name named.Credentials) error {
 	return e
 }
 
-// namedCredentialsError returns the error for named credentials that do not exist. It lists the
-// environment variables that can have credentials of this name for the account.
+// namedCredentialsError returns the error for named credentials that do not exist, with the
+// environment variables that could have them.
 func namedCredentialsError(name named.Credentials) *storage.Error {
 	connection := name.Variable("AZURE_STORAGE_CONNECTION_STRING")
 	account := name.Variable("AZURE_STORAGE_ACCOUNT")
