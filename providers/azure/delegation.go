@@ -105,8 +105,8 @@ func (u *userKeyCache) get(
 // the request.
 func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, request userKeyFunc) (*userKey, error) {
 	oldKey := u.key
-	// The request counts as abandoned until it has a result. So if the function request panics, the other callers do
-	// not use a result.
+	// The request counts as abandoned until it has a result, so that other callers use none if the
+	// function request panics.
 	pending := &userKeyRequest{done: make(chan struct{}), abandoned: true}
 	u.pending = pending
 	u.mu.Unlock()
@@ -137,10 +137,10 @@ func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
 		u.key = r.key
 		u.failedAt = time.Time{}
 	case isDenied(r.err):
-		// Do not sign with the old key any longer: Azure may refuse its signatures, too.
+		// The old key is dropped, because Azure may refuse its signatures, too.
 		u.key = nil
 	case isValid && !r.abandoned:
-		// Use the old key for a while, before the next request.
+		// The old key is used for a while before the next request.
 		u.failedAt = now
 	}
 	u.pending = nil

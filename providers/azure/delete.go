@@ -55,7 +55,8 @@ const codeImmutable = "BlobImmutableDueToPolicy"
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	isCurrent := isCode(e, codeCurrentVersion)
 	isBypassed := r.BypassGovernance && isCode(e, codeImmutable)
-	if r.Version != "" && (isCurrent || isBypassed) {
+	needsSteps := isCurrent || isBypassed
+	if r.Version != "" && needsSteps {
 		err := rm.deleteInSteps(ctx, r, isCurrent)
 		if err == nil {
 			return nil
@@ -65,22 +66,22 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 	return rm.ignoreMissing(ctx, e, r)
 }
 
-// deleteInSteps removes a version that one request cannot remove. It makes these steps:
+// deleteInSteps removes a version that one request cannot remove, in these steps:
 //
 //   - It removes the version's unlocked policy, because Azure has no bypass.
 //   - If the version is current, it removes the object, which makes the version noncurrent.
 //   - It removes the version.
 //
-// If a later step fails, the version remains without a policy. If another write has made the
-// version noncurrent meanwhile, the newer object remains. If the object has snapshots,
-// deleteInSteps fails with Locked, and the snapshots remain.
+// If a later step fails, the version remains without a policy. If another write has made the version
+// noncurrent meanwhile, the newer object remains. If the object has snapshots, which then remain,
+// deleteInSteps fails with Locked.
 func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, isCurrent bool) error {
 	version, props, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err != nil {
 		return err
 	}
-	// Check the version's locks first. They would not prevent the next request, which removes the
-	// object.
+
+	// The version's locks are checked first, because they would not prevent the removal of the object.
 	if err := rm.unlock(ctx, version, props, r.BypassGovernance); err != nil {
 		return err
 	}
@@ -110,6 +111,7 @@ func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, 
 	if err == nil {
 		return nil
 	}
+
 	e := asError(err)
 	isMissing := e.Status == http.StatusNotFound && e.Code != storage.Unauthenticated
 	if isMissing || e.Code == storage.PreconditionFailed {
@@ -144,7 +146,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	}
 
 	errs := make([]error, len(r))
-	var indexes []int // indexes[i] is the index in r of the batch's request i
+	var indexes []int // the index in r of each request of the batch
 	for i := range r {
 		if err := addDelete(batch, &r[i]); err != nil {
 			errs[i] = err

@@ -28,7 +28,9 @@ type objectDriver struct {
 // driver returns the driver of a container, whose parts share the container and use one another.
 func (a *account) driver(bucket string) *objectDriver {
 	c := a.container(bucket)
-	d := &objectDriver{account: a, container: c, lister: lister{c}, blocks: blocks{c}, remover: remover{c}}
+	d := &objectDriver{account: a, container: c, lister: lister{container: c}}
+	d.blocks = blocks{container: c}
+	d.remover = remover{container: c}
 	d.copier = copier{container: c, blocks: &d.blocks}
 	d.uploads = componentUploads{objects: d, container: c, lister: &d.lister, copier: &d.copier}
 	return d
@@ -105,7 +107,8 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.MaxPartSize = oldBlockSize
 	}
 	if d.account.isBefore(tagsVersion) {
-		desc.Features &^= storage.ObjectTags | storage.Versioning | storage.SoftDelete // see versionsVersion
+		// About versions and soft delete, see versionsVersion.
+		desc.Features &^= storage.ObjectTags | storage.Versioning | storage.SoftDelete
 	}
 	if d.account.isBefore(priorityVersion) {
 		desc.Features &^= storage.Restoring

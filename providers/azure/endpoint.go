@@ -61,9 +61,10 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake",
 			"replace .dfs. by .blob. in its host")
 	}
-	if strings.HasPrefix(domain, "blob.") ||
+	beginsWithAccount := strings.HasPrefix(domain, "blob.") ||
 		strings.HasPrefix(domain, "privatelink.blob.") ||
-		strings.Contains(domain, ".blob.storage.") {
+		strings.Contains(domain, ".blob.storage.")
+	if beginsWithAccount {
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}
 	return u, "", nil

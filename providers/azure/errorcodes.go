@@ -131,7 +131,8 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 	if strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated") {
 		return policyHint
 	}
-	if code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(server, "Microsoft-HTTPAPI") {
+	isOfFront := code == "" && strings.HasPrefix(server, "Microsoft-HTTPAPI")
+	if isOfFront && response.StatusCode == http.StatusBadRequest {
 		// This response is from a server in front of the service, which refuses some characters in
 		// a URL.
 		// https://github.com/Azure/azure-storage-azcopy/issues/2421
@@ -158,8 +159,8 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 // meaningOf returns what the service's code means or, if the code is unknown, the status.
 func meaningOf(code string, status int) sdkerror.Meaning {
 	if status == http.StatusNotModified {
-		// Ignore the code: it is ConditionNotMet, which otherwise means PreconditionFailed, because
-		// responses with status 412 have it, too.
+		// The code is ConditionNotMet, which otherwise means PreconditionFailed, because responses with
+		// status 412 have it, too.
 		code = ""
 	}
 	return errorMeanings.Lookup(code, status)

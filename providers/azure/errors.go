@@ -72,14 +72,13 @@ func errorFromResponse(err error) *storage.Error {
 		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},
 	)
 	e.RequestID = header.Get(requestIDHeader)
-	// Do not use response.ErrorCode here, because the SDK may have read it from a web page.
+	// The SDK may have read response.ErrorCode from a web page, so it is no evidence.
 	isStoreError := document.Code != "" || header.Get("X-Ms-Error-Code") != ""
 	e.Unknown = sdkerror.IsForeign(response.StatusCode, isStoreError, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
 
 	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices {
-		// The service never sends this success status in response to the request. So another server
-		// has responded.
+		// Another server has responded, because the service never answers the request with this status.
 		e.Hint = sdkerror.PageHint
 	}
 	return e
@@ -90,7 +89,8 @@ func errorFromResponse(err error) *storage.Error {
 // no version of the service, and its code is only in the body.
 func isHidden(response *http.Response, code string) bool {
 	h := response.Header
-	if response.StatusCode != http.StatusNotFound || h.Get("X-Ms-Error-Code") != "" || h.Get("X-Ms-Version") != "" {
+	dependsOnRequest := h.Get("X-Ms-Error-Code") != "" || h.Get("X-Ms-Version") != ""
+	if response.StatusCode != http.StatusNotFound || dependsOnRequest {
 		return false
 	}
 	return code == "ResourceNotFound" || strings.HasPrefix(h.Get("Server"), "Blob Service Version")
@@ -144,7 +144,8 @@ func documentOf(response *azcore.ResponseError) errorDocument {
 	if err != nil {
 		return document
 	}
-	_ = xml.Unmarshal(text, &document) // a body that is not XML has no message
+	// The error is ignored, because a body that is not XML has no message.
+	_ = xml.Unmarshal(text, &document)
 	response.RawResponse.Body = io.NopCloser(strings.NewReader(string(text)))
 	return document
 }

@@ -120,7 +120,8 @@ func checkAnswer(response *http.Response) error {
 	}
 	document, err := runtime.Payload(response)
 	if err != nil {
-		return nil // the SDK reports it
+		// The SDK reports the error.
+		return nil
 	}
 	if rootOf(document) != want.root {
 		return noEvidence(response, "its document is not "+want.root)

@@ -35,7 +35,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
 	if err := checkAnswer(response); err != nil {
-		_ = response.Body.Close() // its error does not matter beside err
+		// An error of Close does not matter beside err.
+		_ = response.Body.Close()
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
 	if resp.Body == nil {
@@ -49,7 +50,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	attrs, err := attrsOfGet(&resp.DownloadResponse, response.Header, r)
 	if err != nil {
-		_ = resp.Body.Close() // its error does not matter beside err
+		// An error of Close does not matter beside err.
+		_ = resp.Body.Close()
 		return nil, nil, err
 	}
 	if r.NativeAttrs {
@@ -85,9 +87,9 @@ func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) 
 // getSuffix reads the last bytes of the current revision. The error is retryable if the object is
 // overwritten between the two requests.
 func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	req := *r
-	req.Auxiliary = true
-	attrs, err := d.Head(ctx, &req)
+	headReq := *r
+	headReq.Auxiliary = true
+	attrs, err := d.Head(ctx, &headReq)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,7 +97,7 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 		return attrs, http.NoBody, nil
 	}
 
-	// The condition makes the range be the end of the revision whose size is known.
+	// With the condition, the range is the end of the revision whose size is known.
 	rangeReq := *r
 	rangeReq.Suffix = 0
 	rangeReq.Length = -1
@@ -150,7 +152,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	}
 	options := newNatives(r.Native).options
 	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
-	if !r.Auxiliary && len(options) > 0 && !hasFunction {
+	needsFunction := len(options) > 0 && !r.Auxiliary
+	if needsFunction && !hasFunction {
 		return nil, errNoFunction("GetProperties")
 	}
 

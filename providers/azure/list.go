@@ -36,9 +36,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 
 	isFirstPage := r.Token == ""
-	if isFirstPage && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
-		// StartAfter is after all keys with the prefix, so the page is empty. The request only
-		// determines whether the container exists.
+	startsAfterPrefix := r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix)
+	if isFirstPage && startsAfterPrefix {
+		// The page is empty. The request only shows whether the container exists.
 		opts.MaxResults = new(int32(1))
 		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, opts, &mergedPage{})
 	}
@@ -74,14 +74,16 @@ func (ls *lister) listInByteOrder(
 	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
 	var checker markers
-	isMixed := false // true if a later page is known to have such a key
+	// A later page is known to have such a key.
+	isMixed := false
 	for {
 		oldCount := len(merged.entries)
 		if err := ls.addEntries(ctx, r.Delimiter, opts, merged); err != nil {
 			return err
 		}
 		if merged.marker == "" {
-			break // this was Azure's last page
+			// This was Azure's last page.
+			break
 		}
 
 		// A key of a later page can belong before an entry only below one of these prefixes.
@@ -144,7 +146,8 @@ func (ls *lister) addEntries(
 			return errHierarchical
 		}
 		lastItem = *item.Name
-		if !isDirectory(item.Properties) && !isPlaceholder(item) && !isReserved(*item.Name) {
+		isObject := !isDirectory(item.Properties) && !isPlaceholder(item)
+		if isObject && !isReserved(*item.Name) {
 			merged.entries = append(merged.entries, listEntry(item))
 		}
 	}
@@ -204,10 +207,11 @@ func (ls *lister) page(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	items, prefixes, marker, err = ls.requestPage(ctx, delimiter, opts)
-	if errors.Is(err, transport.ErrTooLong) && *opts.MaxResults > smallPage {
-		small := *opts
-		small.MaxResults = new(int32(smallPage))
-		return ls.requestPage(ctx, delimiter, &small)
+	isTooLong := errors.Is(err, transport.ErrTooLong)
+	if isTooLong && *opts.MaxResults > smallPage {
+		smallOpts := *opts
+		smallOpts.MaxResults = new(int32(smallPage))
+		return ls.requestPage(ctx, delimiter, &smallOpts)
 	}
 	return items, prefixes, marker, err
 }

@@ -56,12 +56,12 @@ func (bc *blobContainer) checkLocks(ctx context.Context, c *storage.Controls) er
 	if !c.LegalHold && c.Retention == (storage.Retention{}) {
 		return nil
 	}
-	return bc.canLock(ctx)
+	return bc.checkCanLock(ctx)
 }
 
 // checkCanLock requests the properties of the container, and returns an error if it cannot lock
 // objects. It returns nil if the credential may not read them, so that the service decides.
-func (bc *blobContainer) canLock(ctx context.Context) error {
+func (bc *blobContainer) checkCanLock(ctx context.Context) error {
 	p, err := bc.containerProperties(ctx)
 	if p == nil {
 		return err
@@ -99,7 +99,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		if !now.Before(oldRetention.Until) {
 			// An expired retention has ended without a request. Azure would even refuse a request to
 			// remove a locked policy that has expired.
-			return d.container.canLock(ctx)
+			return d.container.checkCanLock(ctx)
 		}
 		_, err = write(ctx, d.account, client.DeleteImmutabilityPolicy, nil)
 		return d.container.lockError(ctx, err)
@@ -148,7 +148,8 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 		return bc.notFound(ctx, e)
 	}
 
-	isUnclear := false // true if e may mean that the container cannot lock objects
+	// An unclear error may mean that the container cannot lock objects.
+	isUnclear := false
 	switch e.Code {
 	case storage.InvalidArgument, storage.Unsupported:
 		isUnclear = true
@@ -158,7 +159,7 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 		isUnclear = e.Status == http.StatusConflict
 	}
 	if isUnclear {
-		if lockErr := bc.canLock(ctx); errors.Is(lockErr, storage.Unsupported) {
+		if lockErr := bc.checkCanLock(ctx); errors.Is(lockErr, storage.Unsupported) {
 			return lockErr
 		}
 	}
