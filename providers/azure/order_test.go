@@ -135,7 +135,7 @@ func TestListByteOrderRequests(t *testing.T) {
 	require.Equal(t, int64(10), server.requests.Load())
 }
 
-// Many emoji are listed in pages.
+// Keys with emoji are listed in pages, with one more request for each page but the last.
 func TestListEmojiInPages(t *testing.T) {
 	const count, pageSize = 100, 10
 	var keys []string

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Put sends the body with all properties and checksums in one request, and returns the attributes of the response.
+// Put sends the body with all properties and checksums in one request, and returns the attributes
+// of the response.
 func TestPutRequests(t *testing.T) {
 	server := newCannedServer(t, reply{Status: http.StatusCreated, Header: map[string]string{
 		"ETag":            etag,
@@ -162,7 +163,7 @@ func TestPutErrors(t *testing.T) {
 	}
 }
 
-// If the body does not match its declared checksum, Put and PutPart fail, and Azure stores nothing.
+// Put and PutPart fail if the body does not match its declared checksum, and Azure stores nothing.
 func TestPutWrongChecksum(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
@@ -251,8 +252,8 @@ func TestPutResponseLost(t *testing.T) {
 	}
 }
 
-// If Config.HTTPClient has another transport, the driver cannot know how much of a request was sent. So the
-// outcome of a failed Put is unknown, unless there was no connection.
+// With another transport in Config.HTTPClient, the outcome of a failed Put is unknown unless there
+// was no connection, because the driver cannot know how much of the request was sent.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	put := func(ctx context.Context, t *testing.T, server *cannedServer) error {
 		d := server.openDriver(t, func(c *Config) {

@@ -58,7 +58,7 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// A recording of Azurite is played as Azure's are.
+// A recording of Azurite can be played back like one of Azure.
 func TestRecordedResponsesOfAzurite(t *testing.T) {
 	server := needAzurite(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{

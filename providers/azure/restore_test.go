@@ -112,7 +112,7 @@ func TestRestoreArchived(t *testing.T) {
 	require.ErrorIs(t, storage.Restore(ctx, bucket, "missing"), storage.ObjectNotFound)
 }
 
-// Restore fails for an invalid priority and for options that it cannot send, without a request.
+// Restore refuses an invalid priority, and options that it cannot send, without a request.
 func TestRestoreErrors(t *testing.T) {
 	server := newCannedServer(t)
 	bucket := engine.New(server.openDriver(t))
@@ -131,7 +131,7 @@ func TestRestoreOldVersion(t *testing.T) {
 	require.NotZero(t, newCannedServer(t).openDriver(t).Describe().Features&storage.Restoring)
 }
 
-// A refused Restore fails with the Code of the reason.
+// Restore fails with the Code of the reason if Azure refuses it.
 func TestRestoreRefused(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -175,7 +175,7 @@ func TestDownloadArchivedHint(t *testing.T) {
 	require.Contains(t, e.Hint, "Restore")
 }
 
-// Restore of a version sends its id.
+// Restore of a version sends its id with each request.
 func TestRestoreOfAVersion(t *testing.T) {
 	server := newCannedServer(t, objectReply("", "X-Ms-Access-Tier", "Archive"), reply{Status: http.StatusOK})
 	require.NoError(t, server.openDriver(t).Restore(t.Context(), &driver.ChangeRequest{

@@ -32,8 +32,8 @@ func TestStaleConnections(t *testing.T) {
 	wiretest.StaleConnections(t, server.rootURL(), server.openAt(t))
 }
 
-// If a file is replaced and restored between calls with one WithResume file, the object still has the bytes of one
-// file.
+// An object has the bytes of one file only, even if the file is replaced and restored between
+// uploads with the same journal of WithResume.
 func TestWithResumeReplacedFile(t *testing.T) {
 	const size = 1 << 20 // of a part
 	server := needAzurite(t)

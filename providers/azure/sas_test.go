@@ -148,7 +148,7 @@ func parsedQuery(t *testing.T, text string) url.Values {
 	return values
 }
 
-// The signature of an account key is the SDK's.
+// The account key makes the same signature as in the SDK.
 func TestAccountKeySignatureMatchesSDK(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)
@@ -317,8 +317,8 @@ func TestStringToSign(t *testing.T) {
 	}
 }
 
-// Azure reads every signed field from the query, so each one that is not empty
-// must be there.
+// The query of a signed URL has every signed field that is not empty, because Azure reads each of
+// them there.
 func TestSignedQueryHasAllFields(t *testing.T) {
 	g := testGrant(func(g *grant) {
 		g.version = "2026-03-01T00:00:00.1234567Z"
@@ -350,7 +350,7 @@ func TestSignedQueryHasAllFields(t *testing.T) {
 	}, got)
 }
 
-// Requests and signatures have the configured version.
+// Requests and signatures have the version of Config.APIVersion.
 func TestConfigAPIVersion(t *testing.T) {
 	server := newCannedServer(t, objectReply("x"))
 	d := server.openDriver(t, func(c *Config) {
@@ -397,7 +397,7 @@ func TestSASVersionMatchesSDK(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }
 
-// Signing allocates no more than with the SDK.
+// Signing makes fewer allocations than with the SDK.
 func TestSignAllocations(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)

@@ -163,7 +163,8 @@ func TestCreateBucketHints(t *testing.T) {
 	}
 }
 
-// CORS rules belong to the account. They are set before the bucket is created, so that nothing has to be undone.
+// CreateBucket sets the CORS rules, which belong to the account, before it creates the bucket, so
+// that nothing has to be undone.
 func TestCreateBucketWithCORS(t *testing.T) {
 	server := newRoutedServer(t, map[string]routedReply{
 		getRequest:        {status: http.StatusNotFound, code: "ContainerNotFound"},
@@ -176,7 +177,7 @@ func TestCreateBucketWithCORS(t *testing.T) {
 	require.Equal(t, []string{getRequest, setAccountRequest, createRequest}, server.requests())
 }
 
-// If the bucket exists, CreateBucket does not change the CORS rules of the account.
+// CreateBucket does not change the CORS rules of the account if the bucket exists.
 func TestCreateBucketWithCORSExisting(t *testing.T) {
 	server := newRoutedServer(t, map[string]routedReply{getRequest: {status: http.StatusOK}})
 	_, err := server.service(t).CreateBucket(t.Context(), "photos", storage.WithCORS(twoRules...))
@@ -184,7 +185,7 @@ func TestCreateBucketWithCORSExisting(t *testing.T) {
 	require.Equal(t, []string{getRequest}, server.requests())
 }
 
-// If the CORS rules cannot be set, CreateBucket creates no bucket.
+// CreateBucket creates no bucket if the CORS rules cannot be set.
 func TestCreateBucketWithCORSRefused(t *testing.T) {
 	server := newRoutedServer(t, map[string]routedReply{
 		getRequest:        {status: http.StatusNotFound, code: "ContainerNotFound"},
@@ -195,7 +196,7 @@ func TestCreateBucketWithCORSRefused(t *testing.T) {
 	require.Equal(t, []string{getRequest, setAccountRequest}, server.requests())
 }
 
-// The driver does not send the account's other properties, so Azure keeps them.
+// WithCORS sends the rules without the account's other properties, which Azure then keeps.
 func TestWithCORSRequests(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -235,7 +236,8 @@ func TestWithCORSRequests(t *testing.T) {
 	}
 }
 
-// UpdateBucket of a missing bucket does not change the CORS rules, which belong to the whole account.
+// UpdateBucket of a missing bucket does not change the CORS rules, which belong to the whole
+// account.
 func TestUpdateBucketOfAMissingBucket(t *testing.T) {
 	server := newRoutedServer(t,
 		map[string]routedReply{getRequest: {status: http.StatusNotFound, code: "ContainerNotFound"}})
@@ -250,7 +252,8 @@ const partnerPolicies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><A
 	`<Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry>` +
 	`<Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
 
-// A change of public access keeps the policies of the container. Without a change, nothing is written.
+// A change of public access keeps the policies of the container, and writes nothing if the access
+// stays the same.
 func TestWithPublicAccessRequests(t *testing.T) {
 	const modified = "Wed, 04 Mar 2026 05:06:07 GMT"
 	tests := []struct {
@@ -304,7 +307,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 	}
 }
 
-// A refused change of public access fails with the Code of the reason.
+// UpdateBucket fails with the Code of the reason if a change of public access is refused.
 func TestWithPublicAccessErrors(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -464,8 +467,8 @@ func versionsPage(marker string, names ...string) routedReply {
 	}
 }
 
-// DeleteBucket refuses a container with noncurrent versions. Azure would delete them all, so the driver looks at
-// each page of the listing.
+// DeleteBucket refuses a container with noncurrent versions, on any page of their listing, because
+// Azure would delete them all.
 func TestDeleteBucketWithOldVersions(t *testing.T) {
 	const first = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
 	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
@@ -554,7 +557,8 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 	}
 }
 
-// DeleteBucket succeeds on an account that has no versions and refuses to list them.
+// DeleteBucket deletes only an empty container, even on an account that has no versions and refuses
+// to list them.
 func TestDeleteBucketWithoutVersions(t *testing.T) {
 	const (
 		listVersions = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
@@ -582,7 +586,7 @@ func TestDeleteBucketWithoutVersions(t *testing.T) {
 	}
 }
 
-// With a Config.APIVersion that has no versions, DeleteBucket does not ask for any.
+// DeleteBucket lists no versions if the service of Config.APIVersion has none.
 func TestDeleteBucketOfOldService(t *testing.T) {
 	server := newRoutedServer(t, map[string]routedReply{
 		"GET /photos?comp=list&maxresults=100&restype=container": versionsPage(""),
@@ -592,7 +596,7 @@ func TestDeleteBucketOfOldService(t *testing.T) {
 	require.NoError(t, d.DeleteBucket(t.Context(), "photos"))
 }
 
-// Buckets are listed in pages.
+// Buckets lists all pages of containers.
 func TestBucketsPages(t *testing.T) {
 	const firstPage = `<EnumerationResults><Containers>` +
 		`<Container><Name>$root</Name><Properties/></Container>` +
@@ -695,7 +699,7 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 	})
 }
 
-// If Azure answers CreateBucket with InternalError, the call fails with OutcomeUnknown.
+// CreateBucket fails with OutcomeUnknown if Azure answers with InternalError.
 func TestCreateBucketResponseLost(t *testing.T) {
 	server := newRoutedServer(t,
 		map[string]routedReply{createRequest: {status: http.StatusInternalServerError, code: "InternalError"}})

@@ -34,7 +34,7 @@ func newSigner(t *testing.T, c Config) *objectDriver {
 	return d.(*objectDriver)
 }
 
-// Signed paths are escaped byte by byte.
+// Each byte of a key is escaped in the path of a signed URL, unless it is unreserved or a slash.
 func TestSignedURLEscapesPath(t *testing.T) {
 	d := newSigner(t, Config{})
 	for _, key := range signedKeys {
@@ -226,7 +226,7 @@ func TestSignedURLPermissions(t *testing.T) {
 	}
 }
 
-// A signed upload lists the headers that its client must send for the properties.
+// A signed upload lists the headers with which its client must send the properties.
 func TestSignedUploadHeaders(t *testing.T) {
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.CacheControl = "no-store"
@@ -250,7 +250,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 	}, signedURL.Header)
 }
 
-// Signed downloads set response headers.
+// A signed download has the headers of its response in the query.
 func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
 		r.ResponseType = "image/png"
@@ -269,7 +269,8 @@ func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
 
-// The window of every URL begins 15 minutes before its hour, and ends an hour and the TTL later.
+// A stable URL is valid from 15 minutes before its hour, until the TTL has passed after the end of
+// the hour.
 func TestStableURLsOfAzure(t *testing.T) {
 	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {
@@ -298,8 +299,8 @@ func TestStableURLsOfAzure(t *testing.T) {
 	require.Zero(t, byToken.Describe().Features&storage.StableURLs)
 }
 
-// SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, which Azure refuses with
-// it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
+// SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, for which
+// Azure would refuse it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
 func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 	removal := signedDownload(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
@@ -395,8 +396,8 @@ func TestSignedURLUnsupported(t *testing.T) {
 	}
 }
 
-// The driver declares SignedURLs only with credentials that can sign. Azure can enforce no condition of a signed
-// upload but IfAbsent.
+// The driver declares SignedURLs only with credentials that can sign, and IfAbsent as the only
+// condition of a signed upload that Azure can enforce.
 func TestSigningFeatures(t *testing.T) {
 	const allSigned = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
 		storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
@@ -434,8 +435,8 @@ func TestSigningFeatures(t *testing.T) {
 	}
 }
 
-// A token can sign only if the account's name is known, because Azure verifies signatures by that name, not by the
-// host.
+// A token can sign only if the account's name is known, because Azure verifies signatures by that
+// name, and not by the host.
 func TestSignByTokenNeedsAccount(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -483,8 +484,8 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 	}
 }
 
-// authorizeSource returns a URL of a source that Azure can read. The right to read is in the URL, or a token beside
-// it.
+// authorizeSource returns a URL with which Azure can read a source. The right to read is in the
+// URL, or in a token beside it.
 func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
 	tests := []struct {
@@ -532,7 +533,7 @@ func TestAuthorizeSource(t *testing.T) {
 	}
 }
 
-// With the account's key, authorizeSource signs a right to read for sourceTime.
+// With the account's key, authorizeSource signs a right to read that lasts for sourceTime.
 func TestAuthorizeSourceByKey(t *testing.T) {
 	start := time.Now()
 	d := newSigner(t, Config{})

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// A bucket with a shared access signature of its container can do everything that
-// the signature permits, including server copies.
+// A bucket with a shared access signature of its container can do everything that the signature
+// permits, including server copies.
 func TestOpenWithSharedAccessSignature(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -56,7 +56,7 @@ func TestOpenWithSharedAccessSignature(t *testing.T) {
 	}
 }
 
-// A bucket is opened with the credentials of the environment.
+// storage.Open opens a bucket with the credentials of the environment.
 func TestOpenFromEnvironment(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)

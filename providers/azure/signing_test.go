@@ -73,7 +73,7 @@ func newSigningBucket(t *testing.T) (storage.Bucket, *objectDriver) {
 	return bucket, newSigningDriver(t, name)
 }
 
-// Signed uploads and downloads work on Azurite, with net/http and with curl, for every kind of key.
+// Signed uploads and downloads work on Azurite with net/http and with curl, for every kind of key.
 func TestSignedURLsWork(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestSignedURLsWork(t *testing.T) {
 	}
 }
 
-// A signed upload with IfAbsent creates once.
+// A signed upload with IfAbsent creates an object once, and does not overwrite it.
 func TestSignedUploadURLIfAbsent(t *testing.T) {
 	for name, ask := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestSignedUploadURLIfAbsent(t *testing.T) {
 	}
 }
 
-// A signed download has the requested headers.
+// The response to a signed download has the requested headers.
 func TestSignedDownloadURLHeaders(t *testing.T) {
 	bucket, _ := newSigningBucket(t)
 	upload, err := bucket.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))

@@ -31,7 +31,8 @@ const (
 	undeleteRequest    = "PUT /photos/a?comp=undelete"
 )
 
-// ListVersions with SoftDeleted lists soft-deleted blobs and versions, but neither current blobs nor snapshots.
+// ListVersions with SoftDeleted lists soft-deleted blobs and versions, but neither current blobs
+// nor snapshots.
 func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	server := newCannedServer(t, listing("",
 		blobEntry("a"),
@@ -52,7 +53,8 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	require.False(t, page.Entries[0].SoftDeletedUntil.Before(removedAt.Add(3*day)))
 }
 
-// expiryOfDeleted adds RemainingRetentionDays to the full days that have passed since the blob was deleted.
+// expiryOfDeleted adds RemainingRetentionDays to the full days that have passed since the deletion
+// of the blob.
 func TestExpiryOfDeleted(t *testing.T) {
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
