@@ -33,6 +33,7 @@ func TestPutRequests(t *testing.T) {
 		StorageClass:       "Cool",
 	}
 	r.Condition.Absent = true
+
 	attrs, err := server.openDriver(t).Put(t.Context(), r)
 	require.NoError(t, err)
 
@@ -56,7 +57,7 @@ func TestPutRequests(t *testing.T) {
 	} {
 		require.Equal(t, want, got.Header.Get(name), name)
 	}
-	require.Empty(t, got.Header.Get("X-Ms-Blob-Content-Md5"), "the service computes its own")
+	require.Empty(t, got.Header.Get("X-Ms-Blob-Content-Md5"), "the service must compute its own")
 	require.Contains(t, got.Header.Get("User-Agent"), "omnibucket")
 	require.Equal(t, etag, attrs.Revision)
 	require.Equal(t, etag, attrs.ETag)

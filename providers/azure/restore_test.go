@@ -116,6 +116,7 @@ func TestRestoreArchived(t *testing.T) {
 func TestRestoreErrors(t *testing.T) {
 	server := newCannedServer(t)
 	bucket := engine.New(server.openDriver(t))
+
 	err := storage.Restore(t.Context(), bucket, "a", storage.WithRestoreTier("Expedited"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
@@ -168,7 +169,10 @@ func TestRestoreRefused(t *testing.T) {
 
 // The error of a read of an archived object says how to read it.
 func TestDownloadArchivedHint(t *testing.T) {
-	_, err := engine.New(newCannedServer(t, errorReply(409, "BlobArchived")).openDriver(t)).Download(t.Context(), "a")
+	server := newCannedServer(t, errorReply(409, "BlobArchived"))
+	bucket := engine.New(server.openDriver(t))
+
+	_, err := bucket.Download(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Archived, e.Code)
@@ -178,10 +182,9 @@ func TestDownloadArchivedHint(t *testing.T) {
 // Restore of a version sends its id with each request.
 func TestRestoreOfAVersion(t *testing.T) {
 	server := newCannedServer(t, objectReply("", "X-Ms-Access-Tier", "Archive"), reply{Status: http.StatusOK})
-	require.NoError(t, server.openDriver(t).Restore(t.Context(), &driver.ChangeRequest{
-		Key:     "a",
-		Version: versionAt(1),
-	}))
+	d := server.openDriver(t)
+
+	require.NoError(t, d.Restore(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1)}))
 	for _, line := range server.Lines() {
 		require.True(t, strings.HasSuffix(line, "versionid=2026-11-20T12%3A00%3A01.0000000Z"), line)
 	}

@@ -35,14 +35,14 @@ func TestStaleConnections(t *testing.T) {
 // An object has the bytes of one file only, even if the file is replaced and restored between
 // uploads with the same journal of WithResume.
 func TestWithResumeReplacedFile(t *testing.T) {
-	const size = 1 << 20 // of a part
+	const partSize = 1 << 20
 	server := needAzurite(t)
 	name := server.container(t)
-	original := bytes.Repeat([]byte("a"), 3*size)
-	replacement := bytes.Repeat([]byte("b"), 3*size)
+	original := bytes.Repeat([]byte("a"), 3*partSize)
+	replacement := bytes.Repeat([]byte("b"), 3*partSize)
 	opts := []storage.UploadOption{
 		storage.WithResume(filepath.Join(t.TempDir(), "journal")),
-		storage.WithPartSize(size),
+		storage.WithPartSize(partSize),
 		storage.WithConcurrency(1),
 	}
 

@@ -149,16 +149,16 @@ func TestCreateBucketRequests(t *testing.T) {
 
 // The error of a refused CreateBucket has a hint.
 func TestCreateBucketHints(t *testing.T) {
-	tests := []struct{ name, code, hint string }{
-		{name: "the name is not yet free", code: "ContainerBeingDeleted", hint: "being deleted"},
-		{name: "the account refuses public access", code: "PublicAccessNotPermitted", hint: "allowBlobPublicAccess"},
+	tests := []struct{ name, code, wantHint string }{
+		{name: "the name is not yet free", code: "ContainerBeingDeleted", wantHint: "being deleted"},
+		{name: "the account refuses public access", code: "PublicAccessNotPermitted", wantHint: "allowBlobPublicAccess"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newRoutedServer(t,
 				map[string]routedReply{createRequest: {status: http.StatusConflict, code: tt.code}})
 			_, err := server.service(t).CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
-			require.ErrorContains(t, err, tt.hint)
+			require.ErrorContains(t, err, tt.wantHint)
 		})
 	}
 }
@@ -199,14 +199,14 @@ func TestCreateBucketWithCORSRefused(t *testing.T) {
 // WithCORS sends the rules without the account's other properties, which Azure then keeps.
 func TestWithCORSRequests(t *testing.T) {
 	tests := []struct {
-		name  string
-		rules []storage.CORSRule
-		body  string
+		name     string
+		rules    []storage.CORSRule
+		wantBody string
 	}{
 		{
-			name:  "two",
+			name:  "two rules",
 			rules: twoRules,
-			body: `<StorageServiceProperties><Cors>` +
+			wantBody: `<StorageServiceProperties><Cors>` +
 				`<CorsRule><AllowedHeaders>x-ms-*</AllowedHeaders><AllowedMethods>GET,PUT</AllowedMethods>` +
 				`<AllowedOrigins>https://a.example,https://b.example</AllowedOrigins>` +
 				`<ExposedHeaders></ExposedHeaders><MaxAgeInSeconds>60</MaxAgeInSeconds></CorsRule>` +
@@ -216,9 +216,8 @@ func TestWithCORSRequests(t *testing.T) {
 				`</Cors></StorageServiceProperties>`,
 		},
 		{
-			name:  "none clears them",
-			rules: nil,
-			body:  `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`,
+			name:     "no rule, which removes all",
+			wantBody: `<StorageServiceProperties><Cors></Cors></StorageServiceProperties>`,
 		},
 	}
 	for _, tt := range tests {
@@ -230,8 +229,8 @@ func TestWithCORSRequests(t *testing.T) {
 			})
 			info, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(tt.rules...))
 			require.NoError(t, err)
-			require.Equal(t, tt.body, strings.TrimPrefix(server.body(setAccountRequest), xml.Header))
-			require.Equal(t, twoRules, info.CORS, "as they are read back")
+			require.Equal(t, tt.wantBody, strings.TrimPrefix(server.body(setAccountRequest), xml.Header))
+			require.Equal(t, twoRules, info.CORS, "the rules must be read back")
 		})
 	}
 }
@@ -241,10 +240,12 @@ func TestWithCORSRequests(t *testing.T) {
 func TestUpdateBucketOfAMissingBucket(t *testing.T) {
 	server := newRoutedServer(t,
 		map[string]routedReply{getRequest: {status: http.StatusNotFound, code: "ContainerNotFound"}})
-	_, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithCORS(),
+
+	_, err := server.service(t).UpdateBucket(t.Context(), "photos",
+		storage.WithCORS(),
 		storage.WithPublicAccess(true))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.Equal(t, []string{getRequest}, server.requests(), "the account's rules are everybody's")
+	require.Equal(t, []string{getRequest}, server.requests())
 }
 
 // partnerPolicies are the stored access policies of a container.
@@ -257,18 +258,18 @@ const partnerPolicies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><A
 func TestWithPublicAccessRequests(t *testing.T) {
 	const modified = "Wed, 04 Mar 2026 05:06:07 GMT"
 	tests := []struct {
-		name    string
-		current string // x-ms-blob-public-access
-		public  bool
-		isSet   bool   // whether the access is written
-		access  string // as it is written
+		name       string
+		current    string // x-ms-blob-public-access
+		public     bool
+		isWritten  bool
+		wantAccess string // x-ms-blob-public-access, as it is written
 	}{
-		{name: "opened", current: "", public: true, isSet: true, access: "blob"},
-		{name: "closed", current: "blob", public: false, isSet: true},
-		{name: "closed to listing too", current: "container", public: false, isSet: true},
+		{name: "opened", public: true, isWritten: true, wantAccess: "blob"},
+		{name: "closed", current: "blob", isWritten: true},
+		{name: "closed to listing too", current: "container", isWritten: true},
 		{name: "open already", current: "blob", public: true},
 		{name: "open already, and to list", current: "container", public: true},
-		{name: "closed already", current: "", public: false},
+		{name: "closed already"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -285,7 +286,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 
 			_, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(tt.public))
 			require.NoError(t, err)
-			if !tt.isSet {
+			if !tt.isWritten {
 				require.NotContains(t, server.requests(), setAccessRequest)
 				return
 			}
@@ -294,7 +295,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 				getRequest, getAccessRequest, setAccessRequest, getRequest, getAccountRequest,
 			}, server.requests())
 			written := server.header(setAccessRequest)
-			require.Equal(t, tt.access, written.Get("X-Ms-Blob-Public-Access"))
+			require.Equal(t, tt.wantAccess, written.Get("X-Ms-Blob-Public-Access"))
 			require.Equal(t, modified, written.Get("If-Unmodified-Since"))
 
 			// The stored policies are kept.
@@ -325,7 +326,7 @@ func TestWithPublicAccessErrors(t *testing.T) {
 			want:   storage.Unavailable,
 		},
 		{
-			name:   "the credential may not",
+			name:   "the credential may not change it",
 			answer: routedReply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
 			want:   storage.PermissionDenied,
 		},
@@ -362,7 +363,7 @@ func TestUpdateBucketReadFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "photos", info.Name)
 
-	// A call without a change only reads, and so fails.
+	// A call without a change only reads the settings, and so it fails.
 	_, err = s.UpdateBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.RateLimited)
 }
@@ -470,44 +471,39 @@ func versionsPage(marker string, names ...string) routedReply {
 // DeleteBucket refuses a container with noncurrent versions, on any page of their listing, because
 // Azure would delete them all.
 func TestDeleteBucketWithOldVersions(t *testing.T) {
-	const first = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
-	const next = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
+	const firstPage = "GET /photos?comp=list&include=versions&maxresults=100&restype=container"
+	const nextPage = "GET /photos?comp=list&include=versions&marker=m&maxresults=100&restype=container"
 	tests := []struct {
-		name    string
-		pages   map[string]routedReply
-		deleted bool
-		want    storage.Code
+		name      string
+		pages     map[string]routedReply
+		isDeleted bool
+		want      storage.Code
 	}{
-		{name: "nothing", pages: map[string]routedReply{first: versionsPage("")}, deleted: true, want: ""},
+		{name: "nothing", pages: map[string]routedReply{firstPage: versionsPage("")}, isDeleted: true},
 		{
-			name:    "nothing on two pages",
-			pages:   map[string]routedReply{first: versionsPage("m"), next: versionsPage("")},
-			deleted: true,
-			want:    "",
+			name:      "nothing on two pages",
+			pages:     map[string]routedReply{firstPage: versionsPage("m"), nextPage: versionsPage("")},
+			isDeleted: true,
 		},
 		{
-			name:    "a version",
-			pages:   map[string]routedReply{first: versionsPage("", "a")},
-			deleted: false,
-			want:    storage.BucketNotEmpty,
+			name:  "a version",
+			pages: map[string]routedReply{firstPage: versionsPage("", "a")},
+			want:  storage.BucketNotEmpty,
 		},
 		{
-			name:    "a version, after an empty page",
-			pages:   map[string]routedReply{first: versionsPage("m"), next: versionsPage("", "a")},
-			deleted: false,
-			want:    storage.BucketNotEmpty,
+			name:  "a version, after an empty page",
+			pages: map[string]routedReply{firstPage: versionsPage("m"), nextPage: versionsPage("", "a")},
+			want:  storage.BucketNotEmpty,
 		},
 		{
-			name:    "a listing that fails",
-			pages:   map[string]routedReply{first: {status: http.StatusForbidden, code: "AuthorizationFailure"}},
-			deleted: false,
-			want:    storage.PermissionDenied,
+			name:  "a listing that fails",
+			pages: map[string]routedReply{firstPage: {status: http.StatusForbidden, code: "AuthorizationFailure"}},
+			want:  storage.PermissionDenied,
 		},
 		{
-			name:    "a missing container",
-			pages:   map[string]routedReply{first: {status: http.StatusNotFound, code: "ContainerNotFound"}},
-			deleted: false,
-			want:    storage.BucketNotFound,
+			name:  "a missing container",
+			pages: map[string]routedReply{firstPage: {status: http.StatusNotFound, code: "ContainerNotFound"}},
+			want:  storage.BucketNotFound,
 		},
 	}
 	for _, tt := range tests {
@@ -516,7 +512,7 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 			server := newRoutedServer(t, tt.pages)
 			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.deleted, slices.Contains(server.requests(), deleteRequest))
+			require.Equal(t, tt.isDeleted, slices.Contains(server.requests(), deleteRequest))
 		})
 	}
 }
@@ -569,7 +565,7 @@ func TestDeleteBucketWithoutVersions(t *testing.T) {
 		page routedReply
 		want storage.Code
 	}{
-		{name: "an empty container", page: versionsPage(""), want: ""},
+		{name: "an empty container", page: versionsPage("")},
 		{name: "a container with a blob", page: versionsPage("", "a"), want: storage.BucketNotEmpty},
 	}
 	for _, tt := range tests {
@@ -593,6 +589,7 @@ func TestDeleteBucketOfOldService(t *testing.T) {
 		deleteRequest: {status: http.StatusAccepted},
 	})
 	d := server.serviceDriver(t, Config{APIVersion: "2019-07-07"})
+
 	require.NoError(t, d.DeleteBucket(t.Context(), "photos"))
 }
 

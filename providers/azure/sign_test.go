@@ -38,9 +38,10 @@ func newSigner(t *testing.T, c Config) *objectDriver {
 func TestSignedURLEscapesPath(t *testing.T) {
 	d := newSigner(t, Config{})
 	for _, key := range signedKeys {
-		signedURL, err := d.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 			r.Key = key
-		}), signedAt)
+		})
+		signedURL, err := d.sign(t.Context(), req, signedAt)
 		require.NoError(t, err)
 		wiretest.RequireEscapedPath(t, signedURL.URL, "/photos/"+key)
 	}
@@ -175,7 +176,7 @@ func TestSignedURLExpires(t *testing.T) {
 
 			starts := second.Add(time.Second - clockSkew)
 			require.Equal(t, starts.Format(sasTime), u.Query().Get("st"),
-				"a service whose clock is slow accepts it at once")
+				"a service whose clock is slow must accept it at once")
 			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(starts), tt.ttl+clockSkew,
 				"the limit of a SAS expiration policy")
 		})
@@ -186,28 +187,28 @@ func TestSignedURLExpires(t *testing.T) {
 func TestSignedURLPermissions(t *testing.T) {
 	tests := []struct {
 		name string
-		ask  *driver.SignRequest
+		req  *driver.SignRequest
 		want string
 	}{
-		{name: "a download", ask: signedDownload(nil), want: "r"},
-		{name: "an upload", ask: wiretest.SignedUpload(nil), want: "cw"},
+		{name: "a download", req: signedDownload(nil), want: "r"},
+		{name: "an upload", req: wiretest.SignedUpload(nil), want: "cw"},
 		{
 			name: "an upload, if absent",
-			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+			req: wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.Condition.Absent = true
 			}),
 			want: "c",
 		},
 		{
 			name: "a removal",
-			ask: signedDownload(func(r *driver.SignRequest) {
+			req: signedDownload(func(r *driver.SignRequest) {
 				r.Method = http.MethodDelete
 			}),
 			want: "d",
 		},
 		{
-			name: "a version's removal",
-			ask: signedDownload(func(r *driver.SignRequest) {
+			name: "a removal of a version",
+			req: signedDownload(func(r *driver.SignRequest) {
 				r.Method = http.MethodDelete
 				r.Version = "2026-03-01T00:00:00.1234567Z"
 			}),
@@ -216,26 +217,28 @@ func TestSignedURLPermissions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			signedURL, err := newSigner(t, Config{}).sign(t.Context(), tt.ask, signedAt)
+			signedURL, err := newSigner(t, Config{}).sign(t.Context(), tt.req, signedAt)
 			require.NoError(t, err)
 			u, err := url.Parse(signedURL.URL)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, u.Query().Get("sp"))
-			require.Equal(t, tt.ask.Method, signedURL.Method)
+			require.Equal(t, tt.req.Method, signedURL.Method)
 		})
 	}
 }
 
 // A signed upload lists the headers with which its client must send the properties.
 func TestSignedUploadHeaders(t *testing.T) {
-	signedURL, err := newSigner(t, Config{}).sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+	req := wiretest.SignedUpload(func(r *driver.SignRequest) {
 		r.CacheControl = "no-store"
 		r.ContentDisposition = `attachment; filename="a"`
 		r.ContentLanguage = "de"
 		r.ContentEncoding = "gzip"
 		r.StorageClass = "Cool"
 		r.Metadata = map[string]string{"a": "1", "b-c": "=?utf-8?q?x?="}
-	}), signedAt)
+	})
+
+	signedURL, err := newSigner(t, Config{}).sign(t.Context(), req, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{
 		"X-Ms-Blob-Type":                {"BlockBlob"},
@@ -305,6 +308,7 @@ func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
 	removal := signedDownload(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
 	})
+
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signedURL.Header)
@@ -322,25 +326,25 @@ func TestSignedURLUnsupported(t *testing.T) {
 	tests := []struct {
 		name   string
 		config Config
-		ask    *driver.SignRequest
+		req    *driver.SignRequest
 		want   storage.Code
 	}{
 		{
 			name:   "without credentials",
 			config: Config{Anonymous: true},
-			ask:    signedDownload(nil),
+			req:    signedDownload(nil),
 			want:   storage.Unsupported,
 		},
 		{
 			name:   "with only a signature",
 			config: Config{SASToken: "sv=2026-12-06&sig=abc"},
-			ask:    signedDownload(nil),
+			req:    signedDownload(nil),
 			want:   storage.Unsupported,
 		},
 		{
 			name:   "a CRC32C, which Azure does not verify",
 			config: Config{},
-			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+			req: wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 			}),
 			want: storage.Unsupported,
@@ -348,7 +352,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 		{
 			name:   "a size, which Azure does not verify",
 			config: Config{},
-			ask: wiretest.SignedUpload(func(r *driver.SignRequest) {
+			req: wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.MinSize = 5
 				r.MaxSize = 5
 			}),
@@ -357,7 +361,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 		{
 			name:   "an unsupported method",
 			config: Config{},
-			ask: signedDownload(func(r *driver.SignRequest) {
+			req: signedDownload(func(r *driver.SignRequest) {
 				r.Method = http.MethodPatch
 			}),
 			want: storage.Unsupported,
@@ -365,7 +369,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 		{
 			name:   "a version that is none",
 			config: Config{},
-			ask: signedDownload(func(r *driver.SignRequest) {
+			req: signedDownload(func(r *driver.SignRequest) {
 				r.Version = "yesterday"
 			}),
 			want: storage.InvalidArgument,
@@ -373,7 +377,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 		{
 			name:   "a key that Azure reads as another",
 			config: Config{},
-			ask: signedDownload(func(r *driver.SignRequest) {
+			req: signedDownload(func(r *driver.SignRequest) {
 				r.Key = `a\b`
 			}),
 			want: storage.InvalidArgument,
@@ -381,7 +385,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 		{
 			name:   "a version that adds parameters",
 			config: Config{},
-			ask: signedDownload(func(r *driver.SignRequest) {
+			req: signedDownload(func(r *driver.SignRequest) {
 				r.Version = "x&comp=list"
 			}),
 			want: storage.InvalidArgument,
@@ -389,7 +393,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newSigner(t, tt.config).sign(t.Context(), tt.ask, signedAt)
+			_, err := newSigner(t, tt.config).sign(t.Context(), tt.req, signedAt)
 			require.ErrorIs(t, err, tt.want)
 			require.NotContains(t, err.Error(), "abc")
 		})
@@ -401,22 +405,22 @@ func TestSignedURLUnsupported(t *testing.T) {
 func TestSigningFeatures(t *testing.T) {
 	const allSigned = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
 		storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
-	const ofAzure = storage.SignedURLs | storage.SignedIfAbsent
+	const azureFeatures = storage.SignedURLs | storage.SignedIfAbsent
 	tests := []struct {
 		name   string
 		config Config
 		want   storage.Features
 	}{
-		{name: "the account's key", config: Config{Account: testAccount, Key: testKey}, want: ofAzure},
+		{name: "the account's key", config: Config{Account: testAccount, Key: testKey}, want: azureFeatures},
 		{
 			name:   "a token credential",
 			config: Config{Account: testAccount, Credential: fixedToken("token")},
-			want:   ofAzure,
+			want:   azureFeatures,
 		},
 		{
 			name:   "a connection string",
 			config: Config{ConnectionString: "AccountName=acme;AccountKey=" + testKey},
-			want:   ofAzure,
+			want:   azureFeatures,
 		},
 		{
 			name:   "only a signature",
@@ -443,7 +447,7 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 		config Config
 		want   bool
 	}{
-		{name: "a domain of one's own", config: Config{Endpoint: "https://files.example.com"}, want: false},
+		{name: "a domain of one's own", config: Config{Endpoint: "https://files.example.com"}},
 		{
 			name:   "a domain of one's own, and a name",
 			config: Config{Endpoint: "https://files.example.com", Account: testAccount},
@@ -462,7 +466,8 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.config.Bucket, tt.config.Credential = "photos", fixedToken("token")
+			tt.config.Bucket = "photos"
+			tt.config.Credential = fixedToken("token")
 			d, err := NewDriver(t.Context(), tt.config)
 			require.NoError(t, err)
 
@@ -489,46 +494,47 @@ func TestSignByTokenNeedsAccount(t *testing.T) {
 func TestAuthorizeSource(t *testing.T) {
 	const address = "https://acme.blob.core.windows.net/photos/a%20b"
 	tests := []struct {
-		name          string
-		config        Config
-		version       string
-		address       string
-		authorization string
+		name              string
+		config            Config
+		version           string
+		wantAddress       string
+		wantAuthorization string
 	}{
-		{name: "anonymous", config: Config{Anonymous: true}, address: address},
+		{name: "anonymous", config: Config{Anonymous: true}, wantAddress: address},
 		{
-			name:    "a version",
-			config:  Config{Anonymous: true},
-			version: "v",
-			address: address + "?versionid=v",
+			name:        "a version",
+			config:      Config{Anonymous: true},
+			version:     "v",
+			wantAddress: address + "?versionid=v",
 		},
 		{
-			name:    "a signature",
-			config:  Config{SASToken: "?sv=1&sig=a%2Bb"},
-			address: address + "?sv=1&sig=a%2Bb",
+			name:        "a signature",
+			config:      Config{SASToken: "?sv=1&sig=a%2Bb"},
+			wantAddress: address + "?sv=1&sig=a%2Bb",
 		},
 		{
-			name:    "a version, a signature",
-			config:  Config{SASToken: "sv=1&sig=a%2Bb"},
-			version: "v",
-			address: address + "?versionid=v&sv=1&sig=a%2Bb",
+			name:        "a version, a signature",
+			config:      Config{SASToken: "sv=1&sig=a%2Bb"},
+			version:     "v",
+			wantAddress: address + "?versionid=v&sv=1&sig=a%2Bb",
 		},
 		{
-			name:          "a token",
-			config:        Config{Credential: fixedToken("token")},
-			version:       "v",
-			address:       address + "?versionid=v",
-			authorization: "Bearer token",
+			name:              "a token",
+			config:            Config{Credential: fixedToken("token")},
+			version:           "v",
+			wantAddress:       address + "?versionid=v",
+			wantAuthorization: "Bearer token",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newSigner(t, tt.config)
 			source := driver.ObjectRef{Bucket: "photos", Key: "a b", Version: tt.version}
+
 			address, authorization, err := d.account.authorizeSource(t.Context(), source)
 			require.NoError(t, err)
-			require.Equal(t, tt.address, address)
-			require.Equal(t, tt.authorization, authorization)
+			require.Equal(t, tt.wantAddress, address)
+			require.Equal(t, tt.wantAuthorization, authorization)
 		})
 	}
 }
@@ -537,6 +543,7 @@ func TestAuthorizeSource(t *testing.T) {
 func TestAuthorizeSourceByKey(t *testing.T) {
 	start := time.Now()
 	d := newSigner(t, Config{})
+
 	signedURL, authorization, err := d.account.authorizeSource(t.Context(), driver.ObjectRef{Bucket: "photos", Key: "a b"})
 	require.NoError(t, err)
 	require.Empty(t, authorization)

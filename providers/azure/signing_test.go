@@ -75,7 +75,7 @@ func newSigningBucket(t *testing.T) (storage.Bucket, *objectDriver) {
 
 // Signed uploads and downloads work on Azurite with net/http and with curl, for every kind of key.
 func TestSignedURLsWork(t *testing.T) {
-	for name, ask := range wiretest.Clients {
+	for name, send := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			bucket, _ := newSigningBucket(t)
 			for _, key := range signedKeys {
@@ -86,8 +86,8 @@ func TestSignedURLsWork(t *testing.T) {
 					storage.WithMetadata(map[string]string{"k-1": "café"}),
 				)
 				require.NoError(t, err)
-				require.Equal(t, http.StatusCreated, ask(t, signedURL, "other text").Status, "%q", key)
-				require.Equal(t, http.StatusCreated, ask(t, signedURL, "text").Status, "it overwrites")
+				require.Equal(t, http.StatusCreated, send(t, signedURL, "other text").Status, "%q", key)
+				require.Equal(t, http.StatusCreated, send(t, signedURL, "text").Status, "the URL must permit to overwrite")
 
 				attrs, err := bucket.Attrs(t.Context(), key)
 				require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestSignedURLsWork(t *testing.T) {
 
 				signedURL, err = bucket.SignedDownloadURL(t.Context(), key)
 				require.NoError(t, err)
-				got := ask(t, signedURL, "")
+				got := send(t, signedURL, "")
 				require.Equal(t, http.StatusOK, got.Status, "%q", key)
 				require.Equal(t, "text", got.Body)
 			}
@@ -108,19 +108,19 @@ func TestSignedURLsWork(t *testing.T) {
 
 // A signed upload with IfAbsent creates an object once, and does not overwrite it.
 func TestSignedUploadURLIfAbsent(t *testing.T) {
-	for name, ask := range wiretest.Clients {
+	for name, send := range wiretest.Clients {
 		t.Run(name, func(t *testing.T) {
 			bucket, _ := newSigningBucket(t)
 			signedURL, err := bucket.SignedUploadURL(t.Context(), "a", storage.IfAbsent())
 			require.NoError(t, err)
 
-			require.Equal(t, http.StatusCreated, ask(t, signedURL, "first").Status)
+			require.Equal(t, http.StatusCreated, send(t, signedURL, "first").Status)
 			// Azure's code is UnauthorizedBlobOverwrite, the emulator's AuthorizationPermissionMismatch.
-			require.Equal(t, http.StatusForbidden, ask(t, signedURL, "second").Status)
+			require.Equal(t, http.StatusForbidden, send(t, signedURL, "second").Status)
 
 			signedURL, err = bucket.SignedDownloadURL(t.Context(), "a")
 			require.NoError(t, err)
-			require.Equal(t, "first", ask(t, signedURL, "").Body)
+			require.Equal(t, "first", send(t, signedURL, "").Body)
 		})
 	}
 }
@@ -130,9 +130,10 @@ func TestSignedDownloadURLHeaders(t *testing.T) {
 	bucket, _ := newSigningBucket(t)
 	upload, err := bucket.SignedUploadURL(t.Context(), "a", storage.WithContentType("text/plain"))
 	require.NoError(t, err)
-
 	require.Equal(t, http.StatusCreated, wiretest.NetHTTP(t, upload, "text").Status)
-	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a", storage.WithResponseContentType("image/png"),
+
+	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a",
+		storage.WithResponseContentType("image/png"),
 		storage.WithDownloadName("a b+é.png"))
 	require.NoError(t, err)
 	got := wiretest.NetHTTP(t, signedURL, "")

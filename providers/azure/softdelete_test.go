@@ -40,10 +40,8 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 		deletedBlobEntry("c", `<VersionId>`+versionAt(1)+`</VersionId>`),
 		deletedBlobEntry("d", `<Snapshot>`+versionAt(2)+`</Snapshot>`),
 	))
-	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{
-		Limit:       10,
-		SoftDeleted: true,
-	})
+
+	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
 	require.NoError(t, err)
 	require.Equal(t, []string{listRemovedRequest}, server.Lines())
 	require.Equal(t, []versionOf{{key: "b"}, {key: "c", version: versionAt(1)}}, versionsOf(page.Entries))
@@ -76,7 +74,7 @@ func TestExpiryOfDeleted(t *testing.T) {
 			now:       removedAt.Add(-time.Hour),
 			want:      removedAt.Add(3 * day),
 		},
-		{name: "without a time", deletedAt: nil, now: removedAt, want: removedAt.Add(3 * day)},
+		{name: "without a time", now: removedAt, want: removedAt.Add(3 * day)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

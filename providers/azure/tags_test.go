@@ -120,22 +120,17 @@ func TestTagRequests(t *testing.T) {
 		Body: `<?xml version="1.0"?><Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag>` +
 			`<Tag><Key>empty</Key><Value /></Tag></TagSet></Tags>`,
 	})
-	tags, err := server.openDriver(t).Tags(t.Context(), &driver.GetRequest{
-		Key:     "a",
-		Version: versionAt(1),
-		Length:  -1,
-	})
+
+	get := &driver.GetRequest{Key: "a", Version: versionAt(1), Length: -1}
+	tags, err := server.openDriver(t).Tags(t.Context(), get)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"k": "v", "empty": ""}, tags)
 	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"},
 		server.Lines())
 
 	server = newCannedServer(t, reply{Status: http.StatusNoContent})
-	require.NoError(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
-		Key:     "a",
-		Version: versionAt(1),
-		Tags:    map[string]string{"k": "v"},
-	}))
+	change := &driver.ChangeRequest{Key: "a", Version: versionAt(1), Tags: map[string]string{"k": "v"}}
+	require.NoError(t, server.openDriver(t).SetTags(t.Context(), change))
 	require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z",
 		server.Last(t).Line())
 	require.Contains(t, server.Last(t).Body, "<Tag><Key>k</Key><Value>v</Value></Tag>")
@@ -144,10 +139,9 @@ func TestTagRequests(t *testing.T) {
 // SetTags without tags sends an empty set.
 func TestSetNoTags(t *testing.T) {
 	server := newCannedServer(t, reply{Status: http.StatusNoContent})
-	require.NoError(t, server.openDriver(t).SetTags(t.Context(), &driver.ChangeRequest{
-		Key:     "a",
-		Version: versionAt(1),
-	}))
+	d := server.openDriver(t)
+
+	require.NoError(t, d.SetTags(t.Context(), &driver.ChangeRequest{Key: "a", Version: versionAt(1)}))
 	require.Equal(t, "PUT /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z",
 		server.Last(t).Line())
 	require.NotContains(t, server.Last(t).Body, "<Key>")
