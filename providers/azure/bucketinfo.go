@@ -14,7 +14,7 @@ import (
 const publicAccessHint = "the storage account forbids public access: permit it in the account's configuration (allowBlobPublicAccess) with the portal, az or ARM"
 
 // BucketInfo requests the container's properties and the account's CORS rules. If the credential
-// may not read the rules, as with Azure's data roles, BucketInfo returns the rest beside the error
+// may not read the rules, as with Azure's data roles, it returns the rest beside the error
 // PermissionDenied.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
@@ -32,7 +32,7 @@ var accountSettings = bucketupdate.Setting{
 }
 
 // readSettings sets the fields of info. If the credential may not read the account's settings, it
-// returns PermissionDenied and adds their fields, which do not change, to info.Unread.
+// returns PermissionDenied and adds their fields, which stay as they are, to info.Unread.
 func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketInfo) error {
 	props, err := s.account.container(info.Name).settings(ctx)
 	if err != nil {
@@ -53,8 +53,8 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	return nil
 }
 
-// settings returns the container's properties. If the container is missing, it
-// returns BucketNotFound.
+// settings requests the properties of the container, or fails with BucketNotFound if the container
+// is missing.
 func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
 	// The 404 to a HEAD has no code. Only the container can be missing here.
@@ -70,8 +70,8 @@ func public(access *container.PublicAccessType) bool {
 	return deref(access) == container.PublicAccessTypeBlob || deref(access) == container.PublicAccessTypeContainer
 }
 
-// setPublic changes whether everyone can read the blobs. It sends the stored
-// access policies too, because Azure would remove them otherwise.
+// setPublic changes whether everyone can read the blobs. It also sends the stored access policies,
+// which Azure would otherwise remove.
 func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 	current, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
 	if err != nil {
@@ -100,8 +100,8 @@ func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 	return publicAccessError(err)
 }
 
-// publicAccessError adds publicAccessHint to err if err means that the account forbids public
-// access. It returns all other errors unchanged, and nil for nil.
+// publicAccessError adds a hint to the error if the account forbids public access, and returns any
+// other error unchanged.
 func publicAccessError(err error) error {
 	if isCode(err, "PublicAccessNotPermitted") {
 		return sdkerror.WithHint(err, publicAccessHint)

@@ -25,8 +25,8 @@ func azureHost(host string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
-// cloudOf returns the cloud to which a host belongs. By default, the SDK asks the identity service
-// of the public cloud, which has no accounts of the other clouds.
+// cloudOf returns the cloud to which a host belongs, because the SDK would otherwise ask the
+// identity service of the public cloud, which has no accounts of the other clouds.
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
 func cloudOf(host string) cloud.Configuration {
 	if os.Getenv("AZURE_AUTHORITY_HOST") != "" {
@@ -57,7 +57,7 @@ const notAzureHint = "for a server or domain of your own set Config.Credential o
 
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
-// GetToken returns a token of the chain, and creates the chain in the first call.
+// GetToken returns a token of the chain, which the first call creates.
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if c.isForeign {
 		return azcore.AccessToken{}, &storage.Error{
@@ -78,8 +78,8 @@ func (c *defaultChain) open() {
 	c.inner, c.err = credentialOrNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
 }
 
-// credentialOrNil converts the result of a constructor to an interface. If err is set, it returns a nil
-// interface instead of an interface with a nil pointer.
+// credentialOrNil converts the results of a constructor to an interface. If err is set, the
+// interface is nil, and does not contain a nil pointer.
 func credentialOrNil[C any, P interface {
 	*C
 	azcore.TokenCredential
@@ -94,7 +94,7 @@ func credentialOrNil[C any, P interface {
 // would report them as errors of the request that needs the token.
 type translatingCredential struct{ credential azcore.TokenCredential }
 
-// GetToken returns a token of the credential. If that fails, the error is a storage.Error, unless ctx has ended.
+// GetToken returns a token of the credential, or a storage.Error, unless ctx has ended.
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := n.credential.GetToken(ctx, o)
 	if err == nil || ctx.Err() != nil || sdkerror.IsType[*storage.Error](err) {
@@ -103,11 +103,10 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 	return token, tokenError(err)
 }
 
-// tokenError returns the error for a failed token request. After a network error or a server error,
-// the error is Unavailable and retryable. The same applies to status 404 or 410, with which a
-// metadata service responds while it starts. Otherwise the credential was refused or is missing,
-// and the error is Unauthenticated. With Config.Client, the SDK does not retry the token request,
-// so the engine must retry it.
+// tokenError translates the error of a token request. It is Unavailable and retryable after a
+// network or server error, and after status 404 or 410, with which a metadata service responds
+// while it starts. With Config.Client, the engine must retry such a request, because the SDK does
+// not. Any other error is Unauthenticated, because the credential is missing or was refused.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	isTemporary := sdkerror.IsType[net.Error](err)

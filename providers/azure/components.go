@@ -54,8 +54,9 @@ var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`)
 // not.
 func isOpenUpload(upload string) bool { return openUploads.MatchString(upload) }
 
-// parseOpenUpload parses the name of an open upload, which has the form "id-secret" or, without the secret, "id". Any
-// other name is refused with InvalidArgument, because it could lead to keys outside componentsPrefix.
+// parseOpenUpload parses the name of an open upload, which is "id-secret" or, without the secret,
+// "id". It refuses any other name with InvalidArgument, because it could lead to keys outside
+// componentsPrefix.
 func parseOpenUpload(upload string) (*openUpload, error) {
 	if !isOpenUpload(upload) {
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
@@ -75,7 +76,8 @@ func (u *openUpload) marker() string { return components.Marker(u.prefix) }
 // that client cannot compute the proof.
 const proofKey = "omnibucket_proof"
 
-// proof returns the value of proofKey for a part with this checksum.
+// proof returns the value of proofKey for a part with this checksum, which only a holder of the
+// secret can compute.
 func (u *openUpload) proof(number int, checksum string) string {
 	mac := hmac.New(sha256.New, []byte(u.secret))
 	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(number)))
@@ -83,9 +85,9 @@ func (u *openUpload) proof(number int, checksum string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// checksum returns the checksum in a part's metadata. A client with a signed URL could have set a wrong checksum. So
-// the metadata must also have a valid proof that this package wrote the part (see proofKey). Otherwise the checksum
-// is unknown.
+// checksum returns the checksum in a part's metadata. It is unknown unless the metadata also proves
+// that this package wrote the part (see proofKey), because a client with a signed URL could have
+// set a wrong one.
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
 	text := ""
 	proof := ""
@@ -102,8 +104,8 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 	return parseChecksum(text, size)
 }
 
-// put stores a part with one Put Blob request, encrypted as the object will be. The service
-// verifies the part's CRC64.
+// put stores a part with one Put Blob request, encrypted like the object. The service verifies the
+// part's CRC64.
 func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -137,8 +139,8 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	return part, components.CheckOpen(ctx, isOpen, removePart)
 }
 
-// isNotEncryption reports whether an option concerns only the object. Options for encryption
-// concern the parts, too.
+// isNotEncryption reports whether an option is only about the object. Options for encryption are
+// about the parts, too.
 func isNotEncryption(option any) bool {
 	switch option.(type) {
 	case encryptionScope, *customerkey.Key:
@@ -157,9 +159,9 @@ func (u *openUpload) part(number int, item *container.BlobItem) driver.Part {
 	return driver.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
 }
 
-// complete copies the parts as blocks, commits the blocks and removes the parts. The commit has the
-// condition and the properties of the write. If the commit fails, the parts remain for another
-// attempt. Concurrent calls create one object; see components.Completion.
+// complete copies the parts as blocks, commits the blocks with the condition and the properties of
+// the write, and removes the parts. If the commit fails, the parts remain for another attempt.
+// Concurrent calls create one object (see components.Completion).
 func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -193,8 +195,8 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	return completion.Run(ctx, r)
 }
 
-// stageOpenParts calls stageParts. If a part is missing because the upload has ended, it returns
-// components.ErrEnded.
+// stageOpenParts calls stageParts, and returns components.ErrEnded if a part is missing because the
+// upload has ended.
 func (cu *componentUploads) stageOpenParts(
 	ctx context.Context, u *openUpload, ranges []copyRange, req *driver.PutRequest,
 ) (blockIDs []string, err error) {
@@ -212,8 +214,8 @@ func (cu *componentUploads) stageOpenParts(
 }
 
 // partRanges returns the ranges to copy as blocks, and their total size in bytes. It splits each
-// part into ranges of the usual block size. If a blob cannot have so many blocks, each part is one
-// range.
+// part into ranges of the usual block size, unless a blob cannot have so many blocks. Then each
+// part is one range.
 func (cu *componentUploads) partRanges(
 	ctx context.Context, u *openUpload, r *driver.CompleteRequest,
 ) (ranges []copyRange, size int64, err error) {
@@ -250,8 +252,8 @@ func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, er
 	return marker != nil && components.IsOpen(marker.Metadata), err
 }
 
-// marker returns the attributes of the marker, an empty blob that represents the upload. If the
-// marker does not exist, it returns nil.
+// marker returns the attributes of the marker, an empty blob that represents the upload, or nil if
+// there is none.
 func (cu *componentUploads) marker(ctx context.Context, u *openUpload) (*storage.Attrs, error) {
 	marker, err := cu.objects.Head(ctx, &driver.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {

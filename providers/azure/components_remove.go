@@ -12,8 +12,7 @@ import (
 
 // remove removes all blobs of an upload and their versions, including blobs that other clients
 // stored. An account with versioning would otherwise keep, and bill, each part forever. The marker
-// is removed first. Without the marker, nobody can create an object from parts that are still
-// there.
+// is removed first, because nobody can create an object from the parts without it.
 func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: u.marker()}); err != nil {
 		return err
@@ -32,9 +31,9 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	})
 }
 
-// removeComponent removes a blob of an upload and, if the account keeps versions, its version. If
-// the version cannot be removed, removeComponent succeeds, because the upload has ended anyway. The
-// role Storage Blob Data Contributor may not remove versions, and some containers retain them.
+// removeComponent removes a blob of an upload and, if the account keeps versions, its version. It
+// succeeds even if the version cannot be removed, because the upload has ended anyway. The role
+// Storage Blob Data Contributor may not remove versions, and some containers retain them.
 func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
 	if current {
 		// The service refuses to remove a version while it is current.

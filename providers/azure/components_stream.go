@@ -15,9 +15,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// stageParts copies the parts of an open upload as blocks. Usually the service reads the parts
-// itself. If it cannot, as in accounts with private endpoints, their bytes pass through this
-// process.
+// stageParts copies the parts of an open upload as blocks. If the service cannot read the parts
+// itself, as in accounts with private endpoints, their bytes pass through this process.
 func (cu *componentUploads) stageParts(
 	ctx context.Context, ranges []copyRange, req *driver.PutRequest,
 ) (blockIDs []string, err error) {
@@ -31,7 +30,7 @@ func (cu *componentUploads) stageParts(
 	return blockIDs, err
 }
 
-// streamRange reads a range and sends it as a block. It returns the block's id.
+// streamRange reads a range and sends it as a block, whose id it returns.
 func (cu *componentUploads) streamRange(
 	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
@@ -49,7 +48,7 @@ func (cu *componentUploads) streamRange(
 	return id, nil
 }
 
-// streamBlock makes one Put Block request. Its body is the range, which is read while it is sent.
+// streamBlock makes one Put Block request with a range as its body, which is read while it is sent.
 func (cu *componentUploads) streamBlock(ctx context.Context, key, id string, n *natives, src *copyRange) error {
 	body := &rangeBody{
 		size: src.bytes.Count,
@@ -70,7 +69,8 @@ func (cu *componentUploads) streamBlock(ctx context.Context, key, id string, n *
 	return body.check(resp.ContentCRC64, err)
 }
 
-// openRange requests a range of a part. If the part has changed or is missing, it returns Changed.
+// openRange requests a range of a part. It fails with Changed if the part has changed or is
+// missing.
 func (cu *componentUploads) openRange(ctx context.Context, src *copyRange) (io.ReadCloser, error) {
 	_, body, err := cu.objects.Get(ctx, &driver.GetRequest{
 		Key:       src.source.Key,
@@ -102,8 +102,8 @@ type rangeBody struct {
 	closed bool
 }
 
-// Read reads the range, and adds the bytes to its CRC64. The first Read opens the range. If the range ends too early,
-// Read returns io.ErrUnexpectedEOF.
+// Read reads the range, which the first Read opens, and adds the bytes to the CRC64. It returns
+// io.ErrUnexpectedEOF if the range ends too early.
 func (b *rangeBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -136,8 +136,8 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves to the start or the end, but not after the first Read. That suffices for the SDK, which determines the
-// length of the body by seeking to its end, and then returns to the start.
+// Seek moves to the start or the end, but not after the first Read. This is enough for the SDK,
+// which learns the length of the body by a Seek to its end, and then returns to the start.
 func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -165,9 +165,9 @@ func (b *rangeBody) Close() error {
 	return err
 }
 
-// check returns the error of the request that sent b. err is the error from the SDK.
-// crc is the CRC64 of the bytes that the service received. If reading the range
-// failed, check returns the error of that read.
+// check returns the error of the request that sent b. err is the error from the SDK, which is less
+// important than a failed read of the range. crc is the CRC64 of the bytes that the service
+// received.
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// Compose copies each source as blocks, which have no minimum size. If this package cannot
-// authorize the service to read the sources, Compose returns Unsupported.
+// Compose copies each source as blocks, which have no minimum size. It returns Unsupported if this
+// package cannot authorize the service to read the sources.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
@@ -52,9 +52,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return d.copier.copyRanges(ctx, ranges, req)
 }
 
-// appendTail creates an object from the source and r.Tail. It reuses the blocks of the source if it
-// can. Otherwise it copies the ranges as new blocks. Blocks cannot be reused if the source was
-// stored without blocks, or if the request has an option such as an encryption key.
+// appendTail creates an object from the source and r.Tail. It uses the blocks of the source again,
+// or else copies the ranges as new blocks. Blocks cannot be used again if the source was stored
+// without blocks, or if the request has an option such as an encryption key.
 func (d *objectDriver) appendTail(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, req *driver.PutRequest,
 ) (*storage.Attrs, error) {
@@ -84,10 +84,10 @@ func (d *objectDriver) appendTail(
 	return d.copier.commitCopied(ctx, append(sourceIDs, tailID), req)
 }
 
-// committed returns the ids of the blocks of an object, for another commit. It returns nil if an id
-// does not have the length idLength, or if the object can have no more blocks. It also returns nil
-// if the sizes of the blocks do not add up to size. That occurs after an append with the Data Lake
-// API, because the appended bytes are in no listed block.
+// committedIDs returns the ids of the blocks of an object, for another commit, or nil if they
+// cannot be used again. That is so if an id does not have the length idLength, if the object can
+// have no more blocks, or if the sizes of the blocks do not add up to size. After an append with
+// the Data Lake API, they do not, because the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committed(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
 	resp, err := send(

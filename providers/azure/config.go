@@ -138,9 +138,9 @@ func (c Config) Format(s fmt.State, _ rune) {
 	redact.Fields(s, c, "Key", "SASToken", "ConnectionString")
 }
 
-// Open opens a container without a request. If the container does not exist, the
-// first operation fails with BucketNotFound. If c is invalid or no account is
-// known, Open fails with InvalidArgument.
+// Open opens a container without a request. If the container does not exist, the first operation
+// fails with BucketNotFound. Open fails with InvalidArgument if c is invalid or no account is
+// known.
 func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(ctx, c)
 	if err != nil {
@@ -149,7 +149,7 @@ func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bu
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver opens a container as [Open] does, for [engine.New].
+// NewDriver opens a container like [Open], and returns its driver for [engine.New].
 func NewDriver(ctx context.Context, c Config) (driver.Driver, error) {
 	if c.Bucket == "" || strings.ContainsAny(c.Bucket, "/\\?#%") {
 		return nil, argument.Invalid("Config.Bucket", "must be a container's name", "")

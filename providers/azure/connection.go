@@ -8,7 +8,7 @@ import (
 
 type connection struct{ name, key, sas, endpoint string }
 
-// parseConnectionString parses "Name=value;…", as Azure's portal shows it.
+// parseConnectionString parses "Name=value;…", the form that Azure's portal shows.
 func parseConnectionString(text string) (*connection, error) {
 	c := &connection{}
 	protocol := "https"

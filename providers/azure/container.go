@@ -40,8 +40,8 @@ func (bc *blobContainer) version(key, version string) (*blob.Client, error) {
 	return b.WithVersionID(version)
 }
 
-// containerProperties requests the properties of the container. If the credential may not read
-// them, it returns nil without an error.
+// containerProperties requests the properties of the container. It returns nil without an error if
+// the credential may not read them.
 func (bc *blobContainer) containerProperties(ctx context.Context) (*container.GetPropertiesResponse, error) {
 	p, err := bc.settings(ctx)
 	switch storage.CodeOf(err) {
@@ -53,7 +53,7 @@ func (bc *blobContainer) containerProperties(ctx context.Context) (*container.Ge
 	return nil, err
 }
 
-// properties requests the properties of an object or version, and returns its client.
+// properties requests the properties of an object or version, and also returns its client.
 func (bc *blobContainer) properties(
 	ctx context.Context, key, version string, c storage.Condition, values []any,
 ) (*blob.Client, *blob.GetPropertiesResponse, error) {
@@ -68,8 +68,8 @@ func (bc *blobContainer) properties(
 	return b, &props, nil
 }
 
-// readError converts the error of a read. A 404 says whether the object or the container does not exist, and a failed
-// condition on a missing object is a 404, too.
+// readError translates the error of a read. A 404, with which Azure also answers a failed condition
+// on a missing object, says whether the object or the container does not exist.
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	e := translate(err)
 	if missing := bc.missingError(ctx, e, r.Key, r.Version, r.Condition); missing != nil {
@@ -78,8 +78,8 @@ func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.Get
 	return e
 }
 
-// missingError returns an error with status 404 if the object does not exist, and otherwise nil. If e
-// reports a failed condition, missingError makes one more request to find out. See
+// missingError returns an error with status 404 if the object does not exist, or else nil. If e
+// reports a failed condition, it makes one more request to find out. See
 // [sdkerror.Translator.Missing].
 func (bc *blobContainer) missingError(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
@@ -93,8 +93,8 @@ func (bc *blobContainer) missingError(
 	})
 }
 
-// notFound determines whether a 404 is about the object or about the container. If the response
-// does not tell, notFound makes one more request. It returns any other error unchanged.
+// notFound finds out whether a 404 is about the object or about the container, with one more
+// request if the response does not tell. It returns any other error unchanged.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	if e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated || isCode(e, "ContainerNotFound", "ContainerBeingDeleted") {
 		return e
@@ -107,8 +107,8 @@ func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	return sdkerror.NotFound(e, err, bc.missingHint())
 }
 
-// missingHint returns a hint for the error that the container does not exist: its name is invalid, or it is not
-// public. It returns "" if neither applies.
+// missingHint returns a hint for a missing container whose name is invalid, or which may not be
+// public, or "" if neither applies.
 func (bc *blobContainer) missingHint() string {
 	if strings.ToLower(bc.name) != bc.name {
 		return "the name of a container has no capital letters"

@@ -28,11 +28,12 @@ type copier struct {
 	limit, block int64 // bytes; 0 means the service's limits
 }
 
-// Copy makes one Copy Blob From URL request, which is synchronous. That request can replace only
-// the metadata. If other properties change, or if the source is too large, Copy creates the object
-// from blocks, which the service copies in parallel. Put Blob From URL could replace all
-// properties. But it copies at most 5,000 MiB, sequentially, and within the time limit of a
-// response.
+// Copy makes one Copy Blob From URL request, which is synchronous but can replace only the
+// metadata. If other properties change, or if the source is too large, Copy creates the object from
+// blocks, which the service copies in parallel.
+//
+// Put Blob From URL could replace all properties, but copies at most 5,000 MiB, sequentially, and
+// within the time limit of a response.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
@@ -72,9 +73,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrs, copiedTagsError(err, r.Tags)
 }
 
-// canCopyBlob reports whether Copy Blob From URL can make the object. That request has no headers
-// for customer keys and for properties other than the metadata. Before scopeVersion, it has no
-// header for an encryption scope.
+// canCopyBlob reports whether Copy Blob From URL can make the object. The request has headers
+// neither for customer keys nor for properties other than the metadata, nor for an encryption scope
+// before scopeVersion.
 func (cp *copier) canCopyBlob(r *driver.CopyRequest, n *natives, source *storage.Attrs) bool {
 	if n.key != nil || customerkey.In(r.Source.Native) != nil {
 		return false
@@ -94,8 +95,8 @@ func (a *account) canAuthorizeSource() bool {
 	return a.signer != nil || a.token != nil || a.sas != "" || a.requestSAS != nil || a.anonymous
 }
 
-// headSource returns the attributes of the source at the revision and version to copy. If the
-// source has changed or is missing, headSource returns Changed.
+// headSource returns the attributes of the source at the revision and version to copy. It fails
+// with Changed if the source has changed or is missing.
 func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
@@ -119,8 +120,8 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	return attrsOfHead(&resp, source.Key)
 }
 
-// copyBlob makes one Copy Blob From URL request. The copy has the checksum of the source, which has
-// the same bytes.
+// copyBlob makes one Copy Blob From URL request. The copy has the checksum of the source, because
+// it has the same bytes.
 func (cp *copier) copyBlob(
 	ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs,
 ) (*storage.Attrs, error) {
@@ -182,9 +183,9 @@ func withCopyTimeout(ctx context.Context) context.Context {
 // https://github.com/Azure/azure-sdk-for-java/issues/24881
 const codeUnverified = "CannotVerifyCopySource"
 
-// copyError returns the error for a failed copy with the condition c. It finds out whether the
-// source or the destination is the cause. The source may have changed, or the service may not be
-// permitted to read it.
+// copyError translates the error of a copy with the condition c. It finds out whether the cause is
+// the destination or the source, which may have changed, or which the service may not be permitted
+// to read.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	if isCode(e, codeArchived, codeRehydrating) {
@@ -230,8 +231,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	return e
 }
 
-// archivedCopyError determines which object is archived: the source, or the object that the copy
-// would overwrite.
+// archivedCopyError returns the error for an archived object, which is the source or the object
+// that the copy would overwrite.
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {

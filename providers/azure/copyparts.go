@@ -20,8 +20,8 @@ type copyRange struct {
 	bytes  blob.HTTPRange
 }
 
-// split appends the ranges into which a source is split, one for each block. If the blocks would be
-// too many or too large for a blob, it returns Unsupported.
+// split appends the ranges of a source, one for each block. It returns Unsupported if the blocks
+// would be too many or too large for a blob.
 func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	if length > maxBlockSize {
@@ -36,8 +36,8 @@ func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef)
 	return ranges, nil
 }
 
-// blockSize returns the usual size of a block in bytes. For a large source, the method split
-// chooses larger blocks.
+// blockSize returns the usual size of a block in bytes. For a large source, split chooses larger
+// blocks.
 func (cp *copier) blockSize() int64 {
 	if cp.container.account.isBefore(largeBlocksVersion) {
 		return cmp.Or(cp.block, oldBlockSize)
@@ -59,8 +59,8 @@ func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *driver.
 // the block's id.
 type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, src *copyRange) (string, error)
 
-// stageRanges calls stage for each range, several at the same time. It returns the ids of the
-// blocks, in the order of ranges.
+// stageRanges calls stage for the ranges, in parallel, and returns the ids of the blocks in the
+// order of ranges.
 func (cp *copier) stageRanges(
 	ctx context.Context, ranges []copyRange, req *driver.PutRequest, stage stageFunc,
 ) (ids []string, err error) {
@@ -83,8 +83,8 @@ func (cp *copier) stageRanges(
 	return ids, sdkerror.WithoutEffect(err)
 }
 
-// commitCopied creates an object from blocks. The attributes have the checksum of req, because Azure
-// returns none.
+// commitCopied creates an object from blocks. The attributes have the checksum of req, because
+// Azure returns none.
 func (cp *copier) commitCopied(ctx context.Context, ids []string, req *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := cp.blocks.commit(ctx, ids, req)
 	if err != nil {
@@ -94,7 +94,8 @@ func (cp *copier) commitCopied(ctx context.Context, ids []string, req *driver.Pu
 	return attrs, nil
 }
 
-// stageRange makes one Put Block From URL request. It returns the block's id.
+// stageRange copies a range to a block, with one Put Block From URL request, and returns the id of
+// the block.
 func (cp *copier) stageRange(
 	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
@@ -119,7 +120,7 @@ func (cp *copier) stageRange(
 	return id, nil
 }
 
-// copyBlock copies a range to the block with this id. address and authorization are the results of
+// copyBlock copies a range to the block with this id. address and authorization are results of
 // authorizeSource.
 func (cp *copier) copyBlock(
 	ctx context.Context, key, id string, n *natives, src *copyRange, address, authorization string,

@@ -13,8 +13,8 @@ import (
 
 const maxCORSRules = 5 // per account
 
-// setCORS replaces the account's CORS rules. An empty list clears them. The request omits the other
-// properties of the account, so they do not change.
+// setCORS replaces the account's CORS rules, or removes them if rules is empty. The other
+// properties of the account do not change, because the request omits them.
 // https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
 func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be omitted and change nothing
@@ -31,7 +31,8 @@ func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 	return err
 }
 
-// settings returns the account's CORS rules, and how long it keeps deleted blobs, which is 0 without soft delete.
+// settings returns the account's CORS rules and how long it keeps deleted blobs, which is 0 without
+// soft delete.
 func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softDelete time.Duration, err error) {
 	p, err := send(ctx, a, a.service.GetProperties, nil)
 	if err != nil {

@@ -65,7 +65,7 @@ func checkConfig(c Config) error {
 	return named.Credentials(c.Credentials).Check()
 }
 
-// countCredentials returns the number of fields of c that each choose a credential, without
+// countCredentials returns the number of fields of c that each choose a credential, not counting
 // CredentialsFor and Client.
 func countCredentials(c Config) int {
 	count := 0
@@ -84,7 +84,7 @@ func countCredentials(c Config) int {
 	return count
 }
 
-// validVersion reports whether version is "" or a date from oldestVersion to sasVersion.
+// isValidVersion reports whether version is "" or a date from oldestVersion to sasVersion.
 func validVersion(version string) bool {
 	if version == "" {
 		return true
@@ -94,8 +94,8 @@ func validVersion(version string) bool {
 }
 
 // resolve sets the endpoint, the account's name and the credential. If the Config has no
-// credential, resolve reads one from environment variables. If Config.Credentials is set, only
-// variables that begin with that name are read.
+// credential, it comes from environment variables, whose names begin with Config.Credentials if
+// that is set.
 func (a *account) resolve(c Config) error {
 	endpoint := c.Endpoint
 	if c.Client != nil {
@@ -128,7 +128,7 @@ func (a *account) resolve(c Config) error {
 
 // resolveWithEnvironment does the work of resolve for a Config without a credential. If the
 // environment has neither a key nor a shared access signature, the credential is the identity of
-// that name, or the default without a name.
+// that name or, without a name, the default.
 func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials) error {
 	get := os.Getenv
 	if a.hasNamedCredentials {
@@ -155,7 +155,7 @@ func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials
 	return nil
 }
 
-// resolveEndpoint sets the endpoint and the account's name. If one is missing, it is derived from
+// resolveEndpoint sets the endpoint and the account's name, of which it derives a missing one from
 // the other.
 func (a *account) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
@@ -181,10 +181,10 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	return nil
 }
 
-// fromEnvironment sets the credential from environment variables, and returns the endpoint. The
-// function get returns the value of a variable. fromEnvironment accepts only a credential for the
-// account in a.name or endpoint. If a.name and endpoint are both empty, it accepts any account, and
-// also sets a.name. It accepts a shared access signature only for an endpoint that may receive it.
+// fromEnvironment sets the credential from environment variables, whose values get returns, and
+// returns the endpoint. It accepts only a credential for the account in a.name or endpoint. If both
+// are empty, it accepts any account and also sets a.name. It accepts a shared access signature only
+// for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	// wantName is the account that a credential must be for, or "" for any account.
 	wantName := a.name
@@ -240,8 +240,8 @@ func (a *account) mayReceive(u *url.URL) bool {
 	return !address.InClear(u) && (a.hasNamedCredentials || azureHost(strings.ToLower(u.Hostname())))
 }
 
-// useDefaults sets the emulator's key for the emulator's account, and Azure's default credential
-// chain for other accounts.
+// useDefaults sets the emulator's key for the emulator's account, and Azure's default chain of
+// credentials for any other.
 func (a *account) useDefaults() {
 	if a.endpoint.Path == "/"+emulatorAccount && a.name == emulatorAccount {
 		a.key = emulatorKey
@@ -250,7 +250,7 @@ func (a *account) useDefaults() {
 	a.token = &defaultChain{isForeign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname()))}
 }
 
-// parseKey sets the SDK's form of the account's key, if there is a key.
+// parseKey sets the account's key in the form of the SDK, if there is a key.
 func (a *account) parseKey() error {
 	if a.key == "" {
 		return nil
@@ -271,8 +271,8 @@ type sharedIdentity struct {
 	secret         [sha256.Size]byte // hash of the shared access signature; zero for other kinds
 }
 
-// identify sets a.identity. Credentials that the Config has as an object cannot be compared, so the
-// account is then identical only to itself.
+// identify sets the identity of the account. An account with a client or a credential, which cannot
+// be compared, is identical only to itself.
 func (a *account) identify(c Config) {
 	if c.Client != nil || c.Credential != nil {
 		a.identity = a

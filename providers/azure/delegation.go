@@ -51,9 +51,8 @@ type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, erro
 
 func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.created) < userKeyFresh }
 
-// isValidFor reports whether k can sign a URL for the time ttl. If the key is older than an hour,
-// it must still be valid for the time ttl. A fresh key may expire earlier, because a new key would
-// hardly be valid longer. The URL then expires with the fresh key.
+// isValidFor reports whether k can sign a URL for the time ttl. A fresh key may expire earlier,
+// because a new key would hardly be valid longer. The URL then expires with the key.
 func (k *userKey) isValidFor(now time.Time, ttl time.Duration) bool {
 	if k == nil || !now.Before(k.expires) {
 		return false
@@ -67,8 +66,8 @@ func (u *userKeyCache) shouldRenew(now time.Time) bool {
 	return !u.key.isFresh(now) && u.pending == nil && now.Sub(u.failedAt) >= userKeyPause
 }
 
-// get returns a key that can sign for ttl. If there is none, it requests one, or
-// waits for a pending request until ctx is done.
+// get returns a key that can sign for ttl. If there is none, it requests one, or waits for a
+// pending request until ctx is done.
 func (u *userKeyCache) get(
 	ctx context.Context, now time.Time, ttl time.Duration, request userKeyFunc,
 ) (*userKey, error) {
