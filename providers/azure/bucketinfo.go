@@ -57,8 +57,9 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 // is missing.
 func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
+	err = reads(err)
 	// The 404 to a HEAD has no code. Only the container can be missing here.
-	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound {
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		err = sdkerror.WithCode(err, storage.BucketNotFound, "")
 	}
 	return p, err
@@ -93,8 +94,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 
 	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, opts)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
-		// Another client has changed the container since current.LastModified, so the condition
-		// IfUnmodifiedSince was false.
+		// Another client has changed the container since current.LastModified.
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}
 	return publicAccessError(err)

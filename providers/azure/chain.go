@@ -70,7 +70,7 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 	if c.err != nil {
 		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
 	}
-	return translatingCredential{c.inner}.GetToken(ctx, o)
+	return translatingCredential{credential: c.inner}.GetToken(ctx, o)
 }
 
 func (c *defaultChain) open() {
@@ -110,7 +110,9 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	isTemporary := sdkerror.IsType[net.Error](err)
-	if authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && authErr.RawResponse != nil {
+	authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
+	hasResponse := ok && authErr.RawResponse != nil
+	if hasResponse {
 		switch status := authErr.RawResponse.StatusCode; status {
 		case http.StatusNotFound, http.StatusGone:
 			isTemporary = true

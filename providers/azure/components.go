@@ -133,7 +133,8 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	// The upload may have ended meanwhile. Then nobody else would remove the part.
 	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
 	removePart := func(ctx context.Context) error {
-		return cu.removeComponent(ctx, u.key(r.Number), attrs.Version, true)
+		const isCurrent = true
+		return cu.removeComponent(ctx, u.key(r.Number), attrs.Version, isCurrent)
 	}
 	part := driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}
 	return part, components.CheckOpen(ctx, isOpen, removePart)
@@ -177,8 +178,7 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 
 	req := *r.Put
 	req.Size = size
-	var blockIDs []string // set by Prepare for Commit
-
+	var blockIDs []string // Prepare sets them for Commit.
 	completion := components.Completion{
 		Store:  cu.objects,
 		Marker: u.marker(),
@@ -235,7 +235,7 @@ func (cu *componentUploads) partRanges(
 			Native:   r.Put.Native,
 		}
 		if hasTooManyBlocks && part.Size > 0 {
-			ranges = append(ranges, copyRange{ref, blob.HTTPRange{Count: part.Size}})
+			ranges = append(ranges, copyRange{source: ref, bytes: blob.HTTPRange{Count: part.Size}})
 			continue
 		}
 		ranges, err = cu.copier.split(ranges, part.Size, ref)

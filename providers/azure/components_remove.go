@@ -34,8 +34,8 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 // removeComponent removes a blob of an upload and, if the account keeps versions, its version. It
 // succeeds even if the version cannot be removed, because the upload has ended anyway. The role
 // Storage Blob Data Contributor may not remove versions, and some containers retain them.
-func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
-	if current {
+func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, isCurrent bool) error {
+	if isCurrent {
 		// The service refuses to remove a version while it is current.
 		if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
 			return err
@@ -44,8 +44,10 @@ func (cu *componentUploads) removeComponent(ctx context.Context, key, version st
 	if version == "" {
 		return nil
 	}
+
 	err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key, Version: version})
-	if code := storage.CodeOf(err); code == storage.PermissionDenied || code == storage.Locked {
+	code := storage.CodeOf(err)
+	if code == storage.PermissionDenied || code == storage.Locked {
 		return nil
 	}
 	return err

@@ -44,7 +44,8 @@ func (cu *componentUploads) streamRange(
 	if err != nil {
 		return "", blockError(err)
 	}
-	id, _ = blockIDFromTag(tag) // a tag from stage is valid
+	// A tag from stage is valid.
+	id, _ = blockIDFromTag(tag)
 	return id, nil
 }
 
@@ -80,7 +81,8 @@ func (cu *componentUploads) openRange(ctx context.Context, src *copyRange) (io.R
 		Auxiliary: true,
 		Condition: storage.Condition{Revision: src.source.Revision},
 	})
-	if code := storage.CodeOf(err); code == storage.ObjectNotFound || code == storage.PreconditionFailed {
+	code := storage.CodeOf(err)
+	if code == storage.ObjectNotFound || code == storage.PreconditionFailed {
 		e := asError(err)
 		e.Code = storage.Changed
 		return nil, e
@@ -108,7 +110,7 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.closed:
+	case b.isClosed:
 		return 0, io.ErrClosedPipe
 	case b.offset == b.size:
 		return 0, io.EOF
@@ -125,7 +127,8 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	b.sum = crc64nvme.Update(b.sum, p[:n])
 
 	if b.offset == b.size {
-		return n, nil // the next Read returns io.EOF
+		// The next Read returns io.EOF.
+		return n, nil
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
@@ -156,7 +159,7 @@ func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 func (b *rangeBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.closed = true
+	b.isClosed = true
 	if b.reader == nil {
 		return nil
 	}
@@ -174,7 +177,9 @@ func (b *rangeBody) check(crc []byte, err error) error {
 	if b.err != nil {
 		return b.err
 	}
-	hasCRC := len(crc) == crc64.Size // a service that computes no checksum returns none
+
+	// A service that computes no checksum returns none.
+	hasCRC := len(crc) == crc64.Size
 	if err == nil && hasCRC && binary.LittleEndian.Uint64(crc) != b.sum {
 		return &storage.Error{
 			Code:      storage.ChecksumMismatch,

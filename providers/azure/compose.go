@@ -70,7 +70,7 @@ func (d *objectDriver) appendTail(
 
 	var sourceIDs []string
 	if len(r.Native) == 0 && len(r.Sources[0].Native) == 0 {
-		sourceIDs, err = d.blocks.committed(ctx, r.Key, len(tailID), req.Size-tail.Size)
+		sourceIDs, err = d.blocks.committedIDs(ctx, r.Key, len(tailID), req.Size-tail.Size)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func (d *objectDriver) appendTail(
 // have no more blocks, or if the sizes of the blocks do not add up to size. After an append with
 // the Data Lake API, they do not, because the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
-func (bl *blocks) committed(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
+func (bl *blocks) committedIDs(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
 	resp, err := send(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {

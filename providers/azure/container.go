@@ -96,7 +96,10 @@ func (bc *blobContainer) missingError(
 // notFound finds out whether a 404 is about the object or about the container, with one more
 // request if the response does not tell. It returns any other error unchanged.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
-	if e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated || isCode(e, "ContainerNotFound", "ContainerBeingDeleted") {
+	if e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated {
+		return e
+	}
+	if isCode(e, "ContainerNotFound", "ContainerBeingDeleted") {
 		return e
 	}
 	if isCode(e, "BlobNotFound") {

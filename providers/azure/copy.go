@@ -56,7 +56,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return attrs, copiedTagsError(err, r.Tags)
 	}
 
-	// Copy ranges of the source as blocks.
+	// Otherwise, ranges of the source are copied as blocks.
 	ranges, err := d.copier.split(nil, source.Size, r.Source)
 	if err != nil {
 		return nil, err
@@ -105,6 +105,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	if err != nil {
 		return nil, err
 	}
+
 	resp, err := send(
 		ctx, cp.container.account, b.GetProperties,
 		propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native),
@@ -217,7 +218,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 
 		// This process can read the source, and it has not changed.
 		hasNoCondition := c == (storage.Condition{})
-		if isUnverified || isFailedCondition && hasNoCondition {
+		isConditionOfSource := isFailedCondition && hasNoCondition
+		if isUnverified || isConditionOfSource {
 			return sourceUnreadableError(e)
 		}
 		return e
@@ -239,7 +241,7 @@ func (cp *copier) archivedCopyError(
 	srcContainer := cp.container.account.container(source.Bucket)
 	_, props, err := srcContainer.properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
 	if err != nil {
-		// Nobody can tell whether the source is archived, so keep the error.
+		// It is unknown whether the source is archived, so the error stays as it is.
 		return e
 	}
 	if strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
@@ -253,7 +255,8 @@ func (cp *copier) archivedCopyError(
 func sourceUnreadableError(e *storage.Error) error {
 	e.Hint = ""
 	e.Unknown = false
-	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
+	isTemporary := e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests
+	if isTemporary {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 		return e

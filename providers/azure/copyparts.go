@@ -31,7 +31,8 @@ func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef)
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
 		}
-		ranges = append(ranges, copyRange{source, blob.HTTPRange{Offset: offset, Count: min(length, size-offset)}})
+		bytes := blob.HTTPRange{Offset: offset, Count: min(length, size-offset)}
+		ranges = append(ranges, copyRange{source: source, bytes: bytes})
 	}
 	return ranges, nil
 }
@@ -104,7 +105,7 @@ func (cp *copier) stageRange(
 		return "", err
 	}
 
-	// Authorize each block, because a long copy may outlast one signature or token.
+	// Each block is authorized, because a long copy may outlast one signature or token.
 	address, authorization, err := cp.container.account.authorizeSource(ctx, src.source)
 	if err != nil {
 		return "", err
@@ -116,7 +117,8 @@ func (cp *copier) stageRange(
 	if err != nil {
 		return "", cp.copyError(ctx, translate(err), src.source, storage.Condition{})
 	}
-	id, _ = blockIDFromTag(tag) // a tag from stage is valid
+	// A tag from stage is valid.
+	id, _ = blockIDFromTag(tag)
 	return id, nil
 }
 

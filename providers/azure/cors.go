@@ -17,7 +17,8 @@ const maxCORSRules = 5 // per account
 // properties of the account do not change, because the request omits them.
 // https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
 func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
-	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be omitted and change nothing
+	// A nil list would be omitted and change nothing.
+	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}}
 	for _, rule := range rules {
 		o.CORS = append(o.CORS, &service.CORSRule{
 			AllowedOrigins:  joined(rule.Origins),

@@ -41,7 +41,7 @@ func checkConfig(c Config) error {
 	if c.CredentialsFor != nil {
 		return argument.Invalid("Config.CredentialsFor", "must be of a container: an account has no blobs", "")
 	}
-	if !validVersion(c.APIVersion) {
+	if !isValidVersion(c.APIVersion) {
 		return argument.Invalid("Config.APIVersion (api_version=)",
 			"must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	}
@@ -59,7 +59,8 @@ func checkConfig(c Config) error {
 			"set only Key or Credential with it, to sign URLs",
 		)
 	}
-	if c.ConnectionString != "" && (c.Account != "" || c.Endpoint != "") {
+	hasAddress := c.Account != "" || c.Endpoint != ""
+	if c.ConnectionString != "" && hasAddress {
 		return argument.Invalid("Config.ConnectionString", "contains account and endpoint: do not set them too", "")
 	}
 	return named.Credentials(c.Credentials).Check()
@@ -85,7 +86,7 @@ func countCredentials(c Config) int {
 }
 
 // isValidVersion reports whether version is "" or a date from oldestVersion to sasVersion.
-func validVersion(version string) bool {
+func isValidVersion(version string) bool {
 	if version == "" {
 		return true
 	}
@@ -99,7 +100,8 @@ func validVersion(version string) bool {
 func (a *account) resolve(c Config) error {
 	endpoint := c.Endpoint
 	if c.Client != nil {
-		endpoint, _, _ = strings.Cut(c.Client.URL(), "?") // the URL may have a shared access signature
+		// The URL may have a shared access signature.
+		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
 	}
 	if c.ConnectionString != "" {
 		conn, err := parseConnectionString(c.ConnectionString)
@@ -168,6 +170,7 @@ func (a *account) resolveEndpoint(endpoint string) error {
 		}
 		endpoint = "https://" + a.name + ".blob.core.windows.net"
 	}
+
 	u, name, err := parseEndpoint(endpoint, a.name)
 	if err != nil {
 		return err
