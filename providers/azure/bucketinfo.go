@@ -38,7 +38,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	if err != nil {
 		return err
 	}
-	info.Public = public(props.BlobPublicAccess)
+	info.Public = isPublicAccess(props.BlobPublicAccess)
 	info.ObjectLock = deref(props.IsImmutableStorageWithVersioningEnabled)
 
 	cors, retention, err := s.account.settings(ctx)
@@ -67,7 +67,7 @@ func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesR
 
 // public reports whether everyone can read the blobs. Everyone may be able to
 // list them too.
-func public(access *container.PublicAccessType) bool {
+func isPublicAccess(access *container.PublicAccessType) bool {
 	return deref(access) == container.PublicAccessTypeBlob || deref(access) == container.PublicAccessTypeContainer
 }
 
@@ -78,7 +78,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 	if err != nil {
 		return reads(err)
 	}
-	if public(current.BlobPublicAccess) == isPublic {
+	if isPublicAccess(current.BlobPublicAccess) == isPublic {
 		return nil
 	}
 

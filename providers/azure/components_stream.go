@@ -96,12 +96,12 @@ type rangeBody struct {
 	open func() (io.ReadCloser, error)
 	size int64
 
-	mu     sync.Mutex // the HTTP client may still call Read after the service has responded
-	offset int64
-	reader io.ReadCloser // nil until the first Read
-	sum    uint64        // CRC64 of the bytes read so far
-	err    error         // the error of open or of reader.Read
-	closed bool
+	mu       sync.Mutex // the HTTP client may still call Read after the service has responded
+	offset   int64
+	reader   io.ReadCloser // nil until the first Read
+	sum      uint64        // CRC64 of the bytes read so far
+	err      error         // the error of open or of reader.Read
+	isClosed bool
 }
 
 // Read reads the range, which the first Read opens, and adds the bytes to the CRC64. It returns

@@ -31,8 +31,8 @@ func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef)
 		if len(ranges) == maxBlocks {
 			return nil, storage.Unsupported
 		}
-		bytes := blob.HTTPRange{Offset: offset, Count: min(length, size-offset)}
-		ranges = append(ranges, copyRange{source: source, bytes: bytes})
+		part := blob.HTTPRange{Offset: offset, Count: min(length, size-offset)}
+		ranges = append(ranges, copyRange{source: source, bytes: part})
 	}
 	return ranges, nil
 }

@@ -269,7 +269,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	for _, item := range response.ContainerItems {
 		info := storage.BucketInfo{Name: deref(item.Name)}
 		if item.Properties != nil {
-			info.Public = public(item.Properties.PublicAccess)
+			info.Public = isPublicAccess(item.Properties.PublicAccess)
 		}
 		page = append(page, info)
 	}
