@@ -297,7 +297,8 @@ func TestListHierarchicalRefused(t *testing.T) {
 	}
 }
 
-// If the account is known to have a hierarchical namespace, it lists with WithAnyOrder and leaves out directories.
+// An account that is known to have a hierarchical namespace is listed only with WithAnyOrder,
+// without its directories.
 func TestListHierarchicalAnyOrder(t *testing.T) {
 	directory := strings.Replace(blobEntry("b"), `</Properties>`,
 		`<ResourceType>directory</ResourceType></Properties>`, 1)
@@ -316,7 +317,7 @@ func TestListHierarchicalAnyOrder(t *testing.T) {
 	require.Equal(t, []string{"b/1", "a", "a-b"}, foldermarker.Keys(t, bucket, storage.WithAnyOrder()))
 }
 
-// An invalid page token fails without a request.
+// List refuses an invalid page token without a request.
 func TestListInvalidTokens(t *testing.T) {
 	server := newCannedServer(t, listing(""))
 	for _, token := range []string{"x", "!.!", "YQ"} {
@@ -326,7 +327,8 @@ func TestListInvalidTokens(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// List fails with BucketNotFound for a missing container. This also holds for a start after the last possible key.
+// List fails with BucketNotFound for a missing container, even with a start after the last possible
+// key.
 func TestListErrors(t *testing.T) {
 	tests := []struct {
 		azureCode string
@@ -364,8 +366,8 @@ func TestListFollowsPages(t *testing.T) {
 	require.Len(t, server.Requests(), pages+1)
 }
 
-// List reads a page of 1,000 blobs that have the longest names and metadata. The response is too long, so that List
-// requests smaller pages.
+// List reads a page of 1,000 blobs that have the longest names and metadata. It requests smaller
+// pages, because the response is too long.
 func TestListLongestNames(t *testing.T) {
 	const blobs, nameLength = 1000, 1024
 	const encoded = "&amp;" // the longest form of a character

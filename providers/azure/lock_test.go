@@ -119,7 +119,8 @@ func lockedWrites(t *testing.T) map[string]lockedWrite {
 	}
 }
 
-// Every write with a retention and a hold asks whether the container can lock, and sends them.
+// Each write with a retention and a hold asks whether the container can lock objects, and sends
+// them.
 func TestLockHeadersOfWrites(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	for name, write := range lockedWrites(t) {
@@ -144,7 +145,8 @@ func TestLockHeadersOfWrites(t *testing.T) {
 	}
 }
 
-// A write without a retention or hold sends no lock, and does not ask whether the container can lock.
+// A write without a retention or a hold sends no lock, and does not ask whether the container can
+// lock objects.
 func TestNoLockHeadersOfWrites(t *testing.T) {
 	for name, write := range lockedWrites(t) {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +162,7 @@ func TestNoLockHeadersOfWrites(t *testing.T) {
 	}
 }
 
-// In a container without locks, a write with a retention or legal hold fails and stores nothing.
+// A write with a retention or a legal hold fails in a container without locks, and stores nothing.
 func TestLockInContainerWithoutLocks(t *testing.T) {
 	for name, write := range lockedWrites(t) {
 		tests := []struct {
@@ -196,8 +198,8 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 	}
 }
 
-// If the credentials may not read the container's properties, the driver sends the lock, and Azure accepts or
-// refuses it.
+// The driver sends a lock even if the credentials may not read the container's properties, and
+// leaves the decision to Azure.
 func TestLockInUnreadableContainer(t *testing.T) {
 	server := newCannedServer(t, reply{Status: http.StatusForbidden}, created)
 	r := wiretest.Put("a", "hello")
@@ -475,7 +477,7 @@ func requireCodeAndHint(t *testing.T, err error, code storage.Code, hint string)
 	require.Contains(t, e.Hint, hint)
 }
 
-// If the object is missing, SetRetention fails after the first request, which reads the policy.
+// SetRetention of a missing object fails after the first request, which reads the policy.
 func TestSetRetentionMissing(t *testing.T) {
 	server := newCannedServer(t, errorReply(404, "BlobNotFound"))
 	err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
@@ -632,7 +634,8 @@ func TestDeleteLockedByContainer(t *testing.T) {
 	require.Len(t, server.Requests(), 1)
 }
 
-// The driver declares ObjectLock unless the account has a hierarchical namespace or the service is too old.
+// The driver declares ObjectLock unless the account has a hierarchical namespace or the service is
+// too old.
 func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -655,8 +658,8 @@ func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 	}
 }
 
-// Signed uploads with tags and locks are unsupported: a signature without the headers of a request cannot enforce
-// them.
+// Signed uploads with tags or locks are Unsupported, because a signature that covers no headers
+// cannot enforce them.
 func TestSignedUploadURLTagsAndLocks(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{}))
 	tests := []struct {

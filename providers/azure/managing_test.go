@@ -17,7 +17,7 @@ func TestService(t *testing.T) {
 	storagetest.RunService(t, newSigningService, storagetest.WithName("azure (Azurite)"))
 }
 
-// The life cycle of a container, on a real server.
+// A container can be created once, made public and private, and removed when it is empty.
 func TestBucketLifeCycle(t *testing.T) {
 	s := newSigningService(t)
 	ctx := t.Context()

@@ -31,7 +31,7 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 	require.Equal(t, "plain_name", metadataNames.Escape("plain_name"))
 }
 
-// Foreign metadata names are lower-cased.
+// Metadata names of other tools are read in lower case, and not unescaped.
 func TestMetadataNamesOfOthers(t *testing.T) {
 	for foreign, want := range map[string]string{
 		"Color": "color", "my_xray": "my_xray", "a_x0041_": "a_x0041_", "_x00": "_x00", "_x002d": "_x002d",

@@ -370,7 +370,8 @@ func TestNativeOptionsInvalid(t *testing.T) {
 	}
 }
 
-// An encryption scope with an invalid name fails without a request, such as a key of another provider.
+// An encryption scope with an invalid name, such as a key of another provider, fails without a
+// request.
 func TestWithEncryptionScopeInvalid(t *testing.T) {
 	tests := []struct{ name, scope string }{
 		{name: "a key of Amazon", scope: "arn:aws:kms:eu-west-1:1:key/2"},
@@ -419,7 +420,8 @@ func TestConfigEncryptionScopeInvalid(t *testing.T) {
 	}
 }
 
-// Encryption options are Unsupported on a service that is too old for them, because it would ignore their headers.
+// Encryption options are Unsupported on a service that is too old for them, because it would ignore
+// their headers.
 func TestEncryptionOptionsOfOldService(t *testing.T) {
 	server := newCannedServer(t)
 	bucket := engine.New(server.openDriver(t, func(c *Config) {
@@ -493,7 +495,7 @@ func TestWithCustomerKeyFingerprint(t *testing.T) {
 	requireNoKey(t, first.Fingerprint())
 }
 
-// No error of a call with a customer's key shows the key, and none of the errors that it wraps.
+// The error of a call with a customer's key does not show the key, and no error that it wraps does.
 func TestWithCustomerKeyInNoError(t *testing.T) {
 	key := WithCustomerKey(decodeKey(t, firstKey))
 	tests := []struct {
@@ -538,7 +540,8 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	requireNoKey(t, string(text))
 }
 
-// WithResume continues an upload only with the same customer's key. With another key, it sends all blocks again.
+// WithResume continues an upload only with the same customer's key, and sends all blocks again with
+// another one.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -598,7 +601,7 @@ func TestWithCustomerKeyHint(t *testing.T) {
 	require.Contains(t, e.Hint, "WithCustomerKey")
 }
 
-// WithAccessTier is sent with each write.
+// WithAccessTier sends the tier with each write.
 func TestWithAccessTier(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -804,7 +807,7 @@ var optionOperations = map[string]struct {
 	},
 }
 
-// Each function of WithOptions changes its requests.
+// Each function of WithOptions changes the requests that it is for.
 func TestWithOptionsRequests(t *testing.T) {
 	for name, row := range optionOperations {
 		t.Run(name, func(t *testing.T) {
@@ -817,7 +820,8 @@ func TestWithOptionsRequests(t *testing.T) {
 	}
 }
 
-// If a function that the write needs is missing in Options, the call fails with Unsupported and writes nothing.
+// A call fails with Unsupported, and writes nothing, if Options lacks the function that its write
+// needs.
 func TestWithOptionsUnsupported(t *testing.T) {
 	for name, row := range optionOperations {
 		t.Run(name, func(t *testing.T) {
@@ -838,7 +842,8 @@ func TestWithOptionsUnsupported(t *testing.T) {
 	}
 }
 
-// A signed URL with a customer's key lists the key's headers for its client. The URL itself does not show the key.
+// A signed URL with a customer's key lists the headers with the key for its client, but does not
+// itself show the key.
 func TestSignedURLWithCustomerKey(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
 	key := WithCustomerKey(decodeKey(t, firstKey))
@@ -856,7 +861,7 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	require.NotContains(t, download.URL, "ses=")
 }
 
-// The signature of an upload contains the encryption scope: that of the call, or else that of Config.
+// The signature of an upload contains the encryption scope of the call, or else that of Config.
 func TestSignedUploadURLEncryptionScope(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
 	tests := []struct {
@@ -877,7 +882,8 @@ func TestSignedUploadURLEncryptionScope(t *testing.T) {
 	}
 }
 
-// An older signature has no encryption scope, which only an upload needs.
+// An old service cannot sign an upload with an encryption scope, but can sign a download, which
+// needs none.
 func TestSignedURLEncryptionScopeOfOldService(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
 	_, err := bucket.SignedUploadURL(t.Context(), "a")

@@ -439,7 +439,7 @@ func TestResolveSettings(t *testing.T) {
 	}
 }
 
-// An invalid Config is InvalidArgument.
+// Open fails with InvalidArgument for an invalid Config, and its error does not show the key.
 func TestOpenInvalidConfig(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/", nil)
 	require.NoError(t, err)
@@ -496,7 +496,8 @@ func TestOpenInvalidConfig(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
 }
 
-// If no environment variable has the named credentials, Open fails, and the error lists the variables to set.
+// Open fails if no environment variable has the named credentials, and the error lists the
+// variables to set.
 func TestCredentialsByNameMissing(t *testing.T) {
 	const variablesHint = "set OLD_STORE_AZURE_STORAGE_CONNECTION_STRING of the account, " +
 		"or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, " +
@@ -553,7 +554,7 @@ func TestCredentialsByNameMissing(t *testing.T) {
 	}
 }
 
-// If the certificate of named credentials cannot be opened, Open fails with Unauthenticated.
+// Open fails with Unauthenticated if the certificate of named credentials cannot be opened.
 func TestCredentialsByNameWithoutCertificate(t *testing.T) {
 	setEnv(t, map[string]string{
 		"OLD_STORE_AZURE_CLIENT_ID":               "client",
@@ -565,7 +566,7 @@ func TestCredentialsByNameWithoutCertificate(t *testing.T) {
 	require.ErrorAs(t, err, &e)
 }
 
-// An address is parsed to its Config, and opens the container.
+// parseAddress returns the Config that an address stands for, and storage.Open opens its container.
 func TestAddresses(t *testing.T) {
 	setEnv(t, nil)
 	tests := []struct {
@@ -619,7 +620,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// An invalid address fails with InvalidArgument.
+// storage.Open fails with InvalidArgument for an invalid address.
 func TestAddressesInvalid(t *testing.T) {
 	setEnv(t, nil)
 	for _, address := range []string{
@@ -640,7 +641,7 @@ func TestAddressesInvalid(t *testing.T) {
 	}
 }
 
-// The address of a service names no container.
+// storage.OpenService opens the address of an account, and refuses one that names a container.
 func TestServiceAddresses(t *testing.T) {
 	setEnv(t, nil)
 	account, err := storage.OpenService(t.Context(), "azblob://?account=acme")
@@ -651,7 +652,7 @@ func TestServiceAddresses(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Opening a driver, and describing it, sends no request.
+// Opening and describing a driver sends no request.
 func TestOpenMakesNoRequest(t *testing.T) {
 	setEnv(t, nil)
 	server := newCannedServer(t)
@@ -667,7 +668,7 @@ func TestOpenMakesNoRequest(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// Describe tells the features and limits of Azure.
+// Describe returns the features and limits of Azure.
 func TestDescribe(t *testing.T) {
 	d := newCannedServer(t).openDriver(t)
 	desc := d.Describe()
@@ -693,7 +694,7 @@ func TestDescribe(t *testing.T) {
 	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
-// If the endpoint has the account in its path, each request does, too.
+// Each request has the account in its path if the endpoint has it there.
 func TestEndpointWithAccountInPath(t *testing.T) {
 	server := newCannedServer(t, objectReply("x"), reply{Status: 202}, batchReply("202"))
 	serverAddress := server.Listener.Addr().String()
@@ -721,7 +722,8 @@ func TestEndpointWithAccountInPath(t *testing.T) {
 	require.Contains(t, server.Last(t).Body, "DELETE /devstoreaccount1/photos/a HTTP/1.1")
 }
 
-// Locate returns equal accounts only for the same account and credential, between which the server can copy.
+// Locate returns equal accounts only for the same account and credential, between which the server
+// can copy.
 func TestLocateIdentifiesTheCredential(t *testing.T) {
 	setEnv(t, nil)
 	byKey := Config{Account: "acme", Key: someKey}
@@ -837,7 +839,7 @@ func TestConfigClientAttempts(t *testing.T) {
 	}
 }
 
-// For a host that is not Azure's, the default chain asks no metadata service.
+// The default chain asks no metadata service for a host that is not Azure's.
 func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	setEnv(t, nil)
 	tests := []struct {
@@ -862,7 +864,8 @@ func TestDefaultChainWithoutMetadataService(t *testing.T) {
 	}
 }
 
-// For a host that is not Azure's, the default chain sends no token. The hint says how to set a credential for it.
+// The default chain sends no token to a host that is not Azure's, and the hint says how to set a
+// credential for it.
 func TestDefaultChainOfForeignHost(t *testing.T) {
 	setEnv(t, map[string]string{
 		"AZURE_TENANT_ID":     "tenant",
@@ -875,8 +878,8 @@ func TestDefaultChainOfForeignHost(t *testing.T) {
 	require.Contains(t, asError(err).Hint, "set Config.Credential")
 }
 
-// The default chain asks the identity service of the endpoint's cloud, because clouds do not share identities.
-// https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds.
+// The default chain asks the identity service of the endpoint's cloud, because clouds do not share
+// identities. https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds.
 func TestDefaultChainOfCloud(t *testing.T) {
 	setEnv(t, nil)
 	for endpoint, want := range map[string]string{
@@ -898,7 +901,7 @@ func TestDefaultChainOfCloud(t *testing.T) {
 	require.NoError(t, a.close())
 }
 
-// With Config.Client and Config.Key, the driver signs with the key.
+// The driver signs with Config.Key if Config also has a Client.
 func TestConfigKeyWithClient(t *testing.T) {
 	setEnv(t, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": otherKey})
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)

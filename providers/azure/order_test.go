@@ -80,7 +80,7 @@ func (l *listServer) open(t *testing.T) storage.Bucket {
 	return bucket
 }
 
-// compareUTF16 orders strings by their code units of UTF-16, as Azure does.
+// compareUTF16 orders strings by their code units in UTF-16, as Azure does.
 func TestCompareUTF16(t *testing.T) {
 	for _, a := range mixedKeys {
 		for _, b := range mixedKeys {
@@ -89,7 +89,7 @@ func TestCompareUTF16(t *testing.T) {
 	}
 }
 
-// A listing is in byte order for all page sizes.
+// A listing is in byte order for each size of its pages.
 func TestListByteOrder(t *testing.T) {
 	want := slices.Sorted(slices.Values(mixedKeys[1:]))
 	server := newListServer(t, mixedKeys[1:])
@@ -103,7 +103,7 @@ func TestListByteOrder(t *testing.T) {
 	}
 }
 
-// A listing starts after any key.
+// A listing can start after any key, with any page size and prefix.
 func TestListStartAfter(t *testing.T) {
 	all := slices.Sorted(slices.Values(mixedKeys[1:]))
 	bucket := newListServer(t, mixedKeys[1:]).open(t)
@@ -124,7 +124,7 @@ func TestListStartAfter(t *testing.T) {
 	}
 }
 
-// If Azure's order agrees with byte order, a listing in byte order takes no additional requests.
+// A listing in byte order takes no additional requests if Azure's order is the same.
 func TestListByteOrderRequests(t *testing.T) {
 	var keys []string
 	for i := range 100 {
