@@ -342,6 +342,7 @@ func TestListErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.azureCode, func(t *testing.T) {
 			d := newCannedServer(t, errorReply(tt.status, tt.azureCode)).openDriver(t)
+
 			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 			require.ErrorIs(t, err, tt.want)
 			_, err = d.List(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"})
@@ -352,7 +353,7 @@ func TestListErrors(t *testing.T) {
 
 // List takes one request for each page.
 func TestListFollowsPages(t *testing.T) {
-	const pages = 20 // with an entry each; the last page has none
+	const pages = 20 // with an entry each, before a last page without any
 	var replies []reply
 	for i := range pages {
 		marker := fmt.Sprint(i + 1)

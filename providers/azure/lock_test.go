@@ -124,7 +124,7 @@ func lockedWrites(t *testing.T) map[string]lockedWrite {
 func TestLockHeadersOfWrites(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	for name, write := range lockedWrites(t) {
-		for mode, header := range map[storage.RetentionMode]string{
+		for mode, wantMode := range map[storage.RetentionMode]string{
 			storage.Governance: "Unlocked",
 			storage.Compliance: "Locked",
 		} {
@@ -137,7 +137,7 @@ func TestLockHeadersOfWrites(t *testing.T) {
 
 				require.Equal(t, containerRequest, server.Requests()[0].Line())
 				got := server.Last(t).Header
-				require.Equal(t, header, got.Get("X-Ms-Immutability-Policy-Mode"))
+				require.Equal(t, wantMode, got.Get("X-Ms-Immutability-Policy-Mode"))
 				require.Equal(t, httpDate(retainUntil), got.Get("X-Ms-Immutability-Policy-Until-Date"))
 				require.Equal(t, "true", got.Get("X-Ms-Legal-Hold"))
 			})
@@ -170,14 +170,14 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 			answer reply
 			want   storage.Code
 		}{
-			{name: "disabled", answer: plainContainer, want: storage.Unsupported},
-			{name: "unknown to it", answer: changedLocks, want: storage.Unsupported},
+			{name: "locks disabled", answer: plainContainer, want: storage.Unsupported},
+			{name: "locks unknown", answer: changedLocks, want: storage.Unsupported},
 			{
-				name:   "a missing one",
+				name:   "container missing",
 				answer: reply{Status: http.StatusNotFound},
 				want:   storage.BucketNotFound,
 			},
-			{name: "an unavailable one", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
+			{name: "server busy", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
 		}
 		for _, tt := range tests {
 			t.Run(name+", "+tt.name, func(t *testing.T) {
@@ -204,6 +204,7 @@ func TestLockInUnreadableContainer(t *testing.T) {
 	server := newCannedServer(t, reply{Status: http.StatusForbidden}, created)
 	r := wiretest.Put("a", "hello")
 	r.LegalHold = true
+
 	_, err := server.openDriver(t).Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Ms-Legal-Hold"))
@@ -357,11 +358,13 @@ func TestSetRetention(t *testing.T) {
 // SetRetention of a version sends its id with both requests.
 func TestSetRetentionOfVersion(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello"), changedLocks)
-	require.NoError(t, server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+	req := &driver.ChangeRequest{
 		Key:       "a",
 		Version:   versionAt(1),
 		Retention: storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)},
-	}))
+	}
+
+	require.NoError(t, server.openDriver(t).SetRetention(t.Context(), req))
 	require.Equal(t, []string{
 		"HEAD /photos/a?versionid=2026-11-20T12%3A00%3A01.0000000Z",
 		"PUT /photos/a?comp=immutabilityPolicies&versionid=2026-11-20T12%3A00%3A01.0000000Z",
@@ -371,14 +374,14 @@ func TestSetRetentionOfVersion(t *testing.T) {
 // SetLegalHold of a version sends its id and the hold.
 func TestSetLegalHoldOfVersion(t *testing.T) {
 	tests := []struct {
-		hold   bool
-		header string
+		hold bool
+		want string // the header
 	}{
-		{hold: true, header: "true"},
-		{hold: false, header: "false"},
+		{hold: true, want: "true"},
+		{hold: false, want: "false"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.header, func(t *testing.T) {
+		t.Run(tt.want, func(t *testing.T) {
 			server := newCannedServer(t, changedLocks)
 			require.NoError(t, server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{
 				Key:       "a",
@@ -388,7 +391,7 @@ func TestSetLegalHoldOfVersion(t *testing.T) {
 			require.Equal(t, []string{
 				"PUT /photos/a?comp=legalhold&versionid=2026-11-20T12%3A00%3A01.0000000Z",
 			}, server.Lines())
-			require.Equal(t, tt.header, server.Last(t).Header.Get("X-Ms-Legal-Hold"))
+			require.Equal(t, tt.want, server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 		})
 	}
 }
@@ -480,10 +483,12 @@ func requireCodeAndHint(t *testing.T, err error, code storage.Code, hint string)
 // SetRetention of a missing object fails after the first request, which reads the policy.
 func TestSetRetentionMissing(t *testing.T) {
 	server := newCannedServer(t, errorReply(404, "BlobNotFound"))
-	err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+	req := &driver.ChangeRequest{
 		Key:       "a",
 		Retention: storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)},
-	})
+	}
+
+	err := server.openDriver(t).SetRetention(t.Context(), req)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Len(t, server.Requests(), 1)
 }
@@ -629,6 +634,7 @@ func TestDeleteLockedVersion(t *testing.T) {
 // A policy of the whole container keeps the current object, and cannot be bypassed.
 func TestDeleteLockedByContainer(t *testing.T) {
 	server := newCannedServer(t, errorReply(409, codeImmutable))
+
 	err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", BypassGovernance: true})
 	require.ErrorIs(t, err, storage.Locked)
 	require.Len(t, server.Requests(), 1)
@@ -644,8 +650,8 @@ func TestLocksNeedAServiceThatHasThem(t *testing.T) {
 	}{
 		{name: "the default", config: Config{}, want: true},
 		{name: "the oldest service with locks", config: Config{APIVersion: lockVersion}, want: true},
-		{name: "an older service", config: Config{APIVersion: "2019-12-12"}, want: false},
-		{name: "a hierarchical namespace", config: Config{HierarchicalNamespace: true}, want: false},
+		{name: "an older service", config: Config{APIVersion: "2019-12-12"}},
+		{name: "a hierarchical namespace", config: Config{HierarchicalNamespace: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

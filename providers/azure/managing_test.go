@@ -42,7 +42,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	}
 	require.True(t, isListed)
 
-	// Everyone can read its object, until it is no longer public.
+	// Everyone can read its object until the container is no longer public.
 	bucket, err := s.Bucket(name)
 	require.NoError(t, err)
 	_, err = bucket.Upload(ctx, "a", strings.NewReader("text"))
@@ -58,7 +58,7 @@ func TestBucketLifeCycle(t *testing.T) {
 	require.False(t, info.Public)
 	require.NotEqual(t, http.StatusOK, getStatus(address))
 
-	// It can be removed when it is empty. Then all calls fail.
+	// A container can be removed when it is empty. Then all calls fail.
 	require.ErrorIs(t, s.DeleteBucket(ctx, name), storage.BucketNotEmpty)
 	require.NoError(t, bucket.Remove(ctx, "a"))
 	require.NoError(t, s.DeleteBucket(ctx, name))

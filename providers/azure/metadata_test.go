@@ -23,7 +23,7 @@ func TestMetadataNamesRoundTripAsIdentifiers(t *testing.T) {
 		require.NotContains(t, names, text)
 		names[text] = name
 
-		// It is sent as a header, whose reader may change the case.
+		// The name is a part of a header, whose reader may change the case.
 		header := http.CanonicalHeaderKey("X-Ms-Meta-" + text)
 		require.Equal(t, name, metadataNames.Unescape(strings.TrimPrefix(header, "X-Ms-Meta-")))
 	}
@@ -42,11 +42,13 @@ func TestMetadataNamesOfOthers(t *testing.T) {
 
 // The checksum in metadata counts only if the object still has the size that is stored with it.
 func TestChecksumOfMetadataSize(t *testing.T) {
-	const text = "0000ab01-12"
-	require.Equal(t, text, encodeChecksum(0xab01, 12))
-	require.Equal(t, storage.CRC32C{Sum: 0xab01, Known: true}, parseChecksum(text, 12))
-	require.False(t, parseChecksum(text, 13).Known, "another tool wrote other content, and kept the metadata")
+	const text, sum, size = "0000ab01-12", 0xab01, 12
+	require.Equal(t, text, encodeChecksum(sum, size))
+	require.Equal(t, storage.CRC32C{Sum: sum, Known: true}, parseChecksum(text, size))
+
+	// Another tool may write other content, and keep the metadata.
+	require.False(t, parseChecksum(text, size+1).Known)
 	for _, foreign := range []string{"", "12", "0000ab01", "zzzzzzzz-12", "1234567890-12", "-12"} {
-		require.False(t, parseChecksum(foreign, 12).Known, foreign)
+		require.False(t, parseChecksum(foreign, size).Known, foreign)
 	}
 }

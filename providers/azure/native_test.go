@@ -311,16 +311,17 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 
 // An upload with an invalid native option fails without a request.
 func TestNativeOptionsInvalid(t *testing.T) {
-	key := make([]byte, 32)
+	const keySize = 32
+	key := make([]byte, keySize)
 	tests := []struct {
 		name     string
 		opts     []storage.UploadOption
 		endpoint string // "" means that of the server
-		want     string // is part of the error
+		want     string // a part of the error
 	}{
 		{
 			name: "a short key",
-			opts: []storage.UploadOption{WithCustomerKey(key[:31])},
+			opts: []storage.UploadOption{WithCustomerKey(key[:keySize-1])},
 			want: "WithCustomerKey must have 32 bytes",
 		},
 		{
@@ -532,7 +533,9 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 	server := newCannedServer(t, created, errorReply(403, "AuthorizationFailure"))
 	_, err := engine.New(server.openDriver(t)).Upload(t.Context(), "a", strings.NewReader("twelve bytes"),
 		WithCustomerKey(decodeKey(t, firstKey)),
-		storage.WithPartSize(6), storage.WithConcurrency(1), storage.WithResume(journal))
+		storage.WithPartSize(int64(len("twelve"))),
+		storage.WithConcurrency(1),
+		storage.WithResume(journal))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	text, err := os.ReadFile(journal)
@@ -544,12 +547,12 @@ func TestWithCustomerKeyInNoJournal(t *testing.T) {
 // another one.
 func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 	tests := []struct {
-		name   string
-		key    string // of the second process
-		blocks int    // that the second process sends
+		name       string
+		key        string // of the second process
+		wantBlocks int    // that the second process sends
 	}{
-		{name: "the same key", key: firstKey, blocks: 1},
-		{name: "another key", key: secondKey, blocks: 2},
+		{name: "the same key", key: firstKey, wantBlocks: 1},
+		{name: "another key", key: secondKey, wantBlocks: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -561,7 +564,8 @@ func TestWithResumeNeedsSameCustomerKey(t *testing.T) {
 
 			server := newCannedServer(t, created)
 			require.NoError(t, uploadResumable(t, server, tt.key, journal))
-			require.Len(t, server.Requests(), tt.blocks+1, "the blocks, and their list")
+			const blockLists = 1
+			require.Len(t, server.Requests(), tt.wantBlocks+blockLists)
 		})
 	}
 }
@@ -593,7 +597,9 @@ func (address redirectTo) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // The error of a read without the customer's key says how to read the object.
 func TestWithCustomerKeyHint(t *testing.T) {
-	bucket := engine.New(newCannedServer(t, errorReply(409, "BlobUsesCustomerSpecifiedEncryption")).openDriver(t))
+	server := newCannedServer(t, errorReply(409, "BlobUsesCustomerSpecifiedEncryption"))
+	bucket := engine.New(server.openDriver(t))
+
 	_, err := bucket.Attrs(t.Context(), "a")
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -636,6 +642,7 @@ func TestWithAccessTier(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.answers...)
+
 			attrs, err := tt.do(engine.New(server.openDriver(t)))
 			require.NoError(t, err)
 			require.Equal(t, "Cold", server.Last(t).Header.Get("X-Ms-Access-Tier"))
@@ -836,7 +843,7 @@ func TestWithOptionsUnsupported(t *testing.T) {
 			require.Contains(t, e.Hint, "Options."+row.field)
 
 			for _, line := range server.Lines() {
-				require.Regexp(t, "^(HEAD|GET) ", line, "nothing is written")
+				require.Regexp(t, "^(HEAD|GET) ", line, "nothing may be written")
 			}
 		})
 	}
@@ -852,7 +859,7 @@ func TestSignedURLWithCustomerKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, keyHeaders, encryptionHeaders(upload.Header))
 	require.Equal(t, "Cool", upload.Header.Get("X-Ms-Access-Tier"))
-	require.NotContains(t, upload.URL, "ses=", "the key is in place of the scope")
+	require.NotContains(t, upload.URL, "ses=", "the key must take the place of the scope")
 	requireNoKey(t, fmt.Sprintf("%v %+v %#v", upload, *upload, *upload))
 
 	download, err := bucket.SignedDownloadURL(t.Context(), "a", key)
@@ -877,7 +884,7 @@ func TestSignedUploadURLEncryptionScope(t *testing.T) {
 			signedURL, err := bucket.SignedUploadURL(t.Context(), "a", tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, parsedQuery(t, signedURL.URL).Get("ses"))
-			require.Empty(t, encryptionHeaders(signedURL.Header), "the signature is bound to it")
+			require.Empty(t, encryptionHeaders(signedURL.Header), "the scope must be in the signature")
 		})
 	}
 }
@@ -886,6 +893,7 @@ func TestSignedUploadURLEncryptionScope(t *testing.T) {
 // needs none.
 func TestSignedURLEncryptionScopeOfOldService(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{APIVersion: "2019-07-07", EncryptionScope: "account-wide"}))
+
 	_, err := bucket.SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = bucket.SignedDownloadURL(t.Context(), "a", storage.WithTTL(time.Minute))
@@ -895,6 +903,7 @@ func TestSignedURLEncryptionScopeOfOldService(t *testing.T) {
 // Signing with WithOptions is Unsupported, because a signed URL cannot express its functions.
 func TestSignedURLWithOptions(t *testing.T) {
 	bucket := engine.New(newSigner(t, Config{EncryptionScope: "account-wide"}))
+
 	_, err := bucket.SignedUploadURL(t.Context(), "a", WithOptions(leaseOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = bucket.SignedDownloadURL(t.Context(), "a", WithOptions(leaseOptions))

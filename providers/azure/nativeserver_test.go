@@ -105,6 +105,7 @@ func TestUpdateOfAnObjectUnderALease(t *testing.T) {
 		storage.WithMetadata(map[string]string{"n": "1"}))
 	require.NoError(t, err)
 	client := acquireLease(t, d)
+
 	change := func(old []byte, attrs *storage.Attrs) ([]byte, error) {
 		require.Equal(t, map[string]string{"n": "1"}, attrs.Metadata)
 		return append(old, '2'), nil

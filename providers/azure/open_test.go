@@ -448,7 +448,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 		name   string
 		config Config
 	}{
-		{name: "no account", config: Config{}},
+		{name: "no account"},
 		{name: "an account that is an address", config: Config{Account: "acme.blob.core.windows.net"}},
 		{name: "a key and a signature", config: Config{Account: "acme", Key: someKey, SASToken: "x"}},
 		{
@@ -493,7 +493,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 	}
 
 	_, err = Open(t.Context(), Config{Account: "acme"})
-	require.ErrorIs(t, err, storage.InvalidArgument, "no container")
+	require.ErrorIs(t, err, storage.InvalidArgument, "a Config must name a container")
 }
 
 // Open fails if no environment variable has the named credentials, and the error lists the
@@ -506,9 +506,9 @@ func TestCredentialsByNameMissing(t *testing.T) {
 		name   string
 		config Config
 		env    map[string]string
-		text   string // of the error that is wrapped; "" means any
+		want   string // the error that is wrapped, or "" for any
 	}{
-		{name: "no variable", config: Config{}},
+		{name: "no variable"},
 		{name: "an account of the address", config: Config{Account: "acme"}},
 		{
 			name:   "the environment's own",
@@ -519,7 +519,7 @@ func TestCredentialsByNameMissing(t *testing.T) {
 			name:   "those of another account",
 			config: Config{Account: "other"},
 			env:    map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
-			text:   "the credentials named old-store are for the account acme, not for other",
+			want:   "the credentials named old-store are for the account acme, not for other",
 		},
 		{name: "the emulator's account", config: Config{Endpoint: emulatorEndpoint}},
 		{
@@ -547,8 +547,8 @@ func TestCredentialsByNameMissing(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, variablesHint, e.Hint)
-			if tt.text != "" {
-				require.EqualError(t, e.Err, tt.text)
+			if tt.want != "" {
+				require.EqualError(t, e.Err, tt.want)
 			}
 		})
 	}
@@ -560,6 +560,7 @@ func TestCredentialsByNameWithoutCertificate(t *testing.T) {
 		"OLD_STORE_AZURE_CLIENT_ID":               "client",
 		"OLD_STORE_AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere",
 	})
+
 	_, err := Open(t.Context(), Config{Bucket: "photos", Account: "acme", Credentials: "old-store"})
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	var e *storage.Error
@@ -690,8 +691,8 @@ func TestDescribe(t *testing.T) {
 		require.Zero(t, desc.Features&feature, feature)
 	}
 
-	// A blob has at most 50,000 blocks of 4,000 MiB.
-	require.Equal(t, int64(50_000)*(4000<<20), int64(desc.MaxParts)*desc.MaxPartSize)
+	const maxBlobBlocks, maxBlobBlockSize = 50_000, 4000 << 20
+	require.Equal(t, int64(maxBlobBlocks)*maxBlobBlockSize, int64(desc.MaxParts)*desc.MaxPartSize)
 }
 
 // Each request has the account in its path if the endpoint has it there.
@@ -846,9 +847,9 @@ func TestDefaultChainWithoutMetadataService(t *testing.T) {
 		endpoint  string
 		isForeign bool
 	}{
-		{endpoint: "https://acme.blob.core.windows.net", isForeign: false},
-		{endpoint: "https://acme.blob.core.chinacloudapi.cn", isForeign: false},
-		{endpoint: "https://acme.z01.blob.storage.azure.net", isForeign: false},
+		{endpoint: "https://acme.blob.core.windows.net"},
+		{endpoint: "https://acme.blob.core.chinacloudapi.cn"},
+		{endpoint: "https://acme.z01.blob.storage.azure.net"},
 		{endpoint: "https://blobs.example.com", isForeign: true},
 		{endpoint: "http://127.0.0.1:10000/acme", isForeign: true},
 		{endpoint: "https://windows.net.example.com", isForeign: true},
@@ -873,6 +874,7 @@ func TestDefaultChainOfForeignHost(t *testing.T) {
 		"AZURE_CLIENT_SECRET": "secret",
 	})
 	chain := &defaultChain{isForeign: true}
+
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.Contains(t, asError(err).Hint, "set Config.Credential")
@@ -897,7 +899,7 @@ func TestDefaultChainOfCloud(t *testing.T) {
 	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.example")
 	a, err := newAccount(Config{Endpoint: "https://acme.blob.core.usgovcloudapi.net"})
 	require.NoError(t, err)
-	require.Empty(t, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, "the SDK reads the variable")
+	require.Empty(t, a.token.(*defaultChain).cloud.ActiveDirectoryAuthorityHost, "the SDK must read the variable")
 	require.NoError(t, a.close())
 }
 
@@ -909,7 +911,7 @@ func TestConfigKeyWithClient(t *testing.T) {
 
 	a, err := newAccount(Config{Client: client})
 	require.NoError(t, err)
-	require.Equal(t, "the client's", credentialKind(a), "the environment has no say")
+	require.Equal(t, "the client's", credentialKind(a), "the environment must not count")
 	require.Zero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
 
 	a, err = newAccount(Config{Client: client, Key: someKey})
