@@ -26,12 +26,11 @@ const (
 	decideTimeout = 10 * time.Second
 )
 
-// Append calls the given function, and appends an entry with the bytes that the function returns.
-// Append returns the number of the new entry. The function gets the number of the last entry, or 0.
-// The new entry is stored only if it directly follows that last entry. If another writer was
-// faster, Append calls the function again, until ctx is done. After 1,000 faster writers, Append
-// fails with Unavailable. If the function fails, Append stores nothing and returns the error of the
-// function. To detect conflicts, the function can read the entries of other writers:
+// Append calls next with the number of the last entry, or 0, and appends an entry with the bytes
+// that next returns. It returns the number of the new entry, which is stored only if it directly
+// follows that last entry. If another writer was faster, Append calls next again, until ctx is
+// done. After 1,000 faster writers, it fails with Unavailable. If next fails, Append stores nothing
+// and returns the error of next. To detect conflicts, next can read the entries of other writers:
 //
 //	number, err := log.Append(ctx, func(last int64) ([]byte, error) {
 //		if err := table.catchUp(ctx, log, last); err != nil {
@@ -40,20 +39,19 @@ const (
 //		return table.commit() // or an error, because a row is gone
 //	})
 //
-// Append takes three requests if nobody else has appended since the last call. It takes two more if
-// that call was over a minute ago. If the data has more than [MaxEntry] bytes, Append fails with
-// TooLarge.
+// Append takes three requests if nobody else has appended since the last call, and two more if that
+// call was over a minute ago. If the data has more than [MaxEntry] bytes, it fails with TooLarge.
 //
-// Before the first call of the function, Append checks the last entry that this Log has seen. If a
+// Before the first call of next, Append checks the last entry that this Log has seen. If a
 // lifecycle rule has removed that entry, or a restored backup has replaced it, Append stores
-// nothing and fails with Changed. Every later call fails with Changed, too, because no reader would
-// see an entry after a gap. A new Log accepts the log as it is.
+// nothing and fails with Changed. So does every later call, because no reader would see an entry
+// after a gap. A new Log accepts the log as it is.
 //
 // If the response to the write is lost, Append finds out whether the entry was stored. If it cannot
-// find out within ten seconds, errors.Is(err, [storage.OutcomeUnknown]) is true. The caller can
+// find out within ten seconds, errors.Is(err, [storage.OutcomeUnknown]) is true, and the caller can
 // find out by reading the later entries. Append also fails with OutcomeUnknown if the new entry may
-// already have been trimmed. For example, other writers called [Log.Trim] twice during the call of
-// Append.
+// already have been trimmed, for example because other writers called [Log.Trim] twice during the
+// call.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	start := time.Now()
 	last, err := l.predecessor(ctx, start)
@@ -93,9 +91,9 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	}
 }
 
-// predecessor returns the number of the entry after which Append makes its first attempt. If this
-// Log has seen an entry in the last minute, and that entry still exists, the result is its number.
-// Otherwise predecessor searches for the last entry of the log.
+// predecessor returns the number of the entry after which Append makes its first attempt. That is
+// the entry that this Log has seen in the last minute, if it still exists, and otherwise the last
+// entry of the log.
 func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	last := l.known.Load()
 	if last == nil || start.Sub(last.at) > maxKnownAge {
@@ -114,9 +112,9 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 	return l.lastNumber(ctx, time.Time{})
 }
 
-// put stores an entry, unless an entry with this number exists. The result won is false if another
-// writer has stored one. If an attempt fails, put may try again, with the same id and the same bytes.
-// So an attempt that arrives late writes the same entry.
+// put stores an entry, unless another writer has stored one with this number, which makes won
+// false. Each attempt writes the same id and bytes, so that an attempt that arrives late does no
+// harm.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id := rand.Text()
 	policy := running.NewPolicy(0, 0, 0) // the defaults
@@ -163,7 +161,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 	}
 }
 
-// errUnknown returns the error OutcomeUnknown. It means that an entry may have been stored, or may be
+// errUnknown returns the error OutcomeUnknown for an entry that may have been stored, or may be
 // stored later.
 func (l *Log) errUnknown(number int64, cause error) error {
 	return &storage.Error{
@@ -176,7 +174,8 @@ func (l *Log) errUnknown(number int64, cause error) error {
 	}
 }
 
-// writer reports whether an entry is stored, and returns the id of the call that wrote it.
+// writerOf reports whether an entry is stored, and returns the id of the call of Append that wrote
+// it.
 func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
 	attrs, err := persist(ctx, func(ctx context.Context) (*storage.Attrs, error) {
 		return l.bucket.Attrs(ctx, l.key(number))
@@ -190,9 +189,9 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 	return true, attrs.Metadata[idName], nil
 }
 
-// confirm checks an entry that was just stored. If the entry may have been trimmed meanwhile,
-// confirm fails. For example, this writer was paused before its write. During the pause, other
-// writers stored an entry with the same number, and trimmed the log twice.
+// confirm checks an entry that was just stored, and fails with OutcomeUnknown if the entry may have
+// been trimmed meanwhile. That can happen if this writer was paused before its write, while others
+// stored the same number and trimmed the log twice.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	if err != nil {
@@ -206,8 +205,8 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	return nil
 }
 
-// persist calls do until that function succeeds, or fails with an error that is not
-// temporary. It tries for at most ten seconds, even if ctx has ended.
+// persist calls do until it succeeds or fails with an error that is not temporary, for at most ten
+// seconds, even if ctx has ended.
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()

@@ -52,10 +52,10 @@ type Entry struct {
 	Modified time.Time // time at which it was appended, by the clock of the store
 }
 
-// New returns the log under prefix, which must end in "/". A log without entries has no objects, so
-// it need not be created. Other objects under prefix do no harm, unless the rest of their key is 20
-// digits or "trimmed". New makes no request. If b is not a bucket of this library, New fails with
-// Unsupported.
+// New returns the log under prefix, which must end in "/", without making a request. A log without
+// entries has no objects, so it need not be created. Other objects under prefix do no harm, unless
+// the rest of their key is 20 digits or "trimmed". If b is not a bucket of this library, New fails
+// with Unsupported.
 func New(b storage.ReadWriter, prefix string) (*Log, error) {
 	l := &Log{bucket: b, prefix: prefix}
 	if b == nil {
@@ -89,8 +89,8 @@ func (l *Log) interrupted(op string, cause error) error {
 // key returns the key of an entry.
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }
 
-// learn records that an entry was just seen in the log. That also proves that no later entry was
-// trimmed yet, because Trim removes the oldest entries first. id is "" if it is not known.
+// remember records that an entry was just seen in the log, with its id, or "" if that is not known.
+// As Trim removes the oldest entries first, no later entry was trimmed yet, either.
 func (l *Log) learn(number int64, id string) {
 	for {
 		old := l.known.Load()
@@ -106,7 +106,8 @@ func (l *Log) learn(number int64, id string) {
 	}
 }
 
-// isBetter reports whether k tells more than the given entry: it has a greater number, or the same number and its id.
+// isBetter reports whether k tells more than the given entry: by a greater number, or at the same
+// number if id is empty.
 func (k *known) isBetter(number int64, id string) bool {
 	if k.number != number {
 		return k.number > number
@@ -121,9 +122,9 @@ func (l *Log) forget() {
 	}
 }
 
-// checkKnown reports whether an entry that this Log has seen still exists. It returns false if the entry
-// was trimmed. If the entry has vanished in another way, or has been replaced by another entry,
-// checkKnown fails with Changed: this is no longer the log that was read before.
+// checkKnown reports whether an entry that this Log has seen still exists, which is false only if
+// it was trimmed. If it has vanished in another way or was replaced, checkKnown fails with Changed,
+// because this is another log than was read before.
 func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
 	var problem string
 	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
@@ -160,9 +161,9 @@ func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err err
 // was replaced, or was removed by other means than Trim, Last fails with Changed.
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.lastNumber(ctx, time.Now()) }
 
-// lastNumber returns the number of the last entry of the log. The search begins at l.known, an
-// entry that this Log has seen. If l.known.at is not later than the given time, the entry may be
-// gone. In this case, lastNumber first checks that the entry still exists.
+// lastNumber returns the number of the last entry of the log, from a search that begins at the last
+// entry that this Log has seen. Unless that entry was seen after the time start, it may be gone, so
+// lastNumber first checks that it still exists.
 func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {
@@ -197,9 +198,9 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 	}
 }
 
-// search returns the number of the last entry. low is 0 or the number of an entry.
-// The entries after that one must not be trimmed yet. search first doubles its steps until a number
-// has no entry. After that, it halves the range in which the last entry is.
+// search returns the number of the last entry, where low is 0 or the number of an entry after which
+// none was trimmed yet. It doubles its steps until a number has no entry, and then halves the range
+// in which the last entry is.
 func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 	var high int64
 	for step := int64(1); ; step *= 2 {

@@ -14,8 +14,8 @@ import (
 // maxBatch is the largest number of entries that are read in parallel.
 const maxBatch = 8
 
-// Read returns one entry. If the entry does not exist yet, or was trimmed, Read fails with
-// ObjectNotFound.
+// Read returns one entry, or fails with ObjectNotFound if the entry does not exist yet, or was
+// trimmed.
 func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 	entries, err := l.batch(ctx, "Read", number, 1)
 	if err != nil {
@@ -35,9 +35,8 @@ func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yieldFrom(ctx, "From", number, yield) }
 }
 
-// Follow yields entries as From does, and then waits for new entries. After each interval, it looks
-// for the next entry, which takes two requests. Follow ends only with an error. If ctx is done, it
-// also ends with an error.
+// Follow yields entries as From does, and then looks for the next one after each interval, which
+// takes two requests. It ends only with an error, even if ctx is done.
 func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if interval <= 0 {
@@ -59,8 +58,8 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 	}
 }
 
-// yieldFrom yields the entries from the given number to the end of the log. It returns the number that
-// follows the last entry. ok is false after an error, or if the caller stops the iteration.
+// yieldFrom yields the entries from the given number to the end of the log, and returns the number
+// that follows the last one. ok is false after an error, or if the caller stops the iteration.
 func (l *Log) yieldFrom(
 	ctx context.Context, op string, number int64, yield func(Entry, error) bool,
 ) (next int64, ok bool) {
@@ -83,9 +82,8 @@ func (l *Log) yieldFrom(
 	}
 }
 
-// batch reads at most size entries. first is the number of the first of these
-// entries. If an entry does not exist yet, batch stops before that entry. If a read fails, batch
-// returns the error together with the entries before it.
+// readEntries reads at most size entries in parallel, from number first up to the first entry that
+// does not exist yet. If a read fails, it returns the error together with the entries before it.
 func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
@@ -122,7 +120,7 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	return entries[:count], nil
 }
 
-// get reads the object of an entry, and the id of the call that appended it.
+// readEntry reads the object of an entry, and returns the id of the call of Append that wrote it.
 func (l *Log) get(ctx context.Context, number int64) (entry Entry, id string, err error) {
 	r, err := l.bucket.Download(ctx, l.key(number))
 	if err != nil {

@@ -23,7 +23,7 @@ type mark struct {
 	former bool
 }
 
-// String returns the text of the mark, which is the content of the object "trimmed".
+// String returns the content of the object "trimmed" for the mark.
 func (m mark) String() string {
 	if m.former {
 		return fmt.Sprintf("%d %d\n", m.removed, m.next)
@@ -37,18 +37,18 @@ const maxMark = 128
 // markKey returns the key of the object "trimmed".
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
-// Trim marks the entries up to the given number, and does not remove these entries yet. The next
-// call with a greater number removes the marked entries. Until that call, slow writers and readers
-// still find the marked entries. Before you call Trim, store the data that a reader needs in place
-// of the marked entries. An example is the state of the table after the last marked entry.
+// Trim marks the entries up to the given number, which the next call with a greater number removes.
+// Until that call, slow writers and readers still find the marked entries. Before you call Trim,
+// store the data that a reader needs in their place, such as the state of the table after the last
+// marked entry.
 //
 // If the given number is below 1, or above the number of the last entry, Trim fails with
 // InvalidArgument. If the number is not greater than in the previous call, Trim marks no entries,
 // and only finishes the removal that an interrupted call began. Even after a failure, [Log.Trimmed]
 // returns up to which number entries may have been removed.
 //
-// The object "trimmed" of a log records which entries are marked. If this log has the object of
-// another log, for example after a partial copy, Trim removes nothing and fails with Changed.
+// The object "trimmed" of a log records which entries are marked. If it is that of another log, for
+// example after a partial copy, Trim removes nothing and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
 	if err != nil {
@@ -67,7 +67,8 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	return l.removeEntries(ctx, current.removed)
 }
 
-// removeEntries removes the entries up to the given number.
+// removeEntries removes the entries up to the given number, and ends the listing there if it is in
+// order.
 func (l *Log) removeEntries(ctx context.Context, number int64) error {
 	lastKey := l.key(number)
 	isOrdered := storage.Supports(l.bucket, storage.OrderedListing)
@@ -98,9 +99,8 @@ var errMoved = errors.New("the mark has moved")
 // maxUnknownWrites is how often advance repeats a write whose outcome is unknown.
 const maxUnknownWrites = 3
 
-// advance writes a new mark, which records how far the log is trimmed. Readers no longer see the
-// entries up to the mark. Trim removes these entries after that. advance returns a mark that
-// certainly belongs to this log.
+// advance writes a new mark, which hides the entries up to it from readers, so that Trim can remove
+// them. It returns a mark that certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	unknownWrites := 0
 	for {
@@ -130,8 +130,8 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	}
 }
 
-// replaceMark replaces the mark current by next. If the object "trimmed" has another mark meanwhile,
-// it fails with errMoved. If there is no object, current must be the zero mark.
+// replaceMark replaces the mark current, which is zero if there is no object, by next. It fails
+// with errMoved if the object "trimmed" has another mark meanwhile.
 func (l *Log) replaceMark(ctx context.Context, current, next mark) error {
 	change := func(old []byte, attrs *storage.Attrs) ([]byte, error) {
 		var stored mark
@@ -150,11 +150,10 @@ func (l *Log) replaceMark(ctx context.Context, current, next mark) error {
 	return err
 }
 
-// ownMark returns the mark of this log, which records how far the log is trimmed. If the log was
-// never trimmed, ownMark returns the zero mark. A mark has the number and the id of one entry, and
-// the former form has the number only. If this log does not have that entry, the mark belongs to
-// another log, and ownMark fails with Changed. ownMark reads the mark again before it fails, because
-// another call may have written a new mark.
+// ownMark returns the mark of this log, or the zero mark if the log was never trimmed. It fails
+// with Changed if this log lacks the entry that the mark names, because the mark then belongs to
+// another log. It reads the mark again before it fails, because another call may have written a new
+// one.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	current, err := l.readMark(ctx)
 	if err != nil {
@@ -189,7 +188,8 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	}
 }
 
-// hasEntryOf reports whether this log has the entry that m names.
+// hasEntryOf reports whether this log has the entry that m names by its number and, unless m has
+// the former form, by its id.
 func (l *Log) hasEntryOf(ctx context.Context, m mark) (bool, error) {
 	attrs, err := l.bucket.Attrs(ctx, l.key(m.next))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -208,8 +208,7 @@ func (l *Log) Trimmed(ctx context.Context) (int64, error) {
 	return current.removed, err
 }
 
-// readMark reads the object "trimmed", which records how far the log is trimmed. If the log
-// was never trimmed, it returns the zero value.
+// readMark reads the object "trimmed", and returns the zero mark if the log was never trimmed.
 func (l *Log) readMark(ctx context.Context) (mark, error) {
 	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -221,8 +220,8 @@ func (l *Log) readMark(ctx context.Context) (mark, error) {
 	return l.parseMark(text)
 }
 
-// parseMark parses the content of the object "trimmed". If it is not a mark, it fails with
-// InvalidArgument.
+// parseMark parses the content of the object "trimmed", and fails with InvalidArgument if it is not
+// a mark.
 func (l *Log) parseMark(text []byte) (mark, error) {
 	// The former form has no id, and so one space less.
 	m := mark{former: bytes.Count(text, []byte(" ")) == 1}
