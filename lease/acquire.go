@@ -21,7 +21,7 @@ type waiter struct {
 	rewritten    bool      // true if rewrite was called
 }
 
-// acquire makes attempts until one of them acquires the lease.
+// acquire makes attempts until one acquires the lease, and waits between them.
 func (w *waiter) acquire(ctx context.Context) error {
 	for {
 		acquired, wait, err := w.attempt(ctx)
@@ -38,8 +38,8 @@ func (w *waiter) acquire(ctx context.Context) error {
 	}
 }
 
-// attempt reads the object once and acquires the lease if possible. Otherwise it returns how long to
-// wait before the next attempt.
+// attempt reads the object once and acquires the lease if possible, or returns how long to wait
+// before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
 	// With WithRemoval, a free lease has no object. So the first attempt skips the read, and tries
 	// to create the object.
@@ -82,13 +82,13 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 	return false, wait, nil
 }
 
-// rewrite writes the content of the object again. The store then reports the current time of its clock as the time of
-// the last write, by which untilDue measures how much of the interval has passed. If another process has changed the
-// object, rewrite does nothing.
+// rewrite writes the content of the object again, so that the store reports the current time, by
+// which untilDue measures the interval. If another process has changed the object, rewrite does
+// nothing.
 //
-// Began is the time of the last acquisition. If the last write seems older, somebody has set the store's
-// clock back. In that case, rewrite sets Began to the time of the last write. The interval of all waiters
-// then begins at that time.
+// If the last write seems older than the last acquisition, somebody has set the store's clock back.
+// rewrite then sets Began to the time of the last write, at which the interval of all waiters
+// begins.
 func (w *waiter) rewrite(ctx context.Context, current state) error {
 	w.rewritten = true
 	isClockSetBack := current.modified.Before(current.record.Began)
@@ -102,9 +102,9 @@ func (w *waiter) rewrite(ctx context.Context, current state) error {
 	return err
 }
 
-// requestHandover marks the object once, so that the holder learns that another process waits. This
-// write changes the revision of the object. requestHandover stores the new revision in w.revision,
-// so that the waiter does not take it for a renewal by the holder.
+// requestHandover marks the object once, so that the holder learns that another process waits. It
+// stores the new revision in w.revision, so that the waiter does not take this write for a renewal
+// by the holder.
 func (w *waiter) requestHandover(ctx context.Context, current state) {
 	if !w.lease.handover || current.record.Wanted {
 		return
@@ -119,10 +119,9 @@ func (w *waiter) requestHandover(ctx context.Context, current state) {
 }
 
 // untilDue returns how long WithInterval still forbids acquiring the lease. The interval begins at
-// the last acquisition. The store reports when the object was last written. The time between the
-// acquisition and the last write has certainly passed. untilDue therefore subtracts that time from
-// the interval. The time since the last write is unknown, so the result may be too long. A later
-// call may return less. If the store reports no times, the interval begins now.
+// the last acquisition, or now if the store reports no times. By the store's clock, the time from
+// that acquisition to the last write has certainly passed, so untilDue subtracts it. The time since
+// the last write is unknown, so the result may be too long, and a later call may return less.
 func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	interval := w.lease.interval
 	if interval == 0 {
@@ -147,9 +146,9 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	return w.due.Sub(now)
 }
 
-// tryAcquire writes to the object that this process holds the lease. If another process was faster, it returns how long
-// to wait. If the response was lost or lacks its time, it reads the object. If ctx has ended by then, it releases the
-// lease again.
+// tryAcquire writes to the object that this process holds the lease, or returns how long to wait if
+// another process was faster. If the response was lost or lacks its time, it reads the object, and
+// releases the lease again if ctx has ended by then.
 func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	start := time.Now()

@@ -25,8 +25,8 @@ func (l *Lease) lostError() error {
 // markLost ends the context of the lease.
 func (l *Lease) markLost() { l.cancel(l.lostError()) }
 
-// renew renews the lease if a renewal is due. If the outcome of the last renewal is unknown, renew
-// first reads the object to find out. If a request fails, a later call tries again.
+// renew renews the lease if that is due, after reading the object if the outcome of the last
+// renewal is unknown. If a request fails, a later call tries again.
 func (l *Lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
@@ -51,7 +51,7 @@ func (l *Lease) renew(ctx context.Context) {
 	l.expiry.Reset(l.remaining())
 }
 
-// reread reads the state of the object. It returns false if the read fails, or if the lease is lost.
+// reread reads the state of the object, and returns false if the read fails or the lease is lost.
 // If another process asks for the lease, it closes the channel of Wanted.
 func (l *Lease) reread(ctx context.Context) bool {
 	latest, err := l.read(ctx)
@@ -83,8 +83,8 @@ func (l *Lease) adopt(latest state) {
 // maxClears is how many times free writes to the object.
 const maxClears = 4
 
-// end stops renewing the lease, and releases it. If the lease was already lost, end returns the
-// error of the loss.
+// end stops renewing the lease and releases it, or returns the error of the loss if the lease was
+// already lost.
 func (l *Lease) end() error {
 	l.stop()
 	l.renewing.Wait()
@@ -99,9 +99,8 @@ func (l *Lease) end() error {
 	return cmp.Or(lost, l.free(ctx))
 }
 
-// free writes to the object that nobody holds the lease. If that fails because the object has
-// changed, free reads it and tries again. The change may come from an interrupted renewal, or from
-// a process that asks for the lease.
+// free writes to the object that nobody holds the lease. If an interrupted renewal or a process
+// that asks for the lease has changed the object, free reads it and tries again.
 func (l *Lease) free(ctx context.Context) error {
 	for clears := 1; ; clears++ {
 		err := l.clear(ctx)
@@ -132,8 +131,8 @@ func (l *Lease) free(ctx context.Context) error {
 	}
 }
 
-// releaseError returns the error of a release that failed with err. If another process may have taken
-// over, the lease counts as lost.
+// releaseError returns the error of a release that failed with err, which is Changed if another
+// process may have taken over.
 func (l *Lease) releaseError(err error) error {
 	if errors.Is(err, storage.PreconditionFailed) || l.remaining() <= 0 {
 		return l.failed(storage.Changed, "lease was lost: another process may hold it now: "+err.Error())
@@ -141,8 +140,8 @@ func (l *Lease) releaseError(err error) error {
 	return err
 }
 
-// clear writes once to the object that nobody holds the lease, or removes the object if WithRemoval is
-// set.
+// freeOnce writes to the object that nobody holds the lease or, with WithRemoval, removes the
+// object if no other holder can lose it.
 func (l *Lease) clear(ctx context.Context) error {
 	remover, _ := l.bucket.(storage.Remover) // prepare has checked that it is a bucket, which is a Remover
 	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {

@@ -54,9 +54,9 @@ type Lease struct {
 }
 
 // Hold waits for the lease of key as [Acquire] does, calls job while it holds the lease, and then
-// releases it. The ctx of job carries the lease ([FromContext]). The ctx of job ends when the ctx
-// of Hold ends. If the lease is lost, the ctx of job ends with the cause Changed. Hold renews the
-// lease until job has returned, and returns the errors of job and of [Lease.Release].
+// releases it. The ctx of job carries the lease ([FromContext]), and ends with that of Hold, or
+// with the cause Changed if the lease is lost. Hold renews the lease until job has returned, and
+// returns the errors of job and of [Lease.Release].
 func Hold(
 	ctx context.Context, b storage.Updater, key string, job func(ctx context.Context) error, opts ...Option,
 ) (err error) {
@@ -85,8 +85,8 @@ func Hold(
 // DeadlineExceeded. To take over from a holder that has died, ctx must last longer than the TTL of
 // that holder. The lease is renewed until [Lease.Release], even after ctx has ended.
 //
-// If [Check] would fail, Acquire fails with the same error. It also fails if a request fails after
-// its retries.
+// Acquire also fails where [Check] would, with the same error, and if a request fails after its
+// retries.
 func Acquire(ctx context.Context, b storage.Updater, key string, opts ...Option) (*Lease, error) {
 	l := &Lease{bucket: b, key: key, holder: rand.Text(), wanted: make(chan struct{})}
 	if err := l.prepare(opts); err != nil {
@@ -109,10 +109,9 @@ func Acquire(ctx context.Context, b storage.Updater, key string, opts ...Option)
 	return l, nil
 }
 
-// Check reports why [Acquire] would fail, without acquiring the lease. If the bucket lacks a
-// feature, it fails with Unsupported. If an option is invalid or the object is not a lease, it
-// fails with InvalidArgument. If the object cannot be read, it fails with the error of the read. It
-// writes nothing.
+// Check reports why [Acquire] would fail, without acquiring the lease or writing anything. It fails
+// with Unsupported if the bucket lacks a feature, and with InvalidArgument if an option is invalid
+// or the object is not a lease. If the object cannot be read, it fails with the error of the read.
 func Check(ctx context.Context, b storage.Updater, key string, opts ...Option) error {
 	l := &Lease{bucket: b, key: key}
 	if err := l.prepare(opts); err != nil {

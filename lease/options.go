@@ -16,7 +16,7 @@ type option func(*Lease)
 
 func (o option) apply(l *Lease) { o(l) }
 
-// prepare checks the arguments and the features of the bucket.
+// prepare applies the options, and checks them, the other arguments and the features of the bucket.
 func (l *Lease) prepare(opts []Option) error {
 	l.ttl = defaultTTL
 	for _, o := range opts {
@@ -53,7 +53,7 @@ func (l *Lease) failed(code storage.Code, text string) *storage.Error {
 	return &storage.Error{Code: code, Op: l.op(), Key: l.key, Err: errors.New(text)}
 }
 
-// op returns the name of the operation for errors.
+// op returns the name of the operation for errors. Only Acquire sets a holder.
 func (l *Lease) op() string {
 	if l.holder == "" {
 		return "Check"

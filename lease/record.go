@@ -44,7 +44,7 @@ type state struct {
 	sent     time.Time // time at which this process sent the write; zero if the object was read
 }
 
-// ttl returns the TTL of the holder, which is the default if the object has none.
+// ttl returns the TTL of the holder, or the default if the object has none.
 func (s state) ttl() time.Duration {
 	if s.record.TTL <= 0 {
 		return defaultTTL
@@ -52,8 +52,8 @@ func (s state) ttl() time.Duration {
 	return max(s.record.TTL, minTTL)
 }
 
-// read reads the object. If the object does not exist, the state is zero. If it is not a lease, read
-// fails with InvalidArgument.
+// read returns the state of the object, which is zero if the object does not exist. If the object
+// is not a lease, read fails with InvalidArgument.
 func (l *Lease) read(ctx context.Context) (state, error) {
 	r, err := l.bucket.Download(ctx, l.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -81,8 +81,8 @@ func (l *Lease) read(ctx context.Context) (state, error) {
 	return s, nil
 }
 
-// isValid reports whether r may be the content of a lease's object. Any other JSON has no holder and no
-// nonce.
+// isValid reports whether r may be the content of a lease's object, which other JSON without a
+// holder and a nonce is not.
 func (r *record) isValid() bool {
 	if r.Holder == "" && r.Nonce == "" {
 		return false
@@ -90,8 +90,8 @@ func (r *record) isValid() bool {
 	return r.Token >= 0
 }
 
-// write replaces the object with the record r, on the condition that the revision is still that of
-// the old state. If the old state has no revision, write creates the object.
+// write replaces the object with the record r if the revision is still that of the old state, or
+// creates the object if the old state has no revision.
 func (l *Lease) write(ctx context.Context, old state, r record) (state, error) {
 	r.Nonce = rand.Text()
 	text, err := json.Marshal(r)
