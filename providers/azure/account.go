@@ -40,8 +40,7 @@ type account struct {
 	userKeys            userKeyCache         // keys for signing with a token credential
 }
 
-// newAccount returns the account of a Config and ignores Config.Bucket. It makes
-// no request.
+// newAccount returns the account of a Config without making a request. It ignores Config.Bucket.
 func newAccount(c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
@@ -78,7 +77,8 @@ func newAccount(c Config) (*account, error) {
 	return a, nil
 }
 
-// client returns a client of the SDK with the account's credential.
+// client returns a client of the SDK that sends the account's credential and the headers of
+// prepare.
 func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 	o := &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:       a.http,
@@ -101,9 +101,9 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 // noRetry makes the SDK send each request once. The value 0 would mean three retries.
 var noRetry = policy.RetryOptions{MaxRetries: -1}
 
-// prepare adds the headers and the vended signature that each request needs. It sets
-// Accept-Encoding because Go's transport would otherwise accept gzip and decompress objects that
-// are stored as gzip. If the signature cannot be obtained, prepare returns that error.
+// prepare adds the headers and the vended signature that each request needs, or returns the error
+// of getting the signature. It sets Accept-Encoding because Go's transport would otherwise accept
+// gzip, and decompress objects that are stored as gzip.
 func (a *account) prepare(req *http.Request) error {
 	req.Header.Set("Accept-Encoding", "identity")
 	if a.version != "" {
@@ -127,7 +127,7 @@ func (a *account) prepare(req *http.Request) error {
 // it.
 type requestPolicy func(*http.Request) error
 
-// Do calls the function for r, and sends r unless the function fails.
+// Do calls the function for r, and sends r unless that fails.
 func (p requestPolicy) Do(r *policy.Request) (*http.Response, error) {
 	if err := p(r.Raw()); err != nil {
 		return nil, err
@@ -135,9 +135,9 @@ func (p requestPolicy) Do(r *policy.Request) (*http.Response, error) {
 	return r.Next()
 }
 
-// singleAttempt returns the context that every request must use. If Config.Client is set, the
-// context turns that client's retries off and requests the bytes as they are stored. The package's
-// own clients never retry, and always request the bytes as they are stored.
+// singleAttempt returns the context that every request must use. It turns off the retries of
+// Config.Client, and requests the bytes as they are stored, both of which the package's own clients
+// always do.
 func (a *account) singleAttempt(ctx context.Context) context.Context {
 	if a.sdkClient == nil {
 		return ctx
@@ -146,7 +146,7 @@ func (a *account) singleAttempt(ctx context.Context) context.Context {
 	return policy.WithRetryOptions(ctx, noRetry)
 }
 
-// close closes the idle connections that newAccount's transport has opened.
+// close closes the idle connections of the transport that newAccount created, if any.
 func (a *account) close() error {
 	if a.ownTransport != nil {
 		a.ownTransport.CloseIdleConnections()

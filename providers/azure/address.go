@@ -22,8 +22,8 @@ var addresses = address.Form{
 
 func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDriver) }
 
-// parseAddress returns the Config for the address of a container. An address
-// without a container is that of an account.
+// parseAddress returns the Config for the address of a container or, without a container, of an
+// account.
 func parseAddress(u *url.URL) (c Config, err error) {
 	if c.Bucket, err = addresses.Name(u); err != nil {
 		return c, err

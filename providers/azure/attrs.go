@@ -10,9 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// propertiesOf converts the response to a read into the type for the response to a HEAD. The
-// function attrsOf accepts only that type. inferred is true if the access tier is the
-// account's default.
+// propertiesOf converts the response to a read into the type for the response to a HEAD, which
+// attrsOf needs. inferred is true if the access tier is the account's default.
 func propertiesOf(resp *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
 	return &blob.GetPropertiesResponse{
 		ContentType:                 resp.ContentType,
@@ -38,8 +37,8 @@ func propertiesOf(resp *blob.DownloadResponse, inferred bool) *blob.GetPropertie
 	}
 }
 
-// attrsOfHead returns the attributes in the response to a HEAD. If the response has no size, it
-// fails.
+// attrsOfHead returns the attributes in the response to a HEAD, and fails if the response has no
+// size.
 func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, error) {
 	if p.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
@@ -47,6 +46,8 @@ func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, err
 	return attrsOf(p, key), nil
 }
 
+// attrsOf returns the attributes of an object in a response with its properties. A missing property
+// is zero.
 func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key:  key,
@@ -75,9 +76,9 @@ func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	return a
 }
 
-// addMetadata adds metadata and checksums to the given attributes. If the object lacks this
-// package's checksum, addMetadata ignores the MD5. Another tool may have written such an object and
-// sent a wrong MD5. Azure does not verify an MD5 that is sent with Put Block List.
+// addMetadata adds metadata and checksums to attrs. It ignores the MD5 of an object without this
+// package's checksum, because another tool may have sent a wrong one: Azure does not verify an MD5
+// that is sent with Put Block List.
 func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
 	if a.CRC32C.Known {
@@ -85,7 +86,8 @@ func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	}
 }
 
-// encryption returns how the service encrypts an object. The algorithm is always AES256.
+// encryption returns how the service encrypts an object, always by AES256. The key is that of the
+// customer or of an encryption scope.
 func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	if !deref(encrypted) {
 		return storage.Encryption{}
@@ -96,9 +98,8 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	}
 }
 
-// replicationStatus returns the worst status of an object's replication rules. The worst status is
-// "failed", and the best is "complete". The keys of rules come from headers and have the form
-// "policy_rule".
+// replicationStatus returns the worst status of an object's replication rules, from "failed" to
+// "complete". The keys of rules come from headers and have the form "policy_rule".
 func replicationStatus(rules map[string]*string) string {
 	worst := ""
 	for name, value := range rules {

@@ -20,9 +20,9 @@ import (
 // https://learn.microsoft.com/rest/api/storageservices/blob-batch
 const batchVersion = "2020-04-08"
 
-// canBatch reports whether the account may send batches. The credential must authorize each request
-// of a batch, which a shared access signature of the container cannot do. Config.Client may have a
-// credential that can.
+// canBatch reports whether the account may send batches. Its credential must authorize each request
+// of a batch, as that of Config.Client may, and as a shared access signature of the container
+// cannot.
 func (a *account) canBatch() bool {
 	if a.isBefore(batchVersion) {
 		return false
@@ -30,7 +30,7 @@ func (a *account) canBatch() bool {
 	return a.sharedKey != nil || a.token != nil || a.sdkClient != nil
 }
 
-// submit sends a batch. If the service has accepted the batch, and its response cannot be read, the
+// submit sends a batch. If the service has accepted the batch but its response cannot be read, the
 // error is Unknown.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var httpResp *http.Response // nil if none was received
@@ -60,8 +60,9 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 	return nil, e
 }
 
-// requestBatch makes the request of a batch, and sets *httpResp to the response. The SDK panics if
-// the response names a request that is not in the batch. Then requestBatch returns errUnreadable.
+// requestBatch makes the request of a batch, and sets *httpResp to the response. It returns
+// errUnreadable if the SDK panics, as it does if the response names a request that is not in the
+// batch.
 func (rm *remover) requestBatch(
 	ctx context.Context, batch *container.BatchBuilder, httpResp **http.Response,
 ) (resp container.SubmitBatchResponse, err error) {
@@ -90,9 +91,9 @@ func isAccepted(response *http.Response) bool {
 
 var errUnreadable = errors.New("the response to the batch cannot be read")
 
-// batchError returns the error for a batch that the service accepted and then refused as a whole.
-// Otherwise it returns nil. The refusal is a whole HTTP response inside the accepted one. batchError parses it from the
-// text of the SDK's error, because the SDK keeps it nowhere else.
+// batchError returns the error for a batch that the service accepted and then refused as a whole,
+// or nil. It parses the refusal, a whole HTTP response inside the accepted one, from the text of
+// the SDK's error, which alone keeps it.
 func batchError(err error, response *http.Response) *storage.Error {
 	const statusLine = "HTTP/1.1 " // with which a response begins
 	text := err.Error()
@@ -107,9 +108,9 @@ func batchError(err error, response *http.Response) *storage.Error {
 	return translate(runtime.NewResponseError(refusal))
 }
 
-// assignResponses sets errs, which has an element for each element of r, from the responses to a
-// batch. The batch's request i is for r[indexes[i]]. A request without a response gets an Unknown
-// error.
+// assignResponses sets errs, which has an element for each element of reqs, from the responses to a
+// batch. The batch's request i is for reqs[indexes[i]]. A request without a response gets an
+// Unknown error.
 func (rm *remover) assignResponses(
 	ctx context.Context, responses []*container.BatchResponseItem, indexes []int, r []driver.DeleteRequest, errs []error,
 ) {
