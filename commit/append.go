@@ -117,9 +117,11 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 // harm.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id := rand.Text()
-	policy := running.NewPolicy(0, 0, 0) // the defaults
+	policy := newDefaultPolicy()
 	tries := running.Tries{}
-	isUnsure := false // true if an attempt may have stored the entry, although it failed
+
+	// An attempt that failed may have stored the entry nevertheless.
+	isUnsure := false
 	for {
 		_, err := l.bucket.Upload(
 			ctx, l.key(number), bytes.NewReader(data), storage.IfAbsent(),
@@ -135,21 +137,19 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 			return false, err
 		}
 		if !isUnsure {
-			// Another writer has stored an entry with this number. If the log was trimmed up to this
-			// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
-			// entry of this call, and that entry may have been trimmed.
+			// Another writer has stored an entry with this number. But if the log was trimmed up to it,
+			// an earlier attempt of Upload may have stored the entry of this call before, and confirm fails.
 			return false, l.confirm(ctx, number, "")
 		}
 
-		// Find out whose entry is stored, if any.
-		exists, author, readErr := l.writer(ctx, number)
+		// The id shows whose entry is stored, if any.
+		exists, author, readErr := l.writerOf(ctx, number)
 		if readErr != nil {
 			return false, l.errUnknown(number, errors.Join(err, readErr))
 		}
 		if exists {
-			// An entry with this number is stored, perhaps by another writer. Even so, an earlier
-			// attempt may have stored the entry of this call, and Trim may have removed that entry. If
-			// the log was trimmed up to this number, confirm fails.
+			// The stored entry may be that of another writer. Even so, an earlier attempt may have stored the
+			// entry of this call. If Trim may have removed it, confirm fails.
 			return author == id, l.confirm(ctx, number, author)
 		}
 
@@ -176,7 +176,7 @@ func (l *Log) errUnknown(number int64, cause error) error {
 
 // writerOf reports whether an entry is stored, and returns the id of the call of Append that wrote
 // it.
-func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
+func (l *Log) writerOf(ctx context.Context, number int64) (stored bool, id string, err error) {
 	attrs, err := persist(ctx, func(ctx context.Context) (*storage.Attrs, error) {
 		return l.bucket.Attrs(ctx, l.key(number))
 	})
@@ -201,9 +201,12 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 		l.forget()
 		return l.errUnknown(number, errors.New("the log was trimmed beyond this entry while it was written"))
 	}
-	l.learn(number, id)
+	l.remember(number, id)
 	return nil
 }
+
+// newDefaultPolicy returns the policy of retries that has the defaults of the library.
+func newDefaultPolicy() *running.Policy { return running.NewPolicy(0, 0, 0) }
 
 // persist calls do until it succeeds or fails with an error that is not temporary, for at most ten
 // seconds, even if ctx has ended.
@@ -211,7 +214,7 @@ func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
 
-	policy := running.NewPolicy(0, 0, 0) // the defaults
+	policy := newDefaultPolicy()
 	tries := running.Tries{}
 	for {
 		result, err := do(ctx)

@@ -33,7 +33,7 @@ const MaxEntry = 16 << 20
 type Log struct {
 	bucket storage.ReadWriter
 	prefix string
-	known  atomic.Pointer[known] // last entry that this Log has seen; nil if it has seen none
+	known  atomic.Pointer[known] // the last entry that this Log has seen, or nil
 }
 
 // A known is the entry with the greatest number that this Log has seen.
@@ -91,7 +91,7 @@ func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix,
 
 // remember records that an entry was just seen in the log, with its id, or "" if that is not known.
 // As Trim removes the oldest entries first, no later entry was trimmed yet, either.
-func (l *Log) learn(number int64, id string) {
+func (l *Log) remember(number int64, id string) {
 	for {
 		old := l.known.Load()
 		latest := known{number: number, id: id, at: time.Now()}
@@ -126,6 +126,7 @@ func (l *Log) forget() {
 // it was trimmed. If it has vanished in another way or was replaced, checkKnown fails with Changed,
 // because this is another log than was read before.
 func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
+	// The entry may exist, be another one, or be gone.
 	var problem string
 	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
 	switch {
@@ -140,6 +141,7 @@ func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err err
 		return false, err
 	}
 
+	// Only Trim may remove it.
 	trimmed, err := l.Trimmed(ctx)
 	if err != nil {
 		return false, err
@@ -170,8 +172,7 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 		low = seen.number
 		if !seen.at.After(start) {
 			// Only an error matters: if the entry was trimmed, the loop below searches after the trimmed entries.
-			_, err := l.checkKnown(ctx, seen)
-			if err != nil {
+			if _, err := l.checkKnown(ctx, seen); err != nil {
 				return 0, err
 			}
 		}
@@ -192,7 +193,7 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 			continue
 		}
 		if last > 0 {
-			l.learn(last, "")
+			l.remember(last, "")
 		}
 		return last, nil
 	}
@@ -202,6 +203,7 @@ func (l *Log) lastNumber(ctx context.Context, start time.Time) (int64, error) {
 // none was trimmed yet. It doubles its steps until a number has no entry, and then halves the range
 // in which the last entry is.
 func (l *Log) search(ctx context.Context, low int64) (int64, error) {
+	// Double the steps until a number has no entry.
 	var high int64
 	for step := int64(1); ; step *= 2 {
 		high = low + step
@@ -215,6 +217,7 @@ func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 		low = high
 	}
 
+	// Halve the range: low has an entry, and high has none.
 	for high-low > 1 {
 		middle := low + (high-low)/2
 		exists, err := l.bucket.Exists(ctx, l.key(middle))

@@ -17,7 +17,7 @@ const maxBatch = 8
 // Read returns one entry, or fails with ObjectNotFound if the entry does not exist yet, or was
 // trimmed.
 func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
-	entries, err := l.batch(ctx, "Read", number, 1)
+	entries, err := l.readEntries(ctx, "Read", number, 1)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -65,7 +65,7 @@ func (l *Log) yieldFrom(
 ) (next int64, ok bool) {
 	next = number
 	for size := 1; ; size = min(2*size, maxBatch) {
-		entries, err := l.batch(ctx, op, next, size)
+		entries, err := l.readEntries(ctx, op, next, size)
 		for _, entry := range entries {
 			if !yield(entry, nil) {
 				return next, false
@@ -84,23 +84,25 @@ func (l *Log) yieldFrom(
 
 // readEntries reads at most size entries in parallel, from number first up to the first entry that
 // does not exist yet. If a read fails, it returns the error together with the entries before it.
-func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
+func (l *Log) readEntries(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
 	}
 	entries := make([]Entry, size)
 	ids := make([]string, size)
 	errs := running.All(size, size, func(i int) (err error) {
-		entries[i], ids[i], err = l.get(ctx, first+int64(i))
+		entries[i], ids[i], err = l.readEntry(ctx, first+int64(i))
 		return err
 	})
-	count := 0 // entries before the first one that could not be read
+
+	// Only the entries before the first failure count.
+	count := 0
 	for count < size && errs[count] == nil {
 		count++
 	}
 
-	// Trimmed must be called after the reads. A trimmed entry stays trimmed. If an entry is not
-	// trimmed now, the entry was not trimmed when it was read, either.
+	// Trimmed must be called after the reads. As a trimmed entry stays trimmed, an entry that is not
+	// trimmed now was not trimmed when it was read, either.
 	trimmed, err := l.Trimmed(ctx)
 	if err != nil {
 		return nil, err
@@ -112,7 +114,7 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	}
 
 	if count > 0 {
-		l.learn(first+int64(count)-1, ids[count-1])
+		l.remember(first+int64(count)-1, ids[count-1])
 	}
 	if count < size && storage.CodeOf(errs[count]) != storage.ObjectNotFound {
 		return entries[:count], errs[count]
@@ -121,13 +123,14 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 }
 
 // readEntry reads the object of an entry, and returns the id of the call of Append that wrote it.
-func (l *Log) get(ctx context.Context, number int64) (entry Entry, id string, err error) {
+func (l *Log) readEntry(ctx context.Context, number int64) (entry Entry, id string, err error) {
 	r, err := l.bucket.Download(ctx, l.key(number))
 	if err != nil {
 		return Entry{}, "", err
 	}
 	// Close of a Reader always returns nil.
 	defer r.Close()
+
 	attrs := r.Attrs()
 	if attrs.Size > MaxEntry {
 		return Entry{}, "", l.failed("Read", storage.TooLarge, fmt.Sprintf("entry %d has %d bytes", number, attrs.Size))

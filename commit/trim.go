@@ -16,16 +16,16 @@ import (
 type mark struct {
 	removed int64 // entries up to this number may have been removed
 	next    int64 // the next call of Trim removes the entries up to this number; 0 if never trimmed
-	// id is the id of the last entry that the next call of Trim removes. It shows to
-	// which log the mark belongs: in another log, the entry with the same number has another id.
+	// id is the id of the entry with the number next. It shows to which log the mark belongs, because
+	// in another log, the entry with that number has another id.
 	id string
-	// former is true for a mark in the first stored form, which has no id.
-	former bool
+	// isFormer is true for a mark in the first stored form, which has no id.
+	isFormer bool
 }
 
 // String returns the content of the object "trimmed" for the mark.
 func (m mark) String() string {
-	if m.former {
+	if m.isFormer {
 		return fmt.Sprintf("%d %d\n", m.removed, m.next)
 	}
 	return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id)
@@ -57,6 +57,7 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	if number < 1 || number > last {
 		return l.failed("Trim", storage.InvalidArgument, "number must be that of an entry")
 	}
+
 	current, err := l.advance(ctx, number)
 	if err != nil {
 		return err
@@ -119,10 +120,11 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 			return next, nil
 		}
 		if errors.Is(err, errMoved) {
-			// Another call was faster. Begin again with its mark.
+			// Another call was faster, so the next round begins with its mark.
 			continue
 		}
-		if !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unknownWrites == maxUnknownWrites {
+		mayRepeat := errors.Is(err, storage.OutcomeUnknown) && ctx.Err() == nil && unknownWrites < maxUnknownWrites
+		if !mayRepeat {
 			return mark{}, err
 		}
 		// The next round reads the object "trimmed", which shows whether the write took effect.
@@ -198,7 +200,7 @@ func (l *Log) hasEntryOf(ctx context.Context, m mark) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m.former || attrs.Metadata[idName] == m.id, nil
+	return m.isFormer || attrs.Metadata[idName] == m.id, nil
 }
 
 // Trimmed returns the number of the last entry that may have been removed, or 0. The first entry
@@ -224,9 +226,11 @@ func (l *Log) readMark(ctx context.Context) (mark, error) {
 // a mark.
 func (l *Log) parseMark(text []byte) (mark, error) {
 	// The former form has no id, and so one space less.
-	m := mark{former: bytes.Count(text, []byte(" ")) == 1}
+	m := mark{isFormer: bytes.Count(text, []byte(" ")) == 1}
 	count, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
-	isComplete := count >= 2 && string(text) == m.String() // without anything before, between or after
+
+	// The text must have nothing before, between or after the values.
+	isComplete := count >= 2 && string(text) == m.String()
 	if !isComplete || m.removed < 0 || m.next <= m.removed {
 		return mark{}, &storage.Error{
 			Code: storage.InvalidArgument,
