@@ -18,7 +18,7 @@ type waiter struct {
 	revisionTime time.Time // time at which this waiter first saw that revision
 	token        int64     // token of the last holder
 	due          time.Time // WithInterval forbids acquiring the lease before this time
-	rewritten    bool      // true if rewrite was called
+	hasRewritten bool      // true if rewrite was called
 }
 
 // acquire makes attempts until one acquires the lease, and waits between them.
@@ -41,8 +41,7 @@ func (w *waiter) acquire(ctx context.Context) error {
 // attempt reads the object once and acquires the lease if possible, or returns how long to wait
 // before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
-	// With WithRemoval, a free lease has no object. So the first attempt skips the read, and tries
-	// to create the object.
+	// With WithRemoval, a free lease has no object, so the first attempt creates it without a read.
 	skipsRead := w.lease.removal && !w.hasTried
 	var current state
 	if !skipsRead {
@@ -75,7 +74,7 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 	if wait <= 0 {
 		return w.tryAcquire(ctx, current)
 	}
-	if !w.rewritten {
+	if !w.hasRewritten {
 		// After a write, the next attempt may find a shorter wait.
 		return false, 0, w.rewrite(ctx, current)
 	}
@@ -90,7 +89,7 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 // rewrite then sets Began to the time of the last write, at which the interval of all waiters
 // begins.
 func (w *waiter) rewrite(ctx context.Context, current state) error {
-	w.rewritten = true
+	w.hasRewritten = true
 	isClockSetBack := current.modified.Before(current.record.Began)
 	if isClockSetBack {
 		current.record.Began = current.modified
@@ -135,11 +134,14 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 
 	due := now.Add(interval)
 	if !began.IsZero() {
-		passed := max(0, current.modified.Sub(began)) // 0 if the store's clock was set back
+		// If the store's clock was set back, this is 0.
+		passed := max(0, current.modified.Sub(began))
 		due = due.Add(-min(passed, interval))
 	}
+
 	// Keep the earliest time that was found since the last acquisition, which the token identifies.
-	if w.due.IsZero() || current.record.Token != w.token || due.Before(w.due) {
+	isFirst := w.due.IsZero() || current.record.Token != w.token
+	if isFirst || due.Before(w.due) {
 		w.due = due
 		w.token = current.record.Token
 	}
@@ -154,14 +156,15 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 	start := time.Now()
 	written, err := l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
 	l.state = written
-	lacksTime := l.interval > 0 && written.modified.IsZero() // WithInterval needs the time of the write
+
+	// WithInterval needs the time of the write.
+	lacksTime := l.interval > 0 && written.modified.IsZero()
 	if err == nil && !lacksTime {
 		l.state.record.Began = written.modified
 		return true, 0, nil
 	}
 
-	// Read the object, because its time is missing, or because the write may have succeeded although its response
-	// was lost.
+	// Read the object, because its time is missing, or because the write may have succeeded without a response.
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	latest, readErr := l.read(cleanupCtx)

@@ -30,23 +30,23 @@ func (l *Lease) markLost() { l.cancel(l.lostError()) }
 func (l *Lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
-	if l.unsure || l.handover {
-		if !l.reread(ctx) {
-			return
-		}
+
+	wantRead := l.isUnsure || l.handover
+	if wantRead && !l.reread(ctx) {
+		return
 	}
 
-	// A renewal is due a fifth of the TTL after the last write. So a few renewals may fail before the lease is lost.
+	// A renewal is due a fifth of the TTL after the last write, so that a few may fail before the lease is lost.
 	isDue := time.Since(l.state.sent) >= l.ttl/5
 	if !isDue {
 		return
 	}
 	renewed, err := l.write(ctx, l.state, l.state.record)
 	if err != nil {
-		l.unsure = true
+		l.isUnsure = true
 		return
 	}
-	l.unsure = false
+	l.isUnsure = false
 	l.state = renewed
 	l.expiry.Reset(l.remaining())
 }
@@ -68,7 +68,7 @@ func (l *Lease) reread(ctx context.Context) bool {
 		})
 	}
 	l.adopt(latest)
-	l.unsure = false
+	l.isUnsure = false
 	return true
 }
 
@@ -80,8 +80,8 @@ func (l *Lease) adopt(latest state) {
 	l.state = latest
 }
 
-// maxClears is how many times free writes to the object.
-const maxClears = 4
+// maxFrees is how many times free tries to free the lease.
+const maxFrees = 4
 
 // end stops renewing the lease and releases it, or returns the error of the loss if the lease was
 // already lost.
@@ -102,12 +102,12 @@ func (l *Lease) end() error {
 // free writes to the object that nobody holds the lease. If an interrupted renewal or a process
 // that asks for the lease has changed the object, free reads it and tries again.
 func (l *Lease) free(ctx context.Context) error {
-	for clears := 1; ; clears++ {
-		err := l.clear(ctx)
+	for frees := 1; ; frees++ {
+		err := l.freeOnce(ctx)
 		if err == nil {
 			return nil
 		}
-		if clears == maxClears {
+		if frees == maxFrees {
 			return l.releaseError(err)
 		}
 
@@ -121,8 +121,8 @@ func (l *Lease) free(ctx context.Context) error {
 		}
 		if latest.record.Holder != l.holder {
 			if errors.Is(err, storage.OutcomeUnknown) && l.remaining() > 0 {
-				// The outcome of the write is unknown, but the object no longer names this holder. No
-				// other process could take over yet. So the write has freed the lease.
+				// The object no longer names this holder, and no other process could take over yet. So the
+				// write has freed the lease, although its outcome was unknown.
 				return nil
 			}
 			return l.lostError()
@@ -142,14 +142,15 @@ func (l *Lease) releaseError(err error) error {
 
 // freeOnce writes to the object that nobody holds the lease or, with WithRemoval, removes the
 // object if no other holder can lose it.
-func (l *Lease) clear(ctx context.Context) error {
-	remover, _ := l.bucket.(storage.Remover) // prepare has checked that it is a bucket, which is a Remover
+func (l *Lease) freeOnce(ctx context.Context) error {
+	// prepare has checked that l.bucket is a bucket, which is a Remover.
+	remover, _ := l.bucket.(storage.Remover)
 	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	}
 	if l.removal && l.remaining() > 0 {
-		// This Remove has no condition. Until the timeout, no other process can have taken over the lease. After
-		// that, Remove could remove the object of the next holder.
+		// This Remove has no condition. Only until the timeout is it certain that no other process has taken
+		// over, whose object Remove would remove.
 		ctx, cancel := context.WithTimeout(ctx, l.remaining())
 		defer cancel()
 		return remover.Remove(ctx, l.key)

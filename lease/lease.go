@@ -46,7 +46,7 @@ type Lease struct {
 	want     sync.Once // closes the channel of the method Wanted
 	token    int64
 	state    state              // state after the last successful write; state.sent is the time of that write
-	unsure   bool               // true if the last write failed, but may have taken effect
+	isUnsure bool               // true if the last write failed, but may have taken effect
 	expiry   *time.Timer        // ends ctx
 	stop     context.CancelFunc // ends renewing
 	renewing running.Group
@@ -67,9 +67,10 @@ func Hold(
 	if err != nil {
 		return err
 	}
+
+	// The job ends when the lease is lost.
 	jobCtx, cancel := context.WithCancelCause(l.contextWith(ctx))
 	defer cancel(nil)
-	// The job ends when the lease is lost.
 	stop := context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })
 	defer stop()
 	defer func() {

@@ -64,6 +64,7 @@ func (l *Lease) read(ctx context.Context) (state, error) {
 	}
 	// Close of a Reader always returns nil.
 	defer r.Close()
+
 	text, err := io.ReadAll(io.LimitReader(r, maxRecord))
 	if err != nil {
 		return state{}, err
@@ -103,6 +104,7 @@ func (l *Lease) write(ctx context.Context, old state, r record) (state, error) {
 	if old.revision != "" {
 		condition = storage.IfRevision(old.revision)
 	}
+
 	start := time.Now()
 	attrs, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text), condition)
 	if err != nil {
