@@ -45,6 +45,7 @@ func newAccount(c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
 	}
+
 	a := &account{
 		key:          c.Key,
 		token:        c.Credential,
@@ -80,22 +81,23 @@ func newAccount(c Config) (*account, error) {
 // client returns a client of the SDK that sends the account's credential and the headers of
 // prepare.
 func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
-	o := &service.ClientOptions{ClientOptions: azcore.ClientOptions{
+	opts := &service.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport:       a.http,
 		Retry:           retry,
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "omnibucket"},
 		PerCallPolicies: []policy.Policy{requestPolicy(a.prepare)},
 	}}
+
 	address := a.root + "/"
 	switch {
 	case a.sharedKey != nil:
-		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, o)
+		return service.NewClientWithSharedKeyCredential(address, a.sharedKey, opts)
 	case a.token != nil:
-		return service.NewClient(address, translatingCredential{a.token}, o)
+		return service.NewClient(address, translatingCredential{credential: a.token}, opts)
 	case a.sas != "":
 		address += "?" + a.sas
 	}
-	return service.NewClientWithNoCredential(address, o)
+	return service.NewClientWithNoCredential(address, opts)
 }
 
 // noRetry makes the SDK send each request once. The value 0 would mean three retries.

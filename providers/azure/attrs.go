@@ -39,50 +39,50 @@ func propertiesOf(resp *blob.DownloadResponse, inferred bool) *blob.GetPropertie
 
 // attrsOfHead returns the attributes in the response to a HEAD, and fails if the response has no
 // size.
-func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, error) {
-	if p.ContentLength == nil {
+func attrsOfHead(props *blob.GetPropertiesResponse, key string) (*storage.Attrs, error) {
+	if props.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
 	}
-	return attrsOf(p, key), nil
+	return attrsOf(props, key), nil
 }
 
 // attrsOf returns the attributes of an object in a response with its properties. A missing property
 // is zero.
-func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
-	a := &storage.Attrs{
+func attrsOf(props *blob.GetPropertiesResponse, key string) *storage.Attrs {
+	attrs := &storage.Attrs{
 		Key:  key,
-		Size: deref(p.ContentLength),
+		Size: deref(props.ContentLength),
 		Properties: storage.Properties{
-			ContentType:        deref(p.ContentType),
-			ContentEncoding:    deref(p.ContentEncoding),
-			ContentDisposition: deref(p.ContentDisposition),
-			ContentLanguage:    deref(p.ContentLanguage),
-			CacheControl:       deref(p.CacheControl),
-			StorageClass:       storageClass(p.AccessTier, deref(p.AccessTierInferred)),
+			ContentType:        deref(props.ContentType),
+			ContentEncoding:    deref(props.ContentEncoding),
+			ContentDisposition: deref(props.ContentDisposition),
+			ContentLanguage:    deref(props.ContentLanguage),
+			CacheControl:       deref(props.CacheControl),
+			StorageClass:       storageClass(props.AccessTier, deref(props.AccessTierInferred)),
 		},
-		ETag:              quoteETag(p.ETag),
-		Revision:          quoteETag(p.ETag),
-		Version:           deref(p.VersionID),
-		Modified:          wholeSeconds(p.LastModified),
-		TagCount:          int(deref(p.TagCount)),
-		Retention:         retentionOf(p),
-		LegalHold:         deref(p.LegalHold),
-		Encryption:        encryption(p.IsServerEncrypted, p.EncryptionScope, p.EncryptionKeySHA256),
-		Archived:          deref(p.AccessTier) == string(blob.AccessTierArchive),
-		Restore:           storage.RestoreState{InProgress: strings.HasPrefix(deref(p.ArchiveStatus), pendingPrefix)},
-		ReplicationStatus: replicationStatus(p.ObjectReplicationRules),
+		ETag:              quoteETag(props.ETag),
+		Revision:          quoteETag(props.ETag),
+		Version:           deref(props.VersionID),
+		Modified:          wholeSeconds(props.LastModified),
+		TagCount:          int(deref(props.TagCount)),
+		Retention:         retentionOf(props),
+		LegalHold:         deref(props.LegalHold),
+		Encryption:        encryption(props.IsServerEncrypted, props.EncryptionScope, props.EncryptionKeySHA256),
+		Archived:          deref(props.AccessTier) == string(blob.AccessTierArchive),
+		Restore:           storage.RestoreState{InProgress: strings.HasPrefix(deref(props.ArchiveStatus), pendingPrefix)},
+		ReplicationStatus: replicationStatus(props.ObjectReplicationRules),
 	}
-	addMetadata(a, p.Metadata, p.ContentMD5)
-	return a
+	addMetadata(attrs, props.Metadata, props.ContentMD5)
+	return attrs
 }
 
 // addMetadata adds metadata and checksums to attrs. It ignores the MD5 of an object without this
 // package's checksum, because another tool may have sent a wrong one: Azure does not verify an MD5
 // that is sent with Put Block List.
-func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
-	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
-	if a.CRC32C.Known {
-		a.MD5 = md5
+func addMetadata(attrs *storage.Attrs, metadata map[string]*string, md5 []byte) {
+	attrs.Metadata, attrs.CRC32C = decodeMetadata(metadata, attrs.Size)
+	if attrs.CRC32C.Known {
+		attrs.MD5 = md5
 	}
 }
 
@@ -108,7 +108,8 @@ func replicationStatus(rules map[string]*string) string {
 			continue
 		}
 		status := deref(value)
-		if worst == "" || strings.EqualFold(worst, "complete") || strings.EqualFold(status, "failed") {
+		isWorse := strings.EqualFold(worst, "complete") || strings.EqualFold(status, "failed")
+		if worst == "" || isWorse {
 			worst = status
 		}
 	}

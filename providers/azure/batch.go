@@ -68,11 +68,12 @@ func (rm *remover) requestBatch(
 ) (resp container.SubmitBatchResponse, err error) {
 	defer func() {
 		if !isAccepted(*httpResp) {
-			// The SDK parses only an accepted response. Any other panic is a programming error, and goes on.
+			// The SDK parses only an accepted response, so any other panic is a programming error and goes on.
 			return
 		}
 		if recover() != nil {
-			_ = (*httpResp).Body.Close() // errUnreadable already tells that the response is lost
+			// errUnreadable already tells that the response is lost.
+			_ = (*httpResp).Body.Close()
 			err = errUnreadable
 		}
 	}()
@@ -95,7 +96,8 @@ var errUnreadable = errors.New("the response to the batch cannot be read")
 // or nil. It parses the refusal, a whole HTTP response inside the accepted one, from the text of
 // the SDK's error, which alone keeps it.
 func batchError(err error, response *http.Response) *storage.Error {
-	const statusLine = "HTTP/1.1 " // with which a response begins
+	// A response begins with its status line.
+	const statusLine = "HTTP/1.1 "
 	text := err.Error()
 	start := strings.Index(text, statusLine)
 	if start < 0 {
@@ -112,18 +114,19 @@ func batchError(err error, response *http.Response) *storage.Error {
 // batch. The batch's request i is for reqs[indexes[i]]. A request without a response gets an
 // Unknown error.
 func (rm *remover) assignResponses(
-	ctx context.Context, responses []*container.BatchResponseItem, indexes []int, r []driver.DeleteRequest, errs []error,
+	ctx context.Context, responses []*container.BatchResponseItem, indexes []int, reqs []driver.DeleteRequest, errs []error,
 ) {
 	hasResponse := make([]bool, len(indexes))
 	for _, response := range responses {
-		id := response.ContentID // the number of the request in the batch
+		// The content id is the number of the request in the batch.
+		id := response.ContentID
 		if id == nil || *id < 0 || *id >= len(indexes) {
 			continue
 		}
 		hasResponse[*id] = true
 		if response.Error != nil {
 			index := indexes[*id]
-			errs[index] = rm.deleteError(ctx, translate(response.Error), &r[index])
+			errs[index] = rm.deleteError(ctx, translate(response.Error), &reqs[index])
 		}
 	}
 
