@@ -307,7 +307,7 @@ func TestUserKeyRenewalFailsForLongURL(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// If there is no token for the renewal, the current key serves on.
+// If there is no token for the renewal of a user delegation key, the current key serves on.
 func TestUserKeyRenewalWithoutToken(t *testing.T) {
 	cache := userKeyCache{key: newUserKey(signedAt)}
 	request := func(context.Context, time.Time, time.Time) (*userKey, error) {
@@ -318,7 +318,8 @@ func TestUserKeyRenewalWithoutToken(t *testing.T) {
 	require.Same(t, cache.key, key)
 }
 
-// If the permission to get a key is gone, signing fails, and the current key is forgotten.
+// If the permission to get a user delegation key is gone, signing fails, and the current key is
+// forgotten.
 func TestUserKeyRenewalForbidden(t *testing.T) {
 	server, d := openWithUserKey(t)
 	later := signedAt.Add(time.Hour)
@@ -338,7 +339,8 @@ func TestUserKeyRenewalForbidden(t *testing.T) {
 	require.EqualValues(t, 4, server.requests.Load())
 }
 
-// A missing permission to get a user key has a hint.
+// An error for a missing permission to get a user delegation key has a hint, and does not show the
+// token.
 func TestUserKeyPermissionHint(t *testing.T) {
 	server := newKeyServer(t)
 	server.answer = func(w http.ResponseWriter, _ service.KeyInfo) {
@@ -351,7 +353,8 @@ func TestUserKeyPermissionHint(t *testing.T) {
 	require.NotContains(t, err.Error(), "Bearer")
 }
 
-// If the response has no valid user delegation key, signing fails. The error does not show the response.
+// Signing fails if the response has no valid user delegation key. The error does not show the
+// response.
 func TestUserKeyInvalidResponses(t *testing.T) {
 	const secret = "dG9wLXNlY3JldA!!" // is not base64
 	const begin = "<UserDelegationKey><SignedOid>o</SignedOid>"
@@ -466,7 +469,8 @@ func hangingRequest(ctx context.Context, _, _ time.Time) (*userKey, error) {
 	return nil, ctx.Err()
 }
 
-// If a caller that waits for another caller's request is canceled, the request continues.
+// A request for a user delegation key continues if a caller that waits for it, but did not make it,
+// is canceled.
 func TestUserKeyWaiterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cache userKeyCache
@@ -492,7 +496,8 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 	})
 }
 
-// If the caller whose request runs is canceled, another caller makes a request of its own.
+// If the caller whose request for a user delegation key runs is canceled, another caller makes a
+// request of its own.
 func TestUserKeyRequesterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cache userKeyCache

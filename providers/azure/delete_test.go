@@ -213,7 +213,8 @@ func batchReply(verdicts ...string) reply {
 	}
 }
 
-// A batch has a request for each object.
+// DeleteBatch sends a batch with a request for each object, and returns the error of each. A
+// missing object is no error.
 func TestDeleteBatchRequests(t *testing.T) {
 	server := newCannedServer(t,
 		batchReply("202", "404 BlobNotFound", "403 AuthorizationPermissionMismatch", "202"))
@@ -350,7 +351,8 @@ func TestDeleteBatchErrors(t *testing.T) {
 	}
 }
 
-// With a SAS token, the driver sends no batches, because each request of a batch needs its own signature.
+// With a SAS token, the driver sends no batches, because each request of a batch needs its own
+// signature.
 func TestDeleteBatchNeedsCredential(t *testing.T) {
 	server := newCannedServer(t, batchReply("202"))
 	d := server.openDriver(t, func(c *Config) {
@@ -363,8 +365,8 @@ func TestDeleteBatchNeedsCredential(t *testing.T) {
 	require.Equal(t, 256, newCannedServer(t).openDriver(t).Describe().MaxBatch)
 }
 
-// After a 412, the driver reads the object to tell a missing object from another revision. If that read fails
-// temporarily, the call does, too.
+// After a 412, the driver reads the object to tell a missing object from another revision. If that
+// read fails temporarily, so does the call.
 func TestPreconditionFailedNeedsLook(t *testing.T) {
 	condition := storage.Condition{Revision: etag}
 	calls := []struct {

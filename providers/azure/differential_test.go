@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// Random calls give the same results on Azurite as in memory. Excepted are delimiters of several characters and keys
-// with uncommitted blocks: see docs/maintainers/questions.md.
+// Random calls give the same results on Azurite as in memory, except for delimiters of several
+// characters and keys with uncommitted blocks (docs/maintainers/questions.md).
 func TestRandomCallsAsInMemory(t *testing.T) {
 	server := needAzurite(t)
 	config := differential.Config{Without: []string{`delimiter "b/"`, "a late condition"}}

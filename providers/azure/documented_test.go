@@ -77,8 +77,8 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 	return emulator, proxy, u.Path, transport.CloseIdleConnections
 }
 
-// The suite passes on Azurite as an account that keeps versions and archived blobs and has a SAS expiration policy,
-// with the transient answers that Azure documents.
+// The suite passes on Azurite with the transient answers that Azure documents. The account keeps
+// versions and archived blobs, and has a SAS expiration policy.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
@@ -226,8 +226,8 @@ var accountKinds = map[string]accountKind{
 	},
 }
 
-// The suite passes on each kind of account, with the transient answers. With OMNIBUCKET_ACCOUNTS, each case runs on all
-// kinds.
+// The suite passes on each kind of account, with the transient answers. With OMNIBUCKET_ACCOUNTS,
+// each case runs on all kinds.
 func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for them

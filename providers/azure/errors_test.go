@@ -78,7 +78,8 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// retryAfter returns the delay that Azure sends: in milliseconds, in seconds, or as a date.
+// retryAfter returns the delay that Azure sends in milliseconds, in seconds or as a date, or 0 if
+// there is none.
 func TestRetryAfter(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -123,7 +124,7 @@ func TestErrorRetryAfter(t *testing.T) {
 	require.Equal(t, 7*time.Second, e.RetryAfter)
 }
 
-// If a signature is wrong, Azure's response contains the right one. No error of the driver shows it.
+// No error of the driver shows the right signature, which Azure's response to a wrong one contains.
 func TestErrorsContainNoSignature(t *testing.T) {
 	const secret = "c2VjcmV0c2lnbmF0dXJl"
 	refusal := errorReply(403, "AuthenticationFailed")
@@ -159,7 +160,7 @@ func TestErrorsContainNoSignature(t *testing.T) {
 	}
 }
 
-// Errors without a response, such as those of the network and of the context, map to a Code.
+// An error without a response, such as one of the network or of the context, maps to a Code.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -186,7 +187,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	}
 }
 
-// If no server listens, a write fails with a retryable error, which says that nothing was written.
+// A write fails with a retryable error, which says that nothing was written, if no server listens.
 func TestErrorsWithoutAServer(t *testing.T) {
 	server := newCannedServer(t)
 	server.Close()
@@ -207,7 +208,7 @@ func (n noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.A
 	return azcore.AccessToken{}, n.err
 }
 
-// If there is no token, the call fails with Unauthenticated, and sends nothing.
+// A call fails with Unauthenticated, and sends nothing, if there is no token.
 func TestTokenErrors(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:     "photos",
@@ -233,7 +234,7 @@ func TestTokenErrors(t *testing.T) {
 	require.False(t, e.Unknown, "nothing was sent")
 }
 
-// If the emulator is too old for the API version, the error has a hint.
+// An error has a hint if the emulator is too old for the API version.
 func TestEmulatorTooOldHint(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -264,7 +265,7 @@ func TestEmulatorTooOldHint(t *testing.T) {
 	}
 }
 
-// If Azurite refuses another header than x-ms-version, the error does not say that Azurite is too old.
+// An error of Azurite says that Azurite is too old only if it refuses the header x-ms-version.
 func TestEmulatorRefusesAnotherHeader(t *testing.T) {
 	tests := []struct{ header, hint string }{
 		{header: "x-ms-access-tier", hint: ""},
@@ -344,10 +345,10 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 	}
 }
 
-// If Azure refuses a key for its characters, the call fails with InvalidArgument and a hint.
+// A call fails with InvalidArgument and a hint if Azure refuses a key for its characters.
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-// https://github.com/Azure/azure-storage-azcopy/issues/2421,
-// https://github.com/Azure/azure-storage-node/issues/385.
+// https://github.com/Azure/azure-storage-azcopy/issues/2421
+// https://github.com/Azure/azure-storage-node/issues/385
 func TestKeysThatAzureRefuses(t *testing.T) {
 	refusal := reply{
 		Status: http.StatusBadRequest,
@@ -374,7 +375,7 @@ func TestKeysThatAzureRefuses(t *testing.T) {
 }
 
 // With an old Config.APIVersion, parts and objects of one request have smaller limits.
-// https://learn.microsoft.com/azure/storage/blobs/scalability-targets.
+// https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 func TestDescribeOldServiceLimits(t *testing.T) {
 	old := newCannedServer(t).openDriver(t, func(c *Config) {
 		c.APIVersion = "2019-07-07"
@@ -391,8 +392,9 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 	require.EqualValues(t, 256<<20, recent.copier.blockSize())
 }
 
-// Without WithStorageClass, Put sends no tier and returns none: a new object gets the tier of the one that it
-// replaces. https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview.
+// Put sends the tier of WithStorageClass. Without one it sends and returns no tier, because a new
+// object gets the tier of the one that it replaces.
+// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
 func TestPutWithoutStorageClass(t *testing.T) {
 	for _, class := range []string{"", "Cool"} {
 		t.Run("class "+class, func(t *testing.T) {

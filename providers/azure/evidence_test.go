@@ -169,7 +169,8 @@ func TestResponseIsWebPage(t *testing.T) {
 	}
 }
 
-// If a proxy answers the request for a user delegation key with a web page, signing fails with Unavailable.
+// Signing fails with Unavailable if a proxy answers the request for a user delegation key with a
+// web page.
 func TestUserKeyIsWebPage(t *testing.T) {
 	for kind, page := range pages {
 		t.Run(kind, func(t *testing.T) {
@@ -183,8 +184,8 @@ func TestUserKeyIsWebPage(t *testing.T) {
 	}
 }
 
-// List refuses a page that is not a listing, even with Azure's headers: a caching proxy may have replaced the
-// body.
+// List refuses a page that is not a listing, even with Azure's headers, because a caching proxy may
+// have replaced the body.
 func TestListPageIsDocument(t *testing.T) {
 	tests := []struct {
 		name string
@@ -222,8 +223,8 @@ func TestListPageIsDocument(t *testing.T) {
 	}
 }
 
-// If the response has no Content-Length, Download and Attrs fail with Internal. A range succeeds, because
-// Content-Range has the size.
+// Download and Attrs fail with Internal if the response has no Content-Length. A range succeeds,
+// because Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
 	object := objectReply("content")
 	delete(object.Header, "Content-Length")

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// The range of a read is a header of its request.
+// Get sends the range of a read in a header.
 func TestGetRangeRequests(t *testing.T) {
 	tests := []struct {
 		name           string
@@ -85,7 +85,7 @@ func TestGetAttributes(t *testing.T) {
 	require.Len(t, attrs.MD5, 16)
 }
 
-// If an object has the account's default tier, Attrs.StorageClass is empty.
+// Attrs.StorageClass is empty if an object has the account's default tier.
 func TestGetDefaultTier(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("x", "X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"))
@@ -141,7 +141,7 @@ func TestGetDoesNotDecompress(t *testing.T) {
 	}
 }
 
-// To read a suffix, Get learns the size first and then reads only that revision.
+// To read a suffix, Get first learns the size, and then reads only the revision that has this size.
 func TestGetSuffixOfOneRevision(t *testing.T) {
 	part := objectReply("llo", "Content-Range", "bytes 2-4/5")
 	part.Status = http.StatusPartialContent
@@ -160,7 +160,7 @@ func TestGetSuffixOfOneRevision(t *testing.T) {
 	require.Equal(t, etag, server.Last(t).Header.Get("If-Match"))
 }
 
-// If a suffix is longer than the object, Get returns the whole object.
+// Get returns the whole object if the suffix is longer.
 func TestGetSuffixLongerThanObject(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello"), objectReply("hello"))
 	_, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
@@ -169,7 +169,7 @@ func TestGetSuffixLongerThanObject(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get("X-Ms-Range"))
 }
 
-// If a suffix is read of an empty object, Get sends no second request for the bytes.
+// Get of a suffix of an empty object sends no second request for the bytes.
 func TestGetSuffixOfEmptyObject(t *testing.T) {
 	server := newCannedServer(t, objectReply(""))
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Suffix: 9})
@@ -179,7 +179,7 @@ func TestGetSuffixOfEmptyObject(t *testing.T) {
 	require.Len(t, server.Requests(), 1)
 }
 
-// If the object is overwritten while Get reads its suffix, Get fails with a retryable Unavailable.
+// Get fails with a retryable Unavailable if the object is overwritten while Get reads its suffix.
 func TestGetSuffixOverwritten(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("hello"), // its attributes
@@ -335,7 +335,7 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// A response with another range is an error.
+// Get fails if the response has another range than the requested one.
 func TestGetUnexpectedRange(t *testing.T) {
 	respond := func(span string) reply {
 		a := objectReply("x", "Content-Range", span)
@@ -379,7 +379,7 @@ func TestGetOfARangeWithAllBytes(t *testing.T) {
 	require.Equal(t, int64(5), attrs.Size)
 }
 
-// Keys with a backslash are refused.
+// The driver refuses a key with a backslash, without a request.
 func TestGetKeyWithBackslash(t *testing.T) {
 	server := newCannedServer(t, objectReply("x"))
 	d := server.openDriver(t)

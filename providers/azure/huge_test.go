@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// A huge stream uses bounded memory.
+// An upload of a huge stream uses bounded memory.
 func TestUploadHugeStream(t *testing.T) {
 	const memory = 48 << 20
 	server := needAzurite(t)
@@ -58,7 +58,7 @@ func newSink(t *testing.T) *sink {
 	return s
 }
 
-// A huge stream is committed once, with its checksum.
+// An upload of a huge stream commits each of its blocks once, with the checksum of the object.
 func TestUploadHugeStreamCommittedOnce(t *testing.T) {
 	const memory = 48 << 20
 	s := newSink(t)

@@ -48,8 +48,9 @@ func keysOf(page *storage.Page) []string {
 	return keys
 }
 
-// Attrs, Download and Copy of a directory of a hierarchical namespace fail with ObjectNotFound. Azure shows it as
-// an empty blob (recordings in Azure/azure-sdk-for-js, sdk/storage/storage-file-datalake).
+// Attrs, Download and Copy of a directory of a hierarchical namespace fail with ObjectNotFound.
+// Azure shows it as an empty blob (recordings in Azure/azure-sdk-for-js,
+// sdk/storage/storage-file-datalake).
 func TestHeadDirectory(t *testing.T) {
 	tests := []struct {
 		name string
@@ -91,7 +92,8 @@ func TestHeadDirectory(t *testing.T) {
 	}
 }
 
-// A directory stays after its last blob. Only the listing above it and its own properties show it.
+// A directory of a hierarchical namespace stays after its last blob, and FS shows it. Only the
+// listing above it and its own properties name it.
 func TestFileSystemEmptyDirectories(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(r wiretest.Request) reply {
@@ -127,7 +129,8 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// If the server repeats the marker of the listing, DeleteBucket fails with Unavailable instead of running forever.
+// DeleteBucket fails with Unavailable instead of running forever if the server repeats the marker
+// of the listing.
 func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(wiretest.Request) reply { return listing("the same") }
@@ -210,7 +213,7 @@ func TestListRequests(t *testing.T) {
 	}
 }
 
-// A page of a listing has its objects and prefixes in the order of their bytes.
+// List returns the objects and prefixes of a page in the order of their bytes.
 func TestListResponse(t *testing.T) {
 	server := newCannedServer(t, listing("m 2",
 		blobEntry("a"), blobEntry("b"),
@@ -239,7 +242,7 @@ func TestListEmptyPage(t *testing.T) {
 	require.Len(t, server.Requests(), 3)
 }
 
-// Placeholders of directories are not listed.
+// List leaves out the placeholders of directories, which are empty.
 func TestListDirectoryPlaceholders(t *testing.T) {
 	emptyEntry := func(name, metadata string) string {
 		return strings.Replace(blobEntry(name, `<Metadata>`+metadata+`</Metadata>`), `<Content-Length>5<`,
@@ -257,8 +260,8 @@ func TestListDirectoryPlaceholders(t *testing.T) {
 		"a blob with bytes is an object, whatever its metadata")
 }
 
-// If a listing has a directory or is out of byte order, as on an account with a hierarchical namespace, List fails
-// with Unsupported. Sorting each page would lose keys of the next one.
+// List fails with Unsupported if a listing has a directory or is out of byte order, as on an
+// account with a hierarchical namespace. Sorting each page would lose keys of the next one.
 func TestListHierarchicalRefused(t *testing.T) {
 	const isDirectory = `<ResourceType>directory</ResourceType></Properties>`
 	directory := strings.Replace(blobEntry("a"), `</Properties>`, isDirectory, 1)
