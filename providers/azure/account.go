@@ -18,7 +18,7 @@ import (
 // containers share them. If Config.Client is set, requests use that client's credential. Otherwise
 // exactly one of sharedKey, token, sas, vended and anonymous is set.
 type account struct {
-	service             *service.Client              // sends each request once, because the engine retries; see singleAttempt
+	service             *service.Client              // sends each request once, because the engine retries
 	key                 string                       // the account's own key, in base64; "" if it is not known
 	sharedKey           *service.SharedKeyCredential // the SDK's form of key
 	token               azcore.TokenCredential

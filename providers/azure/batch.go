@@ -114,7 +114,8 @@ func batchError(err error, response *http.Response) *storage.Error {
 // batch. The batch's request i is for reqs[indexes[i]]. A request without a response gets an
 // Unknown error.
 func (rm *remover) assignResponses(
-	ctx context.Context, responses []*container.BatchResponseItem, indexes []int, reqs []driver.DeleteRequest, errs []error,
+	ctx context.Context, responses []*container.BatchResponseItem, indexes []int, reqs []driver.DeleteRequest,
+	errs []error,
 ) {
 	hasResponse := make([]bool, len(indexes))
 	for _, response := range responses {
