@@ -331,7 +331,7 @@ func TestUserKeyRenewalForbidden(t *testing.T) {
 
 	server.answer = answerUnavailable
 	_, err = d.sign(t.Context(), signedDownload(nil), later)
-	require.ErrorIs(t, err, storage.Unavailable, "there is no key to serve on")
+	require.ErrorIs(t, err, storage.Unavailable, "no key must be left to serve on")
 
 	server.answer = writeUserKey
 	_, err = d.sign(t.Context(), signedDownload(nil), later)
@@ -356,7 +356,8 @@ func TestUserKeyPermissionHint(t *testing.T) {
 // Signing fails if the response has no valid user delegation key. The error does not show the
 // response.
 func TestUserKeyInvalidResponses(t *testing.T) {
-	const secret = "dG9wLXNlY3JldA!!" // is not base64
+	// This is not base64.
+	const secret = "dG9wLXNlY3JldA!!"
 	const begin = "<UserDelegationKey><SignedOid>o</SignedOid>"
 	tests := []struct {
 		name string
@@ -508,7 +509,7 @@ func TestUserKeyRequesterCanceled(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 		})
 
-		// The first caller's request runs. The second caller waits for it.
+		// The second caller waits for the first caller's request, which runs.
 		synctest.Wait()
 		group.Go(func() {
 			request := func(context.Context, time.Time, time.Time) (*userKey, error) {

@@ -81,7 +81,8 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 // versions and archived blobs, and has a SAS expiration policy.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	// The table of features has no column for this account.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 
 	// The account is before Azurite, and the transient answers are before the account.
 	emulator, handler, path, closeIdle := startEmulator(t)
@@ -100,7 +101,8 @@ func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 		storagetest.WithOpener(openPatient),
 	)
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		t.Cleanup(closeIdle) // they would be goroutines that the suite reports
+		// Idle connections would be goroutines that the suite reports.
+		t.Cleanup(closeIdle)
 		container := emulator.container(t)
 		answering.Add(t, container)
 		return newDriverAt(t, azure.Config{Bucket: container, Endpoint: server.URL + path})
@@ -230,7 +232,8 @@ var accountKinds = map[string]accountKind{
 // each case runs on all kinds.
 func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for them
+	// The table of features has no column for these accounts.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	isComplete := os.Getenv("OMNIBUCKET_ACCOUNTS") != ""
 	for name, kind := range accountKinds {
 		if kind.nightly && !isComplete {
@@ -260,7 +263,8 @@ func TestFurtherConformanceOfAzuresAccounts(t *testing.T) {
 				opts = append(opts, storagetest.SkipRules(reason, rules...))
 			}
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-				t.Cleanup(closeIdle) // they would be goroutines that the suite reports
+				// Idle connections would be goroutines that the suite reports.
+				t.Cleanup(closeIdle)
 				container := emulator.container(t)
 				answering.Add(t, container)
 				return open(t, container)

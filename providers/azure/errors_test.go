@@ -26,10 +26,10 @@ import (
 // Each error code of Azure maps to a Code, and is retryable or not. The error keeps the SDK's.
 func TestErrorCodes(t *testing.T) {
 	tests := []struct {
-		azureCode string
-		status    int
-		want      storage.Code
-		retryable bool
+		azureCode   string
+		status      int
+		want        storage.Code
+		isRetryable bool
 	}{
 		// For a write, only the container can be missing.
 		{azureCode: "BlobNotFound", status: 404, want: storage.BucketNotFound},
@@ -45,10 +45,10 @@ func TestErrorCodes(t *testing.T) {
 		{azureCode: "AuthorizationFailure", status: 403, want: storage.PermissionDenied},
 		{azureCode: "AuthorizationPermissionMismatch", status: 403, want: storage.PermissionDenied},
 		{azureCode: "PublicAccessNotPermitted", status: 409, want: storage.PermissionDenied},
-		{azureCode: "ServerBusy", status: 503, want: storage.RateLimited, retryable: true},
-		{azureCode: "InternalError", status: 500, want: storage.Unavailable, retryable: true},
-		{azureCode: "OperationTimedOut", status: 500, want: storage.Unavailable, retryable: true},
-		{azureCode: "AccountBeingCreated", status: 409, want: storage.Unavailable, retryable: true},
+		{azureCode: "ServerBusy", status: 503, want: storage.RateLimited, isRetryable: true},
+		{azureCode: "InternalError", status: 500, want: storage.Unavailable, isRetryable: true},
+		{azureCode: "OperationTimedOut", status: 500, want: storage.Unavailable, isRetryable: true},
+		{azureCode: "AccountBeingCreated", status: 409, want: storage.Unavailable, isRetryable: true},
 		{azureCode: "RequestBodyTooLarge", status: 413, want: storage.TooLarge},
 		{azureCode: "Md5Mismatch", status: 400, want: storage.ChecksumMismatch},
 		{azureCode: "BlobArchived", status: 409, want: storage.Archived},
@@ -66,7 +66,7 @@ func TestErrorCodes(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
-			require.Equal(t, tt.retryable, e.Retryable)
+			require.Equal(t, tt.isRetryable, e.Retryable)
 			require.Equal(t, tt.status, e.Status)
 			require.Equal(t, "R1", e.RequestID)
 			require.Equal(t, tt.azureCode+": What went wrong.", e.Err.Error())
@@ -100,10 +100,9 @@ func TestRetryAfter(t *testing.T) {
 		{
 			name:   "a date past",
 			header: http.Header{"Retry-After": {lastModified}, "Date": {"Fri, 20 Nov 2026 12:00:09 GMT"}},
-			want:   0,
 		},
-		{name: "nonsense", header: http.Header{"Retry-After": {"soon"}}, want: 0},
-		{name: "nothing", header: http.Header{}, want: 0},
+		{name: "nonsense", header: http.Header{"Retry-After": {"soon"}}},
+		{name: "nothing", header: http.Header{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,7 +150,8 @@ func TestErrorsContainNoSignature(t *testing.T) {
 			require.NotContains(t, engine.New(d).Remove(t.Context(), "a").Error(), secret)
 
 			for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError { // the SDK's own text may contain it
+				// The SDK's own text may contain it.
+				if _, isSDKError := inner.(*azcore.ResponseError); !isSDKError {
 					require.NotContains(t, inner.Error(), secret)
 				}
 			}
@@ -163,16 +163,16 @@ func TestErrorsContainNoSignature(t *testing.T) {
 // An error without a response, such as one of the network or of the context, maps to a Code.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	tests := []struct {
-		name      string
-		err       error
-		want      storage.Code
-		retryable bool
+		name        string
+		err         error
+		want        storage.Code
+		isRetryable bool
 	}{
 		{
-			name:      "no such account",
-			err:       &net.DNSError{IsNotFound: true},
-			want:      storage.Unavailable,
-			retryable: true,
+			name:        "no such account",
+			err:         &net.DNSError{IsNotFound: true},
+			want:        storage.Unavailable,
+			isRetryable: true,
 		},
 		{name: "a caller's end", err: context.Canceled, want: storage.Canceled},
 		{name: "a caller's time", err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
@@ -182,7 +182,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := translate(tt.err)
 			require.Equal(t, tt.want, e.Code)
-			require.Equal(t, tt.retryable, e.Retryable)
+			require.Equal(t, tt.isRetryable, e.Retryable)
 		})
 	}
 }
@@ -213,14 +213,14 @@ func TestTokenErrors(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:     "photos",
 		Account:    "acme",
-		Credential: noToken{errors.New("the credential has none")},
+		Credential: noToken{err: errors.New("the credential has none")},
 	})
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, d.Close())
 	}()
-	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unauthenticated, e.Code)
@@ -231,19 +231,19 @@ func TestTokenErrors(t *testing.T) {
 	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unauthenticated, e.Code)
-	require.False(t, e.Unknown, "nothing was sent")
+	require.False(t, e.Unknown, "the error must say that nothing was sent")
 }
 
 // An error has a hint if the emulator is too old for the API version.
 func TestEmulatorTooOldHint(t *testing.T) {
 	tests := []struct {
-		name     string
-		server   string
-		putHint  string
-		headHint string // the response to a HEAD has no body, which would name the header
+		name         string
+		server       string
+		wantPutHint  string
+		wantHeadHint string // the response to a HEAD has no body, which would name the header
 	}{
-		{name: "Azurite", server: "Azurite-Blob/3.36.0", putHint: emulatorHint, headHint: emulatorHint},
-		{name: "Azure", server: "Windows-Azure-Blob/1.0", putHint: "", headHint: versionHint},
+		{name: "Azurite", server: "Azurite-Blob/3.36.0", wantPutHint: emulatorHint, wantHeadHint: emulatorHint},
+		{name: "Azure", server: "Windows-Azure-Blob/1.0", wantHeadHint: versionHint},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -255,21 +255,21 @@ func TestEmulatorTooOldHint(t *testing.T) {
 			_, err := d.Put(t.Context(), wiretest.Put("a", ""))
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
-			require.Equal(t, tt.putHint, e.Hint)
+			require.Equal(t, tt.wantPutHint, e.Hint)
 
 			_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.InvalidArgument, e.Code)
-			require.Equal(t, tt.headHint, e.Hint)
+			require.Equal(t, tt.wantHeadHint, e.Hint)
 		})
 	}
 }
 
 // An error of Azurite says that Azurite is too old only if it refuses the header x-ms-version.
 func TestEmulatorRefusesAnotherHeader(t *testing.T) {
-	tests := []struct{ header, hint string }{
-		{header: "x-ms-access-tier", hint: ""},
-		{header: "x-ms-version", hint: emulatorHint},
+	tests := []struct{ header, wantHint string }{
+		{header: "x-ms-access-tier"},
+		{header: "x-ms-version", wantHint: emulatorHint},
 	}
 	for _, tt := range tests {
 		t.Run(tt.header, func(t *testing.T) {
@@ -277,17 +277,18 @@ func TestEmulatorRefusesAnotherHeader(t *testing.T) {
 			refusal.Header["Server"] = "Azurite-Blob/3.36.0"
 			refusal.Body = strings.Replace(refusal.Body, "</Error>",
 				"<HeaderName>"+tt.header+"</HeaderName></Error>", 1)
+
 			_, err := newCannedServer(t, refusal).openDriver(t).Put(t.Context(), wiretest.Put("a", ""))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.hint, e.Hint)
+			require.Equal(t, tt.wantHint, e.Hint)
 		})
 	}
 }
 
 // A call is retryable if the identity service failed temporarily, and not if it refused.
 func TestIdentityServiceErrorsTemporary(t *testing.T) {
-	answered := func(status int) error {
+	newError := func(status int) error {
 		return &azidentity.AuthenticationFailedError{RawResponse: &http.Response{
 			StatusCode: status,
 			Body:       http.NoBody,
@@ -301,18 +302,18 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 	}{
 		{
 			name: "an internal error",
-			err:  answered(http.StatusInternalServerError),
+			err:  newError(http.StatusInternalServerError),
 			want: storage.Unavailable,
 		},
-		{name: "too many requests", err: answered(http.StatusTooManyRequests), want: storage.Unavailable},
+		{name: "too many requests", err: newError(http.StatusTooManyRequests), want: storage.Unavailable},
 		{
 			name: "a metadata service that starts",
-			err:  answered(http.StatusNotFound),
+			err:  newError(http.StatusNotFound),
 			want: storage.Unavailable,
 		},
 		{
 			name: "a metadata service that is updated",
-			err:  answered(http.StatusGone),
+			err:  newError(http.StatusGone),
 			want: storage.Unavailable,
 		},
 		{
@@ -320,22 +321,22 @@ func TestIdentityServiceErrorsTemporary(t *testing.T) {
 			err:  &net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH},
 			want: storage.Unavailable,
 		},
-		{name: "a refusal", err: answered(http.StatusForbidden), want: storage.Unauthenticated},
-		{name: "an unknown client", err: answered(http.StatusBadRequest), want: storage.Unauthenticated},
+		{name: "a refusal", err: newError(http.StatusForbidden), want: storage.Unauthenticated},
+		{name: "an unknown client", err: newError(http.StatusBadRequest), want: storage.Unauthenticated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket, err := Open(t.Context(), Config{
 				Bucket:     "photos",
 				Account:    "acme",
-				Credential: noToken{tt.err},
+				Credential: noToken{err: tt.err},
 			}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, storage.Close(bucket))
 			}()
-			_, err = bucket.Attrs(t.Context(), "k")
 
+			_, err = bucket.Attrs(t.Context(), "k")
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
@@ -383,7 +384,7 @@ func TestDescribeOldServiceLimits(t *testing.T) {
 	require.EqualValues(t, 100<<20, old.Describe().MaxPartSize)
 	require.EqualValues(t, 256<<20, old.Describe().MaxPutSize)
 	require.EqualValues(t, 100<<20, old.copier.blockSize())
-	require.Zero(t, old.Describe().MaxBatch, "batches of a container came later")
+	require.Zero(t, old.Describe().MaxBatch, "this version must have no batches")
 
 	recent := newCannedServer(t).openDriver(t, func(c *Config) {
 		c.APIVersion = largeBlocksVersion
@@ -399,9 +400,9 @@ func TestPutWithoutStorageClass(t *testing.T) {
 	for _, class := range []string{"", "Cool"} {
 		t.Run("class "+class, func(t *testing.T) {
 			server := newCannedServer(t, created)
-			r := wiretest.Put("a", "x")
-			r.StorageClass = class
-			attrs, err := server.openDriver(t).Put(t.Context(), r)
+			req := wiretest.Put("a", "x")
+			req.StorageClass = class
+			attrs, err := server.openDriver(t).Put(t.Context(), req)
 			require.NoError(t, err)
 			require.Equal(t, class, attrs.StorageClass)
 			require.Equal(t, class, server.Last(t).Header.Get("X-Ms-Access-Tier"))

@@ -20,8 +20,8 @@ func TestGetRangeRequests(t *testing.T) {
 		offset, length int64
 		want           string
 	}{
-		{name: "all", offset: 0, length: -1, want: ""},
-		{name: "from the start", offset: 0, length: 3, want: "bytes=0-2"},
+		{name: "all", length: -1},
+		{name: "from the start", length: 3, want: "bytes=0-2"},
 		{name: "one byte", offset: 4, length: 1, want: "bytes=4-4"},
 		{name: "to the end", offset: 4, length: -1, want: "bytes=4-"},
 	}
@@ -34,6 +34,7 @@ func TestGetRangeRequests(t *testing.T) {
 				Length: tt.length,
 			})
 			require.ErrorIs(t, err, storage.RateLimited)
+
 			got := server.Last(t)
 			require.Equal(t, tt.want, got.Header.Get("X-Ms-Range"))
 			require.Empty(t, got.Header.Get("Range"))
@@ -44,7 +45,7 @@ func TestGetRangeRequests(t *testing.T) {
 
 // Get returns all attributes from the headers of its response.
 func TestGetAttributes(t *testing.T) {
-	answer := objectReply("ell",
+	response := objectReply("ell",
 		"Content-Range", "bytes 1-3/5",
 		"Content-Encoding", "gzip",
 		"Content-Disposition", "inline",
@@ -56,8 +57,8 @@ func TestGetAttributes(t *testing.T) {
 		"X-Ms-Blob-Content-Md5", "XUFAKrxLKna5cZ2REBfFkg==",
 		"X-Ms-Access-Tier", "Cool",
 		"X-Ms-Version-Id", version)
-	answer.Status = http.StatusPartialContent
-	server := newCannedServer(t, answer)
+	response.Status = http.StatusPartialContent
+	server := newCannedServer(t, response)
 	attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
 		Key:    "a",
 		Offset: 1,
@@ -69,7 +70,7 @@ func TestGetAttributes(t *testing.T) {
 	require.NoError(t, body.Close())
 
 	require.Equal(t, "ell", string(text))
-	require.Equal(t, int64(5), attrs.Size, "of the whole")
+	require.Equal(t, int64(5), attrs.Size, "the size must be that of the whole object")
 	require.Equal(t, storage.Properties{
 		ContentType:        "text/plain",
 		ContentEncoding:    "gzip",
@@ -114,7 +115,8 @@ func TestHeadUnverifiedMD5(t *testing.T) {
 func TestGetDoesNotDecompress(t *testing.T) {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
-	_, _ = io.WriteString(w, "hello")
+	_, err := io.WriteString(w, "hello")
+	require.NoError(t, err)
 	require.NoError(t, w.Close())
 
 	for name, change := range map[string]func(*Config){
@@ -152,8 +154,8 @@ func TestGetSuffixOfOneRevision(t *testing.T) {
 		Suffix: 3,
 	})
 	require.NoError(t, err)
-
 	require.NoError(t, body.Close())
+
 	require.Equal(t, int64(5), attrs.Size)
 	require.Equal(t, []string{"HEAD /photos/a", "GET /photos/a"}, server.Lines())
 	require.Equal(t, "bytes=2-", server.Last(t).Header.Get("X-Ms-Range"))
@@ -190,7 +192,7 @@ func TestGetSuffixOverwritten(t *testing.T) {
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.True(t, e.Retryable, "the next attempt requests the attributes again")
+	require.True(t, e.Retryable, "the next attempt must request the attributes again")
 }
 
 // Get and Head fail with the same Code. They ask for the container only if the response does not tell what is
@@ -343,23 +345,23 @@ func TestGetUnexpectedRange(t *testing.T) {
 		return a
 	}
 	tests := []struct {
-		name   string
-		answer reply
-		want   storage.Code
+		name     string
+		response reply
+		want     storage.Code
 	}{
-		{name: "past the end", answer: errorReply(416, "InvalidRange"), want: storage.RangeNotSatisfiable},
+		{name: "past the end", response: errorReply(416, "InvalidRange"), want: storage.RangeNotSatisfiable},
 		{
-			name:   "past the end, with a 206",
-			answer: respond("bytes 0-0/1"),
-			want:   storage.RangeNotSatisfiable,
+			name:     "past the end, with a 206",
+			response: respond("bytes 0-0/1"),
+			want:     storage.RangeNotSatisfiable,
 		},
-		{name: "the whole object", answer: objectReply("hello"), want: storage.Internal},
-		{name: "another offset", answer: respond("bytes 3-3/5"), want: storage.Internal},
-		{name: "a Content-Range that is none", answer: respond("bytes x"), want: storage.Internal},
+		{name: "the whole object", response: objectReply("hello"), want: storage.Internal},
+		{name: "another offset", response: respond("bytes 3-3/5"), want: storage.Internal},
+		{name: "a Content-Range that is none", response: respond("bytes x"), want: storage.Internal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answer)
+			server := newCannedServer(t, tt.response)
 			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
 				Key:    "a",
 				Offset: 2,
@@ -391,5 +393,5 @@ func TestGetKeyWithBackslash(t *testing.T) {
 	require.ErrorIs(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: `a\b`}), storage.InvalidArgument)
 	require.ErrorIs(t, d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: `a\b`}})[0],
 		storage.InvalidArgument)
-	require.Empty(t, server.Requests(), "a/b would be read, and removed")
+	require.Empty(t, server.Requests(), "no request may read or remove a/b")
 }

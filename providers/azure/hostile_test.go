@@ -31,22 +31,22 @@ var knownHostileFailures = map[string]string{
 // The driver reports broken and hostile responses instead of returning wrong data.
 func TestHostileServers(t *testing.T) {
 	tests := []struct {
-		name   string
-		signed bool
-		only   string
-		skip   map[string]string
+		name     string
+		isSigned bool
+		only     string
+		skip     map[string]string
 	}{
 		{name: "by the account's key", skip: knownHostileFailures},
 		{
-			name:   "by a shared access signature",
-			signed: true,
-			only:   "the request quoted",
-			skip:   map[string]string{"Versions": azuriteVersions},
+			name:     "by a shared access signature",
+			isSigned: true,
+			only:     "the request quoted",
+			skip:     map[string]string{"Versions": azuriteVersions},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			store := newHostileStore(t, tt.signed)
+			store := newHostileStore(t, tt.isSigned)
 			store.Only = tt.only
 			store.Skip = tt.skip
 			hostile.Run(t, store)

@@ -84,10 +84,11 @@ func TestHeadDirectory(t *testing.T) {
 			server := newCannedServer(t,
 				objectReply("", "X-Ms-Resource-Type", "directory", "X-Ms-Meta-Hdi_isfolder", "true"))
 			d := server.openDriver(t, func(c *Config) { c.HierarchicalNamespace = true })
+
 			err := tt.call(t, d)
 			require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, "directory")
-			require.Len(t, server.Lines(), 1, "no request asks for the container")
+			require.Len(t, server.Lines(), 1, "no request may ask for the container")
 		})
 	}
 }
@@ -134,7 +135,9 @@ func TestFileSystemEmptyDirectories(t *testing.T) {
 func TestDeleteBucketEndsIfTheListingDoesNot(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(wiretest.Request) reply { return listing("the same") }
-	err := (&serviceDriver{account: server.openDriver(t).account}).DeleteBucket(t.Context(), "photos")
+	service := &serviceDriver{account: server.openDriver(t).account}
+
+	err := service.DeleteBucket(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.Less(t, len(server.Lines()), 10)
 }
@@ -223,8 +226,8 @@ func TestListResponse(t *testing.T) {
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10, Delimiter: "/"})
 	require.NoError(t, err)
 	require.Equal(t, pagetoken.Encode("m 2", "z"), page.Token)
-	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes stand among the keys")
-	require.Equal(t, etag, page.Entries[0].Revision, "as reads have it, with its quotes")
+	require.Equal(t, []string{"a", "b", "b/", "c\uFFFEd", "z"}, keysOf(page), "prefixes must stand among the keys")
+	require.Equal(t, etag, page.Entries[0].Revision, "the revision must have quotes, as in reads")
 	require.Equal(t, etag, page.Entries[0].ETag)
 	require.Equal(t, int64(5), page.Entries[0].Size)
 	require.Equal(t, "2026-11-20 12:00:00 +0000 UTC", page.Entries[0].Modified.String())
@@ -257,7 +260,7 @@ func TestListDirectoryPlaceholders(t *testing.T) {
 	page, err := server.openDriver(t).List(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, []string{"empty", "full", "no"}, keysOf(page),
-		"a blob with bytes is an object, whatever its metadata")
+		"a blob with bytes must be listed, whatever its metadata")
 }
 
 // List fails with Unsupported if a listing has a directory or is out of byte order, as on an
