@@ -191,7 +191,7 @@ func TestAttrsEncryptionOfWrites(t *testing.T) {
 	require.Equal(t, want, attrs.Encryption)
 }
 
-// With WithNativeAttrs, Attrs and Download return the SDK's response. Without it, Native is nil.
+// Attrs and Download return the SDK's response in Native with WithNativeAttrs, and nil without it.
 func TestNativeAttrs(t *testing.T) {
 	server := newCannedServer(t, objectReply("x", "X-Ms-Lease-State", "leased"))
 	bucket := engine.New(server.openDriver(t))

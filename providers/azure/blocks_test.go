@@ -84,7 +84,7 @@ func TestBlockUploadRequests(t *testing.T) {
 	}
 }
 
-// Block IDs have one length and depend on the upload.
+// Block ids have one length, and depend on the upload, the number of the part and its checksum.
 func TestBlockIDs(t *testing.T) {
 	uploadA := newUploadID()
 	uploadB := newUploadID()
@@ -108,8 +108,8 @@ func TestBlockIDs(t *testing.T) {
 	require.True(t, ids[repeated])
 }
 
-// If an upload is resumed with another body, PutPart does not replace the block of an earlier part that has other
-// content.
+// PutPart does not replace the block of an earlier part that has other content, if an upload is
+// resumed with another body.
 func TestPutPartOtherContent(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
@@ -143,7 +143,7 @@ func TestPutPartOtherContent(t *testing.T) {
 	require.Contains(t, server.Last(t).Body, "<Latest>"+recorded.Tag+"</Latest>")
 }
 
-// If another tool left uncommitted blocks with short ids, PutPart fails with Locked and a hint.
+// PutPart fails with Locked and a hint if another tool left uncommitted blocks with short ids.
 func TestPutPartBesideShortBlockIDs(t *testing.T) {
 	server := newCannedServer(t, errorReply(400, "InvalidBlobOrBlock"), reply{
 		Status: 200,
@@ -164,7 +164,8 @@ func TestPutPartBesideShortBlockIDs(t *testing.T) {
 	require.Equal(t, foreignHint, e.Hint)
 }
 
-// CompleteParts refuses a part that belongs to another upload.
+// CompleteParts refuses a part that belongs to another upload, or has another number, without a
+// request.
 func TestCompletePartsOfAnotherUpload(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
@@ -201,7 +202,7 @@ func newPart(t *testing.T, upload string, number int) driver.Part {
 	return driver.Part{Number: number, Tag: id}
 }
 
-// Invalid upload names fail without a request.
+// PutPart and CompleteParts refuse an invalid upload name, without a request.
 func TestPartsInvalidUploadNames(t *testing.T) {
 	server := newCannedServer(t, created)
 	d := server.openDriver(t)
@@ -314,8 +315,8 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 	}
 }
 
-// If two parts got the same block id, CompleteParts refuses them, because the later part replaced the earlier one.
-// Two ids of 6 bytes are equal once in 2^48 pairs.
+// CompleteParts refuses two parts with the same block id, because the later part replaced the
+// earlier one. Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
 	const idLength = "8" // of an id of 6 bytes in base64, which PutPart adds to a tag
 	server := newCannedServer(t, created)

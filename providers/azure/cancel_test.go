@@ -51,8 +51,8 @@ func TestUploadCanceled(t *testing.T) {
 	}
 }
 
-// If several uploads to one key run at the same time, the first commit drops the blocks of the others. Uploads
-// whose body can be read again restart.
+// Uploads to one key at the same time do not mix their bytes. The first commit drops the blocks of
+// the others, and those whose body can be read again restart.
 func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	const size, writers = 2*partSize + 1, 3
 	server := needAzurite(t)

@@ -157,8 +157,8 @@ func TestErrorCodesDocumented(t *testing.T) {
 	}
 }
 
-// An error code that Microsoft does not document gets the storage.Code of its HTTP status. If that is Internal, a
-// hint explains it.
+// An error code that Microsoft does not document gets the storage.Code of its HTTP status. If that
+// is Internal, a hint explains it.
 func TestErrorCodesUnlisted(t *testing.T) {
 	for status := 400; status < 500; status++ {
 		got := meaningOf("NewCode", status)

@@ -154,8 +154,8 @@ func TestSignPartStoresThatPart(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// If a part is replaced after Complete has listed the parts, Complete lists and copies them again. The object then
-// has the new part.
+// Complete lists and copies the parts again if one is replaced after it has listed them. The object
+// then has the new part.
 func TestCompletePartsReplacedPart(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a")
@@ -190,7 +190,7 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	require.Equal(t, "new", string(got))
 }
 
-// Parts of open uploads are hidden.
+// List hides the parts of open uploads, and only those.
 func TestListHidesParts(t *testing.T) {
 	_, _, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a")
@@ -212,7 +212,8 @@ func TestListHidesParts(t *testing.T) {
 		foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 }
 
-// Open uploads are listed.
+// ListUploads yields open uploads, and the prefix of parts whose upload has ended. AbortUpload
+// removes each of them.
 func TestListUploads(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	beginUpload(t, bucket, "a")
@@ -242,7 +243,8 @@ func TestListUploads(t *testing.T) {
 	require.Empty(t, server.names(t, name))
 }
 
-// If the parts of a completed upload could not be removed, another completion makes no second object.
+// A second completion makes no second object, even if the parts of the completed upload could not
+// be removed.
 func TestCompletePartsOnce(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -282,7 +284,7 @@ func (c *closedService) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// If Azure may not read the parts itself, Complete still makes the object.
+// Complete makes the object even if Azure may not read the parts itself.
 func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -321,8 +323,8 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// With Config.Client, the driver has no credential with which Azure could read the parts. Complete makes the
-// object all the same.
+// With Config.Client, Complete makes the object, although the driver has no credential with which
+// Azure could read the parts.
 func TestBeginUploadWithConfigClient(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)

@@ -20,7 +20,8 @@ import (
 // testUpload is the name of an open upload: its prefix, and its secret.
 const testUpload = "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210"
 
-// The parts of an open upload are encrypted as their object is. The emulator ignores encryption.
+// The parts of an open upload are encrypted as their object is, but are never archived. The
+// emulator ignores encryption.
 func TestPutPartEncryption(t *testing.T) {
 	const number = 7
 	key := customerkey.New("WithCustomerKey", bytes.Repeat([]byte("k"), 32))
@@ -64,8 +65,8 @@ func TestPutPartEncryption(t *testing.T) {
 	require.NotContains(t, signedURL.URL, "fedcba", "the secret of the upload")
 }
 
-// If another write to the key drops the copied blocks, CompleteParts fails as retryable. It keeps the parts, so
-// that it can be repeated.
+// CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps
+// the parts, so that it can be repeated.
 func TestCompletePartsRepeated(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply(""),    // the marker of the upload
@@ -353,8 +354,8 @@ func partEntry(name, version string, isCurrent bool) string {
 		"<Properties><Content-Length>5</Content-Length></Properties></Blob>"
 }
 
-// A service that is too old for versions refuses a listing with versions. The parts of an upload are then removed by a
-// listing without versions.
+// The parts of an upload are removed by a listing without versions on a service that is too old for
+// versions, because it would refuse another listing.
 func TestCompletePartsOfOldService(t *testing.T) {
 	noParts := reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 	server := newCannedServer(t,
@@ -369,8 +370,9 @@ func TestCompletePartsOfOldService(t *testing.T) {
 	require.NotContains(t, server.Last(t).RawQuery, "versions")
 }
 
-// BeginUpload fails with Unsupported if a container-level policy or legal hold keeps blobs from being removed.
-// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies.
+// BeginUpload fails with Unsupported if a container-level policy or legal hold keeps blobs from
+// being removed.
+// https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
 func TestBeginUploadImmutableContainer(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -412,7 +414,7 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 	}
 }
 
-// BeginUpload asks for the policies of the container once.
+// BeginUpload asks for the policies of a container once, if they permit removing blobs.
 func TestBeginUploadMutableContainer(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -22,8 +22,8 @@ func sourceOf(d *objectDriver, key string) driver.ObjectRef {
 // plainText has the properties of the sources in these tests.
 var plainText = storage.Properties{ContentType: "text/plain"}
 
-// Copy of a small object takes one request beside that for the source's attributes. The service copies the
-// metadata.
+// Copy of a small object takes one request beside that for the source's attributes, and the service
+// copies the metadata.
 func TestCopyTakesOneRequest(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"), accepted)
 	d := server.openDriver(t)
@@ -53,8 +53,8 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	}
 }
 
-// Copy with other metadata keeps the checksum of the source. Without any metadata it sends a placeholder, because
-// Azure would copy that of the source.
+// A copy with other metadata keeps the checksum of the source. Without any metadata it sends a
+// placeholder, because Azure would copy that of the source.
 func TestCopyReplacesMetadata(t *testing.T) {
 	checksummed := objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5")
 	tests := []struct {
@@ -299,7 +299,7 @@ func TestCopyInBlocksRetriesRange(t *testing.T) {
 	require.Len(t, server.Requests(), 4)
 }
 
-// If the copy of a range fails for good, Copy fails, and commits nothing.
+// Copy fails, and commits nothing, if the copy of a range fails for good.
 func TestCopyInBlocksRangeFails(t *testing.T) {
 	server := newCannedServer(t,
 		objectReply("hello"),
@@ -353,8 +353,9 @@ func TestComposeRequests(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
-// Append reuses the blocks of an object only if they are the whole object. Bytes added with the Data Lake API are
-// in no block. https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues.
+// Append reuses the blocks of an object only if they are the whole object, because bytes added with
+// the Data Lake API are in no block.
+// https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func TestAppendUsesCommittedBlocks(t *testing.T) {
 	id := strings.Repeat("QUFB", 6) // as long as an id of this package
 	listed := func(size string) reply {
@@ -404,9 +405,10 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 	}
 }
 
-// If the URL of the source is longer than 2 KiB, which Azure refuses, Copy and Compose fail with Unsupported. The
-// engine then streams the bytes. https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url,
-// Azure/azure-powershell#16628.
+// Copy and Compose fail with Unsupported if the URL of the source is longer than 2 KiB, which Azure
+// refuses. The engine then streams the bytes.
+// https://learn.microsoft.com/rest/api/storageservices/copy-blob-from-url
+// Azure/azure-powershell#16628
 func TestCopySourceURLTooLong(t *testing.T) {
 	longest := strings.Repeat("k", 1024)
 	tooLong := strings.Repeat("\u30ad", 300) // each character has nine in a URL
@@ -460,8 +462,8 @@ func TestCopySourceURLTooLong(t *testing.T) {
 	}
 }
 
-// With Config.Client, the driver does not know how to authorize a source. So Copy and Compose of the driver fail
-// with Unsupported, and the engine streams the bytes.
+// With Config.Client, Copy and Compose of the driver fail with Unsupported, because it does not
+// know how to authorize a source. The engine then streams the bytes.
 func TestCopyWithConfigClient(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello"))
 	client, err := server.openDriver(t).account.client(noRetry)

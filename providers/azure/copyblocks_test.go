@@ -42,7 +42,7 @@ func (unreadableBody) PutPart(context.Context, *driver.PartRequest) (driver.Part
 	return driver.Part{}, storage.PermissionDenied
 }
 
-// A copy in blocks equals its source.
+// A copy in blocks equals its source, in content, properties and checksum.
 func TestCopyInBlocksEqualsSource(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -75,7 +75,7 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	require.Equal(t, "text/html", dstAttrs.ContentType)
 }
 
-// Objects are composed of blocks.
+// Compose joins objects from blocks, onto a source too, and makes an empty object of empty ones.
 func TestComposeOfBlocks(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -116,7 +116,7 @@ func (s *azuriteServer) stageForeignBlock(t *testing.T, container, key string, i
 	require.NoError(t, err)
 }
 
-// If another tool left uncommitted blocks, uploads and copies still succeed.
+// Uploads and copies succeed even if another tool left uncommitted blocks.
 func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -172,8 +172,8 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 	}
 }
 
-// If another tool left uncommitted blocks with ids of 3 bytes, an upload in parts fails, and an upload in one
-// request succeeds.
+// If another tool left uncommitted blocks with ids of 3 bytes, an upload in parts fails, and an
+// upload in one request succeeds.
 func TestUploadBesideShortBlockIDs(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)
@@ -188,8 +188,8 @@ func TestUploadBesideShortBlockIDs(t *testing.T) {
 	require.NoError(t, err) // Azure, unlike Azurite, then drops the blocks
 }
 
-// An append keeps the blocks of its object. An object that was stored in one request has no block: the first
-// append copies it inside the service.
+// An append keeps the blocks of its object. An object that was stored in one request has no block,
+// so the first append copies it inside the service.
 func TestAppendKeepsBlocks(t *testing.T) {
 	server := needAzurite(t)
 	name := server.container(t)

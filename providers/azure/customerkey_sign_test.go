@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// A signed URL with a customer's key needs TLS.
+// A URL with a customer's key is signed only for an address with TLS.
 func TestSignedURLWithCustomerKeyNeedsTLS(t *testing.T) {
 	d := newSigner(t, Config{})
 	key := WithCustomerKey(decodeKey(t, firstKey))

@@ -157,7 +157,7 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	}
 }
 
-// With an older Config.APIVersion, URLs are signed in the form of that version, as far as it has one.
+// URLs are signed in the form of an older Config.APIVersion, as far as it has one.
 func TestUserKeySignsForOlderVersions(t *testing.T) {
 	tests := []struct{ version, want string }{
 		{version: "2020-12-06", want: "2020-12-06"},
@@ -231,8 +231,8 @@ func TestUserKeyExpiry(t *testing.T) {
 	}
 }
 
-// A user delegation key is used for an hour, even for URLs that it does not outlast. An older key is renewed
-// before it signs again.
+// A user delegation key signs for an hour, even URLs that it does not outlast. An older key is
+// renewed before it signs again.
 func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {
@@ -276,8 +276,8 @@ func answerUnavailable(w http.ResponseWriter, _ service.KeyInfo) {
 	w.WriteHeader(http.StatusServiceUnavailable)
 }
 
-// If the renewal of a user delegation key fails temporarily, the current key serves on. The renewal is tried again
-// after a minute.
+// The current user delegation key serves on if its renewal fails temporarily. The renewal is tried
+// again after a minute.
 func TestUserKeyRenewalFails(t *testing.T) {
 	server, d := openWithUserKey(t)
 	server.answer = answerUnavailable
@@ -295,7 +295,8 @@ func TestUserKeyRenewalFails(t *testing.T) {
 	require.EqualValues(t, 1+2, server.requests.Load(), "the first key, and two tries")
 }
 
-// If the renewal fails, and the current key would expire before the URL, signing fails.
+// Signing fails if the renewal of the user delegation key fails, and the current key would expire
+// before the URL.
 func TestUserKeyRenewalFailsForLongURL(t *testing.T) {
 	server, d := openWithUserKey(t)
 	server.answer = answerUnavailable
