@@ -169,15 +169,15 @@ func TestAttrsOfReads(t *testing.T) {
 
 // The Attrs of a write have the encryption that Azure's response names.
 func TestAttrsEncryptionOfWrites(t *testing.T) {
-	answer := created
-	answer.Header = map[string]string{
+	response := created
+	response.Header = map[string]string{
 		"ETag":                          etag,
 		"Last-Modified":                 lastModified,
 		"X-Ms-Request-Server-Encrypted": "true",
 		"X-Ms-Encryption-Scope":         "tenant-1",
 	}
 	want := storage.Encryption{Algorithm: "AES256", KeyID: "tenant-1"}
-	d := newCannedServer(t, answer).openDriver(t)
+	d := newCannedServer(t, response).openDriver(t)
 
 	attrs, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 	require.NoError(t, err)

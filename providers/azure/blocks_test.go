@@ -89,7 +89,6 @@ func TestBlockIDs(t *testing.T) {
 	uploadA := newUploadID()
 	uploadB := newUploadID()
 	ids := map[string]bool{}
-
 	for _, upload := range []string{uploadA, uploadB} {
 		for _, number := range []int{1, 2, 255, 256, maxBlocks} {
 			for _, sum := range []uint64{0, 1, math.MaxUint64} {
@@ -102,7 +101,7 @@ func TestBlockIDs(t *testing.T) {
 		}
 	}
 
-	// If the same bytes are sent again, they replace the block.
+	// The same bytes have the same id, so that they replace the block.
 	repeated, err := blockID(uploadA, 2, 1)
 	require.NoError(t, err)
 	require.True(t, ids[repeated])
@@ -214,6 +213,7 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 			Body:   strings.NewReader(""),
 		})
 		require.ErrorIs(t, err, storage.InvalidArgument)
+
 		_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
 			Put:    wiretest.Put("a", ""),
 			Upload: upload,
@@ -309,7 +309,7 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
-			require.Equal(t, tt.status, e.Status, "409 makes the engine restart")
+			require.Equal(t, tt.status, e.Status, "409 must make the engine restart")
 			require.Len(t, server.Requests(), len(tt.answers))
 		})
 	}
@@ -318,7 +318,8 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 // CompleteParts refuses two parts with the same block id, because the later part replaced the
 // earlier one. Two ids of 6 bytes are equal once in 2^48 pairs.
 func TestCompletePartsEqualBlockIDs(t *testing.T) {
-	const idLength = "8" // of an id of 6 bytes in base64, which PutPart adds to a tag
+	// PutPart adds the length of an id to its tag: 8 is that of 6 bytes in base64.
+	const idLength = "8"
 	server := newCannedServer(t, created)
 	upload := newUploadID()
 	part := newPart(t, upload, 1)
@@ -332,6 +333,6 @@ func TestCompletePartsEqualBlockIDs(t *testing.T) {
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
 	require.Equal(t, storage.Unavailable, e.Code)
-	require.Equal(t, http.StatusConflict, e.Status, "409 makes the engine restart")
+	require.Equal(t, http.StatusConflict, e.Status, "409 must make the engine restart")
 	require.Empty(t, server.Requests())
 }

@@ -38,7 +38,7 @@ func TestUploadCanceled(t *testing.T) {
 	raw := server.raw.NewContainerClient(name).NewBlockBlobClient("a")
 	blocks, err := raw.GetBlockList(t.Context(), blockblob.BlockListTypeAll, nil)
 	require.NoError(t, err)
-	require.NotEmpty(t, blocks.UncommittedBlocks, "an upload was under way")
+	require.NotEmpty(t, blocks.UncommittedBlocks, "an upload must have been under way")
 	require.Empty(t, blocks.CommittedBlocks)
 
 	exists, err := bucket.Exists(t.Context(), "a")
@@ -47,7 +47,7 @@ func TestUploadCanceled(t *testing.T) {
 
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
-		require.Fail(t, "listed", entry.Key)
+		require.Fail(t, "the bucket must be empty", entry.Key)
 	}
 }
 
@@ -60,13 +60,15 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 	defer func() {
 		require.NoError(t, storage.Close(bucket))
 	}()
+
 	var group sync.WaitGroup
 	errs := make([]error, writers)
 	for i := range writers {
 		group.Go(func() {
 			var body io.Reader = bytes.NewReader(bytes.Repeat([]byte{byte(i)}, size))
 			if i == 0 {
-				body = io.MultiReader(body) // can be read once
+				// This body can be read only once.
+				body = io.MultiReader(body)
 			}
 			_, errs[i] = bucket.Upload(t.Context(), "a", body, storage.WithPartSize(partSize))
 		})
@@ -83,5 +85,5 @@ func TestUploadsToOneKeyDoNotMix(t *testing.T) {
 
 	data, _, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(bytes.Repeat(data[:1], size), data), "two writers' bytes are in one object")
+	require.True(t, bytes.Equal(bytes.Repeat(data[:1], size), data), "the object must have the bytes of one writer")
 }

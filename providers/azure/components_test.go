@@ -52,16 +52,16 @@ func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storag
 func TestBeginUploadToOneKey(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	uploads := []struct {
-		text string
-		u    storage.MultipartUpload
+		text   string
+		upload storage.MultipartUpload
 	}{
-		{text: "first", u: beginUpload(t, bucket, "a")},
-		{text: "second", u: beginUpload(t, bucket, "a")},
+		{text: "first", upload: beginUpload(t, bucket, "a")},
+		{text: "second", upload: beginUpload(t, bucket, "a")},
 	}
 	creation := beginUpload(t, bucket, "a", storage.IfAbsent())
 
-	for _, upload := range uploads {
-		part, err := upload.u.PutPart(t.Context(), 1, strings.NewReader(upload.text))
+	for _, u := range uploads {
+		part, err := u.upload.PutPart(t.Context(), 1, strings.NewReader(u.text))
 		require.NoError(t, err)
 		require.Regexp(t, `^".+"$`, part.ETag)
 	}
@@ -72,17 +72,17 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	require.NoError(t, err)
 
 	// Each upload replaces the object when it completes, and then takes no more parts.
-	for _, upload := range uploads {
-		attrs, err := upload.u.Complete(t.Context())
+	for _, u := range uploads {
+		attrs, err := u.upload.Complete(t.Context())
 		require.NoError(t, err)
 		require.True(t, attrs.CRC32C.Known)
 
 		got, stored, err := storage.ReadAll(t.Context(), bucket, "a")
 		require.NoError(t, err)
-		require.Equal(t, upload.text, string(got))
+		require.Equal(t, u.text, string(got))
 		require.Equal(t, attrs.CRC32C, stored.CRC32C)
 
-		_, err = upload.u.PutPart(t.Context(), 1, strings.NewReader("too late"))
+		_, err = u.upload.PutPart(t.Context(), 1, strings.NewReader("too late"))
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 
@@ -182,7 +182,7 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = continued.Complete(t.Context())
-	require.NoError(t, err, "the parts were listed and copied again")
+	require.NoError(t, err, "the parts must be listed and copied again")
 	require.True(t, isReplaced)
 
 	got, _, err := storage.ReadAll(t.Context(), bucket, "a")
@@ -196,12 +196,13 @@ func TestListHidesParts(t *testing.T) {
 	u := beginUpload(t, bucket, "a")
 	_, err := u.PutPart(t.Context(), 1, strings.NewReader("x"))
 	require.NoError(t, err)
-	slash := storage.WithDelimiter("/")
 
+	slash := storage.WithDelimiter("/")
 	require.Empty(t, foldermarker.Keys(t, bucket))
 	require.Empty(t, foldermarker.Keys(t, bucket, slash))
 	require.Empty(t, foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 
+	// Other objects are listed, even beside the parts.
 	for _, key := range []string{".omnibucket/zzz", "z"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 		require.NoError(t, err)
@@ -219,13 +220,13 @@ func TestListUploads(t *testing.T) {
 	beginUpload(t, bucket, "a")
 	beginUpload(t, bucket, "users/ü 7")
 
-	// A part without a marker: its upload has ended.
+	// A part without a marker is of an upload that has ended.
 	orphans := ".omnibucket//parts/0123456789abcdef0123456789abcdef"
 	part := server.raw.NewContainerClient(name).NewBlockBlobClient(orphans + "/0-000001")
 	_, err := part.UploadBuffer(t.Context(), []byte("x"), nil)
 	require.NoError(t, err)
 
-	uploads := func(opts ...storage.ListOption) (keys []string) {
+	listUploads := func(opts ...storage.ListOption) (keys []string) {
 		for entry, err := range storage.ListUploads(t.Context(), bucket, opts...) {
 			require.NoError(t, err)
 			keys = append(keys, entry.Key)
@@ -233,8 +234,8 @@ func TestListUploads(t *testing.T) {
 		slices.Sort(keys)
 		return keys
 	}
-	require.Equal(t, []string{orphans, "a", "users/ü 7"}, uploads())
-	require.Equal(t, []string{"users/ü 7"}, uploads(storage.WithPrefix("users/")))
+	require.Equal(t, []string{orphans, "a", "users/ü 7"}, listUploads())
+	require.Equal(t, []string{"users/ü 7"}, listUploads(storage.WithPrefix("users/")))
 
 	for entry, err := range storage.ListUploads(t.Context(), bucket) {
 		require.NoError(t, err)
@@ -310,6 +311,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.NoError(t, err)
 	require.NotZero(t, closed.refused.Load())
 
+	// The object has the parts and their checksum, and no part stays.
 	got, existing, err := storage.ReadAll(t.Context(), bucket, "a")
 	require.NoError(t, err)
 	require.Equal(t, strings.Join(parts, ""), string(got))
@@ -317,6 +319,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.Equal(t, attrs.CRC32C, existing.CRC32C)
 	require.Equal(t, []string{"a"}, server.names(t, name))
 
+	// Copy and Compose succeed in the same way.
 	_, err = storage.Copy(t.Context(), bucket, "copy", bucket, "a")
 	require.NoError(t, err)
 	_, err = storage.Compose(t.Context(), bucket, "joined", []string{"a", "copy"})
@@ -331,6 +334,7 @@ func TestBeginUploadWithConfigClient(t *testing.T) {
 	bucket, err := azure.Open(t.Context(), azure.Config{Bucket: name, Client: server.raw})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+
 	u := beginUpload(t, bucket, "a")
 	for i, text := range []string{"one", "two"} {
 		_, err := u.PutPart(t.Context(), i+1, strings.NewReader(text))

@@ -48,7 +48,7 @@ func TestPutPartEncryption(t *testing.T) {
 	require.Equal(t, "/photos/.omnibucket//parts/0123456789abcdef0123456789abcdef/0-000007",
 		strings.ReplaceAll(put.Path, "%2F", "/"))
 	require.Equal(t, key.SHA256(), put.Header.Get("X-Ms-Encryption-Key-Sha256"))
-	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "an archived part could not be copied")
+	require.Empty(t, put.Header.Get("X-Ms-Access-Tier"), "the part must not be archived, because Azure could not copy it")
 	require.Equal(t, "V0JSBnCFdzM=", put.Header.Get("X-Ms-Content-Crc64"))
 
 	signedURL, err := d.SignPart(t.Context(), &driver.SignPartRequest{
@@ -62,7 +62,7 @@ func TestPutPartEncryption(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, key.SHA256(), signedURL.Header.Get("X-Ms-Encryption-Key-Sha256"))
 	require.Empty(t, signedURL.Header.Get("X-Ms-Access-Tier"))
-	require.NotContains(t, signedURL.URL, "fedcba", "the secret of the upload")
+	require.NotContains(t, signedURL.URL, "fedcba", "the URL must not show the secret of the upload")
 }
 
 // CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps
@@ -91,7 +91,7 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.NotEqual(t, http.StatusConflict, e.Status, "the engine must not begin another upload")
 
 	requests := server.Requests()
-	require.Len(t, requests, 8, "no part is removed")
+	require.Len(t, requests, 8, "no part may be removed")
 	block := requests[1]
 	decision := requests[3]
 	commit := requests[4]
@@ -111,7 +111,7 @@ func TestCompletePartsRepeated(t *testing.T) {
 func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	server := newCannedServer(t, objectReply(""), errorReply(http.StatusForbidden, "AuthorizationFailure"))
 	require.Error(t, server.openDriver(t).AbortParts(t.Context(), "a", testUpload))
-	require.Len(t, server.Requests(), 2, "the marker is read, and removed first")
+	require.Len(t, server.Requests(), 2, "the marker must be read, and be removed first")
 	require.Equal(t, http.MethodDelete, server.Requests()[1].Method)
 	require.Contains(t, server.Requests()[1].Path, "-begun")
 }
@@ -132,7 +132,7 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, int64(size), total)
-	require.Len(t, ranges, 2, "an empty part takes no block")
+	require.Len(t, ranges, 2, "an empty part must take no block")
 	require.Equal(t, int64(maxBlocks), ranges[0].bytes.Count)
 
 	// Without the first part, each byte is a block.
@@ -152,7 +152,9 @@ func TestParseOpenUpload(t *testing.T) {
 		_, err := parseOpenUpload(name)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 	}
-	require.True(t, isOpenUpload(testUpload[:32]), "as ListUploads tells it")
+
+	// ListUploads returns the name without the secret.
+	require.True(t, isOpenUpload(testUpload[:32]))
 }
 
 // If Azure may not read a part (private endpoint, SAS policy, old version), CompleteParts sends its bytes itself.
@@ -388,7 +390,6 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 		{
 			name:      "a credential for blobs",
 			container: errorReply(http.StatusForbidden, "AuthorizationPermissionMismatch"),
-			want:      "",
 		},
 		{
 			name:      "no container",
@@ -408,7 +409,7 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, containerRequest, server.Lines()[0])
 			if tt.want != "" {
-				require.Len(t, server.Lines(), 1, "no bytes are sent")
+				require.Len(t, server.Lines(), 1, "no bytes may be sent")
 			}
 		})
 	}
@@ -435,7 +436,7 @@ func TestBeginUploadMutableContainer(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, containerRequest, server.Lines()[0])
-			require.Len(t, server.Lines(), 1+2, "the container, and two uploads")
+			require.Len(t, server.Lines(), 1+2, "there must be requests for the container and for two uploads")
 		})
 	}
 }

@@ -84,20 +84,21 @@ func TestCopyReplacesMetadata(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.source, accepted)
 			d := server.openDriver(t)
-			p := plainText
-			p.Metadata = tt.metadata
-			p.StorageClass = "Cool"
+			properties := plainText
+			properties.Metadata = tt.metadata
+			properties.StorageClass = "Cool"
+
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{
 				Source:     sourceOf(d, "a"),
 				Key:        "b",
-				Properties: p,
+				Properties: properties,
 				Replace:    true,
 			})
 			require.NoError(t, err)
 
 			sent := map[string]string{}
 			for name, values := range server.Last(t).Header {
-				if key, is := strings.CutPrefix(name, "X-Ms-Meta-"); is {
+				if key, isMetadata := strings.CutPrefix(name, "X-Ms-Meta-"); isMetadata {
 					sent[key] = values[0]
 				}
 			}
@@ -338,12 +339,12 @@ func TestComposeRequests(t *testing.T) {
 	require.NoError(t, err)
 
 	requests := server.Requests()
-	require.Len(t, requests, 3+2+1, "nothing is copied of an empty source")
+	require.Len(t, requests, 3+2+1, "an empty source must not be copied")
 	commit := requests[5]
 	require.Equal(t, 2, strings.Count(commit.Body, "<Latest>"))
 	require.Equal(t, "*", commit.Header.Get("If-None-Match"))
 
-	// The blocks are copied at the same time, so that their order varies.
+	// The blocks are copied at the same time, so their order varies.
 	var sources []string
 	for _, block := range requests[3:5] {
 		path, _, _ := strings.Cut(block.Header.Get("X-Ms-Copy-Source"), "?")
@@ -357,17 +358,18 @@ func TestComposeRequests(t *testing.T) {
 // the Data Lake API are in no block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func TestAppendUsesCommittedBlocks(t *testing.T) {
-	id := strings.Repeat("QUFB", 6) // as long as an id of this package
+	// This id is as long as those of this package.
+	id := strings.Repeat("QUFB", 6)
 	listed := func(size string) reply {
 		return reply{Body: `<BlockList><CommittedBlocks><Block><Name>` + id + `</Name><Size>` + size +
 			`</Size></Block></CommittedBlocks></BlockList>`}
 	}
 	tests := []struct {
-		name  string
-		list  reply // the committed blocks of the object, which has five bytes
-		reuse bool  // or else the object is copied as a new block
+		name      string
+		list      reply // the committed blocks of the object, which has five bytes
+		wantReuse bool  // or else the object is copied as a new block
 	}{
-		{name: "all", list: listed("5"), reuse: true},
+		{name: "all", list: listed("5"), wantReuse: true},
 		{name: "some", list: listed("3")},
 		{name: "none", list: reply{Body: `<BlockList><CommittedBlocks/></BlockList>`}},
 	}
@@ -392,7 +394,7 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 
 			requests := server.Requests()
 			commit := server.Last(t)
-			if tt.reuse {
+			if tt.wantReuse {
 				require.Len(t, requests, 4, "%v", server.Lines())
 				require.Contains(t, commit.Body, id)
 				require.Empty(t, requests[3].Header.Get("X-Ms-Copy-Source"))
@@ -411,8 +413,9 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 // Azure/azure-powershell#16628
 func TestCopySourceURLTooLong(t *testing.T) {
 	longest := strings.Repeat("k", 1024)
-	tooLong := strings.Repeat("\u30ad", 300) // each character has nine in a URL
 
+	// Each character has nine in a URL.
+	tooLong := strings.Repeat("\u30ad", 300)
 	copyKey := func(d *objectDriver, key string) error {
 		_, err := d.Copy(t.Context(), &driver.CopyRequest{
 			Source:     sourceOf(d, key),
@@ -454,7 +457,7 @@ func TestCopySourceURLTooLong(t *testing.T) {
 			server := newCannedServer(t, objectReply("hello"))
 			err := tt.call(server.openDriver(t), tooLong)
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-			require.Len(t, server.Lines(), 1, "the attributes of the source")
+			require.Len(t, server.Lines(), 1, "only the attributes of the source may be requested")
 
 			server = newCannedServer(t, objectReply("hello"), tt.response)
 			require.NoError(t, tt.call(server.openDriver(t), longest))
@@ -476,7 +479,8 @@ func TestCopyWithConfigClient(t *testing.T) {
 		Key:        "b",
 		Properties: plainText,
 	})
-	require.ErrorIs(t, err, storage.Unsupported, "how a given client is authorised is not known")
+	require.ErrorIs(t, err, storage.Unsupported)
+
 	_, err = d.Compose(t.Context(), &driver.ComposeRequest{
 		Key:     "b",
 		Sources: []driver.ObjectRef{sourceOf(d.(*objectDriver), "a")},

@@ -51,6 +51,7 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
+
 	text := wiretest.Content(10_000, 1)
 	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
 		storage.WithContentType("text/css"), storage.WithCacheControl("no-store"),
@@ -65,13 +66,15 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	require.True(t, bytes.Equal(text, got))
 	require.Equal(t, dstAttrs.Revision, attrs.Revision)
 	require.Equal(t, source.Properties, attrs.Properties)
-	require.Equal(t, source.CRC32C.Sum, attrs.CRC32C.Sum, "reads of the copy are verified too")
+	require.Equal(t, source.CRC32C.Sum, attrs.CRC32C.Sum, "reads of the copy must be verified too")
 
 	_, err = storage.Copy(t.Context(), bucket, "to", bucket, "from ü/+?", storage.IfAbsent())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
+	// A copy onto itself replaces a property.
 	dstAttrs, err = storage.Copy(t.Context(), bucket, "to", bucket, "to", storage.WithContentType("text/html"),
 		storage.IfRevision(dstAttrs.Revision))
-	require.NoError(t, err, "onto itself")
+	require.NoError(t, err)
 	require.Equal(t, "text/html", dstAttrs.ContentType)
 }
 
@@ -84,6 +87,7 @@ func TestComposeOfBlocks(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
+
 	var want []byte
 	for i, size := range []int{1, 7000, 0, 3000} {
 		text := wiretest.Content(size, byte(i))
@@ -99,6 +103,7 @@ func TestComposeOfBlocks(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got))
 
+	// Two empty objects make an empty one.
 	_, err = storage.Compose(t.Context(), bucket, "nothing", []string{"c", "c"})
 	require.NoError(t, err)
 	got, _, err = storage.ReadAll(t.Context(), direct, "nothing")
@@ -126,7 +131,7 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 		require.NoError(t, storage.Close(direct))
 	})
 	text := wiretest.Content(20_000, 1)
-	inParts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}
+	opts := []storage.UploadOption{storage.WithPartSize(4096), storage.WithConcurrency(3)}
 	_, err := direct.Upload(t.Context(), "source", bytes.NewReader(text))
 	require.NoError(t, err)
 
@@ -137,7 +142,7 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 		{
 			name: "an upload",
 			run: func(t *testing.T, key string) error {
-				_, err := direct.Upload(t.Context(), key, bytes.NewReader(text), inParts...)
+				_, err := direct.Upload(t.Context(), key, bytes.NewReader(text), opts...)
 				return err
 			},
 		},
@@ -145,7 +150,7 @@ func TestCopyBesideBlocksOfAnotherTool(t *testing.T) {
 			name: "a create",
 			run: func(t *testing.T, key string) error {
 				_, err := direct.Upload(t.Context(), key, bytes.NewReader(text),
-					append(inParts, storage.IfAbsent())...)
+					append(opts, storage.IfAbsent())...)
 				return err
 			},
 		},
@@ -184,8 +189,10 @@ func TestUploadBesideShortBlockIDs(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(wiretest.Content(20_000, 1)),
 		storage.WithPartSize(4096))
 	require.ErrorIs(t, err, storage.Locked)
+
+	// Azure, unlike Azurite, drops the blocks after this upload.
 	_, err = bucket.Upload(t.Context(), "k", bytes.NewReader(wiretest.Content(1000, 1)))
-	require.NoError(t, err) // Azure, unlike Azurite, then drops the blocks
+	require.NoError(t, err)
 }
 
 // An append keeps the blocks of its object. An object that was stored in one request has no block,

@@ -132,9 +132,11 @@ func TestUserKeySignsForAllBuckets(t *testing.T) {
 func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	server := newKeyServer(t)
 	d := server.open(t)
+
 	// The SDK takes the account's name from the first label of the host, 127.0.0.1.
 	d.account.name = "127"
 
+	// The driver and the SDK request the same key.
 	start := "2026-03-04T04:51:07Z"
 	end := "2026-03-11T04:51:07Z"
 	credential, err := d.account.service.GetUserDelegationCredential(t.Context(), service.KeyInfo{
@@ -147,11 +149,12 @@ func TestUserKeySignatureMatchesSDK(t *testing.T) {
 	key, err := d.account.requestUserKey(t.Context(), startTime, startTime.Add(userKeyLife))
 	require.NoError(t, err)
 
-	for name, g := range grants() {
+	for name, grant := range grants() {
 		t.Run(name, func(t *testing.T) {
-			want, err := sdkValues(g).SignWithUserDelegation(credential)
+			want, err := sdkValues(grant).SignWithUserDelegation(credential)
 			require.NoError(t, err)
-			got := key.signingKey.sign("https://acme.example", g)
+
+			got := key.signingKey.sign("https://acme.example", grant)
 			require.Equal(t, parsedQuery(t, want.Encode()), parsedQuery(t, got))
 		})
 	}
@@ -202,6 +205,7 @@ func (s *keyServer) openVersion(t *testing.T, version string) driver.Driver {
 // A signed URL expires no later than the user delegation key that signed it.
 func TestUserKeyExpiry(t *testing.T) {
 	const week = 7 * 24 * time.Hour
+
 	// A key that is requested at signedAt begins 15 minutes before it, and ends a week after that.
 	keyEnd := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC)
 	tests := []struct {
@@ -236,18 +240,18 @@ func TestUserKeyExpiry(t *testing.T) {
 func TestUserKeyRenewal(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {
-		name     string
-		later    time.Duration // when the second URL is signed
-		ttl      time.Duration // of the second URL
-		requests int32         // for keys, in all
+		name         string
+		later        time.Duration // the time from the first signature to the second
+		ttl          time.Duration // of the second URL
+		wantRequests int32         // for keys, in all
 	}{
-		{name: "a fresh key serves", later: 59 * time.Minute, ttl: time.Hour, requests: 1},
-		{name: "a fresh key serves a long URL", later: 59 * time.Minute, ttl: 7 * day, requests: 1},
-		{name: "a key of an hour is renewed", later: time.Hour, ttl: time.Second, requests: 2},
-		{name: "an expired key is renewed", later: 8 * day, ttl: time.Second, requests: 2},
-		{name: "a key that would expire before the URL is renewed", later: 6 * day, ttl: 2 * day, requests: 2},
-		{name: "a clock that was put back", later: -day, ttl: time.Hour, requests: 1},
-		{name: "a clock that was put back before the key", later: -30 * day, ttl: time.Hour, requests: 1},
+		{name: "a fresh key serves", later: 59 * time.Minute, ttl: time.Hour, wantRequests: 1},
+		{name: "a fresh key serves a long URL", later: 59 * time.Minute, ttl: 7 * day, wantRequests: 1},
+		{name: "a key of an hour is renewed", later: time.Hour, ttl: time.Second, wantRequests: 2},
+		{name: "an expired key is renewed", later: 8 * day, ttl: time.Second, wantRequests: 2},
+		{name: "a key that would expire before the URL is renewed", later: 6 * day, ttl: 2 * day, wantRequests: 2},
+		{name: "a clock that was put back", later: -day, ttl: time.Hour, wantRequests: 1},
+		{name: "a clock that was put back before the key", later: -30 * day, ttl: time.Hour, wantRequests: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -256,7 +260,7 @@ func TestUserKeyRenewal(t *testing.T) {
 				r.TTL = tt.ttl
 			}), signedAt.Add(tt.later))
 			require.NoError(t, err)
-			require.Equal(t, tt.requests, server.requests.Load())
+			require.Equal(t, tt.wantRequests, server.requests.Load())
 		})
 	}
 }
@@ -292,7 +296,7 @@ func TestUserKeyRenewalFails(t *testing.T) {
 		_, err := d.sign(t.Context(), signedDownload(nil), signedAt.Add(age))
 		require.NoError(t, err)
 	}
-	require.EqualValues(t, 1+2, server.requests.Load(), "the first key, and two tries")
+	require.EqualValues(t, 1+2, server.requests.Load(), "there must be requests for the first key and for two tries")
 }
 
 // Signing fails if the renewal of the user delegation key fails, and the current key would expire
