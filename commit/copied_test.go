@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If a log is copied with the mark of its last Trim, the next Trim of the copy removes the marked entries. It removes
-// nothing from the original.
+// If a log is copied with the mark of its last Trim, the next Trim of the copy removes the marked
+// entries. It removes nothing from the original.
 func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 	tests := []struct {
 		name     string

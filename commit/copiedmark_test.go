@@ -40,7 +40,8 @@ func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	}
 }
 
-// If the mark beside the entries comes from another log, Trim fails with Changed and removes nothing.
+// Trim fails with Changed and removes nothing if the mark beside the entries comes from another
+// log.
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -87,7 +88,7 @@ func newLog(t *testing.T, bucket storage.Bucket) *commit.Log {
 	return log
 }
 
-// If a log is copied with all its objects, Trim works on the copy as on the original.
+// Trim works on the copy of a log with all its objects as on the original.
 func TestTrimACopiedLog(t *testing.T) {
 	src := newTrimmedLog(t, 6, 8)
 	dst := memstore.New()
@@ -97,8 +98,8 @@ func TestTrimACopiedLog(t *testing.T) {
 	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, dst))
 }
 
-// If a listing shows entries that are gone and lacks others, Trim removes only entries that the mark names. The
-// next call removes those that the listing lacked.
+// Trim removes only entries that the mark names, even if a listing shows entries that are gone and
+// lacks others. The next call removes those that the listing lacked.
 func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	bucket := engine.New(d)

@@ -118,7 +118,8 @@ func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
 	require.Equal(s, number, stored)
 }
 
-// In each order of the requests of two writers, each of their entries is appended once, without a gap.
+// In each order of the requests of two writers, each of their entries is appended once, without a
+// gap.
 func TestExploredLogOfTwoWriters(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		scene := newLogScene(s)
@@ -135,8 +136,8 @@ func TestExploredLogOfTwoWriters(t *testing.T) {
 	})
 }
 
-// If a process trims or reads the log beside a writer, the log keeps the entries that were not trimmed, and the
-// reader sees no gap. That holds in each order of their requests.
+// In each order of the requests of a writer and a process that trims or reads, the log keeps the
+// entries that were not trimmed. The reader sees no gap.
 func TestExploredLog(t *testing.T) {
 	tests := []struct {
 		name string

@@ -153,7 +153,8 @@ func TestLastWithoutAListing(t *testing.T) {
 	require.Zero(t, counter.Count(faults.List))
 }
 
-// If another writer appends first, Append calls next again with the winner's entry, and appends after it.
+// Append calls next again with the winner's entry if another writer appends first, and appends
+// after it.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)
@@ -176,7 +177,7 @@ func TestAppendLoserSeesWhatWon(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "after 3"}, got)
 }
 
-// If next fails or the entry is too large, Append stores nothing.
+// Append stores nothing if next fails or the entry is too large.
 func TestAppendFails(t *testing.T) {
 	conflict := errors.New("conflict")
 	tests := map[string]struct {
@@ -246,7 +247,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// Methods of a Log refuse numbers and intervals that make no sense with InvalidArgument.
+// The methods of a Log refuse numbers and intervals that make no sense with InvalidArgument.
 func TestArgumentsAreChecked(t *testing.T) {
 	log, _ := newMemoryLog(t)
 	appendText(t, log, "a")
@@ -264,8 +265,8 @@ func TestArgumentsAreChecked(t *testing.T) {
 	require.ErrorIs(t, followErr, storage.InvalidArgument, "an interval of 0")
 }
 
-// Entries up to the number given to Trim stay until its next call. Then Read of them fails with ObjectNotFound,
-// and their objects are removed.
+// Entries up to the number given to Trim stay until its next call. Then Read of them fails with
+// ObjectNotFound, and their objects are removed.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	foreignKey := entryKey(2) + ".txt"
@@ -304,7 +305,8 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.Equal(t, []string{foreignKey, entryKey(4), markKey}, foldermarker.Keys(t, bucket))
 }
 
-// If others append and trim while a writer is paused in Append, Append calls next again with the new last entry.
+// Append calls next again with the new last entry if others append and trim while the writer is
+// paused.
 func TestAppendOfAPausedWriter(t *testing.T) {
 	paused, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)
@@ -328,8 +330,8 @@ func TestAppendOfAPausedWriter(t *testing.T) {
 	require.Equal(t, []string{"d", "late"}, got)
 }
 
-// If others append and remove entries while Append is paused, it fails with OutcomeUnknown. No reader sees the entry
-// that it wrote.
+// Append fails with OutcomeUnknown if others append and remove entries while it is paused. No
+// reader sees the entry that it wrote.
 func TestAppendOutcomeUnknown(t *testing.T) {
 	paused, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)
@@ -357,8 +359,9 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	require.False(t, exists)
 }
 
-// The response to Append's write is lost, others remove the entry, and a paused writer stores an object under its
-// number. Append then does not append the entry again.
+// Append does not append an entry again if the response to its write is lost, and others have
+// removed the entry. Even an object that a paused writer stores under its number does not change
+// that.
 func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	tests := []struct {
 		name string
@@ -402,7 +405,8 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	}
 }
 
-// If others append and remove entries while a Log is not used, its next Append comes after the last entry.
+// Append of a Log that was not used comes after the last entry, if others appended and removed
+// entries meanwhile.
 func TestAppendAfterIdling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		idle, bucket := newMemoryLog(t)
@@ -421,7 +425,7 @@ func TestAppendAfterIdling(t *testing.T) {
 	})
 }
 
-// Trim also removes entries from a bucket that lists keys in any order.
+// Trim removes entries from a bucket that lists keys in any order, too.
 func TestTrimListsInAnyOrder(t *testing.T) {
 	bucket := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))
 	log := newLog(t, bucket)
@@ -432,8 +436,8 @@ func TestTrimListsInAnyOrder(t *testing.T) {
 	require.ElementsMatch(t, []string{entryKey(4), markKey}, got)
 }
 
-// Follow yields the entries that are there, and each interval those that were appended. If the next one was trimmed,
-// it ends with ObjectNotFound.
+// Follow yields the entries that are there, and after each interval those that were appended. If
+// the next one was trimmed, it ends with ObjectNotFound.
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := newMemoryLog(t)
@@ -469,7 +473,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// Follow ends with its ctx.
+// Follow ends with Canceled if its ctx is canceled.
 func TestFollowEndsWithItsContext(t *testing.T) {
 	log, _ := newMemoryLog(t)
 	ctx, cancel := context.WithCancel(t.Context())

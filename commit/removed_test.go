@@ -91,7 +91,7 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	}
 }
 
-// If an entry is replaced after a Log has read it, Append of that Log fails with Changed.
+// Append fails with Changed if an entry is replaced after its Log has read it.
 func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	writer, bucket := newMemoryLog(t)
 	appendText(t, writer, "a", "b")
@@ -105,8 +105,8 @@ func TestAppendNoticesThatAnEntryItHasReadWasReplaced(t *testing.T) {
 	require.ErrorIs(t, err, storage.Changed)
 }
 
-// If others have removed the entry that a Log has seen last, its Append comes after the last entry, without an
-// error.
+// Append comes after the last entry, without an error, if others have removed the entry that its
+// Log has seen last.
 func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)
@@ -122,7 +122,7 @@ func TestAppendAfterOthersHaveTrimmedWhatItHasSeen(t *testing.T) {
 	require.EqualValues(t, 5, number)
 }
 
-// If ctx is canceled, Append fails with Canceled and stores nothing.
+// Append fails with Canceled and stores nothing if ctx is canceled.
 func TestAppendCanceled(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	appendText(t, log, "a")
