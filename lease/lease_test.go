@@ -200,7 +200,7 @@ func readText(t *testing.T, bucket storage.Bucket) string {
 	return string(data)
 }
 
-// Processes release, die and stall at random while others wait. There is one holder at a time.
+// There is one holder at a time while processes release, die and stall at random, and others wait.
 func TestLeaseHasOneHolder(t *testing.T) {
 	const workers, rounds, seeds = 6, 8, 3
 	for _, store := range stores {
@@ -250,8 +250,8 @@ func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, r
 	_ = l.Release() // it fails if the lease is lost
 }
 
-// If a process is killed at any of its calls, or a request or response is lost, another process acquires the lease
-// within 66 seconds. Its token is greater, except with WithRemoval.
+// If a process is killed at any of its calls, or a request or response is lost, another process
+// acquires the lease within 66 seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
 	options := []struct {
 		name    string
@@ -323,7 +323,7 @@ func holdUntilLost(t *testing.T, process *leaseProcess, opts ...lease.Option) (t
 	return l.Token(), l.Release()
 }
 
-// If a holder stalls for too long, it loses its lease.
+// A holder that stalls for too long loses its lease, and cannot release it.
 func TestHoldStalledLosesTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -350,8 +350,8 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 	})
 }
 
-// A fenced resource refuses a former holder. A paused process runs none of its timers, and the resource refuses
-// its token when it wakes up.
+// A fenced resource refuses a former holder by its token. A paused process runs none of its timers,
+// so it may use that token when it wakes up.
 func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -376,8 +376,8 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 	})
 }
 
-// Nothing that a process writes has a time of its own clock, and it reads none: only the store's
-// clock measures the interval, and that may be wrong by a year.
+// Only the store's clock measures the interval, and that may be wrong by a year. A process writes
+// no time of its own clock, and reads none.
 func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
@@ -406,8 +406,8 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 	}
 }
 
-// A store whose clock was set back delays a run by the interval at most, also if the process that waits is
-// replaced by another one again and again.
+// A store whose clock was set back delays a run by the interval at most, even if other processes
+// replace the one that waits again and again.
 func TestWithIntervalClockSetBack(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -446,8 +446,8 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 	}
 }
 
-// If the holder has died, another process with the same WithInterval acquires the lease after the TTL. It does not
-// wait for the interval.
+// A process acquires the lease of a dead holder after the TTL, without waiting for the interval of
+// WithInterval.
 func TestWithIntervalAfterADeath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -466,8 +466,8 @@ func TestWithIntervalAfterADeath(t *testing.T) {
 	})
 }
 
-// If the process can no longer renew the lease, Hold ends the job after three quarters of the TTL, which is 45
-// seconds.
+// Hold ends the job if the process can no longer renew the lease, after three quarters of the TTL,
+// which is 45 seconds.
 func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(t, memstore.New())
@@ -485,7 +485,7 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 	})
 }
 
-// A job that returns the cause of its context does not make Hold return the same error twice.
+// Hold returns the cause of the context of its job only once, even if the job returns it too.
 func TestHoldReturnsTheCauseOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(t, memstore.New())
@@ -501,7 +501,7 @@ func TestHoldReturnsTheCauseOnce(t *testing.T) {
 	})
 }
 
-// If ctx ends, Hold renews the lease until the job has returned.
+// Hold renews the lease until the job has returned, even after ctx has ended.
 func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -529,7 +529,7 @@ func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 	})
 }
 
-// If the job panics, Hold releases the lease.
+// Hold releases the lease if the job panics.
 func TestHoldReleasesAfterAPanic(t *testing.T) {
 	bucket := memstore.New()
 	require.PanicsWithValue(t, "job", func() {
@@ -540,7 +540,8 @@ func TestHoldReleasesAfterAPanic(t *testing.T) {
 	require.NotContains(t, readText(t, bucket), "holder")
 }
 
-// With WithHandover, a waiting process asks for the lease within five seconds, and Wanted tells the holder.
+// With WithHandover, a waiting process asks for the lease within five seconds, and Wanted tells the
+// holder.
 func TestWithHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -576,7 +577,7 @@ func TestWithHandover(t *testing.T) {
 	})
 }
 
-// If a process requests the handover of a lease, that does not renew the lease for its dead holder.
+// A request for the handover of a lease does not renew the lease for its dead holder.
 func TestWithHandoverOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -620,7 +621,7 @@ func TestWithRemoval(t *testing.T) {
 	}
 }
 
-// A removal that stalls must not remove the object after another process has acquired the lease.
+// A removal that stalls does not remove the object after another process has acquired the lease.
 func TestWithRemovalSlow(t *testing.T) {
 	const ttl = 4 * time.Second
 	synctest.Test(t, func(t *testing.T) {
@@ -663,7 +664,8 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 	}
 }
 
-// Acquire takes over a lease in the form of an earlier release of package transfer, or of adapters/tus.
+// Acquire takes over a lease in the form of an earlier release of package transfer, or of
+// adapters/tus.
 func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	tests := []struct {
 		name string
@@ -698,7 +700,7 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	}
 }
 
-// Acquire and Check refuse an object that is not a lease.
+// Acquire and Check refuse an object that is not a lease, and do not change it.
 func TestAcquireRefusesOtherObjects(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -730,7 +732,7 @@ func TestAcquireRefusesOtherObjects(t *testing.T) {
 	}
 }
 
-// If the object of a lease is replaced or removed, its holder has lost the lease.
+// A holder loses the lease if its object is replaced or removed.
 func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -762,7 +764,8 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 	}
 }
 
-// Acquire, Hold and Check refuse a missing bucket and arguments out of range, and Check writes nothing.
+// Acquire, Hold and Check refuse a missing bucket and arguments out of range, and Check writes
+// nothing.
 func TestAcquireArguments(t *testing.T) {
 	bucket := memstore.New()
 	job := func(context.Context) error {
@@ -824,7 +827,7 @@ func TestAcquireWithoutConditions(t *testing.T) {
 	}
 }
 
-// A wait of Acquire ends with ctx.
+// Acquire ends its wait with ctx.
 func TestAcquireEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -839,7 +842,7 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// If ctx ends while Acquire writes, no lease without a holder remains.
+// Acquire leaves no lease without a holder if ctx ends while it writes.
 func TestAcquireThatEndsDuringItsWrite(t *testing.T) {
 	bucket := memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -895,8 +898,8 @@ func TestLeaseRequestsAreBounded(t *testing.T) {
 	})
 }
 
-// If a lease is copied with its bucket while it is held, a process acquires the copy after a TTL. The original keeps
-// its holder.
+// If a lease is copied with its bucket while it is held, a process acquires the copy after a TTL.
+// The original keeps its holder.
 func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -917,8 +920,8 @@ func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
 	})
 }
 
-// If a lease is restored from a snapshot in which another process held it, its holder loses it. A process acquires it
-// after a TTL.
+// If a lease is restored from a snapshot in which another process held it, its holder loses it. A
+// process acquires it after a TTL.
 func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The snapshot has a former holder.

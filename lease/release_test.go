@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If another process has taken the lease, Release fails with Changed, even if the object cannot be read any more.
+// Release fails with Changed if another process has taken the lease, even if the object cannot be
+// read any more.
 func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 	const lostAfter = 45 * time.Second // three quarters of the TTL
 	tests := []struct {

@@ -63,8 +63,8 @@ var servers = []struct {
 	},
 }
 
-// Processes acquire the lease again and again, and some die. No token comes twice, however slow the
-// machine is.
+// No token comes twice while processes acquire the lease again and again, and some die, however
+// slow the machine is.
 func TestLeaseHasOneHolderOnServers(t *testing.T) {
 	const workers, rounds = 4, 4
 	for _, server := range servers {
