@@ -303,8 +303,9 @@ func TestUploadOverArchived(t *testing.T) {
 	require.NoError(t, upload(t.Context(), storage.IfAbsent()))
 }
 
-// Under a SAS expiration policy, Azure refuses a signed URL that lacks a start or lasts too long. Copies and open
-// uploads still succeed. https://learn.microsoft.com/azure/storage/common/sas-expiration-policy.
+// Under a SAS expiration policy, Azure refuses a signed URL that lacks a start or lasts too long.
+// Copies and open uploads still succeed.
+// https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
 func TestSignedURLWithSASPolicy(t *testing.T) {
 	const limit = 2 * time.Hour
 	bucket, _ := openPeculiarAccount(t, documented.AzureSASPolicy(limit))
@@ -364,8 +365,8 @@ func uploadTwoParts(t *testing.T, bucket storage.Bucket, key string) {
 	require.Equal(t, "one two", string(data))
 }
 
-// The parts of an open upload leave no version, so that the container can be deleted.
-// https://learn.microsoft.com/azure/storage/blobs/versioning-overview
+// The parts of an upload leave no version after it is completed or aborted, so that the container
+// can be deleted. https://learn.microsoft.com/azure/storage/blobs/versioning-overview
 func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	account := documented.AzureVersions(needAzurite(t).accountSAS(t))
 	bucket, config := openPeculiarAccount(t, account, storage.WithVersioning(true))
@@ -401,8 +402,8 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A service that is older than the API version of the driver refuses every request. The error names the parameter
-// api_version=, with which the requests succeed.
+// A service that is older than the API version of the driver refuses every request. The error names
+// the parameter api_version=, with which the requests succeed.
 // https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services
 func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	const version = "2019-07-07"
@@ -492,7 +493,7 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 	require.NoError(t, bucket.Remove(t.Context(), "photos/2026/a.jpg"))
 }
 
-// With Config.HierarchicalNamespace, an account with directories can be listed in any order.
+// An account with directories can be listed in any order with Config.HierarchicalNamespace.
 func TestHierarchicalNamespaceAccountListed(t *testing.T) {
 	_, config := openPeculiarAccount(t, documented.AzureHierarchical())
 	config.HierarchicalNamespace = true
@@ -507,8 +508,9 @@ func TestHierarchicalNamespaceAccountListed(t *testing.T) {
 	require.ElementsMatch(t, []string{"photos/b", "top"}, foldermarker.Keys(t, bucket, storage.WithAnyOrder()))
 }
 
-// An account for premium block blobs has no access tiers, and behaves like other accounts otherwise.
-// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview.
+// An account for premium block blobs refuses access tiers with InvalidArgument, and otherwise
+// behaves like other accounts.
+// https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview
 func TestPremiumAccount(t *testing.T) {
 	bucket, _ := openPeculiarAccount(t, documented.AzurePremium())
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
