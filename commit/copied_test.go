@@ -22,7 +22,8 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			src := newTrimmedLog(t, 3, 6) // removes 1 to 3, and marks 4 to 6
+			// The two calls of Trim have removed the entries 1 to 3, and marked 4 to 6.
+			src := newTrimmedLog(t, 3, 6)
 			dst := memstore.New()
 			copyKeys(t, dst, src, foldermarker.Keys(t, src)...)
 			for _, key := range tt.restored {

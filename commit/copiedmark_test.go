@@ -108,7 +108,9 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)
 	appendText(t, log, "a", "b", "c", "d", "e", "f")
-	require.NoError(t, log.Trim(t.Context(), 4)) // marks 1 to 4
+
+	// The first call marks the entries 1 to 4.
+	require.NoError(t, log.Trim(t.Context(), 4))
 
 	// This listing lacks the entries 2 and 3.
 	keys := []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}
@@ -118,6 +120,7 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 		[]string{entryKey(2), foreignKey, entryKey(3), entryKey(5), entryKey(6), markKey},
 		foldermarker.Keys(t, bucket))
 
+	// A call with a complete listing removes them.
 	require.NoError(t, newLog(t, bucket).Trim(t.Context(), 5))
 	require.Equal(t, []string{foreignKey, entryKey(5), entryKey(6), markKey}, foldermarker.Keys(t, bucket))
 }

@@ -111,7 +111,11 @@ func TestLogReadsInOrder(t *testing.T) {
 	for start := range int64(count + 1) {
 		got, err := readTexts(t.Context(), log, start+1)
 		require.NoError(t, err)
-		require.Equal(t, want[start:], append([]string{}, got...)) // got is nil after the last entry
+		if start == count {
+			require.Empty(t, got)
+			continue
+		}
+		require.Equal(t, want[start:], got)
 	}
 
 	// A Log that knows no number finds the last one.
@@ -141,6 +145,7 @@ func TestLastWithoutAListing(t *testing.T) {
 	for i := range count {
 		appendText(t, log, strconv.Itoa(i))
 	}
+
 	// An append takes three requests: it reads the entry before, writes, and reads the mark of Trim. The first one
 	// takes some more.
 	require.LessOrEqual(t, counter.Count(faults.Any), 3*count+10)
@@ -195,8 +200,10 @@ func TestAppendFails(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			log, _ := newMemoryLog(t)
+
 			_, err := log.Append(t.Context(), tt.next)
 			require.ErrorIs(t, err, tt.want)
+
 			last, err := log.Last(t.Context())
 			require.NoError(t, err)
 			require.Zero(t, last)
@@ -219,10 +226,10 @@ func TestNewRefuses(t *testing.T) {
 		want   storage.Code
 	}{
 		{name: "a prefix that is no folder", bucket: bucket, prefix: "log", want: storage.InvalidArgument},
-		{name: "no bucket", bucket: nil, prefix: "log/", want: storage.InvalidArgument},
+		{name: "no bucket", prefix: "log/", want: storage.InvalidArgument},
 		{
 			name:   "a value of another type",
-			bucket: struct{ storage.Bucket }{bucket},
+			bucket: struct{ storage.Bucket }{Bucket: bucket},
 			prefix: "log/",
 			want:   storage.Unsupported,
 		},
@@ -257,12 +264,12 @@ func TestArgumentsAreChecked(t *testing.T) {
 	_, err = readTexts(t.Context(), log, -1)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, log.Trim(t.Context(), 0), storage.InvalidArgument)
-	require.ErrorIs(t, log.Trim(t.Context(), 2), storage.InvalidArgument, "nobody has appended entry 2")
+	require.ErrorIs(t, log.Trim(t.Context(), 2), storage.InvalidArgument, "entry 2 does not exist yet")
 
 	var followErr error
 	for _, followErr = range log.Follow(t.Context(), 1, 0) {
 	}
-	require.ErrorIs(t, followErr, storage.InvalidArgument, "an interval of 0")
+	require.ErrorIs(t, followErr, storage.InvalidArgument, "an interval of 0 must be refused")
 }
 
 // Entries up to the number given to Trim stay until its next call. Then Read of them fails with
@@ -292,6 +299,8 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.ErrorContains(t, err, "its first entry is 3")
 	_, err = readTexts(t.Context(), log, 1)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
+
+	// Entry 3 is left.
 	got, err = readTexts(t.Context(), log, 3)
 	require.NoError(t, err)
 	require.Equal(t, []string{"c"}, got)
@@ -442,6 +451,7 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, _ := newMemoryLog(t)
 		appendText(t, log, "a", "b")
+
 		entries := make(chan string, 8)
 		errc := make(chan error, 1)
 		go func() {
@@ -453,22 +463,26 @@ func TestFollow(t *testing.T) {
 				entries <- string(entry.Data)
 			}
 		}()
+
+		// The first two entries are there.
 		synctest.Wait()
 		require.Equal(t, "a", <-entries)
 		require.Equal(t, "b", <-entries)
 
+		// The third one comes after the interval.
 		appendText(t, log, "c")
 		synctest.Wait()
-		require.Empty(t, entries, "the interval has not passed")
+		require.Empty(t, entries, "Follow must wait for the interval")
 
 		time.Sleep(time.Second)
 		synctest.Wait()
 		require.Equal(t, "c", <-entries)
 
+		// The fourth one is removed before the interval has passed.
 		appendText(t, log, "d", "e")
 		require.NoError(t, log.Trim(t.Context(), 4))
 		require.NoError(t, log.Trim(t.Context(), 5))
-		require.ErrorIs(t, <-errc, storage.ObjectNotFound, "it has missed an entry")
+		require.ErrorIs(t, <-errc, storage.ObjectNotFound, "Follow must report the missed entry")
 		require.Empty(t, entries)
 	})
 }
@@ -478,6 +492,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	log, _ := newMemoryLog(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	var err error
 	for _, err = range log.Follow(ctx, 1, time.Second) {
 	}
