@@ -254,14 +254,14 @@ func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, r
 // acquires the lease within 66 seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
 	options := []struct {
-		name    string
-		opts    []lease.Option
-		removes bool
+		name      string
+		opts      []lease.Option
+		isRemoval bool
 	}{
 		{name: "plain"},
 		{name: "with an interval", opts: []lease.Option{lease.WithInterval(time.Second)}},
 		{name: "with handover", opts: []lease.Option{lease.WithHandover()}},
-		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, removes: true},
+		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, isRemoval: true},
 	}
 	deaths := []struct {
 		name        string
@@ -276,7 +276,8 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 	for _, tt := range options {
 		for _, death := range deaths {
 			t.Run(tt.name+"/"+death.name, func(t *testing.T) {
-				reached := true // the call at which the process dies
+				// The process dies at each of its calls in turn, until it makes fewer calls.
+				reached := true
 				for dieAt := 1; reached; dieAt++ {
 					synctest.Test(t, func(t *testing.T) {
 						bucket := memstore.New()
@@ -297,7 +298,7 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 						next, err := lease.Acquire(t.Context(), bucket, key, tt.opts...)
 						require.NoError(t, err)
 						require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", dieAt)
-						if !tt.removes {
+						if !tt.isRemoval {
 							require.Greater(t, next.Token(), token)
 						}
 						require.NoError(t, next.Release())
@@ -344,8 +345,8 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 		resume()
 		textBefore := readText(t, bucket)
 		require.ErrorIs(t, stalled.Release(), storage.Changed)
-		require.ErrorIs(t, stalled.Release(), storage.Changed, "again")
-		require.Equal(t, textBefore, readText(t, bucket), "it is the other's")
+		require.ErrorIs(t, stalled.Release(), storage.Changed, "a second call must return the same error")
+		require.Equal(t, textBefore, readText(t, bucket), "the lease of the other process must stay")
 		require.NoError(t, other.Release())
 	})
 }
@@ -355,6 +356,8 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
+
+		// The resource accepts only the highest token.
 		highest := int64(0)
 		write := func(token int64) bool {
 			highest = max(highest, token)
@@ -372,7 +375,9 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 		}))
 
 		require.False(t, write(paused.Token()))
-		_ = paused.Release() // ends its goroutine; the lease is lost
+
+		// Release ends the goroutine of the lease, which is lost.
+		_ = paused.Release()
 	})
 }
 
@@ -399,7 +404,7 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 				defer cancel()
 				_, err = lease.Acquire(waiting, bucket, key)
-				require.ErrorIs(t, err, storage.DeadlineExceeded, "nobody takes it from a holder that lives")
+				require.ErrorIs(t, err, storage.DeadlineExceeded, "nobody may take the lease from a holder that lives")
 				require.NoError(t, second.Release())
 			})
 		})
@@ -489,6 +494,7 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 func TestHoldReturnsTheCauseOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(t, memstore.New())
+
 		var cause error
 		err := lease.Hold(t.Context(), p.bucket, key, func(ctx context.Context) error {
 			p.die()
@@ -512,7 +518,9 @@ func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 			err := lease.Hold(ctx, bucket, key, func(ctx context.Context) error {
 				checker.begin(lease.FromContext(ctx))
 				<-ctx.Done()
-				time.Sleep(time.Hour) // it cleans up
+
+				// The job cleans up.
+				time.Sleep(time.Hour)
 				return ctx.Err()
 			})
 			require.Equal(t, context.Canceled, err)
@@ -555,7 +563,7 @@ func TestWithHandover(t *testing.T) {
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 		select {
 		case <-holder.Wanted():
-			t.Error("nobody has asked")
+			t.Error("a process without the option must not ask")
 		default:
 		}
 
@@ -584,9 +592,9 @@ func TestWithHandoverOfADeadHolder(t *testing.T) {
 		p := newProcess(t, bucket)
 		dead, err := lease.Acquire(t.Context(), p.bucket, key)
 		require.NoError(t, err)
+
 		p.die()
 		start := time.Now()
-
 		l, err := lease.Acquire(t.Context(), bucket, key, lease.WithHandover())
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(start))
@@ -616,7 +624,7 @@ func TestWithRemoval(t *testing.T) {
 				require.NoError(t, l.Release())
 				require.Empty(t, readText(t, bucket))
 			}
-			require.Equal(t, 4, p.calls, "two requests, if nobody else wants it")
+			require.Equal(t, 2*2, p.calls, "each lease that nobody else wants must take two requests")
 		})
 	}
 }
@@ -655,10 +663,10 @@ func TestWithRemovalSlow(t *testing.T) {
 // Release keeps the object, so that tokens grow, and ends the context of the lease.
 func TestReleaseLeavesTheCounter(t *testing.T) {
 	bucket := memstore.New()
-	for want := range int64(3) {
+	for want := int64(1); want <= 3; want++ {
 		l, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
-		require.Equal(t, want+1, l.Token())
+		require.Equal(t, want, l.Token())
 		require.NoError(t, l.Release())
 		require.ErrorIs(t, context.Cause(l.Context()), context.Canceled)
 	}
@@ -668,19 +676,19 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 // adapters/tus.
 func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	tests := []struct {
-		name string
-		text string
-		want time.Duration // until it is acquired
+		name     string
+		text     string
+		wantWait time.Duration // until the lease is acquired
 	}{
 		{
-			name: "held",
-			text: `{"holder":"A","until":"2999-01-01T00:00:00Z","began":"2999-01-01T00:00:00Z","nonce":"N"}`,
-			want: time.Minute,
+			name:     "held",
+			text:     `{"holder":"A","until":"2999-01-01T00:00:00Z","began":"2999-01-01T00:00:00Z","nonce":"N"}`,
+			wantWait: time.Minute,
 		},
-		{name: "free", text: `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`, want: 0},
-		{name: "of tus", text: `{"Holder":"dead","Wanted":true,"Beat":3}`, want: time.Minute},
-		{name: "a TTL that no option sets", text: `{"holder":"A","ttl":1,"nonce":"N"}`, want: time.Second},
-		{name: "a TTL below zero", text: `{"holder":"A","ttl":-1,"nonce":"N"}`, want: time.Minute},
+		{name: "free", text: `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`},
+		{name: "of tus", text: `{"Holder":"dead","Wanted":true,"Beat":3}`, wantWait: time.Minute},
+		{name: "a TTL that no option sets", text: `{"holder":"A","ttl":1,"nonce":"N"}`, wantWait: time.Second},
+		{name: "a TTL below zero", text: `{"holder":"A","ttl":-1,"nonce":"N"}`, wantWait: time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -688,11 +696,11 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 				bucket := memstore.New()
 				_, err := bucket.Upload(t.Context(), key, strings.NewReader(tt.text))
 				require.NoError(t, err)
-				start := time.Now()
 
+				start := time.Now()
 				l, err := lease.Acquire(t.Context(), bucket, key)
 				require.NoError(t, err)
-				require.Equal(t, tt.want, time.Since(start))
+				require.Equal(t, tt.wantWait, time.Since(start))
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
 			})
@@ -738,7 +746,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 		name    string
 		content string // of the new object, or "" to remove the object
 	}{
-		{name: "removed", content: ""},
+		{name: "removed"},
 		{name: "replaced by a text", content: "text"},
 		{name: "replaced by another lease", content: `{"holder":"thief"}`},
 	}
@@ -769,7 +777,7 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 func TestAcquireArguments(t *testing.T) {
 	bucket := memstore.New()
 	job := func(context.Context) error {
-		t.Error("it ran")
+		t.Error("the job must not run")
 		return nil
 	}
 
@@ -794,14 +802,14 @@ func TestAcquireArguments(t *testing.T) {
 	require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, nil), storage.InvalidArgument)
 	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument)
 
-	foreign := struct{ storage.Bucket }{bucket}
+	foreign := struct{ storage.Bucket }{Bucket: bucket}
 	err := lease.Check(t.Context(), foreign, key)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "needs a bucket of this library")
 	require.Empty(t, readText(t, bucket))
 
 	require.NoError(t, lease.Check(t.Context(), bucket, key))
-	require.Empty(t, readText(t, bucket), "nothing was written")
+	require.Empty(t, readText(t, bucket), "Check must write nothing")
 	require.Nil(t, lease.FromContext(t.Context()))
 }
 
@@ -822,7 +830,7 @@ func TestAcquireWithoutConditions(t *testing.T) {
 
 			_, err := lease.Acquire(t.Context(), bucket, key)
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.Zero(t, counter.Count(faults.Any), "no request was made")
+			require.Zero(t, counter.Count(faults.Any), "no request may be made")
 		})
 	}
 }
@@ -879,7 +887,8 @@ func (c *cancelingCore) Upload(
 
 // A waiter makes at most one read per twelfth of the TTL, and a holder four writes per TTL.
 func TestLeaseRequestsAreBounded(t *testing.T) {
-	const ttls = 60 // the waiter waits for an hour, and the TTL is a minute
+	// The waiter waits for an hour, and the TTL is a minute.
+	const ttls = 60
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
 		holder := newProcess(t, bucket)
@@ -891,10 +900,11 @@ func TestLeaseRequestsAreBounded(t *testing.T) {
 
 		_, err = lease.Acquire(ctx, waiter.bucket, key)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
-		require.NoError(t, l.Release()) // also ends the goroutine that changes holder.calls
 
-		require.LessOrEqual(t, waiter.calls, 12*ttls+1, "one more at the start")
-		require.LessOrEqual(t, holder.calls, 4*ttls+3, "three more by Acquire and Release")
+		// Release also ends the goroutine that changes holder.calls.
+		require.NoError(t, l.Release())
+		require.LessOrEqual(t, waiter.calls, 12*ttls+1, "the waiter may make one more call at the start")
+		require.LessOrEqual(t, holder.calls, 4*ttls+3, "Acquire and Release may make three more calls")
 	})
 }
 
@@ -902,11 +912,11 @@ func TestLeaseRequestsAreBounded(t *testing.T) {
 // The original keeps its holder.
 func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bucket := memstore.New()
+		src := memstore.New()
 		dst := memstore.New()
-		original, err := lease.Acquire(t.Context(), bucket, key)
+		original, err := lease.Acquire(t.Context(), src, key)
 		require.NoError(t, err)
-		_, err = storage.Copy(t.Context(), dst, key, bucket, key)
+		_, err = storage.Copy(t.Context(), dst, key, src, key)
 		require.NoError(t, err)
 
 		start := time.Now()
@@ -942,7 +952,7 @@ func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 		next, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, time.Since(restored))
-		require.ErrorIs(t, context.Cause(holder.Context()), storage.Changed, "it has stopped before")
+		require.ErrorIs(t, context.Cause(holder.Context()), storage.Changed, "the holder must have stopped before")
 
 		require.NoError(t, next.Release())
 		require.ErrorIs(t, holder.Release(), storage.Changed)

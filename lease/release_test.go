@@ -18,7 +18,8 @@ import (
 // Release fails with Changed if another process has taken the lease, even if the object cannot be
 // read any more.
 func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
-	const lostAfter = 45 * time.Second // three quarters of the TTL
+	// A lease counts as lost after three quarters of the TTL.
+	const lostAfter = 45 * time.Second
 	tests := []struct {
 		name  string
 		fault faults.Rule
@@ -41,6 +42,7 @@ func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 					strings.NewReader(`{"holder":"another","token":2,"nonce":"n"}`))
 				require.NoError(t, err)
 
+				// The faults begin, and the holder releases the lease.
 				injector.Set(tt.fault)
 				time.Sleep(tt.wait)
 				require.ErrorIs(t, l.Release(), storage.Changed)

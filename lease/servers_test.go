@@ -87,11 +87,13 @@ func TestLeaseHasOneHolderOnServers(t *testing.T) {
 							return
 						}
 						checker.begin(l)
-						if round == worker { // each worker dies once
+						// Each worker dies once.
+						if round == worker {
 							process.die()
 							<-l.Context().Done()
 						}
-						_ = l.Release() // it fails if the lease is lost
+						// Release fails if the lease is lost.
+						_ = l.Release()
 					}
 				})
 			}
