@@ -315,19 +315,20 @@ func TestSignedURLWithSASPolicy(t *testing.T) {
 
 	// A signature begins 15 minutes before it is made. They count towards the limit, as docs/stores.md says.
 	tests := []struct {
-		ttl    time.Duration
-		status int
+		ttl        time.Duration
+		wantStatus int
 	}{
-		{ttl: time.Minute, status: http.StatusOK},
-		{ttl: limit - 15*time.Minute, status: http.StatusOK},
-		{ttl: limit, status: http.StatusForbidden},
+		{ttl: time.Minute, wantStatus: http.StatusOK},
+		{ttl: limit - 15*time.Minute, wantStatus: http.StatusOK},
+		{ttl: limit, wantStatus: http.StatusForbidden},
 	}
 	for _, tt := range tests {
 		signedURL, err := bucket.SignedDownloadURL(ctx, "a", storage.WithTTL(tt.ttl))
 		require.NoError(t, err)
-		require.Equal(t, tt.status, wiretest.NetHTTP(t, signedURL, "").Status, "%v", tt.ttl)
+		require.Equal(t, tt.wantStatus, wiretest.NetHTTP(t, signedURL, "").Status, "%v", tt.ttl)
 	}
 
+	// A URL without a start is refused.
 	signedURL, err := bucket.SignedDownloadURL(ctx, "a", storage.WithTTL(time.Minute))
 	require.NoError(t, err)
 	withoutStart := removeParameter(t, signedURL, "st")
@@ -382,7 +383,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 
 	for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPrefix(".omnibucket//")) {
 		require.NoError(t, err)
-		require.Fail(t, "a version of a part stays", entry.Key)
+		require.Fail(t, "no version of a part may stay", entry.Key)
 	}
 
 	// Without the versions of "a", nothing is left.
@@ -390,6 +391,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, bucket.Remove(t.Context(), entry.Key, storage.WithVersion(entry.Version)))
 	}
+
 	name := config.Bucket
 	config.Bucket = ""
 	service, err := azure.NewService(t.Context(), config)
@@ -408,6 +410,7 @@ func TestCompletePartsLeavesNoVersions(t *testing.T) {
 func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	const version = "2019-07-07"
 	bucket, config := openPeculiarAccount(t, documented.AzureOlder(version))
+
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	require.ErrorContains(t, err, "api_version=")
@@ -416,6 +419,7 @@ func TestConfigAPIVersionOfOlderService(t *testing.T) {
 	older, err := azure.Open(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(older)) })
+
 	_, err = older.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	uploadTwoParts(t, older, "b")
