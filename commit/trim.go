@@ -39,8 +39,7 @@ func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
 // Trim marks the entries up to the given number, which the next call with a greater number removes.
 // Until that call, slow writers and readers still find the marked entries. Before you call Trim,
-// store the data that a reader needs in their place, such as the state of the table after the last
-// marked entry.
+// store what a reader needs in their place, such as the state of the table after the last of them.
 //
 // If the given number is below 1, or above the number of the last entry, Trim fails with
 // InvalidArgument. If the number is not greater than in the previous call, Trim marks no entries,
