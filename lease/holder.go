@@ -12,7 +12,7 @@ import (
 // releaseTimeout limits the time of requests that continue after the caller's ctx has ended.
 const releaseTimeout = 10 * time.Second
 
-// remaining returns how long this process may still rely on the lease if every renewal fails: until 3/4
+// remaining returns how long this process may rely on the lease if every renewal fails: until 3/4
 // of the TTL after the last successful write. At the end of the TTL, another process may take the
 // lease over.
 func (l *Lease) remaining() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }

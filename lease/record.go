@@ -91,8 +91,8 @@ func (r *record) isValid() bool {
 	return r.Token >= 0
 }
 
-// write replaces the object with the record r if the revision is still that of the old state, or
-// creates the object if the old state has no revision.
+// write replaces the object with the record r if the revision is still that of the old state. If
+// the old state has no revision, write creates the object.
 func (l *Lease) write(ctx context.Context, old state, r record) (state, error) {
 	r.Nonce = rand.Text()
 	text, err := json.Marshal(r)
