@@ -411,8 +411,8 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 	}
 }
 
-// A store whose clock was set back delays a run by the interval at most, even if other processes
-// replace the one that waits again and again.
+// A store whose clock was set back delays a run by the interval at most, even if new processes
+// replace the one that waits.
 func TestWithIntervalClockSetBack(t *testing.T) {
 	tests := []struct {
 		name  string
