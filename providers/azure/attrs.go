@@ -77,8 +77,8 @@ func attrsOf(props *blob.GetPropertiesResponse, key string) *storage.Attrs {
 }
 
 // addMetadata adds metadata and checksums to attrs. It ignores the MD5 of an object without this
-// package's checksum, because another tool may have sent a wrong one: Azure does not verify an MD5
-// that is sent with Put Block List.
+// package's checksum: another tool may have sent a wrong one, which Azure does not verify with Put
+// Block List.
 func addMetadata(attrs *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	attrs.Metadata, attrs.CRC32C = decodeMetadata(metadata, attrs.Size)
 	if attrs.CRC32C.Known {

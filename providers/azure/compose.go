@@ -85,9 +85,9 @@ func (d *objectDriver) appendTail(
 }
 
 // committedIDs returns the ids of the blocks of an object, for another commit, or nil if they
-// cannot be used again. That is so if an id does not have the length idLength, if the object can
-// have no more blocks, or if the sizes of the blocks do not add up to size. After an append with
-// the Data Lake API, they do not, because the appended bytes are in no listed block.
+// cannot be used again. An id must have the length idLength, the object must have room for more
+// blocks, and their sizes must add up to size. After an append with the Data Lake API, they do not,
+// because the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committedIDs(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
 	resp, err := send(

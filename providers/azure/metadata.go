@@ -22,8 +22,8 @@ const (
 	noMetadataKey = "omnibucket_plain"
 )
 
-// encodeMetadata returns the metadata to store with an object: the user's metadata and, if it is
-// known, the checksum, in an entry that also has the size of the object.
+// encodeMetadata returns the metadata to store with an object: that of the user and, in one entry
+// with the size, the checksum if it is known.
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	result := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
