@@ -357,7 +357,7 @@ func partEntry(name, version string, isCurrent bool) string {
 }
 
 // The parts of an upload are removed by a listing without versions on a service that is too old for
-// versions, because it would refuse another listing.
+// versions.
 func TestCompletePartsOfOldService(t *testing.T) {
 	noParts := reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 	server := newCannedServer(t,

@@ -354,8 +354,8 @@ func TestComposeRequests(t *testing.T) {
 	require.Equal(t, []string{"/a", "/b"}, sources)
 }
 
-// Append reuses the blocks of an object only if they are the whole object, because bytes added with
-// the Data Lake API are in no block.
+// Append reuses the blocks of an object only if they are the whole object. Bytes that the Data Lake
+// API added are in no block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func TestAppendUsesCommittedBlocks(t *testing.T) {
 	// This id is as long as those of this package.
