@@ -34,7 +34,8 @@ func newTrimmedLog(t *testing.T, numbers ...int64) storage.Bucket {
 func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
-		require.NoError(t, dst.Remove(t.Context(), key)) // succeeds without an object
+		// Remove succeeds without an object.
+		require.NoError(t, dst.Remove(t.Context(), key))
 		_, err := storage.Copy(t.Context(), dst, key, src, key)
 		require.NoError(t, err)
 	}
@@ -114,7 +115,7 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 
 	// This listing lacks the entries 2 and 3.
 	keys := []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}
-	stale := engine.New(fixedListing{d, keys})
+	stale := engine.New(fixedListing{Driver: d, keys: keys})
 	require.NoError(t, newLog(t, stale).Trim(t.Context(), 5))
 	require.Equal(t,
 		[]string{entryKey(2), foreignKey, entryKey(3), entryKey(5), entryKey(6), markKey},

@@ -104,7 +104,8 @@ func (s *logScene) newEntries() map[string]int64 {
 // stored if it failed. number is what Append has returned. stored is the number of its entry, or 0 without an entry.
 func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
 	err := writer.Err()
-	isUnknown := explored.Unknown(writer) // its entry may be stored, or not
+	// If the outcome is unknown, the entry may be stored, or not.
+	isUnknown := explored.Unknown(writer)
 	isUnanswered := writer.Unanswered() && errors.Is(err, storage.Unavailable)
 	require.True(s, err == nil || isUnknown || isUnanswered, "%v", err)
 

@@ -581,7 +581,8 @@ func testKill(t *testing.T, store store, process *dyingProcess) (reached bool) {
 
 	log, _ := openLog(t, address, withoutRetries, driver.WithLayer(process.layer))
 	var acknowledged []textEntry
-	unknown := map[string]bool{} // the texts that may be stored
+	// The texts whose outcome is unknown may be stored.
+	unknown := map[string]bool{}
 	for _, text := range []string{"a", "b", "c"} {
 		number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte(text), nil })
 		if err == nil {
