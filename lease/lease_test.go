@@ -247,7 +247,8 @@ func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, r
 	default:
 		time.Sleep(time.Duration(random.IntN(30_000)) * time.Millisecond)
 	}
-	_ = l.Release() // it fails if the lease is lost
+	// Release fails if the lease is lost.
+	_ = l.Release()
 }
 
 // If a process is killed at any of its calls, or a request or response is lost, another process
