@@ -128,7 +128,8 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 		Begun:  wholeSeconds(first.Properties.LastModified),
 	}
 	if deref(first.Name) == u.marker() {
-		metadata, _ := decodeMetadata(first.Metadata, 0) // the marker's checksum does not matter
+		// The checksum of the marker does not matter, so its size may be 0.
+		metadata, _ := decodeMetadata(first.Metadata, 0)
 		entry.Key = cmp.Or(components.Key(metadata), entry.Key)
 	}
 	return entry, nil
