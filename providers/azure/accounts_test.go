@@ -71,7 +71,8 @@ func (s *azuriteServer) newSASExchanger(t *testing.T) func(container, key string
 		if err != nil {
 			return nil
 		}
-		query, _ := url.ParseQuery(granted.Encode()) // valid, because the SDK has encoded it
+		// The query is valid, because the SDK has encoded it.
+		query, _ := url.ParseQuery(granted.Encode())
 		return query
 	}
 }
@@ -176,7 +177,8 @@ type handlerTransport struct{ http.Handler }
 // Do calls the handler, and returns its response.
 func (d handlerTransport) Do(r *http.Request) (*http.Response, error) {
 	received := r.Clone(r.Context())
-	for name, values := range r.Header { // the SDK does not spell them as a server does
+	// The SDK does not spell the names as a server does.
+	for name, values := range r.Header {
 		received.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	response := httptest.NewRecorder()
@@ -211,7 +213,8 @@ func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 			tags[*tag.Key] = *tag.Value
 		}
 		if len(tags) <= maxTags {
-			_, _ = blob.SetTags(ctx, tags, nil) // fails if another client has removed the blob
+			// This fails if another client has removed the blob.
+			_, _ = blob.SetTags(ctx, tags, nil)
 		}
 	}
 }

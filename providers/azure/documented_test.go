@@ -68,8 +68,9 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme = u.Scheme
 			r.Out.URL.Host = u.Host
-			r.Out.Host = r.In.Host     // the host in the URL of a copy's source
-			r.Out.Header.Del("Expect") // a recorder would take 100 for the response
+			r.Out.Host = r.In.Host // the host in the URL of a copy's source
+			// A recorder would take the status 100 for the response.
+			r.Out.Header.Del("Expect")
 		},
 		Transport: transport,
 		ErrorLog:  log.New(io.Discard, "", 0), // clients that cancel

@@ -511,7 +511,8 @@ func TestDeleteLockedVersion(t *testing.T) {
 	)
 	retained := errorReply(409, codeImmutable)
 	held := errorReply(409, "BlobImmutableDueToLegalHold")
-	current := errorReply(403, codeCurrentVersion) // the service does not tell whether it is locked
+	// The service does not tell whether the version is locked.
+	current := errorReply(403, codeCurrentVersion)
 
 	tests := []struct {
 		name    string

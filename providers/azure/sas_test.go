@@ -108,7 +108,8 @@ func grants() map[string]*grant {
 
 // parseSASTime parses a time of a signature.
 func parseSASTime(text string) time.Time {
-	t, _ := time.Parse(sasTime, text) // the zero time makes another signature
+	// The zero time of an invalid text makes another signature.
+	t, _ := time.Parse(sasTime, text)
 	return t
 }
 

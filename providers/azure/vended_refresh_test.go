@@ -41,7 +41,8 @@ type blockCopyServer struct {
 }
 
 func (s *blockCopyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // a broken body has no effect here
+	// A broken body has no effect here.
+	_, _ = io.Copy(io.Discard, r.Body)
 	source := r.Header.Get("X-Ms-Copy-Source")
 	header := w.Header()
 	header.Set("X-Ms-Request-Id", "R1")
