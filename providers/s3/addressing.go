@@ -216,7 +216,8 @@ func (a *account) sendsMD5(e *bucketEndpoint) bool {
 
 // hashesNothing reports whether bodies are sent without any checksum in a header.
 func (b *bucket) hashesNothing() bool {
-	endpoint, _ := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
+	// The error is ignored, because the request itself reports an invalid address.
+	endpoint, _ := b.endpoint(context.Background(), "")
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 

@@ -74,7 +74,8 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 
 	// Each object is in the batch once, even if several requests name it.
 	input := &awss3.DeleteObjectsInput{Bucket: &d.bucket.name, Delete: &types.Delete{}}
-	indexes := map[batchObject][]int{} // of the requests for an object
+	// The indexes are those of the requests for an object.
+	indexes := map[batchObject][]int{}
 	for i := range r {
 		if !fitsBatch(&r[i]) {
 			continue

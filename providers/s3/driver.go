@@ -95,7 +95,8 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.anonymous || !d.bucket.canSign() {
 		desc.Features &^= signFeatures
 	}
-	if d.account.isSession { // the credentials of a session differ from process to process
+	// The credentials of a session differ from process to process.
+	if d.account.isSession {
 		desc.Features &^= storage.StableURLs
 	}
 	if d.account.requesterPays || d.account.expectedOwner != "" ||

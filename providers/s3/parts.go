@@ -234,7 +234,8 @@ func uploadError(err error) error {
 	e := s3error.Translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound
-		if s3error.IsCode(err, "NoSuchKey") { // some servers return this for a missing upload
+		// Some servers return this code for a missing upload.
+		if s3error.IsCode(err, "NoSuchKey") {
 			e.Code = storage.InvalidArgument
 		}
 	}

@@ -55,7 +55,8 @@ func (b *bucket) withBody(o *awss3.Options) {
 	// Computing the body's SHA-256 takes longer than the transfer. It is not needed: the body is
 	// protected by TLS, or by a checksum that the signature covers.
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
-	endpoint, _ := b.endpoint(context.Background(), "") // the SDK reports an invalid address
+	// The SDK reports an invalid address.
+	endpoint, _ := b.endpoint(context.Background(), "")
 	if b.account.sendsMD5(endpoint) {
 		o.APIOptions = append(o.APIOptions, sdkcall.WithContentMD5)
 	}

@@ -72,7 +72,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		request.Length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
 		request.Query = downloadQuery(r)
-		if len(r.Native) > 0 { // without options, avoid the large allocation for the SDK's input
+		// Without options, this avoids the large allocation for the SDK's input.
+		if len(r.Native) > 0 {
 			input := &awss3.GetObjectInput{}
 			if err := us.account.customize(input, r.Native); err != nil {
 				return nil, err
