@@ -40,7 +40,8 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 		"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"],
 		"Resource": ["arn:aws:s3:::%s/*"]
 	}]}`, bucket)
-	if s.name == "aws" { // its new buckets block such policies
+	// New buckets of Amazon block such policies.
+	if s.name == "aws" {
 		_, err := s.raw.DeletePublicAccessBlock(ctx, &awss3.DeletePublicAccessBlockInput{Bucket: &bucket})
 		require.NoError(t, err)
 	}

@@ -1805,7 +1805,8 @@ func (a *answer) reply() reply {
 	message := ""
 	if a.message != "" {
 		var text bytes.Buffer
-		_ = xml.EscapeText(&text, []byte(a.message)) // a write to a buffer cannot fail
+		// A write to a buffer cannot fail.
+		_ = xml.EscapeText(&text, []byte(a.message))
 		message = "<Message>" + text.String() + "</Message>"
 	}
 	resp.Header["Content-Type"] = "application/xml"
@@ -1820,7 +1821,8 @@ func (c *call) success(r wiretest.Request) reply {
 	createsBucket := c.method == http.MethodPut && c.path == photos && c.parameter == ""
 	switch {
 	case r.Method == http.MethodHead && r.Path == photos && createsBucket:
-		return reply{Status: http.StatusNotFound} // the call creates the bucket after this
+		// The call creates the bucket after this.
+		return reply{Status: http.StatusNotFound}
 	case r.Method == http.MethodPost && query.Has("uploads"):
 		return reply{
 			Body: `<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>`,
@@ -1899,7 +1901,8 @@ func testAnswer(t *testing.T, service string, a *answer) {
 	}
 	isRetryable := sdkerror.IsRetryable(a.want) || a.code == "RequestTimeTooSkewed"
 	e := wiretest.RequireAnswer(t, err, a.want, isRetryable, a.hint, a.source)
-	if a.want != storage.RangeNotSatisfiable { // that error is the engine's own
+	// RangeNotSatisfiable is the engine's own error.
+	if a.want != storage.RangeNotSatisfiable {
 		require.Equal(t, a.status, e.Status)
 		require.Equal(t, "R1", e.RequestID)
 	}

@@ -93,7 +93,8 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 // memory. Package s3server runs its own tests on all of them.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
 	testserver.Nightly(t, "make layers")
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	// The table of supported features has no column for it.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	for name, newService := range map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": newDirectoryService,
 		"gateway":   newGatewayService,
@@ -142,7 +143,8 @@ func newGatewayService(t *testing.T) driver.ServiceDriver {
 // failures are skipped, because they do not depend on that.
 func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	// The table of supported features has no column for it.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server := startOwnServer(t, folderorder.With(s3server.Config{
 		Strict: true,
 		Limits: s3server.Limits{MinPartSize: leastPart},
@@ -156,7 +158,8 @@ func TestFurtherConformanceOfAServerThatListsLikeATree(t *testing.T) {
 // driver then sends all requests with the SDK.
 func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	// The table of supported features has no column for it.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
 	server.client = &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
 	requireConformance(t, server, withSmallParts)

@@ -209,7 +209,8 @@ func newPipeClient(t *testing.T, h http.HandlerFunc) *http.Client {
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
 		_ = server.Close()
-		time.Sleep(time.Second) // net/http's server lingers for half of one
+		// The server of net/http lingers for half a second.
+		time.Sleep(time.Second)
 	})
 	return &http.Client{Transport: tr}
 }

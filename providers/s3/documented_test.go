@@ -295,7 +295,8 @@ func startAnsweringServer(
 	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind,
 ) (*testServer, *documented.Server) {
 	t.Helper()
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
+	// The table of supported features has no column for it.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server, err := s3server.Start(s3server.Config{
 		Strict: name == "aws",
 		Limits: s3server.Limits{MinPartSize: leastPart},

@@ -204,7 +204,8 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 			d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
 			wrapped := d.account.client.Options().HTTPClient.(httpclient.Wrapped)
-			client := wrapped.Client.(*awshttp.BuildableClient) // a copy, which the SDK makes
+			// This is a copy, which the SDK makes.
+			client := wrapped.Client.(*awshttp.BuildableClient)
 			require.Equal(t, chosen.GetTimeout(), client.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, client.GetTransport().MaxConnsPerHost)
 			require.Equal(t, chosen.GetTransport().Proxy == nil, client.GetTransport().Proxy == nil)

@@ -169,7 +169,8 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 // ours, because other servers refuse some keys.
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for it
+	// The table of supported features has no column for it.
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
 	open := func(t *testing.T) driver.Driver {
 		d, err := s3.NewDriver(t.Context(), server.withoutProfile(t, false))

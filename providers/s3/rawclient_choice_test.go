@@ -144,7 +144,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := tt.config
-			if tt.env != nil { // only the default chain reads it, which takes its keys from there, too
+			// Only the default chain reads the environment, and takes its keys from there, too.
+			if tt.env != nil {
 				maps.Copy(tt.env, map[string]string{
 					"AWS_ACCESS_KEY_ID":     "AKID",
 					"AWS_SECRET_ACCESS_KEY": "secret",

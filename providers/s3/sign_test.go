@@ -173,14 +173,16 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 				}
 				row.input.ContentType = aws.String("text/plain")
 				row.input.Metadata = d.account.profile.attributes().StoredNames(row.input.Metadata)
-				want := d.sdkPut(t, time.Hour+time.Second, &row.input) // of a time cut to the second
+				// The time is cut to the second.
+				want := d.sdkPut(t, time.Hour+time.Second, &row.input)
 
 				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.change), now)
 				require.NoError(t, err)
 				require.Equal(t, want.URL, got.URL)
 
 				want.SignedHeader.Del("Host")
-				want.SignedHeader.Del("Content-Length") // a browser sets it, and lets nobody else
+				// A browser sets this header, and lets nobody else.
+				want.SignedHeader.Del("Content-Length")
 				require.Equal(t, want.SignedHeader, got.Header)
 				require.Equal(t, http.MethodPut, got.Method)
 			})

@@ -42,7 +42,8 @@ func withLength(r reply) reply {
 		return r
 	}
 	header := map[string]string{"X-Amz-Stand-In": "yes"}
-	if r.Status <= 299 { // also 0, which stands for 200
+	// The status 0 stands for 200.
+	if r.Status <= 299 {
 		header["Content-Length"] = strconv.Itoa(len(r.Body))
 	}
 	maps.Copy(header, r.Header)

@@ -404,7 +404,8 @@ func TestWithCRC32COverTLS(t *testing.T) {
 // The probe finds out whether a server takes trailers, unless it uses the client of the SDK, which
 // sends none.
 func TestProbeTrailers(t *testing.T) {
-	testserver.Further(t) // it runs the whole probe on each server
+	// This test runs the whole probe on each server.
+	testserver.Further(t)
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		want := s3probe.Enforced
 		if c.HTTPClient != nil {
