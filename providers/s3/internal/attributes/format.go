@@ -82,7 +82,8 @@ func (f Format) OfRange(output *awss3.GetObjectOutput, r *driver.GetRequest) (*s
 	}
 	a.Size = size
 	if length != size {
-		a.CRC32C = storage.CRC32C{} // it may be the checksum of the range
+		// The checksum may be that of the range.
+		a.CRC32C = storage.CRC32C{}
 	}
 	return a, nil
 }
