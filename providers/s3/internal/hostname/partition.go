@@ -33,7 +33,8 @@ func PartitionOf(region string) Partition {
 			return p
 		}
 	}
-	return Partition{} // unreachable: the last one matches every region
+	// This is unreachable, because the last partition matches every region.
+	return Partition{}
 }
 
 // AmazonHosts returns the patterns of Amazon's hosts.
