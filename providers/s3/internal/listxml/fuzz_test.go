@@ -94,7 +94,8 @@ func comparePage(t *testing.T, response []byte) {
 		return
 	}
 	require.NoError(t, err)
-	require.Equal(t, ordered(want), ordered(got)) // the reference sorts what is not in order
+	// The reference sorts what is not in order.
+	require.Equal(t, ordered(want), ordered(got))
 
 	if ofSDK := sdkPage(t, response); ofSDK != nil {
 		require.Equal(t, ordered(ofSDK), ordered(got))

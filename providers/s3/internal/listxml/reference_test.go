@@ -156,7 +156,8 @@ func (n *node) value() (string, error) {
 func referenceTree(response []byte) (*node, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(response))
 	document := &node{}
-	for open := []*node{document}; ; { // open has the document and the elements that are not closed yet
+	// open has the document and the elements that are not closed yet.
+	for open := []*node{document}; ; {
 		offset := decoder.InputOffset()
 		token, err := decoder.Token()
 		if err != nil {
