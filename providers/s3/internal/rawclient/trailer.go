@@ -43,7 +43,8 @@ func (t *Trailed) length() int64 {
 	if rest := t.size % trailedChunk; rest > 0 {
 		n += framedSize(rest)
 	}
-	n += framedSize(0) - int64(len("\r\n")) // the empty chunk has no line break after its content
+	// The empty chunk has no line break after its content.
+	n += framedSize(0) - int64(len("\r\n"))
 	return n + int64(len(trailerName+":")+sumLength+len("\r\n\r\n"))
 }
 
