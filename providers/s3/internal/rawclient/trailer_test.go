@@ -110,7 +110,8 @@ func TestTrailedLargeLength(t *testing.T) {
 	length := trailed.length()
 
 	total := int64(0)
-	buf := make([]byte, 1<<20+7) // no read ends at the end of a chunk
+	// With this size, no read ends at the end of a chunk.
+	buf := make([]byte, 1<<20+7)
 	for {
 		n, err := trailed.Read(buf)
 		total += int64(n)
