@@ -135,7 +135,8 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("completing an upload", err)
 	}
 
-	r.Condition = storage.Condition{} // complete sends the condition of r
+	// The call of complete sends the condition of r.
+	r.Condition = storage.Condition{}
 	if _, err := complete(); err != nil {
 		return Ignored, "the refusal aborted the upload: " + shortError(err)
 	}
@@ -224,7 +225,8 @@ func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 // "source".
 func (p *probe) compose(ctx context.Context, revision string) error {
 	source := p.source(revision)
-	source.Attrs = &storage.Attrs{Size: 3} // the size of "old" and "new"
+	// "old" and "new" have this size.
+	source.Attrs = &storage.Attrs{Size: 3}
 	_, err := p.driver.Compose(ctx, &driver.ComposeRequest{
 		Key:        p.prefix + "compose",
 		Sources:    []driver.ObjectRef{source},
