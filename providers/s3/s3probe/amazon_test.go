@@ -119,7 +119,8 @@ func TestRunOnAmazonsRules(t *testing.T) {
 				if check.Name == "a public object in a private bucket" && !hasACLs {
 					want = Refused
 				}
-				if strings.HasPrefix(check.Name, "over TLS, a part") { // the Config has an HTTP client
+				// The Config has an HTTP client, so these checks are left out.
+				if strings.HasPrefix(check.Name, "over TLS, a part") {
 					want = Inconclusive
 				}
 				require.Equal(t, want, check.Verdict, check.Name+": "+check.Detail)
@@ -141,7 +142,8 @@ const customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
 
 // Run finds each fault of a server. In the profile, it clears only the feature that has the fault.
 func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
-	raceOnce(t) // none of the rows is about races
+	// None of the rows is about races.
+	raceOnce(t)
 	rows := map[string]struct {
 		fault   s3server.Fault
 		check   string
@@ -338,7 +340,8 @@ func TestRunFindsThatARefusalAbortsAnUpload(t *testing.T) {
 	t.Cleanup(server.Close)
 	front := httptest.NewServer(documented.Like(server, documented.R2Conditions))
 	t.Cleanup(front.Close)
-	profile, _ := s3.NamedProfile("r2") // whose driver would not send a false condition
+	// The driver of this profile would not send a false condition.
+	profile, _ := s3.NamedProfile("r2")
 
 	report, err := Run(t.Context(), s3.Config{
 		Bucket:      "photos",

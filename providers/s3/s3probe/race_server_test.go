@@ -217,11 +217,13 @@ func (s *racyServer) write(operation, key, text string, header http.Header) bool
 		if !isTrue {
 			return false
 		}
-		time.Sleep(time.Second) // the others test their conditions, too
+		// The other requests test their conditions meanwhile.
+		time.Sleep(time.Second)
 		match = ""
 		create = false
 	} else {
-		time.Sleep(time.Millisecond) // until the others have tested their conditions
+		// This waits until the others have tested their conditions.
+		time.Sleep(time.Millisecond)
 	}
 
 	s.mu.Lock()
@@ -314,7 +316,8 @@ func TestRunDoesNotDeclareAConditionThatIsKnownToRace(t *testing.T) {
 				config := configOf(roundTripper(func(r *http.Request) (*http.Response, error) {
 					response, err := server.RoundTrip(r)
 					if err == nil {
-						response.Header.Set("X-Amz-Request-Id", "1") // versitygw sends one with every response
+						// versitygw sends an id with every response.
+						response.Header.Set("X-Amz-Request-Id", "1")
 						response.Header.Set("Server", tt.server)
 					}
 					return response, err
@@ -365,7 +368,8 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 		oldProfile := p
 		require.NotNil(t, c.set, c.name)
 		c.set(&p, false)
-		if c.name != checks[1].name { // the first one has removed the checksums already
+		// The first of them has removed the checksums already.
+		if c.name != checks[1].name {
 			require.NotEqual(t, oldProfile, p, c.name)
 		}
 	}
