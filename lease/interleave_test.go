@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// A lease has one holder at a time, also if one dies or is paused for longer than the TTL, and each holder has a
+// A lease has one holder at a time, even if one dies or is paused for longer than the TTL. Each holder has a
 // greater token than those before it.
 func TestExploredLease(t *testing.T) {
 	for _, tt := range []struct {
