@@ -25,8 +25,8 @@ func azureHost(host string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
-// cloudOf returns the cloud to which a host belongs, because the SDK would otherwise ask the
-// identity service of the public cloud, which has no accounts of the other clouds.
+// cloudOf returns the cloud to which a host belongs. The SDK would otherwise ask the identity
+// service of the public cloud, which has no accounts of the other clouds.
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
 func cloudOf(host string) cloud.Configuration {
 	if os.Getenv("AZURE_AUTHORITY_HOST") != "" {

@@ -129,7 +129,7 @@ func attrsOfGet(resp *blob.DownloadResponse, header http.Header, r *driver.GetRe
 	return attrsOf(props, r.Key), nil
 }
 
-// objectSize returns the size of the whole object from the response to a read, or an error if the
+// objectSize returns the size of the whole object from the response to a read. It fails if the
 // response has no size or is not for the range in r.
 func objectSize(resp *blob.DownloadResponse, r *driver.GetRequest) (int64, error) {
 	if resp.ContentRange != nil {

@@ -20,7 +20,7 @@ import (
 type lister struct{ container *blobContainer }
 
 // List makes one List Blobs request. Azure does not list keys in byte order, so List also requests
-// the next page while its keys may belong between those of this page, which may then exceed the
+// the next page while its keys may belong between those of this page. The page may then exceed the
 // limit. It requests metadata only to recognize placeholders of directories.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	marker, lastName, err := pagetoken.Parse(r.Token)
@@ -326,8 +326,8 @@ type markers struct {
 }
 
 // check returns an error if a marker repeats, or if too many pages in a row have no entries. It
-// saves the marker of pages 1, 2, 4, 8 and so on, in place of the one before, so that a cycle of
-// any length meets a saved marker.
+// saves the marker of pages 1, 2, 4, 8 and so on, in place of the one before. So a cycle of any
+// length meets a saved marker.
 func (m *markers) check(next string, entries int) error {
 	m.emptyPages++
 	if entries > 0 {

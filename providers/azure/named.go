@@ -14,8 +14,8 @@ import (
 )
 
 // useNamed sets the token credential from the variables that begin with the name. It is a service
-// principal with a secret, a certificate or a federated token or, if only a client's id is set, the
-// managed identity with that id.
+// principal with a secret, a certificate or a federated token. If only a client's id is set, it is
+// the managed identity with that id.
 func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	opts := azcore.ClientOptions{Cloud: cloudOf(host)}

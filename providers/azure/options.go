@@ -39,9 +39,9 @@ type CustomerKeyOption interface {
 // copy does not inherit the key; see [WithSourceCustomerKey]. A signed URL lists the key among the
 // headers to send, but cannot force an uploader to send it.
 //
-// The operation fails with InvalidArgument if the key has another length, if an encryption scope is
-// set too, or if the endpoint is on another machine and has no https. The key never appears in
-// errors, logs, spans or the files of [storage.WithResume].
+// The operation fails with InvalidArgument if the key has another length, or if an encryption scope
+// is set too. It also fails if the endpoint is on another machine and has no https. The key never
+// appears in errors, logs, spans or the files of [storage.WithResume].
 //
 // https://learn.microsoft.com/azure/storage/blobs/encryption-customer-provided-keys
 func WithCustomerKey(key []byte) CustomerKeyOption {

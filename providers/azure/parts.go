@@ -110,7 +110,7 @@ func blockIDFromTag(tag string) (string, bool) {
 type blocks struct{ container *blobContainer }
 
 // stage calls store to send a block under its own id, and returns the tag of the part. If the key
-// has blocks of another tool with ids of another length, the service refuses the id, and stage
+// has blocks of another tool with ids of another length, the service refuses the id. stage then
 // sends the block again under a derived id of that length.
 func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
 	err = store(id)
@@ -215,7 +215,7 @@ func (bl *blocks) put(
 }
 
 // blockError translates the error of a block that was not stored, which is never Unknown, because a
-// block does not change the object. It is Locked if the key has too many blocks: Azure permits
+// block does not change the object. It is Locked if the key has too many blocks. Azure permits
 // 100,000 uncommitted blocks for a key, and one upload sends at most 50,000, so that some are of
 // other uploads. https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
