@@ -254,7 +254,7 @@ func TestPutResponseLost(t *testing.T) {
 }
 
 // With another transport in Config.HTTPClient, the outcome of a failed Put is unknown unless there
-// was no connection, because the driver cannot know how much of the request was sent.
+// was no connection. The driver cannot know how much of the request was sent.
 func TestPutResponseLostByAnotherTransport(t *testing.T) {
 	put := func(ctx context.Context, t *testing.T, server *cannedServer) error {
 		d := server.openDriver(t, func(c *Config) {
