@@ -113,7 +113,7 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 }
 
 // Without Config.Profile, a bucket that is named by an ARN or an alias of a volume declares neither
-// conditions nor versions, because it may belong to an FSx volume, which lacks both.
+// conditions nor versions. It may belong to an FSx volume, which lacks both.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning

@@ -139,7 +139,7 @@ func TestPutBodyChanged(t *testing.T) {
 }
 
 // requireMismatch puts an object and a part of size bytes whose last byte is not the one of their
-// checksum, and requires that both fail with ChecksumMismatch.
+// checksum. It requires that both fail with ChecksumMismatch.
 func requireMismatch(t *testing.T, d *objectDriver, size int) {
 	t.Helper()
 	text := strings.Repeat("x", size)

@@ -677,8 +677,8 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	}
 }
 
-// Copy sends the Expires of its source wherever the server would drop it: in a copy in parts, and
-// in a CopyObject that replaces the attributes.
+// Copy sends the Expires of its source in a copy in parts, and in a CopyObject that replaces the
+// attributes. The server would drop it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"

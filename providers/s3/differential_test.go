@@ -46,7 +46,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 }
 
 // A bucket of each server gives the same results as memory to random calls, apart from those that
-// the server is known to answer in another way.
+// the server answers in a known other way.
 func TestRandomCallsOnServersAsInMemory(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {

@@ -360,7 +360,7 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 }
 
 // Delete reads the legal hold and the retention of a denied version that is encrypted with a
-// customer's key, for which a HEAD would need the key.
+// customer's key. A HEAD would need the key.
 func TestDeleteLockedVersionWithCustomerKey(t *testing.T) {
 	denied := errorReply(403, "AccessDenied", "Access Denied")
 	withoutKey := reply{Status: 400}

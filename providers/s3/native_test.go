@@ -526,7 +526,7 @@ func TestSignedFormExpectedOwner(t *testing.T) {
 }
 
 // A signature with a customer's key is refused if its base URL has no TLS, because a client would
-// show the key to everybody on its way.
+// show the key to everybody.
 func TestSignedURLWithCustomerKeyWithoutTLS(t *testing.T) {
 	b := openTLSBucket(t, nil, storage.WithSigningBaseURL("http://files.example.com"))
 	key := WithCustomerKey(newRawKey(t, 0))

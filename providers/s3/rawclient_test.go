@@ -336,7 +336,7 @@ func (s *standIn) openDrivers(
 }
 
 // In a Lambda function, a request of the raw client has the trace of the invocation as an unsigned
-// header, as one of the SDK has.
+// header, like one of the SDK.
 func TestRawClientSendsTheTraceInLambda(t *testing.T) {
 	const trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;" +
 		"Sampled=1;Lineage=a87bd80c:1|68fd508a:5"

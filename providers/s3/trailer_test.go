@@ -177,8 +177,8 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	require.NotZero(t, parts)
 }
 
-// A driver declares that it needs no checksum before a part only over TLS, to a server that takes
-// trailers, and with the raw client, which sends them.
+// A driver declares that it needs no checksum before a part only over TLS, with the raw client, and
+// to a server that takes trailers.
 func TestPartChecksumWhileSending(t *testing.T) {
 	server := startTrustedServer(t, storedPart)
 	require.True(t, newDriverAt(t, server.URL, "aws").Describe().PartChecksumWhileSending)
