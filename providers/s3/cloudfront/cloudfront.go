@@ -103,9 +103,9 @@ func NewPurger(ctx context.Context, c Config) (*Purger, error) {
 // Amazon bills each path. A key that contains one of !$&'()+,:;=@~ counts as two paths, because
 // viewers may or may not escape the character, and CloudFront caches both forms.
 //
-// Purge fails with Unauthenticated if there are no credentials, with PermissionDenied if they lack
-// the permission, with RateLimited while too many invalidations are in progress, and with
-// InvalidArgument if a URL is not valid.
+// Purge fails with Unauthenticated if there are no credentials, and with PermissionDenied if they
+// lack the permission. It fails with RateLimited while too many invalidations are in progress, and
+// with InvalidArgument if a URL is not valid.
 func (p *Purger) Purge(ctx context.Context, urls []string) error {
 	var invalid []string
 	for _, address := range urls {
