@@ -23,8 +23,9 @@ func (a *account) crcHeader(crc storage.CRC32C) *string {
 	return aws.String(crc32c.Encode(crc.Sum))
 }
 
-// multipart returns the algorithm and the type of the checksum of a multipart upload, which is that
-// of all bytes, or of the checksums of the parts. Both are "" if the server has no checksums.
+// multipart returns the algorithm and the type of the checksum of a multipart upload. The type is
+// that of all bytes, or that of the checksums of the parts. Both are "" if the server has no
+// checksums.
 func (s ChecksumStyle) multipart() (types.ChecksumAlgorithm, types.ChecksumType) {
 	switch s {
 	case ChecksumFullObject:

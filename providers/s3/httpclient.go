@@ -11,8 +11,8 @@ import (
 )
 
 // setHTTP sets the HTTP client that sends requests: Config.HTTPClient, or else the one of the SDK's
-// client or configuration, or else a new one, which trusts the certificates that the configuration
-// trusts.
+// client or configuration. Otherwise it is a new one, which trusts the certificates that the
+// configuration trusts.
 func (a *account) setHTTP(c Config, s *awss3.Options) {
 	if c.HTTPClient != nil {
 		a.http, _ = transport.NewClient(c.HTTPClient)

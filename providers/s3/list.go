@@ -76,9 +76,9 @@ func (d *objectDriver) listPage(
 	return page, nil
 }
 
-// setKeyToken replaces the token of a server with slow tokens by one of this package, with which
-// the next page begins after the last key of this page. The token also counts such pages, of which
-// a listing has at most listing.PagesByKey.
+// setKeyToken replaces the token of a server with slow tokens by one of this package. With it, the
+// next page begins after the last key of this page. The token also counts such pages, of which a
+// listing has at most listing.PagesByKey.
 //
 // A page that took longer than listing.QuickPage keeps the server's token.
 func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duration time.Duration) {

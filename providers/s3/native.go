@@ -116,8 +116,8 @@ func WithSignedParameter(name, value string) SignedOption {
 //
 // Signing fails with InvalidArgument if the package, an HTTP client or a browser sets the header
 // itself (Host, Content-Length, Referer, X-Amz-Date and the like). It fails with the same code if
-// the header would turn an upload into a copy (X-Amz-Copy-Source), if another option sets it, or if
-// the value is not printable ASCII. SignedUploadForm fails with Unsupported.
+// the header would turn an upload into a copy (X-Amz-Copy-Source), or if another option sets it. So
+// it does if the value is not printable ASCII. SignedUploadForm fails with Unsupported.
 func WithSignedHeader(name, value string) SignedOption {
 	return storage.WithNative(provider, option.NewSignedHeader(name, value))
 }

@@ -59,7 +59,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 // ListUploads sends one ListMultipartUploads. If a key has a control character, the response is not
 // valid XML, and ListUploads sends a second request that asks for escaped keys.
 //
-// The first request does not ask for them because of a bug in Ceph: it would escape the keys
+// The first request does not ask for them because of a bug in Ceph. It would escape the keys
 // without saying so in the response, and would not escape NextKeyMarker
 // (https://github.com/ceph/ceph/pull/30993).
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {

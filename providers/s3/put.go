@@ -77,8 +77,8 @@ func writeError(err error, c storage.Condition) error {
 	return e
 }
 
-// isObjectMissing reports whether the error means that the object of a request is missing, and not
-// its bucket, upload or KMS key, for which S3 returns 404, too.
+// isObjectMissing reports whether the error means that the object of a request is missing. S3
+// returns 404 for a missing bucket, upload or KMS key, too.
 func isObjectMissing(e *storage.Error) bool {
 	if e.Status != http.StatusNotFound || s3error.IsKMS(e.Err) {
 		return false

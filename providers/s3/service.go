@@ -85,8 +85,8 @@ func (s *serviceDriver) Close() error { return s.account.close() }
 // 200 in some regions, and on some servers, if the account already has the bucket.
 //
 // If a setting is refused, CreateBucket deletes the new bucket. If the server only delays a setting
-// for too long, CreateBucket fails but keeps the bucket, and a second call with the same request
-// only applies the settings.
+// for too long, CreateBucket fails but keeps the bucket. A second call with the same request only
+// applies the settings.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
