@@ -210,7 +210,7 @@ func (b *Bucket) setVersioning(ctx context.Context, enabled bool) error {
 }
 
 // readSetting reads a setting of a bucket. The output is empty if the server does not support the
-// request, or returns one of the error codes, which mean that the bucket has no such setting.
+// request, or returns one of the error codes. They mean that the bucket has no such setting.
 func readSetting[In, Out any](ctx context.Context, send sdkcall.Func[In, Out], input *In, codes ...string) (*Out, error) {
 	output, err := send(ctx, input)
 	if err == nil {
