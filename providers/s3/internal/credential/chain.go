@@ -23,7 +23,7 @@ func SharedFiles(o *config.LoadSharedConfigOptions) {
 	}
 }
 
-// ReplaceEarly makes the SDK replace credentials half a minute before they expire, or earlier: S3 refuses a request
+// ReplaceEarly makes the SDK replace credentials half a minute before they expire, or earlier. S3 refuses a request
 // that was signed before the expiry and arrives after it.
 func ReplaceEarly(o *aws.CredentialsCacheOptions) {
 	o.ExpiryWindow = max(o.ExpiryWindow, 30*time.Second)
