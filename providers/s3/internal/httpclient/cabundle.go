@@ -31,7 +31,7 @@ func OptionsWithCABundle() (o awss3.Options, err error) {
 // AWS_CA_BUNDLE, or none if the variable is not set.
 //
 // The first option is an HTTP client that trusts all certificates in the file. The second saves the
-// time to parse the whole file for each bucket: it has only one certificate, because the chain
+// time to parse the whole file for each bucket. It has only one certificate, because the chain
 // fails if it finds none.
 func ChainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()

@@ -14,8 +14,8 @@ import (
 )
 
 // Wrap returns a copy of an HTTP client that uses our transport. The copy follows a redirect only
-// if the client has a rule for redirects, because Go's default rule would send the headers, and
-// with them a customer's key, to any host.
+// if the client has a rule for redirects. Go's default rule would send the headers, and with them a
+// customer's key, to any host.
 func Wrap(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
 		wrapped, _ := transport.NewClient(client)
