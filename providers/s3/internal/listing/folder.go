@@ -43,7 +43,7 @@ func InFolder(prefix, key string) bool {
 
 // After calls list for the keys after the given key, folder by folder, until list has found an
 // entry. After the key "a/b/c", the first call is for the rest of the folder "a/b/", and the next
-// ones for the rest of "a/" after "a/b/", and so on, up to the folder of r.Prefix.
+// one for the rest of "a/" after "a/b/". So it goes on, up to the folder of r.Prefix.
 func After(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
