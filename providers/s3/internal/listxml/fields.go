@@ -256,7 +256,7 @@ func hexDigit(c byte) int {
 func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
 // hasNext reports whether another page follows. next is the token or the key for the next page, or
-// "" if this page has none, and decides if the page does not say whether it is truncated.
+// "" if this page has none. It decides if the page does not say whether it is truncated.
 func (p *fields) hasNext(next string) (bool, error) {
 	if p.isTruncated == yes && next == "" {
 		return false, errNoToken

@@ -39,9 +39,9 @@ var errTooLong = &storage.Error{
 // buffers holds *bytes.Buffer. A response is read completely before it is decoded.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// DecodeWith returns an option for one call of the SDK that passes the body of a successful
-// response to decode, and makes result the result of the call. decode must not keep the slice,
-// because its memory is used again. The SDK still decodes all other responses.
+// DecodeWith returns an option for one call of the SDK. It passes the body of a successful response
+// to decode, and makes result the result of the call. decode must not keep the slice, because its
+// memory is used again. The SDK still decodes all other responses.
 func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options) {
 	d := &deserializer{result: result, decode: decode}
 	return func(o *awss3.Options) {
