@@ -66,8 +66,8 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	}
 }
 
-// ReadObjects and ReadVersions find out that a server escapes names without saying so, if the
-// prefix in the response is an escaped form of the requested one.
+// ReadObjects and ReadVersions find out that a server escapes names without saying so. The prefix
+// in the response is then an escaped form of the requested one.
 func TestReadObjectsEscapedUnannounced(t *testing.T) {
 	tests := []struct {
 		name, requested, response string
