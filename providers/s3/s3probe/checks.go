@@ -226,8 +226,8 @@ func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, minimum T, ok bool)
 	}
 }
 
-// inconclusive returns the verdict for a step that failed with an unexpected error: Refused if the
-// server says that it does not support the request, or else Inconclusive.
+// inconclusive returns the verdict for a step that failed with an unexpected error. It is Refused
+// if the server says that it does not support the request, or else Inconclusive.
 func inconclusive(step string, err error) (Verdict, string) {
 	if storage.CodeOf(err) == storage.Unsupported {
 		return Refused, step + ": " + shortError(err)

@@ -40,14 +40,14 @@ const (
 // change of the object. Run also starts several concurrent writers, of which only one may succeed.
 // Such a race can disprove a condition but never prove it, so the report says "not disproved".
 //
-// A profile can declare in its field Racy that a condition is not atomic. If the profile of c
-// declares that, or the profile that fits the responses of the server, Run does not test the
-// condition and reports it as not enforced.
+// A profile can declare in its field Racy that a condition is not atomic. If the profile of c or
+// the one that fits the responses of the server declares that, Run reports the condition as not
+// enforced, without a test.
 //
 // Run does not change settings of the bucket. It takes CORS, lifecycle, policies, versions and
-// ContentMD5 from the profile of c, and also the fields that are too expensive to test: EqualParts,
-// limits, StorageClasses and Restore. It can test object lock only in a bucket that was made with
-// object lock, and otherwise reports a profile without ObjectLock.
+// ContentMD5 from the profile of c. It also takes the fields that are too expensive to test:
+// EqualParts, limits, StorageClasses and Restore. It can test object lock only in a bucket that was
+// made with object lock, and otherwise reports a profile without ObjectLock.
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
 // in the report. If Run fails and cannot remove its folder, the error names the folder.
