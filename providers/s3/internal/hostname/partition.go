@@ -16,14 +16,14 @@ type Partition struct {
 // A test compares it with the hosts that the SDK's resolver returns. The last partition matches all
 // regions that no other partition matches.
 var partitions = []Partition{
-	{"aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-"},
-	{"aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-"},
-	{"aws-iso", "c2s.ic.gov", "api.aws.ic.gov", "us-iso-"},
-	{"aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud", "us-isob-"},
-	{"aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "eu-isoe-"},
-	{"aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "us-isof-"},
-	{"aws-us-gov", "amazonaws.com", "api.aws", "us-gov-"},
-	{"aws", "amazonaws.com", "api.aws", ""},
+	{ID: "aws-cn", Suffix: "amazonaws.com.cn", dualStack: "api.amazonwebservices.com.cn", regions: "cn-"},
+	{ID: "aws-eusc", Suffix: "amazonaws.eu", dualStack: "api.amazonwebservices.eu", regions: "eusc-"},
+	{ID: "aws-iso", Suffix: "c2s.ic.gov", dualStack: "api.aws.ic.gov", regions: "us-iso-"},
+	{ID: "aws-iso-b", Suffix: "sc2s.sgov.gov", dualStack: "api.aws.scloud", regions: "us-isob-"},
+	{ID: "aws-iso-e", Suffix: "cloud.adc-e.uk", dualStack: "api.cloud-aws.adc-e.uk", regions: "eu-isoe-"},
+	{ID: "aws-iso-f", Suffix: "csp.hci.ic.gov", dualStack: "api.aws.hci.ic.gov", regions: "us-isof-"},
+	{ID: "aws-us-gov", Suffix: "amazonaws.com", dualStack: "api.aws", regions: "us-gov-"},
+	{ID: "aws", Suffix: "amazonaws.com", dualStack: "api.aws"},
 }
 
 // PartitionOf returns the partition of a region.
