@@ -35,12 +35,18 @@ type store struct {
 }
 
 var stores = []store{
-	{"memory", func(t *testing.T) string {
-		return "mem://" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-")
-	}},
-	{"directory", func(t *testing.T) string {
-		return "file://" + filepath.Join(t.TempDir(), "bucket") + "?create=true&sync=false"
-	}},
+	{
+		name: "memory",
+		address: func(t *testing.T) string {
+			return "mem://" + strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-")
+		},
+	},
+	{
+		name: "directory",
+		address: func(t *testing.T) string {
+			return "file://" + filepath.Join(t.TempDir(), "bucket") + "?create=true&sync=false"
+		},
+	},
 }
 
 // withoutRetries makes one attempt of each request, so that the log itself has to find out what was stored.

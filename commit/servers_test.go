@@ -15,32 +15,41 @@ import (
 )
 
 var servers = []store{
-	{"minio", func(t *testing.T) string {
-		const variable = "OMNIBUCKET_TEST_MINIO"
-		endpoint := testserver.Need(t, variable)
-		t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
-		t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
-		return freshbucket.Address(t, "s3", url.Values{
-			"region":     {"us-east-1"},
-			"path_style": {"true"},
-			"profile":    {"minio"},
-			"endpoint":   {endpoint},
-		})
-	}},
-	{"gcs", func(t *testing.T) string {
-		return freshbucket.Address(t, "gs", url.Values{
-			"anonymous": {"true"},
-			"project":   {"project"},
-			"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
-		})
-	}},
-	{"azurite", func(t *testing.T) string {
-		endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
-		account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
-		t.Setenv("AZURE_STORAGE_ACCOUNT", account)
-		t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
-		return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
-	}},
+	{
+		name: "minio",
+		address: func(t *testing.T) string {
+			const variable = "OMNIBUCKET_TEST_MINIO"
+			endpoint := testserver.Need(t, variable)
+			t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv(variable+"_KEY"))
+			t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv(variable+"_SECRET"))
+			return freshbucket.Address(t, "s3", url.Values{
+				"region":     {"us-east-1"},
+				"path_style": {"true"},
+				"profile":    {"minio"},
+				"endpoint":   {endpoint},
+			})
+		},
+	},
+	{
+		name: "gcs",
+		address: func(t *testing.T) string {
+			return freshbucket.Address(t, "gs", url.Values{
+				"anonymous": {"true"},
+				"project":   {"project"},
+				"endpoint":  {testserver.Need(t, "OMNIBUCKET_TEST_GCS")},
+			})
+		},
+	},
+	{
+		name: "azurite",
+		address: func(t *testing.T) string {
+			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+			account := os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT")
+			t.Setenv("AZURE_STORAGE_ACCOUNT", account)
+			t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
+			return freshbucket.Address(t, "azblob", url.Values{"account": {account}, "endpoint": {endpoint}})
+		},
+	},
 }
 
 // TestLogKilledAtEveryCallOnServers is TestLogKilledAtEveryCall with servers.
