@@ -941,32 +941,47 @@ const anyRevision = "azure:" + etag
 
 // answeredCalls maps the name of a call in the table of answers to the request that it sends and to the call itself.
 var answeredCalls = map[string]answeredCall{
-	"attrs":                   {`^HEAD /photos/k$`, wiretest.Attrs()},
-	"attrs if changed":        {`^HEAD /photos/k$`, wiretest.Attrs(storage.IfRevisionNot(anyRevision))},
-	"attrs if unchanged":      {`^HEAD /photos/k$`, wiretest.Attrs(storage.IfRevision(anyRevision))},
-	"attributes of a version": {`^HEAD /photos/k\?versionid=`, wiretest.Attrs(storage.WithVersion(version))},
-	"download":                {`^GET /photos/k$`, wiretest.Download()},
-	"download a range":        {`^GET /photos/k$`, wiretest.Download(storage.WithRange(32, 10))},
-	"download if changed":     {`^GET /photos/k$`, wiretest.Download(storage.IfRevisionNot(anyRevision))},
-	"download if unchanged":   {`^GET /photos/k$`, wiretest.Download(storage.IfRevision(anyRevision))},
-	"read a version":          {`^GET /photos/k\?versionid=`, wiretest.Download(storage.WithVersion(version))},
-	"upload":                  {`^PUT /photos/k$`, wiretest.Upload()},
-	"upload if absent":        {`^PUT /photos/k$`, wiretest.Upload(storage.IfAbsent())},
-	"upload if unchanged":     {`^PUT /photos/k$`, wiretest.Upload(storage.IfRevision(anyRevision))},
-	"part":                    {`^PUT /photos/k\?blockid=.*comp=block$`, uploadInParts},
-	"complete":                {`^PUT /photos/k\?comp=blocklist$`, uploadInParts},
-	"tags": {`^GET /photos/k\?comp=tags$`, func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := storage.Tags(ctx, b, "k")
-		return err
-	}},
-	"copy of a tagged object": {`^GET /photos/s\?comp=tags$`, wiretest.Copy},
-	"copy":                    {`^PUT /photos/k$`, wiretest.Copy},
-	"list":                    {`^GET /photos\?comp=list&`, wiretest.List},
-	"remove":                  {`^DELETE /photos/k$`, wiretest.Remove()},
-	"remove if unchanged":     {`^DELETE /photos/k$`, wiretest.Remove(storage.IfRevision(anyRevision))},
-	"remove a version":        {`^DELETE /photos/k\?versionid=`, wiretest.Remove(storage.WithVersion(version))},
-	"create a bucket":         {`^PUT /photos\?restype=container`, wiretest.CreateBucket},
-	"delete a bucket":         {`^DELETE /photos\?restype=container`, wiretest.DeleteBucket},
+	"attrs":              {request: `^HEAD /photos/k$`, make: wiretest.Attrs()},
+	"attrs if changed":   {request: `^HEAD /photos/k$`, make: wiretest.Attrs(storage.IfRevisionNot(anyRevision))},
+	"attrs if unchanged": {request: `^HEAD /photos/k$`, make: wiretest.Attrs(storage.IfRevision(anyRevision))},
+	"attributes of a version": {
+		request: `^HEAD /photos/k\?versionid=`,
+		make:    wiretest.Attrs(storage.WithVersion(version)),
+	},
+	"download":         {request: `^GET /photos/k$`, make: wiretest.Download()},
+	"download a range": {request: `^GET /photos/k$`, make: wiretest.Download(storage.WithRange(32, 10))},
+	"download if changed": {
+		request: `^GET /photos/k$`,
+		make:    wiretest.Download(storage.IfRevisionNot(anyRevision)),
+	},
+	"download if unchanged": {request: `^GET /photos/k$`, make: wiretest.Download(storage.IfRevision(anyRevision))},
+	"read a version": {
+		request: `^GET /photos/k\?versionid=`,
+		make:    wiretest.Download(storage.WithVersion(version)),
+	},
+	"upload":              {request: `^PUT /photos/k$`, make: wiretest.Upload()},
+	"upload if absent":    {request: `^PUT /photos/k$`, make: wiretest.Upload(storage.IfAbsent())},
+	"upload if unchanged": {request: `^PUT /photos/k$`, make: wiretest.Upload(storage.IfRevision(anyRevision))},
+	"part":                {request: `^PUT /photos/k\?blockid=.*comp=block$`, make: uploadInParts},
+	"complete":            {request: `^PUT /photos/k\?comp=blocklist$`, make: uploadInParts},
+	"tags": {
+		request: `^GET /photos/k\?comp=tags$`,
+		make: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := storage.Tags(ctx, b, "k")
+			return err
+		},
+	},
+	"copy of a tagged object": {request: `^GET /photos/s\?comp=tags$`, make: wiretest.Copy},
+	"copy":                    {request: `^PUT /photos/k$`, make: wiretest.Copy},
+	"list":                    {request: `^GET /photos\?comp=list&`, make: wiretest.List},
+	"remove":                  {request: `^DELETE /photos/k$`, make: wiretest.Remove()},
+	"remove if unchanged":     {request: `^DELETE /photos/k$`, make: wiretest.Remove(storage.IfRevision(anyRevision))},
+	"remove a version": {
+		request: `^DELETE /photos/k\?versionid=`,
+		make:    wiretest.Remove(storage.WithVersion(version)),
+	},
+	"create a bucket": {request: `^PUT /photos\?restype=container`, make: wiretest.CreateBucket},
+	"delete a bucket": {request: `^DELETE /photos\?restype=container`, make: wiretest.DeleteBucket},
 }
 
 // uploadInParts is a [wiretest.Call] that uploads three blocks of 1 MiB, one after the other.
