@@ -378,11 +378,15 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 		end  reply // to the HEAD after the parts
 		code storage.Code
 	}{
-		{"the source is the same", headAt(now), ""},
-		{"the source was replaced while its parts were copied", reply{Status: 412}, storage.Changed},
-		{"the source was replaced twice, and has its ETag again", headAt(later), storage.Changed},
-		{"the source was removed", reply{Status: 404}, storage.Changed},
-		{"nobody knows", reply{Status: 500}, storage.Unavailable},
+		{name: "the source is the same", end: headAt(now)},
+		{
+			name: "the source was replaced while its parts were copied",
+			end:  reply{Status: 412},
+			code: storage.Changed,
+		},
+		{name: "the source was replaced twice, and has its ETag again", end: headAt(later), code: storage.Changed},
+		{name: "the source was removed", end: reply{Status: 404}, code: storage.Changed},
+		{name: "nobody knows", end: reply{Status: 500}, code: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

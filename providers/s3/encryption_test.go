@@ -43,8 +43,8 @@ const (
 // s3tests/functional/test_s3.py of ceph/s3-tests: the first one in test_encryption_sse_c_present,
 // both in test_encryption_sse_c_other_key. Amazon's own pages have no complete pair.
 var customerKeys = [2]struct{ key, md5 string }{
-	{"pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", "DWygnHRtgiJ77HCm+1rvHw=="},
-	{"6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", "arxBvwY2V4SiOne6yppVPQ=="},
+	{key: "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=", md5: "DWygnHRtgiJ77HCm+1rvHw=="},
+	{key: "6b+WOZ1T3cqZMxgThRcXAQBrS5mXKdDUphvpxptl9/4=", md5: "arxBvwY2V4SiOne6yppVPQ=="},
 }
 
 // newRawKey returns a key of customerKeys.

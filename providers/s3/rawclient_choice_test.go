@@ -43,37 +43,53 @@ func TestRawClientUsed(t *testing.T) {
 		"at a server":     {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, want: true},
 		"in China":        {config: Config{Region: "cn-north-1"}, want: true},
 		"a configuration": {config: newConfig(func(*aws.Config) {}), want: true},
-		"a custom HTTP client in the configuration": {newConfig(func(c *aws.Config) {
-			c.HTTPClient = &http.Client{}
-		}), false},
-		"custom middleware": {newConfig(func(c *aws.Config) {
-			c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
-		}), false},
+		"a custom HTTP client in the configuration": {
+			config: newConfig(func(c *aws.Config) {
+				c.HTTPClient = &http.Client{}
+			}),
+		},
+		"custom middleware": {
+			config: newConfig(func(c *aws.Config) {
+				c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
+			}),
+		},
 		"a custom endpoint resolver": {config: Config{AWS: legacyResolver(amazonsOwn, nil)}},
-		"service options": {newConfig(func(c *aws.Config) {
-			c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
-		}), false},
-		"another signature scheme": {newConfig(func(c *aws.Config) {
-			c.AuthSchemePreference = []string{"sigv4a"}
-		}), false},
-		"an application's name": {newConfig(func(c *aws.Config) {
-			c.AppID = "app"
-		}), false},
-		"no clock correction": {newConfig(func(c *aws.Config) {
-			c.DisableClockSkewCorrection = true
-		}), false},
-		"logging": {newConfig(func(c *aws.Config) {
-			c.ClientLogMode = aws.LogRequest
-		}), false},
+		"service options": {
+			config: newConfig(func(c *aws.Config) {
+				c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
+			}),
+		},
+		"another signature scheme": {
+			config: newConfig(func(c *aws.Config) {
+				c.AuthSchemePreference = []string{"sigv4a"}
+			}),
+		},
+		"an application's name": {
+			config: newConfig(func(c *aws.Config) {
+				c.AppID = "app"
+			}),
+		},
+		"no clock correction": {
+			config: newConfig(func(c *aws.Config) {
+				c.DisableClockSkewCorrection = true
+			}),
+		},
+		"logging": {
+			config: newConfig(func(c *aws.Config) {
+				c.ClientLogMode = aws.LogRequest
+			}),
+		},
 		"a client of the SDK's": {config: Config{Client: awss3.NewFromConfig(awsConfig)}},
 		"a custom HTTP client":  {config: Config{HTTPClient: &http.Client{}}},
 		"a directory bucket":    {config: Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}},
 		"an access point": {
 			config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"},
 		},
-		"interceptors": {newConfig(func(c *aws.Config) {
-			c.Interceptors.AddBeforeSigning(interceptor{})
-		}), false},
+		"interceptors": {
+			config: newConfig(func(c *aws.Config) {
+				c.Interceptors.AddBeforeSigning(interceptor{})
+			}),
+		},
 		"a path with escapes": {
 			config: Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)},
 		},

@@ -102,62 +102,93 @@ type source struct {
 }
 
 var sources = []source{
-	{"a shared file that is written again", func(t *testing.T, r *rotation) (Config, func()) {
-		file := filepath.Join(t.TempDir(), "credentials")
-		write := func() {
-			writeProfile(t, file, numberedKey(r.valid.Load()))
-		}
-		write()
-		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-		return Config{}, write
-	}},
-	{"a profile by its name", func(t *testing.T, r *rotation) (Config, func()) {
-		file := filepath.Join(t.TempDir(), "credentials")
-		write := func() {
-			writeProfile(t, file, numberedKey(r.valid.Load()))
-		}
-		write()
-		setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-		return Config{Credentials: "default"}, write
-	}},
-	{"a process without an expiry", func(t *testing.T, r *rotation) (Config, func()) {
-		cat := testserver.Program(t, "cat")
-		dir := t.TempDir()
-		write := func() {
-			c := numberedKey(r.valid.Load())
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), fmt.Appendf(nil, `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`, c.AccessKeyID, c.SecretAccessKey), 0o600))
-		}
-		write()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "config"),
-			[]byte("[default]\ncredential_process = "+cat+" "+filepath.Join(dir, "out")+"\n"), 0o600))
-		setEnv(t, map[string]string{"AWS_CONFIG_FILE": filepath.Join(dir, "config")})
-		return Config{}, write
-	}},
-	{"a role", func(t *testing.T, r *rotation) (Config, func()) {
-		sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			c := numberedKey(r.valid.Load())
-			_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
-				`<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, c.AccessKeyID, c.SecretAccessKey)
-		}))
-		t.Cleanup(sts.Close)
-		config := filepath.Join(t.TempDir(), "config")
-		require.NoError(t, os.WriteFile(config, []byte("[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600))
-		setEnv(t, map[string]string{
-			"AWS_CONFIG_FILE":      config,
-			"AWS_PROFILE":          "role",
-			"AWS_ENDPOINT_URL_STS": sts.URL,
-		})
-		return Config{}, func() {}
-	}},
-	{"a configuration of the SDK with a cache", func(_ *testing.T, r *rotation) (Config, func()) {
-		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(r.provider())}}, func() {}
-	}},
-	{"a client of the SDK with a cache", func(_ *testing.T, r *rotation) (Config, func()) {
-		return Config{Client: awss3.New(awss3.Options{Region: s3server.DefaultRegion, Credentials: aws.NewCredentialsCache(r.provider())})}, func() {}
-	}},
-	{"a provider without a cache", func(_ *testing.T, r *rotation) (Config, func()) {
-		return Config{AWS: &aws.Config{Credentials: r.provider()}}, func() {}
-	}},
+	{
+		name: "a shared file that is written again",
+		config: func(t *testing.T, r *rotation) (Config, func()) {
+			file := filepath.Join(t.TempDir(), "credentials")
+			write := func() {
+				writeProfile(t, file, numberedKey(r.valid.Load()))
+			}
+			write()
+			setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+			return Config{}, write
+		},
+	},
+	{
+		name: "a profile by its name",
+		config: func(t *testing.T, r *rotation) (Config, func()) {
+			file := filepath.Join(t.TempDir(), "credentials")
+			write := func() {
+				writeProfile(t, file, numberedKey(r.valid.Load()))
+			}
+			write()
+			setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+			return Config{Credentials: "default"}, write
+		},
+	},
+	{
+		name: "a process without an expiry",
+		config: func(t *testing.T, r *rotation) (Config, func()) {
+			cat := testserver.Program(t, "cat")
+			dir := t.TempDir()
+			write := func() {
+				c := numberedKey(r.valid.Load())
+				const form = `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`
+				output := fmt.Appendf(nil, form, c.AccessKeyID, c.SecretAccessKey)
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), output, 0o600))
+			}
+			write()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "config"),
+				[]byte("[default]\ncredential_process = "+cat+" "+filepath.Join(dir, "out")+"\n"), 0o600))
+			setEnv(t, map[string]string{"AWS_CONFIG_FILE": filepath.Join(dir, "config")})
+			return Config{}, write
+		},
+	},
+	{
+		name: "a role",
+		config: func(t *testing.T, r *rotation) (Config, func()) {
+			sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				c := numberedKey(r.valid.Load())
+				_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials>`+
+					`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
+					`<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+					c.AccessKeyID, c.SecretAccessKey)
+			}))
+			t.Cleanup(sts.Close)
+			config := filepath.Join(t.TempDir(), "config")
+			const content = "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n" +
+				"[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"
+			require.NoError(t, os.WriteFile(config, []byte(content), 0o600))
+			setEnv(t, map[string]string{
+				"AWS_CONFIG_FILE":      config,
+				"AWS_PROFILE":          "role",
+				"AWS_ENDPOINT_URL_STS": sts.URL,
+			})
+			return Config{}, func() {}
+		},
+	},
+	{
+		name: "a configuration of the SDK with a cache",
+		config: func(_ *testing.T, r *rotation) (Config, func()) {
+			return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(r.provider())}}, func() {}
+		},
+	},
+	{
+		name: "a client of the SDK with a cache",
+		config: func(_ *testing.T, r *rotation) (Config, func()) {
+			client := awss3.New(awss3.Options{
+				Region:      s3server.DefaultRegion,
+				Credentials: aws.NewCredentialsCache(r.provider()),
+			})
+			return Config{Client: client}, func() {}
+		},
+	},
+	{
+		name: "a provider without a cache",
+		config: func(_ *testing.T, r *rotation) (Config, func()) {
+			return Config{AWS: &aws.Config{Credentials: r.provider()}}, func() {}
+		},
+	},
 }
 
 func (r *rotation) provider() aws.CredentialsProvider {
@@ -193,27 +224,42 @@ var renewedCalls = []struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket, s storage.Service) error
 }{
-	{"Upload", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := b.Upload(ctx, "a", strings.NewReader("hello world"))
-		return err
-	}},
-	{"Upload in parts", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := b.Upload(ctx, "large", strings.NewReader(strings.Repeat("x", 6<<20)),
-			storage.WithPartSize(5<<20))
-		return err
-	}},
-	{"Download", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, _, err := storage.ReadAll(ctx, b, "kept")
-		return err
-	}},
-	{"Attrs, a HEAD", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := b.Attrs(ctx, "kept")
-		return err
-	}},
-	{"Exists of a missing object", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := b.Exists(ctx, "missing")
-		return err
-	}},
+	{
+		name: "Upload",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := b.Upload(ctx, "a", strings.NewReader("hello world"))
+			return err
+		},
+	},
+	{
+		name: "Upload in parts",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := b.Upload(ctx, "large", strings.NewReader(strings.Repeat("x", 6<<20)),
+				storage.WithPartSize(5<<20))
+			return err
+		},
+	},
+	{
+		name: "Download",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, _, err := storage.ReadAll(ctx, b, "kept")
+			return err
+		},
+	},
+	{
+		name: "Attrs, a HEAD",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := b.Attrs(ctx, "kept")
+			return err
+		},
+	},
+	{
+		name: "Exists of a missing object",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := b.Exists(ctx, "missing")
+			return err
+		},
+	},
 	{
 		name: "List",
 		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
@@ -226,42 +272,72 @@ var renewedCalls = []struct {
 			return b.Remove(ctx, "none")
 		},
 	},
-	{"RemoveAll", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"none", "neither"}))
-		return err
-	}},
-	{"Copy", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := storage.Copy(ctx, b, "copy", b, "kept")
-		return err
-	}},
-	{"Tags", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		_, err := storage.Tags(ctx, b, "kept")
-		return err
-	}},
-	{"SetTags", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		return storage.SetTags(ctx, b, "kept", map[string]string{"k": "v"})
-	}},
-	{"ListUploads", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		return drain(storage.ListUploads(ctx, b))
-	}},
-	{"AbortUpload", func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
-		return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "a", Upload: "none"})
-	}},
-	{"BucketInfo, a HEAD", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
-		_, err := s.BucketInfo(ctx, "photos")
-		return err
-	}},
-	{"CreateBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
-		_, err := s.CreateBucket(ctx, "new")
-		return err
-	}},
-	{"UpdateBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
-		_, err := s.UpdateBucket(ctx, "new", storage.WithCORS())
-		return err
-	}},
-	{"DeleteBucket", func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
-		return s.DeleteBucket(ctx, "new")
-	}},
+	{
+		name: "RemoveAll",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"none", "neither"}))
+			return err
+		},
+	},
+	{
+		name: "Copy",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := storage.Copy(ctx, b, "copy", b, "kept")
+			return err
+		},
+	},
+	{
+		name: "Tags",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			_, err := storage.Tags(ctx, b, "kept")
+			return err
+		},
+	},
+	{
+		name: "SetTags",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			return storage.SetTags(ctx, b, "kept", map[string]string{"k": "v"})
+		},
+	},
+	{
+		name: "ListUploads",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			return drain(storage.ListUploads(ctx, b))
+		},
+	},
+	{
+		name: "AbortUpload",
+		do: func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
+			return storage.AbortUpload(ctx, b, storage.UploadEntry{Key: "a", Upload: "none"})
+		},
+	},
+	{
+		name: "BucketInfo, a HEAD",
+		do: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+			_, err := s.BucketInfo(ctx, "photos")
+			return err
+		},
+	},
+	{
+		name: "CreateBucket",
+		do: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+			_, err := s.CreateBucket(ctx, "new")
+			return err
+		},
+	},
+	{
+		name: "UpdateBucket",
+		do: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+			_, err := s.UpdateBucket(ctx, "new", storage.WithCORS())
+			return err
+		},
+	},
+	{
+		name: "DeleteBucket",
+		do: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {
+			return s.DeleteBucket(ctx, "new")
+		},
+	},
 	{
 		name: "Buckets",
 		do: func(ctx context.Context, _ storage.Bucket, s storage.Service) error {

@@ -123,31 +123,43 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 		input  awss3.PutObjectInput // of the same request by the SDK
 	}
 	rows := []row{
-		{"a content type", nil, awss3.PutObjectInput{}},
-		{"a size", func(r *driver.SignRequest) {
-			r.MinSize = 5
-			r.MaxSize = 5
-		}, awss3.PutObjectInput{ContentLength: aws.Int64(5)}},
-		{"create only", func(r *driver.SignRequest) {
-			r.Condition.Absent = true
-		}, awss3.PutObjectInput{IfNoneMatch: aws.String("*")}},
-		{"properties", func(r *driver.SignRequest) {
-			r.CacheControl = "no-store"
-			r.ContentDisposition = `attachment;  filename="a"`
-			r.ContentLanguage = "de"
-			r.ContentEncoding = "gzip"
-			r.StorageClass = "STANDARD_IA"
-			r.PublicRead = true
-			r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
-		}, awss3.PutObjectInput{
-			CacheControl:       aws.String("no-store"),
-			ContentDisposition: aws.String(`attachment;  filename="a"`),
-			ContentLanguage:    aws.String("de"),
-			ContentEncoding:    aws.String("gzip"),
-			StorageClass:       types.StorageClassStandardIa,
-			ACL:                types.ObjectCannedACLPublicRead,
-			Metadata:           map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="},
-		}},
+		{name: "a content type"},
+		{
+			name: "a size",
+			change: func(r *driver.SignRequest) {
+				r.MinSize = 5
+				r.MaxSize = 5
+			},
+			input: awss3.PutObjectInput{ContentLength: aws.Int64(5)},
+		},
+		{
+			name: "create only",
+			change: func(r *driver.SignRequest) {
+				r.Condition.Absent = true
+			},
+			input: awss3.PutObjectInput{IfNoneMatch: aws.String("*")},
+		},
+		{
+			name: "properties",
+			change: func(r *driver.SignRequest) {
+				r.CacheControl = "no-store"
+				r.ContentDisposition = `attachment;  filename="a"`
+				r.ContentLanguage = "de"
+				r.ContentEncoding = "gzip"
+				r.StorageClass = "STANDARD_IA"
+				r.PublicRead = true
+				r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
+			},
+			input: awss3.PutObjectInput{
+				CacheControl:       aws.String("no-store"),
+				ContentDisposition: aws.String(`attachment;  filename="a"`),
+				ContentLanguage:    aws.String("de"),
+				ContentEncoding:    aws.String("gzip"),
+				StorageClass:       types.StorageClassStandardIa,
+				ACL:                types.ObjectCannedACLPublicRead,
+				Metadata:           map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="},
+			},
+		},
 	}
 	for _, key := range keys {
 		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *driver.SignRequest) {

@@ -118,106 +118,148 @@ var rawAttacks = []struct {
 	name string
 	try  func(ctx context.Context, c *awss3.Client, bucket, other *string) error
 }{
-	{"a list of the buckets", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
-		output, err := c.ListBuckets(ctx, &awss3.ListBucketsInput{})
-		if err == nil && len(output.Buckets) == 0 {
-			return errNothing // MinIO returns a list without the buckets that the session may not see
-		}
-		return err
-	}},
-	{"a new bucket", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
-		_, err := c.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: aws.String("new-bucket-of-a-session")})
-		return err
-	}},
-	{"another bucket", func(ctx context.Context, c *awss3.Client, _, other *string) error {
-		_, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: other, Key: aws.String("users/1/a")})
-		return err
-	}},
-	{"a bucket that does not exist", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
-		_, err := c.ListObjectsV2(
-			ctx,
-			&awss3.ListObjectsV2Input{Bucket: aws.String("no-such-bucket"), Prefix: aws.String("users/1/")},
-		)
-		return err
-	}},
-	{"a head of the bucket", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: bucket})
-		return err
-	}},
-	{"a listing of version 1", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.ListObjects(ctx, &awss3.ListObjectsInput{Bucket: bucket, Prefix: aws.String("users/")})
-		return err
-	}},
-	{"the versions", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.ListObjectVersions(
-			ctx,
-			&awss3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("users/10/")},
-		)
-		return err
-	}},
-	{"the versions of the prefix", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.ListObjectVersions(
-			ctx,
-			&awss3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("users/1/")},
-		)
-		return err
-	}},
-	{"the uploads", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.ListMultipartUploads(
-			ctx,
-			&awss3.ListMultipartUploadsInput{Bucket: bucket, Prefix: aws.String("users/10/up")},
-		)
-		return err
-	}},
-	{"a batch", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		output, err := c.DeleteObjects(ctx, &awss3.DeleteObjectsInput{
-			Bucket: bucket,
-			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("users/10/a")}}},
-		})
-		if err == nil && len(output.Errors) == 1 && len(output.Deleted) == 0 {
-			return errNothing
-		}
-		return err
-	}},
-	{"a copied part", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		upload, err := c.CreateMultipartUpload(
-			ctx,
-			&awss3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("users/1/up")},
-		)
-		if err != nil {
-			return nil // this is permitted
-		}
-		_, err = c.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
-			Bucket:     bucket,
-			Key:        aws.String("users/1/up"),
-			UploadId:   upload.UploadId,
-			PartNumber: aws.Int32(1),
-			CopySource: aws.String(*bucket + "/users/10/a"),
-		})
-		return err
-	}},
-	{"the policy of the bucket", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{
-			Bucket: bucket,
-			Policy: aws.String("{}"),
-		})
-		return err
-	}},
-	{"the access list of an object", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
-		_, err := c.PutObjectAcl(
-			ctx,
-			&awss3.PutObjectAclInput{
+	{
+		name: "a list of the buckets",
+		try: func(ctx context.Context, c *awss3.Client, _, _ *string) error {
+			output, err := c.ListBuckets(ctx, &awss3.ListBucketsInput{})
+			if err == nil && len(output.Buckets) == 0 {
+				return errNothing // MinIO returns a list without the buckets that the session may not see
+			}
+			return err
+		},
+	},
+	{
+		name: "a new bucket",
+		try: func(ctx context.Context, c *awss3.Client, _, _ *string) error {
+			_, err := c.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: aws.String("new-bucket-of-a-session")})
+			return err
+		},
+	},
+	{
+		name: "another bucket",
+		try: func(ctx context.Context, c *awss3.Client, _, other *string) error {
+			_, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: other, Key: aws.String("users/1/a")})
+			return err
+		},
+	},
+	{
+		name: "a bucket that does not exist",
+		try: func(ctx context.Context, c *awss3.Client, _, _ *string) error {
+			_, err := c.ListObjectsV2(
+				ctx,
+				&awss3.ListObjectsV2Input{Bucket: aws.String("no-such-bucket"), Prefix: aws.String("users/1/")},
+			)
+			return err
+		},
+	},
+	{
+		name: "a head of the bucket",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: bucket})
+			return err
+		},
+	},
+	{
+		name: "a listing of version 1",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.ListObjects(ctx, &awss3.ListObjectsInput{Bucket: bucket, Prefix: aws.String("users/")})
+			return err
+		},
+	},
+	{
+		name: "the versions",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.ListObjectVersions(
+				ctx,
+				&awss3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("users/10/")},
+			)
+			return err
+		},
+	},
+	{
+		name: "the versions of the prefix",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.ListObjectVersions(
+				ctx,
+				&awss3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("users/1/")},
+			)
+			return err
+		},
+	},
+	{
+		name: "the uploads",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.ListMultipartUploads(
+				ctx,
+				&awss3.ListMultipartUploadsInput{Bucket: bucket, Prefix: aws.String("users/10/up")},
+			)
+			return err
+		},
+	},
+	{
+		name: "a batch",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			output, err := c.DeleteObjects(ctx, &awss3.DeleteObjectsInput{
 				Bucket: bucket,
-				Key:    aws.String("users/1/a"),
-				ACL:    types.ObjectCannedACLPublicRead,
-			},
-		)
-		return err
-	}},
-	{"the bucket itself", func(ctx context.Context, c *awss3.Client, _, other *string) error {
-		_, err := c.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: other})
-		return err
-	}},
+				Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("users/10/a")}}},
+			})
+			if err == nil && len(output.Errors) == 1 && len(output.Deleted) == 0 {
+				return errNothing
+			}
+			return err
+		},
+	},
+	{
+		name: "a copied part",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			upload, err := c.CreateMultipartUpload(
+				ctx,
+				&awss3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("users/1/up")},
+			)
+			if err != nil {
+				return nil // this is permitted
+			}
+			_, err = c.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+				Bucket:     bucket,
+				Key:        aws.String("users/1/up"),
+				UploadId:   upload.UploadId,
+				PartNumber: aws.Int32(1),
+				CopySource: aws.String(*bucket + "/users/10/a"),
+			})
+			return err
+		},
+	},
+	{
+		name: "the policy of the bucket",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{
+				Bucket: bucket,
+				Policy: aws.String("{}"),
+			})
+			return err
+		},
+	},
+	{
+		name: "the access list of an object",
+		try: func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+			_, err := c.PutObjectAcl(
+				ctx,
+				&awss3.PutObjectAclInput{
+					Bucket: bucket,
+					Key:    aws.String("users/1/a"),
+					ACL:    types.ObjectCannedACLPublicRead,
+				},
+			)
+			return err
+		},
+	},
+	{
+		name: "the bucket itself",
+		try: func(ctx context.Context, c *awss3.Client, _, other *string) error {
+			_, err := c.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: other})
+			return err
+		},
+	},
 }
 
 // The server refuses requests of a client with vended credentials that the driver itself would not
