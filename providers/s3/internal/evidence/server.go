@@ -20,19 +20,19 @@ type kind struct {
 }
 
 var (
-	ceph = &kind{"Ceph Object Gateway", "Ceph", "ceph"}
+	ceph = &kind{header: "Ceph Object Gateway", name: "Ceph", profile: "ceph"}
 
 	// kinds lists the servers that name themselves in the header Server. Tests have shown
 	// this header for MinIO, versitygw and our own server. By their source code, Ceph since Reef
 	// (ceph/ceph pull request 50510) and most releases of SeaweedFS also name themselves there.
 	// By its documents of August 2026, silo names itself, too. Garage is not known to name itself. "AmazonS3" is missing, because emulators send it too.
 	kinds = []*kind{
-		{"MinIO", "MinIO", "minio"},
-		{"Silo", "silo, which keeps MinIO's protocol", "minio"},
-		{"VERSITYGW", "versitygw", "versitygw"},
-		{"SeaweedFS", "SeaweedFS", "seaweedfs"},
-		{"Garage", "Garage", "garage"},
-		{"AmazonS3 (omnibucket)", "omnibucket's own server", "omnibucket"},
+		{header: "MinIO", name: "MinIO", profile: "minio"},
+		{header: "Silo", name: "silo, which keeps MinIO's protocol", profile: "minio"},
+		{header: "VERSITYGW", name: "versitygw", profile: "versitygw"},
+		{header: "SeaweedFS", name: "SeaweedFS", profile: "seaweedfs"},
+		{header: "Garage", name: "Garage", profile: "garage"},
+		{header: "AmazonS3 (omnibucket)", name: "omnibucket's own server", profile: "omnibucket"},
 		ceph,
 	}
 )
