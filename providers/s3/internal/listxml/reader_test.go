@@ -108,20 +108,20 @@ func TestReadObjectsAcceptsXMLHoweverItIsWritten(t *testing.T) {
 
 // texts has keys as XML and decoded.
 var texts = []struct{ name, text, want string }{
-	{"every predefined reference", `&lt;&gt;&amp;&apos;&quot;`, `<>&'"`},
-	{"references are decoded once", `&amp;lt;&amp;amp;`, `&lt;&amp;`},
-	{"references in every plane", `&#xe9;&#x1F600;&#128512;`, "é😀😀"},
-	{"half of a surrogate pair, as in encoding/xml", `&#xD800;`, "\uFFFD"},
-	{"other alphabets", "é日本😀", "é日本😀"},
-	{"spaces at both ends", " a\tb ", " a\tb "},
-	{"line ends are normalized", "a\r\nb\rc\nd", "a\nb\nc\nd"},
-	{"a line end by reference is kept", "a&#13;&#10;b&#xD;\n", "a\r\nb\r\n"},
-	{"brackets", "a]]b]&gt;]]&gt;", "a]]b]>]]>"},
-	{"a reference in CDATA is text", "<![CDATA[&lt;]]>", "&lt;"},
-	{"brackets in CDATA", "<![CDATA[]]]]><![CDATA[>]]>", "]]>"},
-	{"references in pieces", "&amp;<!-- x -->&lt;<?x?>&gt;", "&<>"},
-	{"the delete character", "a\x7f", "a\x7f"},
-	{"URL escaping that the response does not announce", "a+b%2B", "a+b%2B"},
+	{name: "every predefined reference", text: `&lt;&gt;&amp;&apos;&quot;`, want: `<>&'"`},
+	{name: "references are decoded once", text: `&amp;lt;&amp;amp;`, want: `&lt;&amp;`},
+	{name: "references in every plane", text: `&#xe9;&#x1F600;&#128512;`, want: "é😀😀"},
+	{name: "half of a surrogate pair, as in encoding/xml", text: `&#xD800;`, want: "\uFFFD"},
+	{name: "other alphabets", text: "é日本😀", want: "é日本😀"},
+	{name: "spaces at both ends", text: " a\tb ", want: " a\tb "},
+	{name: "line ends are normalized", text: "a\r\nb\rc\nd", want: "a\nb\nc\nd"},
+	{name: "a line end by reference is kept", text: "a&#13;&#10;b&#xD;\n", want: "a\r\nb\r\n"},
+	{name: "brackets", text: "a]]b]&gt;]]&gt;", want: "a]]b]>]]>"},
+	{name: "a reference in CDATA is text", text: "<![CDATA[&lt;]]>", want: "&lt;"},
+	{name: "brackets in CDATA", text: "<![CDATA[]]]]><![CDATA[>]]>", want: "]]>"},
+	{name: "references in pieces", text: "&amp;<!-- x -->&lt;<?x?>&gt;", want: "&<>"},
+	{name: "the delete character", text: "a\x7f", want: "a\x7f"},
+	{name: "URL escaping that the response does not announce", text: "a+b%2B", want: "a+b%2B"},
 }
 
 // withKey returns a page with one object, whose key is written as the text.
