@@ -111,15 +111,23 @@ func missingFeatures(profile, checked *s3.Profile) (names []string) {
 		name             string
 		declared, proven bool
 	}{
-		{"create-only on Put", declared.Create, proven.Create},
-		{"compare-and-swap on Put", declared.Update, proven.Update},
-		{"both on completing a multipart upload", declared.Complete, proven.Complete},
-		{"both on a copy", declared.Copy, proven.Copy},
-		{"a conditional delete", declared.Remove, proven.Remove},
-		{"tags", profile.Tags, checked.Tags},
-		{"the listing of uploads", !profile.HidesUploads, !checked.HidesUploads},
-		{"the CRC32C of a body", profile.Checksum >= s3.ChecksumHeader, checked.Checksum >= s3.ChecksumHeader},
-		{"the CRC32C of a multipart upload", profile.Checksum >= s3.ChecksumFullObject, checked.Checksum >= s3.ChecksumFullObject},
+		{name: "create-only on Put", declared: declared.Create, proven: proven.Create},
+		{name: "compare-and-swap on Put", declared: declared.Update, proven: proven.Update},
+		{name: "both on completing a multipart upload", declared: declared.Complete, proven: proven.Complete},
+		{name: "both on a copy", declared: declared.Copy, proven: proven.Copy},
+		{name: "a conditional delete", declared: declared.Remove, proven: proven.Remove},
+		{name: "tags", declared: profile.Tags, proven: checked.Tags},
+		{name: "the listing of uploads", declared: !profile.HidesUploads, proven: !checked.HidesUploads},
+		{
+			name:     "the CRC32C of a body",
+			declared: profile.Checksum >= s3.ChecksumHeader,
+			proven:   checked.Checksum >= s3.ChecksumHeader,
+		},
+		{
+			name:     "the CRC32C of a multipart upload",
+			declared: profile.Checksum >= s3.ChecksumFullObject,
+			proven:   checked.Checksum >= s3.ChecksumFullObject,
+		},
 	} {
 		if c.declared && !c.proven {
 			names = append(names, c.name)
