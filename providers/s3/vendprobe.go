@@ -28,12 +28,21 @@ type listingProbe struct {
 // MinIO takes the value of s3:prefix from a header or a parameter "Prefix" if there is one, and
 // accepts any of several values. https://github.com/minio/pkg/pull/267
 var listingProbes = []listingProbe{
-	{"a header Prefix", func(header http.Header, _ url.Values, prefix string) { header.Set("Prefix", prefix) }},
-	{"a parameter Prefix", func(_ http.Header, query url.Values, prefix string) { query.Set("Prefix", prefix) }},
-	{"two prefixes", func(_ http.Header, query url.Values, prefix string) {
-		query["prefix"] = []string{"", prefix}
-	}},
-	{"no prefix", func(http.Header, url.Values, string) {}},
+	{
+		name:   "a header Prefix",
+		change: func(header http.Header, _ url.Values, prefix string) { header.Set("Prefix", prefix) },
+	},
+	{
+		name:   "a parameter Prefix",
+		change: func(_ http.Header, query url.Values, prefix string) { query.Set("Prefix", prefix) },
+	},
+	{
+		name: "two prefixes",
+		change: func(_ http.Header, query url.Values, prefix string) {
+			query["prefix"] = []string{"", prefix}
+		},
+	},
+	{name: "no prefix", change: func(http.Header, url.Values, string) {}},
 }
 
 // probesListings reports whether Vend must test that the server limits listings to the prefix.
