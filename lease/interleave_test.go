@@ -19,12 +19,12 @@ import (
 // greater token than those before it.
 func TestExploredLease(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		opts    []lease.Option
-		removes bool
+		name      string
+		opts      []lease.Option
+		isRemoval bool
 	}{
 		{name: "plain"},
-		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, removes: true},
+		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, isRemoval: true},
 		{name: "with handover", opts: []lease.Option{lease.WithHandover()}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestExploredLease(t *testing.T) {
 							require.Error(s, otherLease.Context().Err(), "%s and %s hold it", name, other)
 						}
 
-						if !tt.removes {
+						if !tt.isRemoval {
 							require.Greater(s, held.Token(), last)
 						}
 						last = held.Token()
