@@ -49,25 +49,25 @@ func TestPutOverArchived(t *testing.T) {
 	archived := objectReply("hello", "X-Ms-Access-Tier", "Archive")
 
 	tests := []struct {
-		name    string
-		do      func(d *objectDriver) error
-		answers []reply
-		want    storage.Code
-		hint    string
+		name     string
+		do       func(d *objectDriver) error
+		answers  []reply
+		want     storage.Code
+		wantHint string
 	}{
 		{
-			name:    "Put",
-			do:      put(storage.Condition{}),
-			answers: []reply{refusal},
-			want:    storage.Archived,
-			hint:    overwriteHint,
+			name:     "Put",
+			do:       put(storage.Condition{}),
+			answers:  []reply{refusal},
+			want:     storage.Archived,
+			wantHint: overwriteHint,
 		},
 		{
-			name:    "Put on one being restored",
-			do:      put(storage.Condition{}),
-			answers: []reply{errorReply(409, codeRehydrating)},
-			want:    storage.Archived,
-			hint:    overwriteHint,
+			name:     "Put on one being restored",
+			do:       put(storage.Condition{}),
+			answers:  []reply{errorReply(409, codeRehydrating)},
+			want:     storage.Archived,
+			wantHint: overwriteHint,
 		},
 		{
 			name:    "Put if absent",
@@ -76,11 +76,11 @@ func TestPutOverArchived(t *testing.T) {
 			want:    storage.PreconditionFailed,
 		},
 		{
-			name:    "parts",
-			do:      commit(storage.Condition{}),
-			answers: []reply{refusal},
-			want:    storage.Archived,
-			hint:    overwriteHint,
+			name:     "parts",
+			do:       commit(storage.Condition{}),
+			answers:  []reply{refusal},
+			want:     storage.Archived,
+			wantHint: overwriteHint,
 		},
 		{
 			name:    "parts if absent",
@@ -89,11 +89,11 @@ func TestPutOverArchived(t *testing.T) {
 			want:    storage.PreconditionFailed,
 		},
 		{
-			name:    "Copy onto one",
-			do:      copyIf(storage.Condition{}),
-			answers: []reply{object, refusal, object},
-			want:    storage.Archived,
-			hint:    overwriteHint,
+			name:     "Copy onto one",
+			do:       copyIf(storage.Condition{}),
+			answers:  []reply{object, refusal, object},
+			want:     storage.Archived,
+			wantHint: overwriteHint,
 		},
 		{
 			name:    "Copy onto one if absent",
@@ -102,25 +102,25 @@ func TestPutOverArchived(t *testing.T) {
 			want:    storage.PreconditionFailed,
 		},
 		{
-			name:    "Copy of one",
-			do:      copyIf(storage.Condition{}),
-			answers: []reply{object, refusal, archived},
-			want:    storage.Archived,
-			hint:    archiveHint,
+			name:     "Copy of one",
+			do:       copyIf(storage.Condition{}),
+			answers:  []reply{object, refusal, archived},
+			want:     storage.Archived,
+			wantHint: archiveHint,
 		},
 		{
-			name:    "Copy of one if absent",
-			do:      copyIf(absent),
-			answers: []reply{object, refusal, archived},
-			want:    storage.Archived,
-			hint:    archiveHint,
+			name:     "Copy of one if absent",
+			do:       copyIf(absent),
+			answers:  []reply{object, refusal, archived},
+			want:     storage.Archived,
+			wantHint: archiveHint,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := tt.do(newCannedServer(t, tt.answers...).openDriver(t))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.hint, asError(err).Hint)
+			require.Equal(t, tt.wantHint, asError(err).Hint)
 		})
 	}
 }

@@ -262,11 +262,11 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 	const marker = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F-begun"
 	one, two := versionAt(1), versionAt(2)
 	tests := []struct {
-		name    string
-		listed  string
-		version reply    // the response to the removal of a version
-		want    []string // the removals after that of the marker, sorted
-		code    storage.Code
+		name     string
+		listed   string
+		version  reply    // the response to the removal of a version
+		want     []string // the removals after that of the marker, sorted
+		wantCode storage.Code
 	}{
 		{
 			name:    "an account without versions",
@@ -298,11 +298,11 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 			want:    []string{"0-000001", "0-000001?versionid=" + one},
 		},
 		{
-			name:    "a service that is busy",
-			listed:  partEntry("0-000001", one, true),
-			version: errorReply(503, "ServerBusy"),
-			want:    []string{"0-000001", "0-000001?versionid=" + one},
-			code:    storage.RateLimited,
+			name:     "a service that is busy",
+			listed:   partEntry("0-000001", one, true),
+			version:  errorReply(503, "ServerBusy"),
+			want:     []string{"0-000001", "0-000001?versionid=" + one},
+			wantCode: storage.RateLimited,
 		},
 	}
 	for _, tt := range tests {
@@ -322,7 +322,7 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 
 			upload := &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"}
 			err := server.openDriver(t).uploads.remove(t.Context(), upload)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
 			// The upload ends before its parts are removed.
 			lines := server.Lines()

@@ -264,54 +264,54 @@ func anonymousBatchReply(parts ...string) reply {
 func TestDeleteBatchErrors(t *testing.T) {
 	requests := []driver.DeleteRequest{{Key: "a"}, {Key: "b"}}
 	tests := []struct {
-		name    string
-		answer  reply
-		want    storage.Code
-		unknown bool
+		name        string
+		answer      reply
+		want        storage.Code
+		wantUnknown bool
 	}{
 		{
-			name:    "no container",
-			answer:  errorReply(404, "ContainerNotFound"),
-			want:    storage.BucketNotFound,
-			unknown: false,
+			name:        "no container",
+			answer:      errorReply(404, "ContainerNotFound"),
+			want:        storage.BucketNotFound,
+			wantUnknown: false,
 		},
 		{
-			name:    "no right",
-			answer:  errorReply(403, "AuthorizationFailure"),
-			want:    storage.PermissionDenied,
-			unknown: false,
+			name:        "no right",
+			answer:      errorReply(403, "AuthorizationFailure"),
+			want:        storage.PermissionDenied,
+			wantUnknown: false,
 		},
 		{
-			name:    "a busy server",
-			answer:  errorReply(503, "ServerBusy"),
-			want:    storage.RateLimited,
-			unknown: false,
+			name:        "a busy server",
+			answer:      errorReply(503, "ServerBusy"),
+			want:        storage.RateLimited,
+			wantUnknown: false,
 		},
-		{name: "a lost response", answer: reply{Cut: true}, want: storage.Unavailable, unknown: true},
+		{name: "a lost response", answer: reply{Cut: true}, want: storage.Unavailable, wantUnknown: true},
 		{
-			name:    "a response to only one request",
-			answer:  batchReply("202"),
-			want:    storage.Unavailable,
-			unknown: true,
-		},
-		{
-			name:    "a refusal of the batch",
-			answer:  anonymousBatchReply("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"),
-			want:    storage.PermissionDenied,
-			unknown: false,
+			name:        "a response to only one request",
+			answer:      batchReply("202"),
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "a batch that is too busy",
-			answer:  anonymousBatchReply("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"),
-			want:    storage.RateLimited,
-			unknown: false,
+			name:        "a refusal of the batch",
+			answer:      anonymousBatchReply("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"),
+			want:        storage.PermissionDenied,
+			wantUnknown: false,
+		},
+		{
+			name:        "a batch that is too busy",
+			answer:      anonymousBatchReply("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"),
+			want:        storage.RateLimited,
+			wantUnknown: false,
 		},
 		{
 			name: "refusals without a request",
 			answer: anonymousBatchReply("HTTP/1.1 202 Accepted\r\n\r\n",
 				"HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n"),
-			want:    storage.Unavailable,
-			unknown: true,
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
 			name: "a response to an unknown request",
@@ -320,20 +320,20 @@ func TestDeleteBatchErrors(t *testing.T) {
 				Header: anonymousBatchReply().Header,
 				Body:   "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
 			},
-			want:    storage.Unavailable,
-			unknown: true,
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "text that is no response",
-			answer:  anonymousBatchReply("x-ms-secret: 1"),
-			want:    storage.Unavailable,
-			unknown: true,
+			name:        "text that is no response",
+			answer:      anonymousBatchReply("x-ms-secret: 1"),
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "an unreadable response",
-			answer:  reply{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}},
-			want:    storage.Unavailable,
-			unknown: true,
+			name:        "an unreadable response",
+			answer:      reply{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}},
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 	}
 	for _, tt := range tests {
@@ -345,7 +345,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, tt.want, e.Code)
-				require.Equal(t, tt.unknown, e.Unknown)
+				require.Equal(t, tt.wantUnknown, e.Unknown)
 				require.NotContains(t, err.Error(), "x-ms-", "no headers in words")
 			}
 		})

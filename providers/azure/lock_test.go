@@ -231,12 +231,12 @@ func TestSetRetention(t *testing.T) {
 	)
 
 	tests := []struct {
-		name    string
-		found   reply
-		to      storage.Retention
-		bypass  bool
-		request string // after the first; "" means none
-		code    storage.Code
+		name     string
+		found    reply
+		to       storage.Retention
+		bypass   bool
+		request  string // after the first; "" means none
+		wantCode storage.Code
 	}{
 		{name: "a first one", found: free, to: governance(retainUntil), request: set},
 		{name: "a first one in compliance", found: free, to: compliance(retainUntil), request: set},
@@ -253,10 +253,10 @@ func TestSetRetention(t *testing.T) {
 			request: set,
 		},
 		{
-			name:  "a shorter one",
-			found: policyReply("unlocked", retainUntil),
-			to:    governance(early),
-			code:  storage.Locked,
+			name:     "a shorter one",
+			found:    policyReply("unlocked", retainUntil),
+			to:       governance(early),
+			wantCode: storage.Locked,
 		},
 		{
 			name:    "a shorter one, bypassed",
@@ -266,10 +266,10 @@ func TestSetRetention(t *testing.T) {
 			request: set,
 		},
 		{
-			name:  "another mode",
-			found: policyReply("unlocked", retainUntil),
-			to:    compliance(newTime),
-			code:  storage.Locked,
+			name:     "another mode",
+			found:    policyReply("unlocked", retainUntil),
+			to:       compliance(newTime),
+			wantCode: storage.Locked,
 		},
 		{
 			name:    "another mode, bypassed",
@@ -278,7 +278,7 @@ func TestSetRetention(t *testing.T) {
 			bypass:  true,
 			request: set,
 		},
-		{name: "none", found: policyReply("unlocked", retainUntil), to: none, code: storage.Locked},
+		{name: "none", found: policyReply("unlocked", retainUntil), to: none, wantCode: storage.Locked},
 		{
 			name:    "none, bypassed",
 			found:   policyReply("unlocked", retainUntil),
@@ -294,25 +294,25 @@ func TestSetRetention(t *testing.T) {
 			request: remove,
 		},
 		{
-			name:   "a shorter one in compliance",
-			found:  policyReply("locked", retainUntil),
-			to:     compliance(early),
-			bypass: true,
-			code:   storage.Locked,
+			name:     "a shorter one in compliance",
+			found:    policyReply("locked", retainUntil),
+			to:       compliance(early),
+			bypass:   true,
+			wantCode: storage.Locked,
 		},
 		{
-			name:   "a weaker one",
-			found:  policyReply("locked", retainUntil),
-			to:     governance(newTime),
-			bypass: true,
-			code:   storage.Locked,
+			name:     "a weaker one",
+			found:    policyReply("locked", retainUntil),
+			to:       governance(newTime),
+			bypass:   true,
+			wantCode: storage.Locked,
 		},
 		{
-			name:   "none in compliance",
-			found:  policyReply("locked", retainUntil),
-			to:     none,
-			bypass: true,
-			code:   storage.Locked,
+			name:     "none in compliance",
+			found:    policyReply("locked", retainUntil),
+			to:       none,
+			bypass:   true,
+			wantCode: storage.Locked,
 		},
 		{
 			name:    "a new one after another",
@@ -335,7 +335,7 @@ func TestSetRetention(t *testing.T) {
 				Retention:        tt.to,
 				BypassGovernance: tt.bypass,
 			})
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
 			want := []string{"HEAD /photos/a"}
 			if tt.request != "" {
@@ -400,10 +400,10 @@ func TestSetLegalHoldOfVersion(t *testing.T) {
 func TestLockErrors(t *testing.T) {
 	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
 	tests := []struct {
-		name    string
-		answers []reply // to the change, and then to the question whether the container can lock
-		want    storage.Code
-		hint    string // is part of it
+		name     string
+		answers  []reply // to the change, and then to the question whether the container can lock
+		want     storage.Code
+		wantHint string // is part of it
 	}{
 		{
 			name:    "a missing object",
@@ -416,22 +416,22 @@ func TestLockErrors(t *testing.T) {
 			want:    storage.BucketNotFound,
 		},
 		{
-			name:    "a container that cannot lock",
-			answers: []reply{errorReply(409, "SomethingNew"), plainContainer},
-			want:    storage.Unsupported,
-			hint:    "version-level immutability",
+			name:     "a container that cannot lock",
+			answers:  []reply{errorReply(409, "SomethingNew"), plainContainer},
+			want:     storage.Unsupported,
+			wantHint: "version-level immutability",
 		},
 		{
-			name:    "a container that says it so",
-			answers: []reply{errorReply(400, "InvalidHeaderValue"), plainContainer},
-			want:    storage.Unsupported,
-			hint:    "version-level immutability",
+			name:     "a container that says it so",
+			answers:  []reply{errorReply(400, "InvalidHeaderValue"), plainContainer},
+			want:     storage.Unsupported,
+			wantHint: "version-level immutability",
 		},
 		{
-			name:    "an emulator",
-			answers: []reply{errorReply(501, "APINotImplemented"), changedLocks},
-			want:    storage.Unsupported,
-			hint:    "version-level immutability",
+			name:     "an emulator",
+			answers:  []reply{errorReply(501, "APINotImplemented"), changedLocks},
+			want:     storage.Unsupported,
+			wantHint: "version-level immutability",
 		},
 		{
 			name:    "another mistake",
@@ -444,10 +444,10 @@ func TestLockErrors(t *testing.T) {
 			want:    storage.Locked,
 		},
 		{
-			name:    "a role that may not set locks",
-			answers: []reply{errorReply(403, "AuthorizationPermissionMismatch")},
-			want:    storage.PermissionDenied,
-			hint:    "Data Owner",
+			name:     "a role that may not set locks",
+			answers:  []reply{errorReply(403, "AuthorizationPermissionMismatch")},
+			want:     storage.PermissionDenied,
+			wantHint: "Data Owner",
 		},
 	}
 	for _, tt := range tests {
@@ -458,14 +458,14 @@ func TestLockErrors(t *testing.T) {
 				Key:       "a",
 				Retention: retention,
 			})
-			requireCodeAndHint(t, err, tt.want, tt.hint)
+			requireCodeAndHint(t, err, tt.want, tt.wantHint)
 			require.Len(t, server.Requests(), 1+len(tt.answers))
 		})
 
 		t.Run(tt.name+", hold", func(t *testing.T) {
 			server := newCannedServer(t, tt.answers...)
 			err := server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", LegalHold: true})
-			requireCodeAndHint(t, err, tt.want, tt.hint)
+			requireCodeAndHint(t, err, tt.want, tt.wantHint)
 			require.Len(t, server.Requests(), len(tt.answers))
 		})
 	}
@@ -515,51 +515,51 @@ func TestDeleteLockedVersion(t *testing.T) {
 	current := errorReply(403, codeCurrentVersion)
 
 	tests := []struct {
-		name    string
-		answers []reply
-		bypass  bool
-		want    storage.Code
-		lines   []string // of the requests, with V for the version
+		name      string
+		answers   []reply
+		bypass    bool
+		want      storage.Code
+		wantLines []string // of the requests, with V for the version
 	}{
 		{
-			name:    "under retention",
-			answers: []reply{retained},
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one},
+			name:      "under retention",
+			answers:   []reply{retained},
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one},
 		},
 		{
-			name:    "under a hold",
-			answers: []reply{held},
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one},
+			name:      "under a hold",
+			answers:   []reply{held},
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one},
 		},
 		{
-			name:    "under a hold, bypassed",
-			answers: []reply{held},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one},
+			name:      "under a hold, bypassed",
+			answers:   []reply{held},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one},
 		},
 		{
-			name:    "bypassed",
-			answers: []reply{retained, policyReply("unlocked", retainUntil), changedLocks, accepted},
-			bypass:  true,
-			want:    "",
-			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one},
+			name:      "bypassed",
+			answers:   []reply{retained, policyReply("unlocked", retainUntil), changedLocks, accepted},
+			bypass:    true,
+			want:      "",
+			wantLines: []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one},
 		},
 		{
-			name:    "in compliance, bypassed",
-			answers: []reply{retained, policyReply("locked", retainUntil)},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
+			name:      "in compliance, bypassed",
+			answers:   []reply{retained, policyReply("locked", retainUntil)},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one, "HEAD " + one},
 		},
 		{
-			name:    "a hold too, bypassed",
-			answers: []reply{retained, policyReply("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
+			name:      "a hold too, bypassed",
+			answers:   []reply{retained, policyReply("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one, "HEAD " + one},
 		},
 		{
 			name: "a policy that was locked since, bypassed",
@@ -567,51 +567,51 @@ func TestDeleteLockedVersion(t *testing.T) {
 				retained, policyReply("unlocked", retainUntil),
 				errorReply(409, "ImmutabilityPolicyDeleteOnLockedPolicy"),
 			},
-			bypass: true,
-			want:   storage.Locked,
-			lines:  []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy},
 		},
 		{
-			name:    "the current one under retention",
-			answers: []reply{current, policyReply("unlocked", retainUntil)},
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
+			name:      "the current one under retention",
+			answers:   []reply{current, policyReply("unlocked", retainUntil)},
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one, "HEAD " + one},
 		},
 		{
-			name:    "the current one under a hold",
-			answers: []reply{current, objectReply("x", "X-Ms-Legal-Hold", "true")},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
+			name:      "the current one under a hold",
+			answers:   []reply{current, objectReply("x", "X-Ms-Legal-Hold", "true")},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one, "HEAD " + one},
 		},
 		{
-			name:    "the current one in compliance",
-			answers: []reply{current, policyReply("locked", retainUntil)},
-			bypass:  true,
-			want:    storage.Locked,
-			lines:   []string{"DELETE " + one, "HEAD " + one},
+			name:      "the current one in compliance",
+			answers:   []reply{current, policyReply("locked", retainUntil)},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + one, "HEAD " + one},
 		},
 		{
 			name:    "the current one, bypassed",
 			answers: []reply{current, policyReply("unlocked", retainUntil), changedLocks, accepted},
 			bypass:  true,
 			want:    "",
-			lines: []string{
+			wantLines: []string{
 				"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one,
 			},
 		},
 		{
-			name:    "the current one after its retention",
-			answers: []reply{current, policyReply("locked", past), accepted},
-			want:    "",
-			lines:   []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one},
+			name:      "the current one after its retention",
+			answers:   []reply{current, policyReply("locked", past), accepted},
+			want:      "",
+			wantLines: []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one},
 		},
 		{
-			name:    "one that was removed meanwhile, bypassed",
-			answers: []reply{retained, errorReply(404, "BlobNotFound")},
-			bypass:  true,
-			want:    "",
-			lines:   []string{"DELETE " + one, "HEAD " + one},
+			name:      "one that was removed meanwhile, bypassed",
+			answers:   []reply{retained, errorReply(404, "BlobNotFound")},
+			bypass:    true,
+			want:      "",
+			wantLines: []string{"DELETE " + one, "HEAD " + one},
 		},
 	}
 	for _, tt := range tests {
@@ -627,7 +627,7 @@ func TestDeleteLockedVersion(t *testing.T) {
 			for _, line := range server.Lines() {
 				got = append(got, strings.ReplaceAll(line, "2026-11-20T12%3A00%3A01.0000000Z", "V"))
 			}
-			require.Equal(t, tt.lines, got)
+			require.Equal(t, tt.wantLines, got)
 		})
 	}
 }

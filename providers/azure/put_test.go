@@ -190,15 +190,15 @@ func TestPutResponseLost(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	tests := []struct {
-		name    string
-		answer  reply
-		ctx     context.Context
-		before  func(*http.Request)
-		unknown bool
+		name        string
+		answer      reply
+		ctx         context.Context
+		before      func(*http.Request)
+		wantUnknown bool
 	}{
-		{name: "a connection that was cut", answer: reply{Cut: true}, unknown: true},
-		{name: "an error of the server", answer: errorReply(500, "InternalError"), unknown: true},
-		{name: "an operation that timed out", answer: errorReply(500, "OperationTimedOut"), unknown: true},
+		{name: "a connection that was cut", answer: reply{Cut: true}, wantUnknown: true},
+		{name: "an error of the server", answer: errorReply(500, "InternalError"), wantUnknown: true},
+		{name: "an operation that timed out", answer: errorReply(500, "OperationTimedOut"), wantUnknown: true},
 		{
 			name:   "a caller that gave up",
 			answer: created,
@@ -206,7 +206,7 @@ func TestPutResponseLost(t *testing.T) {
 			before: func(*http.Request) {
 				cancel()
 			},
-			unknown: true,
+			wantUnknown: true,
 		},
 		{name: "a server that is busy", answer: errorReply(503, "ServerBusy")},
 		{name: "a refusal", answer: errorReply(403, "AuthorizationFailure")},
@@ -217,7 +217,7 @@ func TestPutResponseLost(t *testing.T) {
 				Header: map[string]string{requestIDHeader: ""},
 				Body:   "<html></html>",
 			},
-			unknown: true,
+			wantUnknown: true,
 		},
 		{
 			name: "a page with a code element",
@@ -226,7 +226,7 @@ func TestPutResponseLost(t *testing.T) {
 				Header: map[string]string{requestIDHeader: ""},
 				Body:   "<html><body><code>blocked</code></body></html>",
 			},
-			unknown: true,
+			wantUnknown: true,
 		},
 		{
 			name: "a gateway's JSON",
@@ -235,7 +235,7 @@ func TestPutResponseLost(t *testing.T) {
 				Header: map[string]string{requestIDHeader: ""},
 				Body:   `{"code":"blocked"}`,
 			},
-			unknown: true,
+			wantUnknown: true,
 		},
 	}
 	for _, tt := range tests {
@@ -248,7 +248,7 @@ func TestPutResponseLost(t *testing.T) {
 			_, err := server.openDriver(t).Put(tt.ctx, wiretest.Put("a", "hello"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.unknown, e.Unknown)
+			require.Equal(t, tt.wantUnknown, e.Unknown)
 		})
 	}
 }

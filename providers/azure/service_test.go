@@ -525,13 +525,13 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 	openUpload.body = strings.Replace(openUpload.body, "<Blobs>", "<Blobs><Blob><Name>"+part+"</Name></Blob>", 1)
 
 	tests := []struct {
-		name string
-		page routedReply
-		hint string // of the error BucketNotEmpty, or "" if the container is deleted
+		name     string
+		page     routedReply
+		wantHint string // of the error BucketNotEmpty, or "" if the container is deleted
 	}{
 		{name: "old versions of parts", page: versionsPage("", part, part)},
-		{name: "old versions of parts, and another", page: versionsPage("", part, "a"), hint: versionsHint},
-		{name: "an open upload", page: openUpload, hint: uploadsHint},
+		{name: "old versions of parts, and another", page: versionsPage("", part, "a"), wantHint: versionsHint},
+		{name: "an open upload", page: openUpload, wantHint: uploadsHint},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -541,13 +541,13 @@ func TestDeleteBucketWithOldParts(t *testing.T) {
 			})
 
 			err := server.serviceDriver(t, Config{}).DeleteBucket(t.Context(), "photos")
-			if tt.hint == "" {
+			if tt.wantHint == "" {
 				require.NoError(t, err)
 				require.Contains(t, server.requests(), deleteRequest)
 				return
 			}
 			require.ErrorIs(t, err, storage.BucketNotEmpty)
-			require.Equal(t, tt.hint, asError(err).Hint)
+			require.Equal(t, tt.wantHint, asError(err).Hint)
 			require.NotContains(t, server.requests(), deleteRequest)
 		})
 	}
@@ -626,52 +626,52 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 		six[i] = storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	}
 	tests := []struct {
-		name string
-		opt  storage.BucketOption
-		want storage.Code
-		hint string
+		name     string
+		opt      storage.BucketOption
+		want     storage.Code
+		wantHint string
 	}{
 		{
-			name: "a region",
-			opt:  storage.WithRegion("westeurope"),
-			want: storage.Unsupported,
-			hint: "storage account",
+			name:     "a region",
+			opt:      storage.WithRegion("westeurope"),
+			want:     storage.Unsupported,
+			wantHint: "storage account",
 		},
 		{
-			name: "versions",
-			opt:  storage.WithVersioning(true),
-			want: storage.Unsupported,
-			hint: "management plane",
+			name:     "versions",
+			opt:      storage.WithVersioning(true),
+			want:     storage.Unsupported,
+			wantHint: "management plane",
 		},
 		{
-			name: "object lock",
-			opt:  storage.WithObjectLock(),
-			want: storage.Unsupported,
-			hint: "version-level immutability",
+			name:     "object lock",
+			opt:      storage.WithObjectLock(),
+			want:     storage.Unsupported,
+			wantHint: "version-level immutability",
 		},
 		{
-			name: "default retention",
-			opt:  storage.WithDefaultRetention(storage.Governance, 1),
-			want: storage.Unsupported,
-			hint: "version-level immutability",
+			name:     "default retention",
+			opt:      storage.WithDefaultRetention(storage.Governance, 1),
+			want:     storage.Unsupported,
+			wantHint: "version-level immutability",
 		},
 		{
-			name: "no versions",
-			opt:  storage.WithVersioning(false),
-			want: storage.Unsupported,
-			hint: "management plane",
+			name:     "no versions",
+			opt:      storage.WithVersioning(false),
+			want:     storage.Unsupported,
+			wantHint: "management plane",
 		},
 		{
-			name: "a lifecycle",
-			opt:  storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}),
-			want: storage.Unsupported,
-			hint: "management plane",
+			name:     "a lifecycle",
+			opt:      storage.WithLifecycle(storage.LifecycleRule{ExpireAfterDays: 1}),
+			want:     storage.Unsupported,
+			wantHint: "management plane",
 		},
 		{
-			name: "more than 5 rules",
-			opt:  storage.WithCORS(six...),
-			want: storage.InvalidArgument,
-			hint: "at most 5",
+			name:     "more than 5 rules",
+			opt:      storage.WithCORS(six...),
+			want:     storage.InvalidArgument,
+			wantHint: "at most 5",
 		},
 	}
 	for _, tt := range tests {
@@ -679,11 +679,11 @@ func TestUpdateBucketManagementPlane(t *testing.T) {
 			server := newRoutedServer(t, nil)
 			_, err := server.service(t).CreateBucket(t.Context(), "photos", tt.opt)
 			require.ErrorIs(t, err, tt.want)
-			require.ErrorContains(t, err, tt.hint)
+			require.ErrorContains(t, err, tt.wantHint)
 			if tt.name != "a region" { // the engine refuses it
 				_, err = server.service(t).UpdateBucket(t.Context(), "photos", tt.opt)
 				require.ErrorIs(t, err, tt.want)
-				require.ErrorContains(t, err, tt.hint)
+				require.ErrorContains(t, err, tt.wantHint)
 			}
 			require.Empty(t, server.requests())
 		})
