@@ -21,10 +21,10 @@ import (
 func TestRegionHint(t *testing.T) {
 	header := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
 	tests := []struct {
-		name   string
-		reply  reply
-		change func(*Config)
-		hint   string
+		name     string
+		reply    reply
+		change   func(*Config)
+		wantHint string
 	}{
 		{
 			name:  "another",
@@ -32,7 +32,7 @@ func TestRegionHint(t *testing.T) {
 			change: func(c *Config) {
 				c.Region = "us-east-1"
 			},
-			hint: "the bucket is in region eu-west-1: set region=eu-west-1",
+			wantHint: "the bucket is in region eu-west-1: set region=eu-west-1",
 		},
 		{
 			name:  "the same",
@@ -40,7 +40,7 @@ func TestRegionHint(t *testing.T) {
 			change: func(c *Config) {
 				c.Region = "eu-west-1"
 			},
-			hint: noCustomerKeyHint,
+			wantHint: noCustomerKeyHint,
 		},
 		{
 			name:  "the same, at another endpoint",
@@ -48,7 +48,7 @@ func TestRegionHint(t *testing.T) {
 			change: func(c *Config) {
 				c.Region = "eu-west-1"
 			},
-			hint: s3error.RegionHint,
+			wantHint: s3error.RegionHint,
 		},
 		{
 			name:  "with an access key with slashes",
@@ -57,7 +57,7 @@ func TestRegionHint(t *testing.T) {
 				c.Region = "eu-west-1"
 				c.AccessKeyID = "a/b/c"
 			},
-			hint: noCustomerKeyHint,
+			wantHint: noCustomerKeyHint,
 		},
 		{
 			name:  "anonymous",
@@ -68,7 +68,7 @@ func TestRegionHint(t *testing.T) {
 				c.SecretKey = ""
 				c.Anonymous = true
 			},
-			hint: "the bucket is in region eu-west-1: set region=eu-west-1",
+			wantHint: "the bucket is in region eu-west-1: set region=eu-west-1",
 		},
 	}
 	for _, tt := range tests {
@@ -77,7 +77,7 @@ func TestRegionHint(t *testing.T) {
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.hint, e.Hint)
+			require.Equal(t, tt.wantHint, e.Hint)
 		})
 	}
 }

@@ -152,68 +152,68 @@ func TestCopyResponse(t *testing.T) {
 	swap := storage.Condition{Revision: `"d"`}
 	head := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3"}}
 	tests := []struct {
-		name      string
-		condition storage.Condition
-		replies   []reply
-		code      storage.Code
-		unknown   bool
+		name        string
+		condition   storage.Condition
+		replies     []reply
+		wantCode    storage.Code
+		wantUnknown bool
 	}{
 		{
-			name:    "the source has changed",
-			replies: []reply{errorReply(412, "PreconditionFailed", "")},
-			code:    storage.Changed,
+			name:     "the source has changed",
+			replies:  []reply{errorReply(412, "PreconditionFailed", "")},
+			wantCode: storage.Changed,
 		},
 		{
-			name:    "the source is gone",
-			replies: []reply{errorReply(404, "NoSuchKey", "")},
-			code:    storage.Changed,
+			name:     "the source is gone",
+			replies:  []reply{errorReply(404, "NoSuchKey", "")},
+			wantCode: storage.Changed,
 		},
 		{
 			name:      "the condition failed, because the source is unchanged",
 			condition: swap,
 			replies:   []reply{errorReply(412, "PreconditionFailed", ""), head},
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 		},
 		{
 			name:      "the source changed, and the condition is unknown",
 			condition: swap,
 			replies:   []reply{errorReply(412, "PreconditionFailed", ""), {Status: 412}},
-			code:      storage.Changed,
+			wantCode:  storage.Changed,
 		},
 		{
 			name:      "the destination is missing",
 			condition: swap,
 			replies:   []reply{errorReply(404, "NoSuchKey", ""), head},
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 		},
 		{
 			name:      "the source cannot be read",
 			condition: swap,
 			replies:   []reply{errorReply(412, "PreconditionFailed", ""), {Status: 503}},
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 		},
 		{
-			name:    "a missing bucket",
-			replies: []reply{errorReply(404, "NoSuchBucket", "")},
-			code:    storage.BucketNotFound,
+			name:     "a missing bucket",
+			replies:  []reply{errorReply(404, "NoSuchBucket", "")},
+			wantCode: storage.BucketNotFound,
 		},
 		{
-			name:    "200 with an error in its body",
-			replies: []reply{{Body: errorReply(0, "InternalError", "").Body}},
-			code:    storage.Unavailable,
-			unknown: true,
+			name:        "200 with an error in its body",
+			replies:     []reply{{Body: errorReply(0, "InternalError", "").Body}},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "a truncated 200",
-			replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
-			code:    storage.Unavailable,
-			unknown: true,
+			name:        "a truncated 200",
+			replies:     []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
 			name:      "a race",
 			condition: swap,
 			replies:   []reply{errorReply(409, "ConditionalRequestConflict", "")},
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
@@ -224,8 +224,8 @@ func TestCopyResponse(t *testing.T) {
 			}))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.code, e.Code, "%v", err)
-			require.Equal(t, tt.unknown, e.Unknown, "%v", err)
+			require.Equal(t, tt.wantCode, e.Code, "%v", err)
+			require.Equal(t, tt.wantUnknown, e.Unknown, "%v", err)
 			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
@@ -236,17 +236,17 @@ func TestCopyResponse(t *testing.T) {
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	tests := []struct {
-		name  string
-		heads []reply // to HEADs of the source
-		code  storage.Code
+		name     string
+		heads    []reply // to HEADs of the source
+		wantCode storage.Code
 	}{
 		{
-			name:  "the source is unchanged",
-			heads: []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
-			code:  storage.PreconditionFailed,
+			name:     "the source is unchanged",
+			heads:    []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
+			wantCode: storage.PreconditionFailed,
 		},
-		{name: "the source has changed", heads: []reply{elsewhere, {Status: 412}}, code: storage.Changed},
-		{name: "the source is missing", heads: []reply{elsewhere, elsewhere}, code: storage.InvalidArgument},
+		{name: "the source has changed", heads: []reply{elsewhere, {Status: 412}}, wantCode: storage.Changed},
+		{name: "the source is missing", heads: []reply{elsewhere, elsewhere}, wantCode: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 			_, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 				r.Condition.Absent = true
 			}))
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			require.Equal(t, []string{
 				"PUT /photos/to?x-id=CopyObject",
 				"HEAD /other/from",
@@ -374,19 +374,19 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name string
-		end  reply // to the HEAD after the parts
-		code storage.Code
+		name     string
+		end      reply // to the HEAD after the parts
+		wantCode storage.Code
 	}{
 		{name: "the source is the same", end: headAt(now)},
 		{
-			name: "the source was replaced while its parts were copied",
-			end:  reply{Status: 412},
-			code: storage.Changed,
+			name:     "the source was replaced while its parts were copied",
+			end:      reply{Status: 412},
+			wantCode: storage.Changed,
 		},
-		{name: "the source was replaced twice, and has its ETag again", end: headAt(later), code: storage.Changed},
-		{name: "the source was removed", end: reply{Status: 404}, code: storage.Changed},
-		{name: "nobody knows", end: reply{Status: 500}, code: storage.Unavailable},
+		{name: "the source was replaced twice, and has its ETag again", end: headAt(later), wantCode: storage.Changed},
+		{name: "the source was removed", end: reply{Status: 404}, wantCode: storage.Changed},
+		{name: "nobody knows", end: reply{Status: 500}, wantCode: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -426,8 +426,8 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.code != "", isAborted, "%v", server.Lines())
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode != "", isAborted, "%v", server.Lines())
 		})
 	}
 }
@@ -608,60 +608,60 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	tooLarge := errorReply(400, "InvalidRequest",
 		"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120")
 	tests := []struct {
-		name    string
-		to      string
-		opts    []storage.CopyOption
-		replies []reply
-		lines   []string
-		code    storage.Code
-		size    int64
+		name      string
+		to        string
+		opts      []storage.CopyOption
+		replies   []reply
+		wantLines []string
+		wantCode  storage.Code
+		size      int64
 	}{
-		{name: "one request", replies: []reply{{Body: copied}}, lines: []string{put}, size: -1},
+		{name: "one request", replies: []reply{{Body: copied}}, wantLines: []string{put}, size: -1},
 		{
-			name:    "with other tags",
-			opts:    []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
-			replies: []reply{{Body: copied}},
-			lines:   []string{put},
-			size:    -1,
+			name:      "with other tags",
+			opts:      []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
+			replies:   []reply{{Body: copied}},
+			wantLines: []string{put},
+			size:      -1,
 		},
 		{
-			name:    "with other attributes",
-			opts:    []storage.CopyOption{storage.WithCacheControl("no-store")},
-			replies: []reply{object, {Body: copied}},
-			lines:   []string{head, put},
-			size:    3,
+			name:      "with other attributes",
+			opts:      []storage.CopyOption{storage.WithCacheControl("no-store")},
+			replies:   []reply{object, {Body: copied}},
+			wantLines: []string{head, put},
+			size:      3,
 		},
 		{
-			name:    "create-only",
-			opts:    []storage.CopyOption{storage.IfAbsent()},
-			replies: []reply{object, {Body: copied}},
-			lines:   []string{head, put},
-			size:    3,
+			name:      "create-only",
+			opts:      []storage.CopyOption{storage.IfAbsent()},
+			replies:   []reply{object, {Body: copied}},
+			wantLines: []string{head, put},
+			size:      3,
 		},
 		{
-			name:    "onto itself",
-			to:      "from",
-			replies: []reply{object, {Body: copied}},
-			lines:   []string{head, "PUT /photos/from?x-id=CopyObject"},
-			size:    3,
+			name:      "onto itself",
+			to:        "from",
+			replies:   []reply{object, {Body: copied}},
+			wantLines: []string{head, "PUT /photos/from?x-id=CopyObject"},
+			size:      3,
 		},
 		{
-			name:    "too large for one request",
-			replies: []reply{tooLarge, object, {Body: copied}},
-			lines:   []string{put, head, put},
-			size:    3,
+			name:      "too large for one request",
+			replies:   []reply{tooLarge, object, {Body: copied}},
+			wantLines: []string{put, head, put},
+			size:      3,
 		},
 		{
-			name:    "a missing source",
-			replies: []reply{errorReply(404, "NoSuchKey", ""), {Status: 404}, {}},
-			lines:   []string{put, head, "HEAD /photos"},
-			code:    storage.ObjectNotFound,
+			name:      "a missing source",
+			replies:   []reply{errorReply(404, "NoSuchKey", ""), {Status: 404}, {}},
+			wantLines: []string{put, head, "HEAD /photos"},
+			wantCode:  storage.ObjectNotFound,
 		},
 		{
-			name:    "a lost response is not followed by a look",
-			replies: []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
-			lines:   []string{put},
-			code:    storage.Unavailable,
+			name:      "a lost response is not followed by a look",
+			replies:   []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
+			wantLines: []string{put},
+			wantCode:  storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
@@ -670,8 +670,8 @@ func TestCopyWithoutAttrs(t *testing.T) {
 			b := engine.New(server.openDriver(t, "aws"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 			attrs, err := storage.Copy(t.Context(), b, cmp.Or(tt.to, "to"), b, "from",
 				append(tt.opts, storage.WithoutAttrs())...)
-			require.Equal(t, tt.lines, server.Lines())
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantLines, server.Lines())
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, tt.size, attrs.Size)
 				require.Equal(t, tt.size < 0, attrs.ContentType == "", "unknown if nobody has read it")

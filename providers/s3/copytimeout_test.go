@@ -100,12 +100,12 @@ func TestCopyTimeout(t *testing.T) {
 // repeated request may then take as long as that size needs.
 func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	tests := []struct {
-		name  string
-		size  int64
-		slow  []time.Duration // what each CopyObject takes
-		takes time.Duration   // what the call takes
-		lines int             // requests
-		code  storage.Code
+		name     string
+		size     int64
+		slow     []time.Duration // what each CopyObject takes
+		takes    time.Duration   // what the call takes
+		lines    int             // requests
+		wantCode storage.Code
 	}{
 		{name: "a fast copy", size: 9, slow: []time.Duration{time.Minute}, takes: time.Minute, lines: 1},
 		{
@@ -123,12 +123,12 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 			lines: 3,
 		},
 		{
-			name:  "two lost responses",
-			size:  9,
-			slow:  []time.Duration{time.Hour, time.Hour},
-			takes: 3 * time.Minute,
-			lines: 3,
-			code:  storage.Unavailable,
+			name:     "two lost responses",
+			size:     9,
+			slow:     []time.Duration{time.Hour, time.Hour},
+			takes:    3 * time.Minute,
+			lines:    3,
+			wantCode: storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
@@ -163,8 +163,8 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 
 				start := time.Now()
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
-				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-				require.Equal(t, tt.code != "", errors.Is(err, storage.OutcomeUnknown))
+				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.wantCode != "", errors.Is(err, storage.OutcomeUnknown))
 				require.Equal(t, tt.takes, time.Since(start))
 				require.EqualValues(t, tt.lines, lines.Load())
 			})

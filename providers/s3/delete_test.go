@@ -16,85 +16,85 @@ import (
 // A gateway's error page leaves that unknown.
 func TestDelete(t *testing.T) {
 	tests := []struct {
-		name    string
-		request driver.DeleteRequest
-		replies []reply
-		lines   []string
-		match   string
-		code    storage.Code // "": none
-		unknown bool
+		name        string
+		request     driver.DeleteRequest
+		replies     []reply
+		wantLines   []string
+		match       string
+		wantCode    storage.Code // "": none
+		wantUnknown bool
 	}{
 		{
-			name:    "plain",
-			replies: []reply{{Status: 204}},
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:      "plain",
+			replies:   []reply{{Status: 204}},
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "a version",
-			request: driver.DeleteRequest{Version: "v1"},
-			replies: []reply{{Status: 204}},
-			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+			name:      "a version",
+			request:   driver.DeleteRequest{Version: "v1"},
+			replies:   []reply{{Status: 204}},
+			wantLines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
 		},
 		{
-			name:    "compare and remove",
-			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies: []reply{{Status: 204}},
-			match:   etag,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:      "compare and remove",
+			request:   driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies:   []reply{{Status: 204}},
+			match:     etag,
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "another revision stays",
-			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies: []reply{errorReply(412, "PreconditionFailed", "")},
-			match:   etag,
-			code:    storage.PreconditionFailed,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:      "another revision stays",
+			request:   driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies:   []reply{errorReply(412, "PreconditionFailed", "")},
+			match:     etag,
+			wantCode:  storage.PreconditionFailed,
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "a missing object",
-			request: driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies: []reply{errorReply(404, "NoSuchKey", "")},
-			match:   etag,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:      "a missing object",
+			request:   driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies:   []reply{errorReply(404, "NoSuchKey", "")},
+			match:     etag,
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "a missing version",
-			request: driver.DeleteRequest{Version: "v1"},
-			replies: []reply{errorReply(404, "NoSuchVersion", "")},
-			lines:   []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+			name:      "a missing version",
+			request:   driver.DeleteRequest{Version: "v1"},
+			replies:   []reply{errorReply(404, "NoSuchVersion", "")},
+			wantLines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
 		},
 		{
-			name:    "a malformed version",
-			request: driver.DeleteRequest{Version: "v"},
-			replies: []reply{errorReply(400, "InvalidArgument", "Invalid version id specified")},
-			code:    storage.InvalidArgument,
-			lines:   []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"},
+			name:      "a malformed version",
+			request:   driver.DeleteRequest{Version: "v"},
+			replies:   []reply{errorReply(400, "InvalidArgument", "Invalid version id specified")},
+			wantCode:  storage.InvalidArgument,
+			wantLines: []string{"DELETE /photos/k?versionId=v&x-id=DeleteObject"},
 		},
 		{
-			name:    "a missing bucket",
-			replies: []reply{errorReply(404, "NoSuchBucket", "")},
-			code:    storage.BucketNotFound,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:      "a missing bucket",
+			replies:   []reply{errorReply(404, "NoSuchBucket", "")},
+			wantCode:  storage.BucketNotFound,
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "404 without a body",
-			replies: []reply{{Status: 404}, {Status: 404}},
-			code:    storage.BucketNotFound,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"},
+			name:      "404 without a body",
+			replies:   []reply{{Status: 404}, {Status: 404}},
+			wantCode:  storage.BucketNotFound,
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"},
 		},
 		{
-			name:    "a gateway's 404",
-			replies: []reply{gatewayReply(404)},
-			code:    storage.Unavailable,
-			unknown: true,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:        "a gateway's 404",
+			replies:     []reply{gatewayReply(404)},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
-			name:    "a gateway's 403",
-			replies: []reply{gatewayReply(403)},
-			code:    storage.PermissionDenied,
-			unknown: true,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:        "a gateway's 403",
+			replies:     []reply{gatewayReply(403)},
+			wantCode:    storage.PermissionDenied,
+			wantUnknown: true,
+			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
 			name: "a 404 of Amazon's API Gateway",
@@ -105,9 +105,9 @@ func TestDelete(t *testing.T) {
 					Body:   `{"message":"Not Found"}`,
 				},
 			},
-			code:    storage.Unavailable,
-			unknown: true,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
 			name: "a gateway's page with an ETag, as nginx sends",
@@ -118,9 +118,9 @@ func TestDelete(t *testing.T) {
 					Body:   "<html></html>",
 				},
 			},
-			code:    storage.PermissionDenied,
-			unknown: true,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantCode:    storage.PermissionDenied,
+			wantUnknown: true,
+			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
 			name: "403 of a server that sends no id",
@@ -131,8 +131,8 @@ func TestDelete(t *testing.T) {
 					Body:   errorReply(403, "AccessDenied", "Access Denied.").Body,
 				},
 			},
-			code:  storage.PermissionDenied,
-			lines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantCode:  storage.PermissionDenied,
+			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 		{
 			name:    "retention",
@@ -140,15 +140,15 @@ func TestDelete(t *testing.T) {
 			replies: []reply{
 				errorReply(403, "AccessDenied", "Access Denied because object protected by object lock."),
 			},
-			code:  storage.Locked,
-			lines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
+			wantCode:  storage.Locked,
+			wantLines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
 		},
 		{
-			name:    "no response",
-			replies: []reply{{Cut: true}},
-			code:    storage.Unavailable,
-			unknown: true,
-			lines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:        "no response",
+			replies:     []reply{{Cut: true}},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
 		},
 	}
 	for _, tt := range tests {
@@ -156,13 +156,13 @@ func TestDelete(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
 			tt.request.Key = "k"
 			err := server.openDriver(t, "aws").Delete(t.Context(), &tt.request)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			if tt.unknown {
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+			if tt.wantUnknown {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			} else {
 				require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			}
-			require.Equal(t, tt.lines, server.Lines())
+			require.Equal(t, tt.wantLines, server.Lines())
 			require.Equal(t, tt.match, server.Requests()[0].Header.Get("If-Match"))
 		})
 	}
@@ -354,44 +354,44 @@ func TestDeleteBatchErrors(t *testing.T) {
 		name      string
 		noBatches bool // the profile says so
 		reply     reply
-		code      storage.Code
+		wantCode  storage.Code
 		requests  int
 	}{
 		{
 			name:     "not implemented",
 			reply:    errorReply(501, "NotImplemented", ""),
-			code:     storage.Unsupported,
+			wantCode: storage.Unsupported,
 			requests: 1,
 		},
 		{
 			name:     "not allowed",
 			reply:    errorReply(405, "MethodNotAllowed", ""),
-			code:     storage.Unsupported,
+			wantCode: storage.Unsupported,
 			requests: 1,
 		},
 		{
 			name:     "another checksum is required",
 			reply:    errorReply(400, "MissingContentMD5", ""),
-			code:     storage.Unsupported,
+			wantCode: storage.Unsupported,
 			requests: 1,
 		},
-		{name: "known to have no batches", noBatches: true, code: storage.Unsupported},
+		{name: "known to have no batches", noBatches: true, wantCode: storage.Unsupported},
 		{
 			name:     "the batch is denied",
 			reply:    errorReply(403, "AccessDenied", ""),
-			code:     storage.PermissionDenied,
+			wantCode: storage.PermissionDenied,
 			requests: 1,
 		},
 		{
 			name:     "a missing bucket",
 			reply:    errorReply(404, "NoSuchBucket", ""),
-			code:     storage.BucketNotFound,
+			wantCode: storage.BucketNotFound,
 			requests: 1,
 		},
 		{
 			name:     "throttled",
 			reply:    errorReply(503, "SlowDown", ""),
-			code:     storage.RateLimited,
+			wantCode: storage.RateLimited,
 			requests: 1,
 		},
 	}
@@ -406,8 +406,8 @@ func TestDeleteBatchErrors(t *testing.T) {
 
 			errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{{Key: "a"}, {Key: "b"}})
 			require.Len(t, errs, 2)
-			require.ErrorIs(t, errs[0], tt.code)
-			require.ErrorIs(t, errs[1], tt.code)
+			require.ErrorIs(t, errs[0], tt.wantCode)
+			require.ErrorIs(t, errs[1], tt.wantCode)
 			require.Len(t, server.Requests(), tt.requests)
 		})
 	}

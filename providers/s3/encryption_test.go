@@ -815,101 +815,101 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 	const stored = "The object was stored using a form of Server Side Encryption. " +
 		"The correct parameters must be provided to retrieve the object."
 	tests := map[string]struct {
-		call   string
-		native []any
-		reply  reply
-		want   storage.Code
-		hint   string
+		call     string
+		native   []any
+		reply    reply
+		want     storage.Code
+		wantHint string
 	}{
 		"a read without the key": {
-			call:  "GetObject",
-			reply: errorReply(400, "InvalidRequest", stored),
-			want:  storage.InvalidArgument,
-			hint:  noCustomerKeyHint,
+			call:     "GetObject",
+			reply:    errorReply(400, "InvalidRequest", stored),
+			want:     storage.InvalidArgument,
+			wantHint: noCustomerKeyHint,
 		},
 		"a read with another key": {
-			call:   "GetObject",
-			native: key,
-			reply:  errorReply(403, "AccessDenied", "Access Denied"),
-			want:   storage.PermissionDenied,
-			hint:   wrongCustomerKeyHint,
+			call:     "GetObject",
+			native:   key,
+			reply:    errorReply(403, "AccessDenied", "Access Denied"),
+			want:     storage.PermissionDenied,
+			wantHint: wrongCustomerKeyHint,
 		},
 		"a read of a plain object": {
 			call:   "GetObject",
 			native: key,
 			reply: errorReply(400, "InvalidRequest",
 				"The encryption parameters are not applicable to this object."),
-			want: storage.InvalidArgument,
-			hint: wrongCustomerKeyHint,
+			want:     storage.InvalidArgument,
+			wantHint: wrongCustomerKeyHint,
 		},
 		"attributes without the key": {
-			call:  "HeadObject",
-			reply: bare(400),
-			want:  storage.InvalidArgument,
-			hint:  noCustomerKeyHint,
+			call:     "HeadObject",
+			reply:    bare(400),
+			want:     storage.InvalidArgument,
+			wantHint: noCustomerKeyHint,
 		},
 		"attributes with another key": {
-			call:   "HeadObject",
-			native: key,
-			reply:  bare(403),
-			want:   storage.PermissionDenied,
-			hint:   wrongCustomerKeyHint,
+			call:     "HeadObject",
+			native:   key,
+			reply:    bare(403),
+			want:     storage.PermissionDenied,
+			wantHint: wrongCustomerKeyHint,
 		},
 		"a write where SSE-C is blocked": {
-			call:   "PutObject",
-			native: key,
-			reply:  errorReply(403, "AccessDenied", "Access Denied"),
-			want:   storage.PermissionDenied,
-			hint:   blockedSSECHint,
+			call:     "PutObject",
+			native:   key,
+			reply:    errorReply(403, "AccessDenied", "Access Denied"),
+			want:     storage.PermissionDenied,
+			wantHint: blockedSSECHint,
 		},
 		"an upload where SSE-C is": {
-			call:   "CreateMultipartUpload",
-			native: key,
-			reply:  errorReply(403, "AccessDenied", "Access Denied"),
-			want:   storage.PermissionDenied,
-			hint:   blockedSSECHint,
+			call:     "CreateMultipartUpload",
+			native:   key,
+			reply:    errorReply(403, "AccessDenied", "Access Denied"),
+			want:     storage.PermissionDenied,
+			wantHint: blockedSSECHint,
 		},
 		"a copy without the source's key": {
-			call:  "CopyObject",
-			reply: errorReply(400, "InvalidRequest", stored),
-			want:  storage.InvalidArgument,
-			hint:  noCustomerKeyHint,
+			call:     "CopyObject",
+			reply:    errorReply(400, "InvalidRequest", stored),
+			want:     storage.InvalidArgument,
+			wantHint: noCustomerKeyHint,
 		},
 		"a KMS key that is not there": {
-			call:  "PutObject",
-			reply: errorReply(400, "KMS.NotFoundException", "Key does not exist"),
-			want:  storage.InvalidArgument,
-			hint:  s3error.KMSKeyHint,
+			call:     "PutObject",
+			reply:    errorReply(400, "KMS.NotFoundException", "Key does not exist"),
+			want:     storage.InvalidArgument,
+			wantHint: s3error.KMSKeyHint,
 		},
 		"the same on MinIO": {
-			call:  "PutObject",
-			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
-			want:  storage.InvalidArgument,
-			hint:  s3error.KMSKeyHint,
+			call:     "PutObject",
+			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
+			want:     storage.InvalidArgument,
+			wantHint: s3error.KMSKeyHint,
 		},
 		"the same at a read": {
-			call:  "GetObject",
-			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
-			want:  storage.InvalidArgument,
-			hint:  s3error.KMSKeyHint,
+			call:     "GetObject",
+			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
+			want:     storage.InvalidArgument,
+			wantHint: s3error.KMSKeyHint,
 		},
 		"the same at a copy": {
-			call:  "CopyObject",
-			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
-			want:  storage.InvalidArgument,
-			hint:  s3error.KMSKeyHint,
+			call:     "CopyObject",
+			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
+			want:     storage.InvalidArgument,
+			wantHint: s3error.KMSKeyHint,
 		},
 		"the same at an upload": {
-			call:  "CreateMultipartUpload",
-			reply: errorReply(404, "kms:KeyNotFound", "no such key"),
-			want:  storage.InvalidArgument,
-			hint:  s3error.KMSKeyHint,
+			call:     "CreateMultipartUpload",
+			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
+			want:     storage.InvalidArgument,
+			wantHint: s3error.KMSKeyHint,
 		},
 		"a KMS key that is disabled": {
-			call:  "GetObject",
-			reply: errorReply(400, "KMS.DisabledException", "disabled"),
-			want:  storage.PermissionDenied,
-			hint:  s3error.KMSStateHint,
+			call:     "GetObject",
+			reply:    errorReply(400, "KMS.DisabledException", "disabled"),
+			want:     storage.PermissionDenied,
+			wantHint: s3error.KMSStateHint,
 		},
 		"a failure within KMS": {
 			call:  "PutObject",
@@ -933,7 +933,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 			server.Respond(tt.reply)
 			err := encryptedCalls()[tt.call].do(t.Context(), d, tt.native)
 			require.ErrorIs(t, err, tt.want)
-			require.Equal(t, tt.hint, s3error.Of(err).Hint)
+			require.Equal(t, tt.wantHint, s3error.Of(err).Hint)
 		})
 	}
 }

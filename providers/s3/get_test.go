@@ -150,7 +150,7 @@ func TestGetOfARange(t *testing.T) {
 		response reply
 		size     int64
 		crc      bool
-		code     storage.Code // "": none
+		wantCode storage.Code // "": none
 	}{
 		{
 			name:    "returns the size of the object",
@@ -183,13 +183,13 @@ func TestGetOfARange(t *testing.T) {
 			name:     "that the server ignores is an error",
 			request:  driver.GetRequest{Offset: 2, Length: 3},
 			response: reply{Body: "hello"},
-			code:     storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name:     "from the start that the server ignores is an error",
 			request:  driver.GetRequest{Length: 3},
 			response: reply{Body: "hello"},
-			code:     storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name:     "of all bytes with status 200",
@@ -205,7 +205,7 @@ func TestGetOfARange(t *testing.T) {
 				Header: map[string]string{"Content-Range": "bytes 0-2/5"},
 				Body:   "hel",
 			},
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name:    "with an invalid Content-Range",
@@ -215,7 +215,7 @@ func TestGetOfARange(t *testing.T) {
 				Header: map[string]string{"Content-Range": "bytes */5"},
 				Body:   "hel",
 			},
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name:     "the end of an empty object",
@@ -227,7 +227,7 @@ func TestGetOfARange(t *testing.T) {
 			name:     "past the end",
 			request:  driver.GetRequest{Offset: 9, Length: 3},
 			response: errorReply(416, "InvalidRange", ""),
-			code:     storage.RangeNotSatisfiable,
+			wantCode: storage.RangeNotSatisfiable,
 		},
 	}
 	for _, tt := range tests {
@@ -235,8 +235,8 @@ func TestGetOfARange(t *testing.T) {
 			server := newStandIn(t, tt.response)
 			tt.request.Key = "k"
 			attrs, body, err := server.openDriver(t, "aws").Get(t.Context(), &tt.request)
-			if tt.code != "" {
-				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 				return
 			}
 			require.NoError(t, err)
@@ -261,29 +261,29 @@ func (d *objectDriver) getAttrs(ctx context.Context, r *driver.GetRequest) (*sto
 // Content-Range has the size.
 func TestGetWithoutLength(t *testing.T) {
 	tests := []struct {
-		name    string
-		isHead  bool
-		request driver.GetRequest
-		header  map[string]string
-		size    int64        // if the call succeeds
-		code    storage.Code // "" if the call succeeds
+		name     string
+		isHead   bool
+		request  driver.GetRequest
+		header   map[string]string
+		size     int64        // if the call succeeds
+		wantCode storage.Code // "" if the call succeeds
 	}{
-		{name: "GET", request: driver.GetRequest{Length: -1}, code: storage.Internal},
+		{name: "GET", request: driver.GetRequest{Length: -1}, wantCode: storage.Internal},
 		{
-			name:    "GET with a Content-Range",
-			request: driver.GetRequest{Length: -1},
-			header:  map[string]string{"Content-Range": "bytes 0-4/5"},
-			code:    storage.Internal,
+			name:     "GET with a Content-Range",
+			request:  driver.GetRequest{Length: -1},
+			header:   map[string]string{"Content-Range": "bytes 0-4/5"},
+			wantCode: storage.Internal,
 		},
 		{
-			name:    "GET of a range that the server ignores",
-			request: driver.GetRequest{Offset: 2, Length: 3},
-			code:    storage.Internal,
+			name:     "GET of a range that the server ignores",
+			request:  driver.GetRequest{Offset: 2, Length: 3},
+			wantCode: storage.Internal,
 		},
 		{
-			name:    "GET of the last bytes",
-			request: driver.GetRequest{Suffix: 3, Length: -1},
-			code:    storage.Internal,
+			name:     "GET of the last bytes",
+			request:  driver.GetRequest{Suffix: 3, Length: -1},
+			wantCode: storage.Internal,
 		},
 		{
 			name:    "GET of a range with a Content-Range",
@@ -291,7 +291,7 @@ func TestGetWithoutLength(t *testing.T) {
 			header:  map[string]string{"Content-Range": "bytes 2-6/20"},
 			size:    20,
 		},
-		{name: "HEAD", isHead: true, request: driver.GetRequest{Length: -1}, code: storage.Internal},
+		{name: "HEAD", isHead: true, request: driver.GetRequest{Length: -1}, wantCode: storage.Internal},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -303,8 +303,8 @@ func TestGetWithoutLength(t *testing.T) {
 			}
 
 			attrs, err := read(t.Context(), &tt.request)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			if tt.code == "" {
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+			if tt.wantCode == "" {
 				require.Equal(t, tt.size, attrs.Size)
 			}
 		})
@@ -339,104 +339,104 @@ func TestGetMissing(t *testing.T) {
 		head      bool
 		version   string
 		responses []reply
-		code      storage.Code
-		lines     []string
+		wantCode  storage.Code
+		wantLines []string
 	}{
 		{
 			name:      "GET of a missing object",
 			responses: []reply{errorReply(404, "NoSuchKey", "")},
-			code:      storage.ObjectNotFound,
-			lines:     []string{"GET /photos/k?x-id=GetObject"},
+			wantCode:  storage.ObjectNotFound,
+			wantLines: []string{"GET /photos/k?x-id=GetObject"},
 		},
 		{
 			name:      "GET of a missing bucket",
 			responses: []reply{errorReply(404, "NoSuchBucket", "")},
-			code:      storage.BucketNotFound,
-			lines:     []string{"GET /photos/k?x-id=GetObject"},
+			wantCode:  storage.BucketNotFound,
+			wantLines: []string{"GET /photos/k?x-id=GetObject"},
 		},
 		{
 			name:      "HEAD of a missing object",
 			head:      true,
 			responses: []reply{{Status: 404}, {Status: 200}},
-			code:      storage.ObjectNotFound,
-			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+			wantCode:  storage.ObjectNotFound,
+			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "HEAD in a missing bucket",
 			head:      true,
 			responses: []reply{{Status: 404}, {Status: 404}},
-			code:      storage.BucketNotFound,
-			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+			wantCode:  storage.BucketNotFound,
+			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "HEAD without permission for the bucket",
 			head:      true,
 			responses: []reply{{Status: 404}, {Status: 403}},
-			code:      storage.ObjectNotFound,
-			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+			wantCode:  storage.ObjectNotFound,
+			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "HEAD, and the bucket cannot be read",
 			head:      true,
 			responses: []reply{{Status: 404}, {Status: 503}},
-			code:      storage.Unavailable,
-			lines:     []string{"HEAD /photos/k", "HEAD /photos"},
+			wantCode:  storage.Unavailable,
+			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "a key with a delete marker",
 			head:      true,
 			responses: []reply{{Status: 404, Header: header}},
-			code:      storage.ObjectNotFound,
-			lines:     []string{"HEAD /photos/k"},
+			wantCode:  storage.ObjectNotFound,
+			wantLines: []string{"HEAD /photos/k"},
 		},
 		{
 			name:      "the version of a delete marker",
 			head:      true,
 			version:   "v1",
 			responses: []reply{{Status: 405, Header: header}},
-			code:      storage.ObjectNotFound,
-			lines:     []string{"HEAD /photos/k?versionId=v1"},
+			wantCode:  storage.ObjectNotFound,
+			wantLines: []string{"HEAD /photos/k?versionId=v1"},
 		},
 		{
 			name:      "a missing version",
 			version:   "v1",
 			responses: []reply{errorReply(404, "NoSuchVersion", "")},
-			code:      storage.ObjectNotFound,
-			lines:     []string{"GET /photos/k?versionId=v1&x-id=GetObject"},
+			wantCode:  storage.ObjectNotFound,
+			wantLines: []string{"GET /photos/k?versionId=v1&x-id=GetObject"},
 		},
 		{
 			name:      "a malformed version",
 			version:   "?",
 			responses: []reply{errorReply(400, "InvalidArgument", "Invalid version id specified")},
-			code:      storage.InvalidArgument,
-			lines:     []string{"GET /photos/k?versionId=%3F&x-id=GetObject"},
+			wantCode:  storage.InvalidArgument,
+			wantLines: []string{"GET /photos/k?versionId=%3F&x-id=GetObject"},
 		},
 		{
 			name:      "a malformed version, without a body",
 			head:      true,
 			version:   "?",
 			responses: []reply{{Status: 400}},
-			code:      storage.InvalidArgument,
-			lines:     []string{"HEAD /photos/k?versionId=%3F"},
+			wantCode:  storage.InvalidArgument,
+			wantLines: []string{"HEAD /photos/k?versionId=%3F"},
 		},
 		{
 			name:      "a condition that fails",
 			responses: []reply{errorReply(412, "PreconditionFailed", "")},
-			code:      storage.PreconditionFailed,
-			lines:     []string{"GET /photos/k?x-id=GetObject"},
+			wantCode:  storage.PreconditionFailed,
+			wantLines: []string{"GET /photos/k?x-id=GetObject"},
 		},
 		{
 			name:      "a condition that is true",
 			head:      true,
 			responses: []reply{{Status: 304}},
-			code:      storage.NotModified,
-			lines:     []string{"HEAD /photos/k"},
+			wantCode:  storage.NotModified,
+			wantLines: []string{"HEAD /photos/k"},
 		},
 		{
 			name:      "an object in the archive",
 			responses: []reply{errorReply(403, "InvalidObjectState", "")},
-			code:      storage.Archived,
-			lines:     []string{"GET /photos/k?x-id=GetObject"},
+			wantCode:  storage.Archived,
+			wantLines: []string{"GET /photos/k?x-id=GetObject"},
 		},
 	}
 	for _, tt := range tests {
@@ -449,8 +449,8 @@ func TestGetMissing(t *testing.T) {
 				read = d.Head
 			}
 			_, err := read(t.Context(), r)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.lines, server.Lines())
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantLines, server.Lines())
 		})
 	}
 }

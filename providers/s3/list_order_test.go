@@ -23,29 +23,29 @@ func TestListStartAfterKnownServer(t *testing.T) {
 		requestRest = requestAll + "&start-after=a-b"
 	)
 	tests := []struct {
-		name    string
-		profile string
-		server  string // the header Server
-		body    string
-		second  string       // the request of the second listing
-		code    storage.Code // of both listings, or "" if they succeed
+		name     string
+		profile  string
+		server   string // the header Server
+		body     string
+		second   string       // the request of the second listing
+		wantCode storage.Code // of both listings, or "" if they succeed
 	}{
 		{name: "an unknown server", profile: "unknown", body: inByteOrder, second: requestAll},
 		{
-			name:    "an unknown server that lists like a tree",
-			profile: "unknown",
-			body:    byFolders,
-			second:  requestAll,
-			code:    storage.Unsupported,
+			name:     "an unknown server that lists like a tree",
+			profile:  "unknown",
+			body:     byFolders,
+			second:   requestAll,
+			wantCode: storage.Unsupported,
 		},
 		{name: "a profile that may be the wrong one", profile: "aws", body: inByteOrder, second: requestAll},
 		{
-			name:    "another server than the profile says",
-			profile: "minio",
-			server:  "SeaweedFS S3",
-			body:    byFolders,
-			second:  requestAll,
-			code:    storage.Unsupported,
+			name:     "another server than the profile says",
+			profile:  "minio",
+			server:   "SeaweedFS S3",
+			body:     byFolders,
+			second:   requestAll,
+			wantCode: storage.Unsupported,
 		},
 		{name: "the server of the profile", profile: "minio", server: "MinIO", body: inByteOrder, second: requestRest},
 	}
@@ -63,8 +63,8 @@ func TestListStartAfterKnownServer(t *testing.T) {
 					}
 					keys = append(keys, entry.Key)
 				}
-				require.Equal(t, tt.code, storage.CodeOf(lastErr), "%v", lastErr)
-				if tt.code == "" {
+				require.Equal(t, tt.wantCode, storage.CodeOf(lastErr), "%v", lastErr)
+				if tt.wantCode == "" {
 					require.Equal(t, []string{"a/1", "b"}, keys)
 				}
 			}

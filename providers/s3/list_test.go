@@ -223,21 +223,21 @@ func TestListResponse(t *testing.T) {
 // List fails with the code of the response, and refuses a page that is incomplete or malformed.
 func TestListFailures(t *testing.T) {
 	tests := []struct {
-		name  string
-		reply reply
-		code  storage.Code
+		name     string
+		reply    reply
+		wantCode storage.Code
 	}{
-		{name: "a missing bucket", reply: errorReply(404, "NoSuchBucket", ""), code: storage.BucketNotFound},
-		{name: "a missing bucket, without a body", reply: reply{Status: 404}, code: storage.BucketNotFound},
+		{name: "a missing bucket", reply: errorReply(404, "NoSuchBucket", ""), wantCode: storage.BucketNotFound},
+		{name: "a missing bucket, without a body", reply: reply{Status: 404}, wantCode: storage.BucketNotFound},
 		{
-			name:  "an invalid token",
-			reply: errorReply(400, "InvalidArgument", "The continuation token provided is incorrect"),
-			code:  storage.InvalidArgument,
+			name:     "an invalid token",
+			reply:    errorReply(400, "InvalidArgument", "The continuation token provided is incorrect"),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name:  "a truncated page without a token",
-			reply: reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`},
-			code:  storage.Internal,
+			name:     "a truncated page without a token",
+			reply:    reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`},
+			wantCode: storage.Internal,
 		},
 		{
 			name: "a key that is not escaped as announced",
@@ -245,7 +245,7 @@ func TestListFailures(t *testing.T) {
 				Body: `<ListBucketResult><EncodingType>url</EncodingType>` +
 					`<Contents><Key>%zz</Key></Contents></ListBucketResult>`,
 			},
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name: "a key with incomplete escaping",
@@ -253,7 +253,7 @@ func TestListFailures(t *testing.T) {
 				Body: `<ListBucketResult><EncodingType>url</EncodingType>` +
 					`<Contents><Key>a%2</Key></Contents></ListBucketResult>`,
 			},
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name: "a truncated page",
@@ -261,14 +261,14 @@ func TestListFailures(t *testing.T) {
 				Header: map[string]string{"Content-Length": "500"},
 				Body:   `<ListBucketResult><Contents>`,
 			},
-			code: storage.Unavailable,
+			wantCode: storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandIn(t, tt.reply).openDriver(t, "aws")
 			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 3})
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 		})
 	}
 }

@@ -40,8 +40,8 @@ func TestCredentialsByName(t *testing.T) {
 		credentials string
 		env         map[string]string
 		signed      string // the access key that signs
-		fails       storage.Code
-		hint        string
+		wantErr     storage.Code
+		wantHint    string
 	}{
 		{name: "a profile", credentials: "work", signed: "profile"},
 		{
@@ -72,18 +72,18 @@ func TestCredentialsByName(t *testing.T) {
 			name:        "nothing has the name",
 			credentials: "other",
 			env:         map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
-			fails:       storage.Unauthenticated,
-			hint: "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, " +
+			wantErr:     storage.Unauthenticated,
+			wantHint: "set OTHER_AWS_ACCESS_KEY_ID and OTHER_AWS_SECRET_ACCESS_KEY, " +
 				"or add the profile other to the shared files of AWS",
 		},
 		{
 			name:        "half of the variables",
 			credentials: "other",
 			env:         map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"},
-			fails:       storage.Unauthenticated,
+			wantErr:     storage.Unauthenticated,
 		},
-		{name: "a profile that is not valid", credentials: "broken", fails: storage.InvalidArgument},
-		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
+		{name: "a profile that is not valid", credentials: "broken", wantErr: storage.InvalidArgument},
+		{name: "a name that is none", credentials: "a b", wantErr: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,11 +97,11 @@ func TestCredentialsByName(t *testing.T) {
 				Credentials: tt.credentials,
 			}
 			d, err := NewDriver(t.Context(), c)
-			if tt.fails != "" {
-				require.ErrorIs(t, err, tt.fails)
+			if tt.wantErr != "" {
+				require.ErrorIs(t, err, tt.wantErr)
 				require.NotContains(t, err.Error(), "S3CR3T")
-				if tt.hint != "" {
-					require.Equal(t, tt.hint, err.(*storage.Error).Hint)
+				if tt.wantHint != "" {
+					require.Equal(t, tt.wantHint, err.(*storage.Error).Hint)
 				}
 				return
 			}

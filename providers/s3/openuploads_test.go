@@ -179,31 +179,31 @@ func TestListUploadsControlCharacters(t *testing.T) {
 	tests := map[string]struct {
 		replies   []reply
 		key, next string
-		lines     []string
+		wantLines []string
 	}{
 		"readable": {
-			replies: []reply{page("", "a%01+b", "c%2B")},
-			key:     "a%01+b",
-			next:    "c%252B",
-			lines:   []string{plain},
+			replies:   []reply{page("", "a%01+b", "c%2B")},
+			key:       "a%01+b",
+			next:      "c%252B",
+			wantLines: []string{plain},
 		},
 		"Amazon": {
-			replies: []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
-			key:     "a\x01 b+",
-			next:    "c%02%20d",
-			lines:   []string{plain, withEscapes},
+			replies:   []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
+			key:       "a\x01 b+",
+			next:      "c%02%20d",
+			wantLines: []string{plain, withEscapes},
 		},
 		"Ceph": {
-			replies: []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
-			key:     "a\x01 b+",
-			next:    "c%2Bd",
-			lines:   []string{plain, withEscapes},
+			replies:   []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
+			key:       "a\x01 b+",
+			next:      "c%2Bd",
+			wantLines: []string{plain, withEscapes},
 		},
 		"not as announced": {
-			replies: []reply{unreadable, page(escaped, "a%zz", "c")},
-			lines:   []string{plain, withEscapes},
+			replies:   []reply{unreadable, page(escaped, "a%zz", "c")},
+			wantLines: []string{plain, withEscapes},
 		},
-		"still unreadable": {replies: []reply{unreadable, unreadable}, lines: []string{plain, withEscapes}},
+		"still unreadable": {replies: []reply{unreadable, unreadable}, wantLines: []string{plain, withEscapes}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestListUploadsControlCharacters(t *testing.T) {
 			d := server.openDriver(t, "aws")
 
 			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
-			require.Equal(t, tt.lines, server.Lines())
+			require.Equal(t, tt.wantLines, server.Lines())
 			if tt.key == "" {
 				require.Error(t, err)
 				return

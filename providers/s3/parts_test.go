@@ -214,67 +214,67 @@ func TestCompletePartsOfAnEmptyObjectSendsNoChecksum(t *testing.T) {
 // may have been stored.
 func TestCompletePartsResponse(t *testing.T) {
 	tests := []struct {
-		name      string
-		condition storage.Condition
-		reply     reply
-		code      storage.Code
-		status    int
-		unknown   bool
+		name        string
+		condition   storage.Condition
+		reply       reply
+		wantCode    storage.Code
+		status      int
+		wantUnknown bool
 	}{
 		{
 			name:      "the condition fails",
 			condition: storage.Condition{Absent: true},
 			reply:     errorReply(412, "PreconditionFailed", ""),
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 			status:    412,
 		},
 		{
 			name:      "an update of a missing object",
 			condition: storage.Condition{Revision: etag},
 			reply:     errorReply(404, "NoSuchKey", ""),
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 			status:    404,
 		},
 		{
 			name:      "a conflict: the upload must restart",
 			condition: storage.Condition{Absent: true},
 			reply:     errorReply(409, "ConditionalRequestConflict", ""),
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 			status:    409,
 		},
 		{
 			name:      "a missing upload is not a missing object",
 			condition: storage.Condition{Revision: etag},
 			reply:     errorReply(404, "NoSuchUpload", ""),
-			code:      storage.InvalidArgument,
+			wantCode:  storage.InvalidArgument,
 			status:    404,
 		},
 		{
-			name:    "200 with an error in its body",
-			reply:   reply{Body: errorReply(0, "InternalError", "").Body},
-			code:    storage.Unavailable,
-			status:  500,
-			unknown: true,
+			name:        "200 with an error in its body",
+			reply:       reply{Body: errorReply(0, "InternalError", "").Body},
+			wantCode:    storage.Unavailable,
+			status:      500,
+			wantUnknown: true,
 		},
 		{
-			name:    "a truncated 200",
-			reply:   reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]},
-			code:    storage.Unavailable,
-			status:  200,
-			unknown: true,
+			name:        "a truncated 200",
+			reply:       reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]},
+			wantCode:    storage.Unavailable,
+			status:      200,
+			wantUnknown: true,
 		},
-		{name: "no response", reply: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "no response", reply: reply{Cut: true}, wantCode: storage.Unavailable, wantUnknown: true},
 		{
-			name:   "the checksum of the whole object differs",
-			reply:  errorReply(400, "BadDigest", ""),
-			code:   storage.ChecksumMismatch,
-			status: 400,
+			name:     "the checksum of the whole object differs",
+			reply:    errorReply(400, "BadDigest", ""),
+			wantCode: storage.ChecksumMismatch,
+			status:   400,
 		},
 		{
-			name:   "a part is too small",
-			reply:  errorReply(400, "EntityTooSmall", ""),
-			code:   storage.InvalidArgument,
-			status: 400,
+			name:     "a part is too small",
+			reply:    errorReply(400, "EntityTooSmall", ""),
+			wantCode: storage.InvalidArgument,
+			status:   400,
 		},
 	}
 	for _, tt := range tests {
@@ -283,9 +283,9 @@ func TestCompletePartsResponse(t *testing.T) {
 			_, err := server.openDriver(t, "aws").CompleteParts(t.Context(), completion(tt.condition))
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.code, e.Code, "%v", err)
+			require.Equal(t, tt.wantCode, e.Code, "%v", err)
 			require.Equal(t, tt.status, e.Status)
-			require.Equal(t, tt.unknown, e.Unknown, "%v", err)
+			require.Equal(t, tt.wantUnknown, e.Unknown, "%v", err)
 		})
 	}
 }
@@ -303,66 +303,66 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 	tests := map[string]struct {
 		condition storage.Condition
 		replies   []reply
-		code      storage.Code
-		lines     []string
+		wantCode  storage.Code
+		wantLines []string
 	}{
 		"an object is there": {
 			condition: absent,
 			replies:   []reply{object},
-			code:      storage.PreconditionFailed,
-			lines:     []string{head},
+			wantCode:  storage.PreconditionFailed,
+			wantLines: []string{head},
 		},
 		"the object is missing": {
 			condition: update,
 			replies:   []reply{notFound, {}},
-			code:      storage.PreconditionFailed,
-			lines:     []string{head, "HEAD /photos"},
+			wantCode:  storage.PreconditionFailed,
+			wantLines: []string{head, "HEAD /photos"},
 		},
 		"another revision is there": {
 			condition: storage.Condition{Revision: `"other"`},
 			replies:   []reply{object},
-			code:      storage.PreconditionFailed,
-			lines:     []string{head},
+			wantCode:  storage.PreconditionFailed,
+			wantLines: []string{head},
 		},
 		"a create": {
 			condition: absent,
 			replies:   []reply{notFound, {Body: finished}},
-			lines:     []string{head, complete},
+			wantLines: []string{head, complete},
 		},
 		"an update": {
 			condition: update,
 			replies:   []reply{object, {Body: finished}},
-			lines:     []string{head, complete},
+			wantLines: []string{head, complete},
 		},
 		"no permission to read": {
 			condition: absent,
 			replies:   []reply{denied, {Body: finished}},
-			lines:     []string{head, complete},
+			wantLines: []string{head, complete},
 		},
 		"another writer meanwhile": {
 			condition: absent,
 			replies:   []reply{notFound, errorReply(412, "PreconditionFailed", "")},
-			code:      storage.PreconditionFailed,
-			lines:     []string{head, complete},
+			wantCode:  storage.PreconditionFailed,
+			wantLines: []string{head, complete},
 		},
 		"the bucket is missing": {
 			condition: update,
 			replies:   []reply{notFound, notFound, errorReply(404, "NoSuchBucket", "")},
-			code:      storage.BucketNotFound,
-			lines:     []string{head, "HEAD /photos", complete},
+			wantCode:  storage.BucketNotFound,
+			wantLines: []string{head, "HEAD /photos", complete},
 		},
 		"no condition": {
 			condition: storage.Condition{},
 			replies:   []reply{{Body: finished}},
-			lines:     []string{complete},
+			wantLines: []string{complete},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
 			_, err := server.openDriver(t, "r2").CompleteParts(t.Context(), completion(tt.condition))
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.lines, server.Lines())
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantLines, server.Lines())
 		})
 	}
 }

@@ -147,99 +147,99 @@ func TestPutRequest(t *testing.T) {
 // object may have been stored.
 func TestPutResponse(t *testing.T) {
 	tests := []struct {
-		name      string
-		condition storage.Condition
-		response  reply
-		code      storage.Code
-		unknown   bool
-		again     bool
+		name        string
+		condition   storage.Condition
+		response    reply
+		wantCode    storage.Code
+		wantUnknown bool
+		again       bool
 	}{
 		{
 			name:      "412",
 			condition: storage.Condition{Absent: true},
 			response:  errorReply(412, "PreconditionFailed", ""),
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 		},
 		{
 			name:      "an update of a missing object is 404",
 			condition: storage.Condition{Revision: etag},
 			response:  errorReply(404, "NoSuchKey", ""),
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 		},
 		{
 			name:      "an update in a missing bucket",
 			condition: storage.Condition{Revision: etag},
 			response:  errorReply(404, "NoSuchBucket", ""),
-			code:      storage.BucketNotFound,
+			wantCode:  storage.BucketNotFound,
 		},
 		{
 			name:      "a failed condition on an older server",
 			condition: storage.Condition{Absent: true},
 			response:  reply{Status: 304},
-			code:      storage.PreconditionFailed,
+			wantCode:  storage.PreconditionFailed,
 		},
 		{
 			name:      "a conflict is not a failed condition",
 			condition: storage.Condition{Absent: true},
 			response:  errorReply(409, "ConditionalRequestConflict", ""),
-			code:      storage.Unavailable,
+			wantCode:  storage.Unavailable,
 			again:     true,
 		},
 		{
 			name:     "a missing bucket",
 			response: errorReply(404, "NoSuchBucket", ""),
-			code:     storage.BucketNotFound,
+			wantCode: storage.BucketNotFound,
 		},
 		{
-			name:     "the outcome of a 500 is unknown",
-			response: errorReply(500, "InternalError", ""),
-			code:     storage.Unavailable,
-			unknown:  true,
-			again:    true,
+			name:        "the outcome of a 500 is unknown",
+			response:    errorReply(500, "InternalError", ""),
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			again:       true,
 		},
 		{
-			name:     "the outcome of a 502 is unknown",
-			response: reply{Status: 502},
-			code:     storage.Unavailable,
-			unknown:  true,
-			again:    true,
+			name:        "the outcome of a 502 is unknown",
+			response:    reply{Status: 502},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			again:       true,
 		},
 		{
-			name:     "the outcome of a 504 is unknown",
-			response: reply{Status: 504},
-			code:     storage.Unavailable,
-			unknown:  true,
-			again:    true,
+			name:        "the outcome of a 504 is unknown",
+			response:    reply{Status: 504},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			again:       true,
 		},
 		{
 			name:     "503 is a refusal",
 			response: errorReply(503, "SlowDown", ""),
-			code:     storage.RateLimited,
+			wantCode: storage.RateLimited,
 			again:    true,
 		},
 		{
-			name:     "200 with an error in its body",
-			response: reply{Body: errorReply(0, "InternalError", "").Body},
-			code:     storage.Unavailable,
-			unknown:  true,
-			again:    true,
+			name:        "200 with an error in its body",
+			response:    reply{Body: errorReply(0, "InternalError", "").Body},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			again:       true,
 		},
 		{
-			name:     "no response",
-			response: reply{Cut: true},
-			code:     storage.Unavailable,
-			unknown:  true,
-			again:    true,
+			name:        "no response",
+			response:    reply{Cut: true},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
+			again:       true,
 		},
 		{
 			name:     "damaged during the transfer",
 			response: errorReply(400, "BadDigest", ""),
-			code:     storage.ChecksumMismatch,
+			wantCode: storage.ChecksumMismatch,
 		},
 		{
 			name:     "damaged during the transfer to MinIO",
 			response: errorReply(400, "XAmzContentChecksumMismatch", ""),
-			code:     storage.ChecksumMismatch,
+			wantCode: storage.ChecksumMismatch,
 		},
 	}
 	for _, tt := range tests {
@@ -251,8 +251,8 @@ func TestPutResponse(t *testing.T) {
 
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
-			require.Equal(t, tt.code, e.Code, "%v", err)
-			require.Equal(t, tt.unknown, e.Unknown, "outcome unknown: %v", err)
+			require.Equal(t, tt.wantCode, e.Code, "%v", err)
+			require.Equal(t, tt.wantUnknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, tt.again, e.Retryable, "retryable: %v", err)
 			require.Len(t, server.Requests(), 1, "the driver leaves retries to the engine")
 		})

@@ -14,48 +14,48 @@ import (
 // If a server names itself in its first response, the hint of an error names its profile.
 func TestServerKindHint(t *testing.T) {
 	tests := []struct {
-		name   string
-		header string
-		value  string
-		hint   string
+		name     string
+		header   string
+		value    string
+		wantHint string
 	}{
 		{
-			name:   "MinIO",
-			header: "Server",
-			value:  "MinIO",
-			hint:   "this endpoint answers as MinIO: open it with profile=minio ",
+			name:     "MinIO",
+			header:   "Server",
+			value:    "MinIO",
+			wantHint: "this endpoint answers as MinIO: open it with profile=minio ",
 		},
 		{
-			name:   "an old MinIO",
-			header: "Server",
-			value:  "Minio/RELEASE.2018-01-02T23-07-00Z (linux; amd64)",
-			hint:   "this endpoint answers as MinIO: open it with profile=minio ",
+			name:     "an old MinIO",
+			header:   "Server",
+			value:    "Minio/RELEASE.2018-01-02T23-07-00Z (linux; amd64)",
+			wantHint: "this endpoint answers as MinIO: open it with profile=minio ",
 		},
-		{name: "silo", header: "Server", value: "Silo", hint: "profile=minio "},
-		{name: "versitygw", header: "Server", value: "VERSITYGW", hint: "profile=versitygw "},
-		{name: "SeaweedFS", header: "Server", value: "SeaweedFS S3 30GB 2.68", hint: "profile=seaweedfs "},
+		{name: "silo", header: "Server", value: "Silo", wantHint: "profile=minio "},
+		{name: "versitygw", header: "Server", value: "VERSITYGW", wantHint: "profile=versitygw "},
+		{name: "SeaweedFS", header: "Server", value: "SeaweedFS S3 30GB 2.68", wantHint: "profile=seaweedfs "},
 		{
-			name:   "Ceph",
-			header: "Server",
-			value:  "Ceph Object Gateway (reef)",
-			hint:   "this endpoint answers as Ceph: open it with profile=ceph ",
+			name:     "Ceph",
+			header:   "Server",
+			value:    "Ceph Object Gateway (reef)",
+			wantHint: "this endpoint answers as Ceph: open it with profile=ceph ",
 		},
-		{name: "Ceph behind a proxy", header: "X-Rgw-Object-Type", value: "Normal", hint: "profile=ceph "},
-		{name: "a proxy", header: "Server", value: "nginx", hint: "name the server with profile="},
+		{name: "Ceph behind a proxy", header: "X-Rgw-Object-Type", value: "Normal", wantHint: "profile=ceph "},
+		{name: "a proxy", header: "Server", value: "nginx", wantHint: "name the server with profile="},
 		{
-			name:   "a name that only contains another",
-			header: "Server",
-			value:  "not MinIO",
-			hint:   "name the server with profile=",
+			name:     "a name that only contains another",
+			header:   "Server",
+			value:    "not MinIO",
+			wantHint: "name the server with profile=",
 		},
 		{
-			name:   "our own server",
-			header: "Server",
-			value:  "AmazonS3 (omnibucket)",
-			hint:   "profile=omnibucket ",
+			name:     "our own server",
+			header:   "Server",
+			value:    "AmazonS3 (omnibucket)",
+			wantHint: "profile=omnibucket ",
 		},
-		{name: "an emulator", header: "Server", value: "AmazonS3", hint: "name the server with profile="},
-		{name: "none", header: "X-Other", value: "MinIO", hint: "name the server with profile="},
+		{name: "an emulator", header: "Server", value: "AmazonS3", wantHint: "name the server with profile="},
+		{name: "none", header: "X-Other", value: "MinIO", wantHint: "name the server with profile="},
 	}
 	// The first response comes to the raw client or to the SDK.
 	calls := map[string]func(b storage.Bucket) error{
@@ -82,7 +82,7 @@ func TestServerKindHint(t *testing.T) {
 
 				// After it, the hint does. The name of a server declares nothing.
 				require.NoError(t, call(b))
-				require.Contains(t, hintOfCreate(t, b), tt.hint)
+				require.Contains(t, hintOfCreate(t, b), tt.wantHint)
 				require.Len(t, server.Requests(), 1, "no request is sent to find it out")
 			})
 		}

@@ -42,13 +42,13 @@ func TestCreateBucketSettings(t *testing.T) {
 	const forever = 1000 // more responses than CreateBucket waits for
 
 	tests := map[string]struct {
-		option  storage.BucketOption
-		first   map[string][]string // the first responses
-		want    storage.Code
-		hint    string
-		least   time.Duration // that CreateBucket takes
-		most    time.Duration
-		deleted bool // the bucket is deleted again
+		option   storage.BucketOption
+		first    map[string][]string // the first responses
+		want     storage.Code
+		wantHint string
+		least    time.Duration // that CreateBucket takes
+		most     time.Duration
+		deleted  bool // the bucket is deleted again
 	}{
 		"at once": {option: versions},
 		"another change is under way": {
@@ -76,12 +76,12 @@ func TestCreateBucketSettings(t *testing.T) {
 			most:   time.Second,
 		},
 		"a change that never ends": {
-			option: versions,
-			first:  map[string][]string{"PUT /?versioning": repeated(forever, aborted)},
-			want:   storage.Unavailable,
-			hint:   "call UpdateBucket",
-			least:  100 * time.Second,
-			most:   3 * time.Minute,
+			option:   versions,
+			first:    map[string][]string{"PUT /?versioning": repeated(forever, aborted)},
+			want:     storage.Unavailable,
+			wantHint: "call UpdateBucket",
+			least:    100 * time.Second,
+			most:     3 * time.Minute,
 		},
 		"longer than one attempt": {
 			option: versions,
@@ -104,20 +104,20 @@ func TestCreateBucketSettings(t *testing.T) {
 			most:   3 * time.Second,
 		},
 		"the account's block": {
-			option:  public,
-			first:   map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
-			want:    storage.PermissionDenied,
-			hint:    "Block Public Access settings for this account",
-			least:   20 * time.Second,
-			most:    30 * time.Second,
-			deleted: true,
+			option:   public,
+			first:    map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
+			want:     storage.PermissionDenied,
+			wantHint: "Block Public Access settings for this account",
+			least:    20 * time.Second,
+			most:     30 * time.Second,
+			deleted:  true,
 		},
 		"a policy that the credentials may not set": {
-			option:  public,
-			first:   map[string][]string{"PUT /?policy": {denied(unprivileged)}},
-			want:    storage.PermissionDenied,
-			hint:    "may not do this",
-			deleted: true,
+			option:   public,
+			first:    map[string][]string{"PUT /?policy": {denied(unprivileged)}},
+			want:     storage.PermissionDenied,
+			wantHint: "may not do this",
+			deleted:  true,
 		},
 	}
 	for name, tt := range tests {
@@ -129,8 +129,8 @@ func TestCreateBucketSettings(t *testing.T) {
 				start := time.Now()
 				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos", tt.option)
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-				if tt.hint != "" {
-					require.Contains(t, err.Error(), tt.hint)
+				if tt.wantHint != "" {
+					require.Contains(t, err.Error(), tt.wantHint)
 				}
 				elapsed := time.Since(start)
 				require.GreaterOrEqual(t, elapsed, tt.least)

@@ -37,16 +37,16 @@ aws_secret_access_key = b
 // Unauthenticated if STS refuses.
 func TestCredentialServiceErrorsTemporary(t *testing.T) {
 	tests := []struct {
-		name      string
-		status    int
-		want      storage.Code
-		retryable bool
+		name          string
+		status        int
+		want          storage.Code
+		wantRetryable bool
 	}{
 		{
-			name:      "an internal error",
-			status:    http.StatusInternalServerError,
-			want:      storage.Unavailable,
-			retryable: true,
+			name:          "an internal error",
+			status:        http.StatusInternalServerError,
+			want:          storage.Unavailable,
+			wantRetryable: true,
 		},
 		{name: "a refusal", status: http.StatusForbidden, want: storage.Unauthenticated},
 	}
@@ -72,7 +72,7 @@ func TestCredentialServiceErrorsTemporary(t *testing.T) {
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, tt.want, storageErr.Code, "%v", err)
-			require.Equal(t, tt.retryable, storageErr.Retryable)
+			require.Equal(t, tt.wantRetryable, storageErr.Retryable)
 		})
 	}
 }

@@ -424,28 +424,28 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 	tests := []struct {
 		name        string
 		listsBucket func(r *http.Request) bool // the server lists the whole bucket
-		code        storage.Code
+		wantCode    storage.Code
 	}{
 		{name: "never", listsBucket: func(*http.Request) bool { return false }},
 		{
 			name:        "with a header Prefix",
 			listsBucket: func(r *http.Request) bool { return r.Header.Get("Prefix") == "users/1/" },
-			code:        storage.Unsupported,
+			wantCode:    storage.Unsupported,
 		},
 		{
 			name:        "with a parameter Prefix",
 			listsBucket: func(r *http.Request) bool { return r.URL.Query().Get("Prefix") == "users/1/" },
-			code:        storage.Unsupported,
+			wantCode:    storage.Unsupported,
 		},
 		{
 			name:        "with two prefixes",
 			listsBucket: func(r *http.Request) bool { return len(r.URL.Query()["prefix"]) == 2 },
-			code:        storage.Unsupported,
+			wantCode:    storage.Unsupported,
 		},
 		{
 			name:        "without a prefix",
 			listsBucket: func(r *http.Request) bool { return !r.URL.Query().Has("prefix") },
-			code:        storage.Unsupported,
+			wantCode:    storage.Unsupported,
 		},
 	}
 	for _, tt := range tests {
@@ -463,7 +463,7 @@ func TestVendRefusesListOnServersThatDoNotLimitIt(t *testing.T) {
 
 			readAndList := storage.Rights{Read: true, List: true}
 			_, err := storage.Vend(t.Context(), b, "users/1/", readAndList, time.Hour)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
 			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
 			require.NoError(t, err)

@@ -80,11 +80,11 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 			`<LastModified>` + modified + `</LastModified></` + tag + `>`
 	}
 	tests := []struct {
-		name  string
-		body  string
-		token string // of the request
-		want  []string
-		code  storage.Code
+		name     string
+		body     string
+		token    string // of the request
+		want     []string
+		wantCode storage.Code
 	}{
 		{
 			name: "versions first and markers after them",
@@ -127,30 +127,30 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 			token: token,
 			body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker>` +
 				`<NextVersionIdMarker>v2</NextVersionIdMarker>`,
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
-			name: "a truncated listing without a marker",
-			body: `<IsTruncated>true</IsTruncated>`,
-			code: storage.Internal,
+			name:     "a truncated listing without a marker",
+			body:     `<IsTruncated>true</IsTruncated>`,
+			wantCode: storage.Internal,
 		},
-		{name: "an invalid response", body: entry("Version", "v3", "yesterday"), code: storage.Unavailable},
+		{name: "an invalid response", body: entry("Version", "v3", "yesterday"), wantCode: storage.Unavailable},
 		{
-			name: "a key that is not escaped as announced",
-			body: `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`,
-			code: storage.Internal,
-		},
-		{
-			name: "a marker that is not escaped as announced",
-			body: `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`,
-			code: storage.Internal,
+			name:     "a key that is not escaped as announced",
+			body:     `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`,
+			wantCode: storage.Internal,
 		},
 		{
-			name: "too many entries",
-			body: strings.Repeat("<Version/>", listxml.MaxEntries+1),
-			code: storage.Internal,
+			name:     "a marker that is not escaped as announced",
+			body:     `<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextKeyMarker>%zz</NextKeyMarker>`,
+			wantCode: storage.Internal,
 		},
-		{name: "an invalid token", token: "nonsense", code: storage.InvalidArgument},
+		{
+			name:     "too many entries",
+			body:     strings.Repeat("<Version/>", listxml.MaxEntries+1),
+			wantCode: storage.Internal,
+		},
+		{name: "an invalid token", token: "nonsense", wantCode: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,8 +159,8 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 				Limit: 3,
 				Token: tt.token,
 			})
-			if tt.code != "" {
-				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 				return
 			}
 			require.NoError(t, err)
