@@ -720,7 +720,7 @@ func TestAcquireRefusesOtherObjects(t *testing.T) {
 		{name: "null", content: `null`},
 		{name: "an array", content: `[]`},
 		{name: "a text", content: `text`},
-		{name: "nothing", content: ``},
+		{name: "nothing"},
 		{name: "a token below zero", content: `{"holder":"a","token":-1}`},
 		{name: "too long", content: `{"holder":"` + strings.Repeat("a", 1<<17) + `"}`},
 	}
