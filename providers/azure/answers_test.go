@@ -130,7 +130,6 @@ var recordedAnswers = []answer{
 		status:  404,
 		code:    "BlobNotFound",
 		message: "The specified blob does not exist.",
-		want:    "",
 		source:  recorded("test_common_blob.test_delete_blob_with_non_existing_blob"),
 	},
 	{
@@ -415,13 +414,12 @@ var reportedAnswers = []answer{
 		hint:    "current one",
 		source:  "Azure/azure-sdk-for-java#48716",
 	},
-	{call: "copy", status: 403, code: "CannotVerifyCopySource", message: "Forbidden", want: "", source: "Azure/azure-storage-python#720"},
+	{call: "copy", status: 403, code: "CannotVerifyCopySource", message: "Forbidden", source: "Azure/azure-storage-python#720"},
 	{
 		call:    "copy",
 		status:  404,
 		code:    "CannotVerifyCopySource",
 		message: "The specified resource does not exist.",
-		want:    "",
 		source:  "Azure/azure-powershell#12287",
 	},
 	{
@@ -429,7 +427,6 @@ var reportedAnswers = []answer{
 		status:  409,
 		code:    "CannotVerifyCopySource",
 		message: "Could not verify copy source.",
-		want:    "",
 		source:  "Azure/azure-sdk-for-java#24881",
 	},
 	{
@@ -437,7 +434,6 @@ var reportedAnswers = []answer{
 		status:  409,
 		code:    "PublicAccessNotPermitted",
 		message: "Public access is not permitted on this storage account.",
-		want:    "",
 		source:  "Azure/azure-sdk-for-java#24881",
 	},
 	{
@@ -463,7 +459,6 @@ var reportedAnswers = []answer{
 		status:  403,
 		code:    "AuthorizationPermissionMismatch",
 		message: "This request is not authorized to perform this operation using this permission.",
-		want:    "",
 		source:  "microsoft/AzureStorageExplorer#6709",
 	},
 	{

@@ -28,7 +28,6 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: "tenant-1"}
 			},
-			head: false,
 		},
 		{
 			name:    "a customer's key",
@@ -36,7 +35,6 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: firstKeyHash}
 			},
-			head: false,
 		},
 		{
 			name:    "the service's own key",
@@ -44,13 +42,11 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.Encryption.Algorithm = "AES256"
 			},
-			head: false,
 		},
 		{
 			name:    "no encryption",
 			headers: []string{"X-Ms-Server-Encrypted", "false"},
 			want:    func(*storage.Attrs) {},
-			head:    false,
 		},
 		{
 			name:    "tags",
@@ -58,7 +54,6 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.TagCount = 2
 			},
-			head: false,
 		},
 		{
 			name:    "a hold",
@@ -66,13 +61,11 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.LegalHold = true
 			},
-			head: false,
 		},
 		{
 			name:    "an ended hold",
 			headers: []string{"X-Ms-Legal-Hold", "false"},
 			want:    func(*storage.Attrs) {},
-			head:    false,
 		},
 		{
 			name: "an unlocked policy",
@@ -83,7 +76,6 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.Retention = storage.Retention{Mode: storage.Governance, Until: end}
 			},
-			head: false,
 		},
 		{
 			name: "a locked policy",
@@ -94,7 +86,6 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.Retention = storage.Retention{Mode: storage.Compliance, Until: end}
 			},
-			head: false,
 		},
 		{
 			name:    "a tier",
@@ -102,13 +93,11 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.StorageClass = "Cold"
 			},
-			head: false,
 		},
 		{
 			name:    "the account's tier",
 			headers: []string{"X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"},
 			want:    func(*storage.Attrs) {},
-			head:    false,
 		},
 		{
 			name:    "a restore",
@@ -124,7 +113,6 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.ReplicationStatus = "complete"
 			},
-			head: false,
 		},
 		{
 			name: "one of two replications",
@@ -134,13 +122,11 @@ func TestAttrsOfReads(t *testing.T) {
 			want: func(a *storage.Attrs) {
 				a.ReplicationStatus = "failed"
 			},
-			head: false,
 		},
 		{
 			name:    "a replica",
 			headers: []string{"X-Ms-Or-Policy-Id", "p1"},
 			want:    func(*storage.Attrs) {},
-			head:    false,
 		},
 	}
 	for _, tt := range tests {

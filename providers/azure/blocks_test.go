@@ -238,11 +238,10 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 		status    int
 	}{
 		{
-			name:      "another upload was completed first",
-			answers:   []reply{refusal},
-			condition: storage.Condition{},
-			want:      storage.Unavailable,
-			status:    409,
+			name:    "another upload was completed first",
+			answers: []reply{refusal},
+			want:    storage.Unavailable,
+			status:  409,
 		},
 		{
 			name:      "another upload created the object",
@@ -280,18 +279,16 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 			status:    409,
 		},
 		{
-			name:      "another tool's upload is under way",
-			answers:   []reply{errorReply(400, "InvalidBlobOrBlock")},
-			condition: storage.Condition{},
-			want:      storage.Locked,
-			status:    400,
+			name:    "another tool's upload is under way",
+			answers: []reply{errorReply(400, "InvalidBlobOrBlock")},
+			want:    storage.Locked,
+			status:  400,
 		},
 		{
-			name:      "too many of them",
-			answers:   []reply{errorReply(409, "BlockCountExceedsLimit")},
-			condition: storage.Condition{},
-			want:      storage.TooLarge,
-			status:    409,
+			name:    "too many of them",
+			answers: []reply{errorReply(409, "BlockCountExceedsLimit")},
+			want:    storage.TooLarge,
+			status:  409,
 		},
 	}
 	for _, tt := range tests {

@@ -180,12 +180,11 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 		crc64   string // of the block, as the service has received it
 		want    storage.Code
 	}{
-		{name: "a part", refusal: unverified, part: part, want: ""},
+		{name: "a part", refusal: unverified, part: part},
 		{
 			name:    "an account that is not public",
 			refusal: errorReply(http.StatusConflict, "PublicAccessNotPermitted"),
 			part:    part,
-			want:    "",
 		},
 		{
 			name:    "a part that was replaced",
@@ -206,7 +205,7 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 			crc64:   "AAAAAAAAAAA=",
 			want:    storage.ChecksumMismatch,
 		},
-		{name: "the block that was sent", refusal: unverified, part: part, crc64: crc64OfHello, want: ""},
+		{name: "the block that was sent", refusal: unverified, part: part, crc64: crc64OfHello},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

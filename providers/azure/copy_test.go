@@ -118,7 +118,6 @@ func TestCopyInBlocksRequests(t *testing.T) {
 	}{
 		{
 			name:       "because it says another type",
-			limit:      0,
 			properties: storage.Properties{ContentType: "text/html"},
 			ranges:     []string{"bytes=0-4"},
 		},
@@ -224,10 +223,9 @@ func TestCopyErrors(t *testing.T) {
 			want:      storage.Unavailable,
 		},
 		{
-			name:      "a source of another kind",
-			answers:   []reply{object, errorReply(409, "InvalidBlobType")},
-			condition: storage.Condition{},
-			want:      storage.Unsupported,
+			name:    "a source of another kind",
+			answers: []reply{object, errorReply(409, "InvalidBlobType")},
+			want:    storage.Unsupported,
 		},
 		{
 			name:      "a destination that exists",

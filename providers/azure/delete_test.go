@@ -36,16 +36,13 @@ func TestDeleteErrors(t *testing.T) {
 		want      storage.Code // "": success
 	}{
 		{
-			name:      "no object",
-			answers:   []reply{errorReply(404, "BlobNotFound")},
-			condition: storage.Condition{},
-			want:      "",
+			name:    "no object",
+			answers: []reply{errorReply(404, "BlobNotFound")},
 		},
 		{
 			name:      "a condition on nothing",
 			answers:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "BlobNotFound")},
 			condition: condition,
-			want:      "",
 		},
 		{
 			name:      "another revision",
@@ -54,10 +51,9 @@ func TestDeleteErrors(t *testing.T) {
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "no container",
-			answers:   []reply{errorReply(404, "ContainerNotFound")},
-			condition: storage.Condition{},
-			want:      storage.BucketNotFound,
+			name:    "no container",
+			answers: []reply{errorReply(404, "ContainerNotFound")},
+			want:    storage.BucketNotFound,
 		},
 		{
 			name:      "a condition in no container",
@@ -66,22 +62,19 @@ func TestDeleteErrors(t *testing.T) {
 			want:      storage.BucketNotFound,
 		},
 		{
-			name:      "an object that may not go",
-			answers:   []reply{errorReply(409, "BlobImmutableDueToPolicy")},
-			condition: storage.Condition{},
-			want:      storage.Locked,
+			name:    "an object that may not go",
+			answers: []reply{errorReply(409, "BlobImmutableDueToPolicy")},
+			want:    storage.Locked,
 		},
 		{
-			name:      "an object under a lease",
-			answers:   []reply{errorReply(412, "LeaseIdMissing")},
-			condition: storage.Condition{},
-			want:      storage.Locked,
+			name:    "an object under a lease",
+			answers: []reply{errorReply(412, "LeaseIdMissing")},
+			want:    storage.Locked,
 		},
 		{
-			name:      "a gateway's 404",
-			answers:   []reply{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}},
-			condition: storage.Condition{},
-			want:      storage.Unavailable,
+			name:    "a gateway's 404",
+			answers: []reply{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}},
+			want:    storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
@@ -119,7 +112,6 @@ func TestDeleteCurrentVersion(t *testing.T) {
 			asked: []string{
 				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
 			},
-			want: "",
 		},
 		{
 			name:    "another write has come between",
@@ -127,7 +119,6 @@ func TestDeleteCurrentVersion(t *testing.T) {
 			asked: []string{
 				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
 			},
-			want: "",
 		},
 		{
 			name:    "the object was removed meanwhile",
@@ -135,13 +126,11 @@ func TestDeleteCurrentVersion(t *testing.T) {
 			asked: []string{
 				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
 			},
-			want: "",
 		},
 		{
 			name:    "the version was removed meanwhile",
 			answers: []reply{current, errorReply(404, "BlobNotFound")},
 			asked:   []string{"DELETE " + version, "HEAD " + version},
-			want:    "",
 		},
 		{
 			name:    "and at last",
@@ -149,7 +138,6 @@ func TestDeleteCurrentVersion(t *testing.T) {
 			asked: []string{
 				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
 			},
-			want: "",
 		},
 		{
 			name:    "an object with snapshots",
@@ -270,22 +258,19 @@ func TestDeleteBatchErrors(t *testing.T) {
 		wantUnknown bool
 	}{
 		{
-			name:        "no container",
-			answer:      errorReply(404, "ContainerNotFound"),
-			want:        storage.BucketNotFound,
-			wantUnknown: false,
+			name:   "no container",
+			answer: errorReply(404, "ContainerNotFound"),
+			want:   storage.BucketNotFound,
 		},
 		{
-			name:        "no right",
-			answer:      errorReply(403, "AuthorizationFailure"),
-			want:        storage.PermissionDenied,
-			wantUnknown: false,
+			name:   "no right",
+			answer: errorReply(403, "AuthorizationFailure"),
+			want:   storage.PermissionDenied,
 		},
 		{
-			name:        "a busy server",
-			answer:      errorReply(503, "ServerBusy"),
-			want:        storage.RateLimited,
-			wantUnknown: false,
+			name:   "a busy server",
+			answer: errorReply(503, "ServerBusy"),
+			want:   storage.RateLimited,
 		},
 		{name: "a lost response", answer: reply{Cut: true}, want: storage.Unavailable, wantUnknown: true},
 		{
@@ -295,16 +280,14 @@ func TestDeleteBatchErrors(t *testing.T) {
 			wantUnknown: true,
 		},
 		{
-			name:        "a refusal of the batch",
-			answer:      anonymousBatchReply("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"),
-			want:        storage.PermissionDenied,
-			wantUnknown: false,
+			name:   "a refusal of the batch",
+			answer: anonymousBatchReply("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"),
+			want:   storage.PermissionDenied,
 		},
 		{
-			name:        "a batch that is too busy",
-			answer:      anonymousBatchReply("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"),
-			want:        storage.RateLimited,
-			wantUnknown: false,
+			name:   "a batch that is too busy",
+			answer: anonymousBatchReply("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"),
+			want:   storage.RateLimited,
 		},
 		{
 			name: "refusals without a request",

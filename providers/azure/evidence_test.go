@@ -193,7 +193,7 @@ func TestListPageIsDocument(t *testing.T) {
 	}{
 		{name: "a login page", body: "<html><body>Log in</body></html>"},
 		{name: "a page that is no XML", body: "<html><br>Log in"},
-		{name: "nothing", body: ""},
+		{name: "nothing"},
 		{name: "JSON", body: "{}"},
 		{name: "another document", body: `<?xml version="1.0"?><Blobs/>`},
 		{name: "text before the root", body: "EnumerationResults"},

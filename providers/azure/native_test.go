@@ -377,7 +377,7 @@ func TestWithEncryptionScopeInvalid(t *testing.T) {
 	tests := []struct{ name, scope string }{
 		{name: "a key of Amazon", scope: "arn:aws:kms:eu-west-1:1:key/2"},
 		{name: "a key of Google", scope: "projects/p/locations/l/keyRings/r/cryptoKeys/k"},
-		{name: "empty", scope: ""},
+		{name: "empty"},
 		{name: "two characters", scope: "ab"},
 		{name: "two dashes", scope: "a--b"},
 		{name: "a line break", scope: "abc\n"},

@@ -93,10 +93,9 @@ func TestPutErrors(t *testing.T) {
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "an overwrite by such a signature",
-			answer:    errorReply(403, "UnauthorizedBlobOverwrite"),
-			condition: storage.Condition{},
-			want:      storage.PermissionDenied,
+			name:   "an overwrite by such a signature",
+			answer: errorReply(403, "UnauthorizedBlobOverwrite"),
+			want:   storage.PermissionDenied,
 		},
 		{
 			name:      "an update of another revision",
@@ -117,22 +116,19 @@ func TestPutErrors(t *testing.T) {
 			want:      storage.BucketNotFound,
 		},
 		{
-			name:      "no container that may be known",
-			answer:    errorReply(404, "ResourceNotFound"),
-			condition: storage.Condition{},
-			want:      storage.BucketNotFound,
+			name:   "no container that may be known",
+			answer: errorReply(404, "ResourceNotFound"),
+			want:   storage.BucketNotFound,
 		},
 		{
-			name:      "bytes that were damaged on their way",
-			answer:    errorReply(400, "Crc64Mismatch"),
-			condition: storage.Condition{},
-			want:      storage.ChecksumMismatch,
+			name:   "bytes that were damaged on their way",
+			answer: errorReply(400, "Crc64Mismatch"),
+			want:   storage.ChecksumMismatch,
 		},
 		{
-			name:      "a body above the service's limit",
-			answer:    errorReply(413, "RequestBodyTooLarge"),
-			condition: storage.Condition{},
-			want:      storage.TooLarge,
+			name:   "a body above the service's limit",
+			answer: errorReply(413, "RequestBodyTooLarge"),
+			want:   storage.TooLarge,
 		},
 		{
 			name:      "an object under a lease",
@@ -141,10 +137,9 @@ func TestPutErrors(t *testing.T) {
 			want:      storage.Locked,
 		},
 		{
-			name:      "an object that may not change",
-			answer:    errorReply(409, "BlobImmutableDueToPolicy"),
-			condition: storage.Condition{},
-			want:      storage.Locked,
+			name:   "an object that may not change",
+			answer: errorReply(409, "BlobImmutableDueToPolicy"),
+			want:   storage.Locked,
 		},
 	}
 	for _, tt := range tests {

@@ -89,12 +89,11 @@ func TestCreateBucketRequests(t *testing.T) {
 		info   storage.BucketInfo
 		want   storage.Code
 	}{
-		{name: "private", create: created, info: storage.BucketInfo{}, want: ""},
+		{name: "private", create: created},
 		{
 			name:   "private, said",
 			opts:   []storage.BucketOption{storage.WithPublicAccess(false)},
 			create: created,
-			want:   "",
 		},
 		{
 			name:   "public",
@@ -102,13 +101,11 @@ func TestCreateBucketRequests(t *testing.T) {
 			create: created,
 			access: "blob",
 			info:   storage.BucketInfo{Public: true},
-			want:   "",
 		},
 		{
 			name:   "without rules, said",
 			opts:   []storage.BucketOption{storage.WithCORS()},
 			create: created,
-			want:   "",
 		},
 		{
 			name:   "an existing container",
@@ -380,7 +377,6 @@ func TestBucketInfoRequests(t *testing.T) {
 			name:    "private",
 			head:    routedReply{status: http.StatusOK},
 			account: noRules,
-			want:    "",
 		},
 		{
 			name: "public, with the account's rules",
@@ -390,7 +386,6 @@ func TestBucketInfoRequests(t *testing.T) {
 			},
 			account: routedReply{status: http.StatusOK, body: twoRulesXML},
 			info:    storage.BucketInfo{Public: true, CORS: twoRules},
-			want:    "",
 		},
 		{
 			name: "with locks",
@@ -400,7 +395,6 @@ func TestBucketInfoRequests(t *testing.T) {
 			},
 			account: noRules,
 			info:    storage.BucketInfo{ObjectLock: true},
-			want:    "",
 		},
 		{
 			name: "listed in public too",
@@ -410,7 +404,6 @@ func TestBucketInfoRequests(t *testing.T) {
 			},
 			account: noRules,
 			info:    storage.BucketInfo{Public: true},
-			want:    "",
 		},
 		{
 			name:    "without permission to read the rules",

@@ -425,9 +425,8 @@ func TestSigningFeatures(t *testing.T) {
 		{
 			name:   "only a signature",
 			config: Config{Account: testAccount, SASToken: "sv=2026-12-06&sig=abc"},
-			want:   0,
 		},
-		{name: "no credentials", config: Config{Account: testAccount, Anonymous: true}, want: 0},
+		{name: "no credentials", config: Config{Account: testAccount, Anonymous: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -100,7 +100,6 @@ func TestUndelete(t *testing.T) {
 		{
 			name:    "a blob",
 			answers: []reply{listing("", deletedBlobEntry("a"), deletedBlobEntry("ab")), {}},
-			want:    nil,
 			asked:   []string{findRequest, undeleteRequest},
 		},
 		{
@@ -146,7 +145,6 @@ func TestUndelete(t *testing.T) {
 				Status: http.StatusAccepted,
 				Header: map[string]string{"X-Ms-Copy-Status": "success"},
 			}},
-			want: nil,
 			asked: []string{
 				findRequest, undeleteRequest, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z",
 				"PUT /photos/a",
@@ -159,7 +157,6 @@ func TestUndelete(t *testing.T) {
 				Status: http.StatusAccepted,
 				Header: map[string]string{"X-Ms-Copy-Status": "success"},
 			}},
-			want: nil,
 			asked: []string{
 				findRequest, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a",
 			},

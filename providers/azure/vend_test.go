@@ -40,10 +40,9 @@ func TestVendDirectoryOrContainer(t *testing.T) {
 		depth       string // the number of segments of the directory
 		permissions string
 	}{
-		{name: "list a container", prefix: "", rights: storage.Rights{List: true}, kind: "c", permissions: "l"},
+		{name: "list a container", rights: storage.Rights{List: true}, kind: "c", permissions: "l"},
 		{
 			name:        "all rights to a container",
-			prefix:      "",
 			rights:      storage.Rights{Read: true, List: true, Write: true, Remove: true},
 			kind:        "c",
 			permissions: "rcwdl",
