@@ -609,7 +609,6 @@ var amazonStates = []answer{
 		status:  409,
 		code:    "RestoreAlreadyInProgress",
 		message: "Object restore is already in progress",
-		want:    "",
 		source:  amazonErrors,
 	},
 	{
@@ -802,7 +801,6 @@ var amazonBuckets = []answer{
 		code:    "NoSuchCORSConfiguration",
 		message: "The CORS configuration does not exist",
 		extra:   "<BucketName>photos</BucketName>",
-		want:    "",
 		source:  recorded("test_get_cors"),
 	},
 	{
@@ -811,7 +809,6 @@ var amazonBuckets = []answer{
 		code:    "NoSuchLifecycleConfiguration",
 		message: "The lifecycle configuration does not exist",
 		extra:   "<BucketName>photos</BucketName>",
-		want:    "",
 		source:  recorded("test_delete_bucket_lifecycle_configuration"),
 	},
 	{
@@ -820,7 +817,6 @@ var amazonBuckets = []answer{
 		code:    "ObjectLockConfigurationNotFoundError",
 		message: "Object Lock configuration does not exist for this bucket",
 		extra:   "<BucketName>photos</BucketName>",
-		want:    "",
 		source:  recorded("test_put_object_lock_configuration_on_existing_bucket"),
 	},
 }

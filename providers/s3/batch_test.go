@@ -22,7 +22,7 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	}{
 		{name: "by its name", failed: "kept/1"},
 		{name: "of the version null", failed: "kept/1", version: "null"},
-		{name: "without its name", failed: ""},
+		{name: "without its name"},
 		{name: "without its prefix", failed: "1"},
 		{name: "by its name, escaped", failed: "kept%2F1"},
 		{name: "by another name", failed: "another", version: "v1"},

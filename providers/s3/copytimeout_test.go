@@ -180,7 +180,7 @@ func TestWithCopyTimeout(t *testing.T) {
 		size int64
 		want time.Duration
 	}{
-		{name: "nothing", size: 0, want: transport.DefaultAnswer},
+		{name: "nothing", want: transport.DefaultAnswer},
 		{name: "1 KiB", size: 1 << 10, want: transport.DefaultAnswer},
 		{name: "600 MiB", size: 600 << 20, want: transport.DefaultAnswer + 100*time.Second},
 		{name: "1 TiB", size: 1 << 40, want: maxCopyTimeout},

@@ -105,7 +105,7 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 	tests := []struct {
 		name, baseURL, want string
 	}{
-		{name: "none", baseURL: "", want: "http://127.0.0.1:9000/photos/"},
+		{name: "none", want: "http://127.0.0.1:9000/photos/"},
 		{name: "another host", baseURL: "https://files.example.com/", want: "https://files.example.com/photos/"},
 	}
 	for _, tt := range tests {

@@ -221,7 +221,6 @@ func TestGetOfARange(t *testing.T) {
 			name:     "the end of an empty object",
 			request:  driver.GetRequest{Suffix: 3, Length: -1},
 			response: reply{Status: 200},
-			size:     0,
 		},
 		{
 			name:     "past the end",

@@ -97,17 +97,15 @@ func TestListStartAfterServers(t *testing.T) {
 		{
 			name:   "a host of a service that documents no order",
 			config: Config{Endpoint: "https://s3.fr-par.scw.cloud"},
-			want:   false,
 		},
-		{name: "a profile that has such a host", config: Config{Profile: &scaleway}, want: false},
-		{name: "a host without a profile", config: Config{Endpoint: own}, want: false},
+		{name: "a profile that has such a host", config: Config{Profile: &scaleway}},
+		{name: "a host without a profile", config: Config{Endpoint: own}},
 		{
 			name:   "a host without a profile that names itself",
 			server: "Garage",
 			config: Config{Endpoint: own},
-			want:   false,
 		},
-		{name: "a given profile", config: Config{Endpoint: own, Profile: &garage}, want: false},
+		{name: "a given profile", config: Config{Endpoint: own, Profile: &garage}},
 		{
 			name:   "a given profile that the server confirms",
 			server: "Garage",
@@ -119,12 +117,10 @@ func TestListStartAfterServers(t *testing.T) {
 		{
 			name:   "a probed profile of an unknown server",
 			config: Config{Endpoint: own, Profile: &probed},
-			want:   false,
 		},
 		{
 			name:   "an access point",
 			config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"},
-			want:   false,
 		},
 	}
 	for _, tt := range tests {

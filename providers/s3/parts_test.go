@@ -352,7 +352,6 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 			wantLines: []string{head, "HEAD /photos", complete},
 		},
 		"no condition": {
-			condition: storage.Condition{},
 			replies:   []reply{{Body: finished}},
 			wantLines: []string{complete},
 		},

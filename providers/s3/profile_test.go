@@ -133,7 +133,7 @@ func TestProfileHosts(t *testing.T) {
 		{pattern: "*.example.com", host: "example.com"},
 		{pattern: "*.example.com", host: "evil-example.com"},
 		{pattern: "s3.example.com", host: "s3.example.com.evil.org"},
-		{pattern: "s3.example.com", host: ""},
+		{pattern: "s3.example.com"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%q for %q", tt.host, tt.pattern), func(t *testing.T) {

@@ -1002,7 +1002,7 @@ func TestDeleteBucketNotEmpty(t *testing.T) {
 // Credentials returns the keys and the endpoint of the account without a request.
 func TestServiceCredentials(t *testing.T) {
 	tests := []struct{ name, endpoint, want string }{
-		{name: "Amazon", endpoint: "", want: "https://s3.eu-west-1.amazonaws.com"},
+		{name: "Amazon", want: "https://s3.eu-west-1.amazonaws.com"},
 		{name: "another server", endpoint: "http://127.0.0.1:9000", want: "http://127.0.0.1:9000"},
 	}
 	for _, tt := range tests {

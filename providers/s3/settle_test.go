@@ -217,7 +217,6 @@ func TestCreateBucketInternalError(t *testing.T) {
 		"the bucket is not there": {
 			heads:   []string{"404 ", "404 "},
 			creates: []string{broken},
-			want:    "",
 		},
 		"the bucket was there before": {heads: []string{"200 "}, want: storage.BucketExists},
 	}
