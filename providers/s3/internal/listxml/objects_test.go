@@ -85,18 +85,16 @@ func TestReadObjectsEscapedUnannounced(t *testing.T) {
 			name:      "escaped and announced",
 			requested: "a b/",
 			response:  `<EncodingType>url</EncodingType><Prefix>a%20b/</Prefix>`,
-			want:      nil,
 		},
-		{name: "not escaped", requested: "a b/", response: `<Prefix>a b/</Prefix>`, want: nil},
+		{name: "not escaped", requested: "a b/", response: `<Prefix>a b/</Prefix>`},
 		{
 			name:      "a prefix that looks escaped",
 			requested: "a%20b/",
 			response:  `<Prefix>a%20b/</Prefix>`,
-			want:      nil,
 		},
-		{name: "no prefix", requested: "a b/", response: ``, want: nil},
-		{name: "another prefix", requested: "a b/", response: `<Prefix>a</Prefix>`, want: nil},
-		{name: "no escape", requested: "a b/", response: `<Prefix>a%b/</Prefix>`, want: nil},
+		{name: "no prefix", requested: "a b/"},
+		{name: "another prefix", requested: "a b/", response: `<Prefix>a</Prefix>`},
+		{name: "no escape", requested: "a b/", response: `<Prefix>a%b/</Prefix>`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,7 +174,7 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 		{name: "truncated, announced last", response: next + `<IsTruncated> true </IsTruncated>`, wantToken: "n"},
 		{name: "only a token", response: next, wantToken: "n"},
 		{name: "not truncated, with a token", response: `<IsTruncated>false</IsTruncated>` + next},
-		{name: "neither", response: ``},
+		{name: "neither"},
 		{
 			name:     "truncated without a token",
 			response: `<IsTruncated>true</IsTruncated>`,

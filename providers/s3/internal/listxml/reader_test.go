@@ -141,7 +141,7 @@ func TestReadObjectsDecodesText(t *testing.T) {
 
 // unreadable has responses that are not pages.
 var unreadable = []struct{ name, response string }{
-	{name: "nothing", response: ``},
+	{name: "nothing"},
 	{name: "spaces", response: " \n"},
 	{name: "only a declaration", response: `<?xml version="1.0"?>`},
 	{name: "text", response: `Service Unavailable`},
