@@ -42,7 +42,7 @@ func (w *waiter) acquire(ctx context.Context) error {
 // before the next attempt.
 func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration, err error) {
 	// With WithRemoval, a free lease has no object, so the first attempt creates it without a read.
-	skipsRead := w.lease.removal && !w.hasTried
+	skipsRead := w.lease.wantsRemoval && !w.hasTried
 	var current state
 	if !skipsRead {
 		current, err = w.lease.read(ctx)
@@ -105,7 +105,7 @@ func (w *waiter) rewrite(ctx context.Context, current state) error {
 // stores the new revision in w.revision, so that the waiter does not take this write for a renewal
 // by the holder.
 func (w *waiter) requestHandover(ctx context.Context, current state) {
-	if !w.lease.handover || current.record.Wanted {
+	if !w.lease.wantsHandover || current.record.Wanted {
 		return
 	}
 	current.record.Wanted = true

@@ -31,7 +31,7 @@ func (l *Lease) renew(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
 
-	wantRead := l.isUnsure || l.handover
+	wantRead := l.isUnsure || l.wantsHandover
 	if wantRead && !l.reread(ctx) {
 		return
 	}
@@ -62,7 +62,7 @@ func (l *Lease) reread(ctx context.Context) bool {
 		l.markLost()
 		return false
 	}
-	if latest.record.Wanted && l.handover {
+	if latest.record.Wanted && l.wantsHandover {
 		l.want.Do(func() {
 			close(l.wanted)
 		})
@@ -145,10 +145,10 @@ func (l *Lease) releaseError(err error) error {
 func (l *Lease) freeOnce(ctx context.Context) error {
 	// prepare has checked that l.bucket is a bucket, which is a Remover.
 	remover, _ := l.bucket.(storage.Remover)
-	if l.removal && storage.Supports(l.bucket, storage.ConditionalRemove) {
+	if l.wantsRemoval && storage.Supports(l.bucket, storage.ConditionalRemove) {
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	}
-	if l.removal && l.remaining() > 0 {
+	if l.wantsRemoval && l.remaining() > 0 {
 		// This Remove has no condition. Only until the timeout is it certain that no other process has taken
 		// over, whose object Remove would remove.
 		ctx, cancel := context.WithTimeout(ctx, l.remaining())

@@ -33,11 +33,11 @@ import (
 type Lease struct {
 	bucket storage.Updater
 
-	key      string
-	ttl      time.Duration
-	interval time.Duration // of WithInterval; 0 if not given
-	handover bool          // true if WithHandover is given
-	removal  bool          // true if WithRemoval is given
+	key           string
+	ttl           time.Duration
+	interval      time.Duration // of WithInterval; 0 if not given
+	wantsHandover bool          // true if WithHandover is given
+	wantsRemoval  bool          // true if WithRemoval is given
 
 	holder   string          // random name of this holder; "" for [Check]
 	ctx      context.Context // ends when the lease is lost or released

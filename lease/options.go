@@ -86,7 +86,7 @@ func WithInterval(d time.Duration) Option {
 // process asks. Both processes then read the object twelve times per TTL.
 func WithHandover() Option {
 	return option(func(l *Lease) {
-		l.handover = true
+		l.wantsHandover = true
 	})
 }
 
@@ -95,6 +95,6 @@ func WithHandover() Option {
 // Remove, so [storage.Ref] must not have narrowed it to other methods.
 func WithRemoval() Option {
 	return option(func(l *Lease) {
-		l.removal = true
+		l.wantsRemoval = true
 	})
 }
