@@ -16,7 +16,7 @@ import (
 
 // An account holds the settings and clients for one storage account and one credential. All of its
 // containers share them. If Config.Client is set, requests use that client's credential. Otherwise
-// exactly one of sharedKey, token, sas, vended and anonymous is set.
+// exactly one of sharedKey, token, sas, requestSAS and isAnonymous is set.
 type account struct {
 	service             *service.Client              // sends each request once, because the engine retries
 	key                 string                       // the account's own key, in base64; "" if it is not known
@@ -27,9 +27,9 @@ type account struct {
 	endpoint            *url.URL                              // URL of the blob service, without a query or a final slash
 	root                string                                // endpoint as a string
 	name                string
-	anonymous           bool
+	isAnonymous         bool
 	hasNamedCredentials bool                 // Config.Credentials names the credentials
-	hierarchical        bool                 // Config.HierarchicalNamespace
+	isHierarchical      bool                 // Config.HierarchicalNamespace
 	version             string               // Config.APIVersion
 	scope               string               // Config.EncryptionScope
 	http                *http.Client         // nil if Config.Client is set
@@ -47,15 +47,15 @@ func newAccount(c Config) (*account, error) {
 	}
 
 	a := &account{
-		key:          c.Key,
-		token:        c.Credential,
-		sas:          strings.TrimPrefix(c.SASToken, "?"),
-		name:         c.Account,
-		anonymous:    c.Anonymous,
-		hierarchical: c.HierarchicalNamespace,
-		version:      c.APIVersion,
-		scope:        c.EncryptionScope,
-		sdkClient:    c.Client,
+		key:            c.Key,
+		token:          c.Credential,
+		sas:            strings.TrimPrefix(c.SASToken, "?"),
+		name:           c.Account,
+		isAnonymous:    c.Anonymous,
+		isHierarchical: c.HierarchicalNamespace,
+		version:        c.APIVersion,
+		scope:          c.EncryptionScope,
+		sdkClient:      c.Client,
 	}
 
 	if err := a.resolve(c); err != nil {

@@ -116,7 +116,7 @@ func (bc *blobContainer) missingHint() string {
 	if strings.ToLower(bc.name) != bc.name {
 		return "the name of a container has no capital letters"
 	}
-	if bc.account.anonymous {
+	if bc.account.isAnonymous {
 		return publicHint
 	}
 	return ""

@@ -92,7 +92,7 @@ func (cp *copier) canCopyBlob(r *driver.CopyRequest, n *natives, source *storage
 // canAuthorizeSource reports whether this package can authorize the service to read the source of a
 // copy. It cannot use the credential that Config.Client contains.
 func (a *account) canAuthorizeSource() bool {
-	return a.signer != nil || a.token != nil || a.sas != "" || a.requestSAS != nil || a.anonymous
+	return a.signer != nil || a.token != nil || a.sas != "" || a.requestSAS != nil || a.isAnonymous
 }
 
 // headSource returns the attributes of the source at the revision and version to copy. It fails

@@ -115,7 +115,7 @@ func (a *account) resolve(c Config) error {
 	}
 
 	a.hasNamedCredentials = c.Credentials != ""
-	hasCredential := a.anonymous || a.key != "" || a.sas != "" || a.token != nil || c.Client != nil
+	hasCredential := a.isAnonymous || a.key != "" || a.sas != "" || a.token != nil || c.Client != nil
 	if hasCredential {
 		if err := a.resolveEndpoint(endpoint); err != nil {
 			return err

@@ -41,10 +41,10 @@ type userKey struct {
 }
 
 type userKeyRequest struct {
-	done      chan struct{}
-	key       *userKey
-	err       error
-	abandoned bool // true if the ctx of the request's caller ended; other callers then send a new request
+	done        chan struct{}
+	key         *userKey
+	err         error
+	isAbandoned bool // true if the ctx of the request's caller ended; other callers then send a new request
 }
 
 type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
@@ -92,7 +92,7 @@ func (u *userKeyCache) get(
 			return nil, ctx.Err()
 		case <-pending.done:
 		}
-		if !pending.abandoned {
+		if !pending.isAbandoned {
 			return pending.key, pending.err
 		}
 		// That caller has given up, which says nothing about the key. Begin again.
@@ -106,7 +106,7 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, r
 	oldKey := u.key
 	// The request counts as abandoned until it has a result, so that other callers use none if the
 	// function request panics.
-	pending := &userKeyRequest{done: make(chan struct{}), abandoned: true}
+	pending := &userKeyRequest{done: make(chan struct{}), isAbandoned: true}
 	u.pending = pending
 	u.mu.Unlock()
 	defer u.finish(pending, now, isValid)
@@ -115,9 +115,9 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, isValid bool, r
 	defer cancel()
 	start := now.Add(-clockSkew).UTC().Truncate(time.Second)
 	pending.key, pending.err = request(reqCtx, start, start.Add(userKeyLife))
-	pending.abandoned = pending.err != nil && ctx.Err() != nil
+	pending.isAbandoned = pending.err != nil && ctx.Err() != nil
 
-	if pending.err == nil || pending.abandoned || isDenied(pending.err) {
+	if pending.err == nil || pending.isAbandoned || isDenied(pending.err) {
 		return pending.key, pending.err
 	}
 	if isValid {
@@ -138,7 +138,7 @@ func (u *userKeyCache) finish(r *userKeyRequest, now time.Time, isValid bool) {
 	case isDenied(r.err):
 		// The old key is dropped, because Azure may refuse its signatures, too.
 		u.key = nil
-	case isValid && !r.abandoned:
+	case isValid && !r.isAbandoned:
 		// The old key is used for a while before the next request.
 		u.failedAt = now
 	}

@@ -90,7 +90,7 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.MaxBatch = maxBatch
 	}
 
-	if d.account.hierarchical {
+	if d.account.isHierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
 		// The parts of an open upload have keys with an empty segment. A hierarchical account does
 		// not support such keys.

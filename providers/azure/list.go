@@ -47,7 +47,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 
 	merged := &mergedPage{entries: r.Entries[:0], lastName: lastName}
-	if d.account.hierarchical {
+	if d.account.isHierarchical {
 		// WithAnyOrder: the entries stay in the service's order.
 		err = d.lister.addEntries(ctx, r.Delimiter, opts, merged)
 	} else {
@@ -136,7 +136,7 @@ func (ls *lister) addEntries(
 	merged.marker = marker
 
 	// The response has two lists, one of blobs and one of prefixes. Each is in order by itself.
-	isOrdered := !ls.container.account.hierarchical
+	isOrdered := !ls.container.account.isHierarchical
 	lastItem := merged.lastName
 	for _, item := range items {
 		if item.Name == nil || item.Properties == nil {

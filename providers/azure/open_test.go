@@ -54,7 +54,7 @@ func credentialKind(a *account) string {
 		return "token"
 	case a.sas != "":
 		return "sas " + a.sas
-	case a.anonymous:
+	case a.isAnonymous:
 		return "anonymous"
 	}
 	return "the client's"

@@ -89,16 +89,16 @@ type grant struct {
 	mediaType      string // Content-Type of the response; "" means the object's
 	cacheControl   string // Cache-Control of the response; "" means the object's
 	scope          string // the encryption scope of an upload; "" means the container's
-	folder         bool   // true for all blobs below key, which is a directory, or "" for the container
+	isFolder       bool   // true for all blobs below key, which is a directory, or "" for the container
 }
 
 // resource returns the letters with which Azure names the kind of the signed resource.
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas#specify-the-signed-resource-field
 func (g *grant) resource() string {
-	if g.folder && g.key == "" {
+	if g.isFolder && g.key == "" {
 		return "c" // a container
 	}
-	if g.folder {
+	if g.isFolder {
 		return "d" // a directory
 	}
 	if g.version != "" {
@@ -127,7 +127,7 @@ func (g *grant) protocol() string {
 // canonical returns the name of the blob as it is signed, not escaped and with the account in place
 // of the host.
 func (g *grant) canonical(account string) string {
-	if g.folder && g.key == "" {
+	if g.isFolder && g.key == "" {
 		return "/blob/" + account + "/" + g.container
 	}
 	return "/blob/" + account + "/" + g.container + "/" + g.key

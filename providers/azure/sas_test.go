@@ -84,12 +84,12 @@ func grants() map[string]*grant {
 		}),
 		"a container": testGrant(func(g *grant) {
 			g.key = ""
-			g.folder = true
+			g.isFolder = true
 			g.permissions = "rcwdl"
 		}),
 		"a directory": testGrant(func(g *grant) {
 			g.key = "users/a b'é"
-			g.folder = true
+			g.isFolder = true
 			g.permissions = "rl"
 		}),
 		"both, and another end": testGrant(func(g *grant) {
@@ -117,7 +117,7 @@ func parseSASTime(text string) time.Time {
 func sdkValues(g *grant) sas.BlobSignatureValues {
 	blob := g.key
 	directory := ""
-	if g.folder {
+	if g.isFolder {
 		blob = ""
 		directory = g.key
 	}

@@ -47,7 +47,7 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 func (d *objectDriver) vend(
 	ctx context.Context, r *driver.VendRequest, now time.Time,
 ) (*storage.VendedCredentials, error) {
-	if r.Prefix != "" && !d.account.hierarchical {
+	if r.Prefix != "" && !d.account.isHierarchical {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,
 			Err:  errors.New("an account without a hierarchical namespace has no signatures for a prefix"),
@@ -65,7 +65,7 @@ func (d *objectDriver) vend(
 	g := &grant{
 		container:   d.container.name,
 		key:         strings.TrimSuffix(r.Prefix, "/"),
-		folder:      true,
+		isFolder:    true,
 		permissions: vendedPermissions(r.Rights),
 	}
 

@@ -49,7 +49,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	// The credentials may be for this container only. An identity of its own keeps the service from
 	// copying objects of other containers.
 	account.identity = account
-	account.anonymous = false
+	account.isAnonymous = false
 
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[string], error) {
 		creds, err := credentialsFor(ctx, key)
