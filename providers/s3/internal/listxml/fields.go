@@ -39,7 +39,7 @@ var (
 type fields struct {
 	xml         reader
 	block       strings.Builder // texts that were kept, and free space for further texts
-	escaped     bool            // true if the response says that its keys are escaped
+	isEscaped   bool            // true if the response says that its keys are escaped
 	prefix      string          // prefix that the response names
 	isTruncated flag
 }
@@ -91,7 +91,7 @@ func (p *fields) readPageField(name []byte) (err error) {
 	case sameName(name, "EncodingType"):
 		var value []byte
 		if value, err = p.xml.readValue(); err == nil {
-			p.escaped = string(trimSpace(value)) == "url"
+			p.isEscaped = string(trimSpace(value)) == "url"
 		}
 	case sameName(name, "IsTruncated"):
 		p.isTruncated, err = p.readFlag()
@@ -152,7 +152,7 @@ func (p *fields) copyString(text []byte) string {
 // does not say so. requested is the prefix of the request. If common prefixes stayed escaped, their
 // listings would be empty, and their objects would seem to be missing.
 func (p *fields) checkPrefix(requested string) error {
-	if p.escaped || p.prefix == requested {
+	if p.isEscaped || p.prefix == requested {
 		return nil
 	}
 	text, err := p.decodeKey(p.prefix)
@@ -165,7 +165,7 @@ func (p *fields) checkPrefix(requested string) error {
 
 // unescape removes the escaping from a key, if the page says that its keys are escaped.
 func (p *fields) unescape(key string) (string, error) {
-	if !p.escaped {
+	if !p.isEscaped {
 		return key, nil
 	}
 	return p.decodeKey(key)

@@ -50,7 +50,7 @@ func referencePage(response []byte) (*storage.Page, error) {
 // A pageBuilder makes a page of the elements of a response.
 type pageBuilder struct {
 	page      *storage.Page
-	escaped   bool // the keys are
+	isEscaped bool // the keys are
 	truncated bool // the response says that it is
 	ended     bool // the response says that it is not truncated
 }
@@ -71,7 +71,7 @@ func (b *pageBuilder) element(n *node) (err error) {
 		b.page.Token, err = n.value()
 	case "encodingtype":
 		value, err := n.value()
-		b.escaped = strings.Trim(value, " \t\r\n") == "url"
+		b.isEscaped = strings.Trim(value, " \t\r\n") == "url"
 		return err
 	case "istruncated":
 		value, err := n.value()
@@ -125,7 +125,7 @@ func referenceField(e *storage.ListEntry, n *node) error {
 
 // finish unescapes the keys if the response said so, sorts the entries and checks the token.
 func (b *pageBuilder) finish() (err error) {
-	if b.escaped {
+	if b.isEscaped {
 		for i := range b.page.Entries {
 			entry := &b.page.Entries[i]
 			entry.Key, err = url.QueryUnescape(entry.Key)
@@ -227,7 +227,7 @@ func sdkPage(t *testing.T, response []byte) *storage.Page {
 			Entries: []storage.ListEntry{},
 			Token:   aws.ToString(output.NextContinuationToken),
 		},
-		escaped:   output.EncodingType == "url",
+		isEscaped: output.EncodingType == "url",
 		truncated: aws.ToBool(output.IsTruncated),
 		ended:     output.IsTruncated != nil && !*output.IsTruncated,
 	}
