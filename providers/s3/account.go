@@ -34,7 +34,7 @@ type account struct {
 	renewer            *credential.Renewer        // replaces refused credentials; nil if no others can be had
 	deniedAt           *atomic.Pointer[time.Time] // when a HEAD last got 403, but not because of its credentials
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
-	anonymous          bool
+	isAnonymous        bool
 	isSession          bool   // Config has temporary credentials
 	isVended           bool   // Config.CredentialsFor
 	vendRole           string // Config.VendRole
@@ -47,11 +47,11 @@ type account struct {
 	clock              *serverclock.Clock
 	server             *evidence.Server
 	endpoint           *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
-	orderedHost        bool     // true if the host belongs to a provider that lists in byte order
-	customResolver     bool     // true if the caller's endpoint resolver may send requests to another host
+	isOrderedHost      bool     // true if the host belongs to a provider that lists in byte order
+	hasCustomResolver  bool     // true if the caller's endpoint resolver may send requests to another host
 	pathStyle          bool
 	profile            Profile
-	profileGiven       bool                 // Config has a profile
+	hasProfile         bool                 // Config has a profile
 	http               *http.Client         // nil if the SDK's configuration or client has its own
 	ownsHTTP           bool                 // true if newAccount made http; the method close closes it
 	rawTransport       *transport.Transport // transport of http; nil if only the SDK may send requests
@@ -131,7 +131,7 @@ func (a *account) checkOwner() error {
 
 // isAmazon reports whether the server is Amazon S3.
 func (a *account) isAmazon() bool {
-	if a.customResolver {
+	if a.hasCustomResolver {
 		return false
 	}
 	return a.endpoint == nil || isAmazonEndpoint(a.endpoint.String())
@@ -177,12 +177,12 @@ func (a *account) hasKnownOrder() bool {
 	if !p.OrderedListing {
 		return false
 	}
-	if p.row().isAccessPoint || a.customResolver {
+	if p.row().isAccessPoint || a.hasCustomResolver {
 		// The requests may go to another server.
 		return false
 	}
 	hasAmazonsEndpoint := a.endpoint == nil
-	if hasAmazonsEndpoint || a.orderedHost {
+	if hasAmazonsEndpoint || a.isOrderedHost {
 		return true
 	}
 	// The server must have shown that it is the one of the profile.
@@ -192,7 +192,7 @@ func (a *account) hasKnownOrder() bool {
 // canVend reports whether the account can get sessions for a bucket, as far as its credentials and
 // configuration show.
 func (a *account) canVend(bucket string) bool {
-	if a.anonymous || a.isVended || a.customResolver {
+	if a.isAnonymous || a.isVended || a.hasCustomResolver {
 		return false
 	}
 	if bucketname.IsARN(bucket) || bucketname.IsDirectory(bucket) {
@@ -208,7 +208,7 @@ func (a *account) canVend(bucket string) bool {
 
 // vendingHint returns the hint for an account that cannot vend credentials.
 func (a *account) vendingHint() string {
-	if a.isVended || a.anonymous {
+	if a.isVended || a.isAnonymous {
 		return "vend in a program that has credentials of its own"
 	}
 	if a.isAmazon() && a.vendRole == "" {

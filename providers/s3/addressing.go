@@ -259,7 +259,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 		},
 		Check: evidence.CheckObject,
 	}
-	if !a.anonymous {
+	if !a.isAnonymous {
 		c.Credentials = a.credentials
 	}
 	if a.requesterPays {

@@ -143,14 +143,14 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	}
 	if s.Credentials == nil {
 		// The caller's client or configuration has no credentials.
-		a.anonymous = true
+		a.isAnonymous = true
 		a.credentials = aws.AnonymousCredentials{}
 		return
 	}
 	if aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}) {
-		a.anonymous = true
+		a.isAnonymous = true
 	}
-	if a.anonymous {
+	if a.isAnonymous {
 		a.credentials = s.Credentials
 		return
 	}

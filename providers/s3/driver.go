@@ -81,7 +81,7 @@ func (d *objectDriver) Describe() driver.Description {
 		CountsRequests: true,
 	}
 	// Amazon S3 needs no Location, because the name of a bucket is unique on Amazon S3.
-	if d.account.endpoint != nil || d.account.customResolver {
+	if d.account.endpoint != nil || d.account.hasCustomResolver {
 		if u, err := d.account.urlOf(context.Background(), d.bucket.name); err == nil {
 			desc.Location = u.String()
 		}
@@ -92,7 +92,7 @@ func (d *objectDriver) Describe() driver.Description {
 	if p.Batch != BatchNone {
 		desc.MaxBatch = cmp.Or(p.MaxBatch, maxBatch)
 	}
-	if d.account.anonymous || !d.bucket.canSign() {
+	if d.account.isAnonymous || !d.bucket.canSign() {
 		desc.Features &^= signFeatures
 	}
 	// The credentials of a session differ from process to process.

@@ -101,9 +101,9 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		host = e.url.Hostname()
 	}
 	a.endpoint = e.url
-	a.customResolver = e.hasResolver
+	a.hasCustomResolver = e.hasResolver
 
-	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
+	a.profile, a.region, a.isOrderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
 	// A client has its own setting for the path style.
 	if c.Client == nil {
@@ -114,7 +114,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
 	}
-	if a.customResolver && c.Profile == nil {
+	if a.hasCustomResolver && c.Profile == nil {
 		// The resolver may choose a host that the profile does not fit.
 		a.profile, _ = NamedProfile("unknown")
 	}

@@ -30,7 +30,7 @@ func (a *account) optionServer() *option.Server {
 	return &option.Server{
 		Profile:         a.profile.Name,
 		Hint:            a.featureHint(),
-		IsAnonymous:     a.anonymous,
+		IsAnonymous:     a.isAnonymous,
 		HasKMS:          a.profile.KMS,
 		HasCustomerKeys: a.profile.CustomerKeys,
 		HasACLs:         a.profile.ObjectACLs,

@@ -149,13 +149,13 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 
 	a := &account{
-		anonymous:          c.Anonymous,
+		isAnonymous:        c.Anonymous,
 		configClient:       c.Client,
 		requesterPays:      c.RequesterPays,
 		vendRole:           c.VendRole,
 		expectedOwner:      c.ExpectedBucketOwner,
 		cdn:                c.CDN,
-		profileGiven:       c.Profile != nil,
+		hasProfile:         c.Profile != nil,
 		environmentExpires: credential.EnvironmentExpiry(),
 		keys:               &signature.Keys{},
 		clock:              &serverclock.Clock{Now: time.Now},

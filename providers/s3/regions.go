@@ -12,7 +12,7 @@ import (
 
 // spansRegions reports whether the account's requests reach other servers in other regions. This is
 // so for Amazon without a custom endpoint.
-func (a *account) spansRegions() bool { return a.endpoint == nil && !a.customResolver }
+func (a *account) spansRegions() bool { return a.endpoint == nil && !a.hasCustomResolver }
 
 // inRegion returns the account for the buckets in a region, with a client for that region.
 func (a *account) inRegion(region string) *account {
@@ -32,7 +32,7 @@ func (a *account) inRegion(region string) *account {
 // bucketAccount returns the account for a bucket. For an access point of Amazon, it has the profile
 // "accesspoint", which declares fewer features, unless the user has chosen a profile.
 func (a *account) bucketAccount(bucket string) *account {
-	if a.profileGiven || !a.profile.row().amazon {
+	if a.hasProfile || !a.profile.row().amazon {
 		return a
 	}
 	isAccessPoint := bucketname.IsARN(bucket) || strings.HasSuffix(bucket, bucketname.ForeignAliasSuffix)

@@ -278,7 +278,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 
 // Credentials returns the account's current credentials for use outside of this library.
 func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	if s.account.anonymous {
+	if s.account.isAnonymous {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "open the account with credentials"}
 	}
 	current, err := s.account.currentCredentials(ctx)

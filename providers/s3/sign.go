@@ -326,7 +326,7 @@ type signingTerm struct {
 // newTerm returns the time for which a signature is valid: at least ttl, but not longer than the
 // credentials. A session of unknown expiry is assumed to last for credential.LongestSession.
 func (us *urlSigner) newTerm(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
-	if us.account.anonymous {
+	if us.account.isAnonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}
 	}
 	credentials, err := us.account.currentCredentials(ctx)
