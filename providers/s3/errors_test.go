@@ -225,11 +225,11 @@ func TestErrorCodes(t *testing.T) {
 			require.Equal(t, tt.after, e.RetryAfter)
 			require.Contains(t, e.Hint, tt.wantHint)
 			require.Equal(t, tt.reply.Status, e.Status)
-			require.False(t, e.Unknown, "a read has no outcome")
+			require.False(t, e.Unknown, "a read must have no unknown outcome")
 
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api, "the SDK's own error is reachable")
-			require.Len(t, server.Requests(), 1, "the SDK retries nothing")
+			require.Len(t, server.Requests(), 1, "the SDK must retry nothing")
 		})
 	}
 }

@@ -31,7 +31,7 @@ func policyOf(t *testing.T, form *storage.SignedForm) (expiration string, condit
 	document, err := base64.StdEncoding.DecodeString(form.Fields["Policy"])
 	require.NoError(t, err)
 	for _, c := range document {
-		require.Less(t, c, byte(0x80), "S3 wants escapes for what is not ASCII")
+		require.Less(t, c, byte(0x80), "characters that are not ASCII must be escaped")
 	}
 	var policy struct {
 		Expiration string

@@ -183,7 +183,7 @@ func TestHTTPClientOfAConfiguration(t *testing.T) {
 			require.Equal(t, tt.raw, d.account.ownsHTTP)
 			if tt.kept == http.DefaultClient {
 				require.IsType(t, http.DefaultClient, d.account.client.Options().HTTPClient)
-				require.Nil(t, http.DefaultClient.Transport, "it is left as it was")
+				require.Nil(t, http.DefaultClient.Transport, "the default client must stay as it was")
 			}
 		})
 	}

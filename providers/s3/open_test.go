@@ -695,7 +695,7 @@ func TestAddressOfAnAccount(t *testing.T) {
 func startSilentMetadata(t *testing.T) *standIn {
 	metadata := newStandIn(t, reply{Status: 404})
 	t.Cleanup(func() {
-		require.Empty(t, metadata.Lines(), "a metadata service got a request")
+		require.Empty(t, metadata.Lines(), "the metadata service must get no request")
 	})
 	return metadata
 }

@@ -299,5 +299,5 @@ func TestSignPartCustomerKey(t *testing.T) {
 	require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(signedURL.Header))
 
 	_, err = mustOpen(t, Config{Endpoint: "http://127.0.0.1:9000"}).SignPart(t.Context(), r)
-	require.ErrorIs(t, err, storage.InvalidArgument, "without TLS")
+	require.ErrorIs(t, err, storage.InvalidArgument, "a key must be refused without TLS")
 }

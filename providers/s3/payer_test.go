@@ -91,7 +91,7 @@ func TestConfigRequesterPays(t *testing.T) {
 			mine, err := s3.Open(t.Context(), payerConfig)
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), mine, "copy", b, "k")
-			require.NoError(t, err, "a request for this bucket does not say that its signer pays: the bytes are streamed")
+			require.NoError(t, err, "the bytes must be streamed, because requests for this bucket do not say that their signer pays")
 			for _, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 			}

@@ -88,7 +88,7 @@ func testProbe(t *testing.T, name string, versioned bool) {
 	require.True(t, got.SignedForms)
 	require.NotEqual(t, s3.BatchNone, got.Batch)
 	require.Equal(t, profile.KMS, got.KMS)
-	require.False(t, got.CustomerKeys, "the server has no TLS here")
+	require.False(t, got.CustomerKeys, "a server without TLS must have no customer keys")
 
 	// The report has each check.
 	var ignored []string

@@ -254,7 +254,7 @@ func TestPutResponse(t *testing.T) {
 			require.Equal(t, tt.wantCode, e.Code, "%v", err)
 			require.Equal(t, tt.wantUnknown, e.Unknown, "outcome unknown: %v", err)
 			require.Equal(t, tt.again, e.Retryable, "retryable: %v", err)
-			require.Len(t, server.Requests(), 1, "the driver leaves retries to the engine")
+			require.Len(t, server.Requests(), 1, "the driver must leave retries to the engine")
 		})
 	}
 }

@@ -146,7 +146,7 @@ func TestRestoreState(t *testing.T) {
 		require.Equal(t, want, attributes.RestoreState(&value), value)
 		require.Equal(t, want, attributes.RestoreState(aws.String(value)), value)
 	}
-	require.Zero(t, attributes.RestoreState(nil), "without the header")
+	require.Zero(t, attributes.RestoreState(nil), "a response without the header must have no state")
 }
 
 // Attrs.Archived is true if the object has to be restored before it can be read.

@@ -83,7 +83,7 @@ func TestServerKindHint(t *testing.T) {
 				// After it, the hint does. The name of a server declares nothing.
 				require.NoError(t, call(b))
 				require.Contains(t, hintOfCreate(t, b), tt.wantHint)
-				require.Len(t, server.Requests(), 1, "no request is sent to find it out")
+				require.Len(t, server.Requests(), 1, "no request may be sent to find the kind out")
 			})
 		}
 	}

@@ -117,7 +117,7 @@ func newScriptedService(
 	d, err := NewServiceDriver(t.Context(), c)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	require.Empty(t, transport.requests, "opening makes no request")
+	require.Empty(t, transport.requests, "opening must make no request")
 	return d.(*serviceDriver), transport
 }
 
@@ -712,7 +712,7 @@ func TestLifecycleRulesDropped(t *testing.T) {
 		"PUT /photos?lifecycle",
 	}, transport.requests)
 	require.Contains(t, transport.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
-	require.NotEmpty(t, transport.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "older servers require it")
+	require.NotEmpty(t, transport.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "the header must be set, because older servers require it")
 }
 
 // UpdateBucket fails with Unsupported if the server refuses a lifecycle rule that only aborts
