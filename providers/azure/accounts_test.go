@@ -448,7 +448,7 @@ func TestHierarchicalNamespaceAccount(t *testing.T) {
 	require.Equal(t, "text", string(data))
 	exists, err := bucket.Exists(t.Context(), "photos")
 	require.NoError(t, err)
-	require.False(t, exists, "it is a directory")
+	require.False(t, exists, "a directory must not be an object")
 
 	refused := []struct {
 		name string

@@ -28,7 +28,7 @@ func TestBlockUploadRequests(t *testing.T) {
 
 	upload, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
-	require.Empty(t, server.Requests(), "Azure knows no uploads")
+	require.Empty(t, server.Requests(), "no request may be sent, because Azure knows no uploads")
 
 	first, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "a",
@@ -47,7 +47,7 @@ func TestBlockUploadRequests(t *testing.T) {
 	require.Regexp(t, `^blockid=[^&]{16,}&comp=block$`, block.RawQuery)
 	require.Equal(t, "V0JSBnCFdzM=", block.Header.Get("X-Ms-Content-Crc64"))
 	require.Equal(t, "hello", block.Body)
-	require.Empty(t, block.Header.Get("If-Match"), "a block takes no condition")
+	require.Empty(t, block.Header.Get("If-Match"), "a block must have no condition")
 
 	last, err := d.PutPart(t.Context(), &driver.PartRequest{
 		Key:    "a",

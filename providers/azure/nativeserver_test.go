@@ -154,7 +154,7 @@ func TestWithCustomerKeyOnEmulator(t *testing.T) {
 
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("twelve bytes"), key, storage.WithPartSize(6))
 	require.ErrorIs(t, err, storage.Unsupported)
-	require.Less(t, time.Since(start), 10*time.Second, "it is not retried")
+	require.Less(t, time.Since(start), 10*time.Second, "the call must not be retried")
 
 	_, err = bucket.Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.ObjectNotFound)

@@ -154,7 +154,7 @@ func TestPutErrors(t *testing.T) {
 			require.Equal(t, tt.want, e.Code)
 			require.False(t, e.Unknown)
 			require.Equal(t, "R1", e.RequestID)
-			require.Len(t, server.Requests(), 1, "the SDK retries nothing")
+			require.Len(t, server.Requests(), 1, "the SDK must retry nothing")
 		})
 	}
 }

@@ -73,7 +73,7 @@ func TestVendContainer(t *testing.T) {
 				}
 			}
 
-			require.NoError(t, calls["read"](program), "the object is still there")
+			require.NoError(t, calls["read"](program), "the object must still be there")
 			require.NoError(t, calls[right](b))
 			require.Error(t, calls[right](open(t, emulator.container(t), v)), "another container")
 
