@@ -38,9 +38,9 @@ func TestTrailed(t *testing.T) {
 
 				data, err := io.ReadAll(httputil.NewChunkedReader(bytes.NewReader(body)))
 				require.NoError(t, err)
-				require.True(t, bytes.Equal(want, data), "the content differs")
+				require.True(t, bytes.Equal(want, data), "the content must be the same")
 				end := "\r\n0\r\nx-amz-checksum-crc32c:" + sumOfHello + "\r\n\r\n"
-				require.True(t, bytes.HasSuffix(body, []byte(end)), "the trailer differs")
+				require.True(t, bytes.HasSuffix(body, []byte(end)), "the trailer must be the same")
 			})
 		}
 	}
