@@ -94,7 +94,7 @@ func (s *logScene) newEntries() map[string]int64 {
 	for number := int64(givenEntries + 1); number <= last; number++ {
 		entry, err := log.Read(s.Context(), number)
 		require.NoError(s, err)
-		require.Zero(s, numbers[string(entry.Data)], "appended twice")
+		require.Zero(s, numbers[string(entry.Data)], "each entry must be appended once")
 		numbers[string(entry.Data)] = number
 	}
 	return numbers
@@ -113,7 +113,7 @@ func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
 		return
 	}
 	if err != nil {
-		require.Zero(s, stored, "appended by a call that failed")
+		require.Zero(s, stored, "a call that failed must append nothing")
 		return
 	}
 	require.Equal(s, number, stored)

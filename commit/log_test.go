@@ -270,7 +270,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 	_, err = readTexts(t.Context(), log, -1)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, log.Trim(t.Context(), 0), storage.InvalidArgument)
-	require.ErrorIs(t, log.Trim(t.Context(), 2), storage.InvalidArgument, "entry 2 does not exist yet")
+	require.ErrorIs(t, log.Trim(t.Context(), 2), storage.InvalidArgument, "a number without an entry must be refused")
 
 	var followErr error
 	for _, followErr = range log.Follow(t.Context(), 1, 0) {
