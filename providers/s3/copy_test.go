@@ -417,7 +417,7 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 				case r.Method == http.MethodGet: // ListParts, after the abort
 					return errorReply(http.StatusNotFound, "NoSuchUpload", "")
 				}
-				require.Equal(t, 2, heads, "the source is compared before the upload is completed")
+				require.Equal(t, 2, heads, "the source must be compared before the upload is completed")
 				return withLength(reply{Body: finished})
 			}
 			d := server.openDriver(t, "r2")
@@ -674,7 +674,7 @@ func TestCopyWithoutAttrs(t *testing.T) {
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, tt.size, attrs.Size)
-				require.Equal(t, tt.size < 0, attrs.ContentType == "", "unknown if nobody has read it")
+				require.Equal(t, tt.size < 0, attrs.ContentType == "", "the type must be unknown if nobody has read it")
 				require.Equal(t, "s3:\"c\"", attrs.Revision)
 			}
 		})

@@ -132,7 +132,7 @@ func TestPutRequest(t *testing.T) {
 			require.Equal(t, []string{tt.line}, server.Lines(), "one request")
 
 			got := server.Last(t)
-			require.Equal(t, "hello", got.Body, "no chunks, no trailer")
+			require.Equal(t, "hello", got.Body, "the body must have no chunks and no trailer")
 			for name, value := range tt.header {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
