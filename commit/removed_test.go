@@ -84,7 +84,7 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 					appendText(t, second, "x")
 					got, err := readTexts(t.Context(), second, 1)
 					require.NoError(t, err)
-					require.Equal(t, "x", got[len(got)-1], "a new Log takes the log as it is")
+					require.Equal(t, "x", got[len(got)-1], "a new Log must take the log as it is")
 				})
 			})
 		}
