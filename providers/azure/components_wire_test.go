@@ -228,7 +228,7 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 				case comp == "list":
 					return reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 				case r.Method == http.MethodGet:
-					require.Equal(t, etag, r.Header.Get("If-Match"), "the part is pinned")
+					require.Equal(t, etag, r.Header.Get("If-Match"), "the read must be of the revision of the part")
 					return tt.part
 				case r.Method == http.MethodPut:
 					return created
