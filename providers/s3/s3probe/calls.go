@@ -155,7 +155,9 @@ func (p *probe) deleteBatch(ctx context.Context, keys ...string) error {
 // listNames lists the objects of checkOrder under a prefix, and returns their names after "order/"
 // and the number of pages. It stops after more pages than there are objects, in case the server
 // returns a token forever.
-func (p *probe) listNames(ctx context.Context, prefix, delimiter string, limit int) (names []string, pages int, err error) {
+func (p *probe) listNames(
+	ctx context.Context, prefix, delimiter string, limit int,
+) (names []string, pages int, err error) {
 	for token := ""; ; {
 		page, err := p.driver.List(ctx, &driver.ListRequest{
 			Prefix:    p.prefix + prefix,
