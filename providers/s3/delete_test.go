@@ -324,7 +324,7 @@ func TestDeleteBatchWithContentMD5(t *testing.T) {
 			got := server.Last(t)
 			require.Equal(t, "POST /photos?delete=", got.Line())
 			require.NotEmpty(t, got.Header.Get("Content-Md5"))
-			require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "the header must be absent, because B2 refuses headers that it does not know")
+			require.Empty(t, got.Header.Get("X-Amz-Checksum-Crc32"), "B2 must get no header that it does not know")
 			require.Empty(t, got.Header.Get("X-Amz-Sdk-Checksum-Algorithm"))
 		})
 	}

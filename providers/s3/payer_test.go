@@ -91,7 +91,7 @@ func TestConfigRequesterPays(t *testing.T) {
 			mine, err := s3.Open(t.Context(), payerConfig)
 			require.NoError(t, err)
 			_, err = storage.Copy(t.Context(), mine, "copy", b, "k")
-			require.NoError(t, err, "the bytes must be streamed, because requests for this bucket do not say that their signer pays")
+			require.NoError(t, err, "the bytes must be streamed, because no request says that its signer pays")
 			for _, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 			}

@@ -158,5 +158,5 @@ func TestGetEncodingUnsignedForGCS(t *testing.T) {
 
 	got := server.Last(t).Header
 	require.NotContains(t, got.Get("Authorization"), "accept-encoding")
-	require.Equal(t, "gzip", got.Get("Accept-Encoding"), "the header must be set, because Google would decompress the content otherwise")
+	require.Equal(t, "gzip", got.Get("Accept-Encoding"), "Google must not decompress the content")
 }

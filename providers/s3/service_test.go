@@ -712,7 +712,8 @@ func TestLifecycleRulesDropped(t *testing.T) {
 		"PUT /photos?lifecycle",
 	}, transport.requests)
 	require.Contains(t, transport.bodies["PUT /photos?lifecycle"], "<ID>a</ID>")
-	require.NotEmpty(t, transport.headers["PUT /photos?lifecycle"].Get("Content-Md5"), "the header must be set, because older servers require it")
+	md5 := transport.headers["PUT /photos?lifecycle"].Get("Content-Md5")
+	require.NotEmpty(t, md5, "the header must be set, because older servers require it")
 }
 
 // UpdateBucket fails with Unsupported if the server refuses a lifecycle rule that only aborts

@@ -31,7 +31,8 @@ func TestSignedURLsWorkFromCurl(t *testing.T) {
 				require.NoError(t, err)
 
 				require.Equal(t, 200, wiretest.Curl(t, signedURL, "text").Status, "%q", key)
-				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "text").Status, "a second upload must fail because of IfAbsent")
+				second := wiretest.Curl(t, signedURL, "text")
+				require.NotEqual(t, 200, second.Status, "a second upload must fail because of IfAbsent")
 				require.NotEqual(t, 200, wiretest.Curl(t, signedURL, "longer").Status)
 
 				attrs, err := b.Attrs(t.Context(), key)

@@ -91,7 +91,9 @@ func (b *bucket) versionsPage(
 
 // versionsByFolder returns a page of versions that it finds folder by folder. The page begins after
 // the version of key with the given id.
-func (b *bucket) versionsByFolder(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
+func (b *bucket) versionsByFolder(
+	ctx context.Context, r *driver.ListRequest, key, id string,
+) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
 		folder := *r
