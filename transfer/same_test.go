@@ -13,7 +13,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -135,58 +134,86 @@ func TestUploadCompares(t *testing.T) {
 	}
 }
 
+// newBucketOf returns a bucket with these files.
+func newBucketOf(t *testing.T, files map[string]string) storage.Bucket {
+	t.Helper()
+	b := memstore.New()
+	_, err := transfer.Upload(t.Context(), b, newTree(t, files))
+	require.NoError(t, err)
+	return b
+}
+
 // WithMissingOnly transfers only the files that the destination lacks, whatever the others contain.
 func TestWithMissingOnly(t *testing.T) {
 	srcFiles := map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"}
 	dstFiles := map[string]string{"b/c": "kept", "other": "kept"}
-	newBucket := func(files map[string]string) storage.Bucket {
-		b := memstore.New()
-		_, err := transfer.Upload(t.Context(), b, newTree(t, files))
-		require.NoError(t, err)
-		return b
+	newBucketEnd := func(t *testing.T, files map[string]string) transfer.End {
+		return transfer.Bucket(newBucketOf(t, files))
 	}
-	bucketEnd := func(files map[string]string) transfer.End { return transfer.Bucket(newBucket(files)) }
-	dirEnd := func(files map[string]string) transfer.End { return transfer.Dir(newTree(t, files)) }
-
-	for _, extra := range [][]transfer.Option{nil, {transfer.WithChecksum()}, {transfer.WithDryRun()}} {
-		opts := append(extra, transfer.WithMissingOnly())
-		tests := []struct{ dst, src transfer.End }{
-			{dst: bucketEnd(dstFiles), src: dirEnd(srcFiles)},
-			{dst: bucketEnd(dstFiles), src: bucketEnd(srcFiles)},
-			{dst: dirEnd(dstFiles), src: bucketEnd(srcFiles)},
-			{dst: dirEnd(dstFiles), src: dirEnd(srcFiles)},
-		}
-		for _, tt := range tests {
-			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, opts...)
-			require.NoError(t, err)
-			require.EqualValues(t, 2, report.Transferred)
-			require.EqualValues(t, 1, report.Skipped)
-		}
+	newDirEnd := func(t *testing.T, files map[string]string) transfer.End {
+		return transfer.Dir(newTree(t, files))
 	}
 
-	// A move removes only the files that it has transferred.
-	dst := newBucket(dstFiles)
-	src := newBucket(srcFiles)
+	ends := []struct {
+		name           string
+		newDst, newSrc func(t *testing.T, files map[string]string) transfer.End
+	}{
+		{name: "upload", newDst: newBucketEnd, newSrc: newDirEnd},
+		{name: "copy", newDst: newBucketEnd, newSrc: newBucketEnd},
+		{name: "download", newDst: newDirEnd, newSrc: newBucketEnd},
+		{name: "two directories", newDst: newDirEnd, newSrc: newDirEnd},
+	}
+	options := []struct {
+		name string
+		opts []transfer.Option
+	}{
+		{name: "alone"},
+		{name: "with WithChecksum", opts: []transfer.Option{transfer.WithChecksum()}},
+		{name: "with WithDryRun", opts: []transfer.Option{transfer.WithDryRun()}},
+	}
+	for _, e := range ends {
+		for _, o := range options {
+			t.Run(e.name+" "+o.name, func(t *testing.T) {
+				opts := append(o.opts, transfer.WithMissingOnly())
+				report, err := transfer.Sync(t.Context(), e.newDst(t, dstFiles), e.newSrc(t, srcFiles), opts...)
+				require.NoError(t, err)
+				require.EqualValues(t, 2, report.Transferred)
+				require.EqualValues(t, 1, report.Skipped)
+			})
+		}
+	}
+}
+
+// A move with WithMissingOnly removes from the source only the files that it has transferred.
+func TestWithMissingOnlyAndMove(t *testing.T) {
+	dst := newBucketOf(t, map[string]string{"b/c": "kept", "other": "kept"})
+	src := newBucketOf(t, map[string]string{"a": "new a", "b/c": "new c", "b/d": "new d"})
+
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 		transfer.WithMissingOnly(), transfer.WithMove())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "new a", "b/c": "kept", "b/d": "new d", "other": "kept"}, contents(t, dst))
-	require.Equal(t, map[string]string{"b/c": "new c"}, contents(t, src), "a skipped file stays")
+	require.Equal(t, map[string]string{"b/c": "new c"}, contents(t, src))
+}
 
-	_, err = transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil,
-		transfer.WithMissingOnly())
+// Compare refuses WithMissingOnly.
+func TestCompareRefusesWithMissingOnly(t *testing.T) {
+	dst := newBucketOf(t, map[string]string{"b/c": "kept"})
+	src := newBucketOf(t, map[string]string{"b/c": "new c"})
+
+	_, err := transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil, transfer.WithMissingOnly())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// If the clock of the store is ahead or behind, Upload still transfers an edited file once. The test sets the
-// files' times, because two quick writes may have the same time.
+// Upload transfers an edited file exactly once, even if the clock of the store is ahead or behind.
 func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		t.Run(fmt.Sprintf("%s ahead", ahead), func(t *testing.T) {
 			b := inMemory(func() time.Time { return time.Now().Add(ahead) })
 			dir := t.TempDir()
 			path := filepath.Join(dir, "a.txt")
-			modified := time.Now()
+			modified := time.Now() // set for each write, because two quick ones may get the same time
+
 			for _, text := range []string{"before", "after."} {
 				require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 				require.NoError(t, os.Chtimes(path, modified, modified))
@@ -195,6 +222,7 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 				first, err := transfer.Upload(t.Context(), b, dir)
 				require.NoError(t, err)
 				require.EqualValues(t, 1, first.Transferred)
+
 				second, err := transfer.Upload(t.Context(), b, dir)
 				require.NoError(t, err)
 				require.Zero(t, second.Transferred)
@@ -204,40 +232,37 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 	}
 }
 
-// If the time of an object is a day in the future, each edited file seems older than its object. Upload and Copy
-// still transfer edits.
+// Upload and Copy transfer edits even if the clock of the destination is a day ahead, so that each edited file seems
+// older than its object.
 func TestUploadObjectFromTheFuture(t *testing.T) {
 	tests := []struct {
 		name     string
-		text     string // of the second write of the source; none if empty
-		tag      string // in the metadata of that write
-		copied   bool   // whether Copy transfers it
-		uploaded bool   // whether Upload transfers it
+		text     string // of the second write of the source; there is none if it is empty
+		metadata map[string]string
+		copied   bool // whether Copy transfers it
+		uploaded bool // whether Upload transfers it
 	}{
 		{name: "nothing changed"},
 		{name: "other bytes", text: "after.", copied: true, uploaded: true},
 		{name: "the same bytes written again", text: "before"},
-		{name: "other metadata", text: "before", tag: "new", copied: true},
+		{name: "other metadata", text: "before", metadata: map[string]string{"tag": "new"}, copied: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tomorrow := func() time.Time { return time.Now().Add(24 * time.Hour) }
 			srcBucket := memstore.New()
+			put(t, srcBucket, "a.txt", "before")
 			srcDir := newTree(t, map[string]string{"a.txt": "before"})
 			copies := inMemory(tomorrow)
 			uploads := inMemory(tomorrow)
-			put(t, srcBucket, "a.txt", "before")
 			_, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
 			_, err = transfer.Upload(t.Context(), uploads, srcDir)
 			require.NoError(t, err)
+
 			if tt.text != "" {
 				require.NoError(t, os.WriteFile(filepath.Join(srcDir, "a.txt"), []byte(tt.text), 0o644))
-				var metadata map[string]string
-				if tt.tag != "" {
-					metadata = map[string]string{"tag": tt.tag}
-				}
-				_, err := srcBucket.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(metadata))
+				_, err := srcBucket.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(tt.metadata))
 				require.NoError(t, err)
 			}
 
@@ -254,17 +279,17 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 	}
 }
 
-// If the time of a source object is in the future, Copy copies it once, and again only after it has changed.
+// Copy transfers an object with a time in the future once, and again only after it has changed.
 func TestCopySourceFromTheFuture(t *testing.T) {
 	src := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) })
 	dst := memstore.New()
 	for _, text := range []string{"before", "after."} {
-		_, err := src.Upload(t.Context(), "a.txt", file(text))
-		require.NoError(t, err)
+		put(t, src, "a.txt", text)
 
 		first, err := transfer.Copy(t.Context(), dst, src)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, first.Transferred)
+
 		second, err := transfer.Copy(t.Context(), dst, src)
 		require.NoError(t, err)
 		require.Zero(t, second.Transferred)
@@ -272,54 +297,52 @@ func TestCopySourceFromTheFuture(t *testing.T) {
 	}
 }
 
-// If another program uploaded the same bytes, so that the object has no mtime, Upload skips the file.
+// Upload skips a file whose object another program has written with the same bytes and without an
+// mtime.
 func TestUploadForeignObject(t *testing.T) {
 	b := memstore.New()
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o644))
-	_, err := b.Upload(t.Context(), "a.txt", file("text"))
-	require.NoError(t, err)
+	put(t, b, "a.txt", "text")
+	dir := newTree(t, map[string]string{"a.txt": "text"})
 
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Skipped)
 }
 
-// Download stores a.txt. Then the file or the object changes, and each row says whether the next Download transfers
-// it.
+// After a Download, the next one transfers a file again only if its object was replaced, or if the file was edited or
+// removed.
 func TestDownloadCompares(t *testing.T) {
 	tests := []struct {
 		name        string
-		change      func(t *testing.T, dir string, b storage.Bucket)
+		change      func(t *testing.T, path string, b storage.Bucket) // between both downloads
 		transferred bool
 	}{
 		{name: "nothing", change: func(*testing.T, string, storage.Bucket) {}, transferred: false},
 		{
 			name: "the file was edited",
-			change: func(t *testing.T, dir string, _ storage.Bucket) {
-				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("edited"), 0o644))
+			change: func(t *testing.T, path string, _ storage.Bucket) {
+				require.NoError(t, os.WriteFile(path, []byte("edited"), 0o644))
 			},
 			transferred: true,
 		},
 		{
 			name: "the file was touched",
-			change: func(t *testing.T, dir string, _ storage.Bucket) {
-				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
+			change: func(t *testing.T, path string, _ storage.Bucket) {
+				require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
 			},
 			transferred: false,
 		},
 		{
 			name: "the object was replaced by one of the same size",
 			change: func(t *testing.T, _ string, b storage.Bucket) {
-				_, err := b.Upload(t.Context(), "a.txt", file("after."))
-				require.NoError(t, err)
+				put(t, b, "a.txt", "after.")
 			},
 			transferred: true,
 		},
 		{
 			name: "the file was removed",
-			change: func(t *testing.T, dir string, _ storage.Bucket) {
-				require.NoError(t, os.Remove(filepath.Join(dir, "a.txt")))
+			change: func(t *testing.T, path string, _ storage.Bucket) {
+				require.NoError(t, os.Remove(path))
 			},
 			transferred: true,
 		},
@@ -327,36 +350,33 @@ func TestDownloadCompares(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			_, err := b.Upload(t.Context(), "a.txt", file("before"))
-			require.NoError(t, err)
+			put(t, b, "a.txt", "before")
 			dir := t.TempDir()
-			_, err = transfer.Download(t.Context(), b, dir)
+			_, err := transfer.Download(t.Context(), b, dir)
 			require.NoError(t, err)
-			tt.change(t, dir, b)
+			path := filepath.Join(dir, "a.txt")
 
+			tt.change(t, path, b)
 			report, err := transfer.Download(t.Context(), b, dir)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
 
-			data, _, err := storage.ReadAll(t.Context(), b, "a.txt")
+			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			have, err := os.ReadFile(filepath.Join(dir, "a.txt"))
-			require.NoError(t, err)
-			require.Equal(t, string(data), string(have))
+			require.Equal(t, contents(t, b)["a.txt"], string(data))
 		})
 	}
 }
 
-// If the time of a file differs but its bytes do not, Download sets the time of the object. The next Download then
-// needs no hash.
+// Download hashes a file with a new time only once, because it then gives the file the time of its
+// object.
 func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
-	_, err := b.Upload(t.Context(), "a.txt", file("text"))
-	require.NoError(t, err)
+	put(t, b, "a.txt", "text")
 	dir := newTree(t, map[string]string{"a.txt": "text"})
 
-	// The first job requests the attributes of the object, and the second one requests nothing.
+	// The first job requests the attributes of the object, and the second one trusts the times.
 	for _, wantHeads := range []int{1, 0} {
 		headsBefore := recorder.count("Head")
 		report, err := transfer.Download(t.Context(), b, dir)
@@ -366,55 +386,47 @@ func TestDownloadHashesATouchedFileOnce(t *testing.T) {
 	}
 }
 
-// Copy copies a.txt. Then the source changes, and each row says whether the next Copy transfers it.
+// After a Copy, the next one transfers a file again if the source was written meanwhile, even with the same bytes.
 func TestCopyCompares(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	copied := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	tag := map[string]string{"tag": "new"}
 	tests := []struct {
 		name        string
-		later       time.Duration // between the copy and the change of the source
-		text, tag   string
+		delay       time.Duration // between the copy and the second write of the source
+		text        string        // of the second write; there is none if it is empty
+		metadata    map[string]string
 		transferred bool
 	}{
 		{name: "nothing"},
-		{name: "other bytes immediately", later: time.Second, text: "after.", transferred: true},
-		{name: "other bytes later", later: time.Hour, text: "after.", transferred: true},
-		{name: "the same bytes written again later", later: time.Hour, text: "before", transferred: true},
-		{
-			name:        "other metadata immediately",
-			later:       time.Second,
-			text:        "before",
-			tag:         "new",
-			transferred: true,
-		},
-		{name: "other metadata later", later: time.Hour, text: "before", tag: "new", transferred: true},
+		{name: "other bytes immediately", delay: time.Second, text: "after.", transferred: true},
+		{name: "other bytes later", delay: time.Hour, text: "after.", transferred: true},
+		{name: "the same bytes written again later", delay: time.Hour, text: "before", transferred: true},
+		{name: "other metadata immediately", delay: time.Second, text: "before", metadata: tag, transferred: true},
+		{name: "other metadata later", delay: time.Hour, text: "before", metadata: tag, transferred: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			clock := now
-			config := memstore.Config{Now: func() time.Time { return clock }}
-			src := engine.New(memstore.NewDriver(config))
-			dst := engine.New(memstore.NewDriver(config))
-			_, err := src.Upload(t.Context(), "a.txt", file("before"))
+			clock := copied
+			now := func() time.Time { return clock }
+			src := inMemory(now)
+			dst := inMemory(now)
+			put(t, src, "a.txt", "before")
+			_, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
-			_, err = transfer.Copy(t.Context(), dst, src)
-			require.NoError(t, err)
-			clock = now.Add(tt.later)
+
+			clock = copied.Add(tt.delay)
 			if tt.text != "" {
-				var metadata map[string]string
-				if tt.tag != "" {
-					metadata = map[string]string{"tag": tt.tag}
-				}
-				_, err = src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(metadata))
+				_, err = src.Upload(t.Context(), "a.txt", file(tt.text), storage.WithMetadata(tt.metadata))
 				require.NoError(t, err)
 			}
-
 			report, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
+
 			require.Equal(t, tt.transferred, report.Transferred == 1, report)
 			require.Equal(t, contents(t, src), contents(t, dst))
-			a, err := dst.Attrs(t.Context(), "a.txt")
+			attrs, err := dst.Attrs(t.Context(), "a.txt")
 			require.NoError(t, err)
-			require.Equal(t, tt.tag, a.Metadata["tag"])
+			require.Equal(t, tt.metadata["tag"], attrs.Metadata["tag"])
 		})
 	}
 }

@@ -24,11 +24,12 @@ const leaseKey = "jobs/clean-up.lease"
 
 // These tests run in a bubble, in which time passes when all goroutines wait.
 
-// Without jitter, Every runs the job immediately, and then at each interval. A run that takes longer than the interval
-// delays the next one.
+// Without jitter, Every runs the job immediately and then at each interval. A run that takes longer
+// than the interval delays the next one.
 func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const interval, longRun = 10 * time.Minute, 15 * time.Minute
+		errJob := errors.New("does not end Every")
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
 		defer cancel()
 		start := time.Now()
@@ -38,14 +39,14 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 			if len(starts) == 2 {
 				time.Sleep(longRun)
 			}
-			return errors.New("does not end Every")
+			return errJob
 		}
 		var runs []transfer.Run
-		noteRun := transfer.WithRuns(func(r transfer.Run) {
+		collectRuns := transfer.WithRuns(func(r transfer.Run) {
 			runs = append(runs, r)
 		})
 
-		err := transfer.Every(ctx, interval, job, transfer.WithJitter(0), noteRun)
+		err := transfer.Every(ctx, interval, job, transfer.WithJitter(0), collectRuns)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
 
@@ -53,7 +54,7 @@ func TestEveryWithoutJitterRunsImmediatelyAndThenAtEachInterval(t *testing.T) {
 		require.Equal(t, []time.Duration{0, 10 * m, 25 * m, 35 * m, 45 * m, 55 * m}, starts)
 		require.Len(t, runs, 6)
 		require.Equal(t, longRun, runs[1].Duration)
-		require.EqualError(t, runs[0].Err, "does not end Every")
+		require.EqualError(t, runs[0].Err, errJob.Error())
 	})
 }
 
@@ -63,58 +64,61 @@ func TestWithJitterDelaysRuns(t *testing.T) {
 		const interval, maxJitter = time.Hour, 6 * time.Minute
 		ctx, cancel := context.WithTimeout(t.Context(), 100*interval)
 		defer cancel()
-		last := time.Now()
-		var delays []time.Duration
+
+		var starts []time.Time
 		_ = transfer.Every(ctx, interval, func(context.Context) error {
-			delays = append(delays, time.Since(last))
-			last = time.Now()
+			starts = append(starts, time.Now())
 			return nil
 		})
-		require.GreaterOrEqual(t, len(delays), 90)
+		require.GreaterOrEqual(t, len(starts), 90, "100 intervals, less the jitter")
 
 		different := map[time.Duration]bool{}
-		for _, delay := range delays[1:] {
-			require.GreaterOrEqual(t, delay, interval)
-			require.Less(t, delay, interval+maxJitter)
-			different[delay] = true
+		for i := range len(starts) - 1 {
+			pause := starts[i+1].Sub(starts[i])
+			require.GreaterOrEqual(t, pause, interval)
+			require.Less(t, pause, interval+maxJitter)
+			different[pause] = true
 		}
-		require.Greater(t, len(different), 80)
+		require.Greater(t, len(different), 80, "most delays differ")
 	})
 }
 
-// WithJitter also delays the first run, because programs that are deployed together start together.
+// WithJitter also delays the first run, so that programs that are deployed together do not all start at once.
 func TestWithJitterDelaysTheFirstRun(t *testing.T) {
+	const programs, maxJitter = 20, time.Minute
 	synctest.Test(t, func(t *testing.T) {
 		delays := map[time.Duration]bool{}
-		for range 20 {
+		for range programs {
 			ctx, cancel := context.WithCancel(t.Context())
 			start := time.Now()
-			_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+			job := func(context.Context) error {
 				delays[time.Since(start)] = true
 				cancel()
 				return nil
-			}, transfer.WithJitter(time.Minute))
-			require.Less(t, time.Since(start), time.Minute)
+			}
+			_ = transfer.Every(ctx, time.Hour, job, transfer.WithJitter(maxJitter))
+			require.Less(t, time.Since(start), maxJitter)
 		}
-		require.Greater(t, len(delays), 10)
+		require.Greater(t, len(delays), programs/2, "most delays differ")
 	})
 }
 
-// Every runs the job in only one process at a time. Goroutines stand for processes here, because a lease depends
-// only on the bucket.
+// With WithLease, only one process at a time runs the job. Goroutines stand for processes, because a
+// lease depends on nothing but the bucket.
 func TestEveryRunsInOneProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const hours, duration = 10, 20 * time.Minute // a run takes much longer than a lease
 		b := memstore.New()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), hours*time.Hour)
 		defer cancel()
 		var running, runs atomic.Int64
 		job := func(context.Context) error {
 			if running.Add(1) != 1 {
-				t.Error("two at a time")
+				t.Error("two processes run the job at the same time")
 			}
 			defer running.Add(-1)
 			runs.Add(1)
-			time.Sleep(20 * time.Minute) // much longer than a lease
+			time.Sleep(duration)
 			return nil
 		}
 
@@ -125,62 +129,67 @@ func TestEveryRunsInOneProcess(t *testing.T) {
 			})
 		}
 		processes.Wait()
-		require.GreaterOrEqual(t, runs.Load(), int64(8), "once an hour, less the jitter")
-		require.LessOrEqual(t, runs.Load(), int64(10), "and no more in all processes together")
+
+		require.LessOrEqual(t, runs.Load(), int64(hours), "at most one run an hour in all processes together")
+		require.GreaterOrEqual(t, runs.Load(), int64(hours-2), "jitter delays runs by up to a tenth of the interval")
 	})
 }
 
-// If a process ends and another starts, Every still waits until the interval is over.
+// Every waits until the interval is over even if the process ends and another one starts meanwhile.
 func TestEveryIntervalSurvivesTheProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const interval, processLife = 2 * time.Hour, 90 * time.Minute
 		b := memstore.New()
 		start := time.Now()
-		var times []time.Duration
-		for range 3 { // a process that is restarted every 90 minutes
-			ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
-			_ = transfer.Every(ctx, 2*time.Hour, func(context.Context) error {
-				times = append(times, time.Since(start))
-				return nil
-			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+		var runs []time.Duration // since start
+		job := func(context.Context) error {
+			runs = append(runs, time.Since(start))
+			return nil
+		}
+
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), processLife)
+			_ = transfer.Every(ctx, interval, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 			cancel()
 		}
-		require.Equal(t, []time.Duration{0, 2 * time.Hour, 4 * time.Hour}, times)
+		require.Equal(t, []time.Duration{0, interval, 2 * interval}, runs)
 	})
 }
 
-// If a process dies without releasing its lease, another process takes over. In the test, the bucket refuses the
-// writes of the dead process.
+// Another process takes over if a process dies without releasing its lease. The bucket refuses the
+// writes of the dead process to imitate this.
 func TestEveryLeaseOfADeadProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := memstore.NewDriver(memstore.Config{})
+		memory := memstore.NewDriver(memstore.Config{})
 		injector := faults.New()
-		deadBucket := engine.New(d, driver.WithLayer(injector.Layer()))
-		aliveBucket := engine.New(d)
+		deadBucket := engine.New(memory, driver.WithLayer(injector.Layer()))
+		aliveBucket := engine.New(memory)
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
 		var lost, taken time.Duration // when the lease was lost and taken over, since start
 
-		deadJob := func(running context.Context) error {
+		deadJob := func(runCtx context.Context) error {
 			// The lease cannot be renewed from now on.
 			injector.Set(faults.Fail(faults.Put).WithError(storage.Unavailable))
-			<-running.Done()
+			<-runCtx.Done()
 			lost = time.Since(start)
-			if !errors.Is(context.Cause(running), storage.Changed) {
-				t.Error("the job is not told why: ", context.Cause(running))
+			if cause := context.Cause(runCtx); !errors.Is(cause, storage.Changed) {
+				t.Error("the job is not told that the lease was lost: ", cause)
 			}
-			return running.Err()
+			return runCtx.Err()
 		}
 		aliveJob := func(context.Context) error {
 			taken = time.Since(start)
 			cancel()
 			return nil
 		}
+
 		var processes sync.WaitGroup
 		processes.Go(func() {
 			_ = transfer.Every(ctx, 24*time.Hour, deadJob,
 				transfer.WithLease(deadBucket, leaseKey), transfer.WithJitter(0))
 		})
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // until the first process holds the lease
 		processes.Go(func() {
 			_ = transfer.Every(ctx, 24*time.Hour, aliveJob,
 				transfer.WithLease(aliveBucket, leaseKey), transfer.WithJitter(0))
@@ -198,17 +207,20 @@ func TestEveryReleasesItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New()
 		ctx, cancel := context.WithCancel(t.Context())
-		err := transfer.Every(ctx, time.Hour, func(running context.Context) error {
+		job := func(runCtx context.Context) error {
 			cancel()
-			<-running.Done()
-			return running.Err()
-		}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			<-runCtx.Done()
+			return runCtx.Err()
+		}
+
+		err := transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 		require.ErrorIs(t, err, context.Canceled)
-		require.NotContains(t, contents(t, b)[leaseKey], "holder")
+		require.NotContains(t, contents(t, b)[leaseKey], "holder", "the lease is still held")
 	})
 }
 
-// If the bucket has no conditional writes, Every fails with Unsupported before it runs the job.
+// Every fails with Unsupported before it runs the job if the bucket of the lease has no conditional
+// writes.
 func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, features := range map[string]storage.Features{
 		"create": storage.ConditionalCreate,
@@ -216,17 +228,20 @@ func TestEveryBucketWithoutConditions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-				return without{d, features}
+				return without{Driver: d, features: features}
 			}))
-			err := transfer.Every(t.Context(), time.Hour, func(context.Context) error {
-				t.Error("it ran")
+			job := func(context.Context) error {
+				t.Error("the job ran")
 				return nil
-			}, transfer.WithLease(b, leaseKey))
+			}
+
+			err := transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(b, leaseKey))
 			require.ErrorIs(t, err, storage.Unsupported)
 		})
 	}
 }
 
+// without is a driver that lacks some features of the driver in it.
 type without struct {
 	driver.Driver
 	features storage.Features
@@ -239,70 +254,97 @@ func (w without) Describe() driver.Description {
 	return d
 }
 
-// An object that is not a lease is not overwritten.
+// Every does not overwrite an object that is not a lease.
 func TestEveryOverwritesNoOtherObject(t *testing.T) {
 	b := memstore.New()
-	_, err := b.Upload(t.Context(), leaseKey, file("a picture"))
-	require.NoError(t, err)
-	err = transfer.Every(t.Context(), time.Hour, func(context.Context) error {
-		return nil
-	}, transfer.WithLease(b, leaseKey))
+	put(t, b, leaseKey, "a picture")
+	job := func(context.Context) error { return nil }
+
+	err := transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(b, leaseKey))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, "a picture", contents(t, b)[leaseKey])
 }
 
-// If Every cannot acquire its lease, it reports the error and tries again.
+// Every reports that it cannot acquire its lease, and tries again until it can.
 func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		inj := faults.New()
-		b := memstore.New(driver.WithLayer(inj.Layer()))
+		injector := faults.New()
+		b := memstore.New(driver.WithLayer(injector.Layer()))
 		ctx, cancel := context.WithCancel(t.Context())
-		ran := 0
-
-		var errs []error
-		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
-			ran++
-			if ran == 2 {
+		runs := 0
+		job := func(context.Context) error {
+			runs++
+			if runs == 2 {
 				cancel()
 			}
-			inj.Set(faults.Fail(faults.Get).First(5).WithError(storage.Internal))
+			// The lease of the next run cannot be read at first.
+			injector.Set(faults.Fail(faults.Get).First(5).WithError(storage.Internal))
 			return nil
-		}, transfer.WithLease(b, leaseKey), transfer.WithRuns(func(r transfer.Run) {
+		}
+		var errs []error
+		collectErrors := transfer.WithRuns(func(r transfer.Run) {
 			if r.Err != nil && r.Duration == 0 {
 				errs = append(errs, r.Err)
 			}
-		}))
-		require.Equal(t, 2, ran)
+		})
+
+		_ = transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey), collectErrors)
+
+		require.Equal(t, 2, runs)
 		require.NotEmpty(t, errs)
 		require.ErrorIs(t, errs[0], storage.Internal)
 	})
 }
 
-// Every refuses an interval, a job or an option that makes no sense.
+// Every fails with InvalidArgument if the interval, the job or an option is invalid.
 func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
-	require.ErrorIs(t, transfer.Every(t.Context(), 0, job), storage.InvalidArgument)
-	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, nil), storage.InvalidArgument)
-	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithJitter(-1)),
-		storage.InvalidArgument)
-	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, nil), storage.InvalidArgument)
-	require.ErrorIs(t, transfer.Every(t.Context(), time.Hour, job, transfer.WithLease(nil, leaseKey)),
-		storage.InvalidArgument)
+	tests := []struct {
+		name     string
+		interval time.Duration
+		job      func(context.Context) error
+		opts     []transfer.EveryOption
+	}{
+		{name: "no interval", job: job},
+		{name: "no job", interval: time.Hour},
+		{
+			name:     "negative jitter",
+			interval: time.Hour,
+			job:      job,
+			opts:     []transfer.EveryOption{transfer.WithJitter(-1)},
+		},
+		{name: "nil option", interval: time.Hour, job: job, opts: []transfer.EveryOption{nil}},
+		{
+			name:     "lease without a bucket",
+			interval: time.Hour,
+			job:      job,
+			opts:     []transfer.EveryOption{transfer.WithLease(nil, leaseKey)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := transfer.Every(t.Context(), tt.interval, tt.job, tt.opts...)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
 }
 
-// The longest interval does not overflow.
+// Every does not overflow with the longest interval: it runs the job once in a century.
 func TestEveryLongestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*365*24*time.Hour)
+		const century = 100 * 365 * 24 * time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), century)
 		defer cancel()
 		runs := 0
-		_ = transfer.Every(ctx, math.MaxInt64, func(context.Context) error {
+		job := func(context.Context) error {
 			runs++
 			if runs > 1 {
 				cancel()
 			}
 			return nil
-		}, transfer.WithJitter(time.Hour))
+		}
+
+		_ = transfer.Every(ctx, math.MaxInt64, job, transfer.WithJitter(time.Hour))
 		require.Equal(t, 1, runs)
 	})
 }

@@ -94,24 +94,28 @@ func newFreshAddress(t *testing.T, scheme, query string) string {
 	return scheme + "://" + name + "?" + query
 }
 
-// A tree is identical after an upload to each running server and a download. "make test-all" starts all servers.
+// A tree is unchanged after it was synced through a bucket on each running server and back into a
+// directory. "make test-all" starts all servers.
 func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
-	outside := serverStops(t)
-	if len(outside) == 0 {
+	onServers := serverStops(t)
+	if len(onServers) == 0 {
 		testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
 	}
 	files, largest := treeSize(t, 200, 20<<20)
 	h := plantTree(t, files, largest)
-	back := t.TempDir()
-	stops := append([]stop{{"local", transfer.Bucket(newLocalBucket(t, h.meddling(t)))}}, outside...)
-	syncRound(t, h, append(stops, stop{"memory", transfer.Bucket(memstore.New())},
-		stop{"a directory", transfer.Dir(back)}))
+	last := t.TempDir()
 
-	require.Equal(t, h.good, fingerprints(t, back))
-	requireTimes(t, h, back)
+	stops := []stop{{"local", transfer.Bucket(newLocalBucket(t, h.meddling(t)))}}
+	stops = append(stops, onServers...)
+	stops = append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(last)})
+	syncRound(t, h, stops)
+
+	require.Equal(t, h.good, fingerprints(t, last))
+	requireTimes(t, h, last)
 }
 
-// Expire aborts old uploads on each server. MinIO lists no uploads, so Expire refuses the rule there.
+// Expire aborts old uploads on each server, and fails with Unsupported on MinIO, which does not list
+// uploads.
 func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
@@ -122,6 +126,7 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 				require.ErrorIs(t, err, storage.Unsupported)
 				return
 			}
+
 			for _, key := range []string{"incoming/a", "incoming/b", "other"} {
 				u, err := storage.BeginUpload(t.Context(), b, key)
 				require.NoError(t, err)
@@ -132,11 +137,10 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 			rules := []transfer.ExpireRule{{Prefix: "incoming/", UploadsAge: day}}
 			report, err := transfer.Expire(t.Context(), b, rules)
 			require.NoError(t, err)
-			require.Zero(t, report.Aborted, "they are new")
+			require.Zero(t, report.Aborted, "the uploads are not old enough")
 
-			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(func() time.Time {
-				return time.Now().Add(2 * day)
-			}))
+			later := func() time.Time { return time.Now().Add(2 * day) }
+			report, err = transfer.Expire(t.Context(), b, rules, transfer.WithNow(later))
 			require.NoError(t, err)
 			require.Equal(t, int64(2), report.Aborted)
 			require.Equal(t, []string{"other"}, openUploads(t, b))
@@ -144,14 +148,15 @@ func TestExpireAbortsUploadsOnServers(t *testing.T) {
 	}
 }
 
-// Moves to and fro between servers lose no file. S3 is left out: its removals cannot name one write, so such moves
-// may lose a file (rule J5).
+// No file is lost if processes move files between servers and are killed at any moment. S3 is left out,
+// because a removal there cannot name one write (rule J5).
 func TestMoveToAndFroBetweenServers(t *testing.T) {
 	const killAfter = 4 * time.Second // long enough for whole rounds on a slow server
 	for _, s := range servers {
 		if s.name == "MINIO" {
 			continue
 		}
+
 		address := func(t *testing.T) (scheme, query string) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+s.name)
 			if s.name == "GCS" {
@@ -159,14 +164,16 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 			}
 			return s.address(t, endpoint)
 		}
+
 		t.Run(s.name, func(t *testing.T) {
 			scheme, query := address(t)
-			testToAndFro(t,
-				[]string{newFreshAddress(t, scheme, query), newFreshAddress(t, scheme, query)}, killAfter)
+			addresses := []string{newFreshAddress(t, scheme, query), newFreshAddress(t, scheme, query)}
+			testToAndFro(t, addresses, killAfter)
 		})
 		t.Run(s.name+" and a directory", func(t *testing.T) {
 			scheme, query := address(t)
-			testToAndFro(t, []string{t.TempDir(), newFreshAddress(t, scheme, query)}, killAfter)
+			addresses := []string{t.TempDir(), newFreshAddress(t, scheme, query)}
+			testToAndFro(t, addresses, killAfter)
 		})
 	}
 }

@@ -90,27 +90,22 @@ func runMoves(file string) error {
 // roundsSuffix ends the name of the file in which a mover counts its rounds.
 const roundsSuffix = ".rounds"
 
-// Processes move files round a circle of stores, and are killed at any moment. No file is ever lost.
+// No file is lost if processes move files round a circle of stores and are killed at any moment.
 func TestMoveToAndFro(t *testing.T) {
 	testserver.Slow(t)
-	directories := func(n int) (ends []string) {
-		for range n {
-			ends = append(ends, t.TempDir())
-		}
-		return ends
-	}
-	bucketOf := func(dir string) string { return "file://" + dir + "?sync=false" }
+	const killAfter = 400 * time.Millisecond
+	newLocalAddress := func() string { return "file://" + t.TempDir() + "?sync=false" }
 	circles := map[string][]string{
-		"directories":              directories(2),
-		"a circle of directories":  directories(3),
-		"local buckets":            {bucketOf(t.TempDir()), bucketOf(t.TempDir())},
-		"a directory and a bucket": {t.TempDir(), bucketOf(t.TempDir())},
-		"directories and a bucket": {t.TempDir(), t.TempDir(), bucketOf(t.TempDir())},
+		"directories":              {t.TempDir(), t.TempDir()},
+		"a circle of directories":  {t.TempDir(), t.TempDir(), t.TempDir()},
+		"local buckets":            {newLocalAddress(), newLocalAddress()},
+		"a directory and a bucket": {t.TempDir(), newLocalAddress()},
+		"directories and a bucket": {t.TempDir(), t.TempDir(), newLocalAddress()},
 	}
 
 	for name, addresses := range circles {
 		t.Run(name, func(t *testing.T) {
-			testToAndFro(t, addresses, 400*time.Millisecond)
+			testToAndFro(t, addresses, killAfter)
 		})
 	}
 }

@@ -56,7 +56,7 @@ func syncUnprivileged(src transfer.End) error {
 	return nil
 }
 
-// Upload counts unreadable files as failed, and stores the others.
+// Upload counts files that it cannot read as failed, and stores the others.
 func TestUploadUnreadableFiles(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "locked": "secret", "shut/inside": "secret", "z": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "locked"), 0))
@@ -64,25 +64,38 @@ func TestUploadUnreadableFiles(t *testing.T) {
 	t.Cleanup(func() {
 		_ = os.Chmod(filepath.Join(dir, "shut"), 0o755)
 	})
+
+	const want = `failed shut/ permission denied
+failed locked permission denied
+stored a <nil>
+stored half/in/x <nil>
+stored spare <nil>
+stored z <nil>
+`
 	for _, job := range []string{"unprivileged", "unprivileged bucket"} {
 		t.Run(job, func(t *testing.T) {
-			require.Equal(t, "failed shut/ permission denied\nfailed locked permission denied\n"+
-				"stored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\nstored z <nil>\n", sortedFailures(unprivileged(t, job, dir)))
+			require.Equal(t, want, sortedFailures(unprivileged(t, job, dir)))
 		})
 	}
 }
 
-// If the process can read only the names in a directory, not its files, WithDelete does not delete their copies.
+// WithDelete keeps the copies of the files in a directory of which the process can read only the names.
 func TestWithDeleteUnreadableDirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "half/in/x": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "half"), 0o444))
 	t.Cleanup(func() {
 		_ = os.Chmod(filepath.Join(dir, "half"), 0o755)
 	})
+
+	// Some file systems do not tell the process that half/in is a directory.
+	const want = `^failed half/(in/)? permission denied
+stored a <nil>
+stored half/in/x <nil>
+stored spare <nil>
+$`
 	for _, job := range []string{"unprivileged", "unprivileged bucket"} {
 		t.Run(job, func(t *testing.T) {
-			// Without it, some file systems do not report which names are directories.
-			require.Regexp(t, "^failed half/(in/)? permission denied\nstored a <nil>\nstored half/in/x <nil>\nstored spare <nil>\n$", unprivileged(t, job, dir))
+			require.Regexp(t, want, unprivileged(t, job, dir))
 		})
 	}
 }
@@ -158,11 +171,17 @@ func (takesNothing) Upload(context.Context, string, io.Reader, *storage.UploadOp
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// If the destination's top directory is not writable but a folder in it is, Sync works. If the source takes no
-// files either, the error says what to do.
+// Sync works if the top directory of the destination is not writable, but a folder in it is.
 func TestJobDestinationOfWhichAFolderTakesFiles(t *testing.T) {
 	dir := newTree(t, map[string]string{"kept": "x", "open/old": "x"})
 	require.NoError(t, os.Chmod(filepath.Join(dir, "open"), 0o777))
-	require.Equal(t, "1 1  false\n0 0 permission denied true\n",
-		unprivileged(t, "unprivileged destination", dir))
+
+	printed := unprivileged(t, "unprivileged destination", dir)
+
+	const (
+		synced = "1 1  false\n"
+		// The source takes no files either, so that the job cannot tell whether both ends are one place.
+		hinted = "0 0 permission denied true\n"
+	)
+	require.Equal(t, synced+hinted, printed, "transferred, deleted, code, and whether the error has a hint")
 }
