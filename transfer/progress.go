@@ -72,7 +72,7 @@ type meter struct {
 	listed     atomic.Bool
 }
 
-// progress returns the current counts. Rate and Done are not set.
+// progress returns the current counts without Rate and Done.
 func (m *meter) progress() Progress {
 	p := Progress{
 		Files:   m.files.Load(),
@@ -91,8 +91,9 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// reportProgress calls report about every 100 milliseconds, if anything has changed. The returned
-// function ends that, and calls report a last time. If report is nil, reportProgress does nothing.
+// reportProgress calls report about every 100 milliseconds if anything has changed, until the returned
+// function is called. That function calls report a last time, with Done set. If report is nil, nothing
+// is reported.
 func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
@@ -123,13 +124,15 @@ type progressTicker struct {
 	samples [rateTicks]int64 // bytes transferred at each of the last ticks
 }
 
-// tick is called every progressEvery. It reports the progress if anything but Elapsed has changed.
+// tick reports the progress if anything but the elapsed time has changed. It is called every
+// progressEvery.
 func (t *progressTicker) tick(context.Context) {
 	p := t.meter.progress()
 	slot := t.ticks % rateTicks
 	t.ticks++
-	// The sample in this slot is rateTicks ticks old. In the first ticks of the job, the slot
-	// has no sample. In this case, the rate is the average since the start of the job.
+
+	// The slot holds the sample of rateTicks ticks ago. Before there is one, the rate is the average
+	// since the start of the job.
 	span := time.Duration(min(t.ticks, rateTicks)) * progressEvery
 	p.Rate = float64(p.Bytes-t.samples[slot]) / span.Seconds()
 	t.samples[slot] = p.Bytes

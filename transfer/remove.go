@@ -19,13 +19,14 @@ func (j *job) removeLater(ctx context.Context, file ends.Entry) error {
 	return joberror.OfTempFile("", "", j.extraneous.Add(ctx, []byte(file.Key), binary.AppendVarint(nil, file.Size)))
 }
 
-// removeExtraneous removes the recorded files from the destination. A file stays if the source
-// directory has it by now.
+// removeExtraneous removes the files that were recorded for it from the destination, except those that
+// the source directory has by now.
 func (j *job) removeExtraneous(ctx context.Context) error {
 	var readErr error
 	files := func(yield func(storage.VersionEntry) bool) {
 		readErr = j.eachExtraneous(ctx, yield)
 	}
+
 	if j.settings.dryRun {
 		for file := range files {
 			j.reporter.countRemoved(file.Key, file.Size)
@@ -42,9 +43,9 @@ func (j *job) removeExtraneous(ctx context.Context) error {
 	return readErr
 }
 
-// eachExtraneous calls yield for each recorded file, until yield returns false or ctx is done. With
-// WithBackup, it saves a file first, and leaves out a file that it cannot save. It returns an error
-// if the list of recorded files cannot be read.
+// eachExtraneous calls yield for each recorded file until yield returns false or ctx is done. It first
+// saves a backup if the job makes one, and leaves out a file whose backup fails. It returns an error if
+// the records cannot be read.
 func (j *job) eachExtraneous(ctx context.Context, yield func(storage.VersionEntry) bool) error {
 	srcTree, _ := j.src.(*ends.Tree)
 	for record, err := range j.extraneous.Sorted(ctx) {

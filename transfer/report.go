@@ -103,8 +103,7 @@ func (r *Report) Rate() float64 {
 	return float64(r.Bytes) / r.Duration.Seconds()
 }
 
-// String returns the report as text for people: one line, and one more line for each of the first
-// ten failures.
+// String describes the report in one line, followed by one line for each of the first ten failures.
 func (r *Report) String() string {
 	var b strings.Builder
 	if r.DryRun {
@@ -141,8 +140,8 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the
-// same, 1 failed". It leaves out counts of 0, except when all of them are 0.
+// countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the same, 1
+// failed". It leaves out most counts of 0.
 func (r *Report) countsText() string {
 	var parts []string
 	removed := r.Deleted+r.Aborted > 0
@@ -173,8 +172,8 @@ func (r *Report) countsText() string {
 	return strings.Join(parts, ", ")
 }
 
-// printable escapes characters that a terminal interprets or does not show. Errors may contain
-// names that others have chosen.
+// printable escapes the characters that a terminal would interpret or not show, because errors may
+// contain names that others have chosen.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -201,8 +200,8 @@ func formatBytes(n float64) string {
 	return fmt.Sprintf("%.1f %ciB", n, units[unit])
 }
 
-// err returns the error of the job. early is the reason why the job ended early, or
-// nil. err joins that reason with the failures. If there is neither, it returns nil.
+// err returns the error of a job that ended early or had failures, and nil otherwise. early is the
+// reason for an early end, or nil.
 func (r *Report) err(early error) error {
 	if early == nil && r.Failed == 0 {
 		return nil
@@ -216,7 +215,8 @@ type incompleteError struct {
 	report *Report
 }
 
-// Error returns the text of the error that ended the job, and those of the first failures.
+// Error returns the reason for an early end, if any, and then the number of failures and the texts of
+// the first ones.
 func (e *incompleteError) Error() string {
 	const shown = 3
 	var lines []string
@@ -236,7 +236,8 @@ func (e *incompleteError) Error() string {
 	return "transfer: " + strings.Join(lines, "; ")
 }
 
-// Unwrap returns the error that ended the job early, if any, and then the error of each failure.
+// Unwrap returns the error that ended the job early, if any, and then the error of each recorded
+// failure.
 func (e *incompleteError) Unwrap() []error {
 	var all []error
 	if e.early != nil {

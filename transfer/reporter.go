@@ -18,7 +18,7 @@ type reporter struct {
 	onChange  func(Change)
 }
 
-// begin starts the clock of the report, and takes what it needs from the options.
+// begin starts the clock of the report, and takes from the options what the report needs.
 func (t *reporter) begin(s *settings) {
 	t.meter.started = time.Now()
 	t.report.Started = t.meter.started
@@ -34,7 +34,7 @@ func (t *reporter) end(early error) (*Report, error) {
 	return &t.report, t.report.err(early)
 }
 
-// reportChange calls the function of WithChanges, if there is one. Calls do not overlap.
+// reportChange calls the function of WithChanges, if any, for one change at a time.
 func (t *reporter) reportChange(c Change) {
 	if t.onChange == nil {
 		return
@@ -74,7 +74,7 @@ func (t *reporter) countStored(action Action, key string, listed bool, size, rep
 	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: listed})
 }
 
-// countRemoval counts a file of the destination that was removed, or whose removal failed with err.
+// countRemoval counts a file of the destination as removed, or as a failure if err is not nil.
 func (t *reporter) countRemoval(ctx context.Context, file storage.VersionEntry, err error) {
 	if err != nil {
 		t.countDestinationFailure(ctx, file.Key, err)
@@ -93,7 +93,7 @@ func (t *reporter) countRemoved(key string, size int64) {
 	t.reportChange(Change{Action: Deleted, Key: key, Bytes: size})
 }
 
-// countAborted counts an upload in parts that was aborted.
+// countAborted counts an aborted multipart upload.
 func (t *reporter) countAborted(key string) {
 	t.updateReport(func(r *Report) {
 		r.Aborted++
@@ -107,9 +107,9 @@ func (t *reporter) countFailed(ctx context.Context, key string, err error) {
 	t.countDestinationFailure(ctx, key, err)
 }
 
-// countDestinationFailure counts a failure, but does not count a file. It is called for a file of the
-// destination, and for a file that was already counted as transferred. If ctx is done, it counts
-// only a failure with OutcomeUnknown, because that operation may have succeeded.
+// countDestinationFailure counts a failure for a file that is no file of the source, or that already
+// counts as transferred. After ctx is done, it counts only a failure with OutcomeUnknown, because that
+// operation may have succeeded.
 func (t *reporter) countDestinationFailure(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		return
@@ -125,8 +125,8 @@ func (t *reporter) countDestinationFailure(ctx context.Context, key string, err 
 	t.reportChange(Change{Action: Failed, Key: key, Err: err})
 }
 
-// asStorageError returns err as a *storage.Error with a key. The methods of a bucket type that is
-// not from this library may return any error.
+// asStorageError returns err as a *storage.Error with a key. The methods of a bucket from outside this
+// library may return any error.
 func asStorageError(key string, err error) error {
 	storageErr, ok := err.(*storage.Error)
 	if !ok {

@@ -69,19 +69,19 @@ type Run struct {
 	Err      error // error of the job or of the lease
 }
 
-// Every runs a job again and again, until ctx is done. The time from the start of one run to the
-// start of the next run is the given interval, plus the delay of [WithJitter]. Runs never overlap.
-// If a run takes longer than the interval, the next run starts after the end of the run.
+// Every runs a job again and again until ctx is done. Between the starts of two runs, it waits for the
+// interval plus the delay of [WithJitter]. Runs never overlap: after a run that takes longer than the
+// interval, the next one starts immediately.
 //
-// When ctx is done, Every waits for the run in progress. Then it returns Canceled or
-// DeadlineExceeded. If a run fails, Every continues, and the function of [WithRuns] receives the
-// error. If the interval is not positive, Every fails with InvalidArgument. If [lease.Check] fails
-// for the lease of [WithLease], Every returns this error before the first run.
+// When ctx is done, Every waits for the run in progress, and then returns Canceled or DeadlineExceeded.
+// A run that fails does not end Every; the function of [WithRuns] receives its error. Every fails with
+// InvalidArgument if the interval is not positive. If [lease.Check] fails for the lease of [WithLease],
+// Every returns this error before the first run.
 //
-// With [WithLease], the runs of all processes do not overlap. The interval is the time between two
-// starts in any of the processes. A process renews the lease until its run ends, even after ctx is
-// done. If the process loses the lease, Every cancels the ctx of the run with the cause Changed.
-// The run should then end, because another process may start a run.
+// With [WithLease], the runs of all processes do not overlap, and the interval is the time between two
+// starts in any of them. A process renews the lease until its run ends, even after ctx is done. If it
+// loses the lease, Every cancels the ctx of the run with the cause Changed. The run should then end,
+// because another process may start one.
 func Every(
 	ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption,
 ) error {
@@ -101,6 +101,7 @@ func Every(
 	if s.err != nil {
 		return withOp(s.err)
 	}
+
 	if s.bucket != nil {
 		if err := lease.Check(ctx, s.bucket, s.key); err != nil {
 			return err
@@ -129,7 +130,7 @@ type schedule struct {
 	report func(Run)
 }
 
-// delayed adds a random delay to d. The sum does not overflow.
+// delayed returns d plus a random delay of less than the jitter. The sum does not overflow.
 func (s *schedule) delayed(d time.Duration) time.Duration {
 	if s.jitter > 0 {
 		d += min(rand.N(s.jitter), math.MaxInt64-d)
@@ -137,6 +138,7 @@ func (s *schedule) delayed(d time.Duration) time.Duration {
 	return d
 }
 
+// loop runs the job after each wait until ctx is done, and returns the error of ctx.
 func (s *schedule) loop(ctx context.Context) error {
 	wait := s.delayed(0)
 	for {
@@ -153,8 +155,8 @@ func (s *schedule) loop(ctx context.Context) error {
 	}
 }
 
-// runHolding runs the job under the lease, if the job is due and no other process runs it. It
-// returns how long to wait before the next attempt.
+// runHolding runs the job under the lease if it is due and no other process runs it. It returns how
+// long to wait before the next attempt.
 func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
 	var start time.Time
 	run := func(ctx context.Context) error {

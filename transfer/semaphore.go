@@ -17,8 +17,8 @@ const (
 // A semaphore limits the number of parallel requests of a job. Each request needs one slot.
 type semaphore struct{ limit *running.Limit }
 
-// newSemaphore returns a semaphore with n slots. If n is 0, the number of slots grows while that
-// increases the throughput.
+// newSemaphore returns a semaphore with n slots. If n is 0, the number of slots grows for as long as
+// that increases the throughput.
 func newSemaphore(n int) *semaphore {
 	if n == 0 {
 		return &semaphore{running.GrowingLimit(beginConcurrency, mostConcurrency, 0)}
@@ -29,8 +29,8 @@ func newSemaphore(n int) *semaphore {
 // size returns the current number of slots.
 func (r *semaphore) size() int { return r.limit.Current() }
 
-// acquire waits for n slots. It returns false if ctx is done first. Only one goroutine at a time
-// may call it: two of them could each hold some slots and wait for the other forever.
+// acquire waits for n slots, and returns false if ctx is done first. Only one goroutine at a time may
+// call it, because two could each hold some slots and wait for the other forever.
 func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	for have := range n {
 		if ctx.Err() != nil || r.limit.Acquire(ctx) != nil {
@@ -49,8 +49,8 @@ func (r *semaphore) tryAcquire(n int) (got int) {
 	return got
 }
 
-// ended records that n requests have ended. Together, they have transferred one file with this
-// number of bytes.
+// ended records that n requests have ended, which together transferred one file with this number of
+// bytes.
 func (r *semaphore) ended(bytes int64, n int) {
 	r.limit.Moved(bytes + int64(n)*requestBytes)
 	for range n {

@@ -8,16 +8,14 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
-// WithShardBounds makes each shard of [WithShard] a range of keys. Each job then lists only its
-// range of a bucket. Without WithShardBounds, the hash of a key decides its shard. Shard 0 has the
-// keys up to the first bound. The last shard has the keys after the last bound. [ShardBounds]
-// computes bounds. All jobs need the same bounds. With different bounds, a key may be in two
-// shards, or in none.
+// WithShardBounds makes each shard of [WithShard] a range of keys instead of keys with certain hashes,
+// so that each job lists only its range of a bucket. Shard 0 has the keys up to and including the first
+// bound, and the last shard has the keys after the last bound. [ShardBounds] computes bounds. All jobs
+// must have the same bounds; otherwise a key may be in two shards, or in none.
 //
-// Like keys, bounds are relative to the source and the destination. A directory, an inventory, and
-// a bucket that lists in no order are still read completely. The bounds must be in ascending order.
-// The number of bounds must be the number of shards minus 1. Otherwise the job fails with
-// InvalidArgument.
+// Like keys, bounds are relative to the source and the destination. A directory, an inventory, and a
+// bucket that lists in no order are still read completely. The bounds must be in ascending order, and
+// there must be one bound less than there are shards. Otherwise the job fails with InvalidArgument.
 func WithShardBounds(bounds ...string) Option {
 	bounds = slices.Clone(bounds)
 	return checked(
@@ -29,11 +27,11 @@ func WithShardBounds(bounds ...string) Option {
 	)
 }
 
-// ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal
-// numbers of keys. With up to 64 shards, the numbers differ by a few percent. src is
-// a bucket or an [Inventory], and is read once. ShardBounds accepts [WithPrefix], [WithInclude],
-// [WithExclude] and [WithKeys]. It keeps at most 524,288 keys in memory, with some hundred bytes
-// for each. If n is below 1, or src is nil, it fails with InvalidArgument.
+// ShardBounds returns the n-1 keys for [WithShardBounds] that divide the keys of a bucket or an
+// [Inventory] into n shards of about equal size. With up to 64 shards, their sizes differ by a few
+// percent. It reads src once, and accepts [WithPrefix], [WithInclude], [WithExclude] and [WithKeys]. It
+// keeps at most 524,288 keys in memory, at some hundred bytes each. If n is below 1 or src is nil, it
+// fails with InvalidArgument.
 func ShardBounds(ctx context.Context, src storage.Lister, n int, opts ...Option) ([]string, error) {
 	s := readOptions(opts)
 	if n < 1 || src == nil {
@@ -42,6 +40,7 @@ func ShardBounds(ctx context.Context, src storage.Lister, n int, opts ...Option)
 	if s.err != nil {
 		return nil, setOp("ShardBounds", s.err)
 	}
+
 	list := src.List(ctx, storage.WithPrefix(s.files.Prefix), storage.WithAnyOrder())
 	if i, ok := src.(*Inventory); ok {
 		// The order of the keys does not matter.
@@ -50,7 +49,8 @@ func ShardBounds(ctx context.Context, src storage.Lister, n int, opts ...Option)
 	return s.files.DivideKeys(list, n)
 }
 
-// checkBounds makes the shard a range of keys, if WithShardBounds was given. It fails if the number of bounds is wrong.
+// checkBounds makes the shard a range of keys, if the job has bounds. It fails if their number does not
+// fit that of the shards.
 func (s *settings) checkBounds() {
 	if !s.files.Bounded {
 		return
@@ -62,8 +62,8 @@ func (s *settings) checkBounds() {
 	s.files.UseBounds()
 }
 
-// splitByInventory computes bounds from the inventory, and makes the shard of the job a range of
-// keys.
+// splitByInventory makes the shard of the job a range of keys, with bounds that it computes from the
+// inventory.
 func (s *settings) splitByInventory(ctx context.Context) error {
 	if s.inventory == nil || s.files.Shards <= 1 || s.files.Bounded {
 		return nil

@@ -26,8 +26,8 @@ func (j *job) runTask(ctx context.Context, t task, slots *int) {
 	}
 }
 
-// tryTask compares the file of a task, if its listings did not tell enough, and then transfers it. slots is the number
-// of slots that the task has. It grows if the file is large and slots are free.
+// tryTask transfers the file of a task, unless it finds that both ends have the same file. slots is the
+// number of slots that the task holds, and grows for a large file while slots are free.
 func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if isChanged, err := j.changedSince(ctx, t); isChanged || err != nil {
 		return err
@@ -54,6 +54,7 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if j.settings.dryRun {
 		return j.predict(t)
 	}
+
 	err := j.transferFile(ctx, t, *slots)
 	if storage.CodeOf(err) != storage.PreconditionFailed || !j.hasAppeared(ctx, &t) {
 		return err
@@ -68,8 +69,8 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	return j.transferFile(ctx, t, *slots)
 }
 
-// predict counts the file of a task as transferred, in a dry run. It fails if the transfer would
-// fail because of the name of the file.
+// predict counts the file of a task as transferred in a dry run. It fails if the name of the file would
+// make the transfer fail.
 func (j *job) predict(t task) error {
 	if !j.comparing {
 		// Compare writes no file, so it needs no check.
@@ -81,9 +82,8 @@ func (j *job) predict(t task) error {
 	return nil
 }
 
-// skipSame skips a file that the destination already has, and that the job has not written. With
-// WithMove, it then removes the file from the source. With WithMissingOnly, the file stays at the
-// source, because the job has not compared both files.
+// skipSame skips a file that the destination already has. A move then also removes it from the source,
+// unless it skips existing files without comparing them (WithMissingOnly).
 func (j *job) skipSame(ctx context.Context, t task) error {
 	if !j.settings.missingOnly {
 		if err := j.finishMove(ctx, t.src, &t.dst); err != nil {
@@ -94,8 +94,8 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 	return nil
 }
 
-// hasAppeared reports whether another job has meanwhile written the same file to the destination
-// directory. It sets t.dst to the file that the directory now has.
+// hasAppeared reports whether the destination directory meanwhile has the same file as the source. It
+// sets t.dst to the file that it finds there.
 func (j *job) hasAppeared(ctx context.Context, t *task) bool {
 	dst, ok := j.dst.(*ends.Tree)
 	if !ok {
@@ -114,8 +114,8 @@ func (j *job) hasAppeared(ctx context.Context, t *task) bool {
 	return comparison == copier.Same
 }
 
-// changedSince reports whether an object was replaced or removed after the inventory was taken. If
-// so, it counts the object as skipped.
+// changedSince reports whether an object was replaced or removed after the inventory was taken. It
+// counts such an object as changed.
 func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	src, ok := j.src.(*ends.Objects)
 	if !ok || src.Inventory == nil {
@@ -125,6 +125,7 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 		// A dry run sends no request for a file whose listings tell enough.
 		return false, nil
 	}
+
 	current, err := src.Source.Attrs(ctx, t.src.Key)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
@@ -132,6 +133,7 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	if err == nil && isOfInventory(current, t.src) {
 		return false, nil
 	}
+
 	j.reporter.countPassed(func(r *Report) {
 		r.Changed++
 	})
@@ -159,7 +161,7 @@ func (j *job) skip(t task) {
 	j.settings.journal.End(t.step, journal.Counts{Skipped: 1})
 }
 
-// transferFile stores a file at the destination, with up to n parallel requests.
+// transferFile stores the file of a task at the destination with up to n parallel requests.
 func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	key := t.src.Key
 	meter := &j.reporter.meter
@@ -187,9 +189,9 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	j.reporter.countStored(Transferred, key, t.known, size, progress.reported)
 	j.slots.ended(size, n)
-	// The file was copied, but could not be removed from the source. It counts as transferred and
-	// as failed.
 	if err != nil {
+		// The file was copied, but could not be removed from the source. It counts as transferred and
+		// as failed.
 		j.settings.journal.Fail()
 		j.reporter.countDestinationFailure(ctx, key, err)
 		return nil
@@ -206,8 +208,8 @@ type fileProgress struct {
 	expected int64 // size of the file in the totals of the meter
 }
 
-// add reports the number of bytes that were transferred so far. total is the size of the file; it
-// is negative if it is not known.
+// add reports that done bytes of the file were transferred so far. total is the size of the file, or
+// negative if it is unknown.
 func (p *fileProgress) add(done, total int64) {
 	if total >= 0 && total != p.expected {
 		// The file has changed its size since it was listed.
@@ -228,7 +230,8 @@ func (j *job) taskFailed(ctx context.Context, key string, err error) {
 	j.reporter.countFailed(ctx, key, err)
 }
 
-// compare reports whether both ends have the same file. listed is as in CompareDeep.
+// compare reports whether both ends have the same file, by checksums or as in CompareDeep, which also
+// explains listed.
 func (j *job) compare(ctx context.Context, t task) (equal, listed bool, err error) {
 	if j.settings.checksum {
 		equal, err = compareChecksums(ctx, j.dst, j.src, t.src.Key)
@@ -254,7 +257,7 @@ func requestsFor(j *job, size int64) int {
 	return max(1, requests)
 }
 
-// compareChecksums reports whether a file has the same checksum at both ends, for [WithChecksum].
+// compareChecksums reports whether a file has the same checksum at both ends.
 func compareChecksums(ctx context.Context, dst, src ends.End, key string) (bool, error) {
 	want, err := src.Checksum(ctx, key)
 	if err != nil {
