@@ -47,7 +47,7 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 // not restore the marker as an object. There is one exception. A current marker may say that the
 // overlay's old store has the object. The overlay still needs that marker, so passMarkers does not
 // change it.
-func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
+func (r *reverter) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
 		if !hasMarkerSize(r.bucket, v.Key, v.Size) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
@@ -67,7 +67,7 @@ func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionE
 
 // markerOf returns the kind of marker that a version is, and its revision. kind is "" if the
 // version is no marker.
-func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, revision string, err error) {
+func (r *reverter) markerOf(ctx context.Context, key, version string) (kind, revision string, err error) {
 	var opts []storage.AttrsOption
 	if version != "" {
 		opts = append(opts, storage.WithVersion(version))
@@ -85,9 +85,9 @@ func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, re
 
 // restore restores a soft-deleted object. If the restored object turns out to be a marker of an
 // overlay, restore removes it, and restores the next older version.
-func (r *reverting) restore(ctx context.Context, what reversion) error {
-	key := what.version.Key
-	for _, v := range append([]storage.VersionEntry{what.version}, what.below...) {
+func (r *reverter) restore(ctx context.Context, rev reversion) error {
+	key := rev.version.Key
+	for _, v := range append([]storage.VersionEntry{rev.version}, rev.below...) {
 		if v.SoftDeletedUntil.IsZero() {
 			break
 		}

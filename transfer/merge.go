@@ -101,7 +101,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			t := task{src: src.entry, comparison: copier.Differs}
 			if inBoth {
 				t.dst = dst.entry
-				t.known = dst.entry.Kind == ends.Regular
+				t.dstExists = dst.entry.Kind == ends.Regular
 			}
 			if src.entry.Kind == ends.Excluded || src.entry.Kind == ends.Broken {
 				unknown.add(src.entry.Key)
@@ -235,13 +235,13 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	j.sourceHasFiles = true
 	j.unlisted = j.unlisted || t.src.Kind == ends.Unlisted
 	if err := checkTask(j, &t, files); err != nil {
-		j.taskFailed(ctx, t.src.Key, err)
+		j.countFailedTask(ctx, t.src.Key, err)
 		return nil
 	}
-	if t.known {
+	if t.dstExists {
 		j.replaceable++
 	}
-	if t.known && !copiesAgain(j, t.src, t.dst) {
+	if t.dstExists && !copiesAgain(j, t.src, t.dst) {
 		t.comparison = compareKnown(j, &t)
 	}
 
@@ -249,7 +249,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		j.skip(t)
 		return nil
 	}
-	if t.known {
+	if t.dstExists {
 		if err := j.places.LookThrough(ctx, false); err != nil {
 			return err
 		}
@@ -277,7 +277,7 @@ func checkTask(j *job, t *task, files *paths) error {
 			return joberror.OfFile("Download", key, ends.Collision(key, file))
 		}
 	}
-	if j.settings.move && t.known && sameObject(t.src, t.dst) && !j.places.Distinct {
+	if j.settings.move && t.dstExists && sameObject(t.src, t.dst) && !j.places.Distinct {
 		return &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "Sync",

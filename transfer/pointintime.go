@@ -41,7 +41,7 @@ import (
 // it can recognize the marker. It then removes the marker again. A dry run counts the marker as
 // restored.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
-	r := &reverting{
+	r := &reverter{
 		op:     "Undelete",
 		bucket: b,
 		list:   listing.RemovedVersions,
@@ -102,7 +102,7 @@ func hasNoVersion(marker storage.VersionEntry) bool {
 //
 // To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Option) (*Report, error) {
-	r := &reverting{
+	r := &reverter{
 		op:     "RestoreAt",
 		bucket: b,
 		list:   listing.KeptVersions,
@@ -163,8 +163,8 @@ const (
 	restoreRemoved // restore the version, which was soft-deleted
 )
 
-// A reverting holds the state of one call of [Undelete] or [RestoreAt].
-type reverting struct {
+// A reverter does the work of one call of [Undelete] or [RestoreAt].
+type reverter struct {
 	op       string
 	settings *settings
 	reporter reporter
@@ -178,7 +178,7 @@ type reverting struct {
 }
 
 // run reverts the objects of the bucket, and returns the report in any case.
-func (r *reverting) run(ctx context.Context, opts []Option) (*Report, error) {
+func (r *reverter) run(ctx context.Context, opts []Option) (*Report, error) {
 	// The second store of a mirror may lack the latest versions.
 	ctx = evidence.WithoutFailover(ctx)
 	r.settings = readOptions(opts)
@@ -196,7 +196,7 @@ func (r *reverting) run(ctx context.Context, opts []Option) (*Report, error) {
 }
 
 // check returns an error if the options are invalid or the bucket is not one of this library.
-func (r *reverting) check() error {
+func (r *reverter) check() error {
 	if r.settings.err != nil {
 		return r.settings.err
 	}
@@ -204,7 +204,7 @@ func (r *reverting) check() error {
 }
 
 // execute reverts all objects. It returns the error that ended the call early, or nil.
-func (r *reverting) execute(ctx context.Context) error {
+func (r *reverter) execute(ctx context.Context) error {
 	r.slots = newSemaphore(r.settings.concurrency)
 	stop := r.reporter.meter.reportProgress(r.settings.progress)
 	var group running.Group
@@ -218,7 +218,7 @@ func (r *reverting) execute(ctx context.Context) error {
 }
 
 // walk lists all versions, and starts the reversion of each object.
-func (r *reverting) walk(ctx context.Context, group *running.Group) error {
+func (r *reverter) walk(ctx context.Context, group *running.Group) error {
 	for versions, err := range r.list(ctx, r.bucket, r.settings.files.Prefix) {
 		if err != nil {
 			return err
@@ -235,40 +235,40 @@ func (r *reverting) walk(ctx context.Context, group *running.Group) error {
 			return nil
 		}
 	}
-	r.startMarked(ctx, group)
+	r.startRemovingMarkers(ctx, group)
 	r.reporter.meter.listed.Store(true)
 	return nil
 }
 
 // start begins to revert one object. It returns false if ctx is done.
-func (r *reverting) start(ctx context.Context, group *running.Group, versions []storage.VersionEntry) bool {
+func (r *reverter) start(ctx context.Context, group *running.Group, versions []storage.VersionEntry) bool {
 	// Skip an object that stays as it is, or that the options leave out.
-	what := r.decide(versions)
-	v := what.version
-	if what.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) {
+	rev := r.decide(versions)
+	v := rev.version
+	if rev.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) {
 		return true
 	}
-	if what.action == removeCurrent && !r.settings.remove {
+	if rev.action == removeCurrent && !r.settings.remove {
 		return true
 	}
 
 	r.reporter.meter.totalFiles.Add(1)
-	if what.action == keepVersion {
-		r.unchanged(v.Key, v.Size)
+	if rev.action == keepVersion {
+		r.countUnchanged(v.Key, v.Size)
 		return true
 	}
 	if r.settings.dryRun {
-		r.done(what)
+		r.countReverted(rev)
 		return true
 	}
 
 	// Delete markers are removed in batches.
-	if what.action == removeMarkers {
-		r.marked = append(r.marked, what)
+	if rev.action == removeMarkers {
+		r.marked = append(r.marked, rev)
 		if len(r.marked) < piecemeal.MaxFailures {
 			return true
 		}
-		return r.startMarked(ctx, group)
+		return r.startRemovingMarkers(ctx, group)
 	}
 
 	if !r.slots.acquire(ctx, 1) {
@@ -276,30 +276,30 @@ func (r *reverting) start(ctx context.Context, group *running.Group, versions []
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		r.revertOne(ctx, what)
+		r.revertOne(ctx, rev)
 	}, nil)
 	return true
 }
 
 // revertOne reverts one object, and counts the result.
-func (r *reverting) revertOne(ctx context.Context, what reversion) {
-	key := what.version.Key
-	err := r.revertKey(ctx, what)
+func (r *reverter) revertOne(ctx context.Context, rev reversion) {
+	key := rev.version.Key
+	err := r.revertKey(ctx, rev)
 	switch {
 	case err == nil:
-		r.done(what)
+		r.countReverted(rev)
 		r.slots.ended(0, 1)
 	case storage.CodeOf(err) == storage.PreconditionFailed:
 		// Another program has written the object meanwhile.
-		r.unchanged(key, 0)
+		r.countUnchanged(key, 0)
 	default:
 		r.reporter.countFailed(ctx, key, err)
 	}
 }
 
-// startMarked starts to remove the delete markers in r.marked, which walk has collected for one batch. It returns
-// false if ctx is done.
-func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool {
+// startRemovingMarkers starts to remove the delete markers of the reversions in r.marked, and empties
+// r.marked. It returns false if ctx is done.
+func (r *reverter) startRemovingMarkers(ctx context.Context, group *running.Group) bool {
 	batch := r.marked
 	r.marked = nil
 	if len(batch) == 0 {
@@ -311,29 +311,29 @@ func (r *reverting) startMarked(ctx context.Context, group *running.Group) bool 
 	group.Go(func() {
 		defer r.slots.release(1)
 		errs := r.removeMarkers(ctx, batch)
-		for _, what := range batch {
-			key := what.version.Key
+		for _, rev := range batch {
+			key := rev.version.Key
 			if err := errs[key]; err != nil {
 				r.reporter.countFailed(ctx, key, err)
 				continue
 			}
-			r.done(what)
+			r.countReverted(rev)
 		}
 	}, nil)
 	return true
 }
 
-// removeMarkers removes the delete markers of a batch. Without them, the version below becomes current. removeMarkers
-// returns an error for each key that may still have a delete marker.
-func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) map[string]error {
-	var all []storage.VersionEntry
-	for _, what := range batch {
-		all = append(all, what.markers...)
+// removeMarkers removes the delete markers of a batch, so that the versions below them become current.
+// It returns an error for each key that may still have a marker.
+func (r *reverter) removeMarkers(ctx context.Context, batch []reversion) map[string]error {
+	var allMarkers []storage.VersionEntry
+	for _, rev := range batch {
+		allMarkers = append(allMarkers, rev.markers...)
 	}
 
 	keyErrs := map[string]error{}
-	for markers := range slices.Chunk(all, piecemeal.MaxFailures) {
-		// The second result is also in errs, for each marker that was not tried.
+	for markers := range slices.Chunk(allMarkers, piecemeal.MaxFailures) {
+		// The second result is no news: errs has it for each marker that was not tried.
 		errs, _ := piecemeal.Remove(ctx, r.bucket, markers, true)
 		for i, err := range errs {
 			key := markers[i].Key
@@ -343,29 +343,30 @@ func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) map[st
 	return keyErrs
 }
 
-// revertKey sends the requests that revert one object. To bring an old version back, it copies the version to the key.
-// If the object has no current version, it does not replace one that another program writes meanwhile.
-func (r *reverting) revertKey(ctx context.Context, what reversion) error {
-	key := what.version.Key
-	switch what.action {
+// revertKey sends the requests that revert one object. If the object has no current version, it does
+// not replace one that another program writes meanwhile.
+func (r *reverter) revertKey(ctx context.Context, rev reversion) error {
+	key := rev.version.Key
+	switch rev.action {
 	case removeCurrent:
 		return r.bucket.Remove(ctx, key)
 	case restoreRemoved:
-		return r.restore(ctx, what)
+		return r.restore(ctx, rev)
 	}
-	opts := []storage.CopyOption{storage.WithVersion(what.version.Version)}
-	if !what.replaces && storage.Supports(r.bucket, storage.ConditionalCreate) {
+
+	opts := []storage.CopyOption{storage.WithVersion(rev.version.Version)}
+	if !rev.replaces && storage.Supports(r.bucket, storage.ConditionalCreate) {
 		opts = append(opts, storage.IfAbsent())
 	}
 	_, err := storage.Copy(ctx, r.bucket, key, r.bucket, key, opts...)
 	return err
 }
 
-// done counts an object that was reverted, or would be in a dry run.
-func (r *reverting) done(what reversion) {
-	v := what.version
+// countReverted counts an object that was reverted, or that would be without a dry run.
+func (r *reverter) countReverted(rev reversion) {
+	v := rev.version
 	action := VersionCopied
-	switch what.action {
+	switch rev.action {
 	case removeCurrent:
 		r.reporter.meter.files.Add(1)
 		r.reporter.countRemoved(v.Key, v.Size)
@@ -375,13 +376,13 @@ func (r *reverting) done(what reversion) {
 	case restoreRemoved:
 		action = Restored
 	}
-	r.reporter.countStored(action, v.Key, what.replaces, v.Size, 0)
+	r.reporter.countStored(action, v.Key, rev.replaces, v.Size, 0)
 }
 
-// unchanged counts an object that stays as it is.
-func (r *reverting) unchanged(key string, size int64) {
-	r.reporter.countPassed(func(r *Report) {
-		r.Skipped++
+// countUnchanged counts an object that stays as it is.
+func (r *reverter) countUnchanged(key string, size int64) {
+	r.reporter.countPassed(func(report *Report) {
+		report.Skipped++
 	})
 	r.reporter.reportChange(Change{Action: Unchanged, Key: key, Bytes: size})
 }

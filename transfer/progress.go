@@ -100,12 +100,12 @@ func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ticker := &progressTicker{meter: m, report: report}
-	var ticking running.Group
-	ticking.Go(func() { running.Every(ctx, progressEvery, ticker.tick) }, nil)
+	var background running.Group
+	background.Go(func() { running.Every(ctx, progressEvery, ticker.tick) }, nil)
 
 	return func() {
 		cancel()
-		ticking.Wait()
+		background.Wait()
 		p := m.progress()
 		p.Done = true
 		if seconds := p.Elapsed.Seconds(); seconds > 0 {
@@ -137,9 +137,9 @@ func (t *progressTicker) tick(context.Context) {
 	p.Rate = float64(p.Bytes-t.samples[slot]) / span.Seconds()
 	t.samples[slot] = p.Bytes
 
-	compared := p
-	compared.Elapsed = t.last.Elapsed
-	if compared != t.last {
+	withoutTime := p
+	withoutTime.Elapsed = t.last.Elapsed
+	if withoutTime != t.last {
 		t.last = p
 		t.report(p)
 	}

@@ -129,10 +129,10 @@ func (r *Report) String() string {
 		}
 	}
 
-	const shown = 10
+	const maxShown = 10
 	for i, f := range r.Failures {
-		if i == shown {
-			fmt.Fprintf(&b, "\n  and %d more", r.Failed-shown)
+		if i == maxShown {
+			fmt.Fprintf(&b, "\n  and %d more", r.Failed-maxShown)
 			break
 		}
 		fmt.Fprintf(&b, "\n  %q: %s", f.Key, printable(f.Err.Error()))
@@ -144,12 +144,11 @@ func (r *Report) String() string {
 // failed". It leaves out most counts of 0.
 func (r *Report) countsText() string {
 	var parts []string
-	removed := r.Deleted+r.Aborted > 0
-	handled := r.Transferred+r.Skipped > 0
-	switch {
-	case r.removes && !removed:
+	hasRemoved := r.Deleted+r.Aborted > 0
+	hasCompared := r.Transferred+r.Skipped > 0
+	if r.removes && !hasRemoved {
 		parts = append(parts, "0 deleted")
-	case handled || !removed:
+	} else if hasCompared || !hasRemoved {
 		text := fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
 		parts = append(parts, text)
 	}
@@ -218,7 +217,7 @@ type incompleteError struct {
 // Error returns the reason for an early end, if any, and then the number of failures and the texts of
 // the first ones.
 func (e *incompleteError) Error() string {
-	const shown = 3
+	const maxShown = 3
 	var lines []string
 	if e.early != nil {
 		lines = append(lines, printable(e.early.Error()))
@@ -227,7 +226,7 @@ func (e *incompleteError) Error() string {
 		lines = append(lines, fmt.Sprintf("%d failed", e.report.Failed))
 	}
 	for i, f := range e.report.Failures {
-		if i == shown {
+		if i == maxShown {
 			lines = append(lines, "…")
 			break
 		}
@@ -239,12 +238,12 @@ func (e *incompleteError) Error() string {
 // Unwrap returns the error that ended the job early, if any, and then the error of each recorded
 // failure.
 func (e *incompleteError) Unwrap() []error {
-	var all []error
+	var errs []error
 	if e.early != nil {
-		all = append(all, e.early)
+		errs = append(errs, e.early)
 	}
 	for _, f := range e.report.Failures {
-		all = append(all, f.Err)
+		errs = append(errs, f.Err)
 	}
-	return all
+	return errs
 }

@@ -59,10 +59,9 @@ func (t *reporter) countPassed(add func(*Report)) {
 	t.updateReport(add)
 }
 
-// countStored counts a transferred file of size bytes. listed is true if the file replaced another one.
-// reported is the number of bytes that progress already includes. It is 0 for a copy inside a
-// provider.
-func (t *reporter) countStored(action Action, key string, listed bool, size, reported int64) {
+// countStored counts a file of size bytes that was transferred and may have replaced another one.
+// reported is how many of these bytes the progress already includes.
+func (t *reporter) countStored(action Action, key string, replaced bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.updateReport(func(r *Report) {
 		r.Transferred++
@@ -71,7 +70,7 @@ func (t *reporter) countStored(action Action, key string, listed bool, size, rep
 			t.meter.bytes.Add(size - reported)
 		}
 	})
-	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: listed})
+	t.reportChange(Change{Action: action, Key: key, Bytes: size, Replaced: replaced})
 }
 
 // countRemoval counts a file of the destination as removed, or as a failure if err is not nil.

@@ -32,21 +32,21 @@ func (r *semaphore) size() int { return r.limit.Current() }
 // acquire waits for n slots, and returns false if ctx is done first. Only one goroutine at a time may
 // call it, because two could each hold some slots and wait for the other forever.
 func (r *semaphore) acquire(ctx context.Context, n int) bool {
-	for have := range n {
+	for acquired := range n {
 		if ctx.Err() != nil || r.limit.Acquire(ctx) != nil {
-			r.release(have)
+			r.release(acquired)
 			return false
 		}
 	}
 	return true
 }
 
-// tryAcquire takes up to n slots, as many as are free now, and returns how many.
-func (r *semaphore) tryAcquire(n int) (got int) {
-	for got < n && r.limit.TryAcquire() {
-		got++
+// tryAcquire takes up to n slots without waiting, and returns how many it took.
+func (r *semaphore) tryAcquire(n int) (acquired int) {
+	for acquired < n && r.limit.TryAcquire() {
+		acquired++
 	}
-	return got
+	return acquired
 }
 
 // ended records that n requests have ended, which together transferred one file with this number of

@@ -68,10 +68,11 @@ func (s *settings) splitByInventory(ctx context.Context) error {
 	if s.inventory == nil || s.files.Shards <= 1 || s.files.Bounded {
 		return nil
 	}
-	// everyKey has no filter. The ranges must divide all keys, because the journal relies on it.
-	everyKey := &selection.Selection{}
+
+	// The ranges must divide all keys, not only those that pass the filters: the journal relies on it.
+	unfiltered := &selection.Selection{}
 	objects := s.inventory.rows.Objects(ctx, s.files.Prefix)
-	bounds, err := everyKey.DivideKeys(objects, int(s.files.Shards))
+	bounds, err := unfiltered.DivideKeys(objects, int(s.files.Shards))
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 // A task is a file of the source that may have to be transferred.
 type task struct {
 	src, dst   ends.Entry
-	known      bool // whether the destination has a file with this key; if so, dst is that file
+	dstExists  bool // whether the destination has a file with this key; if so, dst is that file
 	comparison copier.Comparison
 	step       *list.Element // the step of this file in the journal
 }
@@ -22,7 +22,7 @@ type task struct {
 // semaphore. If the task acquires more slots, runTask adds their number to *slots.
 func (j *job) runTask(ctx context.Context, t task, slots *int) {
 	if err := j.tryTask(ctx, t, slots); err != nil {
-		j.taskFailed(ctx, t.src.Key, err)
+		j.countFailedTask(ctx, t.src.Key, err)
 	}
 }
 
@@ -64,7 +64,7 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if !copiesAgain(j, t.src, t.dst) {
 		return j.skipSame(ctx, t)
 	}
-	t.known = true
+	t.dstExists = true
 	j.reporter.meter.totalBytes.Add(t.src.Size)
 	return j.transferFile(ctx, t, *slots)
 }
@@ -74,11 +74,11 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 func (j *job) predict(t task) error {
 	if !j.comparing {
 		// Compare writes no file, so it needs no check.
-		if err := j.dst.CheckWrite(t.src.Key, t.known); err != nil {
+		if err := j.dst.CheckWrite(t.src.Key, t.dstExists); err != nil {
 			return err
 		}
 	}
-	j.reporter.countStored(Transferred, t.src.Key, t.known, t.src.Size, 0)
+	j.reporter.countStored(Transferred, t.src.Key, t.dstExists, t.src.Size, 0)
 	return nil
 }
 
@@ -130,7 +130,7 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, err
 	}
-	if err == nil && isOfInventory(current, t.src) {
+	if err == nil && matchesInventory(current, t.src) {
 		return false, nil
 	}
 
@@ -141,9 +141,9 @@ func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	return true, nil
 }
 
-// isOfInventory reports whether an object is still the one in the inventory. Some inventories have no
-// revisions, but times.
-func isOfInventory(current *storage.Attrs, listed ends.Entry) bool {
+// matchesInventory reports whether an object is still the one that the inventory lists. It compares
+// times if the inventory has no revisions.
+func matchesInventory(current *storage.Attrs, listed ends.Entry) bool {
 	if current.Size != listed.Size {
 		return false
 	}
@@ -166,28 +166,28 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	key := t.src.Key
 	meter := &j.reporter.meter
 	meter.current.Store(&key)
-	if t.known {
+	if t.dstExists {
 		if err := j.saved.save(ctx, t.dst); err != nil {
 			return err
 		}
 	}
 
 	progress := &fileProgress{meter: meter, expected: t.src.Size}
-	size, done, err := j.moveInOneStep(ctx, key)
-	if !done && err == nil {
-		size, err = j.copier.Transfer(ctx, t.src, t.known, n, progress.add)
+	size, moved, err := j.moveInOneStep(ctx, key)
+	if !moved && err == nil {
+		size, err = j.copier.Transfer(ctx, t.src, t.dstExists, n, progress.add)
 	}
 	if err != nil {
 		// The rest of the file will not be transferred.
 		meter.totalBytes.Add(progress.reported - progress.expected)
 		return err
 	}
-	meter.totalBytes.Add(size - progress.expected)
 
-	if !done {
+	meter.totalBytes.Add(size - progress.expected)
+	if !moved {
 		err = j.finishMove(ctx, t.src, nil)
 	}
-	j.reporter.countStored(Transferred, key, t.known, size, progress.reported)
+	j.reporter.countStored(Transferred, key, t.dstExists, size, progress.reported)
 	j.slots.ended(size, n)
 	if err != nil {
 		// The file was copied, but could not be removed from the source. It counts as transferred and
@@ -220,14 +220,13 @@ func (p *fileProgress) add(done, total int64) {
 	p.reported = done
 }
 
-// taskFailed counts a file that could not be transferred.
-func (j *job) taskFailed(ctx context.Context, key string, err error) {
+// countFailedTask counts a file that could not be transferred. A transfer that was interrupted because
+// ctx is done does not count.
+func (j *job) countFailedTask(ctx context.Context, key string, err error) {
 	j.settings.journal.Fail()
-	if ctx.Err() != nil {
-		// A transfer that ctx has interrupted does not count as failed.
-		return
+	if ctx.Err() == nil {
+		j.reporter.countFailed(ctx, key, err)
 	}
-	j.reporter.countFailed(ctx, key, err)
 }
 
 // compare reports whether both ends have the same file, by checksums or as in CompareDeep, which also
@@ -263,6 +262,9 @@ func compareChecksums(ctx context.Context, dst, src ends.End, key string) (bool,
 	if err != nil {
 		return false, err
 	}
-	have, err := dst.Checksum(ctx, key)
-	return err == nil && have == want, err
+	got, err := dst.Checksum(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	return got == want, nil
 }
