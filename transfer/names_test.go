@@ -260,32 +260,34 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	}
 }
 
-// Upload skips the temporary file of storage.DownloadFile, which remains if its process dies. WithDelete keeps it.
+// Upload skips the temporary file of storage.DownloadFile, which remains if its process dies, and WithDelete keeps it.
 func TestUploadSkipsTemporaryFiles(t *testing.T) {
 	b := memstore.New()
-	other := memstore.New()
-	dir := t.TempDir()
 	put(t, b, "x", "text")
-	jobs := 0
+	empty := memstore.New()
+	dir := t.TempDir()
+	called := false
+	// The temporary file exists while DownloadFile reports its progress.
+	runJobs := storage.WithProgress(func(int64, int64) {
+		called = true
+		report, err := transfer.Upload(t.Context(), empty, dir)
+		require.NoError(t, err)
+		require.Zero(t, report.Transferred)
 
-	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"),
-		storage.WithProgress(func(int64, int64) {
-			jobs++
-			report, err := transfer.Upload(t.Context(), other, dir)
-			require.NoError(t, err)
-			require.Zero(t, report.Transferred)
-			report, err = transfer.Download(t.Context(), other, dir, transfer.WithDelete(),
-				transfer.WithEmptySource())
-			require.NoError(t, err)
-			require.Zero(t, report.Deleted)
-		}))
+		report, err = transfer.Download(t.Context(), empty, dir, transfer.WithDelete(), transfer.WithEmptySource())
+		require.NoError(t, err)
+		require.Zero(t, report.Deleted)
+	})
+
+	_, err := storage.DownloadFile(t.Context(), b, "x", filepath.Join(dir, "x"), runJobs)
 	require.NoError(t, err)
-	require.Positive(t, jobs)
+	require.True(t, called)
 }
 
-// Without WithLinks, Upload ignores symbolic links. With it, Upload follows those that stay in the directory, and
-// counts the others as failed.
-func TestWithLinks(t *testing.T) {
+// plantLinks creates a tree of two files and eight symbolic links, of which five lead out of the tree, nowhere, or in
+// a circle.
+func plantLinks(t *testing.T) string {
+	t.Helper()
 	outside := newTree(t, map[string]string{"secret": "x"})
 	dir := newTree(t, map[string]string{"a/file": "text", "z": "last"})
 	for link, target := range map[string]string{
@@ -300,19 +302,33 @@ func TestWithLinks(t *testing.T) {
 	} {
 		require.NoError(t, os.Symlink(target, filepath.Join(dir, link)))
 	}
+	return dir
+}
 
-	// Without the option, links are ignored.
+// Upload ignores symbolic links by default.
+func TestWithoutLinks(t *testing.T) {
 	b := memstore.New()
-	report, err := transfer.Upload(t.Context(), b, dir)
+
+	report, err := transfer.Upload(t.Context(), b, plantLinks(t))
 	require.NoError(t, err)
 	require.Equal(t, int64(8), report.Ignored)
 	require.Equal(t, map[string]string{"a/file": "text", "z": "last"}, contents(t, b))
+}
 
-	// With it, those that lead nowhere, out of the directory or in a circle fail.
-	report, err = transfer.Upload(t.Context(), b, dir, transfer.WithLinks())
+// With WithLinks, Upload follows symbolic links that stay in the directory, and counts the others as failed.
+func TestWithLinks(t *testing.T) {
+	b := memstore.New()
+
+	report, err := transfer.Upload(t.Context(), b, plantLinks(t), transfer.WithLinks())
 	require.Error(t, err)
+	require.Zero(t, report.Ignored)
 	require.Equal(t, map[string]string{
-		"a/file": "text", "a/sibling": "last", "b/file": "text", "b/sibling": "last", "c": "text", "z": "last",
+		"a/file":    "text",
+		"a/sibling": "last",
+		"b/file":    "text",
+		"b/sibling": "last",
+		"c":         "text",
+		"z":         "last",
 	}, contents(t, b))
 
 	failures := map[string]bool{}
@@ -328,7 +344,6 @@ func TestWithLinks(t *testing.T) {
 		"out":      true,
 		"outdir":   true,
 	}, failures)
-	require.Zero(t, report.Ignored)
 }
 
 // short is a source whose bodies end early.
@@ -341,18 +356,23 @@ func (s short) Download(_ context.Context, key string, _ *storage.DownloadOption
 	return storage.NewReader(attrs, 0, 4, io.NopCloser(file("evi"))), nil
 }
 
-// If the body of an object ends early, Download creates no file.
+// Download and Copy store nothing if the body of an object ends early.
 func TestDownloadBodyEndsEarly(t *testing.T) {
 	src := wrapped.Bucket(t, newHostileSource(t, "a"), func(c storage.Core) storage.Core { return short{c} })
-	dir := t.TempDir()
-	_, err := transfer.Download(t.Context(), src, dir)
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Empty(t, fingerprints(t, dir))
 
-	dst := memstore.New()
-	_, err = transfer.Copy(t.Context(), dst, src)
-	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Empty(t, contents(t, dst))
+	t.Run("Download", func(t *testing.T) {
+		dir := t.TempDir()
+		_, err := transfer.Download(t.Context(), src, dir)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Empty(t, fingerprints(t, dir))
+	})
+
+	t.Run("Copy", func(t *testing.T) {
+		dst := memstore.New()
+		_, err := transfer.Copy(t.Context(), dst, src)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Empty(t, contents(t, dst))
+	})
 }
 
 // A throwing source panics when it is read.
@@ -364,11 +384,12 @@ func (throwing) Download(context.Context, string, *storage.DownloadOptions) (*st
 	panic("thrown")
 }
 
-// If the Core of a source panics, the panic reaches the caller of Download or Copy.
+// A panic in the Core of a source reaches the caller of Download or Copy.
 func TestJobPanicReachesTheCaller(t *testing.T) {
 	src := wrapped.Bucket(t, newHostileSource(t, "a", "b"), func(c storage.Core) storage.Core {
 		return throwing{c}
 	})
+
 	require.PanicsWithValue(t, "thrown", func() {
 		_, _ = transfer.Download(t.Context(), src, t.TempDir())
 	})

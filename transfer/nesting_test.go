@@ -126,99 +126,112 @@ func requireKept(t *testing.T, result map[string]string, buckets ...storage.Buck
 	}
 }
 
-// If the backup lies in the source or the destination, or contains one of them, the job refuses before it loses a
-// file.
+// A job refuses a backup that contains the source or the destination, or is in one of them, before it loses a file.
 func TestWithBackupNestedInAnEnd(t *testing.T) {
-	tests := map[string]struct{ dst, src, backup string }{
-		"in the source":              {dst: "dst", src: "src", backup: "src in/"},
-		"around the source":          {dst: "dst", src: "src in/", backup: "src"},
-		"in the destination":         {dst: "dst", src: "src", backup: "dst in/"},
-		"around the destination":     {dst: "dst in/", src: "src", backup: "dst"},
-		"deep in the source":         {dst: "dst", src: "src", backup: "src in/in/in/"},
-		"around a source deep in it": {dst: "dst", src: "src in/in/", backup: "src"},
+	const moreFiles = 1500
+	tests := []struct {
+		name             string
+		dst, src, backup string // a store and a prefix in it
+	}{
+		{name: "in the source", dst: "dst", src: "src", backup: "src in/"},
+		{name: "around the source", dst: "dst", src: "src in/", backup: "src"},
+		{name: "in the destination", dst: "dst", src: "src", backup: "dst in/"},
+		{name: "around the destination", dst: "dst in/", src: "src", backup: "dst"},
+		{name: "deep in the source", dst: "dst", src: "src", backup: "src in/in/in/"},
+		{name: "around a source deep in it", dst: "dst", src: "src in/in/", backup: "src"},
 	}
-	for name, tt := range tests {
-		for _, extra := range []int{0, 1500} {
+	for _, tt := range tests {
+		for size, files := range map[string]int{"small": 0, "large": moreFiles} {
 			for job, opts := range map[string][]transfer.Option{
 				"copy":   {transfer.WithChecksum()},
 				"delete": {transfer.WithDelete()},
 				"move":   {transfer.WithMove()},
 			} {
-				t.Run(fmt.Sprintf("%s, with %d files more/%s", name, extra, job), func(t *testing.T) {
-					stores := map[string]storage.Bucket{"dst": memstore.New(), "src": memstore.New()}
-					for store, b := range stores {
-						for _, key := range []string{"a", "in/a", "in/in/a", "in/in/in/a", "in/x" + store} {
-							put(t, b, key, "content of "+store+" "+key)
-						}
-						for i := range extra {
-							put(t, b, fmt.Sprintf("b%04d", i), "text")
-						}
+				t.Run(tt.name+"/"+size+"/"+job, func(t *testing.T) {
+					stores := map[string]storage.Bucket{
+						"dst": newNestedFolders(t, "dst", files),
+						"src": newNestedFolders(t, "src", files),
 					}
-					end := func(path string) transfer.End {
+					endOf := func(path string) transfer.End {
 						store, prefix, _ := strings.Cut(path, " ")
-						if prefix == "" {
-							return transfer.Bucket(wrapped.Unknown(t, stores[store]))
+						b := wrapped.Unknown(t, stores[store])
+						if prefix != "" {
+							b = storage.Prefixed(b, prefix)
 						}
-						return transfer.Bucket(storage.Prefixed(wrapped.Unknown(t, stores[store]), prefix))
+						return transfer.Bucket(b)
 					}
-					result := contents(t, stores["src"])
+					srcBefore := contents(t, stores["src"])
 
-					_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src),
-						append(opts, transfer.WithBackup(end(tt.backup)))...)
+					_, err := transfer.Sync(t.Context(), endOf(tt.dst), endOf(tt.src),
+						append(opts, transfer.WithBackup(endOf(tt.backup)))...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					require.ErrorContains(t, err, "WithBackup")
-					requireKept(t, result, stores["src"], stores["dst"])
+					requireKept(t, srcBefore, stores["src"], stores["dst"])
 				})
 			}
 		}
 	}
 }
 
-// To find nested buckets, a job lists the source once more only if it replaces files and the source has many.
-func TestJobLooksForNestedEndsRarely(t *testing.T) {
-	tests := map[string]struct {
-		replaced bool
-		opts     []transfer.Option
-		lists    int // of the source
-	}{
-		"nothing is replaced": {replaced: false, opts: nil, lists: 2},
-		"a file is replaced":  {replaced: true, opts: nil, lists: 3},
+// newNestedFolders returns a bucket with folders in folders, whose objects name the store, and more files beside them.
+func newNestedFolders(t *testing.T, store string, moreFiles int) storage.Bucket {
+	t.Helper()
+	b := memstore.New()
+	for _, key := range []string{"a", "in/a", "in/in/a", "in/in/in/a", "in/x" + store} {
+		put(t, b, key, "content of "+store+" "+key)
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for i := range moreFiles {
+		put(t, b, fmt.Sprintf("b%04d", i), "text")
+	}
+	return b
+}
+
+// A job that replaces files of a large source lists the source once more, to find out whether one end is in the other.
+func TestJobLooksForNestedEndsRarely(t *testing.T) {
+	tests := []struct {
+		name      string
+		replaces  bool
+		wantLists int // of the source
+	}{
+		{name: "nothing is replaced", replaces: false, wantLists: 2},
+		{name: "a file is replaced", replaces: true, wantLists: 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const manyFiles = 1500
 			src := memstore.New()
-			dst := memstore.New()
-			for i := range 1500 {
+			for i := range manyFiles {
 				put(t, src, fmt.Sprintf("a%04d", i), "text")
 			}
-
+			dst := memstore.New()
 			put(t, dst, "old", "text")
-			if tt.replaced {
+			if tt.replaces {
 				put(t, dst, "a0001", "older text")
 			}
-			counted := &listings{}
-			srcBucket := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
-				counted.Core = c
-				return counted
+			counter := &listCounter{}
+			countedSrc := wrapped.Bucket(t, src, func(c storage.Core) storage.Core {
+				counter.Core = c
+				return counter
 			})
 
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
-				transfer.Bucket(srcBucket), transfer.WithDelete(), transfer.WithChecksum())
+				transfer.Bucket(countedSrc), transfer.WithDelete(), transfer.WithChecksum())
 			require.NoError(t, err)
-			require.Equal(t, tt.lists, counted.n)
+			require.Equal(t, tt.wantLists, counter.lists)
 			require.Equal(t, contents(t, src), contents(t, dst))
 		})
 	}
 }
 
-type listings struct {
+// A listCounter counts the calls of List.
+type listCounter struct {
 	storage.Core
-	n int
+	lists int
 }
 
-func (l *listings) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
-	l.n++
-	return l.Core.List(ctx, o)
+func (c *listCounter) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	c.lists++
+	return c.Core.List(ctx, o)
 }
 
 // A readOnly Core takes no files.
@@ -228,21 +241,21 @@ func (readOnly) Upload(context.Context, string, io.Reader, *storage.UploadOption
 	return nil, &storage.Error{Code: storage.PermissionDenied}
 }
 
-// If a bucket has many folders with the same names in them, the job still finds that the source is one of these
-// folders, and refuses.
+// A job refuses a source that is one of many folders of the destination with the same names in them.
 func TestJobRefusesANestedEndAmongMany(t *testing.T) {
+	const folders = 300
 	tests := []struct {
 		name     string
-		readOnly bool // whether the job can store nothing in the source
+		readOnly bool // whether the job cannot write to the source
 		want     storage.Code
 	}{
-		{name: "one file at the source answers for all folders", want: storage.InvalidArgument},
-		{name: "a source that is only read", readOnly: true, want: storage.Unsupported},
+		{name: "a writable source", want: storage.InvalidArgument},
+		{name: "a source that refuses writes", readOnly: true, want: storage.Unsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			parent := memstore.New()
-			for i := range 300 {
+			for i := range folders {
 				put(t, parent, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 			}
 			put(t, parent, "f250/precious", "text")
@@ -260,23 +273,23 @@ func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, before, contents(t, parent), "nor is a question left")
+			require.Equal(t, before, contents(t, parent), "the job leaves nothing that it wrote to compare both ends")
 		})
 	}
 }
 
-// If folders of the destination look like a source that is elsewhere, Sync accepts it.
+// Sync accepts a destination whose folders look like the source, if the source is elsewhere.
 func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
+	const folders = 300
 	dst := memstore.New()
-	src := memstore.New()
-	for i := range 300 {
+	for i := range folders {
 		put(t, dst, fmt.Sprintf("f%03d/index.html", i), fmt.Sprintf("page %03d", i))
 	}
-
+	src := memstore.New()
 	put(t, src, "index.html", "page new")
-	target := transfer.Bucket(wrapped.Unknown(t, dst))
-	source := transfer.Bucket(wrapped.Unknown(t, src))
-	_, err := transfer.Sync(t.Context(), target, source, transfer.WithDelete())
+
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
+		transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithDelete())
 	require.NoError(t, err)
 
 	require.Equal(t, map[string]string{"index.html": "page new"}, contents(t, dst))

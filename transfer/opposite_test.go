@@ -21,19 +21,25 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// onHead returns a bucket that calls do once: before it reads the attributes of an object, or after.
-func onHead(d driver.Driver, beforeCall bool, do func()) storage.Bucket {
+// beforeCall and afterCall say when onHead calls its function.
+const (
+	beforeCall = true
+	afterCall  = false
+)
+
+// onHead returns a bucket that calls do once, before or after it first reads the attributes of an object.
+func onHead(d driver.Driver, before bool, do func()) storage.Bucket {
 	var once sync.Once
 	return engine.New(d, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call != "Head" {
 				return next(ctx)
 			}
-			if beforeCall {
+			if before {
 				once.Do(do)
 			}
 			err := next(ctx)
-			if !beforeCall {
+			if !before {
 				once.Do(do)
 			}
 			return err
@@ -46,67 +52,81 @@ func aheadBy(ahead time.Duration) driver.Driver {
 	return memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(ahead) }})
 }
 
-// If the destination already has a file, the move removes that of the source only if a second look finds the file
-// unchanged.
-func TestMoveLooksAgain(t *testing.T) {
-	both := map[string]string{"k": "precious"}
-	filled := func(ahead time.Duration) (driver.Driver, storage.Bucket) {
-		d := aheadBy(ahead)
-		b := engine.New(d)
-		put(t, b, "k", both["k"])
-		return d, b
-	}
-	move := func(dst, src transfer.End) error {
-		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove())
-		return err
-	}
-
-	for name, change := range map[string]func(q storage.Bucket){
-		"the object is gone": func(q storage.Bucket) {
-			require.NoError(t, q.Remove(t.Context(), "k"))
+// A move does not remove the source's file if the destination's was changed after it was listed.
+func TestMoveKeepsASourceWhoseCopyChanges(t *testing.T) {
+	files := map[string]string{"k": "precious"}
+	tests := []struct {
+		name   string
+		change func(t *testing.T, dst storage.Bucket)
+	}{
+		{
+			name: "the object is removed",
+			change: func(t *testing.T, dst storage.Bucket) {
+				require.NoError(t, dst.Remove(t.Context(), "k"))
+			},
 		},
-		"another object": func(q storage.Bucket) {
-			put(t, q, "k", "precarious")
+		{
+			name: "the object is replaced",
+			change: func(t *testing.T, dst storage.Bucket) {
+				put(t, dst, "k", "precarious")
+			},
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, p := filled(0)
-			d, q := filled(2 * time.Hour)
-			hooked := onHead(d, false, func() {
-				change(q)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := memstore.New()
+			put(t, src, "k", "precious")
+			dstDriver := aheadBy(2 * time.Hour)
+			dst := engine.New(dstDriver)
+			put(t, dst, "k", "precious")
+			changingDst := onHead(dstDriver, afterCall, func() {
+				tt.change(t, dst)
 			})
-			require.ErrorIs(t, move(transfer.Bucket(hooked), transfer.Bucket(p)), storage.Changed)
-			require.Equal(t, both, contents(t, p))
+
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(changingDst), transfer.Bucket(src), transfer.WithMove())
+			require.ErrorIs(t, err, storage.Changed)
+			require.Equal(t, files, contents(t, src))
 		})
 	}
 
-	t.Run("another file in the directory", func(t *testing.T) {
-		dir := newTree(t, both)
-		require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), time.Time{}, time.Now()))
-		d, p := filled(-2 * time.Hour)
-		hooked := onHead(d, true, func() {
-			require.NoError(t, os.Chtimes(filepath.Join(dir, "k"), time.Time{}, time.Now().Add(-time.Hour)))
+	t.Run("the file of a directory is replaced", func(t *testing.T) {
+		dir := newTree(t, files)
+		path := filepath.Join(dir, "k")
+		require.NoError(t, os.Chtimes(path, time.Time{}, time.Now()))
+		srcDriver := aheadBy(-2 * time.Hour)
+		src := engine.New(srcDriver)
+		put(t, src, "k", "precious")
+		changingSrc := onHead(srcDriver, beforeCall, func() {
+			require.NoError(t, os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)))
 		})
-		require.ErrorIs(t, move(transfer.Dir(dir), transfer.Bucket(hooked)), storage.Changed)
-		require.Equal(t, both, contents(t, p))
-	})
 
-	t.Run("the object is as it was", func(t *testing.T) {
-		_, p := filled(0)
-		_, q := filled(2 * time.Hour)
-		require.NoError(t, move(transfer.Bucket(q), transfer.Bucket(p)))
-		require.Empty(t, contents(t, p))
-		require.Equal(t, both, contents(t, q))
+		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(changingSrc), transfer.WithMove())
+		require.ErrorIs(t, err, storage.Changed)
+		require.Equal(t, files, contents(t, src))
 	})
 }
 
-// If source and destination have the same file, a move copies it again, unless the destination's was written more
-// than an hour later.
+// A move removes the source's file if the destination already has it.
+func TestMoveRemovesASourceWhoseCopyIsUnchanged(t *testing.T) {
+	files := map[string]string{"k": "precious"}
+	src := memstore.New()
+	put(t, src, "k", "precious")
+	dst := engine.New(aheadBy(2 * time.Hour))
+	put(t, dst, "k", "precious")
+
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove())
+	require.NoError(t, err)
+	require.Empty(t, contents(t, src))
+	require.Equal(t, files, contents(t, dst))
+}
+
+// A move copies a file again that both ends have, unless the destination's was written more than an
+// hour after the source's.
 func TestMoveCopiesAgain(t *testing.T) {
 	tests := []struct {
 		name      string
 		ahead     time.Duration // how much the clock of the destination is ahead
-		fromDir   bool          // whether the source is a directory in place of a bucket
+		fromDir   bool          // whether the source is a directory rather than a bucket
 		opts      []transfer.Option
 		copied    int64
 		remaining int // files at the source afterwards
@@ -127,6 +147,7 @@ func TestMoveCopiesAgain(t *testing.T) {
 			src := transfer.Bucket(srcBucket)
 			countSrc := func() int { return len(contents(t, srcBucket)) }
 			wantCopied := tt.copied
+
 			if tt.fromDir {
 				// The file has an old modification time, as if it had replaced a newer one.
 				dir := newTree(t, map[string]string{"k": "precious"})
@@ -201,69 +222,69 @@ func (g *gate) bucket(d driver.Driver) storage.Bucket {
 	}))
 }
 
-// Two moves in opposite directions never lose the file. The test stops both at each pair of moments, then ends one
-// and then the other.
+// Two moves in opposite directions never lose the file, at whatever pair of moments both are stopped
+// before one ends and then the other.
 func TestMoveInOppositeDirections(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
 	tests := []struct {
 		name     string
-		firstAge time.Duration // how long the first store has the file; 0 if it has none
-		otherAge time.Duration // how long the other store has it
-		ahead    time.Duration // how much the clock of the other store is ahead
+		ageInA   time.Duration // how long store A has the file; 0 if it has none
+		ageInB   time.Duration // how long store B has the file; 0 if it has none
+		aheadInB time.Duration // how much the clock of B is ahead
 	}{
-		{name: "one store has it", firstAge: time.Minute},
-		{name: "both, since one moment", firstAge: time.Minute, otherAge: time.Minute},
-		{name: "both, the first for longer", firstAge: 3 * time.Hour, otherAge: time.Minute},
-		{name: "both, the other for longer", firstAge: time.Minute, otherAge: 3 * time.Hour},
-		{name: "one, and the other's clock is behind", firstAge: time.Minute, ahead: -30 * time.Minute},
+		{name: "only A has it", ageInA: time.Minute},
+		{name: "both, since one moment", ageInA: time.Minute, ageInB: time.Minute},
+		{name: "both, A for longer", ageInA: 3 * time.Hour, ageInB: time.Minute},
+		{name: "both, B for longer", ageInA: time.Minute, ageInB: 3 * time.Hour},
+		{name: "only A, and the clock of B is behind", ageInA: time.Minute, aheadInB: -30 * time.Minute},
 		{
-			name:     "both, and the other's clock is behind",
-			firstAge: time.Minute,
-			otherAge: 3 * time.Hour,
-			ahead:    -30 * time.Minute,
+			name:     "both, and the clock of B is behind",
+			ageInA:   time.Minute,
+			ageInB:   3 * time.Hour,
+			aheadInB: -30 * time.Minute,
 		},
 		{
-			name:     "both, and the other's clock is ahead",
-			firstAge: 3 * time.Hour,
-			otherAge: time.Minute,
-			ahead:    30 * time.Minute,
+			name:     "both, and the clock of B is ahead",
+			ageInA:   3 * time.Hour,
+			ageInB:   time.Minute,
+			aheadInB: 30 * time.Minute,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for thereStop := 1; thereStop <= moments; thereStop++ {
-				for backStop := 1; backStop <= moments; backStop++ {
-					first := newStoreWithAge(t, tt.firstAge, 0)
-					other := newStoreWithAge(t, tt.otherAge, tt.ahead)
-					thereGate := newGate(thereStop)
-					backGate := newGate(backStop)
-					moveThere := func() { moveThroughGate(t, thereGate, other, first) }
-					moveBack := func() { moveThroughGate(t, backGate, first, other) }
-					runStopped(thereGate, backGate, [2]func(){moveThere, moveBack})
+			for stopToB := 1; stopToB <= moments; stopToB++ {
+				for stopToA := 1; stopToA <= moments; stopToA++ {
+					a := newStoreWithAge(t, tt.ageInA, 0)
+					b := newStoreWithAge(t, tt.ageInB, tt.aheadInB)
+					gateToB := newGate(stopToB)
+					gateToA := newGate(stopToA)
+					moveToB := func() { moveThroughGate(t, gateToB, b, a) }
+					moveToA := func() { moveThroughGate(t, gateToA, a, b) }
+					runStopped(gateToB, gateToA, [2]func(){moveToB, moveToA})
 
-					copies := len(contents(t, engine.New(first))) + len(contents(t, engine.New(other)))
-					require.Positive(t, copies, "one stops at its moment %d, the other at its moment %d",
-						thereStop, backStop)
+					copies := len(contents(t, engine.New(a))) + len(contents(t, engine.New(b)))
+					require.Positive(t, copies, "the move to B stops at its moment %d, the move to A at its moment %d",
+						stopToB, stopToA)
 				}
 			}
 		})
 	}
 }
 
-// An upload and a download, both with WithMove, never lose the file. A downloaded file may look like the one that
-// the upload has listed, because downloads set its time.
+// An upload and a download that both move never lose the file. A downloaded file may look like the one
+// that the upload has listed, because downloads set its time.
 func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 	const moments = 28 // before and after each call, and more than either job makes
 	tests := []struct {
 		name     string
 		inDir    bool // whether the directory has the file at first
-		inBucket bool // whether the bucket has it
+		inBucket bool // whether the bucket has the file at first
 	}{
 		{name: "the directory has it", inDir: true},
 		{name: "the bucket has it", inBucket: true},
 		{name: "both", inDir: true, inBucket: true},
 	}
-	move := func(dst, src transfer.End) {
+	moveOneByOne := func(dst, src transfer.End) {
 		_, _ = transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithConcurrency(1),
 			transfer.WithNoSync())
 	}
@@ -281,8 +302,8 @@ func TestMoveInOppositeDirectionsOfADirectory(t *testing.T) {
 					}
 					upGate := newGate(upStop)
 					downGate := newGate(downStop)
-					up := func() { move(transfer.Bucket(upGate.bucket(d)), transfer.Dir(dir)) }
-					down := func() { move(transfer.Dir(dir), transfer.Bucket(downGate.bucket(d))) }
+					up := func() { moveOneByOne(transfer.Bucket(upGate.bucket(d)), transfer.Dir(dir)) }
+					down := func() { moveOneByOne(transfer.Dir(dir), transfer.Bucket(downGate.bucket(d))) }
 					runStopped(upGate, downGate, [2]func(){up, down})
 
 					copies := len(contents(t, engine.New(d))) + len(fingerprints(t, dir))
@@ -375,28 +396,29 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 	return d.Driver.Delete(ctx, &request)
 }
 
-// On S3, two writes of equal content have the same revision. A move must notice by the time that another move
-// wrote the source again.
+// A move keeps its source if another move meanwhile wrote the same bytes there again. On S3, only the time shows that,
+// because two writes of equal content have the same revision.
 func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
-	p := equalRevisions{newStoreWithAge(t, time.Minute, 0)}
-	q := equalRevisions{newStoreWithAge(t, 0, 0)}
+	src := equalRevisions{newStoreWithAge(t, time.Minute, 0)}
+	dst := equalRevisions{newStoreWithAge(t, 0, 0)}
 	var once sync.Once
-	hooked := engine.New(q, driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			err := next(ctx)
-			if call == "Put" {
-				once.Do(func() {
-					moveThroughGate(t, newGate(0), p, q)
-				})
-			}
-			return err
-		})
+	moveBackAfterPut := func(ctx context.Context, call string, next func(context.Context) error) error {
+		err := next(ctx)
+		if call == "Put" {
+			once.Do(func() {
+				moveThroughGate(t, newGate(0), src, dst)
+			})
+		}
+		return err
+	}
+	dstBucket := engine.New(dst, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, moveBackAfterPut)
 	}))
 
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(hooked), transfer.Bucket(engine.New(p)),
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(dstBucket), transfer.Bucket(engine.New(src)),
 		transfer.WithMove())
 	require.ErrorIs(t, err, storage.Changed)
-	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(p.Driver)))
+	require.Equal(t, map[string]string{"k": "precious"}, contents(t, engine.New(src.Driver)))
 }
 
 // moveThroughGate moves all objects from src to dst, and stops where g says. The move may fail, because the tests only
@@ -428,21 +450,22 @@ func runStopped(first, second *gate, jobs [2]func()) {
 	<-ended[1]
 }
 
-// If a file appears in the directory during a move with WithMissingOnly, the move skips it and keeps the object at
-// the source.
+// A move with WithMissingOnly skips a file that appears in the directory meanwhile, and keeps the object at the source.
 func TestMoveWithMissingOnlyFileAppears(t *testing.T) {
-	d := memstore.NewDriver(memstore.Config{})
+	srcDriver := memstore.NewDriver(memstore.Config{})
+	src := engine.New(srcDriver)
+	put(t, src, "k", "precious")
 	dir := t.TempDir()
-	p := engine.New(d)
-	put(t, p, "k", "precious")
+
+	// The file appears when the job reads the object.
 	injector := faults.New(faults.Delay(faults.Get, 1))
 	injector.SetSleep(func(context.Context, time.Duration) error {
 		return os.WriteFile(filepath.Join(dir, "k"), []byte("another"), 0o600)
 	})
-	src := transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer())))
-	_, err := transfer.Sync(t.Context(), transfer.Dir(dir), src, transfer.WithMove(),
+	delayedSrc := engine.New(srcDriver, driver.WithLayer(injector.Layer()))
+
+	_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(delayedSrc), transfer.WithMove(),
 		transfer.WithMissingOnly())
 	require.NoError(t, err)
-
-	require.Equal(t, map[string]string{"k": "precious"}, contents(t, p))
+	require.Equal(t, map[string]string{"k": "precious"}, contents(t, src))
 }

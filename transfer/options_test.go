@@ -202,9 +202,10 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// Jobs do not read an excluded directory, which may contain anything.
+// Jobs do not read an excluded directory, whatever it contains.
 func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "out/b": "x"})
+	// To follow these links is an error.
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "out/dangling")))
 	require.NoError(t, os.Symlink("..", filepath.Join(dir, "out/loop")))
 
@@ -214,10 +215,11 @@ func TestWithExcludeReadsNoDirectory(t *testing.T) {
 	require.Equal(t, int64(1), report.Transferred)
 
 	_, err = transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithLinks())
-	require.Error(t, err, "otherwise it is read")
+	require.Error(t, err, "the directory is read if it is not excluded")
 }
 
-// Copy between two buckets of one account lets the store copy the objects.
+// Copy between two buckets of one account lets the store copy the objects, so that no byte passes
+// through this machine.
 func TestCopyByTheStore(t *testing.T) {
 	var recorder calls
 	service := memstore.NewService(memstore.ServiceConfig{}, recorder.layer())
@@ -228,24 +230,25 @@ func TestCopyByTheStore(t *testing.T) {
 		require.NoError(t, err)
 		return b
 	}
+
 	src := newBucket("from")
 	dst := newBucket("into")
 	_, err := transfer.Upload(t.Context(), src, newTree(t, map[string]string{"a": "12345", "b": "678"}))
 	require.NoError(t, err)
 	putsBefore := recorder.count("Put")
 	getsBefore := recorder.count("Get")
-
 	var last transfer.Progress
 	progress := transfer.WithProgress(func(p transfer.Progress) {
 		last = p
 	})
+
 	report, err := transfer.Copy(t.Context(), dst, src, progress)
 	require.NoError(t, err)
 	require.Equal(t, 2, recorder.count("Copy"))
 	require.Equal(t, putsBefore, recorder.count("Put"))
 	require.Equal(t, getsBefore, recorder.count("Get"))
 	require.Equal(t, int64(8), report.Bytes)
-	require.Equal(t, int64(8), last.Bytes, "although no byte passed through this machine")
+	require.Equal(t, int64(8), last.Bytes, "the progress includes the bytes that the store copied")
 }
 
 // Invalid arguments are refused before any change.
@@ -364,139 +367,154 @@ func TestJobRefusesInvalidArguments(t *testing.T) {
 	}
 }
 
-// The function of WithRule returns the options with which a file is written.
+// The function of WithRule returns the options with which Upload and Copy write a file.
 func TestWithRule(t *testing.T) {
-	dir := newTree(t, map[string]string{"a.html": "x", "b.css": "y"})
+	files := map[string]string{"a.html": "x", "b.css": "y"}
 	rule := transfer.WithRule(func(key string) []storage.WriteOption {
 		if strings.HasSuffix(key, ".html") {
 			return []storage.WriteOption{storage.WithCacheControl("no-cache")}
 		}
 		return []storage.WriteOption{
-			storage.WithCacheControl("max-age=31536000"), storage.WithContentType("text/x-mine"),
+			storage.WithCacheControl("max-age=31536000"),
+			storage.WithContentType("text/x-mine"),
 			storage.WithMetadata(map[string]string{"team": "web"}),
 		}
 	})
-	up := memstore.New()
-	_, err := transfer.Upload(t.Context(), up, dir, rule)
+	uploads := memstore.New()
+	copies := memstore.New()
+
+	_, err := transfer.Upload(t.Context(), uploads, newTree(t, files), rule)
 	require.NoError(t, err)
-	dst := memstore.New()
-	_, err = transfer.Upload(t.Context(), memstore.New(), dir)
-	require.NoError(t, err)
-	bucket := memstore.New()
-	_, err = transfer.Upload(t.Context(), bucket, dir)
-	require.NoError(t, err)
-	_, err = transfer.Copy(t.Context(), dst, bucket, rule)
+	_, err = transfer.Copy(t.Context(), copies, newBucketOf(t, files), rule)
 	require.NoError(t, err)
 
-	for name, b := range map[string]storage.Bucket{"on the way up": up, "between buckets": dst} {
-		html, err := b.Attrs(t.Context(), "a.html")
-		require.NoError(t, err, name)
-		require.Equal(t, "no-cache", html.CacheControl, name)
-		require.Equal(t, "text/html; charset=utf-8", html.ContentType, name)
+	for name, b := range map[string]storage.Bucket{"Upload": uploads, "Copy": copies} {
+		t.Run(name, func(t *testing.T) {
+			html, err := b.Attrs(t.Context(), "a.html")
+			require.NoError(t, err)
+			require.Equal(t, "no-cache", html.CacheControl)
+			require.Equal(t, "text/html; charset=utf-8", html.ContentType)
 
-		css, err := b.Attrs(t.Context(), "b.css")
-		require.NoError(t, err, name)
-		require.Equal(t, "max-age=31536000", css.CacheControl, name)
-		require.Equal(t, "text/x-mine", css.ContentType, name)
-		require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"},
-			css.Metadata, name)
+			css, err := b.Attrs(t.Context(), "b.css")
+			require.NoError(t, err)
+			require.Equal(t, "max-age=31536000", css.CacheControl)
+			require.Equal(t, "text/x-mine", css.ContentType)
+			require.Equal(t, map[string]string{"team": "web", "mtime": "1580702706.123456000"}, css.Metadata)
+		})
 	}
 }
 
-// If WithRule returns invalid options for a file, only that file fails.
+// If WithRule returns an invalid option for one file, only that file fails.
 func TestWithRuleInvalid(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "x", "b": "y"})
 	b := memstore.New()
-	report, err := transfer.Upload(t.Context(), b, dir,
-		transfer.WithRule(func(key string) []storage.WriteOption {
-			if key == "a" {
-				return []storage.WriteOption{storage.WithContentType("nonsense")}
-			}
-			return nil
-		}))
+	rule := transfer.WithRule(func(key string) []storage.WriteOption {
+		if key == "a" {
+			return []storage.WriteOption{storage.WithContentType("nonsense")}
+		}
+		return nil
+	})
+
+	report, err := transfer.Upload(t.Context(), b, dir, rule)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, int64(1), report.Transferred)
 }
 
-// A dry run writes nothing.
+// A dry run of Upload reports what the job would do, and writes nothing.
 func TestWithDryRunWritesNothing(t *testing.T) {
 	dir := newTree(t, map[string]string{"new": "12345", "same": "x", "sub/changed": "longer"})
-	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b,
-		newTree(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"}))
-	require.NoError(t, err)
-	files := contents(t, b)
+	b := newBucketOf(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"})
+	before := contents(t, b)
 	changes := map[string]transfer.Action{}
-	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithDryRun(), transfer.WithDelete(),
-		transfer.WithChanges(func(c transfer.Change) {
-			changes[c.Key] = c.Action
-		}))
+	collect := transfer.WithChanges(func(c transfer.Change) {
+		changes[c.Key] = c.Action
+	})
+
+	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithDryRun(), transfer.WithDelete(), collect)
 	require.NoError(t, err)
 
-	require.Equal(t, files, contents(t, b))
-	require.Equal(t, map[string]transfer.Action{"new": transfer.Transferred, "sub/changed": transfer.Transferred, "spare": transfer.Deleted}, changes)
+	require.Equal(t, before, contents(t, b))
+	require.Equal(t, map[string]transfer.Action{
+		"new":         transfer.Transferred,
+		"sub/changed": transfer.Transferred,
+		"spare":       transfer.Deleted,
+	}, changes)
 	require.Equal(t, int64(2), report.Transferred)
 	require.Equal(t, int64(11), report.Bytes)
 	require.Equal(t, int64(1), report.Skipped)
 	require.Contains(t, report.String(), "dry run: 2 transferred (11 B), 1 the same, 1 deleted in")
+}
 
+// A dry run of Download does not create the directory.
+func TestWithDryRunCreatesNoDirectory(t *testing.T) {
+	b := newBucketOf(t, map[string]string{"same": "x", "sub/changed": "short", "spare": "y"})
 	absent := t.TempDir() + "/not/there"
-	report, err = transfer.Download(t.Context(), b, absent, transfer.WithDryRun())
+
+	report, err := transfer.Download(t.Context(), b, absent, transfer.WithDryRun())
 	require.NoError(t, err)
 	require.Equal(t, int64(3), report.Transferred)
 	require.NoDirExists(t, absent)
 }
 
-// A dry run reports the names that the destination cannot store.
-func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
-	failures := func(r *transfer.Report) map[string]string {
-		failures := map[string]string{}
-		for _, f := range r.Failures {
-			failures[f.Key] = string(storage.CodeOf(f.Err)) + ": " + errors.Unwrap(f.Err).Error()
-		}
-		return failures
+// failuresOf returns the code and the cause of each failure by its key.
+func failuresOf(r *transfer.Report) map[string]string {
+	failures := map[string]string{}
+	for _, f := range r.Failures {
+		failures[f.Key] = string(storage.CodeOf(f.Err)) + ": " + errors.Unwrap(f.Err).Error()
 	}
-	dir := t.TempDir()
-	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644))
+	return failures
+}
+
+// A dry run fails for the same names as the job: those that the destination cannot store.
+func TestWithDryRunPredictsFailuresOfNames(t *testing.T) {
+	dir := newTree(t, map[string]string{"file": "x"})
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
 	require.NoError(t, os.Symlink("folder", filepath.Join(dir, "link")))
 	src := newHostileSource(t, "../out", ".omnibucket/x", "a//b", "deep/er/new", "file", "file/below/it",
 		"folder", "link", "link/x", "new")
 
-	dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	report, err := transfer.Download(t.Context(), src, dir)
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, report.Failures, 7)
-	require.Equal(t, failures(report), failures(dry))
-	require.Equal(t, report.Transferred, dry.Transferred)
+	t.Run("Download", func(t *testing.T) {
+		dry, err := transfer.Download(t.Context(), src, dir, transfer.WithDryRun())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		report, err := transfer.Download(t.Context(), src, dir)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Len(t, report.Failures, 7)
+		require.Equal(t, failuresOf(report), failuresOf(dry))
+		require.Equal(t, report.Transferred, dry.Transferred)
+	})
 
-	dry, err = transfer.Download(t.Context(), src, filepath.Join(dir, "missing"), transfer.WithDryRun())
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, dry.Failures, 5, "keys that are in the way of each other, too")
+	t.Run("Download to a missing directory", func(t *testing.T) {
+		dry, err := transfer.Download(t.Context(), src, filepath.Join(dir, "missing"), transfer.WithDryRun())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Len(t, dry.Failures, 5, "including keys that are in the way of each other")
+	})
 
-	dry, err = transfer.Copy(t.Context(), memstore.New(), src, transfer.WithDryRun())
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	report, err = transfer.Copy(t.Context(), memstore.New(), src)
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Len(t, report.Failures, 2, "keys that no bucket takes")
-	require.Equal(t, failures(report), failures(dry))
-	require.Equal(t, report.Transferred, dry.Transferred)
+	t.Run("Copy", func(t *testing.T) {
+		dry, err := transfer.Copy(t.Context(), memstore.New(), src, transfer.WithDryRun())
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		report, err := transfer.Copy(t.Context(), memstore.New(), src)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Len(t, report.Failures, 2, "keys that no bucket takes")
+		require.Equal(t, failuresOf(report), failuresOf(dry))
+		require.Equal(t, report.Transferred, dry.Transferred)
+	})
 
-	b := memstore.New()
-	_, err = b.Upload(t.Context(), "folder", file("x"))
-	require.NoError(t, err)
-	compared, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Dir(dir), nil)
-	require.NoError(t, err, "a comparison writes no files")
-	require.Zero(t, compared.NotCompared)
+	t.Run("Compare writes no files", func(t *testing.T) {
+		b := memstore.New()
+		put(t, b, "folder", "x")
+		compared, err := transfer.Compare(t.Context(), transfer.Bucket(b), transfer.Dir(dir), nil)
+		require.NoError(t, err)
+		require.Zero(t, compared.NotCompared)
+	})
 }
 
-// Upload succeeds even with the largest WithConcurrency.
+// Upload succeeds with the largest value of WithConcurrency.
 func TestWithConcurrencyIsBounded(t *testing.T) {
 	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}),
-		transfer.WithConcurrency(math.MaxInt))
+	dir := newTree(t, map[string]string{"a": "x"})
+
+	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(math.MaxInt))
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 1)
 }

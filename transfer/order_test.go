@@ -3,9 +3,7 @@ package transfer_test
 import (
 	"context"
 	"iter"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -44,60 +42,63 @@ func newServerBucket(t *testing.T, c s3server.Config, profile string) storage.Bu
 	return b
 }
 
-// A server that lists like a directory tree returns photos-2025/ after all of photos/. If a listing omits keys for
-// that reason, WithDelete must not delete their copies.
+// Sync does not delete the copies of keys that a listing omits because its server lists folder by folder: such a server
+// returns photos-2025/ after all of photos/.
 func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
-	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
+	files := map[string]string{
+		"photos-2025/a.jpg": "x",
+		"photos.json":       "x",
+		"photos/1.jpg":      "x",
+		"photos/2.jpg":      "x",
+		"photos/3.jpg":      "x",
+		"z":                 "x",
+	}
 	tests := []struct {
 		name, profile string
-		code          storage.Code
+		want          storage.Code
 	}{
-		{name: "listed folder by folder", profile: "seaweedfs", code: ""},
-		{name: "with a profile that lists in order", profile: "unknown", code: storage.Unsupported},
+		{name: "listed folder by folder", profile: "seaweedfs"},
+		{name: "with a profile that lists in order", profile: "unknown", want: storage.Unsupported},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newServerBucket(t, folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), tt.profile)
-			backup := t.TempDir()
-			for _, key := range keys {
-				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
-				require.NoError(t, err)
-				path := filepath.Join(backup, filepath.FromSlash(key))
-				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-				require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+			config := folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}})
+			b := newServerBucket(t, config, tt.profile)
+			for key, text := range files {
+				put(t, b, key, text)
 			}
+			backup := newTree(t, files)
 
-			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b),
-				transfer.WithDelete())
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			for _, key := range keys {
+			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			for key := range files {
 				require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
 			}
 		})
 	}
 }
 
-// The consoles of S3 and Google create a folder as an empty object "mark/". Jobs with the prefix "mark/" still
-// work.
+// Jobs with the prefix "mark/" work although the bucket has an object "mark/", with which the consoles
+// of S3 and Google create a folder.
 func TestJobFolderMarkerDoesNotStop(t *testing.T) {
 	b := newServerBucket(t, s3server.Config{Strict: true}, "aws")
 	client, ok := storage.As[*awss3.Client](b)
 	require.True(t, ok)
 	_, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: new("photos"), Key: new("mark/")})
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "mark/x", strings.NewReader("x"))
-	require.NoError(t, err)
-	bucket := storage.Prefixed(b, "mark/")
-
+	put(t, b, "mark/x", "x")
+	folder := storage.Prefixed(b, "mark/")
 	dir := t.TempDir()
-	result, err := transfer.Download(t.Context(), bucket, dir)
+
+	report, err := transfer.Download(t.Context(), folder, dir)
 	require.NoError(t, err)
-	require.Equal(t, 1, int(result.Transferred))
+	require.EqualValues(t, 1, report.Transferred)
 	require.FileExists(t, filepath.Join(dir, "x"))
 
-	_, err = transfer.Copy(t.Context(), storage.Prefixed(b, "copy/"), bucket)
+	_, err = transfer.Copy(t.Context(), storage.Prefixed(b, "copy/"), folder)
 	require.NoError(t, err)
-	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(bucket), transfer.WithDelete())
+
+	_, err = transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(folder), transfer.WithDelete())
 	require.NoError(t, err)
 }
 
@@ -108,35 +109,35 @@ func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[
 	return r.Core.List(ctx, &storage.ListOptions{})
 }
 
-// If a bucket ignores StartAfter, the job fails instead of listing it forever.
+// A job fails if a bucket ignores StartAfter, instead of listing it forever.
 func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	b := wrapped.Bucket(t, newFilledBucket(t, keysN(5000)), func(c storage.Core) storage.Core {
 		return restarting{c}
 	})
+
 	_, err := transfer.Copy(ctx, b, newFilledBucket(t, []string{"z/z"}))
 	require.ErrorContains(t, err, "order of keys")
 }
 
-// If a server lists in tree order, each run with WithJournal fails with Unsupported. Otherwise keys that come late
-// in the tree would never be copied.
+// Every run with WithJournal fails with Unsupported if the server lists folder by folder, because keys that come late in
+// this order would never be copied.
 func TestWithJournalInTreeOrder(t *testing.T) {
+	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {
-			b := newServerBucket(t,
-				folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}}), profile)
-			for _, key := range []string{
-				"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z",
-			} {
-				_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
-				require.NoError(t, err)
+			config := folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}})
+			b := newServerBucket(t, config, profile)
+			for _, key := range keys {
+				put(t, b, key, "x")
 			}
-			state := memstore.New()
+			journals := memstore.New()
 			dir := t.TempDir()
+
 			for range 3 {
 				_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(b),
-					transfer.WithJournal(state, "j"))
+					transfer.WithJournal(journals, "j"))
 				require.ErrorIs(t, err, storage.Unsupported)
 				require.ErrorContains(t, err, "byte order")
 			}

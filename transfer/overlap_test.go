@@ -3,7 +3,6 @@ package transfer_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job refuses two ends that overlap in one bucket, unless the overlap is excluded.
+// Sync refuses two ends that overlap in one bucket, unless the overlap is excluded.
 func TestEndsInOneBucket(t *testing.T) {
 	exclude := []transfer.Option{transfer.WithExclude("b/")}
 	dryRun := []transfer.Option{transfer.WithDryRun()}
@@ -25,27 +24,26 @@ func TestEndsInOneBucket(t *testing.T) {
 		opts []transfer.Option
 		want error
 	}{
-		{name: "a part into the whole", dst: "", src: "a/", want: storage.InvalidArgument},
-		{name: "the whole into a part", dst: "a/", src: "", want: storage.InvalidArgument},
+		{name: "a folder into the whole bucket", dst: "", src: "a/", want: storage.InvalidArgument},
+		{name: "the whole bucket into a folder", dst: "a/", src: "", want: storage.InvalidArgument},
 		{name: "into itself", dst: "a/", src: "a/", want: storage.InvalidArgument},
-		{name: "a part beside another", dst: "b/", src: "a/", want: nil},
-		{name: "with that part left out", dst: "b/", src: "", opts: exclude, want: nil},
-		{name: "of names that begin alike", dst: "a-old/", src: "a/", want: nil},
+		{name: "a folder into another", dst: "b/", src: "a/"},
+		{name: "with the destination excluded", dst: "b/", src: "", opts: exclude},
+		{name: "names that begin alike", dst: "a-old/", src: "a/"},
 		{name: "also in a dry run", dst: "", src: "a/", opts: dryRun, want: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
-			_, err := b.Upload(t.Context(), "a/key", strings.NewReader("content"))
-			require.NoError(t, err)
-			end := func(prefix string) transfer.End {
+			put(t, b, "a/key", "content")
+			endOf := func(prefix string) transfer.End {
 				if prefix == "" {
 					return transfer.Bucket(b)
 				}
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
 
-			_, err = transfer.Sync(t.Context(), end(tt.dst), end(tt.src), append(tt.opts, transfer.WithDelete())...)
+			_, err := transfer.Sync(t.Context(), endOf(tt.dst), endOf(tt.src), append(tt.opts, transfer.WithDelete())...)
 			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
@@ -338,32 +336,35 @@ func TestEndsOnThisMachine(t *testing.T) {
 	}
 }
 
-// Jobs refuse a source that overlaps the destination, even if WithExclude excludes another part. Excluding the
-// whole overlap is accepted.
+// Sync refuses ends that overlap, unless WithExclude excludes the whole overlap.
 func TestWithExcludeAllowsNoOverlap(t *testing.T) {
-	tests := map[string]struct {
-		dst, src, pattern string
-		want              error
+	tests := []struct {
+		name    string
+		dst     string // prefix of the destination in the bucket; the whole bucket if empty
+		src     string // prefix of the source in the bucket; the whole bucket if empty
+		exclude string
+		want    error
 	}{
-		"of the source":                {dst: "", src: "a/", pattern: "*.tmp", want: storage.InvalidArgument},
-		"of the destination":           {dst: "b/", pattern: "a/", want: storage.InvalidArgument},
-		"a part of that part":          {dst: "b/", pattern: "b/c/", want: storage.InvalidArgument},
-		"files in that part":           {dst: "b/", pattern: "b/*.tmp", want: storage.InvalidArgument},
-		"the whole, of the same":       {dst: "a/", src: "a/", pattern: "**", want: storage.InvalidArgument},
-		"the source is left out there": {dst: "", src: "a/", pattern: "a/", want: nil},
-		"a directory above it":         {dst: "b/c/", pattern: "b", want: nil},
+		{name: "some files of the source", src: "a/", exclude: "*.tmp", want: storage.InvalidArgument},
+		{name: "a folder beside the destination", dst: "b/", exclude: "a/", want: storage.InvalidArgument},
+		{name: "a folder in the destination", dst: "b/", exclude: "b/c/", want: storage.InvalidArgument},
+		{name: "some files of the destination", dst: "b/", exclude: "b/*.tmp", want: storage.InvalidArgument},
+		{name: "all of a source that is the destination", dst: "a/", src: "a/", exclude: "**", want: storage.InvalidArgument},
+		{name: "the source", src: "a/", exclude: "a/"},
+		{name: "a folder that contains the destination", dst: "b/c/", exclude: "b"},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			b := newFilledBucket(t, []string{"a/key", "other"})
-			end := func(prefix string) transfer.End {
+			endOf := func(prefix string) transfer.End {
 				if prefix == "" {
 					return transfer.Bucket(b)
 				}
 				return transfer.Bucket(storage.Prefixed(b, prefix))
 			}
-			_, err := transfer.Sync(t.Context(), end(tt.dst), end(tt.src), transfer.WithDelete(),
-				transfer.WithExclude(tt.pattern))
+
+			_, err := transfer.Sync(t.Context(), endOf(tt.dst), endOf(tt.src), transfer.WithDelete(),
+				transfer.WithExclude(tt.exclude))
 			require.ErrorIs(t, err, tt.want)
 			exists, err := b.Exists(t.Context(), "a/key")
 			require.NoError(t, err)
@@ -372,16 +373,17 @@ func TestWithExcludeAllowsNoOverlap(t *testing.T) {
 	}
 }
 
-// Jobs refuse a WithResume directory inside a local bucket, where its files would be objects.
+// A job refuses a directory for WithResume that is inside a local bucket of the job, where its files
+// would be objects.
 func TestWithResumeDirectoryInABucketOfTheJob(t *testing.T) {
 	top := t.TempDir()
 	b, err := local.Open(top, local.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-	_, err = transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}),
-		transfer.WithResume(filepath.Join(top, "kept")))
+	resumeDir := filepath.Join(top, "kept")
+	_, err = transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), transfer.WithResume(resumeDir))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "WithResume")
-	require.NoDirExists(t, filepath.Join(top, "kept"))
+	require.NoDirExists(t, resumeDir)
 }

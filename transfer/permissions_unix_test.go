@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -41,8 +40,8 @@ func chmod(t *testing.T, dir string, modes map[string]fs.FileMode) {
 	}
 }
 
-// A job between two directories keeps the permissions of files and directories, without the bits of the umask and
-// without setuid.
+// A job between two directories keeps the permissions of files and directories, except for setuid and
+// the bits of the umask.
 func TestPermissionsBetweenDirectories(t *testing.T) {
 	withUmask(t, 0o022)
 	src := newTree(t, map[string]string{
@@ -67,6 +66,7 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 	})
 	dst := newTree(t, map[string]string{"id_rsa": "older"})
 	chmod(t, dst, map[string]fs.FileMode{"id_rsa": 0o644})
+
 	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src))
 	require.NoError(t, err)
 
@@ -83,18 +83,17 @@ func TestPermissionsBetweenDirectories(t *testing.T) {
 	require.Equal(t, want, modes(t, dst, keysOf(want)...))
 }
 
-// A download gives new files the permissions that the umask leaves. A file that it replaces keeps its own.
+// Download gives new files the permissions that the umask leaves, and keeps those of a file that it
+// replaces.
 func TestPermissionsOfADownload(t *testing.T) {
 	withUmask(t, 0o027)
-	b := memstore.New()
-	_, err := transfer.Upload(t.Context(), b,
-		newTree(t, map[string]string{"new": "x", "sub/new": "x", "there": "x"}))
-	require.NoError(t, err)
-	dst := newTree(t, map[string]string{"there": "another"})
-	chmod(t, dst, map[string]fs.FileMode{"there": 0o664})
-	_, err = transfer.Download(t.Context(), b, dst)
+	b := newBucketOf(t, map[string]string{"new": "x", "sub/new": "x", "replaced": "x"})
+	dst := newTree(t, map[string]string{"replaced": "another"})
+	chmod(t, dst, map[string]fs.FileMode{"replaced": 0o664})
+
+	_, err := transfer.Download(t.Context(), b, dst)
 	require.NoError(t, err)
 
-	require.Equal(t, map[string]fs.FileMode{"new": 0o640, "sub": 0o750, "sub/new": 0o640, "there": 0o664},
-		modes(t, dst, "new", "sub", "sub/new", "there"), "what is replaced keeps its own")
+	want := map[string]fs.FileMode{"new": 0o640, "sub": 0o750, "sub/new": 0o640, "replaced": 0o664}
+	require.Equal(t, want, modes(t, dst, keysOf(want)...))
 }

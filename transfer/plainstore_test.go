@@ -14,17 +14,21 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A store without metadata keeps no mtime; a sync compares size, time and checksum.
+// A second Sync transfers nothing to a store without metadata, which keeps no modification time of a
+// file.
 func TestSyncToAStoreWithoutMetadata(t *testing.T) {
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata | storage.ContentProperties})))
+	noMetadata := faults.Limits{Disable: storage.Metadata | storage.ContentProperties}
+	b := memstore.New(driver.WithLayer(faults.WithLimits(noMetadata)))
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("text"), 0o600))
-	for _, want := range []int64{1, 0} {
+
+	for _, wantTransferred := range []int64{1, 0} {
 		report, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir),
 			transfer.WithDelete())
 		require.NoError(t, err)
-		require.EqualValues(t, want, report.Transferred)
+		require.EqualValues(t, wantTransferred, report.Transferred)
 	}
+
 	data, _, err := storage.ReadAll(t.Context(), b, "a.txt")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))

@@ -72,11 +72,9 @@ func TestUndelete(t *testing.T) {
 			report, err = transfer.Undelete(t.Context(), b, transfer.WithInclude("a"))
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Transferred)
-
 			text, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
 			require.Equal(t, "two", string(text))
-
 			_, err = b.Attrs(t.Context(), "b")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 
@@ -91,7 +89,8 @@ func TestUndelete(t *testing.T) {
 	}
 }
 
-// RestoreAt brings objects back to their state at a time. With WithDelete, it also removes those that were not there.
+// RestoreAt brings objects back to their state at a time. With WithDelete, it also removes those that
+// did not exist then.
 func TestRestoreAt(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -150,20 +149,28 @@ func requireTexts(t *testing.T, b storage.Bucket, want map[string]string) {
 	require.Equal(t, want, got)
 }
 
-// Undelete fails with Unsupported if the bucket keeps nothing, and RestoreAt ends with ctx.
-func TestPointInTimeNeedsVersions(t *testing.T) {
-	keepsNothing := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.SoftDelete})))
-	_, err := transfer.Undelete(t.Context(), keepsNothing)
+// Undelete fails with Unsupported if the bucket keeps neither versions nor removed objects.
+func TestUndeleteNeedsVersions(t *testing.T) {
+	keepsNothing := faults.WithLimits(faults.Limits{Disable: storage.SoftDelete})
+	b := memstore.New(driver.WithLayer(keepsNothing))
+
+	_, err := transfer.Undelete(t.Context(), b)
 	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// RestoreAt fails with Canceled if ctx is canceled.
+func TestRestoreAtCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, b := range newVersionedStores(t) {
-		_, err = transfer.RestoreAt(ctx, b, time.Now())
-		require.ErrorIs(t, err, storage.Canceled)
+	for name, b := range newVersionedStores(t) {
+		t.Run(name, func(t *testing.T) {
+			_, err := transfer.RestoreAt(ctx, b, time.Now())
+			require.ErrorIs(t, err, storage.Canceled)
+		})
 	}
 }
 
-// If delete markers cannot be removed, Undelete counts each of their keys as failed, once.
+// Undelete counts each key whose delete markers cannot be removed as failed, once.
 func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	tests := []struct {
 		name          string
@@ -179,6 +186,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 				keys:    tt.keys,
 				markers: tt.markers,
 			}
+
 			report, err := transfer.Undelete(t.Context(), engine.New(d, storage.WithVersioning(true)))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 			require.Zero(t, report.Transferred)
@@ -188,10 +196,16 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 	}
 }
 
-// If ctx is canceled during Undelete, the report lists the objects that may have been restored.
+// The report of a canceled Undelete lists each object that may have been restored as a failure.
 func TestUndeleteInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	d := &markedKeys{Driver: memstore.NewDriver(memstore.Config{}), keys: 3, markers: 1, interrupted: cancel}
+	d := &markedKeys{
+		Driver:      memstore.NewDriver(memstore.Config{}),
+		keys:        3,
+		markers:     1,
+		interrupted: cancel,
+	}
+
 	report, err := transfer.Undelete(ctx, engine.New(d, storage.WithVersioning(true)))
 	require.ErrorIs(t, err, storage.Canceled)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -241,27 +255,29 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }
 
-// Undelete removes delete markers in batches, without a request for a single key.
+// Undelete removes delete markers in batches, and sends no request for a single key.
 func TestUndeleteInBatches(t *testing.T) {
-	const n = 10_000
+	const keys, batch = 10_000, 1000
 	var recorder calls
 	b := memstore.New(storage.WithVersioning(true), recorder.layer())
-	for i := range n {
+	for i := range keys {
 		put(t, b, fmt.Sprintf("%05d", i), "x")
 	}
 	_, err := storage.RemoveMatching(t.Context(), b, nil)
 	require.NoError(t, err)
+
+	// Versions tells how many pages a listing has.
 	clear(recorder.of)
 	for _, err := range storage.Versions(t.Context(), b) {
 		require.NoError(t, err)
 	}
-
 	pages := recorder.count("ListVersions")
 	clear(recorder.of)
 
 	report, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
-	require.EqualValues(t, n, report.Transferred)
-	require.Equal(t, map[string]int{"ListVersions": pages + 1, "DeleteBatch": 10}, recorder.of,
-		"one more for what is soft-deleted")
+	require.EqualValues(t, keys, report.Transferred)
+	// One more request lists the objects that are soft-deleted.
+	want := map[string]int{"ListVersions": pages + 1, "DeleteBatch": keys / batch}
+	require.Equal(t, want, recorder.of)
 }

@@ -27,30 +27,32 @@ func (l listed) List(ctx context.Context, r *driver.ListRequest) (*storage.Page,
 	return page, err
 }
 
+// countEntries returns the option that makes a bucket add the number of entries that it lists to *entries.
 func countEntries(entries *int) storage.OpenOption {
-	return driver.WithLayer(func(d driver.Driver) driver.Driver { return listed{d, entries} })
+	return driver.WithLayer(func(d driver.Driver) driver.Driver { return listed{Driver: d, entries: entries} })
 }
 
-// With WithPrefix, a job lists only the keys with this prefix.
+// With WithPrefix, Sync lists only the keys with this prefix, at both ends.
 func TestWithPrefixListsOnlyItsKeys(t *testing.T) {
-	var ofSource, ofDestination int
-	src := newFilledBucket(t, []string{"a/1", "a/2", "b", "b/1", "b2/1", "c"}, countEntries(&ofSource))
-	dst := newFilledBucket(t, []string{"a/old", "b3", "c/old"}, countEntries(&ofDestination))
+	var srcEntries, dstEntries int
+	src := newFilledBucket(t, []string{"a/1", "a/2", "b", "b/1", "b2/1", "c"}, countEntries(&srcEntries))
+	dst := newFilledBucket(t, []string{"a/old", "b3", "c/old"}, countEntries(&dstEntries))
 
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 		transfer.WithPrefix("b"), transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 3, report.Transferred)
 	require.EqualValues(t, 1, report.Deleted)
-	require.Equal(t, 3, ofSource)
-	require.Equal(t, 1, ofDestination)
+	require.Equal(t, 3, srcEntries)
+	require.Equal(t, 1, dstEntries)
 	require.Equal(t, []string{"a/old", "b", "b/1", "b2/1", "c/old"}, remainingKeys(t, dst))
 }
 
-// With WithPrefix, a job reads only the directories of this prefix.
+// With WithPrefix, Upload reads only the directories with this prefix.
 func TestWithPrefixReadsNoOtherDirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a/1": "", "b/x1": "", "b/x/2": "", "b/y": "", "bb": ""})
-	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "a", "link"))) // it would fail
+	// To follow these links is an error.
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "a", "link")))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "link")))
 	b := newFilledBucket(t, nil)
 

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -41,15 +42,17 @@ func undelete(t *testing.T, b storage.Bucket, opts ...transfer.Option) (map[stri
 	return actions, report, err
 }
 
-// Undelete restores objects that were removed without a delete marker, while the store keeps them.
+// Undelete restores objects that were removed without a delete marker, for as long as the store keeps
+// them.
 func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"a", "b", "b", "c", "d/e"} { // b is replaced
-				put(t, b, key, key)
-			}
-
+			put(t, b, "a", "a")
 			put(t, b, "a", "newest")
+			put(t, b, "b", "b")
+			put(t, b, "b", "b")
+			put(t, b, "c", "c")
+			put(t, b, "d/e", "d/e")
 			_, err := storage.RemoveAll(t.Context(), b, slices.Values([]string{"a", "d/e"}))
 			require.NoError(t, err)
 			want := map[string]transfer.Action{
@@ -73,7 +76,7 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 
 			actions, report, err = undelete(t, b)
 			require.NoError(t, err)
-			require.Equal(t, transfer.Unchanged, actions["a"], "it is still listed, and there")
+			require.Equal(t, transfer.Unchanged, actions["a"], "it is listed as removed, but exists")
 			require.Zero(t, report.Transferred)
 		})
 	}
@@ -83,60 +86,73 @@ func TestUndeleteRestoresWhatWasRemovedForGood(t *testing.T) {
 func TestUndeleteTellsWhatItDidWithEachObject(t *testing.T) {
 	for name, b := range newVersionedStores(t) {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"removed", "stays"} {
-				put(t, b, key, key)
-			}
-
+			put(t, b, "removed", "text")
+			put(t, b, "stays", "text")
 			require.NoError(t, b.Remove(t.Context(), "removed"))
+
 			actions, _, err := undelete(t, b)
 			require.NoError(t, err)
-			require.Equal(t, map[string]transfer.Action{"removed": transfer.MarkerRemoved, "stays": transfer.Unchanged}, actions)
-
-			when := put(t, b, "stays", "again")
-			waitForLaterTime(t, when, b)
-			put(t, b, "stays", "later")
-			var changes []transfer.Change
-			_, err = transfer.RestoreAt(t.Context(), b, when, transfer.WithInclude("stays"),
-				transfer.WithChanges(func(c transfer.Change) {
-					changes = append(changes, c)
-				}))
-			require.NoError(t, err)
-			require.Equal(t, []transfer.Change{{Action: transfer.VersionCopied, Key: "stays", Bytes: 5, Replaced: true}}, changes)
+			want := map[string]transfer.Action{"removed": transfer.MarkerRemoved, "stays": transfer.Unchanged}
+			require.Equal(t, want, actions)
 		})
 	}
 }
 
-// If a request of Undelete fails, each key is restored or reported as failed. The next Undelete restores the rest.
+// RestoreAt reports a change for an object of which it copies an older version.
+func TestRestoreAtReportsACopiedVersion(t *testing.T) {
+	for name, b := range newVersionedStores(t) {
+		t.Run(name, func(t *testing.T) {
+			when := put(t, b, "k", "older")
+			waitForLaterTime(t, when, b)
+			put(t, b, "k", "later")
+
+			var changes []transfer.Change
+			collect := transfer.WithChanges(func(c transfer.Change) {
+				changes = append(changes, c)
+			})
+			_, err := transfer.RestoreAt(t.Context(), b, when, transfer.WithInclude("k"), collect)
+			require.NoError(t, err)
+			want := []transfer.Change{{Action: transfer.VersionCopied, Key: "k", Bytes: 5, Replaced: true}}
+			require.Equal(t, want, changes)
+		})
+	}
+}
+
+// Whichever request of Undelete fails, each key is either restored or reported as failed, and the next Undelete restores
+// the rest.
 func TestUndeleteContinuesAfterAFault(t *testing.T) {
-	for n := 1; n <= 6; n++ {
+	const requests = 6 // at least as many as Undelete sends
+	keys := []string{"a", "b", "c"}
+	for n := 1; n <= requests; n++ {
 		injector := faults.New()
-		for name, b := range newSoftDeleteStores(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(injector.Layer())) {
-			keys := []string{"a", "b", "c"}
-			for _, key := range keys {
-				put(t, b, key, key)
-			}
-			_, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
-			require.NoError(t, err)
-			injector.Reset()
-			injector.Set(faults.Fail(faults.Any).Nth(n))
-			actions, _, failure := undelete(t, b)
-			injector.Set()
-
-			for _, key := range keys {
-				exists, err := b.Exists(t.Context(), key)
+		noRetries := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+		for name, b := range newSoftDeleteStores(t, noRetries, driver.WithLayer(injector.Layer())) {
+			t.Run(fmt.Sprintf("request %d of %s", n, name), func(t *testing.T) {
+				for _, key := range keys {
+					put(t, b, key, key)
+				}
+				_, err := storage.RemoveAll(t.Context(), b, slices.Values(keys))
 				require.NoError(t, err)
-				require.Equal(t, actions[key] == transfer.Restored, exists, "%s: %d: %s: %v", name,
-					n, key, failure)
-			}
 
-			_, _, err = undelete(t, b)
-			require.NoError(t, err)
-			require.Len(t, contents(t, b), 3)
+				injector.Reset()
+				injector.Set(faults.Fail(faults.Any).Nth(n))
+				actions, _, undeleteErr := undelete(t, b)
+				injector.Set()
+				for _, key := range keys {
+					exists, err := b.Exists(t.Context(), key)
+					require.NoError(t, err)
+					require.Equal(t, actions[key] == transfer.Restored, exists, "%s: %v", key, undeleteErr)
+				}
+
+				_, _, err = undelete(t, b)
+				require.NoError(t, err)
+				require.Len(t, contents(t, b), len(keys))
+			})
 		}
 	}
 }
 
-// Undelete does not restore the objects with which jobs have compared two buckets.
+// Undelete does not restore the objects that a job wrote to find out whether its ends overlap.
 func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -144,12 +160,12 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			put(t, b, "b", "b")
 			src := memstore.New()
 			put(t, src, "a", "a")
+
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src),
 				transfer.WithDelete())
 			require.NoError(t, err)
 			_, _, err = undelete(t, b)
 			require.NoError(t, err)
-
 			require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))
 		})
 	}

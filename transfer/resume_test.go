@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
@@ -84,10 +83,12 @@ func (p *partServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handler.ServeHTTP(w, r)
 }
 
-// If a job with WithResume is killed, the next run uploads no finished part again.
+// After a job with WithResume was killed, the next run uploads only the parts that are missing.
 func TestWithResumeAfterAKill(t *testing.T) {
-	const before = 3 // parts that are there when the process is killed
+	const finishedParts = 3 // when the process is killed
 	r := resumedJob(t.TempDir())
+
+	// Each part of the file has one byte that differs from those of the others.
 	require.NoError(t, os.Mkdir(r.tree(), 0o755))
 	large, err := os.Create(filepath.Join(r.tree(), "large"))
 	require.NoError(t, err)
@@ -103,26 +104,27 @@ func TestWithResumeAfterAKill(t *testing.T) {
 		held:    make(chan struct{}, 64),
 		gone:    make(chan struct{}),
 	}
-	server.hold.Store(before)
+	server.hold.Store(finishedParts)
 	listening := httptest.NewServer(server)
 	defer listening.Close()
 	require.NoError(t, os.WriteFile(r.server(), []byte(listening.URL), 0o644))
 
-	first := r.command(t)
-	require.NoError(t, first.Start())
-	for range inFlight { // all parts that may be in flight; earlier parts are recorded
+	// The process is killed when all parts that may be in flight are held, so that earlier ones are recorded.
+	killed := r.command(t)
+	require.NoError(t, killed.Start())
+	for range inFlight {
 		<-server.held
 	}
-
-	require.NoError(t, first.Process.Kill())
-	require.Error(t, first.Wait())
+	require.NoError(t, killed.Process.Kill())
+	require.Error(t, killed.Wait())
 	close(server.gone)
-	require.EqualValues(t, before, server.sent.Load())
+	require.EqualValues(t, finishedParts, server.sent.Load())
 	require.Len(t, keptUploads(t, r.kept()), 1)
 
-	server.hold.Store(1 << 20)
-	data, err := r.command(t).CombinedOutput()
-	require.NoError(t, err, string(data))
+	const noLimit = 1 << 20
+	server.hold.Store(noLimit)
+	output, err := r.command(t).CombinedOutput()
+	require.NoError(t, err, string(output))
 	require.EqualValues(t, largeParts, server.sent.Load())
 	require.Equal(t, 1, server.handler.Count("CreateMultipartUpload"))
 	require.Empty(t, keptUploads(t, r.kept()))
@@ -139,11 +141,10 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()
-	down := t.TempDir()
-	_, err = transfer.Download(t.Context(), b, down)
+	downloaded := t.TempDir()
+	_, err = transfer.Download(t.Context(), b, downloaded)
 	require.NoError(t, err)
-
-	require.Equal(t, fingerprints(t, r.tree()), fingerprints(t, down))
+	require.Equal(t, fingerprints(t, r.tree()), fingerprints(t, downloaded))
 }
 
 func (r resumedJob) command(t *testing.T) *exec.Cmd {
@@ -162,57 +163,56 @@ func keptUploads(t *testing.T, dir string) []string {
 	return result
 }
 
-// A job with WithResume aborts uploads that nobody has resumed for a week.
+// A job with WithResume aborts an upload that nobody has resumed for a week, and keeps a younger one.
 func TestWithResumeAbandonsUploads(t *testing.T) {
-	aborted := 0
-	b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "AbortParts" {
-				aborted++
-			}
-			return next(ctx)
-		})
-	}))
+	var recorder calls
+	b := memstore.New(recorder.layer())
 	dir := t.TempDir()
 	journals := filepath.Join(t.TempDir(), "new", "kept")
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(journals))
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	path := filepath.Join(journals, strings.Repeat("0", 32)+".upload")
-
-	_, err = b.Upload(ctx, "removed meanwhile", strings.NewReader(strings.Repeat("x", 100)), storage.WithPartSize(10), storage.WithConcurrency(1),
-		storage.WithResume(path), storage.WithProgress(func(transferred, _ int64) {
-			if transferred > 50 {
-				cancel()
-			}
-		}))
-	require.ErrorIs(t, err, storage.Canceled)
-
-	sweep := func(delay time.Duration) {
+	upload := func(delay time.Duration) {
 		t.Helper()
-		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(journals), transfer.WithNow(func() time.Time { return time.Now().Add(delay) }))
+		later := func() time.Time { return time.Now().Add(delay) }
+		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithResume(journals), transfer.WithNow(later))
 		require.NoError(t, err)
 	}
-	sweep(6 * 24 * time.Hour)
-	require.Zero(t, aborted)
+	upload(0)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancelHalfway := storage.WithProgress(func(transferred, _ int64) {
+		if transferred > 50 {
+			cancel()
+		}
+	})
+	path := filepath.Join(journals, strings.Repeat("0", 32)+".upload")
+	_, err := b.Upload(ctx, "removed meanwhile", file(strings.Repeat("x", 100)), storage.WithPartSize(10),
+		storage.WithConcurrency(1), storage.WithResume(path), cancelHalfway)
+	require.ErrorIs(t, err, storage.Canceled)
+
+	upload(6 * day)
+	require.Zero(t, recorder.count("AbortParts"))
 	require.Len(t, keptUploads(t, journals), 1)
-	sweep(8 * 24 * time.Hour)
-	require.Equal(t, 1, aborted)
+
+	upload(8 * day)
+	require.Equal(t, 1, recorder.count("AbortParts"))
 	require.Empty(t, keptUploads(t, journals))
 }
 
-// An invalid resume directory is refused.
+// A job with WithResume fails before it transfers a file if it cannot create the given directory.
 func TestWithResumeInvalidDirectory(t *testing.T) {
-	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"file": "x"})
-	for name, badDir := range map[string]string{
-		"none":         "",
-		"a file":       filepath.Join(dir, "file"),
-		"below a file": filepath.Join(dir, "file", "kept"),
-	} {
-		report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithResume(badDir))
-		require.Error(t, err, name)
-		require.NotEmpty(t, storage.CodeOf(err), name)
-		require.Zero(t, report.Transferred, name)
+	dir := newTree(t, map[string]string{"file": "x"})
+	tests := []struct {
+		name, resumeDir string
+	}{
+		{name: "none", resumeDir: ""},
+		{name: "a file", resumeDir: filepath.Join(dir, "file")},
+		{name: "below a file", resumeDir: filepath.Join(dir, "file", "kept")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithResume(tt.resumeDir))
+			require.Error(t, err)
+			require.NotEmpty(t, storage.CodeOf(err))
+			require.Zero(t, report.Transferred)
+		})
 	}
 }
