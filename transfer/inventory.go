@@ -33,20 +33,19 @@ type Inventory struct {
 // comes last.
 type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
 
-// OpenInventory opens an inventory of the bucket b. The second bucket contains the files of the
-// inventory. The provider has written these files to that bucket, or the bucket has copies of the
-// files under the same keys. The string manifest is the key of the inventory's manifest:
-// manifest.json on S3, RULE-manifest.json on Azure, and ID_TIME_manifest.json on Google. If b is a
-// part of a bucket ([storage.Prefixed]), the inventory yields the keys of b.
+// OpenInventory opens an inventory of the bucket b. The bucket reports contains the files of the
+// inventory: those that the provider has written to it, or copies of them under the same keys.
+// manifest is the key of the inventory's manifest: manifest.json on S3, RULE-manifest.json on
+// Azure, and ID_TIME_manifest.json on Google. If b is a part of a bucket ([storage.Prefixed]), the
+// inventory yields the keys of b.
 //
-// The files of the inventory may be CSV, also compressed, or Parquet. OpenInventory needs a
-// [TableReader] only for Parquet. If the files are Parquet and parquet is nil, it fails with
-// Unsupported. ORC is Unsupported, too.
+// The files of the inventory may be CSV, also compressed, or Parquet, which needs a [TableReader].
+// If the files are Parquet and parquet is nil, OpenInventory fails with Unsupported. ORC is
+// Unsupported, too.
 //
 // OpenInventory verifies the checksum of the manifest. A job verifies each file before it uses a
-// row of the file. It verifies the size and the checksum on S3, and the size on Azure. Google
-// writes neither sizes nor checksums. For Google, a job compares the number of all rows with the
-// manifest, after the last row. The error is
+// row of it: the size and the checksum on S3, and the size on Azure. Google writes neither, so a job
+// compares the number of all rows with the manifest after the last row. The error is
 //
 //   - ObjectNotFound, if the manifest, its checksum or a file is missing. S3 and Azure write the
 //     checksum when the inventory is complete.
@@ -87,8 +86,8 @@ func WithInventory(i *Inventory) Option {
 	})
 }
 
-// checkInventory returns InvalidArgument if the inventory of WithInventory belongs to another
-// bucket than b.
+// checkInventory returns InvalidArgument if the inventory of WithInventory belongs to another bucket
+// than b.
 func (s *settings) checkInventory(b any) error {
 	if s.inventory == nil {
 		return nil
@@ -99,8 +98,8 @@ func (s *settings) checkInventory(b any) error {
 	return nil
 }
 
-// List implements [storage.Lister]. It yields the current objects in the order of keys. It accepts
-// [storage.WithPrefix], [storage.WithStartAfter] and [storage.WithLimit]; other options are
+// List implements [storage.Lister]. It yields the current objects in the order of keys, and accepts
+// [storage.WithPrefix], [storage.WithStartAfter] and [storage.WithLimit]. Other options are
 // Unsupported.
 func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
@@ -130,7 +129,8 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 	}
 }
 
-// inventoryListOptions returns the given options, or Unsupported if an inventory lacks one of them.
+// inventoryListOptions applies the options of a listing, and returns Unsupported for one that an
+// inventory does not support.
 func inventoryListOptions(opts []storage.ListOption) (storage.ListOptions, error) {
 	var list storage.ListOptions
 	if err := list.Apply(opts...); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// removeListed removes objects that an inventory lists. It keeps objects that were replaced after
-// the inventory was taken.
+// removeListed removes the objects of a group that an inventory lists, and keeps those that were
+// replaced after it was taken.
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	errs := running.All(len(group), e.concurrency(), func(i int) error {
 		listed := &storage.Attrs{
@@ -52,10 +52,9 @@ func (e *expiry) concurrency() int {
 	return cmp.Or(e.settings.concurrency, piecemeal.AtOnce)
 }
 
-// stillOld returns the versions of the group that are still old. It lists the versions of each key
-// again, because the bucket may have changed since the inventory was taken. A version may have
-// become current. A newer version may also have replaced it and have the same id. For example, an
-// S3 bucket without versioning gives every object the id "null".
+// stillOld returns the versions of the group that are still old, according to a new listing of each
+// key. Since the inventory was taken, a version may have become current, or another with the same id
+// may have replaced it: an S3 bucket without versioning gives every object the id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	errs := make([]error, len(group)) // for each version, the reason why it stays
 	ends := keyEnds(group)
@@ -82,8 +81,8 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	return rest
 }
 
-// keyEnds returns, for each key of the group, the index after its last version. The versions of a
-// key are adjacent.
+// keyEnds returns, for each key of the group, the index after its last version. The versions of a key
+// are adjacent.
 func keyEnds(group []expiring) []int {
 	var ends []int
 	for i := range group {
@@ -95,15 +94,15 @@ func keyEnds(group []expiring) []int {
 	return ends
 }
 
-// compareListed lists the versions of one key again. All versions of the group have this key. If a version of
-// the group must not be removed, it stores the reason in errs. That is the error of the listing, or Changed if the
-// bucket no longer has the version as an old one.
+// compareListed lists the versions of the one key of the group again. For a version that must not be
+// removed, it stores the reason in errs: the error of the listing, or Changed if the bucket no longer
+// has it as an old version.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []error) {
 	key := group[0].Key
 	found := 0
 	old := make([]bool, len(group))
 
-	// A listing with a prefix may continue with longer keys.
+	// The listing of the prefix ends before longer keys, or when all versions of the group were found.
 	versions := func(yield func(storage.VersionEntry, error) bool) {
 		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
 			if err == nil {

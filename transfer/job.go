@@ -46,14 +46,14 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 	return (&job{}).run(ctx, op, dst, src, opts)
 }
 
-// run opens both ends, transfers the files and removes what must be removed. It returns a report in
-// any case. op is the name of the job, for errors.
+// run opens both ends, transfers the files and removes what must be removed. It returns a report even
+// if it fails. op is the name of the job, for errors.
 func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	j.settings = readOptions(opts)
 	j.settings.leaveOutHeld(ctx, dst.location(), src.location(), j.settings.backup.location())
 	j.reporter.begin(j.settings)
 	if j.comparing || j.settings.remove || j.settings.move {
-		// The second store of a mirror may lack files. The job would take them for removed.
+		// The second store of a mirror may lack files, which the job would take for removed ones.
 		ctx = evidence.WithoutFailover(ctx)
 	}
 	ctx, failedOver := evidence.NoteFailover(ctx)
@@ -69,8 +69,8 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	return j.reporter.end(setOp(op, early))
 }
 
-// needBuckets returns Unsupported if an end is a bucket of a type that is not from this library.
-// Otherwise, the job would fail later, in functions that refuse such a bucket.
+// needBuckets returns Unsupported if an end is a bucket of a type from outside this library, which
+// would make the job fail later.
 func needBuckets(op string, ends ...End) error {
 	for _, e := range ends {
 		if e.kind == bucketEnd {
@@ -99,10 +99,10 @@ func (j *job) check(op string, dst, src End) error {
 	if j.comparing && j.settings.missingOnly {
 		return joberror.Invalid("WithMissingOnly", "must not be used with Compare")
 	}
+
 	if j.settings.checksum && j.settings.sizeOnly {
 		return joberror.Invalid("WithSizeOnly", "must not be used with WithChecksum")
 	}
-
 	followsLinks := j.settings.links && src.kind == dirEnd
 	if j.settings.move && (j.settings.remove || j.settings.sizeOnly || followsLinks) {
 		return joberror.Invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
@@ -113,10 +113,10 @@ func (j *job) check(op string, dst, src End) error {
 	if j.settings.inventory != nil && j.settings.remove && !j.comparing {
 		return joberror.Invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
 	}
+
 	if resumeDirIn(j, dst) || resumeDirIn(j, src) {
 		return joberror.Invalid("WithResume", "must name a directory outside the buckets of the job")
 	}
-
 	inDestination := j.settings.journal.LiesIn(dst.location(), &j.settings.files)
 	inSource := j.settings.journal.LiesIn(src.location(), &j.settings.files)
 	if inDestination || inSource {
@@ -125,7 +125,7 @@ func (j *job) check(op string, dst, src End) error {
 	return j.settings.checkInventory(src.src)
 }
 
-// open opens both ends.
+// open checks the options, opens both ends, and prepares the job to transfer files between them.
 func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if err := j.check(op, dst, src); err != nil {
 		return err
@@ -179,8 +179,8 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	return nil
 }
 
-// prepareEnds opens the target of WithBackup, and checks that all ends are different places. It also makes the listings
-// skip directories that are not part of the job.
+// prepareEnds opens the target of WithBackup, and checks that all ends are different places. It also
+// makes the listings skip directories that are not part of the job.
 func (j *job) prepareEnds(ctx context.Context, dst, src End) error {
 	if err := j.skipDirs(); err != nil {
 		return err
@@ -191,8 +191,8 @@ func (j *job) prepareEnds(ctx context.Context, dst, src End) error {
 	return j.checkPlaces(ctx, dst, src)
 }
 
-// checkPlaces fails if the job removes files, but its source and destination are one place or
-// overlap. It also fails if the target of WithBackup overlaps with one of them.
+// checkPlaces fails if a job that removes files has a source and a destination that are one place or
+// overlap, or if the target of WithBackup overlaps with one of them.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	j.places = places.New(
 		places.Place{End: j.dst, Location: dst.location()},
@@ -220,8 +220,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	return j.places.CheckBackup(ctx, places.Place{End: j.saved.end, Location: j.settings.backup.location()})
 }
 
-// recoverNames makes the walks of directories recover the files that a killed move has renamed. A
-// directory that the job only reads stays as it is.
+// recoverNames makes the walks of directories recover files that a killed move has renamed, except in a
+// directory that the job only reads.
 func (j *job) recoverNames() {
 	if j.settings.dryRun {
 		return
@@ -243,7 +243,8 @@ func openEnd(e End, links bool) (ends.End, error) {
 	return ends.OpenTree(e.path, links)
 }
 
-// openDestination opens the destination. If its directory does not exist, it creates the directory.
+// openDestination opens the destination. It creates a missing directory, or in a dry run only pretends
+// that it exists.
 func (j *job) openDestination(e End) (ends.End, error) {
 	if e.kind == bucketEnd {
 		return openEnd(e, false)
@@ -259,8 +260,8 @@ func (j *job) openDestination(e End) (ends.End, error) {
 	return opened, err
 }
 
-// resumeDirIn reports whether the directory of WithResume lies in the directory of a local bucket.
-// The files of WithResume would then be objects of the bucket.
+// resumeDirIn reports whether the directory of WithResume is inside a local bucket, where its files
+// would be objects.
 func resumeDirIn(j *job, e End) bool {
 	if j.settings.resume == "" || e.kind != bucketEnd {
 		return false
@@ -269,12 +270,11 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes the job skip the directories of WithResume and WithCache when it lists files. In a
-// transfer between two directories, the listing of each directory also skips the other directory.
+// skipDirs makes the listings skip the directories of WithResume and WithCache. In a transfer between
+// two directories, each listing also skips the other directory.
 //
-// For example, the destination lies inside the source, in a folder that WithExclude excludes. The
-// file system may show this folder under a second name. WithExclude does not match the second name,
-// but the job must not read the destination as a part of the source.
+// Otherwise the job might read its destination as a part of the source: the file system may show a
+// folder that WithExclude excludes under a second name, which the pattern does not match.
 func (j *job) skipDirs() error {
 	dirs := map[string]fs.FileInfo{}
 	for option, dir := range map[string]string{"WithResume": string(j.settings.resume), "WithCache": j.settings.cacheDir} {
@@ -299,6 +299,7 @@ func (j *job) skipDirs() error {
 				return joberror.Invalid(option, "must name another directory than the source or destination")
 			}
 			t.Skipped = append(t.Skipped, dir)
+
 		}
 		if other, ok := opened[1-i].(*ends.Tree); ok && !j.comparing {
 			other.Skipped = append(other.Skipped, info)
@@ -307,9 +308,9 @@ func (j *job) skipDirs() error {
 	return nil
 }
 
-// overlap reports whether one end is known to contain the other. It usually ignores a folder that
-// WithExclude excludes. If the source is a bucket and the destination is a directory, it does not
-// ignore the folder. The reason is that a file system may have several names for a folder.
+// overlap reports whether one end is known to contain the other. It ignores a folder that WithExclude
+// excludes, but not between a bucket and a directory, whose file system may have several names for the
+// folder.
 func (j *job) overlap(dst, src End) bool {
 	dstLocation := dst.location()
 	srcLocation := src.location()
@@ -330,8 +331,8 @@ func (j *job) overlap(dst, src End) bool {
 	return false
 }
 
-// execute transfers files, and then removes what must be removed. It returns the error that ended
-// the job early, or nil.
+// execute transfers files, and then removes what must be removed. It returns the error that ended the
+// job early, or nil.
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		early = errors.Join(early, j.places.End(ctx))
@@ -345,8 +346,10 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if j.settings.remove {
 		j.extraneous = keysort.New(extraneousMemory)
 		// The files are temporary, so an error does not matter.
+
 		defer j.extraneous.Close()
 	}
+
 
 	if err := j.settings.splitByInventory(ctx); err != nil {
 		return err
@@ -360,6 +363,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	}
 	if j.unlisted {
 		return &storage.Error{
+
 			Code: storage.Internal,
 			Err:  errors.New("nothing was deleted, because a directory could not be listed"),
 		}
@@ -389,7 +393,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	return j.removeExtraneous(ctx)
 }
 
-// sweep removes temporary files and uploads of earlier jobs that this job has not continued.
+// sweep removes the temporary files and uploads of earlier jobs that this job has not continued.
 func (j *job) sweep(ctx context.Context) {
 	if j.settings.dryRun {
 		return
@@ -403,9 +407,8 @@ func (j *job) sweep(ctx context.Context) {
 	j.saved.sweep(&j.settings.files)
 }
 
-// checkOtherShards is called if the source has no file in the range of the shard. It records whether
-// the source has a file in any other range. If it has none at all, the job must not remove all
-// files of the destination.
+// checkOtherShards finds out whether a source without files in the range of this shard has files in
+// another range. If it has none at all, the job must not empty the destination.
 func (j *job) checkOtherShards(ctx context.Context) error {
 	if j.sourceHasFiles || j.settings.emptySource || j.settings.files.Ranges == nil {
 		return nil
@@ -421,8 +424,8 @@ func (j *job) checkOtherShards(ctx context.Context) error {
 	return nil
 }
 
-// transferJournaled transfers the files after the key at which an earlier job stopped. It records
-// in the journal where this job stops.
+// transferJournaled transfers the files after the key at which an earlier job stopped, and records in
+// the journal where this job stops.
 func (j *job) transferJournaled(ctx context.Context) error {
 	startAfter, counts, err := j.settings.journal.Load(ctx, journal.Job{
 		Options: j.settings.job(),
@@ -433,7 +436,7 @@ func (j *job) transferJournaled(ctx context.Context) error {
 		return err
 	}
 
-	// The report includes the files before that key, of which the source has at least one.
+	// The report includes the files up to that key, of which the source has at least one.
 	j.after = startAfter
 	j.sourceHasFiles = j.sourceHasFiles || startAfter != ""
 	r := &j.reporter.report
@@ -452,9 +455,10 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	return errors.Join(err, j.settings.journal.Finish(ctx, err == nil && r.Failed == 0))
 }
 
-// transfer lists both ends together, and transfers files concurrently. The listing queues a task for each file. A task
-// takes a slot for each of its requests, so that all tasks together send at most WithConcurrency requests.
+// transfer lists both ends together, and transfers files concurrently. A task takes a slot for each of
+// its requests, so that all tasks together send at most WithConcurrency requests.
 func (j *job) transfer(ctx context.Context) error {
+
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	tasks := make(chan task, maxQueued)
@@ -466,13 +470,15 @@ func (j *job) transfer(ctx context.Context) error {
 		j.reporter.meter.listed.Store(walked == nil)
 	}, cancel)
 
+
+	// The walk queues a task for each file.
 	for t := range tasks {
 		requests := 1
 		if t.comparison == copier.Differs {
 			requests = requestsFor(j, t.src.Size)
 		}
 		if !j.slots.acquire(ctx, requests) {
-			// End the listings. The loop goes on until walk has closed the channel.
+			// The loop goes on until the walk, which cancel ends, has closed the channel.
 			cancel()
 			continue
 		}
@@ -486,8 +492,7 @@ func (j *job) transfer(ctx context.Context) error {
 	return walked
 }
 
-// setOp returns err with op, the name of the job, as its Op. If err already has an Op, setOp does
-// not replace it.
+// setOp returns err with the name of the job as its Op, unless it already has one.
 func setOp(op string, err error) error {
 	storageErr, ok := errors.AsType[*storage.Error](err)
 	if !ok || storageErr.Op != "" {

@@ -10,13 +10,13 @@ import (
 )
 
 // WithJournal records the progress of the job in a journal, which is the object with this key in b.
-// If the job was killed, repeat it with the same options. The repeated job then continues where the
-// killed job stopped. Without a journal, a repeated job compares all files.
+// A job that was killed continues where it stopped if it is repeated with the same options. Without
+// a journal, a repeated job compares all files.
 //
-// The journal contains a key of the source, here called the last key. The job is done with all
-// files up to the last key. The journal is written at most every ten seconds, and when the job ends
-// early. A repeated job begins after the last key. Its report includes the files up to the last
-// key. A job that ends without a failure removes the journal.
+// The journal contains a key of the source, here called the last key, up to which the job is done
+// with all files. It is written at most every ten seconds, and when the job ends early. A repeated
+// job begins after the last key, and its report includes the files up to it. A job that ends
+// without a failure removes the journal.
 //
 // Each job needs its own journal. A job with another source, destination or shard ([WithShard]) is
 // another job. The job fails with InvalidArgument in these cases:
@@ -31,15 +31,14 @@ import (
 // If a later version of this library has written the journal in another form, the job fails with
 // Unsupported.
 //
-// A repeated job does not look at files up to the last key. It does not see that the source has new
-// files there, or that the destination has lost files. If the destination was emptied or restored,
-// remove the journal. With [WithDelete], a repeated job begins with the first key, because it must
+// A repeated job does not look at files up to the last key, so it does not see that the source has
+// new files there, or that the destination has lost files. Remove the journal if the destination was
+// emptied or restored. With [WithDelete], a repeated job begins with the first key, because it must
 // know all files. Only [Sync], [Upload], [Download] and [Copy] keep a journal.
 //
-// A job ignores a journal that was copied from another place. It also ignores a journal of a job
-// that has ended. For example, [Undelete] or [RestoreAt] may bring back such a journal. In both
-// cases, the job begins with the first key. If the clocks of this machine and of the store differ
-// by more than 15 minutes, each job begins with the first key.
+// A job ignores a journal that was copied from another place, and that of a job that has ended,
+// which for example [Undelete] or [RestoreAt] may bring back. It then begins with the first key. So
+// does each job if the clocks of this machine and of the store differ by more than 15 minutes.
 func WithJournal(b interface {
 	storage.Uploader
 	storage.Downloader

@@ -25,6 +25,7 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	if !ok || !hasMarkerSize(src.Source, t.src.Key, t.src.Size) {
 		return false, nil
 	}
+
 	attrs, err := src.Source.Attrs(metadata.WithLayers(ctx), t.src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// The transfer will report the missing object.
@@ -36,6 +37,7 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	if attrs.Size != t.src.Size || attrs.Metadata[objectkey.OverlayMarker] == "" {
 		return false, nil
 	}
+
 	j.reporter.countPassed(func(r *Report) {
 		r.Ignored++
 	})
@@ -65,8 +67,7 @@ func (r *reverter) passMarkers(ctx context.Context, versions []storage.VersionEn
 	return nil
 }
 
-// markerOf returns the kind of marker that a version is, and its revision. kind is "" if the
-// version is no marker.
+// markerOf returns the kind of overlay marker that a version is, or "" if it is none, and the revision.
 func (r *reverter) markerOf(ctx context.Context, key, version string) (kind, revision string, err error) {
 	var opts []storage.AttrsOption
 	if version != "" {
@@ -83,14 +84,15 @@ func (r *reverter) markerOf(ctx context.Context, key, version string) (kind, rev
 	return attrs.Metadata[objectkey.OverlayMarker], attrs.Revision, nil
 }
 
-// restore restores a soft-deleted object. If the restored object turns out to be a marker of an
-// overlay, restore removes it, and restores the next older version.
+// restore restores the newest soft-deleted version of an object that is not a marker of an overlay. It
+// removes markers again, because only a restored version shows whether it is one.
 func (r *reverter) restore(ctx context.Context, rev reversion) error {
 	key := rev.version.Key
 	for _, v := range append([]storage.VersionEntry{rev.version}, rev.below...) {
 		if v.SoftDeletedUntil.IsZero() {
 			break
 		}
+
 		opts := []storage.RestoreOption{storage.WithSoftDeleted()}
 		if v.Version != "" {
 			opts = append(opts, storage.WithVersion(v.Version))
@@ -99,7 +101,6 @@ func (r *reverter) restore(ctx context.Context, rev reversion) error {
 			return err
 		}
 
-		// Only the restored object shows whether it is a marker.
 		kind, revision, err := r.markerOf(ctx, key, "")
 		if err != nil || kind == "" {
 			return err
@@ -112,7 +113,7 @@ func (r *reverter) restore(ctx context.Context, rev reversion) error {
 			return err
 		}
 	}
-	// Each restored version was a marker, and was removed again. The key is as it was before the
-	// call.
+
+	// Each restored version was a marker and was removed again, so that nothing has changed.
 	return storage.PreconditionFailed
 }

@@ -33,8 +33,8 @@ func (c *cursor) open(entries iter.Seq2[ends.Entry, error], startAfter string) {
 	c.step()
 }
 
-// openAfter starts to iterate over the entries after a key. The directory or bucket may be unable
-// to start its listing after a key. openAfter then reads and skips the earlier entries.
+// openAfter opens the entries after a key. If the end cannot start its listing there, openAfter reads
+// and skips the earlier entries.
 func (c *cursor) openAfter(ctx context.Context, end ends.End, files *selection.Selection, startAfter string) {
 	if end.StartsAnywhere() {
 		c.open(end.Entries(ctx, files, startAfter), startAfter)
@@ -46,7 +46,7 @@ func (c *cursor) openAfter(ctx context.Context, end ends.End, files *selection.S
 	}
 }
 
-// step moves to the next entry. It fails if the keys do not ascend: an entry that comes late would
+// step moves to the next entry. It fails if keys do not ascend, because an entry that comes late would
 // seem to be missing, and would be deleted at the other end.
 func (c *cursor) step() {
 	last := c.entry.Key
@@ -64,8 +64,8 @@ func (c *cursor) step() {
 // the destination is listed again, from the next key of the source. 2000 entries are two pages.
 const relistAfter = 2000
 
-// walk iterates over both ends together, in the order of keys. It counts files that are the same,
-// and sends the others to tasks. If it returns an error, the job ends.
+// walk iterates over both ends together, in the order of keys. It sends the files that may have to be
+// transferred to tasks, and handles the rest itself. An error ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
 	src.openAfter(ctx, j.src, &j.settings.files, j.after)
@@ -119,8 +119,8 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// hasMore reports whether the walk has an entry left to handle. Without WithDelete, it ends with
-// the last entry of the source.
+// hasMore reports whether the walk has entries left to handle. Entries of the destination matter only
+// to a job that removes files.
 func (j *job) hasMore(src, dst *cursor) bool {
 	if src.hasEntry {
 		return true
@@ -128,7 +128,7 @@ func (j *job) hasMore(src, dst *cursor) bool {
 	return dst.hasEntry && j.settings.remove
 }
 
-// checkEntries fails if the entry of either end shows that source and destination overlap.
+// checkEntries fails if the current entry of either end shows that source and destination overlap.
 func (j *job) checkEntries(ctx context.Context, src, dst *cursor) error {
 	if dst.hasEntry {
 		if err := j.places.CheckFile(ctx, places.Destination, dst.entry); err != nil {
@@ -141,8 +141,8 @@ func (j *job) checkEntries(ctx context.Context, src, dst *cursor) error {
 	return nil
 }
 
-// onlyInDestination reports whether the source lacks the entry of the destination. At least one of
-// the cursors has an entry.
+// onlyInDestination reports whether the next entry in the order of keys is one that the source lacks.
+// At least one cursor has an entry.
 func onlyInDestination(src, dst *cursor) bool {
 	if !src.hasEntry {
 		return true
@@ -150,10 +150,9 @@ func onlyInDestination(src, dst *cursor) bool {
 	return dst.hasEntry && dst.entry.Key < src.entry.Key
 }
 
-// skipExtraneous moves dst past an entry that only the destination has. count is the number of such
-// entries directly before this one; the result is the number including this one. If count reaches
-// relistAfter, skipExtraneous lists the destination again from shortly before key, and returns 0. The
-// job then does not read a large folder that only the destination has.
+// skipExtraneous moves dst past an entry that only the destination has, and returns the number of such
+// entries in a row. count is the number before this one. When it reaches relistAfter, dst is listed
+// again from shortly before key, the next key of the source, to pass over the rest of a large folder.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count int) int {
 	if count >= relistAfter && j.mayRelist() {
 		if start := predecessor(key); start > dst.entry.Key {
@@ -197,9 +196,8 @@ func predecessor(key string) string {
 	return key[:end]
 }
 
-// destinationOnly handles an entry that only the destination has. With WithDelete, the job will
-// remove the file of the destination. The file stays if the source may have it in a directory that
-// was skipped or could not be read. unknown holds the keys of these directories.
+// destinationOnly handles an entry that only the destination has, which WithDelete removes. It stays if
+// it is below a key of unknown: a directory of the source that was skipped or could not be read.
 func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *paths) error {
 	_, hidden := unknown.ancestor(dst.Key)
 	if dst.Kind == ends.Unlisted {
@@ -218,11 +216,12 @@ func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *path
 	return j.removeLater(ctx, dst)
 }
 
-// enqueue handles a file of the source: it sends a task to tasks, or counts the file. If it returns
-// an error, the job ends.
+// enqueue counts a file of the source, and sends it to tasks if it may have to be transferred. An error
+// ends the job.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) error {
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.Begin(t.src.Key)
+
 	if t.src.Kind == ends.Ignored || t.src.Kind == ends.Excluded {
 		j.reporter.countPassed(func(r *Report) {
 			r.Ignored++
@@ -231,7 +230,6 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 		return nil
 	}
 
-	// Compare the file with that of the destination, as far as the listings tell.
 	j.sourceHasFiles = true
 	j.unlisted = j.unlisted || t.src.Kind == ends.Unlisted
 	if err := checkTask(j, &t, files); err != nil {
@@ -241,14 +239,16 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	if t.dstExists {
 		j.replaceable++
 	}
+
+	// Compare the file with that of the destination, as far as the listings tell.
 	if t.dstExists && !copiesAgain(j, t.src, t.dst) {
 		t.comparison = compareKnown(j, &t)
 	}
-
 	if t.comparison == copier.Same {
 		j.skip(t)
 		return nil
 	}
+
 	if t.dstExists {
 		if err := j.places.LookThrough(ctx, false); err != nil {
 			return err
@@ -266,7 +266,8 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	}
 }
 
-// checkTask returns an error if the file of the source cannot be transferred.
+// checkTask returns an error if the file of the source cannot be transferred. files holds the keys of
+// the earlier files, below which none can be stored in a directory.
 func checkTask(j *job, t *task, files *paths) error {
 	key := t.src.Key
 	if t.src.Kind == ends.Unlisted || t.src.Kind == ends.Broken {
@@ -289,8 +290,8 @@ func checkTask(j *job, t *task, files *paths) error {
 	return nil
 }
 
-// compareKnown compares a file that both ends have, by what their listings contain. If the result is Unclear, the task
-// must read attributes or contents.
+// compareKnown compares a file that both ends have by what their listings tell. If the result is
+// Unclear, the task must read attributes or contents.
 func compareKnown(j *job, t *task) copier.Comparison {
 	if j.settings.missingOnly {
 		return copier.Same
@@ -315,7 +316,7 @@ func compareKnown(j *job, t *task) copier.Comparison {
 // next one, and is shorter. So paths is short: its length is at most the number of bytes of a key.
 type paths []string
 
-// add adds key. If key lies below one of the paths, add instead returns that path and true.
+// add adds key to the paths. If key is below one of them, add instead returns that path and true.
 func (p *paths) add(key string) (string, bool) {
 	ancestor, ok := p.ancestor(key)
 	if !ok {
@@ -324,8 +325,8 @@ func (p *paths) add(key string) (string, bool) {
 	return ancestor, ok
 }
 
-// ancestor returns the path of which key is a descendant. It returns false if there is none. Each path is a prefix of
-// the next one. Paths that are no prefix of key are dropped: the keys ascend, so no later key lies below them.
+// ancestor returns the path of which key is a descendant, if there is one. Each path is a prefix of the
+// next one. Keys ascend, so paths that are no prefix of key are dropped: no later key is below them.
 func (p *paths) ancestor(key string) (string, bool) {
 	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
 		*p = (*p)[:len(*p)-1]

@@ -66,17 +66,16 @@ var errOneObject = errors.New("source and destination seem to be one object, whi
 const clocksDiffer = time.Hour
 
 // copiesAgain reports whether a job must transfer a file even if the destination already has the
-// same file. A job with WithMove may have to do that before it removes the file from the source.
+// same file. A move may have to do that before it removes the file from the source.
 //
-// The reason is that another job may move files in the opposite direction. Each job could find the
-// file at the other end, and remove the file at its own source. Both files would be lost. The file
-// of the destination is safe in two cases:
+// The reason is that another job may move files in the opposite direction. If each job found the
+// file at the other end and removed its own, both files would be lost. The file of the destination
+// is safe in two cases:
 //
-//   - This job has just written the file. The other job removes only files that have not changed
-//     since it listed them. So the other job keeps the new file.
-//   - The file of the destination is at least an hour newer than the file of the source. The other
-//     job sees the same times. So the other job removes a file only after it has transferred the
-//     file again.
+//   - This job has just written it. The other job keeps it, because it removes only files that have
+//     not changed since it listed them.
+//   - It is at least an hour newer than the file of the source. The other job sees the same times,
+//     and so transfers its file again before it removes that.
 func copiesAgain(j *job, src, dst ends.Entry) bool {
 	if j.settings.missingOnly {
 		return false
@@ -90,9 +89,9 @@ func copiesAgain(j *job, src, dst ends.Entry) bool {
 	return src.Written.IsZero() || dst.Modified.Sub(src.Written) < clocksDiffer
 }
 
-// sameObject reports whether two listed objects may be one object in a bucket with two addresses.
-// It returns true if size, ETag and time are equal, and the revisions are not known to differ. A
-// copy has a later time or another revision than its source.
+// sameObject reports whether two listed objects may be one object in a bucket with two addresses,
+// because they have the same size, ETag and time. A copy differs from its source in the time or the
+// revision.
 func sameObject(src, dst ends.Entry) bool {
 	if src.Revision != "" && dst.Revision != "" && src.Revision != dst.Revision {
 		return false
@@ -101,8 +100,8 @@ func sameObject(src, dst ends.Entry) bool {
 		src.Modified.Equal(dst.Modified)
 }
 
-// moveInOneStep moves an object with one request, if both ends are in one bucket and the store
-// supports that. done is false if it is not possible.
+// moveInOneStep moves an object with one request, if both ends are in one bucket and the store supports
+// that. Otherwise, done is false.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	src, ofObjects := j.src.(*ends.Objects)
 	dst, toObjects := j.dst.(*ends.Objects)
@@ -110,6 +109,7 @@ func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done b
 		return 0, false, nil
 	}
 	attrs, done, err := serving.MoveInOneStep(ctx, dst.Bucket, key, src.Source, key, []storage.CopyOption(nil))
+
 	if !done {
 		return 0, false, err
 	}
@@ -134,8 +134,8 @@ func (j *job) finishMove(ctx context.Context, src ends.Entry, same *ends.Entry) 
 	return j.src.RemoveUnchanged(ctx, src)
 }
 
-// checkStillListed fails if a listed file is missing from its directory or bucket, or was replaced.
-// Another program may have removed or replaced the file after the job compared it.
+// checkStillListed fails with Changed if another program has meanwhile removed or replaced a file that
+// the job listed in its destination.
 func checkStillListed(ctx context.Context, end ends.End, file ends.Entry) error {
 	exists, err := end.Has(ctx, file)
 	if err != nil {

@@ -96,7 +96,8 @@ func checked(meets bool, argument, rule string, set option) Option {
 	})
 }
 
-// readOptions applies the options in their order. If one is not valid, the err of the result says so.
+// readOptions applies the options in their order. If one is invalid, the settings hold the error in
+// err.
 func readOptions(opts []Option) *settings {
 	s := &settings{now: time.Now}
 	for _, o := range opts {
@@ -281,9 +282,9 @@ func WithChanges(report func(Change)) Option {
 	})
 }
 
-// WithNow sets the clock that decides what [Expire] removes, which uploads
-// [WithResume] abandons, and which times are in the future. The default is
-// [time.Now], and the clock of the store for Expire.
+// WithNow sets the clock that decides what [Expire] removes, which uploads [WithResume] abandons, and
+// which times are in the future. The default is the clock of the store for Expire, and otherwise
+// [time.Now].
 func WithNow(now func() time.Time) Option {
 	return checked(now != nil, "WithNow", "must not be nil", func(s *settings) {
 		s.now = now

@@ -17,29 +17,26 @@ import (
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that keeps
-// versions. In a store such as S3, each delete marker has a version of its own, and Undelete
-// removes the delete markers in batches. In other stores, Undelete copies the newest version. An
-// object may have only soft-deleted versions left ([storage.SoftDelete]). Undelete then restores
-// the newest soft-deleted version.
+// versions. In a store such as S3, where a delete marker is a version of its own, it removes the delete
+// markers in batches. In other stores, it copies the newest version. If an object has only soft-deleted
+// versions left ([storage.SoftDelete]), Undelete restores the newest of them.
 //
-// Undelete accepts [WithDryRun], [WithProgress], [WithConcurrency] and [WithChanges]. WithChanges
-// reports what was done with each object. The options of a [Filter] select by the size and time of
-// the version. The [Report] counts restored objects in Transferred. It counts objects that were
-// current already in Skipped. The error has the same form as an error of [Sync]. If the bucket has
-// neither [storage.Versioning] nor [storage.SoftDelete], Undelete fails with Unsupported. A bucket
-// that keeps versions must be opened with [storage.WithVersioning].
+// Undelete accepts [WithDryRun], [WithProgress], [WithConcurrency], [WithChanges], which reports what
+// was done with each object, and the options of a [Filter], which select by the size and time of the
+// version. The [Report] counts restored objects in Transferred, and objects that were current already
+// in Skipped. The error has the same form as an error of [Sync]. If the bucket has neither
+// [storage.Versioning] nor [storage.SoftDelete], Undelete fails with Unsupported. A bucket that keeps
+// versions must be opened with [storage.WithVersioning].
 //
-// If another program writes an object during the call, Undelete does not replace that object. This
-// protection needs a store that supports [storage.IfAbsent].
+// Undelete does not replace an object that another program writes during the call, if the store
+// supports [storage.IfAbsent].
 //
-// Undelete does not restore objects that belong to layers: the notes of a mirror, and the
-// tombstones and markers of an overlay. If a marker of an overlay hides a version, Undelete
-// restores that version. Jobs also store small objects, to test whether two places are the same.
-// Undelete does not restore these objects either.
+// Undelete does not restore objects that belong to layers: the notes of a mirror, and the tombstones
+// and markers of an overlay. It restores a version that a marker of an overlay hides. Nor does it
+// restore the small objects with which jobs test whether two places are the same.
 //
-// A soft-deleted version may be a marker of an overlay. Undelete must restore such a version before
-// it can recognize the marker. It then removes the marker again. A dry run counts the marker as
-// restored.
+// Undelete recognizes a soft-deleted marker of an overlay only after restoring it, and then removes the
+// marker again. A dry run counts such a marker as restored.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	r := &reverter{
 		op:     "Undelete",
@@ -50,7 +47,8 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 	return r.run(ctx, opts)
 }
 
-// decideUndelete returns how [Undelete] brings back the newest version of an object.
+// decideUndelete returns how [Undelete] brings back an object whose versions are given, the newest
+// first.
 func decideUndelete(versions []storage.VersionEntry) reversion {
 	newest := versions[0]
 	if newest.Current && !newest.IsDeleteMarker {
@@ -71,6 +69,7 @@ func decideUndelete(versions []storage.VersionEntry) reversion {
 			below:   slices.Clone(versions[first+1:]),
 		}
 	}
+
 	if len(markers) == 0 || slices.ContainsFunc(markers, hasNoVersion) {
 		return reversion{
 			action:   bringBack,
@@ -91,14 +90,13 @@ func hasNoVersion(marker storage.VersionEntry) bool {
 	return marker.Version == ""
 }
 
-// RestoreAt restores each object to a point in time, in a bucket that keeps versions. The version
-// that was current at that time becomes current again. An object that did not exist at that time
-// stays. With [WithDelete], RestoreAt removes such an object, but not its versions. RestoreAt has
-// the options, counts and errors of [Undelete]. If the right version of an object is current
-// already, the object counts as Skipped.
+// RestoreAt makes the version of each object that was current at a point in time current again, in a
+// bucket that keeps versions. An object that did not exist at that time stays, unless [WithDelete] is
+// given: RestoreAt then removes the object, but not its versions. The options, counts and errors are
+// those of [Undelete]. An object whose right version is current already counts as Skipped.
 //
-// S3 lists the times of versions in whole seconds. If a version was written in the same second as
-// the given time, RestoreAt treats the version as written before that time.
+// S3 lists the times of versions in whole seconds. RestoreAt treats a version from the same second as
+// the given time as written before it.
 //
 // To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Option) (*Report, error) {
@@ -111,8 +109,8 @@ func RestoreAt(ctx context.Context, b storage.Bucket, t time.Time, opts ...Optio
 	return r.run(ctx, opts)
 }
 
-// decideRestoreAt returns how [RestoreAt] brings back the version of an object that was current at
-// the time t.
+// decideRestoreAt returns how [RestoreAt] brings back an object, whose versions are given, to its state
+// at the time t.
 func decideRestoreAt(versions []storage.VersionEntry, t time.Time) reversion {
 	newest := versions[0]
 	exists := newest.Current && !newest.IsDeleteMarker
@@ -131,8 +129,8 @@ func decideRestoreAt(versions []storage.VersionEntry, t time.Time) reversion {
 	return reversion{}
 }
 
-// wasCurrentAt reports whether a version may have been the current object at a time. The newest
-// version for which it returns true was the current one.
+// wasCurrentAt reports whether a version may have been the current object at a time. The newest such
+// version was the current one.
 func wasCurrentAt(v storage.VersionEntry, t time.Time) bool {
 	if v.IsDeleteMarker || v.Modified.After(t) {
 		return false
@@ -177,7 +175,7 @@ type reverter struct {
 	decide func(versions []storage.VersionEntry) reversion
 }
 
-// run reverts the objects of the bucket, and returns the report in any case.
+// run reverts the objects of the bucket. It returns a report even if it fails.
 func (r *reverter) run(ctx context.Context, opts []Option) (*Report, error) {
 	// The second store of a mirror may lack the latest versions.
 	ctx = evidence.WithoutFailover(ctx)
@@ -209,15 +207,17 @@ func (r *reverter) execute(ctx context.Context) error {
 	stop := r.reporter.meter.reportProgress(r.settings.progress)
 	var group running.Group
 	err := r.walk(ctx, &group)
+
 	group.Wait()
 	stop()
 	if ctx.Err() != nil {
 		return joberror.OfContext(ctx.Err())
+
 	}
 	return err
 }
 
-// walk lists all versions, and starts the reversion of each object.
+// walk lists all versions, and starts to revert each object.
 func (r *reverter) walk(ctx context.Context, group *running.Group) error {
 	for versions, err := range r.list(ctx, r.bucket, r.settings.files.Prefix) {
 		if err != nil {
@@ -240,9 +240,9 @@ func (r *reverter) walk(ctx context.Context, group *running.Group) error {
 	return nil
 }
 
-// start begins to revert one object. It returns false if ctx is done.
+// start begins to revert one object, whose versions are given. It returns false if ctx is done.
 func (r *reverter) start(ctx context.Context, group *running.Group, versions []storage.VersionEntry) bool {
-	// Skip an object that stays as it is, or that the options leave out.
+	// Skip an object that cannot come back, or that the options leave out.
 	rev := r.decide(versions)
 	v := rev.version
 	if rev.action == leaveObject || !r.settings.files.SelectsFile(v.Key, v.Size, v.Modified) {

@@ -141,7 +141,7 @@ func (r *Report) String() string {
 }
 
 // countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the same, 1
-// failed". It leaves out most counts of 0.
+// failed". Counts of 0 are left out, unless all of them are 0.
 func (r *Report) countsText() string {
 	var parts []string
 	hasRemoved := r.Deleted+r.Aborted > 0

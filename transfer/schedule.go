@@ -70,8 +70,8 @@ type Run struct {
 }
 
 // Every runs a job again and again until ctx is done. Between the starts of two runs, it waits for the
-// interval plus the delay of [WithJitter]. Runs never overlap: after a run that takes longer than the
-// interval, the next one starts immediately.
+// interval plus the delay of [WithJitter]. Runs never overlap: if one takes longer than the interval,
+// the next one starts after its end.
 //
 // When ctx is done, Every waits for the run in progress, and then returns Canceled or DeadlineExceeded.
 // A run that fails does not end Every; the function of [WithRuns] receives its error. Every fails with

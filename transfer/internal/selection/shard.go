@@ -55,8 +55,7 @@ func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]s
 	return keys, nil
 }
 
-// UseBounds makes the shard of the job a range of keys. The range is from the bound before the
-// shard to the bound after it.
+// UseBounds makes the shard the range of keys from the bound before it to its own bound.
 func (s *Selection) UseBounds() {
 	s.Ranges = &KeyRange{}
 	if s.Shard > 0 {
@@ -81,7 +80,7 @@ func (r *KeyRange) Contains(key string) bool {
 // EndsBefore reports whether key and all later keys are after the range.
 func (r *KeyRange) EndsBefore(key string) bool { return r != nil && r.Last != nil && key > *r.Last }
 
-// List yields the entries of the range. It is for a bucket that lists in the order of keys.
+// List yields the entries of the range from a bucket that lists in the order of keys.
 func (r *KeyRange) List(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range src.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.After)) {
