@@ -88,7 +88,7 @@ func (j *job) openBackup(dst, src End) error {
 	if err != nil {
 		return err
 	}
-	copying := j.settings.copying()
+	copying := j.settings.copierSettings()
 	copying.Rule = nil
 	copying.Resume = ""
 	copying.Cache = nil

@@ -56,7 +56,7 @@ func (e *expiry) concurrency() int {
 // key. Since the inventory was taken, a version may have become current, or another with the same id
 // may have replaced it: an S3 bucket without versioning gives every object the id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
-	errs := make([]error, len(group)) // for each version, the reason why it stays
+	errs := make([]error, len(group)) // for each version, the reason why it must stay, or nil
 	ends := keyEnds(group)
 	running.All(len(ends), e.concurrency(), func(i int) error {
 		start := 0
@@ -67,18 +67,18 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 		return nil
 	})
 
-	rest := group[:0]
+	old := group[:0]
 	for i, version := range group {
 		switch errs[i] {
 		case nil:
-			rest = append(rest, version)
+			old = append(old, version)
 		case storage.Changed:
 			e.countChanged()
 		default:
 			e.reporter.countDestinationFailure(ctx, version.Key, errs[i])
 		}
 	}
-	return rest
+	return old
 }
 
 // keyEnds returns, for each key of the group, the index after its last version. The versions of a key
@@ -99,16 +99,15 @@ func keyEnds(group []expiring) []int {
 // has it as an old version.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []error) {
 	key := group[0].Key
-	found := 0
-	old := make([]bool, len(group))
+	foundCount := 0
+	found := make([]bool, len(group)) // as old versions
 
 	// The listing of the prefix ends before longer keys, or when all versions of the group were found.
 	versions := func(yield func(storage.VersionEntry, error) bool) {
 		for v, err := range storage.Versions(ctx, e.bucket, storage.WithPrefix(key)) {
-			if err == nil {
-				if v.Key != key || found == len(group) {
-					return
-				}
+			isEnd := v.Key != key || foundCount == len(group)
+			if err == nil && isEnd {
+				return
 			}
 			if !yield(v, err) {
 				return
@@ -119,8 +118,8 @@ func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []err
 		for i, row := range group {
 			isSame := row.Version == v.Version && sameSecond(row.Modified, v.Modified)
 			if isSame && e.tooOld(start, row.age) {
-				old[i] = true
-				found++
+				found[i] = true
+				foundCount++
 			}
 		}
 		return nil
@@ -130,7 +129,7 @@ func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []err
 		switch {
 		case err != nil:
 			errs[i] = err
-		case !old[i]:
+		case !found[i]:
 			errs[i] = storage.Changed
 		}
 	}

@@ -174,7 +174,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	if !j.comparing {
 		j.settings.cache = j.settings.openCache(dst, src)
 	}
-	j.copier = copier.New(j.dst, j.src, j.settings.copying())
+	j.copier = copier.New(j.dst, j.src, j.settings.copierSettings())
 	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
 }
@@ -200,11 +200,12 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 		&j.settings.files,
 		j.settings.move,
 	)
-	removes := j.settings.move || j.settings.remove
 	if j.comparing {
 		// A comparison changes nothing.
 		return nil
 	}
+
+	removes := j.settings.move || j.settings.remove
 	if j.settings.dryRun {
 		j.reporter.report.PlacesUnknown = removes && !j.places.Distinct
 		return nil
@@ -234,13 +235,12 @@ func (j *job) recoverNames() {
 	}
 }
 
-// openEnd opens an end to read from it. links reports whether the listing of a directory follows
-// symbolic links.
-func openEnd(e End, links bool) (ends.End, error) {
+// openEnd opens an end to read from it. With links, the listing of a directory follows symbolic links.
+func openEnd(e End, followLinks bool) (ends.End, error) {
 	if e.kind == bucketEnd {
 		return &ends.Objects{Source: e.src, Bucket: e.dst}, nil
 	}
-	return ends.OpenTree(e.path, links)
+	return ends.OpenTree(e.path, followLinks)
 }
 
 // openDestination opens the destination. It creates a missing directory, or in a dry run only pretends
@@ -253,11 +253,12 @@ func (j *job) openDestination(e End) (ends.End, error) {
 	if !j.settings.dryRun {
 		return ends.CreateTree(e.path, sync)
 	}
-	opened, err := ends.OpenDestination(e.path, sync)
+
+	tree, err := ends.OpenDestination(e.path, sync)
 	if !j.comparing && errors.Is(err, fs.ErrNotExist) {
 		return ends.MissingTree(), nil
 	}
-	return opened, err
+	return tree, err
 }
 
 // resumeDirIn reports whether the directory of WithResume is inside a local bucket, where its files
@@ -276,32 +277,36 @@ func resumeDirIn(j *job, e End) bool {
 // Otherwise the job might read its destination as a part of the source: the file system may show a
 // folder that WithExclude excludes under a second name, which the pattern does not match.
 func (j *job) skipDirs() error {
+	optionDirs := map[string]string{
+		"WithResume": string(j.settings.resume),
+		"WithCache":  j.settings.cacheDir,
+	}
 	dirs := map[string]fs.FileInfo{}
-	for option, dir := range map[string]string{"WithResume": string(j.settings.resume), "WithCache": j.settings.cacheDir} {
+	for option, dir := range optionDirs {
 		if info, err := os.Stat(dir); err == nil {
 			// The directory may not exist yet.
 			dirs[option] = info
 		}
 	}
 
-	opened := [...]ends.End{j.src, j.dst}
-	for i, end := range opened {
-		t, ok := end.(*ends.Tree)
-		if !ok || t.Root == nil {
+	bothEnds := [...]ends.End{j.src, j.dst}
+	for i, end := range bothEnds {
+		tree, ok := end.(*ends.Tree)
+		if !ok || tree.Root == nil {
 			continue
 		}
-		info, err := t.Root.Stat(".")
+		info, err := tree.Root.Stat(".")
 		if err != nil {
 			return joberror.OfFile("read", "", err)
 		}
+
 		for option, dir := range dirs {
 			if os.SameFile(info, dir) {
 				return joberror.Invalid(option, "must name another directory than the source or destination")
 			}
-			t.Skipped = append(t.Skipped, dir)
-
+			tree.Skipped = append(tree.Skipped, dir)
 		}
-		if other, ok := opened[1-i].(*ends.Tree); ok && !j.comparing {
+		if other, ok := bothEnds[1-i].(*ends.Tree); ok && !j.comparing {
 			other.Skipped = append(other.Skipped, info)
 		}
 	}
@@ -322,9 +327,9 @@ func (j *job) overlap(dst, src End) bool {
 		prefixes = append(prefixes, prefix)
 	}
 
-	bucketToDir := dst.kind == dirEnd && src.kind != dirEnd
+	isDownload := dst.kind == dirEnd && src.kind != dirEnd
 	for _, prefix := range prefixes {
-		if bucketToDir || !j.settings.files.InExcludedDir(prefix) {
+		if isDownload || !j.settings.files.InExcludedDir(prefix) {
 			return true
 		}
 	}
@@ -341,15 +346,15 @@ func (j *job) execute(ctx context.Context) (early error) {
 		early = errors.Join(early, j.saved.close(), j.dst.Close())
 		j.settings.cache.Close(early == nil && j.after == "" && j.settings.files.Only == nil)
 	}()
+
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
 	defer stop()
+
 	if j.settings.remove {
 		j.extraneous = keysort.New(extraneousMemory)
 		// The files are temporary, so an error does not matter.
-
 		defer j.extraneous.Close()
 	}
-
 
 	if err := j.settings.splitByInventory(ctx); err != nil {
 		return err
@@ -358,12 +363,12 @@ func (j *job) execute(ctx context.Context) (early error) {
 		return err
 	}
 	j.sweep(ctx)
+
 	if !j.settings.remove || j.extraneousCount == 0 {
 		return nil
 	}
 	if j.unlisted {
 		return &storage.Error{
-
 			Code: storage.Internal,
 			Err:  errors.New("nothing was deleted, because a directory could not be listed"),
 		}
@@ -413,12 +418,16 @@ func (j *job) checkOtherShards(ctx context.Context) error {
 	if j.sourceHasFiles || j.settings.emptySource || j.settings.files.Ranges == nil {
 		return nil
 	}
-	files := j.settings.files
-	files.Ranges = nil
-	for e, err := range j.src.Entries(ctx, &files, "") {
-		if err != nil || e.Kind == ends.Regular {
-			j.sourceHasFiles = err == nil
+
+	allShards := j.settings.files
+	allShards.Ranges = nil
+	for e, err := range j.src.Entries(ctx, &allShards, "") {
+		if err != nil {
 			return err
+		}
+		if e.Kind == ends.Regular {
+			j.sourceHasFiles = true
+			return nil
 		}
 	}
 	return nil
@@ -428,7 +437,7 @@ func (j *job) checkOtherShards(ctx context.Context) error {
 // the journal where this job stops.
 func (j *job) transferJournaled(ctx context.Context) error {
 	startAfter, counts, err := j.settings.journal.Load(ctx, journal.Job{
-		Options: j.settings.job(),
+		Options: j.settings.jobText(),
 		Newer:   j.settings.files.ModifiedAfter,
 		All:     j.settings.remove,
 	})
@@ -449,6 +458,7 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	stop := j.settings.journal.Keep(ctx, j.dst.SyncDirs)
 	err = j.transfer(ctx)
 	stop()
+
 	if err == nil && ctx.Err() != nil {
 		err = joberror.OfContext(ctx.Err())
 	}
@@ -458,20 +468,19 @@ func (j *job) transferJournaled(ctx context.Context) error {
 // transfer lists both ends together, and transfers files concurrently. A task takes a slot for each of
 // its requests, so that all tasks together send at most WithConcurrency requests.
 func (j *job) transfer(ctx context.Context) error {
-
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+
+	// The walk queues a task for each file.
 	tasks := make(chan task, maxQueued)
-	var walked error
+	var walkErr error
 	var group running.Group
 	group.Go(func() {
 		defer close(tasks)
-		walked = j.walk(ctx, tasks)
-		j.reporter.meter.listed.Store(walked == nil)
+		walkErr = j.walk(ctx, tasks)
+		j.reporter.meter.listed.Store(walkErr == nil)
 	}, cancel)
 
-
-	// The walk queues a task for each file.
 	for t := range tasks {
 		requests := 1
 		if t.comparison == copier.Differs {
@@ -489,7 +498,7 @@ func (j *job) transfer(ctx context.Context) error {
 		}, cancel)
 	}
 	group.Wait()
-	return walked
+	return walkErr
 }
 
 // setOp returns err with the name of the job as its Op, unless it already has one.
@@ -498,7 +507,7 @@ func setOp(op string, err error) error {
 	if !ok || storageErr.Op != "" {
 		return err
 	}
-	e := *storageErr
-	e.Op = op
-	return &e
+	withOp := *storageErr
+	withOp.Op = op
+	return &withOp
 }

@@ -52,9 +52,9 @@ func WithJournal(b interface {
 	)
 }
 
-// job returns a text of the options that decide which files a job handles. A journal and a cache have this text, so
-// that a job with other options does not use them.
-func (s *settings) job() string {
+// jobText describes the options that decide which files a job handles. Journals and caches contain this
+// text, so that a job with other options does not use them.
+func (s *settings) jobText() string {
 	var text strings.Builder
 	if s.inventory != nil {
 		// The inventory determines the ranges of the shards.

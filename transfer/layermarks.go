@@ -17,10 +17,10 @@ func hasMarkerSize(b any, key string, size int64) bool {
 	return objectkey.HasOverlayMarkerSize(serving.Prefix(b)+key, size)
 }
 
-// passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored. A marker says
-// that an object was removed, or that the overlay's old store has the object. It must not replace a file of the
-// destination.
-func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
+// skipMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored.
+// A marker says where the overlay finds an object, or that it was removed, and must not replace a file
+// of the destination.
+func (j *job) skipMarker(ctx context.Context, t task) (bool, error) {
 	src, ok := j.src.(*ends.Objects)
 	if !ok || !hasMarkerSize(src.Source, t.src.Key, t.src.Size) {
 		return false, nil
@@ -45,11 +45,10 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	return true, nil
 }
 
-// passMarkers sets IsDeleteMarker in each version that is a marker of an overlay. The job then does
-// not restore the marker as an object. There is one exception. A current marker may say that the
-// overlay's old store has the object. The overlay still needs that marker, so passMarkers does not
-// change it.
-func (r *reverter) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
+// hideMarkers sets IsDeleteMarker in each version that is a marker of an overlay, so that the job does
+// not restore it as an object. A current marker that refers to the overlay's old store stays, because
+// the overlay needs it.
+func (r *reverter) hideMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
 		if !hasMarkerSize(r.bucket, v.Key, v.Size) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
@@ -59,7 +58,8 @@ func (r *reverter) passMarkers(ctx context.Context, versions []storage.VersionEn
 		if err != nil {
 			return err
 		}
-		if kind == objectkey.OverlayRemoved || kind != "" && !v.Current {
+		isNeeded := v.Current && kind != objectkey.OverlayRemoved
+		if kind != "" && !isNeeded {
 			v.IsDeleteMarker = true
 			v.Version = ""
 		}
@@ -105,11 +105,12 @@ func (r *reverter) restore(ctx context.Context, rev reversion) error {
 		if err != nil || kind == "" {
 			return err
 		}
-		var remove []storage.RemoveOption
+
+		var removeOpts []storage.RemoveOption
 		if storage.Supports(r.bucket, storage.ConditionalRemove) {
-			remove = append(remove, storage.IfRevision(revision))
+			removeOpts = append(removeOpts, storage.IfRevision(revision))
 		}
-		if err := r.bucket.Remove(ctx, key, remove...); err != nil {
+		if err := r.bucket.Remove(ctx, key, removeOpts...); err != nil {
 			return err
 		}
 	}

@@ -73,10 +73,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	dst.openAfter(ctx, j.dst, &j.settings.files, j.after)
 	defer func() { dst.stop() }()
 
-	// A file of the source cannot be stored below another file. A file of the destination stays if it may be in a
-	// directory of the source that is not known.
-	var files, unknown paths
-	extraneous := 0 // successive entries that only the destination has
+	var files paths   // of the source; none can be stored below another one
+	var unknown paths // directories of the source that are not read; the destination's files in them stay
+	extraneous := 0   // number of successive entries that only the destination has
 	for j.hasMore(&src, &dst) {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err
@@ -94,7 +93,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 		}
 
 		inBoth := dst.hasEntry && dst.entry.Key == src.entry.Key
-		if j.passesOver(src.entry) {
+		if j.leavesOut(src.entry) {
 			j.sourceHasFiles = true
 		} else {
 			extraneous = 0
@@ -155,7 +154,7 @@ func onlyInDestination(src, dst *cursor) bool {
 // again from shortly before key, the next key of the source, to pass over the rest of a large folder.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, count int) int {
 	if count >= relistAfter && j.mayRelist() {
-		if start := predecessor(key); start > dst.entry.Key {
+		if start := listingStart(key); start > dst.entry.Key {
 			dst.stop()
 			dst.open(j.dst.Entries(ctx, &j.settings.files, start), start)
 			return 0
@@ -170,9 +169,9 @@ func (j *job) mayRelist() bool {
 	return !j.settings.remove && !j.places.MayNest() && j.dst.StartsAnywhere()
 }
 
-// passesOver reports whether the job leaves out a file because of its shard, size or time. A file
-// at the destination then stays.
-func (j *job) passesOver(e ends.Entry) bool {
+// leavesOut reports whether the job leaves out a file because of its shard, size or time. The
+// destination's file then stays.
+func (j *job) leavesOut(e ends.Entry) bool {
 	switch e.Kind {
 	case ends.Regular:
 		return !j.settings.files.InShard(e.Key) || !j.settings.files.MatchesSizeAndTime(e.Size, e.Modified)
@@ -182,13 +181,14 @@ func (j *job) passesOver(e ends.Entry) bool {
 	return false
 }
 
-// predecessor returns a prefix of key from which a listing can start. It is less than key. It is key without its last
-// character, or shorter if key is very long or is not valid UTF-8.
-func predecessor(key string) string {
-	const longest = 1024 // no store has a longer key
+// listingStart returns a key from which a listing can start to reach the given one: a prefix of it that
+// is less, usually by one character. Characters that are invalid or beyond the longest key of any store
+// are left out.
+func listingStart(key string) string {
+	const maxKey = 1024 // bytes; no store has a longer key
 	end := 0
 	for i, r := range key {
-		if r == utf8.RuneError || i > longest {
+		if r == utf8.RuneError || i > maxKey {
 			break
 		}
 		end = i
@@ -199,14 +199,14 @@ func predecessor(key string) string {
 // destinationOnly handles an entry that only the destination has, which WithDelete removes. It stays if
 // it is below a key of unknown: a directory of the source that was skipped or could not be read.
 func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unknown *paths) error {
-	_, hidden := unknown.ancestor(dst.Key)
+	_, mayBeInSource := unknown.ancestor(dst.Key)
 	if dst.Kind == ends.Unlisted {
 		j.unlisted = true
 		j.reporter.countDestinationFailure(ctx, dst.Key, dst.Err)
 		return nil
 	}
 
-	if !j.settings.remove || dst.Kind != ends.Regular || hidden || j.passesOver(dst) {
+	if !j.settings.remove || dst.Kind != ends.Regular || mayBeInSource || j.leavesOut(dst) {
 		return nil
 	}
 	if j.comparing {
@@ -274,8 +274,8 @@ func checkTask(j *job, t *task, files *paths) error {
 		return t.src.Err
 	}
 	if _, ok := j.dst.(*ends.Tree); ok {
-		if file, ok := files.add(key); ok {
-			return joberror.OfFile("Download", key, ends.Collision(key, file))
+		if ancestor, ok := files.add(key); ok {
+			return joberror.OfFile("Download", key, ends.Collision(key, ancestor))
 		}
 	}
 	if j.settings.move && t.dstExists && sameObject(t.src, t.dst) && !j.places.Distinct {
@@ -305,11 +305,12 @@ func compareKnown(j *job, t *task) copier.Comparison {
 	if j.settings.checksum {
 		return copier.Unclear
 	}
-	c := j.copier.Compare(t.src, t.dst)
-	if c == copier.Unclear && j.settings.cache.Has(t.src, t.dst) {
+
+	comparison := j.copier.Compare(t.src, t.dst)
+	if comparison == copier.Unclear && j.settings.cache.Has(t.src, t.dst) {
 		return copier.Same
 	}
-	return c
+	return comparison
 }
 
 // paths holds keys that may be directories of a later key. Each key in paths is a prefix of the

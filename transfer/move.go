@@ -96,38 +96,38 @@ func sameObject(src, dst ends.Entry) bool {
 	if src.Revision != "" && dst.Revision != "" && src.Revision != dst.Revision {
 		return false
 	}
-	return src.ETag != "" && src.ETag == dst.ETag && src.Size == dst.Size && !src.Modified.IsZero() &&
-		src.Modified.Equal(dst.Modified)
+	sameETag := src.ETag != "" && src.ETag == dst.ETag
+	sameTime := !src.Modified.IsZero() && src.Modified.Equal(dst.Modified)
+	return sameETag && sameTime && src.Size == dst.Size
 }
 
 // moveInOneStep moves an object with one request, if both ends are in one bucket and the store supports
 // that. Otherwise, done is false.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
-	src, ofObjects := j.src.(*ends.Objects)
-	dst, toObjects := j.dst.(*ends.Objects)
-	if !ofObjects || !toObjects || !j.settings.move || j.settings.rule != nil || j.settings.locks {
+	src, fromBucket := j.src.(*ends.Objects)
+	dst, toBucket := j.dst.(*ends.Objects)
+	if !fromBucket || !toBucket || !j.settings.move || j.settings.rule != nil || j.settings.locks {
 		return 0, false, nil
 	}
-	attrs, done, err := serving.MoveInOneStep(ctx, dst.Bucket, key, src.Source, key, []storage.CopyOption(nil))
 
+	attrs, done, err := serving.MoveInOneStep(ctx, dst.Bucket, key, src.Source, key, []storage.CopyOption(nil))
 	if !done {
 		return 0, false, err
 	}
 	return attrs.(*storage.Attrs).Size, true, nil
 }
 
-// finishMove removes a file from the source, because the destination has the file. If this job has
-// written the file of the destination, the last argument is nil. Otherwise the last argument is the
-// listed file of the destination.
-func (j *job) finishMove(ctx context.Context, src ends.Entry, same *ends.Entry) error {
+// finishMove removes a file from the source of a move, because the destination has it. listed is the
+// file that the destination's listing contains, or nil if this job has written the file.
+func (j *job) finishMove(ctx context.Context, src ends.Entry, listed *ends.Entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil
 	}
 	if err := j.dst.SyncDirs(); err != nil {
 		return joberror.OfFile("Sync", src.Key, err)
 	}
-	if same != nil {
-		if err := checkStillListed(ctx, j.dst, *same); err != nil {
+	if listed != nil {
+		if err := checkStillListed(ctx, j.dst, *listed); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -67,8 +68,8 @@ func (s *settings) leaveOutHeld(ctx context.Context, locations ...any) {
 	}
 }
 
-// copying returns the options that change how a file is compared and transferred.
-func (s *settings) copying() *copier.Settings {
+// copierSettings returns the settings that change how a file is compared and transferred.
+func (s *settings) copierSettings() *copier.Settings {
 	return &copier.Settings{
 		Rule:   s.rule,
 		Locks:  s.locks,
@@ -83,12 +84,11 @@ type option func(*settings)
 
 func (o option) apply(s *settings) { o(s) }
 
-// checked returns an option. If the given condition is true, the option calls the given function.
-// Otherwise it makes the job fail with InvalidArgument. The error text consists of the name of the
-// argument and the rule for the argument.
-func checked(meets bool, argument, rule string, set option) Option {
+// checked returns an option that calls set if the argument is valid. Otherwise the option makes the job
+// fail with InvalidArgument, and the error names the argument and the rule that it breaks.
+func checked(valid bool, argument, rule string, set option) Option {
 	return option(func(s *settings) {
-		if !meets {
+		if !valid {
 			s.fail(argument, rule)
 			return
 		}
@@ -147,14 +147,14 @@ func WithExclude(patterns ...string) Option {
 	})
 }
 
-// patterns returns a copy of names with further patterns. If one of them is malformed, the job fails. argument is the
-// name of the option, for the error.
-func (s *settings) patterns(argument string, names, extra []string) []string {
-	names = names[:len(names):len(names)]
+// patterns returns names with further patterns, without changing names. The job fails if a pattern is
+// malformed; the error names the option.
+func (s *settings) patterns(option string, names, extra []string) []string {
+	names = slices.Clip(names) // so that append copies it
 	for _, p := range extra {
 		pattern, ok := selection.ParsePattern(p)
 		if !ok {
-			s.fail(argument, "must not have the malformed pattern "+strconv.Quote(p))
+			s.fail(option, "must not have the malformed pattern "+strconv.Quote(p))
 		}
 		names = append(names, pattern)
 	}

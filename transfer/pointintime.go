@@ -55,18 +55,18 @@ func decideUndelete(versions []storage.VersionEntry) reversion {
 		return reversion{action: keepVersion, version: newest}
 	}
 
-	// All versions before this one are delete markers.
-	first := slices.IndexFunc(versions, func(v storage.VersionEntry) bool { return !v.IsDeleteMarker })
-	if first < 0 {
+	isContent := func(v storage.VersionEntry) bool { return !v.IsDeleteMarker }
+	index := slices.IndexFunc(versions, isContent)
+	if index < 0 {
 		return reversion{}
 	}
-	version := versions[first]
-	markers := versions[:first]
+	markers := versions[:index]
+	version := versions[index]
 	if !version.SoftDeletedUntil.IsZero() {
 		return reversion{
 			action:  restoreRemoved,
 			version: version,
-			below:   slices.Clone(versions[first+1:]),
+			below:   slices.Clone(versions[index+1:]),
 		}
 	}
 
@@ -135,9 +135,11 @@ func wasCurrentAt(v storage.VersionEntry, t time.Time) bool {
 	if v.IsDeleteMarker || v.Modified.After(t) {
 		return false
 	}
-	// The zero time means that the store does not report when the version was replaced.
-	wasReplaced := !v.Current && !v.NoncurrentSince.IsZero() && !v.NoncurrentSince.After(t)
-	return !wasReplaced
+	if v.Current || v.NoncurrentSince.IsZero() {
+		// The store does not report when a version with a zero time was replaced.
+		return true
+	}
+	return v.NoncurrentSince.After(t)
 }
 
 // A reversion describes what will be done with one object.
@@ -205,14 +207,14 @@ func (r *reverter) check() error {
 func (r *reverter) execute(ctx context.Context) error {
 	r.slots = newSemaphore(r.settings.concurrency)
 	stop := r.reporter.meter.reportProgress(r.settings.progress)
+
 	var group running.Group
 	err := r.walk(ctx, &group)
-
 	group.Wait()
 	stop()
+
 	if ctx.Err() != nil {
 		return joberror.OfContext(ctx.Err())
-
 	}
 	return err
 }
@@ -223,12 +225,13 @@ func (r *reverter) walk(ctx context.Context, group *running.Group) error {
 		if err != nil {
 			return err
 		}
-		// Skip an object that a job has stored only to test whether two places are one.
-		if evidence.IsKey(versions[0].Key) {
+		key := versions[0].Key
+		if evidence.IsKey(key) {
+			// A job has stored this object only to test whether two places are one.
 			continue
 		}
-		if err := r.passMarkers(ctx, versions); err != nil {
-			r.reporter.countFailed(ctx, versions[0].Key, err)
+		if err := r.hideMarkers(ctx, versions); err != nil {
+			r.reporter.countFailed(ctx, key, err)
 			continue
 		}
 		if !r.start(ctx, group, versions) {
@@ -276,13 +279,13 @@ func (r *reverter) start(ctx context.Context, group *running.Group, versions []s
 	}
 	group.Go(func() {
 		defer r.slots.release(1)
-		r.revertOne(ctx, rev)
+		r.revertAndCount(ctx, rev)
 	}, nil)
 	return true
 }
 
-// revertOne reverts one object, and counts the result.
-func (r *reverter) revertOne(ctx context.Context, rev reversion) {
+// revertAndCount reverts one object, and counts the result.
+func (r *reverter) revertAndCount(ctx context.Context, rev reversion) {
 	key := rev.version.Key
 	err := r.revertKey(ctx, rev)
 	switch {

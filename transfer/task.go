@@ -32,7 +32,7 @@ func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
 	if isChanged, err := j.changedSince(ctx, t); isChanged || err != nil {
 		return err
 	}
-	if isMarker, err := j.passMarker(ctx, t); isMarker || err != nil {
+	if isMarker, err := j.skipMarker(ctx, t); isMarker || err != nil {
 		return err
 	}
 

@@ -61,7 +61,8 @@ func (s *Selection) UseBounds() {
 	if s.Shard > 0 {
 		s.Ranges.After = s.Bounds[s.Shard-1]
 	}
-	if s.Shard < s.Shards-1 {
+	isLast := s.Shard == s.Shards-1
+	if !isLast {
 		s.Ranges.Last = &s.Bounds[s.Shard]
 	}
 }
@@ -83,8 +84,8 @@ func (r *KeyRange) EndsBefore(key string) bool { return r != nil && r.Last != ni
 // List yields the entries of the range from a bucket that lists in the order of keys.
 func (r *KeyRange) List(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range src.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.After)) {
-			if r.EndsBefore(e.Key) || !yield(e, err) {
+		for entry, err := range src.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.After)) {
+			if r.EndsBefore(entry.Key) || !yield(entry, err) {
 				return
 			}
 		}
