@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// The JSON names of a report's fields are stable, because programs keep the reports of nightly jobs.
+// Reports keep the JSON names of their fields, because programs store the reports of nightly jobs, and
+// can be read back.
 func TestReportInJSON(t *testing.T) {
 	report := &transfer.Report{
 		Transferred:  1,
@@ -24,8 +25,10 @@ func TestReportInJSON(t *testing.T) {
 		Changed:      7,
 		Bytes:        8,
 		DeletedBytes: 9,
-		Failures: []transfer.Failure{{Key: "a",
-			Err: &storage.Error{Code: storage.ObjectNotFound, Key: "a", Err: errors.New("gone")}}},
+		Failures: []transfer.Failure{{
+			Key: "a",
+			Err: &storage.Error{Code: storage.ObjectNotFound, Key: "a", Err: errors.New("gone")},
+		}},
 		Started:       time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC),
 		Duration:      time.Second,
 		DryRun:        true,
@@ -41,13 +44,44 @@ func TestReportInJSON(t *testing.T) {
 			Free:     7,
 		},
 	}
-	text, err := json.Marshal(report)
-	require.NoError(t, err)
-	require.Equal(t, `{"transferred":1,"skipped":2,"ignored":3,"failed":4,"deleted":5,"aborted":6,"changed":7,"bytes":8,"deletedBytes":9,`+
-		`"failures":[{"key":"a","code":"object not found","error":"storage: \"a\": object not found: gone"}],`+
-		`"started":"2026-11-28T10:00:00Z","durationNanoseconds":1000000000,"dryRun":true,"placesUnknown":true,"failedOver":true,`+
-		`"forecast":{"reads":1,"writes":2,"removals":3,"sent":4,"received":5,"needed":6,"free":7}}`, string(text))
+	const want = `{
+	"transferred": 1,
+	"skipped": 2,
+	"ignored": 3,
+	"failed": 4,
+	"deleted": 5,
+	"aborted": 6,
+	"changed": 7,
+	"bytes": 8,
+	"deletedBytes": 9,
+	"failures": [
+		{
+			"key": "a",
+			"code": "object not found",
+			"error": "storage: \"a\": object not found: gone"
+		}
+	],
+	"started": "2026-11-28T10:00:00Z",
+	"durationNanoseconds": 1000000000,
+	"dryRun": true,
+	"placesUnknown": true,
+	"failedOver": true,
+	"forecast": {
+		"reads": 1,
+		"writes": 2,
+		"removals": 3,
+		"sent": 4,
+		"received": 5,
+		"needed": 6,
+		"free": 7
+	}
+}`
 
+	text, err := json.MarshalIndent(report, "", "\t")
+	require.NoError(t, err)
+	require.Equal(t, want, string(text))
+
+	// Failures are read back with their texts and codes, but not with their types.
 	var back transfer.Report
 	require.NoError(t, json.Unmarshal(text, &back))
 	require.ErrorIs(t, back.Failures[0].Err, storage.ObjectNotFound)

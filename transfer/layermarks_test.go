@@ -22,11 +22,11 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A keeping store keeps what is removed. It can be opened with layers and without.
+// A keeping is a store that keeps what is removed.
 type keeping struct {
 	name  string
-	alone storage.Bucket
-	with  func(driver.Layer) storage.Bucket
+	alone storage.Bucket                    // the store without layers
+	open  func(driver.Layer) storage.Bucket // opens the store with a layer
 }
 
 // newKeepingStores returns a bucket in memory and one in a directory, each with versions and with soft delete.
@@ -51,7 +51,7 @@ func newKeepingStores(t *testing.T) (all []keeping) {
 			all = append(all, keeping{
 				name:  way.name + " in " + kind,
 				alone: alone,
-				with: func(layer driver.Layer) storage.Bucket {
+				open: func(layer driver.Layer) storage.Bucket {
 					return engine.New(d, way.opt, driver.WithLayer(layer))
 				},
 			})
@@ -60,72 +60,76 @@ func newKeepingStores(t *testing.T) (all []keeping) {
 	return all
 }
 
-// An overlay that removed and moved objects is no longer in use. Neither Undelete nor RestoreAt restores its
-// markers and tombstones as objects.
+// Undelete and RestoreAt do not restore the markers and tombstones of an overlay that is no longer in
+// use as objects.
 func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
-		for _, b := range newKeepingStores(t) {
-			t.Run(fmt.Sprintf("%s, keep old %t", b.name, keepOld), func(t *testing.T) {
-				old := memstore.New()
-				for _, key := range []string{
-					"moved", "removed before it moved", "removed after it moved", "written",
-				} {
-					put(t, old, key, "old "+key)
+		for _, store := range newKeepingStores(t) {
+			t.Run(fmt.Sprintf("%s, keep old %t", store.name, keepOld), func(t *testing.T) {
+				oldStore := memstore.New()
+				for _, key := range []string{"moved", "removed before it moved", "removed after it moved", "written"} {
+					put(t, oldStore, key, "old "+key)
 				}
-				layer, err := overlay.New(old, overlay.Config{KeepOld: keepOld})
+				layer, err := overlay.New(oldStore, overlay.Config{KeepOld: keepOld})
 				require.NoError(t, err)
-				both := b.with(layer)
-				require.NoError(t, both.Remove(t.Context(), "removed before it moved"))
-				_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+				overlaid := store.open(layer)
+				require.NoError(t, overlaid.Remove(t.Context(), "removed before it moved"))
+				_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 				require.NoError(t, err)
-				put(t, both, "written", "new")
-				require.NoError(t, both.Remove(t.Context(), "written"))
-				require.NoError(t, both.Remove(t.Context(), "removed after it moved"))
-				_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{RemoveTombstones: true})
+				put(t, overlaid, "written", "new")
+				require.NoError(t, overlaid.Remove(t.Context(), "written"))
+				require.NoError(t, overlaid.Remove(t.Context(), "removed after it moved"))
+				_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{RemoveTombstones: true})
 				require.NoError(t, err)
 
-				report, err := transfer.Undelete(t.Context(), b.alone)
+				report, err := transfer.Undelete(t.Context(), store.alone)
 				require.NoError(t, err)
 				require.EqualValues(t, 2, report.Transferred)
-				want := map[string]string{"moved": "old moved", "written": "new",
-					"removed after it moved": "old removed after it moved"}
-				require.Equal(t, want, contents(t, b.alone))
-				if storage.Supports(b.alone, storage.Versioning) && strings.HasPrefix(b.name, "versions") {
-					_, err = transfer.RestoreAt(t.Context(), b.alone, time.Now())
+				want := map[string]string{
+					"moved":                  "old moved",
+					"written":                "new",
+					"removed after it moved": "old removed after it moved",
+				}
+				require.Equal(t, want, contents(t, store.alone))
+
+				if storage.Supports(store.alone, storage.Versioning) && strings.HasPrefix(store.name, "versions") {
+					_, err = transfer.RestoreAt(t.Context(), store.alone, time.Now())
 					require.NoError(t, err)
-					require.Equal(t, want, contents(t, b.alone))
+					require.Equal(t, want, contents(t, store.alone))
 				}
 			})
 		}
 	}
 }
 
-// RestoreAt never makes an object of an overlay's marker, whatever moment of the overlay's work it restores.
+// RestoreAt does not restore the markers of an overlay as objects, whatever moment of the overlay's
+// work it restores.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
-	for _, b := range newKeepingStores(t) {
-		if !strings.HasPrefix(b.name, "versions") {
+	for _, store := range newKeepingStores(t) {
+		if !strings.HasPrefix(store.name, "versions") {
 			continue
 		}
-		t.Run(b.name, func(t *testing.T) {
-			old := memstore.New()
-			put(t, old, "photo", "the photo")
-			layer, err := overlay.New(old, overlay.Config{})
+		t.Run(store.name, func(t *testing.T) {
+			oldStore := memstore.New()
+			put(t, oldStore, "photo", "the photo")
+			layer, err := overlay.New(oldStore, overlay.Config{})
 			require.NoError(t, err)
-			both := b.with(layer)
-			_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{})
+			overlaid := store.open(layer)
+			_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 			require.NoError(t, err)
-			require.NoError(t, both.Remove(t.Context(), "photo"))
+			require.NoError(t, overlaid.Remove(t.Context(), "photo"))
+
 			var moments []time.Time
-			for v, err := range storage.Versions(t.Context(), b.alone) {
+			for v, err := range storage.Versions(t.Context(), store.alone) {
 				require.NoError(t, err)
 				moments = append(moments, v.Modified)
 			}
-
 			require.Greater(t, len(moments), 1)
+
 			for _, when := range moments {
-				_, err := transfer.RestoreAt(t.Context(), b.alone, when)
+				_, err := transfer.RestoreAt(t.Context(), store.alone, when)
 				require.NoError(t, err)
-				for key, text := range contents(t, b.alone) {
+				for key, text := range contents(t, store.alone) {
 					require.Equal(t, "the photo", text, "%s at %s", key, when)
 				}
 			}
@@ -133,15 +137,15 @@ func TestRestoreAtOfAnOverlay(t *testing.T) {
 	}
 }
 
-// Each write to a mirror leaves an old version of a note. Undelete restores no note as an object.
+// Undelete does not restore the notes of a mirror, of which each write leaves an old version.
 func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 	for _, store := range newKeepingStores(t) {
 		t.Run(store.name, func(t *testing.T) {
 			layer, err := mirror.New(memstore.New(), mirror.Config{})
 			require.NoError(t, err)
-			mirrored := store.with(layer)
-			for n := range 5 {
-				put(t, mirrored, fmt.Sprint(n), "text")
+			mirrored := store.open(layer)
+			for i := range 5 {
+				put(t, mirrored, fmt.Sprint(i), "text")
 			}
 			require.NoError(t, mirrored.Remove(t.Context(), "1"))
 			_, err = mirror.RepairAll(t.Context(), mirrored)
@@ -167,10 +171,10 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 		clock     = ".omnibucket-mirror-clock"
 	)
 	src := memstore.New()
-	dst := memstore.New()
 	for _, key := range []string{note, tombstone, clock, "a", "deep/" + note} {
 		put(t, src, key, "text")
 	}
+	dst := memstore.New()
 	put(t, dst, otherNote, "stays")
 
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), transfer.WithDelete())
@@ -190,25 +194,24 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.Equal(t, map[string]string{tombstone: "text", clock: "text"}, contents(t, src))
 }
 
-// If a removal through an overlay was interrupted, its marker is in the new store. A job that copies only that
-// store does not replace a file by the marker.
+// A job that copies only the new store of an overlay does not replace a file by the marker that an
+// interrupted removal has left there.
 func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 	for _, kind := range []string{"bucket", "directory"} {
 		t.Run(kind, func(t *testing.T) {
-			failing := faults.New(faults.Fail(faults.Delete))
-			old := memstore.New(driver.WithLayer(failing.Layer()),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			put(t, old, "photo", "the photo")
-			layer, err := overlay.New(old, overlay.Config{})
+			// The removal through the overlay fails, because the old store cannot remove objects.
+			noRetries := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			failingDelete := driver.WithLayer(faults.New(faults.Fail(faults.Delete)).Layer())
+			oldStore := memstore.New(failingDelete, noRetries)
+			put(t, oldStore, "photo", "the photo")
+			layer, err := overlay.New(oldStore, overlay.Config{})
 			require.NoError(t, err)
-
 			d := memstore.NewDriver(memstore.Config{})
-			require.Error(t, engine.New(d, driver.WithLayer(layer),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1})).Remove(t.Context(), "photo"))
+			require.Error(t, engine.New(d, driver.WithLayer(layer), noRetries).Remove(t.Context(), "photo"))
 
-			alone := engine.New(d)
-			put(t, alone, "like a marker",
-				strings.Repeat("x", int(objectkey.OverlayMarkerSize("like a marker"))))
+			newStore := engine.New(d)
+			markerSize := int(objectkey.OverlayMarkerSize("like a marker"))
+			put(t, newStore, "like a marker", strings.Repeat("x", markerSize))
 			dir := newTree(t, map[string]string{"photo": "the photo"})
 			b := memstore.New()
 			put(t, b, "photo", "the photo")
@@ -216,7 +219,8 @@ func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 			if kind == "directory" {
 				dst = transfer.Dir(dir)
 			}
-			report, err := transfer.Sync(t.Context(), dst, transfer.Bucket(alone), transfer.WithDelete())
+
+			report, err := transfer.Sync(t.Context(), dst, transfer.Bucket(newStore), transfer.WithDelete())
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Ignored)
 			require.EqualValues(t, 1, report.Transferred)

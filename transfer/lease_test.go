@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/wrapped"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/transfer"
@@ -126,17 +125,18 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 // Every renews its lease until the job has returned, because a canceled job may still clean up.
 func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const cleanUp = 10 * time.Minute
+		const cleanUpTime = 10 * time.Minute
 		b := memstore.New()
 		start := time.Now()
 		firstCtx, cancelFirst := context.WithCancel(t.Context())
 		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
 		defer cancelSecond()
 		var firstEnd, secondStart time.Duration // since start
+
 		firstJob := func(context.Context) error {
 			time.Sleep(time.Second)
 			cancelFirst()
-			time.Sleep(cleanUp)
+			time.Sleep(cleanUpTime)
 			firstEnd = time.Since(start)
 			return nil
 		}
@@ -146,17 +146,17 @@ func TestEveryRenewsItsLease(t *testing.T) {
 			return nil
 		}
 
-		// The second process waits for the lease of the first one.
 		opts := []transfer.EveryOption{transfer.WithLease(b, leaseKey), transfer.WithJitter(0)}
 		var processes sync.WaitGroup
 		processes.Go(func() {
 			_ = transfer.Every(firstCtx, time.Second, firstJob, opts...)
 		})
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond) // the first process has the lease now
 		processes.Go(func() {
 			_ = transfer.Every(secondCtx, time.Second, secondJob, opts...)
 		})
 		processes.Wait()
+
 		require.NotZero(t, secondStart)
 		require.GreaterOrEqual(t, secondStart, firstEnd, "runs do not overlap")
 	})
@@ -235,18 +235,20 @@ func TestEveryIgnoresClocksOfHosts(t *testing.T) {
 	}
 }
 
-// Every works with a bucket that returns no modification times.
+// Every keeps its interval with a bucket that returns no modification times.
 func TestEveryOnAStoreWithoutTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
 		defer cancel()
+		b := inMemory(func() time.Time { return time.Time{} })
 		runs := 0
-		b := engine.New(memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Time{} }}))
-		_ = transfer.Every(ctx, time.Hour, func(context.Context) error {
+		job := func(context.Context) error {
 			runs++
 			return nil
-		}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
-		require.Equal(t, 3, runs)
+		}
+
+		_ = transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+		require.Equal(t, 3, runs, "at 0, 60 and 120 minutes")
 	})
 }
 
@@ -254,20 +256,20 @@ func stamp(field string, t time.Time) string {
 	return `"` + field + `":"` + t.Format(time.RFC3339Nano) + `"`
 }
 
-// Every refuses a key whose object has no lease in it.
+// Every refuses to use an object that does not contain a lease as one, and does not change it.
 func TestEveryRefusesAnObjectWithoutALease(t *testing.T) {
 	for _, text := range []string{`{"database":"x"}`, `{}`, `null`, `[]`, `text`, ``} {
 		t.Run(text, func(t *testing.T) {
 			b := memstore.New()
-			_, err := b.Upload(t.Context(), leaseKey, file(text))
-			require.NoError(t, err)
+			put(t, b, leaseKey, text)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-
-			err = transfer.Every(ctx, time.Hour, func(context.Context) error {
+			job := func(context.Context) error {
 				cancel()
 				return nil
-			}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+			}
+
+			err := transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, text, contents(t, b)[leaseKey])
 		})

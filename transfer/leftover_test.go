@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,55 +13,67 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A killed job may leave the small object by which it compared two ends. Later jobs do not transfer that object.
+// Jobs do not transfer the small object that a killed job may have left, with which it compared two ends.
 func TestJobLeavesOutQuestions(t *testing.T) {
-	newEnds := map[string]func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string){
-		"a bucket": func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string) {
-			b := memstore.New()
-			for key, text := range files {
-				put(t, b, key, text)
-			}
-			return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
-		},
-		"a directory": func(t *testing.T, files map[string]string) (transfer.End, func() map[string]string) {
-			dir := t.TempDir()
-			writeFiles(t, dir, files)
-			return transfer.Dir(dir), func() map[string]string { return filesBelow(t, dir) }
-		},
+	srcFiles := map[string]string{
+		evidence.NewKey(""):        evidence.Text,
+		evidence.NewKey("sub/"):    evidence.Text,
+		"a":                        "a",
+		"omnibucket-question-mine": "mine",
 	}
-	rest := evidence.NewKey("")
-	below := evidence.NewKey("sub/")
-	other := evidence.NewKey("")
+	dstQuestion := evidence.NewKey("")
+	dstFiles := map[string]string{dstQuestion: evidence.Text}
+	want := map[string]string{
+		"a":                        "a",
+		"omnibucket-question-mine": "mine",
+		dstQuestion:                evidence.Text,
+	}
 
-	for dstName, makeDst := range newEnds {
-		for srcName, makeSrc := range newEnds {
-			for job, opts := range map[string][]transfer.Option{
-				"copy":   nil,
-				"delete": {transfer.WithDelete()},
-				"move":   {transfer.WithMove()},
-			} {
-				t.Run(job+"/"+dstName+" from "+srcName, func(t *testing.T) {
-					dst, inDst := makeDst(t, map[string]string{other: evidence.Text})
-					src, _ := makeSrc(t, map[string]string{
-						rest:                       evidence.Text,
-						below:                      evidence.Text,
-						"a":                        "a",
-						"omnibucket-question-mine": "mine",
-					})
+	jobs := map[string][]transfer.Option{
+		"copy":   nil,
+		"delete": {transfer.WithDelete()},
+		"move":   {transfer.WithMove()},
+	}
+	kinds := []string{"bucket", "directory"}
+	for job, opts := range jobs {
+		for _, dstKind := range kinds {
+			for _, srcKind := range kinds {
+				t.Run(fmt.Sprintf("%s/%s from %s", job, dstKind, srcKind), func(t *testing.T) {
+					src, _ := newEndWith(t, srcKind, srcFiles)
+					dst, readDst := newEndWith(t, dstKind, dstFiles)
+
 					_, err := transfer.Sync(t.Context(), dst, src, opts...)
 					require.NoError(t, err)
-					require.Equal(t, map[string]string{"a": "a", "omnibucket-question-mine": "mine", other: evidence.Text}, inDst())
+					require.Equal(t, want, readDst())
 				})
 			}
 		}
 	}
+}
 
-	t.Run("a source with nothing else has no files", func(t *testing.T) {
-		dst, _ := newEnds["a bucket"](t, map[string]string{"a": "a"})
-		src, _ := newEnds["a directory"](t, map[string]string{rest: evidence.Text})
-		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithDelete())
-		require.ErrorContains(t, err, "the source has no files")
-	})
+// A source that contains only what a killed job has left counts as empty.
+func TestJobCountsNoQuestionAsAFile(t *testing.T) {
+	src, _ := newEndWith(t, "directory", map[string]string{evidence.NewKey(""): evidence.Text})
+	dst, _ := newEndWith(t, "bucket", map[string]string{"a": "a"})
+
+	_, err := transfer.Sync(t.Context(), dst, src, transfer.WithDelete())
+	require.ErrorContains(t, err, "the source has no files")
+}
+
+// newEndWith returns a bucket or directory with these files, and a function that reads all files in it.
+func newEndWith(
+	t *testing.T, kind string, files map[string]string,
+) (end transfer.End, readAll func() map[string]string) {
+	t.Helper()
+	if kind == "directory" {
+		dir := newTree(t, files)
+		return transfer.Dir(dir), func() map[string]string { return filesBelow(t, dir) }
+	}
+	b := memstore.New()
+	for key, text := range files {
+		put(t, b, key, text)
+	}
+	return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
 }
 
 // filesBelow returns the texts of the files in a directory by their paths.

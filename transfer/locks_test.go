@@ -31,171 +31,185 @@ func newLockingBuckets(t *testing.T) (memory, directory storage.Bucket) {
 // A job between two buckets keeps the tags of objects.
 func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	tags := map[string]string{"team": "blue", "two words": "a value"}
-	body := strings.Repeat("x", 6<<20) // long enough for parts and WithResume
-	for name, opts := range map[string][]transfer.Option{
-		"plain": nil,
-		"with rule": {transfer.WithRule(func(string) []storage.WriteOption {
-			return []storage.WriteOption{storage.WithCacheControl("no-store")}
-		})},
-		"resumable": {transfer.WithResume(filepath.Join(t.TempDir(), "resume"))},
-	} {
-		t.Run(name, func(t *testing.T) {
+	longText := strings.Repeat("x", 6<<20) // long enough for parts and WithResume
+	rule := transfer.WithRule(func(string) []storage.WriteOption {
+		return []storage.WriteOption{storage.WithCacheControl("no-store")}
+	})
+	tests := []struct {
+		name string
+		opts []transfer.Option
+	}{
+		{name: "plain"},
+		{name: "with a rule", opts: []transfer.Option{rule}},
+		{name: "resumable", opts: []transfer.Option{transfer.WithResume(filepath.Join(t.TempDir(), "resume"))}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			memory, directory := newLockingBuckets(t)
-			same := memstore.New()
-			for _, key := range []string{"short", "long"} {
-				_, err := memory.Upload(t.Context(), key, strings.NewReader(body[:map[string]int{"short": 1, "long": len(body)}[key]]), storage.WithTags(tags))
-				require.NoError(t, err)
-			}
-			_, err := memory.Upload(t.Context(), "untagged", strings.NewReader("x"))
+			_, err := memory.Upload(t.Context(), "short", file("x"), storage.WithTags(tags))
 			require.NoError(t, err)
+			_, err = memory.Upload(t.Context(), "long", file(longText), storage.WithTags(tags))
+			require.NoError(t, err)
+			put(t, memory, "untagged", "x")
 
-			for _, pair := range [][2]storage.Bucket{
-				{directory, memory},
-				{same, directory},
-				{storage.Prefixed(memory, "copy/"), directory},
-			} {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(pair[0]), transfer.Bucket(pair[1]),
-					append(opts, transfer.WithExclude("copy/"))...)
+			copies := []struct{ dst, src storage.Bucket }{
+				{dst: directory, src: memory},
+				{dst: memstore.New(), src: directory},
+				{dst: storage.Prefixed(memory, "copy/"), src: directory},
+			}
+			for _, c := range copies {
+				opts := append(tt.opts, transfer.WithExclude("copy/"))
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(c.dst), transfer.Bucket(c.src), opts...)
 				require.NoError(t, err)
-				for key, want := range map[string]map[string]string{
-					"short":    tags,
-					"long":     tags,
-					"untagged": {},
-				} {
-					got, err := storage.Tags(t.Context(), pair[0], key)
-					require.NoError(t, err)
-					require.True(t, maps.Equal(want, got), "%s: %v", key, got)
-				}
+				requireTags(t, c.dst, "short", tags)
+				requireTags(t, c.dst, "long", tags)
+				requireTags(t, c.dst, "untagged", nil)
 			}
 		})
 	}
-	t.Run("a rule replaces them", func(t *testing.T) {
-		memory, directory := newLockingBuckets(t)
-		_, err := memory.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithTags(tags))
-		require.NoError(t, err)
-		_, err = transfer.Copy(t.Context(), directory, memory,
-			transfer.WithRule(func(string) []storage.WriteOption {
-				return []storage.WriteOption{storage.WithTags(map[string]string{"own": "1"})}
-			}))
-		require.NoError(t, err)
+}
 
-		got, err := storage.Tags(t.Context(), directory, "k")
+// The tags of WithRule replace those of the source.
+func TestWithRuleReplacesTags(t *testing.T) {
+	src, dst := newLockingBuckets(t)
+	_, err := src.Upload(t.Context(), "k", file("x"), storage.WithTags(map[string]string{"team": "blue"}))
+	require.NoError(t, err)
+	own := map[string]string{"own": "1"}
+	rule := transfer.WithRule(func(string) []storage.WriteOption {
+		return []storage.WriteOption{storage.WithTags(own)}
+	})
+
+	_, err = transfer.Copy(t.Context(), dst, src, rule)
+	require.NoError(t, err)
+	requireTags(t, dst, "k", own)
+}
+
+// requireTags checks that an object has exactly these tags.
+func requireTags(t *testing.T, b storage.Bucket, key string, want map[string]string) {
+	t.Helper()
+	got, err := storage.Tags(t.Context(), b, key)
+	require.NoError(t, err)
+	require.True(t, maps.Equal(want, got), "%s has the tags %v", key, got)
+}
+
+// Copy copies object locks only with WithLocks, unless WithRule sets others. Objects with locks are not copied to a
+// store that has none.
+func TestWithLocks(t *testing.T) {
+	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	src, dst := newLockingBuckets(t)
+	_, err := src.Upload(t.Context(), "retained", file("x"), storage.WithRetention(retainUntil, storage.Compliance))
+	require.NoError(t, err)
+	_, err = src.Upload(t.Context(), "held", file("x"), storage.WithLegalHold())
+	require.NoError(t, err)
+	put(t, src, "free", "x")
+
+	attrsOf := func(t *testing.T, b storage.Bucket, key string) *storage.Attrs {
+		t.Helper()
+		attrs, err := b.Attrs(t.Context(), key)
 		require.NoError(t, err)
-		require.Equal(t, map[string]string{"own": "1"}, got)
+		return attrs
+	}
+
+	t.Run("without WithLocks", func(t *testing.T) {
+		b := storage.Prefixed(dst, "without/")
+		_, err := transfer.Copy(t.Context(), b, src)
+		require.NoError(t, err)
+		require.Zero(t, attrsOf(t, b, "retained").Retention)
+		require.False(t, attrsOf(t, b, "held").LegalHold)
+	})
+
+	t.Run("with WithLocks", func(t *testing.T) {
+		b := storage.Prefixed(dst, "with/")
+		_, err := transfer.Copy(t.Context(), b, src, transfer.WithLocks())
+		require.NoError(t, err)
+		want := storage.Retention{Mode: storage.Compliance, Until: retainUntil}
+		require.Equal(t, want, attrsOf(t, b, "retained").Retention)
+		require.True(t, attrsOf(t, b, "held").LegalHold)
+		require.Zero(t, attrsOf(t, b, "free").Retention)
+	})
+
+	t.Run("with another retention by WithRule", func(t *testing.T) {
+		b := storage.Prefixed(dst, "rule/")
+		later := retainUntil.Add(time.Hour)
+		rule := transfer.WithRule(func(string) []storage.WriteOption {
+			return []storage.WriteOption{storage.WithRetention(later, storage.Governance)}
+		})
+		_, err := transfer.Copy(t.Context(), b, src, transfer.WithLocks(), rule)
+		require.NoError(t, err)
+		want := storage.Retention{Mode: storage.Governance, Until: later}
+		require.Equal(t, want, attrsOf(t, b, "retained").Retention)
+		require.True(t, attrsOf(t, b, "held").LegalHold)
+	})
+
+	t.Run("to a store without locks", func(t *testing.T) {
+		report, err := transfer.Copy(t.Context(), memstore.New(), src, transfer.WithLocks())
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.Equal(t, int64(2), report.Failed, "objects without a lock are copied")
 	})
 }
 
-// With WithLocks, jobs copy the object locks.
-func TestWithLocks(t *testing.T) {
-	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-	memory, directory := newLockingBuckets(t)
-	_, err := memory.Upload(t.Context(), "retained", strings.NewReader("x"),
-		storage.WithRetention(retainUntil, storage.Compliance))
-	require.NoError(t, err)
-	_, err = memory.Upload(t.Context(), "held", strings.NewReader("x"), storage.WithLegalHold())
-	require.NoError(t, err)
-	_, err = memory.Upload(t.Context(), "free", strings.NewReader("x"))
-	require.NoError(t, err)
-	attrs := func(b storage.Bucket, key string) *storage.Attrs {
-		a, err := b.Attrs(t.Context(), key)
-		require.NoError(t, err)
-		return a
-	}
-
-	_, err = transfer.Copy(t.Context(), storage.Prefixed(directory, "plain/"), memory)
-	require.NoError(t, err)
-	require.Zero(t, attrs(directory, "plain/retained").Retention)
-	require.False(t, attrs(directory, "plain/held").LegalHold)
-
-	_, err = transfer.Copy(t.Context(), directory, memory, transfer.WithLocks())
-	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Compliance, Until: retainUntil},
-		attrs(directory, "retained").Retention)
-	require.True(t, attrs(directory, "held").LegalHold)
-	require.Zero(t, attrs(directory, "free").Retention)
-
-	newTime := retainUntil.Add(time.Hour)
-	ruled := storage.Prefixed(directory, "ruled/")
-	_, err = transfer.Copy(t.Context(), ruled, memory, transfer.WithLocks(),
-		transfer.WithRule(func(string) []storage.WriteOption {
-			return []storage.WriteOption{storage.WithRetention(newTime, storage.Governance)}
-		}))
-	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: newTime},
-		attrs(ruled, "retained").Retention)
-	require.True(t, attrs(ruled, "held").LegalHold)
-
-	report, err := transfer.Copy(t.Context(), memstore.New(), memory, transfer.WithLocks())
-	require.ErrorIs(t, err, storage.Unsupported)
-	require.Equal(t, int64(2), report.Failed, "objects without a lock are copied")
-}
-
-// If Copy fails after it has sent all parts and is then repeated, the object has its tags and locks.
+// An object has its tags and locks even if Copy failed after it had sent all parts, and was then repeated.
 func TestCopyResumedHasTagsAndLocks(t *testing.T) {
-	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
-	memory, _ := newLockingBuckets(t)
-	_, err := memory.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 20<<20)),
-		storage.WithTags(map[string]string{"team": "blue"}), storage.WithRetention(retainUntil, storage.Governance), storage.WithLegalHold())
+	const size = 20 << 20 // several parts
+	retention := storage.Retention{
+		Mode:  storage.Governance,
+		Until: time.Now().Add(time.Hour).Truncate(time.Second).UTC(),
+	}
+	tags := map[string]string{"team": "blue"}
+	src, _ := newLockingBuckets(t)
+	_, err := src.Upload(t.Context(), "k", file(strings.Repeat("x", size)), storage.WithTags(tags),
+		storage.WithRetention(retention.Until, retention.Mode), storage.WithLegalHold())
 	require.NoError(t, err)
-	root := t.TempDir()
-	opts := []transfer.Option{transfer.WithResume(t.TempDir()), transfer.WithLocks()}
-
-	for _, injected := range []*faults.Injector{
-		faults.New(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied)),
-		faults.New(),
-	} {
-		b, err := local.Open(root, local.Config{NoSync: true}, storage.WithObjectLock(),
-			driver.WithLayer(func(d driver.Driver) driver.Driver { return buffered{d} }), driver.WithLayer(injected.Layer()))
+	dstDir := t.TempDir()
+	resume := transfer.WithResume(t.TempDir())
+	copyWith := func(injector *faults.Injector) error {
+		dst, err := local.Open(dstDir, local.Config{NoSync: true}, storage.WithObjectLock(),
+			driver.WithLayer(func(d driver.Driver) driver.Driver { return buffered{d} }),
+			driver.WithLayer(injector.Layer()))
 		require.NoError(t, err)
-		_, err = transfer.Copy(t.Context(), b, memory, opts...)
-		require.Equal(t, len(injected.Hits()) > 0, err != nil, "%v", err)
-		require.Equal(t, len(injected.Hits()) > 0, injected.Count(faults.PutPart) > 0,
-			"the second job sends no part")
-		require.Positive(t, injected.Count(faults.CompleteParts))
-		require.NoError(t, storage.Close(b))
+		_, err = transfer.Copy(t.Context(), dst, src, resume, transfer.WithLocks())
+		require.Positive(t, injector.Count(faults.CompleteParts))
+		require.NoError(t, storage.Close(dst))
+		return err
 	}
 
-	b, err := local.Open(root, local.Config{NoSync: true})
+	failing := faults.New(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
+	require.Error(t, copyWith(failing))
+	require.NotEmpty(t, failing.Hits())
+	require.Positive(t, failing.Count(faults.PutPart))
+
+	working := faults.New()
+	require.NoError(t, copyWith(working))
+	require.Zero(t, working.Count(faults.PutPart), "the second job sends no part")
+
+	b, err := local.Open(dstDir, local.Config{NoSync: true})
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()
-	a, err := b.Attrs(t.Context(), "k")
+	attrs, err := b.Attrs(t.Context(), "k")
 	require.NoError(t, err)
-	require.Equal(t, storage.Retention{Mode: storage.Governance, Until: retainUntil}, a.Retention)
-	require.True(t, a.LegalHold)
-
-	tags, err := storage.Tags(t.Context(), b, "k")
-	require.NoError(t, err)
-	require.Equal(t, map[string]string{"team": "blue"}, tags)
+	require.Equal(t, retention, attrs.Retention)
+	require.True(t, attrs.LegalHold)
+	requireTags(t, b, "k", tags)
 }
 
-// Expire continues with other versions if it cannot remove locked ones.
+// Expire removes the other old versions if it cannot remove a locked one.
 func TestExpireLockedVersions(t *testing.T) {
 	memory, directory := newLockingBuckets(t)
-	tests := []struct {
-		name string
-		b    storage.Bucket
-	}{
-		{name: "memory", b: memory},
-		{name: "directory", b: directory},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
+		t.Run(name, func(t *testing.T) {
 			// Of three old versions, that of "b" is locked.
+			put(t, b, "a", "old")
+			_, err := b.Upload(t.Context(), "b", file("old"), storage.WithLegalHold())
+			require.NoError(t, err)
+			put(t, b, "c", "old")
 			for _, key := range []string{"a", "b", "c"} {
-				var opts []storage.UploadOption
-				if key == "b" {
-					opts = append(opts, storage.WithLegalHold())
-				}
-				_, err := tt.b.Upload(t.Context(), key, strings.NewReader("old"), opts...)
-				require.NoError(t, err)
-				_, err = tt.b.Upload(t.Context(), key, strings.NewReader("new"))
-				require.NoError(t, err)
+				put(t, b, key, "new")
 			}
 
 			inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-			report, err := transfer.Expire(t.Context(), tt.b, []transfer.ExpireRule{{OldVersionsAge: day}}, inTwoDays)
+			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{OldVersionsAge: day}}, inTwoDays)
 			require.ErrorIs(t, err, storage.Locked)
 			require.Equal(t, int64(2), report.Deleted)
 			require.Equal(t, int64(1), report.Failed)

@@ -15,22 +15,25 @@ import (
 // name of a job, a colon and a directory.
 const childVariable = "OMNIBUCKET_TRANSFER_CHILD"
 
+// TestMain runs the job of a child process, if a test has started this binary as one, and otherwise the tests.
 func TestMain(m *testing.M) {
-	if job, dir, ok := strings.Cut(os.Getenv(childVariable), ":"); ok {
-		jobs := map[string]func(dir string) error{
-			"killed":                   runKilled,
-			"unprivileged":             runUnprivileged,
-			"unprivileged bucket":      runUnprivilegedBucket,
-			"unprivileged destination": runIntoLockedTop,
-			"resumed":                  runResumed,
-			"counted":                  runCounted,
-			"moves":                    runMoves,
-		}
-		if err := jobs[job](dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+	job, dir, isChild := strings.Cut(os.Getenv(childVariable), ":")
+	if !isChild {
+		goleak.VerifyTestMain(m)
 		return
 	}
-	goleak.VerifyTestMain(m)
+
+	jobs := map[string]func(dir string) error{
+		"killed":                   runKilled,
+		"unprivileged":             runUnprivileged,
+		"unprivileged bucket":      runUnprivilegedBucket,
+		"unprivileged destination": runIntoLockedTop,
+		"resumed":                  runResumed,
+		"counted":                  runCounted,
+		"moves":                    runMoves,
+	}
+	if err := jobs[job](dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }

@@ -25,12 +25,12 @@ var moved = map[string]string{"a": "one", "b/c": "two", "b/d/e": "three"}
 // newFilledEnd returns an end with these files, and a function that returns its keys.
 func newFilledEnd(t *testing.T, kind string, files map[string]string) (transfer.End, func() []string) {
 	t.Helper()
-	return endAhead(t, kind, 0, files)
+	return newEndAhead(t, kind, 0, files)
 }
 
-// endAhead returns an end with these files, and a function that returns its keys. kind is "directory" or "bucket". The
-// files seem to be written by a clock that is ahead of that of this machine.
-func endAhead(
+// newEndAhead returns an end with these files, and a function that returns its keys. kind is
+// "directory" or "bucket". The files seem to be written by a clock that is ahead of this machine's.
+func newEndAhead(
 	t *testing.T, kind string, ahead time.Duration, files map[string]string,
 ) (transfer.End, func() []string) {
 	t.Helper()
@@ -56,8 +56,8 @@ func TestMove(t *testing.T) {
 		for _, dstKind := range []string{"directory", "bucket"} {
 			t.Run(srcKind+" to "+dstKind, func(t *testing.T) {
 				src, remaining := newFilledEnd(t, srcKind, moved)
-				// The one is equal, the other has an equal size.
-				dst, have := endAhead(t, dstKind, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
+				// The destination already has one equal file, and one that differs.
+				dst, dstKeys := newEndAhead(t, dstKind, 2*time.Hour, map[string]string{"a": "one", "b/c": "TWO"})
 
 				_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove(), transfer.WithDryRun())
 				require.NoError(t, err)
@@ -73,18 +73,18 @@ func TestMove(t *testing.T) {
 				_, err = transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 				require.NoError(t, err)
 				require.Empty(t, remaining())
-				require.ElementsMatch(t, keysOf(moved), have())
+				require.ElementsMatch(t, keysOf(moved), dstKeys())
 			})
 		}
 	}
 }
 
-// If a file has several hard links, a move removes all of them, although removing one changes the times of the
-// others.
+// A move removes all hard links of a file, although removing one changes the times of the others.
 func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "one"})
-	b := memstore.New()
 	require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "b")))
+	b := memstore.New()
+
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(b), transfer.Dir(dir), transfer.WithMove())
 	require.NoError(t, err)
 	require.Empty(t, fingerprints(t, dir))
@@ -94,49 +94,54 @@ func TestMoveRemovesAllNamesOfAFile(t *testing.T) {
 // A move removes the directories that it empties.
 func TestMoveLeavesNoEmptyDirectories(t *testing.T) {
 	dir := newTree(t, moved)
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir),
-		transfer.WithMove())
+
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Dir(dir), transfer.WithMove())
 	require.NoError(t, err)
+
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
 }
 
-// Whichever request fails, and even if the job is canceled, each file is at the source or the destination
-// afterwards.
+// A move leaves each file at the source or the destination, whichever request fails, and even if the job is canceled.
 func TestMoveNeverLosesAnObject(t *testing.T) {
 	const requests = 12
+	calls := []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head}
 	for nth := 1; nth <= requests; nth++ {
-		for _, call := range []faults.Calls{faults.Get, faults.Put, faults.Copy, faults.Delete, faults.Head} {
-			for _, rule := range []faults.Rule{
-				faults.Fail(call).Nth(nth),
-				faults.DropResponse(call).Nth(nth),
-			} {
-				src := memstore.New()
-				for key, text := range moved {
-					put(t, src, key, text)
-				}
-				injector := faults.New(rule)
-				dst := memstore.New(driver.WithLayer(injector.Layer()),
-					storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-
-				// Each second job is canceled when it has moved a file.
-				ctx, cancel := context.WithCancel(t.Context())
-				cancelEachSecond := transfer.WithChanges(func(transfer.Change) {
-					if nth%2 == 0 {
-						cancel()
-					}
-				})
-				_, _ = transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(),
-					transfer.WithConcurrency(1), cancelEachSecond)
-				cancel()
-
-				injector.Set()
-				for key, text := range moved {
-					require.True(t, hasText(t, dst, key, text) || hasText(t, src, key, text), key)
-				}
-			}
+		cancelsJob := nth%2 == 0
+		for _, call := range calls {
+			testMoveWithFault(t, faults.Fail(call).Nth(nth), cancelsJob)
+			testMoveWithFault(t, faults.DropResponse(call).Nth(nth), cancelsJob)
 		}
+	}
+}
+
+// testMoveWithFault moves files to a bucket with a fault, and checks that none is lost. If cancelsJob is true, the job
+// is canceled when it has moved a file.
+func testMoveWithFault(t *testing.T, fault faults.Rule, cancelsJob bool) {
+	t.Helper()
+	src := memstore.New()
+	for key, text := range moved {
+		put(t, src, key, text)
+	}
+	injector := faults.New(fault)
+	noRetries := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	dst := memstore.New(driver.WithLayer(injector.Layer()), noRetries)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	onChange := transfer.WithChanges(func(transfer.Change) {
+		if cancelsJob {
+			cancel()
+		}
+	})
+	_, _ = transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src), transfer.WithMove(),
+		transfer.WithConcurrency(1), onChange)
+
+	injector.Set()
+	for key, text := range moved {
+		isKept := hasText(t, dst, key, text) || hasText(t, src, key, text)
+		require.True(t, isKept, "%s is lost", key)
 	}
 }
 
@@ -161,7 +166,7 @@ func newBucketWithPutHook(afterPut func()) storage.Bucket {
 	}))
 }
 
-// If a file of the source is written while it is moved, the move keeps it at the source.
+// A move keeps a file that is written at the source while it is moved.
 func TestMoveKeepsAFileThatChanges(t *testing.T) {
 	dir := newTree(t, map[string]string{"a": "one"})
 	dst := newBucketWithPutHook(func() {
@@ -173,12 +178,12 @@ func TestMoveKeepsAFileThatChanges(t *testing.T) {
 	require.EqualValues(t, 1, report.Transferred)
 	require.EqualValues(t, 1, report.Failed)
 
-	text, err := os.ReadFile(filepath.Join(dir, "a"))
+	data, err := os.ReadFile(filepath.Join(dir, "a"))
 	require.NoError(t, err)
-	require.Equal(t, "newer", string(text))
+	require.Equal(t, "newer", string(data))
 }
 
-// If an object of the source is written while it is moved, the move keeps it at the source.
+// A move keeps an object that is written at the source while it is moved.
 func TestMoveKeepsAnObjectThatChanges(t *testing.T) {
 	src := memstore.New()
 	put(t, src, "a", "one")
@@ -189,8 +194,8 @@ func TestMoveKeepsAnObjectThatChanges(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "newer"}, contents(t, src))
 }
 
-// If a move has copied a file but cannot remove it, the report counts it as transferred and as failed. The next
-// job removes it, because the journal does not count it as done.
+// A file that a move has copied but cannot remove counts as transferred and as failed. The next job
+// removes it, because the journal does not count it as done.
 func TestMoveRemovalFails(t *testing.T) {
 	injector := faults.New(faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 	src := memstore.New(driver.WithLayer(injector.Layer()))
@@ -220,7 +225,7 @@ func TestMoveRemovalFails(t *testing.T) {
 	injector.Set()
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 	require.NoError(t, err)
-	require.Empty(t, contents(t, src), "the journal has not noted it as done")
+	require.Empty(t, contents(t, src))
 }
 
 // A move refuses options, sources and destinations with which it could lose files.
@@ -243,21 +248,21 @@ func TestMoveRefuses(t *testing.T) {
 		})
 	}
 
-	t.Run("a source that is only read", func(t *testing.T) {
-		readable := storage.Ref[transfer.Source](src)
-		_, err := transfer.Download(t.Context(), readable, t.TempDir(), transfer.WithMove())
+	t.Run("a source from which it cannot remove", func(t *testing.T) {
+		readOnly := storage.Ref[transfer.Source](src)
+		_, err := transfer.Download(t.Context(), readOnly, t.TempDir(), transfer.WithMove())
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	})
 
-	t.Run("onto itself", func(t *testing.T) {
+	t.Run("a destination that is the source", func(t *testing.T) {
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	})
 
-	t.Run("links, which may be other names of excluded files", func(t *testing.T) {
-		dir := t.TempDir()
-		writeFiles(t, dir, map[string]string{"excluded/file": "text"})
+	t.Run("WithLinks, because a link may be another name of an excluded file", func(t *testing.T) {
+		dir := newTree(t, map[string]string{"excluded/file": "text"})
 		require.NoError(t, os.Symlink("excluded", filepath.Join(dir, "alias")))
+
 		_, err := transfer.Upload(t.Context(), dst, dir, transfer.WithMove(), transfer.WithLinks(),
 			transfer.WithExclude("excluded"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -280,56 +285,58 @@ func (d oneMoment) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return page, nil
 }
 
-// If a move is killed after it copied an object, the next move removes the source, even if both objects have the
-// same time.
+// A move removes a source that a killed move has already copied, even if both objects have the same
+// time.
 func TestMoveContinuesAfterACopy(t *testing.T) {
 	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return oneMoment{d} }))
-	for _, key := range []string{"from/a", "to/a"} {
-		_, err := b.Upload(t.Context(), key, file("text"))
-		require.NoError(t, err)
-	}
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(storage.Prefixed(b, "to/")),
-		transfer.Bucket(storage.Prefixed(b, "from/")), transfer.WithMove())
+	put(t, b, "from/a", "text")
+	put(t, b, "to/a", "text")
+	src := transfer.Bucket(storage.Prefixed(b, "from/"))
+	dst := transfer.Bucket(storage.Prefixed(b, "to/"))
+
+	_, err := transfer.Sync(t.Context(), dst, src, transfer.WithMove())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
 
-// If source and destination are two addresses of one bucket, which no comparison of addresses shows, a move
-// refuses and removes nothing.
+// A move refuses two addresses of one bucket, even if no comparison of the addresses shows that, and removes nothing.
 func TestMoveToAnotherAddressOfTheSameBucketRemovesNothing(t *testing.T) {
-	src := memstore.New()
-	dst := memstore.New()
-	for key, text := range moved {
-		_, err := src.Upload(t.Context(), key, file(text))
-		require.NoError(t, err)
-	}
+	src := newBucketOf(t, moved)
+
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, src)), transfer.Bucket(src),
 		transfer.WithMove())
 	require.ErrorContains(t, err, "what is stored in the one appears in the other")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ElementsMatch(t, keysOf(moved), keysOf(contents(t, src)))
-
-	_, err = transfer.Copy(t.Context(), dst, src)
-	require.NoError(t, err)
-	_, err = transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(src),
-		transfer.WithMove())
-	require.NoError(t, err, "a copy is younger")
-	require.Empty(t, keysOf(contents(t, src)))
+	require.Equal(t, moved, contents(t, src))
 }
 
-// A move within a bucket makes one Move call for each object. With WithRule, it copies and then removes.
+// A move accepts a destination with copies of the source's files, although their addresses cannot be compared.
+func TestMoveToABucketWithCopies(t *testing.T) {
+	src := newBucketOf(t, moved)
+	dst := memstore.New()
+	_, err := transfer.Copy(t.Context(), dst, src)
+	require.NoError(t, err)
+
+	_, err = transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)), transfer.Bucket(src),
+		transfer.WithMove())
+	require.NoError(t, err)
+	require.Empty(t, contents(t, src))
+}
+
+// A move within a bucket makes one Move call for each object. With WithRule, it copies and then
+// removes.
 func TestMoveWithinABucketIsOneStep(t *testing.T) {
-	noRule := func(string) []storage.WriteOption { return nil }
+	noOptions := func(string) []storage.WriteOption { return nil }
 	tests := []struct {
-		name  string
-		opts  []transfer.Option
-		calls []string // sorted
+		name      string
+		opts      []transfer.Option
+		wantCalls []string // sorted
 	}{
-		{name: "as they are", calls: []string{"Move", "Move", "Move"}},
+		{name: "without a rule", wantCalls: []string{"Move", "Move", "Move"}},
 		{
-			name:  "with a rule",
-			opts:  []transfer.Option{transfer.WithRule(noRule)},
-			calls: []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"},
+			name:      "with a rule",
+			opts:      []transfer.Option{transfer.WithRule(noOptions)},
+			wantCalls: []string{"Copy", "Copy", "Copy", "Delete", "Delete", "Delete"},
 		},
 	}
 	for _, tt := range tests {
@@ -358,21 +365,20 @@ func TestMoveWithinABucketIsOneStep(t *testing.T) {
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
 				append(tt.opts, transfer.WithMove())...)
 			require.NoError(t, err)
-			require.EqualValues(t, 3, report.Transferred)
+			require.EqualValues(t, len(moved), report.Transferred)
 			slices.Sort(calls)
-			require.Equal(t, tt.calls, calls)
+			require.Equal(t, tt.wantCalls, calls)
 			require.Equal(t, moved, contents(t, dst))
 			require.Empty(t, contents(t, src))
 		})
 	}
 }
 
-// If the response to a move is lost, the report counts the file as failed with OutcomeUnknown.
+// The report counts a file as failed with OutcomeUnknown if the response to its move is lost.
 func TestMoveResponseLost(t *testing.T) {
-	inj := faults.New(faults.DropResponse(faults.Move).Nth(1))
-	b := memstore.New(driver.WithLayer(inj.Layer()))
-	_, err := b.Upload(t.Context(), "from/a", file("text"))
-	require.NoError(t, err)
+	injector := faults.New(faults.DropResponse(faults.Move).Nth(1))
+	b := memstore.New(driver.WithLayer(injector.Layer()))
+	put(t, b, "from/a", "text")
 	src := transfer.Bucket(storage.Prefixed(b, "from/"))
 	dst := transfer.Bucket(storage.Prefixed(b, "to/"))
 
@@ -382,42 +388,49 @@ func TestMoveResponseLost(t *testing.T) {
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
 }
 
-// Copy and Download accept WithMove if their Source is a bucket from which they can remove.
+// Copy and Download accept WithMove if their source is a bucket from which they can remove.
 func TestCopyAndDownloadWithMove(t *testing.T) {
-	src := memstore.New()
-	dst := memstore.New()
-	dir := t.TempDir()
-	put(t, src, "k", "precious")
-	_, err := transfer.Copy(t.Context(), dst, src, transfer.WithMove())
-	require.NoError(t, err)
+	files := map[string]string{"k": "precious"}
 
-	require.Empty(t, contents(t, src))
-	_, err = transfer.Download(t.Context(), dst, dir, transfer.WithMove())
-	require.NoError(t, err)
-	require.Empty(t, contents(t, dst))
-	require.Equal(t, []string{"k"}, keysOf(fingerprints(t, dir)))
+	t.Run("Copy", func(t *testing.T) {
+		src := newBucketOf(t, files)
+		dst := memstore.New()
+		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithMove())
+		require.NoError(t, err)
+		require.Empty(t, contents(t, src))
+		require.Equal(t, files, contents(t, dst))
+	})
+
+	t.Run("Download", func(t *testing.T) {
+		src := newBucketOf(t, files)
+		dir := t.TempDir()
+		_, err := transfer.Download(t.Context(), src, dir, transfer.WithMove())
+		require.NoError(t, err)
+		require.Empty(t, contents(t, src))
+		require.Equal(t, []string{"k"}, keysOf(fingerprints(t, dir)))
+	})
 }
 
-// A move gives a source file a temporary name before it removes the file. If the move was killed in between, a
-// later job that writes to the directory restores the name.
+// After a move was killed between renaming a source file and removing it, a job that writes to the directory restores
+// the name of the file.
 func TestMoveRecoversTheNameOfAFile(t *testing.T) {
-	aside := ".omnibucket-removed-0123456789abcdef-k"
+	const temporaryName = ".omnibucket-removed-0123456789abcdef-k"
 	tests := []struct {
 		name string
-		run  func(dir string) error
-		want []string
+		run  func(t *testing.T, dir string) error
+		want []string // the names in the directory afterwards
 	}{
 		{
 			name: "a job that only reads the directory",
-			run: func(dir string) error {
+			run: func(t *testing.T, dir string) error {
 				_, err := transfer.Upload(t.Context(), memstore.New(), dir)
 				return err
 			},
-			want: []string{aside},
+			want: []string{temporaryName},
 		},
 		{
 			name: "a job into the directory",
-			run: func(dir string) error {
+			run: func(t *testing.T, dir string) error {
 				_, err := transfer.Download(t.Context(), memstore.New(), dir)
 				return err
 			},
@@ -425,7 +438,7 @@ func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 		},
 		{
 			name: "a move from the directory",
-			run: func(dir string) error {
+			run: func(t *testing.T, dir string) error {
 				_, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithMove())
 				return err
 			},
@@ -434,17 +447,19 @@ func TestMoveRecoversTheNameOfAFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := newTree(t, map[string]string{"sub/" + aside: "precious"})
-			require.NoError(t, tt.run(dir))
-			list, err := os.ReadDir(filepath.Join(dir, "sub"))
-			var names []string
-			for _, e := range list {
-				names = append(names, e.Name())
-			}
-			require.Equal(t, tt.want, names)
+			dir := newTree(t, map[string]string{"sub/" + temporaryName: "precious"})
+
+			require.NoError(t, tt.run(t, dir))
+
+			entries, err := os.ReadDir(filepath.Join(dir, "sub"))
 			if tt.want == nil {
 				require.ErrorIs(t, err, os.ErrNotExist)
 			}
+			var names []string
+			for _, entry := range entries {
+				names = append(names, entry.Name())
+			}
+			require.Equal(t, tt.want, names)
 		})
 	}
 }

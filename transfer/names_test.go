@@ -48,16 +48,30 @@ func newHostileSource(t *testing.T, keys ...string) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return hostileCore{c, keys} })
 }
 
-// No key leads out of the directory.
+// Download fails for a key that leads out of the directory, or into an internal one.
 func TestDownloadStaysInItsDirectory(t *testing.T) {
-	for _, key := range []string{
-		"../out", "..", ".", "/etc/out", "a/../../out", "a//b", "./a", "a/", "a/.", "nul\x00",
-		".omnibucket/signing.key", ".omnibucket", ".OmniBucket/x",
-		"buckets/one/.omnibucket/signing.key", "a/.omnibucket-0123456789abcdef",
-	} {
+	keys := []string{
+		"../out",
+		"..",
+		".",
+		"/etc/out",
+		"a/../../out",
+		"a//b",
+		"./a",
+		"a/",
+		"a/.",
+		"nul\x00",
+		".omnibucket/signing.key",
+		".omnibucket",
+		".OmniBucket/x",
+		"buckets/one/.omnibucket/signing.key",
+		"a/.omnibucket-0123456789abcdef",
+	}
+	for _, key := range keys {
 		t.Run(key, func(t *testing.T) {
 			above := t.TempDir()
 			dir := filepath.Join(above, "in", "dir")
+
 			report, err := transfer.Download(t.Context(), newHostileSource(t, key), dir)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, int64(1), report.Failed)
@@ -75,8 +89,7 @@ func TestDownloadFollowsNoLink(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(outside, "file"), filepath.Join(dir, "link")))
 	b := memstore.New()
 	for _, key := range []string{"a/b", "link", "ok"} {
-		_, err := b.Upload(t.Context(), key, file("x"))
-		require.NoError(t, err)
+		put(t, b, key, "x")
 	}
 
 	report, err := transfer.Download(t.Context(), b, dir)
@@ -86,12 +99,13 @@ func TestDownloadFollowsNoLink(t *testing.T) {
 	require.Empty(t, fingerprints(t, outside))
 }
 
-// Sync does not write through a link in the destination. The next Sync would list the file under the link's
-// target, and delete it.
+// Sync does not write through a link in the destination. The next Sync would list the file under the
+// link's target, and delete it.
 func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	src := newTree(t, map[string]string{"a/new": "x", "a/sub/new": "x", "keep": "x"})
 	dir := newTree(t, map[string]string{"z/sub/keep": "x"})
 	require.NoError(t, os.Symlink("z", filepath.Join(dir, "a")))
+
 	for range 2 {
 		report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Dir(src))
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -101,14 +115,15 @@ func TestSyncFollowsNoLinkAtDestination(t *testing.T) {
 	}
 }
 
-// If a bucket has the objects "a" and "a/b", Download stores "a" and counts "a/b" as failed.
+// Download stores the object "a", and counts "a/b" as failed, because it would need a directory "a".
 func TestDownloadKeyBelowAFile(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "d/e/f", "d/e"} {
-		_, err := b.Upload(t.Context(), key, file(key))
-		require.NoError(t, err)
+		put(t, b, key, key)
 	}
-	for range 2 { // and again the same
+
+	// The result is the same in every run.
+	for range 2 {
 		dir := t.TempDir()
 		report, err := transfer.Download(t.Context(), b, dir)
 		require.ErrorIs(t, err, storage.InvalidArgument)
@@ -125,15 +140,14 @@ func TestDownloadKeyBelowAFile(t *testing.T) {
 	}
 }
 
-// If a file or directory is in the way of a download, the error names it.
+// The error of a download names the file or directory that is in its way.
 func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	b := memstore.New()
 	for _, key := range []string{"dir", "file/below", "sound"} {
-		_, err := b.Upload(t.Context(), key, file(key))
-		require.NoError(t, err)
+		put(t, b, key, key)
 	}
-
 	dir := newTree(t, map[string]string{"dir/x": "", "file": "mine"})
+
 	report, err := transfer.Download(t.Context(), b, dir)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, int64(1), report.Transferred)
@@ -146,51 +160,48 @@ func TestDownloadErrorNamesTheObstacle(t *testing.T) {
 	require.Equal(t, "mine", string(data))
 }
 
-// If another job creates a file during a download, Download keeps that file.
+// Download keeps a file that another job creates in the directory meanwhile.
 func TestDownloadKeepsAFileOfAnotherJob(t *testing.T) {
 	dir := t.TempDir()
-	other := filepath.Join(dir, "b")
+	path := filepath.Join(dir, "b")
 
 	// Another job creates "b" after the directory was listed.
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Download" && op.Key == "a" {
-			require.NoError(t, os.WriteFile(other, []byte("theirs"), 0o600))
+			require.NoError(t, os.WriteFile(path, []byte("theirs"), 0o600))
 		}
 		return ctx, nil, nil
 	}
 	b := memstore.New(storage.WithHook(hook))
-	for _, key := range []string{"a", "b"} {
-		_, err := b.Upload(t.Context(), key, file("ours"))
-		require.NoError(t, err)
-	}
+	put(t, b, "a", "ours")
+	put(t, b, "b", "ours")
 
 	report, err := transfer.Download(t.Context(), b, dir, transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.EqualValues(t, 1, report.Transferred)
 	require.EqualValues(t, 1, report.Failed)
-	data, err := os.ReadFile(other)
+
+	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, "theirs", string(data))
 }
 
-// An error does not name the temporary file.
+// The error of a download does not show the name of the temporary file.
 func TestDownloadErrorHidesTemporaryFile(t *testing.T) {
-	long := strings.Repeat("x", 300)
-	_, err := transfer.Download(t.Context(), newHostileSource(t, long), t.TempDir())
+	longKey := strings.Repeat("x", 300)
+
+	_, err := transfer.Download(t.Context(), newHostileSource(t, longKey), t.TempDir())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, `file name too long`)
 	require.NotContains(t, err.Error(), ".omnibucket-")
 }
 
-// Download counts the marker of a folder as ignored.
+// Download ignores the marker of a folder, which consoles write.
 func TestFolderMarkersAreSkipped(t *testing.T) {
-	// Our buckets never write one, but consoles do.
 	src := newMarkerBucket(t)
-	_, err := src.Upload(t.Context(), "folder/x", file("x"))
-	require.NoError(t, err)
-	dir := t.TempDir()
+	put(t, src, "folder/x", "x")
 
-	report, err := transfer.Download(t.Context(), src, dir)
+	report, err := transfer.Download(t.Context(), src, t.TempDir())
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Ignored)
 	require.Equal(t, int64(1), report.Transferred)
@@ -213,8 +224,7 @@ func (m markerCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[
 	}
 }
 
-// Upload skips the internal directory of a local bucket, which holds the key that signs its URLs. WithDelete keeps
-// it.
+// Upload skips the internal directory of a local bucket, which holds the key that signs its URLs.
 func TestUploadSkipsInternalDirectories(t *testing.T) {
 	dir := newTree(t, map[string]string{
 		".omnibucket/signing.key":             "secret",
@@ -222,20 +232,30 @@ func TestUploadSkipsInternalDirectories(t *testing.T) {
 		"buckets/one/.omnibucket/signing.key": "secret",
 	})
 	b := memstore.New()
+
 	report, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "x"}, contents(t, b))
 	require.Equal(t, int64(2), report.Ignored)
+}
 
-	report, err = transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete(),
+// WithDelete keeps the internal directory of a local bucket.
+func TestWithDeleteKeepsInternalDirectories(t *testing.T) {
+	dir := newTree(t, map[string]string{
+		".omnibucket/signing.key":             "secret",
+		"a":                                   "x",
+		"buckets/one/.omnibucket/signing.key": "secret",
+	})
+
+	report, err := transfer.Download(t.Context(), memstore.New(), dir, transfer.WithDelete(),
 		transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(1), report.Deleted, "the file a")
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
 }
 
-// Jobs neither upload nor delete files that only have the name of a temporary file. Another program may have
-// created them.
+// Jobs neither upload nor delete files that have the name of a temporary file, which another program
+// may have created.
 func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	foreign := map[string]string{
 		".omnibucket-0123456789abcdef":     "another's",
@@ -247,9 +267,10 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	dir := newTree(t, foreign)
 	writeFiles(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})
 	b := memstore.New()
+
 	_, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
-	require.Len(t, contents(t, b), 2, "a source ignores temporary files")
+	require.Len(t, contents(t, b), 2, "only sub/x and .omnibucket-mine")
 
 	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)

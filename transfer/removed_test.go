@@ -121,7 +121,7 @@ func TestRestoreAtReportsACopiedVersion(t *testing.T) {
 // Whichever request of Undelete fails, each key is either restored or reported as failed, and the next Undelete restores
 // the rest.
 func TestUndeleteContinuesAfterAFault(t *testing.T) {
-	const requests = 6 // at least as many as Undelete sends
+	const requests = 6
 	keys := []string{"a", "b", "c"}
 	for n := 1; n <= requests; n++ {
 		injector := faults.New()
