@@ -73,8 +73,8 @@ func Open(
 	}, nil
 }
 
-// checkBucket returns an error text if the inventory is not that of the bucket with the given
-// provider, location and name, and otherwise "".
+// checkBucket returns the rule that the inventory breaks if it is not that of the given bucket, and
+// otherwise "".
 func (m *manifest) checkBucket(provider, location, name string) (rule string) {
 	if m.provider != provider {
 		return fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider)
@@ -99,7 +99,7 @@ func invalid(key, rule string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(rule)}
 }
 
-// Objects yields the current objects in the order of the files. An object may come twice.
+// Objects yields the current objects in the order of the inventory's files. An object may come twice.
 func (i *Inventory) Objects(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for v, err := range i.rows(ctx, prefix) {
@@ -113,7 +113,8 @@ func (i *Inventory) Objects(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// rows yields all rows whose keys begin with prefix, in the order of the files.
+// rows yields all rows whose keys begin with prefix, in the order of the files. It fails at the end if
+// the manifest tells another number of rows.
 func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var count int64
@@ -165,9 +166,8 @@ func (i *Inventory) SortedObjects(ctx context.Context, prefix string, bounds *se
 	return listing.SortByKey(ctx, objects, listing.Memory)
 }
 
-// Versions yields all versions in the order of keys, each once. If the inventory has no
-// NoncurrentSince for a version, Versions uses the time at which the next newer version was
-// written.
+// Versions yields each version once, in the order of keys. Where the inventory has no NoncurrentSince,
+// it is the time at which the next newer version was written.
 func (i *Inventory) Versions(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var newer storage.VersionEntry

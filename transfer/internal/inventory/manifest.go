@@ -92,6 +92,7 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	if err != nil {
 		return nil, err
 	}
+
 	var t manifestText
 	if err := json.Unmarshal(text, &t); err != nil {
 		return nil, invalid(key,
@@ -122,10 +123,10 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	default:
 		rule = "must be that of S3 Inventory, Storage Insights or Azure's blob inventory"
 	}
-
 	if rule != "" {
 		return nil, invalid(key, "manifest "+rule)
 	}
+
 	if err := m.checkFormat(key); err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (m *manifest) checkFormat(key string) error {
 	}
 }
 
-// readSmall reads an object of at most maxManifest bytes.
+// readSmall reads an object, and fails if it has more than maxManifest bytes.
 func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]byte, error) {
 	// One byte more shows that the object is too large.
 	text, _, err := storage.ReadAll(ctx, reports, key, storage.WithRange(0, maxManifest+1))
@@ -176,23 +177,25 @@ func equalMD5(sum []byte, text string) bool {
 	return strings.EqualFold(text, hex.EncodeToString(sum)) || text == base64.StdEncoding.EncodeToString(sum)
 }
 
-// amazon reads the manifest of an inventory of S3. It returns an error text if a field is missing,
-// and otherwise "".
+// amazon reads the manifest of an inventory of S3. It returns the rule that a field breaks, or "".
 func (m *manifest) amazon(t *manifestText) (rule string) {
 	m.provider = "s3"
 	m.bucket = t.SourceBucket
 	m.format = strings.ToUpper(t.FileFormat)
 	m.encoded = true
+
 	ms, err := strconv.ParseInt(t.CreationTimestamp, 10, 64)
 	if err != nil {
 		return "must have creationTimestamp"
 	}
 	m.taken = time.UnixMilli(ms).UTC()
+
 	if m.format == "CSV" {
 		for name := range strings.SplitSeq(t.FileSchema, ",") {
 			m.columns = append(m.columns, strings.TrimSpace(name))
 		}
 	}
+
 	for _, f := range t.Files {
 		if f.Key == "" || f.MD5checksum == "" || f.Size < 0 {
 			return "must have key, size and MD5checksum of each file"
@@ -202,14 +205,14 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 	return ""
 }
 
-// azure reads the manifest of an inventory of Azure. It returns an error text if a field is missing
-// or wrong, and otherwise "".
+// azure reads the manifest of an inventory of Azure. It returns the rule that a field breaks, or "".
 func (m *manifest) azure(t *manifestText) (rule string) {
 	m.provider = "azure"
 	m.format = strings.ToUpper(t.RuleDefinition.Format)
 	m.header = true
 	m.taken = t.InventoryStartTime
 	m.bucket = accountOf(t.Endpoint)
+
 	if t.Status != "Succeeded" {
 		return fmt.Sprintf("must have the status Succeeded, and not %q", t.Status)
 	}
@@ -219,6 +222,7 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 	if m.taken.IsZero() {
 		return "must have inventoryStartTime"
 	}
+
 	for _, f := range t.Files {
 		if f.Blob == "" || f.Size < 0 {
 			return "must have blob and size of each file"
@@ -228,8 +232,8 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 	return ""
 }
 
-// accountOf returns the name of the account in an endpoint of Azure. It returns "" if the endpoint
-// has a domain of the user.
+// accountOf returns the name of the account in an endpoint of Azure, or "" if the endpoint has a domain
+// of the user.
 func accountOf(endpoint string) string {
 	_, host, _ := strings.Cut(endpoint, "://")
 	name, rest, _ := strings.Cut(host, ".")
@@ -239,13 +243,13 @@ func accountOf(endpoint string) string {
 	return strings.TrimSuffix(name, "-secondary")
 }
 
-// google reads the manifest of an inventory of Google, which has the given key. The files of the
-// inventory are in the same folder as the manifest. google returns an error text if a field is
-// missing, and otherwise "".
+// google reads the manifest of an inventory of Google, whose files are in the same folder as the
+// manifest. It returns the rule that a field breaks, or "".
 func (m *manifest) google(t *manifestText, key string) (rule string) {
 	m.provider = "gcs"
 	m.format = "PARQUET"
 	m.header = true
+
 	switch {
 	case t.Snapshot != nil:
 		m.taken = *t.Snapshot
@@ -254,7 +258,6 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 	default:
 		return "must have snapshot_time"
 	}
-
 	if t.Records == nil {
 		return "must have records_processed"
 	}
@@ -282,9 +285,8 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 	return ""
 }
 
-// columnName returns only the letters and digits of the name of a column, in lower case. One
-// provider writes the same column differently in different formats, such as LastModifiedDate and
-// last_modified_date.
+// columnName reduces the name of a column to lower-case letters and digits, because a provider may
+// write one column as LastModifiedDate and as last_modified_date.
 func columnName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

@@ -39,8 +39,8 @@ var wanted = map[string][numColumns]string{
 	},
 }
 
-// checkColumns returns an error text if the file lacks a column that each row needs, and otherwise
-// "".
+// checkColumns returns the rule that a file breaks if it lacks a column that each row needs, and
+// otherwise "".
 func (m *manifest) checkColumns(columns []string) (rule string) {
 	names := wanted[m.provider]
 	for _, c := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
@@ -56,8 +56,8 @@ func columnIndex(columns []string, name string) int {
 	return slices.IndexFunc(columns, func(column string) bool { return columnName(column) == columnName(name) })
 }
 
-// entry returns the entry of a row. skip is true for rows of snapshots and folders, and on Azure
-// for rows of other containers.
+// entry converts a row to a version. skip is true for a row that is no object of the bucket, such as a
+// folder.
 func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err error) {
 	key, skip, err := i.rowKey(row)
 	if skip || err != nil {
@@ -65,11 +65,10 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	}
 	v.Key = key
 	v.Version = row[versionColumn]
-
 	v.IsDeleteMarker = isTrue(row[markerColumn])
+
 	v.Size, err = strconv.ParseInt(row[sizeColumn], 10, 64)
 	hasSize := err == nil && v.Size >= 0
-	// A delete marker has no size.
 	if !hasSize && !v.IsDeleteMarker {
 		return v, false, fmt.Errorf("must have a size, and not %q", row[sizeColumn])
 	}
@@ -84,16 +83,19 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 			return v, false, err
 		}
 	}
+
 	isLatest := row[latestColumn] == "" || isTrue(row[latestColumn])
 	v.Current = isLatest && !v.IsDeleteMarker && v.NoncurrentSince.IsZero()
 	i.setRevision(&v, row)
 	return v, false, nil
 }
 
-// rowKey returns the key of the object in a row. skip is true for rows without an object of the
+// rowKey returns the key of the object in a row. skip is true for a row without an object of the
 // bucket.
 func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
 	key = row[keyColumn]
+
+	// On Azure, the inventory is that of an account, and keys begin with the container.
 	if i.manifest.provider == "azure" {
 		container, name, _ := strings.Cut(key, "/")
 		isBlob := row[snapshotColumn] == "" && !isTrue(row[removedColumn]) && !isTrue(row[folderColumn])
@@ -117,22 +119,24 @@ func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
 	return key, i.isUploadPart(key), nil
 }
 
-// isUploadPart reports whether an object is a part of an upload. A listing of the bucket leaves out
-// such objects. On S3, the provider itself keeps the parts.
+// isUploadPart reports whether an object is a part of a multipart upload, which listings of the bucket
+// leave out.
 func (i *Inventory) isUploadPart(key string) bool {
 	if i.manifest.provider == "s3" {
+		// The provider keeps the parts, and not as objects.
 		return false
 	}
 	// On Google and Azure, this library keeps parts under these names.
 	return strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")
 }
 
-// setRevision sets ETag, Revision and Version to the values that a listing of the provider would
-// have. Then a job can compare a row with an object. A Revision is made of the ETag, or of the generation on Google.
+// setRevision sets ETag, Revision and Version to the values that a listing of the provider would have,
+// so that a job can compare a row with an object.
 func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 	if tag := strings.Trim(row[etagColumn], `"`); tag != "" {
 		v.ETag = `"` + tag + `"`
 	}
+
 	native := v.ETag
 	switch i.manifest.provider {
 	case "gcs":
@@ -158,7 +162,7 @@ var timeLayouts = []string{
 	"2006-01-02 15:04:05.999999999 MST",
 }
 
-// parseTime returns the time that a value has in one of the forms of timeLayouts.
+// parseTime parses a time in one of the forms of timeLayouts.
 func parseTime(text string) (time.Time, error) {
 	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {

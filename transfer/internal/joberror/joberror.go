@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// OfFile returns an error of the file system as a *storage.Error, and nil for none.
+// OfFile returns an error of the file system as a *storage.Error, or nil for nil.
 func OfFile(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -47,8 +47,8 @@ func OfFile(op, key string, err error) error {
 	return e
 }
 
-// OfTempFile returns an error about a temporary file as a *storage.Error. If the directory of
-// temporary files is missing, its Code is not ObjectNotFound, because no object is missing.
+// OfTempFile returns an error about a temporary file as a *storage.Error. Its Code is not
+// ObjectNotFound if the directory of temporary files is missing, because no object is missing.
 func OfTempFile(op, key string, err error) error {
 	failure := OfFile(op, key, err)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -72,7 +72,7 @@ func (e quotedError) Error() string { return e.text }
 
 func (e quotedError) Unwrap() error { return e.error }
 
-// quotePaths returns an error of the file system with its paths in quotes.
+// quotePaths puts the paths in an error of the file system in quotes.
 func quotePaths(err error) error {
 	switch e := err.(type) {
 	case *fs.PathError:

@@ -58,9 +58,8 @@ type Journal struct {
 // New returns the journal in the object with this key.
 func New(b Bucket, key string) *Journal { return &Journal{bucket: b, key: key} }
 
-// LiesIn reports whether the job may copy or remove the object of its own journal. It returns true
-// if the object is known to lie in a location, which is the source or the destination of the job.
-// If the files exclude the directory of the object, LiesIn returns false.
+// LiesIn reports whether the job may copy or remove the object of its own journal, because that is
+// known to lie in a location of the job and not in an excluded directory.
 func (l *Journal) LiesIn(location any, files *selection.Selection) bool {
 	if l == nil {
 		return false
@@ -102,7 +101,7 @@ type Counts struct {
 	Bytes       int64 `json:"bytes"`
 }
 
-// add adds the counts of further files.
+// add adds the counts of further files to c.
 func (c *Counts) add(other Counts) {
 	c.Transferred += other.Transferred
 	c.Skipped += other.Skipped
@@ -118,7 +117,7 @@ type fileStep struct {
 	Counts
 }
 
-// SetPlaces stores the names of the source and the destination in the journal.
+// SetPlaces sets the names of the source and the destination, which the journal records.
 func (l *Journal) SetPlaces(dst, src string) {
 	if l != nil {
 		l.src = src
@@ -131,8 +130,7 @@ func (l *Journal) SetPlaces(dst, src string) {
 func knownToDiffer(a, b string) bool { return a != "" && b != "" && a != b }
 
 // isVoid reports whether the journal must be ignored, because its job has ended or because it was
-// copied from elsewhere. The text of a journal has its place and the time at which it was written.
-// modified is when the object was written, by the clock of the store.
+// copied from elsewhere. modified is when its object was written, by the clock of the store.
 func (l *Journal) isVoid(modified time.Time) bool {
 	if l.state.Ended {
 		return true
@@ -140,7 +138,8 @@ func (l *Journal) isVoid(modified time.Time) bool {
 	if l.state.Place != "" && l.state.Place != serving.PlaceID(l.bucket) {
 		return true
 	}
-	// A copy of the object has a later time than the text.
+
+	// A copy of the object has a later time than that in its text.
 	if l.state.Written.IsZero() || modified.IsZero() {
 		return false
 	}
@@ -154,11 +153,13 @@ type Job struct {
 	All     bool      // whether the job must know all files, and begins with the first key
 }
 
-// Load reads the journal. It returns the key after which the job continues.
+// Load reads the journal of an earlier run of the job, if there is one. It returns the last key up to
+// which that run was done, and its counts.
 func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts, err error) {
 	if l == nil {
 		return "", done, nil
 	}
+
 	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return "", done, l.start(ctx, job)
@@ -169,6 +170,7 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 	if err := argument.CheckForm("WithJournal", l.key, text, lastForm); err != nil {
 		return "", done, err
 	}
+
 	malformed := json.Unmarshal(text, &l.state) != nil
 	if !malformed && l.isVoid(attrs.Modified) {
 		return "", done, l.start(ctx, job)
@@ -184,7 +186,6 @@ func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 			Hint: "use another key, or remove this object to begin again",
 		}
 	}
-
 	if knownToDiffer(l.state.From, l.src) || knownToDiffer(l.state.To, l.dst) {
 		return "", done, &storage.Error{
 			Code: storage.InvalidArgument,
@@ -212,8 +213,9 @@ func (l *Journal) start(ctx context.Context, job Job) error {
 	return l.write(ctx, l.state)
 }
 
-// Begin records that a file of the source is in progress. It is called in the order of keys. The result is for End. It
-// is nil after a failure, because the job is then not done with later files.
+// Begin records that a file of the source is in progress, and returns the element for End. It must be
+// called in the order of keys. After a failure it returns nil, because the journal then ends before
+// later files.
 func (l *Journal) Begin(key string) *list.Element {
 	if l == nil {
 		return nil
@@ -226,15 +228,16 @@ func (l *Journal) Begin(key string) *list.Element {
 	return l.steps.PushBack(&fileStep{key: key})
 }
 
-// End records that a file is done. Files may be done in any order. If all earlier files are done, the file becomes the
-// one after which a repeated job begins. Otherwise it stays in the list of steps. End merges adjacent steps that are
-// done into one step. So the list never has more finished steps than files in progress.
+// End records that a file is done. Once all earlier files are done, too, a repeated job begins after
+// it. Adjacent steps that are done are merged, so that the list never has more of them than files in
+// progress.
 func (l *Journal) End(elem *list.Element, counts Counts) {
 	if l == nil || elem == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	step := elem.Value.(*fileStep)
 	step.done = true
 	step.Counts = counts
@@ -255,7 +258,7 @@ func (l *Journal) End(elem *list.Element, counts Counts) {
 	}
 }
 
-// merge adds the step src to the step before it, dst, and removes src from the list.
+// merge adds the step src to dst, which is the step before it, and removes src from the list.
 func (l *Journal) merge(dst, src *list.Element) {
 	srcStep := src.Value.(*fileStep)
 	dstStep := dst.Value.(*fileStep)
@@ -274,13 +277,14 @@ func (l *Journal) Fail() {
 	l.closed = true
 }
 
-// Keep starts to save the journal from time to time. The caller must call the function stop at the
-// end of the job. settle waits until all finished files are on the disk.
+// Keep saves the journal from time to time until stop is called, which the job must do at its end.
+// settle waits until all finished files are on the disk.
 func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
 	if l == nil {
 		return func() {}
 	}
 	l.settle = settle
+
 	ctx, cancel := context.WithCancel(ctx)
 	var group running.Group
 	saveAgain := func(ctx context.Context) {
@@ -288,14 +292,15 @@ func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
 		_ = l.save(ctx)
 	}
 	group.Go(func() { running.Every(ctx, saveEvery, saveAgain) }, cancel)
+
 	return func() {
 		cancel()
 		group.Wait()
 	}
 }
 
-// save writes the journal if there is progress since the last write. The files before the last key must be on the disk
-// before the journal says that they are done.
+// save writes the journal if there is progress since the last write. It first makes sure that all files
+// up to the last key are on the disk.
 func (l *Journal) save(ctx context.Context) error {
 	l.mu.Lock()
 	state := l.state
@@ -327,7 +332,7 @@ func (l *Journal) write(ctx context.Context, state document) error {
 	return nil
 }
 
-// Finish removes the journal if the job is complete. Otherwise it saves the journal.
+// Finish removes the journal if the job is complete, and otherwise saves it.
 func (l *Journal) Finish(ctx context.Context, complete bool) error {
 	if l == nil {
 		return nil
@@ -335,11 +340,12 @@ func (l *Journal) Finish(ctx context.Context, complete bool) error {
 	if complete {
 		state := l.state
 		state.Ended = true
-		// The store may keep this last state as a version of the removed object. If it cannot be
-		// written, that does not matter, because the removal ends the journal.
+		// The store may keep this last state as a version of the removed object. An error does not
+		// matter, because the removal ends the journal.
 		_ = l.write(ctx, state)
 		return l.bucket.Remove(ctx, l.key)
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSaveTimeout)
 	defer cancel()
 	return l.save(ctx)

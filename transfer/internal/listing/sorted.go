@@ -16,8 +16,8 @@ import (
 // longer list is sorted in temporary files.
 const Memory = 32 << 20
 
-// InOrder lists in the order of keys. If the store lists in no particular order, it sorts the
-// listing.
+// InOrder lists the objects with a prefix in the order of keys, and sorts the listing of a store that
+// has no order.
 func InOrder(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	if storage.Supports(src, storage.OrderedListing) {
 		return src.List(ctx, storage.WithPrefix(prefix))
@@ -25,8 +25,8 @@ func InOrder(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[s
 	return SortByKey(ctx, src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), Memory)
 }
 
-// SortByKey yields entries in the order of their keys, each key once. memory is the
-// largest number of bytes in memory; the rest is in files.
+// SortByKey yields the entries of a listing in the order of their keys, each key once. It uses up to
+// memory bytes of memory, and temporary files for the rest.
 func SortByKey(
 	ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int,
 ) iter.Seq2[storage.ListEntry, error] {
@@ -44,9 +44,9 @@ func SortByKey(
 	}
 }
 
-// SortVersions sorts rows by their keys. memory is the largest number of bytes in
-// memory; the rest is in files. The rows of one key are in order from the newest to the oldest. If
-// two have the same time, the current version comes first.
+// SortVersions yields rows in the order of their keys, and those of one key from the newest to the
+// oldest. Of two with the same time, the current version comes first. It uses up to memory bytes of
+// memory, and temporary files for the rest.
 func SortVersions(
 	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,
 ) iter.Seq2[storage.VersionEntry, error] {
@@ -54,6 +54,7 @@ func SortVersions(
 		sorter := keysort.New(memory)
 		// The files are temporary, so an error does not matter.
 		defer sorter.Close()
+
 		var value []byte
 		for v, err := range rows {
 			if err != nil {
@@ -86,8 +87,8 @@ const (
 	oldVersion
 )
 
-// encodeVersion appends all fields of an entry except its key. The bytes of a newer version compare
-// as less than those of an older one.
+// encodeVersion appends all fields of an entry except its key to dst. The bytes of a newer version
+// compare as less than those of an older one.
 func encodeVersion(dst []byte, v *storage.VersionEntry) []byte {
 	kind := oldVersion
 	switch {
@@ -109,10 +110,11 @@ func encodeVersion(dst []byte, v *storage.VersionEntry) []byte {
 	return dst
 }
 
-// decodeVersion returns the entry of a record whose value encodeVersion has made: 8 bytes of the
-// time, 1 byte of the kind, and fields of variable lengths.
+// decodeVersion returns the entry of a record whose value encodeVersion has made.
 func decodeVersion(r keysort.Record) storage.VersionEntry {
 	v := storage.VersionEntry{ListEntry: storage.ListEntry{Key: string(r.Key)}}
+
+	// The time has 8 bytes and the kind one. The other fields have variable lengths.
 	v.Modified = timeOf(int64(^binary.BigEndian.Uint64(r.Value)))
 	v.Current = r.Value[8] == currentVersion
 	v.IsDeleteMarker = r.Value[8] == deleteMarker
@@ -131,7 +133,7 @@ func decodeVersion(r keysort.Record) storage.VersionEntry {
 	return v
 }
 
-// nanoseconds returns a time in nanoseconds since 1970, or 0 if the time is not known.
+// nanoseconds returns a time in nanoseconds since 1970, or 0 for the zero time.
 func nanoseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -139,7 +141,8 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// timeOf returns the time of nanoseconds since 1970. It returns the zero time for 0.
+// timeOf is the inverse of nanoseconds: it returns a time in nanoseconds since 1970, and the zero time
+// for 0.
 func timeOf(nanoseconds int64) time.Time {
 	if nanoseconds == 0 {
 		return time.Time{}

@@ -13,8 +13,8 @@ func KeptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq
 	return groupByKey(storage.Versions(ctx, b, storage.WithPrefix(prefix)))
 }
 
-// RemovedVersions yields, for each key, its versions, followed by the soft-deleted ones, which can
-// be restored. In a bucket that keeps no versions, each object counts as its only version.
+// RemovedVersions yields, for each key, its versions, followed by the soft-deleted ones, which can be
+// restored. In a bucket that keeps no versions, each object counts as its only version.
 func RemovedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
 	if !storage.Supports(b, storage.SoftDelete) {
 		return KeptVersions(ctx, b, prefix)
@@ -26,7 +26,7 @@ func RemovedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.
 	return groupByKey(mergeListings(versions, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
 }
 
-// asVersions yields each object as the current version of its key.
+// asVersions yields each object of a listing as the current version of its key.
 func asVersions(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		for e, err := range list {
@@ -37,8 +37,7 @@ func asVersions(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.Vers
 	}
 }
 
-// groupByKey groups the entries of each key into one slice. A slice is valid until the next one is
-// yielded.
+// groupByKey yields the entries of each key as one slice, which is valid until the next one is yielded.
 func groupByKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
 	return func(yield func([]storage.VersionEntry, error) bool) {
 		var group []storage.VersionEntry
@@ -61,8 +60,8 @@ func groupByKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage
 	}
 }
 
-// mergeListings merges two listings in the order of keys. If both listings have the same key, the
-// entries of the first listing come before the entries of the second listing.
+// mergeListings merges two listings in the order of keys. Entries of the first listing come before
+// those of the second with the same key.
 func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)

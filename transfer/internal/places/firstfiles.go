@@ -15,8 +15,8 @@ type someFiles struct {
 	complete bool // whether byKey has all files of the listing
 }
 
-// firstFiles lists up to maxFirst files at the beginning of an end. It includes files that the job does not select, but
-// not those in excluded directories.
+// firstFiles lists up to maxFirst files at the beginning of an end, whether the job selects them or
+// not. It leaves out those in excluded directories.
 func firstFiles(ctx context.Context, end ends.End, files *selection.Selection) (someFiles, error) {
 	first := someFiles{byKey: map[string]ends.Entry{}}
 	for e, err := range end.Entries(ctx, files.WithoutFilters(), "") {

@@ -93,10 +93,8 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	return n.suspect(ctx, folder, name)
 }
 
-// checkFile checks one file of a job in which one end may be a folder inside the other end. file is in
-// the outer end. If the inner end is a folder in the path of file, it has the same file under the rest of the path.
-// So checkFile looks for that name in the first files of the inner end, and tests the folder if it is there. It fails
-// if the inner end is the folder.
+// checkFile fails if a file of the outer end shows that a folder in its path is the inner end. If it
+// were, the inner end would have the file under the rest of the path, so only such folders are tested.
 func (n *nesting) checkFile(ctx context.Context, file ends.Entry) error {
 	for _, folder := range foldersOf(file.Key) {
 		name := file.Key[len(folder):]
@@ -122,19 +120,16 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	return n.testFolder(ctx, folder, name)
 }
 
-// mustListMore reports whether the job must list more files of the outer end before its next step. If
-// removal is false, the next step replaces a file. If removal is true, the next step removes files.
+// mustListMore reports whether the job must list more files of the outer end before it removes files,
+// or before it replaces one if removal is false. That is so in these cases:
 //
-// The job must list more files in these cases:
-//
-//   - The outer end is the target of WithBackup. The job does not list it otherwise.
+//   - The outer end is the target of WithBackup, which the job does not list otherwise.
 //   - Options such as WithExclude leave out files.
-//   - The outer end is the source, and the next step replaces a file. The destination may be a
-//     folder that comes later in the listing of the source.
+//   - The outer end is the source, and the job replaces a file. The destination may be a folder that
+//     comes later in the listing of the source.
 //
-// In all other cases, the job has listed enough files. For example, the source may be a folder of
-// the destination. The job lists the first file of this folder, and tests the folder, before it
-// replaces a file in the folder.
+// In all other cases, the job lists the first file of a folder, and tests the folder, before it
+// replaces a file in it.
 func (n *nesting) mustListMore(removal bool) bool {
 	if n.read || len(n.first) == 0 {
 		return false
@@ -145,9 +140,8 @@ func (n *nesting) mustListMore(removal bool) bool {
 	return n.outer.is == Source && !removal
 }
 
-// mayBeSameFile reports whether two entries may be the same file under two addresses. Equal sizes or
-// equal times are enough. A layer may show the same file with another size, and a second store may
-// show it with another time.
+// mayBeSameFile reports whether two entries may be one file under two addresses. Equal sizes or equal
+// times are enough, because a layer may show another size, and a second store another time.
 func mayBeSameFile(a, b ends.Entry) bool {
 	if a.Size > 0 && a.Size == b.Size {
 		return true
@@ -155,9 +149,9 @@ func mayBeSameFile(a, b ends.Entry) bool {
 	return a.Modified.Sub(b.Modified).Abs() <= ends.ListedTogether
 }
 
-// testFolder tests whether the given folder of the outer end is the inner end, and fails if it is. The
-// first call stores an object at the inner end. Each call looks for this object in its folder. If
-// no object can be stored at the inner end, testFolder calls testFromFolder.
+// testFolder fails if a folder of the outer end is the inner end. It looks in the folder for an object
+// that the first call stores at the inner end, or the other way round if the inner end accepts no
+// objects.
 func (n *nesting) testFolder(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, evidenceEnd(n.inner), "")
@@ -174,21 +168,22 @@ func (n *nesting) testFolder(ctx context.Context, folder, name string) error {
 	return placeError(ok, err, n.overlapErr)
 }
 
-// testFromFolder fails if the given folder of n.outer is the same place as n.inner. It is called if
-// nothing can be stored in n.inner. It stores an object in the folder, and looks for the object in
-// n.inner.
+// testFromFolder fails if a folder of the outer end is the inner end. It is called if the inner end
+// accepts no objects, so that it stores an object in the folder, and looks for it at the inner end.
 func (n *nesting) testFromFolder(ctx context.Context, folder, name string) error {
 	ok, err := evidence.Appears(ctx, evidenceEnd(n.outer.End), folder, evidenceEnd(n.inner), "")
 	// A folder that does not exist cannot be the same place as n.inner.
 	if errors.Is(err, fs.ErrNotExist) {
+		// A folder that does not exist is not the inner end.
 		return nil
 	}
 	if ok || !cannotWrite(err) {
 		return placeError(ok, err, n.overlapErr)
 	}
-	// outer may have several stores, each with its own time and ETag for one object. If
-	// so, times and ETags prove nothing.
+
+	// The folder accepts no objects either, so only times and ETags are left to compare.
 	if len(serving.Places(n.outer.Location)) > 1 {
+		// They prove nothing if several stores have their own ones for each object.
 		return errUnknownPlaces(err)
 	}
 	one, err := oneObject(ctx, n.outer.End, folder+name, n.inner, name)
@@ -224,8 +219,8 @@ func oneObject(ctx context.Context, a ends.End, aKey string, b ends.End, bKey st
 	return sameETag && first.Size == second.Size && first.Modified.Equal(second.Modified), nil
 }
 
-// errManyFolders returns the error of a job that would have to store a test object in too many folders, because it can
-// store none at the inner end.
+// errManyFolders returns the error of a job that would have to store a test object in too many folders,
+// because the inner end accepts none.
 func errManyFolders() *storage.Error {
 	return &storage.Error{
 		Code: storage.Unsupported,

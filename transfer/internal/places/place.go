@@ -22,7 +22,7 @@ const (
 	backupEnd
 )
 
-// evidenceEnd returns an end in the form that package evidence asks.
+// evidenceEnd converts an end for package evidence.
 func evidenceEnd(end ends.End) evidence.End {
 	if t, ok := end.(*ends.Tree); ok {
 		return inquiry.OfDirectory(t.Root)

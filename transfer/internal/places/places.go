@@ -33,8 +33,8 @@ type Places struct {
 	first         map[ends.End]someFiles
 }
 
-// New returns the places of a job, as far as their addresses tell. moves says whether the job removes files
-// from the source.
+// New returns what the addresses of a job's ends tell about their places. moves says whether the job
+// removes files from the source.
 func New(dst, src Place, files *selection.Selection, moves bool) Places {
 	dst.is = Destination
 	src.is = Source
@@ -50,8 +50,9 @@ func New(dst, src Place, files *selection.Selection, moves bool) Places {
 	}
 }
 
-// CheckEnds fails if the source and the destination are one place or overlap. It stores a small object in one place,
-// and looks for the object in the other. It is called if the addresses do not show that they are distinct.
+// CheckEnds fails if the source and the destination are one place or overlap, which it tests by storing
+// a small object in one and looking for it in the other. It is called if their addresses do not show
+// that they are distinct.
 func (p *Places) CheckEnds(ctx context.Context) error {
 	if p.mountsOverlap(p.dst, p.src) {
 		return errOverlap()
@@ -59,8 +60,8 @@ func (p *Places) CheckEnds(ctx context.Context) error {
 	return p.askEnds(ctx)
 }
 
-// mountsOverlap reports whether the mounts of this machine make a directory appear in both ends. It ignores
-// folders that WithExclude excludes.
+// mountsOverlap reports whether the mounts of this machine make a directory appear in both ends, other
+// than in a folder that WithExclude excludes.
 func (p *Places) mountsOverlap(a, b Place) bool {
 	meetings := evidence.Meetings(serving.Places(a.Location), serving.Places(b.Location))
 	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
@@ -68,9 +69,8 @@ func (p *Places) mountsOverlap(a, b Place) bool {
 	})
 }
 
-// CheckBackup fails if the target of WithBackup overlaps with the source or the destination. Two
-// places overlap if they are the same place, or if one place lies in the other. In overlapping
-// places, a backup of a file could replace a file of the source or the destination.
+// CheckBackup fails if the target of WithBackup is the same place as the source or the destination, or
+// if one lies in the other: a backup could then replace one of their files.
 func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 	backup.is = backupEnd
 	for _, other := range []Place{p.dst, p.src} {
@@ -80,6 +80,7 @@ func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 		}
 		refusal := joberror.Invalid("WithBackup",
 			"must not overlap with the "+name+": what is stored in the one appears in the other")
+
 		if evidence.Apart(serving.Places(backup.Location), serving.Places(other.Location)) {
 			continue
 		}
@@ -98,24 +99,24 @@ func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 	return nil
 }
 
-// askBackup fails with refusal if the target of WithBackup is the same place as the given end of the job. The
-// given end is the source or the destination. askBackup stores an object in the target, and looks
-// for the object at the given end. If the given end is the destination, askBackup also stores an
-// object at the destination, and looks for the object in the target.
+// askBackup fails with refusal if the target of WithBackup and another end of the job are the same
+// place. It stores an object in the target and looks for it at the other end, and for the destination
+// also the other way round.
 func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
 	ok, err := evidence.Appears(ctx, evidenceEnd(backup.End), "", evidenceEnd(other.End), "")
 	if err == nil && !ok && other.is == Destination {
 		ok, err = evidence.Appears(ctx, evidenceEnd(other.End), "", evidenceEnd(backup.End), "")
 		if cannotWrite(err) {
+			// This test only adds to the first one.
 			err = nil
 		}
 	}
 	return placeError(ok, err, refusal)
 }
 
-// askEnds fails if the source and the destination are one place. To learn that, it stores an object in the destination,
-// and looks for it in the source. It also fails if their first files
-// show that the source lies in the destination, or the destination in the source.
+// askEnds fails if the source and the destination are one place, according to an object that it stores
+// in one and looks for in the other. It also fails if their first files show that one lies in the
+// other.
 func (p *Places) askEnds(ctx context.Context) error {
 	ok, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
 	switch {
@@ -132,14 +133,14 @@ func (p *Places) askEnds(ctx context.Context) error {
 	if err := placeError(ok, err, errOverlap()); err != nil {
 		return err
 	}
+
 	return p.beginNestings(ctx,
 		&nesting{outer: p.dst, inner: p.src.End, overlapErr: errOverlap()},
 		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()})
 }
 
 // askSource stores an object in the source, and reports whether it appears in the destination. It is
-// called if no file can be stored at the top of the destination, because of refusal. The job can
-// still work if the destination permits files in its folders.
+// called if the destination refuses files at its top, but may accept them in its folders.
 func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
 	p.MayShowSource = true
 	ok, err := evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
@@ -150,12 +151,10 @@ func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
 	return ok, err
 }
 
-// beginNestings lists the first files of both ends of each nesting, and begins the nesting with the
-// listed files. It fails if one end of a nesting turns out to be a folder of the other end.
+// beginNestings begins nestings with the first files of both their ends. It fails if one end of a
+// nesting turns out to be a folder of the other.
 func (p *Places) beginNestings(ctx context.Context, nestings ...*nesting) error {
-	// A nesting can store an object for its test, and fail afterwards. At the end of the job,
-	// end removes the objects of all nestings in this list. So the list must have each
-	// nesting before the nesting begins.
+	// A nesting that fails may have stored an object, which End removes if the nesting is in this list.
 	p.nestings = append(p.nestings, nestings...)
 	for _, n := range nestings {
 		n.files = p.files
@@ -174,7 +173,7 @@ func (p *Places) beginNestings(ctx context.Context, nestings ...*nesting) error 
 	return nil
 }
 
-// End removes the objects that were stored for the tests.
+// End removes the objects that were stored for tests.
 func (p *Places) End(ctx context.Context) error {
 	var errs []error
 	for _, n := range p.nestings {
@@ -183,7 +182,8 @@ func (p *Places) End(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// listFirst returns the first files of an end. It lists each end once, because an end may be in several nestings.
+// listFirst returns the first files of an end. It lists each end only once, because an end may be in
+// several nestings.
 func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error) {
 	if first, ok := p.first[end]; ok {
 		return first, nil
@@ -196,10 +196,9 @@ func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error)
 	return first, err
 }
 
-// LookThrough fails if one end of the job, such as the source, is a folder of another end. To find
-// such a folder, it lists outer of each nesting for which mustListMore returns true. It
-// compares the listed files with the first files of inner. If the job has a prefix or a
-// range of keys, LookThrough lists only these keys.
+// LookThrough fails if one end of the job is a folder of another. It lists the outer end of each
+// nesting that must list more before the next removal or replacement, within the prefix and the range
+// of keys of the job.
 func (p *Places) LookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.mustListMore(removal) {

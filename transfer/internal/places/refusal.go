@@ -30,22 +30,22 @@ func placeError(ok bool, err error, refusal *storage.Error) error {
 	return errUnknownPlaces(err)
 }
 
-// errUnknownPlaces returns the error of a job that could not test whether two directories or buckets are
-// different places. err is the error of that test. The hint says what the user can do.
+// errUnknownPlaces returns the error of a job that cannot tell whether two ends are different places.
+// err is the error of the test for that.
 func errUnknownPlaces(err error) error {
 	failure, ok := joberror.OfFile("", "", err).(*storage.Error)
 	if !ok || failure.Code == storage.Canceled || failure.Code == storage.DeadlineExceeded {
 		return err
 	}
+
 	e := &storage.Error{
 		Code:      failure.Code,
 		Retryable: failure.Retryable,
 		Err:       fmt.Errorf("it is not known whether the ends are two places, and the job ends: %w", failure),
 		Hint:      "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
-	// It is only unknown whether the test object was stored. The job can be repeated, so its error
-	// does not have the code OutcomeUnknown.
 	if failure.Code == storage.OutcomeUnknown {
+		// Only the outcome of storing the test object is unknown, so that the job can be repeated.
 		e.Code = storage.Unavailable
 	} else if cannotWrite(err) {
 		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"

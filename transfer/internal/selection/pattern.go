@@ -10,7 +10,8 @@ import (
 // of the same name.
 const belowSuffix = "/**/*"
 
-// ParsePattern returns a pattern that is matched with a whole key. It returns false if text is malformed.
+// ParsePattern returns the form of a pattern that is matched with a whole key. ok is false if text is
+// malformed.
 func ParsePattern(text string) (pattern string, ok bool) {
 	if text == "" || text == "/" || !doublestar.ValidatePattern(text) {
 		return "", false
@@ -18,9 +19,9 @@ func ParsePattern(text string) (pattern string, ok bool) {
 	return normalizePattern(text), true
 }
 
-// normalizePattern returns a pattern that is matched with a whole key. If p ends in "/" or "/**",
-// the result matches everything in a directory. For example, the result for "**/" matches all files
-// in directories, but no files at the top. "**" alone matches everything.
+// normalizePattern returns a pattern that is matched with a whole key. One for a directory, which ends
+// in "/" or "/**", matches everything in it. "**" alone matches everything, and "**/" all files except
+// those at the top.
 func normalizePattern(p string) string {
 	dir, ofDir := strings.CutSuffix(p, "/")
 	if strings.HasPrefix(dir, "/") {

@@ -41,7 +41,8 @@ func (s *Selection) SelectsFile(key string, size int64, modified time.Time) bool
 	return s.Selects(key) && s.InShard(key) && s.MatchesSizeAndTime(size, modified)
 }
 
-// MatchesSizeAndTime reports whether the options of the job select a file of this size and time.
+// MatchesSizeAndTime reports whether the options select a file of this size and time. With a time
+// range, a file whose time is unknown is not selected.
 func (s *Selection) MatchesSizeAndTime(size int64, modified time.Time) bool {
 	if size < s.MinSize {
 		return false
@@ -49,9 +50,9 @@ func (s *Selection) MatchesSizeAndTime(size int64, modified time.Time) bool {
 	if s.HasMaxSize && size > s.MaxSize {
 		return false
 	}
+
 	hasTimes := !s.ModifiedAfter.IsZero() || !s.ModifiedBefore.IsZero()
 	if hasTimes && modified.IsZero() {
-		// The store does not report the time.
 		return false
 	}
 	if !s.ModifiedAfter.IsZero() && modified.Before(s.ModifiedAfter) {
@@ -71,8 +72,8 @@ func (s *Selection) InShard(key string) bool {
 	return keyHash(key)%s.Shards == s.Shard
 }
 
-// Selects reports whether the prefix, the patterns and WithKeys select key. It does not select objects that layers or
-// leases keep for themselves.
+// Selects reports whether the prefix, the patterns and WithKeys select a key. It does not select
+// objects that layers or leases keep for themselves.
 func (s *Selection) Selects(key string) bool {
 	if !strings.HasPrefix(key, s.Prefix) {
 		return false
@@ -117,8 +118,8 @@ func matches(patterns []string, key string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, key) })
 }
 
-// WithoutFilters returns a selection of all files, except those in excluded directories, which a
-// job does not read.
+// WithoutFilters returns a selection of wide files except those in excluded directories, which a job
+// does not read.
 func (s *Selection) WithoutFilters() *Selection {
 	all := *s
 	all.Prefix = ""

@@ -18,12 +18,14 @@ const (
 	maxSample   = 1 << 18
 )
 
-// DivideKeys returns the keys that divide a listing into n equal ranges.
+// DivideKeys returns the n-1 bounds that divide the keys of a listing into n ranges of about equal
+// size.
 func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
 	keys, err := s.sample(list, min(n*sampledKeys, maxSample))
 	if err != nil {
 		return nil, err
 	}
+
 	bounds := make([]string, n-1)
 	for i := range bounds {
 		// Without any key, all bounds are "", and the last shard has the whole range.
@@ -34,8 +36,8 @@ func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) 
 	return bounds, nil
 }
 
-// sample returns up to 2n of the listed keys, in ascending order. It chooses the keys with the smallest hashes, so that
-// all shards choose the same keys. If there are too many keys, it halves the largest hash that a chosen key may have.
+// sample returns up to 2n of the listed keys, in ascending order. They are those with the smallest
+// hashes, so that all shards choose the same keys.
 func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
 	maximum := uint64(math.MaxUint64)
 	var keys []string
