@@ -82,7 +82,8 @@ func (m *manifest) checkBucket(provider, location, name string) (rule string) {
 	if m.provider == "azure" {
 		// The inventory is that of an account, and names the container of each blob.
 		account := accountOf(location)
-		if account != "" && m.bucket != "" && account != m.bucket {
+		isKnown := account != "" && m.bucket != ""
+		if isKnown && account != m.bucket {
 			return fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket)
 		}
 		return ""
@@ -150,15 +151,17 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 	}
 }
 
-// SortedObjects yields the current objects of a range of keys with the prefix, in the order of keys. Each
-// object comes once.
-func (i *Inventory) SortedObjects(ctx context.Context, prefix string, bounds *selection.KeyRange) iter.Seq2[storage.ListEntry, error] {
+// SortedObjects yields each current object once, in the order of keys. It leaves out those without the
+// prefix, or outside of the bounds.
+func (i *Inventory) SortedObjects(
+	ctx context.Context, prefix string, bounds *selection.KeyRange,
+) iter.Seq2[storage.ListEntry, error] {
 	objects := func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range i.Objects(ctx, prefix) {
-			if err == nil && !bounds.Contains(e.Key) {
+		for entry, err := range i.Objects(ctx, prefix) {
+			if err == nil && !bounds.Contains(entry.Key) {
 				continue
 			}
-			if !yield(e, err) {
+			if !yield(entry, err) {
 				return
 			}
 		}

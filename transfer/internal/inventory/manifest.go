@@ -101,7 +101,8 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 
 	// Google, whose manifest lists shards, writes no checksum.
 	if t.Shards == nil {
-		want, err := readSmall(ctx, reports, strings.TrimSuffix(key, ".json")+".checksum")
+		checksumKey := strings.TrimSuffix(key, ".json") + ".checksum"
+		want, err := readSmall(ctx, reports, checksumKey)
 		if err != nil {
 			return nil, err
 		}
@@ -130,10 +131,12 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 	if err := m.checkFormat(key); err != nil {
 		return nil, err
 	}
-	if len(m.columns) > 0 {
-		if rule := m.checkColumns(m.columns); rule != "" {
-			return nil, invalid(key, rule)
-		}
+	if len(m.columns) == 0 {
+		// The columns are in the files.
+		return m, nil
+	}
+	if rule := m.checkColumns(m.columns); rule != "" {
+		return nil, invalid(key, rule)
 	}
 	return m, nil
 }

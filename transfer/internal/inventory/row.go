@@ -43,9 +43,10 @@ var wanted = map[string][numColumns]string{
 // otherwise "".
 func (m *manifest) checkColumns(columns []string) (rule string) {
 	names := wanted[m.provider]
-	for _, c := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
-		if names[c] != "" && columnIndex(columns, names[c]) < 0 {
-			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", names[c])
+	for _, column := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
+		name := names[column]
+		if name != "" && columnIndex(columns, name) < 0 {
+			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", name)
 		}
 	}
 	return ""
@@ -140,7 +141,7 @@ func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 	native := v.ETag
 	switch i.manifest.provider {
 	case "gcs":
-		native = row[versionColumn]
+		native = row[versionColumn] // the generation
 	case "s3":
 		if v.Version == "" && row[latestColumn] != "" {
 			// The version was written before the bucket kept versions.

@@ -20,7 +20,14 @@ func OfFile(op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &storage.Error{Code: storage.Internal, Op: op, Key: key, Err: quotePaths(err), Hint: localfile.ErrorHint(err)}
+
+	e := &storage.Error{
+		Code: storage.Internal,
+		Op:   op,
+		Key:  key,
+		Err:  quotePaths(err),
+		Hint: localfile.ErrorHint(err),
+	}
 	var storageErr *storage.Error
 	switch {
 	case errors.As(err, &storageErr):

@@ -52,7 +52,7 @@ type Journal struct {
 	state  document
 	saved  document
 	steps  list.List // of *fileStep, in the order of keys; all after state.After
-	closed bool      // true after a file has failed; later files are then not recorded
+	failed bool      // whether a file has failed; later files are then not recorded
 }
 
 // New returns the journal in the object with this key.
@@ -64,8 +64,8 @@ func (l *Journal) LiesIn(location any, files *selection.Selection) bool {
 	if l == nil {
 		return false
 	}
-	return slices.ContainsFunc(serving.KeysIn(l.bucket, l.key, location),
-		func(key string) bool { return !files.InExcludedDir(key) })
+	keys := serving.KeysIn(l.bucket, l.key, location)
+	return slices.ContainsFunc(keys, func(key string) bool { return !files.InExcludedDir(key) })
 }
 
 // A document is the content of the object, as JSON.
@@ -222,7 +222,7 @@ func (l *Journal) Begin(key string) *list.Element {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.failed {
 		return nil
 	}
 	return l.steps.PushBack(&fileStep{key: key})
@@ -274,7 +274,7 @@ func (l *Journal) Fail() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
+	l.failed = true
 }
 
 // Keep saves the journal from time to time until stop is called, which the job must do at its end.

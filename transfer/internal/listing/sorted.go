@@ -22,7 +22,8 @@ func InOrder(ctx context.Context, src storage.Lister, prefix string) iter.Seq2[s
 	if storage.Supports(src, storage.OrderedListing) {
 		return src.List(ctx, storage.WithPrefix(prefix))
 	}
-	return SortByKey(ctx, src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), Memory)
+	unordered := src.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
+	return SortByKey(ctx, unordered, Memory)
 }
 
 // SortByKey yields the entries of a listing in the order of their keys, each key once. It uses up to
@@ -116,8 +117,9 @@ func decodeVersion(r keysort.Record) storage.VersionEntry {
 
 	// The time has 8 bytes and the kind one. The other fields have variable lengths.
 	v.Modified = timeOf(int64(^binary.BigEndian.Uint64(r.Value)))
-	v.Current = r.Value[8] == currentVersion
-	v.IsDeleteMarker = r.Value[8] == deleteMarker
+	kind := r.Value[8]
+	v.Current = kind == currentVersion
+	v.IsDeleteMarker = kind == deleteMarker
 	rest := r.Value[9:]
 	ns, n := binary.Varint(rest)
 	v.NoncurrentSince = timeOf(ns)

@@ -23,14 +23,15 @@ func RemovedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.
 	if !storage.Supports(b, storage.Versioning) {
 		versions = asVersions(InOrder(ctx, b, prefix))
 	}
-	return groupByKey(mergeListings(versions, storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())))
+	softDeleted := storage.Versions(ctx, b, storage.WithPrefix(prefix), storage.WithSoftDeleted())
+	return groupByKey(mergeListings(versions, softDeleted))
 }
 
 // asVersions yields each object of a listing as the current version of its key.
 func asVersions(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
-		for e, err := range list {
-			if !yield(storage.VersionEntry{ListEntry: e, Current: true}, err) {
+		for entry, err := range list {
+			if !yield(storage.VersionEntry{ListEntry: entry, Current: true}, err) {
 				return
 			}
 		}

@@ -19,12 +19,12 @@ type someFiles struct {
 // not. It leaves out those in excluded directories.
 func firstFiles(ctx context.Context, end ends.End, files *selection.Selection) (someFiles, error) {
 	first := someFiles{byKey: map[string]ends.Entry{}}
-	for e, err := range end.Entries(ctx, files.WithoutFilters(), "") {
+	for file, err := range end.Entries(ctx, files.WithoutFilters(), "") {
 		if err != nil {
 			return first, err
 		}
-		if e.Kind == ends.Regular {
-			first.byKey[e.Key] = e
+		if file.Kind == ends.Regular {
+			first.byKey[file.Key] = file
 		}
 		if len(first.byKey) == maxFirst {
 			return first, nil

@@ -31,8 +31,8 @@ type nesting struct {
 	inner      ends.End
 	overlapErr *storage.Error
 	files      *selection.Selection
-	first      map[string]ends.Entry // the first files of the inner end, by key
-	read       bool                  // whether all files of outer were seen
+	innerFiles map[string]ends.Entry // the first files of the inner end, by key
+	listedAll  bool                  // whether all files of outer were listed
 	folders    map[string]bool       // folders of outer that were tested
 
 	// question is a small object that was stored at the inner end. If a folder of the outer end
@@ -50,20 +50,23 @@ const (
 	maxFolders = 100
 )
 
-// begin compares the first files of the inner end with the first files of the outer end. It also
-// tests some folders of the outer end, because the job may not list all of their files. These are
-// the folders in the path of WithPrefix, and the folders where a file system is mounted.
-func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
-	n.first = ofInner.byKey
-	n.read = ofOuter.complete
+// begin compares the first files of both ends. It also tests those folders of the outer end of which
+// the job may not list all files: the ones in the path of WithPrefix, and those where a file system is
+// mounted.
+func (n *nesting) begin(ctx context.Context, inner, outer someFiles) error {
+	n.innerFiles = inner.byKey
+	n.listedAll = outer.complete
 	n.folders = map[string]bool{}
-	for _, key := range slices.Sorted(maps.Keys(ofOuter.byKey)) {
-		if err := n.checkFile(ctx, ofOuter.byKey[key]); err != nil {
+
+	for _, key := range slices.Sorted(maps.Keys(outer.byKey)) {
+		if err := n.checkFile(ctx, outer.byKey[key]); err != nil {
 			return err
 		}
 	}
-	for _, folder := range append(foldersOf(n.files.Prefix), evidence.MountedIn(serving.Places(n.outer.Location))...) {
-		if err := n.lookInto(ctx, folder); err != nil {
+
+	folders := append(foldersOf(n.files.Prefix), evidence.MountedIn(serving.Places(n.outer.Location))...)
+	for _, folder := range folders {
+		if err := n.testIfSimilar(ctx, folder); err != nil {
 			return err
 		}
 	}
@@ -80,17 +83,18 @@ func foldersOf(key string) (folders []string) {
 	return folders
 }
 
-// lookInto tests one folder of n.outer, and fails if the folder is the same place as n.inner. It
-// skips the test if the folder lacks the first file of n.inner.
-func (n *nesting) lookInto(ctx context.Context, folder string) error {
-	if len(n.first) == 0 {
+// testIfSimilar tests a folder of the outer end if it has the first file of the inner end. It fails if
+// both are the same place.
+func (n *nesting) testIfSimilar(ctx context.Context, folder string) error {
+	if len(n.innerFiles) == 0 {
 		return nil
 	}
-	name := slices.Min(slices.Collect(maps.Keys(n.first)))
-	if exists, err := evidenceEnd(n.outer.End).Has(ctx, folder+name); err == nil && !exists {
+	name := slices.Min(slices.Collect(maps.Keys(n.innerFiles)))
+	exists, err := evidenceEnd(n.outer.End).Has(ctx, folder+name)
+	if err == nil && !exists {
 		return nil
 	}
-	return n.suspect(ctx, folder, name)
+	return n.testOnce(ctx, folder, name)
 }
 
 // checkFile fails if a file of the outer end shows that a folder in its path is the inner end. If it
@@ -98,8 +102,8 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 func (n *nesting) checkFile(ctx context.Context, file ends.Entry) error {
 	for _, folder := range foldersOf(file.Key) {
 		name := file.Key[len(folder):]
-		if inner, exists := n.first[name]; exists && mayBeSameFile(file, inner) {
-			if err := n.suspect(ctx, folder, name); err != nil {
+		if inner, exists := n.innerFiles[name]; exists && mayBeSameFile(file, inner) {
+			if err := n.testOnce(ctx, folder, name); err != nil {
 				return err
 			}
 		}
@@ -107,9 +111,9 @@ func (n *nesting) checkFile(ctx context.Context, file ends.Entry) error {
 	return nil
 }
 
-// suspect tests one folder of the outer end, which may be the inner end. It does nothing if the folder was tested
-// before, or if WithExclude excludes the folder. name is the path of a file in the folder.
-func (n *nesting) suspect(ctx context.Context, folder, name string) error {
+// testOnce tests a folder of the outer end, which may be the inner end, unless it was tested before or
+// is excluded. name is the path of a file in the folder.
+func (n *nesting) testOnce(ctx context.Context, folder, name string) error {
 	if n.folders[folder] || n.files.InExcludedDir(folder) {
 		return nil
 	}
@@ -131,13 +135,16 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 // In all other cases, the job lists the first file of a folder, and tests the folder, before it
 // replaces a file in it.
 func (n *nesting) mustListMore(removal bool) bool {
-	if n.read || len(n.first) == 0 {
+	if n.listedAll || len(n.innerFiles) == 0 {
 		return false
 	}
-	if n.outer.is == backupEnd || len(n.files.Include) > 0 || len(n.files.Exclude) > 0 || n.files.Only != nil {
+	if n.outer.role == backupEnd {
 		return true
 	}
-	return n.outer.is == Source && !removal
+	if len(n.files.Include) > 0 || len(n.files.Exclude) > 0 || n.files.Only != nil {
+		return true
+	}
+	return n.outer.role == Source && !removal
 }
 
 // mayBeSameFile reports whether two entries may be one file under two addresses. Equal sizes or equal
@@ -164,21 +171,20 @@ func (n *nesting) testFolder(ctx context.Context, folder, name string) error {
 	if n.readOnly {
 		return n.testFromFolder(ctx, folder, name)
 	}
-	ok, err := n.question.AppearsIn(ctx, evidenceEnd(n.outer.End), folder)
-	return placeError(ok, err, n.overlapErr)
+	isSame, err := n.question.AppearsIn(ctx, evidenceEnd(n.outer.End), folder)
+	return placeError(isSame, err, n.overlapErr)
 }
 
 // testFromFolder fails if a folder of the outer end is the inner end. It is called if the inner end
 // accepts no objects, so that it stores an object in the folder, and looks for it at the inner end.
 func (n *nesting) testFromFolder(ctx context.Context, folder, name string) error {
-	ok, err := evidence.Appears(ctx, evidenceEnd(n.outer.End), folder, evidenceEnd(n.inner), "")
-	// A folder that does not exist cannot be the same place as n.inner.
+	isSame, err := evidence.Appears(ctx, evidenceEnd(n.outer.End), folder, evidenceEnd(n.inner), "")
 	if errors.Is(err, fs.ErrNotExist) {
 		// A folder that does not exist is not the inner end.
 		return nil
 	}
-	if ok || !cannotWrite(err) {
-		return placeError(ok, err, n.overlapErr)
+	if isSame || !cannotWrite(err) {
+		return placeError(isSame, err, n.overlapErr)
 	}
 
 	// The folder accepts no objects either, so only times and ETags are left to compare.
@@ -186,8 +192,8 @@ func (n *nesting) testFromFolder(ctx context.Context, folder, name string) error
 		// They prove nothing if several stores have their own ones for each object.
 		return errUnknownPlaces(err)
 	}
-	one, err := oneObject(ctx, n.outer.End, folder+name, n.inner, name)
-	return placeError(one, err, n.overlapErr)
+	isSame, err = isOneObject(ctx, n.outer.End, folder+name, n.inner, name)
+	return placeError(isSame, err, n.overlapErr)
 }
 
 // end removes the test object from the inner end, if there is one.
@@ -198,25 +204,25 @@ func (n *nesting) end(ctx context.Context) error {
 	return n.question.End(ctx)
 }
 
-// oneObject reports whether aKey of one end and bKey of the other end name the same object under
-// two addresses. It is used if no test object can be stored at either end. It compares size,
-// ETag and time. A copy of the object would have a later time.
-func oneObject(ctx context.Context, a ends.End, aKey string, b ends.End, bKey string) (bool, error) {
-	outer, isBucket := a.(*ends.Objects)
-	inner, both := b.(*ends.Objects)
-	if !isBucket || !both {
+// isOneObject reports whether keys of two ends name one object under two addresses, because size, ETag and time are
+// equal. A copy would have a later time. It is used if neither end accepts a test object.
+func isOneObject(ctx context.Context, a ends.End, aKey string, b ends.End, bKey string) (bool, error) {
+	aObjects, isABucket := a.(*ends.Objects)
+	bObjects, isBBucket := b.(*ends.Objects)
+	if !isABucket || !isBBucket {
 		return false, nil
 	}
-	first, err := outer.Source.Attrs(ctx, aKey)
+
+	aAttrs, err := aObjects.Source.Attrs(ctx, aKey)
 	if err != nil {
 		return false, err
 	}
-	second, err := inner.Source.Attrs(ctx, bKey)
+	bAttrs, err := bObjects.Source.Attrs(ctx, bKey)
 	if err != nil {
 		return false, err
 	}
-	sameETag := first.ETag != "" && first.ETag == second.ETag
-	return sameETag && first.Size == second.Size && first.Modified.Equal(second.Modified), nil
+	sameETag := aAttrs.ETag != "" && aAttrs.ETag == bAttrs.ETag
+	return sameETag && aAttrs.Size == bAttrs.Size && aAttrs.Modified.Equal(bAttrs.Modified), nil
 }
 
 // errManyFolders returns the error of a job that would have to store a test object in too many folders,

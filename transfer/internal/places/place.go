@@ -10,7 +10,7 @@ import (
 type Place struct {
 	End      ends.End
 	Location any  // the directory or bucket, in the form that serving.Below needs
-	is       role // set by the methods of places
+	role     role // set by the methods of places
 }
 
 // A role says whether a directory or bucket is the source, the destination or the backup of a job.
@@ -24,9 +24,9 @@ const (
 
 // evidenceEnd converts an end for package evidence.
 func evidenceEnd(end ends.End) evidence.End {
-	if t, ok := end.(*ends.Tree); ok {
-		return inquiry.OfDirectory(t.Root)
+	if tree, ok := end.(*ends.Tree); ok {
+		return inquiry.OfDirectory(tree.Root)
 	}
-	o := end.(*ends.Objects)
-	return inquiry.OfBucket(o.Source, o.Bucket)
+	objects := end.(*ends.Objects)
+	return inquiry.OfBucket(objects.Source, objects.Bucket)
 }

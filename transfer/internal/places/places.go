@@ -36,17 +36,17 @@ type Places struct {
 // New returns what the addresses of a job's ends tell about their places. moves says whether the job
 // removes files from the source.
 func New(dst, src Place, files *selection.Selection, moves bool) Places {
-	dst.is = Destination
-	src.is = Source
-	dsts := serving.Places(dst.Location)
-	srcs := serving.Places(src.Location)
+	dst.role = Destination
+	src.role = Source
+	dstPlaces := serving.Places(dst.Location)
+	srcPlaces := serving.Places(src.Location)
 	return Places{
 		dst:        dst,
 		src:        src,
 		files:      files,
 		moves:      moves,
-		Distinct:   evidence.Apart(dsts, srcs),
-		SameBucket: evidence.Beside(dsts, srcs),
+		Distinct:   evidence.Apart(dstPlaces, srcPlaces),
+		SameBucket: evidence.Beside(dstPlaces, srcPlaces),
 	}
 }
 
@@ -72,10 +72,10 @@ func (p *Places) mountsOverlap(a, b Place) bool {
 // CheckBackup fails if the target of WithBackup is the same place as the source or the destination, or
 // if one lies in the other: a backup could then replace one of their files.
 func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
-	backup.is = backupEnd
+	backup.role = backupEnd
 	for _, other := range []Place{p.dst, p.src} {
 		name := "destination"
-		if other.is == Source {
+		if other.role == Source {
 			name = "source"
 		}
 		refusal := joberror.Invalid("WithBackup",
@@ -90,9 +90,11 @@ func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 		if err := askBackup(ctx, backup, other, refusal); err != nil {
 			return err
 		}
-		if err := p.beginNestings(ctx,
+		err := p.beginNestings(ctx,
 			&nesting{outer: other, inner: backup.End, overlapErr: refusal},
-			&nesting{outer: backup, inner: other.End, overlapErr: refusal}); err != nil {
+			&nesting{outer: backup, inner: other.End, overlapErr: refusal},
+		)
+		if err != nil {
 			return err
 		}
 	}
@@ -103,52 +105,53 @@ func (p *Places) CheckBackup(ctx context.Context, backup Place) error {
 // place. It stores an object in the target and looks for it at the other end, and for the destination
 // also the other way round.
 func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
-	ok, err := evidence.Appears(ctx, evidenceEnd(backup.End), "", evidenceEnd(other.End), "")
-	if err == nil && !ok && other.is == Destination {
-		ok, err = evidence.Appears(ctx, evidenceEnd(other.End), "", evidenceEnd(backup.End), "")
+	isSame, err := evidence.Appears(ctx, evidenceEnd(backup.End), "", evidenceEnd(other.End), "")
+	if err == nil && !isSame && other.role == Destination {
+		isSame, err = evidence.Appears(ctx, evidenceEnd(other.End), "", evidenceEnd(backup.End), "")
 		if cannotWrite(err) {
 			// This test only adds to the first one.
 			err = nil
 		}
 	}
-	return placeError(ok, err, refusal)
+	return placeError(isSame, err, refusal)
 }
 
 // askEnds fails if the source and the destination are one place, according to an object that it stores
 // in one and looks for in the other. It also fails if their first files show that one lies in the
 // other.
 func (p *Places) askEnds(ctx context.Context) error {
-	ok, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
+	isSame, err := evidence.Appears(ctx, evidenceEnd(p.dst.End), "", evidenceEnd(p.src.End), "")
 	switch {
 	case cannotWrite(err):
-		ok, err = p.askSource(ctx, err)
-	case err == nil && !ok && p.moves:
+		isSame, err = p.askSource(ctx, err)
+	case err == nil && !isSame && p.moves:
 		// The destination may still show the source.
-		ok, err = evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
+		isSame, err = evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
 		if cannotWrite(err) {
 			p.MayShowSource = true
 			err = nil
 		}
 	}
-	if err := placeError(ok, err, errOverlap()); err != nil {
+	if err := placeError(isSame, err, errOverlap()); err != nil {
 		return err
 	}
 
 	return p.beginNestings(ctx,
 		&nesting{outer: p.dst, inner: p.src.End, overlapErr: errOverlap()},
-		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()})
+		&nesting{outer: p.src, inner: p.dst.End, overlapErr: errOverlap()},
+	)
 }
 
 // askSource stores an object in the source, and reports whether it appears in the destination. It is
 // called if the destination refuses files at its top, but may accept them in its folders.
 func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
 	p.MayShowSource = true
-	ok, err := evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
+	isSame, err := evidence.Appears(ctx, evidenceEnd(p.src.End), "", evidenceEnd(p.dst.End), "")
 	if err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
 		// The user must learn first that the destination takes no files.
 		err = errors.Join(joberror.OfFile("", "", refusal), err)
 	}
-	return ok, err
+	return isSame, err
 }
 
 // beginNestings begins nestings with the first files of both their ends. It fails if one end of a
@@ -158,15 +161,15 @@ func (p *Places) beginNestings(ctx context.Context, nestings ...*nesting) error 
 	p.nestings = append(p.nestings, nestings...)
 	for _, n := range nestings {
 		n.files = p.files
-		inner, err := p.listFirst(ctx, n.inner)
+		innerFiles, err := p.listFirst(ctx, n.inner)
 		if err != nil {
 			return err
 		}
-		outer, err := p.listFirst(ctx, n.outer.End)
+		outerFiles, err := p.listFirst(ctx, n.outer.End)
 		if err != nil {
 			return err
 		}
-		if err := n.begin(ctx, inner, outer); err != nil {
+		if err := n.begin(ctx, innerFiles, outerFiles); err != nil {
 			return err
 		}
 	}
@@ -206,35 +209,37 @@ func (p *Places) LookThrough(ctx context.Context, removal bool) error {
 		}
 
 		// One listing serves all nestings with the same outer end.
-		group := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool { return other.outer.End != n.outer.End })
-		wide := n.files.WithoutFilters()
-		wide.Prefix = n.files.Prefix
-		wide.Ranges = n.files.Ranges
-		for file, err := range n.outer.End.Entries(ctx, wide, "") {
+		group := slices.DeleteFunc(slices.Clone(p.nestings[i:]), func(other *nesting) bool {
+			return other.outer.End != n.outer.End
+		})
+		listed := n.files.WithoutFilters()
+		listed.Prefix = n.files.Prefix
+		listed.Ranges = n.files.Ranges
+		for file, err := range n.outer.End.Entries(ctx, listed, "") {
 			if err != nil {
 				return err
 			}
 			if file.Kind != ends.Regular {
 				continue
 			}
-			for _, other := range group {
-				if err := other.checkFile(ctx, file); err != nil {
+			for _, member := range group {
+				if err := member.checkFile(ctx, file); err != nil {
 					return err
 				}
 			}
 		}
-		for _, seen := range group {
-			seen.read = true
+		for _, member := range group {
+			member.listedAll = true
 		}
 	}
 	return nil
 }
 
-// CheckFile passes a listed file of an end to the nestings of this end. If another end is a folder of it, CheckFile
-// fails.
-func (p *Places) CheckFile(ctx context.Context, is role, file ends.Entry) error {
+// CheckFile checks a file that was listed at an end. It fails if the file shows that another end is a
+// folder of this one.
+func (p *Places) CheckFile(ctx context.Context, end role, file ends.Entry) error {
 	for _, n := range p.nestings {
-		if n.outer.is != is {
+		if n.outer.role != end {
 			continue
 		}
 		if err := n.checkFile(ctx, file); err != nil {

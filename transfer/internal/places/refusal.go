@@ -17,14 +17,13 @@ func errOverlap() *storage.Error {
 	return e
 }
 
-// placeError turns the result of a test into an error. The test has checked whether two ends are one
-// place. If ok is true, they are one place. The error is then the given *storage.Error, joined
-// with err. If the test failed, the error says so. If the ends are two places, the error is nil.
-func placeError(ok bool, err error, refusal *storage.Error) error {
-	if ok && err == nil {
+// placeError returns the error of a test whether two ends are one place: refusal if they are, an error
+// that says so if the test failed with err, and otherwise nil.
+func placeError(isSame bool, err error, refusal *storage.Error) error {
+	if isSame && err == nil {
 		return refusal
 	}
-	if ok {
+	if isSame {
 		return errors.Join(refusal, err)
 	}
 	return errUnknownPlaces(err)

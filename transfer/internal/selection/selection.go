@@ -87,7 +87,10 @@ func (s *Selection) Selects(key string) bool {
 	if objectkey.Hides(key, s.Prefix) && !s.OfLayers {
 		return false
 	}
-	if s.Only != nil && !s.Only(key) || slices.Contains(s.Held, key) {
+	if s.Only != nil && !s.Only(key) {
+		return false
+	}
+	if slices.Contains(s.Held, key) {
 		return false
 	}
 	return !s.InExcludedDir(key) && !matches(s.Exclude, key)
@@ -95,7 +98,9 @@ func (s *Selection) Selects(key string) bool {
 
 // ExcludesDir reports whether everything in a directory is excluded.
 func (s *Selection) ExcludesDir(dir string) bool {
-	if !strings.HasPrefix(dir+"/", s.Prefix) && !strings.HasPrefix(s.Prefix, dir+"/") {
+	isInPrefix := strings.HasPrefix(dir+"/", s.Prefix)
+	containsPrefix := strings.HasPrefix(s.Prefix, dir+"/")
+	if !isInPrefix && !containsPrefix {
 		return true
 	}
 	return slices.ContainsFunc(s.Exclude, func(p string) bool {
@@ -121,9 +126,9 @@ func matches(patterns []string, key string) bool {
 // WithoutFilters returns a selection of wide files except those in excluded directories, which a job
 // does not read.
 func (s *Selection) WithoutFilters() *Selection {
-	all := *s
-	all.Prefix = ""
-	all.Ranges = nil
-	all.anyName = true
-	return &all
+	wide := *s
+	wide.Prefix = ""
+	wide.Ranges = nil
+	wide.anyName = true
+	return &wide
 }

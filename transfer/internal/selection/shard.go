@@ -27,11 +27,12 @@ func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) 
 	}
 
 	bounds := make([]string, n-1)
+	if len(keys) == 0 {
+		// All bounds are "", so that the last range has all keys.
+		return bounds, nil
+	}
 	for i := range bounds {
-		// Without any key, all bounds are "", and the last shard has the whole range.
-		if len(keys) > 0 {
-			bounds[i] = keys[len(keys)*(i+1)/n]
-		}
+		bounds[i] = keys[len(keys)*(i+1)/n]
 	}
 	return bounds, nil
 }
@@ -39,18 +40,19 @@ func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) 
 // sample returns up to 2n of the listed keys, in ascending order. They are those with the smallest
 // hashes, so that all shards choose the same keys.
 func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
-	maximum := uint64(math.MaxUint64)
+	maxHash := uint64(math.MaxUint64)
 	var keys []string
-	for e, err := range list {
+	for entry, err := range list {
 		if err != nil {
 			return nil, err
 		}
-		if keyHash(e.Key) > maximum || !s.Selects(e.Key) {
+		if keyHash(entry.Key) > maxHash || !s.Selects(entry.Key) {
 			continue
 		}
-		for keys = append(keys, e.Key); len(keys) > 2*n; {
-			maximum /= 2
-			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maximum })
+		keys = append(keys, entry.Key)
+		for len(keys) > 2*n {
+			maxHash /= 2
+			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maxHash })
 		}
 	}
 	slices.Sort(keys)
