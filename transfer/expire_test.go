@@ -48,8 +48,8 @@ func newAgedBucket(t *testing.T, open func(now func() time.Time) storage.Bucket)
 	return b
 }
 
-// inMemory opens a bucket in memory with a clock.
-func inMemory(now func() time.Time) storage.Bucket {
+// newBucketWithClock opens a bucket in memory with a clock.
+func newBucketWithClock(now func() time.Time) storage.Bucket {
 	return engine.New(memstore.NewDriver(memstore.Config{Now: now}))
 }
 
@@ -112,7 +112,7 @@ func TestExpire(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for name, open := range map[string]func(now func() time.Time) storage.Bucket{
-				"memory": inMemory,
+				"memory": newBucketWithClock,
 				"local": func(now func() time.Time) storage.Bucket {
 					b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now})
 					require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestExpire(t *testing.T) {
 func TestExpireRemovesInBatches(t *testing.T) {
 	const objects, batches = 2500, 3
 	var recorder calls
-	b := newFilledBucket(t, keysN(objects), recorder.layer())
+	b := newFilledBucket(t, numberedKeys(objects), recorder.layer())
 	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 
 	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, inTwoDays)

@@ -213,7 +213,7 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	}
 }
 
-// If the same Sync runs twice at the same time, the source and the destination are equal afterwards.
+// Two runs of the same Sync at the same time make the destination equal to the source.
 func TestExploredSyncAndTheSameSync(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
@@ -233,7 +233,7 @@ func TestExploredSyncAndTheSameSync(t *testing.T) {
 	})
 }
 
-// If a job with a journal dies or runs twice, repeating it transfers all files.
+// A job with a journal that dies or runs twice transfers all files when it is repeated.
 func TestExploredSyncWithAJournal(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
@@ -264,7 +264,7 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 	})
 }
 
-// If Sync with WithBackup replaces or removes a file, the backup has the old file.
+// The backup of Sync has the old content of each file that Sync replaces or removes.
 func TestExploredSyncWithABackup(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
@@ -280,7 +280,8 @@ func TestExploredSyncWithABackup(t *testing.T) {
 			_, err := transfer.Sync(ctx, dst, src, transfer.WithConcurrency(1), transfer.WithDelete(), backup)
 			return err
 		})
-		// If the source lacks "k" by then, the job removes it from the destination.
+
+		// If this writer is first, the job removes "k" from the destination in place of replacing it.
 		e.writer(e.src, removing("k"))
 
 		e.Check(func() {
@@ -289,7 +290,7 @@ func TestExploredSyncWithABackup(t *testing.T) {
 	})
 }
 
-// If a program writes an object during Undelete, Undelete does not replace it.
+// Undelete does not replace an object that a program writes meanwhile.
 func TestExploredUndeleteAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})
@@ -312,8 +313,8 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 	})
 }
 
-// If a program uploads a new object while Expire runs, Expire keeps it. Expire and Remove still remove the object
-// that they selected.
+// Expire keeps an object that a program uploads meanwhile. Expire and Remove remove the object that
+// they have selected.
 func TestExploredRemovalsAndAWriter(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -362,11 +363,11 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 }
 
-// If a program writes a new object during RestoreAt, RestoreAt keeps it. If RestoreAt was interrupted, repeating
-// it completes the restore.
+// RestoreAt keeps a new object that a program writes meanwhile. If it was interrupted, repeating it
+// completes the restore.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
 	explored.Run(t, func(s *interleave.Scene) {
-		// The time of the restore is between two versions of "k".
+		// The objects are restored to a time between two versions of "k".
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})
 		e := &ends{Scene: s, src: store}
 		e.upload(store, "k", "first")

@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// keysN returns n keys, in order.
-func keysN(n int) []string {
+// numberedKeys returns n keys, in order.
+func numberedKeys(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("%05d", i)
@@ -32,44 +32,46 @@ func keysN(n int) []string {
 	return keys
 }
 
-// A job continues after failures.
+// A job continues with the other files after a failure, and a repeated job transfers only the failed
+// ones.
 func TestJobContinuesAfterFailures(t *testing.T) {
-	inj := faults.New(
+	const files = 20
+	injector := faults.New(
 		faults.Fail(faults.Put).ForKey("00003").WithError(storage.PermissionDenied),
 		faults.Fail(faults.Put).ForKey("00007").WithError(storage.Locked),
 	)
-	dst := memstore.New(driver.WithLayer(inj.Layer()))
-	src := newFilledBucket(t, keysN(20))
-
+	dst := memstore.New(driver.WithLayer(injector.Layer()))
+	src := newFilledBucket(t, numberedKeys(files))
 	var failures []string
-	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1),
-		transfer.WithChanges(func(c transfer.Change) {
-			if c.Action == transfer.Failed {
-				failures = append(failures, c.Key)
-				require.Error(t, c.Err)
-			}
-		}))
+	collectFailures := transfer.WithChanges(func(c transfer.Change) {
+		if c.Action == transfer.Failed {
+			failures = append(failures, c.Key)
+			require.Error(t, c.Err)
+		}
+	})
+
+	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1), collectFailures)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, []string{"00003", "00007"}, failures)
-	require.Equal(t, int64(18), report.Transferred)
+	require.Equal(t, int64(files-2), report.Transferred)
 	require.Equal(t, int64(2), report.Failed)
 	require.Len(t, report.Failures, 2)
 	require.Contains(t, report.String(), "2 failed")
 	require.Contains(t, report.String(), `"00003": storage: Copy "00003"`)
 
-	inj.Set()
+	injector.Set()
 	report, err = transfer.Copy(t.Context(), dst, src)
 	require.NoError(t, err)
 	require.Equal(t, int64(2), report.Transferred)
-	require.Equal(t, int64(18), report.Skipped)
+	require.Equal(t, int64(files-2), report.Skipped)
 }
 
-// If any one request fails, Copy still succeeds completely, or reports what it has transferred and succeeds when
-// it is repeated.
+// If one request fails, Copy either succeeds completely or reports what it has transferred, and
+// succeeds when it is repeated.
 func TestJobFaultAtAnyCall(t *testing.T) {
 	const lastCall = 12
-	src := newFilledBucket(t, keysN(5))
+	src := newFilledBucket(t, numberedKeys(5))
 	for n := 1; n <= lastCall; n++ {
 		t.Run(fmt.Sprintf("fault at call %d", n), func(t *testing.T) {
 			injector := faults.New(faults.Fail(faults.Reads | faults.Writes).Nth(n).WithError(storage.Internal))
@@ -77,6 +79,7 @@ func TestJobFaultAtAnyCall(t *testing.T) {
 
 			report, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(1))
 			injector.Set()
+
 			if err != nil {
 				require.Equal(t, report.Transferred, int64(len(contents(t, dst))))
 				_, err = transfer.Copy(t.Context(), dst, src)
@@ -87,14 +90,14 @@ func TestJobFaultAtAnyCall(t *testing.T) {
 	}
 }
 
-// A report keeps a thousand failures. Its text has the first ten.
+// A report keeps a thousand failures, and its text shows ten of them.
 func TestReportKeepsAThousandFailures(t *testing.T) {
 	const (
 		files       = 1500
 		maxFailures = 1000
 		shownLines  = 1 + 10 + 1 // the counts, ten failures, and how many more there are
 	)
-	src := newFilledBucket(t, keysN(files))
+	src := newFilledBucket(t, numberedKeys(files))
 	injector := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	dst := memstore.New(driver.WithLayer(injector.Layer()))
 
@@ -107,37 +110,39 @@ func TestReportKeepsAThousandFailures(t *testing.T) {
 }
 
 // delayed returns a bucket in which each Put takes the time d.
-func delayed(d time.Duration) storage.Bucket {
+func newSlowBucket(d time.Duration) storage.Bucket {
 	return memstore.New(driver.WithLayer(faults.New(faults.Delay(faults.Put, d)).Layer()))
 }
 
-// A job ends when ctx is done.
+// A job ends as soon as ctx is done, and does not count interrupted transfers as failed.
 func TestJobEndsWhenCtxIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+		const timeout, putDelay, concurrency = 25 * time.Second, 10 * time.Second, 4
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
-		src := newFilledBucket(t, keysN(100))
-		dst := delayed(10 * time.Second)
+		src := newFilledBucket(t, numberedKeys(100))
+		dst := newSlowBucket(putDelay)
 		start := time.Now()
 
-		report, err := transfer.Copy(ctx, dst, src, transfer.WithConcurrency(4), transfer.WithDelete())
+		report, err := transfer.Copy(ctx, dst, src, transfer.WithConcurrency(concurrency), transfer.WithDelete())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err))
-		require.Equal(t, 25*time.Second, time.Since(start))
-		require.Equal(t, int64(8), report.Transferred)
-		require.Zero(t, report.Failed, "an interrupted transfer has not failed")
+		require.Equal(t, timeout, time.Since(start))
+		require.Equal(t, int64(2*concurrency), report.Transferred, "two for each parallel request")
+		require.Zero(t, report.Failed)
 	})
 }
 
-// Nothing is deleted after ctx is done.
+// WithDelete removes nothing after ctx is done.
 func TestWithDeleteCtxIsDone(t *testing.T) {
 	src := newFilledBucket(t, []string{"a", "b"})
 	dst := newFilledBucket(t, []string{"spare"})
 	ctx, cancel := context.WithCancel(t.Context())
-	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(),
-		transfer.WithChanges(func(c transfer.Change) {
-			cancel()
-		}))
+	cancelAtFirstChange := transfer.WithChanges(func(transfer.Change) {
+		cancel()
+	})
+
+	report, err := transfer.Copy(ctx, dst, src, transfer.WithDelete(), cancelAtFirstChange)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Zero(t, report.Deleted)
 	require.Contains(t, contents(t, dst), "spare")
@@ -187,7 +192,7 @@ func (m *concurrencyMeter) end() {
 	m.current--
 }
 
-// WithConcurrency limits the sum of the requests for files and for parts.
+// WithConcurrency limits the number of parallel requests for files and parts together.
 func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	testserver.Slow(t)
 	for _, concurrency := range []int{1, 3, 16} {
@@ -195,13 +200,14 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 			tree := &hostileTree{dir: t.TempDir()}
 			tree.plantLarge(t, "large-1", 40<<20)
 			tree.plantLarge(t, "large-2", 40<<20)
-			for _, key := range keysN(50) {
+			for _, key := range numberedKeys(50) {
 				tree.plantFile(t, key, key)
 			}
 
 			meter := &concurrencyMeter{onlyOne: concurrency == 1, paired: make(chan struct{})}
-			inParts := driver.WithLayer(func(d driver.Driver) driver.Driver { return partly{d} })
-			bucket := memstore.New(inParts, driver.WithLayer(meter.layer))
+			onlyParts := driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutStreaming{d} })
+			bucket := memstore.New(onlyParts, driver.WithLayer(meter.layer))
+
 			_, err := transfer.Upload(t.Context(), bucket, tree.dir, transfer.WithConcurrency(concurrency))
 			require.NoError(t, err)
 			require.LessOrEqual(t, meter.peak, concurrency)
@@ -212,33 +218,41 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	}
 }
 
-// partly accepts large bodies only in parts, like drivers of clouds.
-type partly struct{ driver.Driver }
+// withoutStreaming accepts large bodies only in parts, like drivers of clouds.
+type withoutStreaming struct{ driver.Driver }
 
-func (p partly) Describe() driver.Description {
+func (p withoutStreaming) Describe() driver.Description {
 	d := p.Driver.Describe()
 	d.Features &^= driver.StreamingPut
 	return d
 }
 
-// The function of WithProgress is called about ten times a second with numbers that never decrease, and at the end.
+// The function of WithProgress is called about ten times a second and at the end, with numbers that
+// never decrease.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const files = 200
-		src := newFilledBucket(t, keysN(files))
-		inj := faults.New(faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked),
-			faults.Delay(faults.Put, 50*time.Millisecond))
-		dst := memstore.New(driver.WithLayer(inj.Layer()))
+		const (
+			files       = 200
+			fileBytes   = 5
+			putDelay    = 50 * time.Millisecond
+			concurrency = 2
+		)
+		src := newFilledBucket(t, numberedKeys(files))
+		injector := faults.New(
+			faults.Fail(faults.Put).ForKey("00100").WithError(storage.Locked),
+			faults.Delay(faults.Put, putDelay),
+		)
+		dst := memstore.New(driver.WithLayer(injector.Layer()))
 		var events []transfer.Progress
 		var calling sync.Mutex // held during a call
+		progress := transfer.WithProgress(func(p transfer.Progress) {
+			require.True(t, calling.TryLock(), "calls overlap")
+			defer calling.Unlock()
+			events = append(events, p)
+		})
 		start := time.Now()
 
-		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(2),
-			transfer.WithProgress(func(p transfer.Progress) {
-				require.True(t, calling.TryLock(), "calls do not overlap")
-				defer calling.Unlock()
-				events = append(events, p)
-			}))
+		_, err := transfer.Copy(t.Context(), dst, src, transfer.WithConcurrency(concurrency), progress)
 		require.ErrorIs(t, err, storage.Locked)
 
 		took := time.Since(start)
@@ -260,12 +274,13 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, int64(files), last.Files)
 		require.Equal(t, int64(files), last.TotalFiles)
 		require.Equal(t, int64(1), last.Failed)
-		require.Equal(t, int64((files-1)*5), last.Bytes)
+		require.Equal(t, int64((files-1)*fileBytes), last.Bytes)
 		require.Equal(t, last.Bytes, last.TotalBytes)
 		require.NotEmpty(t, last.Current)
 
 		middle := events[len(events)/2]
-		require.InDelta(t, 2*5/0.05, middle.Rate, 30, "two parallel transfers of 5 bytes in 50 ms each")
+		bytesPerSecond := concurrency * fileBytes / putDelay.Seconds()
+		require.InDelta(t, bytesPerSecond, middle.Rate, 30)
 	})
 }
 
@@ -278,7 +293,8 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 	return nil, errQuota
 }
 
-// Each failure of a report is a storage.Error, even if a bucket returns another error. WithChanges gets the same error.
+// Each failure of a report and each failed change has a *storage.Error, even if the bucket returns
+// another error.
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
 	var changeErr error
@@ -289,16 +305,17 @@ func TestFailureIsAnErrorOfStorage(t *testing.T) {
 	report, err := transfer.Upload(t.Context(), b, newTree(t, map[string]string{"a": "x"}), changes)
 	require.ErrorIs(t, err, errQuota)
 
-	var e *storage.Error
-	require.ErrorAs(t, report.Failures[0].Err, &e)
-	require.Equal(t, "a", e.Key)
-	require.Equal(t, storage.Internal, e.Code)
-	require.Equal(t, e, changeErr)
+	var storageErr *storage.Error
+	require.ErrorAs(t, report.Failures[0].Err, &storageErr)
+	require.Equal(t, "a", storageErr.Key)
+	require.Equal(t, storage.Internal, storageErr.Code)
+	require.Equal(t, storageErr, changeErr)
 }
 
-// The bytes of a report are the stored bytes. A file that has grown since the job listed its directory counts with
-// its stored size.
+// A report counts the bytes that were stored, even of a file that has grown since the job listed its
+// directory.
 func TestReportBytes(t *testing.T) {
+	const totalBytes = 5 + 10
 	tests := []struct {
 		name string
 		dst  transfer.End
@@ -325,15 +342,16 @@ func TestReportBytes(t *testing.T) {
 			report, err := transfer.Sync(t.Context(), tt.dst, transfer.Dir(dir),
 				transfer.WithConcurrency(1), progress, growLog)
 			require.NoError(t, err)
+
 			require.Equal(t, map[string]int64{"a": 5, "log": 10}, sizes)
-			require.Equal(t, int64(15), report.Bytes)
-			require.Equal(t, int64(15), last.Bytes)
-			require.Equal(t, int64(15), last.TotalBytes)
+			require.Equal(t, int64(totalBytes), report.Bytes)
+			require.Equal(t, int64(totalBytes), last.Bytes)
+			require.Equal(t, int64(totalBytes), last.TotalBytes)
 		})
 	}
 }
 
-// A job without files has a report of zeros.
+// The report of a job without files says that nothing was transferred.
 func TestReportOfNothing(t *testing.T) {
 	report, err := transfer.Copy(t.Context(), memstore.New(), memstore.New())
 	require.NoError(t, err)
@@ -341,13 +359,14 @@ func TestReportOfNothing(t *testing.T) {
 	require.Zero(t, (&transfer.Report{}).Rate())
 }
 
-// If a bucket is missing, the job ends with an error.
+// A job with a bucket that does not exist fails with BucketNotFound.
 func TestJobMissingBucket(t *testing.T) {
 	service := memstore.NewService(memstore.ServiceConfig{})
-	none, err := service.Bucket("none")
+	missing, err := service.Bucket("none")
 	require.NoError(t, err)
-	_, err = transfer.Upload(t.Context(), none, newTree(t, map[string]string{"a": "x"}))
+
+	_, err = transfer.Upload(t.Context(), missing, newTree(t, map[string]string{"a": "x"}))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	var e *storage.Error
-	require.True(t, errors.As(err, &e))
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
 }

@@ -186,7 +186,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// NewFilter refuses an option with a value that makes no sense.
+// NewFilter fails with InvalidArgument if the value of an option is invalid.
 func TestNewFilterRefuses(t *testing.T) {
 	tests := []struct {
 		name string
@@ -209,8 +209,8 @@ func TestNewFilterRefuses(t *testing.T) {
 	}
 }
 
-// WithShard assigns each key to the same shard in every release, because jobs of different releases may share a
-// migration.
+// WithShard assigns each key to the same shard in every release, because jobs of different releases may
+// share a migration.
 func TestWithShardIsStable(t *testing.T) {
 	const shards = 8
 	want := map[string]int{"a": 2, "b/c": 1, "2026/11/21.log": 6, "é": 3}
@@ -221,7 +221,7 @@ func TestWithShardIsStable(t *testing.T) {
 		require.NoError(t, err)
 		for key := range want {
 			if filter.Selects(storage.ListEntry{Key: key}) {
-				require.NotContains(t, got, key, "a key is in one shard")
+				require.NotContains(t, got, key, "the key is in two shards")
 				got[key] = shard
 			}
 		}
@@ -297,7 +297,7 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	}
 }
 
-// All shards together do what one job without shards does.
+// The jobs of all shards together do what one job without shards does.
 func TestWithShardAddsUp(t *testing.T) {
 	const shards = 3
 	files := map[string]string{}
@@ -306,41 +306,45 @@ func TestWithShardAddsUp(t *testing.T) {
 	}
 	dir := newTree(t, files)
 	require.NoError(t, os.Symlink("0", filepath.Join(dir, "link")))
-	newDestination := func() storage.Bucket {
-		return newFilledBucket(t, []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"})
-	}
+	dstKeys := []string{"gone/1", "gone/2", "gone/3", "gone/4", "0/0"}
 
 	// One job without shards.
-	whole := newDestination()
-	want, err := transfer.Upload(t.Context(), whole, dir, transfer.WithDelete())
+	wantDst := newFilledBucket(t, dstKeys)
+	want, err := transfer.Upload(t.Context(), wantDst, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.EqualValues(t, 4, want.Deleted)
 
 	// A job for each shard.
-	parts := newDestination()
-	var sum transfer.Report
+	gotDst := newFilledBucket(t, dstKeys)
+	var got transfer.Report
 	for i := range shards {
-		report, err := transfer.Upload(t.Context(), parts, dir, transfer.WithDelete(),
-			transfer.WithShard(i, shards))
+		report, err := transfer.Upload(t.Context(), gotDst, dir, transfer.WithDelete(), transfer.WithShard(i, shards))
 		require.NoError(t, err)
 		require.Positive(t, report.Transferred)
 
-		sum.Transferred += report.Transferred
-		sum.Skipped += report.Skipped
-		sum.Ignored += report.Ignored
-		sum.Deleted += report.Deleted
-		sum.Bytes += report.Bytes
+		got.Transferred += report.Transferred
+		got.Skipped += report.Skipped
+		got.Ignored += report.Ignored
+		got.Deleted += report.Deleted
+		got.Bytes += report.Bytes
 	}
-	require.Equal(t, [5]int64{want.Transferred, want.Skipped, want.Ignored, want.Deleted, want.Bytes},
-		[5]int64{sum.Transferred, sum.Skipped, sum.Ignored, sum.Deleted, sum.Bytes})
-	require.ElementsMatch(t, keysOf(contents(t, whole)), keysOf(contents(t, parts)))
+	require.Equal(t, want.Transferred, got.Transferred)
+	require.Equal(t, want.Skipped, got.Skipped)
+	require.Equal(t, want.Ignored, got.Ignored)
+	require.Equal(t, want.Deleted, got.Deleted)
+	require.Equal(t, want.Bytes, got.Bytes)
+	require.ElementsMatch(t, keysOf(contents(t, wantDst)), keysOf(contents(t, gotDst)))
+}
 
-	// A shard in which the source has no file is no empty source.
-	one := newTree(t, map[string]string{"a": "a"})
+// WithDelete does not take a source for empty that has no file in the shard.
+func TestWithShardOfASourceWithOneFile(t *testing.T) {
+	const shards = 3
+	dir := newTree(t, map[string]string{"a": "a"})
+	dst := newFilledBucket(t, numberedKeys(40))
+
 	for i := range shards {
-		_, err := transfer.Upload(t.Context(), parts, one, transfer.WithDelete(),
-			transfer.WithShard(i, shards))
+		_, err := transfer.Upload(t.Context(), dst, dir, transfer.WithDelete(), transfer.WithShard(i, shards))
 		require.NoError(t, err)
 	}
-	require.Equal(t, []string{"a"}, keysOf(contents(t, parts)))
+	require.Equal(t, []string{"a"}, keysOf(contents(t, dst)))
 }

@@ -102,19 +102,22 @@ func TestForecastOfADryRun(t *testing.T) {
 	}
 }
 
-// If the disk has less free space than a Forecast needs, the text of the Forecast says so.
+// The text of a Forecast mentions the disk if it has less free space than the job needs.
 func TestForecastDiskTooSmall(t *testing.T) {
 	forecast := transfer.Forecast{Reads: 1, Received: 3 << 30, Needed: 3 << 30, Free: 2 << 30}
-	require.Equal(t, "at least 1 reads, 3.0 GiB received; the disk has 2.0 GiB free of 3.0 GiB",
-		strings.ReplaceAll(forecast.String(), "\u00a0", " "))
+	const noBreakSpace = "\u00a0"
+	text := strings.ReplaceAll(forecast.String(), noBreakSpace, " ")
+	require.Equal(t, "at least 1 reads, 3.0 GiB received; the disk has 2.0 GiB free of 3.0 GiB", text)
+
 	forecast.Free = math.MaxInt64
 	require.NotContains(t, forecast.String(), "disk")
 }
 
-// A job that runs has no forecast.
+// Only the report of a dry run has a forecast.
 func TestForecastOnlyInADryRun(t *testing.T) {
 	b := memstore.New()
 	put(t, b, "a", "text")
+
 	report, err := transfer.Download(t.Context(), b, t.TempDir())
 	require.NoError(t, err)
 	require.Nil(t, report.Forecast)

@@ -61,22 +61,23 @@ func (e endless) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int, err
 	return wrapped.RemoveEach(ctx, e, keys)
 }
 
-// with returns a bucket that generates keys.
-func (e endless) with(t *testing.T) storage.Bucket {
+// bucket returns a bucket that generates the keys of e.
+func (e endless) bucket(t *testing.T) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core {
 		e.Core = c
 		return e
 	})
 }
 
-// Memory does not grow with the number of keys.
+// The memory of a job does not grow with the number of keys.
 func TestJobMemoryIsBounded(t *testing.T) {
 	const keys = 100_000
 	const maxGrowth = 6 << 20 // bytes; the keys take more
 	var peak uint64
 	var removals atomic.Int64
-	src := endless{keys: keys, peak: &peak}.with(t)
-	dst := endless{keys: keys, start: keys, removed: &removals}.with(t)
+	src := endless{keys: keys, peak: &peak}.bucket(t)
+	dst := endless{keys: keys, start: keys, removed: &removals}.bucket(t)
+
 	var before runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -88,22 +89,23 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	require.Equal(t, int64(keys), report.Deleted)
 
 	// The source has no keys.
-	dst = endless{keys: keys, peak: &peak, removed: &removals}.with(t)
+	dst = endless{keys: keys, peak: &peak, removed: &removals}.bucket(t)
 	report, err = transfer.Copy(t.Context(), dst, newFilledBucket(t, nil),
 		transfer.WithDelete(), transfer.WithEmptySource())
 	require.NoError(t, err)
 	require.Equal(t, int64(keys), report.Deleted)
 	require.Equal(t, int64(keys), removals.Load())
+
 	require.Less(t, int64(peak)-int64(before.HeapAlloc), int64(maxGrowth))
 }
 
-// If a large destination has keys far from those of the source, the job lists only the parts near the source's
-// keys.
+// A job lists only the parts of a large destination that are near the keys of the source.
 func TestJobListsDestinationNearSource(t *testing.T) {
+	const keys = 20_000
 	const maxPages = 9 // of 79
 	src := newTree(t, map[string]string{"00000": "00000", "19990": "19990", "zz": "new"})
 	var recorder calls
-	dst := newFilledBucket(t, keysN(20_000), recorder.layer())
+	dst := newFilledBucket(t, numberedKeys(keys), recorder.layer())
 	listsBefore := recorder.count("List")
 
 	report, err := transfer.Upload(t.Context(), dst, src)
@@ -113,14 +115,14 @@ func TestJobListsDestinationNearSource(t *testing.T) {
 	require.LessOrEqual(t, recorder.count("List")-listsBefore, maxPages)
 }
 
-// A destination directory may hold many files that the source lacks. A directory cannot be listed from the middle,
-// so the job must not list it repeatedly.
+// A job lists a destination directory with many files that the source lacks only once, because it
+// cannot be listed from the middle.
 func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
+	const files = 2500
 	dst := t.TempDir()
-	for _, key := range keysN(2500) {
+	for _, key := range numberedKeys(files) {
 		require.NoError(t, os.WriteFile(filepath.Join(dst, key), nil, 0o644))
 	}
-
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 
@@ -128,8 +130,8 @@ func TestJobDestinationDirectoryHasManyFiles(t *testing.T) {
 		name string
 		src  transfer.End
 	}{
-		{name: "of a bucket", src: transfer.Bucket(newFilledBucket(t, []string{"zzz"}))},
-		{name: "of a directory", src: transfer.Dir(newTree(t, map[string]string{"zzz": "longer"}))},
+		{name: "source is a bucket", src: transfer.Bucket(newFilledBucket(t, []string{"zzz"}))},
+		{name: "source is a directory", src: transfer.Dir(newTree(t, map[string]string{"zzz": "longer"}))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

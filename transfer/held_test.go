@@ -136,8 +136,8 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 // A job treats the lease of another job as an ordinary object.
 func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 	src := memstore.New()
-	dst := memstore.New()
 	put(t, src, "a", "a")
+	dst := memstore.New()
 	put(t, dst, leaseKey, "of another")
 	ctx, cancel := context.WithCancel(t.Context())
 	runOnce := func(ctx context.Context) error {
@@ -147,11 +147,11 @@ func TestJobLeaseOfAnotherIsAnObject(t *testing.T) {
 		return err
 	}
 
-	_ = transfer.Every(ctx, time.Hour, runOnce, transfer.WithLease(src, "else"), transfer.WithJitter(0))
+	_ = transfer.Every(ctx, time.Hour, runOnce, transfer.WithLease(src, "own.lease"), transfer.WithJitter(0))
 	require.Equal(t, map[string]string{"a": "a"}, contents(t, dst))
 }
 
-// Expire treats old versions of a lease as old versions of an ordinary object.
+// Expire treats old versions of a lease like those of any other object, even while the lease is held.
 func TestExpireOldVersionsOfALease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	for name, b := range newVersionedStores(t) {

@@ -43,8 +43,8 @@ func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
 	return n
 }
 
-// Two calls of Move rename an object in opposite directions. Whatever the order of their requests, the object has
-// one of the two keys afterwards.
+// An object has one of two keys after two calls of Move have renamed it in opposite directions,
+// whatever the order of their requests.
 func TestExploredMoveOfOneObjectInOppositeDirections(t *testing.T) {
 	config := explored.Config()
 	config.Weaknesses = provenRemovals()

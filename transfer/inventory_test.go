@@ -196,7 +196,7 @@ func TestInventoryListsAsTheBucket(t *testing.T) {
 		{name: "all"},
 		{name: "a prefix", opts: []storage.ListOption{storage.WithPrefix("2026/")}},
 		{
-			name: "the two after a key",
+			name: "two objects after a key",
 			opts: []storage.ListOption{storage.WithStartAfter("2026/1.jpg"), storage.WithLimit(2)},
 		},
 	}
@@ -208,7 +208,7 @@ func TestInventoryListsAsTheBucket(t *testing.T) {
 	}
 }
 
-// If an inventory covers only a prefix of a bucket, it lists the keys of that prefix.
+// An inventory of a part of a bucket lists the keys below the prefix of that part.
 func TestInventoryOfAPartOfABucket(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "2026/1.jpg", "")
@@ -216,8 +216,10 @@ func TestInventoryOfAPartOfABucket(t *testing.T) {
 	reports := memstore.New()
 	newReport(t, bucket).write(t, reports)
 	part := storage.Prefixed(bucket, "2026/")
-	require.Equal(t, collectEntries(t, part.List(t.Context())),
-		collectEntries(t, openInventory(t, part, reports).List(t.Context())))
+
+	inventory := openInventory(t, part, reports)
+	want := collectEntries(t, part.List(t.Context()))
+	require.Equal(t, want, collectEntries(t, inventory.List(t.Context())))
 }
 
 // A refusing bucket takes no object with this key.
@@ -246,7 +248,8 @@ func (b keyRefusingCore) CopyFrom(
 	return b.Core.CopyFrom(ctx, key, src, o)
 }
 
-// Sync with an inventory copies the objects that it lists, and counts those that have changed since.
+// Sync with an inventory copies the objects that the inventory lists, and counts those that have
+// changed since.
 func TestSyncFromAnInventory(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "same", "changed", "gone", "new/1", "new/2")
 	put(t, bucket, "changed", "Changed")
@@ -262,7 +265,9 @@ func TestSyncFromAnInventory(t *testing.T) {
 	}
 
 	// The first job fails for one object, and the second one continues.
-	refusing := wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return keyRefusingCore{c, "new/2"} })
+	refusing := wrapped.Bucket(t, dst, func(c storage.Core) storage.Core {
+		return keyRefusingCore{c, "new/2"}
+	})
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(refusing), transfer.Bucket(bucket), opts...)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(bucket), opts...)
@@ -277,15 +282,15 @@ func TestSyncFromAnInventory(t *testing.T) {
 	require.ElementsMatch(t, []string{"same", "new/1", "new/2"}, keysOf(contents(t, dst)))
 }
 
-// Compare reads the first end from its inventory.
+// Compare with an inventory reads the first end from it.
 func TestCompareWithAnInventory(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "a", "b", "c")
-	dst := memstore.New()
-	put(t, dst, "a", "a")
-	put(t, dst, "b", "other")
-	put(t, dst, "d", "")
+	second := memstore.New()
+	put(t, second, "a", "a")
+	put(t, second, "b", "other")
+	put(t, second, "d", "")
 
-	comparison, err := transfer.Compare(t.Context(), transfer.Bucket(bucket), transfer.Bucket(dst), nil,
+	comparison, err := transfer.Compare(t.Context(), transfer.Bucket(bucket), transfer.Bucket(second), nil,
 		transfer.WithInventory(inventory), transfer.WithSizeOnly())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, comparison.Same, "a")
@@ -358,9 +363,10 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	}
 }
 
-// Without an inventory, Remove lists the bucket and removes the selected objects.
+// Remove without an inventory lists the bucket, and removes the selected objects.
 func TestRemoveWithoutInventory(t *testing.T) {
 	b := newFilledBucket(t, []string{"a.tmp", "b", "c/d.tmp"})
+
 	report, err := transfer.Remove(t.Context(), b, transfer.WithInclude("*.tmp"))
 	require.NoError(t, err)
 	require.EqualValues(t, 2, report.Deleted)
@@ -421,6 +427,7 @@ func TestExpireByInventory(t *testing.T) {
 	// "b" is brought back: its newest version is current again.
 	_, err := transfer.Undelete(t.Context(), bucket)
 	require.NoError(t, err)
+
 	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 	report, err := transfer.Expire(t.Context(), bucket, []transfer.ExpireRule{{OldVersionsAge: day}},
 		inTwoDays, transfer.WithInventory(inventory))
@@ -430,10 +437,10 @@ func TestExpireByInventory(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, bucket))
 }
 
-// Jobs refuse an inventory that does not match their bucket or options.
+// Jobs refuse an inventory that does not fit their bucket or their options.
 func TestInventoryDoesNotFit(t *testing.T) {
 	bucket, inventory := newInventoriedBucket(t, "a")
-	other := memstore.New()
+	otherBucket := memstore.New()
 	tests := []struct {
 		name string
 		run  func() error
@@ -441,7 +448,7 @@ func TestInventoryDoesNotFit(t *testing.T) {
 		{
 			name: "another source",
 			run: func() error {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(other),
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(otherBucket),
 					transfer.WithInventory(inventory))
 				return err
 			},
@@ -449,7 +456,7 @@ func TestInventoryDoesNotFit(t *testing.T) {
 		{
 			name: "a directory",
 			run: func() error {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Dir(t.TempDir()),
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(otherBucket), transfer.Dir(t.TempDir()),
 					transfer.WithInventory(inventory))
 				return err
 			},
@@ -464,13 +471,13 @@ func TestInventoryDoesNotFit(t *testing.T) {
 		{
 			name: "WithDelete",
 			run: func() error {
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(other), transfer.Bucket(bucket),
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(otherBucket), transfer.Bucket(bucket),
 					transfer.WithInventory(inventory), transfer.WithDelete())
 				return err
 			},
 		},
 		{
-			name: "nil",
+			name: "no inventory",
 			run: func() error {
 				_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(nil))
 				return err
@@ -749,24 +756,26 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return attrs, io.NopCloser(iotest.ErrReader(busy)), nil
 }
 
-// If reading an inventory fails, the job returns the error of the inventory's store.
+// A job returns the error of the inventory's store if it cannot read the inventory.
 func TestInventoryReadFails(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	busy := busyStore{memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(busy, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	r := &s3Report{schema: schema, files: [][]byte{[]byte("photos,a")}}
-	r.write(t, reports)
+	report := &s3Report{schema: schema, files: [][]byte{[]byte("photos,a")}}
+	report.write(t, reports)
 	inventory := openInventory(t, bucket, reports)
 
 	_, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.True(t, storage.IsTemporary(err))
-	e, _ := errors.AsType[*storage.Error](err)
-	require.Equal(t, "OpenInventory", e.Op)
-	require.Equal(t, "wait", e.Hint)
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	require.True(t, ok)
+	require.Equal(t, "OpenInventory", storageErr.Op)
+	require.Equal(t, "wait", storageErr.Hint)
 }
 
-// If a file of an inventory is larger than its manifest says, the job stops reading it before it fills the disk.
+// A job stops reading a file of an inventory that is larger than the manifest says, before it fills the
+// disk.
 func TestInventoryFileTooLarge(t *testing.T) {
 	const fileBytes, maxRead = 8 << 20, 2 << 20
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
@@ -790,32 +799,48 @@ func TestInventoryFileTooLarge(t *testing.T) {
 	require.Less(t, disk.read, maxRead)
 }
 
-// An inventory of another provider is refused.
+// OpenInventory refuses a bucket to which the inventory does not belong, or of which that is not known.
 func TestInventoryOfAnotherProvider(t *testing.T) {
 	reports := memstore.New()
 	(&s3Report{schema: schema}).write(t, reports)
 
-	_, err := transfer.OpenInventory(t.Context(), inCloud("gcs"), reports, manifestKey, nil)
-	require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
-	_, err = transfer.OpenInventory(t.Context(), struct{ storage.Bucket }{inCloud("s3")}, reports,
-		manifestKey, nil)
-	require.ErrorIs(t, err, storage.Unsupported)
+	t.Run("a bucket of another provider", func(t *testing.T) {
+		b := newBucketOfProvider("gcs")
+		_, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+		require.ErrorContains(t, err, "must be that of a bucket of gcs, and is that of one of s3")
+	})
 
-	_, err = transfer.OpenInventory(t.Context(), wrapped.Unknown(t, inCloud("s3")), reports, manifestKey, nil)
-	require.ErrorIs(t, err, storage.InvalidArgument)
+	t.Run("a type from outside this library", func(t *testing.T) {
+		b := struct{ storage.Bucket }{newBucketOfProvider("s3")}
+		_, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+		require.ErrorIs(t, err, storage.Unsupported)
+	})
+
+	t.Run("a bucket of unknown place", func(t *testing.T) {
+		b := wrapped.Unknown(t, newBucketOfProvider("s3"))
+		_, err := transfer.OpenInventory(t.Context(), b, reports, manifestKey, nil)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 }
 
-// An inventory without a checksum is not complete.
+// OpenInventory fails with ObjectNotFound if the inventory has no manifest, or no checksum, because it is then incomplete.
 func TestInventoryWithoutChecksum(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
-	reports := memstore.New()
-	newReport(t, bucket).write(t, reports)
-	require.NoError(t, reports.Remove(t.Context(), strings.TrimSuffix(manifestKey, "json")+"checksum"))
 
-	_, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
-	require.ErrorIs(t, err, storage.ObjectNotFound)
-	_, err = transfer.OpenInventory(t.Context(), bucket, memstore.New(), manifestKey, nil)
-	require.ErrorIs(t, err, storage.ObjectNotFound)
+	t.Run("no checksum", func(t *testing.T) {
+		reports := memstore.New()
+		newReport(t, bucket).write(t, reports)
+		checksumKey := strings.TrimSuffix(manifestKey, "json") + "checksum"
+		require.NoError(t, reports.Remove(t.Context(), checksumKey))
+
+		_, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
+
+	t.Run("no manifest", func(t *testing.T) {
+		_, err := transfer.OpenInventory(t.Context(), bucket, memstore.New(), manifestKey, nil)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
 }
 
 // A cloud is memory with the name of another provider's bucket.
@@ -834,15 +859,15 @@ func (c renamedDriver) Describe() driver.Description {
 	return d
 }
 
-// inCloud returns the bucket "photos" of a provider, which is in memory.
-func inCloud(provider string) storage.Bucket {
+// newBucketOfProvider returns the bucket "photos" of a provider, which is in memory.
+func newBucketOfProvider(provider string) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return renamedDriver{d, provider} }))
 }
 
 // OpenInventory reads the reports of Google, whose generations are the revisions.
 func TestInventoryOfGoogle(t *testing.T) {
 	const at = "projects/reports/4bd1_2026-01-02T00:00_manifest.json"
-	bucket := inCloud("gcs")
+	bucket := newBucketOfProvider("gcs")
 	for _, key := range []string{"a,\"b\"", "c", "d+e"} {
 		put(t, bucket, key, key)
 	}
@@ -905,7 +930,7 @@ func TestInventoryOfGoogle(t *testing.T) {
 // OpenInventory reads the reports of Azure, and leaves out folders, snapshots, removed blobs and other containers.
 func TestInventoryOfAzure(t *testing.T) {
 	const at = "2026/01/02/00-00-00/rule/rule-manifest.json"
-	bucket := inCloud("azure")
+	bucket := newBucketOfProvider("azure")
 	content := table([][]string{
 		{"Name", "Creation-Time", "Content-Length", "Last-Modified", "Etag", "Snapshot", "Deleted", "hdi_isfolder"},
 		{"photos/b", "", "2", "2026-01-01T00:00:00.0000000Z", "0x8D1", "", "false", ""},
@@ -967,15 +992,21 @@ func TestInventoryOfAzure(t *testing.T) {
 	}
 }
 
-// A table reader reads other formats.
+// writeParquetReport stores an inventory of one Parquet file in reports, whose content is "columns".
+func writeParquetReport(t *testing.T, bucket storage.Lister, reports storage.Bucket) {
+	t.Helper()
+	report := newReport(t, bucket)
+	report.files = [][]byte{[]byte("columns")}
+	report.manifest = map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
+	report.write(t, reports)
+}
+
+// A table reader reads the files of an inventory in another format than CSV.
 func TestTableReaderReadsOtherFormats(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "a+b", "a")
-	r := newReport(t, bucket)
-	r.files = [][]byte{[]byte("columns")}
-	r.manifest = map[string]any{"fileFormat": "Parquet", "fileSchema": "message s3.inventory {}"}
 	reports := memstore.New()
-	r.write(t, reports)
+	writeParquetReport(t, bucket, reports)
 	reader := func(_ context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error] {
 		content, err := io.ReadAll(io.NewSectionReader(file, 0, size))
 		require.NoError(t, err)
@@ -987,17 +1018,27 @@ func TestTableReaderReadsOtherFormats(t *testing.T) {
 			yield(row, nil)
 		}
 	}
+
 	inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, reader)
 	require.NoError(t, err)
+	entries := collectEntries(t, inventory.List(t.Context()))
+	require.Equal(t, "a+b", entries[0].Key, "only CSV has encoded keys")
+}
 
-	require.Equal(t, "a+b", collectEntries(t, inventory.List(t.Context()))[0].Key, "only CSV has encoded keys")
-	short := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
+// A job fails if a table reader yields too few values.
+func TestTableReaderYieldsTooFewValues(t *testing.T) {
+	bucket := newServerBucket(t, s3server.Config{}, "aws")
+	put(t, bucket, "a+b", "a")
+	reports := memstore.New()
+	writeParquetReport(t, bucket, reports)
+	reader := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
 		return func(yield func([]string, error) bool) {
 			yield([]string{"photos", "a+b"}, nil)
 		}
 	}
-	inventory, err = transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, short)
+	inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, reader)
 	require.NoError(t, err)
+
 	_, err = transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "TableReader must yield a value for each column")

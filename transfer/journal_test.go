@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// If a job with WithJournal is interrupted, the next run continues where it stopped.
+// A job with WithJournal that was interrupted continues where it stopped.
 func TestWithJournalContinues(t *testing.T) {
 	const (
 		files     = 60
@@ -56,12 +56,12 @@ func TestWithJournalContinues(t *testing.T) {
 
 			// The second run completes the job.
 			copies := map[string]bool{}
-			noteCopies := transfer.WithChanges(func(c transfer.Change) {
+			recordCopies := transfer.WithChanges(func(c transfer.Change) {
 				copies[c.Key] = true
 			})
-			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, journal, noteCopies)
+			second, err := transfer.Sync(t.Context(), transfer.Bucket(b), src, journal, recordCopies)
 			require.NoError(t, err)
-			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report adds up")
+			require.EqualValues(t, files, second.Transferred+second.Skipped, "the report includes the first run")
 			require.EqualValues(t, fileBytes*files, second.Bytes+fileBytes*second.Skipped)
 			require.NotContains(t, copies, keys[0])
 			require.ElementsMatch(t, keys, keysOf(contents(t, b)))
@@ -70,37 +70,38 @@ func TestWithJournalContinues(t *testing.T) {
 	}
 }
 
-// If a file fails, the journal stays before that file, so that the next run transfers it.
+// A journal stays before a file that failed, so that the next run transfers it.
 func TestWithJournalStopsAtAFailure(t *testing.T) {
 	src := newFilledBucket(t, []string{"a", "b", "c", "d"})
 	failSecond := faults.New(faults.Fail(faults.Put).Nth(2))
-	b := memstore.New(driver.WithLayer(failSecond.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	dst := memstore.New(driver.WithLayer(failSecond.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	journals := memstore.New()
 	opts := []transfer.Option{transfer.WithJournal(journals, "j"), transfer.WithConcurrency(1)}
 
-	report, err := transfer.Copy(t.Context(), b, src, opts...)
+	report, err := transfer.Copy(t.Context(), dst, src, opts...)
 	require.Error(t, err)
 	require.EqualValues(t, 3, report.Transferred)
+
 	text, _, err := storage.ReadAll(t.Context(), journals, "j")
 	require.NoError(t, err)
-	require.Contains(t, string(text), `"after":"YQ=="`, "it continues after a, which is YQ== in base64")
+	require.Contains(t, string(text), `"after":"YQ=="`, "the last key is a, which is YQ== in base64")
 
-	_, err = transfer.Copy(t.Context(), b, src, append(opts, transfer.WithExclude("x"))...)
-	require.ErrorIs(t, err, storage.InvalidArgument, "another job")
+	_, err = transfer.Copy(t.Context(), dst, src, append(opts, transfer.WithExclude("x"))...)
+	require.ErrorIs(t, err, storage.InvalidArgument, "a job with other options")
 
-	report, err = transfer.Copy(t.Context(), b, src, opts...)
+	report, err = transfer.Copy(t.Context(), dst, src, opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 4, report.Transferred+report.Skipped)
-	require.Len(t, contents(t, b), 4)
+	require.Len(t, contents(t, dst), 4)
 }
 
-// With WithDelete, a job begins again at the first key despite its journal.
+// A job with WithDelete begins at the first key despite its journal, because it must know all files.
 func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
-	// By this journal, the job is done with all keys up to "z".
-	const text = `{"job":"prefix \"\" include [] exclude [] size 0-0 shard 0/0 checksum false size only false ` +
-		`missing only false links false move false","after":"eg=="}`
+	// By this journal, the job is done with all keys up to "z", which is "eg==" in base64.
+	const job = `prefix \"\" include [] exclude [] size 0-0 shard 0/0 ` +
+		`checksum false size only false missing only false links false move false`
 	journals := memstore.New()
-	put(t, journals, "j", text)
+	put(t, journals, "j", `{"job":"`+job+`","after":"eg=="}`)
 	src := newFilledBucket(t, []string{"a", "b"})
 	dst := newFilledBucket(t, []string{"0", "z"})
 
@@ -110,14 +111,14 @@ func TestWithJournalAndDeleteBeginsAgain(t *testing.T) {
 	require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, dst)))
 }
 
-// Jobs refuse a journal that is inside the source or the destination.
+// Jobs refuse a journal inside the source or the destination, unless its folder is excluded.
 func TestWithJournalOutsideTheEnds(t *testing.T) {
 	srcBucket := memstore.New()
 	dstBucket := memstore.New()
 	src := storage.Prefixed(srcBucket, "in/")
 	dst := storage.Prefixed(dstBucket, "out/")
 	put(t, srcBucket, "in/a", "a")
-	run := func(journals storage.Bucket, key string, opts ...transfer.Option) error {
+	syncWithJournal := func(journals storage.Bucket, key string, opts ...transfer.Option) error {
 		opts = append(opts, transfer.WithJournal(journals, key))
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 		return err
@@ -135,15 +136,15 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 	}
 	for _, tt := range inside {
 		t.Run(tt.name, func(t *testing.T) {
-			require.ErrorContains(t, run(tt.journals, tt.key),
-				"WithJournal must not keep its object in the source or destination")
+			err := syncWithJournal(tt.journals, tt.key)
+			require.ErrorContains(t, err, "WithJournal must not keep its object in the source or destination")
 		})
 	}
 	require.Empty(t, keysOf(contents(t, dstBucket)))
 
-	require.NoError(t, run(dstBucket, "j"), "beside the destination")
-	require.NoError(t, run(srcBucket, "outer"), "beside the source")
-	require.NoError(t, run(src, "x/j", transfer.WithExclude("/x/")), "an excluded folder")
+	require.NoError(t, syncWithJournal(dstBucket, "j"), "beside the destination")
+	require.NoError(t, syncWithJournal(srcBucket, "outer"), "beside the source")
+	require.NoError(t, syncWithJournal(src, "x/j", transfer.WithExclude("/x/")), "in an excluded folder")
 }
 
 // A journal holds only for the job that was interrupted: not for another bucket, and not after that job has ended.
@@ -252,8 +253,8 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	}
 }
 
-// If a job would select more files than the interrupted job did, it refuses the journal with InvalidArgument. It
-// accepts a later time of WithModifiedAfter.
+// A repeated job refuses its journal if it would now select more files, but accepts a later time of
+// WithModifiedAfter.
 func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	// Only "c", "d" and "e" are newer than the time between.
 	src := newFilledBucket(t, []string{"a", "b"})
@@ -265,16 +266,18 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	}
 	dst := memstore.New()
 	journals := memstore.New()
-	run := func(ctx context.Context, opts ...transfer.Option) error {
+	copyWithJournal := func(ctx context.Context, opts ...transfer.Option) error {
 		opts = append(opts, transfer.WithJournal(journals, "j"), transfer.WithConcurrency(1))
 		_, err := transfer.Copy(ctx, dst, src, opts...)
 		return err
 	}
 
+	// The first job is interrupted, and leaves its journal.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	interrupt := transfer.WithChanges(func(transfer.Change) { cancel() })
-	require.ErrorIs(t, run(ctx, transfer.WithModifiedAfter(between), interrupt), storage.Canceled)
+	err := copyWithJournal(ctx, transfer.WithModifiedAfter(between), interrupt)
+	require.ErrorIs(t, err, storage.Canceled)
 
 	refused := []struct {
 		name string
@@ -286,12 +289,12 @@ func TestWithJournalSelectsMoreFiles(t *testing.T) {
 	}
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
-			require.ErrorIs(t, run(t.Context(), tt.opts...), storage.InvalidArgument)
+			require.ErrorIs(t, copyWithJournal(t.Context(), tt.opts...), storage.InvalidArgument)
 		})
 	}
 
 	later := transfer.WithModifiedAfter(between.Add(time.Microsecond))
-	require.NoError(t, run(t.Context(), later))
+	require.NoError(t, copyWithJournal(t.Context(), later))
 	require.ElementsMatch(t, []string{"c", "d", "e"}, keysOf(contents(t, dst)))
 }
 

@@ -240,7 +240,7 @@ func TestEveryOnAStoreWithoutTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Minute)
 		defer cancel()
-		b := inMemory(func() time.Time { return time.Time{} })
+		b := newBucketWithClock(func() time.Time { return time.Time{} })
 		runs := 0
 		job := func(context.Context) error {
 			runs++

@@ -113,7 +113,7 @@ func (r restarting) List(ctx context.Context, _ *storage.ListOptions) iter.Seq2[
 func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	b := wrapped.Bucket(t, newFilledBucket(t, keysN(5000)), func(c storage.Core) storage.Core {
+	b := wrapped.Bucket(t, newFilledBucket(t, numberedKeys(5000)), func(c storage.Core) storage.Core {
 		return restarting{c}
 	})
 

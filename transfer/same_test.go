@@ -209,7 +209,7 @@ func TestCompareRefusesWithMissingOnly(t *testing.T) {
 func TestUploadComparesDespiteClocks(t *testing.T) {
 	for _, ahead := range []time.Duration{-14 * time.Minute, 0, 14 * time.Minute} {
 		t.Run(fmt.Sprintf("%s ahead", ahead), func(t *testing.T) {
-			b := inMemory(func() time.Time { return time.Now().Add(ahead) })
+			b := newBucketWithClock(func() time.Time { return time.Now().Add(ahead) })
 			dir := t.TempDir()
 			path := filepath.Join(dir, "a.txt")
 			modified := time.Now() // set for each write, because two quick ones may get the same time
@@ -253,8 +253,8 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 			srcBucket := memstore.New()
 			put(t, srcBucket, "a.txt", "before")
 			srcDir := newTree(t, map[string]string{"a.txt": "before"})
-			copies := inMemory(tomorrow)
-			uploads := inMemory(tomorrow)
+			copies := newBucketWithClock(tomorrow)
+			uploads := newBucketWithClock(tomorrow)
 			_, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
 			_, err = transfer.Upload(t.Context(), uploads, srcDir)
@@ -281,7 +281,7 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 
 // Copy transfers an object with a time in the future once, and again only after it has changed.
 func TestCopySourceFromTheFuture(t *testing.T) {
-	src := inMemory(func() time.Time { return time.Now().Add(24 * time.Hour) })
+	src := newBucketWithClock(func() time.Time { return time.Now().Add(24 * time.Hour) })
 	dst := memstore.New()
 	for _, text := range []string{"before", "after."} {
 		put(t, src, "a.txt", text)
@@ -408,8 +408,8 @@ func TestCopyCompares(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := copied
 			now := func() time.Time { return clock }
-			src := inMemory(now)
-			dst := inMemory(now)
+			src := newBucketWithClock(now)
+			dst := newBucketWithClock(now)
 			put(t, src, "a.txt", "before")
 			_, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/selection"
 )
 
-// If ctx ends while a large directory is listed, the walk stops at once, because each name costs a stat.
+// A walk stops in the middle of a large directory when ctx ends, because each name costs a stat.
 func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	const files = 3 * readAtOnce
 	dir := t.TempDir()
@@ -24,44 +24,52 @@ func TestWalkEndsInTheMiddleOfADirectory(t *testing.T) {
 	}
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
-	w := &Tree{Root: root}
+	tree := &Tree{Root: root}
 	defer func() {
-		require.NoError(t, w.Close())
+		require.NoError(t, tree.Close())
 	}()
 
-	for _, asks := range []int64{0, 1, 2, files / 2} {
-		ctx := endingctx.New(t.Context(), asks)
-		var last error
-		for e, err := range w.Entries(ctx, &selection.Selection{}, "") {
-			require.Error(t, err, "%s was listed", e.Key)
-			last = err
-		}
-		require.ErrorIs(t, last, storage.Canceled)
-		require.LessOrEqual(t, ctx.Asked(), asks+4)
+	for _, checks := range []int64{0, 1, 2, files / 2} {
+		t.Run(fmt.Sprintf("ctx ends after %d checks", checks), func(t *testing.T) {
+			const maxMore = 4 // times that the walk looks at ctx after that
+			ctx := endingctx.New(t.Context(), checks)
+			var last error
+			for entry, err := range tree.Entries(ctx, &selection.Selection{}, "") {
+				require.Error(t, err, "%s was listed", entry.Key)
+				last = err
+			}
+			require.ErrorIs(t, last, storage.Canceled)
+			require.LessOrEqual(t, ctx.Asked(), checks+maxMore)
+		})
 	}
 
-	count := 0
-	for _, err := range w.Entries(t.Context(), &selection.Selection{}, "") {
-		require.NoError(t, err)
-		count++
-	}
-	require.Equal(t, files, count)
+	t.Run("ctx does not end", func(t *testing.T) {
+		count := 0
+		for _, err := range tree.Entries(t.Context(), &selection.Selection{}, "") {
+			require.NoError(t, err)
+			count++
+		}
+		require.Equal(t, files, count)
+	})
 }
 
-// If a file such as a log has grown since it was listed, it does not match an ETag of its new content.
+// A file that has grown since it was listed, such as a log, does not match the ETag of its new content.
 func TestMatchesETagOfAFileThatGrew(t *testing.T) {
+	const text = "grown"
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte("grown"), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "log"), []byte(text), 0o666))
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
-	w := &Tree{Root: root}
+	tree := &Tree{Root: root}
 	defer func() {
-		require.NoError(t, w.Close())
+		require.NoError(t, tree.Close())
 	}()
-	sum := md5.Sum([]byte("grown"))
+	sum := md5.Sum([]byte(text))
+	etag := hex.EncodeToString(sum[:])
 
-	for size, matches := range map[int64]bool{5: true, 3: false} {
-		require.Equal(t, matches,
-			w.MatchesETag(t.Context(), Entry{Key: "log", Size: size}, hex.EncodeToString(sum[:])))
-	}
+	unchanged := Entry{Key: "log", Size: int64(len(text))}
+	require.True(t, tree.MatchesETag(t.Context(), unchanged, etag))
+
+	shorter := Entry{Key: "log", Size: int64(len(text)) - 2}
+	require.False(t, tree.MatchesETag(t.Context(), shorter, etag))
 }

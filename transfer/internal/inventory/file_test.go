@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If the directory for temporary files is missing, a file of rows fails with InvalidArgument, not with ObjectNotFound.
+// Reading a file of an inventory fails with InvalidArgument, and not with ObjectNotFound, if the
+// directory for temporary files is missing.
 func TestMissingTemporaryDirectoryOfAnInventory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	t.Setenv("TMPDIR", dir)
@@ -22,7 +23,8 @@ func TestMissingTemporaryDirectoryOfAnInventory(t *testing.T) {
 	_, err := reports.Upload(t.Context(), "file", strings.NewReader("x"))
 	require.NoError(t, err)
 
-	_, _, err = (&Inventory{reports: reports}).fetch(t.Context(), tableFile{key: "file", size: -1})
+	inventory := &Inventory{reports: reports}
+	_, _, err = inventory.fetch(t.Context(), tableFile{key: "file", size: unknownSize})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, fmt.Sprintf("create the directory %q", dir))

@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// inMapOrder yields n entries in the order of a map, which is random. If n is not 0, the entry "000000" comes a second
-// time at the end.
-func inMapOrder(n int) iter.Seq2[storage.ListEntry, error] {
+// unsortedEntries yields n entries in the order of a map, which is random. If n is not 0, the entry
+// "000000" comes a second time at the end.
+func unsortedEntries(n int) iter.Seq2[storage.ListEntry, error] {
 	entries := map[string]storage.ListEntry{}
 	for i := range n {
 		e := newEntry(i)
@@ -46,8 +46,8 @@ func newEntry(i int) storage.ListEntry {
 	}
 }
 
-// temporaryFiles returns a new directory, in which the test stores its temporary files.
-func temporaryFiles(t *testing.T) string {
+// setTempDir makes the test store its temporary files in a new directory, and returns that.
+func setTempDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
@@ -66,7 +66,7 @@ func filesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// A sorted listing yields each key once, in order. It leaves no temporary files.
+// SortByKey yields each key once, in order, and leaves no temporary files.
 func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -79,31 +79,34 @@ func TestSortedYieldsEachKeyOnceInOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := temporaryFiles(t)
+			dir := setTempDir(t)
+
 			count := 0
-			for e, err := range SortByKey(t.Context(), inMapOrder(tt.entries), tt.memory) {
+			for entry, err := range SortByKey(t.Context(), unsortedEntries(tt.entries), tt.memory) {
 				require.NoError(t, err)
-				require.Equal(t, newEntry(count), e)
+				require.Equal(t, newEntry(count), entry)
 				count++
 			}
+
 			require.Equal(t, tt.entries, count)
 			require.Empty(t, filesIn(t, dir))
 		})
 	}
 }
 
-// A sorted listing removes its temporary files, however it ends.
+// SortByKey removes its temporary files, however it ends.
 func TestSortedLeavesNoFiles(t *testing.T) {
-	failure := errors.New("the listing failed")
+	const entries = 1000
+	errListing := errors.New("the listing failed")
 	failing := func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range inMapOrder(1000) {
-			if !yield(e, err) {
+		for entry, err := range unsortedEntries(entries) {
+			if !yield(entry, err) {
 				return
 			}
 		}
-		yield(storage.ListEntry{}, failure)
+		yield(storage.ListEntry{}, errListing)
 	}
-	canceled, cancel := context.WithCancel(t.Context())
+	canceledCtx, cancel := context.WithCancel(t.Context())
 	cancel()
 
 	tests := []struct {
@@ -112,14 +115,14 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 		list iter.Seq2[storage.ListEntry, error]
 		want error
 	}{
-		{name: "after an error of the listing", ctx: t.Context(), list: failing, want: failure},
-		{name: "if the caller leaves the loop", ctx: t.Context(), list: inMapOrder(1000), want: nil},
-		{name: "if ctx is done", ctx: canceled, list: inMapOrder(1000), want: context.Canceled},
+		{name: "after an error of the listing", ctx: t.Context(), list: failing, want: errListing},
+		{name: "if the caller leaves the loop", ctx: t.Context(), list: unsortedEntries(entries), want: nil},
+		{name: "if ctx is done", ctx: canceledCtx, list: unsortedEntries(entries), want: context.Canceled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			const memory = 10_000 // less than the entries need
-			dir := temporaryFiles(t)
+			dir := setTempDir(t)
 			count := 0
 			var last error
 			for _, err := range SortByKey(tt.ctx, tt.list, memory) {
@@ -135,13 +138,15 @@ func TestSortedLeavesNoFiles(t *testing.T) {
 	}
 }
 
-// If the directory for temporary files is missing, a sort fails with InvalidArgument, not with ObjectNotFound.
+// SortByKey fails with InvalidArgument, and not with ObjectNotFound, if the directory for temporary
+// files is missing.
 func TestSortedMissingTemporaryDirectory(t *testing.T) {
-	dir := filepath.Join(temporaryFiles(t), "missing")
+	dir := filepath.Join(setTempDir(t), "missing")
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("TMP", dir)
+
 	var last error
-	for _, last = range SortByKey(t.Context(), inMapOrder(1000), 10_000) {
+	for _, last = range SortByKey(t.Context(), unsortedEntries(1000), 10_000) {
 	}
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(last))
 	require.ErrorIs(t, last, fs.ErrNotExist)
