@@ -69,7 +69,7 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 	return true, listed, nil
 }
 
-// Transfer copies an object to the same key. It returns the number of bytes of the copy.
+// Transfer copies an object to the same key, and returns the number of bytes of the copy.
 func (c *bucketCopier) Transfer(
 	ctx context.Context, src ends.Entry, _ bool, requests int, moved func(done, total int64),
 ) (int64, error) {
@@ -81,17 +81,16 @@ func (c *bucketCopier) Transfer(
 	if file := c.settings.Resume.file(src.Key, src.Size); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
+
 	attrs, err := storage.Copy(ctx, c.dst, src.Key, c.src, src.Key, opts...)
 	if err != nil {
 		return 0, err
 	}
-
 	if attrs.Size == src.Size {
 		return attrs.Size, nil
 	}
 
-	// The copy may have another size than the listing because the source was replaced meanwhile. If it was not
-	// replaced, the copy is wrong.
+	// A copy with another size than the listed object is wrong, unless the source was replaced meanwhile.
 	current, err := c.src.Attrs(ctx, src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed since
 		return attrs.Size, nil
@@ -106,9 +105,9 @@ func (c *bucketCopier) Transfer(
 	return attrs.Size, checkListedSize("Copy", src, current)
 }
 
-// copyOptions returns the options for copying the object with this key. The options for the
-// locks of the source come first. The options of the rule come last and take precedence. If the
-// rule replaces the metadata, the copy keeps the mtime of the source.
+// copyOptions returns the options for copying an object. Those of the rule come last, so that they take
+// precedence over those for the locks of the source. If the rule replaces the metadata, the copy keeps
+// the mtime of the source.
 func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	var uploadOpts storage.UploadOptions
 	if c.settings.Rule != nil {
@@ -120,6 +119,7 @@ func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.C
 	if !c.settings.Locks && uploadOpts.Metadata == nil {
 		return ruleOptions[storage.CopyOption](c.settings.Rule, key, nil)
 	}
+
 	source, err := c.src.Attrs(ctx, key)
 	if err != nil {
 		return nil, err
@@ -138,9 +138,8 @@ func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.C
 	return opts, nil
 }
 
-// lockOptions returns options that set the retention and the legal hold of the source. If the
-// source has versions, it also returns WithVersion. The copy then reads the version that has the
-// retention and the legal hold.
+// lockOptions returns the options that give a copy the retention and the legal hold of the source. In a
+// bucket with versions, they also name the version that has these, so that the copy reads it.
 func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOption) {
 	if source.Version != "" && storage.Supports(c.src, storage.Versioning) {
 		opts = append(opts, storage.WithVersion(source.Version))

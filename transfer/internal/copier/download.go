@@ -21,8 +21,8 @@ type downloader struct {
 	settings *Settings
 }
 
-// Compare compares the file's time with the time at which the object was written. The two times are
-// equal if the file was downloaded from an object without an mtime.
+// Compare compares the time of the file with that at which the object was written, which a downloaded
+// file has if the object has no mtime.
 func (d *downloader) Compare(src, dst ends.Entry) Comparison {
 	if sameTime(dst.Modified, src.Modified) {
 		return Same
@@ -30,13 +30,14 @@ func (d *downloader) Compare(src, dst ends.Entry) Comparison {
 	return Unclear
 }
 
-// CompareDeep reports whether the file has the object's mtime or its content. If only the content
-// is equal, it also sets the file's time, so that the next job need not read the file.
+// CompareDeep reports whether the file has the object's mtime or its content. If only the content is
+// equal, it also sets the file's time, so that the next job need not read the file.
 func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
 	attrs, err := d.src.Attrs(ctx, src.Key)
 	if err != nil {
 		return false, false, err
 	}
+
 	listed = attrs.Revision == src.Revision
 	want := fileTime(attrs, src)
 	if attrs.Size != dst.Size {
@@ -56,6 +57,7 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 	if sum != attrs.CRC32C.Sum {
 		return false, false, nil
 	}
+
 	if d.settings.DryRun {
 		return true, listed, nil
 	}
@@ -65,8 +67,8 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 	return true, listed, nil
 }
 
-// fileTime returns the modification time for a file that is downloaded: the object's mtime, or
-// otherwise the time at which the object was written.
+// fileTime returns the modification time for a file that is downloaded: the object's mtime if it has
+// one, and otherwise the time at which the object was written.
 func fileTime(attrs *storage.Attrs, src ends.Entry) time.Time {
 	if t := parseMtime(attrs.Metadata[mtimeKey]); !t.IsZero() {
 		return t
@@ -78,8 +80,7 @@ func fileTime(attrs *storage.Attrs, src ends.Entry) time.Time {
 	return attrs.Modified
 }
 
-// Transfer downloads an object to the file with its key. It returns the number of bytes of the
-// file.
+// Transfer downloads an object to the file with its key, and returns the number of bytes of the file.
 func (d *downloader) Transfer(
 	ctx context.Context, src ends.Entry, listed bool, requests int, moved func(done, total int64),
 ) (int64, error) {

@@ -76,7 +76,8 @@ func (d *downloader) transferLarge(
 	return size, downloadError(src.Key, err)
 }
 
-// finishContinued renames the temporary file of a continued download to the name of the file.
+// finishContinued gives the temporary file of a continued download the name of the file. It returns the
+// number of bytes.
 func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
 	if err := checkListedSize("Download", src, attrs); err != nil {
 		part.Remove()
@@ -107,9 +108,9 @@ func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile
 	return attrs.Size, downloadError(src.Key, err)
 }
 
-// endPart ends a download that failed with err. It keeps the temporary file if the next job may be
-// able to continue the download. The file is kept only if WithResume is given, or if continued is true: an earlier
-// process had begun the download.
+// endPart ends a download that failed with err. It keeps the temporary file if the next job may be able
+// to continue it, and otherwise removes it. continued is true if an earlier process had begun the
+// download.
 func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
 	if err == nil || !d.mayContinue(ctx, continued, err) {
 		part.Remove()
@@ -119,12 +120,13 @@ func (d *downloader) endPart(ctx context.Context, key string, part *partfile.Fil
 	d.dst.Keep(key)
 }
 
-// mayContinue reports whether the next job may be able to continue a download that failed with err.
-// The reason is then outside of the object: the context, the store, or the credentials.
+// mayContinue reports whether the next job may be able to continue a download that failed with err,
+// because the reason is outside of the object: the context, the store, or the credentials.
 func (d *downloader) mayContinue(ctx context.Context, continued bool, err error) bool {
 	if storage.IsTemporary(err) {
 		return continued || d.settings.Resume != ""
 	}
+
 	if d.settings.Resume == "" {
 		return false
 	}

@@ -34,8 +34,8 @@ func parseMtime(text string) time.Time {
 	return time.Unix(seconds, int64(nanos))
 }
 
-// sameTime reports whether the time of a file equals want, at the precision of the file system. The
-// precision is one second or finer.
+// sameTime reports whether the time of a file equals want, at the precision of the file system, which
+// is one second or finer.
 func sameTime(file, want time.Time) bool {
 	if file.IsZero() || want.IsZero() {
 		return false

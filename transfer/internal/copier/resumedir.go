@@ -26,7 +26,7 @@ const (
 // A ResumeDir is the directory of WithResume, or "" without that option.
 type ResumeDir string
 
-// Prepare creates the directory, if the option is given.
+// Prepare creates the directory, if there is one.
 func (b ResumeDir) Prepare() error {
 	if b == "" {
 		return nil
@@ -44,12 +44,13 @@ func (b ResumeDir) file(key string, size int64) string {
 	return filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix)
 }
 
-// Sweep abandons uploads that were not resumed for a week. If that fails, the next job tries it
+// Sweep abandons uploads that were not resumed for a week. If it fails to do so, the next job tries
 // again.
 func (b ResumeDir) Sweep(ctx context.Context, dst storage.Uploader, now time.Time) {
 	if b == "" {
 		return
 	}
+
 	entries, _ := os.ReadDir(string(b)) // after an error, the list is incomplete
 	for _, entry := range entries {
 		if !isResumeFile(entry.Name()) {

@@ -20,9 +20,8 @@ type uploader struct {
 	settings *Settings
 }
 
-// Compare returns Same if the object was written so long after the last change of the file that the clocks of the store
-// and this machine cannot explain it. Otherwise, it returns Unclear. A time in the future comes from a wrong clock, so
-// Compare does not use it.
+// Compare returns Same if the object was written so long after the last change of the file that no
+// wrong clock explains it, and otherwise Unclear. It does not use a time in the future.
 func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 	changed := src.Modified
 	if u.settings.Cache != nil && src.Written.After(changed) {
@@ -35,14 +34,14 @@ func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 	return Unclear
 }
 
-// CompareDeep first compares a small file with the ETag, which needs no request. Then it reads the
-// attributes of the object. An upload by this package stores the time of the file in the metadata.
-// If that time is equal, the file is the same. Otherwise CompareDeep compares checksums, if the
-// store keeps them.
+// CompareDeep reports whether the file and the object are equal. It compares a small file with the
+// ETag, which needs no request, then the time of the file with that in the metadata of the object,
+// and then checksums, if the store keeps them.
 func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
 	if u.src.MatchesETag(ctx, src, dst.ETag) {
 		return true, true, nil
 	}
+
 	attrs, err := u.dst.Attrs(ctx, src.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
 		return false, false, nil
@@ -67,16 +66,16 @@ func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal,
 		return sum == attrs.CRC32C.Sum, listed, nil
 	}
 
-	// The store keeps no checksum. The object is the same if it was written after the file, unless its mtime is that of
-	// another file, or the clock of the store is wrong.
+	// Without a checksum, the object is the same if it was written after the file, unless its mtime is
+	// that of another file, or the clock of the store is wrong.
 	if hasMtime || u.settings.future(dst.Modified) {
 		return false, listed, nil
 	}
 	return !dst.Modified.Before(src.Modified), listed, nil
 }
 
-// Transfer uploads a file to the object with its key. It returns the number of bytes of the file.
-// The time of the file is stored in the metadata of the object, if the store has metadata.
+// Transfer uploads a file to the object with its key, and returns the number of bytes of the file. It
+// stores the time of the file in the metadata of the object, if the store has metadata.
 func (u *uploader) Transfer(
 	ctx context.Context, src ends.Entry, _ bool, requests int, moved func(done, total int64),
 ) (int64, error) {
@@ -86,6 +85,7 @@ func (u *uploader) Transfer(
 	}
 	// The file was only read, so an error does not matter.
 	defer f.Close()
+
 	content := localfile.NewStable(f, info)
 	if err := content.Empty(); err != nil {
 		return 0, joberror.OfFile("Upload", src.Key, err)
@@ -117,9 +117,8 @@ func (u *uploader) Transfer(
 	return content.Size(), nil
 }
 
-// ruleOptions returns the options that the function rule returns for key. If extra is not nil,
-// ruleOptions adds an option that sets the rule's metadata and the metadata in extra. This option
-// must set both, because it replaces all metadata of earlier options.
+// ruleOptions returns the options of a rule for key. If extra is not nil, it adds extra to the rule's
+// metadata.
 func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, extra map[string]string) ([]O, error) {
 	var ruleOpts []storage.WriteOption
 	if rule != nil {
@@ -133,6 +132,8 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 		}
 		opts = append(opts, any(o).(O))
 	}
+
+	// This option contains both, because it replaces the metadata of earlier options.
 	if extra != nil {
 		metadata := map[string]string{}
 		maps.Copy(metadata, r.Metadata)

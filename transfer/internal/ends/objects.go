@@ -46,7 +46,7 @@ func (o *Objects) Close() error { return nil }
 
 func (o *Objects) SyncDirs() error { return nil } // the store keeps its objects itself, so there is nothing to wait for
 
-// CheckWrite fails if key is not a valid key for a new object.
+// CheckWrite fails if an object with this key cannot be written.
 func (o *Objects) CheckWrite(key string, _ bool) error {
 	if rule := objectkey.WriteRule(key); rule != "" {
 		return joberror.Invalid("key", rule)
@@ -74,13 +74,14 @@ func (o *Objects) list(ctx context.Context, files *selection.Selection, startAft
 	return o.Source.List(ctx, storage.WithPrefix(files.Prefix), storage.WithStartAfter(startAfter))
 }
 
-// Entries yields the objects that the job selects, in the order of keys. With PastUnreadable, it
-// also yields each folder that cannot be listed, and continues after it.
+// Entries yields the objects that the job selects, in the order of keys. With PastUnreadable, it also
+// yields each folder that cannot be listed, and continues after it.
 func (o *Objects) Entries(ctx context.Context, files *selection.Selection, startAfter string) iter.Seq2[Entry, error] {
 	list := o.list(ctx, files, startAfter)
 	if o.PastUnreadable && o.StartsAnywhere() {
 		list = piecemeal.List(ctx, o.Source, files.Prefix, startAfter, list)
 	}
+
 	return func(yield func(Entry, error) bool) {
 		for e, err := range list {
 			// An error with a prefix is that of one folder. Any other error ends the listing.
@@ -100,8 +101,8 @@ func (o *Objects) Entries(ctx context.Context, files *selection.Selection, start
 	}
 }
 
-// entryOfObject returns the entry of an object. If err is not nil, e is a folder that cannot be
-// listed. If the job leaves out the object or folder, ok is false.
+// entryOfObject returns the entry of an object, or of a folder that cannot be listed if err is not nil.
+// ok is false if the job leaves it out.
 func entryOfObject(e storage.ListEntry, err error, files *selection.Selection) (file Entry, ok bool) {
 	file = Entry{
 		Key:      e.Key,
@@ -126,7 +127,7 @@ func entryOfObject(e storage.ListEntry, err error, files *selection.Selection) (
 	return file, true
 }
 
-// Checksum returns the CRC32C that the store keeps. If the store keeps none, it reads the object.
+// Checksum returns the CRC32C that the store keeps, or reads the object if the store keeps none.
 func (o *Objects) Checksum(ctx context.Context, key string) (uint32, error) {
 	attrs, err := o.Source.Attrs(ctx, key)
 	if err != nil {
@@ -135,6 +136,7 @@ func (o *Objects) Checksum(ctx context.Context, key string) (uint32, error) {
 	if attrs.CRC32C.Known {
 		return attrs.CRC32C.Sum, nil
 	}
+
 	r, err := o.Source.Download(ctx, key)
 	if err != nil {
 		return 0, err
@@ -147,9 +149,9 @@ func (o *Objects) Checksum(ctx context.Context, key string) (uint32, error) {
 	return sum.Sum32(), nil
 }
 
-// Has reports whether the bucket still has the listed object, unchanged. It compares the size and
-// the revision. If the listing has no revision, it compares the times instead. A small difference
-// between the times is accepted, because some stores list times only in whole seconds.
+// Has reports whether the bucket still has the listed object, by its size and revision, or by its time
+// if the listing has no revision. Times may differ a little, because some stores list them in whole
+// seconds.
 func (o *Objects) Has(ctx context.Context, file Entry) (bool, error) {
 	current, err := o.Source.Attrs(ctx, file.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -158,6 +160,7 @@ func (o *Objects) Has(ctx context.Context, file Entry) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+
 	if current.Size != file.Size {
 		return false, nil
 	}
@@ -167,8 +170,7 @@ func (o *Objects) Has(ctx context.Context, file Entry) (bool, error) {
 	return current.Revision == file.Revision, nil
 }
 
-// RemoveUnchanged removes an object. If the object changed after it was listed, it fails with
-// Changed.
+// RemoveUnchanged removes an object. It fails with Changed if the object changed after it was listed.
 func (o *Objects) RemoveUnchanged(ctx context.Context, src Entry) error {
 	listed := &storage.Attrs{Key: src.Key, Size: src.Size, Revision: src.Revision, Modified: src.Modified}
 	err := revisions.RemoveUnchanged(ctx, o.Bucket, src.Key, listed)
@@ -178,8 +180,8 @@ func (o *Objects) RemoveUnchanged(ctx context.Context, src Entry) error {
 	return err
 }
 
-// Remove removes objects in the provider's batches. It calls the function removed for each of them. After a failure, it
-// continues with the other objects. It ends early only if ctx is done.
+// Remove removes objects in the provider's batches, and calls removed with the result for each of them.
+// After a failure it continues with the other objects, unless ctx is done.
 func (o *Objects) Remove(
 	ctx context.Context, files iter.Seq[storage.VersionEntry], removed func(file storage.VersionEntry, err error),
 ) {
@@ -189,8 +191,8 @@ func (o *Objects) Remove(
 	})
 }
 
-// RemoveGroup removes a batch of objects, or of versions if ofVersions is true. It calls the function removed for each
-// of them, with the error of its removal or nil.
+// RemoveGroup removes a batch of objects, or of versions if ofVersions is true. It calls removed for
+// each of them, with the error of its removal or nil.
 func RemoveGroup(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 	removed func(file storage.VersionEntry, err error),

@@ -14,7 +14,8 @@ type Permissions struct {
 
 var DefaultPermissions = Permissions{File: 0o666}
 
-// forDir returns the permissions for a new directory: those of the same directory in the source.
+// forDir returns the permissions for a new directory: those of the same directory in the source, if the
+// source is a directory.
 func (p Permissions) forDir(path string) fs.FileMode {
 	if p.Source == nil {
 		return 0o777
@@ -28,8 +29,8 @@ func (p Permissions) forDir(path string) fs.FileMode {
 	return info.Mode().Perm() | 0o700
 }
 
-// copyPermissions gives a new file the wanted permissions, which are those of the file that it
-// replaces. When the new file was created, the umask may have removed some of them.
+// copyPermissions gives a new file the permissions of the file that it replaces, of which the umask may
+// have removed some.
 func copyPermissions(f *os.File, want fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == want {

@@ -57,7 +57,7 @@ type Tree struct {
 	unsynced error
 }
 
-// OpenTree opens a directory whose files are only read. links says whether the walk follows links.
+// OpenTree opens a directory whose files are only read. With links, the walk follows symbolic links.
 func OpenTree(path string, links bool) (*Tree, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -66,13 +66,14 @@ func OpenTree(path string, links bool) (*Tree, error) {
 	return &Tree{Root: root, links: links}, nil
 }
 
-// CreateTree opens the directory of a destination. If the directory does not exist, CreateTree creates it. sync
-// says whether written files must be on the disk when the job ends.
+// CreateTree opens the directory of a destination, which it creates if necessary. With sync, written
+// files are on the disk when the job ends.
 func CreateTree(path string, sync bool) (*Tree, error) {
 	makeAll := os.MkdirAll
 	if sync {
 		makeAll = localfile.MkdirAll
 	}
+
 	if err := makeAll(path, 0o777); err != nil {
 		return nil, err
 	}
@@ -97,7 +98,8 @@ func OpenDestination(path string, sync bool) (*Tree, error) {
 // MissingTree returns the directory of a destination in a dry run, which does not exist.
 func MissingTree() *Tree { return &Tree{destination: true} }
 
-// Close syncs the directories that have changed, and closes the root. It does nothing for a [MissingTree].
+// Close syncs the directories that have changed, and closes the root. It does nothing for a
+// [MissingTree].
 func (t *Tree) Close() error {
 	if t.Root == nil {
 		return nil
@@ -106,8 +108,8 @@ func (t *Tree) Close() error {
 	return errors.Join(t.SyncDirs(), t.Root.Close())
 }
 
-// Keep adds key to the incomplete downloads that the next job will continue. Sweep does
-// not remove the temporary files of these downloads.
+// Keep records an incomplete download that the next job will continue, so that Sweep does not remove
+// its temporary file.
 func (t *Tree) Keep(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,8 +127,8 @@ func (t *Tree) noteMark(key string) {
 	t.marks = append(t.marks, key)
 }
 
-// Sweep removes temporary files whose processes have died. It finds them by their marks. It keeps those that a later
-// job can continue, and those of other shards.
+// Sweep removes the temporary files of dead processes, which it finds by their marks. It keeps those
+// that a later job can continue, and those of other shards.
 func (t *Tree) Sweep(files *selection.Selection) {
 	for _, mark := range t.marks {
 		partfile.Sweep(t.Root, mark, func(target string) bool {
@@ -136,8 +138,8 @@ func (t *Tree) Sweep(files *selection.Selection) {
 	}
 }
 
-// NoteTopMarks records the marks in the root of the tree, but not in its subdirectories. It is for
-// a tree that the job does not list. A mark is a small file that belongs to a temporary file.
+// NoteTopMarks records the marks of temporary files in the root of the tree, but not in its
+// subdirectories. It is for a tree that the job does not list.
 func (t *Tree) NoteTopMarks() {
 	top, _ := fs.ReadDir(t.Root.FS(), ".") // after an error, the list is incomplete
 	for _, d := range top {
@@ -147,32 +149,36 @@ func (t *Tree) NoteTopMarks() {
 	}
 }
 
-// noteChange records that names in the directory dir have changed, so that it must be synced. That
-// happens at the end of the job, or earlier if many directories are waiting.
+// noteChange records that names in dir have changed. The directory is synced at the end of the job, or
+// earlier if too many directories are waiting.
 func (t *Tree) noteChange(dir string) error {
 	if !t.Sync {
 		return nil
 	}
+
 	const maxChanges = 1024
 	t.mu.Lock()
 	t.changes[dir] = true
 	isFull := len(t.changes) > maxChanges
 	t.mu.Unlock()
+
 	if isFull {
 		return t.SyncDirs()
 	}
 	return nil
 }
 
-// SyncDirs waits until the names of all files that were written before are on the disk. If another
-// call is in progress, it waits for that call, which may be syncing these names.
+// SyncDirs waits until the names of all files that were written before are on the disk. If another call
+// is in progress, it waits for that one first, which may be syncing these names.
 func (t *Tree) SyncDirs() error {
 	t.syncing.Lock()
 	defer t.syncing.Unlock()
+
 	t.mu.Lock()
 	changes := t.changes
 	t.changes = map[string]bool{}
 	t.mu.Unlock()
+
 	for dir := range changes {
 		err := localfile.SyncDirIn(t.Root, dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -195,13 +201,13 @@ func reserved(key string) bool {
 	return localfile.IsTempName(base) || localfile.IsAside(base)
 }
 
-// Open opens a regular file for reading. If a pipe has replaced the file, Open fails and does not
-// block.
+// Open opens a regular file for reading. It fails, and does not block, if a pipe has replaced the file.
 func (t *Tree) Open(key string) (*os.File, fs.FileInfo, error) {
 	f, err := t.Root.OpenFile(key, os.O_RDONLY|localfile.Nonblocking, 0)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	info, err := f.Stat()
 	if err != nil {
 		_ = f.Close()
@@ -229,6 +235,7 @@ func (t *Tree) read(ctx context.Context, key string, limit int64, w io.Writer) e
 	}
 	// The file was only read, so an error does not matter.
 	defer f.Close()
+
 	if info.Size() > limit {
 		return joberror.OfFile("read", key, localfile.ErrChanged)
 	}
@@ -240,15 +247,15 @@ func (t *Tree) read(ctx context.Context, key string, limit int64, w io.Writer) e
 // file would cost more than a request for the attributes of its object.
 const etagBytes = 256 << 10
 
-// MatchesETag reports whether the ETag of an object is the MD5 of the small file src. On S3, the
-// ETag is an MD5 if the object was stored in one request, without SSE-KMS or SSE-C encryption. If
-// MatchesETag returns false, the file and the object may still be equal. A server that encrypts
-// makes up ETags of the same form.
+// MatchesETag reports whether the ETag of an object is the MD5 of the small file src. On S3, it is an
+// MD5 if the object was stored in one request, without SSE-KMS or SSE-C encryption. If MatchesETag
+// returns false, the file and the object may still be equal.
 func (t *Tree) MatchesETag(ctx context.Context, src Entry, etag string) bool {
 	want, err := hex.DecodeString(strings.Trim(etag, `"`))
 	if err != nil || len(want) != md5.Size || src.Size > etagBytes {
 		return false
 	}
+
 	equal := false
 	fips140.WithoutEnforcement(func() { // the server chose MD5, and it is not used for security here
 		sum := md5.New()

@@ -14,7 +14,7 @@ import (
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
 
-// Has reports whether the directory still has the file that was listed, without a change.
+// Has reports whether the directory still has the file that was listed, unchanged.
 func (t *Tree) Has(_ context.Context, file Entry) (bool, error) {
 	info, err := t.Root.Lstat(file.Key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -34,8 +34,8 @@ func isListed(info fs.FileInfo, file Entry) bool {
 		(file.Written.IsZero() || localfile.Written(info).Equal(file.Written))
 }
 
-// RemoveUnchanged removes a file, and directories that become empty. If the file changed after it
-// was listed, it fails with Changed.
+// RemoveUnchanged removes a file, and directories that become empty. It fails with Changed if the file
+// changed after it was listed.
 func (t *Tree) RemoveUnchanged(_ context.Context, src Entry) error {
 	err := localfile.RemoveUnchanged(t.Root, src.Key, func(info fs.FileInfo) bool { return isListed(info, src) })
 	if err == localfile.ErrReplaced {
@@ -56,7 +56,7 @@ func (t *Tree) Remove(
 	}
 }
 
-// removeFile removes a file, and directories that become empty.
+// removeFile removes a file, if it still exists, and directories that become empty.
 func (t *Tree) removeFile(key string) error {
 	if err := t.Root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -64,7 +64,7 @@ func (t *Tree) removeFile(key string) error {
 	return t.removeEmptyDirs(path.Dir(key))
 }
 
-// removeEmptyDirs removes the directory dir and its parents, until one of them is not empty.
+// removeEmptyDirs removes the directory dir and its parents, up to the first one that is not empty.
 func (t *Tree) removeEmptyDirs(dir string) error {
 	for dir != "." && t.Root.Remove(dir) == nil {
 		dir = path.Dir(dir)

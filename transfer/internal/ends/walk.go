@@ -58,6 +58,7 @@ func (w *treeWalker) dir(prefix string) bool {
 		w.yield(Entry{}, joberror.OfContext(err))
 		return false
 	}
+
 	depth := len(w.ancestors)
 	defer func() {
 		w.ancestors = w.ancestors[:depth]
@@ -140,6 +141,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	}
 	// The directory was only read, so an error does not matter.
 	defer f.Close()
+
 	if w.tree.links {
 		if err := w.pushAncestor(f); err != nil {
 			return nil, err
@@ -179,7 +181,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	return children, nil
 }
 
-// pushAncestor adds the opened directory f to ancestors. It fails if f is one of them already.
+// pushAncestor adds an opened directory to ancestors. It fails if the directory is one of them already.
 func (w *treeWalker) pushAncestor(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -210,7 +212,7 @@ var (
 	errTooManyLinks = errors.New("path has too many links to directories")
 )
 
-// child returns the child with the name of d. It returns false if the job skips it. The kind of the child's entry says
+// child returns the child with the name of d, or false if the job skips it. The kind of its entry says
 // whether the job transfers the file, ignores it, or reports it as unreadable.
 func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
@@ -233,8 +235,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		// The file was removed meanwhile.
 		return child{}, false
 	}
-	// If stat failed for a directory, the walk returns the error later, when it reads the
-	// directory.
+	// If stat has failed for a directory, the walk returns the error when it reads the directory.
 	if d.IsDir() || err == nil && info.IsDir() {
 		return w.dirChild(key, d, info)
 	}
@@ -244,9 +245,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	case err != nil:
 		c.entry.Kind = Broken
 		c.entry.Err = joberror.OfFile("read", key, err)
-		// It is not known what the broken link led to. It may have led to a directory with files
-		// that WithInclude selects. So return the link, even if WithInclude does not select its
-		// name.
+		// The broken link may have led to a directory with files that WithInclude selects, so its own
+		// name need not be selected.
 		if !d.Type().IsRegular() {
 			return c, w.files.Selects(key) || !w.files.ExcludesDir(key)
 		}
@@ -258,8 +258,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	return c, w.files.Selects(key)
 }
 
-// dirChild returns the child of a directory, or of a link to a directory. It returns false if the
-// job skips it. info is nil if stat failed.
+// dirChild returns the child for a directory, or for a link to one. It returns false if the job skips
+// it. info is nil if stat has failed.
 func (w *treeWalker) dirChild(key string, d fs.DirEntry, info fs.FileInfo) (child, bool) {
 	if w.files.ExcludesDir(key) {
 		return child{}, false
@@ -285,8 +285,8 @@ func (w *treeWalker) isSkipped(dir fs.FileInfo) bool {
 	return false
 }
 
-// stat returns information about a file. If the file is a link, and WithLinks is set, stat returns
-// information about the file to which the link leads.
+// stat returns information about a file, or about the file to which it leads if it is a link and the
+// walk follows links.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.tree.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.tree.Root.Stat(key)

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
-// CheckPath fails if key is not a path below the directory, or if a file system may take it for
-// another name.
+// CheckPath fails if key is not a path below the directory, is reserved, or may be taken for another
+// name by a file system.
 func CheckPath(key string) error {
 	if reserved(key) {
 		return joberror.Invalid(
@@ -44,7 +44,7 @@ func isPath(key string) bool {
 	return filepath.IsLocal(filepath.FromSlash(key))
 }
 
-// invalidOnWindows reports whether Windows would read key as another name.
+// invalidOnWindows reports whether Windows would take key for another name.
 func invalidOnWindows(key string) bool {
 	if strings.ContainsAny(key, `\:*?"<>|`) || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 }) {
 		return true
@@ -63,10 +63,9 @@ func Collision(key, file string) error {
 		fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file))
 }
 
-// WriteFile creates a temporary file, calls the function write to fill it, and renames it to key.
-// So the file at key is never incomplete. The function write returns the modification time of the
-// file. listed is true if the job has listed a file with this key. WriteFile then replaces that
-// file.
+// WriteFile creates a temporary file, calls write to fill it, and renames it to key, so that the file
+// at key is never incomplete. write returns the modification time of the file. An existing file is
+// replaced only if listed is true, because the job has listed it.
 func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() {
@@ -75,6 +74,7 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	if err := CheckPath(key); err != nil {
 		return err
 	}
+
 	replaced, err := t.checkTarget(key, listed)
 	if err != nil {
 		return err
@@ -82,7 +82,6 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	if p.Source == nil && replaced != nil {
 		p.File = replaced.Mode().Perm()
 	}
-
 	if runtime.GOOS == "windows" {
 		// Make the file writable, because no later job could replace a read-only file.
 		p.File |= 0o200
@@ -91,6 +90,7 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	if err != nil {
 		return err
 	}
+
 	renamed := false
 	defer func() { temp.End(renamed, err) }()
 	if p.Source == nil && replaced != nil {
@@ -114,8 +114,8 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 	return t.noteChange(path.Dir(key))
 }
 
-// CheckWrite fails if WriteFile could not write a file with this key. listed is true if the job has listed a file with
-// this key. Any other file is not replaced.
+// CheckWrite fails if WriteFile could not write a file with this key. An existing file can be replaced
+// only if listed is true, because the job has listed it.
 func (t *Tree) CheckWrite(key string, listed bool) error {
 	if err := CheckPath(key); err != nil {
 		return joberror.OfFile("write", key, err)
@@ -128,9 +128,9 @@ func (t *Tree) CheckWrite(key string, listed bool) error {
 	return joberror.OfFile("write", key, err)
 }
 
-// closeFile closes a complete file, and then sets its time, because closing sets the time on
-// Windows. It first syncs the content. Otherwise, a power failure could leave a file that has its
-// new name but not its content.
+// closeFile syncs and closes a complete file, and then sets its time, because closing sets the time on
+// Windows. Without the sync, a power failure could leave a file that has its new name but not its
+// content.
 func (t *Tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	if t.Sync {
 		if err := f.Sync(); err != nil {
@@ -143,8 +143,9 @@ func (t *Tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	return t.Root.Chtimes(temp, time.Time{}, modified)
 }
 
-// checkTarget fails if key is the name of something that must not be replaced: a directory, a link, or a file that the
-// job has not listed. It returns the file that will be replaced, or nil if there is none.
+// checkTarget fails if key is the name of something that must not be replaced: a directory, a link, or
+// a file that the job has not listed. It returns the file that will be replaced, or nil if there is
+// none.
 func (t *Tree) checkTarget(key string, listed bool) (fs.FileInfo, error) {
 	info, err := t.Root.Lstat(key)
 	if err != nil && listed && !errors.Is(err, fs.ErrNotExist) {
@@ -169,9 +170,9 @@ func (t *Tree) checkTarget(key string, listed bool) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// ExactFile returns the file if the directory has a file with exactly this name. Some file systems
-// ignore case, or treat two forms of a letter as equal. If that may apply to this name, ExactFile
-// returns false.
+// ExactFile returns the file with exactly this name, if the directory has it. It returns false for a
+// name that the file system may take for that of another file, because it ignores case or treats two
+// forms of a letter as equal.
 func (t *Tree) ExactFile(key string) (Entry, bool) {
 	info, err := t.Root.Lstat(key)
 	if err != nil || !info.Mode().IsRegular() {
@@ -181,6 +182,7 @@ func (t *Tree) ExactFile(key string) (Entry, bool) {
 		if c > unicode.MaxASCII {
 			return Entry{}, false
 		}
+
 		// The bit 0x20 is the difference between the two cases of a letter.
 		otherCase := key[:i] + string(rune(c^0x20)) + key[i+1:]
 		folded, err := t.Root.Lstat(otherCase)
@@ -191,10 +193,9 @@ func (t *Tree) ExactFile(key string) (Entry, bool) {
 	return Entry{Key: key, Size: info.Size(), Modified: info.ModTime()}, true
 }
 
-// checkDirs fails if a directory in the path of key is a file or a symbolic link. A job must not
-// write a file through a link, because the file would then be in another directory. The source has
-// no object with the path of the file in that directory. The next job with WithDelete would
-// therefore remove the file.
+// checkDirs fails if a directory in the path of key is a file or a symbolic link. A file that is
+// written through a link would be in another directory, in which the source has no such file, so that
+// the next job with WithDelete would remove it.
 func (t *Tree) checkDirs(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {
@@ -226,8 +227,8 @@ type TempFile struct {
 // file system and it can be renamed.
 type Opener func(mode fs.FileMode) (TempFile, error)
 
-// SmallFileOpener returns an opener for a small file. If this process is killed, no later job continues the
-// temporary file.
+// SmallFileOpener returns an opener for a small file, whose temporary file no later job continues if
+// this process is killed.
 func (t *Tree) SmallFileOpener(key string) Opener {
 	return func(mode fs.FileMode) (TempFile, error) {
 		f, path, err := t.temps.Create(key, mode)
@@ -241,8 +242,8 @@ func (t *Tree) SmallFileOpener(key string) Opener {
 	}
 }
 
-// createBeside creates a temporary file with the given opener. If the directory for the file does
-// not exist, createBeside creates the directory first.
+// createBeside creates a temporary file with the given opener. If that fails because a directory of key
+// is missing, it creates the directories and tries again.
 func (t *Tree) createBeside(key string, p Permissions, open Opener) (TempFile, error) {
 	dir := path.Dir(key)
 	temp, err := open(p.File)
@@ -253,15 +254,14 @@ func (t *Tree) createBeside(key string, p Permissions, open Opener) (TempFile, e
 		return temp, err
 	}
 
-	// A directory may be missing, or be a file. In that case, makeDirs returns the better error.
+	// If one of the directories is a file, makeDirs returns the better error.
 	if err := t.makeDirs(key, dir, p); err != nil {
 		return TempFile{}, err
 	}
 	return open(p.File)
 }
 
-// makeDirs creates the directories in the path of key. If one of them is a file, the error names
-// that file.
+// makeDirs creates the directories in the path of key. If one of them is a file, the error names it.
 func (t *Tree) makeDirs(key, dir string, p Permissions) error {
 	for i := 1; i <= len(dir); i++ {
 		if i < len(dir) && dir[i] != '/' {
@@ -283,6 +283,7 @@ func (t *Tree) makeDir(key, dir string, p Permissions) error {
 	if err == nil {
 		return nil
 	}
+
 	if info, statErr := t.Root.Stat(dir); statErr == nil && info.IsDir() {
 		return nil
 	}

@@ -21,9 +21,8 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
-// fileRows yields the rows of a file, with the columns in wanted. A row is valid until the next one
-// is yielded. fileRows first downloads the whole file and verifies it, so that no row of a damaged
-// file is used.
+// fileRows yields the rows of a file of the inventory. It first downloads and verifies the whole file,
+// so that no row of a damaged file is used. A row is valid until the next one is yielded.
 func (i *Inventory) fileRows(ctx context.Context, file tableFile) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		f, size, err := i.fetch(ctx, file)
@@ -55,7 +54,7 @@ func (i *Inventory) fileRows(ctx context.Context, file tableFile) iter.Seq2[[]st
 	}
 }
 
-// tableError returns the error of a file whose rows cannot be read.
+// tableError returns the error of a file of the inventory whose rows cannot be read.
 func tableError(key string, err error) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
@@ -67,13 +66,14 @@ func tableError(key string, err error) error {
 }
 
 // fetch downloads a file of the inventory to a temporary file, and verifies it. It returns the
-// file, at its beginning, and its size in bytes.
+// temporary file, at its beginning, and its size.
 func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64, error) {
 	r, err := i.reports.Download(ctx, file.key)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer r.Close() // always nil
+
 	f, err := localfile.CreateTemp("omnibucket-inventory-*")
 	if err != nil {
 		return nil, 0, joberror.OfTempFile("OpenInventory", file.key, err)
@@ -87,19 +87,21 @@ func (i *Inventory) fetch(ctx context.Context, file tableFile) (*os.File, int64,
 	return f, size, nil
 }
 
-// copyTo copies src, the object of the file, to dst, and verifies it. Then it goes to the beginning of dst.
-// The result is the number of bytes.
+// copyTo copies src, the object of the file, to dst, verifies it, and seeks to the beginning of dst. It
+// returns the number of bytes.
 func (f tableFile) copyTo(dst *os.File, src *storage.Reader) (int64, error) {
 	limit := int64(math.MaxInt64)
 	if f.size >= 0 {
 		// One byte more shows that the file is too large, before it fills the disk.
 		limit = f.size + 1
 	}
+
 	sum := md5.New()
 	size, err := io.Copy(io.MultiWriter(dst, sum), io.LimitReader(src, limit))
 	if err != nil {
 		return 0, joberror.OfFile("OpenInventory", f.key, err)
 	}
+
 	if err := f.check(size, sum.Sum(nil), src.Attrs().Size); err != nil {
 		return 0, err
 	}
@@ -148,6 +150,7 @@ func (s *csvSource) Read(p []byte) (int, error) {
 	if s.read > maxRow {
 		return 0, errors.New("a row has more than 256 KiB")
 	}
+
 	n, err := s.src.Read(p)
 	s.read += n
 	for i, b := range p[:n] {
@@ -161,7 +164,8 @@ func (s *csvSource) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// csvRows yields the rows of a CSV file, with the columns in wanted.
+// csvRows yields the rows of a CSV file as rows of an inventory, whose cells are always in the same
+// order.
 func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		r, err := decompress(f)
@@ -171,6 +175,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		}
 		source := &csvSource{src: r}
 		table := i.newCSVReader(source)
+
 		columns := i.manifest.columns
 		if i.manifest.header {
 			columns, err = table.Read()
@@ -211,19 +216,19 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 	}
 }
 
-// newCSVReader returns a reader of the rows of a CSV file. Each row is valid until the next one is
+// newCSVReader returns a reader of the rows of a CSV file, each of which is valid until the next one is
 // read.
 func (i *Inventory) newCSVReader(src io.Reader) *csv.Reader {
 	r := csv.NewReader(src)
 	r.Comma = i.manifest.delimiter
 	r.ReuseRecord = true
-	// With 0, each row must have as many columns as the first one.
+	// Without columns in the manifest, each row must have as many as the first one.
 	r.FieldsPerRecord = len(i.manifest.columns)
 	return r
 }
 
-// columnIndexes returns, for each column in wanted, its index in a row of the file. The index is -1
-// if the file does not have the column.
+// columnIndexes returns, for each column that a row may have, its index in a row of the file, or -1 if
+// the file does not have the column.
 func (i *Inventory) columnIndexes(columns []string) []int {
 	indexes := make([]int, numColumns)
 	for c, name := range wanted[i.manifest.provider] {
@@ -235,8 +240,7 @@ func (i *Inventory) columnIndexes(columns []string) []int {
 	return indexes
 }
 
-// decompress returns the content of a file. If the file is compressed with gzip, it decompresses
-// it.
+// decompress returns the content of a file, which may be compressed with gzip.
 func decompress(f io.Reader) (io.Reader, error) {
 	// A gzip file begins with the bytes 1F 8B. https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
 	src := bufio.NewReaderSize(f, 1<<20)

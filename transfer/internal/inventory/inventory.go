@@ -31,7 +31,7 @@ type Inventory struct {
 // A TableReader yields the rows of a table in a file, such as a Parquet file, with the given columns.
 type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
 
-// Open reads the manifest of an inventory of the bucket b, and checks that it is one of this bucket.
+// Open reads the manifest of an inventory, and checks that the inventory is that of the bucket b.
 func Open(
 	ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader,
 ) (*Inventory, error) {
@@ -42,6 +42,7 @@ func Open(
 	if err != nil {
 		return nil, err
 	}
+
 	engine, prefix, _ := serving.Reach(b)
 	located, ok := engine.(interface {
 		Located() (provider, location, bucket string)
@@ -49,11 +50,11 @@ func Open(
 	if !ok {
 		return nil, invalid(manifest, "bucket must be one from storage.Open or a provider")
 	}
-
 	provider, location, name := located.Located()
 	if rule := m.checkBucket(provider, location, name); rule != "" {
 		return nil, invalid(manifest, rule)
 	}
+
 	if m.format == "PARQUET" && parquet == nil {
 		return nil, &storage.Error{
 			Code: storage.Unsupported,

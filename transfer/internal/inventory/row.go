@@ -28,7 +28,7 @@ const (
 	numColumns
 )
 
-// wanted has the names of the columns of each provider, in the order of the column constants. ""
+// columnNames has the names of the columns of each provider, in the order of the column constants. ""
 // means that the provider has no such column.
 var wanted = map[string][numColumns]string{
 	"s3":  {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
