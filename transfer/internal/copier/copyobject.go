@@ -78,7 +78,7 @@ func (c *bucketCopier) Transfer(
 		return 0, err
 	}
 	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if file := c.settings.Resume.file(src.Key, src.Size); file != "" {
+	if file := c.settings.Resume.stateFile(src.Key, src.Size); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
 
@@ -92,7 +92,8 @@ func (c *bucketCopier) Transfer(
 
 	// A copy with another size than the listed object is wrong, unless the source was replaced meanwhile.
 	current, err := c.src.Attrs(ctx, src.Key)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // removed since
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The source was removed meanwhile.
 		return attrs.Size, nil
 	}
 	if err != nil {
@@ -109,14 +110,14 @@ func (c *bucketCopier) Transfer(
 // precedence over those for the locks of the source. If the rule replaces the metadata, the copy keeps
 // the mtime of the source.
 func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.CopyOption, error) {
-	var uploadOpts storage.UploadOptions
+	var ruled storage.UploadOptions
 	if c.settings.Rule != nil {
 		for _, o := range c.settings.Rule(key) {
 			// The same error is returned by ruleOptions.
-			_ = uploadOpts.Apply(o)
+			_ = ruled.Apply(o)
 		}
 	}
-	if !c.settings.Locks && uploadOpts.Metadata == nil {
+	if !c.settings.Locks && ruled.Metadata == nil {
 		return ruleOptions[storage.CopyOption](c.settings.Rule, key, nil)
 	}
 
@@ -125,7 +126,7 @@ func (c *bucketCopier) copyOptions(ctx context.Context, key string) ([]storage.C
 		return nil, err
 	}
 	var extra map[string]string
-	if mtime, ok := source.Metadata[mtimeKey]; ok && uploadOpts.Metadata != nil {
+	if mtime, ok := source.Metadata[mtimeKey]; ok && ruled.Metadata != nil {
 		extra = map[string]string{mtimeKey: mtime}
 	}
 	opts, err := ruleOptions[storage.CopyOption](c.settings.Rule, key, extra)
@@ -145,8 +146,8 @@ func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOp
 		opts = append(opts, storage.WithVersion(source.Version))
 	}
 	// A retention that has ended is left out, because WithRetention refuses a time in the past.
-	if r := source.Retention; r.Until.After(time.Now()) {
-		opts = append(opts, storage.WithRetention(r.Until, r.Mode))
+	if retention := source.Retention; retention.Until.After(time.Now()) {
+		opts = append(opts, storage.WithRetention(retention.Until, retention.Mode))
 	}
 	if source.LegalHold {
 		opts = append(opts, storage.WithLegalHold())

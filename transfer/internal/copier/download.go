@@ -70,8 +70,8 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 // fileTime returns the modification time for a file that is downloaded: the object's mtime if it has
 // one, and otherwise the time at which the object was written.
 func fileTime(attrs *storage.Attrs, src ends.Entry) time.Time {
-	if t := parseMtime(attrs.Metadata[mtimeKey]); !t.IsZero() {
-		return t
+	if mtime := parseMtime(attrs.Metadata[mtimeKey]); !mtime.IsZero() {
+		return mtime
 	}
 	if attrs.Revision == src.Revision {
 		// src comes from a listing, in which some stores return the time more precisely.

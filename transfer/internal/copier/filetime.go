@@ -21,12 +21,13 @@ func (s *Settings) future(t time.Time) bool { return t.After(s.Now().Add(skew)) 
 
 // parseMtime returns the time in the mtime of an object, or the zero time if text is not valid.
 func parseMtime(text string) time.Time {
-	full, fraction, _ := strings.Cut(text, ".")
-	seconds, err := strconv.ParseInt(full, 10, 64)
-	if err != nil || len(fraction) > 9 {
+	const zeros = "000000000" // as many as a fraction in nanoseconds has digits
+	whole, fraction, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || len(fraction) > len(zeros) {
 		return time.Time{}
 	}
-	nanos, err := strconv.ParseUint(fraction+"000000000"[len(fraction):], 10, 32)
+	nanos, err := strconv.ParseUint(fraction+zeros[len(fraction):], 10, 32)
 	if err != nil {
 		return time.Time{}
 	}

@@ -34,9 +34,9 @@ func (b ResumeDir) Prepare() error {
 	return joberror.OfFile("WithResume", string(b), localfile.MkdirAll(string(b), 0o700))
 }
 
-// file returns the path of the state file for the upload of key, for [storage.WithResume]. If no
-// state of the upload is kept, file returns "".
-func (b ResumeDir) file(key string, size int64) string {
+// stateFile returns the path of the state file for the upload of key, for [storage.WithResume]. It
+// returns "" for a file that is too small, or without a directory.
+func (b ResumeDir) stateFile(key string, size int64) string {
 	if b == "" || size < resumeBytes {
 		return ""
 	}
@@ -56,7 +56,8 @@ func (b ResumeDir) Sweep(ctx context.Context, dst storage.Uploader, now time.Tim
 		if !isResumeFile(entry.Name()) {
 			continue
 		}
-		if info, err := entry.Info(); err == nil && now.Sub(info.ModTime()) > abandonAfter {
+		info, err := entry.Info()
+		if err == nil && now.Sub(info.ModTime()) > abandonAfter {
 			_ = storage.AbandonUpload(ctx, dst, filepath.Join(string(b), entry.Name()))
 		}
 	}

@@ -28,7 +28,10 @@ func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 		// A file with an older time may have replaced the file that the object has.
 		changed = src.Written
 	}
-	if !u.settings.future(dst.Modified) && dst.Modified.After(changed.Add(skew)) {
+	if u.settings.future(dst.Modified) {
+		return Unclear
+	}
+	if dst.Modified.After(changed.Add(skew)) {
 		return Same
 	}
 	return Unclear
@@ -43,7 +46,8 @@ func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal,
 	}
 
 	attrs, err := u.dst.Attrs(ctx, src.Key)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // removed meanwhile
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		// The object was removed meanwhile.
 		return false, false, nil
 	}
 	if err != nil {
@@ -91,18 +95,18 @@ func (u *uploader) Transfer(
 		return 0, joberror.OfFile("Upload", src.Key, err)
 	}
 
-	var extra map[string]string
 	// In a store without metadata, CompareDeep compares checksums instead of this time.
+	var extra map[string]string
 	if storage.Supports(u.dst, storage.Metadata) {
-		t := content.Modified()
-		extra = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())}
+		modified := content.Modified()
+		extra = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", modified.Unix(), modified.Nanosecond())}
 	}
 	opts, err := ruleOptions[storage.UploadOption](u.settings.Rule, src.Key, extra)
 	if err != nil {
 		return 0, err
 	}
 	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if file := u.settings.Resume.file(src.Key, content.Size()); file != "" {
+	if file := u.settings.Resume.stateFile(src.Key, content.Size()); file != "" {
 		opts = append(opts, storage.WithResume(file))
 	}
 
@@ -124,10 +128,11 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 	if rule != nil {
 		ruleOpts = rule(key)
 	}
-	var r storage.UploadOptions
+
+	var applied storage.UploadOptions
 	opts := make([]O, 0, len(ruleOpts)+4)
 	for _, o := range ruleOpts {
-		if err := r.Apply(o); err != nil {
+		if err := applied.Apply(o); err != nil {
 			return nil, &storage.Error{Code: storage.CodeOf(err), Op: "WithRule", Key: key, Err: err}
 		}
 		opts = append(opts, any(o).(O))
@@ -136,7 +141,7 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 	// This option contains both, because it replaces the metadata of earlier options.
 	if extra != nil {
 		metadata := map[string]string{}
-		maps.Copy(metadata, r.Metadata)
+		maps.Copy(metadata, applied.Metadata)
 		maps.Copy(metadata, extra)
 		opts = append(opts, any(storage.WithMetadata(metadata)).(O))
 	}

@@ -60,8 +60,10 @@ func (o *Objects) StartsAnywhere() bool {
 	return o.Inventory == nil && storage.Supports(o.Source, storage.OrderedListing)
 }
 
-// list lists the objects after a key, or all objects if the listing cannot start after that key.
-func (o *Objects) list(ctx context.Context, files *selection.Selection, startAfter string) iter.Seq2[storage.ListEntry, error] {
+// list lists the objects after a key, or all objects if the listing cannot start there.
+func (o *Objects) list(
+	ctx context.Context, files *selection.Selection, startAfter string,
+) iter.Seq2[storage.ListEntry, error] {
 	if o.Inventory != nil {
 		return o.Inventory.SortedObjects(ctx, files.Prefix, files.Ranges)
 	}
@@ -172,7 +174,12 @@ func (o *Objects) Has(ctx context.Context, file Entry) (bool, error) {
 
 // RemoveUnchanged removes an object. It fails with Changed if the object changed after it was listed.
 func (o *Objects) RemoveUnchanged(ctx context.Context, src Entry) error {
-	listed := &storage.Attrs{Key: src.Key, Size: src.Size, Revision: src.Revision, Modified: src.Modified}
+	listed := &storage.Attrs{
+		Key:      src.Key,
+		Size:     src.Size,
+		Revision: src.Revision,
+		Modified: src.Modified,
+	}
 	err := revisions.RemoveUnchanged(ctx, o.Bucket, src.Key, listed)
 	if storage.CodeOf(err) == storage.Changed {
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.Key, Err: errSourceChanged}

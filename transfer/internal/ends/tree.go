@@ -142,9 +142,9 @@ func (t *Tree) Sweep(files *selection.Selection) {
 // subdirectories. It is for a tree that the job does not list.
 func (t *Tree) NoteTopMarks() {
 	top, _ := fs.ReadDir(t.Root.FS(), ".") // after an error, the list is incomplete
-	for _, d := range top {
-		if partfile.IsMark(d.Name()) {
-			t.noteMark(d.Name())
+	for _, entry := range top {
+		if partfile.IsMark(entry.Name()) {
+			t.noteMark(entry.Name())
 		}
 	}
 }
@@ -189,9 +189,9 @@ func (t *Tree) SyncDirs() error {
 	return t.unsynced
 }
 
-// reserved reports whether key lies in a local bucket's own directory, or has the
-// name of a temporary file.
-func reserved(key string) bool {
+// isReserved reports whether key is in a local bucket's own directory, or has the name of a temporary
+// file.
+func isReserved(key string) bool {
 	for segment := range strings.SplitSeq(key, "/") {
 		if strings.EqualFold(segment, reservedName) {
 			return true
@@ -222,13 +222,13 @@ func (t *Tree) Open(key string) (*os.File, fs.FileInfo, error) {
 
 func (t *Tree) Checksum(ctx context.Context, key string) (uint32, error) {
 	sum := crc32c.New()
-	err := t.read(ctx, key, math.MaxInt64, sum)
+	err := t.copyFile(ctx, key, math.MaxInt64, sum)
 	return sum.Sum32(), err
 }
 
-// read writes the content of a file to w, which may be a hash. If the file has more than limit
-// bytes, read fails.
-func (t *Tree) read(ctx context.Context, key string, limit int64, w io.Writer) error {
+// copyFile writes the content of a file to w, which may be a hash. It fails if the file has more than
+// limit bytes.
+func (t *Tree) copyFile(ctx context.Context, key string, limit int64, w io.Writer) error {
 	f, info, err := t.Open(key)
 	if err != nil {
 		return joberror.OfFile("read", key, err)
@@ -239,7 +239,8 @@ func (t *Tree) read(ctx context.Context, key string, limit int64, w io.Writer) e
 	if info.Size() > limit {
 		return joberror.OfFile("read", key, localfile.ErrChanged)
 	}
-	_, err = bodyio.Copy(w, running.Reader(ctx, localfile.NewStable(f, info).Reader()))
+	content := localfile.NewStable(f, info)
+	_, err = bodyio.Copy(w, running.Reader(ctx, content.Reader()))
 	return joberror.OfFile("read", key, err)
 }
 
@@ -257,10 +258,11 @@ func (t *Tree) MatchesETag(ctx context.Context, src Entry, etag string) bool {
 	}
 
 	equal := false
-	fips140.WithoutEnforcement(func() { // the server chose MD5, and it is not used for security here
+	// The server has chosen MD5, which is not used for security here.
+	fips140.WithoutEnforcement(func() {
 		sum := md5.New()
-		// If the file has grown, the method read fails here. The transfer then reports the error.
-		err := t.read(ctx, src.Key, src.Size, sum)
+		// If the file has grown, copyFile fails. The transfer then reports the error.
+		err := t.copyFile(ctx, src.Key, src.Size, sum)
 		equal = err == nil && bytes.Equal(sum.Sum(nil), want)
 	})
 	return equal

@@ -37,7 +37,8 @@ func isListed(info fs.FileInfo, file Entry) bool {
 // RemoveUnchanged removes a file, and directories that become empty. It fails with Changed if the file
 // changed after it was listed.
 func (t *Tree) RemoveUnchanged(_ context.Context, src Entry) error {
-	err := localfile.RemoveUnchanged(t.Root, src.Key, func(info fs.FileInfo) bool { return isListed(info, src) })
+	isUnchanged := func(info fs.FileInfo) bool { return isListed(info, src) }
+	err := localfile.RemoveUnchanged(t.Root, src.Key, isUnchanged)
 	if err == localfile.ErrReplaced {
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.Key, Err: errSourceChanged}
 	}

@@ -34,7 +34,7 @@ func (t *Tree) Entries(ctx context.Context, files *selection.Selection, _ string
 			return
 		}
 		w := &treeWalker{tree: t, files: files, ctx: ctx, yield: yield}
-		w.dir("")
+		w.walkDir("")
 	}
 }
 
@@ -52,8 +52,8 @@ type treeWalker struct {
 // more.
 func (t *Tree) StartsAnywhere() bool { return false }
 
-// dir yields the entries of a directory and of those below it. It returns false to end the walk.
-func (w *treeWalker) dir(prefix string) bool {
+// walkDir yields the entries of a directory and of those below it. It returns false to end the walk.
+func (w *treeWalker) walkDir(prefix string) bool {
 	if err := w.ctx.Err(); err != nil {
 		w.yield(Entry{}, joberror.OfContext(err))
 		return false
@@ -64,7 +64,7 @@ func (w *treeWalker) dir(prefix string) bool {
 		w.ancestors = w.ancestors[:depth]
 	}()
 
-	children, err := w.read(prefix)
+	children, err := w.readDir(prefix)
 	if w.ctx.Err() != nil {
 		w.yield(Entry{}, joberror.OfContext(w.ctx.Err()))
 		return false
@@ -85,8 +85,8 @@ func (w *treeWalker) dir(prefix string) bool {
 		}
 	}
 
-	for _, c := range children {
-		if !w.visit(prefix, c) {
+	for _, child := range children {
+		if !w.visit(prefix, child) {
 			return false
 		}
 	}
@@ -96,7 +96,7 @@ func (w *treeWalker) dir(prefix string) bool {
 // visit yields a file, or the entries of a directory. It returns false to end the walk.
 func (w *treeWalker) visit(prefix string, c child) bool {
 	if c.dir {
-		return w.enter(prefix+c.order, c.link)
+		return w.enterDir(prefix+c.order, c.link)
 	}
 	return w.yield(c.entry, nil)
 }
@@ -105,11 +105,11 @@ func (w *treeWalker) visit(prefix string, c child) bool {
 // link to each other would otherwise make very many paths.
 const maxFollowed = 3
 
-// enter yields the entries of a directory. link is true if the directory is reached through a link.
-// It returns false to end the walk.
-func (w *treeWalker) enter(prefix string, link bool) bool {
+// enterDir yields the entries of a directory, which is reached through a link if link is true. It
+// returns false to end the walk.
+func (w *treeWalker) enterDir(prefix string, link bool) bool {
 	if !link {
-		return w.dir(prefix)
+		return w.walkDir(prefix)
 	}
 	if w.followed == maxFollowed {
 		// Directories that link to each other would make very many paths.
@@ -124,17 +124,16 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 	defer func() {
 		w.followed--
 	}()
-	return w.dir(prefix)
+	return w.walkDir(prefix)
 }
 
 // readAtOnce is how many names of a directory are read at a time.
 const readAtOnce = 1024
 
-// read returns the entries of one directory. If reading fails midway, it returns the entries that
-// were read, and the error.
-func (w *treeWalker) read(prefix string) ([]child, error) {
-	name := strings.TrimSuffix(prefix, "/")
-	name = cmp.Or(name, ".")
+// readDir returns the entries of one directory, sorted. If reading fails midway, it returns those that
+// it has read, and the error.
+func (w *treeWalker) readDir(prefix string) ([]child, error) {
+	name := cmp.Or(strings.TrimSuffix(prefix, "/"), ".")
 	f, err := w.tree.Root.OpenFile(name, os.O_RDONLY|localfile.Nonblocking, 0)
 	if err != nil {
 		return nil, err
@@ -159,7 +158,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 				return nil, err
 			}
 			if localfile.IsAside(d.Name()) {
-				if w.recover(prefix + d.Name()) {
+				if w.recoverName(prefix + d.Name()) {
 					restored = true
 				}
 				continue
@@ -172,13 +171,13 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 
 	if err == io.EOF && restored {
 		// The names have changed, so read the directory once more.
-		return w.read(prefix)
+		return w.readDir(prefix)
 	}
 	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
-	if err != io.EOF {
-		return children, err
+	if err == io.EOF {
+		err = nil
 	}
-	return children, nil
+	return children, err
 }
 
 // pushAncestor adds an opened directory to ancestors. It fails if the directory is one of them already.
@@ -187,8 +186,8 @@ func (w *treeWalker) pushAncestor(f *os.File) error {
 	if err != nil {
 		return err
 	}
-	for _, dir := range w.ancestors {
-		if os.SameFile(dir, info) {
+	for _, ancestor := range w.ancestors {
+		if os.SameFile(ancestor, info) {
 			return errLoop
 		}
 	}
@@ -196,9 +195,9 @@ func (w *treeWalker) pushAncestor(f *os.File) error {
 	return nil
 }
 
-// recover ends a move that was killed. A move gives a file a private name before it removes the file. The path aside
-// ends in that name. recover removes the file, or gives it its name back, and reports whether it has its name again.
-func (w *treeWalker) recover(aside string) bool {
+// recoverName ends a move that was killed after it gave a file the private name at the end of aside. It
+// removes the file, or gives it its name back, and reports whether it has its name again.
+func (w *treeWalker) recoverName(aside string) bool {
 	if !w.tree.Recovers {
 		return false
 	}
@@ -288,7 +287,8 @@ func (w *treeWalker) isSkipped(dir fs.FileInfo) bool {
 // stat returns information about a file, or about the file to which it leads if it is a link and the
 // walk follows links.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
-	if w.tree.links && d.Type()&fs.ModeSymlink != 0 {
+	isLink := d.Type()&fs.ModeSymlink != 0
+	if isLink && w.tree.links {
 		return w.tree.Root.Stat(key)
 	}
 	return d.Info()

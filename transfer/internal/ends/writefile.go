@@ -20,21 +20,21 @@ import (
 // CheckPath fails if key is not a path below the directory, is reserved, or may be taken for another
 // name by a file system.
 func CheckPath(key string) error {
-	if reserved(key) {
+	if isReserved(key) {
 		return joberror.Invalid(
 			"key",
 			"must not be named "+reservedName+", which local buckets use, or like a temporary file of this package",
 		)
 	}
-	if !isPath(key) {
+	if !isLocalPath(key) {
 		return joberror.Invalid("key", "must be a valid file path on this system")
 	}
 	return nil
 }
 
-// isPath reports whether key is a path below the directory that this system does not take for another
-// one.
-func isPath(key string) bool {
+// isLocalPath reports whether key is a path below the directory that this system does not take for
+// another one.
+func isLocalPath(key string) bool {
 	if strings.ContainsRune(key, 0) || path.Clean(key) != key {
 		return false
 	}
@@ -46,7 +46,8 @@ func isPath(key string) bool {
 
 // invalidOnWindows reports whether Windows would take key for another name.
 func invalidOnWindows(key string) bool {
-	if strings.ContainsAny(key, `\:*?"<>|`) || strings.ContainsFunc(key, func(r rune) bool { return r < 0x20 }) {
+	isControl := func(r rune) bool { return r < 0x20 }
+	if strings.ContainsAny(key, `\:*?"<>|`) || strings.ContainsFunc(key, isControl) {
 		return true
 	}
 	for segment := range strings.SplitSeq(key, "/") {
@@ -137,8 +138,11 @@ func (t *Tree) closeFile(f *os.File, temp string, modified time.Time) error {
 			return err
 		}
 	}
-	if err := f.Close(); err != nil || modified.IsZero() {
+	if err := f.Close(); err != nil {
 		return err
+	}
+	if modified.IsZero() {
+		return nil
 	}
 	return t.Root.Chtimes(temp, time.Time{}, modified)
 }
@@ -207,7 +211,8 @@ func (t *Tree) checkDirs(key string) error {
 			return nil
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
-			return joberror.Invalid("key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]))
+			rule := fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i])
+			return joberror.Invalid("key", rule)
 		}
 		if !info.IsDir() {
 			return Collision(key, key[:i])

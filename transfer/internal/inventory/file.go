@@ -32,7 +32,8 @@ func (i *Inventory) fileRows(ctx context.Context, file tableFile) iter.Seq2[[]st
 		}
 		// The file was only read, so an error does not matter.
 		defer func() { _ = localfile.CloseTemp(f) }()
-		names := wanted[i.manifest.provider]
+
+		names := columnNames[i.manifest.provider]
 		rows := i.csvRows(ctx, f, file.key)
 		if i.manifest.format == "PARQUET" {
 			rows = i.parquet(ctx, f, size, names[:])
@@ -193,8 +194,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		indexes := i.columnIndexes(columns)
 		row := make([]string, numColumns)
 		for {
-			// source limits the bytes of each row.
-			source.read = 0
+			source.read = 0 // so that it limits the bytes of each row
 			cells, err := table.Read()
 			if errors.Is(err, io.EOF) {
 				return
@@ -203,10 +203,10 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 				yield(nil, err)
 				return
 			}
-			for c, index := range indexes {
-				row[c] = ""
+			for column, index := range indexes {
+				row[column] = ""
 				if index >= 0 {
-					row[c] = strings.ReplaceAll(cells[index], quotedCR, "\r")
+					row[column] = strings.ReplaceAll(cells[index], quotedCR, "\r")
 				}
 			}
 			if !yield(row, nil) {
@@ -231,10 +231,10 @@ func (i *Inventory) newCSVReader(src io.Reader) *csv.Reader {
 // the file does not have the column.
 func (i *Inventory) columnIndexes(columns []string) []int {
 	indexes := make([]int, numColumns)
-	for c, name := range wanted[i.manifest.provider] {
-		indexes[c] = -1
+	for column, name := range columnNames[i.manifest.provider] {
+		indexes[column] = -1
 		if name != "" {
-			indexes[c] = columnIndex(columns, name)
+			indexes[column] = columnIndex(columns, name)
 		}
 	}
 	return indexes
@@ -242,9 +242,12 @@ func (i *Inventory) columnIndexes(columns []string) []int {
 
 // decompress returns the content of a file, which may be compressed with gzip.
 func decompress(f io.Reader) (io.Reader, error) {
+	const bufferSize = 1 << 20
+	src := bufio.NewReaderSize(f, bufferSize)
+
 	// A gzip file begins with the bytes 1F 8B. https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1
-	src := bufio.NewReaderSize(f, 1<<20)
-	if head, err := src.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
+	head, err := src.Peek(2)
+	if err == nil && head[0] == 0x1f && head[1] == 0x8b {
 		return gzip.NewReader(src)
 	}
 	return src, nil

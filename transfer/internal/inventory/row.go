@@ -30,7 +30,7 @@ const (
 
 // columnNames has the names of the columns of each provider, in the order of the column constants. ""
 // means that the provider has no such column.
-var wanted = map[string][numColumns]string{
+var columnNames = map[string][numColumns]string{
 	"s3":  {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
 	"gcs": {"bucket", "name", "size", "timeCreated", "etag", "generation", "", "", "timeDeleted", "", ""},
 	"azure": {
@@ -42,7 +42,7 @@ var wanted = map[string][numColumns]string{
 // checkColumns returns the rule that a file breaks if it lacks a column that each row needs, and
 // otherwise "".
 func (m *manifest) checkColumns(columns []string) (rule string) {
-	names := wanted[m.provider]
+	names := columnNames[m.provider]
 	for _, column := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
 		name := names[column]
 		if name != "" && columnIndex(columns, name) < 0 {
