@@ -164,25 +164,24 @@ func newEnd(t *testing.T, isBucket bool, files map[string]string) (transfer.End,
 	return transfer.Bucket(b), func() map[string]string { return contents(t, b) }
 }
 
-// WithBackup keeps what the job replaces and removes. A dry run keeps nothing.
+// WithBackup keeps the files that a job replaces or removes. A dry run keeps nothing.
 func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	srcFiles := map[string]string{"same": "same", "changed": "newer", "new": "new"}
 	dstFiles := map[string]string{"same": "same", "changed": "old", "dir/removed": "gone"}
 	backupFiles := map[string]string{"changed": "older", "other": "x"}
 	tests := []struct {
 		name           string
-		dstIsBucket    bool
-		backupIsBucket bool
+		dstIsBucket    bool // in place of a directory
+		backupIsBucket bool // in place of a directory
 	}{
-		{name: "directory to directory"},
-		{name: "directory to bucket", backupIsBucket: true},
-		{name: "bucket to directory", dstIsBucket: true},
-		{name: "bucket to bucket", dstIsBucket: true, backupIsBucket: true},
+		{name: "from a directory to a directory"},
+		{name: "from a directory to a bucket", backupIsBucket: true},
+		{name: "from a bucket to a directory", dstIsBucket: true},
+		{name: "from a bucket to a bucket", dstIsBucket: true, backupIsBucket: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			src := t.TempDir()
-			writeFiles(t, src, srcFiles)
+			src := newTree(t, srcFiles)
 			dst, readDst := newEnd(t, tt.dstIsBucket, dstFiles)
 			backup, readBackup := newEnd(t, tt.backupIsBucket, backupFiles)
 			opts := []transfer.Option{
@@ -193,7 +192,7 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 
 			_, err := transfer.Sync(t.Context(), dst, transfer.Dir(src), append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
-			require.Equal(t, backupFiles, readBackup(), "a dry run copies nothing")
+			require.Equal(t, backupFiles, readBackup())
 
 			_, err = transfer.Sync(t.Context(), dst, transfer.Dir(src), opts...)
 			require.NoError(t, err)
@@ -203,26 +202,28 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	}
 }
 
-// If part of the path of a directory (source, destination or backup) is a file, Sync fails with InvalidArgument
-// and changes nothing.
+// Sync fails with InvalidArgument, and changes nothing, if one of its directories is below a file.
 func TestWithBackupBelowAFile(t *testing.T) {
 	src := newTree(t, map[string]string{"a": "newer"})
 	dst := newTree(t, map[string]string{"a": "old"})
-	below := filepath.Join(newTree(t, map[string]string{"file": "x"}), "file", "dir")
-	for name, run := range map[string]func() (*transfer.Report, error){
-		"source": func() (*transfer.Report, error) {
-			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(below))
+	belowAFile := filepath.Join(newTree(t, map[string]string{"file": "x"}), "file", "dir")
+	tests := []struct {
+		name     string
+		dst, src string
+		opts     []transfer.Option
+	}{
+		{name: "source", dst: dst, src: belowAFile},
+		{name: "destination", dst: belowAFile, src: src},
+		{
+			name: "backup",
+			dst:  dst,
+			src:  src,
+			opts: []transfer.Option{transfer.WithBackup(transfer.Dir(belowAFile))},
 		},
-		"destination": func() (*transfer.Report, error) {
-			return transfer.Sync(t.Context(), transfer.Dir(below), transfer.Dir(src))
-		},
-		"backup": func() (*transfer.Report, error) {
-			return transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
-				transfer.WithBackup(transfer.Dir(below)))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			report, err := run()
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report, err := transfer.Sync(t.Context(), transfer.Dir(tt.dst), transfer.Dir(tt.src), tt.opts...)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Zero(t, report.Failed)
 			require.Equal(t, map[string]string{"a": "old"}, readTexts(t, dst))
@@ -230,14 +231,19 @@ func TestWithBackupBelowAFile(t *testing.T) {
 	}
 }
 
-// A backup must not lie in the source or the destination.
+// Sync refuses a backup that is the source, or is inside the destination.
 func TestWithBackupMustNotOverlap(t *testing.T) {
 	src := t.TempDir()
 	dst := t.TempDir()
-	for _, inside := range []string{src, filepath.Join(dst, "kept")} {
-		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
-			transfer.WithBackup(transfer.Dir(inside)))
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, "WithBackup must not overlap")
+	for name, backup := range map[string]string{
+		"the source":             src,
+		"inside the destination": filepath.Join(dst, "kept"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
+				transfer.WithBackup(transfer.Dir(backup)))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "WithBackup must not overlap")
+		})
 	}
 }

@@ -132,8 +132,8 @@ func cacheFiles(t *testing.T, cache string) []string {
 	return files
 }
 
-// The first Download with a cache after the files were downloaded requests the attributes of each object. Later
-// ones request none.
+// With a cache, only the first Download after the files were downloaded requests the attributes of
+// objects, until an object changes.
 func TestWithCacheDownload(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
@@ -141,21 +141,21 @@ func TestWithCacheDownload(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	cache := t.TempDir()
+
 	wantHeads := []int{
 		0, // the first job downloads all files
 		3, // the second one compares them
 		0, 0, 0,
 	}
 	for i, want := range wantHeads {
-		before := recorder.count("Head")
+		headsBefore := recorder.count("Head")
 		_, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
-		require.Equal(t, want, recorder.count("Head")-before, "job %d", i)
+		require.Equal(t, want, recorder.count("Head")-headsBefore, "job %d", i)
 	}
 
 	// An object that has changed is downloaded.
-	_, err = b.Upload(t.Context(), "b/c", file("9"))
-	require.NoError(t, err)
+	put(t, b, "b/c", "9")
 	report, err := transfer.Download(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)
@@ -164,67 +164,78 @@ func TestWithCacheDownload(t *testing.T) {
 	require.Equal(t, "9", string(data))
 }
 
-// If the attributes of a source object change, Copy with a cache requests the attributes of its copy again, and
-// copies the object again.
+// Copy with a cache compares and copies an object again after the attributes of its source have
+// changed.
 func TestWithCacheCopy(t *testing.T) {
 	var recorder calls
 	src := memstore.New()
 	dst := memstore.New(recorder.layer())
-	for _, key := range []string{"a", "b"} {
-		_, err := src.Upload(t.Context(), key, file("text"))
-		require.NoError(t, err)
-	}
+	put(t, src, "a", "text")
+	put(t, src, "b", "text")
 	cache := t.TempDir()
-	copyAll := func(wantTransferred int64, wantHeads int) {
+	copyAll := func() (transferred int64, heads int) {
 		t.Helper()
 		headsBefore := recorder.count("Head")
 		report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
-		require.Equal(t, wantTransferred, report.Transferred)
-		require.Equal(t, wantHeads, recorder.count("Head")-headsBefore)
+		return report.Transferred, recorder.count("Head") - headsBefore
 	}
-	copyAll(2, 0) // transfers both objects
-	copyAll(0, 2) // compares them
-	copyAll(0, 0) // knows both from the cache
+
+	transferred, heads := copyAll()
+	require.Equal(t, int64(2), transferred)
+	require.Zero(t, heads)
+
+	transferred, heads = copyAll()
+	require.Zero(t, transferred)
+	require.Equal(t, 2, heads, "the second job compares both objects")
+
+	transferred, heads = copyAll()
+	require.Zero(t, transferred)
+	require.Zero(t, heads, "the cache has both objects")
 
 	_, err := src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
 	require.NoError(t, err)
-	copyAll(1, 1)
+	transferred, heads = copyAll()
+	require.Equal(t, int64(1), transferred)
+	require.Equal(t, 1, heads)
 	attrs, err := dst.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Equal(t, "new", attrs.Metadata["tag"])
 }
 
-// An object is replaced after it was listed, and the version that was listed comes back later. The first job has
-// compared the other version, so a later job compares again.
+// A later job compares an object again whose listed version comes back, because the first job has
+// compared the version that had replaced it.
 func TestWithCacheReplacedDuringComparison(t *testing.T) {
+	// The hook calls replace once, before the job reads the attributes of the object.
 	var replace func()
-	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithHook(
-		func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			if f := replace; op.Name == "Attrs" && f != nil {
-				replace = nil
-				f()
-			}
-			return nil, nil, nil
-		},
-	))
-	_, err := b.Upload(t.Context(), "a.txt", file("listed"))
-	require.NoError(t, err)
+	hook := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		if f := replace; op.Name == "Attrs" && f != nil {
+			replace = nil
+			f()
+		}
+		return nil, nil, nil
+	}
+	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), storage.WithHook(hook))
+	put(t, b, "a.txt", "listed")
 	dir := newTree(t, map[string]string{"a.txt": "second"})
+	mtime := fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond()) // as Upload stores that of the file
 	var second *storage.Attrs
 	replace = func() {
-		mtime := map[string]string{"mtime": fmt.Sprintf("%d.%09d", longAgo.Unix(), longAgo.Nanosecond())} // as of Upload
-		second, err = b.Upload(t.Context(), "a.txt", file("second"), storage.WithMetadata(mtime))
+		var err error
+		second, err = b.Upload(t.Context(), "a.txt", file("second"),
+			storage.WithMetadata(map[string]string{"mtime": mtime}))
 		require.NoError(t, err)
 	}
 	cache := t.TempDir()
 	opts := []transfer.Option{transfer.WithCache(cache), transfer.WithConcurrency(1), clockAhead()}
 
+	// The first job compares the second version.
 	report, err := transfer.Download(t.Context(), b, dir, opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Skipped)
 	require.NotNil(t, second)
 
+	// The next job sees the listed version again, and downloads it.
 	require.NoError(t, b.Remove(t.Context(), "a.txt", storage.WithVersion(second.Version)))
 	_, err = transfer.Download(t.Context(), b, dir, opts...)
 	require.NoError(t, err)
@@ -233,14 +244,15 @@ func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	require.Equal(t, "listed", string(data))
 }
 
-// A copy with a rule does not compare attributes. A later copy without the rule does.
+// A copy with a rule does not compare metadata, and leaves it to a later copy without a rule to do so.
 func TestWithCacheRule(t *testing.T) {
+	oldTag := storage.WithMetadata(map[string]string{"tag": "old"})
+	newTag := storage.WithMetadata(map[string]string{"tag": "new"})
 	src := memstore.New()
 	dst := memstore.New()
-	_, err := dst.Upload(t.Context(), "a", file("text"),
-		storage.WithMetadata(map[string]string{"tag": "old"}))
+	_, err := dst.Upload(t.Context(), "a", file("text"), oldTag)
 	require.NoError(t, err)
-	_, err = src.Upload(t.Context(), "a", file("text"), storage.WithMetadata(map[string]string{"tag": "new"}))
+	_, err = src.Upload(t.Context(), "a", file("text"), newTag)
 	require.NoError(t, err)
 	cache := t.TempDir()
 	rule := transfer.WithRule(func(string) []storage.WriteOption { return nil })
@@ -254,22 +266,23 @@ func TestWithCacheRule(t *testing.T) {
 	require.EqualValues(t, 1, report.Transferred)
 }
 
-// The cache does not remember a file that was just written, because a file system may give a later write the same
+// The cache does not remember a file that was just written, because a later write may get the same
 // time.
 func TestWithCacheFileJustWritten(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
 	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := t.TempDir()
+
 	for range 2 {
 		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache))
 		require.NoError(t, err)
 	}
-	require.Equal(t, 1, recorder.count("Head"))
+	require.Equal(t, 1, recorder.count("Head"), "the second job compares the file")
 }
 
-// The cache does not remember a file that was written shortly before the job began. A write after the job has read
-// it may have the same time.
+// The cache does not remember a file that was written shortly before the job began, because a write
+// after the job has read it may have the same time.
 func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	// The clock of the job is right when the job begins, and a minute ahead from its first operation on.
 	var ahead atomic.Int64 // ns
@@ -284,15 +297,16 @@ func TestWithCacheFileWrittenDuringJob(t *testing.T) {
 	b := memstore.New(recorder.layer(), moveClock)
 	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := t.TempDir()
+
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clock, transfer.WithConcurrency(1))
 	require.NoError(t, err)
-
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
-	require.Equal(t, 1, recorder.count("Head"), "the second job must compare the file")
+	require.Equal(t, 1, recorder.count("Head"), "the second job compares the file")
 }
 
-// If a job is canceled or selects only some of the files, the cache still has the other files of earlier jobs.
+// A job that is canceled, or selects only some of the files, keeps the other files of earlier jobs in
+// the cache.
 func TestWithCacheJobEndsEarly(t *testing.T) {
 	var recorder calls
 	b := memstore.New(recorder.layer())
@@ -301,55 +315,65 @@ func TestWithCacheJobEndsEarly(t *testing.T) {
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 
+	// One job is canceled, and another one selects only "a".
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = transfer.Upload(ctx, b, dir, transfer.WithCache(cache), clockAhead())
 	require.Error(t, err)
-	keysOption := transfer.WithKeys(func(key string) bool { return key == "a" })
-	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead(), keysOption)
+	onlyA := transfer.WithKeys(func(key string) bool { return key == "a" })
+	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead(), onlyA)
 	require.NoError(t, err)
 
+	// A later job still finds both in the cache.
 	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.Zero(t, recorder.count("Head"))
 }
 
-// A dry run does not write to the cache.
+// A dry run does not create or write the cache.
 func TestWithCacheDryRun(t *testing.T) {
 	b := memstore.New()
 	dir := newTree(t, map[string]string{"a.txt": "before"})
 	cache := filepath.Join(t.TempDir(), "new")
+
 	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), transfer.WithDryRun())
 	require.NoError(t, err)
 	require.NoDirExists(t, cache)
 }
 
-// If the cache directory is below the source directory, Upload skips it. The source directory itself as the cache
-// is InvalidArgument.
+// Upload skips a cache directory that is below its source directory.
 func TestWithCacheBelowAnEnd(t *testing.T) {
 	b := memstore.New()
 	dir := newTree(t, map[string]string{"a.txt": "text"})
 	cache := filepath.Join(dir, "cache")
+
+	// The first job creates the directory, and the second one finds it.
 	for range 2 {
 		_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 		require.NoError(t, err)
 	}
 	require.Equal(t, map[string]string{"a.txt": "text"}, contents(t, b))
-
-	_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(dir))
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = transfer.Upload(t.Context(), b, dir, transfer.WithCache(""))
-	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// A file of the cache that no job has used for a long time is removed. Files of others stay.
+// WithCache refuses the source directory itself, and an empty path.
+func TestWithCacheInvalidDirectory(t *testing.T) {
+	b := memstore.New()
+	dir := newTree(t, map[string]string{"a.txt": "text"})
+	for name, cache := range map[string]string{"the source": dir, "no path": ""} {
+		t.Run(name, func(t *testing.T) {
+			_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
+
+// A job removes files of the cache that no job has used for a long time, but not files of others.
 func TestWithCacheRemovesOldFiles(t *testing.T) {
 	const magic = "omnibucket-same1" // begins each file of a cache
 	b := memstore.New()
 	dir := newTree(t, map[string]string{"a.txt": "text"})
-	cache := t.TempDir()
-	// writeFiles gives all files an old time.
-	writeFiles(t, cache, map[string]string{
+	// newTree gives all files an old time.
+	cache := newTree(t, map[string]string{
 		"0123.same":      magic,
 		"0123.same.tmp":  magic,
 		"other":          "",

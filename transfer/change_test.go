@@ -14,53 +14,50 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// whileRead is a bucket that calls a function after the file was opened and before it
-// is read.
-func whileRead(do func()) storage.Bucket {
-	return memstore.New(storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+// newBucketWithReadHook returns a bucket that calls do after the file "changing" was opened, and before
+// it is read.
+func newBucketWithReadHook(do func()) storage.Bucket {
+	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Upload" && op.Key == "changing" {
 			do()
 		}
 		return ctx, nil, nil
-	}))
+	}
+	return memstore.New(storage.WithHook(hook))
 }
 
-// If a file changes while Upload reads it, its upload fails and no object is stored.
+// The upload of a file that changes while Upload reads it fails, and stores no object.
 func TestUploadFileChanges(t *testing.T) {
-	text := randomTextOf(300_000)
+	const size = 300_000
+	text := randomTextOf(size)
 	tests := []struct {
 		name   string
-		before string
 		change func(t *testing.T, path string)
 	}{
 		{
-			name:   "grows",
-			before: text,
+			name: "grows",
 			change: func(t *testing.T, path string) {
 				appendTo(t, path, "more")
 			},
 		},
 		{
-			name:   "shrinks",
-			before: text,
+			name: "shrinks",
 			change: func(t *testing.T, path string) {
 				require.NoError(t, os.Truncate(path, 1000))
 			},
 		},
 		{
-			name:   "is emptied",
-			before: text,
+			name: "is emptied",
 			change: func(t *testing.T, path string) {
 				require.NoError(t, os.Truncate(path, 0))
 			},
 		},
 		{
-			name:   "is rewritten in place",
-			before: text,
+			name: "is rewritten in place",
 			change: func(t *testing.T, path string) {
 				f, err := os.OpenFile(path, os.O_WRONLY, 0)
 				require.NoError(t, err)
-				_, err = f.WriteAt([]byte("other"), 200_000)
+				_, err = f.WriteAt([]byte("other"), size/2)
 				require.NoError(t, err)
 				require.NoError(t, f.Close())
 			},
@@ -68,8 +65,8 @@ func TestUploadFileChanges(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := newTree(t, map[string]string{"a": "steady", "changing": tt.before, "z": "steady"})
-			b := whileRead(func() {
+			dir := newTree(t, map[string]string{"a": "steady", "changing": text, "z": "steady"})
+			b := newBucketWithReadHook(func() {
 				tt.change(t, filepath.Join(dir, "changing"))
 			})
 
@@ -83,36 +80,39 @@ func TestUploadFileChanges(t *testing.T) {
 	}
 }
 
-// If a file is replaced on the disk while Upload reads it, Upload stores the whole file that it has opened.
+// Upload stores the whole file that it has opened, even if the file is replaced on the disk meanwhile.
 func TestUploadFileReplaced(t *testing.T) {
 	dir := newTree(t, map[string]string{"changing": "before"})
-	other := newTree(t, map[string]string{"x": "after."})
-	b := whileRead(func() {
-		require.NoError(t, os.Rename(filepath.Join(other, "x"), filepath.Join(dir, "changing")))
+	newFile := filepath.Join(newTree(t, map[string]string{"x": "after."}), "x")
+	b := newBucketWithReadHook(func() {
+		require.NoError(t, os.Rename(newFile, filepath.Join(dir, "changing")))
 	})
+
 	_, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Equal(t, "before", contents(t, b)["changing"])
 }
 
-// If a file is removed before Upload opens it, the file counts as failed.
+// Upload counts a file as failed that is removed before it is opened.
 func TestUploadFileRemoved(t *testing.T) {
-	dir := newTree(t, map[string]string{"changing": "x", "z": "gone by then"})
-	b := whileRead(func() {
+	dir := newTree(t, map[string]string{"changing": "x", "z": "removed before it is opened"})
+	b := newBucketWithReadHook(func() {
 		require.NoError(t, os.Remove(filepath.Join(dir, "z")))
 	})
+
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, "z", report.Failures[0].Key)
 }
 
-// If a named pipe has replaced a directory, Upload reports a failure instead of blocking.
+// Upload reports a failure, and does not block, if a named pipe has replaced a directory.
 func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 	dir := newTree(t, map[string]string{"a/x": "x", "b/y": "y", "c": "z"})
 	var once sync.Once
-	swap := func(key string) bool {
-		if key == "a/x" { // which comes before b/ is read
+	// The job calls this function for "a/x" before it reads the directory "b".
+	selectAll := func(key string) bool {
+		if key == "a/x" {
 			once.Do(func() {
 				require.NoError(t, os.RemoveAll(filepath.Join(dir, "b")))
 				makePipe(t, filepath.Join(dir, "b"))
@@ -121,19 +121,20 @@ func TestUploadPipeInPlaceOfADirectory(t *testing.T) {
 		return true
 	}
 
-	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithKeys(swap))
+	report, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithKeys(selectAll))
 	require.Error(t, err)
 	require.EqualValues(t, 2, report.Transferred)
 	require.Equal(t, "b/", report.Failures[0].Key)
 }
 
-// If a named pipe has replaced a file, its upload fails with Changed. A reader of the pipe would block forever.
+// The upload of a file that a named pipe has replaced fails with Changed, and does not block.
 func TestUploadPipeInPlaceOfAFile(t *testing.T) {
-	dir := newTree(t, map[string]string{"changing": "x", "z": "a pipe by then"})
-	b := whileRead(func() {
+	dir := newTree(t, map[string]string{"changing": "x", "z": "replaced before it is opened"})
+	b := newBucketWithReadHook(func() {
 		require.NoError(t, os.Remove(filepath.Join(dir, "z")))
 		makePipe(t, filepath.Join(dir, "z"))
 	})
+
 	report, err := transfer.Upload(t.Context(), b, dir, transfer.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.Changed)
 	require.Equal(t, int64(1), report.Failed)

@@ -71,20 +71,22 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 	return counts
 }
 
-// A tree comes back identical.
+// A tree is unchanged after it was synced through buckets and directories, one after another.
 func TestTreeComesBackIdentical(t *testing.T) {
 	files, largest := treeSize(t, testserver.Sample(200, 600), 20<<20)
 	h := plantTree(t, files, largest)
-	back := t.TempDir()
+	last := t.TempDir()
+
 	syncRound(t, h, []stop{
 		{"memory", transfer.Bucket(memstore.New(h.meddling(t)))},
 		{"local", transfer.Bucket(newLocalBucket(t))},
 		{"another memory", transfer.Bucket(memstore.New())},
 		{"a directory", transfer.Dir(t.TempDir())},
-		{"another directory", transfer.Dir(back)},
+		{"another directory", transfer.Dir(last)},
 	})
-	require.Equal(t, h.good, fingerprints(t, back))
-	requireTimes(t, h, back)
+
+	require.Equal(t, h.good, fingerprints(t, last))
+	requireTimes(t, h, last)
 }
 
 // treeSize returns the number of files in the tree of a circle, and the size of the

@@ -32,12 +32,14 @@ func newFilledBucket(t *testing.T, keys []string, opts ...storage.OpenOption) st
 	return b
 }
 
-// Before WithDelete removes a file, the job looks for it in the source again. A program that saves a file may
-// remove it for a moment.
+// WithDelete keeps a file that the source has again by then: a program that saves a file may remove it
+// for a moment.
 func TestWithDeleteFileIsBack(t *testing.T) {
 	src := newTree(t, map[string]string{"new": "new"})
 	injector := faults.New()
 	b := newFilledBucket(t, []string{"gone", "saved"}, driver.WithLayer(injector.Layer()))
+
+	// The file "saved" comes back when the job uploads "new".
 	injector.Set(faults.Delay(faults.Put, 1))
 	injector.SetSleep(func(context.Context, time.Duration) error {
 		return os.WriteFile(filepath.Join(src, "saved"), []byte("later"), 0o600)
@@ -55,35 +57,35 @@ var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 // WithDelete removes the selected files that the destination has and the source lacks.
 func TestWithDelete(t *testing.T) {
 	tests := []struct {
-		name    string
-		opts    []transfer.Option
-		left    []string // of the files in spare
-		deleted int64
+		name        string
+		opts        []transfer.Option
+		wantLeft    []string // of the files in spare
+		wantDeleted int64
 	}{
-		{name: "is not done without WithDelete", left: spare},
+		{name: "is not done without WithDelete", wantLeft: spare},
 		{
-			name:    "removes files that the source lacks",
-			opts:    []transfer.Option{transfer.WithDelete()},
-			left:    []string{"keep"},
-			deleted: 5,
+			name:        "removes files that the source lacks",
+			opts:        []transfer.Option{transfer.WithDelete()},
+			wantLeft:    []string{"keep"},
+			wantDeleted: 5,
 		},
 		{
-			name:    "keeps excluded files",
-			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")},
-			left:    []string{"keep", "kept.tmp", "x/deep/er"},
-			deleted: 3,
+			name:        "keeps excluded files",
+			opts:        []transfer.Option{transfer.WithDelete(), transfer.WithExclude("**/*.tmp", "x/**")},
+			wantLeft:    []string{"keep", "kept.tmp", "x/deep/er"},
+			wantDeleted: 3,
 		},
 		{
-			name:    "keeps files that are not included",
-			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")},
-			left:    []string{"extra", "keep", "x/deep/er", "zz"},
-			deleted: 2,
+			name:        "keeps files that are not included",
+			opts:        []transfer.Option{transfer.WithDelete(), transfer.WithInclude("k*")},
+			wantLeft:    []string{"extra", "keep", "x/deep/er", "zz"},
+			wantDeleted: 2,
 		},
 		{
-			name:    "is not done in a dry run",
-			opts:    []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()},
-			left:    spare,
-			deleted: 5,
+			name:        "is not done in a dry run",
+			opts:        []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()},
+			wantLeft:    spare,
+			wantDeleted: 5,
 		},
 	}
 	for _, tt := range tests {
@@ -93,9 +95,10 @@ func TestWithDelete(t *testing.T) {
 
 			report, err := transfer.Upload(t.Context(), dst, src, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.deleted, report.Deleted)
-			require.ElementsMatch(t, tt.left, keysOf(contents(t, dst)))
+			require.Equal(t, tt.wantDeleted, report.Deleted)
+			require.ElementsMatch(t, tt.wantLeft, keysOf(contents(t, dst)))
 		})
+
 		t.Run(tt.name+", in a directory", func(t *testing.T) {
 			src := newFilledBucket(t, []string{"keep"})
 			dst := t.TempDir()
@@ -104,25 +107,24 @@ func TestWithDelete(t *testing.T) {
 
 			report, err := transfer.Download(t.Context(), src, dst, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.deleted, report.Deleted)
-			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, dst)))
+			require.Equal(t, tt.wantDeleted, report.Deleted)
+			require.ElementsMatch(t, tt.wantLeft, keysOf(fingerprints(t, dst)))
 		})
 	}
 }
 
-// WithDelete removes the directories that the job has emptied. A directory that was empty before stays.
+// WithDelete removes directories that the job has emptied, but not those that were empty before.
 func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 	dir := newTree(t, map[string]string{"a/b/c/gone": "", "a/stays": "x"})
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "was empty"), 0o755))
 	b := memstore.New()
-	_, err := b.Upload(t.Context(), "a/stays", file("x"))
-	require.NoError(t, err)
+	put(t, b, "a/stays", "x")
 
-	_, err = transfer.Download(t.Context(), b, dir, transfer.WithDelete())
+	_, err := transfer.Download(t.Context(), b, dir, transfer.WithDelete())
 	require.NoError(t, err)
 	require.NoDirExists(t, filepath.Join(dir, "a/b"))
 	require.FileExists(t, filepath.Join(dir, "a/stays"))
-	require.DirExists(t, filepath.Join(dir, "was empty"), "it was empty before the job")
+	require.DirExists(t, filepath.Join(dir, "was empty"))
 }
 
 // If the source is empty, WithDelete deletes nothing. A misspelled prefix or a directory whose volume is not
@@ -249,7 +251,7 @@ func newSecondPageFails() (opts []storage.OpenOption, injector *faults.Injector)
 	}, injector
 }
 
-// If the listing of the source fails, WithDelete deletes nothing.
+// WithDelete removes nothing if the listing of the source fails.
 func TestWithDeleteListingOfSourceFails(t *testing.T) {
 	failing, injector := newSecondPageFails()
 	src := newFilledBucket(t, []string{"b", "c", "m", "n", "o"}, failing...)
@@ -262,7 +264,7 @@ func TestWithDeleteListingOfSourceFails(t *testing.T) {
 	require.Subset(t, keysOf(contents(t, dst)), []string{"a", "b", "c", "z"})
 }
 
-// If the listing of the destination fails, WithDelete deletes nothing.
+// WithDelete removes nothing if the listing of the destination fails.
 func TestWithDeleteListingOfDestinationFails(t *testing.T) {
 	failing, injector := newSecondPageFails()
 	src := newFilledBucket(t, []string{"b", "c", "y"})
@@ -293,7 +295,8 @@ func (s *smallPages) Describe() driver.Description {
 	return d
 }
 
-// If a store or a Core lists keys out of order, WithDelete deletes nothing, because objects seem to be missing.
+// WithDelete removes nothing if the source lists keys out of order, because objects then seem to be
+// missing.
 func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	tests := []struct {
 		name string
@@ -316,24 +319,27 @@ func TestWithDeleteListingOutOfOrder(t *testing.T) {
 	}
 }
 
-// If a source directory cannot be listed, WithDelete deletes nothing.
+// WithDelete removes nothing if a directory of the source cannot be listed.
 func TestWithDeleteUnlistableDirectory(t *testing.T) {
 	src := newTree(t, map[string]string{"a": "", "b/c": ""})
-	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop"))) // cannot be listed, with WithLinks
+	// WithLinks cannot list this directory.
+	require.NoError(t, os.Symlink(".", filepath.Join(src, "loop")))
 	b := newFilledBucket(t, []string{"a", "b/c", "z"})
+
 	report, err := transfer.Upload(t.Context(), b, src, transfer.WithLinks(), transfer.WithDelete())
 	require.ErrorContains(t, err, "nothing was deleted")
 	require.Zero(t, report.Deleted)
 	require.Len(t, contents(t, b), 3)
 }
 
-// Failed deletions are counted.
+// WithDelete counts the files that it cannot remove as failed.
 func TestWithDeleteFailuresAreCounted(t *testing.T) {
-	b := newFilledBucket(t, []string{"a", "b", "c"}, driver.WithLayer(func(d driver.Driver) driver.Driver {
+	lockB := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return lockingDriver{d, "b"}
-	}))
-	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(),
-		transfer.WithEmptySource())
+	})
+	b := newFilledBucket(t, []string{"a", "b", "c"}, lockB)
+
+	report, err := transfer.Upload(t.Context(), b, t.TempDir(), transfer.WithDelete(), transfer.WithEmptySource())
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(1), report.Failed)
 	require.Equal(t, "b", report.Failures[0].Key)
@@ -387,7 +393,7 @@ func (h holdingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int,
 	return wrapped.RemoveEach(ctx, h, keys)
 }
 
-// Failed deletions of a Core are counted.
+// WithDelete counts the files that the Core of a bucket cannot remove as failed.
 func TestWithDeleteFailuresOfACore(t *testing.T) {
 	tests := []struct {
 		name string
@@ -410,6 +416,7 @@ func TestWithDeleteFailuresOfACore(t *testing.T) {
 			dst := newFilledBucket(t, []string{"a", "b", "c"})
 			holding := wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holdingCore{c, tt.err} })
 			src := newFilledBucket(t, []string{"keep"})
+
 			report, err := transfer.Copy(t.Context(), holding, src, transfer.WithDelete())
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, int64(2), report.Deleted)
@@ -440,16 +447,12 @@ func (s cancelingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (in
 	return wrapped.RemoveEach(ctx, s, keys)
 }
 
-// If ctx is canceled during Remove, the report still counts the objects that the job removed.
+// The report of a Remove that is canceled counts the objects that were removed until then.
 func TestRemoveCanceled(t *testing.T) {
-	// The job sends this number of removals together.
-	const together = removal.Together
-	for _, count := range []int64{1, 255, together, together + 1, 2*together - 20} {
+	const group = removal.Together // the number of removals that the job sends together
+	for _, count := range []int64{1, 255, group, group + 1, 2*group - 20} {
 		t.Run(fmt.Sprintf("after %d removals", count), func(t *testing.T) {
-			var keys []string
-			for i := range 2 * together {
-				keys = append(keys, fmt.Sprintf("k%03d", i))
-			}
+			keys := numberedKeys(2 * group)
 			b := newFilledBucket(t, keys)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -15,67 +15,69 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A job refuses a value that is not a bucket of this library before it makes a request.
+// A job refuses a bucket of a type from outside this library before it makes a request.
 func TestJobNeedsBucketsOfThisLibrary(t *testing.T) {
-	type other struct{ storage.Bucket }
-	old := []transfer.ExpireRule{{Age: day}}
-	for name, job := range map[string]func(ctx context.Context, b, o storage.Bucket) error{
-		"Upload": func(ctx context.Context, _, o storage.Bucket) error {
-			_, err := transfer.Upload(ctx, o, t.TempDir())
+	type foreign struct{ storage.Bucket }
+	rules := []transfer.ExpireRule{{Age: day}}
+	jobs := map[string]func(ctx context.Context, b, refused storage.Bucket) error{
+		"Upload": func(ctx context.Context, _, refused storage.Bucket) error {
+			_, err := transfer.Upload(ctx, refused, t.TempDir())
 			return err
 		},
-		"Download": func(ctx context.Context, _, o storage.Bucket) error {
-			_, err := transfer.Download(ctx, o, t.TempDir())
+		"Download": func(ctx context.Context, _, refused storage.Bucket) error {
+			_, err := transfer.Download(ctx, refused, t.TempDir())
 			return err
 		},
-		"Copy": func(ctx context.Context, b, o storage.Bucket) error {
-			_, err := transfer.Copy(ctx, o, b)
+		"Copy": func(ctx context.Context, b, refused storage.Bucket) error {
+			_, err := transfer.Copy(ctx, refused, b)
 			return err
 		},
-		"Sync": func(ctx context.Context, b, o storage.Bucket) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(o))
+		"Sync": func(ctx context.Context, b, refused storage.Bucket) error {
+			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Bucket(refused))
 			return err
 		},
-		"Sync with a backup": func(ctx context.Context, b, o storage.Bucket) error {
+		"Sync with a backup": func(ctx context.Context, b, refused storage.Bucket) error {
 			_, err := transfer.Sync(ctx, transfer.Bucket(b), transfer.Dir(t.TempDir()),
-				transfer.WithBackup(transfer.Bucket(o)))
+				transfer.WithBackup(transfer.Bucket(refused)))
 			return err
 		},
-		"Compare": func(ctx context.Context, b, o storage.Bucket) error {
-			_, err := transfer.Compare(ctx, transfer.Bucket(b), transfer.Bucket(o), nil)
+		"Compare": func(ctx context.Context, b, refused storage.Bucket) error {
+			_, err := transfer.Compare(ctx, transfer.Bucket(b), transfer.Bucket(refused), nil)
 			return err
 		},
-		"Remove": func(ctx context.Context, _, o storage.Bucket) error {
-			_, err := transfer.Remove(ctx, o)
+		"Remove": func(ctx context.Context, _, refused storage.Bucket) error {
+			_, err := transfer.Remove(ctx, refused)
 			return err
 		},
-		"Expire": func(ctx context.Context, _, o storage.Bucket) error {
-			_, err := transfer.Expire(ctx, o, old)
+		"Expire": func(ctx context.Context, _, refused storage.Bucket) error {
+			_, err := transfer.Expire(ctx, refused, rules)
 			return err
 		},
-		"Undelete": func(ctx context.Context, _, o storage.Bucket) error {
-			_, err := transfer.Undelete(ctx, o)
+		"Undelete": func(ctx context.Context, _, refused storage.Bucket) error {
+			_, err := transfer.Undelete(ctx, refused)
 			return err
 		},
-		"RestoreAt": func(ctx context.Context, _, o storage.Bucket) error {
-			_, err := transfer.RestoreAt(ctx, o, time.Now())
+		"RestoreAt": func(ctx context.Context, _, refused storage.Bucket) error {
+			_, err := transfer.RestoreAt(ctx, refused, time.Now())
 			return err
 		},
-	} {
+	}
+	for name, job := range jobs {
 		t.Run(name, func(t *testing.T) {
 			requests := faults.New()
 			b := newFilledBucket(t, []string{"a"}, driver.WithLayer(requests.Layer()))
-			count := requests.Count(faults.Any)
-			err := job(t.Context(), b, other{b})
+			before := requests.Count(faults.Any)
+
+			err := job(t.Context(), b, foreign{b})
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.ErrorContains(t, err,
-				"needs a bucket of this library, and the value is a transfer_test.other")
-			require.Equal(t, count, requests.Count(faults.Any))
+			require.ErrorContains(t, err, "needs a bucket of this library, and the value is a transfer_test.foreign")
+			require.Equal(t, before, requests.Count(faults.Any))
 		})
 	}
 }
 
-// A job fails first for a destination that refuses writes, even if its source refuses writes, too.
+// A job fails with the error of a destination that refuses writes, even if its source refuses them,
+// too.
 func TestJobDestinationRefusesWrites(t *testing.T) {
 	tests := []struct {
 		name string
@@ -101,12 +103,13 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := placeless{memstore.NewDriver(memstore.Config{})}
-			put(t, engine.New(d), "k", "precious")
+			srcDriver := placeless{memstore.NewDriver(memstore.Config{})}
+			put(t, engine.New(srcDriver), "k", "precious")
+			dstDriver := placeless{memstore.NewDriver(memstore.Config{})}
 			denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
-			dst := engine.New(placeless{memstore.NewDriver(memstore.Config{})},
-				driver.WithLayer(denied.Layer()))
-			_, err := transfer.Copy(t.Context(), dst, tt.src(d), transfer.WithDelete())
+			dst := engine.New(dstDriver, driver.WithLayer(denied.Layer()))
+
+			_, err := transfer.Copy(t.Context(), dst, tt.src(srcDriver), transfer.WithDelete())
 			require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
 		})
 	}

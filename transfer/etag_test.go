@@ -53,23 +53,23 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return page, nil
 }
 
-// A file that is younger than its object needs no request if the listing has its MD5.
+// Upload needs no request for the attributes of an object that is older than its file if the listing
+// has the MD5 of the file.
 func TestETagIsTheMD5OfAFile(t *testing.T) {
-	// The MD5 of a larger file is not computed.
-	tooLarge := strings.Repeat("x", 256<<10+1)
+	tooLarge := strings.Repeat("x", 256<<10+1) // for its MD5 to be computed
 	tests := []struct {
 		name        string
 		object      string // content of the object
 		file        string // content of the file, which is younger
-		salt        string
+		salt        string // makes the ETag differ from the MD5
 		transferred bool
-		heads       int // requests for attributes
+		wantHeads   int // requests for attributes
 	}{
 		{name: "the same bytes", object: "before", file: "before"},
-		{name: "other bytes", object: "before", file: "after.", transferred: true, heads: 1},
+		{name: "other bytes", object: "before", file: "after.", transferred: true, wantHeads: 1},
 		{name: "no bytes"},
-		{name: "a server that encrypts", object: "before", file: "before", salt: "salt", heads: 1},
-		{name: "a larger file", object: tooLarge, file: tooLarge, heads: 1},
+		{name: "a server that encrypts", object: "before", file: "before", salt: "salt", wantHeads: 1},
+		{name: "a larger file", object: tooLarge, file: tooLarge, wantHeads: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,6 +80,7 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 			dir := newTree(t, map[string]string{"a.txt": tt.object})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
+
 			path := filepath.Join(dir, "a.txt")
 			now := time.Now()
 			require.NoError(t, os.WriteFile(path, []byte(tt.file), 0o644))
@@ -89,21 +90,24 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 			report, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
 			require.Equal(t, tt.transferred, report.Transferred == 1, report)
-			require.Equal(t, tt.heads, recorder.count("Head")-headsBefore)
+			require.Equal(t, tt.wantHeads, recorder.count("Head")-headsBefore)
 		})
 	}
 }
 
-// With GODEBUG=fips140=only, which forbids MD5 for security, jobs still compare the MD5 of a file with an ETag.
+// Jobs compare the MD5 of a file with an ETag even with GODEBUG=fips140=only, which forbids MD5 for
+// security.
 func TestETagUnderFIPS140(t *testing.T) {
 	if fips140.Enforced() {
 		TestETagIsTheMD5OfAFile(t)
 		return
 	}
+
+	// This process runs the test again in a process with that setting.
 	program, err := os.Executable()
 	require.NoError(t, err)
-	command := exec.CommandContext(t.Context(), program, "-test.run=^TestETagUnderFIPS140$")
-	command.Env = append(os.Environ(), "GODEBUG=fips140=only")
-	data, err := command.CombinedOutput()
-	require.NoError(t, err, "%s", data)
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestETagUnderFIPS140$")
+	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only")
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }

@@ -148,41 +148,58 @@ func TestExpireRemovesInBatches(t *testing.T) {
 // Expire refuses a rule without an age, or with a negative one, before it removes anything.
 func TestExpireRefusesRulesWithoutAnAge(t *testing.T) {
 	b := newFilledBucket(t, []string{"a"})
-	for _, rule := range []transfer.ExpireRule{{}, {Age: -time.Second}, {OldVersionsAge: -1}} {
-		report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, rule})
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.Zero(t, report.Deleted)
+	valid := transfer.ExpireRule{Age: day}
+	for name, invalid := range map[string]transfer.ExpireRule{
+		"no age":                      {},
+		"a negative age":              {Age: -time.Second},
+		"a negative age of a version": {OldVersionsAge: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{valid, invalid})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Zero(t, report.Deleted)
+		})
 	}
 }
 
-// Expire continues after an object that it cannot remove. It ends if it cannot list the objects, or if ctx is done.
-func TestExpireContinuesAfterFailuresButNotAfterAFailedListing(t *testing.T) {
-	rules := []transfer.ExpireRule{{Age: day}}
-	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
-
+// Expire continues with the other objects if it cannot remove one.
+func TestExpireContinuesAfterFailures(t *testing.T) {
 	lockB := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return lockingDriver{d, "b"}
 	})
 	b := newFilledBucket(t, []string{"a", "b", "c"}, lockB)
-	report, err := transfer.Expire(t.Context(), b, rules, inTwoDays)
+	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}}, inTwoDays)
 	require.ErrorIs(t, err, storage.Locked)
 	require.Equal(t, int64(2), report.Deleted)
 	require.Equal(t, "b", report.Failures[0].Key)
-
-	injector := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
-	unlisted := memstore.New(driver.WithLayer(injector.Layer()))
-	_, err = transfer.Expire(t.Context(), unlisted, rules, inTwoDays)
-	require.ErrorIs(t, err, storage.PermissionDenied)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = transfer.Expire(ctx, newFilledBucket(t, []string{"a"}), rules, inTwoDays)
-	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Expire applies lifecycle rules on stores that have no lifecycle of their own.
+// Expire ends if it cannot list the objects, or if ctx is done.
+func TestExpireEndsAfterAFailedListing(t *testing.T) {
+	rules := []transfer.ExpireRule{{Age: day}}
+	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+
+	t.Run("the listing fails", func(t *testing.T) {
+		injector := faults.New(faults.Fail(faults.List).WithError(storage.PermissionDenied))
+		b := memstore.New(driver.WithLayer(injector.Layer()))
+		_, err := transfer.Expire(t.Context(), b, rules, inTwoDays)
+		require.ErrorIs(t, err, storage.PermissionDenied)
+	})
+
+	t.Run("ctx is done", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := transfer.Expire(ctx, newFilledBucket(t, []string{"a"}), rules, inTwoDays)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// Expire applies the lifecycle rules of a bucket to its objects and old versions, in stores that do not
+// do so.
 func TestExpireRules(t *testing.T) {
-	clock := start.AddDate(0, 0, -40)
+	clock := start
 	now := func() time.Time { return clock }
 	localService, err := local.NewService(t.TempDir(), local.Config{NoSync: true, Now: now})
 	require.NoError(t, err)
@@ -193,55 +210,54 @@ func TestExpireRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock = start.AddDate(0, 0, -40)
-			_, err := service.CreateBucket(t.Context(), "bucket", storage.WithVersioning(true), storage.WithLifecycle(
+			lifecycle := storage.WithLifecycle(
 				storage.LifecycleRule{ID: "temp", Prefix: "temp/", ExpireAfterDays: 7},
 				storage.LifecycleRule{ID: "history", ExpireOldVersionsAfterDays: 30},
 				storage.LifecycleRule{ID: "stale", AbortUploadsAfterDays: 1},
-			))
+			)
+			_, err := service.CreateBucket(t.Context(), "bucket", storage.WithVersioning(true), lifecycle)
 			require.NoError(t, err)
 			b, err := service.Bucket("bucket")
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, storage.Close(b))
 			}()
-			put := func(days int, key, text string) {
+			putDaysAgo := func(days int, key, text string) {
 				clock = start.AddDate(0, 0, -days)
-				_, err := b.Upload(t.Context(), key, file(text))
-				require.NoError(t, err)
+				put(t, b, key, text)
 			}
-			put(40, "kept", "first") // replaced 35 days ago
-			put(40, "temp/old", "x")
-			put(35, "kept", "second") // replaced 20 days ago
-			put(20, "kept", "third")
-			put(1, "temp/new", "x")
+			putDaysAgo(40, "kept", "first") // replaced 35 days ago
+			putDaysAgo(40, "temp/old", "x")
+			putDaysAgo(35, "kept", "second") // replaced 20 days ago
+			putDaysAgo(20, "kept", "third")
+			putDaysAgo(1, "temp/new", "x")
 			clock = start
 
 			info, err := service.BucketInfo(t.Context(), "bucket")
 			require.NoError(t, err)
-
 			rules := transfer.ExpireRules(info.Lifecycle...)
 			require.Len(t, rules, 2)
 			dry, err := transfer.Expire(t.Context(), b, rules, transfer.WithDryRun(), atStart())
 			require.NoError(t, err)
 			report, err := transfer.Expire(t.Context(), b, rules, atStart())
 			require.NoError(t, err)
+
 			require.Equal(t, int64(2), report.Deleted)
 			require.Equal(t, dry.Deleted, report.Deleted)
 			require.Equal(t, map[string]string{"kept": "third", "temp/new": "x"}, contents(t, b))
-
-			var result []string
+			var versions []string
 			for v, err := range storage.Versions(t.Context(), b, storage.WithPrefix("kept")) {
 				require.NoError(t, err)
 				data, _, err := storage.ReadAll(t.Context(), b, v.Key, storage.WithVersion(v.Version))
 				require.NoError(t, err)
-				result = append(result, string(data))
+				versions = append(versions, string(data))
 			}
-			require.Equal(t, []string{"third", "second"}, result)
+			require.Equal(t, []string{"third", "second"}, versions)
 		})
 	}
 }
 
-// Expire removes old versions of objects that were removed, and then their delete markers.
+// Expire removes the old versions of an object that was removed, and then its delete marker.
 func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	tests := []struct {
 		name string
@@ -266,13 +282,11 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The object was written twice 40 days ago, and is removed at the time start.
+			// The object was written twice, 40 days before the time start, and is removed at that time.
 			clock := start.AddDate(0, 0, -40)
 			b := tt.open(t, func() time.Time { return clock })
-			for _, text := range []string{"first", "second"} {
-				_, err := b.Upload(t.Context(), "k", file(text))
-				require.NoError(t, err)
-			}
+			put(t, b, "k", "first")
+			put(t, b, "k", "second")
 			clock = start
 			require.NoError(t, b.Remove(t.Context(), "k"))
 
@@ -283,39 +297,37 @@ func TestExpireVersionsOfRemovedObjects(t *testing.T) {
 				require.NoError(t, err)
 				return report.Deleted
 			}
-			require.Equal(t, int64(1), expireAt(start.Add(6*day)),
-				"the first version, which was replaced long ago")
-			require.Equal(t, int64(1), expireAt(start.Add(8*day)),
-				"the second version, which was removed 8 days ago")
+
+			require.Equal(t, int64(1), expireAt(start.Add(6*day)), "the first version, which was replaced long ago")
+			require.Equal(t, int64(1), expireAt(start.Add(8*day)), "the second version, which was removed 8 days ago")
 			require.Equal(t, int64(1), expireAt(start.Add(8*day)), "the delete marker, which is alone now")
 
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
-				require.Fail(t, "nothing is left", "%v", v)
+				require.Fail(t, "a version is left", "%v", v)
 			}
 		})
 	}
 }
 
-// Expire removes a version, and ctx is canceled meanwhile. The report counts that removal neither as deleted nor as
-// failed.
+// The report of an Expire that is canceled while it removes a version counts that version neither as
+// deleted nor as failed.
 func TestExpireIsCanceledDuringTheRemovalOfAVersion(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	cancelInRemoval := driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call != "Delete" && call != "DeleteBatch" {
-				return next(ctx)
-			}
-			cancel()
-			<-ctx.Done()
-			return ctx.Err()
-		})
-	})
-	b := engine.New(memstore.NewDriver(memstore.Config{Versioned: true}), cancelInRemoval)
-	for _, text := range []string{"first", "second"} {
-		_, err := b.Upload(t.Context(), "k", file(text))
-		require.NoError(t, err)
+	cancelInRemoval := func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call != "Delete" && call != "DeleteBatch" {
+			return next(ctx)
+		}
+		cancel()
+		<-ctx.Done()
+		return ctx.Err()
 	}
+	memory := memstore.NewDriver(memstore.Config{Versioned: true})
+	b := engine.New(memory, driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, cancelInRemoval)
+	}))
+	put(t, b, "k", "first")
+	put(t, b, "k", "second")
 
 	inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 	report, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: day}}, inTwoDays)
@@ -338,20 +350,19 @@ func (nameless) Versions(context.Context, *storage.ListOptions) iter.Seq2[storag
 	}
 }
 
-// If an old version has no name, Expire does not remove the current object instead.
+// Expire does not remove the current object in place of an old version that has no name.
 func TestExpireOldVersionWithoutAName(t *testing.T) {
 	b := memstore.New(storage.WithVersioning(true))
-	_, err := b.Upload(t.Context(), "k", file("current"))
-	require.NoError(t, err)
+	put(t, b, "k", "current")
 	src := wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return nameless{c} })
 
 	report, err := transfer.Expire(t.Context(), src, []transfer.ExpireRule{{OldVersionsAge: day}}, atStart())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.EqualValues(t, 1, report.Failed)
 
-	ok, err := b.Exists(t.Context(), "k")
+	exists, err := b.Exists(t.Context(), "k")
 	require.NoError(t, err)
-	require.True(t, ok)
+	require.True(t, exists)
 }
 
 // Expire refuses a rule for old versions if the bucket keeps no versions.
@@ -360,16 +371,17 @@ func TestExpireOldVersionsNeedsVersions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// An age in days is limited to the longest duration: people write "never" as a large number of days.
+// An age in days is limited to the longest duration, because people write "never" as a large number of days.
 func TestExpireAgeInDaysIsLimited(t *testing.T) {
-	const longest = 106_751 // days
+	const longest = 106_751                 // days
+	const overflowInMinutes = 2*longest + 2 // days
 	tests := []struct {
 		name       string
 		days, want int
 	}{
 		{name: "the longest", days: longest, want: longest},
 		{name: "one more", days: longest + 1, want: longest},
-		{name: "as many as overflow to minutes", days: 213_504, want: longest},
+		{name: "as many as overflow to minutes", days: overflowInMinutes, want: longest},
 		{name: "the largest number", days: math.MaxInt32, want: longest},
 		{name: "the largest number of this machine", days: math.MaxInt, want: longest},
 	}
@@ -391,19 +403,25 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 				require.NoError(t, err)
 				return b
 			})
-			report, err := transfer.Expire(t.Context(), b,
-				transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: tt.days}), atStart())
+			rules = transfer.ExpireRules(storage.LifecycleRule{ExpireAfterDays: tt.days})
+			report, err := transfer.Expire(t.Context(), b, rules, atStart())
 			require.NoError(t, err)
 			require.Zero(t, report.Deleted)
 		})
 	}
-	_, err := transfer.Expire(t.Context(), memstore.New(), transfer.ExpireRules(
-		storage.LifecycleRule{ExpireAfterDays: -213_504, ExpireOldVersionsAfterDays: 1}))
-	require.ErrorIs(t, err, storage.InvalidArgument, "a negative number stays negative")
+
+	t.Run("a negative number stays negative", func(t *testing.T) {
+		rules := transfer.ExpireRules(storage.LifecycleRule{
+			ExpireAfterDays:            -overflowInMinutes,
+			ExpireOldVersionsAfterDays: 1,
+		})
+		_, err := transfer.Expire(t.Context(), memstore.New(), rules)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+	})
 }
 
-// Expire computes ages by the clock of the store, because the clock of this machine may be days wrong. Reading the
-// store's clock leaves no object behind.
+// Expire computes ages by the clock of the store, because that of this machine may be days wrong.
+// Reading the store's clock leaves no object behind.
 func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -433,24 +451,31 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 			if tt.versioning {
 				rules[0].OldVersionsAge = day
 			}
+
 			_, err := transfer.Expire(t.Context(), b, rules, tt.opts...)
 			require.NoError(t, err)
 			want := map[string]string{"temp/k": "precious"}
 			if tt.removed {
 				want = map[string]string{}
 			}
-
 			require.Equal(t, want, contents(t, b))
 		})
 	}
 }
 
-// If Expire cannot read the clock of the store, it removes nothing. The error says what is missing.
-func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
+// newBucketDenyingPuts returns a bucket that has the object "k" and denies further writes.
+func newBucketDenyingPuts(t *testing.T) storage.Bucket {
+	t.Helper()
 	d := memstore.NewDriver(memstore.Config{})
 	put(t, engine.New(d), "k", "precious")
 	denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
-	b := engine.New(d, driver.WithLayer(denied.Layer()))
+	return engine.New(d, driver.WithLayer(denied.Layer()))
+}
+
+// Expire removes nothing if it cannot read the clock of the store, which needs writes. Its error
+// mentions WithNow.
+func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
+	b := newBucketDenyingPuts(t)
 
 	_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: time.Nanosecond}})
 	require.ErrorIs(t, err, storage.PermissionDenied)
@@ -460,18 +485,14 @@ func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 
 // The report of Expire does not mention transfers, even if Expire removed nothing.
 func TestExpireReportsOnlyRemovals(t *testing.T) {
-	b := memstore.New()
-	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: time.Hour}})
+	report, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{Age: time.Hour}})
 	require.NoError(t, err)
 	require.Regexp(t, `^0 deleted in `, report.String())
 }
 
-// Without rules, Expire stores nothing and succeeds.
+// Expire without rules succeeds, and writes nothing to the bucket.
 func TestExpireWithoutRules(t *testing.T) {
-	d := memstore.NewDriver(memstore.Config{})
-	put(t, engine.New(d), "k", "precious")
-	denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
-	b := engine.New(d, driver.WithLayer(denied.Layer()))
+	b := newBucketDenyingPuts(t)
 
 	report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules())
 	require.NoError(t, err)

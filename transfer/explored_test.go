@@ -126,8 +126,8 @@ func exploreEnds(t *testing.T, scene func(e *ends)) {
 	}
 }
 
-// Two moves in opposite directions lose no file, even if a clock is wrong. This holds for stores with the features
-// that WithMove requires.
+// Two moves in opposite directions lose no file, even if a clock is wrong, between stores with the
+// features that WithMove requires.
 func TestExploredMovesInOppositeDirections(t *testing.T) {
 	config := explored.Config()
 	config.Weaknesses = provenRemovals()
@@ -149,8 +149,8 @@ func TestExploredMovesInOppositeDirections(t *testing.T) {
 	}
 }
 
-// If the same move runs twice at the same time, the file is not lost. If the first one succeeds, the destination
-// has the file.
+// Two runs of the same move at the same time do not lose the file. If the first one succeeds, the
+// destination has it.
 func TestExploredMoveAndTheSameMove(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
 		first := e.job("a", e.dst, e.src, transfer.WithMove())
@@ -165,8 +165,8 @@ func TestExploredMoveAndTheSameMove(t *testing.T) {
 	})
 }
 
-// If a program writes a file to the source during a move, the file is at the source or at the destination
-// afterwards. In a store without ConditionalRemove, the older file may be there in its place.
+// A file that a program writes to the source during a move is at the source or at the destination
+// afterwards. In a store without ConditionalRemove, it may be the older file.
 func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	exploreEnds(t, func(e *ends) {
 		e.job("moves", e.dst, e.src, transfer.WithMove())
@@ -181,8 +181,8 @@ func TestExploredMoveAndAWriterOfTheSource(t *testing.T) {
 	})
 }
 
-// During a move, a program replaces or removes the file at the destination. If the program fails, the file
-// remains; if the move fails, the file or its replacement remains.
+// If a program replaces or removes the file at the destination during a move, the file remains if the
+// program fails, and the file or its replacement if the move fails.
 func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	tests := []struct {
 		name    string
