@@ -32,7 +32,8 @@ func WithBeforeDelete(f func(files, compared int64) error) Option {
 	})
 }
 
-// announceDelete calls the function of WithBeforeDelete, if there is one.
+// announceDelete calls the function of WithBeforeDelete, if there is one, which may return an error to
+// end the job.
 func announceDelete(j *job) error {
 	if j.settings.beforeDelete == nil {
 		return nil

@@ -32,7 +32,8 @@ func WithCache(dir string) Option {
 	})
 }
 
-// openCache opens the cache of the job. It returns nil if the job has no WithCache, or compares files without a cache.
+// openCache opens the cache of the job, or returns nil if there is no WithCache, or files are compared
+// without a cache.
 func (s *settings) openCache(dst, src End) *cache.Cache {
 	between := src.kind == dirEnd && dst.kind == dirEnd
 	if s.cacheDir == "" || between || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil {
@@ -45,6 +46,7 @@ func (s *settings) openCache(dst, src End) *cache.Cache {
 	if srcName == "" || dstName == "" {
 		return nil
 	}
+
 	// A rule changes what a copy compares.
 	job := fmt.Sprintf("%s\n%s\n%s rule %t", srcName, dstName, s.job(), s.rule != nil)
 	return cache.Open(s.cacheDir, job, s.now(), s.dryRun)

@@ -39,14 +39,13 @@ func (c *Comparison) Equal() bool {
 	return c.Different == 0 && c.OnlyFirst == 0 && c.OnlySecond == 0 && c.NotCompared == 0
 }
 
-// Compare compares the files of two ends and changes nothing. If report is not nil, it is called
-// for each difference; calls do not overlap.
+// Compare compares the files of two ends and changes nothing. If report is not nil, it is called for
+// each difference; calls do not overlap.
 //
-// By default, Compare uses the rules of a [Sync] from the first end to the second end. It compares
-// the sizes and times of two files. If sizes and times do not show whether the files are the same,
-// Compare compares their contents. With [WithChecksum], it compares checksums. With [WithSizeOnly],
-// it compares only sizes. Compare also accepts [WithConcurrency], [WithLinks], [WithProgress], and
-// the options of a [Filter].
+// By default, Compare uses the rules of a [Sync] from the first end to the second end: it compares
+// sizes and times, and contents if these do not show whether two files are the same. With
+// [WithChecksum], it compares checksums, and with [WithSizeOnly] only sizes. Compare also accepts
+// [WithConcurrency], [WithLinks], [WithProgress], and the options of a [Filter].
 //
 // Differences are not an error. If an end does not exist, Compare fails with ObjectNotFound or
 // BucketNotFound. Other errors are those of Sync. Compare always returns a Comparison.
@@ -68,13 +67,14 @@ func Compare(ctx context.Context, first, second End, report func(Difference), op
 	opts = append(slices.Clone(opts), WithDryRun(), WithDelete(), WithEmptySource(), WithChanges(countChange))
 	j := &job{comparing: true}
 	result, err := j.run(ctx, "Compare", second, first, opts)
+
 	c.Same = result.Skipped
 	c.Duration = result.Duration
 	return c, err
 }
 
-// differenceKind returns how a file differs, from the change that would make the second end equal
-// to the first.
+// differenceKind returns how a file differs, given the change that would make the second end equal to
+// the first.
 func differenceKind(change Change) DifferenceKind {
 	switch {
 	case change.Action == Failed:
@@ -88,7 +88,7 @@ func differenceKind(change Change) DifferenceKind {
 	}
 }
 
-// count adds one file that differs.
+// count adds one file that differs to the counts.
 func (c *Comparison) count(kind DifferenceKind) {
 	switch kind {
 	case NotCompared:

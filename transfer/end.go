@@ -34,7 +34,7 @@ func Dir(path string) End { return End{kind: dirEnd, path: path} }
 // pass a [storage.Prefixed] bucket.
 func Bucket(b storage.ReadWriter) End { return End{kind: bucketEnd, src: b, dst: b} }
 
-// location returns the directory or bucket of e, in the form that serving.Below needs.
+// location returns the directory or bucket of e in the form that serving.Below needs.
 func (e End) location() any {
 	if e.kind == dirEnd {
 		return serving.Directory(e.path)
@@ -64,12 +64,12 @@ func (e End) mayWrite() bool {
 	return false
 }
 
-// name returns a name of the directory or bucket. The name is the same in every process on this
-// machine.
+// name returns a name of the directory or bucket that is the same in every process on this machine.
 func (e End) name() string {
 	if e.kind == bucketEnd {
 		return serving.PlaceID(e.src)
 	}
+
 	path, err := filepath.Abs(e.path)
 	if err != nil {
 		return ""

@@ -43,11 +43,11 @@ type ExpireRule struct {
 
 const day = 24 * time.Hour
 
-// ExpireRules returns rules for [Expire] that remove the objects that the given lifecycle would
-// remove ([storage.BucketInfo.Lifecycle]). The rules are for local and memory buckets, which do not
-// apply a lifecycle themselves. No rule aborts multipart uploads, because these buckets drop old
-// uploads themselves ([storage.LifecycleRule] says when). Transitions to another storage class are
-// ignored. An age of more than 292 years, the longest [time.Duration], becomes 292 years.
+// ExpireRules returns rules for [Expire] that remove the objects that the given lifecycle would remove
+// ([storage.BucketInfo.Lifecycle]). They are for local and memory buckets, which do not apply a
+// lifecycle themselves. No rule aborts multipart uploads, because these buckets drop old uploads
+// themselves ([storage.LifecycleRule] says when). Transitions to another storage class are ignored. An
+// age of more than 292 years, the longest [time.Duration], becomes 292 years.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
@@ -70,24 +70,23 @@ func daysOf(n int) time.Duration {
 	return time.Duration(max(-1, min(n, int(most)))) * day
 }
 
-// Expire removes the objects of b that match a rule, in the provider's batches. It continues after
+// Expire removes the objects of b that match a rule, in the provider's batches, and continues after
 // failures. It accepts the options [WithDryRun], [WithChanges], [WithProgress], [WithConcurrency],
-// [WithNow], [WithInventory], and those of a [Filter]. The [Report] counts removed objects in
-// Deleted and DeletedBytes. The error is nil only if all selected objects were removed. Otherwise
-// it is like that of [Sync].
+// [WithNow], [WithInventory], and those of a [Filter]. The [Report] counts removed objects in Deleted
+// and DeletedBytes. The error is nil only if all selected objects were removed. Otherwise it is like
+// that of [Sync].
 //
-// Ages are counted by the clock of the store. To read it, Expire stores a small object in the folder
-// of the first rule, and removes it. WithNow sets another clock. With WithDryRun, the clock is that
-// of this machine. If the object cannot be stored, Expire fails and removes nothing.
+// Ages are counted by the clock of the store. To read it, Expire stores a small object in the folder of
+// the first rule, and removes it. If the object cannot be stored, Expire fails and removes nothing.
+// WithNow sets another clock. With WithDryRun, the clock is that of this machine.
 //
-// If a rule has no age, a negative age, or both UploadsAge and Tags, Expire fails with
-// InvalidArgument. It fails with Unsupported if the bucket lacks what a rule needs: versions for
-// OldVersionsAge, tags for Tags, and [storage.ListedUploads] for UploadsAge. An object or upload
-// stays if the store does not report its time. An object under retention or a legal hold counts as
-// failed, with Locked.
+// If a rule has no age, a negative age, or both UploadsAge and Tags, Expire fails with InvalidArgument.
+// It fails with Unsupported if the bucket lacks what a rule needs: versions for OldVersionsAge, tags
+// for Tags, and [storage.ListedUploads] for UploadsAge. An object or upload whose time the store does
+// not report stays. An object under retention or a legal hold counts as failed, with Locked.
 //
-// An object that was replaced or tagged after it was listed is removed nevertheless.
-// [WithInventory] avoids that. Do not reuse names under a prefix that expires.
+// An object that was replaced or tagged after it was listed is removed nevertheless, unless
+// [WithInventory] is given. Do not reuse names under a prefix that expires.
 func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
@@ -95,9 +94,8 @@ func Expire(ctx context.Context, b interface {
 	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, callerBucket: b}).run(ctx)
 }
 
-// Remove removes the objects of b that the options of a [Filter] select, in the provider's batches.
-// Without such an option it removes all objects. It has the options, the Report and the errors of
-// [Expire].
+// Remove removes the objects of b that the options of a [Filter] select, or all of them without such an
+// option, in the provider's batches. It has the options, the Report and the errors of [Expire].
 func Remove(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
@@ -113,12 +111,13 @@ func Remove(ctx context.Context, b interface {
 	return e.run(ctx)
 }
 
-// run checks the options and rules, and then applies the rules. It returns the report in any case.
+// run checks the options and rules, and then applies the rules. It returns the report even if it fails.
 func (e *expiry) run(ctx context.Context) (*Report, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	e.settings.leaveOutHeld(ctx, e.callerBucket)
 	e.reporter.begin(e.settings)
 	e.reporter.report.removes = true
+
 	early := e.check()
 	if early == nil {
 		stop := e.reporter.meter.reportProgress(e.settings.progress)
@@ -174,8 +173,7 @@ func (e *expiry) check() error {
 	return nil
 }
 
-// execute applies the rules one after another. It returns the error that ended the call early, or
-// nil.
+// execute applies the rules one after another. It returns the error that ended the call early, or nil.
 func (e *expiry) execute(ctx context.Context) error {
 	if err := e.readClock(ctx); err != nil {
 		return err
@@ -209,7 +207,7 @@ func (e *expiry) applyRule(ctx context.Context, index int) error {
 }
 
 // readClock reads the time from which ages are counted. It comes from the store, which has set the
-// times of the objects. The clock of this machine may be days ahead.
+// times of the objects, because the clock of this machine may be days ahead.
 func (e *expiry) readClock(ctx context.Context) (err error) {
 	e.now = e.settings.now()
 	if e.everyAge || len(e.rules) == 0 || e.settings.nowGiven || e.settings.dryRun {
@@ -231,6 +229,7 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 		if !e.settings.files.SelectsFile(entry.Key, entry.Size, entry.Modified) {
 			continue
 		}
+
 		isOld := func(r ExpireRule) bool {
 			if e.everyAge {
 				return true
@@ -258,14 +257,14 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, isOld func(Ex
 		return
 	}
 
-	// The removal of a larger group could end early because of failures.
 	e.group = append(e.group, v)
+	// The removal of a larger group could end early because of failures.
 	if len(e.group) == piecemeal.MaxFailures {
 		e.remove(ctx)
 	}
 }
 
-// removeRest removes the entries that are still in the group, at the end of a listing.
+// removeRest removes the entries that are left in the group at the end of a listing.
 func (e *expiry) removeRest(ctx context.Context) error {
 	e.remove(ctx)
 	if ctx.Err() != nil {
@@ -311,6 +310,7 @@ func (e *expiry) remove(ctx context.Context) {
 		}
 		group = e.stillOld(ctx, group)
 	}
+
 	entries := make([]storage.VersionEntry, len(group))
 	for i := range group {
 		entries[i] = group[i].VersionEntry
@@ -327,9 +327,9 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	if e.settings.inventory != nil {
 		versions = e.settings.inventory.rows.Versions(ctx, prefix)
 	}
+
+	// Old versions of objects that leases and layers keep in the bucket are no longer in use.
 	files := e.settings.files
-	// A job normally leaves out objects that leases and layers keep in the bucket. Old versions of
-	// these objects are no longer in use, so the job may remove them.
 	files.Held = nil
 	files.OfLayers = true
 
@@ -351,10 +351,9 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	return e.removeRest(ctx)
 }
 
-// eachOld calls the function expire for each version that is not current. The second argument is
-// the time at which the version became noncurrent. eachOld also calls expire for a delete marker
-// that is the only entry of its key. The second argument is then the time of the marker. The
-// function expire must ignore an empty entry.
+// eachOld calls expire for each version that is not current, with the time at which it became
+// noncurrent. It also does so for a delete marker that is the only entry of its key, with the time of
+// the marker. expire must ignore an empty entry.
 func eachOld(
 	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, start time.Time) error,
 ) error {
@@ -370,6 +369,7 @@ func eachOld(
 				return joberror.OfContext(err)
 			}
 		}
+
 		last = v.Key
 		lone = storage.VersionEntry{}
 		if newest && v.IsDeleteMarker {
@@ -381,8 +381,7 @@ func eachOld(
 		}
 	}
 
-	// The function expire fails only if ctx is done. The caller checks ctx after eachOld, so
-	// eachOld need not return this error.
+	// expire fails only if ctx is done, which the caller checks itself.
 	_ = expire(lone, lone.Modified)
 	return nil
 }

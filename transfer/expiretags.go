@@ -24,8 +24,8 @@ type tagSelector struct {
 	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns the tagSelector for an object and a rule. key is the key of the object, and rule
-// is the index of the rule. isOld reports whether the object is old enough for a given rule.
+// selector returns what selects an object with a key by the tags of a rule, whose index is given.
+// Earlier rules come first if the object is old enough for them, which isOld reports.
 func (e *expiry) selector(rule int, key string, isOld func(ExpireRule) bool) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}
 	for _, earlier := range e.rules[:rule] {
@@ -80,7 +80,7 @@ func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ..
 	return s.matches(tags), nil
 }
 
-// selectByTags returns the objects of the group that are selected by their tags. It keeps their order.
+// selectByTags returns the objects of the group that are selected by their tags, in their order.
 func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring {
 	requests := newSemaphore(e.settings.concurrency)
 	var reading running.Group
@@ -97,7 +97,7 @@ func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring 
 			defer requests.release(1)
 			var opts []storage.AttrsOption
 			if object.age > 0 {
-				// It is a version, whose tags may differ from those of the object.
+				// The entry is a version, whose tags may differ from those of the object.
 				opts = append(opts, storage.WithVersion(object.Version))
 			}
 			has, err := e.hasTags(ctx, object.Key, object.selects, opts...)
@@ -108,8 +108,8 @@ func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring 
 			requests.ended(0, 1)
 		}, nil)
 	}
-
 	reading.Wait()
+
 	var matching []expiring
 	for i, object := range group {
 		if selected[i] {

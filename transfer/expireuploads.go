@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/joberror"
 )
 
-// checkUploads returns an error if the rule has an UploadsAge that it cannot have.
+// checkUploads returns an error if the rule has an UploadsAge that does not fit its tags or the bucket.
 func (e *expiry) checkUploads(r ExpireRule) error {
 	if r.UploadsAge == 0 {
 		return nil
@@ -33,16 +33,15 @@ func (e *expiry) uploads(ctx context.Context, rule int) error {
 	var aborting running.Group
 	err := e.abortUploads(ctx, rule, &aborting)
 	aborting.Wait()
-	// If ctx is done, it may have interrupted some requests. The uploads of these requests count
-	// neither as failed nor as aborted.
 	if ctx.Err() != nil {
+		// Uploads whose requests ctx has interrupted count neither as failed nor as aborted.
 		return joberror.OfContext(ctx.Err())
 	}
 	return err
 }
 
-// abortUploads starts to abort the uploads that are older than the UploadsAge of one rule. The
-// caller waits for the group aborting.
+// abortUploads starts to abort the uploads that are older than the UploadsAge of a rule. The caller
+// must wait for the group aborting.
 func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.Group) error {
 	requests := newSemaphore(e.settings.concurrency)
 	prefix := e.rules[rule].Prefix
@@ -70,8 +69,8 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.G
 	return nil
 }
 
-// abortedBefore reports whether an earlier rule aborts the upload. The later rule then skips the
-// upload, because a dry run would count it twice.
+// abortedBefore reports whether an earlier rule aborts the upload. The later one then skips it, because
+// a dry run would count it twice.
 func (e *expiry) abortedBefore(rule int, upload storage.UploadEntry) bool {
 	for _, earlier := range e.rules[:rule] {
 		if earlier.UploadsAge == 0 || !strings.HasPrefix(upload.Key, earlier.Prefix) {
@@ -84,7 +83,7 @@ func (e *expiry) abortedBefore(rule int, upload storage.UploadEntry) bool {
 	return false
 }
 
-// abortUpload aborts one upload and counts the result. A dry run only counts it.
+// abortUpload aborts an upload, unless this is a dry run, and counts the result.
 func (e *expiry) abortUpload(ctx context.Context, entry storage.UploadEntry) {
 	if !e.settings.dryRun {
 		if err := storage.AbortUpload(ctx, e.bucket, entry); err != nil {

@@ -11,10 +11,10 @@ import (
 // be called by several goroutines at the same time.
 type Filter struct{ s *settings }
 
-// NewFilter returns a filter with the options [WithPrefix], [WithInclude], [WithExclude],
-// [WithKeys], [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard]
-// and [WithShardBounds]. It ignores other options. Without any of these options, the filter selects
-// everything. If an option is invalid, NewFilter fails with InvalidArgument.
+// NewFilter returns a filter with the options [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
+// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard] and
+// [WithShardBounds]. It ignores other options. Without any of these, the filter selects everything. If
+// an option is invalid, NewFilter fails with InvalidArgument.
 func NewFilter(opts ...Option) (*Filter, error) {
 	s := readOptions(opts)
 	if s.err != nil {
@@ -23,9 +23,8 @@ func NewFilter(opts ...Option) (*Filter, error) {
 	return &Filter{s}, nil
 }
 
-// Selects reports whether the filter selects an object. If entry is a common prefix, it reports
-// whether the filter may select a key below that prefix. A layer may keep objects for its own use
-// in a bucket. Selects returns false for these objects.
+// Selects reports whether the filter selects an object, or may select one below a common prefix. It
+// does not select the objects that layers keep in a bucket for their own use.
 func (f *Filter) Selects(entry storage.ListEntry) bool {
 	if entry.IsPrefix {
 		return !f.s.files.InExcludedDir(entry.Key) && !objectkey.Hides(entry.Key, f.s.files.Prefix)
@@ -65,10 +64,9 @@ func WithMinSize(bytes int64) Option {
 	})
 }
 
-// WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not remove
-// larger files from the destination. If the source has a larger file, [WithDelete] also keeps the
-// file with the same key at the destination. If bytes is negative, the job fails with
-// InvalidArgument.
+// WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not remove larger
+// files from the destination, and keeps the file with the key of a larger file of the source. If bytes
+// is negative, the job fails with InvalidArgument.
 func WithMaxSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) {
 		s.files.MaxSize = bytes
@@ -95,18 +93,18 @@ func WithModifiedBefore(t time.Time) Option {
 }
 
 // WithShard selects one of n disjoint parts of all keys. Several machines can share the work with n
-// jobs, which have the numbers 0 to n-1. The jobs must have the same ends and options. The reports
-// of the jobs add up to the report of one job without WithShard. There is one exception. If a
-// directory or link cannot be read, each of the n jobs counts a failure.
+// jobs, which have the numbers 0 to n-1 and the same ends and options. Their reports add up to the
+// report of one job without WithShard, except that each of the n jobs counts a failure for a directory
+// or link that cannot be read.
 //
-// The shard of a key is stable. It is computed from the key relative to its directory or bucket.
-// The first eight bytes of the SHA-256 of the key are a big-endian number. The shard is that number
+// The shard of a key is stable, and is computed from the key relative to its directory or bucket: the
+// first eight bytes of the SHA-256 of the key are a big-endian number, and the shard is that number
 // modulo n.
 //
-// With [WithShardBounds], a shard is a range of keys instead, and each job lists only its range.
-// With [WithInventory], [Sync] and [Compare] also use ranges. They read a sample of the inventory,
-// and choose ranges with about equal numbers of keys. If n is below 1, or i is not from 0 to n-1,
-// the job fails with InvalidArgument.
+// With [WithShardBounds], a shard is a range of keys instead, and each job lists only its range. With
+// [WithInventory], [Sync] and [Compare] also use ranges. They read a sample of the inventory, and
+// choose ranges with about equal numbers of keys. If n is below 1, or i is not from 0 to n-1, the job
+// fails with InvalidArgument.
 func WithShard(i, n int) Option {
 	return checked(
 		i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1",

@@ -26,7 +26,7 @@ type Forecast struct {
 	Free int64 `json:"free"`
 }
 
-// forecast returns the Forecast of a dry run with the destination dst.
+// forecast estimates what a job would do after its dry run with the destination dst.
 func (j *job) forecast(dst End) *Forecast {
 	report := &j.reporter.report
 	srcObjects, srcIsBucket := j.src.(*ends.Objects)
@@ -37,7 +37,7 @@ func (j *job) forecast(dst End) *Forecast {
 	copiesInStore := betweenBuckets && serving.OneAccount(dstObjects.Bucket, srcObjects.Source) &&
 		storage.Supports(dstObjects.Bucket, storage.ServerCopy)
 
-	// A move by the provider is one request, which counts as a write.
+	// A move within the store is one request, which counts as a write.
 	f := &Forecast{Free: -1}
 	if dstIsBucket {
 		f.Writes = report.Transferred
@@ -59,14 +59,14 @@ func (j *job) forecast(dst End) *Forecast {
 		f.Received = report.Bytes
 	}
 
-	// A move removes the files of the source. That takes no request in a directory.
+	// A move also removes the files of the source, which takes no request in a directory.
 	if j.settings.move && srcIsBucket && !movesInStore {
 		f.Removals += report.Transferred + report.Skipped
 	}
 	return f
 }
 
-// String returns a text for people. It returns "" if there is nothing to do.
+// String returns a text for people, which is "" if there is nothing to do.
 func (f *Forecast) String() string {
 	var parts []string
 	if f.Reads > 0 {
@@ -84,10 +84,12 @@ func (f *Forecast) String() string {
 	if f.Received > 0 {
 		parts = append(parts, formatBytes(float64(f.Received))+" received")
 	}
+
 	text := strings.Join(parts, ", ")
 	if f.Free < 0 || f.Needed <= f.Free {
 		return text
 	}
+
 	lack := fmt.Sprintf("the disk has %s free of %s", formatBytes(float64(f.Free)), formatBytes(float64(f.Needed)))
 	if text == "" {
 		return lack

@@ -50,8 +50,8 @@ type Cache struct {
 // A digest identifies a file of the source and a file of the destination, as both are.
 type digest [16]byte
 
-// Open opens the cache of a job in the directory dir. job is a text of the ends and the options of the job.
-// A cache that is only read learns nothing of this job.
+// Open opens the cache of a job in the directory dir. job identifies the ends and the options of the
+// job. A cache that is only read does not record what this job finds.
 func Open(dir, job string, startTime time.Time, readOnly bool) *Cache {
 	sum := sha256.Sum256([]byte(job))
 	c := &Cache{path: filepath.Join(dir, hex.EncodeToString(sum[:16])+suffix), startTime: startTime}
@@ -62,8 +62,8 @@ func Open(dir, job string, startTime time.Time, readOnly bool) *Cache {
 	return c
 }
 
-// openOld opens the file of the last job, which has its digests in order after the text magic. If there is no such
-// file, the cache knows no files yet.
+// openOld opens the file of the last job, which has its digests in order after the text magic. Without
+// such a file, the cache knows no files.
 func (c *Cache) openOld() {
 	f, err := os.Open(c.path)
 	if err != nil {
@@ -75,12 +75,13 @@ func (c *Cache) openOld() {
 		_ = f.Close()
 		return
 	}
+
 	c.old = f
 	c.n = int(info.Size()-int64(len(magic))) / len(digest{})
 }
 
-// Has reports whether an earlier job has found that these two files are the same, and neither has
-// changed since. If so, the next job finds it, too.
+// Has reports whether an earlier job has found that two files are the same, and neither has changed
+// since. It then also passes that on to the next job.
 func (c *Cache) Has(src, dst ends.Entry) bool {
 	if c == nil || c.old == nil {
 		return false
@@ -89,6 +90,7 @@ func (c *Cache) Has(src, dst ends.Entry) bool {
 	if !ok {
 		return false
 	}
+
 	_, found := sort.Find(c.n, func(i int) int {
 		at, err := c.digestAt(i)
 		if err != nil {
@@ -109,8 +111,8 @@ func (c *Cache) digestAt(i int) (d digest, err error) {
 	return d, err
 }
 
-// Note records that two files are the same. It does not record a file that was written shortly before
-// the job began, or later: a write after the job has read the file could have the same time.
+// Note records that two files are the same, unless one was written shortly before the job began, or
+// later: a write after the job has read the file could have the same time.
 func (c *Cache) Note(src, dst ends.Entry) {
 	if c == nil || c.sorter == nil {
 		return
@@ -125,7 +127,7 @@ func (c *Cache) Note(src, dst ends.Entry) {
 	}
 }
 
-// add adds a digest to those of this job. If that fails, Close writes no file.
+// add adds a digest to those of this job. If that fails, Close does not write the file.
 func (c *Cache) add(d digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,8 +136,8 @@ func (c *Cache) add(d digest) {
 	}
 }
 
-// Close writes the digests of this job to the file. complete is false if the job has ended early. The digests of the
-// last job then stay, too. A cache that cannot be written stays as it was.
+// Close writes the digests of this job to the file. If complete is false, because the job has ended
+// early, it keeps those of the last job, too. A cache that cannot be written stays as it was.
 func (c *Cache) Close(complete bool) {
 	if c == nil {
 		return
@@ -152,6 +154,7 @@ func (c *Cache) Close(complete bool) {
 			}
 		}
 	}
+
 	// On Windows, an open file cannot be replaced.
 	c.closeOld()
 	if !c.failed {
@@ -172,8 +175,7 @@ func (c *Cache) closeOld() {
 	}
 }
 
-// write writes the digests of this job to a temporary file, in order and each once. It then renames
-// the file to the name of the cache.
+// write writes the digests of this job to a temporary file, which it renames to the name of the cache.
 func (c *Cache) write() error {
 	dir := filepath.Dir(c.path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -196,12 +198,13 @@ func (c *Cache) write() error {
 	return nil
 }
 
-// writeDigests writes the content of a file of the cache.
+// writeDigests writes the digests of this job to a file of the cache, in order and each once.
 func (c *Cache) writeDigests(f *os.File) error {
 	// The magic text is not buffered, so that sweep knows the file after a kill.
 	if _, err := io.WriteString(f, magic); err != nil {
 		return err
 	}
+
 	w := bufio.NewWriter(f)
 	var last digest
 	for record, err := range c.sorter.Sorted(context.Background()) {
@@ -219,8 +222,8 @@ func (c *Cache) writeDigests(f *os.File) error {
 	return w.Flush()
 }
 
-// sweep removes files of the cache that no job has used for a long time. The directory may have
-// files of others, so a file must have the beginning of ours.
+// sweep removes files of the cache that no job has used for a long time. It looks at the beginning of a
+// file, because the directory may have files of others.
 func sweep(dir string) {
 	files, _ := os.ReadDir(dir) // after an error, the list is incomplete
 	for _, f := range files {
@@ -239,7 +242,7 @@ func sweep(dir string) {
 	}
 }
 
-// isCache reports whether a file begins as a file of the cache.
+// isCache reports whether a file begins like a file of the cache.
 func isCache(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
@@ -256,8 +259,8 @@ func hasMagic(f *os.File) bool {
 	return err == nil && string(begin) == magic
 }
 
-// digestOf returns the digest of two files. It returns false if one of them cannot be told from a
-// later file with the same key.
+// digestOf returns the digest of two files. It returns false if one of them cannot be told from a later
+// file with the same key.
 func digestOf(src, dst ends.Entry) (digest, bool) {
 	b := appendText(nil, src.Key)
 	for _, e := range []ends.Entry{src, dst} {

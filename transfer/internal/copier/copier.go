@@ -56,6 +56,7 @@ func New(dst, src ends.End, s *Settings) Copier {
 	if srcIsTree {
 		return &uploader{src: srcTree, dst: dst.(*ends.Objects).Bucket, settings: s}
 	}
+
 	source := src.(*ends.Objects).Source
 	if dstIsTree {
 		return &downloader{src: source, dst: dstTree, settings: s}

@@ -17,7 +17,8 @@ var _ Copier = (*fileCopier)(nil)
 // A fileCopier transfers files from a directory to a directory.
 type fileCopier struct{ src, dst *ends.Tree }
 
-// Compare compares the times of two files of equal size. Transfer gives the copy the time of the source.
+// Compare compares the times of two files of equal size, because Transfer gives the copy the time of
+// the source.
 func (r *fileCopier) Compare(src, dst ends.Entry) Comparison {
 	if sameTime(dst.Modified, src.Modified) {
 		return Same
@@ -30,8 +31,8 @@ func (r *fileCopier) CompareDeep(context.Context, ends.Entry, ends.Entry) (equal
 	return false, false, nil
 }
 
-// Transfer copies a file to the same path, with its time and permissions. It fails with ErrChanged if the size of the
-// file changes meanwhile.
+// Transfer copies a file to the same path, with its time and permissions. It fails with ErrChanged if
+// the size of the file changes meanwhile.
 func (r *fileCopier) Transfer(
 	ctx context.Context, src ends.Entry, listed bool, _ int, moved func(done, total int64),
 ) (int64, error) {
@@ -46,6 +47,7 @@ func (r *fileCopier) Transfer(
 	if err := content.Empty(); err != nil {
 		return 0, joberror.OfFile("Copy", src.Key, err)
 	}
+
 	body := &progressReader{
 		src:   running.Reader(ctx, content.Reader()),
 		total: content.Size(),
@@ -61,6 +63,7 @@ func (r *fileCopier) Transfer(
 		}
 		return content.Modified(), nil
 	}
+
 	permissions := ends.Permissions{Source: r.src, File: info.Mode().Perm()}
 	err = r.dst.WriteFile(src.Key, listed, permissions, r.dst.SmallFileOpener(src.Key), copyContent)
 	if err != nil {
@@ -76,7 +79,7 @@ type progressReader struct {
 	moved       func(done, total int64)
 }
 
-// Read reads from the file, and then calls moved with the number of bytes so far.
+// Read reads from the file, and then reports the number of bytes so far.
 func (c *progressReader) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p)
 	c.done += int64(n)

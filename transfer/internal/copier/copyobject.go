@@ -19,7 +19,7 @@ type bucketCopier struct {
 }
 
 // Compare compares the times of two objects. It returns Unclear if different clocks may explain the
-// difference, or if a time is not known or lies in the future.
+// difference, or if a time is unknown or in the future.
 func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
 	if src.Modified.IsZero() || dst.Modified.IsZero() {
 		return Unclear
@@ -37,7 +37,7 @@ func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
 }
 
 // CompareDeep compares checksums. If the source seems to be younger, it also compares attributes,
-// unless a rule of WithRule may have changed them.
+// unless a rule may have changed those of the copy.
 func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal, listed bool, err error) {
 	srcAttrs, err := c.src.Attrs(ctx, src.Key)
 	if err != nil {
@@ -51,9 +51,9 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 	if err != nil {
 		return false, false, err
 	}
+
 	listed = srcAttrs.Revision == src.Revision && dstAttrs.Revision == dst.Revision
 	srcIsYounger := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
-
 	if srcAttrs.Size != dstAttrs.Size {
 		return false, false, nil
 	}
