@@ -53,14 +53,15 @@ func WithBackup(b End) Option {
 
 // checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
 func (j *job) checkMaxDelete() error {
-	if j.settings.maxDelete == nil || j.extraneousCount <= *j.settings.maxDelete {
+	limit := j.settings.maxDelete
+	if limit == nil || j.extraneousCount <= *limit {
 		return nil
 	}
 	return &storage.Error{
 		Code: storage.InvalidArgument,
 		Err: fmt.Errorf(
-			"nothing was deleted, because the source lacks %d files, which is more than %d", j.extraneousCount,
-			*j.settings.maxDelete,
+			"nothing was deleted, because the source lacks %d files, which is more than %d",
+			j.extraneousCount, *limit,
 		),
 		Hint: "check the source, or use a larger WithMaxDelete",
 	}
@@ -75,39 +76,40 @@ type backup struct {
 
 // openBackup opens the directory or bucket of WithBackup, if the option was given.
 func (j *job) openBackup(dst, src End) error {
-	b := j.settings.backup
-	if b.kind == noEnd {
+	target := j.settings.backup
+	if target.kind == noEnd {
 		return nil
 	}
-	if j.overlap(b, dst) || j.overlap(b, src) {
+	if j.overlap(target, dst) || j.overlap(target, src) {
 		return joberror.Invalid("WithBackup", "must not overlap with the source or destination")
 	}
 	if j.settings.dryRun {
 		return nil
 	}
-	end, err := j.openDestination(b)
+
+	end, err := j.openDestination(target)
 	if err != nil {
 		return err
 	}
-	copying := j.settings.copierSettings()
-	copying.Rule = nil
-	copying.Resume = ""
-	copying.Cache = nil
-	j.saved = &backup{end, copier.New(end, j.dst, copying)}
+	settings := j.settings.copierSettings()
+	settings.Rule = nil
+	settings.Resume = ""
+	settings.Cache = nil
+	j.backup = &backup{end: end, copier: copier.New(end, j.dst, settings)}
 	return nil
 }
 
-// save copies a file of the destination. If the file no longer exists, save does nothing.
-func (b *backup) save(ctx context.Context, was ends.Entry) error {
+// save copies a file of the destination to the backup, if the file still exists.
+func (b *backup) save(ctx context.Context, file ends.Entry) error {
 	if b == nil {
 		return nil
 	}
-	_, err := b.copier.Transfer(ctx, was, true, 1, func(int64, int64) {})
+	_, err := b.copier.Transfer(ctx, file, true, 1, func(int64, int64) {})
 	if errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}
 	if err != nil {
-		return joberror.OfFile("WithBackup", was.Key, err)
+		return joberror.OfFile("WithBackup", file.Key, err)
 	}
 
 	// The copy must be on the disk before the original is replaced or removed.
@@ -115,7 +117,7 @@ func (b *backup) save(ctx context.Context, was ends.Entry) error {
 	if errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}
-	return joberror.OfFile("WithBackup", was.Key, err)
+	return joberror.OfFile("WithBackup", file.Key, err)
 }
 
 // sweep removes temporary files that earlier jobs have left in the directory of WithBackup.

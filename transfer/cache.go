@@ -35,8 +35,8 @@ func WithCache(dir string) Option {
 // openCache opens the cache of the job, or returns nil if there is no WithCache, or files are compared
 // without a cache.
 func (s *settings) openCache(dst, src End) *cache.Cache {
-	between := src.kind == dirEnd && dst.kind == dirEnd
-	if s.cacheDir == "" || between || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil {
+	betweenDirs := src.kind == dirEnd && dst.kind == dirEnd
+	if s.cacheDir == "" || betweenDirs || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil {
 		return nil
 	}
 

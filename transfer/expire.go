@@ -91,7 +91,13 @@ func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
 }, rules []ExpireRule, opts ...Option) (*Report, error) {
-	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, callerBucket: b}).run(ctx)
+	e := &expiry{
+		op:           "Expire",
+		settings:     readOptions(opts),
+		rules:        rules,
+		callerBucket: b,
+	}
+	return e.run(ctx)
 }
 
 // Remove removes the objects of b that the options of a [Filter] select, or all of them without such an
@@ -154,9 +160,9 @@ func (e *expiry) check() error {
 	}
 
 	for _, r := range e.rules {
-		isNegative := r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0
+		hasNegativeAge := r.Age < 0 || r.OldVersionsAge < 0 || r.UploadsAge < 0
 		hasNoAge := r.Age == 0 && r.OldVersionsAge == 0 && r.UploadsAge == 0
-		if isNegative || hasNoAge {
+		if hasNegativeAge || hasNoAge {
 			return joberror.Invalid("rule", "must have a positive age")
 		}
 		if err := e.checkUploads(r); err != nil {
@@ -191,17 +197,17 @@ func (e *expiry) execute(ctx context.Context) error {
 func (e *expiry) applyRule(ctx context.Context, index int) error {
 	rule := e.rules[index]
 	if rule.Age > 0 || e.everyAge {
-		if err := e.objects(ctx, index); err != nil {
+		if err := e.expireObjects(ctx, index); err != nil {
 			return err
 		}
 	}
 	if rule.OldVersionsAge > 0 {
-		if err := e.versions(ctx, index); err != nil {
+		if err := e.expireVersions(ctx, index); err != nil {
 			return err
 		}
 	}
 	if rule.UploadsAge > 0 {
-		return e.uploads(ctx, index)
+		return e.expireUploads(ctx, index)
 	}
 	return nil
 }
@@ -210,17 +216,18 @@ func (e *expiry) applyRule(ctx context.Context, index int) error {
 // times of the objects, because the clock of this machine may be days ahead.
 func (e *expiry) readClock(ctx context.Context) (err error) {
 	e.now = e.settings.now()
-	if e.everyAge || len(e.rules) == 0 || e.settings.nowGiven || e.settings.dryRun {
-		// No age is compared, or the caller has set the clock, or nothing may be written.
+	comparesAges := !e.everyAge && len(e.rules) > 0
+	if !comparesAges || e.settings.nowGiven || e.settings.dryRun {
 		return nil
 	}
 	e.now, err = inquiry.AskTime(ctx, e.bucket, e.rules[0].Prefix)
 	return err
 }
 
-// objects removes the objects that are older than the Age of one rule. For Remove, it removes those of every age.
-func (e *expiry) objects(ctx context.Context, rule int) error {
-	for entry, err := range e.list(ctx, e.rules[rule].Prefix) {
+// expireObjects removes the objects that are older than the Age of a rule, or those of every age for
+// Remove.
+func (e *expiry) expireObjects(ctx context.Context, rule int) error {
+	for entry, err := range e.listObjects(ctx, e.rules[rule].Prefix) {
 		if err != nil {
 			return err
 		}
@@ -237,14 +244,14 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 			return r.Age > 0 && e.tooOld(entry.Modified, r.Age)
 		}
 		object := expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}
-		e.expire(ctx, rule, object, isOld)
+		e.collect(ctx, rule, object, isOld)
 	}
 	return e.removeRest(ctx)
 }
 
-// expire adds an object or version to the group to be removed, if the rule selects it and no
-// earlier rule does. isOld reports whether the entry is old enough for a rule.
-func (e *expiry) expire(ctx context.Context, rule int, v expiring, isOld func(ExpireRule) bool) {
+// collect adds an object or version to the group to be removed, if the rule selects it and no earlier
+// rule does. isOld reports whether the entry is old enough for a rule.
+func (e *expiry) collect(ctx context.Context, rule int, v expiring, isOld func(ExpireRule) bool) {
 	if !isOld(e.rules[rule]) {
 		return
 	}
@@ -260,26 +267,27 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, isOld func(Ex
 	e.group = append(e.group, v)
 	// The removal of a larger group could end early because of failures.
 	if len(e.group) == piecemeal.MaxFailures {
-		e.remove(ctx)
+		e.removeGroup(ctx)
 	}
 }
 
 // removeRest removes the entries that are left in the group at the end of a listing.
 func (e *expiry) removeRest(ctx context.Context) error {
-	e.remove(ctx)
+	e.removeGroup(ctx)
 	if ctx.Err() != nil {
 		return joberror.OfContext(ctx.Err())
 	}
 	return nil
 }
 
-// list yields the objects with a prefix, from the inventory if the job has one.
-func (e *expiry) list(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
-	if i := e.settings.inventory; i != nil {
-		return i.rows.Objects(ctx, prefix)
+// listObjects yields the objects with a prefix, from the inventory if the job has one.
+func (e *expiry) listObjects(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
+	if e.settings.inventory != nil {
+		return e.settings.inventory.rows.Objects(ctx, prefix)
 	}
-	if r := e.settings.files.Ranges; r != nil && storage.Supports(e.bucket, storage.OrderedListing) {
-		return r.List(ctx, e.bucket, prefix)
+	keyRange := e.settings.files.Ranges
+	if keyRange != nil && storage.Supports(e.bucket, storage.OrderedListing) {
+		return keyRange.List(ctx, e.bucket, prefix)
 	}
 	return e.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
@@ -290,8 +298,8 @@ func (e *expiry) tooOld(start time.Time, age time.Duration) bool {
 	return !start.IsZero() && e.now.Sub(start) > age
 }
 
-// remove removes the objects or versions of the group, except those whose tags do not match.
-func (e *expiry) remove(ctx context.Context) {
+// removeGroup removes the objects or versions of the group, except those whose tags do not match.
+func (e *expiry) removeGroup(ctx context.Context) {
 	group := e.selectByTags(ctx, e.group)
 	e.group = e.group[:0]
 	if e.settings.dryRun {
@@ -320,8 +328,8 @@ func (e *expiry) remove(ctx context.Context) {
 	})
 }
 
-// versions removes the versions that are older than the OldVersionsAge of one rule.
-func (e *expiry) versions(ctx context.Context, rule int) error {
+// expireVersions removes the versions that are older than the OldVersionsAge of a rule.
+func (e *expiry) expireVersions(ctx context.Context, rule int) error {
 	prefix := e.rules[rule].Prefix
 	versions := storage.Versions(ctx, e.bucket, storage.WithPrefix(prefix))
 	if e.settings.inventory != nil {
@@ -334,15 +342,15 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	files.OfLayers = true
 
 	err := eachOld(versions, func(v storage.VersionEntry, start time.Time) error {
-		if v.Key == "" || !files.SelectsFile(v.Key, v.Size, v.Modified) {
-			// eachOld also calls this function with empty entries.
+		isEmpty := v.Key == "" // eachOld also calls this function with empty entries
+		if isEmpty || !files.SelectsFile(v.Key, v.Size, v.Modified) {
 			return ctx.Err()
 		}
 		isOld := func(r ExpireRule) bool {
 			return r.OldVersionsAge > 0 && e.tooOld(start, r.OldVersionsAge)
 		}
 		version := expiring{VersionEntry: v, age: e.rules[rule].OldVersionsAge}
-		e.expire(ctx, rule, version, isOld)
+		e.collect(ctx, rule, version, isOld)
 		return ctx.Err()
 	})
 	if err != nil {
@@ -363,8 +371,8 @@ func eachOld(
 		if err != nil {
 			return err
 		}
-		newest := v.Key != last
-		if newest {
+		isNewest := v.Key != last
+		if isNewest {
 			if err := expire(lone, lone.Modified); err != nil {
 				return joberror.OfContext(err)
 			}
@@ -372,7 +380,7 @@ func eachOld(
 
 		last = v.Key
 		lone = storage.VersionEntry{}
-		if newest && v.IsDeleteMarker {
+		if isNewest && v.IsDeleteMarker {
 			lone = v
 		} else if !v.Current {
 			if err := expire(v, v.NoncurrentSince); err != nil {

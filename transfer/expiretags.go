@@ -46,30 +46,32 @@ func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier)
 
 // matches reports whether s selects an object with the given tags.
 func (s tagSelector) matches(tags map[string]string) bool {
-	if !hasAll(tags, s.tags) {
+	if !containsAll(tags, s.tags) {
 		return false
 	}
-	for _, earlier := range s.earlier {
-		if hasAll(tags, earlier) {
+	for _, earlierTags := range s.earlier {
+		if containsAll(tags, earlierTags) {
 			return false
 		}
 	}
 	return true
 }
 
-// hasAll reports whether tags has each tag of want, with the same value.
-func hasAll(tags, want map[string]string) bool {
+// containsAll reports whether tags contains each tag of want, with the same value.
+func containsAll(tags, want map[string]string) bool {
 	for key, value := range want {
-		if have, ok := tags[key]; !ok || have != value {
+		if got, ok := tags[key]; !ok || got != value {
 			return false
 		}
 	}
 	return true
 }
 
-// hasTags reads the tags of an object, and reports whether s selects them. If the object no longer
-// exists, it returns false.
-func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ...storage.AttrsOption) (bool, error) {
+// hasTags reports whether s selects an object by its tags, which it reads. An object that no longer
+// exists is not selected.
+func (e *expiry) hasTags(
+	ctx context.Context, key string, selector tagSelector, opts ...storage.AttrsOption,
+) (bool, error) {
 	tags, err := storage.Tags(ctx, e.bucket, key, opts...)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
@@ -77,7 +79,7 @@ func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ..
 	if err != nil {
 		return false, err
 	}
-	return s.matches(tags), nil
+	return selector.matches(tags), nil
 }
 
 // selectByTags returns the objects of the group that are selected by their tags, in their order.

@@ -28,8 +28,8 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 	return nil
 }
 
-// uploads aborts the uploads that are older than the UploadsAge of one rule.
-func (e *expiry) uploads(ctx context.Context, rule int) error {
+// expireUploads aborts the uploads that are older than the UploadsAge of a rule.
+func (e *expiry) expireUploads(ctx context.Context, rule int) error {
 	var aborting running.Group
 	err := e.abortUploads(ctx, rule, &aborting)
 	aborting.Wait()

@@ -36,7 +36,7 @@ type job struct {
 	unlisted        bool    // whether a directory could not be listed, so that nothing may be removed
 	sourceHasFiles  bool    // whether the source has at least one file
 	comparing       bool    // whether the job is a dry run for Compare
-	saved           *backup // with WithBackup
+	backup          *backup // with WithBackup
 	places          places.Places
 	after           string // with WithJournal: the key after which the job continues
 }
@@ -167,7 +167,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		// Nothing was written yet, so errors of closing do not matter.
 		_ = j.src.Close()
 		_ = j.dst.Close()
-		_ = j.saved.close()
+		_ = j.backup.close()
 		return joberror.OfFile(op, "", err)
 	}
 
@@ -215,10 +215,10 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 			return err
 		}
 	}
-	if j.saved == nil {
+	if j.backup == nil {
 		return nil
 	}
-	return j.places.CheckBackup(ctx, places.Place{End: j.saved.end, Location: j.settings.backup.location()})
+	return j.places.CheckBackup(ctx, places.Place{End: j.backup.end, Location: j.settings.backup.location()})
 }
 
 // recoverNames makes the walks of directories recover files that a killed move has renamed, except in a
@@ -343,7 +343,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 		early = errors.Join(early, j.places.End(ctx))
 		// The source was only read, so an error does not matter.
 		_ = j.src.Close()
-		early = errors.Join(early, j.saved.close(), j.dst.Close())
+		early = errors.Join(early, j.backup.close(), j.dst.Close())
 		j.settings.cache.Close(early == nil && j.after == "" && j.settings.files.Only == nil)
 	}()
 
@@ -409,7 +409,7 @@ func (j *job) sweep(ctx context.Context) {
 	case *ends.Tree:
 		dst.Sweep(&j.settings.files)
 	}
-	j.saved.sweep(&j.settings.files)
+	j.backup.sweep(&j.settings.files)
 }
 
 // checkOtherShards finds out whether a source without files in the range of this shard has files in

@@ -64,7 +64,7 @@ func (j *job) eachExtraneous(ctx context.Context, yield func(storage.VersionEntr
 
 		// The value is the varint of removeLater, so it is always complete.
 		size, _ := binary.Varint(record.Value)
-		if err := j.saved.save(ctx, ends.Entry{Key: key, Size: size}); err != nil {
+		if err := j.backup.save(ctx, ends.Entry{Key: key, Size: size}); err != nil {
 			j.reporter.countDestinationFailure(ctx, key, err)
 			continue
 		}

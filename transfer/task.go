@@ -167,7 +167,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	meter := &j.reporter.meter
 	meter.current.Store(&key)
 	if t.dstExists {
-		if err := j.saved.save(ctx, t.dst); err != nil {
+		if err := j.backup.save(ctx, t.dst); err != nil {
 			return err
 		}
 	}

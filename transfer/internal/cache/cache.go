@@ -54,7 +54,8 @@ type digest [16]byte
 // job. A cache that is only read does not record what this job finds.
 func Open(dir, job string, startTime time.Time, readOnly bool) *Cache {
 	sum := sha256.Sum256([]byte(job))
-	c := &Cache{path: filepath.Join(dir, hex.EncodeToString(sum[:16])+suffix), startTime: startTime}
+	name := hex.EncodeToString(sum[:16]) + suffix
+	c := &Cache{path: filepath.Join(dir, name), startTime: startTime}
 	c.openOld()
 	if !readOnly {
 		c.sorter = keysort.New(memory)
@@ -92,12 +93,12 @@ func (c *Cache) Has(src, dst ends.Entry) bool {
 	}
 
 	_, found := sort.Find(c.n, func(i int) int {
-		at, err := c.digestAt(i)
+		got, err := c.digestAt(i)
 		if err != nil {
 			// The digest may then count as not found, and the job compares the files.
 			return 1
 		}
-		return bytes.Compare(want[:], at[:])
+		return bytes.Compare(want[:], got[:])
 	})
 	if found && c.sorter != nil {
 		c.add(want)
@@ -117,8 +118,8 @@ func (c *Cache) Note(src, dst ends.Entry) {
 	if c == nil || c.sorter == nil {
 		return
 	}
-	for _, e := range []ends.Entry{src, dst} {
-		if e.Revision == "" && c.startTime.Sub(e.Written) < settled {
+	for _, file := range []ends.Entry{src, dst} {
+		if file.Revision == "" && c.startTime.Sub(file.Written) < settled {
 			return
 		}
 	}
@@ -225,16 +226,16 @@ func (c *Cache) writeDigests(f *os.File) error {
 // sweep removes files of the cache that no job has used for a long time. It looks at the beginning of a
 // file, because the directory may have files of others.
 func sweep(dir string) {
-	files, _ := os.ReadDir(dir) // after an error, the list is incomplete
-	for _, f := range files {
-		if !strings.Contains(f.Name(), suffix) {
+	entries, _ := os.ReadDir(dir) // after an error, the list is incomplete
+	for _, entry := range entries {
+		if !strings.Contains(entry.Name(), suffix) {
 			continue
 		}
-		info, err := f.Info()
+		info, err := entry.Info()
 		if err != nil || time.Since(info.ModTime()) <= maxAge {
 			continue
 		}
-		path := filepath.Join(dir, f.Name())
+		path := filepath.Join(dir, entry.Name())
 		if isCache(path) {
 			// If the removal fails, the next job tries it again.
 			_ = os.Remove(path)
@@ -262,31 +263,31 @@ func hasMagic(f *os.File) bool {
 // digestOf returns the digest of two files. It returns false if one of them cannot be told from a later
 // file with the same key.
 func digestOf(src, dst ends.Entry) (digest, bool) {
-	b := appendText(nil, src.Key)
-	for _, e := range []ends.Entry{src, dst} {
-		if e.Revision == "" && e.Written.IsZero() {
+	text := appendText(nil, src.Key)
+	for _, file := range []ends.Entry{src, dst} {
+		if file.Revision == "" && file.Written.IsZero() {
 			return digest{}, false
 		}
-		b = binary.AppendVarint(b, e.Size)
-		b = appendText(b, e.Revision)
-		if e.Revision == "" {
-			b = binary.AppendVarint(b, e.Modified.UnixNano())
-			b = binary.AppendVarint(b, e.Written.UnixNano())
-			b = binary.AppendUvarint(b, e.Inode)
+		text = binary.AppendVarint(text, file.Size)
+		text = appendText(text, file.Revision)
+		if file.Revision == "" {
+			text = binary.AppendVarint(text, file.Modified.UnixNano())
+			text = binary.AppendVarint(text, file.Written.UnixNano())
+			text = binary.AppendUvarint(text, file.Inode)
 		}
 	}
 
 	// Attributes of a source are compared, too. A store may give an object with other attributes the
 	// same revision, but not the same time. The time of an object that was just uploaded is not known.
 	if src.Revision != "" {
-		b = binary.AppendVarint(b, src.Modified.UnixNano())
+		text = binary.AppendVarint(text, src.Modified.UnixNano())
 		if dst.Revision != "" {
-			b = binary.AppendVarint(b, dst.Modified.UnixNano())
+			text = binary.AppendVarint(text, dst.Modified.UnixNano())
 		}
 	}
 
 	// Half of the sum is enough to tell the files of one job apart.
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(text)
 	return digest(sum[:len(digest{})]), true
 }
 
