@@ -112,9 +112,8 @@ func Open(ctx context.Context, name string, opts ...storage.OpenOption) (storage
 	return c.Open(ctx, name, opts...)
 }
 
-// OpenService is like [Open], but for a location that is an account. If the location has a layer
-// with a second store, OpenService fails with InvalidArgument, because all buckets would share that
-// store.
+// OpenService is like [Open], but for a location that is an account. It fails with InvalidArgument if
+// the location has a layer with a second store, because all buckets would share that store.
 func OpenService(ctx context.Context, name string, opts ...storage.OpenOption) (storage.Service, error) {
 	if IsAddress(name) {
 		return storage.OpenService(ctx, name, opts...)
@@ -147,11 +146,10 @@ func (c *Config) Find(name string) (l Location, known bool) {
 	return f.location, known
 }
 
-// Address returns the address of a location. If the environment has an address for the location,
-// Address returns that. Otherwise it returns the address in the configuration, with the parameters.
-// The result may end in a folder. [storage.Open] does not accept such an address, but [Config.Open]
-// accepts the name of such a location. If the location has no address, Address fails with
-// InvalidArgument.
+// Address returns the address of a location: that in the environment if there is one, and otherwise the
+// one in the configuration, with the parameters. The result may end in a folder, which [storage.Open]
+// does not accept, whereas [Config.Open] accepts the name of such a location. If the location has no
+// address, Address fails with InvalidArgument.
 func (c *Config) Address(name string) (string, error) {
 	l, err := c.find(name)
 	if err != nil {
@@ -169,6 +167,7 @@ func (c *Config) Open(ctx context.Context, name string, opts ...storage.OpenOpti
 	if err != nil {
 		return nil, err
 	}
+
 	layers, err := c.openLayers(ctx, l, true)
 	if err != nil {
 		return nil, err
@@ -178,6 +177,7 @@ func (c *Config) Open(ctx context.Context, name string, opts ...storage.OpenOpti
 		_ = layers.Close()
 		return nil, err
 	}
+
 	if err := storage.Require(bucket, l.location.Features()); err != nil {
 		_ = storage.Close(bucket)
 		return nil, err
@@ -197,6 +197,7 @@ func (c *Config) OpenService(ctx context.Context, name string, opts ...storage.O
 	if len(l.location.Require) > 0 {
 		return nil, c.locate(l.name, 0, invalid("require must be for one bucket, and not for an account", ""), "")
 	}
+
 	layers, err := c.openLayers(ctx, l, false)
 	if err != nil {
 		return nil, err
@@ -217,7 +218,7 @@ type closingService struct {
 
 func (s closingService) Close() error { return errors.Join(s.Service.Close(), s.layers.Close()) }
 
-// openBucket opens the bucket at an address, by the function of the configuration if there is one.
+// openBucket opens the bucket at an address, using the function of the configuration if there is one.
 func (c *Config) openBucket(ctx context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	if c.OpenBucket != nil {
 		return c.OpenBucket(ctx, address, opts...)
@@ -225,7 +226,8 @@ func (c *Config) openBucket(ctx context.Context, address string, opts ...storage
 	return storage.Open(ctx, address, opts...)
 }
 
-// lookup returns the value of an environment variable, by the function of the configuration if there is one.
+// lookup returns the value of an environment variable, using the function of the configuration if there
+// is one.
 func (c *Config) lookup(variable string) (value string, set bool) {
 	if c.Lookup != nil {
 		return c.Lookup(variable)

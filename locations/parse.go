@@ -13,18 +13,19 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Parse reads a configuration in YAML or JSON. Errors name the file and the line. They quote no
-// address and no value of a parameter, because a secret may have been written in the wrong place.
+// Parse reads a configuration in YAML or JSON. Errors name the file and the line, but quote no address
+// and no value of a parameter, because a secret may have been written in the wrong place.
 //
-// Parse fails with InvalidArgument if the text is not YAML, or has an unknown field, a field twice,
-// an anchor or an alias. It also fails if a name, an address or a layer is wrong. It does not check
-// second stores, nor layers that are not compiled into the program. [Config.Check] and every
-// opening of a location also check these.
+// Parse fails with InvalidArgument if the text is not YAML, or has an unknown field, a field twice, an
+// anchor or an alias, or if a name, an address or a layer is wrong. It checks neither second stores nor
+// layers that are not compiled into the program. [Config.Check] and every opening of a location also
+// check these.
 func Parse(file string, text []byte) (*Config, error) {
 	c := &Config{Locations: map[string]Location{}, Settings: map[string]string{}, file: file}
 	if len(text) > maxFile {
 		return nil, c.wrong(0, "it must have at most 1 MiB", "")
 	}
+
 	document, err := c.document(text)
 	if err != nil {
 		return nil, err
@@ -102,8 +103,8 @@ func (c *Config) addLocation(name, value *yaml.Node) error {
 	return nil
 }
 
-// setField sets the field of a location with the name key. A name that is not that of a field is a
-// parameter of the address.
+// setField sets the field of a location that key names. Any other name is that of a parameter of the
+// address.
 func (c *Config) setField(l *Location, key, value *yaml.Node) (err error) {
 	switch key.Value {
 	case "address":
@@ -148,8 +149,7 @@ func (c *Config) addLayer(l *Location, item *yaml.Node) error {
 	})
 }
 
-// eachField calls do for each key and value of a mapping. If a key occurs twice, it
-// fails.
+// eachField calls do for each key and value of a mapping. It fails if a key occurs twice.
 func (c *Config) eachField(mapping *yaml.Node, do func(key, value *yaml.Node) error) error {
 	if isNull(mapping) {
 		return nil
@@ -157,6 +157,7 @@ func (c *Config) eachField(mapping *yaml.Node, do func(key, value *yaml.Node) er
 	if mapping.Kind != yaml.MappingNode || mapping.Anchor != "" {
 		return c.wrong(mapping.Line, "there must be names and values, without anchors", "")
 	}
+
 	keys := map[string]bool{}
 	// The content of a mapping has each key and then its value.
 	for i := 0; i+1 < len(mapping.Content); i += 2 {
@@ -176,7 +177,7 @@ func (c *Config) eachField(mapping *yaml.Node, do func(key, value *yaml.Node) er
 	return nil
 }
 
-// eachItem calls do for each item of a list.
+// eachItem calls do for each item of a list. name is that of the list, for the error.
 func (c *Config) eachItem(node *yaml.Node, name string, do func(item *yaml.Node) error) error {
 	if isNull(node) {
 		return nil
@@ -205,7 +206,8 @@ func (c *Config) checkPlain(node *yaml.Node) error {
 	return nil
 }
 
-// text returns a single YAML value as text. The value may be a string, a number or a boolean.
+// text returns a YAML value as text, which may be a string, a number or a boolean. The error names what
+// must be text.
 func (c *Config) text(node *yaml.Node, name string) (string, error) {
 	if node.Kind != yaml.ScalarNode || node.Anchor != "" || isNull(node) || node.Tag == "!!binary" {
 		return "", c.wrong(node.Line, name+" must be text", "")
@@ -221,8 +223,8 @@ func (c *Config) wrong(line int, rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(c.place(line) + rule), Hint: hint}
 }
 
-// notYAML returns the error for a text that is not YAML. It takes only the line number from the
-// parser's error, because that error may quote a secret.
+// notYAML returns the error for a text that is not YAML. It uses only the line number of the parser's
+// error, because that error may quote a secret.
 func (c *Config) notYAML(err error) error {
 	const rule = "the file must be YAML"
 	words := strings.Fields(err.Error())

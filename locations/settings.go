@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// settings returns the function by which a layer decodes its settings.
+// settings returns the function with which a layer decodes its settings.
 func (c *Config) settings(layer Layer) driver.LayerSettings {
 	return func(dst any) error {
 		node, err := nodeOf(layer.Settings)
@@ -37,8 +37,7 @@ func (c *Config) settings(layer Layer) driver.LayerSettings {
 // form of the settings.
 type parsed struct{ node *yaml.Node }
 
-// nodeOf returns settings as a YAML node. Settings that do not come from Parse are first encoded as
-// YAML.
+// nodeOf returns settings as a YAML node. It encodes settings that do not come from Parse.
 func nodeOf(settings any) (*yaml.Node, error) {
 	if p, isOurs := settings.(parsed); isOurs {
 		return p.node, nil
@@ -53,8 +52,8 @@ func nodeOf(settings any) (*yaml.Node, error) {
 	return node, nil
 }
 
-// encode writes settings into a YAML node. It turns a panic into an error, because the YAML library
-// panics for values such as functions.
+// encode writes settings into a YAML node. It returns an error for values such as functions, for which
+// the YAML library panics.
 func encode(node *yaml.Node, settings any) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -64,9 +63,8 @@ func encode(node *yaml.Node, settings any) (err error) {
 	return node.Encode(settings)
 }
 
-// checkForm checks that the YAML in node fits a Go value. The second argument is a pointer to the
-// value. For a struct, node must be null or have fields, and each field must exist in the struct.
-// For any other value, node must be text.
+// checkForm checks that the YAML in node fits the value to which dst points. For a struct, node must be
+// null or have only fields of the struct. For any other value, it must be text.
 func checkForm(node *yaml.Node, dst any) error {
 	target := reflect.TypeOf(dst).Elem()
 	if target.Kind() != reflect.Struct {
@@ -109,7 +107,7 @@ func fieldNames(target reflect.Type) []string {
 	return names
 }
 
-// joinNames returns the names as a text, which is "none" if there are none.
+// joinNames returns the names as one text, or "none" if there are none.
 func joinNames(names []string) string {
 	if len(names) == 0 {
 		return "none"

@@ -15,8 +15,8 @@ import (
 // String returns the names of the locations, without their addresses.
 func (c Config) String() string { return "locations " + strings.Join(c.Names(), ", ") }
 
-// String returns the address without its parameters, and the names of the layers. If a Location is
-// in an unexported field of another struct, package fmt does not call String for it, and shows all.
+// String returns the address without its parameters, and the names of the layers. Package fmt does not
+// call String for a Location in an unexported field of another struct, and shows all of it.
 func (l Location) String() string {
 	address := l.Address
 	if i := strings.IndexAny(address, "?#"); i >= 0 {
@@ -31,7 +31,7 @@ func (l Location) String() string {
 	return address
 }
 
-// String returns the name of the layer, without its settings.
+// String returns the name of the layer without its settings, or "…" if it has no valid name.
 func (l Layer) String() string {
 	if !IsName(l.Name) {
 		return "…"
