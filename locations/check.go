@@ -173,7 +173,7 @@ func (c *Config) locate(name string, line int, err error, hint string) error {
 	located.Err = cause
 	if name != "" {
 		line = cmp.Or(line, c.Locations[name].line)
-		located.Err = fmt.Errorf("%slocation %s: %w", c.place(line), name, cause)
+		located.Err = fmt.Errorf("%slocation %s: %w", c.position(line), name, cause)
 	}
 	located.Hint = cmp.Or(located.Hint, hint)
 	return located

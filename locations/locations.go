@@ -235,9 +235,9 @@ func (c *Config) lookup(variable string) (value string, set bool) {
 	return os.LookupEnv(variable)
 }
 
-// place returns "file:line: " as the beginning of an error, or "" if the configuration is not from
-// a file.
-func (c *Config) place(line int) string {
+// position returns "file:line: " for the beginning of an error, without a line that is 0. It returns ""
+// if the configuration is not from a file.
+func (c *Config) position(line int) string {
 	if c.file == "" {
 		return ""
 	}

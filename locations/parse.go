@@ -66,7 +66,7 @@ func (c *Config) addSetting(name, value *yaml.Node) error {
 
 // document returns the top-level mapping of the YAML text, or nil if the text is empty.
 func (c *Config) document(text []byte) (*yaml.Node, error) {
-	var node, more yaml.Node
+	var node, next yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	err := decoder.Decode(&node)
 	if errors.Is(err, io.EOF) {
@@ -75,8 +75,8 @@ func (c *Config) document(text []byte) (*yaml.Node, error) {
 	if err != nil {
 		return nil, c.notYAML(err)
 	}
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, c.wrong(more.Line, "the file must have one document", "")
+	if err := decoder.Decode(&next); !errors.Is(err, io.EOF) {
+		return nil, c.wrong(next.Line, "the file must have one document", "")
 	}
 	if len(node.Content) == 0 || isNull(node.Content[0]) {
 		return nil, nil
@@ -220,7 +220,7 @@ func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.
 
 // wrong returns an InvalidArgument error that names the file and the line.
 func (c *Config) wrong(line int, rule, hint string) error {
-	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(c.place(line) + rule), Hint: hint}
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(c.position(line) + rule), Hint: hint}
 }
 
 // notYAML returns the error for a text that is not YAML. It uses only the line number of the parser's
@@ -228,11 +228,12 @@ func (c *Config) wrong(line int, rule, hint string) error {
 func (c *Config) notYAML(err error) error {
 	const rule = "the file must be YAML"
 	words := strings.Fields(err.Error())
-	i := slices.Index(words, "line")
-	if i < 0 || i == len(words)-1 {
+	index := slices.Index(words, "line")
+	if index < 0 || index == len(words)-1 {
 		return c.wrong(0, rule, "")
 	}
-	number := strings.TrimSuffix(words[i+1], ":")
+
+	number := strings.TrimSuffix(words[index+1], ":")
 	isNumber := number != "" && strings.Trim(number, "0123456789") == ""
 	if !isNumber {
 		return c.wrong(0, rule, "")

@@ -42,10 +42,10 @@ func nodeOf(settings any) (*yaml.Node, error) {
 	if p, isOurs := settings.(parsed); isOurs {
 		return p.node, nil
 	}
-	node := &yaml.Node{}
 	if settings == nil {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}, nil
 	}
+	node := &yaml.Node{}
 	if err := encode(node, settings); err != nil {
 		return nil, form("settings must be text, a map[string]any, or a struct with yaml tags")
 	}

@@ -22,7 +22,8 @@ func (l Location) String() string {
 	if i := strings.IndexAny(address, "?#"); i >= 0 {
 		address = address[:i]
 	}
-	if !IsAddress(address) || strings.Contains(l.Address, "@") { // the text may be a secret
+	if !IsAddress(address) || strings.Contains(l.Address, "@") {
+		// The text may be a secret.
 		address = "…"
 	}
 	for _, layer := range l.Layers {
