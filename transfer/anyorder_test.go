@@ -35,24 +35,26 @@ func namesIn(t *testing.T, dir string) (files []string) {
 	return files
 }
 
-// If the directory for temporary files is missing, the keys to remove cannot be kept. The job fails with
-// InvalidArgument, not with ObjectNotFound.
+// A job that cannot keep the keys to remove, because the directory for temporary files is missing,
+// fails with InvalidArgument and not with ObjectNotFound.
 func TestMissingTemporaryDirectory(t *testing.T) {
 	dir := filepath.Join(emptyTempDir(t), "missing")
 	t.Setenv("TMPDIR", dir)
 	t.Setenv("TMP", dir)
+
+	// The second key no longer fits into memory.
 	j := &job{extraneous: keysort.New(1)}
 	require.NoError(t, j.removeLater(t.Context(), ends.Entry{Key: "a"}))
-
 	err := j.removeLater(t.Context(), ends.Entry{Key: "b"})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorContains(t, err, fmt.Sprintf("create the directory %q", dir))
 }
 
-// If source and destination list keys in any order, Sync still transfers, deletes and skips the right files.
+// Sync transfers, deletes and skips the right files even if source and destination list keys in any
+// order.
 func TestJobsListInAnyOrder(t *testing.T) {
-	dir := emptyTempDir(t)
+	tempDir := emptyTempDir(t)
 	ctx := t.Context()
 	src := newUnorderedBucket(t)
 	dst := newUnorderedBucket(t)
@@ -61,7 +63,6 @@ func TestJobsListInAnyOrder(t *testing.T) {
 		_, err := src.Upload(ctx, key, strings.NewReader(key))
 		require.NoError(t, err)
 	}
-
 	_, err := dst.Upload(ctx, "old", strings.NewReader("x"))
 	require.NoError(t, err)
 
@@ -72,18 +73,18 @@ func TestJobsListInAnyOrder(t *testing.T) {
 
 	report, err = Sync(ctx, Bucket(dst), Bucket(src))
 	require.NoError(t, err)
-	require.EqualValues(t, 0, report.Transferred)
+	require.Zero(t, report.Transferred)
 	require.EqualValues(t, len(keys), report.Skipped)
 
 	var listed []string
-	for e, err := range dst.List(ctx, storage.WithAnyOrder()) {
+	for entry, err := range dst.List(ctx, storage.WithAnyOrder()) {
 		require.NoError(t, err)
-		listed = append(listed, e.Key)
+		listed = append(listed, entry.Key)
 	}
 	require.Equal(t, keys, slices.Sorted(slices.Values(listed)))
 
 	require.NoError(t, storage.Close(dst))
-	require.Empty(t, namesIn(t, dir))
+	require.Empty(t, namesIn(t, tempDir), "temporary files are left")
 }
 
 func newUnorderedBucket(t *testing.T) storage.Bucket {

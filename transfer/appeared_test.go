@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,33 +17,33 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// If a file appears in the destination directory while Sync downloads it, Sync does not replace it. If another run
-// of the same job wrote it, Sync succeeds.
+// Sync does not replace a file that appears in the destination directory meanwhile. It succeeds if
+// another run of the same job wrote that file.
 func TestSyncFileAppearsMeanwhile(t *testing.T) {
-	other := func(t *testing.T, source storage.Bucket, dir string) { // another run of the job
-		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(source))
+	runAnotherJob := func(t *testing.T, src storage.Bucket, dir string) {
+		_, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(src))
 		require.NoError(t, err)
 	}
 	tests := []struct {
-		name    string
-		key     string
-		appears func(t *testing.T, source storage.Bucket, dir string)
-		want    error
+		name      string
+		key       string
+		meanwhile func(t *testing.T, src storage.Bucket, dir string) // makes the file appear
+		want      error
 	}{
-		{name: "that of another run of the job is the same", key: "folder/a", appears: other, want: nil},
+		{name: "the file of another run of the job", key: "folder/a", meanwhile: runAnotherJob},
 		{
-			name: "another file stays",
+			name: "another file",
 			key:  "a",
-			appears: func(t *testing.T, _ storage.Bucket, dir string) {
+			meanwhile: func(t *testing.T, _ storage.Bucket, dir string) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte("theirs"), 0o600))
 			},
 			want: storage.PreconditionFailed,
 		},
 		{
-			name: "one that is also found in another case may have another name",
+			name: "a file that is also found in another case, and may have another name",
 			key:  "a",
-			appears: func(t *testing.T, source storage.Bucket, dir string) {
-				other(t, source, dir)
+			meanwhile: func(t *testing.T, src storage.Bucket, dir string) {
+				runAnotherJob(t, src, dir)
 				require.NoError(t, os.Link(filepath.Join(dir, "a"), filepath.Join(dir, "A")))
 			},
 			want: storage.PreconditionFailed,
@@ -53,18 +52,19 @@ func TestSyncFileAppearsMeanwhile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := memstore.NewDriver(memstore.Config{})
-			source := engine.New(d)
+			src := engine.New(d)
+			put(t, src, tt.key, "ours")
 			dir := t.TempDir()
-			_, err := source.Upload(t.Context(), tt.key, strings.NewReader("ours"))
-			require.NoError(t, err)
+
+			// The file appears when the job reads the object.
 			injector := faults.New(faults.Delay(faults.Get, 1))
 			injector.SetSleep(func(context.Context, time.Duration) error {
-				tt.appears(t, source, dir)
+				tt.meanwhile(t, src, dir)
 				return nil
 			})
+			delayedSrc := engine.New(d, driver.WithLayer(injector.Layer()))
 
-			report, err := transfer.Sync(t.Context(), transfer.Dir(dir),
-				transfer.Bucket(engine.New(d, driver.WithLayer(injector.Layer()))))
+			report, err := transfer.Sync(t.Context(), transfer.Dir(dir), transfer.Bucket(delayedSrc))
 			require.ErrorIs(t, err, tt.want)
 			if tt.want == nil {
 				require.EqualValues(t, 1, report.Skipped)

@@ -24,30 +24,32 @@ func readTexts(t *testing.T, dir string) map[string]string {
 	return contents(t, b)
 }
 
-// If there are more files to remove than WithMaxDelete permits, the job removes none.
+// A job removes no file if there are more to remove than WithMaxDelete permits.
 func TestWithMaxDeleteRemovesNothingIfThereIsMoreToRemove(t *testing.T) {
-	src := t.TempDir()
-	dst := t.TempDir()
-	writeFiles(t, src, map[string]string{"a": "a"})
-	writeFiles(t, dst, map[string]string{"b": "b", "c": "c"})
-
-	for _, dryRun := range []bool{true, false} {
-		opts := []transfer.Option{transfer.WithDelete(), transfer.WithMaxDelete(1)}
-		if dryRun {
-			opts = append(opts, transfer.WithDryRun())
-		}
+	src := newTree(t, map[string]string{"a": "a"})
+	dst := newTree(t, map[string]string{"b": "b", "c": "c"})
+	syncWithMaxDelete := func(maxDelete int64, opts ...transfer.Option) error {
+		opts = append(opts, transfer.WithDelete(), transfer.WithMaxDelete(maxDelete))
 		_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), opts...)
+		return err
+	}
+
+	// A dry run and a job refuse to remove two files.
+	for _, opts := range [][]transfer.Option{{transfer.WithDryRun()}, nil} {
+		err := syncWithMaxDelete(1, opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, "lacks 2 files, which is more than 1")
 	}
 	require.Equal(t, map[string]string{"a": "a", "b": "b", "c": "c"}, readTexts(t, dst))
 
-	_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithDelete(),
-		transfer.WithMaxDelete(2))
-	require.NoError(t, err)
+	require.NoError(t, syncWithMaxDelete(2))
 	require.Equal(t, map[string]string{"a": "a"}, readTexts(t, dst))
+}
 
-	_, err = transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src), transfer.WithMaxDelete(-1))
+// WithMaxDelete refuses a negative number.
+func TestWithMaxDeleteNegative(t *testing.T) {
+	_, err := transfer.Sync(t.Context(), transfer.Dir(t.TempDir()), transfer.Dir(t.TempDir()),
+		transfer.WithMaxDelete(-1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -118,24 +120,21 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 
 var errRefused = errors.New("refused")
 
-// If WithBackup cannot save a file, the job does not replace that file.
+// A job does not replace a file that WithBackup cannot save.
 func TestWithBackupFails(t *testing.T) {
 	tests := []struct {
 		name   string
 		key    string // of the file that the job would replace
-		backup string // a path in the backup, which prevents key
+		backup string // a path in the backup, which is in the way of key
 	}{
 		{name: "the backup has a directory of its name", key: "a", backup: "a/b"},
 		{name: "the backup has a file in its path", key: "a/b", backup: "a"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			src := t.TempDir()
-			dst := t.TempDir()
-			backup := t.TempDir()
-			writeFiles(t, src, map[string]string{tt.key: "newer"})
-			writeFiles(t, dst, map[string]string{tt.key: "old"})
-			writeFiles(t, backup, map[string]string{tt.backup: "older"})
+			src := newTree(t, map[string]string{tt.key: "newer"})
+			dst := newTree(t, map[string]string{tt.key: "old"})
+			backup := newTree(t, map[string]string{tt.backup: "older"})
 
 			report, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
 				transfer.WithBackup(transfer.Dir(backup)))
