@@ -108,7 +108,7 @@ func TestOpenByName(t *testing.T) {
 	}
 }
 
-// If a location has a prefix, Open returns a bucket of the keys below it.
+// Open of a location with a prefix returns a bucket of the keys below it.
 func TestOpenFolder(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -132,11 +132,16 @@ func TestOpenFolder(t *testing.T) {
 	}
 }
 
-// If an environment variable names a location, its address replaces that of the file. The layers of the file stay.
+// The address in an environment variable replaces that of the file, but the layers of the file stay.
 func TestOpenEnvironmentComesFirst(t *testing.T) {
 	fileAddress := newDirectory(t)
 	variableAddress := newDirectory(t)
-	c := parse(t, "locations:\n  photos:\n    address: "+fileAddress+"\n    layers: [{readonly: {}}]\n")
+	c := parse(t, `
+locations:
+  photos:
+    address: `+fileAddress+`
+    layers: [{readonly: {}}]
+`)
 	c.Lookup = environment(map[string]string{
 		"OMNIBUCKET_PHOTOS":    variableAddress,
 		"OMNIBUCKET_ONLY_HERE": variableAddress,
@@ -145,14 +150,14 @@ func TestOpenEnvironmentComesFirst(t *testing.T) {
 
 	photos := open(t, c, "photos")
 	require.Equal(t, "text", get(t, photos, "a"))
-	require.ErrorIs(t, photos.Remove(t.Context(), "a"), storage.PermissionDenied, "the layers of the file stay")
+	require.ErrorIs(t, photos.Remove(t.Context(), "a"), storage.PermissionDenied, "the layer of the file is there")
 
 	address, err := c.Address("photos")
 	require.NoError(t, err)
 	require.Equal(t, variableAddress, address)
 }
 
-// Open opens the layers of a location. The first layer is the one nearest to the store.
+// Open opens the layers of a location, of which the first is the one nearest to the store.
 func TestOpenLayers(t *testing.T) {
 	newAddress := newDirectory(t)
 	oldAddress := newDirectory(t)
@@ -171,14 +176,15 @@ locations:
 `)
 	require.NoError(t, c.Check())
 	put(t, open(t, c, "old"), "a", "of the old store")
+
 	b, err := c.Open(t.Context(), "photos")
 	require.NoError(t, err)
-
 	require.Equal(t, "of the old store", get(t, b, "a"))
 	put(t, b, "b", "new")
 	require.NoError(t, storage.Close(b))
+
 	require.Equal(t, "new", get(t, open(t, c, "new"), "b"))
-	require.Equal(t, "new", get(t, open(t, c, "second"), "b"), "both stores have it")
+	require.Equal(t, "new", get(t, open(t, c, "second"), "b"), "the mirror has it, too")
 	require.ErrorIs(t, b.Remove(t.Context(), "b"), storage.InvalidArgument, "the bucket is closed")
 }
 
@@ -188,8 +194,11 @@ func newDirectory(t *testing.T) string {
 	return "file://" + filepath.ToSlash(t.TempDir())
 }
 
-// A program without a configuration file makes a Config of its own values.
+// A program without a configuration file can make a Config of values of its own.
 func TestConfigOfValues(t *testing.T) {
+	type limitSettings struct {
+		Reads int `yaml:"reads"`
+	}
 	c := &locations.Config{
 		Lookup: environment(nil),
 		Locations: map[string]locations.Location{
@@ -200,9 +209,7 @@ func TestConfigOfValues(t *testing.T) {
 				Require:    []string{"ConditionalCreate"},
 				Layers: []locations.Layer{
 					{Name: "overlay", Settings: map[string]any{"old": "old"}},
-					{Name: "limit", Settings: struct {
-						Reads int `yaml:"reads"`
-					}{1000}},
+					{Name: "limit", Settings: limitSettings{Reads: 1000}},
 				},
 			},
 		},
@@ -214,21 +221,24 @@ func TestConfigOfValues(t *testing.T) {
 	require.Equal(t, "text", get(t, open(t, c, "photos"), "k"))
 }
 
-// Open and OpenService accept an address without a configuration file. For a name, Open needs the file.
+// Open and OpenService need no configuration file for an address, but Open needs one for a name.
 func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	t.Setenv(locations.PathVariable, filepath.Join(t.TempDir(), "missing"))
+
 	b, err := locations.Open(t.Context(), "mem://TestAnAddressIsOpened")
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(b))
-	s, err := locations.OpenService(t.Context(), "mem://")
+
+	service, err := locations.OpenService(t.Context(), "mem://")
 	require.NoError(t, err)
-	require.NoError(t, s.Close())
+	require.NoError(t, service.Close())
 
 	_, err = locations.Open(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "configuration file must be readable")
 }
 
+// Names and Open use the configuration file at DefaultPath, and need none.
 func TestDefaultPath(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)
@@ -236,11 +246,12 @@ func TestDefaultPath(t *testing.T) {
 
 	names, err := locations.Names()
 	require.NoError(t, err)
-	require.Empty(t, names, "there is no file yet")
+	require.Empty(t, names)
 
 	path := locations.DefaultPath(os.LookupEnv)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	require.NoError(t, os.WriteFile(path, []byte("locations: {photos: mem://TestDefaultPath}"), 0o600))
+
 	names, err = locations.Names()
 	require.NoError(t, err)
 	require.Equal(t, []string{"photos"}, names)
@@ -251,6 +262,7 @@ func TestDefaultPath(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
+// OpenService opens an account with a layer, unless the layer has a second store.
 func TestOpenServiceOfAnAccount(t *testing.T) {
 	dir := t.TempDir()
 	c := parse(t, fmt.Sprintf(`
@@ -259,22 +271,31 @@ locations:
   moving: {address: "mem://", layers: [{overlay: {old: other}}]}
   other: mem://TestOpenServiceOfAnAccount
 `, dir))
-	s, err := c.OpenService(t.Context(), "all")
+
+	service, err := c.OpenService(t.Context(), "all")
 	require.NoError(t, err)
-	require.NoError(t, s.Close())
+	require.NoError(t, service.Close())
 
 	_, err = c.OpenService(t.Context(), "moving")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "must be one bucket")
 }
 
-// If a location requires a feature that its store lacks, opening it fails.
+// Opening a location fails with Unsupported if its store lacks a feature that the location requires.
 func TestFeaturesRequired(t *testing.T) {
-	c := parse(t, "locations:\n  a:\n    address: mem://TestRequires\n    require: [ServerAppend, ConditionalCreate]\n"+
-		"  b:\n    address: mem://TestRequires\n    require: [SignedURLs, ConditionalCreate, SignedForms]\n")
-	open(t, c, "a")
-	_, err := c.Open(t.Context(), "b")
-	require.ErrorIs(t, err, storage.Unsupported, "memory signs only if something serves it")
+	c := parse(t, `
+locations:
+  supported:
+    address: mem://TestRequires
+    require: [ServerAppend, ConditionalCreate]
+  unsupported:
+    address: mem://TestRequires
+    require: [SignedURLs, ConditionalCreate, SignedForms]
+`)
+	open(t, c, "supported")
+
+	_, err := c.Open(t.Context(), "unsupported")
+	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "SignedURLs, SignedForms")
 }
 
@@ -465,94 +486,118 @@ func TestParseEmptyFile(t *testing.T) {
 	}
 }
 
-// Open refuses a name of a location that looks like an address or a path.
+// Open refuses a name that looks like an address or a path, with an error of limited length.
 func TestIsNameAndIsAddress(t *testing.T) {
 	c := parse(t, "locations: {mem: mem://TestNamesThatLook}")
 	open(t, c, "mem")
-	for _, name := range []string{
-		"", "mem:", "mem:/a", "//a", "a/b", "config", "flag_quiet", "a.b", "é", strings.Repeat("x", 5000) + "!",
-	} {
+
+	tooLong := strings.Repeat("x", 5000) + "!"
+	for _, name := range []string{"", "mem:", "mem:/a", "//a", "a/b", "config", "flag_quiet", "a.b", "é", tooLong} {
 		_, err := c.Open(t.Context(), name)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		require.Less(t, len(err.Error()), 2000)
 	}
 }
 
-// Printing a configuration shows no secrets.
+// No form of printing, logging or encoding a configuration shows its secrets, nor does the error of opening a location.
 func TestFormatHidesSecrets(t *testing.T) {
-	text := func(b []byte, err error) string {
-		require.NoError(t, err)
-		return string(b)
+	const secret = "hunter2"
+	photos := locations.Location{
+		Address:    "s3://key:" + secret + "@b?sig=" + secret,
+		Parameters: map[string]string{"secret": secret},
+		Layers:     []locations.Layer{{Name: "encrypt", Settings: map[string]any{"identity": secret}}},
 	}
 	c := &locations.Config{
-		Locations: map[string]locations.Location{"photos": {
-			Address:    "s3://key:hunter2@b?sig=hunter2",
-			Parameters: map[string]string{"secret": "hunter2"},
-			Layers:     []locations.Layer{{Name: "encrypt", Settings: map[string]any{"identity": "hunter2"}}},
-		}},
-		Settings: map[string]string{"a": "hunter2"},
+		Locations: map[string]locations.Location{"photos": photos},
+		Settings:  map[string]string{"a": secret},
+	}
+	toJSON := func(v any) string {
+		text, err := json.Marshal(v)
+		require.NoError(t, err)
+		return string(text)
 	}
 	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", c.Locations["photos"])
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", c.Locations["photos"])
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", photos)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", photos)
 
-	for _, text := range []string{
-		fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%+v", *c),
-		fmt.Sprintf("%+v", c.Locations), fmt.Sprintf("%#v", c.Locations),
-		fmt.Sprintf("%d %q", c.Locations["photos"], *c), log.String(), text(json.Marshal(c)),
-		text(json.Marshal(c.Locations["photos"])), text(json.Marshal(c.Locations["photos"].Layers)),
-	} {
-		require.NotContains(t, text, "hunter2")
+	texts := map[string]string{
+		"config":                fmt.Sprint(c),
+		"config with %+v":       fmt.Sprintf("%+v", c),
+		"config with %#v":       fmt.Sprintf("%#v", c),
+		"config value with %+v": fmt.Sprintf("%+v", *c),
+		"locations with %+v":    fmt.Sprintf("%+v", c.Locations),
+		"locations with %#v":    fmt.Sprintf("%#v", c.Locations),
+		"wrong verbs":           fmt.Sprintf("%d %q", photos, *c),
+		"log":                   log.String(),
+		"JSON of config":        toJSON(c),
+		"JSON of location":      toJSON(photos),
+		"JSON of layers":        toJSON(photos.Layers),
+	}
+	for name, text := range texts {
+		require.NotContains(t, text, secret, name)
 	}
 
 	_, err := c.Open(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NotContains(t, err.Error(), "hunter2")
+	require.NotContains(t, err.Error(), secret)
 }
 
-// If one of two stores cannot be opened, the other one is closed.
+// Open closes the store that it has opened if it cannot open the other one.
 func TestOpenFailsClosesTheOtherStore(t *testing.T) {
-	var buckets []storage.Bucket
-	c := parse(t, "locations: {a: {address: mem://x, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
-	c.OpenBucket = func(ctx context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
-		if address == "mem://x" {
+	c := parse(t, "locations: {a: {address: mem://unavailable, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
+	var opened []storage.Bucket
+	c.OpenBucket = func(_ context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
+		if address == "mem://unavailable" {
 			return nil, storage.Unavailable
 		}
 		b := memstore.New(opts...)
-		buckets = append(buckets, b)
+		opened = append(opened, b)
 		return b, nil
 	}
 
 	_, err := c.Open(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Len(t, buckets, 1)
+	require.Len(t, opened, 1)
 
-	_, err = buckets[0].Exists(t.Context(), "k")
-	require.ErrorIs(t, err, storage.InvalidArgument, "it is closed")
+	_, err = opened[0].Exists(t.Context(), "k")
+	require.ErrorIs(t, err, storage.InvalidArgument, "the bucket is closed")
 }
 
-// An operator's mistake in a variable is not blamed on the file.
+// The error of a wrong environment variable names the variable and not the file, and hides its value.
 func TestVariableIsWrong(t *testing.T) {
 	c := parse(t, "locations: {photos: mem://photos}")
-	for _, value := range []string{"", "./photos", "s3://user:hunter2@b"} {
-		c.Lookup = environment(map[string]string{"OMNIBUCKET_PHOTOS": value})
-		_, err := c.Open(t.Context(), "photos")
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, "variable OMNIBUCKET_PHOTOS: ")
-		require.NotContains(t, err.Error(), "config.yaml")
-		require.NotContains(t, err.Error(), "hunter2")
+	for name, value := range map[string]string{
+		"empty":    "",
+		"path":     "./photos",
+		"password": "s3://user:hunter2@b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.Lookup = environment(map[string]string{"OMNIBUCKET_PHOTOS": value})
+			_, err := c.Open(t.Context(), "photos")
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "variable OMNIBUCKET_PHOTOS: ")
+			require.NotContains(t, err.Error(), "config.yaml")
+			require.NotContains(t, err.Error(), "hunter2")
+		})
 	}
 }
 
-// A configuration may have 40,000 locations, but no location has 60,000 parameters. What Parse and Check allocate
-// grows in proportion to these numbers, not to their squares. The test measures no time.
+// Parse and Check accept 40,000 locations, but not 60,000 parameters of one location. What they allocate grows in
+// proportion to these numbers, not to their squares.
 func TestParseLargeFile(t *testing.T) {
 	tests := []struct {
-		name, head, line string
-		count            int
-		want             error
+		name  string
+		head  string
+		line  string // %d stands for its number
+		count int
+		want  error
 	}{
-		{name: "locations", head: "locations:\n", line: "  l%d: mem://a\n", count: 40_000},
+		{
+			name:  "locations",
+			head:  "locations:\n",
+			line:  "  l%d: mem://a\n",
+			count: 40_000,
+		},
 		{
 			name:  "parameters",
 			head:  "locations:\n  a:\n    address: mem://a\n",
@@ -563,7 +608,7 @@ func TestParseLargeFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			allocated := func(count int) uint64 {
+			parseAndMeasure := func(count int) (allocatedBytes uint64) {
 				var text strings.Builder
 				text.WriteString(tt.head)
 				for i := range count {
@@ -580,23 +625,37 @@ func TestParseLargeFile(t *testing.T) {
 				require.ErrorIs(t, err, tt.want)
 				return after.TotalAlloc - before.TotalAlloc
 			}
-			require.Less(t, allocated(tt.count), 3*allocated(tt.count/2))
+
+			whole := parseAndMeasure(tt.count)
+			half := parseAndMeasure(tt.count / 2)
+			require.Less(t, whole, 3*half)
 		})
 	}
 }
 
 // Parse and ReadFile accept a file of 1 MiB, and refuse a file that is one byte larger.
 func TestReadFileLargest(t *testing.T) {
+	const largest = 1 << 20
 	const head = "locations: {a: mem://a}\n#"
-	path := filepath.Join(t.TempDir(), "config.yaml")
-	for size, want := range map[int]error{1 << 20: nil, 1<<20 + 1: storage.InvalidArgument} {
-		text := []byte(head + strings.Repeat("x", size-len(head)))
-		_, err := locations.Parse("config.yaml", text)
-		require.ErrorIs(t, err, want)
+	tests := []struct {
+		name string
+		size int
+		want error
+	}{
+		{name: "largest", size: largest},
+		{name: "too large", size: largest + 1, want: storage.InvalidArgument},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text := []byte(head + strings.Repeat("x", tt.size-len(head)))
+			_, err := locations.Parse("config.yaml", text)
+			require.ErrorIs(t, err, tt.want)
 
-		require.NoError(t, os.WriteFile(path, text, 0o600))
-		_, err = locations.ReadFile(path)
-		require.ErrorIs(t, err, want)
+			path := filepath.Join(t.TempDir(), "config.yaml")
+			require.NoError(t, os.WriteFile(path, text, 0o600))
+			_, err = locations.ReadFile(path)
+			require.ErrorIs(t, err, tt.want)
+		})
 	}
 }
 
@@ -604,37 +663,65 @@ func TestReadFileLargest(t *testing.T) {
 func TestReadFileRegular(t *testing.T) {
 	_, err := locations.ReadFile(t.TempDir())
 	require.ErrorContains(t, err, "is no regular file")
+
 	_, err = locations.ReadFile(os.DevNull)
 	require.ErrorContains(t, err, "is no regular file")
 }
 
-// If an environment variable replaces an address, the location keeps its prefix, unless the address in the
-// variable has one.
+// A location keeps its prefix if an environment variable replaces its address, unless the new address has a prefix.
 func TestVariableKeepsThePrefix(t *testing.T) {
-	c, err := locations.Parse("c.yaml", []byte(`locations: {tenant: {address: "memory://one", prefix: "users/1/"}}`))
-	require.NoError(t, err)
-	for value, want := range map[string]string{
-		"memory://two":                  "memory://two?prefix=users%2F1%2F",
-		"memory://two?prefix=users/2/":  "memory://two?prefix=users/2/",
-		"memory://two?prefix=":          "memory://two?prefix=",
-		"memory://two?region=eu-west-1": "memory://two?region=eu-west-1&prefix=users%2F1%2F",
-	} {
-		c.Lookup = func(name string) (string, bool) { return value, name == "OMNIBUCKET_TENANT" }
-		address, err := c.Address("tenant")
-		require.NoError(t, err)
-		require.Equal(t, want, address)
+	c := parse(t, `locations: {tenant: {address: "memory://one", prefix: "users/1/"}}`)
+	tests := []struct {
+		name     string
+		variable string
+		want     string
+	}{
+		{
+			name:     "no prefix",
+			variable: "memory://two",
+			want:     "memory://two?prefix=users%2F1%2F",
+		},
+		{
+			name:     "another prefix",
+			variable: "memory://two?prefix=users/2/",
+			want:     "memory://two?prefix=users/2/",
+		},
+		{
+			name:     "an empty prefix",
+			variable: "memory://two?prefix=",
+			want:     "memory://two?prefix=",
+		},
+		{
+			name:     "another parameter",
+			variable: "memory://two?region=eu-west-1",
+			want:     "memory://two?region=eu-west-1&prefix=users%2F1%2F",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c.Lookup = environment(map[string]string{"OMNIBUCKET_TENANT": tt.variable})
+			address, err := c.Address("tenant")
+			require.NoError(t, err)
+			require.Equal(t, tt.want, address)
+		})
 	}
 }
 
+// Parse refuses an address with a parameter whose name is that of a secret, and does not show its
+// value.
 func TestAddressesHoldNoSecrets(t *testing.T) {
-	for _, name := range []string{"sas", "passwd", "key", "api_key", "secret", "sig", "password"} {
+	parseWithParameter := func(name string) error {
 		text := `locations: {a: "s3://b?` + name + `=hunter2"}`
 		_, err := locations.Parse("c.yaml", []byte(text))
+		return err
+	}
+
+	for _, name := range []string{"sas", "passwd", "key", "api_key", "secret", "sig", "password"} {
+		err := parseWithParameter(name)
 		require.ErrorIs(t, err, storage.InvalidArgument, name)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
 	for _, name := range []string{"kms_key", "bucket_key", "signing_key", "credentials", "expected_bucket_owner"} {
-		_, err := locations.Parse("c.yaml", []byte(`locations: {a: "s3://b?`+name+`=x"}`))
-		require.NoError(t, err, name)
+		require.NoError(t, parseWithParameter(name), name)
 	}
 }
