@@ -25,84 +25,89 @@ import (
 )
 
 // store puts an object into a store.
-func (w *testStores) store(name, key, text string) {
-	_, err := w.bucket(name).Upload(w.t.Context(), key, strings.NewReader(text))
-	require.NoError(w.t, err)
+func (ts *testStores) store(name, key, text string) {
+	_, err := ts.bucket(name).Upload(ts.t.Context(), key, strings.NewReader(text))
+	require.NoError(ts.t, err)
 }
 
-// A job refuses a backup that is its source or destination by another address. The backup would replace files of
-// the job, or save nothing.
+// A job refuses a backup that is its source or destination under another address, because the backup
+// would replace files of the job, or save nothing.
 func TestBackupMustBeOtherPlace(t *testing.T) {
-	for name, backup := range map[string]string{"at the source's place": "first",
-		"at the destination's place": "third"} {
+	backups := map[string]string{
+		"at the source's place":      "first",
+		"at the destination's place": "third",
+	}
+	for name, backup := range backups {
 		for job, opts := range map[string][]transfer.Option{
 			"copy":   nil,
 			"delete": {transfer.WithDelete()},
 			"move":   {transfer.WithMove()},
 		} {
 			t.Run(job+", "+name, func(t *testing.T) {
-				w := newTestStores(t, "directory")
-				w.store("first", "a", "new")
-				w.store("third", "a", "old text")
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(w.bucket("third")),
-					transfer.Bucket(w.bucket("first")),
-					append(opts, transfer.WithBackup(transfer.Bucket(w.served(backup))))...)
+				ts := newTestStores(t, "directory")
+				ts.store("first", "a", "new")
+				ts.store("third", "a", "old text")
+				dst := transfer.Bucket(ts.bucket("third"))
+				src := transfer.Bucket(ts.bucket("first"))
+				backupEnd := transfer.Bucket(ts.served(backup))
+
+				_, err := transfer.Sync(t.Context(), dst, src, append(opts, transfer.WithBackup(backupEnd))...)
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, "WithBackup")
-				require.Equal(t, map[string]bool{"new": true, "old text": true}, w.stored())
+				require.Equal(t, map[string]bool{"new": true, "old text": true}, ts.stored())
 			})
 		}
 	}
 }
 
-// A backup without folders is accepted, even if the destination has a folder that looks like the destination's
-// top.
+// Sync accepts a backup without folders, even if the destination has a folder that looks like its own top.
 func TestBackupHasNoFoldersYet(t *testing.T) {
-	for name, excluded := range map[string]bool{"a directory beside": false,
-		"an excluded directory in the destination": true} {
-		t.Run(name, func(t *testing.T) {
-			src := t.TempDir()
-			dst := t.TempDir()
-			backup := filepath.Join(dst, "backup")
-			var to storage.ReadWriter
-			if !excluded {
-				backup = filepath.Join(t.TempDir(), "backup")
-				to = wrapped.Unknown(t, memstore.New())
-			}
-			for _, key := range []string{"index.html", "old/index.html"} {
-				for _, dir := range []string{src, dst} {
-					require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, key)), 0o777))
-					require.NoError(t,
-						os.WriteFile(filepath.Join(dir, key), []byte(filepath.Base(dir)), 0o666))
-				}
-				if to != nil {
-					_, err := to.Upload(t.Context(), key, strings.NewReader("old text"))
-					require.NoError(t, err)
-				}
-			}
-
-			end := transfer.Dir(dst)
-			if to != nil {
-				end = transfer.Bucket(to)
-			}
-
-			_, err := transfer.Sync(t.Context(), end, transfer.Dir(src), transfer.WithDelete(), transfer.WithChecksum(),
-				transfer.WithExclude("/backup/"), transfer.WithBackup(transfer.Dir(backup)))
-			require.NoError(t, err)
-			require.FileExists(t, filepath.Join(backup, "old", "index.html"))
-		})
+	keys := []string{"index.html", "old/index.html"}
+	newFilledDir := func(t *testing.T, text string) string {
+		t.Helper()
+		dir := t.TempDir()
+		for _, key := range keys {
+			path := filepath.Join(dir, key)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+		}
+		return dir
 	}
+	syncWithBackup := func(t *testing.T, dst transfer.End, backup string) {
+		t.Helper()
+		src := transfer.Dir(newFilledDir(t, "new"))
+		_, err := transfer.Sync(t.Context(), dst, src, transfer.WithDelete(), transfer.WithChecksum(),
+			transfer.WithExclude("/backup/"), transfer.WithBackup(transfer.Dir(backup)))
+		require.NoError(t, err)
+		require.FileExists(t, filepath.Join(backup, "old", "index.html"))
+	}
+
+	t.Run("a directory elsewhere", func(t *testing.T) {
+		b := wrapped.Unknown(t, memstore.New())
+		for _, key := range keys {
+			_, err := b.Upload(t.Context(), key, strings.NewReader("old text"))
+			require.NoError(t, err)
+		}
+		syncWithBackup(t, transfer.Bucket(b), filepath.Join(t.TempDir(), "backup"))
+	})
+
+	t.Run("an excluded directory in the destination", func(t *testing.T) {
+		dst := newFilledDir(t, "old")
+		syncWithBackup(t, transfer.Dir(dst), filepath.Join(dst, "backup"))
+	})
 }
 
-// If one bucket has two names in an account, as with Garage, a move from one name to the other is refused.
+// A move from one name of a bucket to another name of it is refused. Garage, for example, lets a bucket
+// have several names.
 func TestJobsKnowBucketByTwoNames(t *testing.T) {
-	stores := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	w := &testStores{t: t, account: stores, server: newServer(t, withAlias{stores}, "first")}
-	w.store("first", "a", "a")
-	_, err := transfer.Sync(t.Context(), transfer.Bucket(w.served("alias")), transfer.Bucket(w.served("first")),
+	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	ts := &testStores{t: t, account: account, server: newServer(t, withAlias{account}, "first")}
+	ts.store("first", "a", "a")
+
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(ts.served("alias")), transfer.Bucket(ts.served("first")),
 		transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Equal(t, "a", w.contents(w.bucket("first"))["a"])
+	require.Equal(t, "a", ts.contents(ts.bucket("first"))["a"])
 }
 
 type withAlias struct{ driver.ServiceDriver }
@@ -153,20 +158,20 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newTestStores(t, "memory")
-			w.store("first", "a", "a")
-			w.store("first", "b", "b")
-			_, err := mirror.RepairAll(t.Context(), w.mirror("first", "second"))
+			ts := newTestStores(t, "memory")
+			ts.store("first", "a", "a")
+			ts.store("first", "b", "b")
+			_, err := mirror.RepairAll(t.Context(), ts.mirror("first", "second"))
 			require.NoError(t, err)
 			if tt.lost != "" {
-				require.NoError(t, w.bucket("first").Remove(t.Context(), tt.lost))
+				require.NoError(t, ts.bucket("first").Remove(t.Context(), tt.lost))
 			}
 			second := faults.New(tt.fault...)
-			layer, err := mirror.New(w.bucket("second", second.Layer()), mirror.Config{})
+			layer, err := mirror.New(ts.bucket("second", second.Layer()), mirror.Config{})
 			require.NoError(t, err)
 
-			_, err = transfer.Sync(t.Context(), transfer.Bucket(w.served("second")),
-				transfer.Bucket(w.bucket("first", layer)), tt.job)
+			_, err = transfer.Sync(t.Context(), transfer.Bucket(ts.served("second")),
+				transfer.Bucket(ts.bucket("first", layer)), tt.job)
 			require.Error(t, err)
 			if tt.wantCode != "" {
 				require.Equal(t, tt.wantCode, storage.CodeOf(err))
@@ -175,104 +180,117 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 			require.ErrorContains(t, err, tt.wantHint)
 
 			second.Set()
-			_, err = mirror.Repair(t.Context(), w.mirror("first", "second"))
+			_, err = mirror.Repair(t.Context(), ts.mirror("first", "second"))
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"a": "a", "b": "b"}, w.contents(w.bucket("second")))
+			require.Equal(t, map[string]string{"a": "a", "b": "b"}, ts.contents(ts.bucket("second")))
 		})
 	}
 }
 
-// To find nested buckets, a job writes and removes a small object. If a store refuses what the job itself does not
-// need there, the job still runs.
+// A job runs even if a store refuses what only its test for nested buckets needs there, which writes
+// and removes a small object.
 func TestQuestionNeedsNoMoreThanJob(t *testing.T) {
-	refuses := func(call faults.Calls, err error) []faults.Rule {
+	failing := func(call faults.Calls, err error) []faults.Rule {
 		return []faults.Rule{faults.Fail(call).WithError(err)}
 	}
-	tests := map[string]struct{ source, destination []faults.Rule }{
-		"the source is on a disk that is only read": {source: refuses(faults.Put, errOf(syscall.EROFS))},
-		"the source is full":                        {source: refuses(faults.Put, errOf(syscall.ENOSPC))},
-		"nothing may be removed from an archive": {destination: refuses(faults.Delete,
-			storage.PermissionDenied)},
-		"an archive is locked": {destination: refuses(faults.Delete, storage.Locked)},
+	tests := []struct {
+		name               string
+		srcRules, dstRules []faults.Rule
+	}{
+		{name: "the source is on a read-only disk", srcRules: failing(faults.Put, errOf(syscall.EROFS))},
+		{name: "the source is full", srcRules: failing(faults.Put, errOf(syscall.ENOSPC))},
+		{name: "the destination permits no removals", dstRules: failing(faults.Delete, storage.PermissionDenied)},
+		{name: "the destination is locked", dstRules: failing(faults.Delete, storage.Locked)},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			w := newTestStores(t, "memory")
-			w.store("first", "index.html", "text")
-			w.store("first", "old/index.html", "text")
-			w.store("second", "index.html", "text")
-			src := w.bucket("first", faults.New(tt.source...).Layer())
-			dst := w.bucket("second", faults.New(tt.destination...).Layer())
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ts := newTestStores(t, "memory")
+			ts.store("first", "index.html", "text")
+			ts.store("first", "old/index.html", "text")
+			ts.store("second", "index.html", "text")
+			src := ts.bucket("first", faults.New(tt.srcRules...).Layer())
+			dst := ts.bucket("second", faults.New(tt.dstRules...).Layer())
 
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
 				transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithMove())
 			require.NoError(t, err)
-			require.Empty(t, w.contents(w.bucket("first")))
+			require.Empty(t, ts.contents(ts.bucket("first")))
 		})
 	}
 }
 
 func errOf(err error) error { return &storage.Error{Code: storage.Internal, Err: err} }
 
-// A job writes a small object to find nested buckets. If the response to that write is lost, the object is
-// removed.
+// A job removes the small object with which it looks for nested buckets, even if the response to its
+// write is lost.
 func TestQuestionLeavesNoObject(t *testing.T) {
-	w := newTestStores(t, "memory")
-	w.store("first", "a", "a")
-	dst := w.bucket("second", faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer())
+	ts := newTestStores(t, "memory")
+	ts.store("first", "a", "a")
+	dropFirstResponse := faults.New(faults.DropResponse(faults.Put).Nth(1)).Layer()
+	dst := ts.bucket("second", dropFirstResponse)
+
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
-		transfer.Bucket(w.bucket("first")), transfer.WithMove())
+		transfer.Bucket(ts.bucket("first")), transfer.WithMove())
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
-	require.Empty(t, w.contents(w.bucket("second")))
+	require.Empty(t, ts.contents(ts.bucket("second")))
 }
 
-// If the source is a folder of the destination, its keys are in other shards there. A shard with WithDelete still
-// removes none of them.
+// A shard with WithDelete removes no keys of a source that is a folder of the destination, although
+// these keys are in other shards there.
 func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
-	for shard := range 2 {
-		w := newTestStores(t, "directory")
-		w.store("first", "z/a", "a")
-		w.store("first", "z/b", "b")
-		src := storage.Prefixed(wrapped.Unknown(t, w.bucket("first")), "z/")
-		_, _ = transfer.Sync(t.Context(), transfer.Bucket(w.served("first")), transfer.Bucket(src),
-			transfer.WithDelete(), transfer.WithShard(shard, 2), transfer.WithShardBounds("m"))
-		require.Equal(t, map[string]bool{"a": true, "b": true}, w.stored(), "shard %d", shard)
+	const shards = 2
+	for shard := range shards {
+		t.Run(fmt.Sprintf("shard %d", shard), func(t *testing.T) {
+			ts := newTestStores(t, "directory")
+			ts.store("first", "z/a", "a")
+			ts.store("first", "z/b", "b")
+			src := storage.Prefixed(wrapped.Unknown(t, ts.bucket("first")), "z/")
+
+			_, _ = transfer.Sync(t.Context(), transfer.Bucket(ts.served("first")), transfer.Bucket(src),
+				transfer.WithDelete(), transfer.WithShard(shard, shards), transfer.WithShardBounds("m"))
+			require.Equal(t, map[string]bool{"a": true, "b": true}, ts.stored())
+		})
 	}
 }
 
-// A job between an overlay and its old store, or a folder of that, is refused, also by another address.
+// A job between an overlay and its old store, or a folder of that, is refused, even under another address.
 func TestOverlayAndOldStoreAreOnePlace(t *testing.T) {
-	tests := map[string]struct{ dst, src string }{
-		"the old store":             {"", ""},
-		"a folder of the old store": {"", "a/"},
-		"into a folder of both":     {"a/", ""},
-		"the same folder":           {"a/", "a/"},
+	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
+	prefixes := map[string]struct{ dst, src string }{
+		"the old store":             {dst: "", src: ""},
+		"a folder of the old store": {dst: "", src: "a/"},
+		"into a folder of both":     {dst: "a/", src: ""},
+		"the same folder":           {dst: "a/", src: "a/"},
 	}
-	for name, tt := range tests {
-		for job, opts := range map[string][]transfer.Option{
-			"delete": {transfer.WithDelete()},
-			"move":   {transfer.WithMove()},
-		} {
-			for _, keep := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, KeepOld %v", job, name, keep), func(t *testing.T) {
+	jobs := map[string][]transfer.Option{
+		"delete": {transfer.WithDelete()},
+		"move":   {transfer.WithMove()},
+	}
+	modes := []struct {
+		keepOld bool
+		want    storage.Code
+	}{
+		{keepOld: false, want: storage.InvalidArgument},
+		{keepOld: true, want: storage.PermissionDenied}, // the job cannot store its test object
+	}
+	for name, tt := range prefixes {
+		for job, opts := range jobs {
+			for _, mode := range modes {
+				t.Run(fmt.Sprintf("%s, %s, KeepOld %v", job, name, mode.keepOld), func(t *testing.T) {
 					old := memstore.New()
-					for _, key := range []string{"a/f1", "a/f2", "f1", "a/a/f1"} {
+					for _, key := range keys {
 						_, err := old.Upload(t.Context(), key, strings.NewReader("text of "+key))
 						require.NoError(t, err)
 					}
-					layer, err := overlay.New(old, overlay.Config{KeepOld: keep})
+					layer, err := overlay.New(old, overlay.Config{KeepOld: mode.keepOld})
 					require.NoError(t, err)
 					dst := wrapped.Unknown(t, memstore.New(driver.WithLayer(layer)))
 					src := newRefusingUploads(t, old)
+
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, tt.dst)),
 						transfer.Bucket(prefixed(src, tt.src)), opts...)
-					want := storage.InvalidArgument
-					if keep {
-						want = storage.PermissionDenied // nothing can be stored to ask
-					}
-
-					require.Equal(t, want, storage.CodeOf(err), "%v", err)
-					for _, key := range []string{"a/f1", "a/f2", "f1", "a/a/f1"} {
+					require.Equal(t, mode.want, storage.CodeOf(err), "%v", err)
+					for _, key := range keys {
 						exists, err := old.Exists(t.Context(), key)
 						require.NoError(t, err)
 						require.True(t, exists, key)
@@ -304,39 +322,45 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 	return storage.Prefixed(b, prefix)
 }
 
-// If a server is in front of a layer, a job between the server and one of the layer's stores is refused. The layer
+// A job between a server of a layer and one of the layer's stores is refused, because the layer
 // recognizes the job's small test object by its key.
 func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
-	layers := map[string]func(other storage.Bucket) (driver.Layer, error){
-		"overlay": func(other storage.Bucket) (driver.Layer, error) {
-			return overlay.New(other, overlay.Config{})
+	newLayers := map[string]func(second storage.Bucket) (driver.Layer, error){
+		"overlay": func(second storage.Bucket) (driver.Layer, error) {
+			return overlay.New(second, overlay.Config{})
 		},
-		"mirror": func(other storage.Bucket) (driver.Layer, error) {
-			return mirror.New(other, mirror.Config{})
+		"mirror": func(second storage.Bucket) (driver.Layer, error) {
+			return mirror.New(second, mirror.Config{})
 		},
 	}
-	tests := map[string]struct{ dst, src string }{
-		"the same folder":       {"a/", "a/"},
-		"from a folder of both": {"", "a/"},
-		"into a folder of both": {"a/", ""},
+	prefixes := map[string]struct{ dst, src string }{
+		"the same folder":       {dst: "a/", src: "a/"},
+		"from a folder of both": {dst: "", src: "a/"},
+		"into a folder of both": {dst: "a/", src: ""},
 	}
-	for name, tt := range tests {
-		for kind, layerOn := range layers {
+	for name, tt := range prefixes {
+		for kind, newLayer := range newLayers {
 			for job, opts := range map[string][]transfer.Option{
 				"delete": {transfer.WithDelete()},
 				"move":   {transfer.WithMove()},
 			} {
 				t.Run(fmt.Sprintf("%s, %s, %s", kind, job, name), func(t *testing.T) {
 					second := memstore.New()
-					layer, err := layerOn(second)
+					layer, err := newLayer(second)
 					require.NoError(t, err)
 					served := memstore.New(driver.WithLayer(layer))
+
+					// An overlay reads the objects of its second store, and a mirror writes to both.
+					filled := served
+					if kind == "overlay" {
+						filled = second
+					}
 					for _, key := range keys {
-						b := map[string]storage.Bucket{"overlay": second, "mirror": served}[kind]
-						_, err := b.Upload(t.Context(), key, strings.NewReader("text of "+key))
+						_, err := filled.Upload(t.Context(), key, strings.NewReader("text of "+key))
 						require.NoError(t, err)
 					}
+
 					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core {
 						return server{c}
 					})
@@ -346,12 +370,12 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 						transfer.Bucket(prefixed(src, tt.src)), opts...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 
-					var leftovers []string
-					for e, err := range second.List(t.Context()) {
+					var remaining []string
+					for entry, err := range second.List(t.Context()) {
 						require.NoError(t, err)
-						leftovers = append(leftovers, e.Key)
+						remaining = append(remaining, entry.Key)
 					}
-					require.ElementsMatch(t, keys, leftovers, "nor is a question left")
+					require.ElementsMatch(t, keys, remaining, "the test object is removed again")
 				})
 			}
 		}
@@ -375,27 +399,29 @@ func (s server) Remove(_ context.Context, key string, o *storage.RemoveOptions) 
 	return s.Core.Remove(context.Background(), key, o)
 }
 
-// A killed job may leave its small test object in the new store of an overlay. Remove works for it, even if the
-// old store refuses writes.
+// Remove removes the test object of a killed job from the new store of an overlay, even if the old
+// store refuses writes.
 func TestQuestionOnlyInNewStoreIsRemoved(t *testing.T) {
-	fresh := memstore.NewDriver(memstore.Config{})
+	refuseWrites := func(ctx context.Context, call string, next func(context.Context) error) error {
+		if call == "Delete" || call == "Put" {
+			return storage.PermissionDenied
+		}
+		return next(ctx)
+	}
 	old := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-		return driver.Intercept(d,
-			func(ctx context.Context, call string, next func(context.Context) error) error {
-				if call == "Delete" || call == "Put" {
-					return storage.PermissionDenied
-				}
-				return next(ctx)
-			})
+		return driver.Intercept(d, refuseWrites)
 	}))
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
+	newDriver := memstore.NewDriver(memstore.Config{})
+	newStore := engine.New(newDriver)
+	overlaid := engine.New(newDriver, driver.WithLayer(layer))
 	key := evidence.NewKey("a/")
-	_, err = engine.New(fresh).Upload(t.Context(), key, strings.NewReader(evidence.Text))
+	_, err = newStore.Upload(t.Context(), key, strings.NewReader(evidence.Text))
 	require.NoError(t, err)
-	require.NoError(t, engine.New(fresh, driver.WithLayer(layer)).Remove(t.Context(), key))
 
-	exists, err := engine.New(fresh).Exists(t.Context(), key)
+	require.NoError(t, overlaid.Remove(t.Context(), key))
+	exists, err := newStore.Exists(t.Context(), key)
 	require.NoError(t, err)
 	require.False(t, exists)
 }

@@ -129,13 +129,13 @@ func overlayOver(old storage.Bucket) (storage.Bucket, error) {
 	return memstore.New(driver.WithLayer(layer)), err
 }
 
-// If a job removes nothing because of a listing, its reads of a mirror may use the second store.
+// A listing of a mirror may use the second store if nothing is removed because of it.
 func TestListFailsOverIfNothingIsRemoved(t *testing.T) {
 	b, _ := newLaggingMirror(t)
 	var keys []string
-	for e, err := range b.List(t.Context()) {
+	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		keys = append(keys, e.Key)
+		keys = append(keys, entry.Key)
 	}
 	require.Equal(t, []string{"changed", "old"}, keys)
 }

@@ -16,18 +16,18 @@ import (
 
 // If a job reaches the bucket of its lease by another address, it does not remove, replace or copy the lease.
 func TestLeaseIsKnownByOtherAddress(t *testing.T) {
-	leases := map[string]func(w *testStores) (storage.Bucket, string){
-		"of a bucket": func(w *testStores) (storage.Bucket, string) { return w.bucket("first"), "in/lease" },
-		"of a folder": func(w *testStores) (storage.Bucket, string) {
-			return storage.Prefixed(w.bucket("first"), "in/"), "lease"
+	leases := map[string]func(ts *testStores) (storage.Bucket, string){
+		"of a bucket": func(ts *testStores) (storage.Bucket, string) { return ts.bucket("first"), "in/lease" },
+		"of a folder": func(ts *testStores) (storage.Bucket, string) {
+			return storage.Prefixed(ts.bucket("first"), "in/"), "lease"
 		},
 	}
-	newBuckets := map[string]func(w *testStores) storage.Bucket{
-		"a server": func(w *testStores) storage.Bucket { return w.served("first") },
-		"a Core of one's own": func(w *testStores) storage.Bucket {
-			return wrapped.Unknown(w.t, w.bucket("first"))
+	newBuckets := map[string]func(ts *testStores) storage.Bucket{
+		"a server": func(ts *testStores) storage.Bucket { return ts.served("first") },
+		"a Core of one's own": func(ts *testStores) storage.Bucket {
+			return wrapped.Unknown(ts.t, ts.bucket("first"))
 		},
-		"a folder by a server": func(w *testStores) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
+		"a folder by a server": func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.served("first"), "in/") },
 	}
 	jobs := map[string]func(ctx context.Context, b storage.Bucket) error{
 		"delete": func(ctx context.Context, b storage.Bucket) error {
@@ -53,15 +53,15 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 		for endName, end := range newBuckets {
 			for jobName, job := range jobs {
 				t.Run(jobName+"/"+endName+", lease "+leaseName, func(t *testing.T) {
-					w := newTestStores(t, "directory")
-					w.store("first", "in/old", "old")
-					w.store("first", "in/copy/lease", "a copy of a lease")
-					b, key := makeLease(w)
+					ts := newTestStores(t, "directory")
+					ts.store("first", "in/old", "old")
+					ts.store("first", "in/copy/lease", "a copy of a lease")
+					b, key := makeLease(ts)
 					err := lease.Hold(t.Context(), b, key,
-						func(ctx context.Context) error { return job(ctx, end(w)) })
+						func(ctx context.Context) error { return job(ctx, end(ts)) })
 					require.NoError(t, err, "the lease is still there when it is released")
 
-					leftovers := w.contents(w.bucket("first"))
+					leftovers := ts.contents(ts.bucket("first"))
 					require.Len(t, leftovers, 1)
 					require.Contains(t, leftovers, "in/lease")
 				})
@@ -70,14 +70,14 @@ func TestLeaseIsKnownByOtherAddress(t *testing.T) {
 	}
 
 	t.Run("a directory", func(t *testing.T) {
-		w := newTestStores(t, "directory")
-		w.store("first", "old", "old")
-		err := lease.Hold(t.Context(), w.served("first"), "lease", func(ctx context.Context) error {
-			_, err := transfer.Sync(ctx, transfer.Dir(filepath.Join(w.dir, "first")),
+		ts := newTestStores(t, "directory")
+		ts.store("first", "old", "old")
+		err := lease.Hold(t.Context(), ts.served("first"), "lease", func(ctx context.Context) error {
+			_, err := transfer.Sync(ctx, transfer.Dir(filepath.Join(ts.dir, "first")),
 				transfer.Dir(t.TempDir()), transfer.WithDelete(), transfer.WithEmptySource())
 			return err
 		})
 		require.NoError(t, err)
-		require.Len(t, w.contents(w.bucket("first")), 1)
+		require.Len(t, ts.contents(ts.bucket("first")), 1)
 	})
 }

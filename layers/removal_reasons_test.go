@@ -28,27 +28,27 @@ import (
 type storedText struct{ store, key, text string }
 
 // everything returns what all stores have, and whether it is current. It leaves out what layers keep in them.
-func (w *testStores) everything() map[storedText]bool {
+func (ts *testStores) everything() map[storedText]bool {
 	all := map[storedText]bool{}
 	for _, name := range storeNames {
-		b := w.bucket(name)
+		b := ts.bucket(name)
 		addVersion := func(key string, current bool, opts ...storage.DownloadOption) {
-			data, _, err := storage.ReadAll(w.t.Context(), b, key, opts...)
-			require.NoError(w.t, err, key)
+			data, _, err := storage.ReadAll(ts.t.Context(), b, key, opts...)
+			require.NoError(ts.t, err, key)
 			if !objectkey.IsOfLayer(key) && !strings.HasPrefix(string(data), "An overlay moves") {
 				text := storedText{name, key, string(data)}
 				all[text] = all[text] || current
 			}
 		}
-		if !w.versions {
-			for e, err := range b.List(w.t.Context()) {
-				require.NoError(w.t, err)
+		if !ts.versions {
+			for e, err := range b.List(ts.t.Context()) {
+				require.NoError(ts.t, err)
 				addVersion(e.Key, true)
 			}
 			continue
 		}
-		for v, err := range storage.Versions(w.t.Context(), b) {
-			require.NoError(w.t, err)
+		for v, err := range storage.Versions(ts.t.Context(), b) {
+			require.NoError(ts.t, err)
 			if !v.IsDeleteMarker {
 				addVersion(v.Key, v.Current, storage.WithVersion(v.Version))
 			}
@@ -71,7 +71,7 @@ type reasonToRemove struct {
 	name string
 	kind reasonKind
 	// prepare makes what the reason removes, and returns what to call.
-	prepare func(w *testStores, b storage.Bucket) removalCall
+	prepare func(ts *testStores, b storage.Bucket) removalCall
 }
 
 // A removalCall is a call that removes, with the model of it.
@@ -83,73 +83,73 @@ type removalCall struct {
 }
 
 var reasonsToRemove = []reasonToRemove{
-	{"restore", versioned, func(w *testStores, b storage.Bucket) removalCall {
-		t := w.now()
-		contents := w.contents(b)
-		w.change(b)
+	{"restore", versioned, func(ts *testStores, b storage.Bucket) removalCall {
+		t := ts.now()
+		contents := ts.contents(b)
+		ts.change(b)
 		return removalCall{
 			run: func(ctx context.Context) error {
 				_, err := transfer.RestoreAt(ctx, b, t, transfer.WithDelete())
 				return err
 			},
 			done: func(current map[string]string) {
-				require.Equal(w.t, contents, current)
+				require.Equal(ts.t, contents, current)
 			},
 		}
 	}},
-	{"undelete", versioned, func(w *testStores, b storage.Bucket) removalCall {
-		was := w.contents(b)
-		w.change(b)
-		maps.Copy(was, w.contents(b))
+	{"undelete", versioned, func(ts *testStores, b storage.Bucket) removalCall {
+		was := ts.contents(b)
+		ts.change(b)
+		maps.Copy(was, ts.contents(b))
 		return removalCall{
 			run: func(ctx context.Context) error {
 				_, err := transfer.Undelete(ctx, b)
 				return err
 			},
 			done: func(current map[string]string) {
-				require.Equal(w.t, was, current)
+				require.Equal(ts.t, was, current)
 			},
 		}
 	}},
-	{"expire old versions", versioned, func(w *testStores, b storage.Bucket) removalCall {
-		w.change(b)
-		contents := w.contents(b)
+	{"expire old versions", versioned, func(ts *testStores, b storage.Bucket) removalCall {
+		ts.change(b)
+		contents := ts.contents(b)
 		return removalCall{
 			run: func(ctx context.Context) error {
 				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{OldVersionsAge: time.Hour}},
-					transfer.WithNow(func() time.Time { return w.now().AddDate(1, 0, 0) }))
+					transfer.WithNow(func() time.Time { return ts.now().AddDate(1, 0, 0) }))
 				return err
 			},
 			may: func(_ storedText, current bool) bool { return !current },
 			done: func(current map[string]string) {
-				require.Equal(w.t, contents, current)
+				require.Equal(ts.t, contents, current)
 			},
 		}
 	}},
 	{
 		"evict to a directory beside the stores", plain,
-		evicting(func(w *testStores) string { return w.t.TempDir() }),
+		evicting(func(ts *testStores) string { return ts.t.TempDir() }),
 	},
-	{"evict to a store's own directory", inStores, evicting(func(w *testStores) string {
-		return filepath.Join(w.dir, "first")
+	{"evict to a store's own directory", inStores, evicting(func(ts *testStores) string {
+		return filepath.Join(ts.dir, "first")
 	})},
-	{"evict to a folder of a store", inStores, evicting(func(w *testStores) string {
-		return filepath.Join(w.dir, "first", "in")
+	{"evict to a folder of a store", inStores, evicting(func(ts *testStores) string {
+		return filepath.Join(ts.dir, "first", "in")
 	})},
-	{"evict to the directory of all stores", inStores, evicting(func(w *testStores) string { return w.dir })},
-	{"trim a log", plain, func(w *testStores, b storage.Bucket) removalCall {
+	{"evict to the directory of all stores", inStores, evicting(func(ts *testStores) string { return ts.dir })},
+	{"trim a log", plain, func(ts *testStores, b storage.Bucket) removalCall {
 		log, err := commit.New(b, "log/")
 		if errors.Is(err, storage.Unsupported) { // b is of a user's own type, which tells no features
 			return removalCall{run: func(context.Context) error { return err }}
 		}
-		require.NoError(w.t, err)
+		require.NoError(ts.t, err)
 		for range 6 {
-			_, err := log.Append(w.t.Context(), func(last int64) ([]byte, error) {
+			_, err := log.Append(ts.t.Context(), func(last int64) ([]byte, error) {
 				return fmt.Append(nil, "entry ", last+1), nil
 			})
-			require.NoError(w.t, err)
+			require.NoError(ts.t, err)
 		}
-		require.NoError(w.t, log.Trim(w.t.Context(), 3)) // the next call removes up to here
+		require.NoError(ts.t, log.Trim(ts.t.Context(), 3)) // the next call removes up to here
 		return removalCall{
 			run: func(ctx context.Context) error { return log.Trim(ctx, 5) },
 			may: func(text storedText, _ bool) bool {
@@ -157,12 +157,12 @@ var reasonsToRemove = []reasonToRemove{
 				return ofLog && (name == "trimmed" || name <= fmt.Sprintf("%020d", 3))
 			},
 			done: func(map[string]string) {
-				require.Equal(w.t, []int64{4, 5, 6}, w.entriesFrom(log, 4))
+				require.Equal(ts.t, []int64{4, 5, 6}, ts.entriesFrom(log, 4))
 			},
 		}
 	}},
-	{"end a journal", plain, func(w *testStores, b storage.Bucket) removalCall {
-		journals := w.bucket("third")
+	{"end a journal", plain, func(ts *testStores, b storage.Bucket) removalCall {
+		journals := ts.bucket("third")
 		return removalCall{
 			run: func(ctx context.Context) error {
 				_, err := transfer.Sync(ctx, transfer.Bucket(memstore.New()), transfer.Bucket(b),
@@ -175,34 +175,34 @@ var reasonsToRemove = []reasonToRemove{
 }
 
 // entriesFrom returns the numbers of the entries of a log, from a number on.
-func (w *testStores) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
-	for e, err := range log.From(w.t.Context(), number) {
-		require.NoError(w.t, err)
+func (ts *testStores) entriesFrom(log *commit.Log, number int64) (numbers []int64) {
+	for e, err := range log.From(ts.t.Context(), number) {
+		require.NoError(ts.t, err)
 		numbers = append(numbers, e.Number)
 	}
 	return numbers
 }
 
 // change replaces an object of an end, removes one, and adds one.
-func (w *testStores) change(b storage.Bucket) {
+func (ts *testStores) change(b storage.Bucket) {
 	for _, key := range []string{"a", "later"} {
-		_, err := b.Upload(w.t.Context(), key, strings.NewReader("changed "+key))
-		require.NoError(w.t, err)
+		_, err := b.Upload(ts.t.Context(), key, strings.NewReader("changed "+key))
+		require.NoError(ts.t, err)
 	}
 	for _, key := range []string{"b", "c", "in/a", "same"} {
-		require.NoError(w.t, b.Remove(w.t.Context(), key))
+		require.NoError(ts.t, b.Remove(ts.t.Context(), key))
 	}
 }
 
 // evicting returns a call that reads an end through a cache that has room for one block.
-func evicting(dirOf func(w *testStores) string) func(w *testStores, b storage.Bucket) removalCall {
-	return func(w *testStores, b storage.Bucket) removalCall {
+func evicting(dirOf func(ts *testStores) string) func(ts *testStores, b storage.Bucket) removalCall {
+	return func(ts *testStores, b storage.Bucket) removalCall {
 		return removalCall{run: func(ctx context.Context) error {
-			cache, err := diskcache.Open(dirOf(w), diskcache.Config{MaxBytes: 1, Unpinned: true})
+			cache, err := diskcache.Open(dirOf(ts), diskcache.Config{MaxBytes: 1, Unpinned: true})
 			if err != nil {
 				return err
 			}
-			cached := w.bucket("first", cache.Layer())
+			cached := ts.bucket("first", cache.Layer())
 			var errs []error
 			for range 2 {
 				errs = append(errs, readEach(ctx, cached), readEach(ctx, b))
@@ -266,62 +266,61 @@ func reasonTable() (rows []reasonRow) {
 
 // newReason makes the stores of a row, and returns them with the bucket and the call.
 func (r reasonRow) newReason(t *testing.T) (*testStores, storage.Bucket, removalCall) {
-	w := newTestStores
+	ts := newTestStores
 	if r.reason.kind == versioned {
-		w = newVersionedStores
+		ts = newVersionedStores
 	}
-	state := w(t, r.kind)
+	state := ts(t, r.kind)
 	state.fill(strings.Contains(r.end, "mirror"))
 	b := jobEnds[r.end](state)
 	return state, b, r.reason.prepare(state, b)
 }
 
 // play calls a function that removes, and requires that only what may disappear has. Fails says what fails meanwhile.
-func (w *testStores) play(b storage.Bucket, call removalCall, fails func()) error {
-	textsBefore := w.everything()
+func (ts *testStores) play(b storage.Bucket, call removalCall, fails func()) error {
+	textsBefore := ts.everything()
 	fails()
-	err := call.run(w.t.Context())
-	w.failing.Set()
-	w.dead.Store(0)
-	textsAfter := w.everything()
+	err := call.run(ts.t.Context())
+	ts.failing.Set()
+	ts.dead.Store(0)
+	textsAfter := ts.everything()
 	for each, current := range textsBefore {
 		if _, exists := textsAfter[each]; !exists && (call.may == nil || !call.may(each, current)) {
-			require.Fail(w.t, "something is lost", "%q; the call: %v", each, err)
+			require.Fail(ts.t, "something is lost", "%q; the call: %v", each, err)
 		}
 	}
 
 	if err == nil && call.done != nil {
-		call.done(w.contents(b))
+		call.done(ts.contents(b))
 	}
 	return err
 }
 
-// No function that removes objects from one bucket removes more than its model says. If it is killed and then
-// repeated, it removes the rest.
+// No function that removes objects from one bucket removes more than its model says. If it is killed
+// and then repeated, it removes the rest.
 func TestReasonsNeverRemoveMore(t *testing.T) {
 	testserver.Slow(t)
 	const maxCalls = 40 // at most as many calls are made before the function is killed
-	table := reasonTable()
-	t.Logf("the table has %d rows", len(table))
 	random := rand.New(rand.NewPCG(20261128, 68))
 
-	for i, row := range table {
+	for i, row := range reasonTable() {
 		offset := random.Int64N(maxCalls)
 		if !wholeTable && i%sampledRows != 0 {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {
-			w, b, call := row.newReason(t)
-			_ = w.play(b, call, func() {
-				w.failing.Set(row.rules...)
+			ts, b, call := row.newReason(t)
+			_ = ts.play(b, call, func() {
+				ts.failing.Set(row.rules...)
 			})
 		})
+
 		t.Run(fmt.Sprintf("%s/killed at call %d", row, offset), func(t *testing.T) {
-			w, b, call := row.newReason(t)
-			_ = w.play(b, call, func() {
-				w.dead.Store(w.calls.Load() + 1 + offset)
+			ts, b, call := row.newReason(t)
+			_ = ts.play(b, call, func() {
+				ts.dead.Store(ts.calls.Load() + 1 + offset)
 			})
-			_ = w.play(b, call, func() {})
+			_ = ts.play(b, call, func() {})
 		})
 	}
 }
@@ -334,8 +333,8 @@ func TestReasonsRemove(t *testing.T) {
 				continue
 			}
 			t.Run(reason.name+"/"+kind, func(t *testing.T) {
-				w, b, call := reasonRow{kind: kind, end: "first", reason: reason}.newReason(t)
-				err := w.play(b, call, func() {})
+				ts, b, call := reasonRow{kind: kind, end: "first", reason: reason}.newReason(t)
+				err := ts.play(b, call, func() {})
 				if reason.kind == inStores {
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					return

@@ -49,36 +49,36 @@ var storeNames = []string{"first", "second", "third"}
 
 // newTestStores returns three empty stores, which are in memory or directories.
 func newTestStores(t *testing.T, kind string) *testStores {
-	w := &testStores{t: t, failing: faults.New()}
-	w.open(kind)
-	return w
+	ts := &testStores{t: t, failing: faults.New()}
+	ts.open(kind)
+	return ts
 }
 
 // newVersionedStores returns three stores that keep versions. Their clock moves by a second at each reading, so
 // that no two versions have the same time.
 func newVersionedStores(t *testing.T, kind string) *testStores {
 	var seconds atomic.Int64
-	w := &testStores{t: t, failing: faults.New(), versions: true}
-	w.now = func() time.Time {
+	ts := &testStores{t: t, failing: faults.New(), versions: true}
+	ts.now = func() time.Time {
 		return time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC).Add(time.Duration(seconds.Add(1)) * time.Second)
 	}
-	w.open(kind)
-	return w
+	ts.open(kind)
+	return ts
 }
 
 // open opens the stores.
-func (w *testStores) open(kind string) {
-	t := w.t
+func (ts *testStores) open(kind string) {
+	t := ts.t
 	if kind == "memory" {
-		w.account = memstore.NewServiceDriver(memstore.ServiceConfig{Now: w.now})
+		ts.account = memstore.NewServiceDriver(memstore.ServiceConfig{Now: ts.now})
 	} else {
-		w.dir = t.TempDir()
-		account, err := local.NewServiceDriver(w.dir, local.Config{Now: w.now})
+		ts.dir = t.TempDir()
+		account, err := local.NewServiceDriver(ts.dir, local.Config{Now: ts.now})
 		require.NoError(t, err)
-		w.account = account
+		ts.account = account
 	}
-	t.Cleanup(func() { require.NoError(t, w.account.Close()) })
-	w.server = newServer(t, w.account, storeNames...)
+	t.Cleanup(func() { require.NoError(t, ts.account.Close()) })
+	ts.server = newServer(t, ts.account, storeNames...)
 }
 
 // newServer returns a server of an account, whose credentials the test's environment has.
@@ -92,80 +92,80 @@ func newServer(t *testing.T, account driver.ServiceDriver, buckets ...string) *s
 }
 
 // bucket opens a store with layers, of which the last is outermost.
-func (w *testStores) bucket(name string, layers ...driver.Layer) storage.Bucket {
-	d, err := w.account.Driver(name)
-	require.NoError(w.t, err)
+func (ts *testStores) bucket(name string, layers ...driver.Layer) storage.Bucket {
+	d, err := ts.account.Driver(name)
+	require.NoError(ts.t, err)
 	opts := []storage.OpenOption{
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(w.dying()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(ts.dying()),
 	}
-	if w.versions {
+	if ts.versions {
 		opts = append(opts, storage.WithVersioning(true))
 	}
 	for _, l := range layers {
 		opts = append(opts, driver.WithLayer(l))
 	}
 	b := engine.New(d, opts...)
-	w.t.Cleanup(func() {
+	ts.t.Cleanup(func() {
 		_ = storage.Close(b)
 	})
 	return b
 }
 
 // mirror returns a mirror of two stores.
-func (w *testStores) mirror(primary, second string) storage.Bucket {
-	layer, err := mirror.New(w.bucket(second), mirror.Config{})
-	require.NoError(w.t, err)
-	return w.bucket(primary, w.failing.Layer(), layer)
+func (ts *testStores) mirror(primary, second string) storage.Bucket {
+	layer, err := mirror.New(ts.bucket(second), mirror.Config{})
+	require.NoError(ts.t, err)
+	return ts.bucket(primary, ts.failing.Layer(), layer)
 }
 
 // overlay returns an overlay of two stores.
-func (w *testStores) overlay(upper, old string) storage.Bucket {
-	layer, err := overlay.New(w.bucket(old), overlay.Config{})
-	require.NoError(w.t, err)
-	return w.bucket(upper, w.failing.Layer(), layer)
+func (ts *testStores) overlay(upper, old string) storage.Bucket {
+	layer, err := overlay.New(ts.bucket(old), overlay.Config{})
+	require.NoError(ts.t, err)
+	return ts.bucket(upper, ts.failing.Layer(), layer)
 }
 
 // jobEnds has functions that open a source or destination of a job: a store, directly or by a wrapper, a server or
 // a layer.
-var jobEnds = map[string]func(w *testStores) storage.Bucket{
-	"first":  func(w *testStores) storage.Bucket { return w.bucket("first") },
-	"second": func(w *testStores) storage.Bucket { return w.bucket("second") },
-	"third":  func(w *testStores) storage.Bucket { return w.bucket("third") },
-	"first by a wrapper": func(w *testStores) storage.Bucket {
-		return wrapped.Unknown(w.t, w.bucket("first"))
+var jobEnds = map[string]func(ts *testStores) storage.Bucket{
+	"first":  func(ts *testStores) storage.Bucket { return ts.bucket("first") },
+	"second": func(ts *testStores) storage.Bucket { return ts.bucket("second") },
+	"third":  func(ts *testStores) storage.Bucket { return ts.bucket("third") },
+	"first by a wrapper": func(ts *testStores) storage.Bucket {
+		return wrapped.Unknown(ts.t, ts.bucket("first"))
 	},
-	"first by a server":         func(w *testStores) storage.Bucket { return w.served("first") },
-	"second by a server":        func(w *testStores) storage.Bucket { return w.served("second") },
-	"a folder of first":         func(w *testStores) storage.Bucket { return storage.Prefixed(w.bucket("first"), "in/") },
-	"a folder by a server":      func(w *testStores) storage.Bucket { return storage.Prefixed(w.served("first"), "in/") },
-	"a mirror":                  func(w *testStores) storage.Bucket { return w.mirror("first", "second") },
-	"a folder of a mirror":      func(w *testStores) storage.Bucket { return storage.Prefixed(w.mirror("first", "second"), "in/") },
-	"the mirror turned around":  func(w *testStores) storage.Bucket { return w.mirror("second", "first") },
-	"an overlay":                func(w *testStores) storage.Bucket { return w.overlay("second", "first") },
-	"a folder of an overlay":    func(w *testStores) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
-	"the overlay turned around": func(w *testStores) storage.Bucket { return w.overlay("first", "second") },
-	"an overlay over a mirror": func(w *testStores) storage.Bucket {
-		layer, err := overlay.New(w.bucket("third"), overlay.Config{})
-		require.NoError(w.t, err)
-		second, err := mirror.New(w.bucket("second"), mirror.Config{})
-		require.NoError(w.t, err)
-		return w.bucket("first", w.failing.Layer(), second, layer)
+	"first by a server":         func(ts *testStores) storage.Bucket { return ts.served("first") },
+	"second by a server":        func(ts *testStores) storage.Bucket { return ts.served("second") },
+	"a folder of first":         func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.bucket("first"), "in/") },
+	"a folder by a server":      func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.served("first"), "in/") },
+	"a mirror":                  func(ts *testStores) storage.Bucket { return ts.mirror("first", "second") },
+	"a folder of a mirror":      func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.mirror("first", "second"), "in/") },
+	"the mirror turned around":  func(ts *testStores) storage.Bucket { return ts.mirror("second", "first") },
+	"an overlay":                func(ts *testStores) storage.Bucket { return ts.overlay("second", "first") },
+	"a folder of an overlay":    func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.overlay("second", "first"), "in/") },
+	"the overlay turned around": func(ts *testStores) storage.Bucket { return ts.overlay("first", "second") },
+	"an overlay over a mirror": func(ts *testStores) storage.Bucket {
+		layer, err := overlay.New(ts.bucket("third"), overlay.Config{})
+		require.NoError(ts.t, err)
+		second, err := mirror.New(ts.bucket("second"), mirror.Config{})
+		require.NoError(ts.t, err)
+		return ts.bucket("first", ts.failing.Layer(), second, layer)
 	},
-	"an overlay of an old mirror": func(w *testStores) storage.Bucket {
-		layer, err := overlay.New(w.mirror("first", "second"), overlay.Config{})
-		require.NoError(w.t, err)
-		return w.bucket("third", layer)
+	"an overlay of an old mirror": func(ts *testStores) storage.Bucket {
+		layer, err := overlay.New(ts.mirror("first", "second"), overlay.Config{})
+		require.NoError(ts.t, err)
+		return ts.bucket("third", layer)
 	},
-	"first with a cache": func(w *testStores) storage.Bucket {
-		return w.bucket("first", newCache(w.t, diskcache.Config{Unpinned: true}))
+	"first with a cache": func(ts *testStores) storage.Bucket {
+		return ts.bucket("first", newCache(ts.t, diskcache.Config{Unpinned: true}))
 	},
 }
 
 // served returns a store as an S3 server shows it.
-func (w *testStores) served(name string) storage.Bucket {
-	b, err := storage.Open(w.t.Context(), w.server.Address(name))
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() {
+func (ts *testStores) served(name string) storage.Bucket {
+	b, err := storage.Open(ts.t.Context(), ts.server.Address(name))
+	require.NoError(ts.t, err)
+	ts.t.Cleanup(func() {
 		_ = storage.Close(b)
 	})
 	return b
@@ -173,7 +173,7 @@ func (w *testStores) served(name string) storage.Bucket {
 
 // fill stores objects in the stores, with contents of their own. Some have the same key as another one and
 // some the same content, so that jobs take them for the same.
-func (w *testStores) fill(mirrored bool) {
+func (ts *testStores) fill(mirrored bool) {
 	for name, keys := range map[string][]string{
 		"first":  {"a", "b", "in/a", "in/b", "in/in/a", "same"},
 		"second": {"a", "c", "in/c", "same"},
@@ -187,36 +187,36 @@ func (w *testStores) fill(mirrored bool) {
 			if key == "same" {
 				text = key
 			}
-			_, err := w.bucket(name).Upload(w.t.Context(), key, strings.NewReader(text))
-			require.NoError(w.t, err)
+			_, err := ts.bucket(name).Upload(ts.t.Context(), key, strings.NewReader(text))
+			require.NoError(ts.t, err)
 		}
 	}
 	if mirrored {
-		_, err := mirror.RepairAll(w.t.Context(), w.mirror("first", "second"))
-		require.NoError(w.t, err)
+		_, err := mirror.RepairAll(ts.t.Context(), ts.mirror("first", "second"))
+		require.NoError(ts.t, err)
 	}
 }
 
 // contents returns what a bucket shows, by key. Without failures it shows everything.
-func (w *testStores) contents(b storage.Bucket) map[string]string {
+func (ts *testStores) contents(b storage.Bucket) map[string]string {
 	all := map[string]string{}
-	for e, err := range b.List(w.t.Context()) {
-		require.NoError(w.t, err)
+	for e, err := range b.List(ts.t.Context()) {
+		require.NoError(ts.t, err)
 		if strings.HasPrefix(e.Key, mirror.NotesPrefix) {
 			continue
 		}
-		data, _, err := storage.ReadAll(w.t.Context(), b, e.Key)
-		require.NoError(w.t, err)
+		data, _, err := storage.ReadAll(ts.t.Context(), b, e.Key)
+		require.NoError(ts.t, err)
 		all[e.Key] = string(data)
 	}
 	return all
 }
 
 // stored returns each content that a store has, wherever it lies.
-func (w *testStores) stored() map[string]bool {
+func (ts *testStores) stored() map[string]bool {
 	all := map[string]bool{}
 	for _, name := range storeNames {
-		for _, text := range w.contents(w.bucket(name)) {
+		for _, text := range ts.contents(ts.bucket(name)) {
 			all[text] = true
 		}
 	}
@@ -226,7 +226,7 @@ func (w *testStores) stored() map[string]bool {
 // A removingJob is a job that removes, with what it must leave.
 type removingJob struct {
 	name string
-	run  func(ctx context.Context, w *testStores, dst, src storage.Bucket, opts ...transfer.Option) error
+	run  func(ctx context.Context, ts *testStores, dst, src storage.Bucket, opts ...transfer.Option) error
 	// kept returns the contents that must be in some store afterwards, of what both ends showed before.
 	kept func(dst, src map[string]string) []string
 }
@@ -269,7 +269,7 @@ var removingJobs = []removingJob{
 			return err
 		}, func(_, src map[string]string) []string { return valuesOf(src) }},
 	{"delete with a backup at the source's place",
-		func(ctx context.Context, w *testStores, dst, backup storage.Bucket, opts ...transfer.Option) error {
+		func(ctx context.Context, ts *testStores, dst, backup storage.Bucket, opts ...transfer.Option) error {
 			_, err := transfer.Copy(ctx, dst, memstore.New(),
 				append(opts, transfer.WithDelete(), transfer.WithEmptySource(),
 					transfer.WithBackup(transfer.Bucket(backup)))...)
@@ -343,25 +343,23 @@ const sampledRows = 7
 // No job removes the last copy of an object, whatever its source and destination are.
 func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
-	table := removalTable()
-	t.Logf("the table has %d rows", len(table))
-	for _, row := range table {
+	for _, row := range removalTable() {
 		if !wholeTable && row.number%sampledRows != 0 {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {
-			w := newTestStores(t, row.kind)
-			w.fill(strings.Contains(row.dst+row.src, "mirror"))
-			dst := jobEnds[row.dst](w)
-			src := jobEnds[row.src](w)
-			kept := row.job.kept(w.contents(dst), w.contents(src))
+			ts := newTestStores(t, row.kind)
+			ts.fill(strings.Contains(row.dst+row.src, "mirror"))
+			dst := jobEnds[row.dst](ts)
+			src := jobEnds[row.src](ts)
+			kept := row.job.kept(ts.contents(dst), ts.contents(src))
 
-			w.failing.Set(row.rules...)
-			err := row.job.run(t.Context(), w, dst, src)
-			w.failing.Set()
+			ts.failing.Set(row.rules...)
+			err := row.job.run(t.Context(), ts, dst, src)
+			ts.failing.Set()
 
-			w.requireStored(kept, err)
-			for text := range w.stored() {
+			ts.requireStored(kept, err)
+			for text := range ts.stored() {
 				require.NotContains(t, text, "omnibucket asked")
 			}
 		})
@@ -369,15 +367,15 @@ func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 }
 
 // requireStored requires that the stores have all these contents. err is the error of the job.
-func (w *testStores) requireStored(contents []string, err error) {
-	stored := w.stored()
+func (ts *testStores) requireStored(contents []string, err error) {
+	stored := ts.stored()
 	for _, text := range contents {
-		require.True(w.t, stored[text], "%q is lost; the job: %v", text, err)
+		require.True(ts.t, stored[text], "%q is lost; the job: %v", text, err)
 	}
 }
 
-// If a job is killed at any call and then repeated, it removes no last copy. This holds even if a store was
-// restored from a snapshot in between.
+// A job that is killed at any call and then repeated removes no last copy, even if a store was restored
+// from a snapshot in between.
 func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
 	const maxCalls = 60 // at most as many calls are made before the job is killed
@@ -394,49 +392,49 @@ func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 		isRestored := random.IntN(2) == 0
 		name := fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, call, isRestored)
 		t.Run(name, func(t *testing.T) {
-			w := newTestStores(t, row.kind)
-			w.fill(strings.Contains(row.dst+row.src, "mirror"))
-			snapshot := w.contents(w.bucket("second"))
+			ts := newTestStores(t, row.kind)
+			ts.fill(strings.Contains(row.dst+row.src, "mirror"))
+			snapshot := ts.contents(ts.bucket("second"))
 
 			// The first run is killed.
-			dst := jobEnds[row.dst](w)
-			src := jobEnds[row.src](w)
-			kept := row.job.kept(w.contents(dst), w.contents(src))
-			w.dead.Store(w.calls.Load() + call)
-			err := row.job.run(t.Context(), w, dst, src)
-			w.dead.Store(0)
-			w.requireStored(kept, err)
+			dst := jobEnds[row.dst](ts)
+			src := jobEnds[row.src](ts)
+			kept := row.job.kept(ts.contents(dst), ts.contents(src))
+			ts.dead.Store(ts.calls.Load() + call)
+			err := row.job.run(t.Context(), ts, dst, src)
+			ts.dead.Store(0)
+			ts.requireStored(kept, err)
 
 			// The second run may find an older store.
 			if isRestored {
-				w.restore("second", snapshot)
+				ts.restore("second", snapshot)
 			}
-			dst = jobEnds[row.dst](w)
-			src = jobEnds[row.src](w)
-			kept = row.job.kept(w.contents(dst), w.contents(src))
-			err = row.job.run(t.Context(), w, dst, src)
-			w.requireStored(kept, err)
+			dst = jobEnds[row.dst](ts)
+			src = jobEnds[row.src](ts)
+			kept = row.job.kept(ts.contents(dst), ts.contents(src))
+			err = row.job.run(t.Context(), ts, dst, src)
+			ts.requireStored(kept, err)
 		})
 	}
 }
 
 // restore gives a store what it had at an earlier time.
-func (w *testStores) restore(name string, snapshot map[string]string) {
-	b := w.bucket(name)
-	_, err := storage.RemoveMatching(w.t.Context(), b, nil)
-	require.NoError(w.t, err)
+func (ts *testStores) restore(name string, snapshot map[string]string) {
+	b := ts.bucket(name)
+	_, err := storage.RemoveMatching(ts.t.Context(), b, nil)
+	require.NoError(ts.t, err)
 	for key, text := range snapshot {
-		_, err := b.Upload(w.t.Context(), key, strings.NewReader(text))
-		require.NoError(w.t, err)
+		_, err := b.Upload(ts.t.Context(), key, strings.NewReader(text))
+		require.NoError(ts.t, err)
 	}
 }
 
 // dying returns a layer whose calls all fail after some more, as those of a process that was killed.
-func (w *testStores) dying() driver.Layer {
+func (ts *testStores) dying() driver.Layer {
 	return func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d,
 			func(ctx context.Context, _ string, next func(context.Context) error) error {
-				if dead, call := w.dead.Load(), w.calls.Add(1); dead > 0 && call >= dead {
+				if dead, call := ts.dead.Load(), ts.calls.Add(1); dead > 0 && call >= dead {
 					return storage.Unavailable
 				}
 				return next(ctx)

@@ -34,7 +34,8 @@ func newLayer(t *testing.T, old storage.Bucket, c overlay.Config) driver.Layer {
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, memstore.New(), overlay.Config{})(memstore.NewDriver(memstore.Config{}))
+		layer := newLayer(t, memstore.New(), overlay.Config{})
+		return layer(memstore.NewDriver(memstore.Config{}))
 	})
 }
 
@@ -43,8 +44,8 @@ func TestFurtherConformanceWithKeepOld(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, memstore.New(),
-			overlay.Config{KeepOld: true})(memstore.NewDriver(memstore.Config{}))
+		layer := newLayer(t, memstore.New(), overlay.Config{KeepOld: true})
+		return layer(memstore.NewDriver(memstore.Config{}))
 	})
 }
 
@@ -66,7 +67,8 @@ func TestFurtherConformanceOverADirectory(t *testing.T) {
 	}
 }
 
-// The new store may have keys that the old store refuses, for example if the old store is a directory.
+// An overlay can have keys that only the new store accepts, for example if the old store is a
+// directory.
 func TestKeysThatOldStoreRefuses(t *testing.T) {
 	old, err := local.Open(t.TempDir(), local.Config{})
 	require.NoError(t, err)
@@ -74,9 +76,11 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	put(t, old, "a/b", "old")
 
-	for _, key := range []string{"a", "a/b/c", strings.Repeat("x", 300)} {
+	tooLongForAFile := strings.Repeat("x", 300)
+	for _, key := range []string{"a", "a/b/c", tooLongForAFile} {
 		_, err := b.Attrs(t.Context(), key)
 		require.ErrorIs(t, err, storage.ObjectNotFound, key)
+
 		_, err = b.Upload(t.Context(), key, strings.NewReader("x"), storage.IfAbsent())
 		require.NoError(t, err, key)
 		_, _, err = storage.ReadAll(t.Context(), b, key)
@@ -85,69 +89,64 @@ func TestKeysThatOldStoreRefuses(t *testing.T) {
 	}
 }
 
-// If the old store lacks stored checksums, object tags or leading slashes, Supports returns false for that
-// feature.
+// An overlay lacks stored checksums, object tags or leading slashes if the old store lacks them.
 func TestFeaturesOfBothStores(t *testing.T) {
 	features := []storage.Features{storage.StoredChecksums, storage.ObjectTags, storage.LeadingSlashes}
 	for _, feature := range features {
-		old := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})
-		b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+		lackingOld := engine.New(lacking{memstore.NewDriver(memstore.Config{}), feature})
+		b := memstore.New(driver.WithLayer(newLayer(t, lackingOld, overlay.Config{})))
 		require.False(t, storage.Supports(b, feature))
+
 		b = memstore.New(driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 		require.True(t, storage.Supports(b, feature))
 	}
 }
 
-// An overlay whose old store is its new store is refused.
+// An overlay refuses an old store that is its new store, or overlaps with it.
 func TestNewRefusesOneStoreTwice(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
-	open := func(dir string) driver.Driver {
+	newDriver := func(dir string) driver.Driver {
 		d, err := local.NewDriver(dir, local.Config{NoSync: true})
 		require.NoError(t, err)
 		return d
 	}
+	newDir := t.TempDir()
+	folder := filepath.Join(newDir, "folder")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	parent := filepath.Dir(newDir)
 	tests := []struct {
 		name string
 		old  storage.Bucket
-		code storage.Code
+		want storage.Code
 	}{
-		{name: "the same directory", old: engine.New(open(dir)), code: storage.InvalidArgument},
-		{
-			name: "a folder of it",
-			old:  engine.New(open(filepath.Join(dir, "folder"))),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "the directory around it",
-			old:  engine.New(open(filepath.Dir(dir))),
-			code: storage.InvalidArgument,
-		},
+		{name: "the same directory", old: engine.New(newDriver(newDir)), want: storage.InvalidArgument},
+		{name: "a folder of it", old: engine.New(newDriver(folder)), want: storage.InvalidArgument},
+		{name: "the directory around it", old: engine.New(newDriver(parent)), want: storage.InvalidArgument},
 		{
 			name: "the same directory as a folder of another bucket",
-			old:  storage.Prefixed(engine.New(open(filepath.Dir(dir))), filepath.Base(dir)+"/"),
-			code: storage.InvalidArgument,
+			old:  storage.Prefixed(engine.New(newDriver(parent)), filepath.Base(newDir)+"/"),
+			want: storage.InvalidArgument,
 		},
-		{name: "another directory", old: engine.New(open(t.TempDir())), code: ""},
+		{name: "another directory", old: engine.New(newDriver(t.TempDir()))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			layer, err := overlay.New(tt.old, overlay.Config{})
 			require.NoError(t, err)
-			b := engine.New(open(dir), driver.WithLayer(layer))
+			b := engine.New(newDriver(newDir), driver.WithLayer(layer))
+
 			_, err = b.Upload(t.Context(), "key", strings.NewReader("text"))
-			if tt.code == "" {
+			if tt.want == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorIs(t, err, tt.code)
+			require.ErrorIs(t, err, tt.want)
 			require.ErrorContains(t, err, "must not be the same bucket")
 		})
 	}
 }
 
-// If the object is removed before an open upload ends, the upload's condition is checked at its end, also for an
-// object of the old store.
+// The condition of an open upload is checked when the upload ends, also for an object of the old store
+// that was removed meanwhile.
 func TestOpenUploadWhileObjectGoes(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "old")
@@ -159,16 +158,19 @@ func TestOpenUploadWhileObjectGoes(t *testing.T) {
 
 	_, err = upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
+
 	require.NoError(t, b.Remove(t.Context(), "a"))
 	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)
 }
 
-// A new store without conditional writes is refused. An S3 server without a profile is treated as such, so the
-// hint says how to name its profile.
+// An overlay refuses a new store without conditional writes. Its hint names the profile of a server,
+// because an S3 server without a profile counts as such a store.
 func TestNewNeedsConditions(t *testing.T) {
 	d := lacking{memstore.NewDriver(memstore.Config{}), storage.ConditionalUpdate}
-	b := engine.New(newLayer(t, memstore.New(), overlay.Config{})(d))
+	layer := newLayer(t, memstore.New(), overlay.Config{})
+	b := engine.New(layer(d))
+
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("a"))
 	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 	require.ErrorContains(t, err, "profile=minio")

@@ -16,16 +16,17 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// Public objects of the old store are private after the move, until they are made public again, as
-// docs/moving-stores.md says.
+// Public objects of the old store are private after the move, until they are made public again
+// (docs/moving-stores.md).
 func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 	const base = "http://files.test/"
 	statusOf := func(b storage.Bucket) int {
-		w := httptest.NewRecorder()
-		serve.NewHandler(b).ServeHTTP(w,
-			httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"a", nil))
-		return w.Code
+		recorder := httptest.NewRecorder()
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"a", nil)
+		serve.NewHandler(b).ServeHTTP(recorder, req)
+		return recorder.Code
 	}
+
 	old := memstore.New(storage.WithSigningBaseURL(base))
 	_, err := old.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithPublicRead())
 	require.NoError(t, err)
@@ -33,15 +34,16 @@ func TestPublicObjectsOfOldStoreArePrivate(t *testing.T) {
 
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, storage.WithSigningBaseURL(base), driver.WithLayer(newLayer(t, old, overlay.Config{})))
-	require.Equal(t, http.StatusForbidden, statusOf(b), "before it moves")
+	require.Equal(t, http.StatusForbidden, statusOf(b), "the object has not moved yet")
+
 	_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 	require.NoError(t, err)
-	require.Equal(t, http.StatusForbidden, statusOf(b), "its copy")
+	require.Equal(t, http.StatusForbidden, statusOf(b), "the object has moved")
 	require.Equal(t, http.StatusOK, statusOf(old), "the old store still serves it")
 
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithPublicRead())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, statusOf(b))
-	require.Equal(t, http.StatusOK, statusOf(engine.New(d, storage.WithSigningBaseURL(base))),
-		"without the layer")
+	withoutLayer := engine.New(d, storage.WithSigningBaseURL(base))
+	require.Equal(t, http.StatusOK, statusOf(withoutLayer))
 }

@@ -87,8 +87,8 @@ func open(t *testing.T, address string, opts ...storage.OpenOption) storage.Buck
 	return b
 }
 
-// A bucket moves from a directory to each server and back. Two jobs and the readers copy objects while other
-// programs write and remove some.
+// A bucket moves from a directory to one server after another, and back, while other programs write and
+// remove objects.
 func TestOverlayMovesBetweenServers(t *testing.T) {
 	const keys = 12
 	setCredentials(t)
@@ -104,9 +104,9 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
 
 		// Four writers and two jobs work at once.
-		var all sync.WaitGroup
+		var workers sync.WaitGroup
 		for writer := range 4 {
-			all.Go(func() {
+			workers.Go(func() {
 				for round := range keys {
 					n := (round + 3*writer) % keys
 					if err := write(t, b, n); err != nil {
@@ -118,13 +118,13 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 			})
 		}
 		for range 2 {
-			all.Go(func() {
+			workers.Go(func() {
 				if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
 					t.Error(server.name, err)
 				}
 			})
 		}
-		all.Wait()
+		workers.Wait()
 
 		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err, server.name)
@@ -141,7 +141,8 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 		}
 		require.Equal(t, want, contentsOf(t, src), server.name)
 
-		for n := range keys { // for the next store
+		// The next store gets objects to remove, too.
+		for n := range keys {
 			put(t, src, fmt.Sprintf("removed/%02d", n), textOf("old"))
 		}
 	}
@@ -154,21 +155,24 @@ func TestFurtherConformanceOverServers(t *testing.T) {
 	setCredentials(t)
 	for i, server := range servers[:2] {
 		t.Run(server.name, func(t *testing.T) {
-			keepOld := server.name == "minio" // one of both, because a run takes minutes
+			isMinio := server.name == "minio"
+			keepOld := isMinio // KeepOld only for one of both, because a run takes minutes
 			var opts []storagetest.Option
-			if server.name == "minio" {
+			if isMinio {
 				for name, reason := range minio.Skipped {
 					opts = append(opts, storagetest.Skip(name, reason))
 				}
 			}
-			old := servers[1-i].address(t)
+			oldAddress := servers[1-i].address(t)
 			storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
+				// A layer that changes nothing gets the driver of the server.
 				var d driver.Driver
 				open(t, server.address(t), driver.WithLayer(func(next driver.Driver) driver.Driver {
 					d = next
 					return next
 				}))
-				return newLayer(t, open(t, old), overlay.Config{KeepOld: keepOld})(d)
+				layer := newLayer(t, open(t, oldAddress), overlay.Config{KeepOld: keepOld})
+				return layer(d)
 			}, opts...)
 		})
 	}

@@ -50,7 +50,8 @@ func newDrivers(t *testing.T, c readonly.Config) (view driver.Driver, calls *[]s
 	return readonly.New(c)(counted), calls
 }
 
-// Every method that changes something is refused, also one that is added to the interface later.
+// A readonly layer refuses every method that changes something, even one that is added to the interface
+// later.
 func TestMethodsThatChangeAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
 	methods := reflect.TypeFor[driver.Driver]()
@@ -64,19 +65,19 @@ func TestMethodsThatChangeAreRefused(t *testing.T) {
 			for n := 1; n < method.Type.NumIn(); n++ {
 				args = append(args, argument(method.Type.In(n)))
 			}
-			results := reflect.ValueOf(view).MethodByName(method.Name).Call(args)
 
-			switch failed := results[len(results)-1].Interface().(type) {
+			results := reflect.ValueOf(view).MethodByName(method.Name).Call(args)
+			switch result := results[len(results)-1].Interface().(type) {
 			case error:
-				require.ErrorIs(t, failed, storage.PermissionDenied)
+				require.ErrorIs(t, result, storage.PermissionDenied)
 			case []error:
-				require.ErrorIs(t, errors.Join(failed...), storage.PermissionDenied)
+				require.ErrorIs(t, errors.Join(result...), storage.PermissionDenied)
 			default:
 				t.Error("the method returned no error")
 			}
 		})
 	}
-	require.Empty(t, *calls, "nothing reached the store")
+	require.Empty(t, *calls, "a call reached the store")
 }
 
 // argument returns an argument of a type for a method of a driver. A pointer is not nil, and a slice has one element.
@@ -100,21 +101,23 @@ func TestReadsPass(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "abc", string(data))
 
-	for object, err := range b.List(t.Context()) {
+	for entry, err := range b.List(t.Context()) {
 		require.NoError(t, err)
-		require.Equal(t, "a", object.Key)
+		require.Equal(t, "a", entry.Key)
 	}
 
 	_, err = b.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
+
 	require.Equal(t, []string{"Get", "List", "Sign"}, *calls)
 }
 
-// SignedUploadURL is refused.
+// A readonly bucket refuses SignedUploadURL.
 func TestSignedUploadsAreRefused(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
-	_, err := engine.New(view,
-		storage.WithSigningBaseURL("https://files.example")).SignedUploadURL(t.Context(), "a")
+	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
+
+	_, err := b.SignedUploadURL(t.Context(), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Empty(t, *calls)
 }
@@ -122,15 +125,17 @@ func TestSignedUploadsAreRefused(t *testing.T) {
 // A readonly bucket can be the source of a copy, but not its destination.
 func TestCopyFromBucketOnly(t *testing.T) {
 	view, _ := newDrivers(t, readonly.Config{})
-	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
-	other := memstore.New()
-	_, err := storage.Copy(t.Context(), other, "a", b, "a")
+	readonlyBucket := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
+	writable := memstore.New()
+
+	_, err := storage.Copy(t.Context(), writable, "a", readonlyBucket, "a")
 	require.NoError(t, err)
-	_, err = storage.Copy(t.Context(), b, "b", other, "a")
+
+	_, err = storage.Copy(t.Context(), readonlyBucket, "b", writable, "a")
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// If Config.Refusal is set, refused calls return a copy of it.
+// Refused calls return a copy of Config.Refusal, if it is set.
 func TestConfigRefusal(t *testing.T) {
 	refusal := &storage.Error{
 		Code: storage.Locked,
@@ -138,24 +143,26 @@ func TestConfigRefusal(t *testing.T) {
 		Hint: "wait an hour",
 	}
 	view, _ := newDrivers(t, readonly.Config{Refusal: refusal})
-	_, err := engine.New(view,
-		storage.WithSigningBaseURL("https://files.example")).Upload(t.Context(), "a", strings.NewReader("b"))
+	b := engine.New(view, storage.WithSigningBaseURL("https://files.example"))
+
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("b"))
 	require.ErrorIs(t, err, storage.Locked)
 	require.ErrorContains(t, err, "wait an hour")
-	require.Empty(t, refusal.Key, "the error of a call is one of its own")
+	require.Empty(t, refusal.Key, "the call has set the key in its own copy")
 }
 
-// Credentials are vended only for reading.
+// A readonly bucket vends credentials for reading only.
 func TestCredentialsMayOnlyRead(t *testing.T) {
 	view, calls := newDrivers(t, readonly.Config{})
-	for _, rights := range []storage.Rights{{Write: true}, {Remove: true}, {Read: true, Write: true}} {
+	vend := func(rights storage.Rights) error {
 		_, err := view.Vend(t.Context(), &driver.VendRequest{Rights: rights, TTL: time.Hour})
-		require.ErrorIs(t, err, storage.PermissionDenied)
+		return err
 	}
+
+	require.ErrorIs(t, vend(storage.Rights{Write: true}), storage.PermissionDenied)
+	require.ErrorIs(t, vend(storage.Rights{Remove: true}), storage.PermissionDenied)
+	require.ErrorIs(t, vend(storage.Rights{Read: true, Write: true}), storage.PermissionDenied)
 	require.NotContains(t, *calls, "Vend")
-	_, err := view.Vend(
-		t.Context(),
-		&driver.VendRequest{Rights: storage.Rights{Read: true, List: true}, TTL: time.Hour},
-	)
-	require.NoError(t, err)
+
+	require.NoError(t, vend(storage.Rights{Read: true, List: true}))
 }

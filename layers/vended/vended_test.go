@@ -28,8 +28,8 @@ func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UT
 func (c *clock) time() time.Time         { return c.now }
 func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
-// storeOf returns what the suite of vended credentials needs.
-func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
+// newStore returns a bucket and its clients in the form that the suite of vended credentials needs.
+func newStore(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	program := engine.New(d)
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(program))
@@ -43,25 +43,25 @@ func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
 	}
 }
 
-// Vended credentials of a bucket in memory pass the suite.
+// Vended credentials of a bucket in memory pass the conformance suite.
 func TestCredentialsOfMemory(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
-		c := newClock()
-		return storeOf(t, memstore.NewDriver(memstore.Config{Versioned: true, Now: c.time}), c)
+		clock := newClock()
+		return newStore(t, memstore.NewDriver(memstore.Config{Versioned: true, Now: clock.time}), clock)
 	})
 }
 
-// Vended credentials of a directory pass the suite.
+// Vended credentials of a directory pass the conformance suite.
 func TestCredentialsOfDirectory(t *testing.T) {
 	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
-		c := newClock()
-		d, err := local.NewDriver(t.TempDir(), local.Config{Now: c.time})
+		clock := newClock()
+		d, err := local.NewDriver(t.TempDir(), local.Config{Now: clock.time})
 		require.NoError(t, err)
-		return storeOf(t, d, c)
+		return newStore(t, d, clock)
 	})
 }
 
-// Vended credentials give access to one bucket only.
+// Vended credentials give access to one bucket of an account only.
 func TestCredentialsAreOfOneBucket(t *testing.T) {
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	service := engine.NewService(account)
@@ -70,12 +70,14 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 		_, err := service.CreateBucket(t.Context(), name)
 		require.NoError(t, err)
 	}
-	own, err := service.Bucket("own")
+	ownBucket, err := service.Bucket("own")
 	require.NoError(t, err)
 	rights := storage.Rights{Read: true, List: true}
-	credentials, err := storage.Vend(t.Context(), own, "", rights, time.Hour)
+	credentials, err := storage.Vend(t.Context(), ownBucket, "", rights, time.Hour)
 	require.NoError(t, err)
-	issue := func(context.Context, string) (*storage.VendedCredentials, error) { return credentials, nil }
+	credentialsOfOwn := func(context.Context, string) (*storage.VendedCredentials, error) {
+		return credentials, nil
+	}
 
 	tests := []struct {
 		bucket string
@@ -88,14 +90,15 @@ func TestCredentialsAreOfOneBucket(t *testing.T) {
 		t.Run(tt.bucket, func(t *testing.T) {
 			d, err := account.Driver(tt.bucket)
 			require.NoError(t, err)
-			client := engine.New(d, driver.WithLayer(vended.New(issue)))
+			client := engine.New(d, driver.WithLayer(vended.New(credentialsOfOwn)))
+
 			_, err = storage.ListPage(t.Context(), client, "")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
 
-// If the function that vends credentials is nil, fails or returns no token, the call fails.
+// A call fails if the function that vends credentials is nil, fails or returns no token.
 func TestCredentialsFunctionFails(t *testing.T) {
 	returns := func(vended *storage.VendedCredentials, err error) ask {
 		return func(context.Context, string) (*storage.VendedCredentials, error) { return vended, err }
@@ -134,6 +137,7 @@ func TestCredentialsFunctionFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(vended.New(tt.ask)))
+
 			_, err := b.Attrs(t.Context(), "a")
 			require.Equal(t, tt.want, storage.CodeOf(err), err)
 		})
@@ -142,12 +146,12 @@ func TestCredentialsFunctionFails(t *testing.T) {
 
 // A store that vends credentials itself is refused.
 func TestCredentialsOfStoreWithOwn(t *testing.T) {
-	hidden := func(d driver.Driver) driver.Driver { return originless{d} }
-	b := memstore.New(driver.WithLayer(hidden), driver.WithLayer(vended.New(func(
-		context.Context, string,
-	) (*storage.VendedCredentials, error) {
+	hideOrigin := func(d driver.Driver) driver.Driver { return originless{d} }
+	noCredentials := func(context.Context, string) (*storage.VendedCredentials, error) {
 		return nil, nil
-	})))
+	}
+	b := memstore.New(driver.WithLayer(hideOrigin), driver.WithLayer(vended.New(noCredentials)))
+
 	_, err := b.Attrs(t.Context(), "a")
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "CredentialsFor")
