@@ -237,18 +237,19 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 		tags, err = storage.Tags(ctx, d.stores.old.Bucket, r.Key)
 		return found{}, err
 	}
+
 	_, err = d.stores.read(ctx, r, tagsInNew, tagsInOld)
 	return tags, err
 }
 
-// SetTags changes the tags in the store that has the object. If neither store has the object,
-// SetTags looks in the new store again. Another process may have copied the object to the new store
-// after the first look, and then removed it from the old store.
+// SetTags changes the tags in the store that has the object. If neither has it, SetTags looks in the
+// new store again, to which another process may have moved the object after the first look.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	err := d.setTags(ctx, r)
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
+
 	p, lookupErr := d.stores.lookup(ctx, r.Key)
 	if lookupErr != nil {
 		return lookupErr
@@ -259,9 +260,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.Driver.SetTags(ctx, r)
 }
 
-// setTags changes the tags in the store that has the object. Unlike SetTags, it looks for the
-// object only once. If another process copies the object meanwhile, tagCopy corrects the tags of
-// the copy.
+// setTags changes the tags in the store that has the object, for which it looks only once. If another
+// process copies the object meanwhile, it corrects the tags of the copy.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
@@ -273,6 +273,7 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	if p.marker == removed {
 		return storage.ObjectNotFound
 	}
+
 	attrs, err := d.stores.oldAttrs(ctx, r.Key)
 	if err != nil {
 		return err
@@ -296,9 +297,8 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	return nil
 }
 
-// tagCopy corrects the tags of a copy that was made while the tags in the old store were changed.
-// If the copy is complete, tagCopy sets its tags. If the copy is in progress, tagCopy replaces its
-// marker, so that the copy begins again.
+// tagCopy corrects the tags of a copy that was made while the tags in the old store were changed. It
+// sets the tags of a complete copy, and makes a copy in progress begin again by replacing its marker.
 func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
@@ -310,6 +310,7 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 	if p.marker != copying {
 		return nil
 	}
+
 	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
 	if errors.Is(err, errAgain) {
 		return errBusy
@@ -320,9 +321,8 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 	return d.stores.endMarker(ctx, r.Key, p)
 }
 
-// Sign signs a request for the new store. If the request is a read, Sign first copies the object to
-// the new store. Otherwise the signed URL could return a marker, which is a small text in place of
-// the object.
+// Sign signs a request for the new store. It first copies an object that is to be read to the new
+// store, because the signed URL could otherwise return a marker, which is a small text.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)

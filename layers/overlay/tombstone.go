@@ -54,9 +54,8 @@ func (s *stores) reserved(key string) error {
 	return nil
 }
 
-// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead. The
-// tombstone stays even if the key is written again, because the old store's object must never be
-// seen again.
+// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead, which
+// stays even if the key is written again, because the old store's object must never be seen again.
 func (s *stores) removeOld(ctx context.Context, key string) error {
 	if !s.config.KeepOld {
 		return s.removes.Remove(ctx, key)
@@ -89,7 +88,8 @@ func (s *stores) oldAttrs(ctx context.Context, key string) (*storage.Attrs, erro
 	return s.attrsIn(ctx, s.old.Bucket, key)
 }
 
-// attrsIn is oldAttrs for another bucket of the old store. It returns nil for an object that a tombstone hides.
+// attrsIn returns the attributes of an object in old, which is a bucket of the old store. It returns
+// nil if the object does not exist, or if a tombstone hides it.
 func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
 	ctx = driver.WithoutFailover(ctx)
 	attrs, err := old.Attrs(ctx, key)
@@ -99,6 +99,7 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 	if err != nil {
 		return nil, err
 	}
+
 	isHidden, err := s.isRemoved(ctx, key)
 	if err != nil || isHidden {
 		return nil, err
@@ -106,8 +107,8 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 	return attrs, nil
 }
 
-// oldEntries returns the entries of the old store that have no tombstone. It reads the listing of the old store beside
-// that of the tombstones, because both are in the same order.
+// oldEntries yields the entries of the old store that have no tombstone. It reads the listing of the
+// old store beside that of the tombstones, because both are in the same order.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	all := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	if !s.config.KeepOld {
@@ -146,6 +147,7 @@ func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err e
 	if !s.config.KeepOld {
 		return 0, nil
 	}
+
 	var listErr error
 	keys := func(yield func(string) bool) {
 		for e, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
@@ -186,6 +188,7 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 		page.Entries = append(page.Entries, nextPage.Entries...)
 		page.Token = nextPage.Token
 	}
+
 	visible := page.Entries[:0]
 	for _, e := range page.Entries {
 		hidden, err := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
@@ -200,11 +203,12 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 	return page, nil
 }
 
-// removedPage returns a page of the keys and common prefixes of tombstones.
+// removedPage returns a page of tombstones, as the keys and common prefixes that they hide.
 func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
 	if !s.config.KeepOld || pos.OldDone {
 		return &storage.Page{}, nil
 	}
+
 	req := *r
 	req.Prefix = TombstonesPrefix + r.Prefix
 	pos.After = max(pos.After, pos.Start)
@@ -230,8 +234,8 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 	return page, nil
 }
 
-// hiddenKeys returns the keys of the old store's entries that tombstones hide. The arguments are one
-// page of the old store, one page of the new store, and one page of tombstones.
+// hiddenKeys returns the keys of the old store's entries that tombstones hide, given one page of the
+// old store, one of the new store, and one of tombstones.
 //
 //   - A key is hidden if it has a tombstone.
 //   - A common prefix is hidden if each key below it has a tombstone. If only very long keys below
@@ -245,6 +249,7 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 		key      string
 		isPrefix bool
 	}
+
 	newPrefixes := map[string]bool{} // common prefixes in the page of the new store
 	for _, e := range ofNew {
 		if e.IsPrefix {
@@ -297,7 +302,7 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 // isPrefixRemoved reports whether each key of the old store that begins with prefix has a tombstone.
 func (s *stores) isPrefixRemoved(ctx context.Context, prefix string) (bool, error) {
 	for _, err := range s.oldEntries(ctx, prefix) {
-		// One entry without a tombstone decides.
+		// The first entry without a tombstone decides.
 		return false, err
 	}
 	return true, nil

@@ -13,16 +13,16 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// writeCondition turns c, a condition on both stores together, into a condition on the new store.
-// If c names a revision of the old store, the result names the revision of a marker or of the copy.
-// The condition that the new store has no object would be too weak. The new store also has no
-// object if another process has copied the object and then removed it.
+// writeCondition turns c, a condition on both stores together, into a condition on the new store:
+// usually on the revision of a marker or a copy. That the new store has no object would be too weak,
+// because another process may have copied the object and then removed it.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
 		// The new store can check it.
 		return c, nil
 	}
+
 	p, err := s.lookup(ctx, key)
 	if err != nil {
 		return c, err
@@ -60,8 +60,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 }
 
 // markRevision puts a marker into the new store, which has nothing under the key, and returns the
-// condition that the marker is replaced. It then checks that the old store still has the revision.
-// If not, it removes the marker and fails with PreconditionFailed. An error comes with c, unchanged.
+// condition on this marker. If the old store no longer has the revision, it removes the marker and
+// fails with PreconditionFailed. With an error, it returns c unchanged.
 func (s *stores) markRevision(
 	ctx context.Context, key string, c storage.Condition, revision string,
 ) (storage.Condition, error) {
@@ -83,8 +83,8 @@ func (s *stores) markRevision(
 	return p.condition(), nil
 }
 
-// conditionOfCopy replaces a revision of the old store by the revision of its copy in the new store. If the
-// new store does not have that copy, conditionOfCopy returns c unchanged.
+// conditionOfCopy replaces a revision of the old store in c by that of its copy, if p is that copy.
+// Otherwise it returns c unchanged.
 func (s *stores) conditionOfCopy(p place, c storage.Condition) storage.Condition {
 	revision, isOld := s.old.Cut(c.Revision)
 	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
@@ -93,9 +93,9 @@ func (s *stores) conditionOfCopy(p place, c storage.Condition) storage.Condition
 	return c
 }
 
-// write calls the function do with the condition that writeCondition returns. A marker that appears
-// or disappears meanwhile may make the store refuse the write. In that case, write returns errBusy,
-// and the engine makes the write again.
+// write calls do with the condition that the new store must check. If a marker that appears or
+// disappears meanwhile may be the reason why the store refuses the write, it returns errBusy, and the
+// engine writes again.
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
@@ -136,8 +136,8 @@ var errBusy = &storage.Error{
 	Err:       errors.New("the object is being moved or written by others"),
 }
 
-// Put stores the object in the new store. A job may write a question object, to find out whether
-// two buckets have the same store. Put stores a question object in both stores of the overlay.
+// Put stores the object in the new store. A question object, with which a job finds out whether two
+// buckets have the same store, goes to both stores of the overlay.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	asks := evidence.Asks(ctx, r.Key)
 	// With KeepOld, nothing may be written to the old store. Return the error before the object is
@@ -156,10 +156,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// removeQuestion removes a question object from the old store. A job writes a question object to find
-// out whether two buckets have the same store (see Put). Delete calls removeQuestion even if only a
-// version of the new store is removed. If the old store lacks the object, removeQuestion sends no
-// removal, because the old store may refuse removals.
+// removeQuestion removes a question object from the old store (see Put). It sends no removal if the old
+// store lacks the object, because the old store may refuse removals.
 func (s *stores) removeQuestion(ctx context.Context, key string) error {
 	if s.config.KeepOld {
 		return nil
@@ -195,8 +193,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 // removeAttempts limits how often a removal is tried while others write the object.
 const removeAttempts = 5
 
-// Delete removes the object from both stores. Readers never see the old store's object afterwards.
-// Until the old store's object is removed, an object or a marker in the new store hides it.
+// Delete removes the object from both stores. Until the old store's object is removed, an object or a
+// marker in the new store hides it, so that no reader sees it afterwards.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if evidence.Asks(ctx, r.Key) {
 		if err := d.stores.removeQuestion(ctx, r.Key); err != nil {
@@ -285,8 +283,8 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	return s.removeHidden(ctx, r.Key, p)
 }
 
-// removeHidden removes an object that only the old store has. It first writes a marker, which stops
-// copies in progress.
+// removeHidden removes an object that only the old store has, after it has written a marker, which
+// stops copies in progress.
 func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
 	if err != nil {
@@ -295,15 +293,14 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	return s.endRemoval(ctx, key, p)
 }
 
-// endRemoval removes the old store's object that a marker hides, and then the marker. If the old
-// store refuses the removal, endRemoval removes only the marker, and readers see the object again.
-// After any other failure, endRemoval keeps the marker, so that the object stays hidden. The next
-// removal or [Finish] completes the removal.
+// endRemoval removes the old store's object that a marker hides, and then the marker. If the old store
+// refuses, it removes only the marker, and readers see the object again. After any other failure, the
+// marker stays, and the next removal or [Finish] completes the removal.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
-		// Ignore the error: the object is gone, so the marker hides nothing.
+		// An error does not matter: the object is gone, so the marker hides nothing.
 		_ = s.endMarker(ctx, key, p)
 		return nil
 	case storage.PermissionDenied,
