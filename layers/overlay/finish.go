@@ -93,7 +93,7 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	}
 
 	remove := c.RemoveTombstones && f.report.Left == 0 && f.report.Markers == 0
-	f.report.Tombstones, err = s.tombstones(ctx, remove)
+	f.report.Tombstones, err = s.countTombstones(ctx, remove)
 	return f.report, err
 }
 

@@ -39,7 +39,7 @@ func (p place) condition() storage.Condition {
 
 // lookup returns the state of a key in the new store.
 func (s *stores) lookup(ctx context.Context, key string) (place, error) {
-	if err := s.reserved(key); err != nil {
+	if err := s.checkKey(key); err != nil {
 		return place{}, err
 	}
 	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})

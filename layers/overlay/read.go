@@ -28,45 +28,45 @@ func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storag
 	return nil, storage.PreconditionFailed
 }
 
-// A found is the result of a read. Its body is nil for Head.
-type found struct {
+// A readResult is what a read has found. Its body is nil for Head.
+type readResult struct {
 	attrs *storage.Attrs
 	body  io.ReadCloser
 }
 
 // Get reads from the new store, or from the old one if the new store does not have the object.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	getNew := func(req *driver.GetRequest) (found, error) {
+	getNew := func(req *driver.GetRequest) (readResult, error) {
 		attrs, body, err := d.Driver.Get(ctx, req)
-		return found{attrs, body}, err
+		return readResult{attrs, body}, err
 	}
-	getOld := func(condition storage.ReadOption) (found, error) { return d.stores.getOld(ctx, r, condition) }
+	getOld := func(condition storage.ReadOption) (readResult, error) { return d.stores.getOld(ctx, r, condition) }
 	f, err := d.stores.read(ctx, r, getNew, getOld)
 	return f.attrs, f.body, err
 }
 
 // getOld reads from the old store. With [Config.CopyOnRead], it first copies an object that is read
 // as a whole. It then returns ObjectNotFound, so that the caller reads the copy.
-func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (found, error) {
+func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (readResult, error) {
 	isWhole := r.Offset == 0 && r.Length < 0 && r.Suffix == 0
 	if s.config.CopyOnRead && isWhole && r.Condition.Revision == "" {
 		if _, err := s.copyOld(ctx, r.Key, false); err == nil {
-			return found{}, storage.ObjectNotFound
+			return readResult{}, storage.ObjectNotFound
 		}
 	}
 	attrs, body, err := s.old.Get(ctx, r, condition)
-	return found{attrs, body}, err
+	return readResult{attrs, body}, err
 }
 
 // Head returns the attributes from the store that Get would read.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	headNew := func(req *driver.GetRequest) (found, error) {
+	headNew := func(req *driver.GetRequest) (readResult, error) {
 		attrs, err := d.Driver.Head(ctx, req)
-		return found{attrs: attrs}, err
+		return readResult{attrs: attrs}, err
 	}
-	headOld := func(condition storage.ReadOption) (found, error) {
+	headOld := func(condition storage.ReadOption) (readResult, error) {
 		attrs, err := d.stores.old.Head(ctx, r, condition)
-		return found{attrs: attrs}, err
+		return readResult{attrs: attrs}, err
 	}
 	f, err := d.stores.read(ctx, r, headNew, headOld)
 	return f.attrs, err
@@ -76,11 +76,11 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // have no object, read looks in the new store again, because the object may have been copied there
 // and then removed from the old store.
 func (s *stores) read(
-	ctx context.Context, r *driver.GetRequest, getNew func(*driver.GetRequest) (found, error),
-	getOld func(storage.ReadOption) (found, error),
-) (found, error) {
+	ctx context.Context, r *driver.GetRequest, getNew func(*driver.GetRequest) (readResult, error),
+	getOld func(storage.ReadOption) (readResult, error),
+) (readResult, error) {
 	if s.isTombstone(r.Key) {
-		return found{}, storage.ObjectNotFound
+		return readResult{}, storage.ObjectNotFound
 	}
 	f, err := s.readNew(ctx, r, getNew)
 	if !errors.Is(err, errLookInOld) {
@@ -88,29 +88,29 @@ func (s *stores) read(
 	}
 	isGone, err := s.isRemoved(ctx, r.Key)
 	if err != nil {
-		return found{}, err
+		return readResult{}, err
 	}
 	if !isGone {
 		f, err := s.readOld(ctx, r, getOld)
-		if err == nil || !isLacking(err) {
+		if err == nil || !isMissing(err) {
 			return f, err
 		}
 	}
 
 	f, err = s.readNew(ctx, r, getNew)
 	if errors.Is(err, errLookInOld) {
-		return found{}, storage.ObjectNotFound
+		return readResult{}, storage.ObjectNotFound
 	}
 	return f, err
 }
 
 // readOld reads from the old store, with the condition of r for that store.
 func (s *stores) readOld(
-	ctx context.Context, r *driver.GetRequest, get func(storage.ReadOption) (found, error),
-) (found, error) {
+	ctx context.Context, r *driver.GetRequest, get func(storage.ReadOption) (readResult, error),
+) (readResult, error) {
 	condition, err := s.oldCondition(ctx, r)
 	if err != nil {
-		return found{}, err
+		return readResult{}, err
 	}
 	return get(condition)
 }
@@ -123,8 +123,8 @@ var errLookInOld = errors.New("look in the old store")
 // replaced the marker since, readNew reads again. If the condition names a revision of the old
 // store, readNew reads only a copy of that revision.
 func (s *stores) readNew(
-	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
-) (found, error) {
+	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
+) (readResult, error) {
 	if s.old.Has(r.Condition.Revision) {
 		return s.readCopy(ctx, r, get)
 	}
@@ -135,29 +135,29 @@ func (s *stores) readNew(
 			return refuseMarker(r.Key, f)
 		}
 		if errors.Is(err, storage.ObjectNotFound) {
-			return found{}, errLookInOld
+			return readResult{}, errLookInOld
 		}
 		if !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed) {
-			return found{}, err
+			return readResult{}, err
 		}
 
 		// The store may have compared the range or the condition with a marker.
 		p, lookupErr := s.lookup(ctx, r.Key)
 		if lookupErr != nil {
-			return found{}, lookupErr
+			return readResult{}, lookupErr
 		}
 		if !p.hasObject() {
-			return found{}, p.missingError()
+			return readResult{}, p.missingError()
 		}
 		if isRetry {
-			return found{}, err
+			return readResult{}, err
 		}
 	}
 }
 
 // refuseMarker returns f, which was read from the new store. If f is a marker, refuseMarker closes
 // the body and fails.
-func refuseMarker(key string, f found) (found, error) {
+func refuseMarker(key string, f readResult) (readResult, error) {
 	kind := markerOf(f.attrs)
 	if kind == "" {
 		return f, nil
@@ -167,36 +167,36 @@ func refuseMarker(key string, f found) (found, error) {
 	}
 	if f.attrs.ReplicationStatus == otherstore.FailedOver {
 		// A mirror's second store may have an older marker.
-		return found{}, errBusy
+		return readResult{}, errBusy
 	}
 	if err := checkKind(key, kind); err != nil {
-		return found{}, err
+		return readResult{}, err
 	}
-	return found{}, place{marker: kind}.missingError()
+	return readResult{}, place{marker: kind}.missingError()
 }
 
 // readCopy reads from the new store if the condition of r names a revision of the old store. It
 // fails with PreconditionFailed if the new store has an object that is not a copy of that revision.
 func (s *stores) readCopy(
-	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
-) (found, error) {
+	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
+) (readResult, error) {
 	p, err := s.lookup(ctx, r.Key)
 	if err != nil {
-		return found{}, err
+		return readResult{}, err
 	}
 	if !p.hasObject() {
-		return found{}, p.missingError()
+		return readResult{}, p.missingError()
 	}
 	condition := s.conditionOfCopy(p, r.Condition)
 	if condition == r.Condition {
-		return found{}, storage.PreconditionFailed
+		return readResult{}, storage.PreconditionFailed
 	}
 
 	req := *r
 	req.Condition = condition
 	f, err := get(&req)
 	if err != nil {
-		return found{}, err
+		return readResult{}, err
 	}
 	f.attrs.Revision = r.Condition.Revision
 	return f, nil
@@ -211,9 +211,9 @@ func (p place) missingError() error {
 	return errLookInOld
 }
 
-// isLacking reports whether an error means that the old store does not have the object.
-// The error may also say that the old store cannot have the key. The object is then missing, too.
-func isLacking(err error) bool {
+// isMissing reports whether an error means that the old store does not have the object, perhaps because
+// it cannot have the key.
+func isMissing(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.Unsupported, storage.InvalidArgument:
 		return true
@@ -223,19 +223,19 @@ func isLacking(err error) bool {
 
 // Tags returns the tags in the store that has the object.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
-	tagsInNew := func(req *driver.GetRequest) (found, error) {
+	tagsInNew := func(req *driver.GetRequest) (readResult, error) {
 		attrs, err := d.Driver.Head(ctx, req)
 		if err != nil {
-			return found{}, err
+			return readResult{}, err
 		}
 		if markerOf(attrs) == "" {
 			tags, err = d.Driver.Tags(ctx, req)
 		}
-		return found{attrs: attrs}, err
+		return readResult{attrs: attrs}, err
 	}
-	tagsInOld := func(storage.ReadOption) (found, error) {
+	tagsInOld := func(storage.ReadOption) (readResult, error) {
 		tags, err = storage.Tags(ctx, d.stores.old.Bucket, r.Key)
-		return found{}, err
+		return readResult{}, err
 	}
 
 	_, err = d.stores.read(ctx, r, tagsInNew, tagsInOld)
@@ -292,7 +292,7 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 	if err := d.tagCopy(ctx, r); err != nil && !errors.Is(err, storage.ObjectNotFound) {
-		return unknown(err)
+		return outcomeUnknown(err)
 	}
 	return nil
 }

@@ -31,10 +31,9 @@ func (s *stores) isTombstone(key string) bool {
 	return s.config.KeepOld && strings.HasPrefix(key, TombstonesPrefix)
 }
 
-// nameOf returns the key of the tombstone for a key. Usually, it adds TombstonesPrefix to the key,
-// so that tombstones sort like the keys that they hide. If the result would be too long, nameOf
-// uses a hash of the key instead, and ordered is false.
-func nameOf(key string) (name string, ordered bool) {
+// tombstoneKey returns the key of the tombstone for a key. Tombstones sort like the keys that they
+// hide, except that very long keys have a tombstone named by a hash. ordered is false for these.
+func tombstoneKey(key string) (name string, ordered bool) {
 	name = TombstonesPrefix + key
 	if objectkey.Fits(name) {
 		return name, true
@@ -43,8 +42,8 @@ func nameOf(key string) (name string, ordered bool) {
 	return TombstonesPrefix + "~long/" + hex.EncodeToString(sum[:]), false
 }
 
-// reserved returns an error if key is the key of a tombstone.
-func (s *stores) reserved(key string) error {
+// checkKey returns an error if key is the key of a tombstone.
+func (s *stores) checkKey(key string) error {
 	if s.isTombstone(key) {
 		return &storage.Error{
 			Code: storage.InvalidArgument,
@@ -60,7 +59,7 @@ func (s *stores) removeOld(ctx context.Context, key string) error {
 	if !s.config.KeepOld {
 		return s.removes.Remove(ctx, key)
 	}
-	name, _ := nameOf(key)
+	name, _ := tombstoneKey(key)
 	_, err := s.putText(ctx, name, tombstone, nil, storage.Condition{})
 	return err
 }
@@ -70,12 +69,13 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 	if !s.config.KeepOld {
 		return false, nil
 	}
-	name, _ := nameOf(key)
+
+	name, _ := tombstoneKey(key)
 	_, err := s.driver.Head(ctx, &driver.GetRequest{Key: name, Length: -1, Auxiliary: true})
 	if err == nil {
 		return true, nil
 	}
-	if isLacking(err) {
+	if isMissing(err) {
 		// There is no tombstone, or the store cannot have a key with this name.
 		return false, nil
 	}
@@ -93,7 +93,7 @@ func (s *stores) oldAttrs(ctx context.Context, key string) (*storage.Attrs, erro
 func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
 	ctx = driver.WithoutFailover(ctx)
 	attrs, err := old.Attrs(ctx, key)
-	if err != nil && isLacking(err) {
+	if err != nil && isMissing(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -110,23 +110,24 @@ func (s *stores) attrsIn(ctx context.Context, old storage.Bucket, key string) (*
 // oldEntries yields the entries of the old store that have no tombstone. It reads the listing of the
 // old store beside that of the tombstones, because both are in the same order.
 func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
-	all := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
+	entries := otherstore.Without(s.old.Bucket.List(ctx, storage.WithPrefix(prefix)), s.isTombstone)
 	if !s.config.KeepOld {
-		return all
+		return entries
 	}
 	return func(yield func(storage.ListEntry, error) bool) {
 		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
 		defer stop()
-		hiding, hidingErr, hasMore := next() // a tombstone
-		for e, err := range all {
-			name, ordered := nameOf(e.Key)
+
+		tomb, tombErr, hasMore := next()
+		for e, err := range entries {
+			name, ordered := tombstoneKey(e.Key)
 
 			// Skip the tombstones of earlier keys, which the old store does not have any more.
-			for ordered && hasMore && hidingErr == nil && hiding.Key < name {
-				hiding, hidingErr, hasMore = next()
+			for ordered && hasMore && tombErr == nil && tomb.Key < name {
+				tomb, tombErr, hasMore = next()
 			}
-			err = cmp.Or(err, hidingErr)
-			isRemoved := ordered && hasMore && hiding.Key == name
+			err = cmp.Or(err, tombErr)
+			isRemoved := ordered && hasMore && tomb.Key == name
 			if !ordered && err == nil {
 				// The tombstones of long keys have another order than the keys.
 				isRemoved, err = s.isRemoved(ctx, e.Key)
@@ -142,21 +143,22 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// tombstones counts the tombstones that are left. If remove is true, it removes them.
-func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err error) {
+// countTombstones returns the number of tombstones that are left. If remove is true, it removes them
+// first.
+func (s *stores) countTombstones(ctx context.Context, remove bool) (left int64, err error) {
 	if !s.config.KeepOld {
 		return 0, nil
 	}
 
 	var listErr error
 	keys := func(yield func(string) bool) {
-		for e, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
+		for entry, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
 			if err != nil {
 				listErr = err
 				return
 			}
 			left++
-			if !yield(e.Key) {
+			if !yield(entry.Key) {
 				return
 			}
 		}
@@ -178,7 +180,10 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 	if err != nil || !s.config.KeepOld {
 		return page, err
 	}
-	if n := len(page.Entries); n > 0 && s.isTombstone(page.Entries[n-1].Key) && page.Token != "" {
+
+	n := len(page.Entries)
+	endsInTombstones := n > 0 && s.isTombstone(page.Entries[n-1].Key)
+	if endsInTombstones && page.Token != "" {
 		// Skip the tombstones, which may be many.
 		pos.Start = afterTombstones
 		nextPage, err := pageOf(ctx, s.new, r, pos, "", false)
@@ -190,13 +195,13 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 	}
 
 	visible := page.Entries[:0]
-	for _, e := range page.Entries {
-		hidden, err := otherstore.Hides(ctx, s.new, e, TombstonesPrefix, afterTombstones)
+	for _, entry := range page.Entries {
+		hidden, err := otherstore.Hides(ctx, s.new, entry, TombstonesPrefix, afterTombstones)
 		if err != nil {
 			return nil, err
 		}
 		if !hidden {
-			visible = append(visible, e)
+			visible = append(visible, entry)
 		}
 	}
 	page.Entries = visible
@@ -221,8 +226,8 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 	}
 
 	page, err := pageOf(ctx, s.new, &req, pos, pos.Removed, pos.RemovedDone)
-	// If the store cannot have keys with this prefix, it has no such tombstones.
-	if err != nil && isLacking(err) {
+	if err != nil && isMissing(err) {
+		// The store cannot have keys with this prefix, and so no such tombstones.
 		return &storage.Page{}, nil
 	}
 	if err != nil {
@@ -267,16 +272,16 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 		if newPrefixes[e.Key] {
 			continue
 		}
-		this := entry{e.Key, e.IsPrefix}
-		_, ordered := nameOf(e.Key)
+		oldEntry := entry{e.Key, e.IsPrefix}
+		_, ordered := tombstoneKey(e.Key)
 		switch {
-		case e.IsPrefix && tombstones[this]:
+		case e.IsPrefix && tombstones[oldEntry]:
 			// Only some of the keys below the prefix may have tombstones.
-			unsure = append(unsure, this)
+			unsure = append(unsure, oldEntry)
 		case !e.IsPrefix && !ordered:
 			// The tombstone of a long key is not in the page.
-			unsure = append(unsure, this)
-		case tombstones[this]:
+			unsure = append(unsure, oldEntry)
+		case tombstones[oldEntry]:
 			hidden[e.Key] = true
 		}
 	}

@@ -99,7 +99,7 @@ func (s *stores) conditionOfCopy(p place, c storage.Condition) storage.Condition
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
-	if err := s.reserved(key); err != nil {
+	if err := s.checkKey(key); err != nil {
 		return result, err
 	}
 	required := *condition
@@ -139,14 +139,15 @@ var errBusy = &storage.Error{
 // Put stores the object in the new store. A question object, with which a job finds out whether two
 // buckets have the same store, goes to both stores of the overlay.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	asks := evidence.Asks(ctx, r.Key)
-	// With KeepOld, nothing may be written to the old store. Return the error before the object is
-	// stored in the new store.
-	if asks && d.stores.config.KeepOld {
+	isQuestion := evidence.Asks(ctx, r.Key)
+	// With KeepOld, nothing may be written to the old store. Fail before the new store has the object.
+	if isQuestion && d.stores.config.KeepOld {
 		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
 	}
-	attrs, err := write(ctx, d.stores, r.Key, &r.Condition, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
-	if err != nil || !asks {
+
+	put := func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) }
+	attrs, err := write(ctx, d.stores, r.Key, &r.Condition, put)
+	if err != nil || !isQuestion {
 		return attrs, err
 	}
 	if _, err := d.stores.removes.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
@@ -179,15 +180,14 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		// The condition of an open upload is checked when it is completed.
 		condition = &storage.Condition{}
 	}
-	return write(ctx, d.stores, r.Key, condition, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
+	begin := func() (string, error) { return d.Driver.BeginParts(ctx, r) }
+	return write(ctx, d.stores, r.Key, condition, begin)
 }
 
 // CompleteParts makes the object in the new store.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	return write(
-		ctx, d.stores, r.Put.Key, &r.Put.Condition,
-		func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) },
-	)
+	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
+	return write(ctx, d.stores, r.Put.Key, &r.Put.Condition, complete)
 }
 
 // removeAttempts limits how often a removal is tried while others write the object.
@@ -216,7 +216,7 @@ var errAgain = errors.New("look again")
 // Meanwhile, another process may move the object from the old store to the new store. If deleteOnce
 // read the new store first, it could miss the object in both stores.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
-	if err := s.reserved(r.Key); err != nil {
+	if err := s.checkKey(r.Key); err != nil {
 		return err
 	}
 	attrs, err := s.attrsIn(ctx, s.removes, r.Key)
@@ -308,17 +308,17 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 		storage.Locked,
 		storage.Unsupported,
 		storage.InvalidArgument:
-		failure := s.endMarker(context.WithoutCancel(ctx), key, p)
-		if failure == nil {
+		markerErr := s.endMarker(context.WithoutCancel(ctx), key, p)
+		if markerErr == nil {
 			return err
 		}
-		err = errors.Join(err, failure)
+		err = errors.Join(err, markerErr)
 	}
-	return unknown(err)
+	return outcomeUnknown(err)
 }
 
 // unknown returns the error for a write that was only partly carried out.
-func unknown(err error) error {
+func outcomeUnknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
