@@ -23,17 +23,16 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// New returns the layer. Before each request, the layer calls the function ask with the key of the
-// object, or with the prefix of a listing. The function returns the credentials for that key or
-// prefix. If that is expensive, let it cache its result. It must return when its context ends.
+// New returns the layer. Before each request, the layer calls ask with the key of the object, or with
+// the prefix of a listing. ask returns the credentials for that key or prefix. If that is expensive,
+// let it cache its result. It must return when its context ends.
 //
-// A request fails with PermissionDenied if the credentials do not permit it. It fails with
-// Unauthenticated if the credentials have expired or are not of this bucket. If the function ask
-// fails, the request fails with the Code of that error, or with Unauthenticated if that error has
-// no Code.
+// A request fails with PermissionDenied if the credentials do not permit it, and with Unauthenticated
+// if they have expired or are not of this bucket. If ask fails, the request fails with the Code of that
+// error, or with Unauthenticated if that error has no Code.
 //
-// Signing is Unsupported. If ask is nil, every call fails with InvalidArgument. If the store is
-// neither in memory nor a directory, every call fails with Unsupported.
+// Signing is Unsupported. If ask is nil, every call fails with InvalidArgument. If the store is neither
+// in memory nor a directory, every call fails with Unsupported.
 func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, error)) driver.Layer {
 	return func(d driver.Driver) driver.Driver {
 		if ask == nil {
@@ -80,8 +79,8 @@ type objectDriver struct {
 	origin signedurl.Origin
 }
 
-// Describe returns the description of the store, without features that bypass the credentials or
-// change settings.
+// Describe returns the description of the store, without features that bypass the credentials or change
+// settings.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.next.Describe()
 	desc.Features &^= withheld
@@ -104,7 +103,7 @@ func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef
 // Native returns nil, because a client of the store would bypass the credentials.
 func (d *objectDriver) Native() any { return nil }
 
-// rights returns what the credentials for a key permit, or an error.
+// rights returns what the credentials for a key permit.
 func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
 	vended, err := d.ask(ctx, key)
 	if err != nil {
@@ -136,14 +135,15 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 			Hint: "check that they are unchanged, and that the program and its client open the same bucket",
 		}
 	}
+
 	if !strings.HasPrefix(key, grant.Prefix) {
 		return storage.Rights{}, errDenied
 	}
 	return grant.Rights, nil
 }
 
-// askError returns the error of a request for which the function ask has failed with err. An error without a code
-// becomes Unauthenticated.
+// askError returns the error of a request for which the function ask has failed with err. An error
+// without a code becomes Unauthenticated.
 func askError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -154,8 +154,8 @@ func askError(ctx context.Context, err error) error {
 	return &storage.Error{Code: storage.Unauthenticated, Err: err}
 }
 
-// readRights returns the rights of the credentials for the object. If the credentials do not permit
-// reading it, or if r names a version, readRights fails with PermissionDenied.
+// readRights returns the rights of the credentials for the object. It fails with PermissionDenied if
+// they do not permit reading it, or if r names a version.
 func (d *objectDriver) readRights(ctx context.Context, r *driver.GetRequest) (storage.Rights, error) {
 	rights, err := d.rights(ctx, r.Key)
 	if err != nil {
@@ -167,8 +167,8 @@ func (d *objectDriver) readRights(ctx context.Context, r *driver.GetRequest) (st
 	return rights, nil
 }
 
-// hideMissing returns the error of a read. If the credentials do not permit listing, it hides that an
-// object is missing, as the providers do.
+// hideMissing returns the error of a read. It hides that an object is missing if the credentials do not
+// permit listing, as the providers do.
 func hideMissing(rights storage.Rights, err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound && !rights.List {
 		return errDenied
@@ -253,7 +253,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.next.Put(ctx, r)
 }
 
-// BeginParts begins an upload in parts if the credentials permit writing the object.
+// BeginParts begins a multipart upload if the credentials permit writing the object.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if err := d.checkWrite(ctx, r.Key, &r.Controls); err != nil {
 		return "", err
@@ -269,7 +269,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.next.PutPart(ctx, r)
 }
 
-// CompleteParts makes the object of its parts if the credentials permit writing it.
+// CompleteParts completes a multipart upload if the credentials permit writing the object.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if err := d.checkWrite(ctx, r.Put.Key, &r.Put.Controls); err != nil {
 		return nil, err
@@ -277,7 +277,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.next.CompleteParts(ctx, r)
 }
 
-// AbortParts aborts an upload in parts if the credentials permit writing the object.
+// AbortParts aborts a multipart upload if the credentials permit writing the object.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	if err := d.checkWrite(ctx, key, nil); err != nil {
 		return err
