@@ -105,11 +105,11 @@ func (d *objectDriver) Native() any { return nil }
 
 // rights returns what the credentials for a key permit.
 func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
-	vended, err := d.ask(ctx, key)
+	credentials, err := d.ask(ctx, key)
 	if err != nil {
 		return storage.Rights{}, askError(ctx, err)
 	}
-	if vended == nil {
+	if credentials == nil {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  errors.New("there are no credentials for the key"),
@@ -120,7 +120,7 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 	if err != nil {
 		return storage.Rights{}, err
 	}
-	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, vended.Token, d.origin.Now())
+	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, credentials.Token, d.origin.Now())
 	if status == signedurl.Expired {
 		return storage.Rights{}, &storage.Error{
 			Code: storage.Unauthenticated,
@@ -239,7 +239,11 @@ func (d *objectDriver) checkWrite(ctx context.Context, key string, c *storage.Co
 	if !rights.Write {
 		return errDenied
 	}
-	if c != nil && (len(c.Tags) > 0 || c.PublicRead || c.LegalHold || c.Retention != storage.Retention{}) {
+	if c == nil {
+		return nil
+	}
+	hasLock := c.LegalHold || c.Retention != storage.Retention{}
+	if len(c.Tags) > 0 || c.PublicRead || hasLock {
 		return errDenied
 	}
 	return nil
