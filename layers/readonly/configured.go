@@ -9,8 +9,7 @@ import (
 
 func init() { driver.RegisterLayer("readonly", configure) }
 
-// configure reads the layer's part of a configuration file. The layer has no settings, so a setting
-// is an error.
+// configure reads the layer's part of a configuration file, in which the layer has no settings.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	if err := settings(&struct{}{}); err != nil {
 		return nil, err

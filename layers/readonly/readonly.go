@@ -29,9 +29,9 @@ var errReadOnly = &storage.Error{
 	Hint: "open it without the layer readonly to change it",
 }
 
-// New returns the layer. It permits reads of objects, attributes and tags, and listings. It also
-// permits signed URLs and vended credentials that can only read. All other requests are refused,
-// and nothing is sent to the store for them.
+// New returns the layer. It permits reads of objects, attributes and tags, listings, and signed URLs
+// and vended credentials that can only read. All other requests are refused before they reach the
+// store.
 func New(c Config) driver.Layer {
 	if c.Refusal == nil {
 		c.Refusal = errReadOnly
@@ -73,7 +73,7 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.Driver.Sign(ctx, r)
 }
 
-// Vend returns only credentials that neither write nor remove.
+// Vend vends only credentials that permit neither writing nor removing.
 func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
 	if r.Rights.Write || r.Rights.Remove {
 		return nil, d.refusal
