@@ -36,12 +36,14 @@ func New(c Config) driver.Layer {
 	if c.Refusal == nil {
 		c.Refusal = errReadOnly
 	}
-	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, c.pass), c.Refusal} }
+	return func(d driver.Driver) driver.Driver {
+		return &objectDriver{driver.Intercept(d, c.allowReads), c.Refusal}
+	}
 }
 
-// pass makes requests that only read, and refuses all others. It names the methods that read. So it
-// also refuses a method that a later version of [driver.Driver] adds.
-func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
+// allowReads passes on the calls that only read, and refuses all others. It names those that read, so
+// that it also refuses a method that a later version of [driver.Driver] adds.
+func (c Config) allowReads(ctx context.Context, call string, next func(context.Context) error) error {
 	switch call {
 	case "Get", "Head", "Tags", "Sign", "Vend":
 		return next(ctx)
