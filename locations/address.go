@@ -34,7 +34,6 @@ func (l *Location) written() (string, error) {
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
 	}
-
 	separator := "?"
 	if separated {
 		separator = "&"
@@ -69,7 +68,6 @@ func (l *Location) inEffect() (string, error) {
 	if err != nil {
 		return "", err
 	}
-
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
@@ -87,7 +85,6 @@ func (l *Location) inEffect() (string, error) {
 		values.Set("prefix", values.Get("prefix")+folder)
 		query = values.Encode()
 	}
-
 	if query != "" {
 		base += "?" + query
 	}
@@ -130,8 +127,8 @@ func split(address string) (base, folder, query string, err error) {
 // holdsSecret reports whether parameters seem to contain credentials.
 func holdsSecret(parameters url.Values) bool {
 	for name, values := range parameters {
+		// The value of "credentials" is a name, and no secret.
 		if name != "credentials" && secretName.MatchString(name) {
-			// "credentials" has a name, and no secret.
 			return true
 		}
 		for _, value := range values {

@@ -43,9 +43,8 @@ func isReserved(name string) bool {
 }
 
 // Check checks the names, addresses, features and layers of all locations, and the second stores of
-// layers. It opens no location. If an error in the configuration would prevent opening a location,
-// Check fails with InvalidArgument. If the configuration was read from a file, the error names the
-// line.
+// layers, without opening a location. It fails with InvalidArgument if an error in the configuration
+// would prevent opening a location. The error names the line if the configuration was read from a file.
 func (c *Config) Check() error {
 	if err := c.checkForms(); err != nil {
 		return err
@@ -65,8 +64,8 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// checkForms refuses locations that no program could open. It checks each location without the
-// others.
+// checkForms refuses locations that no program could open. It does not check whether a location fits
+// the others.
 func (c *Config) checkForms() error {
 	variables := map[string]string{} // names of locations by their variables
 	for _, name := range c.Names() {
@@ -86,8 +85,9 @@ func (c *Config) checkForms() error {
 	return nil
 }
 
-// checkLocation checks the address, the features and the layers of one location. It skips a layer of this library that
-// the program does not import, because another program may import the layer and open the location.
+// checkLocation checks the address, the features and the layers of one location. It skips a layer of
+// this library that the program does not import, because another program may import the layer and open
+// the location.
 func (c *Config) checkLocation(name string) error {
 	l := &found{location: c.Locations[name], name: name}
 	if _, err := l.location.inEffect(); err != nil {
@@ -141,8 +141,7 @@ func (l *Location) Features() (all storage.Features) {
 
 // featureOf returns the feature with this name.
 func featureOf(name string) (feature storage.Features, known bool) {
-	// For a bit without a feature, String returns a number. Such a number must not count as the name of
-	// a feature.
+	// A number is not the name of a feature, although String returns one for a bit without a feature.
 	if !nameForm.MatchString(name) {
 		return 0, false
 	}
@@ -155,9 +154,8 @@ func featureOf(name string) (feature storage.Features, known bool) {
 	return 0, false
 }
 
-// locate adds the place of a location to an error: the file, the line and the location's name.
-// If line is 0, the place is the line at which the location begins. If the error has no hint, it gets
-// the given one.
+// locate adds the place of a location to an error: the file, the line and the location's name. If line
+// is 0, it is the line at which the location begins. The error gets the given hint if it has none.
 func (c *Config) locate(name string, line int, err error, hint string) error {
 	located := &storage.Error{Code: storage.InvalidArgument}
 	cause := err
@@ -189,8 +187,8 @@ func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
 
-// repeatedName returns the name of the first layer that has the name of an earlier layer. If
-// all names differ, it returns "".
+// repeatedName returns the name of the first layer that has the name of an earlier one, or "" if all
+// names differ.
 func repeatedName(layers []Layer) string {
 	for i, layer := range layers {
 		if slices.ContainsFunc(layers[:i], func(other Layer) bool { return other.Name == layer.Name }) {

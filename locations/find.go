@@ -85,7 +85,7 @@ func (c *Config) configuredLocation(name string) (l *found, known bool) {
 	return &found{name: name}, false
 }
 
-// someNames returns at most 20 names of locations, for an error.
+// someNames returns up to maxShownNames names of locations, for an error.
 func (c *Config) someNames() string {
 	names := c.Names()
 	if len(names) > maxShownNames {

@@ -45,8 +45,8 @@ func (o *Layers) Close() error {
 	return o.err
 }
 
-// options returns the options that open a bucket with the layers. Closing that bucket also closes
-// the layers.
+// options returns the options that open a bucket with the layers. Closing that bucket also closes the
+// layers.
 func (o *Layers) options() []storage.OpenOption {
 	var opts []storage.OpenOption
 	for _, layer := range o.Layers {
@@ -170,8 +170,7 @@ func (c *Config) checkSecondStore(l *found, layer *driver.ConfiguredLayer, other
 		return invalid("the second store must be another location", "")
 	}
 	if _, ok := c.configuredLocation(layer.Other); !ok {
-		// The error does not quote the name. Somebody may have written a secret in place of the
-		// name.
+		// The error does not quote the name, in place of which somebody may have written a secret.
 		if _, set := c.lookup(Variable(layer.Other)); !set {
 			return invalid("the second store must be a known location: "+c.someNames(), "")
 		}
@@ -220,6 +219,7 @@ func (c *Config) openLayers(ctx context.Context, l *found, isBucket bool) (*Laye
 	if err != nil {
 		return nil, err
 	}
+
 	layers := &Layers{}
 	for i, layer := range configured {
 		if err := c.openLayer(ctx, layer, layers, isBucket); err != nil {
@@ -230,7 +230,8 @@ func (c *Config) openLayers(ctx context.Context, l *found, isBucket bool) (*Laye
 	return layers, nil
 }
 
-// openLayer opens a layer and its second store, and adds them to layers.
+// openLayer opens a layer and its second store, and adds them to layers. If isBucket is false, the
+// location is an account.
 func (c *Config) openLayer(ctx context.Context, layer *driver.ConfiguredLayer, layers *Layers, isBucket bool) error {
 	parts := driver.LayerParts{Lookup: c.lookup}
 	if layer.Other != "" {
@@ -256,7 +257,7 @@ func (c *Config) openLayer(ctx context.Context, layer *driver.ConfiguredLayer, l
 	return nil
 }
 
-// openSecondStore opens the location with this name, so that Close of layers closes it.
+// openSecondStore opens the location with this name, and adds it to those that Close of layers closes.
 func (c *Config) openSecondStore(ctx context.Context, name string, layers *Layers) (storage.Bucket, error) {
 	other, err := c.find(name)
 	if err != nil {

@@ -22,10 +22,9 @@ const FlagPrefix = "OMNIBUCKET_FLAG_"
 // maxFile is the largest size of a configuration file, in bytes.
 const maxFile = 1 << 20
 
-// Load reads the configuration file. Its path is the value of OMNIBUCKET_CONFIG. If that is not
-// set, Load reads omnibucket/config.yaml in $XDG_CONFIG_HOME or in the directory of
-// [os.UserConfigDir]. If that file does not exist, the configuration is empty, and only locations
-// of the environment can be opened.
+// Load reads the configuration file whose path is the value of OMNIBUCKET_CONFIG, or otherwise
+// omnibucket/config.yaml in $XDG_CONFIG_HOME or in the directory of [os.UserConfigDir]. If the latter
+// does not exist, the configuration is empty, and only locations of the environment can be opened.
 //
 // Load fails with InvalidArgument if the file cannot be read, or if [Parse] fails.
 func Load() (*Config, error) {
@@ -44,8 +43,8 @@ func Load() (*Config, error) {
 }
 
 // DefaultPath returns the path of the file that [Load] reads if OMNIBUCKET_CONFIG is not set. It
-// returns "" if the system has no directory for configurations, for example without HOME. The path
-// is never in the current directory, whose files may belong to another user.
+// returns "" if the system has no directory for configurations, for example without HOME. The path is
+// never in the current directory, whose files may belong to another user.
 func DefaultPath(lookup func(name string) (value string, set bool)) string {
 	dir, _ := lookup("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) {
@@ -58,7 +57,7 @@ func DefaultPath(lookup func(name string) (value string, set bool)) string {
 	return filepath.Join(dir, "omnibucket", "config.yaml")
 }
 
-// ReadFile reads a configuration file. It fails with InvalidArgument if the file cannot be read, is
+// ReadFile reads a configuration file. It fails with InvalidArgument if the file cannot be read or is
 // larger than 1 MiB, or if [Parse] fails.
 func ReadFile(path string) (*Config, error) {
 	text, err := readBounded(path)
@@ -82,11 +81,13 @@ func readBounded(path string) ([]byte, error) {
 		// Opening a named pipe might block forever.
 		return nil, fmt.Errorf("%s is no regular file", path)
 	}
+
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
