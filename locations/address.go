@@ -12,30 +12,30 @@ import (
 
 // written returns the address from the configuration, with Parameters and Credentials added to the
 // query. A folder in the address stays in the path, or in the fragment of a file address.
-func (l *Location) written() (string, error) {
-	if !IsAddress(l.Address) {
+func (loc *Location) written() (string, error) {
+	if !IsAddress(loc.Address) {
 		return "", invalid("it must have an address", addressHint)
 	}
 
-	parameters := maps.Clone(l.Parameters)
-	if l.Credentials != "" {
+	parameters := maps.Clone(loc.Parameters)
+	if loc.Credentials != "" {
 		if parameters == nil {
 			parameters = map[string]string{}
 		}
-		if _, twice := parameters["credentials"]; twice {
+		if _, exists := parameters["credentials"]; exists {
 			return "", invalid("credentials must not be given twice", "")
 		}
-		parameters["credentials"] = l.Credentials
+		parameters["credentials"] = loc.Credentials
 	}
 
-	base, fragment, hasFragment := strings.Cut(l.Address, "#")
-	_, query, separated := strings.Cut(base, "?")
+	base, fragment, hasFragment := strings.Cut(loc.Address, "#")
+	_, query, hasQuery := strings.Cut(base, "?")
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return "", invalid("address must have parameters that can be read", "")
 	}
 	separator := "?"
-	if separated {
+	if hasQuery {
 		separator = "&"
 	}
 
@@ -56,10 +56,10 @@ func (l *Location) written() (string, error) {
 	return b.String(), nil
 }
 
-// inEffect returns the address that is passed to storage.Open. Errors do not quote the address,
-// because it may contain a secret.
-func (l *Location) inEffect() (string, error) {
-	address, err := l.written()
+// inEffect returns the address that is passed to storage.Open. Its errors do not quote the address,
+// which may contain a secret.
+func (loc *Location) inEffect() (string, error) {
+	address, err := loc.written()
 	if err != nil {
 		return "", err
 	}
@@ -78,8 +78,8 @@ func (l *Location) inEffect() (string, error) {
 	}
 
 	if folder != "" {
-		outer, ok := values["prefix"]
-		if ok && (len(outer) > 1 || !strings.HasSuffix(outer[0], "/")) {
+		prefixes, isSet := values["prefix"]
+		if isSet && (len(prefixes) > 1 || !strings.HasSuffix(prefixes[0], "/")) {
 			return "", invalid(`prefix must be given once, and end in "/"`, "")
 		}
 		values.Set("prefix", values.Get("prefix")+folder)
@@ -132,7 +132,8 @@ func holdsSecret(parameters url.Values) bool {
 			return true
 		}
 		for _, value := range values {
-			if u, err := url.Parse(value); err == nil && u.User != nil {
+			u, err := url.Parse(value)
+			if err == nil && u.User != nil {
 				return true
 			}
 		}
@@ -140,10 +141,10 @@ func holdsSecret(parameters url.Values) bool {
 	return false
 }
 
-// directory returns the local directory that is the location's bucket, or "" if its address is not
-// a file address.
-func (l *found) directory() string {
-	u, err := url.Parse(l.address)
+// directory returns the local directory that is the location's bucket, or "" if its address is not a
+// file address.
+func (loc *namedLocation) directory() string {
+	u, err := url.Parse(loc.address)
 	if err != nil || u.Scheme != "file" {
 		return ""
 	}

@@ -50,14 +50,14 @@ func (c *Config) Check() error {
 		return err
 	}
 	for _, name := range c.Names() {
-		l, err := c.find(name)
+		loc, err := c.find(name)
 		if err != nil {
 			return err
 		}
-		if _, err := c.configure(l, true); err != nil {
+		if _, err := c.configure(loc, true); err != nil {
 			return err
 		}
-		if err := storage.CheckAddress(l.address); err != nil {
+		if err := storage.CheckAddress(loc.address); err != nil {
 			return c.locate(name, 0, err, "")
 		}
 	}
@@ -89,25 +89,26 @@ func (c *Config) checkForms() error {
 // this library that the program does not import, because another program may import the layer and open
 // the location.
 func (c *Config) checkLocation(name string) error {
-	l := &found{location: c.Locations[name], name: name}
-	if _, err := l.location.inEffect(); err != nil {
+	loc := &namedLocation{location: c.Locations[name], name: name}
+	if _, err := loc.location.inEffect(); err != nil {
 		return c.locate(name, 0, err, "")
 	}
-	if err := l.location.checkRequire(); err != nil {
+	if err := loc.location.checkRequire(); err != nil {
 		return c.locate(name, 0, err, "")
 	}
-	l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
+
+	loc.location.Layers = slices.DeleteFunc(slices.Clone(loc.location.Layers), func(layer Layer) bool {
 		registered, isOurs := driver.KnowsLayer(layer.Name)
 		return isOurs && !registered
 	})
-	_, err := c.configure(l, false)
+	_, err := c.configure(loc, false)
 	return err
 }
 
-// checkRequire refuses names that are not features. The error does not quote them, because a secret
-// may have been written in the wrong place.
-func (l *Location) checkRequire() error {
-	for _, name := range l.Require {
+// checkRequire refuses names that are not features. Its error does not quote them, because a secret may
+// have been written in the wrong place.
+func (loc *Location) checkRequire() error {
+	for _, name := range loc.Require {
 		if _, ok := featureOf(name); !ok {
 			return invalid("require must have only names of features", "storage.Features lists the names")
 		}
@@ -129,14 +130,14 @@ func (c *Config) checkName(name string) error {
 	return nil
 }
 
-// Features returns the features that the field Require names. The result is for [storage.Require].
-// Features leaves out names that are not features.
-func (l *Location) Features() (all storage.Features) {
-	for _, name := range l.Require {
+// Features returns the features that Require names, for [storage.Require]. It leaves out names that are
+// not features.
+func (loc *Location) Features() (features storage.Features) {
+	for _, name := range loc.Require {
 		feature, _ := featureOf(name)
-		all |= feature
+		features |= feature
 	}
-	return all
+	return features
 }
 
 // featureOf returns the feature with this name.

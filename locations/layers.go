@@ -24,15 +24,15 @@ type Layers struct {
 	err     error
 }
 
-// OpenLayers opens the layers of a location, but not the bucket. Use it in a program that opens the
-// bucket with [storage.Open]. name is the name of the location for errors, or "".
-// OpenLayers fails with the same errors as [Config.Open].
-func (c *Config) OpenLayers(ctx context.Context, name string, l Location) (*Layers, error) {
-	address, err := l.inEffect()
+// OpenLayers opens the layers of a location, but not the bucket, which the program opens itself with
+// [storage.Open]. name is the name of the location for errors, or "". OpenLayers fails with the same
+// errors as [Config.Open].
+func (c *Config) OpenLayers(ctx context.Context, name string, loc Location) (*Layers, error) {
+	address, err := loc.inEffect()
 	if err != nil {
 		return nil, c.locate(name, 0, err, "")
 	}
-	return c.openLayers(ctx, &found{location: l, name: name, address: address}, true)
+	return c.openLayers(ctx, &namedLocation{location: loc, name: name, address: address}, true)
 }
 
 // Close closes the caches and the second stores of the layers.
@@ -53,7 +53,9 @@ func (o *Layers) options() []storage.OpenOption {
 		opts = append(opts, driver.WithLayer(layer))
 	}
 	if len(o.closers) > 0 {
-		opts = append(opts, driver.WithLayer(func(d driver.Driver) driver.Driver { return closingDriver{d, o} }))
+		opts = append(opts, driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return closingDriver{d, o}
+		}))
 	}
 	return opts
 }
@@ -71,29 +73,30 @@ type openBucket struct{ storage.Bucket }
 
 func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 
-// configure reads and checks the layers of a location. If relations is true, it also checks the
-// other locations that the layers name, such as a second store.
-func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer, error) {
+// configure reads and checks the layers of a location. With relations, it also checks the other
+// locations that the layers name, such as a second store.
+func (c *Config) configure(loc *namedLocation, relations bool) ([]*driver.ConfiguredLayer, error) {
 	var configured []*driver.ConfiguredLayer
 	others := map[string]bool{}
-	for i, layer := range l.location.Layers {
-		conf, err := c.configureLayer(layer)
+	for i, layer := range loc.location.Layers {
+		configuredLayer, err := c.configureLayer(layer)
 		if err != nil {
-			return nil, c.layerError(l, i, err)
+			return nil, c.layerError(loc, i, err)
 		}
 		if relations {
-			if err := c.checkSecondStore(l, conf, others); err != nil {
-				return nil, c.layerError(l, i, err)
+			if err := c.checkSecondStore(loc, configuredLayer, others); err != nil {
+				return nil, c.layerError(loc, i, err)
 			}
 		}
-		configured = append(configured, conf)
+		configured = append(configured, configuredLayer)
 	}
-	if name := repeatedName(l.location.Layers); name != "" {
-		return nil, c.locate(l.name, 0, fmt.Errorf("layers must have %s only once", name), "remove one of them")
+
+	if name := repeatedName(loc.location.Layers); name != "" {
+		return nil, c.locate(loc.name, 0, fmt.Errorf("layers must have %s only once", name), "remove one of them")
 	}
 	if relations {
-		if err := c.checkDirectories(l, configured); err != nil {
-			return nil, c.locate(l.name, 0, err, "")
+		if err := c.checkDirectories(loc, configured); err != nil {
+			return nil, c.locate(loc.name, 0, err, "")
 		}
 	}
 	return configured, nil
@@ -101,33 +104,31 @@ func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer,
 
 // configureLayer reads and checks the settings of one layer.
 func (c *Config) configureLayer(layer Layer) (*driver.ConfiguredLayer, error) {
-	conf, err := driver.ConfigureLayer(layer.Name, c.settings(layer))
+	configured, err := driver.ConfigureLayer(layer.Name, c.settings(layer))
 	if err != nil {
 		return nil, err
 	}
-	if conf.Other != "" && !IsName(conf.Other) {
+	if configured.Other != "" && !IsName(configured.Other) {
 		return nil, invalid("the second store must be the name of a location", "")
 	}
-	return conf, nil
+	return configured, nil
 }
 
-// layerError adds the place of layer i to an error. It adds the layer's name only if a layer with this
-// name is registered.
-func (c *Config) layerError(l *found, i int, err error) error {
-	layer := l.location.Layers[i]
-	// If no layer with this name is registered, the error does not quote the name. The name may be
-	// a secret in the wrong place.
+// layerError adds the place of layer i to an error, and its name if a layer with this name is
+// registered. Any other name is not quoted, because it may be a secret in the wrong place.
+func (c *Config) layerError(loc *namedLocation, i int, err error) error {
+	layer := loc.location.Layers[i]
 	if registered, _ := driver.KnowsLayer(layer.Name); registered {
 		err = argument.Within("layer "+layer.Name, err)
 	}
-	return c.locate(l.name, layer.line, err, "")
+	return c.locate(loc.name, layer.line, err, "")
 }
 
-// checkDirectories refuses a layer that keeps its files in the directory of a store, because they
-// would become objects of that store.
-func (c *Config) checkDirectories(l *found, layers []*driver.ConfiguredLayer) error {
+// checkDirectories refuses a layer that keeps its files in the directory of a store, where they would
+// become objects of that store.
+func (c *Config) checkDirectories(loc *namedLocation, layers []*driver.ConfiguredLayer) error {
 	var stores []string // local directories of the location and of the second stores
-	if dir := l.directory(); dir != "" {
+	if dir := loc.directory(); dir != "" {
 		stores = append(stores, dir)
 	}
 	for _, layer := range layers {
@@ -148,8 +149,8 @@ func (c *Config) checkDirectories(l *found, layers []*driver.ConfiguredLayer) er
 		if layer.Directory == "" {
 			continue
 		}
-		isInside := slices.ContainsFunc(stores, func(dir string) bool { return overlaps(layer.Directory, dir) })
-		if isInside {
+		overlapsStore := slices.ContainsFunc(stores, func(dir string) bool { return overlaps(layer.Directory, dir) })
+		if overlapsStore {
 			return invalid(
 				"the directory of a cache must not overlap with that of the location or of its second store",
 				"name a directory outside of them",
@@ -159,14 +160,13 @@ func (c *Config) checkDirectories(l *found, layers []*driver.ConfiguredLayer) er
 	return nil
 }
 
-// checkSecondStore refuses a location that cannot be the second store of a layer. others
-// has the addresses of the second stores of earlier layers. checkSecondStore adds that of this layer.
-func (c *Config) checkSecondStore(l *found, layer *driver.ConfiguredLayer, others map[string]bool) error {
+// checkSecondStore refuses a location that cannot be the second store of a layer. others contains the
+// addresses of the second stores of earlier layers, and gets that of this layer.
+func (c *Config) checkSecondStore(loc *namedLocation, layer *driver.ConfiguredLayer, others map[string]bool) error {
 	if layer.Other == "" {
 		return nil
 	}
-
-	if Variable(layer.Other) == Variable(l.name) {
+	if Variable(layer.Other) == Variable(loc.name) {
 		return invalid("the second store must be another location", "")
 	}
 	if _, ok := c.configuredLocation(layer.Other); !ok {
@@ -186,7 +186,7 @@ func (c *Config) checkSecondStore(l *found, layer *driver.ConfiguredLayer, other
 	if hasPrefix(other.address) {
 		return invalid("the second store must be a location of a whole bucket without layers", "leave its prefix out")
 	}
-	if l.overlaps(other) {
+	if loc.overlaps(other) {
 		return invalid("the two stores must not be the same bucket, nor one in the other", "")
 	}
 	if others[other.address] {
@@ -198,11 +198,11 @@ func (c *Config) checkSecondStore(l *found, layer *driver.ConfiguredLayer, other
 }
 
 // overlaps reports whether both locations have the same address, or directories that overlap.
-func (l *found) overlaps(other *found) bool {
-	if l.address == other.address {
+func (loc *namedLocation) overlaps(other *namedLocation) bool {
+	if loc.address == other.address {
 		return true
 	}
-	dir := l.directory()
+	dir := loc.directory()
 	otherDir := other.directory()
 	return dir != "" && otherDir != "" && overlaps(dir, otherDir)
 }
@@ -214,8 +214,8 @@ func hasPrefix(address string) bool {
 }
 
 // openLayers opens the layers of a location. If isBucket is false, the location is an account.
-func (c *Config) openLayers(ctx context.Context, l *found, isBucket bool) (*Layers, error) {
-	configured, err := c.configure(l, true)
+func (c *Config) openLayers(ctx context.Context, loc *namedLocation, isBucket bool) (*Layers, error) {
+	configured, err := c.configure(loc, true)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +224,7 @@ func (c *Config) openLayers(ctx context.Context, l *found, isBucket bool) (*Laye
 	for i, layer := range configured {
 		if err := c.openLayer(ctx, layer, layers, isBucket); err != nil {
 			_ = layers.Close()
-			return nil, c.layerError(l, i, err)
+			return nil, c.layerError(loc, i, err)
 		}
 	}
 	return layers, nil

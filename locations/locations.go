@@ -141,7 +141,7 @@ func (c *Config) Names() []string { return slices.Sorted(maps.Keys(c.Locations))
 // Find returns the location with this name from the configuration. If the configuration lacks the
 // name, Find returns a location with the same environment variable ([Variable]). For example, the
 // names a-b and A_B have the same variable. Find ignores addresses in the environment.
-func (c *Config) Find(name string) (l Location, known bool) {
+func (c *Config) Find(name string) (loc Location, known bool) {
 	f, known := c.configuredLocation(name)
 	return f.location, known
 }
@@ -151,11 +151,11 @@ func (c *Config) Find(name string) (l Location, known bool) {
 // does not accept, whereas [Config.Open] accepts the name of such a location. If the location has no
 // address, Address fails with InvalidArgument.
 func (c *Config) Address(name string) (string, error) {
-	l, err := c.find(name)
+	loc, err := c.find(name)
 	if err != nil {
 		return "", err
 	}
-	return l.location.written()
+	return loc.location.written()
 }
 
 // Open is like the function [Open], but uses this configuration.
@@ -163,22 +163,22 @@ func (c *Config) Open(ctx context.Context, name string, opts ...storage.OpenOpti
 	if IsAddress(name) {
 		return c.openBucket(ctx, name, opts...)
 	}
-	l, err := c.find(name)
+	loc, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
 
-	layers, err := c.openLayers(ctx, l, true)
+	layers, err := c.openLayers(ctx, loc, true)
 	if err != nil {
 		return nil, err
 	}
-	bucket, err := c.openBucket(ctx, l.address, append(layers.options(), opts...)...)
+	bucket, err := c.openBucket(ctx, loc.address, append(layers.options(), opts...)...)
 	if err != nil {
 		_ = layers.Close()
 		return nil, err
 	}
 
-	if err := storage.Require(bucket, l.location.Features()); err != nil {
+	if err := storage.Require(bucket, loc.location.Features()); err != nil {
 		_ = storage.Close(bucket)
 		return nil, err
 	}
@@ -190,19 +190,19 @@ func (c *Config) OpenService(ctx context.Context, name string, opts ...storage.O
 	if IsAddress(name) {
 		return storage.OpenService(ctx, name, opts...)
 	}
-	l, err := c.find(name)
+	loc, err := c.find(name)
 	if err != nil {
 		return nil, err
 	}
-	if len(l.location.Require) > 0 {
-		return nil, c.locate(l.name, 0, invalid("require must be for one bucket, and not for an account", ""), "")
+	if len(loc.location.Require) > 0 {
+		return nil, c.locate(loc.name, 0, invalid("require must be for one bucket, and not for an account", ""), "")
 	}
 
-	layers, err := c.openLayers(ctx, l, false)
+	layers, err := c.openLayers(ctx, loc, false)
 	if err != nil {
 		return nil, err
 	}
-	service, err := storage.OpenService(ctx, l.address, append(layers.options(), opts...)...)
+	service, err := storage.OpenService(ctx, loc.address, append(layers.options(), opts...)...)
 	if err != nil {
 		_ = layers.Close()
 		return nil, err

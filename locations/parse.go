@@ -86,56 +86,56 @@ func (c *Config) document(text []byte) (*yaml.Node, error) {
 
 // addLocation adds a location to c. In YAML, it is an address, or a mapping with an address.
 func (c *Config) addLocation(name, value *yaml.Node) error {
-	l := Location{line: name.Line}
+	loc := Location{line: name.Line}
 	if value.Kind == yaml.ScalarNode {
 		address, err := c.text(value, "address")
 		if err != nil {
 			return err
 		}
-		l.Address = address
+		loc.Address = address
 	} else {
-		err := c.eachField(value, func(key, value *yaml.Node) error { return c.setField(&l, key, value) })
+		err := c.eachField(value, func(key, value *yaml.Node) error { return c.setField(&loc, key, value) })
 		if err != nil {
 			return err
 		}
 	}
-	c.Locations[name.Value] = l
+	c.Locations[name.Value] = loc
 	return nil
 }
 
 // setField sets the field of a location that key names. Any other name is that of a parameter of the
 // address.
-func (c *Config) setField(l *Location, key, value *yaml.Node) (err error) {
+func (c *Config) setField(loc *Location, key, value *yaml.Node) (err error) {
 	switch key.Value {
 	case "address":
-		l.Address, err = c.text(value, "address")
+		loc.Address, err = c.text(value, "address")
 	case "credentials":
-		l.Credentials, err = c.text(value, "credentials")
+		loc.Credentials, err = c.text(value, "credentials")
 	case "require":
-		err = c.eachItem(value, "require", func(item *yaml.Node) error { return c.addFeature(l, item) })
+		err = c.eachItem(value, "require", func(item *yaml.Node) error { return c.addFeature(loc, item) })
 	case "layers":
-		err = c.eachItem(value, "layers", func(item *yaml.Node) error { return c.addLayer(l, item) })
+		err = c.eachItem(value, "layers", func(item *yaml.Node) error { return c.addLayer(loc, item) })
 	default:
-		if l.Parameters == nil {
-			l.Parameters = map[string]string{}
+		if loc.Parameters == nil {
+			loc.Parameters = map[string]string{}
 		}
-		l.Parameters[key.Value], err = c.text(value, "parameter")
+		loc.Parameters[key.Value], err = c.text(value, "parameter")
 	}
 	return err
 }
 
 // addFeature adds a required feature to a location.
-func (c *Config) addFeature(l *Location, item *yaml.Node) error {
+func (c *Config) addFeature(loc *Location, item *yaml.Node) error {
 	feature, err := c.text(item, "feature")
 	if err != nil {
 		return err
 	}
-	l.Require = append(l.Require, feature)
+	loc.Require = append(loc.Require, feature)
 	return nil
 }
 
 // addLayer adds a layer to a location. In YAML, it is a mapping of the layer's name to its settings.
-func (c *Config) addLayer(l *Location, item *yaml.Node) error {
+func (c *Config) addLayer(loc *Location, item *yaml.Node) error {
 	const nodesOfOneField = 2 // its name and its value
 	if item.Kind != yaml.MappingNode || len(item.Content) != nodesOfOneField {
 		return c.wrong(item.Line, "each of the layers must have one name", `write "- readonly: {}"`)
@@ -144,7 +144,7 @@ func (c *Config) addLayer(l *Location, item *yaml.Node) error {
 		if err := c.checkPlain(settings); err != nil {
 			return err
 		}
-		l.Layers = append(l.Layers, Layer{Name: name.Value, Settings: parsed{settings}, line: item.Line})
+		loc.Layers = append(loc.Layers, Layer{Name: name.Value, Settings: parsed{settings}, line: item.Line})
 		return nil
 	})
 }

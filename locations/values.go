@@ -17,52 +17,52 @@ func (c Config) String() string { return "locations " + strings.Join(c.Names(), 
 
 // String returns the address without its parameters, and the names of the layers. Package fmt does not
 // call String for a Location in an unexported field of another struct, and shows all of it.
-func (l Location) String() string {
-	address := l.Address
+func (loc Location) String() string {
+	address := loc.Address
 	if i := strings.IndexAny(address, "?#"); i >= 0 {
 		address = address[:i]
 	}
-	if !IsAddress(address) || strings.Contains(l.Address, "@") {
+	if !IsAddress(address) || strings.Contains(loc.Address, "@") {
 		// The text may be a secret.
 		address = "…"
 	}
-	for _, layer := range l.Layers {
+	for _, layer := range loc.Layers {
 		address += " " + layer.String()
 	}
 	return address
 }
 
 // String returns the name of the layer without its settings, or "…" if it has no valid name.
-func (l Layer) String() string {
-	if !IsName(l.Name) {
+func (loc Layer) String() string {
+	if !IsName(loc.Name) {
 		return "…"
 	}
-	return l.Name
+	return loc.Name
 }
 
 // Format writes the text of String, for every verb.
 func (c Config) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String()) }
 
 // Format writes the text of String, for every verb.
-func (l Location) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, l.String()) }
+func (loc Location) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, loc.String()) }
 
 // Format writes the text of String, for every verb.
-func (l Layer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, l.String()) }
+func (loc Layer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, loc.String()) }
 
 // LogValue returns the text of String.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // LogValue returns the text of String.
-func (l Location) LogValue() slog.Value { return slog.StringValue(l.String()) }
+func (loc Location) LogValue() slog.Value { return slog.StringValue(loc.String()) }
 
 // LogValue returns the text of String.
-func (l Layer) LogValue() slog.Value { return slog.StringValue(l.String()) }
+func (loc Layer) LogValue() slog.Value { return slog.StringValue(loc.String()) }
 
 // MarshalText returns the text of String, so that JSON shows no more than a log does.
 func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // MarshalText returns the text of String, so that JSON shows no more than a log does.
-func (l Location) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+func (loc Location) MarshalText() ([]byte, error) { return []byte(loc.String()), nil }
 
 // MarshalText returns the text of String, so that JSON shows no more than a log does.
-func (l Layer) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+func (loc Layer) MarshalText() ([]byte, error) { return []byte(loc.String()), nil }
