@@ -41,27 +41,29 @@ func newLimit(t *testing.T, c limit.Config) driver.Layer {
 	return layer
 }
 
-// All layers that change no behavior together pass the conformance suite.
+// All layers that change no behavior pass the conformance suite together.
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
-	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		high := limit.Config{
+	newDriver := func(t *testing.T) driver.Driver {
+		highLimits := newLimit(t, limit.Config{
 			Bytes:    limit.Constant(limit.Rates{Upload: 1 << 40, Download: 1 << 40}),
 			Requests: limit.Requests{Reads: 1e9, Writes: 1e9, Lists: 1e9},
-		}
-		limited := newLimit(t, high)(memstore.NewDriver(memstore.Config{}))
+		})
 		mirrored, err := mirror.New(memstore.New(), mirror.Config{})
 		require.NoError(t, err)
-		return newCache(t, diskcache.Config{BlockBytes: 7777, Unpinned: true})(mirrored(limited))
-	}, storagetest.WithOpener(func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+		cached := newCache(t, diskcache.Config{BlockBytes: 7777, Unpinned: true})
+		return cached(mirrored(highLimits(memstore.NewDriver(memstore.Config{}))))
+	}
+	openServed := func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 		mux := http.NewServeMux()
 		server := httptest.NewServer(mux)
 		t.Cleanup(server.Close)
-		b := engine.New(d,
-			append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)...)
+		opts = append([]storage.OpenOption{storage.WithSigningBaseURL(server.URL + "/files")}, opts...)
+		b := engine.New(d, opts...)
 		mux.Handle("/files/", serve.NewHandler(b))
 		return b
-	}))
+	}
+	storagetest.RunDriver(t, newDriver, storagetest.WithOpener(openServed))
 }
 
 // The limit layer does not delay reads that the cache serves.
@@ -72,20 +74,19 @@ func TestLimitIgnoresReadsFromCache(t *testing.T) {
 			Bytes:    limit.Constant(limit.Rates{Download: rate}),
 			Requests: limit.Requests{Reads: 0.1},
 		})
-		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(newCache(t, diskcache.Config{
-			TrustFor: time.Hour,
-		})))
+		cache := newCache(t, diskcache.Config{TrustFor: time.Hour})
+		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(cache))
 		attrs, err := b.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("a", size)))
 		require.NoError(t, err)
 
-		readAll := func() time.Duration {
+		timeToRead := func() time.Duration {
 			start := time.Now()
 			_, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision))
 			require.NoError(t, err)
 			return time.Since(start)
 		}
-		require.GreaterOrEqual(t, readAll(), size/rate*time.Second-time.Second)
-		require.Zero(t, readAll())
+		require.GreaterOrEqual(t, timeToRead(), size/rate*time.Second-time.Second)
+		require.Zero(t, timeToRead())
 	})
 }
 
@@ -94,6 +95,7 @@ func TestLimitIgnoresRefusedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := newLimit(t, limit.Config{Requests: limit.Requests{Writes: 0.001}})
 		b := memstore.New(driver.WithLayer(slow), driver.WithLayer(readonly.New(readonly.Config{})))
+
 		start := time.Now()
 		for range 3 {
 			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.PermissionDenied)

@@ -410,20 +410,34 @@ func TestNotesAreHidden(t *testing.T) {
 	require.Equal(t, []string{".a", ".omnibucket-", "a"}, folders())
 }
 
-// A second store without conditional writes is refused.
-func TestNewNeedsConditionsOfSecondStore(t *testing.T) {
-	_, err := mirror.New(nil, mirror.Config{})
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = mirror.New(memstore.New(), mirror.Config{Stall: -1})
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = mirror.New(struct{ storage.Bucket }{memstore.New()}, mirror.Config{})
-	require.ErrorIs(t, err, storage.InvalidArgument, "a type of the user's own may drop the name of a copy")
+// New refuses an invalid configuration, and a second store of a type from outside this library.
+func TestNewRefuses(t *testing.T) {
+	type foreign struct{ storage.Bucket } // may drop the name of a copy
+	tests := []struct {
+		name   string
+		second storage.Bucket
+		config mirror.Config
+	}{
+		{name: "no second store", second: nil},
+		{name: "a negative stall", second: memstore.New(), config: mirror.Config{Stall: -1}},
+		{name: "a foreign type", second: foreign{memstore.New()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := mirror.New(tt.second, tt.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+}
 
-	weak := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+// A write fails with Unsupported if the second store has no conditional writes.
+func TestNewNeedsConditionsOfSecondStore(t *testing.T) {
+	second := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return lacking{d, storage.ConditionalUpdate}
 	}))
-	b := memstore.New(driver.WithLayer(newLayer(t, weak, mirror.Config{})))
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("x"))
+	b := memstore.New(driver.WithLayer(newLayer(t, second, mirror.Config{})))
+
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -439,8 +453,8 @@ func (l lacking) Describe() driver.Description {
 	return desc
 }
 
-// A copy within the bucket never reads the second store, which may still have a removed object. The primary fails
-// once.
+// A copy within the bucket does not read the second store, which may still have a removed object, even
+// if the primary fails once.
 func TestCopyReadsPrimary(t *testing.T) {
 	copyObject := func(ctx context.Context, b storage.Bucket) error {
 		_, err := storage.Copy(ctx, b, "to", b, "a")
@@ -462,16 +476,16 @@ func TestCopyReadsPrimary(t *testing.T) {
 	}
 	for name, call := range tests {
 		t.Run(name, func(t *testing.T) {
-			once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-			p := newPair(t, mirror.Config{Probe: time.Nanosecond}, once)
+			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			p := newPair(t, mirror.Config{Probe: time.Nanosecond}, noRetry)
 
 			// The second store still has an object that the primary has removed.
 			put(t, p.mirror, "a", "removed")
 			p.inSecond.Set(faults.Fail(faults.Writes))
 			require.NoError(t, p.mirror.Remove(t.Context(), "a"))
 			p.inSecond.Set()
-			p.inPrimary.Set(faults.Fail(faults.Reads).First(1))
 
+			p.inPrimary.Set(faults.Fail(faults.Reads).First(1))
 			require.Error(t, call(t.Context(), p.mirror))
 			p.inPrimary.Set()
 			require.Empty(t, contentsOf(t, p.mirror))

@@ -189,8 +189,8 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// If a process is killed at any call of a write, the primary has the old object or the new one. Repair then makes
-// the stores equal, even if it is killed and repeated.
+// After a process was killed at any call of a write, the primary has the old object or the new one.
+// Repair then makes the stores equal, even if it is killed and repeated.
 func TestRepairAfterKill(t *testing.T) {
 	repairing := write{
 		name: "a repair",
@@ -209,7 +209,7 @@ func TestRepairAfterKill(t *testing.T) {
 					for killAt(t, w, call, taken) {
 						call++
 					}
-					require.Greater(t, call, 3, "some calls were tried")
+					require.Greater(t, call, 3, "no call was tried")
 				})
 			})
 		}
@@ -257,8 +257,8 @@ func killAt(t *testing.T, w write, call int, taken bool) bool {
 	return kill.calls >= call
 }
 
-// If a request fails, stalls or loses its response, the write succeeds, has no effect or reports an unknown
-// outcome. Repair then makes both stores equal.
+// A write whose request fails, stalls or loses its response succeeds, has no effect or reports an
+// unknown outcome. Repair then makes both stores equal.
 func TestRepairAfterFaultAtEachCall(t *testing.T) {
 	rules := map[string]func(faults.Calls) faults.Rule{
 		"a failure":       faults.Fail,
@@ -276,7 +276,7 @@ func TestRepairAfterFaultAtEachCall(t *testing.T) {
 							for failAt(t, w, inSecond, rule(faults.Any).Nth(call), attempts) {
 								call++
 							}
-							require.Greater(t, call, 2, "some calls were tried")
+							require.Greater(t, call, 2, "no call was tried")
 						})
 					})
 				}
@@ -435,14 +435,15 @@ func addOne(ctx context.Context, b storage.Bucket, sum int) error {
 	return err
 }
 
-// Writers of the same keys leave both stores equal without a repair.
+// Concurrent writers of the same keys leave both stores equal, almost always without a repair.
 func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
+	const writers, rounds, keys = 16, 50, 3
 	p := newPair(t, mirror.Config{})
-	var all sync.WaitGroup
-	for writer := range 16 {
-		all.Go(func() {
-			for round := range 50 {
-				key := fmt.Sprint(round % 3)
+	var writing sync.WaitGroup
+	for writer := range writers {
+		writing.Go(func() {
+			for round := range rounds {
+				key := fmt.Sprint(round % keys)
 				ctx := t.Context()
 				var err error
 				switch (writer + round) % 4 {
@@ -461,19 +462,20 @@ func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 			}
 		})
 	}
-	all.Wait()
+	writing.Wait()
 
 	state, err := mirror.Status(t.Context(), p.mirror)
 	require.NoError(t, err)
-	if state.Notes > 0 { // a writer has met others so often that it left its key to Repair
+	if state.Notes > 0 {
+		// A writer has met others so often that it left its key to Repair.
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 	}
 	p.requireEqual(t)
 }
 
-// RepairAll makes the second store equal to the primary. It removes and replaces objects only if it knows that the
-// stores were equal once, or if the caller says that the primary is right.
+// RepairAll makes the second store equal to the primary. It removes and replaces objects only if it
+// knows that the stores were equal once, or if the caller says that the primary is right.
 func TestRepairAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
@@ -481,12 +483,12 @@ func TestRepairAll(t *testing.T) {
 
 		// The stores were never equal.
 		_, err := mirror.RepairAll(t.Context(), p.mirror)
-		require.ErrorIs(t, err, storage.ObjectNotFound, "an empty primary empties nothing")
+		require.ErrorIs(t, err, storage.ObjectNotFound, "an empty primary")
 		require.Len(t, contentsOf(t, p.second), 1)
 
 		put(t, p.primary, "other", "past the layer")
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
-		require.ErrorIs(t, err, storage.PreconditionFailed, "a primary that may be a new one removes nothing")
+		require.ErrorIs(t, err, storage.PreconditionFailed, "a primary that may be a new one")
 		require.Len(t, contentsOf(t, p.second), 2)
 
 		// Without the surplus object, they become equal.
@@ -506,8 +508,7 @@ func TestRepairAll(t *testing.T) {
 
 		// RepairAll copies the 39 objects that only the primary has. It does not decide about k1, gone and z.
 		report, err := mirror.RepairAll(t.Context(), p.mirror)
-		require.ErrorIs(t, err, storage.PreconditionFailed,
-			"nobody knows what was written past the layer since")
+		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.Equal(t, mirror.Report{Repaired: 39, Undecided: 3}, report)
 
 		// The caller decides for the primary.
@@ -516,22 +517,24 @@ func TestRepairAll(t *testing.T) {
 		require.Equal(t, mirror.Report{Repaired: 4, Removed: 3}, report)
 		require.Len(t, p.requireEqual(t), 41)
 
+		// The stores are equal, so there is nothing left to do.
 		report, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.NoError(t, err)
-		require.Zero(t, report, "nothing is copied twice")
+		require.Zero(t, report)
 
+		// The second store is unavailable.
 		p.inSecond.Set(faults.Fail(faults.Any))
 		_, err = mirror.RepairAll(t.Context(), p.mirror)
 		require.ErrorIs(t, err, storage.Unavailable)
 	})
 }
 
-// If an empty store replaces a lost primary and gets some writes, RepairAll fails with PreconditionFailed instead
-// of removing the objects of the second store.
+// RepairAll fails with PreconditionFailed, and removes nothing from the second store, if an empty store
+// has replaced a lost primary and got some writes.
 func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	fillByWrites := func(t *testing.T, b storage.Bucket) {
-		for n := range 10 {
-			put(t, b, fmt.Sprint("k", n), "precious")
+		for i := range 10 {
+			put(t, b, fmt.Sprint("k", i), "precious")
 		}
 	}
 	fillByRepairAll := func(t *testing.T, b storage.Bucket) {
@@ -571,7 +574,7 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, contentsOf(t, engine.New(empty)))
 			_, err = mirror.RepairAll(t.Context(), newMirror(t, empty, second))
-			require.NoError(t, err, "it has everything now")
+			require.NoError(t, err, "the new primary has everything now")
 		})
 	}
 }
@@ -613,42 +616,48 @@ func TestRepairKeepsNoteOfSignedUpload(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
 		_, err := p.mirror.SignedUploadURL(t.Context(), "a", storage.WithTTL(5*time.Hour))
 		require.NoError(t, err)
+
+		// A browser uses the URL, which has not expired.
 		time.Sleep(4 * time.Hour)
 		put(t, p.primary, "a", "by a browser")
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
-
 		require.Len(t, p.requireEqual(t), 1)
 		state, err := mirror.Status(t.Context(), p.mirror)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, state.Notes)
 
+		// The URL has expired.
 		time.Sleep(2 * time.Hour)
 		require.Len(t, p.repair(t), 1)
 	})
 }
 
-// After a removal by a signed URL, Repair removes the object from the second store.
+// Repair removes an object from the second store that was removed from the primary by a signed URL.
 func TestRepairRepeatsSignedRemoval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
 		put(t, p.mirror, "a", "old")
 		_, err := storage.SignedRemoveURL(t.Context(), p.mirror, "a", storage.WithTTL(5*time.Hour))
 		require.NoError(t, err)
+
+		// A browser uses the URL, which has not expired.
 		time.Sleep(4 * time.Hour)
-		require.NoError(t, p.primary.Remove(t.Context(), "a"), "by a browser")
+		require.NoError(t, p.primary.Remove(t.Context(), "a"))
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
-
 		require.Empty(t, p.requireEqual(t))
+
+		// The URL has expired.
 		time.Sleep(2 * time.Hour)
 		require.Empty(t, p.repair(t))
 	})
 }
 
-// Repair, RepairAll and Status need a bucket with the layer.
+// Repair, RepairAll and Status fail with InvalidArgument for a bucket without the layer.
 func TestRepairNeedsBucketWithLayer(t *testing.T) {
 	b := memstore.New()
+
 	_, err := mirror.Repair(t.Context(), b)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = mirror.RepairAll(t.Context(), b)

@@ -13,52 +13,52 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An interrupted removal has left a marker in the new store. A copy of that store becomes the new store of another
-// overlay. Neither reads nor Finish nor RemoveMarkers remove an object of that overlay's old store because of the
-// copied marker.
+// A marker that an interrupted removal has left removes no object of another overlay whose new store is
+// a copy of the first one's.
 func TestMarkerThatWasCopiedRemovesNothing(t *testing.T) {
 	for name, c := range map[string]overlay.Config{"by default": {}, "CopyOnRead": {CopyOnRead: true}} {
 		t.Run(name, func(t *testing.T) {
-			failing := faults.New()
-			old := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{
-				Attempts: 1,
-			}))
-			put(t, old, "a", "the old one")
-			first := memstore.NewDriver(memstore.Config{})
-			second := memstore.NewDriver(memstore.Config{})
-			both := engine.New(first, driver.WithLayer(newLayer(t, old, c)),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-			failing.Set(faults.Fail(faults.Delete))
+			// A removal through the first overlay is interrupted, and leaves a marker.
+			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			injector := faults.New()
+			firstOld := memstore.New(driver.WithLayer(injector.Layer()), noRetry)
+			put(t, firstOld, "a", "the old one")
+			firstDriver := memstore.NewDriver(memstore.Config{})
+			first := engine.New(firstDriver, driver.WithLayer(newLayer(t, firstOld, c)), noRetry)
+			injector.Set(faults.Fail(faults.Delete))
+			require.Error(t, first.Remove(t.Context(), "a"))
+			injector.Set()
 
-			require.Error(t, both.Remove(t.Context(), "a"))
-			failing.Set()
-
+			// The marker is copied to the new store of the second overlay.
+			secondOld := memstore.New()
+			put(t, secondOld, "a", "precious")
+			secondDriver := memstore.NewDriver(memstore.Config{})
+			second := engine.New(secondDriver, driver.WithLayer(newLayer(t, secondOld, c)))
 			ctx := driver.WithLayerMetadata(t.Context())
-			_, err := storage.Copy(ctx, engine.New(second), "a", engine.New(first), "a")
+			_, err := storage.Copy(ctx, engine.New(secondDriver), "a", engine.New(firstDriver), "a")
 			require.NoError(t, err)
-			other := memstore.New()
-			put(t, other, "a", "precious")
-			dst := engine.New(second, driver.WithLayer(newLayer(t, other, c)))
 
-			_, _, err = storage.ReadAll(t.Context(), dst, "a")
+			// There it hides the object, but removes nothing.
+			_, _, err = storage.ReadAll(t.Context(), second, "a")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			report, err := overlay.Finish(t.Context(), dst, overlay.FinishConfig{})
+			report, err := overlay.Finish(t.Context(), second, overlay.FinishConfig{})
 			require.NoError(t, err)
 			require.Equal(t, overlay.Report{Markers: 1}, report)
-			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, other))
+			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, secondOld))
 
-			n, err := overlay.RemoveMarkers(t.Context(), dst)
+			// Without the marker, the object moves.
+			removed, err := overlay.RemoveMarkers(t.Context(), second)
 			require.NoError(t, err)
-			require.EqualValues(t, 1, n)
+			require.EqualValues(t, 1, removed)
+			_, err = overlay.Finish(t.Context(), second, overlay.FinishConfig{})
+			require.NoError(t, err)
+			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, engine.New(secondDriver)))
 
-			_, err = overlay.Finish(t.Context(), dst, overlay.FinishConfig{})
+			// The removal ends where it was begun.
+			_, err = overlay.Finish(t.Context(), first, overlay.FinishConfig{})
 			require.NoError(t, err)
-			require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, engine.New(second)))
-
-			_, err = overlay.Finish(t.Context(), both, overlay.FinishConfig{})
-			require.NoError(t, err)
-			require.Empty(t, contentsOf(t, old), "the removal ends where it was begun")
-			require.Empty(t, contentsOf(t, engine.New(first)))
+			require.Empty(t, contentsOf(t, firstOld))
+			require.Empty(t, contentsOf(t, engine.New(firstDriver)))
 		})
 	}
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The conformance suite passes while requests to the old store fail or lose their responses, and are retried.
-// Failures of the new store have a test below.
+// The conformance suite passes while requests to the old store fail or lose their responses, and are
+// retried.
 func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -44,7 +44,7 @@ func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 	}
 }
 
-// If any one request fails or loses its response, the operation still succeeds, and has its effect once.
+// An operation succeeds, and has its effect once, even if any one request fails or loses its response.
 func TestRequestFailureIsRepeated(t *testing.T) {
 	rules := map[string]func(faults.Calls) faults.Rule{
 		"fails":              faults.Fail,
@@ -104,27 +104,28 @@ func failRequest(t *testing.T, name string, s start, m mode, a action, rule faul
 	return hit
 }
 
-// If CopyOnRead cannot copy an object, the read still succeeds.
+// A read succeeds even if CopyOnRead cannot copy the object.
 func TestReadNeedsNoCopy(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
 	injector := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
 	layer := newLayer(t, old, overlay.Config{CopyOnRead: true})
 	b := memstore.New(driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
+
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
 }
 
-// If the old store refuses a removal, readers still see the object. After another failure they do not, and the
-// error is OutcomeUnknown.
+// Readers still see an object whose removal the old store refuses. After another failure they do not,
+// and the error is OutcomeUnknown.
 func TestRemoveFails(t *testing.T) {
 	tests := []struct {
 		name        string
 		err         error // of the removal from the old store
-		visible     bool  // readers still see the object
-		unknown     bool  // the outcome of the removal
-		markerStays bool  // the new store refuses to remove the marker
+		visible     bool  // whether readers still see the object
+		unknown     bool  // whether the outcome of the removal is unknown
+		markerStays bool  // whether the new store refuses to remove the marker
 	}{
 		{name: "a refusal", err: storage.PermissionDenied, visible: true},
 		{name: "a lock", err: storage.Locked, visible: true},
@@ -147,6 +148,7 @@ func TestRemoveFails(t *testing.T) {
 			err := b.Remove(t.Context(), "a")
 			require.ErrorIs(t, err, tt.err)
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+
 			exists, err := b.Exists(t.Context(), "a")
 			require.NoError(t, err)
 			require.Equal(t, tt.visible, exists)
@@ -163,8 +165,8 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-// If SetTags has changed the tags of the old store but cannot look at the new one, it fails with OutcomeUnknown. A
-// concurrent copy may have the former tags.
+// SetTags fails with OutcomeUnknown if it has changed the tags of the old store but cannot look at the
+// new one, where a concurrent copy may have the former tags.
 func TestTagsOfOldStoreChange(t *testing.T) {
 	old := memstore.New()
 	put(t, old, "a", "text")
@@ -172,8 +174,8 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	b := memstore.New(noRetry, driver.WithLayer(injector.Layer()),
 		driver.WithLayer(newLayer(t, old, overlay.Config{})))
-
 	tags := map[string]string{"t": "1"}
+
 	require.ErrorIs(t, storage.SetTags(t.Context(), b, "a", tags), storage.OutcomeUnknown)
 	got, err := storage.Tags(t.Context(), b, "a")
 	require.NoError(t, err)
@@ -183,12 +185,15 @@ func TestTagsOfOldStoreChange(t *testing.T) {
 // Finish retries temporary failures, reports the others, and copies nothing twice.
 func TestFinishContinuesAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		injector := faults.New(faults.Fail(faults.Put|faults.Head).Every(11),
-			faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied))
+		const objects = 100
+		injector := faults.New(
+			faults.Fail(faults.Put|faults.Head).Every(11),
+			faults.Fail(faults.Put).ForKey("refused").WithError(storage.PermissionDenied),
+		)
 		d := memstore.NewDriver(memstore.Config{})
 		old := memstore.New()
-		for n := range 100 {
-			put(t, old, fmt.Sprintf("%03d", n), textOf(fmt.Sprint(n)))
+		for i := range objects {
+			put(t, old, fmt.Sprintf("%03d", i), textOf(fmt.Sprint(i)))
 		}
 		put(t, old, "refused", "text")
 		b := engine.New(d, driver.WithLayer(injector.Layer()),
@@ -203,26 +208,31 @@ func TestFinishContinuesAfterFailures(t *testing.T) {
 			},
 		})
 		require.ErrorIs(t, err, storage.PermissionDenied)
-		require.Equal(t, overlay.Report{Copied: 100, Bytes: 100 * int64(markerSize), Left: 1}, report)
+		require.Equal(t, overlay.Report{Copied: objects, Bytes: objects * int64(markerSize), Left: 1}, report)
 		require.Equal(t, report, last)
 
+		// Without faults, Finish copies only the object that is left.
 		injector.Set()
 		remaining, err := overlay.Left(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, remaining)
-
 		injector.Reset()
 		report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 		require.NoError(t, err)
 		require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
-		require.Zero(t, injector.Count(faults.Get), "what has moved is not read again")
-
-		_, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{Concurrency: -1})
-		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.Zero(t, injector.Count(faults.Get), "an object that has moved is read again")
 	})
 }
 
-// If two processes run Finish at the same time, only one of them copies a large object.
+// Finish refuses a negative Concurrency.
+func TestFinishNegativeConcurrency(t *testing.T) {
+	b := memstore.New(driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
+
+	_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{Concurrency: -1})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// Only one of two processes that run Finish at the same time copies a large object.
 func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	const (
 		size           = 100_000
@@ -248,6 +258,7 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 			})
 		}
 		jobs.Wait()
+
 		require.EqualValues(t, 1, copied.Load())
 
 		data, _, err := storage.ReadAll(t.Context(), engine.New(newDriver), "a")
@@ -256,8 +267,8 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	})
 }
 
-// The new store is a mirror whose second store has an old marker. If the primary fails, reads neither report a
-// missing object nor return that of the old store.
+// Reads of an overlay whose new store is a mirror fail if the primary fails and the second store has an
+// old marker. They neither report a missing object nor return that of the old store.
 func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	interruptRemoval := func(t *testing.T, b storage.Bucket, _, inOld *faults.Injector) {
 		inOld.Set(faults.Fail(faults.Delete))
@@ -312,12 +323,13 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 	}
 }
 
-// If the old store is a mirror, Finish copies from its primary, even if that fails once. The second store may be
-// outdated.
+// Finish copies from the primary of an old store that is a mirror, even if the primary fails once,
+// because the second store may be outdated.
 func TestCopyOfMirrorReadsPrimary(t *testing.T) {
 	testserver.Slow(t)
+	const calls = 12
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-	for call := range 12 {
+	for call := range calls {
 		inPrimary := faults.New()
 		inSecond := faults.New()
 		second := memstore.New(driver.WithLayer(inSecond.Layer()))

@@ -186,22 +186,23 @@ func (k *dying) layer(d driver.Driver) driver.Driver {
 	})
 }
 
-// If ctx is canceled during Finish, Finish returns the cause and counts no waiting object as Left. A later Finish
+// Finish returns the cause if ctx is canceled, and counts no waiting object as Left. A later Finish
 // completes the new store.
 func TestFinishInterrupted(t *testing.T) {
 	const objects = 100
 	old := memstore.New()
-	for n := range objects {
-		put(t, old, fmt.Sprint(n), "old")
+	for i := range objects {
+		put(t, old, fmt.Sprint(i), "old")
 	}
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
 	ctx, cancel := context.WithCancelCause(t.Context())
+	errInterrupted := errors.New("interrupted")
 	cancelAfterFirst := func(overlay.Report) {
-		cancel(errors.New("interrupted"))
+		cancel(errInterrupted)
 	}
 
 	report, err := overlay.Finish(ctx, b, overlay.FinishConfig{Progress: cancelAfterFirst})
-	require.EqualError(t, err, "interrupted")
+	require.EqualError(t, err, errInterrupted.Error())
 	require.Zero(t, report.Left, "an object that waits for the next call has not failed")
 	require.Less(t, report.Copied, int64(objects))
 
@@ -219,7 +220,7 @@ type killedCall struct {
 	texts []string // contents that the object may have afterwards; "" is gone
 }
 
-// If a process is killed during an operation, the object is as before the operation or as after it.
+// An object is as before or as after an operation during which a process was killed.
 func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	remove := func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }
 	finish := func(ctx context.Context, b storage.Bucket) error {
@@ -247,7 +248,7 @@ func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 						for tt.killAt(t, request, taken, keepOld) {
 							request++
 						}
-						require.Greater(t, request, 1, "some requests were tried")
+						require.Greater(t, request, 1, "no request was tried")
 					})
 				})
 			}

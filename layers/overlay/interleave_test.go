@@ -124,8 +124,8 @@ var exploredOperations = []exploredOperation{
 	},
 }
 
-// Two concurrent operations have the same result as one after the other on a single store. After Finish, the new
-// store has this result.
+// Two concurrent operations have the same result as one after the other on a single store, and the new
+// store has this result after Finish.
 func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
@@ -142,15 +142,16 @@ func TestExploredOperationsOnAnOverlay(t *testing.T) {
 	}
 }
 
-// With KeepOld, two concurrent operations have the same result, and the old store does not change.
+// With KeepOld, two concurrent operations have the same result as one after the other, and the old
+// store does not change.
 func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 	for i, x := range exploredOperations {
 		for _, y := range exploredOperations[i:] {
 			// By default, only pairs with an operation that leaves or ends a tombstone.
-			tombstones := slices.ContainsFunc([]exploredOperation{x, y}, func(o exploredOperation) bool {
+			leavesTombstone := slices.ContainsFunc([]exploredOperation{x, y}, func(o exploredOperation) bool {
 				return o.name == "remove"
 			})
-			if explored.Sample(!tombstones, false) {
+			if explored.Sample(!leavesTombstone, false) {
 				continue
 			}
 			t.Run(x.name+", "+y.name, func(t *testing.T) {

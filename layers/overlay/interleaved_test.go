@@ -523,8 +523,8 @@ func (w *scene) judge(t *testing.T, had object, story string) {
 	}
 }
 
-// While a process reads or sets tags, Finish copies the object and another process is killed in a removal. The
-// tags are those of one of the two orders.
+// The tags of a moving object are those of one of two orders of operations, while a process reads or
+// sets them, Finish copies the object, and another process is killed in a removal.
 func TestTagsOfMovingObject(t *testing.T) {
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
@@ -545,8 +545,9 @@ func TestTagsOfMovingObject(t *testing.T) {
 	}
 }
 
-// While an operation pauses before each of its calls, every other operation runs, pauses or is killed. The results
-// match some order on a single store. OMNIBUCKET_SEED draws other cases; OMNIBUCKET_EVERY=1 runs all, in minutes.
+// While an operation pauses before each of its calls, every other operation runs, pauses or is killed.
+// The results match some order on a single store. OMNIBUCKET_SEED draws other cases; OMNIBUCKET_EVERY=1
+// runs all, in minutes.
 func TestOperationsBesideEachOther(t *testing.T) {
 	every := intFromEnv(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
 	seed := intFromEnv(t, "OMNIBUCKET_SEED", 1)
@@ -556,8 +557,8 @@ func TestOperationsBesideEachOther(t *testing.T) {
 				t.Parallel()
 				d := draw{rand.New(rand.NewPCG(uint64(seed), uint64(i))), every}
 				synctest.Test(t, func(t *testing.T) {
-					possible := slices.DeleteFunc(slices.Clone(actions),
-						func(a action) bool { return a.needs&m.lacks != 0 })
+					isImpossible := func(a action) bool { return a.needs&m.lacks != 0 }
+					possible := slices.DeleteFunc(slices.Clone(actions), isImpossible)
 					for _, outer := range possible {
 						for _, inner := range possible {
 							if d.one() {

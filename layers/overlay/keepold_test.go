@@ -85,7 +85,7 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.Equal(t, map[string]string{"is": "new"}, tags)
 }
 
-// If Finish cannot move an object, it removes no tombstones.
+// Finish removes no tombstones if it cannot move an object.
 func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	old := memstore.New()
 	d := memstore.NewDriver(memstore.Config{})
@@ -95,14 +95,14 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	layer := newLayer(t, old, overlay.Config{KeepOld: true})
 	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
 	require.NoError(t, b.Remove(t.Context(), "gone"))
-	injector.Set(faults.Fail(faults.Put).ForKey("left").WithError(storage.PermissionDenied))
 
+	injector.Set(faults.Fail(faults.Put).ForKey("left").WithError(storage.PermissionDenied))
 	_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.Equal(t, map[string]string{"left": "text"}, contentsOf(t, b))
 }
 
-// Tombstones are not objects: they cannot be written or read, listings do not show them, and listings do not
+// Tombstones are not objects: callers can neither write nor read them, and listings neither show nor
 // read thousands of them.
 func TestTombstonesAreHidden(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
@@ -110,8 +110,8 @@ func TestTombstonesAreHidden(t *testing.T) {
 	injector := faults.New()
 	layer := newLayer(t, old, overlay.Config{KeepOld: true})
 	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
-	for n := range 3000 {
-		key := fmt.Sprintf("folder/%06d", n)
+	for i := range 3000 {
+		key := fmt.Sprintf("folder/%06d", i)
 		put(t, old, key, "x")
 		require.NoError(t, b.Remove(t.Context(), key))
 	}
@@ -119,41 +119,42 @@ func TestTombstonesAreHidden(t *testing.T) {
 	put(t, b, ".a", "x")
 
 	// The new store has a tombstone.
-	reserved := overlay.TombstonesPrefix + "folder/000001"
-	exists, err := engine.New(d).Exists(t.Context(), reserved)
+	tombstone := overlay.TombstonesPrefix + "folder/000001"
+	exists, err := engine.New(d).Exists(t.Context(), tombstone)
 	require.NoError(t, err)
 	require.True(t, exists)
 
 	// Callers can neither write nor read it.
-	_, err = b.Upload(t.Context(), reserved, strings.NewReader("x"))
+	_, err = b.Upload(t.Context(), tombstone, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = b.Upload(t.Context(), reserved, strings.NewReader("xy"), storage.WithPartSize(1))
+	_, err = b.Upload(t.Context(), tombstone, strings.NewReader("xy"), storage.WithPartSize(1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorIs(t, b.Remove(t.Context(), reserved), storage.InvalidArgument)
-	_, err = b.Attrs(t.Context(), reserved)
+	require.ErrorIs(t, b.Remove(t.Context(), tombstone), storage.InvalidArgument)
+	_, err = b.Attrs(t.Context(), tombstone)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	_, _, err = storage.ReadAll(t.Context(), b, reserved)
+	_, _, err = storage.ReadAll(t.Context(), b, tombstone)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 
 	// Listings leave the tombstones and the removed objects out.
 	injector.Reset()
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, b))
-	require.LessOrEqual(t, injector.Count(faults.List), 14, "a listing passes over them")
+	require.LessOrEqual(t, injector.Count(faults.List), 14, "a listing skips the tombstones")
 	for delimiter, want := range map[string]string{
 		"/": "[.a false 1 a false 1]",
 		"b": "[.a false 1 a false 1]",
 		"a": "[.a true 0 a true 0]",
 	} {
-		require.Equal(t, want,
-			fmt.Sprint(listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})), delimiter)
+		keys := listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter(delimiter)})
+		require.Equal(t, want, fmt.Sprint(keys), delimiter)
 	}
 }
 
-// A listing shows no removed objects, and no folders whose objects were all removed.
+// Listings and contents are those of a single store after random writes and removals with KeepOld: they
+// show no removed objects, and no folders whose objects were all removed.
 func TestTombstonesInListing(t *testing.T) {
+	const rounds = 60
 	names := []string{
-		"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z",
-		".n", ".o",
+		"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z", ".n", ".o",
 	}
 	listings := [][]storage.ListOption{
 		{},
@@ -163,7 +164,7 @@ func TestTombstonesInListing(t *testing.T) {
 		{storage.WithDelimiter("b")},
 		{storage.WithPrefix("."), storage.WithDelimiter("n")},
 	}
-	for seed := range uint64(60) {
+	for seed := range uint64(rounds) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		randomKey := func() string { return names[random.IntN(len(names))] + fmt.Sprint(random.IntN(3)) }
 		model := memstore.New() // a single store, which gets the same calls
@@ -198,7 +199,7 @@ func TestTombstonesInListing(t *testing.T) {
 			}
 		}
 
-		// And so are the contents, also after Finish.
+		// And so are the contents, even after Finish.
 		want := contentsOf(t, model)
 		require.Equal(t, want, contentsOf(t, b))
 		_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
@@ -208,13 +209,13 @@ func TestTombstonesInListing(t *testing.T) {
 	}
 }
 
-// With KeepOld, each key of the old store can be removed, even if it is too long for a tombstone's name or the
-// engine would not write it.
+// With KeepOld, each key of the old store can be removed, even if the name of its tombstone would be
+// too long, or if the engine would not write it.
 func TestTombstoneOfEachKey(t *testing.T) {
 	oldDriver := memstore.NewDriver(memstore.Config{})
 	old := engine.New(oldDriver)
 	segments := strings.Repeat("s/", 253)
-	odd := []string{
+	oddKeys := []string{
 		"f/",
 		"g/h/",
 		"a//b",
@@ -223,7 +224,7 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		"y" + strings.Repeat("é", 505),
 		segments + "1",
 	}
-	for _, key := range append(odd, segments+"2") {
+	for _, key := range append(oddKeys, segments+"2") {
 		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{
 			Key:  key,
 			Body: strings.NewReader("text"),
@@ -231,21 +232,22 @@ func TestTombstoneOfEachKey(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-
 	oldContents := contentsOf(t, old)
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 
 	// Each removal takes one key more out of the listing.
-	for i, key := range odd {
-		require.Len(t, contentsOf(t, b), len(odd)+1-i)
+	for i, key := range oddKeys {
+		require.Len(t, contentsOf(t, b), len(oddKeys)+1-i)
 		require.NoError(t, b.Remove(t.Context(), key))
 		_, err := b.Attrs(t.Context(), key)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
+
+	// Only one key is left.
 	require.Equal(t, map[string]string{segments + "2": "text"}, contentsOf(t, b))
 	require.Equal(t, []string{"s/ true 0"},
 		listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
-	require.Len(t, listKeys(t, b, segments+"0", nil), 1, "a start of which the tombstone's name is too long")
+	require.Len(t, listKeys(t, b, segments+"0", nil), 1)
 	require.Empty(t, listKeys(t, b, segments+"2", nil))
 
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})

@@ -35,9 +35,12 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, newStore, ol
 	return both, open("new"), oldStore
 }
 
-// If Finish is killed and repeated until it succeeds, beside a second Finish and other writers, no object is lost.
+// No object is lost if Finish is killed and repeated until it succeeds, beside a second Finish and
+// other writers.
 func TestFinishKilledLosesNothing(t *testing.T) {
 	testserver.Slow(t)
+
+	// The test starts this binary as the process that is killed.
 	if dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH"); dir != "" {
 		both, _, _ := openDirectories(t, dir, os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != "")
 		_, err := overlay.Finish(t.Context(), both, overlay.FinishConfig{Concurrency: 4})
@@ -45,6 +48,7 @@ func TestFinishKilledLosesNothing(t *testing.T) {
 		fmt.Println("all has moved")
 		return
 	}
+
 	t.Run("by default", func(t *testing.T) {
 		testKillsWhileFinishing(t, nil)
 	})

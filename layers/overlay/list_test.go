@@ -18,8 +18,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Whatever the page size, a listing is the same as that of one store with all objects.
+// A listing is the same as that of one store with all objects, whatever the page size.
 func TestListBothStores(t *testing.T) {
+	const rounds = 60
 	names := []string{"a", "a/", "a/b", "a/b/c", "a-b", "a0", "b/c", "b/d", "c/", "c/é", "ü", "z/z/z", "z/z"}
 	listings := [][]storage.ListOption{
 		{},
@@ -28,7 +29,7 @@ func TestListBothStores(t *testing.T) {
 		{storage.WithPrefix("a/"), storage.WithDelimiter("/")},
 		{storage.WithDelimiter("b")},
 	}
-	for seed := range uint64(60) {
+	for seed := range uint64(rounds) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		model := memstore.New() // a single store, which gets all objects
 		old := memstore.New()
@@ -55,7 +56,7 @@ func TestListBothStores(t *testing.T) {
 }
 
 // listKeys returns the keys of a listing by pages and of one without an end, which must be the same.
-func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOption) (found []string) {
+func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListOption) (keys []string) {
 	t.Helper()
 	first := opts
 	if start != "" {
@@ -63,7 +64,7 @@ func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListO
 	}
 	for e, err := range b.List(t.Context(), first...) {
 		require.NoError(t, err)
-		found = append(found, fmt.Sprint(e.Key, " ", e.IsPrefix, " ", e.Size))
+		keys = append(keys, fmt.Sprint(e.Key, " ", e.IsPrefix, " ", e.Size))
 	}
 
 	var paged []string
@@ -79,45 +80,47 @@ func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListO
 		}
 	}
 
-	require.Equal(t, found, paged)
-	return found
+	require.Equal(t, keys, paged)
+	return keys
 }
 
-// The size of a marker depends on its key. So a listing must read only the few objects that have the size of their
-// marker.
+// A listing reads only the few objects that have the size of a marker of their key.
 func TestListReadsFewObjects(t *testing.T) {
 	// Markers of 72 bytes are those of the first stored form. Each object of that size is looked at.
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
-			injected := faults.New()
+			const objects, maxHeads = 1000, 5
+			counter := faults.New()
 			d := memstore.NewDriver(memstore.Config{})
-			b := engine.New(injected.Layer()(d),
+			b := engine.New(d, driver.WithLayer(counter.Layer()),
 				driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
 			text := strings.Repeat("x", size)
-			for n := range 1000 {
-				put(t, engine.New(d), strconv.Itoa(n), text)
+			for i := range objects {
+				put(t, engine.New(d), strconv.Itoa(i), text)
 			}
+			require.Len(t, contentsOf(t, b), objects)
 
-			require.Len(t, contentsOf(t, b), 1000)
-			heads := injected.Count(faults.Head)
+			headsBefore := counter.Count(faults.Head)
 			listed := 0
 			for entry, err := range b.List(t.Context()) {
 				require.NoError(t, err)
 				require.EqualValues(t, size, entry.Size)
 				listed++
 			}
-			require.Equal(t, 1000, listed)
-			require.LessOrEqual(t, injected.Count(faults.Head)-heads, 5)
+			require.Equal(t, objects, listed)
+			require.LessOrEqual(t, counter.Count(faults.Head)-headsBefore, maxHeads)
 		})
 	}
 }
 
-// If an object has the size of its marker, a listing reads it and shows it.
+// A listing reads an object that has the size of its marker, and shows it unless it is the marker.
 func TestListObjectOfMarkerSize(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	b := engine.New(d, driver.WithLayer(newLayer(t, memstore.New(), overlay.Config{})))
+
 	put(t, b, key, textOf("of a user"))
 	require.Equal(t, map[string]string{key: textOf("of a user")}, contentsOf(t, b))
+
 	_, err := d.Put(t.Context(), &driver.PutRequest{
 		Key:        key,
 		Body:       strings.NewReader(textOf("marker")),

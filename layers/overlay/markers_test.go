@@ -1,6 +1,7 @@
 package overlay_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -34,11 +35,12 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 	markers := foldermarker.Of(tree...)
 	for name, kind := range newStores {
 		for _, keepOld := range []bool{false, true} {
-			t.Run(name+map[bool]string{true: " with KeepOld"}[keepOld], func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, KeepOld %v", name, keepOld), func(t *testing.T) {
 				old, plant := foldermarker.New(t)
 				plant(append(markers, tree...)...)
 				d := kind.open(t)
 				b := engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: keepOld})))
+
 				want := overlay.Report{Copied: 2, Bytes: 6, Ignored: 2}
 				moved := []string{"a/b/c", "d"}
 				if kind.has {
@@ -58,47 +60,48 @@ func TestFinishMovesMarkersOfFolders(t *testing.T) {
 				remaining, err := overlay.Left(t.Context(), b)
 				require.NoError(t, err)
 				require.Equal(t, want.Ignored, remaining)
-				require.Equal(t, []string{"a/", "a/b/", "a/b/c", "d"}, foldermarker.Keys(t, b),
-					"both stores have them all")
+				require.Equal(t, []string{"a/", "a/b/", "a/b/c", "d"}, foldermarker.Keys(t, b))
 			})
 		}
 	}
 }
 
-// If an object with content has a key that ends in "/" and the new store cannot have it, Finish fails and reports
-// it.
+// Finish fails for an object with content whose key ends in "/", if the new store cannot have it, and
+// counts it as left.
 func TestFinishReportsObjectNamedLikeFolder(t *testing.T) {
 	for name, kind := range newStores {
 		t.Run(name, func(t *testing.T) {
-			below := memstore.NewDriver(memstore.Config{})
-			_, err := below.Put(t.Context(), &driver.PutRequest{
+			oldDriver := memstore.NewDriver(memstore.Config{})
+			_, err := oldDriver.Put(t.Context(), &driver.PutRequest{
 				Key:  "a/",
 				Body: strings.NewReader("text"),
 				Size: 4,
 			})
 			require.NoError(t, err)
 			d := kind.open(t)
-			b := engine.New(d, driver.WithLayer(newLayer(t, engine.New(below), overlay.Config{})))
+			b := engine.New(d, driver.WithLayer(newLayer(t, engine.New(oldDriver), overlay.Config{})))
+
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			if kind.has {
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"a/": "text"}, contentsOf(t, engine.New(d)))
 				return
 			}
-
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, overlay.Report{Left: 1}, report)
 		})
 	}
 }
 
-// If the engine does not write a key, Finish leaves its object in the old store and fails with InvalidArgument.
+// Finish leaves an object in the old store whose key the engine does not write, and fails with
+// InvalidArgument.
 func TestFinishRefusesUnwritableKeys(t *testing.T) {
 	for _, key := range []string{"a//", "/", "a//b", "a.", "a./", `a\/`} {
 		t.Run(key, func(t *testing.T) {
 			old, plant := foldermarker.New(t)
 			plant(key)
 			b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{})))
+
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.Equal(t, overlay.Report{Left: 1}, report)

@@ -32,23 +32,25 @@ const (
 	moveDir     = "OMNIBUCKET_MOVE_DIR"
 )
 
-// While many small objects move and 20 programs replace, remove and create some, no object is lost.
+// No object is lost while many small objects move and 20 programs replace, remove and create some.
 func TestManyObjectsMove(t *testing.T) {
 	objects := intFromEnv(t, moveObjects, 2_000)
 	newStore, oldStore, both := openForMany(t)
-	require.NoError(t, running.Each(t.Context(), objects, 8, func(ctx context.Context, n int) error {
+	putOld := func(ctx context.Context, n int) error {
 		_, err := oldStore.Upload(ctx, name(n), strings.NewReader("old "+name(n)))
 		return err
-	}))
+	}
+	require.NoError(t, running.Each(t.Context(), objects, 8, putOld))
 
-	// 20 programs write objects of their own until Finish has ended.
-	writers := make([]*ownWriter, 20)
-	var all sync.WaitGroup
+	// Each program writes objects of its own until Finish has ended.
+	const programs = 20
+	writers := make([]*ownWriter, programs)
+	var writing sync.WaitGroup
 	var stop atomic.Bool
 	for i := range writers {
 		w := &ownWriter{first: i, step: len(writers), objects: objects, written: map[int]string{}}
 		writers[i] = w
-		all.Go(func() {
+		writing.Go(func() {
 			for !stop.Load() {
 				if err := w.write(t.Context(), both); err != nil {
 					t.Error(err)
@@ -65,7 +67,7 @@ func TestManyObjectsMove(t *testing.T) {
 	finishTime := time.Since(start).Round(time.Millisecond)
 	heapPeak := endWatch()
 	stop.Store(true)
-	all.Wait()
+	writing.Wait()
 	require.NoError(t, err)
 	require.Zero(t, report.Left+report.Markers)
 

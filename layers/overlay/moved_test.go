@@ -76,11 +76,12 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 	}
 }
 
-// With CopyOnRead, Move of an object in the old store succeeds, and the former key has no object.
+// Move with CopyOnRead moves an object of the old store, and leaves none at its former key.
 func TestMoveCopiesOnRead(t *testing.T) {
 	old := memstore.New()
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{CopyOnRead: true})))
 	put(t, old, "from", "text")
+
 	_, err := storage.Move(t.Context(), b, "from", "to")
 	require.NoError(t, err)
 

@@ -21,10 +21,8 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	for _, keepOld := range []bool{false, true} {
 		storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-			return newLayer(t, memstore.New(), overlay.Config{
-				NewOnly: true,
-				KeepOld: keepOld,
-			})(memstore.NewDriver(memstore.Config{}))
+			layer := newLayer(t, memstore.New(), overlay.Config{NewOnly: true, KeepOld: keepOld})
+			return layer(memstore.NewDriver(memstore.Config{}))
 		})
 	}
 }
