@@ -11,7 +11,7 @@ import (
 
 func init() { driver.RegisterLayer("overlay", configure) }
 
-// configure reads the part of a configuration file that belongs to the layer.
+// configure reads the layer's part of a configuration file.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	var params struct {
 		Old        string `yaml:"old"` // the name of the location that is the old store
@@ -28,6 +28,7 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 			Err:  errors.New("old must name the location of the old store"),
 		}
 	}
+
 	return &driver.ConfiguredLayer{
 		Other: params.Old,
 		Open: func(_ context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {

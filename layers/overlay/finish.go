@@ -49,27 +49,26 @@ type FinishConfig struct {
 	RemoveTombstones bool
 }
 
-// Finish copies every object that only the old store has to the new store. Others may read and
-// write meanwhile. Finish may be killed and called again, and several processes may call it at the
-// same time. Each call copies the objects that are left. Objects that were already copied are only
-// listed.
+// Finish copies every object that only the old store has to the new store. Others may read and write
+// meanwhile. Finish may be killed and called again, and several processes may call it at the same time.
+// Each call copies the objects that are left, and only lists those that were already copied.
 //
-// The copying is complete when Finish returns nil and Markers is 0. If all writers use the overlay,
-// all reads then find their object in the new store. Next, open the bucket with [Config.NewOnly] in
-// all processes. When all processes have NewOnly, open the bucket without the layer. The old store
-// keeps its objects. With [Config.KeepOld], it also keeps the removed objects. The copies are
-// private, even if the objects are public.
+// The copying is complete when Finish returns nil and Markers is 0. If all writers use the overlay, all
+// reads then find their object in the new store. Next, open the bucket with [Config.NewOnly] in all
+// processes, and when all have it, without the layer. The old store keeps its objects. With
+// [Config.KeepOld], it also keeps the removed objects. The copies are private, even if the objects are
+// public.
 //
 // If another process is copying an object, Finish tries again after one second, two seconds, four
-// seconds and so on. It then copies the object itself, because that process may have been killed.
-// If a request fails for a temporary reason, it is repeated up to four times in the same way. If
-// one object fails, Finish continues with the others, and its error joins the first ten errors.
+// seconds and so on. It then copies the object itself, because that process may have been killed. A
+// request that fails for a temporary reason is repeated up to four times in the same way. If one object
+// fails, Finish continues with the others, and its error joins the first ten errors.
 //
-// A job of package transfer cannot replace Finish. Such a job ignores markers, and could bring back
-// an object that was removed.
+// A job of package transfer cannot replace Finish. It ignores markers, and could bring back an object
+// that was removed.
 //
-// Finish fails with InvalidArgument if b was not opened with the layer. If a store does not list in
-// byte order, Finish fails with Unsupported.
+// Finish fails with InvalidArgument if b was not opened with the layer, and with Unsupported if a store
+// does not list in byte order.
 func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, error) {
 	s, err := storesOf(b, "overlay.Finish")
 	if err != nil {
@@ -97,12 +96,13 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	return f.report, err
 }
 
-// run finishes all keys, at most limit at the same time. Then it tries those in f.later again, after
+// run finishes all keys, at most limit at the same time. It then tries those in f.later again, after
 // longer and longer waits, until there are none.
 func (f *finisher) run(ctx context.Context, limit int) error {
 	if err := running.Stream(ctx, f.stores.leftovers(ctx), limit, f.finishKey); err != nil {
 		return err
 	}
+
 	for wait := time.Second; len(f.later) > 0; wait *= 2 {
 		if err := running.Sleep(ctx, wait); err != nil {
 			return err
@@ -118,13 +118,13 @@ func (f *finisher) run(ctx context.Context, limit int) error {
 	return nil
 }
 
-// RemoveMarkers removes all markers that [Finish] has left, and returns their number. Call
-// RemoveMarkers after Finish, while no writer uses the bucket. It removes markers without a
-// condition, so a concurrent write would be lost.
+// RemoveMarkers removes all markers that [Finish] has left, and returns their number. Call it after
+// Finish, while no writer uses the bucket, because it removes markers without a condition, so that a
+// concurrent write would be lost.
 //
-// A marker that was copied from another bucket may hide an object of the old store. When the marker
-// is removed, readers see the object again. So call Finish once more after RemoveMarkers, to copy
-// the objects that were hidden.
+// A marker that was copied from another bucket may hide an object of the old store, which readers see
+// again when the marker is removed. So call Finish once more after RemoveMarkers, to copy the objects
+// that were hidden.
 //
 // RemoveMarkers fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
@@ -136,6 +136,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 			// Finish copies the object.
 			return nil
 		}
+
 		// The marker of a removal hides the object, unless the marker is of other stores.
 		if l.inOld && !s.isForeign(p) {
 			if err := s.removeOld(ctx, l.key); err != nil {
@@ -148,9 +149,8 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 	return removedNow, err
 }
 
-// Left returns how many objects only the old store has, including those that [Finish] ignores.
-//
-// It fails with InvalidArgument if b was not opened with the layer.
+// Left returns how many objects only the old store has, including those that [Finish] ignores. It fails
+// with InvalidArgument if b was not opened with the layer.
 func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	err = eachLeft(ctx, b, "overlay.Left", func(_ *stores, l leftover, p place) error {
 		if l.inOld && !p.hasObject() && p.marker != removed {
@@ -161,13 +161,14 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, err
 }
 
-// eachLeft calls the function do for each key that only the old store has, and for each key that
-// may have a marker in the new store. p is the state of the key in the new store.
+// eachLeft calls do for each key that only the old store has, and for each key that may have a marker
+// in the new store. p is the state of the key in the new store.
 func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
 	s, err := storesOf(b, op)
 	if err != nil {
 		return err
 	}
+
 	ctx = driver.WithoutFailover(ctx)
 	for l, err := range s.leftovers(ctx) {
 		if err != nil {
@@ -186,6 +187,8 @@ func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *store
 	return nil
 }
 
+// storesOf returns the two stores of a bucket that was opened with the layer. op names the caller in
+// the error.
 func storesOf(b storage.Bucket, op string) (*stores, error) {
 	if d, ok := storage.As[*objectDriver](b); ok {
 		return d.stores, nil
@@ -219,8 +222,8 @@ type finisher struct {
 	later    []leftover // keys to try in the next round
 }
 
-// finishKey copies an object, or completes a copy or removal that a killed process has begun.
-// It returns an error only if the job must end.
+// finishKey copies an object, or completes a copy or removal that a killed process has begun. It
+// returns an error only if the job must end.
 func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
 	markerStays := false
@@ -246,14 +249,15 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 		// There was nothing to copy.
 		return nil
 	}
+
 	f.report.Copied++
 	f.report.Bytes += attrs.Size
 	f.announce()
 	return nil
 }
 
-// hasMarker reports whether the new store has a marker of the key now. It does not look if the listing
-// of the new store lacked the key.
+// hasMarker reports whether the new store has a marker of the key now. It sends no request if the
+// listing of the new store lacked the key.
 func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
 	if !l.inNew {
 		return false, nil
@@ -265,8 +269,8 @@ func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
 	return p.marker != "", nil
 }
 
-// addFailure records that a key has failed with err: the key is tried later, ignored or counted. The
-// caller holds f.mu.
+// addFailure decides whether a key that has failed with err is tried later, ignored or counted as left.
+// The caller must hold f.mu.
 func (f *finisher) addFailure(l leftover, err error) {
 	retry := errors.Is(err, errAgain)
 	if storage.IsTemporary(err) && f.round < maxRetries {
@@ -303,7 +307,7 @@ type leftover struct {
 	inOld, inNew bool
 }
 
-// leftovers returns each key that only the old store has, and each key that may have a marker in the new
+// leftovers yields each key that only the old store has, and each key that may have a marker in the new
 // store.
 func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {

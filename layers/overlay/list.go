@@ -22,13 +22,13 @@ type position struct {
 	After                         string // last key or prefix that was listed, or ""
 }
 
-// List merges one page of each store. If both stores have a key, List returns the entry of the new
-// store. A tombstone records that a key was removed, and hides the object in the old store.
+// List merges one page of each store. If both have a key, it returns the entry of the new store.
+// Keys of the old store that have a tombstone are hidden.
 //
-// List first reads the page of the old store, then the tombstones, and last the page of the new
-// store. So it misses no object in these cases:
+// List reads the page of the old store first, then the tombstones, and last the page of the new
+// store, so that it misses no object in these cases:
 //
-//   - An object moves to the new store meanwhile. At least one of the two pages has the object.
+//   - An object moves to the new store meanwhile. At least one of the two pages has it.
 //   - A removed key is written again meanwhile. If List has read the key's tombstone, the page of
 //     the new store has the new object.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
@@ -67,11 +67,12 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if m.markers, err = s.markers(ctx, m.ofNew.Entries); err != nil {
 		return nil, err
 	}
+
 	m.run()
 	return m.page, m.setToken()
 }
 
-// pageOf returns the entries of a store's page that were not listed yet.
+// pageOf returns a store's page without the entries that were listed before.
 func pageOf(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, pos position, token string, done bool,
 ) (*storage.Page, error) {
@@ -91,9 +92,9 @@ func pageOf(
 // lookAhead is the number of possible markers that are requested at the same time.
 const lookAhead = 16
 
-// markers sends a request for each entry that has the size of a marker. The result maps the key of
-// each of these entries to the kind of its marker. If the entry is an ordinary object, the kind is
-// "". An object may have replaced a marker since the listing.
+// markers returns the kind of marker that each entry with the size of a marker is, by key. The kind is
+// "" for an ordinary object. It sends a request for each of these entries, because an object may have
+// replaced a marker since the listing.
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
@@ -101,6 +102,7 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 			candidates = append(candidates, e)
 		}
 	}
+
 	kinds := make([]string, len(candidates))
 	err := running.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
 		kinds[i], err = s.kindOf(ctx, candidates[i])
@@ -117,13 +119,13 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, nil
 }
 
-// kindOf returns the kind of marker that an entry is. If the entry is an object, it returns "", and
-// updates e.
+// kindOf returns the kind of marker that an entry is, or "" for an object, whose entry it updates.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
 	p, err := s.lookup(ctx, e.Key)
 	if err != nil || p.marker != "" {
 		return p.marker, err
 	}
+
 	if p.attrs != nil {
 		e.Size = p.attrs.Size
 		e.ETag = p.attrs.ETag
@@ -131,6 +133,7 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		e.Modified = p.attrs.Modified
 		return "", nil
 	}
+
 	// The marker no longer exists. If the old store lacks the object, too, the object was removed.
 	attrs, err := s.oldAttrs(ctx, e.Key)
 	if err != nil {
@@ -152,8 +155,8 @@ type merger struct {
 	page                    *storage.Page
 }
 
-// run takes entries until the page is full. It also stops when it has taken all entries of one
-// store's page, and that store has a next page. The next page may contain the next key.
+// run takes entries until the page is full, or until it has taken all of one store's page and that
+// store has a next page, which may contain the next key.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
 		newEntry := firstEntry(m.ofNew)
@@ -184,7 +187,7 @@ func (m *merger) run() {
 	}
 }
 
-// isBefore reports whether the entry a precedes b. A nil entry is after all others.
+// isBefore reports whether the entry a precedes b in a listing. A nil entry is after all others.
 func isBefore(a, b *storage.ListEntry) bool {
 	if a == nil {
 		return false
@@ -200,7 +203,7 @@ func firstEntry(page *storage.Page) *storage.ListEntry {
 	return &page.Entries[0]
 }
 
-// knowsRemoved reports whether the page of tombstones reaches far enough to show whether a key has
+// knowsTombstone reports whether the page of tombstones reaches far enough to show whether a key has
 // one.
 func (m *merger) knowsRemoved(key string) bool {
 	page := m.ofRemoved
@@ -210,9 +213,9 @@ func (m *merger) knowsRemoved(key string) bool {
 	return len(page.Entries) > 0 || page.Token == ""
 }
 
-// addEntry adds the entry of a key to the page. If only one store has the key, the other argument is
-// nil. The new store may have a marker in place of an object. The marker "copying" says that the old
-// store still has the object. The marker "removed" says that the object was removed.
+// addEntry adds the entry of a key to the page. The entry of a store without the key is nil. The new
+// store may have a marker in place of an object: "copying" says that the old store still has the
+// object, and "removed" that it was removed.
 func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 	var visible *storage.ListEntry // the entry that the listing shows; nil if the key is removed
 	if oldEntry != nil {
@@ -222,6 +225,7 @@ func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 			visible = oldEntry
 		}
 	}
+
 	if newEntry != nil {
 		m.ofNew.Entries = m.ofNew.Entries[1:]
 		m.at.After = newEntry.Key
@@ -234,14 +238,14 @@ func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
 			visible = newEntry
 		}
 	}
+
 	if visible != nil {
 		m.page.Entries = append(m.page.Entries, *visible)
 	}
 }
 
-// setToken sets the token of the merged page. If the merged page has all entries of a store's page,
-// the token leads to the store's next page. Otherwise the token leads to the same page of the store
-// again.
+// setToken sets the token of the merged page. It leads to the next page of a store all of whose entries
+// the merged page has, and otherwise to the same page again.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
 		m.at.New = m.ofNew.Token
@@ -255,6 +259,7 @@ func (m *merger) setToken() error {
 		m.at.Removed = m.ofRemoved.Token
 		m.at.RemovedDone = m.ofRemoved.Token == ""
 	}
+
 	if m.at.NewDone && m.at.OldDone {
 		return nil
 	}

@@ -28,8 +28,8 @@ type place struct {
 
 func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
 
-// condition returns the condition for a write to the new store. The write must replace the object
-// or marker in attrs. If attrs is nil, the write must create the object.
+// condition returns the condition of a write that must replace the object or marker of p, or create the
+// object if there is none.
 func (p place) condition() storage.Condition {
 	if p.attrs == nil {
 		return storage.Condition{Absent: true}
@@ -42,6 +42,7 @@ func (s *stores) lookup(ctx context.Context, key string) (place, error) {
 	if err := s.checkKey(key); err != nil {
 		return place{}, err
 	}
+
 	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
 	if errors.Is(err, storage.ObjectNotFound) {
 		return place{}, nil
@@ -79,7 +80,7 @@ func (s *stores) isForeign(p place) bool {
 // other sizes.
 func markerOf(attrs *storage.Attrs) string { return attrs.Metadata[markerName] }
 
-// putMarker stores a marker of a kind. If the condition c is false, it returns errAgain.
+// putMarker stores a marker of the given kind. It returns errAgain if the condition c is not met.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
 	metadata := map[string]string{markerName: kind, pairName: s.pair}
 	attrs, err := s.putText(ctx, key, objectkey.NewOverlayMarker(key), metadata, c)
@@ -92,8 +93,8 @@ func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Cond
 	return place{attrs, kind}, nil
 }
 
-// putText stores a small object. It uses the driver instead of a bucket, because keys of the old
-// store may break rules of the engine.
+// putText stores a small object. It uses the driver instead of a bucket, because keys of the old store
+// may break rules of the engine.
 func (s *stores) putText(
 	ctx context.Context, key, text string, metadata map[string]string, c storage.Condition,
 ) (*storage.Attrs, error) {
@@ -107,7 +108,7 @@ func (s *stores) putText(
 	})
 }
 
-// endMarker removes a marker, unless it was replaced. If the store has no conditional removals, the
+// endMarker removes a marker, unless it was replaced. In a store without conditional removals, the
 // marker stays until the next write or copy, or until [RemoveMarkers].
 func (s *stores) endMarker(ctx context.Context, key string, p place) error {
 	if s.desc.Features&storage.ConditionalRemove == 0 {

@@ -67,17 +67,17 @@ type Config struct {
 	NewOnly bool
 }
 
-// New returns a layer for the new store. First close the bucket that uses the layer, and then close
-// the old store.
+// New returns a layer for the new store. The bucket that uses the layer must be closed before the old
+// store.
 //
 // If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
-// [storage.Metadata], every call of the bucket fails with Unsupported. The same is true if one of
-// the stores lacks [storage.OrderedListing].
+// [storage.Metadata], or if one of the stores lacks [storage.OrderedListing], every call of the bucket
+// fails with Unsupported.
 //
-// New fails with InvalidArgument if the old store is nil. If the two stores are known to overlap,
-// every call of the bucket fails with InvalidArgument. Two stores overlap if they are the same
-// bucket, or if one store lies inside the other ([driver.Overlap]). The same is true if the new
-// store has the layer readonly: an overlay must be below that layer.
+// New fails with InvalidArgument if the old store is nil. Every call of the bucket fails with
+// InvalidArgument if the two stores are known to overlap, because they are the same bucket or one lies
+// inside the other ([driver.Overlap]), or if the new store has the layer readonly: an overlay must be
+// below that layer.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{
@@ -89,8 +89,8 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	return func(d driver.Driver) driver.Driver { return newDriver(d, old, c) }, nil
 }
 
-// newDriver returns the driver of an overlay. If the two stores cannot be an overlay, it returns a
-// driver whose every call fails.
+// newDriver returns the driver of an overlay. If the two stores cannot be one, every call of the driver
+// fails.
 func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
 	desc := d.Describe()
 	if desc.Features&otherstore.Needed != otherstore.Needed {
@@ -103,6 +103,7 @@ func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
 			Hint: "make readonly the outer layer, after overlay",
 		})
 	}
+
 	oldStore := otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}
 	if err := oldStore.Refused("overlay"); err != nil {
 		return otherstore.Refuse(d, err)
@@ -146,12 +147,14 @@ type stores struct {
 	pair    string             // text that identifies both stores, the same in every process
 }
 
-// Describe returns the features that both stores have, without those that would bypass a marker or the old store.
+// Describe returns the features that both stores have, without those that would bypass a marker or the
+// old store.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.old.Describe(storage.LeadingSlashes)
 	desc.Features &^= storage.SignedIfAbsent // such a condition would only hold in one of the stores
 	desc.Features &^= storage.SignedRemovals // after the removal, readers would see the old store's object
 	desc.PublicBaseURL = ""
+
 	// With NewOnly, the old store is still one of the places, because removals use it.
 	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver)
 	return desc

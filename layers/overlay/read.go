@@ -10,13 +10,13 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// oldCondition returns the condition of a read as an option for the old store. It returns nil if
-// the read has no condition on the old store. If no object of the old store can fulfill the
-// condition, oldCondition fails.
+// oldCondition returns the condition of a read as an option for the old store, or nil if there is none
+// for it. It fails if no object of the old store can meet the condition.
 func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storage.ReadOption, error) {
 	if r.Condition.Revision == "" || s.old.Has(r.Condition.Revision) {
 		return s.old.Condition(r.Condition), nil
 	}
+
 	// The revision is one of the new store, so the old store's object cannot have it.
 	attrs, err := s.oldAttrs(ctx, r.Key)
 	if err != nil {
@@ -45,8 +45,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return f.attrs, f.body, err
 }
 
-// getOld reads from the old store. With [Config.CopyOnRead], it first copies an object that is read
-// as a whole. It then returns ObjectNotFound, so that the caller reads the copy.
+// getOld reads from the old store. With [Config.CopyOnRead], it copies an object that is read as a
+// whole, and then returns ObjectNotFound, so that the caller reads the copy.
 func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (readResult, error) {
 	isWhole := r.Offset == 0 && r.Length < 0 && r.Suffix == 0
 	if s.config.CopyOnRead && isWhole && r.Condition.Revision == "" {
@@ -54,11 +54,12 @@ func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition sto
 			return readResult{}, storage.ObjectNotFound
 		}
 	}
+
 	attrs, body, err := s.old.Get(ctx, r, condition)
 	return readResult{attrs, body}, err
 }
 
-// Head returns the attributes from the store that Get would read.
+// Head returns the attributes of the object that Get would read.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	headNew := func(req *driver.GetRequest) (readResult, error) {
 		attrs, err := d.Driver.Head(ctx, req)
@@ -72,9 +73,9 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return f.attrs, err
 }
 
-// read calls getNew to read from the new store, and then getOld to read from the old store. If both
-// have no object, read looks in the new store again, because the object may have been copied there
-// and then removed from the old store.
+// read reads from the new store with getNew, and otherwise from the old store with getOld. If both have
+// no object, it looks in the new store again, because the object may have been copied there and then
+// removed from the old store.
 func (s *stores) read(
 	ctx context.Context, r *driver.GetRequest, getNew func(*driver.GetRequest) (readResult, error),
 	getOld func(storage.ReadOption) (readResult, error),
@@ -119,15 +120,16 @@ func (s *stores) readOld(
 // store.
 var errLookInOld = errors.New("look in the old store")
 
-// readNew reads from the new store. If the read fails because of a marker, and an object has
-// replaced the marker since, readNew reads again. If the condition names a revision of the old
-// store, readNew reads only a copy of that revision.
+// readNew reads from the new store. It reads again if the store has compared the range or condition
+// with a marker that an object has replaced since. If the condition names a revision of the old store,
+// it reads only a copy of that.
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
 ) (readResult, error) {
 	if s.old.Has(r.Condition.Revision) {
 		return s.readCopy(ctx, r, get)
 	}
+
 	req := s.old.ForOwn(r)
 	for isRetry := false; ; isRetry = true {
 		f, err := get(req)
@@ -175,8 +177,8 @@ func refuseMarker(key string, f readResult) (readResult, error) {
 	return readResult{}, place{marker: kind}.missingError()
 }
 
-// readCopy reads from the new store if the condition of r names a revision of the old store. It
-// fails with PreconditionFailed if the new store has an object that is not a copy of that revision.
+// readCopy reads from the new store if the condition of r names a revision of the old store. It fails
+// with PreconditionFailed if the new store has an object that is not a copy of that revision.
 func (s *stores) readCopy(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
 ) (readResult, error) {
@@ -187,6 +189,7 @@ func (s *stores) readCopy(
 	if !p.hasObject() {
 		return readResult{}, p.missingError()
 	}
+
 	condition := s.conditionOfCopy(p, r.Condition)
 	if condition == r.Condition {
 		return readResult{}, storage.PreconditionFailed
@@ -202,8 +205,8 @@ func (s *stores) readCopy(
 	return f, nil
 }
 
-// missingError returns the error of a read that found no object in the new store. A marker decides whether
-// the old store is read.
+// missingError returns the error of a read that found no object in the new store. The marker decides
+// whether the old store may have it.
 func (p place) missingError() error {
 	if p.marker == removed {
 		return storage.ObjectNotFound
