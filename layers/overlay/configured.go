@@ -32,7 +32,11 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	return &driver.ConfiguredLayer{
 		Other: params.Old,
 		Open: func(_ context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {
-			layer, err := New(p.Other, Config{CopyOnRead: params.CopyOnRead, KeepOld: params.KeepOld, NewOnly: params.NewOnly})
+			layer, err := New(p.Other, Config{
+				CopyOnRead: params.CopyOnRead,
+				KeepOld:    params.KeepOld,
+				NewOnly:    params.NewOnly,
+			})
 			return layer, nil, err
 		},
 	}, nil

@@ -272,11 +272,9 @@ func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
 // addFailure decides whether a key that has failed with err is tried later, ignored or counted as left.
 // The caller must hold f.mu.
 func (f *finisher) addFailure(l leftover, err error) {
-	retry := errors.Is(err, errAgain)
-	if storage.IsTemporary(err) && f.round < maxRetries {
-		retry = true
-	}
-	if retry && len(f.later) < maxLater {
+	isTemporary := storage.IsTemporary(err) && f.round < maxRetries
+	canRetry := isTemporary || errors.Is(err, errAgain)
+	if canRetry && len(f.later) < maxLater {
 		f.later = append(f.later, l)
 		return
 	}
@@ -325,25 +323,25 @@ func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 			}
 
 			// Both listings are in byte order. Take the smaller key, or an equal key from both.
-			var l leftover
+			var left leftover
 			if hasNew && (!hasOld || newEntry.Key <= oldEntry.Key) {
-				l.key = newEntry.Key
-				l.inNew = true
+				left.key = newEntry.Key
+				left.inNew = true
 			}
 			if hasOld && (!hasNew || oldEntry.Key <= newEntry.Key) {
-				l.key = oldEntry.Key
-				l.size = oldEntry.Size
-				l.inOld = true
+				left.key = oldEntry.Key
+				left.size = oldEntry.Size
+				left.inOld = true
 			}
-			isLeft := !l.inNew || objectkey.HasOverlayMarkerSize(newEntry.Key, newEntry.Size)
-			if isLeft && !yield(l, nil) {
+			isLeft := !left.inNew || objectkey.HasOverlayMarkerSize(newEntry.Key, newEntry.Size)
+			if isLeft && !yield(left, nil) {
 				return
 			}
 
-			if l.inNew {
+			if left.inNew {
 				newEntry, newErr, hasNew = nextNew()
 			}
-			if l.inOld {
+			if left.inOld {
 				oldEntry, oldErr, hasOld = nextOld()
 			}
 		}

@@ -176,7 +176,7 @@ func (m *merger) run() {
 			m.addEntry(newEntry, nil)
 			continue
 		}
-		if !m.knowsRemoved(oldEntry.Key) {
+		if !m.knowsTombstone(oldEntry.Key) {
 			return
 		}
 		if isBefore(oldEntry, newEntry) {
@@ -205,7 +205,7 @@ func firstEntry(page *storage.Page) *storage.ListEntry {
 
 // knowsTombstone reports whether the page of tombstones reaches far enough to show whether a key has
 // one.
-func (m *merger) knowsRemoved(key string) bool {
+func (m *merger) knowsTombstone(key string) bool {
 	page := m.ofRemoved
 	for len(page.Entries) > 0 && page.Entries[0].Key < key {
 		page.Entries = page.Entries[1:]

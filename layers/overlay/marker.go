@@ -51,7 +51,7 @@ func (s *stores) lookup(ctx context.Context, key string) (place, error) {
 		return place{}, err
 	}
 	kind := markerOf(attrs)
-	return place{attrs, kind}, checkKind(key, kind)
+	return place{attrs: attrs, marker: kind}, checkKind(key, kind)
 }
 
 // checkKind fails for a marker of a kind that only a later version of this package knows.
@@ -90,7 +90,7 @@ func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Cond
 	if err != nil {
 		return place{}, err
 	}
-	return place{attrs, kind}, nil
+	return place{attrs: attrs, marker: kind}, nil
 }
 
 // putText stores a small object. It uses the driver instead of a bucket, because keys of the old store
@@ -114,7 +114,10 @@ func (s *stores) endMarker(ctx context.Context, key string, p place) error {
 	if s.desc.Features&storage.ConditionalRemove == 0 {
 		return nil
 	}
-	err := s.driver.Delete(ctx, &driver.DeleteRequest{Key: key, Condition: storage.Condition{Revision: p.attrs.Revision}})
+	err := s.driver.Delete(ctx, &driver.DeleteRequest{
+		Key:       key,
+		Condition: storage.Condition{Revision: p.attrs.Revision},
+	})
 	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
 		return nil
 	}

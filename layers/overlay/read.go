@@ -38,11 +38,11 @@ type readResult struct {
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	getNew := func(req *driver.GetRequest) (readResult, error) {
 		attrs, body, err := d.Driver.Get(ctx, req)
-		return readResult{attrs, body}, err
+		return readResult{attrs: attrs, body: body}, err
 	}
 	getOld := func(condition storage.ReadOption) (readResult, error) { return d.stores.getOld(ctx, r, condition) }
-	f, err := d.stores.read(ctx, r, getNew, getOld)
-	return f.attrs, f.body, err
+	result, err := d.stores.read(ctx, r, getNew, getOld)
+	return result.attrs, result.body, err
 }
 
 // getOld reads from the old store. With [Config.CopyOnRead], it copies an object that is read as a
@@ -56,7 +56,7 @@ func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition sto
 	}
 
 	attrs, body, err := s.old.Get(ctx, r, condition)
-	return readResult{attrs, body}, err
+	return readResult{attrs: attrs, body: body}, err
 }
 
 // Head returns the attributes of the object that Get would read.
@@ -69,8 +69,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		attrs, err := d.stores.old.Head(ctx, r, condition)
 		return readResult{attrs: attrs}, err
 	}
-	f, err := d.stores.read(ctx, r, headNew, headOld)
-	return f.attrs, err
+	result, err := d.stores.read(ctx, r, headNew, headOld)
+	return result.attrs, err
 }
 
 // read reads from the new store with getNew, and otherwise from the old store with getOld. If both have
@@ -83,26 +83,28 @@ func (s *stores) read(
 	if s.isTombstone(r.Key) {
 		return readResult{}, storage.ObjectNotFound
 	}
-	f, err := s.readNew(ctx, r, getNew)
+
+	result, err := s.readNew(ctx, r, getNew)
 	if !errors.Is(err, errLookInOld) {
-		return f, err
+		return result, err
 	}
-	isGone, err := s.isRemoved(ctx, r.Key)
+
+	isHidden, err := s.isRemoved(ctx, r.Key)
 	if err != nil {
 		return readResult{}, err
 	}
-	if !isGone {
-		f, err := s.readOld(ctx, r, getOld)
+	if !isHidden {
+		result, err := s.readOld(ctx, r, getOld)
 		if err == nil || !isMissing(err) {
-			return f, err
+			return result, err
 		}
 	}
 
-	f, err = s.readNew(ctx, r, getNew)
+	result, err = s.readNew(ctx, r, getNew)
 	if errors.Is(err, errLookInOld) {
 		return readResult{}, storage.ObjectNotFound
 	}
-	return f, err
+	return result, err
 }
 
 // readOld reads from the old store, with the condition of r for that store.
@@ -132,9 +134,9 @@ func (s *stores) readNew(
 
 	req := s.old.ForOwn(r)
 	for isRetry := false; ; isRetry = true {
-		f, err := get(req)
+		result, err := get(req)
 		if err == nil {
-			return refuseMarker(r.Key, f)
+			return refuseMarker(r.Key, result)
 		}
 		if errors.Is(err, storage.ObjectNotFound) {
 			return readResult{}, errLookInOld
@@ -157,17 +159,17 @@ func (s *stores) readNew(
 	}
 }
 
-// refuseMarker returns f, which was read from the new store. If f is a marker, refuseMarker closes
-// the body and fails.
-func refuseMarker(key string, f readResult) (readResult, error) {
-	kind := markerOf(f.attrs)
+// refuseMarker returns what was read from the new store, unless it is a marker. It then closes the body
+// and fails.
+func refuseMarker(key string, result readResult) (readResult, error) {
+	kind := markerOf(result.attrs)
 	if kind == "" {
-		return f, nil
+		return result, nil
 	}
-	if f.body != nil {
-		_ = f.body.Close()
+	if result.body != nil {
+		_ = result.body.Close()
 	}
-	if f.attrs.ReplicationStatus == otherstore.FailedOver {
+	if result.attrs.ReplicationStatus == otherstore.FailedOver {
 		// A mirror's second store may have an older marker.
 		return readResult{}, errBusy
 	}
@@ -197,12 +199,12 @@ func (s *stores) readCopy(
 
 	req := *r
 	req.Condition = condition
-	f, err := get(&req)
+	result, err := get(&req)
 	if err != nil {
 		return readResult{}, err
 	}
-	f.attrs.Revision = r.Condition.Revision
-	return f, nil
+	result.attrs.Revision = r.Condition.Revision
+	return result, nil
 }
 
 // missingError returns the error of a read that found no object in the new store. The marker decides
