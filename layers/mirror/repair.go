@@ -287,9 +287,8 @@ func (j *job) run(
 	return errors.Join(append(failures, err)...)
 }
 
-// repair makes both stores equal for a key, and returns true if it succeeds. Some stores cannot
-// have the marker of a folder. If the key is such a marker and the second store refuses it, repair
-// returns false without an error.
+// repair makes both stores equal for a key, and reports whether it has. If the second store refuses the
+// marker of a folder, because it cannot have the key, it returns false without an error.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
 	removed, err := s.equalize(ctx, key, true)
 	if removed {

@@ -76,31 +76,31 @@ const sortMemory = 8 << 20
 
 // RepairAll compares all objects of both stores, and also does what [Repair] does. Use it to fill
 // an empty second store, after writes that bypassed the layer, and after a store was lost or
-// restored. For each object of one store, RepairAll sends a request to the other store.
+// restored. It sends a request to the other store for each object of one store.
 //
 // RepairAll makes the second store equal to the primary:
-//   - If the second store lacks an object, RepairAll copies the object.
-//   - If the second store has a different object, RepairAll replaces that object. An object that
-//     the layer has not copied counts as different.
-//   - If the primary lacks an object, RepairAll removes the object from the second store.
+//   - If the second store lacks an object, RepairAll copies it.
+//   - If the second store has a different object, RepairAll replaces it. An object that the layer
+//     has not copied counts as different.
+//   - If the primary lacks an object, RepairAll removes it from the second store.
 //
 // RepairAll replaces or removes an object only if a mark or a note proves that the primary is
 // right, if both objects have the same content, or with [WithPrimaryRight]:
-//   - A mark is a small object in the primary. RepairAll writes a mark when both stores are equal.
+//   - A mark is a small object in the primary, which RepairAll writes when both stores are equal.
 //     If an object of the second store differs now and is older than the mark, the primary itself
 //     has replaced or removed the object.
 //   - A note is a small object in the primary for each write that was not copied.
 //
-// An object without such a proof is undecided. For example, the primary may be a new store that
-// replaces a lost one. It may be an incomplete copy, or it may have been restored from a snapshot.
-// If one object is undecided, RepairAll removes and replaces no object, and fails with
-// PreconditionFailed. The hint of the error says how to decide.
+// An object without such a proof is undecided. The primary may, for example, be a new store that
+// replaces a lost one, an incomplete copy, or restored from a snapshot. If one object is undecided,
+// RepairAll removes and replaces none, and fails with PreconditionFailed. The hint of the error says
+// how to decide.
 //
 // If the roles of the stores were swapped, the second store may have notes from the time when it
-// was the primary. RepairAll copies the objects of these notes to the primary. It does not copy an
-// object if the primary also has a note of the same key. RepairAll replaces objects of the primary
-// only if the second store has all objects of the primary that have no note. Otherwise the second
-// store may have been restored from a snapshot, and RepairAll fails with PreconditionFailed.
+// was the primary. RepairAll copies the objects of these notes to the primary, unless the primary
+// also has a note of the same key. It replaces objects of the primary only if the second store has
+// all objects of the primary that have no note. Otherwise the second store may have been restored
+// from a snapshot, and RepairAll fails with PreconditionFailed.
 //
 // RepairAll fails with ObjectNotFound if the primary has no objects and the second store has some.
 // It fails with InvalidArgument if b was not opened with the layer.
@@ -109,6 +109,7 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 	if err != nil {
 		return Report{}, err
 	}
+
 	c := &comparison{stores: s, planned: keysort.New(sortMemory), doubtful: keysort.New(sortMemory)}
 	// Close removes their temporary files.
 	defer c.planned.Close()
@@ -119,8 +120,9 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		}
 		o.applyRepair(c)
 	}
+
 	s.secondCircuit.update(nil)
-	// The second store may itself be a mirror. Its reads must not fail over to a store with older
+	// The second store may itself be a mirror, whose reads must not fail over to a store with older
 	// objects.
 	err = c.run(evidence.WithoutFailover(ctx))
 	report := c.job.report()
@@ -178,6 +180,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if err := c.job.run(ctx, s.objects(ctx, s.second.Bucket), c.compareInSecond); err != nil {
 		return err
 	}
+
 	if err := c.decide(ctx); err != nil {
 		return err
 	}
@@ -185,7 +188,7 @@ func (c *comparison) run(ctx context.Context) error {
 		return err
 	}
 
-	// Carry out the plan.
+	// Carry out the plan, whose entries have the action in place of an ETag.
 	executeEntry := func(ctx context.Context, e storage.ListEntry) error {
 		return c.execute(ctx, e.Key, Action(e.ETag))
 	}
@@ -201,14 +204,15 @@ func (c *comparison) run(ctx context.Context) error {
 	return c.markEqual(ctx)
 }
 
-// readNotes reads the notes that the second store has from the time when it was the primary. If
-// there are some, it also reads the notes of the primary.
+// readNotes reads the notes that the second store has from the time when it was the primary, and if
+// there are some, also those of the primary.
 func (c *comparison) readNotes(ctx context.Context) (err error) {
 	s := c.stores
 	c.secondNotes, err = s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	if err != nil {
 		return err
 	}
+
 	if c.primaryRight {
 		// The second store is right about no key. Its notes are still removed at the end.
 		c.secondNotes.keys = nil
@@ -283,8 +287,8 @@ func (c *comparison) addTime(modified time.Time) {
 }
 
 // putTime returns the time since which the second store has had an object. The time of a file may be
-// older than that: programs such as mv, cp -a and rsync -t set it. The system knows better when the
-// file was put there.
+// older, because programs such as mv, cp -a and rsync -t set it, but the system knows when the file was
+// put there.
 func (s *stores) putTime(key string, modified time.Time) time.Time {
 	newest := modified
 	for _, place := range serving.Places(s.second.Bucket) {
@@ -325,8 +329,7 @@ func (c *comparison) isProvenByMark(key string, put time.Time) bool {
 	return put.Before(c.mark.Since)
 }
 
-// execute makes both stores equal for a key, by the given action. In a dry run, it only counts the
-// action.
+// execute makes both stores equal for a key by an action, which it only counts in a dry run.
 func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 	if c.dryRun {
 		if a == Removed {
@@ -337,7 +340,7 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 		return nil
 	}
 
-	// An object of the second store that is right goes to the primary first.
+	// If the second store is right, its object goes to the primary first.
 	if a == Returned {
 		err := c.copyBack(ctx, key)
 		if errors.Is(err, errNeedsNo) {
@@ -348,6 +351,7 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 			return err
 		}
 	}
+
 	equal, err := c.job.repair(ctx, c.stores, key)
 	if err != nil {
 		return err
@@ -375,18 +379,20 @@ func (c *comparison) addUndecided(key string) {
 	c.announce(key, Undecided)
 }
 
-// refuse returns an error if it is not known which store is right. Then nothing must be removed or
+// checkDecided fails if it is not known which store is right, so that nothing must be removed or
 // replaced.
 func (c *comparison) refuse() error {
 	if c.older.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())
 	}
 	undecided := c.undecided.Load()
-	// An action is planned because of the mark, but the stores have no equal object.
+
+	// A mark that plans an action proves nothing if the stores have no equal object.
 	noCopies := c.byMark > 0 && c.matched.Load() == 0
 	if undecided == 0 && !noCopies {
 		return nil
 	}
+
 	if c.objects.Load() == 0 {
 		return &storage.Error{
 			Code: storage.ObjectNotFound,
@@ -412,7 +418,8 @@ func (c *comparison) refuse() error {
 	return failure
 }
 
-// reason tells why it is not known which store is right. undecided is the number of objects for which nothing shows it.
+// reason tells why it is not known which store is right. undecided is the number of objects for which
+// nothing shows it.
 func (c *comparison) reason(undecided int64) string {
 	if undecided == 0 {
 		return "the second store has no copy of any object of the primary: one of them may be another store"

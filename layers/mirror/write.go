@@ -22,23 +22,23 @@ import (
 // removal of a key.
 type note struct {
 	Key string `json:"key"`
-	// For is how long a signed URL or form permits the write, in nanoseconds. It is 0 for other
+	// ValidFor is how long a signed URL or form permits the write, in nanoseconds. It is 0 for other
 	// writes.
 	For time.Duration `json:"for,omitempty"`
 	// Pair names the stores of the note (see pairOf). It is "" if an earlier version of this package wrote the note.
 	Pair string `json:"pair,omitempty"`
-	// This field is the time at which the note was written, by the clock of the writer. The store
-	// also has a time for the note. A restore of the primary from a snapshot changes the time in
-	// the store, but not this field.
+	// Made is the time at which the note was written, by the clock of the writer. A restore of the
+	// primary from a snapshot changes the time that the store has for the note, but not this one.
 	Made time.Time `json:"made,omitzero"`
 }
 
-// putNote writes a note about key, and returns the note's own key. valid is how long the write is
-// permitted by a signed URL or form, and otherwise 0.
+// putNote writes a note about key to the primary, and returns the note's own key. valid is how long a
+// signed URL or form permits the write, and otherwise 0.
 func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (string, error) {
 	if strings.HasPrefix(key, NotesPrefix) {
 		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
 	}
+
 	name := NotesPrefix + rand.Text()
 	body, err := json.Marshal(note{
 		Key:  key,
@@ -69,11 +69,11 @@ func (s *stores) removeNote(ctx context.Context, name string) {
 	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
 }
 
-// write calls the function do, which makes a write to the primary. Then it makes the second store
-// equal. Before the write, it puts a note into the primary, which says that the second store may
-// lack the write. It removes the note when both stores are equal.
+// write calls do, which writes to the primary, and then makes the second store equal. It first puts a
+// note into the primary, which says that the second store may lack the write, and removes it when both
+// stores are equal.
 func (s *stores) write(ctx context.Context, key string, do func() error) error {
-	// A store of this mirror may itself contain a mirror. Its reads must not fail over to a store with older objects.
+	// A store of this mirror may itself be a mirror, whose reads must not fail over to older objects.
 	ctx = evidence.WithoutFailover(ctx)
 	name, err := s.putNote(ctx, key, 0)
 	if err != nil {
@@ -91,7 +91,6 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 		s.removeNote(ctx, name)
 		return nil
 	}
-
 	if s.config.Sync || evidence.Asks(ctx, key) {
 		return &storage.Error{
 			Code:    storage.OutcomeUnknown,
@@ -120,9 +119,8 @@ func (s *stores) refuse(ctx context.Context, key string) error {
 	})
 }
 
-// refuseNew checks the condition of a write that creates an object. If the condition names a
-// revision of the second store, it returns an error, because the primary never has such a revision.
-// Otherwise it returns nil.
+// refuseNew fails if the condition of a write that creates an object names a revision of the second
+// store, which the primary never has.
 func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 	if !s.second.Has(r.Condition.Revision) {
 		return nil
@@ -153,7 +151,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// CompleteParts makes the object in the primary, and copies it to the second store.
+// CompleteParts completes the object in the primary, and copies it to the second store.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
 	if err := d.stores.refuseNew(ctx, r.Put); err != nil {
 		return nil, err
@@ -178,20 +176,20 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.stores.write(ctx, r.Key, func() error { return d.Driver.SetTags(ctx, r) })
 }
 
-// Sign signs a request for the primary. For an upload, it leaves a note, which stays as long as the
-// upload is possible.
+// Sign signs a request for the primary. For a write, it leaves a note for as long as the write is
+// possible.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method == "GET" || r.Method == "HEAD" {
 		return d.Driver.Sign(ctx, r)
 	}
+
 	if _, err := d.stores.putNote(ctx, r.Key, r.TTL); err != nil {
 		return nil, err
 	}
 	return d.Driver.Sign(ctx, r)
 }
 
-// SignForm signs a form for the primary, and leaves a note, which stays as long as an upload is
-// possible.
+// SignForm signs a form for the primary, and leaves a note for as long as an upload is possible.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	if _, err := d.stores.putNote(ctx, r.Key, r.TTL); err != nil {
 		return nil, err
@@ -210,17 +208,15 @@ var errAgain = errors.New("look again")
 // the destination cannot have the marker's key.
 var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 
-// equalize makes both stores equal for a key. It copies the object from the primary to the second
-// store. If the primary has no object, equalize removes the object from the second store. The first
-// result is true if equalize removed an object.
+// equalize makes both stores equal for a key: it copies the object of the primary to the second store,
+// or removes it there if the primary has none. removed reports whether it has removed an object.
 //
-// If another process writes the object at the same time, the stores may still differ afterwards,
-// even without an error. That process has put a note into the primary, so [Repair] finds the
+// If another process writes the object at the same time, the stores may still differ afterwards, even
+// without an error. That process has put a note into the primary, by which [Repair] finds the
 // difference.
 //
-// Another process may already have made the copy. Every second attempt of equalize therefore first
-// checks whether the second store has the copy. The first attempt makes this check only if compareFirst is
-// true.
+// Every second attempt first checks whether the second store has the copy already, perhaps from another
+// process. The first attempt does so only if compareFirst is true.
 func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	for range rounds {
 		ok, err := s.equalizeOnce(ctx, key, compareFirst)
@@ -233,7 +229,7 @@ func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (r
 	return removed, unavailable(errors.New("others wrote the object again and again"))
 }
 
-// equalizeOnce makes one attempt of equalize. If the stores may still differ, it fails with errAgain.
+// equalizeOnce makes one attempt of equalize. It fails with errAgain if the stores may still differ.
 func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	var secondAttrs *storage.Attrs
 	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
@@ -263,9 +259,8 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool
 	return false, s.verify(ctx, primaryAttrs, secondAttrs)
 }
 
-// isCopy reports whether an object of the second store is known to be a copy of an object of the
-// primary. The arguments are the attributes of both objects, those of the primary first. Equal
-// revisions prove nothing, because S3 gives equal revisions to objects with equal content.
+// isCopy reports whether an object of the second store is known to be a copy of one of the primary.
+// Equal revisions prove nothing, because S3 gives them to objects with equal content.
 func (s *stores) isCopy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) bool {
 	if secondAttrs == nil || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false
@@ -287,8 +282,8 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 	return attrs, err
 }
 
-// attrsOfBoth returns the attributes of the object in the primary and in the second store. It returns nil for a store
-// without the object.
+// attrsOfBoth returns the attributes of the object in both stores, and nil for a store without the
+// object.
 func (s *stores) attrsOfBoth(ctx context.Context, key string) (primaryAttrs, secondAttrs *storage.Attrs, err error) {
 	primaryAttrs, err = attrsOf(ctx, s.primary, key)
 	if err != nil {
@@ -301,15 +296,15 @@ func (s *stores) attrsOfBoth(ctx context.Context, key string) (primaryAttrs, sec
 	return primaryAttrs, secondAttrs, nil
 }
 
-// removeSecond removes an object from the second store. The caller has found that the primary lacks
-// the object. After the removal, removeSecond returns errAgain, and the caller must look at both
-// stores again. Another process may have written the object to the primary meanwhile. If the second
-// store has another revision now, removeSecond removes nothing, and also returns errAgain.
+// removeSecond removes an object from the second store, because the primary lacks it. It then returns
+// errAgain, so that the caller looks at both stores again: another process may have written the object
+// meanwhile. It removes nothing if the second store has another revision now.
 func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(secondAttrs.Revision))
 	}
+
 	err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error {
 		return s.second.Bucket.Remove(ctx, key, opts...)
 	})
@@ -322,14 +317,15 @@ func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *stor
 	return true, errAgain
 }
 
-// copy copies one revision of the primary to the second store. It replaces the object in the
-// parameter secondAttrs, unless secondAttrs is nil. The write id of the copy names the copied revision.
+// copy copies one revision of the primary to the second store, where it replaces the object with
+// secondAttrs, if any. The write id of the copy names the copied revision.
 func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (copied *storage.Attrs, err error) {
 	key := primaryAttrs.Key
 	var condition storage.CopyOption = storage.IfAbsent()
 	if secondAttrs != nil {
 		condition = storage.IfRevision(secondAttrs.Revision)
 	}
+
 	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(primaryAttrs.Revision))
 		ctx = objectkey.AllowFolderMarker(ctx)
@@ -337,7 +333,6 @@ func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.At
 			otherstore.NamedCopy(primaryAttrs.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
 		return err
 	})
-
 	if secondAttrs == nil && otherstore.NeedsNo(key, primaryAttrs.Size, err) {
 		return nil, errNeedsNo
 	}
@@ -349,8 +344,7 @@ func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.At
 	return copied, err
 }
 
-// verify returns errAgain if the object or its tags in the primary have changed since they were
-// copied.
+// verify returns errAgain if the object or its tags in the primary have changed since they were copied.
 func (s *stores) verify(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) error {
 	current, err := attrsOf(ctx, s.primary, primaryAttrs.Key)
 	if err != nil {
