@@ -195,7 +195,7 @@ func (n noteSet) add(e storage.ListEntry, added note) {
 		// The primary was restored from a snapshot after the note was written.
 		begin = added.Made
 	}
-	end := begin.Add(added.For)
+	end := begin.Add(added.ValidFor)
 	if !n.has(added.Key) || end.After(n.keys[added.Key]) {
 		n.keys[added.Key] = end
 	}

@@ -153,7 +153,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 			return err
 		}
 
-		if now.Sub(e.Modified) < settling+n.For {
+		if now.Sub(e.Modified) < settling+n.ValidFor {
 			j.recent.Add(1)
 			return nil
 		}

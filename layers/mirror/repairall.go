@@ -48,7 +48,7 @@ func WithPrimaryRight() RepairOption {
 // of a note, but it counts the key.
 func WithDifferences(report func(Difference)) RepairOption {
 	return repairOption(func(c *comparison) {
-		c.tell = report
+		c.onDifference = report
 	})
 }
 
@@ -135,7 +135,7 @@ type comparison struct {
 	job                  job
 	stores               *stores
 	dryRun, primaryRight bool
-	tell                 func(Difference) // nil if WithDifferences is not given
+	onDifference         func(Difference) // nil if WithDifferences is not given
 
 	mark               mark // mark of the primary
 	ourText, theirText string
@@ -184,7 +184,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if err := c.decide(ctx); err != nil {
 		return err
 	}
-	if err := c.refuse(); err != nil {
+	if err := c.checkDecided(); err != nil {
 		return err
 	}
 
@@ -224,12 +224,12 @@ func (c *comparison) readNotes(ctx context.Context) (err error) {
 	return err
 }
 
-// compareInPrimary compares one object of the primary with the second store. It copies an object
-// that the second store lacks, and plans the replacement of one that differs.
-func (c *comparison) compareInPrimary(ctx context.Context, e storage.ListEntry) error {
+// compareInPrimary compares an object of the primary with the second store. It copies an object that
+// the second store lacks, and plans the replacement of one that differs.
+func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEntry) error {
 	s := c.stores
 	c.objects.Add(1)
-	_, err := s.findCopy(ctx, e.Key, s.second.Bare(e.Revision))
+	_, err := s.findCopy(ctx, entry.Key, s.second.Bare(entry.Revision))
 	if err == nil {
 		c.matched.Add(1)
 		return nil
@@ -238,32 +238,31 @@ func (c *comparison) compareInPrimary(ctx context.Context, e storage.ListEntry) 
 		return err
 	}
 
-	secondAttrs, err := attrsOf(ctx, s.second.Bucket, e.Key)
+	secondAttrs, err := attrsOf(ctx, s.second.Bucket, entry.Key)
 	if err != nil {
 		return err
 	}
 	if secondAttrs == nil {
-		noted := c.primaryNotes.has(e.Key) || c.secondNotes.has(e.Key)
-		if !noted && !isMarker(e.Key, e.Size) {
+		hasNote := c.primaryNotes.has(entry.Key) || c.secondNotes.has(entry.Key)
+		if !hasNote && !isMarker(entry.Key, entry.Size) {
 			c.older.Add(1)
 		}
-		return c.execute(ctx, e.Key, Copied)
+		return c.execute(ctx, entry.Key, Copied)
 	}
-	return c.plan(ctx, e.Key, Replaced, s.putTime(e.Key, secondAttrs.Modified))
+	return c.plan(ctx, entry.Key, Replaced, s.putTime(entry.Key, secondAttrs.Modified))
 }
 
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && objectkey.IsFolderMarker(key) }
 
-// compareInSecond compares one object of the second store with the primary. If the primary lacks the
-// object, compareInSecond plans a removal. The method plan compares the time of the object with the
-// time of the primary's mark. An object older than the mark was removed in the primary.
-//
-// This does not hold for the marker of a folder, because some stores cannot have its key. For a
-// marker, compareInSecond therefore gives plan no time.
-func (c *comparison) compareInSecond(ctx context.Context, e storage.ListEntry) error {
-	c.addTime(e.Modified)
-	exists, err := c.stores.primary.Exists(ctx, e.Key)
+// compareInSecond plans to remove an object of the second store that the primary lacks. The time of the
+// object shows whether it is older than the primary's mark, and so was removed there. That does not
+// hold for the marker of a folder, whose key some stores cannot have, so its removal is planned without
+// a time.
+func (c *comparison) compareInSecond(ctx context.Context, entry storage.ListEntry) error {
+	c.addTime(entry.Modified)
+
+	exists, err := c.stores.primary.Exists(ctx, entry.Key)
 	if err != nil {
 		return err
 	}
@@ -271,10 +270,10 @@ func (c *comparison) compareInSecond(ctx context.Context, e storage.ListEntry) e
 		// compareInPrimary compares the two objects.
 		return nil
 	}
-	if isMarker(e.Key, e.Size) {
-		return c.plan(ctx, e.Key, Removed, time.Time{})
+	if isMarker(entry.Key, entry.Size) {
+		return c.plan(ctx, entry.Key, Removed, time.Time{})
 	}
-	return c.plan(ctx, e.Key, Removed, c.stores.putTime(e.Key, e.Modified))
+	return c.plan(ctx, entry.Key, Removed, c.stores.putTime(entry.Key, entry.Modified))
 }
 
 // addTime records the time of an object in the second store, if it is the newest one so far.
@@ -295,7 +294,8 @@ func (s *stores) putTime(key string, modified time.Time) time.Time {
 		if place.Directory == "" {
 			continue
 		}
-		info, err := os.Lstat(filepath.Join(place.Directory, filepath.FromSlash(place.Prefix+key)))
+		path := filepath.Join(place.Directory, filepath.FromSlash(place.Prefix+key))
+		info, err := os.Lstat(path)
 		if err != nil {
 			// The key has another file name.
 			continue
@@ -307,26 +307,26 @@ func (s *stores) putTime(key string, modified time.Time) time.Time {
 	return newest
 }
 
-// plan records an action for a key. The action is done when all differences are known. The
-// parameter put is the time since which the second store has had the object. If put is the zero
-// time, the mark does not prove that the primary is right.
-func (c *comparison) plan(ctx context.Context, key string, a Action, put time.Time) error {
+// plan records an action for a key, to be done when all differences are known. since is the time from
+// which on the second store has had the object. With the zero time, the mark does not prove that the
+// primary is right.
+func (c *comparison) plan(ctx context.Context, key string, a Action, since time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
-	if c.primaryRight || c.isProvenByMark(key, put) {
+	if c.primaryRight || c.isProvenByMark(key, since) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
 	}
 	return c.doubtful.Add(ctx, []byte(key), []byte(a))
 }
 
-// isProvenByMark reports whether the mark proves that the primary is right about a key. A note in
-// the second store may contradict the mark.
-func (c *comparison) isProvenByMark(key string, put time.Time) bool {
-	if !c.proven || put.IsZero() || c.secondNotes.has(key) {
+// isProvenByMark reports whether the mark proves that the primary is right about a key that the second
+// store has had since the given time. A note in the second store may contradict the mark.
+func (c *comparison) isProvenByMark(key string, since time.Time) bool {
+	if !c.proven || since.IsZero() || c.secondNotes.has(key) {
 		return false
 	}
-	return put.Before(c.mark.Since)
+	return since.Before(c.mark.Since)
 }
 
 // execute makes both stores equal for a key by an action, which it only counts in a dry run.
@@ -364,12 +364,12 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 
 // announce calls the function of WithDifferences, if there is one.
 func (c *comparison) announce(key string, a Action) {
-	if c.tell == nil {
+	if c.onDifference == nil {
 		return
 	}
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
-	c.tell(Difference{key, a})
+	c.onDifference(Difference{key, a})
 }
 
 // addUndecided counts and reports a key that stays undecided.
@@ -381,7 +381,7 @@ func (c *comparison) addUndecided(key string) {
 
 // checkDecided fails if it is not known which store is right, so that nothing must be removed or
 // replaced.
-func (c *comparison) refuse() error {
+func (c *comparison) checkDecided() error {
 	if c.older.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())
 	}

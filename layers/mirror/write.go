@@ -24,7 +24,7 @@ type note struct {
 	Key string `json:"key"`
 	// ValidFor is how long a signed URL or form permits the write, in nanoseconds. It is 0 for other
 	// writes.
-	For time.Duration `json:"for,omitempty"`
+	ValidFor time.Duration `json:"for,omitempty"`
 	// Pair names the stores of the note (see pairOf). It is "" if an earlier version of this package wrote the note.
 	Pair string `json:"pair,omitempty"`
 	// Made is the time at which the note was written, by the clock of the writer. A restore of the
@@ -41,10 +41,10 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 
 	name := NotesPrefix + rand.Text()
 	body, err := json.Marshal(note{
-		Key:  key,
-		For:  valid,
-		Pair: pairOf(s.place, s.secondPlace),
-		Made: time.Now(),
+		Key:      key,
+		ValidFor: valid,
+		Pair:     pairOf(s.place, s.secondPlace),
+		Made:     time.Now(),
 	})
 	if err != nil {
 		return "", err
@@ -56,8 +56,7 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 	})
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		storageErr := *e
-		// The caller's object was certainly not written.
-		storageErr.Unknown = false
+		storageErr.Unknown = false // the caller's object was certainly not written
 		err = &storageErr
 	}
 	return name, err
@@ -102,11 +101,9 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	return nil
 }
 
-// refuse is called if the condition of a write names a revision of the second store. The primary
-// never has such a revision. refuse asks the primary whether the object exists. If the object
-// exists, refuse returns PreconditionFailed. If not, it returns nil. If the primary responds, reads
-// use the primary again.
-func (s *stores) refuse(ctx context.Context, key string) error {
+// refuseRevision fails with PreconditionFailed if the primary has an object. It is called for a write
+// whose condition names a revision of the second store, which the primary never has.
+func (s *stores) refuseRevision(ctx context.Context, key string) error {
 	return s.callPrimary(ctx, func(ctx context.Context) error {
 		attrs, err := attrsOf(ctx, s.once, key)
 		if err != nil {
@@ -125,7 +122,7 @@ func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 	if !s.second.Has(r.Condition.Revision) {
 		return nil
 	}
-	if err := s.refuse(ctx, r.Key); err != nil {
+	if err := s.refuseRevision(ctx, r.Key); err != nil {
 		return err
 	}
 	return storage.PreconditionFailed
@@ -166,7 +163,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 // Delete removes the object from the primary, and then from the second store.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if d.stores.second.Has(r.Condition.Revision) {
-		return d.stores.refuse(ctx, r.Key)
+		return d.stores.refuseRevision(ctx, r.Key)
 	}
 	return d.stores.write(ctx, r.Key, func() error { return d.Driver.Delete(ctx, r) })
 }
@@ -219,8 +216,8 @@ var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 // process. The first attempt does so only if compareFirst is true.
 func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
 	for range rounds {
-		ok, err := s.equalizeOnce(ctx, key, compareFirst)
-		removed = removed || ok
+		removedNow, err := s.equalizeOnce(ctx, key, compareFirst)
+		removed = removed || removedNow
 		if !errors.Is(err, errAgain) {
 			return removed, err
 		}
@@ -265,12 +262,13 @@ func (s *stores) isCopy(ctx context.Context, primaryAttrs, secondAttrs *storage.
 	if secondAttrs == nil || !revisions.SameProperties(&primaryAttrs.Properties, &secondAttrs.Properties) {
 		return false
 	}
-	var found *storage.Attrs
+
+	var copied *storage.Attrs
 	err := s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
-		found, err = s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
+		copied, err = s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
 		return err
 	})
-	return err == nil && found.Revision == secondAttrs.Revision
+	return err == nil && copied.Revision == secondAttrs.Revision
 }
 
 // attrsOf returns the attributes of an object, or nil if the object does not exist.
@@ -329,8 +327,9 @@ func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.At
 	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
 		ctx = context.WithValue(driver.WithLayerMetadata(ctx), pinKey{}, s.second.Bare(primaryAttrs.Revision))
 		ctx = objectkey.AllowFolderMarker(ctx)
+		progress := storage.WithProgress(func(int64, int64) { alive() })
 		copied, err = storage.Copy(ctx, s.second.Bucket, key, s.source, key,
-			otherstore.NamedCopy(primaryAttrs.Revision), condition, storage.WithProgress(func(int64, int64) { alive() }))
+			otherstore.NamedCopy(primaryAttrs.Revision), condition, progress)
 		return err
 	})
 	if secondAttrs == nil && otherstore.NeedsNo(key, primaryAttrs.Size, err) {
