@@ -86,8 +86,8 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	}
 }
 
-// A mirror above a mirror and an overlay above an overlay are refused. The outer layer would take the inner one's
-// markers and notes for its own.
+// A mirror above a mirror and an overlay above an overlay are refused, because the outer layer would
+// take the inner one's markers and notes for its own.
 func TestLayersOfTwoStoresRefuseOwnKind(t *testing.T) {
 	tests := []struct {
 		name     string

@@ -29,14 +29,15 @@ func (s *laggingService) Driver(name string) (driver.Driver, error) {
 	return s.layer(d), nil
 }
 
-// If the S3 server copies an object of a mirror, it does not read from the second store.
+// An S3 server of a mirror does not read from the second store when it copies an object.
 func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
+	// The second store has an older object than the primary.
 	second := memstore.New()
 	_, err := second.Upload(t.Context(), "k", strings.NewReader("old"))
 	require.NoError(t, err)
 	mirrored, err := mirror.New(second, mirror.Config{Probe: time.Nanosecond})
 	require.NoError(t, err)
-	failing := faults.New()
+	injector := faults.New()
 	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err = account.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
 	require.NoError(t, err)
@@ -44,28 +45,25 @@ func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
 	require.NoError(t, err)
 	_, err = engine.New(d).Upload(t.Context(), "k", strings.NewReader("new"))
 	require.NoError(t, err)
-	service := &laggingService{
-		account, func(d driver.Driver) driver.Driver { return mirrored(failing.Layer()(d)) },
-	}
-	server := newServer(t, service)
-	b, err := storage.Open(t.Context(), server.Address("photos"), storage.WithRetry(storage.RetryPolicy{
-		Attempts: 1,
-	}))
+	mirrorWithFaults := func(d driver.Driver) driver.Driver { return mirrored(injector.Layer()(d)) }
+	server := newServer(t, &laggingService{account, mirrorWithFaults})
+	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	b, err := storage.Open(t.Context(), server.Address("photos"), noRetry)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	failing.Set(faults.Fail(faults.Reads).ForKey("k"))
+	// While the primary fails, reads fail over, but copies do not.
+	injector.Set(faults.Fail(faults.Reads).ForKey("k"))
 	data, _, err := storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)
-	require.Equal(t, "old", string(data), "reads fail over")
-
+	require.Equal(t, "old", string(data))
 	for _, key := range []string{"k", "copy"} {
 		_, err = storage.Copy(t.Context(), b, key, b, "k", storage.WithContentType("text/x-changed"),
 			storage.WithoutAttrs())
 		require.ErrorIs(t, err, storage.Unavailable, key)
 	}
 
-	failing.Set()
+	injector.Set()
 	data, _, err = storage.ReadAll(t.Context(), b, "k")
 	require.NoError(t, err)
 	require.Equal(t, "new", string(data))

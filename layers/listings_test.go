@@ -15,12 +15,12 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// Listings of mirrors and overlays, also combined with other layers, succeed with any prefix, delimiter, start and
-// page size.
+// Listings of mirrors and overlays succeed with any prefix, delimiter, start and page size, even
+// combined with other layers.
 func TestLayersOfTwoStoresList(t *testing.T) {
-	m, err := mirror.New(memstore.New(), mirror.Config{})
+	mirrored, err := mirror.New(memstore.New(), mirror.Config{})
 	require.NoError(t, err)
-	o, err := overlay.New(memstore.New(), overlay.Config{})
+	overlaid, err := overlay.New(memstore.New(), overlay.Config{})
 	require.NoError(t, err)
 	limits := newLimit(t, limit.Config{Requests: limit.Requests{Reads: 1e9}})
 	cache := newCache(t, diskcache.Config{Unpinned: true})
@@ -28,12 +28,12 @@ func TestLayersOfTwoStoresList(t *testing.T) {
 		name   string
 		layers []driver.Layer
 	}{
-		{name: "mirror", layers: []driver.Layer{m}},
-		{name: "overlay", layers: []driver.Layer{o}},
-		{name: "mirror, overlay", layers: []driver.Layer{m, o}},
-		{name: "overlay, mirror", layers: []driver.Layer{o, m}},
-		{name: "limit overlay", layers: []driver.Layer{limits, o}},
-		{name: "overlay cache", layers: []driver.Layer{o, cache}},
+		{name: "mirror", layers: []driver.Layer{mirrored}},
+		{name: "overlay", layers: []driver.Layer{overlaid}},
+		{name: "mirror, overlay", layers: []driver.Layer{mirrored, overlaid}},
+		{name: "overlay, mirror", layers: []driver.Layer{overlaid, mirrored}},
+		{name: "limit, overlay", layers: []driver.Layer{limits, overlaid}},
+		{name: "overlay, cache", layers: []driver.Layer{overlaid, cache}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A bucket that a configuration file opens passes the whole suite with each layer that changes no behavior.
+// A bucket that a configuration file opens passes the conformance suite with each layer that changes no
+// behavior.
 func TestFurtherConformanceThroughLocations(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it

@@ -93,8 +93,8 @@ func TestLayerAboveOverlay(t *testing.T) {
 	}
 }
 
-// A killed Finish left a marker of an overlay in the new store. Rewrap does not change the marker: reads and
-// Finish still work.
+// Rewrap does not change the marker of an overlay that a killed Finish has left in the new store: reads
+// and Finish still work.
 func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	ctx := t.Context()
 	encrypted := driver.WithLayer(newLayer(t, newKeys(t)))
@@ -103,15 +103,19 @@ func TestRewrapLeavesMarkersOfOverlay(t *testing.T) {
 	mustUpload(t, old, "a", "secret")
 	layer, err := overlay.New(old, overlay.Config{})
 	require.NoError(t, err)
-	killed := faults.New(faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
-		faults.Fail(faults.Delete).WithError(storage.PermissionDenied))
 
-	_, err = overlay.Finish(ctx,
-		engine.New(d, driver.WithLayer(killed.Layer()), encrypted, driver.WithLayer(layer)), overlay.FinishConfig{})
+	// Finish leaves its marker, because it can neither replace nor remove it.
+	killed := faults.New(
+		faults.Fail(faults.Put).Nth(2).WithError(storage.PermissionDenied),
+		faults.Fail(faults.Delete).WithError(storage.PermissionDenied),
+	)
+	interrupted := engine.New(d, driver.WithLayer(killed.Layer()), encrypted, driver.WithLayer(layer))
+	_, err = overlay.Finish(ctx, interrupted, overlay.FinishConfig{})
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
 	_, err = encrypt.Rewrap(ctx, engine.New(d, encrypted), "a")
 	require.NoError(t, err)
+
 	b := engine.New(d, encrypted, driver.WithLayer(layer))
 	for range 2 {
 		data, _, err := storage.ReadAll(ctx, b, "a")

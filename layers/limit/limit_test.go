@@ -256,29 +256,29 @@ func TestLimitIsShared(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: rate})})
 		requireTakes(t, uploads*size/rate*time.Second, func() error {
 			errs := make([]error, uploads)
-			var all sync.WaitGroup
+			var uploading sync.WaitGroup
 			for i := range uploads {
 				b := memstore.New(driver.WithLayer(layer))
-				all.Go(func() {
+				uploading.Go(func() {
 					_, errs[i] = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, size)))
 				})
 			}
-			all.Wait()
+			uploading.Wait()
 			return errors.Join(errs...)
 		})
 	})
 }
 
-// If the timetable changes the limit, transfers in progress follow.
+// Transfers in progress follow a timetable that changes the limit.
 func TestLimitTimetable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		timetable, err := limit.Parse("08:00,64K 08:01,off")
 		require.NoError(t, err)
 		start := time.Now()
-		eight := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
+		timeOfDay := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
 		layer := newLayer(t, limit.Config{
 			Bytes: timetable,
-			Now:   func() time.Time { return eight.Add(time.Since(start)) },
+			Now:   func() time.Time { return timeOfDay.Add(time.Since(start)) },
 		})
 		b := memstore.New(driver.WithLayer(layer))
 
@@ -288,7 +288,7 @@ func TestLimitTimetable(t *testing.T) {
 	})
 }
 
-// If ctx is canceled, a transfer stops waiting for the limit.
+// A transfer stops waiting for the limit if ctx is canceled.
 func TestLimitCanceledTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{Bytes: limit.Constant(limit.Rates{Upload: 1})})
@@ -316,14 +316,15 @@ func TestLimitCloseEndsRead(t *testing.T) {
 		require.NoError(t, err)
 		_, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 		require.NoError(t, err)
-		errc := make(chan error)
+
+		readErr := make(chan error)
 		go func() {
 			_, err := io.ReadAll(body)
-			errc <- err
+			readErr <- err
 		}()
-		synctest.Wait()
+		synctest.Wait() // until the Read waits
 
 		require.NoError(t, body.Close())
-		require.ErrorIs(t, <-errc, context.Canceled)
+		require.ErrorIs(t, <-readErr, context.Canceled)
 	})
 }

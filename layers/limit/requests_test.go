@@ -103,12 +103,13 @@ func TestRequestsCountParts(t *testing.T) {
 	})
 }
 
-// If ctx is canceled, a request stops waiting for the limit.
+// A request stops waiting for the limit if ctx is canceled.
 func TestRequestsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(newLayer(t, limit.Config{Requests: limit.Requests{Reads: 0.001}})))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+
 		start := time.Now()
 		_, err := b.Exists(ctx, "a")
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
@@ -116,15 +117,17 @@ func TestRequestsCanceled(t *testing.T) {
 	})
 }
 
-// New refuses negative and other invalid rates.
+// New refuses rates of requests that are negative, too slow or no number.
 func TestNewRefusesRates(t *testing.T) {
 	for name, requests := range map[string]limit.Requests{
 		"negative":  {Writes: -1},
 		"no number": {Reads: math.NaN()},
 		"too slow":  {Lists: 1e-4},
 	} {
-		_, err := limit.New(limit.Config{Requests: requests})
-		require.ErrorIs(t, err, storage.InvalidArgument, name)
-		require.ErrorContains(t, err, "Config.Requests", name)
+		t.Run(name, func(t *testing.T) {
+			_, err := limit.New(limit.Config{Requests: requests})
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "Config.Requests")
+		})
 	}
 }

@@ -25,7 +25,7 @@ func (d farDriver) Describe() driver.Description {
 	return desc
 }
 
-// If a transfer waits for the limit longer than RetryPolicy.Stall, it does not count as stalled.
+// A transfer that waits for the limit longer than RetryPolicy.Stall does not count as stalled.
 func TestLimitIsNoStall(t *testing.T) {
 	const rate, size, transfers = 64 << 10, 256 << 10, 24
 	synctest.Test(t, func(t *testing.T) {
@@ -38,13 +38,14 @@ func TestLimitIsNoStall(t *testing.T) {
 
 		start := time.Now()
 		errs := make([]error, transfers)
-		var all sync.WaitGroup
+		var reads sync.WaitGroup
 		for i := range transfers {
-			all.Go(func() {
+			reads.Go(func() {
 				_, _, errs[i] = storage.ReadAll(t.Context(), b, "a")
 			})
 		}
-		all.Wait()
+		reads.Wait()
+
 		for _, err := range errs {
 			require.NoError(t, err)
 		}

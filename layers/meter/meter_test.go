@@ -21,11 +21,13 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
+// The conformance suite passes with a meter.
 func TestConformance(t *testing.T) {
 	testserver.Slow(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return meter.New().Layer()(memstore.NewDriver(memstore.Config{}))
+		layer := meter.New().Layer()
+		return layer(memstore.NewDriver(memstore.Config{}))
 	})
 }
 
@@ -145,11 +147,12 @@ func TestCountsOfOperations(t *testing.T) {
 	}
 }
 
-// Each attempt counts as a request, because the provider bills it. Only the bytes of the successful attempt count.
+// Each attempt counts as a request, because the provider bills it, but only the bytes of the successful
+// attempt count.
 func TestCountsOfAttempts(t *testing.T) {
 	m := meter.New()
-	firstPutFails := faults.New(faults.Fail(faults.Put).Nth(1))
-	b := memstore.New(driver.WithLayer(firstPutFails.Layer()), driver.WithLayer(m.Layer()))
+	failFirstPut := faults.New(faults.Fail(faults.Put).Nth(1))
+	b := memstore.New(driver.WithLayer(failFirstPut.Layer()), driver.WithLayer(m.Layer()))
 
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)

@@ -20,12 +20,12 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// If writes happen between any two calls of RepairAll, it still knows which store is right.
+// RepairAll knows which store is right even if writes happen between any two of its calls.
 func TestRepairAllBesideWrites(t *testing.T) {
 	const maxCalls = 24 // of one RepairAll
-	for first := int64(1); first <= maxCalls; first++ {
-		for second := first + 1; second <= maxCalls+1; second++ {
-			repairBesideWrites(t, first, second)
+	for firstCall := int64(1); firstCall <= maxCalls; firstCall++ {
+		for secondCall := firstCall + 1; secondCall <= maxCalls+1; secondCall++ {
+			repairBesideWrites(t, firstCall, secondCall)
 		}
 	}
 }
@@ -78,21 +78,25 @@ func repairBesideWrites(t *testing.T, firstCall, secondCall int64) {
 	require.Equal(t, string(inPrimary), string(inSecond), "writes before the calls %d and %d", firstCall, secondCall)
 }
 
-// A file that mv or cp -a puts into the second store keeps its old time. RepairAll does not remove such a file.
+// RepairAll does not remove a file with an old time that was put into the second store later, as mv and
+// cp -a do.
 func TestRepairAllKeepsAFileThatWasPutThereLater(t *testing.T) {
 	dir := t.TempDir()
-	second, err := local.NewDriver(dir, local.Config{})
+	secondDriver, err := local.NewDriver(dir, local.Config{})
 	require.NoError(t, err)
-	bucket := engine.New(second)
-	t.Cleanup(func() { _ = storage.Close(bucket) })
-	layer, err := mirror.New(bucket, mirror.Config{})
+	second := engine.New(secondDriver)
+	t.Cleanup(func() { _ = storage.Close(second) })
+	layer, err := mirror.New(second, mirror.Config{})
 	require.NoError(t, err)
 	b := memstore.New(driver.WithLayer(layer))
+
+	// Both stores are equal, and are marked so.
 	_, err = b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	_, err = mirror.RepairAll(t.Context(), b)
 	require.NoError(t, err)
 
+	// Then a file with an older time appears.
 	path := filepath.Join(dir, "moved")
 	require.NoError(t, os.WriteFile(path, []byte("the only copy"), 0o600))
 	past := time.Now().Add(-24 * time.Hour)

@@ -2,7 +2,6 @@ package mirror_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -170,11 +169,12 @@ func changePastTheLayer(t *testing.T, primary storage.Bucket) {
 	put(t, primary, "old/2", "changed past the layer")
 }
 
-// If a program changes or removes objects of the primary without the layer, RepairAll makes the second store
-// equal, because both stores were equal before.
+// RepairAll makes the second store follow changes that a program has made to the primary without the
+// layer, because both stores were equal before.
 func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		changePastTheLayer(t, engine.New(primary))
+
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, report.Removed)
@@ -186,24 +186,24 @@ func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
 // A dry run of RepairAll returns the same report and names the same objects as the run after it.
 func TestRepairAllDryRun(t *testing.T) {
 	tests := []struct {
-		name    string
-		opts    []mirror.RepairOption
-		report  mirror.Report
-		actions map[string]mirror.Action
+		name        string
+		opts        []mirror.RepairOption
+		wantReport  mirror.Report
+		wantActions map[string]mirror.Action
 	}{
 		{
-			name:   "by default",
-			report: mirror.Report{Repaired: 1, Undecided: 1},
-			actions: map[string]mirror.Action{
+			name:       "by default",
+			wantReport: mirror.Report{Repaired: 1, Undecided: 1},
+			wantActions: map[string]mirror.Action{
 				"more":  mirror.Copied,
 				"stray": mirror.Undecided,
 			},
 		},
 		{
-			name:   "then with WithPrimaryRight",
-			opts:   []mirror.RepairOption{mirror.WithPrimaryRight()},
-			report: mirror.Report{Repaired: 4, Recent: 1, Removed: 2},
-			actions: map[string]mirror.Action{
+			name:       "with WithPrimaryRight",
+			opts:       []mirror.RepairOption{mirror.WithPrimaryRight()},
+			wantReport: mirror.Report{Repaired: 4, Recent: 1, Removed: 2},
+			wantActions: map[string]mirror.Action{
 				"old/1": mirror.Removed,
 				"old/2": mirror.Replaced,
 				"stray": mirror.Removed,
@@ -238,25 +238,27 @@ func TestRepairAllDryRun(t *testing.T) {
 			require.Equal(t, storage.CodeOf(dryErr), storage.CodeOf(err), tt.name)
 			require.Equal(t, dryReport, report, tt.name)
 			require.Equal(t, dryActions, actions, tt.name)
-			require.Equal(t, tt.report, report, tt.name)
-			require.Equal(t, tt.actions, actions, tt.name)
+			require.Equal(t, tt.wantReport, report, tt.name)
+			require.Equal(t, tt.wantActions, actions, tt.name)
 		}
 		require.Equal(t, contentsOf(t, engine.New(primary)), contentsOf(t, engine.New(second)))
 	})
 }
 
-// If the primary has no objects, RepairAll removes nothing from the second store, even with WithPrimaryRight.
+// RepairAll removes nothing from the second store if the primary has no objects, even with
+// WithPrimaryRight.
 func TestRepairAllEmptyPrimary(t *testing.T) {
 	second := memstore.New()
 	put(t, second, "a", "precious")
-	_, err := mirror.RepairAll(t.Context(), newMirror(t, memstore.NewDriver(memstore.Config{}), second),
-		mirror.WithPrimaryRight())
+	b := newMirror(t, memstore.NewDriver(memstore.Config{}), second)
+
+	_, err := mirror.RepairAll(t.Context(), b, mirror.WithPrimaryRight())
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, map[string]string{"a": "precious"}, contentsOf(t, second))
 }
 
-// If notes came with a copy of another primary, Repair fails with PreconditionFailed and changes nothing in the
-// second store.
+// Repair fails with PreconditionFailed, and changes nothing in the second store, if the notes came with
+// a copy of another primary.
 func TestRepairCopiedNote(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
@@ -273,16 +275,16 @@ func TestRepairCopiedNote(t *testing.T) {
 	put(t, engine.New(duplicate), "b", "older")
 	put(t, engine.New(second), "a", "precious")
 	put(t, engine.New(second), "b", "newer")
-	contentBefore := contentsOf(t, engine.New(second))
+	before := contentsOf(t, engine.New(second))
 
 	report, err := mirror.Repair(t.Context(), newMirror(t, duplicate, engine.New(second)))
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, mirror.Report{Failed: 2}, report)
-	require.Equal(t, contentBefore, contentsOf(t, engine.New(second)))
+	require.Equal(t, before, contentsOf(t, engine.New(second)))
 }
 
-// Earlier versions marked equal stores without a time. If such stores differ now, RepairAll fails with
-// PreconditionFailed; if they are equal, it marks them again.
+// RepairAll marks equal stores again that an earlier version has marked without a time, but fails with
+// PreconditionFailed if they differ now.
 func TestRepairAllEarlierVersion(t *testing.T) {
 	const pair = mirror.NotesPrefix + "pair"
 	primary := memstore.NewDriver(memstore.Config{})
@@ -315,7 +317,7 @@ func TestRepairAllEarlierVersion(t *testing.T) {
 	require.Equal(t, map[string]string{"c": "text"}, contentsOf(t, engine.New(second)))
 }
 
-// If the second store belongs to another mirror, RepairAll fails and keeps its objects.
+// RepairAll fails, and keeps all objects, if the second store belongs to another mirror.
 func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	newDriver := func() driver.Driver { return memstore.NewDriver(memstore.Config{}) }
 	otherSecond := newDriver()
@@ -329,39 +331,41 @@ func TestRepairAllSecondOfOtherMirror(t *testing.T) {
 	for key, text := range contentsOf(t, engine.New(otherSecond)) {
 		put(t, engine.New(second), "one/"+key, text)
 	}
-
 	before := contentsOf(t, engine.New(second))
+
 	_, err := mirror.RepairAll(t.Context(), b)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-
 	after := contentsOf(t, engine.New(second))
 	for key, text := range before {
 		require.Equal(t, text, after[key])
 	}
 }
 
-// If the second store is opened without the layer, it lists only objects of the user, also after RepairAll.
+// A second store that is opened without the layer lists only objects of the user, even after RepairAll.
 func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	primary := memstore.NewDriver(memstore.Config{})
 	second := memstore.NewDriver(memstore.Config{})
 	newFilledMirror(t, primary, second)
-	for e, err := range engine.New(second).List(t.Context()) {
+
+	for entry, err := range engine.New(second).List(t.Context()) {
 		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(e.Key, "old/"), e.Key)
+		require.True(t, strings.HasPrefix(entry.Key, "old/"), entry.Key)
 	}
 }
 
-// If the stores are opened in swapped roles while the second store lacks writes of the primary, no write is lost.
+// No write is lost if the stores are opened in swapped roles while the second store lacks writes of the
+// primary.
 func TestSwapByMistakeLosesNothing(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
 		down := newMirror(t, primary, gone(second))
 		put(t, down, "old/1", "changed while the second store was down")
 		put(t, down, "new", "written while the second store was down")
 		want := contentsOf(t, engine.New(primary))
-		_, err := mirror.RepairAll(t.Context(), newMirror(t, second, engine.New(primary)))
-		require.NoError(t, err)
 
-		require.True(t, maps.Equal(want, contentsOf(t, engine.New(primary))))
+		swapped := newMirror(t, second, engine.New(primary))
+		_, err := mirror.RepairAll(t.Context(), swapped)
+		require.NoError(t, err)
+		require.Equal(t, want, contentsOf(t, engine.New(primary)))
 		require.Equal(t, want, contentsOf(t, engine.New(second)))
 	})
 }

@@ -127,14 +127,14 @@ func (p *exploredPair) bothEqual() {
 	require.Zero(p, state.Notes, "notes stay")
 }
 
-// Two concurrent operations have the same result as one after the other. After Repair, both stores have this
-// result.
+// Two concurrent operations have the same result as one after the other, and both stores have this
+// result after Repair.
 func TestExploredOperationsOnAMirror(t *testing.T) {
 	for i, x := range operations {
 		for _, y := range operations[i:] {
 			// These pairs take a third of the time. No row of docs/maintainers/interleavings.md needs them.
-			long := y.name == "repair all" && (x.name == "repair all" || x.name == "append")
-			if explored.Sample(long, false) {
+			takesLong := y.name == "repair all" && (x.name == "repair all" || x.name == "append")
+			if explored.Sample(takesLong, false) {
 				continue
 			}
 			t.Run(x.name+", "+y.name, func(t *testing.T) {
@@ -142,21 +142,24 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 					p := &exploredPair{Scene: s, primary: s.Store("primary"), second: s.Store("second")}
 					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
 					require.NoError(s, err)
+
 					var effects []interleave.Effect[string]
 					for n, o := range []operation{x, y} {
-						a := p.run(string(rune('x'+n)), o.do)
-						effects = append(effects, interleave.Effect[string]{Actor: a, Apply: o.apply})
+						actor := p.run(string(rune('x'+n)), o.do)
+						effects = append(effects, interleave.Effect[string]{Actor: actor, Apply: o.apply})
 					}
+
 					s.Check(func() {
 						for n, o := range []operation{x, y} {
-							a := effects[n].Actor
-							if o.name == "remove" && a.Lost() {
+							actor := effects[n].Actor
+							if o.name == "remove" && actor.Lost() {
 								effects = append(effects, effects[n])
 							}
-							created := o.name == "create" && errors.Is(a.Err(), storage.PreconditionFailed)
-							unknown := explored.Unknown(a)
-							require.True(s, a.Err() == nil || unknown || created, "%s: %v", o.name, a.Err())
+							err := actor.Err()
+							wasRefused := o.name == "create" && errors.Is(err, storage.PreconditionFailed)
+							require.True(s, err == nil || explored.Unknown(actor) || wasRefused, "%s: %v", o.name, err)
 						}
+
 						text := p.text(p.primary.Bucket(), "k")
 						require.True(s, interleave.SomeOrder("first", text, effects...),
 							"no order gives %q", text)

@@ -132,7 +132,9 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	foldermarker.Plant(t, p.primary, "a/", "a/b")
 	_, err := mirror.RepairAll(t.Context(), p.b)
 	require.NoError(t, err)
-	for _, b := range []storage.Bucket{newMirror(t, p.second, engine.New(p.primary)), p.b} {
+
+	swapped := newMirror(t, p.second, engine.New(p.primary))
+	for _, b := range []storage.Bucket{swapped, p.b} {
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, report.Ignored)
@@ -142,7 +144,7 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// If an object with content has a key that ends in "/", RepairAll reports it as failed, because a directory cannot
+// RepairAll counts an object with content as failed whose key ends in "/", because a directory cannot
 // store it.
 func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 	p := newMarkedPair(t, "memory", "directory")
@@ -152,13 +154,14 @@ func TestRepairAllReportsAnObjectNamedLikeAFolder(t *testing.T) {
 		Size: 4,
 	})
 	require.NoError(t, err)
+
 	report, err := mirror.RepairAll(t.Context(), p.b)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, mirror.Report{Failed: 1}, report)
 }
 
-// If a folder marker is removed through the mirror, both stores remove it. Writing one through the mirror leaves
-// no note.
+// A folder marker that is removed through the mirror disappears from both stores, and one that is
+// written through it leaves no note.
 func TestRemoveMarkerOfFolder(t *testing.T) {
 	for _, second := range []string{"memory", "directory"} {
 		t.Run(second, func(t *testing.T) {
@@ -166,12 +169,13 @@ func TestRemoveMarkerOfFolder(t *testing.T) {
 			foldermarker.Plant(t, p.primary, "a/")
 			_, err := mirror.RepairAll(t.Context(), p.b)
 			require.NoError(t, err)
+
 			require.NoError(t, p.b.Remove(t.Context(), "a/"))
 			require.Empty(t, objectsOf(t, p.primary))
 			require.Empty(t, objectsOf(t, p.second))
 
-			layered := newLayer(t, engine.New(p.second), mirror.Config{Sync: true})(p.primary)
-			_, err = layered.Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("")})
+			layer := newLayer(t, engine.New(p.second), mirror.Config{Sync: true})
+			_, err = layer(p.primary).Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("")})
 			require.NoError(t, err)
 			state, err := mirror.Status(t.Context(), p.b)
 			require.NoError(t, err)

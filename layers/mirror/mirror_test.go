@@ -64,7 +64,8 @@ func contentsOf(t *testing.T, b storage.Bucket) map[string]string {
 func TestConformance(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, memstore.New(), mirror.Config{})(memstore.NewDriver(memstore.Config{}))
+		layer := newLayer(t, memstore.New(), mirror.Config{})
+		return layer(memstore.NewDriver(memstore.Config{}))
 	})
 }
 
@@ -73,22 +74,25 @@ func TestFurtherConformanceWithSync(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	newDriver := func(t *testing.T) driver.Driver {
-		return newLayer(t, memstore.New(), mirror.Config{Sync: true})(memstore.NewDriver(memstore.Config{}))
+		layer := newLayer(t, memstore.New(), mirror.Config{Sync: true})
+		return layer(memstore.NewDriver(memstore.Config{}))
 	}
-	storagetest.RunDriver(t, newDriver, storagetest.Skip("a body that is damaged in transit is not stored",
-		"the copy finds the damage in the primary: OutcomeUnknown"))
+	skip := storagetest.Skip("a body that is damaged in transit is not stored",
+		"the copy finds the damage in the primary: OutcomeUnknown")
+	storagetest.RunDriver(t, newDriver, skip)
 }
 
-// The conformance suite passes if the primary is a directory.
+// The conformance suite passes for a mirror whose primary is a directory.
 func TestFurtherConformanceOfADirectoryBesideMemory(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
-		return newLayer(t, memstore.New(), mirror.Config{})(newDirectory(t))
+		layer := newLayer(t, memstore.New(), mirror.Config{})
+		return layer(newDirectory(t))
 	})
 }
 
-// The conformance suite passes if the second store is a directory.
+// The conformance suite passes for a mirror whose second store is a directory.
 func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
@@ -97,19 +101,22 @@ func TestFurtherConformanceOfMemoryBesideADirectory(t *testing.T) {
 		t.Cleanup(func() {
 			require.NoError(t, storage.Close(second))
 		})
-		return newLayer(t, second, mirror.Config{})(memstore.NewDriver(memstore.Config{}))
+		layer := newLayer(t, second, mirror.Config{})
+		return layer(memstore.NewDriver(memstore.Config{}))
 	})
 }
 
 // A mirror whose second store is its primary is refused.
 func TestNewRefusesOneStoreTwice(t *testing.T) {
 	dir := t.TempDir()
-	open := func() driver.Driver {
+	newDriver := func() driver.Driver {
 		d, err := local.NewDriver(dir, local.Config{NoSync: true})
 		require.NoError(t, err)
 		return d
 	}
-	b := engine.New(open(), driver.WithLayer(newLayer(t, engine.New(open()), mirror.Config{})))
+	layer := newLayer(t, engine.New(newDriver()), mirror.Config{})
+	b := engine.New(newDriver(), driver.WithLayer(layer))
+
 	_, err := b.Attrs(t.Context(), "key")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "must not be the same bucket")

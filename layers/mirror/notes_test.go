@@ -22,8 +22,8 @@ func gone(d driver.Driver) storage.Bucket {
 	return engine.New(d, driver.WithLayer(dead.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// If a snapshot of the primary is restored, it has notes of writes that were in progress then. RepairAll does not
-// revert later writes because of them.
+// RepairAll does not revert later writes because of the notes in a restored snapshot of the primary,
+// which are of writes that were in progress then.
 func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		primary := memstore.NewDriver(memstore.Config{})
@@ -73,19 +73,21 @@ func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 	return dst
 }
 
-// If the roles were swapped twice without RepairAll in between, both stores have notes. RepairAll then reports the
-// object as undecided and replaces nothing.
+// RepairAll reports an object as undecided, and replaces nothing, if both stores have a note of it,
+// because their roles were swapped twice without RepairAll in between.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		put(t, newMirror(t, primary, gone(second)), "old/1", "written first")
 		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
+
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.EqualValues(t, 1, report.Undecided)
 		require.Equal(t, "written last", contentsOf(t, engine.New(second))["old/1"])
 
-		_, err = mirror.RepairAll(t.Context(), newMirror(t, second, engine.New(primary)),
-			mirror.WithPrimaryRight())
+		// The caller decides for the second store.
+		swapped := newMirror(t, second, engine.New(primary))
+		_, err = mirror.RepairAll(t.Context(), swapped, mirror.WithPrimaryRight())
 		require.NoError(t, err)
 		_, err = mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
@@ -93,12 +95,13 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	})
 }
 
-// After two swaps without RepairAll, the primary may have removed an object that the second store has. RepairAll
-// reports it as undecided and restores nothing.
+// RepairAll reports an object as undecided, and restores nothing, if the primary may have removed it
+// between two swaps without RepairAll.
 func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		require.NoError(t, newMirror(t, primary, gone(second)).Remove(t.Context(), "old/1"))
 		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
+
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.EqualValues(t, 1, report.Undecided)
@@ -122,8 +125,8 @@ func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.Driver.Put(ctx, r)
 }
 
-// If RepairAll runs with swapped roles by mistake, it keeps the notes of concurrent writes. So a later RepairAll
-// removes none of these writes.
+// RepairAll in swapped roles keeps the notes of concurrent writes, so that a later RepairAll removes
+// none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		hooked := &hookedDriver{
@@ -134,6 +137,7 @@ func TestNotesDuringRepairAllStay(t *testing.T) {
 				waitForLaterTime(t)
 			},
 		}
+
 		_, err := mirror.RepairAll(t.Context(), newMirror(t, hooked, engine.New(second)))
 		require.NoError(t, err)
 

@@ -31,7 +31,7 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 					storage.WithMetadata(map[string]string{"is": "é"}),
 					storage.WithTags(map[string]string{"t": "1"}))
 				require.False(t, mirror.FailedOver(attrs))
-				calls := p.inPrimary.Count(faults.Any)
+				callsBefore := p.inPrimary.Count(faults.Any)
 				p.inPrimary.Set(kind(faults.Any))
 
 				// Content, attributes and tags come from the second store.
@@ -57,13 +57,15 @@ func TestGetWhilePrimaryIsDown(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"t": "1"}, tags)
 				require.Equal(t, map[string]string{"a": "0123456789"}, contentsOf(t, b))
-				require.Equal(t, calls+3, p.inPrimary.Count(faults.Any), "the circuit is open")
+
+				require.Equal(t, callsBefore+3, p.inPrimary.Count(faults.Any), "the circuit opens after three calls")
 			})
 		})
 	}
 }
 
-// If the primary is down and the second store lacks an object, a read does not fail with ObjectNotFound.
+// A read of an object that the second store lacks does not fail with ObjectNotFound while the primary
+// is down.
 func TestGetMissingInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -85,7 +87,7 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		require.NotErrorIs(t, err, storage.ObjectNotFound)
 
 		_, _, err = storage.ReadAll(ctx, b, "a", storage.IfRevision(second.Revision))
-		require.ErrorIs(t, err, storage.Unavailable, "the second store has an older one")
+		require.ErrorIs(t, err, storage.Unavailable, "the second store has an older revision")
 		data, older, err := storage.ReadAll(ctx, b, "a")
 		require.NoError(t, err)
 		require.Equal(t, "first", string(data))
@@ -95,15 +97,14 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		p.inPrimary.Set()
 		time.Sleep(time.Minute)
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
-		require.ErrorIs(t, err, storage.PreconditionFailed,
-			"a revision of the second store is none of the primary")
+		require.ErrorIs(t, err, storage.PreconditionFailed)
 		uploads := p.inPrimary.Count(faults.BeginParts)
 		for _, key := range []string{"a", "missing"} {
 			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1),
 				storage.IfRevision(older.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed, "an upload in parts to %s", key)
 		}
-		require.Equal(t, uploads, p.inPrimary.Count(faults.BeginParts), "no part is sent")
+		require.Equal(t, uploads, p.inPrimary.Count(faults.BeginParts), "no upload in parts begins")
 		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
 		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
 
@@ -113,21 +114,23 @@ func TestGetMissingInSecondStore(t *testing.T) {
 	})
 }
 
-// If a read from the primary breaks off, it continues from the second store.
+// A read that breaks off in the primary continues from the second store.
 func TestGetContinuesInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const half = 5000
 		p := newPair(t, mirror.Config{})
 		text := strings.Repeat("x", half) + strings.Repeat("y", half)
 		put(t, p.mirror, "a", text)
+
+		// The primary sends the first half of the object, and then fails.
 		p.inPrimary.Set(faults.Cut(faults.Get, half))
 		reader, err := p.mirror.Download(t.Context(), "a")
 		require.NoError(t, err)
 		firstHalf := make([]byte, half)
 		_, err = io.ReadFull(reader, firstHalf)
 		require.NoError(t, err)
-
 		p.inPrimary.Set(faults.Fail(faults.Any))
+
 		rest, err := io.ReadAll(reader)
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
@@ -135,7 +138,7 @@ func TestGetContinuesInSecondStore(t *testing.T) {
 	})
 }
 
-// If each page of a listing comes from another store than the page before, the pages form one complete listing.
+// Pages form one complete listing even if each comes from another store than the page before.
 func TestListContinuesInOtherStore(t *testing.T) {
 	tests := []struct {
 		name string
@@ -149,29 +152,30 @@ func TestListContinuesInOtherStore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				const objects = 30 // of each of two kinds
 				p := newPair(t, mirror.Config{Probe: time.Nanosecond})
-				for n := range 30 {
-					put(t, p.mirror, fmt.Sprintf("f/%02d/x", n), "x")
-					put(t, p.mirror, fmt.Sprintf("g%02d", n), "x")
+				for i := range objects {
+					put(t, p.mirror, fmt.Sprintf("f/%02d/x", i), "x")
+					put(t, p.mirror, fmt.Sprintf("g%02d", i), "x")
 				}
 
 				// Writes that the second store misses leave notes in the primary, which no page shows.
 				p.inSecond.Set(faults.Fail(faults.Writes))
-				for n := range 30 {
-					put(t, p.mirror, fmt.Sprintf("g%02d", n), "y")
+				for i := range objects {
+					put(t, p.mirror, fmt.Sprintf("g%02d", i), "y")
 					time.Sleep(time.Second)
 				}
 				p.inSecond.Set()
 
-				nothing := func(int) {}
-				failOddPages := func(number int) {
+				noFaults := func(int) {}
+				failOddPages := func(page int) {
 					p.inPrimary.Set()
-					if number%2 == 1 {
+					if page%2 == 1 {
 						p.inPrimary.Set(faults.Fail(faults.Any))
 					}
 				}
-				want := listPages(t, p.second, tt.opts, nothing)
-				require.Equal(t, want, listPages(t, p.mirror, tt.opts, nothing))
+				want := listPages(t, p.second, tt.opts, noFaults)
+				require.Equal(t, want, listPages(t, p.mirror, tt.opts, noFaults))
 				require.Equal(t, want, listPages(t, p.mirror, tt.opts, failOddPages))
 			})
 		})
@@ -200,60 +204,63 @@ func listPages(
 	}
 }
 
-// If the second store does not respond, the first write waits once. Later writes do not wait, until the layer
-// tries the store again.
+// Only the first write waits for a second store that does not respond, and again the first one after
+// the layer has tried the store again.
 func TestCircuitOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const stall = 3 * time.Second
-		p := newPair(t, mirror.Config{Stall: stall, Probe: time.Minute})
+		const stall, probe, writes = 3 * time.Second, time.Minute, 25
+		p := newPair(t, mirror.Config{Stall: stall, Probe: probe})
 		p.inSecond.Set(faults.Stall(faults.Any))
-		requireWrites := func(prefix string, firstWait time.Duration) {
-			for n := range 25 {
-				want := time.Duration(0)
-				if n == 0 {
-					want = firstWait
+		requireOneWait := func(prefix string) {
+			for i := range writes {
+				wait := time.Duration(0)
+				if i == 0 {
+					wait = stall
 				}
 				start := time.Now()
-				put(t, p.mirror, fmt.Sprint(prefix, n), "x")
-				require.Equal(t, want, time.Since(start), n)
+				put(t, p.mirror, fmt.Sprint(prefix, i), "x")
+				require.Equal(t, wait, time.Since(start), "write %d", i)
 			}
 		}
 
-		requireWrites("first", stall)
-		time.Sleep(time.Minute)
-		requireWrites("later", stall)
+		requireOneWait("first")
+		time.Sleep(probe)
+		requireOneWait("later")
 
 		// When the store is back, it gets the next write, and Repair copies the others.
 		p.inSecond.Set()
-		time.Sleep(time.Minute)
+		time.Sleep(probe)
 		put(t, p.mirror, "a", "x")
 		require.Len(t, contentsOf(t, p.second), 1)
-		require.Len(t, p.repair(t), 51)
+		require.Len(t, p.repair(t), 2*writes+1)
 	})
 }
 
-// If the primary stalls, readers wait at most three times before reads use the second store at once.
+// Readers wait for a stalled primary at most three times before they use the second store at once.
 func TestCircuitOfStalledPrimary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, mirror.Config{Stall: 3 * time.Second, Probe: time.Minute})
+		const stall, probe, reads = 3 * time.Second, time.Minute, 50
+		p := newPair(t, mirror.Config{Stall: stall, Probe: probe})
 		put(t, p.mirror, "a", "x")
 		p.inPrimary.Set(faults.Stall(faults.Any))
+
 		start := time.Now()
-		for range 50 {
+		for range reads {
 			_, _, err := storage.ReadAll(t.Context(), p.mirror, "a")
 			require.NoError(t, err)
 		}
+		require.Equal(t, 3*stall, time.Since(start))
 
-		require.Equal(t, 9*time.Second, time.Since(start))
+		// When the primary is back, reads use it again.
 		p.inPrimary.Set()
-		time.Sleep(time.Minute)
+		time.Sleep(probe)
 		attrs, err := p.mirror.Attrs(t.Context(), "a")
 		require.NoError(t, err)
 		require.False(t, mirror.FailedOver(attrs))
 	})
 }
 
-// If three reads reach their deadlines before Config.Stall, later reads use the second store.
+// Reads use the second store after three reads have reached their deadlines before Config.Stall.
 func TestCircuitOpensByDeadlines(t *testing.T) {
 	timeoutAfter := func(timeout time.Duration) func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -267,14 +274,14 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 	}
 	const reads = 20
 	tests := []struct {
-		name     string
-		limit    func(ctx context.Context) (context.Context, context.CancelFunc)
-		failures int // of the reads
+		name         string
+		limitTime    func(ctx context.Context) (context.Context, context.CancelFunc)
+		wantFailures int // of the reads
 	}{
-		{name: "a deadline before Config.Stall", limit: timeoutAfter(time.Second), failures: 3},
-		{name: "a deadline after it: the read fails over", limit: timeoutAfter(time.Minute), failures: 0},
-		{name: "no time to respond", limit: timeoutAfter(time.Millisecond), failures: reads},
-		{name: "callers that give up, which is no deadline", limit: cancelAfterSecond, failures: reads},
+		{name: "a deadline before Config.Stall", limitTime: timeoutAfter(time.Second), wantFailures: 3},
+		{name: "a deadline after Config.Stall", limitTime: timeoutAfter(time.Minute), wantFailures: 0},
+		{name: "no time to respond", limitTime: timeoutAfter(time.Millisecond), wantFailures: reads},
+		{name: "callers that give up, which is no deadline", limitTime: cancelAfterSecond, wantFailures: reads},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -285,7 +292,7 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 
 				failures := 0
 				for range reads {
-					ctx, cancel := tt.limit(t.Context())
+					ctx, cancel := tt.limitTime(t.Context())
 					_, attrs, err := storage.ReadAll(ctx, p.mirror, "a")
 					cancel()
 					if err != nil {
@@ -294,20 +301,21 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 					}
 					require.True(t, mirror.FailedOver(attrs))
 				}
-				require.Equal(t, tt.failures, failures)
+				require.Equal(t, tt.wantFailures, failures)
 
 				// When the primary is back, reads use it again.
 				p.inPrimary.Set()
 				time.Sleep(time.Minute)
 				attrs, err := p.mirror.Attrs(t.Context(), "a")
 				require.NoError(t, err)
-				require.False(t, mirror.FailedOver(attrs), "it is tried again")
+				require.False(t, mirror.FailedOver(attrs))
 			})
 		})
 	}
 }
 
-// If the primary responds between two calls that reach their deadlines, reads do not use the second store.
+// Reads do not use the second store if the primary responds between two calls that reach their
+// deadlines.
 func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
@@ -316,9 +324,9 @@ func TestCircuitIgnoresRareDeadline(t *testing.T) {
 			p.inPrimary.Set(faults.Stall(faults.Any))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := p.mirror.Attrs(ctx, "a")
-
 			cancel()
 			require.ErrorIs(t, err, storage.DeadlineExceeded)
+
 			p.inPrimary.Set()
 			attrs, err := p.mirror.Attrs(t.Context(), "a")
 			require.NoError(t, err)
@@ -327,34 +335,37 @@ func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	})
 }
 
-// If the second store does not respond, writes with a deadline wait for it at most three times.
+// Writes with a deadline wait at most three times for a second store that does not respond.
 func TestCircuitOfSecondStoreOpensByDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const timeout, writes = time.Second, 20
 		p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 		p.inSecond.Set(faults.Stall(faults.Any))
+
 		start := time.Now()
-		for n := range 20 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			_, err := p.mirror.Upload(ctx, fmt.Sprint(n), strings.NewReader("x"))
+		for i := range writes {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			_, err := p.mirror.Upload(ctx, fmt.Sprint(i), strings.NewReader("x"))
 			cancel()
 			require.NoError(t, err)
 		}
-		require.Equal(t, 3*time.Second, time.Since(start))
+		require.Equal(t, 3*timeout, time.Since(start))
 	})
 }
 
-// A write fails while the primary is down.
+// A write fails, and does not reach the second store, while the primary is down.
 func TestPutWhilePrimaryIsDown(t *testing.T) {
 	p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	p.inPrimary.Set(faults.Fail(faults.Any))
+
 	_, err := p.mirror.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unavailable)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 	require.Empty(t, contentsOf(t, p.second))
 }
 
-// With Config.Sync, a write fails with OutcomeUnknown if the second store fails. The primary has the object, and
-// Repair copies it.
+// A write with Config.Sync fails with OutcomeUnknown if the second store fails. The primary has the
+// object, and Repair copies it.
 func TestSyncWaitsForBothStores(t *testing.T) {
 	for name, opts := range map[string][]storage.UploadOption{
 		"a write":              nil,
@@ -371,6 +382,7 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 				require.Equal(t, map[string]string{"a": "xy"}, contentsOf(t, p.primary))
 				require.Len(t, p.repair(t), 1)
 
+				// Both stores work again.
 				_, err = p.mirror.Upload(t.Context(), "b", strings.NewReader("xy"), opts...)
 				require.NoError(t, err)
 				require.Len(t, p.requireEqual(t), 2)
@@ -379,35 +391,36 @@ func TestSyncWaitsForBothStores(t *testing.T) {
 	}
 }
 
-// Notes of the layer are not objects: they cannot be written, listings do not show them, and listings do not
-// read thousands of them.
+// Notes of the layer are not objects: they cannot be written, and listings neither show them nor read
+// thousands of them.
 func TestNotesAreHidden(t *testing.T) {
 	p := newPair(t, mirror.Config{})
 	_, err := p.mirror.Upload(t.Context(), mirror.NotesPrefix+"x", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	for n := range 3000 {
-		put(t, p.primary, mirror.NotesPrefix+fmt.Sprintf("%06d", n), "x")
+	for i := range 3000 {
+		put(t, p.primary, mirror.NotesPrefix+fmt.Sprintf("%06d", i), "x")
 	}
 	put(t, p.mirror, "a", "x")
 	put(t, p.mirror, ".a", "x")
 	p.inPrimary.Reset()
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, p.mirror))
-	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 3, "a listing passes over them")
+	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 3, "a listing skips the notes")
 
-	folders := func() (keys []string) {
+	// With this delimiter, the notes would have a common prefix.
+	listWithDelimiter := func() (keys []string) {
 		p.inPrimary.Reset()
-		for e, err := range p.mirror.List(t.Context(), storage.WithDelimiter("-")) {
+		for entry, err := range p.mirror.List(t.Context(), storage.WithDelimiter("-")) {
 			require.NoError(t, err)
-			keys = append(keys, e.Key)
+			keys = append(keys, entry.Key)
 		}
 		return keys
 	}
-	require.Equal(t, []string{".a", "a"}, folders())
-	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 4, "nor does it read them for their common prefix")
+	require.Equal(t, []string{".a", "a"}, listWithDelimiter())
+	require.LessOrEqual(t, p.inPrimary.Count(faults.List), 4, "a listing skips the notes")
 
 	put(t, p.mirror, ".omnibucket-x", "x")
-	require.Equal(t, []string{".a", ".omnibucket-", "a"}, folders())
+	require.Equal(t, []string{".a", ".omnibucket-", "a"}, listWithDelimiter())
 }
 
 // New refuses an invalid configuration, and a second store of a type from outside this library.
