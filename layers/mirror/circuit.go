@@ -28,14 +28,15 @@ const (
 	leastWait = 25 * time.Millisecond
 )
 
-// allows reports whether a request may be made. While the circuit is open, one request at a
-// time may be made.
+// allows reports whether a request may be made. An open circuit permits one request from time to time,
+// to try the store.
 func (c *circuit) allows() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failures < opensAt {
 		return true
 	}
+
 	now := time.Now()
 	if now.Before(c.probe) {
 		return false
@@ -44,8 +45,8 @@ func (c *circuit) allows() bool {
 	return true
 }
 
-// update updates the circuit with the result of a request, which the caller's context has not ended. A
-// failure counts with the weight of the circuit.
+// update records the result of a request that the caller's context has not ended. A failure counts with
+// the weight of the circuit, and any other result closes the circuit.
 func (c *circuit) update(err error) {
 	if isDown(err) {
 		c.addFailure(c.weight)
@@ -56,9 +57,9 @@ func (c *circuit) update(err error) {
 	c.failures = 0
 }
 
-// record updates the circuit with the result of a request. start is the time at which
-// the request was sent. If the caller has canceled the request, the result does not count. If a
-// deadline has ended the request after at least leastWait, the request counts as a failure.
+// record updates the circuit with the result of a request that was sent at the time start. A request
+// that the caller has canceled does not count. One that a deadline has ended counts as a failure if it
+// has taken at least leastWait.
 func (c *circuit) record(ctx context.Context, start time.Time, err error) {
 	if err == nil || ctx.Err() == nil {
 		c.update(err)
@@ -69,7 +70,7 @@ func (c *circuit) record(ctx context.Context, start time.Time, err error) {
 	}
 }
 
-// addFailure counts a failure. Until the time wait has passed, an open circuit permits no request.
+// addFailure counts a failure. An open circuit then permits no request until the time wait has passed.
 func (c *circuit) addFailure(weight int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +85,7 @@ func (c *circuit) isOpen() bool {
 	return c.failures >= opensAt
 }
 
-// isDown reports whether an error means that a store is not available now.
+// isDown reports whether an error means that a store is unavailable now.
 func isDown(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.Unavailable, storage.RateLimited:
@@ -103,14 +104,14 @@ func unavailable(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// watch calls the given function with a new context and a callback. The given function must call
-// the callback whenever it makes progress. If the callback is not called for longer than the limit,
-// watch cancels the new context.
+// watch calls do, which must call alive whenever it makes progress. If it does not for longer than the
+// limit, watch cancels the context of do.
 func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
 	defer timer.Stop()
+
 	err := do(ctx, func() {
 		timer.Reset(limit)
 	})
@@ -132,9 +133,8 @@ func (b *openBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// open calls the function get with a new context. Until get returns, the new context ends if either
-// of the two given contexts ends. After get has returned a body, the new context ends if ctx ends
-// or the body is closed.
+// open calls get with a new context, which ends if ctx ends or the returned body is closed. Until get
+// returns, it also ends if watched ends.
 func open(
 	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -142,6 +142,7 @@ func open(
 	stop := context.AfterFunc(watched, cancel)
 	attrs, body, err := get(ctx)
 	stopped := stop()
+
 	if err != nil {
 		cancel()
 		return nil, nil, err
@@ -155,13 +156,14 @@ func open(
 	return attrs, &openBody{body, cancel}, nil
 }
 
-// callSecond calls the function do, which makes a request to the second store. If the circuit of the
-// second store is open because of recent failures, callSecond fails without a call.
-// size is the size of the object that the request transfers, or 0. A large object gets more time.
+// callSecond calls do, which makes a request to the second store, unless the circuit of that store is
+// open because of recent failures. size is the size of the object that the request transfers, or 0; a
+// large object gets more time.
 func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.secondCircuit.allows() {
 		return unavailable(errOpen)
 	}
+
 	const bytesPerSecond = 16 << 20
 	start := time.Now()
 	extra := time.Duration(size/bytesPerSecond) * time.Second

@@ -9,8 +9,8 @@ import (
 
 func init() { driver.RegisterLayer("mirror", configure) }
 
-// configure reads the part of a configuration file that belongs to the layer: the name of the location that is the
-// second store.
+// configure reads the layer's part of a configuration file: the name of the location that is the second
+// store.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	var second string
 	if err := settings(&second); err != nil {

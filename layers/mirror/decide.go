@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// plannedKeys returns the keys in s as entries. The ETag of each entry contains the key's Action.
+// plannedKeys yields the keys in s as entries, with the key's Action in place of an ETag.
 func plannedKeys(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for record, err := range s.Sorted(ctx) {
@@ -31,18 +31,18 @@ func plannedKeys(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListE
 	}
 }
 
-// decide looks again at the keys in c.doubtful. At first, nothing shows which store is right about
-// these keys. A note may show that one store is right about a key. A note is a small object that
-// announces a write to its store. If both objects of a key have the same content, either store is
-// right.
+// decide looks again at the keys in c.doubtful, about which nothing has shown which store is right. A
+// note may show that, which is a small object that announces a write to its store. If both objects of a
+// key have the same content, either store is right.
 //
-// Someone may write a key meanwhile. The two stores then have been read at different times, and the
-// write may have a note that is newer than those that decide has read. So decide does the keys that
-// are still doubtful once more, with the notes of that time. Most of the rest becomes undecided.
+// A key that someone writes meanwhile may have a note that is newer than those that decide has read. So
+// decide looks once more at the keys that are still doubtful, with the notes of that time. Most of the
+// rest becomes undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	retries := keysort.New(sortMemory)
 	// Close removes its temporary files.
 	defer retries.Close()
+
 	err := c.decideEach(ctx, c.doubtful, func(key string) error {
 		c.job.mu.Lock()
 		defer c.job.mu.Unlock()
@@ -51,14 +51,15 @@ func (c *comparison) decide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	return c.decideEach(ctx, retries, func(key string) error {
 		c.addUndecided(key)
 		return nil
 	})
 }
 
-// decideEach decides which store is right about each key. It calls the function undecided for a
-// key if nothing shows that.
+// decideEach decides which store is right about each key, and calls undecided for a key if nothing
+// shows that.
 func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undecided func(key string) error) error {
 	// The notes of the primary and the clocks are read once, when the first key needs them.
 	notes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
@@ -84,8 +85,8 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 	})
 }
 
-// decideOne decides which store is right about a key, and plans what to do with it. It returns
-// false if nothing shows which store is right. A note announces a write to the store that has the note.
+// decideOne decides which store is right about a key, and plans what to do with it. It returns false if
+// nothing shows that, such as a note about a write in the store that has the note.
 func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, err error) {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
@@ -161,9 +162,8 @@ func (n noteSet) has(key string) bool {
 	return ok
 }
 
-// notedIn returns the keys that the notes in b are about. Only notes about the given pair of stores
-// count. Notes of an earlier version of this package name no pair. They count only if unpaired
-// is true.
+// notedIn returns the keys that the notes in b about the given pair of stores are about. Notes of an
+// earlier version of this package, which name no pair, count only if unpaired is true.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
 	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
@@ -179,6 +179,7 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 		if n.Pair != pair && !(unpaired && n.Pair == "") {
 			return nil
 		}
+
 		mu.Lock()
 		defer mu.Unlock()
 		set.add(e, n)
@@ -195,6 +196,7 @@ func (n noteSet) add(e storage.ListEntry, added note) {
 		// The primary was restored from a snapshot after the note was written.
 		begin = added.Made
 	}
+
 	end := begin.Add(added.ValidFor)
 	if !n.has(added.Key) || end.After(n.keys[added.Key]) {
 		n.keys[added.Key] = end
@@ -209,12 +211,13 @@ func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.secondNotes.keys) == 0)
 }
 
-// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, so it assumes that the
-// clocks are equal.
+// readClocks finds out how far the clock of the second store is ahead of the primary's. A dry run
+// assumes that the clocks are equal, because it writes nothing.
 func (c *comparison) readClocks(ctx context.Context) error {
 	if c.dryRun || len(c.primaryNotes.keys) == 0 {
 		return nil
 	}
+
 	primaryTime, err := inquiry.Now(ctx, c.stores.primary, clockKey)
 	if err != nil {
 		return err
@@ -231,12 +234,9 @@ func (c *comparison) readClocks(ctx context.Context) error {
 // note still counts. Such an object may be the late copy of a write that came before the note.
 const noteLag = time.Minute
 
-// byNote reports whether a note in the primary proves that the primary is right about a key. If the
-// second store's object is newer than the note, the note proves nothing. In this case, the primary
-// was probably restored from a snapshot that contains the note.
-//
-// The second store may also have a note about the key, from the time when it was the primary.
-// Usually the primary's note is later, and still proves that the primary is right.
+// isProvenByNote reports whether a note in the primary proves that the primary is right about a key. It
+// does not if the second store's object is newer than the note: the primary was then probably restored
+// from a snapshot that contains the note.
 //
 // If the roles of the stores were swapped twice, the second store's note may be later. The
 // primary's note then proves nothing. byNote assumes two swaps if both stores have a note, and only
@@ -254,9 +254,9 @@ func (c *comparison) byNote(key string, secondAttrs *storage.Attrs) bool {
 	return !put.After(end.Add(c.ahead + noteLag))
 }
 
-// endNotes removes the notes that the second store has from the time when it was the primary. They
-// would become valid if the roles of the stores were swapped again. endNotes keeps notes that were
-// written meanwhile, because they show that someone still writes to that store.
+// endNotes removes the notes that the second store has from the time when it was the primary, which
+// would become valid if the roles were swapped again. It keeps notes that were written meanwhile,
+// because they show that someone still writes to that store.
 func (c *comparison) endNotes(ctx context.Context) error {
 	second := c.stores.second.Bucket
 	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
@@ -267,8 +267,7 @@ func (c *comparison) endNotes(ctx context.Context) error {
 	})
 }
 
-// countNotes counts what [Repair] would do. Only the clock of this process decides whether a note is
-// recent.
+// countNotes counts what [Repair] would do, by the clock of this process.
 func (c *comparison) countNotes(ctx context.Context) error {
 	for e, err := range c.stores.notes(ctx, c.stores.primary) {
 		if err != nil {
@@ -282,10 +281,9 @@ func (c *comparison) countNotes(ctx context.Context) error {
 	return nil
 }
 
-// copyBack copies an object from the second store to the primary. The second store was the primary
-// before, and has a note about the object. The note shows that a write to the second store
-// succeeded and may be missing in the primary. copyBack copies no removals, so that no mistake can
-// lose an object.
+// copyBack copies an object to the primary from the second store, whose note from the time when it was
+// the primary announces a write that the primary may lack. It copies no removals, so that no mistake
+// can lose an object.
 func (c *comparison) copyBack(ctx context.Context, key string) error {
 	s := c.stores
 	ctx = driver.WithLayerMetadata(ctx)
@@ -309,6 +307,7 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 		}
 		condition = storage.IfRevision(primaryAttrs.Revision)
 	}
+
 	_, err = storage.Copy(objectkey.AllowFolderMarker(ctx), s.primary, key, s.second.Bucket, key, condition)
 	if primaryAttrs == nil && otherstore.NeedsNo(key, secondAttrs.Size, err) {
 		return errNeedsNo
@@ -316,9 +315,9 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 	return err
 }
 
-// sameContent reports whether two objects have the same bytes, properties and tags, so that
-// replacing one by the other loses nothing. If both are markers of a folder, their properties may
-// differ, because consoles set different ones.
+// sameContent reports whether two objects have the same bytes, properties and tags, so that replacing
+// one by the other loses nothing. The properties of two folder markers may differ, because consoles set
+// different ones.
 func (s *stores) sameContent(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (bool, error) {
 	if isMarker(primaryAttrs.Key, primaryAttrs.Size) && secondAttrs.Size == 0 {
 		return true, nil
@@ -341,6 +340,7 @@ func (s *stores) sameContent(ctx context.Context, primaryAttrs, secondAttrs *sto
 	if primarySum != secondSum {
 		return false, nil
 	}
+
 	if primaryAttrs.TagCount == 0 && secondAttrs.TagCount == 0 {
 		return true, nil
 	}
@@ -365,12 +365,14 @@ func checksum(ctx context.Context, b storage.Bucket, attrs *storage.Attrs) (uint
 	if attrs.CRC32C.Known {
 		return attrs.CRC32C.Sum, nil
 	}
+
 	r, err := b.Download(ctx, attrs.Key, storage.IfRevision(attrs.Revision))
 	if err != nil {
 		return 0, err
 	}
 	// Close always returns nil.
 	defer r.Close()
+
 	sum := crc32c.New()
 	_, err = io.Copy(sum, r)
 	return sum.Sum32(), err

@@ -29,6 +29,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing")}
 		}
 	}
+
 	s := d.stores
 	readPrimary := func(ctx context.Context) (err error) {
 		page, err = s.page(ctx, r, pos, false)
@@ -38,17 +39,19 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 		page, err = s.page(ctx, r, pos, true)
 		return err
 	}
+
 	err = s.read(ctx, &driver.GetRequest{}, readPrimary, readSecond)
 	return page, err
 }
 
-// page returns the next page of one store. If second is true, it is the second store, and otherwise
-// the primary.
+// page returns the next page of one store, without notes: the second store if second is true, and
+// otherwise the primary.
 func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, second bool) (*storage.Page, error) {
 	src := s.once
 	if second {
 		src = s.second.Bucket
 	}
+
 	if pos.Second != second {
 		// A token of the other store has no meaning here.
 		pos.Second = second

@@ -48,8 +48,8 @@ type mark struct {
 // pairOf returns a text for two stores of a mirror. It depends on which one is the primary.
 func pairOf(primary, second string) string { return primary + "-" + second }
 
-// matches reports whether the mark is valid for two stores: it was written when these were the
-// primary and the second store. A store without an identity has no valid mark.
+// matches reports whether the mark was written when the two stores were the primary and the second
+// store. A store without an identity has no valid mark.
 func (m mark) matches(primary, second string) bool {
 	if primary == "" || m.Role != rolePrimary || m.Since.IsZero() {
 		return false
@@ -57,8 +57,8 @@ func (m mark) matches(primary, second string) bool {
 	return m.Place == primary && m.Second == second
 }
 
-// readMark returns the mark of a store and its text. If the store has no valid mark at markKey, it
-// returns the zero mark. This is also the case for a text from an earlier version of this package.
+// readMark returns the mark of a store and its text. It returns the zero mark for a store without a
+// valid mark, or with the text of an earlier version of this package.
 func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err error) {
 	data, _, err := storage.ReadAll(ctx, b, markKey, storage.WithRange(0, maxNote))
 	if errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.RangeNotSatisfiable) {
@@ -70,6 +70,7 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 	if err := argument.CheckForm("mirror.RepairAll", markKey, data, lastForm); err != nil {
 		return mark{}, "", err
 	}
+
 	if json.Unmarshal(data, &m) != nil {
 		m = mark{}
 	}
@@ -86,22 +87,23 @@ func (c *comparison) readMarks(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+
 	c.theirText = text
 	c.proven = c.mark.matches(c.stores.place, c.stores.secondPlace)
 	c.swapped = secondMark.matches(c.stores.secondPlace, c.stores.place)
 	return nil
 }
 
-// markEqual records that both stores are equal now. First it writes a mark to the primary. If the second
-// store was the primary before, markEqual then removes the old notes and the old mark from the second
-// store. An earlier version of this package wrote the same mark to both stores. markEqual also removes
-// such a mark from the second store.
+// markEqual records that both stores are equal now, by a mark in the primary. It then removes from the
+// second store the notes and the mark from the time when that was the primary, and the mark of an
+// earlier version, which wrote the same one to both stores.
 func (c *comparison) markEqual(ctx context.Context) error {
 	s := c.stores
 	start, err := s.secondTime(ctx, c.newest)
 	if err != nil {
 		return err
 	}
+
 	data, err := json.Marshal(mark{
 		Role:       rolePrimary,
 		Place:      s.place,
@@ -115,6 +117,7 @@ func (c *comparison) markEqual(ctx context.Context) error {
 	if _, err := s.primary.Upload(ctx, markKey, strings.NewReader(string(data))); err != nil {
 		return err
 	}
+
 	if err := c.endNotes(ctx); err != nil {
 		return err
 	}
@@ -125,19 +128,19 @@ func (c *comparison) markEqual(ctx context.Context) error {
 	return nil
 }
 
-// secondTime returns the time by the clock of the second store. It waits until that time is later
-// than newest, which is the time of the newest object. All objects are then older than the mark
-// that the caller writes.
+// secondTime returns the time by the clock of the second store. It waits until that time is later than
+// newest, the time of the newest object, so that all objects are older than a mark with this time.
 func (s *stores) secondTime(ctx context.Context, newest time.Time) (time.Time, error) {
 	for wait := time.Millisecond; ; wait *= 2 {
 		now, err := inquiry.Now(ctx, s.second.Bucket, secondClockKey)
 		if err != nil {
 			return time.Time{}, err
 		}
-		// After a second of waiting, the time of the newest object is probably wrong and lies in
-		// the future. A longer wait does not help.
+
+		// After a second, the time of the newest object is probably a wrong one in the future, for
+		// which a longer wait does not help.
 		if now.After(newest) || wait > time.Second {
-			// Ignore the error: the object is hidden, and the next call replaces it.
+			// An error does not matter: the object is hidden, and the next call replaces it.
 			_ = s.second.Bucket.Remove(ctx, secondClockKey)
 			return now, nil
 		}

@@ -79,20 +79,19 @@ type Config struct {
 	Probe time.Duration
 }
 
-// New returns a layer for the primary store. Close the second store only after you have closed the
-// bucket that uses the layer.
+// New returns a layer for the primary store. The bucket that uses the layer must be closed before the
+// second store.
 //
 // If the second store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
-// [storage.Metadata], every call of the bucket fails with Unsupported. The same is true if one of
-// the stores lacks [storage.OrderedListing].
+// [storage.Metadata], or if one of the stores lacks [storage.OrderedListing], every call of the bucket
+// fails with Unsupported.
 //
-// New fails with InvalidArgument if second is nil or not a bucket of this library, or if a duration
-// is negative. If the two stores are known to overlap, every call of the bucket fails with
-// InvalidArgument. They overlap if they are the same bucket, or if one is a folder of the other or
-// a directory around it ([driver.Overlap]).
+// New fails with InvalidArgument if second is nil or not a bucket of this library, or if a duration is
+// negative. Every call of the bucket fails with InvalidArgument if the two stores are known to overlap,
+// because they are the same bucket, or one is a folder of the other or a directory around it
+// ([driver.Overlap]).
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
-	// The write id of a copy names the copied revision. Only buckets of this library have write
-	// ids.
+	// A copy names the copied revision by its write id, which only buckets of this library have.
 	if !isOfEngine(second) {
 		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
 	}
@@ -104,8 +103,8 @@ func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	return func(d driver.Driver) driver.Driver { return newDriver(d, second, c) }, nil
 }
 
-// newDriver returns the driver of a mirror. If the two stores cannot be a mirror, it returns a driver
-// whose every call fails.
+// newDriver returns the driver of a mirror. If the two stores cannot be one, every call of the driver
+// fails.
 func newDriver(d driver.Driver, second storage.Bucket, c Config) driver.Driver {
 	if !storage.Supports(second, otherstore.Needed) {
 		return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
@@ -156,8 +155,8 @@ type stores struct {
 	primaryCircuit, secondCircuit circuit
 }
 
-// Describe returns the features that both stores have. Options of one provider are refused, because
-// the other store has no equivalent.
+// Describe returns the features that both stores have, and refuses options of one provider, because the
+// other store has no equivalent.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(storage.ContentProperties)
 	desc.CheckNative = nil

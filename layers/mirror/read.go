@@ -21,11 +21,10 @@ import (
 // attributes, and the object that was read with them, may be older than the last write.
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
-// read reads from the primary. If the primary is down, read reads from the second store, with two
-// exceptions:
+// read reads from the primary, or from the second store if the primary is down, with two exceptions:
 //   - If a write or a removing job depends on the result, read uses only the primary.
-//   - If r requires a revision of the second store, read uses only the second store. A download
-//     from the second store requires its revision when it resumes.
+//   - If r requires a revision of the second store, as a download from there does when it resumes,
+//     read uses only the second store.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
@@ -53,6 +52,7 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	if primaryTried {
 		return withSecondError(primaryErr, secondErr)
 	}
+
 	// Neither store has responded. The primary may be up again, even though its circuit is open.
 	return s.callPrimary(ctx, primary)
 }
@@ -62,8 +62,8 @@ func (s *stores) bounded(ctx context.Context, do func(context.Context) error) er
 	return watch(ctx, s.config.Stall, func(ctx context.Context, _ func()) error { return do(ctx) })
 }
 
-// callPrimary calls the function do, which makes a request to the primary, and records the result in
-// the circuit of the primary.
+// callPrimary calls do, which makes a request to the primary, and records the result in the circuit of
+// the primary.
 func (s *stores) callPrimary(ctx context.Context, do func(context.Context) error) error {
 	start := time.Now()
 	err := s.bounded(ctx, do)
@@ -71,9 +71,8 @@ func (s *stores) callPrimary(ctx context.Context, do func(context.Context) error
 	return err
 }
 
-// isFinal reports whether the second store's result of a read is final. If the second store does
-// not find the object, the result is not final, because a write to the primary may not have been
-// copied yet.
+// isFinal reports whether the second store's result of a read is final. That an object is missing there
+// is not, because a write to the primary may not have been copied yet.
 func isFinal(err error) bool {
 	switch storage.CodeOf(err) {
 	case "", storage.NotModified, storage.RangeNotSatisfiable:
@@ -93,18 +92,18 @@ func withSecondError(err, failure error) error {
 	return storageErr
 }
 
-// condition translates the condition of r into an option for the second store. If no condition is
-// left, the option is nil.
+// condition translates the condition of r into an option for the second store, which is nil if no
+// condition is left.
 //
-// If r requires a revision of the primary, the option requires the copy of that revision. In this
-// case, the second result is the primary's revision. If the second store has no copy, condition
-// fails.
+// If r requires a revision of the primary, the option requires the copy of that revision, and revision
+// is the primary's. condition fails if the second store has no copy.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
 	if option := s.second.Condition(r.Condition); option != nil {
 		return option, "", nil
 	}
+
 	if revision := r.Condition.Revision; revision != "" {
 		attrs, err := s.findCopy(ctx, r.Key, revision)
 		if err != nil {
@@ -112,10 +111,10 @@ func (s *stores) condition(
 		}
 		return storage.IfRevision(attrs.Revision), revision, nil
 	}
+
 	if r.Condition.NotRevision == "" {
 		return nil, "", nil
 	}
-
 	_, err = s.findCopy(ctx, r.Key, r.Condition.NotRevision)
 	if errors.Is(err, storage.ObjectNotFound) {
 		return nil, "", nil
@@ -133,9 +132,8 @@ func (s *stores) findCopy(ctx context.Context, key, revision string) (*storage.A
 	return s.second.Bucket.Attrs(ctx, key, storage.WithWriteID(id))
 }
 
-// readSecond reads from the second store. It changes the attributes so that [FailedOver] returns
-// true for them. If r requires a revision of the primary, readSecond reads the copy of this
-// revision. In the second store, the copy has another revision. readSecond puts the required
+// readSecond reads from the second store, and makes [FailedOver] return true for the attributes. If r
+// requires a revision of the primary, it reads the copy of this revision, and puts the required
 // revision into the attributes.
 func (s *stores) readSecond(
 	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
@@ -144,6 +142,7 @@ func (s *stores) readSecond(
 	if err != nil {
 		return err
 	}
+
 	attrs, err := read(condition)
 	if err != nil {
 		return err
@@ -170,6 +169,7 @@ func (d *objectDriver) Get(
 		})
 		return err
 	}
+
 	err = d.stores.read(ctx, r, readPrimary, readSecond)
 	return attrs, body, err
 }
@@ -185,9 +185,9 @@ func (s *stores) getSecond(
 	return attrs, body, err
 }
 
-// Head returns the attributes from the store that Get would read. The engine also calls Head to check
-// whether a write has succeeded. If [Config].Sync is set, this check fails if the second store
-// cannot get a copy of the object.
+// Head returns the attributes of the object that Get would read. The engine also calls it to check
+// whether a write has succeeded. With [Config].Sync, this check fails if the second store cannot get a
+// copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
 	readPrimary := func(ctx context.Context) (err error) {
@@ -200,6 +200,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 			return attrs, err
 		})
 	}
+
 	err = s.read(ctx, r, readPrimary, readSecond)
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
@@ -217,8 +218,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	return attrs, err
 }
 
-// requireCopy copies a revision of the primary to the second store, unless the copy is already
-// there. It fails if the copy cannot be made.
+// requireCopy copies a revision of the primary to the second store, unless the copy is there. It fails
+// if the copy cannot be made.
 func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 	if _, err := s.findCopy(ctx, key, revision); err == nil {
 		return nil
@@ -237,6 +238,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 		tags, err = storage.Tags(ctx, d.stores.second.Bucket, r.Key)
 		return err
 	}
+
 	err = d.stores.read(ctx, r, readPrimary, readSecond)
 	return tags, err
 }

@@ -56,15 +56,15 @@ const (
 	lastForm = 2        // last form of a note and of a mark that this version reads
 )
 
-// Status counts the notes of b, which are the writes that the second store may lack. It also reports
-// which store is down as far as this process knows.
-//
-// It fails with InvalidArgument if b was not opened with a mirror.
+// Status counts the notes of b, which are the writes that the second store may lack, and reports which
+// store is down as far as this process knows. It fails with InvalidArgument if b was not opened with a
+// mirror.
 func Status(ctx context.Context, b storage.Bucket) (State, error) {
 	s, err := storesOf(b, "mirror.Status")
 	if err != nil {
 		return State{}, err
 	}
+
 	state := State{PrimaryDown: s.primaryCircuit.isOpen(), SecondDown: s.secondCircuit.isOpen()}
 	for _, err := range s.notes(ctx, s.primary) {
 		if err != nil {
@@ -80,25 +80,26 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 // meanwhile. Repair may be killed and called again, and several processes may call it at the same
 // time. Call it every few minutes, and after a store was down.
 //
-// If one key fails, Repair continues with the others, and its error joins the first ten errors. If
-// a store is down, Repair ends.
+// If one key fails, Repair continues with the others, and its error joins the first ten errors. It
+// ends if a store is down.
 //
-// In two cases, a note does not prove which store is right. The key then fails with
-// PreconditionFailed. Call [RepairAll] in these cases:
+// A key fails with PreconditionFailed if its note does not prove which store is right. Call
+// [RepairAll] in these cases:
 //
 //   - The note was made for another pair of stores, and Repair would have to replace or remove an
 //     object of the second store. For example, a bucket was copied together with its notes.
 //   - Both stores have a note about the key. This happens if the roles of the stores were swapped.
 //
-// After the primary was restored from a snapshot, call RepairAll instead of Repair. The snapshot
-// has old notes.
+// After the primary was restored from a snapshot, which has old notes, call RepairAll instead of
+// Repair.
 //
-// It fails with InvalidArgument if b was not opened with the layer.
+// Repair fails with InvalidArgument if b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	s, err := storesOf(b, "mirror.Repair")
 	if err != nil {
 		return Report{}, err
 	}
+
 	// Close the circuit, because Repair must try the store.
 	s.secondCircuit.update(nil)
 	ctx = evidence.WithoutFailover(ctx)
@@ -121,9 +122,8 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes makes both stores equal for each key that has a note in the primary. primaryIsLast
-// is true if the primary is known to have the last write. In this case, repairNotes ignores notes in
-// the second store.
+// repairNotes makes both stores equal for each key that has a note in the primary. If primaryIsLast is
+// true, the primary is known to have the last write, and notes in the second store are ignored.
 func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) error {
 	now, err := inquiry.Now(ctx, s.primary, clockKey)
 	if err != nil {
@@ -144,6 +144,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 		if err != nil {
 			return err
 		}
+
 		if !primaryIsLast {
 			if err := s.refuseBoth(ctx, secondNotes, n.Key); err != nil {
 				return err
@@ -177,15 +178,15 @@ func (s *stores) refuseBoth(ctx context.Context, former *running.Once[noteSet], 
 	}
 }
 
-// applyNote makes both stores equal for the key of a note. A note names the primary and the second store
-// for which it was made. If the primary or the second store is another store now, the note does not
-// prove which store is right. In that case, applyNote never removes an object of the second store, and
-// never replaces its content: applyNote fails instead.
+// applyNote makes both stores equal for the key of a note. If the note was made for another pair of
+// stores, it does not prove which store is right, so applyNote fails where it would have to remove an
+// object of the second store or replace its content.
 func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}
+
 	ctx = driver.WithLayerMetadata(ctx)
 	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, n.Key)
 	if err != nil {
@@ -204,6 +205,7 @@ func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 		_, err := j.repair(ctx, s, n.Key)
 		return err
 	}
+
 	return &storage.Error{
 		Code: storage.PreconditionFailed,
 		Op:   "mirror.Repair",
@@ -219,7 +221,7 @@ func (s *stores) notes(ctx context.Context, b storage.Bucket) iter.Seq2[storage.
 		func(key string) bool { return key == clockKey || key == markKey })
 }
 
-// readNote reads a note of b. If the object is not a note, it fails with Internal.
+// readNote reads a note of b. It fails with Internal if the object is not a note.
 func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) {
 	data, _, err := storage.ReadAll(ctx, b, name, storage.WithRange(0, maxNote))
 	if err != nil {
@@ -228,6 +230,7 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	if err := argument.CheckForm("mirror.Repair", name, data, lastForm); err != nil {
 		return note{}, err
 	}
+
 	var n note
 	if err := json.Unmarshal(data, &n); err != nil || n.Key == "" {
 		return note{}, &storage.Error{
@@ -261,8 +264,8 @@ func (j *job) report() Report {
 	}
 }
 
-// run calls the given function for each entry. If a call fails, run continues with the other
-// entries, unless the error says that a store is down. The error of run joins the first ten errors.
+// run calls do for each entry. It continues after a failure, unless the error says that a store is
+// down. Its error joins the first ten errors.
 func (j *job) run(
 	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
 ) error {
@@ -272,6 +275,7 @@ func (j *job) run(
 		if err == nil {
 			return nil
 		}
+
 		j.failed.Add(1)
 		if isDown(err) {
 			// This error ends the stream.
