@@ -65,7 +65,9 @@ func (c *circuit) record(ctx context.Context, start time.Time, err error) {
 		c.update(err)
 		return
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(start) >= leastWait {
+
+	reachedDeadline := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if reachedDeadline && time.Since(start) >= leastWait {
 		c.addFailure(1)
 	}
 }
@@ -165,8 +167,8 @@ func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context
 	}
 
 	const bytesPerSecond = 16 << 20
-	start := time.Now()
 	extra := time.Duration(size/bytesPerSecond) * time.Second
+	start := time.Now()
 	err := watch(ctx, s.config.Stall+extra, do)
 	s.secondCircuit.record(ctx, start, err)
 	return err

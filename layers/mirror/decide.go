@@ -24,7 +24,8 @@ import (
 func plannedKeys(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for record, err := range s.Sorted(ctx) {
-			if !yield(storage.ListEntry{Key: string(record.Key), ETag: string(record.Value)}, err) || err != nil {
+			entry := storage.ListEntry{Key: string(record.Key), ETag: string(record.Value)}
+			if !yield(entry, err) || err != nil {
 				return
 			}
 		}
@@ -70,16 +71,17 @@ func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undec
 		c.primaryNotes = noted
 		return noted, c.readClocks(ctx)
 	})
-	return c.job.run(ctx, plannedKeys(ctx, keys), func(ctx context.Context, e storage.ListEntry) error {
+
+	return c.job.run(ctx, plannedKeys(ctx, keys), func(ctx context.Context, entry storage.ListEntry) error {
 		if _, err := notes.Get(ctx); err != nil {
 			return err
 		}
-		decided, err := c.decideOne(ctx, e.Key)
+		decided, err := c.decideOne(ctx, entry.Key)
 		if err != nil {
 			return err
 		}
 		if !decided {
-			return undecided(e.Key)
+			return undecided(entry.Key)
 		}
 		return nil
 	})
@@ -98,7 +100,8 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		// The object was removed meanwhile.
 		return true, nil
 	}
-	if c.byNote(key, secondAttrs) {
+
+	if c.isProvenByNote(key, secondAttrs) {
 		// The primary is right, and repairNotes makes both stores equal later. A dry run does not
 		// call repairNotes, so this counts the object that it would remove.
 		if c.dryRun && primaryAttrs == nil {
@@ -107,11 +110,11 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 		return true, nil
 	}
 
-	notedBySecond := c.secondNotes.has(key)
-	secondIsRight := notedBySecond && !c.primaryNotes.has(key)
+	secondHasNote := c.secondNotes.has(key)
+	secondIsRight := secondHasNote && !c.primaryNotes.has(key)
 	if primaryAttrs == nil {
 		// Only the second store has the object.
-		if !notedBySecond && isMarker(key, secondAttrs.Size) {
+		if !secondHasNote && isMarker(key, secondAttrs.Size) {
 			c.job.ignored.Add(1)
 			return true, nil
 		}
@@ -122,11 +125,11 @@ func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, e
 	}
 
 	// Both stores have an object.
-	same, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
+	isSame, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
 	if err != nil {
 		return false, err
 	}
-	if same {
+	if isSame {
 		return true, c.planAction(ctx, key, Replaced)
 	}
 	if s.isCopy(ctx, primaryAttrs, secondAttrs) {
@@ -165,10 +168,10 @@ func (n noteSet) has(key string) bool {
 // notedIn returns the keys that the notes in b about the given pair of stores are about. Notes of an
 // earlier version of this package, which name no pair, count only if unpaired is true.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
-	set := noteSet{map[string]time.Time{}, map[string]bool{}}
+	set := noteSet{keys: map[string]time.Time{}, names: map[string]bool{}}
 	var mu sync.Mutex
-	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, e storage.ListEntry) error {
-		n, err := readNote(ctx, b, e.Key)
+	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, entry storage.ListEntry) error {
+		n, err := readNote(ctx, b, entry.Key)
 		if errors.Is(err, storage.ObjectNotFound) {
 			// The writer of the note, or a Repair, has removed it.
 			return nil
@@ -176,22 +179,23 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 		if err != nil {
 			return err
 		}
-		if n.Pair != pair && !(unpaired && n.Pair == "") {
+		counts := n.Pair == pair || (unpaired && n.Pair == "")
+		if !counts {
 			return nil
 		}
 
 		mu.Lock()
 		defer mu.Unlock()
-		set.add(e, n)
+		set.add(entry, n)
 		return nil
 	})
 	return set, err
 }
 
-// add adds a note, which the store lists as the entry e.
-func (n noteSet) add(e storage.ListEntry, added note) {
-	n.names[e.Key] = true
-	begin := e.Modified
+// add adds a note, which the store lists as the given entry.
+func (n noteSet) add(entry storage.ListEntry, added note) {
+	n.names[entry.Key] = true
+	begin := entry.Modified
 	if !added.Made.IsZero() && added.Made.Before(begin) {
 		// The primary was restored from a snapshot after the note was written.
 		begin = added.Made
@@ -238,16 +242,17 @@ const noteLag = time.Minute
 // does not if the second store's object is newer than the note: the primary was then probably restored
 // from a snapshot that contains the note.
 //
-// If the roles of the stores were swapped twice, the second store's note may be later. The
-// primary's note then proves nothing. byNote assumes two swaps if both stores have a note, and only
-// the primary has a valid mark.
-func (c *comparison) byNote(key string, secondAttrs *storage.Attrs) bool {
-	end, noted := c.primaryNotes.keys[key]
-	if !noted {
+// The second store may also have a note about the key, from the time when it was the primary. Usually
+// the primary's note is later, and still proves that the primary is right. If the roles of the stores
+// were swapped twice, the second store's note may be later. That is assumed if both stores have a note,
+// and only the primary has a valid mark.
+func (c *comparison) isProvenByNote(key string, secondAttrs *storage.Attrs) bool {
+	end, hasNote := c.primaryNotes.keys[key]
+	if !hasNote {
 		return false
 	}
-	swappedTwice := c.secondNotes.has(key) && c.proven && !c.swapped
-	if swappedTwice {
+	maybeSwappedTwice := c.secondNotes.has(key) && c.proven && !c.swapped
+	if maybeSwappedTwice {
 		return false
 	}
 	put := c.stores.putTime(key, secondAttrs.Modified)
@@ -259,22 +264,22 @@ func (c *comparison) byNote(key string, secondAttrs *storage.Attrs) bool {
 // because they show that someone still writes to that store.
 func (c *comparison) endNotes(ctx context.Context) error {
 	second := c.stores.second.Bucket
-	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
-		if !c.secondNotes.names[e.Key] {
+	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, entry storage.ListEntry) error {
+		if !c.secondNotes.names[entry.Key] {
 			return nil
 		}
-		return second.Remove(ctx, e.Key)
+		return second.Remove(ctx, entry.Key)
 	})
 }
 
 // countNotes counts what [Repair] would do, by the clock of this process.
 func (c *comparison) countNotes(ctx context.Context) error {
-	for e, err := range c.stores.notes(ctx, c.stores.primary) {
+	for entry, err := range c.stores.notes(ctx, c.stores.primary) {
 		if err != nil {
 			return err
 		}
 		c.job.repaired.Add(1)
-		if time.Since(e.Modified) < settling {
+		if time.Since(entry.Modified) < settling {
 			c.job.recent.Add(1)
 		}
 	}
@@ -298,11 +303,11 @@ func (c *comparison) copyBack(ctx context.Context, key string) error {
 
 	var condition storage.CopyOption = storage.IfAbsent()
 	if primaryAttrs != nil {
-		same, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
+		isSame, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
 		if err != nil {
 			return err
 		}
-		if same {
+		if isSame {
 			return nil
 		}
 		condition = storage.IfRevision(primaryAttrs.Revision)

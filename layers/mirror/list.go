@@ -26,7 +26,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 	pos := position{After: r.StartAfter}
 	if r.Token != "" {
 		if err := json.Unmarshal([]byte(r.Token), &pos); err != nil {
-			return nil, &storage.Error{Code: storage.InvalidArgument, Err: errors.New("token must be of a page of this listing")}
+			return nil, &storage.Error{
+				Code: storage.InvalidArgument,
+				Err:  errors.New("token must be of a page of this listing"),
+			}
 		}
 	}
 
@@ -57,19 +60,19 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		pos.Second = second
 		pos.Token = ""
 	}
-	found, err := otherstore.ListPage(ctx, src, r, pos.Token, pos.After)
+	listed, err := otherstore.ListPage(ctx, src, r, pos.Token, pos.After)
 	if err != nil {
 		return nil, err
 	}
 
 	page := &storage.Page{Entries: r.Entries[:0]}
-	pos.Token = found.Token
-	for _, e := range found.Entries {
-		hidden, err := otherstore.Hides(ctx, src, e, NotesPrefix, afterNotes)
+	pos.Token = listed.Token
+	for _, entry := range listed.Entries {
+		hidden, err := otherstore.Hides(ctx, src, entry, NotesPrefix, afterNotes)
 		if err != nil {
 			return nil, err
 		}
-		pos.After = e.Key
+		pos.After = entry.Key
 		if hidden {
 			// Skip the notes, which may be many.
 			pos.Token = ""
@@ -77,14 +80,14 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 			continue
 		}
 		if second {
-			e.Revision = s.second.Revision(e.Revision)
+			entry.Revision = s.second.Revision(entry.Revision)
 		} else {
-			e.Revision = s.second.Bare(e.Revision)
+			entry.Revision = s.second.Bare(entry.Revision)
 		}
-		page.Entries = append(page.Entries, e)
+		page.Entries = append(page.Entries, entry)
 	}
 
-	if found.Token != "" {
+	if listed.Token != "" {
 		token, err := json.Marshal(pos)
 		page.Token = string(token)
 		return page, err

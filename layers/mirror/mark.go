@@ -80,7 +80,8 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 // readMarks reads the marks in both stores. It finds out whether the primary's mark is valid, and
 // whether the roles of the stores were swapped.
 func (c *comparison) readMarks(ctx context.Context) (err error) {
-	if c.mark, c.ourText, err = readMark(ctx, c.stores.primary); err != nil {
+	c.mark, c.ourText, err = readMark(ctx, c.stores.primary)
+	if err != nil {
 		return err
 	}
 	secondMark, text, err := readMark(ctx, c.stores.second.Bucket)

@@ -109,7 +109,13 @@ func newDriver(d driver.Driver, second storage.Bucket, c Config) driver.Driver {
 	if !storage.Supports(second, otherstore.Needed) {
 		return otherstore.Refuse(d, otherstore.ErrNeeds("the second store of a mirror"))
 	}
-	other := otherstore.Store{Bucket: second, Tag: "second:", Own: d.Describe(), ID: otherstore.Identity(second)}
+
+	other := otherstore.Store{
+		Bucket: second,
+		Tag:    "second:",
+		Own:    d.Describe(),
+		ID:     otherstore.Identity(second),
+	}
 	if err := other.Refused("mirror"); err != nil {
 		return otherstore.Refuse(d, err)
 	}

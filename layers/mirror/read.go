@@ -81,14 +81,14 @@ func isFinal(err error) bool {
 	return false
 }
 
-// withSecondError returns the error of the primary, with the text of the second store's error. The code of the
-// second store's error is dropped.
-func withSecondError(err, failure error) error {
+// withSecondError returns the error of the primary with the text of the second store's error, whose
+// code is dropped.
+func withSecondError(err, secondErr error) error {
 	storageErr := &storage.Error{Code: storage.CodeOf(err), Retryable: true}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		*storageErr = *e
 	}
-	storageErr.Err = fmt.Errorf("%w; the second store: %v", err, failure)
+	storageErr.Err = fmt.Errorf("%w; the second store: %v", err, secondErr)
 	return storageErr
 }
 
@@ -202,14 +202,15 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	}
 
 	err = s.read(ctx, r, readPrimary, readSecond)
-	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
+	isQuestion := evidence.Asks(ctx, r.Key)
+	needsCopy := r.Auxiliary && (s.config.Sync || isQuestion)
+	if err == nil && needsCopy {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
 
-	// A job may test whether its other bucket is this mirror's second store. The job writes an
-	// object to the other bucket, and then calls Head for this object. If the primary does not have
-	// the object, look in the second store.
-	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
+	// A job that tests whether its other bucket is this mirror's second store writes an object there,
+	// and then calls Head for it. The primary does not have that object.
+	if isQuestion && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.callSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)
 			return err

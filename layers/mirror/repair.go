@@ -135,8 +135,9 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 	secondNotes := running.NewOnce(func(ctx context.Context) (noteSet, error) {
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
-	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
-		n, err := readNote(ctx, s.primary, e.Key)
+
+	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, entry storage.ListEntry) error {
+		n, err := readNote(ctx, s.primary, entry.Key)
 		if errors.Is(err, storage.ObjectNotFound) {
 			// The writer of the note, or another Repair, has removed it.
 			return nil
@@ -146,7 +147,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 		}
 
 		if !primaryIsLast {
-			if err := s.refuseBoth(ctx, secondNotes, n.Key); err != nil {
+			if err := s.checkSecondNotes(ctx, secondNotes, n.Key); err != nil {
 				return err
 			}
 		}
@@ -154,19 +155,19 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 			return err
 		}
 
-		if now.Sub(e.Modified) < settling+n.ValidFor {
+		if now.Sub(entry.Modified) < settling+n.ValidFor {
 			j.recent.Add(1)
 			return nil
 		}
-		return s.primary.Remove(ctx, e.Key)
+		return s.primary.Remove(ctx, entry.Key)
 	})
 }
 
-// refuseBoth fails if the second store also has a note about the key. Such a note shows that the
-// second store was the primary before. The second store may therefore have the later object.
-func (s *stores) refuseBoth(ctx context.Context, former *running.Once[noteSet], key string) error {
-	set, err := former.Get(ctx)
-	if err != nil || !set.has(key) {
+// checkSecondNotes fails if the second store also has a note about the key. It then was the primary
+// before, and may have the later object.
+func (s *stores) checkSecondNotes(ctx context.Context, secondNotes *running.Once[noteSet], key string) error {
+	notes, err := secondNotes.Get(ctx)
+	if err != nil || !notes.has(key) {
 		return err
 	}
 	return &storage.Error{
@@ -267,11 +268,12 @@ func (j *job) report() Report {
 // run calls do for each entry. It continues after a failure, unless the error says that a store is
 // down. Its error joins the first ten errors.
 func (j *job) run(
-	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
+	ctx context.Context, entries iter.Seq2[storage.ListEntry, error],
+	do func(context.Context, storage.ListEntry) error,
 ) error {
 	var failures []error
-	err := running.Stream(ctx, all, atOnce, func(ctx context.Context, e storage.ListEntry) error {
-		err := do(ctx, e)
+	err := running.Stream(ctx, entries, atOnce, func(ctx context.Context, entry storage.ListEntry) error {
+		err := do(ctx, entry)
 		if err == nil {
 			return nil
 		}
