@@ -15,13 +15,14 @@ type objectDriver struct {
 	limiter *limiter
 }
 
-// Put limits the body of an upload. It replaces the body in r until it returns. It does not copy r, because the engine
-// may set other fields of r during the upload.
+// Put limits the body of an upload. It replaces the body in r until it returns, because the engine may
+// set other fields of r during the upload, so that a copy would lack them.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	body := r.Body
 	defer func() {
 		r.Body = body
 	}()
+
 	limited := &uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}
 	r.Body = limited
 	if seeker, ok := body.(io.Seeker); ok {
@@ -37,9 +38,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.Driver.PutPart(ctx, r)
 }
 
-// Compose lets the store append the bytes of a call of Append. It then waits for the time that
-// these bytes should take at the limit. If the store cannot append, Compose does not wait. In this
-// case, the engine uploads the bytes with other methods, which apply the limit.
+// Compose lets the store append the bytes of an Append, and then waits for as long as these bytes
+// should take. It does not wait if the store cannot append, because the engine then uploads the bytes
+// by other methods, which apply the limit.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if storage.CodeOf(err) != storage.Unsupported {
@@ -58,8 +59,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// limitPart replaces the body of a part by one that is limited. restore sets the former body again.
-// The request is not copied, because the engine may set other fields of it during the upload.
+// limitPart limits the body of a part until restore is called. It does not copy the request, because
+// the engine may set other fields of it during the upload.
 func (d *objectDriver) limitPart(ctx context.Context, r *driver.PartRequest) (restore func()) {
 	body := r.Body
 	r.Body = withSeek(&uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body)
@@ -95,7 +96,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// withSeek returns a body with the methods Seek and, if it has that, PeekAt of the original.
+// withSeek returns body with the methods Seek and, if it has that, PeekAt of the original.
 func withSeek(body *uploadBody, original io.Seeker) io.ReadSeeker {
 	s := &seekableBody{Reader: body, Seeker: original}
 	if peeker, ok := original.(driver.BodyPeeker); ok {
@@ -141,8 +142,8 @@ func (b *downloadBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// readSize returns the number of bytes that one Read may return: those of a sixteenth of a second. A slow transfer then
-// moves steadily, and a change of the limits applies soon.
+// readSize returns the number of bytes that one Read may return: those of a sixteenth of a second, so
+// that a slow transfer moves steadily, and a change of the limits applies soon.
 func readSize(rate Rate, wanted int) int {
 	const (
 		minBytes = 256

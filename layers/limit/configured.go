@@ -9,7 +9,7 @@ import (
 
 func init() { driver.RegisterLayer("limit", configure) }
 
-// configure reads the part of a configuration file that belongs to the layer.
+// configure reads the layer's part of a configuration file.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	var params struct {
 		Bytes  string  `yaml:"bytes"` // a limit or a timetable in the notation of [Parse]
@@ -20,6 +20,7 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	if err := settings(&params); err != nil {
 		return nil, err
 	}
+
 	c := Config{Requests: Requests{Reads: params.Reads, Writes: params.Writes, Lists: params.Lists}}
 	if params.Bytes != "" {
 		var err error

@@ -50,9 +50,8 @@ type limiter struct {
 	requests             Requests
 }
 
-// New returns a layer with the limits of c.
-//
-// It fails with InvalidArgument if a number in c.Requests is below 0.001, unless it is 0.
+// New returns a layer with the limits of c. It fails with InvalidArgument if a number in c.Requests is
+// below 0.001, unless it is 0.
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
 		isValid := perSecond == 0 || perSecond >= minRequests // false for NaN, too
@@ -64,6 +63,7 @@ func New(c Config) (driver.Layer, error) {
 			}
 		}
 	}
+
 	l := &limiter{timetable: c.Bytes, requests: c.Requests, now: c.Now}
 	if l.now == nil {
 		l.now = time.Now
@@ -102,11 +102,12 @@ func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 	return running.Sleep(ctx, wait)
 }
 
-// reserve reserves the lane for the given time, after all that has passed so far. It returns the time until the end of
-// that reservation, which may be negative.
+// reserve reserves the lane for the given time, after all that has passed so far. It returns the time
+// until the end of the reservation, which may be negative.
 func (l *lane) reserve(duration time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+
 	now := time.Now()
 	earliest := now.Add(-burst)
 	if l.free.Before(earliest) {

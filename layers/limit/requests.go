@@ -17,8 +17,8 @@ type Requests struct {
 	Lists  float64 // pages of objects, versions, parts and open uploads
 }
 
-// request waits until a request may be made, and then makes it by next. call is the name of the driver's method, which
-// tells the class of the request. A request of another class has no limit.
+// request waits until a request may be made, and then calls next. call is the name of the driver's
+// method, which decides which limit applies, if any.
 func (l *limiter) request(ctx context.Context, call string, next func(context.Context) error) error {
 	var err error
 	switch requestclass.Of(call) {
@@ -32,5 +32,6 @@ func (l *limiter) request(ctx context.Context, call string, next func(context.Co
 	if err != nil {
 		return err
 	}
+
 	return next(ctx)
 }

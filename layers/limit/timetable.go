@@ -29,11 +29,12 @@ const minutesOfDay = 24 * 60
 // Constant returns a timetable with the same limits all the time.
 func Constant(r Rates) Timetable { return Timetable{[]slot{{0, r}}} }
 
-// At returns the limits that apply at the given time. Its time zone decides its weekday and hour.
+// At returns the limits that apply at the given time, whose time zone decides the weekday and hour.
 func (t Timetable) At(when time.Time) Rates {
 	if len(t.slots) == 0 {
 		return Rates{}
 	}
+
 	minute := int(when.Weekday())*minutesOfDay + when.Hour()*60 + when.Minute()
 	current := t.slots[len(t.slots)-1]
 	for _, s := range t.slots {
@@ -79,6 +80,7 @@ func Parse(text string) (Timetable, error) {
 			week[day*minutesOfDay+minute] = rates
 		}
 	}
+
 	// A slot such as Mon-08:00 replaces the daily slot 08:00, whichever is first in the text.
 	for _, s := range dated {
 		week[s.start] = s.rates
@@ -96,7 +98,8 @@ func Parse(text string) (Timetable, error) {
 // everyDay is the day of a slot that names none.
 const everyDay = -1
 
-// parseSlot parses one field of a timetable, such as 08:00,512K or Mon-08:00,512K. minute is the minute of the day.
+// parseSlot parses one field of a timetable, such as 08:00,512K or Mon-08:00,512K. minute is the minute
+// of the day.
 func parseSlot(field string) (day, minute int, rates Rates, err error) {
 	start, limit, ok := strings.Cut(field, ",")
 	if !ok {
@@ -125,7 +128,7 @@ func parseSlot(field string) (day, minute int, rates Rates, err error) {
 	return day, minute, rates, nil
 }
 
-// parseClock parses a time such as 08:00 or 8:00. It returns the minute of the day.
+// parseClock parses a time such as 08:00 or 8:00, and returns the minute of the day.
 func parseClock(text string) (int, error) {
 	hours, minutes, _ := strings.Cut(text, ":")
 	hour, hourErr := strconv.Atoi(hours)
@@ -137,7 +140,7 @@ func parseClock(text string) (int, error) {
 	return hour*60 + minute, nil
 }
 
-// parseDay parses a day such as Mon or Monday. It returns the number of the day, which is 0 for Sunday.
+// parseDay parses a day such as Mon or Monday, and returns its number, which is 0 for Sunday.
 func parseDay(text string) (int, error) {
 	for day := time.Sunday; day <= time.Saturday; day++ {
 		if strings.EqualFold(text, day.String()) || strings.EqualFold(text, day.String()[:3]) {
@@ -147,7 +150,7 @@ func parseDay(text string) (int, error) {
 	return 0, malformed("must name days as Mon or Monday")
 }
 
-// parseRates parses 10M, or 10M:1M with the limits for uploads and downloads.
+// parseRates parses rates such as 10M for both directions, or 10M:1M for uploads and downloads.
 func parseRates(text string) (Rates, error) {
 	up, down, hasBoth := strings.Cut(text, ":")
 	if !hasBoth {
@@ -177,6 +180,7 @@ func parseRate(text string) (Rate, error) {
 	if strings.EqualFold(text, "off") {
 		return 0, nil
 	}
+
 	number := strings.TrimRight(text, "iBbKkMmGgTtPp")
 	unit := strings.TrimSuffix(strings.ToUpper(text[len(number):]), "IB")
 	factor, ok := unitBytes[unit]
