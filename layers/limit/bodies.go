@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -75,8 +76,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil || body == nil {
 		return attrs, body, err
 	}
-	waiting, cancel := context.WithCancel(ctx)
-	return attrs, &downloadBody{ReadCloser: body, ctx: waiting, cancel: cancel, limiter: d.limiter}, nil
+	bodyCtx, cancel := context.WithCancel(ctx)
+	return attrs, &downloadBody{ReadCloser: body, ctx: bodyCtx, cancel: cancel, limiter: d.limiter}, nil
 }
 
 // An uploadBody limits Read to the rate of uploads.
@@ -90,19 +91,17 @@ type uploadBody struct {
 func (b *uploadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Upload
 	n, err := b.Reader.Read(p[:readSize(rate, len(p))])
-	if waitErr := b.limiter.sent(b.ctx, n); waitErr != nil && err == nil {
-		err = waitErr
-	}
-	return n, err
+	waitErr := b.limiter.sent(b.ctx, n)
+	return n, cmp.Or(err, waitErr)
 }
 
 // withSeek returns body with the methods Seek and, if it has that, PeekAt of the original.
 func withSeek(body *uploadBody, original io.Seeker) io.ReadSeeker {
-	s := &seekableBody{Reader: body, Seeker: original}
+	seekable := &seekableBody{Reader: body, Seeker: original}
 	if peeker, ok := original.(driver.BodyPeeker); ok {
-		return &peekableBody{ReadSeeker: s, BodyPeeker: peeker}
+		return &peekableBody{ReadSeeker: seekable, BodyPeeker: peeker}
 	}
-	return s
+	return seekable
 }
 
 // A seekableBody is a limited body with the Seek of the original, so that it can be read again.
@@ -130,10 +129,8 @@ func (b *downloadBody) Read(p []byte) (int, error) {
 	rate := b.limiter.timetable.At(b.limiter.now()).Download
 	n, err := b.ReadCloser.Read(p[:readSize(rate, len(p))])
 	serving.Pause(b.ctx)
-	if waitErr := b.limiter.download.pass(b.ctx, n, float64(rate)); waitErr != nil && err == nil {
-		err = waitErr
-	}
-	return n, err
+	waitErr := b.limiter.download.wait(b.ctx, n, float64(rate))
+	return n, cmp.Or(err, waitErr)
 }
 
 // Close ends a Read that waits.

@@ -34,6 +34,8 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 		return nil, err
 	}
 	return &driver.ConfiguredLayer{
-		Open: func(context.Context, driver.LayerParts) (driver.Layer, io.Closer, error) { return layer, nil, nil },
+		Open: func(context.Context, driver.LayerParts) (driver.Layer, io.Closer, error) {
+			return layer, nil, nil
+		},
 	}, nil
 }

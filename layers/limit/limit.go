@@ -78,7 +78,7 @@ func New(c Config) (driver.Layer, error) {
 
 // sent waits for as long as sending n bytes should take at the limit for uploads.
 func (l *limiter) sent(ctx context.Context, n int) error {
-	return l.upload.pass(ctx, n, float64(l.timetable.At(l.now()).Upload))
+	return l.upload.wait(ctx, n, float64(l.timetable.At(l.now()).Upload))
 }
 
 // A lane limits one direction of bytes or one class of requests. Bytes or requests pass through it
@@ -88,18 +88,18 @@ type lane struct {
 	free time.Time // time at which everything so far has passed through the lane
 }
 
-// pass waits until n more bytes or requests may pass. rate is the number per second, or 0 for no
-// limit.
-func (l *lane) pass(ctx context.Context, n int, rate float64) error {
+// wait waits until n more bytes or requests may pass. rate is the number per second, or 0 for no limit.
+func (l *lane) wait(ctx context.Context, n int, rate float64) error {
 	if rate <= 0 || n <= 0 {
 		return ctx.Err()
 	}
-	wait := l.reserve(time.Duration(float64(n) / rate * float64(time.Second)))
-	if wait < minWait {
+
+	pause := l.reserve(time.Duration(float64(n) / rate * float64(time.Second)))
+	if pause < minWait {
 		// A later call waits for this time, too.
 		return ctx.Err()
 	}
-	return running.Sleep(ctx, wait)
+	return running.Sleep(ctx, pause)
 }
 
 // reserve reserves the lane for the given time, after all that has passed so far. It returns the time

@@ -23,11 +23,11 @@ func (l *limiter) request(ctx context.Context, call string, next func(context.Co
 	var err error
 	switch requestclass.Of(call) {
 	case requestclass.Read:
-		err = l.reads.pass(ctx, 1, l.requests.Reads)
+		err = l.reads.wait(ctx, 1, l.requests.Reads)
 	case requestclass.List:
-		err = l.lists.pass(ctx, 1, l.requests.Lists)
+		err = l.lists.wait(ctx, 1, l.requests.Lists)
 	case requestclass.Write, requestclass.Removal:
-		err = l.writes.pass(ctx, 1, l.requests.Writes)
+		err = l.writes.wait(ctx, 1, l.requests.Writes)
 	}
 	if err != nil {
 		return err

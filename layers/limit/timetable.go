@@ -66,14 +66,14 @@ func Parse(text string) (Timetable, error) {
 	}
 
 	week := map[int]Rates{} // by minute of the week
-	var dated []slot
+	var weekly []slot       // with a day
 	for _, field := range fields {
 		day, minute, rates, err := parseSlot(field)
 		if err != nil {
 			return Timetable{}, err
 		}
 		if day != everyDay {
-			dated = append(dated, slot{start: day*minutesOfDay + minute, rates: rates})
+			weekly = append(weekly, slot{start: day*minutesOfDay + minute, rates: rates})
 			continue
 		}
 		for day := range 7 {
@@ -82,14 +82,14 @@ func Parse(text string) (Timetable, error) {
 	}
 
 	// A slot such as Mon-08:00 replaces the daily slot 08:00, whichever is first in the text.
-	for _, s := range dated {
+	for _, s := range weekly {
 		week[s.start] = s.rates
 	}
 
 	var t Timetable
 	for minute := range 7 * minutesOfDay {
 		if rates, ok := week[minute]; ok {
-			t.slots = append(t.slots, slot{minute, rates})
+			t.slots = append(t.slots, slot{start: minute, rates: rates})
 		}
 	}
 	return t, nil
@@ -133,8 +133,8 @@ func parseClock(text string) (int, error) {
 	hours, minutes, _ := strings.Cut(text, ":")
 	hour, hourErr := strconv.Atoi(hours)
 	minute, minuteErr := strconv.Atoi(minutes)
-	isNumbers := hourErr == nil && minuteErr == nil && len(minutes) == 2
-	if !isNumbers || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
+	isWellFormed := hourErr == nil && minuteErr == nil && len(minutes) == 2
+	if !isWellFormed || hour < 0 || hour > 23 || minute < 0 || minute > 59 {
 		return 0, malformed("must have times from 00:00 to 23:59")
 	}
 	return hour*60 + minute, nil
@@ -161,7 +161,7 @@ func parseRates(text string) (Rates, error) {
 		return Rates{}, err
 	}
 	download, err := parseRate(down)
-	return Rates{upload, download}, err
+	return Rates{Upload: upload, Download: download}, err
 }
 
 // unitBytes maps each unit of a rate to its number of bytes. A rate without a unit counts KiB.
