@@ -65,7 +65,7 @@ func (m *Meter) Layer() driver.Layer {
 	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, m.request), m} }
 }
 
-// request counts a request. call is the name of the driver's method.
+// request counts a request by its class. call is the name of the driver's method.
 func (m *Meter) request(ctx context.Context, call string, next func(context.Context) error) error {
 	switch requestclass.Of(call) {
 	case requestclass.Read:
