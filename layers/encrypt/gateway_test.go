@@ -33,7 +33,7 @@ func gatewayLayers(t *testing.T) []driver.Layer {
 	return []driver.Layer{cache.Layer(), newLayer(t, boundKeys{newKeys(t)})}
 }
 
-// The S3 server over encrypted stores passes the same tests as a server without layers.
+// The S3 server passes the same tests over encrypted stores as without layers.
 func TestS3ServerOverEncryptedStores(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -84,7 +84,8 @@ func (d remoteDriver) Describe() driver.Description {
 	return desc
 }
 
-// If S3 servers with different keys and one without a layer share an account, each lists only its own buckets.
+// S3 servers that share an account, some with different keys and one without a layer, each list only
+// their own buckets.
 func TestS3ServersShareAccount(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	services := map[string]driver.ServiceDriver{
@@ -220,6 +221,7 @@ func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 	below := remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	b, _ := newServerBucket(t, driver.ServiceWithLayers(below, readless, newLayer(t, newKeys(t))))
 	mustUpload(t, b, "from", "content")
+
 	_, err := storage.Copy(t.Context(), b, "to", b, "from")
 	require.NoError(t, err)
 	r, err := b.Download(t.Context(), "to")
@@ -230,10 +232,12 @@ func TestS3ServerCopyReadsNoBytes(t *testing.T) {
 	require.Equal(t, "content", string(got))
 }
 
-// If the metadata leave no room for the header, the S3 server refuses a multipart upload at its beginning.
+// The S3 server refuses a multipart upload at its beginning if the metadata leave no room for the
+// header.
 func TestS3ServerMetadataWithoutRoom(t *testing.T) {
 	b, _ := newServerBucket(t,
 		driver.ServiceWithLayers(remote{memstore.NewServiceDriver(memstore.ServiceConfig{})}, newLayer(t, newKeys(t))))
+
 	_, err := storage.BeginUpload(t.Context(), b, "a", storage.WithMetadata(map[string]string{
 		"long": strings.Repeat("x", 1800),
 	}))

@@ -24,7 +24,8 @@ func layerOf(t *testing.T, c encrypt.Config) driver.Layer {
 	return layer
 }
 
-// Two chains of layers with different encryption keys have different identities.
+// Layers with different keys or settings give a store different identities, and equal ones give it the
+// same.
 func TestStackIdentityHasKeys(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	mine, err := age.GenerateX25519Identity()
@@ -38,28 +39,30 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	}
 	parsed, err := encrypt.ParseKeys(strings.NewReader(mine.String()))
 	require.NoError(t, err)
-	joined := func(k ...encrypt.Keys) encrypt.Config { return encrypt.Config{Keys: encrypt.JoinKeys(k, k)} }
+	joined := func(k ...encrypt.Keys) encrypt.Config {
+		return encrypt.Config{Keys: encrypt.JoinKeys(k, k)}
+	}
 
 	identity := driver.StackIdentity(layerOf(t, keys(mine))(store))
 	require.NotEqual(t, driver.StackIdentity(store), identity, "without the layer")
 	tests := []struct {
 		name   string
 		config encrypt.Config
-		same   bool
+		isSame bool
 	}{
-		{name: "the same keys", config: keys(mine), same: true},
-		{name: "the same keys from a file", config: encrypt.Config{Keys: parsed}, same: true},
-		{name: "another identity", config: keys(other), same: false},
-		{name: "a further identity", config: keys(mine, quantum), same: false},
-		{name: "keys that only encrypt", config: keys(), same: false},
-		{name: "plain objects, too", config: encrypt.Config{Keys: parsed, AllowPlain: true}, same: false},
-		{name: "joined keys", config: joined(parsed), same: false},
-		{name: "keys of another type", config: encrypt.Config{Keys: boundKeys{}}, same: false},
+		{name: "the same keys", config: keys(mine), isSame: true},
+		{name: "the same keys from a file", config: encrypt.Config{Keys: parsed}, isSame: true},
+		{name: "another identity", config: keys(other), isSame: false},
+		{name: "a further identity", config: keys(mine, quantum), isSame: false},
+		{name: "keys that only encrypt", config: keys(), isSame: false},
+		{name: "plain objects, too", config: encrypt.Config{Keys: parsed, AllowPlain: true}, isSame: false},
+		{name: "joined keys", config: joined(parsed), isSame: false},
+		{name: "keys of another type", config: encrypt.Config{Keys: boundKeys{}}, isSame: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := driver.StackIdentity(layerOf(t, tt.config)(store))
-			require.Equal(t, tt.same, identity == got)
+			require.Equal(t, tt.isSame, identity == got)
 			require.Equal(t, got, driver.StackIdentity(layerOf(t, tt.config)(store)), "it stays the same")
 		})
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// If a program writes an object during Rewrap, its write remains and is readable.
+// If a program writes an object during a Rewrap, its write remains and is readable.
 func TestExploredRewrapAndAWriter(t *testing.T) {
 	keys, _ := newRotatedKeys(t)
 	for name, other := range map[string]func(ctx context.Context, b storage.Bucket) error{
@@ -55,11 +55,11 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
-					rewrapped := explored.Succeeded(a)
+					otherSucceeded := explored.Succeeded(a)
 					switch {
-					case name == "upload" && rewrapped:
+					case name == "upload" && otherSucceeded:
 						require.Equal(s, "new", string(data))
-					case name == "remove" && rewrapped:
+					case name == "remove" && otherSucceeded:
 						require.Empty(s, data)
 					case name == "upload" || name == "remove":
 						require.Contains(s, []string{"first", "new", ""}, string(data))

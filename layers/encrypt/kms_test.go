@@ -142,7 +142,8 @@ func (s store) openWithoutRetry(t testing.TB, keys encrypt.Keys) storage.Bucket 
 	return engine.New(s, driver.WithLayer(newLayer(t, keys)), retry)
 }
 
-// A key management service wraps the data key of each object once. Each process unwraps it once, when it reads content.
+// The service wraps the data key of an object once, and each process unwraps it once, when it first
+// reads content.
 func TestKMSWrapsKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, firstKey)
@@ -178,7 +179,7 @@ func TestKMSWrapsKey(t *testing.T) {
 	})
 }
 
-// An object that a service and an emergency key encrypt is a file of age, which the emergency key decrypts.
+// The emergency key of an object decrypts it with age alone, without this package or the service.
 func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
@@ -190,9 +191,10 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 		content := randomText(5*chunk + 1)
 		b := s.open(t, joined)
 		mustUpload(t, b, "a", content)
+
 		header := s.get(t, "a").header()
 		require.Contains(t, header, "-> "+k.stanza+" ")
-		require.NotContains(t, header, "111122223333")
+		require.NotContains(t, header, "111122223333", "the header does not tell the account")
 
 		// Another process reads it.
 		b = s.open(t, joined)
@@ -202,6 +204,7 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 		require.Equal(t, 1, k.server.Count(k.wrap))
 		require.Equal(t, 1, k.server.Count(k.unwrap))
 
+		// So does age, with the emergency key.
 		r, err := age.Decrypt(bytes.NewReader(ageFile(t, s.get(t, "a"))), offline)
 		require.NoError(t, err)
 		got, err = io.ReadAll(r)
@@ -210,8 +213,8 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 	})
 }
 
-// Concurrent reads of an object share one Unwrap request and its failure. If the context of one read ends, the
-// other reads still succeed.
+// Concurrent reads of an object share one Unwrap request and its result, even if the context of one
+// read is canceled.
 func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -224,6 +227,7 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		mustUpload(t, s.open(t, k.keys(t, firstKey)), "a", "text")
+
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				k.server.SetState(k.key(firstKey), tt.state)
@@ -272,7 +276,8 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	})
 }
 
-// If an object has a key of a service and an emergency key, it can be read without the service, but not written.
+// An object with an emergency key beside that of a service can be read without the service, but not
+// written.
 func TestKMSWithEmergencyKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		offline, err := age.GenerateX25519Identity()
@@ -299,7 +304,7 @@ func TestKMSWithEmergencyKey(t *testing.T) {
 	})
 }
 
-// Rewrap encrypts the data key of an object for another key of the service. It reads and writes no content.
+// Rewrap moves an object to another key of the service without reading or writing its content.
 func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		older := k.keys(t, firstKey)
@@ -330,17 +335,19 @@ func TestRewrapRotatesTheKeyOfAService(t *testing.T) {
 	})
 }
 
-// If the service rotates its key to a new version, old and new objects are readable.
+// After the service has rotated its key to a new version, objects of the old and of the new version are
+// readable.
 func TestKMSRotatesVersions(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		if k.wrap == "Encrypt" {
-			return // AWS does so without a trace
+			return // AWS names no versions.
 		}
 		s := newStore()
 		b := s.open(t, k.keys(t, firstKey))
 		mustUpload(t, b, "older", "1")
 		k.server.AddKey(k.key(firstKey))
 		mustUpload(t, b, "newer", "2")
+
 		for key, content := range map[string]string{"older": "1", "newer": "2"} {
 			got, _, err := storage.ReadAll(t.Context(), s.open(t, k.keys(t, firstKey)), key)
 			require.NoError(t, err)
@@ -354,7 +361,7 @@ var hostileKeys = []string{
 	"a", "a\x01b", "ä/ö", "\"}{\u2028<&>", "a b+c%00", strings.Repeat("x", 1024), "😀", "a|b",
 }
 
-// Unwrap fails with ChecksumMismatch if the object has another key or bucket than in Wrap.
+// Unwrap fails with ChecksumMismatch for another key or bucket than Wrap was called with.
 func TestKMSBindsName(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, firstKey)
@@ -392,16 +399,18 @@ func TestKMSBindsName(t *testing.T) {
 	})
 }
 
-// An object in a replica of a bucket is readable only if the configuration names the first bucket.
+// A replica of a bucket holds readable objects only for keys that are configured with the name of the
+// original bucket.
 func TestKMSReplicaOfBucket(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		first := newStore()
+		original := newStore()
 		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
-		mustUpload(t, first.open(t, k.keys(t, firstKey)), "a", "text")
-		replica.put(t, "a", first.get(t, "a"))
+		mustUpload(t, original.open(t, k.keys(t, firstKey)), "a", "text")
+		replica.put(t, "a", original.get(t, "a"))
 
 		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, firstKey)), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
+
 		keys, err := k.open(k.server, k.key(firstKey), "memory", k.secret)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(t.Context(), replica.open(t, keys), "a")
@@ -410,7 +419,8 @@ func TestKMSReplicaOfBucket(t *testing.T) {
 	})
 }
 
-// Attacks with headers of a service fail.
+// A read fails with ChecksumMismatch if an attacker has changed the header of an object, or exchanged
+// it.
 func TestKMSAttacksOnHeader(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		// A header is the version, the stanzas, "---" and the proof. Its lines end with "|".
@@ -572,10 +582,11 @@ func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want stor
 	require.False(t, exists)
 }
 
-// If a key management service throttles a request, the bucket retries, not the SDK.
+// If a service throttles its requests, the bucket repeats them as its retry policy says, and the SDK
+// does not.
 func TestKMSThrottledIsRetried(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		const refusals = 2
+		const refusals = 2 // before the service wraps a key
 		requests := 0
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, operation string) bool {
 			if operation != k.wrap {
@@ -603,7 +614,8 @@ func TestKMSThrottledIsRetried(t *testing.T) {
 	})
 }
 
-// If an error of a service quotes the request, the returned error does not show the data key.
+// If an error of the service quotes the request, no error in the chain that is returned shows the data
+// key.
 func TestKMSErrorsShowNoDataKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		statuses := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError}
@@ -636,7 +648,7 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 			require.Error(t, err)
 
 			// No error in the chain shows a secret.
-			inBase64 := "MDEyMzQ1Njc4OWFiY2RlZ"
+			inBase64 := "MDEyMzQ1Njc4OWFiY2RlZ" // the data key, without its last bits
 			secrets := []string{dataKey, inBase64, k.secret, cmp.Or(signature, k.secret)}
 			for ; err != nil; err = unwrapped(err) {
 				text := fmt.Sprintf("%v %+v", err, err)
@@ -648,14 +660,14 @@ func TestKMSErrorsShowNoDataKey(t *testing.T) {
 	})
 }
 
-// If a service redirects a request, the client does not follow. The token of the session would go to another host.
+// A redirect by the service is not followed, because it would send the session's token to another host.
 func TestKMSRedirectIsNotFollowed(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
-		var elsewhere []string
-		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			elsewhere = append(elsewhere, r.Method+" "+r.URL.Path)
+		var redirected []string
+		elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			redirected = append(redirected, r.Method+" "+r.URL.Path)
 		}))
-		defer other.Close()
+		defer elsewhere.Close()
 		keys := k.keys(t, firstKey)
 		stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 		require.NoError(t, err)
@@ -668,20 +680,19 @@ func TestKMSRedirectIsNotFollowed(t *testing.T) {
 		}
 		for _, status := range statuses {
 			k.server.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
-				http.Redirect(w, r, other.URL+"/elsewhere", status)
+				http.Redirect(w, r, elsewhere.URL+"/elsewhere", status)
 				return true
 			})
 			_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 			require.Error(t, err, status)
 			_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
 			require.Error(t, err, status)
-			require.Empty(t, elsewhere, status)
+			require.Empty(t, redirected, status)
 		}
 	})
 }
 
-// If the response of a key management service never ends, Wrap and Unwrap fail with Unavailable. The SDKs alone
-// would read without a limit.
+// If the response of a service never ends, Wrap and Unwrap stop reading and fail with Unavailable.
 func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		keys := k.keys(t, firstKey)
@@ -689,13 +700,14 @@ func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 		require.NoError(t, err)
 
 		// The server sends spaces until the client hangs up. Many of them are in buffers on the way.
-		const most = 64 << 20
+		const maxSent = 64 << 20
 		sent := make(chan int, 2)
 		k.server.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 			w.Header().Set("Content-Type", "application/json")
 			spaces := bytes.Repeat([]byte(" "), 64<<10)
+
 			n := 0
-			for n < most {
+			for n < maxSent {
 				if _, err := w.Write(spaces); err != nil {
 					break
 				}
@@ -707,11 +719,11 @@ func TestKMSEndlessResponseIsNotRead(t *testing.T) {
 
 		_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Less(t, <-sent, most)
+		require.Less(t, <-sent, maxSent)
 
 		_, err = keys.Unwrap(t.Context(), stanzas, ofObject)
 		require.ErrorIs(t, err, storage.Unavailable)
-		require.Less(t, <-sent, most)
+		require.Less(t, <-sent, maxSent)
 	})
 }
 
@@ -724,7 +736,7 @@ func unwrapped(err error) error {
 	return inner.Unwrap()
 }
 
-// If ctx is canceled while a service does not respond, the call fails with Canceled.
+// If ctx is canceled while the service does not respond, the call fails with Canceled.
 func TestKMSSlowIsCanceled(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
@@ -745,10 +757,11 @@ func TestKMSSlowIsCanceled(t *testing.T) {
 	})
 }
 
-// If a broken or hostile service returns the data key of another object, reads fail with ChecksumMismatch.
+// If a broken or hostile service returns the data key of another object, reads fail with
+// ChecksumMismatch.
 func TestKMSReturnsOtherDataKey(t *testing.T) {
 	otherKey := []byte("0123456789abcdef")
-	responses := map[string]any{ // by operation, which is that of one service
+	responses := map[string]any{ // by the operation, which each service calls by another name
 		"Decrypt": map[string]any{
 			"KeyId":     "arn:aws:kms:eu-west-1:111122223333:key/key-1",
 			"Plaintext": otherKey,
@@ -783,7 +796,7 @@ func TestKMSReturnsOtherDataKey(t *testing.T) {
 	})
 }
 
-// If a caller wraps an empty data key, an error masks nothing.
+// An error of Wrap for an empty data key is not masked, since there is no secret in it.
 func TestKMSErrorsWithoutDataKey(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		k.server.SetState(k.key(firstKey), "denied")
@@ -793,7 +806,7 @@ func TestKMSErrorsWithoutDataKey(t *testing.T) {
 	})
 }
 
-// A passphrase must be the only key of an object. An object must not have a hybrid key beside an X25519 one.
+// A passphrase must be the only key of an object, and a hybrid key must not stand beside an X25519 one.
 func TestPassphraseMustBeAlone(t *testing.T) {
 	identities := newIdentities(t)
 	keysOf := func(kind string) encrypt.Keys {

@@ -107,29 +107,34 @@ func TestKMSKeyNames(t *testing.T) {
 	}
 }
 
-// Requests go to the region in the name of the AWS key, whatever the configuration says. A replica of a key in
-// another region decrypts, too.
+// Requests go to the region in the ARN of the AWS key, so that a replica of the key in another region
+// can decrypt.
 func TestKMSRegionOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	open := func(key string) encrypt.Keys {
-		keys, err := awskms.New(t.Context(), awskms.Config{Key: key, AWS: &aws.Config{
-			Region:       "eu-west-1",
-			BaseEndpoint: &s.URL,
-			HTTPClient:   testserver.Client(),
-			Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID,
-				kmsserver.SecretKey, ""),
-		}})
+		keys, err := awskms.New(t.Context(), awskms.Config{
+			Key: key,
+			AWS: &aws.Config{
+				Region:       "eu-west-1",
+				BaseEndpoint: &s.URL,
+				HTTPClient:   testserver.Client(),
+				Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID,
+					kmsserver.SecretKey, ""),
+			},
+		})
 		require.NoError(t, err)
 		return keys
 	}
-	const mrk = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
-	s.AddKey(mrk)
-	stanzas, err := open(mrk).Wrap(t.Context(), dataKey, ofObject)
+	const original = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
+	s.AddKey(original)
+	stanzas, err := open(original).Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
-	replica := strings.Replace(mrk, "us-west-2", "us-east-1", 1)
+	replica := strings.Replace(original, "us-west-2", "us-east-1", 1)
 
 	_, err = open(replica).Unwrap(t.Context(), stanzas, ofObject)
 	require.ErrorIs(t, err, storage.InvalidArgument, "no such replica, but the stanza is its own")
+
+	// From here on, the server answers each request as the replica.
 	s.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"KeyId": replica, "Plaintext": dataKey})
 		return true
@@ -138,13 +143,13 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, dataKey, got)
 
-	_, err = open(mrk).Unwrap(t.Context(), stanzas, ofObject)
+	_, err = open(original).Unwrap(t.Context(), stanzas, ofObject)
 	require.ErrorIs(t, err, storage.Unavailable, "the response is of another key")
-	_, err = open(mrk).Wrap(t.Context(), dataKey, ofObject)
+	_, err = open(original).Wrap(t.Context(), dataKey, ofObject)
 	require.ErrorIs(t, err, storage.Unavailable, "an object with that header could not be read")
 }
 
-// If the configuration has no AWS credentials, Wrap fails with Unauthenticated and sends no request.
+// Without AWS credentials, Wrap fails with Unauthenticated and sends no request.
 func TestKMSCredentialsOfAWS(t *testing.T) {
 	noProfile := func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, errors.New("no profile")
@@ -285,7 +290,7 @@ func requireDamaged(t *testing.T, err error, fails bool) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// An Azure vault may request a token only for its own domain. No malformed challenge crashes the program.
+// An Azure vault gets a token only for its own domain, and a malformed challenge is an error.
 func TestKMSChallengesOfAzure(t *testing.T) {
 	for name, challenge := range map[string]string{
 		"of another domain": strings.Replace(kmsserver.Challenge, "https://vault.azure.net",
@@ -315,8 +320,7 @@ func TestKMSChallengesOfAzure(t *testing.T) {
 	}
 }
 
-// The key version in a header becomes a part of a URL, and an attacker may have written it to the store. Invalid
-// versions are refused.
+// A header with an invalid key version is refused, because the version becomes a part of a URL.
 func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
@@ -325,7 +329,8 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 
-	for _, args := range [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}} {
+	versions := [][]string{nil, {""}, {"../other/1"}, {"1/2"}, {"1?a=b"}, {".."}, {"1", "2"}}
+	for _, args := range versions {
 		stanza := *stanzas[0]
 		stanza.Args = append([]string{stanza.Args[0]}, args...)
 		stanzas[0] = &stanza
@@ -335,8 +340,8 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	require.Zero(t, s.Count("unwrapkey"))
 }
 
-// If Azure refuses a token, the SDK sends the same body again with another token. At that time, the transport may
-// still be sending the body of the first request. Both requests must get the same bytes.
+// If Azure refuses a token, the SDK sends the same bytes again with a new token, even while the first
+// request still reads its body.
 func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
@@ -349,10 +354,10 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	require.NoError(t, err)
 	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // learns the tenant
 	require.NoError(t, err)
+
 	refusing.armed = true
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
-
 	unwrapped, err := keys.Unwrap(t.Context(), stanzas, ofObject)
 	require.NoError(t, err)
 	require.Equal(t, dataKey, unwrapped)

@@ -30,19 +30,26 @@ func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Over TLS, S3 accepts the checksum after a part, so each part is encrypted once. Otherwise it is encrypted twice:
+// Each part is encrypted once if its checksum follows it, as over TLS. Otherwise it is encrypted twice:
 // for the checksum, and to be sent.
 func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
-	for name, row := range map[string]struct {
-		tls   *tls.Config
-		times int64
-	}{"over TLS": {&tls.Config{}, 1}, "without": {nil, 2}} {
-		t.Run(name, func(t *testing.T) {
+	const parts = 3
+	tests := []struct {
+		name     string
+		tls      *tls.Config
+		passes   int64 // over the bytes of the file
+		trailers int64 // checksums after a part
+	}{
+		{name: "with TLS", tls: &tls.Config{}, passes: 1, trailers: parts},
+		{name: "without TLS", passes: 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			trailers := atomic.Int64{}
 			server, err := s3server.Start(s3server.Config{
 				Buckets: []string{"photos"},
 				Strict:  true,
-				TLS:     row.tls,
+				TLS:     tt.tls,
 				Middleware: func(h http.Handler) http.Handler {
 					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						if r.Header.Get("X-Amz-Trailer") == "x-amz-checksum-crc32c" {
@@ -54,7 +61,7 @@ func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 			})
 			require.NoError(t, err)
 			t.Cleanup(server.Close)
-			if row.tls != nil {
+			if tt.tls != nil {
 				file := filepath.Join(t.TempDir(), "ca.pem")
 				require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{
 					Type:  "CERTIFICATE",
@@ -73,13 +80,14 @@ func TestPutPartEncryptsOnceOverTLS(t *testing.T) {
 			}, driver.WithLayer(newLayer(t, newKeys(t))))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			content := randomText(12<<20 + 5)
+			const partSize = 5 << 20
+			content := randomText((parts-1)*partSize + 2<<20 + 5)
 			file := &countedFile{Reader: bytes.NewReader([]byte(content))}
 
-			_, err = b.Upload(t.Context(), "a", file, storage.WithPartSize(5<<20))
+			_, err = b.Upload(t.Context(), "a", file, storage.WithPartSize(partSize))
 			require.NoError(t, err)
-			require.InDelta(t, row.times*int64(len(content)), file.read.Load(), 1000)
-			require.Equal(t, 3*(2-row.times), trailers.Load())
+			require.InDelta(t, tt.passes*int64(len(content)), file.read.Load(), 1000)
+			require.Equal(t, tt.trailers, trailers.Load())
 
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)

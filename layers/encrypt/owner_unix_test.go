@@ -12,11 +12,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ReadPrivate refuses an identity file of another user, who could replace the identity.
+// ReadPrivate refuses an identity file that another user owns, who could replace the identity.
 func TestReadPrivateRefusesOtherUsersFile(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a file away")
 	}
+	const otherUser = 12345
 	file := filepath.Join(t.TempDir(), "identity.txt")
 	require.NoError(t, os.WriteFile(file, []byte("text"), 0o600))
 
@@ -24,7 +25,7 @@ func TestReadPrivateRefusesOtherUsersFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "text", text)
 
-	require.NoError(t, os.Chown(file, 12345, -1))
+	require.NoError(t, os.Chown(file, otherUser, -1))
 	_, err = readPrivate(file)
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 }

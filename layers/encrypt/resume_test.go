@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// If the keys or layers have changed, a resumed upload starts again. The parts of the first upload are removed.
+// An upload that is resumed with other keys or layers begins again, and the parts of the first attempt
+// are removed.
 func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 	first := newKeys(t)
 	second := newKeys(t)

@@ -31,8 +31,8 @@ func newRotatedKeys(t *testing.T, older ...*age.X25519Identity) (encrypt.Keys, *
 	return keys, newer
 }
 
-// After a new identity was put first in the file, RewrapAll encrypts the objects of a bucket, or of a view of it, for
-// that identity.
+// RewrapAll encrypts all objects of a bucket, or of a view of it, for the identity that is now the
+// first one in the file.
 func TestRewrapAllRotatesATree(t *testing.T) {
 	s := newStore()
 	oldKeys, oldIdentity := newRotatedKeys(t)
@@ -44,7 +44,7 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	onlyNewKeys, err := encrypt.ParseKeys(strings.NewReader(newIdentity.String()))
 	require.NoError(t, err)
 
-	// A view has two of the objects.
+	// In the view are two of the objects.
 	var rewrapped []string
 	photos := storage.Prefixed(s.open(t, bothKeys), "photos/")
 	report, err := encrypt.RewrapAll(t.Context(), photos, encrypt.RewrapConfig{
@@ -59,6 +59,7 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	_, _, err = storage.ReadAll(t.Context(), s.open(t, onlyNewKeys), "a")
 	require.ErrorIs(t, err, storage.PermissionDenied, "outside of the view")
 
+	// In the bucket are all three.
 	report, err = encrypt.RewrapAll(t.Context(), s.open(t, bothKeys), encrypt.RewrapConfig{})
 	require.NoError(t, err)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 3}, report)
@@ -69,7 +70,8 @@ func TestRewrapAllRotatesATree(t *testing.T) {
 	}
 }
 
-// With AllowPlain, RewrapAll also encrypts objects that were stored without the layer. Without it, they fail.
+// RewrapAll encrypts objects that were stored without the layer if AllowPlain is set, and otherwise
+// counts them as failed.
 func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	s := newStore()
 	withoutLayer := engine.New(s.Driver)
@@ -90,13 +92,14 @@ func TestRewrapAllEncryptsWhatExists(t *testing.T) {
 	require.Equal(t, "text/x-test", attrs.ContentType)
 
 	mustUpload(t, withoutLayer, "b", "plain")
+
 	report, err = encrypt.RewrapAll(t.Context(), refusing, encrypt.RewrapConfig{})
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
 	require.Equal(t, encrypt.RewrapReport{Rewrapped: 1, Failed: 1}, report)
 }
 
-// If another program writes or removes an object once, RewrapAll succeeds. If it writes at each attempt, the
-// report counts the object as failed.
+// RewrapAll tries an object again if another program writes or removes it, and counts it as failed if
+// that happens at each attempt.
 func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	write := func(t *testing.T, b storage.Bucket, number int32) {
 		mustUpload(t, b, "a", fmt.Sprint("new ", number))
@@ -144,7 +147,7 @@ func TestRewrapAllNegativeConcurrency(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// With Former, RewrapAll rewraps only the objects that former keys still encrypt. A dry run only names them.
+// With Former, RewrapAll rewraps only the objects that the former keys can still decrypt.
 func TestRewrapAllOfFormerKeys(t *testing.T) {
 	s := newStore()
 	oldKeys, oldIdentity := newRotatedKeys(t)

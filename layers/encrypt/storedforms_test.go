@@ -27,7 +27,8 @@ type storedObject struct {
 
 const storedText = "the text of an object that another version has encrypted"
 
-// With OMNIBUCKET_STORED_FORMS=file, this test writes the stored form of this version to the file.
+// With OMNIBUCKET_STORED_FORMS=file, an object that this version encrypts is written to the file, as a
+// new golden file.
 func TestStoredFormIsWritten(t *testing.T) {
 	path := os.Getenv("OMNIBUCKET_STORED_FORMS")
 	if path == "" {
@@ -37,40 +38,48 @@ func TestStoredFormIsWritten(t *testing.T) {
 	require.NoError(t, err)
 	keys, err := encrypt.ParseKeys(strings.NewReader(identity.String()))
 	require.NoError(t, err)
+
 	d := memstore.NewDriver(memstore.Config{})
 	mustUpload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
 	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
-	o := storedObject{identity.String(), base64.StdEncoding.EncodeToString(text), attrs.Metadata}
-	golden, err := json.MarshalIndent(o, "", "\t")
+
+	golden, err := json.MarshalIndent(storedObject{
+		Identity: identity.String(),
+		Body:     base64.StdEncoding.EncodeToString(text),
+		Metadata: attrs.Metadata,
+	}, "", "\t")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, append(golden, '\n'), 0o600))
 }
 
-// This version reads objects that earlier versions have encrypted, and rewraps them.
+// This version reads the objects that earlier versions have encrypted, both before and after it has
+// rewrapped them.
 func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	for _, version := range []string{"f63eaf37", "3595d2a5"} {
 		t.Run(version, func(t *testing.T) {
 			golden, err := os.ReadFile("testdata/" + version + ".json")
 			require.NoError(t, err)
-			var o storedObject
-			require.NoError(t, json.Unmarshal(golden, &o))
-			text, err := base64.StdEncoding.DecodeString(o.Body)
+			var obj storedObject
+			require.NoError(t, json.Unmarshal(golden, &obj))
+			body, err := base64.StdEncoding.DecodeString(obj.Body)
 			require.NoError(t, err)
-			keys, err := encrypt.ParseKeys(strings.NewReader(o.Identity))
+			keys, err := encrypt.ParseKeys(strings.NewReader(obj.Identity))
 			require.NoError(t, err)
+
 			d := memstore.NewDriver(memstore.Config{})
 			_, err = d.Put(t.Context(), &driver.PutRequest{
 				Key:        "k",
-				Body:       strings.NewReader(string(text)),
-				Size:       int64(len(text)),
-				Properties: storage.Properties{Metadata: o.Metadata},
+				Body:       strings.NewReader(string(body)),
+				Size:       int64(len(body)),
+				Properties: storage.Properties{Metadata: obj.Metadata},
 			})
 			require.NoError(t, err)
 			b := engine.New(d, driver.WithLayer(newLayer(t, keys)))
 
+			// The second turn is after a Rewrap.
 			for range 2 {
 				data, _, err := storage.ReadAll(t.Context(), b, "k")
 				require.NoError(t, err)
@@ -82,8 +91,8 @@ func TestStoredFormsAreReadAndContinued(t *testing.T) {
 	}
 }
 
-// The header has the format of the newest golden file. A changed format needs a new number in
-// docs/maintainers/stored-forms.md and a new golden file.
+// The header has the form of the newest golden file. For another form, see
+// docs/maintainers/stored-forms.md.
 func TestStoredFormHasGoldenFile(t *testing.T) {
 	golden, err := os.ReadFile("testdata/3595d2a5.json")
 	require.NoError(t, err)
@@ -98,6 +107,7 @@ func TestStoredFormHasGoldenFile(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, base64.StdEncoding.DecodedLen(len(o.Body)), attrs.Size)
 
+	// All but the random bytes of each value is the same.
 	random := regexp.MustCompile(`[A-Za-z0-9+/]{40,}`)
 	for name, value := range o.Metadata {
 		require.Equal(t, random.ReplaceAllString(value, "*"),

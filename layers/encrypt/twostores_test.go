@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If the layer is above a mirror, it stores the header, without which an object cannot be decrypted, in both stores.
+// A layer above a mirror stores the header of an object, which decryption needs, in both stores.
 func TestLayerAboveMirror(t *testing.T) {
 	encrypted := newLayer(t, newKeys(t))
 	second := memstore.NewDriver(memstore.Config{})
@@ -37,7 +37,7 @@ func TestLayerAboveMirror(t *testing.T) {
 	}
 }
 
-// Objects can be encrypted above an overlay, and also in each of the two stores that it combines.
+// Objects remain readable when encryption and an overlay are combined, in either order.
 func TestLayerAboveOverlay(t *testing.T) {
 	tests := []struct {
 		name         string
