@@ -171,7 +171,7 @@ func JoinKeys(wrap, unwrap []Keys) Keys {
 // joinedKeys implements JoinKeys.
 type joinedKeys struct{ wrap, unwrap []Keys }
 
-// Wrap encrypts the data key for all Keys in k.wrap.
+// Wrap encrypts the data key for each of the Keys in k.wrap.
 func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) ([]*age.Stanza, error) {
 	if len(k.wrap) == 0 {
 		return nil, errNoRecipient()
@@ -187,8 +187,8 @@ func (k *joinedKeys) Wrap(ctx context.Context, dataKey []byte, obj Object) ([]*a
 	return all, nil
 }
 
-// Unwrap tries the Keys in k.unwrap one after the other. If all fail, it returns the first error that
-// is not [age.ErrIncorrectIdentity].
+// Unwrap decrypts the data key with the first of the Keys in k.unwrap that can. If none can, it returns
+// their first error that is not [age.ErrIncorrectIdentity].
 func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Object) ([]byte, error) {
 	failure := age.ErrIncorrectIdentity
 	for _, keys := range k.unwrap {

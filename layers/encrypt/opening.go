@@ -17,6 +17,7 @@ type openingBody struct {
 	unread    []byte
 }
 
+// Read returns plain bytes of chunks whose tags were checked.
 func (b *openingBody) Read(p []byte) (int, error) {
 	if b.want == 0 {
 		return 0, io.EOF
@@ -35,7 +36,8 @@ func (b *openingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill decrypts the next chunk. Read delivers no byte of the chunk before its tag was checked.
+// fill decrypts the next chunk into b.unread. It checks the tag of the chunk first, so Read never
+// returns a byte that was tampered with.
 func (b *openingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = make([]byte, sealedChunk)
@@ -56,6 +58,7 @@ func (b *openingBody) fill() error {
 	if last {
 		b.key.checkedSize.Store(b.index*sealedChunk + b.remaining)
 	}
+
 	b.index++
 	b.remaining -= int64(len(sealed))
 	plaintext = plaintext[min(b.skip, int64(len(plaintext))):]

@@ -27,8 +27,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// toPlain changes attrs to the attributes of the plain object, and returns the object's header. If
-// the object is not encrypted, but may be read (Config.AllowPlain), it returns "".
+// toPlain changes attrs to the attributes of the plain object and returns its header, which is "" if
+// the object is not encrypted and Config.AllowPlain permits that.
 func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	attrs.ETag = encryptedETag(attrs.ETag)
 	header = attrs.Metadata[headerName]
@@ -53,8 +53,8 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	return header, nil
 }
 
-// encryptedETag adds the prefix "age-" to an entity tag. Some clients take an entity tag of S3 for
-// the MD5 of the plain bytes. With the prefix, they cannot make this mistake.
+// encryptedETag adds the prefix "age-" to an entity tag, so that no client of S3 takes the tag for the
+// MD5 of the plain bytes.
 func encryptedETag(etag string) string {
 	if bare, ok := strings.CutPrefix(etag, `"`); ok {
 		return `"age-` + bare
@@ -62,7 +62,7 @@ func encryptedETag(etag string) string {
 	return etag
 }
 
-// Get reads the chunks that have the range, and decrypts them. If the range is past the end of the object, Get checks
+// Get reads the chunks that hold the range, and decrypts them. If the range is past the end, it checks
 // that the object was not truncated.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := d.get(ctx, r)
@@ -75,8 +75,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return nil, nil, err
 }
 
-// get is Get without that check. An object that is not encrypted has no header. If Config.AllowPlain permits reading
-// it, get reads the range again, because the first request was for encrypted chunks.
+// get is Get without the check for truncated objects. If the object is not encrypted, and AllowPlain
+// permits that, get reads it again, because the first request was for encrypted chunks.
 func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	req := *r
 	if !sealRange(&req) {
@@ -113,7 +113,8 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, plain, nil
 }
 
-// getPlain reads an object that is not encrypted. If the object is encrypted by now, getPlain fails with errCode.
+// getPlain reads an object that is not encrypted, and fails with errCode if it has been replaced by an
+// encrypted one.
 func (d *objectDriver) getPlain(
 	ctx context.Context, r *driver.GetRequest, errCode storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -129,8 +130,8 @@ func (d *objectDriver) getPlain(
 	return attrs, body, nil
 }
 
-// sealRange turns a range of plain bytes into the range of their encrypted chunks. It returns false
-// if the range begins after the end of the largest possible object.
+// sealRange turns a range of plain bytes into that of the encrypted chunks that hold it. It returns
+// false if the range begins after the end of the largest possible object.
 func sealRange(r *driver.GetRequest) bool {
 	const maxPlain = math.MaxInt64 / sealedChunk * chunkSize // size of the largest possible object
 	if r.Suffix > 0 {
@@ -158,9 +159,8 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the plain bytes of the range in r, which is the caller's request. The body is from
-// the store's response. If the store was asked for the last bytes of the object, suffix is their
-// number, and otherwise 0. attrs has the plain size, and sealed is the size in the store.
+// decrypt returns the plain bytes of the range in r from the body of the store's response. sealed is
+// the size of the object in the store, and suffix is how many bytes were asked for from its end, or 0.
 //
 // If the range ends before the last chunk, decrypt first checks that the object was not truncated.
 func (d *objectDriver) decrypt(
@@ -210,9 +210,8 @@ func (d *objectDriver) decrypt(
 	return plain, nil
 }
 
-// List returns a page with the sizes of plain bytes. List reads no headers, so it computes each
-// plain size from the size in the store. If no encrypted object can have the size in the store,
-// List does not change the size.
+// List returns a page with the sizes of plain bytes, which it computes from the sizes in the store,
+// since listings have no headers. A size that no encrypted object can have stays as it is.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -224,7 +223,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// ListVersions returns a page with plain sizes.
+// ListVersions returns a page whose entries have the sizes of the plain objects.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	page, err := d.Driver.ListVersions(ctx, r)
 	if err != nil {

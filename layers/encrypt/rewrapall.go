@@ -109,7 +109,7 @@ func (r *rewrapping) rewrapAgain(ctx context.Context, bucket storage.Bucket, key
 		attrs, err = r.rewrapOnce(ctx, bucket, key)
 		switch storage.CodeOf(err) {
 		case storage.PreconditionFailed, storage.Changed:
-			// Another writer was faster.
+			// Another program has written the object.
 			continue
 		case storage.ObjectNotFound:
 			return nil, nil
@@ -122,11 +122,13 @@ func (r *rewrapping) rewrapAgain(ctx context.Context, bucket storage.Bucket, key
 // errCurrent says that the former keys do not decrypt an object.
 var errCurrent = errors.New("the object is encrypted for other keys than the former ones")
 
-// rewrapOnce rewraps an object, unless the former keys do not decrypt it, or DryRun is set.
+// rewrapOnce rewraps an object or, in a dry run, only reads its attributes. It fails with errCurrent if
+// there are former keys and they do not decrypt the object.
 func (r *rewrapping) rewrapOnce(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	if r.config.Former == nil && !r.config.DryRun {
 		return Rewrap(ctx, bucket, key)
 	}
+
 	check := &headerCheck{keys: r.config.Former}
 	attrs, err := bucket.Attrs(context.WithValue(driver.WithoutFailover(ctx), headerCheckKey{}, check), key)
 	if err != nil {
@@ -151,7 +153,8 @@ type headerCheck struct {
 // headerCheckKey is the key of a headerCheck in a context.
 type headerCheckKey struct{}
 
-// checkHeader makes the headerCheck that ctx may have, for an object with this header.
+// checkHeader sees whether the keys of a headerCheck in ctx decrypt the header of an object, and notes
+// the result in the headerCheck.
 func (d *objectDriver) checkHeader(ctx context.Context, key, header string) error {
 	check, ok := ctx.Value(headerCheckKey{}).(*headerCheck)
 	if !ok || check.keys == nil || header == "" {

@@ -36,8 +36,8 @@ type sealingBody struct {
 	crc      uint32
 }
 
-// Read fills p if the body has enough bytes. If it returned one chunk at a time, the 16 bytes of a
-// tag could be sent in a separate TLS record.
+// Read fills p as long as the body has bytes. If it returned one chunk at a time, the tag of a chunk
+// could be sent in a TLS record of its own.
 func (b *sealingBody) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
@@ -65,7 +65,7 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// fill encrypts the next chunk. It returns io.EOF with the last chunk.
+// fill encrypts the next chunk into b.unread, and returns io.EOF with the last chunk.
 func (b *sealingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = newChunk()
@@ -152,8 +152,8 @@ func (b *sealingBody) readUnsized() (n int, ends bool, err error) {
 	return chunkSize, false, nil
 }
 
-// readPlain reads plain bytes into b.chunk, from the index start to the index end, and returns the index
-// after the last byte. The index is less than end only if the body has ended.
+// readPlain fills b.chunk[start:end] with plain bytes, and returns the index after the last of them. It
+// is less than end only if the body has ended.
 func (b *sealingBody) readPlain(start, end int) (int, error) {
 	index := start
 	for index < end {
@@ -169,8 +169,7 @@ func (b *sealingBody) readPlain(start, end int) (int, error) {
 	return index, nil
 }
 
-// asReader returns b as a type that has the same optional methods as the plain body: Seek if its size is known, and
-// PeekAt.
+// asReader returns b without the optional methods, Seek and PeekAt, that its plain body cannot support.
 func (b *sealingBody) asReader() io.Reader {
 	if b.size < 0 {
 		return struct{ io.Reader }{b}
@@ -240,8 +239,8 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// peek encrypts one chunk of the body, and does not move the position of the body.
-// index is the number of the chunk. chunk is a buffer for it.
+// peek encrypts the chunk with the given index into the buffer chunk, and does not move the position of
+// the body.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	size := min(chunkSize, b.size-index*chunkSize)
 	n, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:size], index*chunkSize)
@@ -255,8 +254,8 @@ func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	return b.key.seal(chunk, int(size), b.first+index, b.final && isLast), nil
 }
 
-// hash computes the checksum of the encrypted bytes before they are sent. It sets b.sum to nil, so
-// that Read and Seek leave the checksum as it is.
+// hash computes the checksum of the encrypted bytes before they are sent, and then sets b.sum to nil,
+// so that Read and Seek do not change it.
 func (b *sealingBody) hash() error {
 	if _, ok := b.plain.(driver.BodyPeeker); !ok {
 		// The last Read stores the checksum.

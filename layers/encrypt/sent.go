@@ -36,8 +36,8 @@ func (k *dataKey) recordOfPart(number int) *sentPart {
 // part.
 func (k *dataKey) forgetPart(number int) { k.unstored.Delete(number) }
 
-// checkChunk returns false if an earlier attempt has sent a different chunk with the same nonce. If
-// no earlier attempt has sent the chunk, checkChunk remembers the tag of the chunk.
+// checkChunk reports whether a chunk may be sent: not if an earlier attempt has sent a different chunk
+// with the same nonce. It remembers the tags of chunks that are sent for the first time.
 func (p *sentPart) checkChunk(index int64, sealed []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -38,7 +38,7 @@ var servicePackages = map[string]string{"awskms": "ARN", "googlekms": "NAME", "a
 
 const serviceKeys = "keys of a service: awskms:ARN, googlekms:NAME or azurekeyvault:URL"
 
-// isServiceKey reports whether a text names the key of a service, and not a public key of age.
+// isServiceKey reports whether text names a key of a service rather than a public key of age.
 func isServiceKey(text string) bool {
 	name, _, ok := strings.Cut(text, ":")
 	if _, isOurs := servicePackages[name]; isOurs {
@@ -49,8 +49,7 @@ func isServiceKey(text string) bool {
 	return ok && services.by[name] != nil
 }
 
-// openServiceKeys opens each of the given names that is a key of a service. It ignores all other
-// names.
+// openServiceKeys opens the names that are keys of services, and ignores the others.
 func openServiceKeys(ctx context.Context, names []string) ([]Keys, error) {
 	var all []Keys
 	for _, text := range names {
@@ -71,8 +70,8 @@ func openServiceKeys(ctx context.Context, names []string) ([]Keys, error) {
 	return all, nil
 }
 
-// serviceOpenerOf returns the function that opens keys of a service. If the program does not import the
-// package of the service, it fails with InvalidArgument.
+// serviceOpenerOf returns the function that opens keys of the named service. It fails with
+// InvalidArgument if the program does not import the package of the service.
 func serviceOpenerOf(name string) (serviceOpener, error) {
 	services.RLock()
 	open := services.by[name]

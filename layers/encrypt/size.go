@@ -9,8 +9,8 @@ const (
 	sealedChunk = chunkSize + tagSize
 )
 
-// sealedSize returns the size in the store of an object or part with the given number of plain
-// bytes. It returns -1, for an unknown size, if size is -1.
+// sealedSize returns the encrypted size of an object or part with the given number of plain bytes, or
+// -1 if that is -1, for unknown.
 func sealedSize(size int64) int64 {
 	if size < 0 {
 		return size
@@ -22,8 +22,8 @@ func sealedSize(size int64) int64 {
 // empty one has one chunk.
 func chunkCount(size int64) int64 { return max(1, (size+chunkSize-1)/chunkSize) }
 
-// plainSize returns the number of plain bytes of an object. sealed is the size of the
-// object in the store. The result ok is false if no encrypted object has that size.
+// plainSize returns the number of plain bytes in an object of the given encrypted size. ok is false if
+// no encrypted object has that size.
 func plainSize(sealed int64) (plain int64, ok bool) {
 	chunks := sealed / sealedChunk
 	rest := sealed % sealedChunk
@@ -39,11 +39,13 @@ func plainSize(sealed int64) (plain int64, ok bool) {
 	return plain, isEmpty || rest == 0 || rest > tagSize
 }
 
-// plainLimit converts sealed, a limit on bytes in the store, to a limit on plain bytes. For both, 0 means no limit.
+// plainLimit returns how many plain bytes, but at least one, fit into sealed bytes of the store. In
+// both, 0 means no limit.
 func plainLimit(sealed int64) int64 {
 	if sealed == 0 {
 		return 0
 	}
+
 	inWholeChunks := sealed / sealedChunk * chunkSize
 	inLastChunk := max(0, sealed%sealedChunk-tagSize)
 	return max(1, inWholeChunks+inLastChunk)

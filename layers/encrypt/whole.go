@@ -9,11 +9,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// checkNotTruncated fails with ChecksumMismatch if the object was truncated. It reads the last chunk of
-// the object, because a chunk tells by its nonce whether it is the last one. As long as the driver
-// remembers the object, further calls send no request. If the object was replaced meanwhile, the
-// error says that the caller can try again. r is the caller's request for the object. attrs has the
-// attributes that the store returned. sealed is the size of the object in the store.
+// checkNotTruncated fails with ChecksumMismatch if the object has lost its end, which only the nonce of
+// its last chunk tells. It reads that chunk once, and sends no further request as long as the object
+// and its size are remembered.
+//
+// r is the caller's request, attrs is from the store's response, and sealed is the size of the object
+// in the store. If the object was replaced meanwhile, the error says that the caller can try again.
 func (d *objectDriver) checkNotTruncated(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
@@ -64,8 +65,8 @@ func knownSize(d *objectDriver, header string) int64 {
 	return d.sizes[header]
 }
 
-// rememberSize remembers the encrypted size of an object that this driver has just written. As long
-// as the object in the store has this size, checkNotTruncated need not read the object's last chunk.
+// rememberSize remembers the encrypted size of an object that this driver has just written. While the
+// object has this size, checkNotTruncated need not read its last chunk.
 func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -75,8 +76,7 @@ func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.sizes[header] = max(0, sealed)
 }
 
-// checkPastEnd is called if the range of r is past the end of the object. It returns an error if the
-// reason is that the object was truncated. Otherwise it returns nil.
+// checkPastEnd fails if the object was truncated, and the range of r is past its end for this reason.
 func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) error {
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{
 		Key:       r.Key,
@@ -87,8 +87,10 @@ func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) e
 		Auxiliary: true,
 	})
 	if err != nil {
+		// The caller has an error of its own.
 		return nil
 	}
+
 	sealed := attrs.Size
 	header, err := toPlain(d, attrs)
 	if err != nil || header == "" {

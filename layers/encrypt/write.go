@@ -22,8 +22,7 @@ const (
 
 var errNotEncrypted = errors.New("the object is not encrypted")
 
-// Put encrypts the body with a new data key. Each further attempt has another data key, so that no
-// key encrypts two bodies.
+// Put encrypts the body with a new data key in each attempt, so that no key encrypts two bodies.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	key, err := d.newDataKey(ctx, r.Key)
 	if err != nil {
@@ -57,8 +56,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return plainResult(attrs, req.CRC32C)
 }
 
-// withHeader returns a copy of metadata with an object's header. It fails if the result is too
-// large.
+// withHeader returns a copy of metadata with the header of an object. It fails if the copy is too
+// large, or if there is another header already.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
 	if existing := metadata[headerName]; existing != "" && existing != header {
 		return nil, invalid("", "the object is encrypted by another layer encrypt already",
@@ -87,13 +86,13 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	return result, nil
 }
 
-// prepare computes the checksum of a body of known size before the body is sent. It computes none if the driver below
-// computes checksums itself (driverHashes), or sends a checksum after the body. A driver with SequentialParts needs
-// the checksum in any case.
+// prepare computes the checksum of a body of known size before it is sent, unless the driver below
+// computes one itself (driverHashes) or can send it after the body.
 func (d *objectDriver) prepare(body *sealingBody, driverHashes bool) error {
 	if body.size < 0 {
 		return nil
 	}
+
 	if d.desc.Features&driver.SequentialParts != 0 {
 		// CompleteParts needs the checksum of the last part before that part is sent.
 		return body.hash()
@@ -104,8 +103,8 @@ func (d *objectDriver) prepare(body *sealingBody, driverHashes bool) error {
 	return body.hash()
 }
 
-// plainResult returns attributes of the plain object after a write. It fails if the store reports
-// another checksum than sum, the checksum of the encrypted bytes.
+// plainResult turns the attributes that a write returned into those of the plain object. It fails if
+// the store reports another checksum than sum, which is that of the encrypted bytes.
 func plainResult(attrs *storage.Attrs, sum storage.CRC32C) (*storage.Attrs, error) {
 	if attrs.CRC32C.Known && sum.Known && attrs.CRC32C != sum {
 		return nil, errDamaged("the store has received other bytes than were sent")
@@ -117,8 +116,8 @@ func plainResult(attrs *storage.Attrs, sum storage.CRC32C) (*storage.Attrs, erro
 	return &clone, nil
 }
 
-// BeginParts begins an upload. The name that it returns contains the header, so that any process
-// with the keys can send parts.
+// BeginParts begins an upload whose name contains the header, so that any process with the keys can
+// send its parts.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	key, err := d.newDataKey(ctx, r.Key)
 	if err != nil {
@@ -139,12 +138,12 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return upload, nil
 }
 
-// uploadOf returns the data key of an upload, and the name of the upload in the driver below.
+// uploadOf returns the data key of an upload, and its name in the driver below. It fails with
+// ObjectNotFound if the upload was begun without the layer.
 func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataKey, string, error) {
 	header, nextUpload, ok := strings.Cut(upload, "\n")
 	if !ok {
-		// BeginParts puts the header into the name of an upload. The name of this upload has no
-		// header, so the upload was begun without the layer.
+		// BeginParts puts the header into the name of each upload.
 		return nil, "", storage.ObjectNotFound
 	}
 	if k, known := d.begun.Load(upload); known {
@@ -166,17 +165,19 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 	return k, nextUpload, nil
 }
 
-// sealPart returns the request for an encrypted part, which the driver below sends. All parts but
-// the last consist of whole chunks.
+// sealPart returns the request that sends a part encrypted to the driver below. All parts but the last
+// must consist of whole chunks.
 func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
+
 	// Two chunks must not have the same nonce.
 	repeatsFirst := r.Offset == 0 && r.Number > 1
 	if repeatsFirst || r.Offset%chunkSize != 0 {
 		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
+
 	req := *r
 	req.Upload = upload
 	req.Size = sealedSize(r.Size)
@@ -199,8 +200,8 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 	return &req, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
 }
 
-// PutPart encrypts a part. The Tag of the result contains the checksum of the encrypted bytes,
-// which CompleteParts needs.
+// PutPart encrypts a part. The Tag of the result begins with the checksum of the encrypted bytes, which
+// CompleteParts needs.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	key, upload, err := d.uploadOf(ctx, r.Key, r.Upload)
 	if err != nil {
@@ -221,7 +222,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Tag: req.CRC32C.String() + " " + part.Tag, ETag: part.ETag, Size: r.Size}, nil
 }
 
-// CompleteParts makes the object of encrypted parts.
+// CompleteParts makes an object of the encrypted parts.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	key, upload, err := d.uploadOf(ctx, r.Put.Key, r.Upload)
 	if err != nil {
@@ -266,8 +267,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return plainResult(attrs, put.CRC32C)
 }
 
-// sealedPart returns the part in the driver below that PutPart has returned as part. If part is from a
-// call without the layer, it fails with ObjectNotFound.
+// sealedPart turns a part that PutPart has returned into the encrypted part of the driver below. It
+// fails with ObjectNotFound if the part was sent without the layer.
 func sealedPart(part driver.Part) (driver.Part, error) {
 	sum, tag, _ := strings.Cut(part.Tag, " ")
 	crc, err := strconv.ParseUint(sum, 16, 32)
@@ -281,8 +282,8 @@ func sealedPart(part driver.Part) (driver.Part, error) {
 	return part, nil
 }
 
-// AbortParts aborts an upload. It accepts the name that BeginParts returned, which begins with an
-// encryption header. It also accepts the name from ListUploads, which has no such header.
+// AbortParts aborts an upload by its name from BeginParts, which begins with a header, or from
+// ListUploads, which does not.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	d.begun.Delete(upload)
 	if _, nextUpload, ok := strings.Cut(upload, "\n"); ok {
@@ -300,8 +301,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// Copy copies the encrypted bytes inside the store. It encrypts the data key again, with the
-// current keys and for the name of the copy.
+// Copy copies the encrypted bytes inside the store. The copy's header has the data key, encrypted for
+// the current keys and the copy's name.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	src, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
