@@ -50,12 +50,12 @@ func (b *openingBody) fill() error {
 		return err
 	}
 
-	last := int64(len(sealed)) == b.remaining
-	plaintext, err := b.key.unseal(sealed, b.index, last)
+	isLast := int64(len(sealed)) == b.remaining
+	plaintext, err := b.key.unseal(sealed, b.index, isLast)
 	if err != nil {
 		return err
 	}
-	if last {
+	if isLast {
 		b.key.checkedSize.Store(b.index*sealedChunk + b.remaining)
 	}
 

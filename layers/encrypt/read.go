@@ -186,8 +186,8 @@ func (d *objectDriver) decrypt(
 	first := start / chunkSize
 	if suffix > 0 {
 		// The response may begin before the first chunk.
-		early := first*sealedChunk - max(0, sealed-suffix)
-		if _, err = io.CopyN(io.Discard, body, early); err != nil {
+		surplus := first*sealedChunk - max(0, sealed-suffix)
+		if _, err = io.CopyN(io.Discard, body, surplus); err != nil {
 			return nil, retryableError(err)
 		}
 	}

@@ -65,44 +65,45 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 	var keys []string
 	for e, err := range bucket.List(ctx, storage.WithAnyOrder()) {
 		if err != nil {
-			r.rewrap(ctx, bucket, keys)
+			r.rewrapBatch(ctx, bucket, keys)
 			return r.report, errors.Join(append(r.errs, err)...)
 		}
 		keys = append(keys, e.Key)
 		if len(keys) == limit {
-			r.rewrap(ctx, bucket, keys)
+			r.rewrapBatch(ctx, bucket, keys)
 			keys = keys[:0]
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	r.rewrap(ctx, bucket, keys)
+	r.rewrapBatch(ctx, bucket, keys)
 	return r.report, errors.Join(append(r.errs, ctx.Err())...)
 }
 
-// rewrap calls Rewrap for several objects in parallel. keys has the names of the
-// objects. Only the caller's goroutine writes the report.
-func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
+// rewrapBatch rewraps several objects in parallel, and then adds the results to the report.
+func (r *rewrapping) rewrapBatch(ctx context.Context, bucket storage.Bucket, keys []string) {
 	attrs := make([]*storage.Attrs, len(keys))
 	errs := make([]error, len(keys))
-	var all sync.WaitGroup
+	var wg sync.WaitGroup
 	for i, key := range keys {
-		all.Go(func() {
-			attrs[i], errs[i] = r.rewrapAgain(ctx, bucket, key)
+		wg.Go(func() {
+			attrs[i], errs[i] = r.rewrapWithRetries(ctx, bucket, key)
 		})
 	}
-	all.Wait()
+	wg.Wait()
+
 	for i := range keys {
 		if ctx.Err() == nil {
-			r.add(attrs[i], errs[i])
+			r.countResult(attrs[i], errs[i])
 		}
 	}
 }
 
-// rewrapAgain repeats the rewrapping of an object while others write it. If the object no longer
-// exists, attrs is nil. If the former keys do not decrypt the object, the error is errCurrent.
-func (r *rewrapping) rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
+// rewrapWithRetries rewraps an object, and tries again if another program writes it meanwhile. It
+// returns nil for an object that no longer exists, and errCurrent for one that the former keys do not
+// decrypt.
+func (r *rewrapping) rewrapWithRetries(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	var err error
 	for range rewrapAttempts {
 		var attrs *storage.Attrs
@@ -175,8 +176,8 @@ type rewrapping struct {
 	errs   []error
 }
 
-// add counts the result of rewrapAgain for one object.
-func (r *rewrapping) add(attrs *storage.Attrs, err error) {
+// countResult adds the result of rewrapWithRetries for one object to the report.
+func (r *rewrapping) countResult(attrs *storage.Attrs, err error) {
 	if errors.Is(err, errCurrent) {
 		r.report.Current++
 		return

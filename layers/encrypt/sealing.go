@@ -70,7 +70,7 @@ func (b *sealingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = newChunk()
 	}
-	n, isLast, err := b.read()
+	n, isLast, err := b.readChunk()
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (b *sealingBody) fill() error {
 
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, isLast && b.final)
 	if b.sent != nil && !b.sent.checkChunk(b.index, sealed) {
-		return bodyChanged()
+		return errBodyChanged()
 	}
 	b.index++
 	b.unread = sealed[min(b.skip, len(sealed)):]
@@ -100,9 +100,9 @@ func (b *sealingBody) fill() error {
 	return nil
 }
 
-// read reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more byte to see whether the
-// body continues.
-func (b *sealingBody) read() (n int, ends bool, err error) {
+// readChunk reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more
+// byte to see whether the body continues.
+func (b *sealingBody) readChunk() (n int, isLast bool, err error) {
 	if b.size < 0 {
 		return b.readUnsized()
 	}
@@ -132,9 +132,9 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	return n, true, nil
 }
 
-// readUnsized is read for a body of unknown size. It reads one byte more than a chunk, to see whether the body
-// continues. That byte is the first one of the next chunk.
-func (b *sealingBody) readUnsized() (n int, ends bool, err error) {
+// readUnsized is readChunk for a body of unknown size. It reads a byte beyond the chunk to see whether
+// the body continues, and keeps that byte for the next chunk.
+func (b *sealingBody) readUnsized() (n int, isLast bool, err error) {
 	start := 0
 	if b.hasCarry {
 		b.chunk[0] = b.carry

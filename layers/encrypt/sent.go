@@ -7,10 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bodyChanged returns the error for a part whose bytes differ from the bytes of an earlier attempt.
-// The part must not be sent, because its chunks would have the same key and nonces as the old
-// chunks. A store with the old and the new chunks could compute how the plain bytes differ.
-func bodyChanged() error {
+// errBodyChanged returns the error for a part whose bytes differ from those that an earlier attempt has
+// sent. Chunks with the same key and nonce would show how their plain bytes differ.
+func errBodyChanged() error {
 	return &storage.Error{
 		Code: storage.BodyFailed,
 		Err:  errors.New("the body has changed since an earlier attempt has sent it"),

@@ -41,7 +41,7 @@ const serviceKeys = "keys of a service: awskms:ARN, googlekms:NAME or azurekeyva
 // isServiceKey reports whether text names a key of a service rather than a public key of age.
 func isServiceKey(text string) bool {
 	name, _, ok := strings.Cut(text, ":")
-	if _, isOurs := servicePackages[name]; isOurs {
+	if _, isKnown := servicePackages[name]; isKnown {
 		return true
 	}
 	services.RLock()
@@ -52,12 +52,12 @@ func isServiceKey(text string) bool {
 // openServiceKeys opens the names that are keys of services, and ignores the others.
 func openServiceKeys(ctx context.Context, names []string) ([]Keys, error) {
 	var all []Keys
-	for _, text := range names {
-		if !isServiceKey(text) {
+	for _, name := range names {
+		if !isServiceKey(name) {
 			continue
 		}
-		name, key, _ := strings.Cut(text, ":")
-		open, err := serviceOpenerOf(name)
+		service, key, _ := strings.Cut(name, ":")
+		open, err := serviceOpenerOf(service)
 		if err != nil {
 			return nil, err
 		}
@@ -75,11 +75,11 @@ func openServiceKeys(ctx context.Context, names []string) ([]Keys, error) {
 func serviceOpenerOf(name string) (serviceOpener, error) {
 	services.RLock()
 	open := services.by[name]
-	known := slices.Sorted(maps.Keys(services.by))
+	available := slices.Sorted(maps.Keys(services.by))
 	services.RUnlock()
 	if open == nil {
 		return nil, invalid("", fmt.Sprintf("service %s must be compiled into the program, which has: %s",
-			name, strings.Join(known, ", ")),
+			name, strings.Join(available, ", ")),
 			fmt.Sprintf("import _ %q", "github.com/omnibucket/storage/layers/encrypt/"+name))
 	}
 	return open, nil

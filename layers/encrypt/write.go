@@ -146,7 +146,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 		// BeginParts puts the header into the name of each upload.
 		return nil, "", storage.ObjectNotFound
 	}
-	if k, known := d.begun.Load(upload); known {
+	if k, ok := d.begun.Load(upload); ok {
 		return k.(*dataKey), nextUpload, nil
 	}
 	k, err := d.open(ctx, Object{d.desc.Bucket, key}, header)
