@@ -34,9 +34,8 @@ type Store struct {
 	ID     string             // the text that Identity returns
 }
 
-// Identity returns a text that identifies the other store of a layer. If nothing is known about the
-// store, the text is random. A layer then never takes the data of one store for the data of
-// another.
+// Identity returns a text that identifies the other store of a layer. For an unknown store it is
+// random, so that the data of one store are never taken for those of another.
 func Identity(b storage.Bucket) string {
 	if identity, ok := serving.Identity(b); ok {
 		return identity
@@ -52,8 +51,8 @@ const Needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.M
 // store.
 const FailedOver = "mirror: second store"
 
-// ErrNeeds returns the error of a layer for a store that lacks a feature of [Needed].
-// store describes that store, such as "the new store of an overlay".
+// ErrNeeds returns the error for a store, such as "the new store of an overlay", that lacks a feature
+// of [Needed].
 func ErrNeeds(store string) error {
 	return &storage.Error{
 		Code: storage.Unsupported,
@@ -81,8 +80,8 @@ func Calls(d driver.Driver) driver.Driver {
 	})
 }
 
-// withoutOp replaces the operation in an error by the name of the bucket. It returns any other error
-// unchanged, and nil for nil.
+// withoutOp puts the name of the bucket into an error in place of its operation. An error without an
+// operation stays as it is.
 func withoutOp(err error) error {
 	e, ok := errors.AsType[*storage.Error](err)
 	if !ok || e.Op == "" {
@@ -196,8 +195,8 @@ func (s Store) Describe(extra storage.Features) driver.Description {
 	return desc
 }
 
-// Bare removes the provider's name from a revision of the layer's own store. The engine puts that
-// name in front of each revision. The driver of the store expects the revision without the name.
+// Bare turns a revision of the layer's own store, as the engine shows it, into the form that its driver
+// expects, without the provider's name.
 func (s Store) Bare(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -205,8 +204,8 @@ func (s Store) Bare(revision string) string {
 	return strings.TrimPrefix(revision, s.Own.Provider+":")
 }
 
-// Public adds the provider's name to a revision of the layer's own store, as the engine does. The
-// argument is the revision as the driver returned it.
+// Public turns a revision of the layer's own store, as its driver returns it, into the form that the
+// engine shows, which begins with the provider's name.
 func (s Store) Public(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -214,7 +213,7 @@ func (s Store) Public(revision string) string {
 	return s.Own.Provider + ":" + revision
 }
 
-// Revision adds the name of the other store to one of its revisions.
+// Revision marks a revision of the other store with the name of that store, which Cut removes again.
 func (s Store) Revision(revision string) string {
 	if revision == "" {
 		return ""
@@ -222,7 +221,7 @@ func (s Store) Revision(revision string) string {
 	return s.tag() + revision
 }
 
-// tag returns the name of the other store as it stands in a revision.
+// tag returns what the revisions of the other store begin with.
 func (s Store) tag() string {
 	if s.Own.TaggedRevisions {
 		return s.Own.Provider + ":" + s.Tag
@@ -242,8 +241,7 @@ func (s Store) BareEntries(entries []storage.ListEntry) {
 // from the other store.
 func (s Store) TagEntries(entries []storage.ListEntry) { revisions.AddTag(s.tag(), entries) }
 
-// Cut removes the name of the other store from a revision. It reports whether the revision had that
-// name.
+// Cut removes the name of the other store from a revision, and reports whether it was there.
 func (s Store) Cut(revision string) (string, bool) {
 	if s.Own.TaggedRevisions {
 		revision = strings.TrimPrefix(revision, s.Own.Provider+":")
@@ -257,8 +255,8 @@ func (s Store) Has(revision string) bool {
 	return has
 }
 
-// Condition returns the read option for a condition that names a revision of the other store. It
-// returns nil if the condition names none.
+// Condition returns the read option for a condition on a revision of the other store, or nil if c has
+// none.
 func (s Store) Condition(c storage.Condition) storage.ReadOption {
 	if revision, has := s.Cut(c.Revision); has {
 		return storage.IfRevision(revision)
@@ -269,8 +267,8 @@ func (s Store) Condition(c storage.Condition) storage.ReadOption {
 	return nil
 }
 
-// ForOwn returns r in a form for the own store. It omits a condition on a revision of the other
-// store, because no object of the own store has such a revision.
+// ForOwn returns r for the layer's own store, without a condition on a revision of the other store,
+// which no object there has.
 func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	if !s.Has(r.Condition.NotRevision) {
 		return r
@@ -287,9 +285,9 @@ func CopyID(revision string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// NeedsNo reports whether a copy may leave out an object that a store refused. err is
-// the error of the store. The result is true only for the marker of a folder, which has no content.
-// Some stores, such as directories, cannot have the key of a marker.
+// NeedsNo reports whether a copy may leave out an object that a store has refused with err. It may
+// leave out only the marker of a folder, which has no content and which stores such as directories
+// cannot have.
 func NeedsNo(key string, size int64, err error) bool {
 	if size != 0 || !objectkey.IsFolderMarker(key) {
 		return false
@@ -303,7 +301,7 @@ func NamedCopy(revision string) storage.CopyOption {
 	return storage.WithWriteID(CopyID(revision))
 }
 
-// attrs returns the other store's attributes in the form that a driver returns.
+// attrs returns attributes of the other store in the form in which a driver returns them.
 func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	clone := *attrs
 	clone.Version = ""
@@ -319,9 +317,9 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	return &clone
 }
 
-// contextOf returns the context for a read of the other store. In this context, attributes have the
-// metadata of layers. If a write depends on the read, the context also forbids a failover. The
-// other store may be a mirror, whose second store may have an older object.
+// contextOf returns the context for a read of the other store, whose attributes then include the
+// metadata of layers. If a write depends on the read, it must not come from a second store, which may
+// have an older object.
 func contextOf(ctx context.Context, r *driver.GetRequest) context.Context {
 	if r.Auxiliary {
 		ctx = driver.WithoutFailover(ctx)
@@ -329,8 +327,8 @@ func contextOf(ctx context.Context, r *driver.GetRequest) context.Context {
 	return driver.WithLayerMetadata(ctx)
 }
 
-// Get reads the range in the request r. condition replaces the condition in r. If it
-// is nil, the read has no condition.
+// Get reads the range in r from the other store. The given condition, which may be nil, takes the place
+// of the condition in r.
 func (s Store) Get(
 	ctx context.Context, r *driver.GetRequest, condition storage.ReadOption,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -350,7 +348,8 @@ func (s Store) Get(
 	return s.attrs(reader.Attrs()), reader, nil
 }
 
-// Head returns the attributes, with the same condition as Get.
+// Head reads the attributes of an object in the other store. The given condition, which may be nil,
+// takes the place of the condition in r.
 func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (*storage.Attrs, error) {
 	var opts []storage.AttrsOption
 	if condition != nil {
@@ -363,8 +362,8 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 	return s.attrs(attrs), nil
 }
 
-// ListPage returns the page of b that follows a token. If the token is empty, the page begins after
-// the key in start. The bucket b may be either of the two stores.
+// ListPage returns a page of b, which is either of the two stores. The page is the one of the token or,
+// without a token, the one after the key start.
 func ListPage(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string,
 ) (*storage.Page, error) {
@@ -378,16 +377,15 @@ func ListPage(
 	return storage.ListPage(ctx, b, token, opts...)
 }
 
-// Hides reports whether a layer hides the entry e of b. The layer hides all keys that begin with
-// reservedPrefix, because its own objects have these keys. It also hides a common prefix if all
-// keys below the common prefix are hidden. endKey is a key that sorts after all
-// hidden keys.
+// Hides reports whether a layer hides the entry e of b. It hides its own objects, whose keys begin with
+// reservedPrefix, and a common prefix that has nothing else below it. endKey sorts after all hidden
+// keys.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedPrefix, endKey string) (bool, error) {
 	if !e.IsPrefix || !strings.HasPrefix(reservedPrefix, e.Key) {
 		return strings.HasPrefix(e.Key, reservedPrefix), nil
 	}
 
-	// The hidden keys below e may be many. Another key is either the first one below e, or the first one after them.
+	// Hidden keys may be many. Any other key below e is either the first one, or the first one after them.
 	for _, start := range [...]string{"", endKey} {
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
 		for first, err := range below {

@@ -14,7 +14,7 @@ const (
 	Write                // all other requests
 )
 
-// Of returns the class of the requests that a call of a driver makes, such as "Get".
+// Of returns the class of the requests that a method of a driver sends, such as Read for "Get".
 func Of(call string) Class {
 	switch {
 	case call == "Get" || call == "Head" || call == "Tags":
