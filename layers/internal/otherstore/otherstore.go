@@ -258,10 +258,10 @@ func (s Store) Has(revision string) bool {
 // Condition returns the read option for a condition on a revision of the other store, or nil if c has
 // none.
 func (s Store) Condition(c storage.Condition) storage.ReadOption {
-	if revision, has := s.Cut(c.Revision); has {
+	if revision, ok := s.Cut(c.Revision); ok {
 		return storage.IfRevision(revision)
 	}
-	if revision, has := s.Cut(c.NotRevision); has {
+	if revision, ok := s.Cut(c.NotRevision); ok {
 		return storage.IfRevisionNot(revision)
 	}
 	return nil
@@ -400,12 +400,13 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedP
 	return true, nil
 }
 
-// Without returns the given entries, except those that the layer hides. hides is a
-// function that returns true for a hidden key.
-func Without(all iter.Seq2[storage.ListEntry, error], hides func(key string) bool) iter.Seq2[storage.ListEntry, error] {
+// Without returns the entries of a listing except those whose keys the layer hides.
+func Without(
+	entries iter.Seq2[storage.ListEntry, error], hides func(key string) bool,
+) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
-		for e, err := range all {
-			if !hides(e.Key) && !yield(e, err) {
+		for entry, err := range entries {
+			if !hides(entry.Key) && !yield(entry, err) {
 				return
 			}
 		}

@@ -23,7 +23,8 @@ func Of(call string) Class {
 		return List
 	case strings.HasPrefix(call, "Delete") || call == "AbortParts":
 		return Removal
-	case strings.HasPrefix(call, "Sign") || call == "Vend": // Vend may send a request, but to another service
+	case strings.HasPrefix(call, "Sign") || call == "Vend":
+		// Vend may send a request, but to another service.
 		return None
 	}
 	return Write
