@@ -59,7 +59,7 @@ const nonceBytes = 16
 // sizes are the sizes of contents with which chunks are empty, full or begun.
 var sizes = []int{0, 1, chunk - 1, chunk, chunk + 1, 3 * chunk, 3*chunk + 17}
 
-// The command age decrypts a stored object.
+// The command age decrypts a stored object, however it was uploaded.
 func TestAgeDecryptsStoredObject(t *testing.T) {
 	for name, keys := range newIdentities(t) {
 		for _, size := range sizes {
@@ -134,13 +134,14 @@ func TestAgeFilesAreRead(t *testing.T) {
 				require.Equal(t, int64(size), attrs.Size)
 			}
 
+			// An identity alone cannot encrypt.
 			_, err := b.Upload(t.Context(), "b", strings.NewReader("x"))
 			require.ErrorIs(t, err, storage.PermissionDenied)
 		})
 	}
 }
 
-// Keys with recipients but no identity can write objects, and cannot read them.
+// Keys that have recipients but no identity can write objects, but not read them.
 func TestKeysForWriting(t *testing.T) {
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -157,7 +158,7 @@ func TestKeysForWriting(t *testing.T) {
 	require.Equal(t, content, string(got))
 }
 
-// If the recipients do not fit together, or return stanzas that are not valid, Upload fails.
+// Upload fails if the recipients do not fit together, or if they return invalid stanzas.
 func TestKeysThatDoNotFit(t *testing.T) {
 	identities := newIdentities(t)
 	x25519 := identities["X25519"].recipient
@@ -206,7 +207,8 @@ func TestKeysThatDoNotFit(t *testing.T) {
 	}
 }
 
-// New needs keys. ParseKeys refuses a file without a valid identity, and its error does not show the file.
+// New refuses to work without keys, and ParseKeys refuses a file without a valid identity. The error
+// does not show the file.
 func TestKeysAreRequired(t *testing.T) {
 	_, err := encrypt.New(encrypt.Config{})
 	require.ErrorIs(t, err, storage.InvalidArgument)

@@ -103,15 +103,15 @@ func withBitFlipped(text string, i int) string {
 	return string(data)
 }
 
-// With age, an encrypted object can be read after it was copied to another bucket, but not after it was copied to
-// another name. With a KMS, it cannot be read in another bucket either.
+// With keys of age, an attacker can replace an object by one from another bucket, but only under the
+// same key.
 func TestKeysOfAgeProveOnlyName(t *testing.T) {
 	keys := newKeys(t)
 	s := newStore()
-	other := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
+	otherBucket := store{memstore.NewDriver(memstore.Config{Bucket: "another"})}
 	mustUpload(t, s.open(t, keys), "k", "ours")
-	mustUpload(t, other.open(t, keys), "k", "of another bucket")
-	copied := other.get(t, "k")
+	mustUpload(t, otherBucket.open(t, keys), "k", "of another bucket")
+	copied := otherBucket.get(t, "k")
 
 	s.put(t, "k", copied)
 	data, _, err := storage.ReadAll(t.Context(), s.open(t, keys), "k")
@@ -230,11 +230,12 @@ func TestGetRefusesDamage(t *testing.T) {
 	}
 }
 
-// An object that was encrypted for another recipient is refused with PermissionDenied.
+// A forged object, which an attacker has encrypted for another recipient, is refused.
 func TestGetRefusesOtherRecipient(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
 	attrs := mustUpload(t, b, "victim", "the victim's")
+
 	attacker := newStore()
 	mustUpload(t, attacker.open(t, newKeys(t)), "victim", "forged")
 	s.put(t, "victim", attacker.get(t, "victim"))
@@ -247,7 +248,7 @@ func TestGetRefusesOtherRecipient(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// If any byte of a header changes, reads fail.
+// A read fails if any byte of the header has changed.
 func TestHeaderChecksEveryBit(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -273,7 +274,7 @@ func TestHeaderChecksEveryBit(t *testing.T) {
 	require.Equal(t, "content", string(got))
 }
 
-// If any byte of a body changes, or if the body ends earlier, reads fail.
+// A read fails if any byte of the body has changed, or if the body has lost its end.
 func TestBodyChecksEveryByte(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -294,7 +295,7 @@ func TestBodyChecksEveryByte(t *testing.T) {
 	}
 }
 
-// If an object was truncated, a read of any of its ranges fails.
+// A read of any range of a truncated object fails, even if the range itself is whole.
 func TestRangeOfTruncatedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
@@ -414,7 +415,7 @@ func TestRangeCostsOneMoreRequest(t *testing.T) {
 	}
 }
 
-// If an object is replaced during the read of a range, the read returns the bytes of the new object.
+// If an object is replaced during the read of a range, the read returns bytes of the new object only.
 func TestRangeOfReplacedObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
@@ -427,9 +428,9 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	replace := func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "Get" {
 			gets++
-		}
-		if call == "Get" && gets == 2 {
-			mustUpload(t, s.open(t, keys), "a", newContent)
+			if gets == 2 {
+				mustUpload(t, s.open(t, keys), "a", newContent)
+			}
 		}
 		return next(ctx)
 	}
@@ -440,7 +441,8 @@ func TestRangeOfReplacedObject(t *testing.T) {
 	require.Equal(t, newContent[5:15], string(got))
 }
 
-// The layer stores no plain text in the body or the metadata. Equal objects have different headers and bodies.
+// The store gets no plain text, neither in the body nor in the metadata, and equal objects do not look
+// alike.
 func TestPutStoresNothingPlain(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -460,10 +462,10 @@ func TestPutStoresNothingPlain(t *testing.T) {
 	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body)
 }
 
-// If the body has changed, a resumed upload uses a new data key. Two bodies encrypted with one key would show
-// their difference.
+// A resumed upload whose body has changed uses a new data key, because two bodies with one key would
+// show their difference.
 func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
-	for name, i := range map[string]int{
+	for name, changedByte := range map[string]int{
 		"a part that the store has":    10,
 		"the part that was being sent": 2*chunk + 10,
 		"a part that was not sent":     3*chunk + 10,
@@ -496,13 +498,13 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			require.ErrorIs(t, err, storage.PermissionDenied)
 
 			// The second one has another body.
-			other := withBitFlipped(content, i)
+			changed := withBitFlipped(content, changedByte)
 			b := openRecorded(0)
-			_, err = b.Upload(t.Context(), "a", strings.NewReader(other), opts...)
+			_, err = b.Upload(t.Context(), "a", strings.NewReader(changed), opts...)
 			require.NoError(t, err)
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
 			require.NoError(t, err)
-			require.Equal(t, other, string(got))
+			require.Equal(t, changed, string(got))
 		})
 	}
 }
@@ -528,8 +530,8 @@ func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (drive
 	return r.Driver.PutPart(ctx, &req)
 }
 
-// PutPart fails if the caller does not say where the part is in the object. Otherwise two chunks could be
-// encrypted with one nonce.
+// PutPart fails without a valid offset of the part, because two chunks could then be encrypted with one
+// nonce.
 func TestPutPartNeedsPlace(t *testing.T) {
 	d := newLayer(t, newKeys(t))(newStore())
 	upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "a", Size: -1})
@@ -561,6 +563,7 @@ func TestPutPartNeedsPlace(t *testing.T) {
 func TestLayerTwiceIsRefused(t *testing.T) {
 	b := engine.New(newStore().Driver, driver.WithLayer(newLayer(t, newKeys(t))),
 		driver.WithLayer(newLayer(t, newKeys(t))))
+
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -602,6 +605,7 @@ func TestPlainObjects(t *testing.T) {
 	for _, r := range ranges {
 		got, attrs, err := storage.ReadAll(t.Context(), b, "plain", storage.WithRange(r.Offset, r.Length))
 		require.NoError(t, err)
+
 		end := int64(len(content))
 		if r.Length >= 0 {
 			end = r.Offset + r.Length
@@ -620,7 +624,7 @@ func TestPlainObjects(t *testing.T) {
 	require.Equal(t, metadata, attrs.Metadata)
 }
 
-// Metadata that leaves no room for the layer's header is refused.
+// An upload is refused if its metadata leave no room for the layer's header.
 func TestMetadataHasRoomForHeader(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)

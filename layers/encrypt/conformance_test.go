@@ -100,14 +100,14 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 	})
 }
 
-// The suite passes if each call of the store fails once, if bodies break off or if bytes are damaged. Plain
-// objects are permitted, because the suite also writes below the layer.
+// The suite passes if each call of the store fails once, if bodies break off or if bytes are damaged.
 func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
+	// AllowPlain is set because the suite also writes below the layer.
 	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})
 	require.NoError(t, err)
 	open := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		// The second option of the suite is the layer that makes faults. This layer must be the next one above.
+		// The second option of the suite is the layer that makes faults. The encryption is right above it.
 		position := min(2, len(opts)-1)
 		opts = slices.Insert(opts, position, driver.WithLayer(layer))
 		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)

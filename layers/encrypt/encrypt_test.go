@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Rewrap encrypts the data key of an object for other keys. It reads and writes no content.
+// Rewrap encrypts the data key of an object for other keys without reading or writing its content.
 func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	older, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -75,17 +75,19 @@ func TestRewrapRotatesKeysWithoutMovingBytes(t *testing.T) {
 	require.ErrorIs(t, err, storage.PermissionDenied)
 }
 
-// If another client replaces the object during Rewrap, Rewrap fails and the newer object stays.
+// If another client replaces the object during Rewrap, then Rewrap fails and the newer object stays.
 func TestRewrapReplacesNoNewerObject(t *testing.T) {
 	s := newStore()
 	keys := newKeys(t)
 	other := s.open(t, keys)
 	mustUpload(t, other, "a", "old")
-	replace := func() {
-		mustUpload(t, other, "a", "newer")
+	replacing := &overtakenDriver{
+		Driver: s.Driver,
+		beforeCopy: func() {
+			mustUpload(t, other, "a", "newer")
+		},
 	}
-	overtaken := &overtakenDriver{Driver: s.Driver, beforeCopy: replace}
-	b := engine.New(overtaken, driver.WithLayer(newLayer(t, keys)))
+	b := engine.New(replacing, driver.WithLayer(newLayer(t, keys)))
 
 	_, err := encrypt.Rewrap(t.Context(), b, "a")
 	codes := []storage.Code{storage.PreconditionFailed, storage.Changed}
@@ -106,7 +108,7 @@ func (d *overtakenDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*sto
 	return d.Driver.Copy(ctx, r)
 }
 
-// Rewrap is unsupported if the store cannot copy, or cannot replace a revision.
+// Rewrap is unsupported if the store cannot copy, or cannot make a copy depend on a revision.
 func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
 	missing := map[string]storage.Features{
 		"ServerCopy":        storage.ServerCopy,
@@ -125,17 +127,18 @@ func TestRewrapNeedsCopiesInTheStoreWithConditions(t *testing.T) {
 	}
 }
 
-// A store without metadata is unsupported.
+// The layer is unsupported over a store without metadata.
 func TestLayerNeedsMetadata(t *testing.T) {
 	b := engine.New(memstore.NewDriver(memstore.Config{}),
 		driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.Metadata})),
 		driver.WithLayer(newLayer(t, newKeys(t))))
+
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A copy between two buckets with the same layer is made by the store. Between other buckets, the object is
-// decrypted and encrypted again.
+// The store itself makes a copy between two buckets with the same layer. Any other copy is decrypted
+// and encrypted again.
 func TestCopyBetweenBuckets(t *testing.T) {
 	content := randomText(chunk + 1)
 	keys := boundKeys{newKeys(t)}
@@ -187,7 +190,7 @@ func TestCopyBetweenBuckets(t *testing.T) {
 	}
 }
 
-// A range costs at most one chunk more at each end, and nothing is decrypted to learn a size.
+// A read of a range costs at most one more chunk at each end, and nothing is read to learn the size.
 func TestRangeReadsOnlyItsChunks(t *testing.T) {
 	s := newStore()
 	counted := &readCounter{Driver: s.Driver}
@@ -253,13 +256,13 @@ func (c *readCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// The layer works with a cache on the disk in either order. If the cache is below the layer, its files have no
-// plain text.
+// The layer works above and below a disk cache, whose files have no plain text if the cache is below
+// the layer.
 func TestLayerWithDiskCache(t *testing.T) {
 	secret := strings.Repeat("secret", 50_000)
 	for name, encryptedOnDisk := range map[string]bool{
-		"diskcache, then encrypt": true,
-		"encrypt, then diskcache": false,
+		"the cache below the layer": true,
+		"the cache above the layer": false,
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir() + "/cache"
@@ -274,11 +277,12 @@ func TestLayerWithDiskCache(t *testing.T) {
 			b := memstore.New(layers...)
 			attrs := mustUpload(t, b, "a", secret)
 
+			const offset, length = 70_000, 200_000
 			for range 2 {
 				got, _, err := storage.ReadAll(t.Context(), b, "a", storage.IfRevision(attrs.Revision),
-					storage.WithRange(70_000, 200_000))
+					storage.WithRange(offset, length))
 				require.NoError(t, err)
-				require.Equal(t, secret[70_000:270_000], string(got))
+				require.Equal(t, secret[offset:offset+length], string(got))
 			}
 
 			// Only a cache above the layer has plain text in its files.
@@ -298,7 +302,7 @@ func TestLayerWithDiskCache(t *testing.T) {
 	}
 }
 
-// Sizes in listings are those of the plain bytes.
+// Listings have the sizes of the plain bytes.
 func TestListSizes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -312,7 +316,7 @@ func TestListSizes(t *testing.T) {
 	}
 }
 
-// WithCRC32C expects the checksum of the plain bytes.
+// WithCRC32C takes the checksum of the plain bytes.
 func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 	s := newStore()
 	b := s.open(t, newKeys(t))
@@ -320,9 +324,9 @@ func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 
 	attrs := mustUpload(t, b, "a", content, storage.WithCRC32C(crc))
 	require.Equal(t, storage.CRC32C{Sum: crc, Known: true}, attrs.CRC32C)
+
 	_, err := b.Upload(t.Context(), "b", strings.NewReader(content), storage.WithCRC32C(crc+1))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-
 	exists, err := b.Exists(t.Context(), "b")
 	require.NoError(t, err)
 	require.False(t, exists)
@@ -332,15 +336,16 @@ func TestWithCRC32CIsOfPlainBytes(t *testing.T) {
 	require.False(t, current.CRC32C.Known, "the store has that of the encrypted bytes")
 }
 
-// PublicURL of an encrypted bucket returns the address of a server that decrypts, not the store's own address.
+// PublicURL of an encrypted bucket is the address of a server that decrypts, and never that of the
+// store.
 func TestPublicURLIsThatOfServer(t *testing.T) {
 	layer := driver.WithLayer(newLayer(t, newKeys(t)))
 	_, err := memstore.New(storage.WithPublicAccess(true), layer).PublicURL("a")
 
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.NotPublic, e.Code)
-	require.Contains(t, e.Hint, "WithPublicBaseURL, where package serve serves it")
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.NotPublic, storageErr.Code)
+	require.Contains(t, storageErr.Hint, "WithPublicBaseURL, where package serve serves it")
 
 	address, err := memstore.New(storage.WithPublicBaseURL("https://files.example/"), layer).PublicURL("a")
 	require.NoError(t, err)
