@@ -351,7 +351,7 @@ func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 	return attrs, body, nil
 }
 
-// Blocks of one revision are not used for another revision.
+// Blocks of one revision of an object are never used for another one.
 func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
 	f := newFixture(t, Config{})
 	old := f.put(t, "a", content(3000))
@@ -360,6 +360,7 @@ func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
 
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
+
 	got, requests := f.readAll(t, current)
 	require.Equal(t, 1, requests.gets)
 	require.Equal(t, otherContent(3000), got)
@@ -382,7 +383,8 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return c.Driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 }
 
-// If a store ignores conditions and returns another revision, the cache does not keep it.
+// If a store ignores conditions and returns another revision, the read fails and the cache does not
+// keep the bytes.
 func TestGetKeepsNoOtherRevision(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	f := newFixtureIn(t, dir, Config{}, careless{memstore.NewDriver(memstore.Config{})})
@@ -407,15 +409,16 @@ func TestGetKeepsNoOtherRevision(t *testing.T) {
 	require.Len(t, f.files(t), 1, "only the block of the first read")
 }
 
-// After TrustFor, the cache asks the store again whether the revision is current.
+// When TrustFor is over, the cache asks the store again whether the revision is current.
 func TestTrustForEnds(t *testing.T) {
-	f := newFixture(t, Config{TrustFor: time.Minute})
+	const trustFor = time.Minute
+	f := newFixture(t, Config{TrustFor: trustFor})
 	text := content(3000)
 	old := f.put(t, "a", text)
 	f.readAll(t, old)
 	f.put(t, "a", otherContent(3000))
 
-	f.time = f.time.Add(59 * time.Second)
+	f.time = f.time.Add(trustFor - time.Second)
 	got, requests := f.read(t, old, 100, 2000)
 	require.Equal(t, text[100:2100], got)
 	require.Zero(t, requests)
@@ -436,7 +439,9 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 		return os.WriteFile(path, data, 0o600)
 	}
 	truncateTo := func(size int64) func(path string) error {
-		return func(path string) error { return os.Truncate(path, size) }
+		return func(path string) error {
+			return os.Truncate(path, size)
+		}
 	}
 	writeZeros := func(path string) error {
 		return os.WriteFile(path, make([]byte, blockBytes+headerBytes), 0o600)
@@ -472,7 +477,7 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 	}
 }
 
-// The least recently used blocks are removed first.
+// If the cache is full, the least recently used blocks are removed first.
 func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	const maxBytes = 40 * (blockBytes + headerBytes)
 	f := newFixture(t, Config{MaxBytes: maxBytes})
@@ -521,7 +526,7 @@ func (f *fixture) bytes(t *testing.T) (total int64) {
 	return total
 }
 
-// A block larger than the cache is not kept.
+// A block that is larger than the cache is not kept.
 func TestMaxBytesBelowBlock(t *testing.T) {
 	f := newFixture(t, Config{MaxBytes: blockBytes / 2})
 	text := content(3000)
@@ -535,7 +540,7 @@ func TestMaxBytesBelowBlock(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
-// Several processes share a directory.
+// Several processes can share a directory, and each uses the blocks that another one has fetched.
 func TestOpenByProcesses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	store := memstore.NewDriver(memstore.Config{})
@@ -565,13 +570,14 @@ func TestOpenByProcesses(t *testing.T) {
 		}
 	}
 	readers.Wait()
+
 	for _, path := range processes[0].files(t) {
 		require.NotContains(t, filepath.Base(path), tempPrefix)
 	}
 
-	_, first := processes[1].read(t, attrs, 0, blockBytes)
-	_, second := processes[2].read(t, attrs, 0, blockBytes)
-	require.LessOrEqual(t, first.gets+second.gets, 1, "a block that one process has fetched serves the other")
+	_, reqs1 := processes[1].read(t, attrs, 0, blockBytes)
+	_, reqs2 := processes[2].read(t, attrs, 0, blockBytes)
+	require.LessOrEqual(t, reqs1.gets+reqs2.gets, 1, "a block that one process has fetched serves the other")
 }
 
 // Several buckets use one store through a shared driver. Its Close does nothing, so that the store stays open for
@@ -580,7 +586,7 @@ type shared struct{ driver.Driver }
 
 func (shared) Close() error { return nil }
 
-// Blocks of different buckets, keys and revisions have different names.
+// Blocks of different buckets, keys and revisions never share a file name.
 func TestBlockNamesAreApart(t *testing.T) {
 	buckets := []string{"x", "xk", ""}
 	keys := []string{"k", "../../etc/passwd", "/abs", "a\x00b", strings.Repeat("k", 1024), "r"}
@@ -600,17 +606,17 @@ func TestBlockNamesAreApart(t *testing.T) {
 	}
 }
 
-// Keys that are no valid file names are cached like others, and no file is outside of the cache's directory.
+// An object whose key is no valid file name is cached like any other, inside the cache's directory.
 func TestBlocksOfHostileKeysStayInDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	f := newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 
 	for _, key := range []string{"..a", "a/..b", "con", strings.Repeat("ü", 512)} {
-		text := fmt.Sprintf("text of %.10s", key)
-		attrs := f.put(t, key, text)
+		content := fmt.Sprintf("text of %.10s", key)
+		attrs := f.put(t, key, content)
 		for range 2 {
 			got, _ := f.readAll(t, attrs)
-			require.Equal(t, text, got)
+			require.Equal(t, content, got)
 		}
 	}
 
@@ -619,7 +625,7 @@ func TestBlocksOfHostileKeysStayInDir(t *testing.T) {
 	require.Equal(t, []string{dir}, files)
 }
 
-// Files are for their owner only. Open refuses a directory in which others may write.
+// The cache's files are for their owner only, and Open refuses a directory in which others may write.
 func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows: files have no such modes")
@@ -641,7 +647,8 @@ func TestOpenFilesAreForOwnerOnly(t *testing.T) {
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
-// Open fails with InvalidArgument for a bad configuration, and with Internal if the directory cannot be made.
+// Open fails with InvalidArgument for a bad configuration, and with Internal if it cannot make the
+// directory.
 func TestOpenRefusesBadArguments(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -667,13 +674,14 @@ func TestOpenRefusesBadArguments(t *testing.T) {
 	}
 }
 
-// Open removes the temporary files of a killed process. It keeps new ones, which another process may still write,
-// and files with other names.
+// Open removes old temporary files, which a killed process has left. It keeps new ones and files with
+// other names.
 func TestOpenRemovesRemainsOfKilledProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{}))
 	blocks := filepath.Join(dir, blocksFolder)
 	require.NoError(t, os.MkdirAll(filepath.Join(blocks, "ab"), 0o700))
+
 	files := []struct {
 		name string
 		age  time.Duration
@@ -715,7 +723,7 @@ func TestGetWithFailingDirectory(t *testing.T) {
 	}
 }
 
-// A second ReaderAt reads the same ranges without a Get.
+// A second ReaderAt reads the same ranges from the disk, without a Get.
 func TestReaderAtFromDisk(t *testing.T) {
 	f := newFixture(t, Config{TrustFor: time.Minute})
 	text := content(50 * blockBytes)
@@ -758,12 +766,13 @@ func TestDescribeDuringReads(t *testing.T) {
 	group.Wait()
 }
 
-// If the connection breaks in the middle of a read, the read resumes.
+// A read whose connection breaks off resumes where it was.
 func TestGetResumesAfterDrop(t *testing.T) {
 	f := newFixture(t, Config{})
 	text := content(10_000)
 	attrs := f.put(t, "a", text)
-	f.store.Set(faults.Cut(faults.Get, 2500).Nth(1))
+	const cutAfter = 2500
+	f.store.Set(faults.Cut(faults.Get, cutAfter).Nth(1))
 
 	got, requests := f.read(t, attrs, 100, 9000)
 	require.Equal(t, text[100:9100], got)
@@ -797,18 +806,21 @@ func ExampleOpen() {
 	// Output: foot true
 }
 
-// Describe may be called while other goroutines read.
+// Reads may run at the same time as calls of Describe, which the hint of an error needs.
 func TestDescribeConcurrently(t *testing.T) {
 	f := newFixture(t, Config{})
-	a := f.put(t, "a", content(3000))
+	attrs := f.put(t, "a", content(3000))
+
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
-			_, err := f.Attrs(t.Context(), "a", storage.WithVersion("1")) // the hint is in the description
+			// The hint of this error makes the bucket call Describe.
+			_, err := f.Attrs(t.Context(), "a", storage.WithVersion("1"))
 			if storage.CodeOf(err) != storage.Unsupported {
 				t.Error(err)
 			}
-			if _, _, err := storage.ReadAll(t.Context(), f, "a", storage.IfRevision(a.Revision)); err != nil {
+			_, _, err = storage.ReadAll(t.Context(), f, "a", storage.IfRevision(attrs.Revision))
+			if err != nil {
 				t.Error(err)
 			}
 		})
@@ -829,20 +841,20 @@ func (forbidding) Get(context.Context, *driver.GetRequest) (*storage.Attrs, io.R
 	return nil, nil, storage.PermissionDenied
 }
 
-// TrustFor does not let a bucket with other credentials read cached blocks without a request.
+// TrustFor lets no bucket with other credentials read cached blocks without a request to the store.
 func TestTrustForOtherCredentials(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	f := newFixtureIn(t, filepath.Join(t.TempDir(), "cache"), Config{TrustFor: time.Hour}, store)
-	a := f.put(t, "a", content(3000))
-	f.readAll(t, a)
-	other := engine.New(forbidding{store}, driver.WithLayer(f.cache.Layer()))
+	attrs := f.put(t, "a", content(3000))
+	f.readAll(t, attrs)
+	forbidden := engine.New(forbidding{store}, driver.WithLayer(f.cache.Layer()))
 
-	_, _, err := storage.ReadAll(t.Context(), other, "a", storage.IfRevision(a.Revision))
+	_, _, err := storage.ReadAll(t.Context(), forbidden, "a", storage.IfRevision(attrs.Revision))
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
-	require.NoError(t, storage.Close(other))
+	require.NoError(t, storage.Close(forbidden))
 }
 
-// MaxBytes counts blocks that are still being written, although no scan of the directory finds them yet.
+// MaxBytes also counts blocks that are still being written, which no scan of the directory finds yet.
 func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 	const maxBlocks = 4
 	f := newFixture(t, Config{MaxBytes: maxBlocks * blockBytes})
@@ -854,8 +866,8 @@ func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 	require.True(t, f.cache.makeRoom(blockBytes), "one block is no longer being written")
 }
 
-// If the disk is full before MaxBytes is reached, the cache removes old blocks. Otherwise it would keep its first
-// blocks forever.
+// If the disk is full below MaxBytes, old blocks give way to new ones, so that the cache does not keep
+// its first blocks forever.
 func TestMaxBytesOnFullDisk(t *testing.T) {
 	f := newFixture(t, Config{})
 	attrs := f.put(t, "a", content(32*blockBytes))
@@ -863,8 +875,8 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
-	// If the disk is full, a sixteenth of the blocks gives way, and one more for the block to come. Then the
-	// cache removes none for a while.
+	// On a full disk, the cache removes a sixteenth of the blocks, and one more for the next block. Then it removes
+	// none for a while.
 	writes := []struct {
 		wait   time.Duration // before the write
 		err    error
@@ -898,5 +910,5 @@ func TestGetKeepsNoDamagedBlocks(t *testing.T) {
 
 	got, _ := f.readAll(t, attrs)
 	require.Equal(t, text, got)
-	require.Len(t, f.files(t), 4)
+	require.Len(t, f.files(t), 4, "all blocks of the second read")
 }

@@ -11,14 +11,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A directory of another user is refused.
+// Open refuses a directory that another user owns.
 func TestOpenRefusesDirectoryOfOtherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a directory away")
 	}
+	const otherUser = 12345
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(dir, 0o755))
-	require.NoError(t, os.Chown(dir, 12345, -1))
+	require.NoError(t, os.Chown(dir, otherUser, -1))
+
 	_, err := Open(dir, Config{})
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 }
