@@ -31,8 +31,7 @@ type configured struct {
 	AllowPlain  bool     `yaml:"allow_plain"`
 }
 
-// configure reads the part of a configuration file that belongs to the layer. It reads no keys before the layer is
-// opened.
+// configure reads the layer's part of a configuration file, and no keys before the layer is opened.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	cfg := &configured{}
 	if err := settings(cfg); err != nil {
@@ -84,7 +83,7 @@ func (e *configured) check() ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// open reads the identities (secret keys) and returns the layer.
+// open reads the identities, which are secret, and returns the layer.
 func (e *configured) open(
 	ctx context.Context, lookup func(string) (string, bool), recipients []age.Recipient,
 ) (driver.Layer, error) {
@@ -99,8 +98,7 @@ func (e *configured) open(
 	return New(Config{Keys: keys, AllowPlain: e.AllowPlain})
 }
 
-// identities returns the content of the identity file or variable. It returns "" if only recipients
-// are set.
+// identities returns the content of the identity file or variable, or "" if only recipients are set.
 func (e *configured) identities(lookup func(string) (string, bool)) (string, error) {
 	if e.IdentityVariable != "" {
 		text, set := lookup(e.IdentityVariable)
@@ -115,8 +113,8 @@ func (e *configured) identities(lookup func(string) (string, bool)) (string, err
 	return readPrivate(e.IdentityFile)
 }
 
-// readPrivate reads a file with secrets. It refuses a file that other users own or may write. They
-// could put their own identity first in the file, and new objects would be encrypted for it.
+// readPrivate reads a file with secrets. It refuses a file that other users own or may write, because
+// new objects would be encrypted for an identity that they put first.
 func readPrivate(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -150,8 +148,8 @@ func unreadable(err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("identity_file must be readable: %w", err)}
 }
 
-// keys joins all keys of the configuration into one Keys. The configuration may have keys for the
-// age encryption tool and keys of key management services.
+// keys joins the keys of services and the keys of age in the configuration. text has the identities of
+// age.
 func (e *configured) keys(ctx context.Context, text string, recipients []age.Recipient) (Keys, error) {
 	wrap, err := openServiceKeys(ctx, e.Recipients)
 	if err != nil {
@@ -186,9 +184,8 @@ func (e *configured) keys(ctx context.Context, text string, recipients []age.Rec
 	return JoinKeys(wrap, unwrap), nil
 }
 
-// parseAgeKeys returns Keys of age that encrypt for the recipients, and decrypt with the identities
-// in text. Without recipients, they encrypt for the first identity. Without identities, they only
-// encrypt.
+// parseAgeKeys returns Keys that encrypt for the recipients or, without any, for the first identity in
+// text. Without identities, they only encrypt.
 func parseAgeKeys(text string, recipients []age.Recipient) (Keys, error) {
 	if text == "" && len(recipients) > 0 {
 		return NewKeys(recipients, nil), nil

@@ -119,7 +119,8 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 	storage.SignedRemovals | storage.StableURLs | storage.Vending |
 	storage.OpenUploads | storage.ServerCompose | storage.ServerAppend | storage.ServerMove | storage.ObjectACLs | storage.StoredChecksums | driver.LateMetadata
 
-// Describe returns the description of the driver below, with sizes in plain bytes and without the withheld features.
+// Describe returns the description of the driver below, with sizes in plain bytes and without the
+// features that the layer cannot have.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld

@@ -48,6 +48,7 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 	if d.desc.Features&storage.Metadata == 0 {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "encryption needs a store that keeps metadata"}
 	}
+
 	k := &dataKey{}
 	_, _ = rand.Read(k.secret[:]) // never fails
 	_, _ = rand.Read(k.nonce[:])
@@ -62,8 +63,8 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 	return k, nil
 }
 
-// initCipher makes the cipher that encrypts the content. By age's specification, its key is derived from the data key
-// and the nonce.
+// initCipher makes the cipher for the content. Its key is derived from the data key and the nonce, as
+// age's specification says.
 func (k *dataKey) initCipher() error {
 	payloadKey, err := hkdf.Key(sha256.New, k.secret[:], k.nonce[:], "payload", chacha20poly1305.KeySize)
 	if err != nil {
@@ -73,13 +74,14 @@ func (k *dataKey) initCipher() error {
 	return err
 }
 
-// mac returns the HMAC of text with a key that is derived from the data key for one purpose.
+// mac returns the HMAC of text, with a key that is derived from the data key for this purpose.
 func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
 	derived, err := hkdf.Key(sha256.New, k.secret[:], nil, purpose, sha256.Size)
 	if err != nil {
 		// HKDF fails only if the length is out of range.
 		panic(err)
 	}
+
 	h := hmac.New(sha256.New, derived)
 	for _, t := range text {
 		_, _ = h.Write(t)
@@ -93,7 +95,7 @@ func (k *dataKey) proof(key string) []byte {
 	return k.mac("github.com/omnibucket/storage/layers/encrypt name", k.nonce[:], []byte(key))
 }
 
-// header returns the header of an object. It has the data key, encrypted for the keys of the layer.
+// header returns the header of an object, which has the data key, encrypted for the keys of the layer.
 func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, error) {
 	stanzas, err := l.config.Keys.Wrap(ctx, k.secret[:], obj)
 	if err != nil {
@@ -116,8 +118,8 @@ func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, err
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }
 
-// checkStanzas returns an error if the stanzas cannot be stored in a header, or if one stanza would
-// weaken another. A stanza is one encrypted form of the data key.
+// checkStanzas fails if the stanzas, which are encrypted forms of the data key, cannot be stored in a
+// header, or if one of them would weaken another.
 func checkStanzas(stanzas []*age.Stanza) error {
 	if len(stanzas) == 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("Keys.Wrap has returned no stanza")}
@@ -153,7 +155,8 @@ func isStanzaWord(word string) bool {
 	return word != "" && !strings.ContainsFunc(word, isForbidden)
 }
 
-// writeStanza writes s as age does: the lines of its body have 64 characters, and the last line has fewer.
+// writeStanza writes s in the form of age: a line for the type and the arguments, and then the body in
+// lines of 64 characters, the last of which is shorter.
 func writeStanza(b *strings.Builder, s *age.Stanza) {
 	b.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
 	body := base64.RawStdEncoding.EncodeToString(s.Body)
@@ -163,8 +166,8 @@ func writeStanza(b *strings.Builder, s *age.Stanza) {
 	b.WriteString(body + "\n")
 }
 
-// splitHeader splits an object's header into two parts. The first part is a header as in an age
-// file. The second part contains the nonce and the proof.
+// splitHeader splits the header of an object into a header as in an age file, and a tail with the nonce
+// and the proof.
 func splitHeader(header string) (text, tail []byte, err error) {
 	end := strings.LastIndexByte(header, '|') + 1
 	tail, err = base64.RawStdEncoding.Strict().DecodeString(header[end:])
@@ -174,10 +177,9 @@ func splitHeader(header string) (text, tail []byte, err error) {
 	return []byte(strings.ReplaceAll(header[:end], "|", "\n")), tail, nil
 }
 
-// Header returns the header of an encrypted object. The header and the bytes in the store together
-// are a file in the format of age. metadata must come from a driver or from the provider's own
-// client, because a [storage.Bucket] does not return the header. If the object is not encrypted,
-// Header returns nil.
+// Header returns the header of an encrypted object, or nil if the object is not encrypted. The header,
+// followed by the bytes in the store, is a file in the format of age. metadata must come from a driver
+// or from the provider's own client, because a [storage.Bucket] does not return the header.
 //
 // It fails with ChecksumMismatch if the header is damaged.
 func Header(metadata map[string]string) ([]byte, error) {
@@ -200,8 +202,8 @@ type opening struct {
 	retry bool // true if the call was canceled or has panicked, so that the others must try again
 }
 
-// open returns the data key of an object. header is the object's header. If several
-// calls need the same key at the same time, only one of them unwraps it.
+// open returns the data key in the header of an object. If several calls need the same key at once,
+// only one of them unwraps it.
 func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*dataKey, error) {
 	name := obj.Bucket + "\x00" + obj.Key + "\x00" + header
 	for {
@@ -223,8 +225,8 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 	}
 }
 
-// startOpening returns a data key that the driver remembers. If it remembers none, it returns the
-// opening of the key. If isNew is true, the caller must run the opening.
+// startOpening returns the data key that the driver remembers under name, or else the opening of the
+// key. If isNew is true, the caller must run the opening.
 func (d *objectDriver) startOpening(name string) (key *dataKey, o *opening, isNew bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -239,8 +241,8 @@ func (d *objectDriver) startOpening(name string) (key *dataKey, o *opening, isNe
 	return nil, o, true
 }
 
-// runOpening unwraps the data key of an opening, and returns it. It wakes the calls that wait for
-// the key, even if the layer's Keys panic.
+// runOpening unwraps the data key of an opening. It wakes the calls that wait for the key, even if the
+// layer's Keys panic.
 func (d *objectDriver) runOpening(
 	ctx context.Context, name string, o *opening, obj Object, header string,
 ) (*dataKey, error) {
@@ -251,7 +253,7 @@ func (d *objectDriver) runOpening(
 	return o.key, o.err
 }
 
-// endOpening remembers the data key of an opening, if it has one, and wakes the waiting calls.
+// endOpening remembers the data key of an opening, if it has one, and wakes the calls that wait for it.
 func (d *objectDriver) endOpening(name string, o *opening) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -265,8 +267,8 @@ func (d *objectDriver) endOpening(name string, o *opening) {
 	close(o.done)
 }
 
-// unwrapWith decrypts the data key in an object's header with the given keys, and checks that the
-// key belongs to the object.
+// unwrapWith decrypts the data key in the header of an object with the given keys, and checks that it
+// belongs to the object.
 func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {

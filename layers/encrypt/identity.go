@@ -22,7 +22,7 @@ type IdentifiedKeys interface {
 	PublicIdentity() string
 }
 
-// identity returns the layer's text in driver.Description.Stack, which distinguishes layers with
+// identity returns the layer's entry in driver.Description.Stack, which differs for layers with
 // different keys.
 func (l *layer) identity() string {
 	sum := sha256.Sum256([]byte(identityOf(l.config.Keys)))
@@ -33,6 +33,7 @@ func (l *layer) identity() string {
 	return word
 }
 
+// identityOf returns the public identity of k, or the name of its type if it has none.
 func identityOf(k Keys) string {
 	if identified, ok := k.(IdentifiedKeys); ok {
 		return identified.PublicIdentity()
@@ -40,8 +41,8 @@ func identityOf(k Keys) string {
 	return fmt.Sprintf("%T", k)
 }
 
-// PublicIdentity implements [IdentifiedKeys]. The text contains the recipients and the public parts
-// of the identities, so that keys that only encrypt differ from keys that also decrypt.
+// PublicIdentity implements [IdentifiedKeys]. The text contains the recipients and the public keys of
+// the identities, so that keys that only encrypt differ from keys that also decrypt.
 func (k *ageKeys) PublicIdentity() string {
 	words := []string{"age"}
 	for _, r := range k.recipients {
@@ -60,6 +61,7 @@ func (k *ageKeys) PublicIdentity() string {
 	return strings.Join(words, " ")
 }
 
+// publicKey returns the public key of r, or the name of its type if age does not show one.
 func publicKey(r age.Recipient) string {
 	switch r := r.(type) {
 	case *age.X25519Recipient:

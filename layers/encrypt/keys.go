@@ -59,8 +59,8 @@ func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 }
 
 // ParseKeys reads an identity file, as age-keygen writes it: one X25519 or hybrid (post-quantum)
-// identity on each line, and comments. New objects are encrypted for the first identity. To
-// decrypt an object, the identity that it was encrypted for must be in the file, at any place. To rotate keys, put the new
+// identity on each line, and comments. New objects are encrypted for the first identity. Existing
+// objects can be decrypted if the file has their identity at any place. To rotate keys, put the new
 // identity first, call [Rewrap] for each object, and then remove the old identity.
 //
 // It fails with InvalidArgument if identities is not such a file.
@@ -82,9 +82,9 @@ func ParseKeys(identities io.Reader) (Keys, error) {
 	return k, nil
 }
 
-// Wrap encrypts the data key for all recipients. It fails if the recipients have different labels,
-// such as "postquantum" (see [age.RecipientWithLabels]). Otherwise, one recipient could weaken the
-// encryption for the others.
+// Wrap encrypts the data key for all recipients. It fails if they have different labels, such as
+// "postquantum" (see [age.RecipientWithLabels]), because one recipient could weaken the encryption for
+// the others.
 func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stanza, error) {
 	if len(k.recipients) == 0 {
 		return nil, errNoRecipient()
@@ -108,20 +108,21 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 	return all, nil
 }
 
-// wrapFor encrypts the data key for one recipient. It also returns the labels of the recipient, in
-// order. Most recipients have none.
+// wrapFor encrypts the data key for one recipient, and returns the recipient's sorted labels, which
+// most recipients do not have.
 func wrapFor(recipient age.Recipient, dataKey []byte) (stanzas []*age.Stanza, labels []string, err error) {
 	labeled, ok := recipient.(age.RecipientWithLabels)
 	if !ok {
 		stanzas, err = recipient.Wrap(dataKey)
 		return stanzas, nil, err
 	}
+
 	stanzas, labels, err = labeled.WrapWithLabels(dataKey)
 	slices.Sort(labels)
 	return stanzas, labels, err
 }
 
-// Unwrap tries one identity after the other, until one decrypts the data key.
+// Unwrap decrypts the data key with the first identity that can.
 func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]byte, error) {
 	for _, identity := range k.identities {
 		dataKey, err := identity.Unwrap(stanzas)
@@ -140,7 +141,7 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 	return nil, age.ErrIncorrectIdentity
 }
 
-// isFromAge reports whether an identity is of a type of package age.
+// isFromAge reports whether package age defines the type of identity.
 func isFromAge(identity age.Identity) bool {
 	switch identity.(type) {
 	case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:

@@ -102,7 +102,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	}, nil
 }
 
-// parseKey returns the ARN of a key, and the key's id. It returns false if text is no such ARN.
+// parseKey returns the ARN of a key and the key's id. ok is false if text is no such ARN.
 func parseKey(text string) (keyARN arn.ARN, id string, ok bool) {
 	keyARN, err := arn.Parse(text)
 	if err != nil || keyARN.Service != "kms" || keyARN.Region == "" {
@@ -129,8 +129,8 @@ type key struct {
 	arn    string
 }
 
-// contextOf returns the encryption context for an object. KMS decrypts a data key only with the context with which it
-// was encrypted.
+// contextOf returns the encryption context of an object, without which KMS does not decrypt its data
+// key.
 func contextOf(obj encrypt.Object) map[string]string {
 	bound := map[string]string{"object": obj.Key}
 	if obj.Bucket != "" {
@@ -139,7 +139,7 @@ func contextOf(obj encrypt.Object) map[string]string {
 	return bound
 }
 
-// Encrypt implements kms.Service.
+// Encrypt encrypts the data key with AWS KMS. It implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	output, err := k.client.Encrypt(ctx, &awssdk.EncryptInput{
 		KeyId:             &k.arn,
@@ -155,7 +155,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 	return output.CiphertextBlob, nil, nil
 }
 
-// Decrypt implements kms.Service.
+// Decrypt decrypts a data key with AWS KMS. It implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.Object) ([]byte, error) {
 	output, err := k.client.Decrypt(ctx, &awssdk.DecryptInput{
 		KeyId:             &k.arn,

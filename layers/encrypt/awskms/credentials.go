@@ -14,7 +14,8 @@ import (
 // error says so. Without this type, the SDK would only report that the request failed.
 type credentials struct{ provider aws.CredentialsProvider }
 
-// Retrieve implements [aws.CredentialsProvider].
+// Retrieve returns the credentials of the wrapped provider. If there are none, the error says which
+// ones to set. It implements [aws.CredentialsProvider].
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := c.provider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {

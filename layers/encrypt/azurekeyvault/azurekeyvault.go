@@ -89,8 +89,7 @@ func New(c Config) (encrypt.Keys, error) {
 	}, nil
 }
 
-// parseKey splits the URL of a key. The version is "" if the URL has none. parseKey returns false if text is no such
-// URL.
+// parseKey splits the URL of a key, whose version may be "". ok is false if text is no such URL.
 func parseKey(text string) (vault, name, version string, ok bool) {
 	groups := keyForm.FindStringSubmatch(text)
 	if groups == nil {
@@ -104,7 +103,8 @@ func parseKey(text string) (vault, name, version string, ok bool) {
 // refused request. If both requests had the same reader, bytes would be lost.
 type wholeBody struct{}
 
-// Do implements [policy.Policy]. It copies the body, so that each attempt of a request reads its own copy.
+// Do implements [policy.Policy]. It gives each attempt of a request its own reader, because the
+// transport may still read the one of an earlier attempt.
 func (wholeBody) Do(r *policy.Request) (*http.Response, error) {
 	if r.Body() == nil {
 		return r.Next()
@@ -142,8 +142,8 @@ var (
 	versionForm = regexp.MustCompile(`^[0-9A-Za-z]+$`)
 )
 
-// Encrypt implements kms.Service. It sends the request wrapkey of Azure Key Vault for the data key, which proof binds
-// to the object. The second result has one element, the version of the key.
+// Encrypt encrypts the data key and a proof of its object with Key Vault's operation wrapkey. The
+// second result has one element, the version of the key. It implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	resp, err := k.wrapKey(ctx, slices.Concat(dataKey, proof(obj)))
 	if err != nil {
@@ -164,8 +164,8 @@ func (k key) wrapKey(ctx context.Context, value []byte) (out azkeys.WrapKeyRespo
 	return k.sdk.WrapKey(ctx, k.name, k.version, params, nil)
 }
 
-// versionOf returns the version in the given URL of a key. If the key in the URL has another name,
-// or if the URL has no version, versionOf returns "".
+// versionOf returns the version in the URL of a key, or "" if the URL has none or is that of a key with
+// another name.
 func versionOf(id *azkeys.ID, name string) string {
 	if id == nil {
 		return ""
@@ -177,8 +177,8 @@ func versionOf(id *azkeys.ID, name string) string {
 	return version
 }
 
-// Decrypt implements kms.Service. It sends the request unwrapkey of Azure Key Vault. The only element of args is the
-// version of the key.
+// Decrypt decrypts a data key with Key Vault's operation unwrapkey. The only element of args is the
+// version of the key. It implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encrypt.Object) ([]byte, error) {
 	if len(args) != 1 || !versionForm.MatchString(args[0]) {
 		// The version becomes part of a URL.

@@ -21,8 +21,8 @@ type credential struct {
 	err     error // of the creation of wrapped
 }
 
-// GetToken implements [azcore.TokenCredential]. If there are no credentials, the error says
-// which ones to set.
+// GetToken returns a token of the given or the default credentials. If there are none, the error says
+// which ones to set. It implements [azcore.TokenCredential].
 func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	c.once.Do(func() {
 		if c.wrapped == nil {
@@ -39,13 +39,14 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	return token, kms.NoCredentials(err, isTemporary(err), hint)
 }
 
-// isTemporary reports whether a request for a token may succeed later: after a failure of the network, or if the status
-// of the response says so.
+// isTemporary reports whether a request for a token may succeed later, judging by the status of the
+// response or a failure of the network.
 func isTemporary(err error) bool {
 	authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
 	if ok && authErr.RawResponse != nil {
 		return kms.IsTemporaryStatus(authErr.RawResponse.StatusCode)
 	}
+
 	var netErr net.Error
 	return errors.As(err, &netErr)
 }

@@ -64,7 +64,8 @@ func failed(err error, secrets ...[]byte) error {
 	return kms.Failed(service, resp, meanings, secrets...)
 }
 
-// readDocument reads the body of an error. The result is empty if the body is no JSON, such as that of a gateway.
+// readDocument reads the body of an error. The result is empty if the body is no JSON, as that of a
+// gateway.
 func readDocument(body io.Reader) document {
 	const maxBytes = 64 << 10
 	var doc document

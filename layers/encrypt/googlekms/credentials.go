@@ -35,7 +35,7 @@ func finder(creds *auth.Credentials) func() (*auth.Credentials, error) {
 	})
 }
 
-// RoundTrip implements [http.RoundTripper].
+// RoundTrip sends a copy of r with an access token. It implements [http.RoundTripper].
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	token, err := a.token(r.Context())
 	if err != nil {
@@ -69,6 +69,7 @@ func noToken(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return ctxErr
 	}
+
 	authErr, ok := errors.AsType[*auth.Error](err)
 	isTemporary := ok && authErr.Temporary()
 	return kms.NoCredentials(err, isTemporary,

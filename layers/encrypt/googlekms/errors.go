@@ -34,9 +34,11 @@ func failed(err error, secrets ...[]byte) error {
 		// The ciphertext and the additional data do not fit.
 		return kms.WrongObject(service)
 	}
+
+	// The error is ignored, because the response of a gateway is not JSON.
 	var body struct{ Error struct{ Status string } }
-	// Ignore the error: a gateway's response is not JSON.
 	_ = json.Unmarshal([]byte(response.Body), &body)
+
 	r := kms.Response{Code: body.Error.Status, Status: response.Code, Header: response.Header}
 	if r.Code != "" {
 		r.Message = response.Message

@@ -94,7 +94,7 @@ type text struct {
 	crc    int64
 }
 
-// textOf returns data in the form of a request.
+// textOf returns data and its checksum as the fields of a request.
 func textOf(data []byte) text {
 	return text{
 		base64: base64.StdEncoding.EncodeToString(data),
@@ -114,8 +114,8 @@ func (t text) bytes() (data []byte, ok bool) {
 // which no bucket name has.
 func boundTo(obj encrypt.Object) text { return textOf([]byte(obj.Bucket + "\x00" + obj.Key)) }
 
-// Encrypt implements kms.Service. The response says whether Google has verified the checksums of the request. Encrypt
-// fails if Google has not, and verifies the checksum of the response itself.
+// Encrypt encrypts the data key with KMS. It fails unless Google has verified the checksums of the
+// request and the response has the right ones, too. It implements kms.Service.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	plain := textOf(dataKey)
 	bound := boundTo(obj)
@@ -144,7 +144,8 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 	return body, nil, nil
 }
 
-// Decrypt implements kms.Service. It needs no version of the key, because KMS finds it in body.
+// Decrypt decrypts a data key with KMS, which finds the version of the key in body. It implements
+// kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.Object) ([]byte, error) {
 	sealed := textOf(body)
 	bound := boundTo(obj)

@@ -10,9 +10,8 @@ import (
 // bytes.
 const maxResponse = 1 << 20
 
-// Client returns a client for a service. It is a copy of the given client or, if that is nil, a new
-// client. The client follows no redirect, because a redirect would send the token of a session to
-// another host. It reads at most maxResponse bytes of a response.
+// Client returns a copy of base or, if that is nil, a new client. The client follows no redirect, which
+// would send the token of a session to another host, and reads at most maxResponse bytes of a response.
 func Client(base *http.Client) *http.Client {
 	client := http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
 	if base != nil {
@@ -26,7 +25,7 @@ func Client(base *http.Client) *http.Client {
 
 type bounded struct{ over http.RoundTripper }
 
-// RoundTrip implements [http.RoundTripper].
+// RoundTrip limits the body of the response to maxResponse bytes. It implements [http.RoundTripper].
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := b.over.RoundTrip(r)
 	if err == nil {

@@ -30,8 +30,8 @@ const (
 	loginHint       = "check the credentials for the key management service, and the clock of this machine"
 )
 
-// Failed returns the error for a response. The text of the error contains none of the secrets, even if the response
-// quotes them. Failed does not use the SDK's own error, which may contain the request.
+// Failed returns the error for a response of the service. Its text has none of the secrets, even if the
+// response quotes them. The SDK's own error is not used, because it may contain the request.
 func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *storage.Error {
 	status := driver.StatusError(&http.Response{StatusCode: r.Status, Header: r.Header})
 	m, ok := meanings[r.Code]
@@ -52,8 +52,8 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	}
 }
 
-// meaningOfStatus returns the meaning of a response whose error code is unknown. code is the Code of
-// its HTTP status.
+// meaningOfStatus returns the meaning of a response with an unknown error code. code is the Code of its
+// HTTP status.
 func meaningOfStatus(service string, r Response, code storage.Code) Meaning {
 	if code == storage.PermissionDenied || code == storage.Unauthenticated || isRetryable(code) {
 		return Meaning{Code: code}
@@ -111,12 +111,13 @@ func text(service string, r Response, secrets [][]byte) string {
 	return line
 }
 
-// NoResponse returns the error for a request without a response. If err is a [storage.Error], which
-// comes from the caller's credentials, it is returned unchanged.
+// NoResponse returns the error for a request without a response. A [storage.Error], which comes from
+// the caller's credentials, is returned unchanged.
 func NoResponse(service string, err error) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
 	}
+
 	e := driver.NetworkError(err)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		e.Hint = "no such host: check the name of the key"
@@ -130,8 +131,8 @@ func NoResponse(service string, err error) error {
 	return e
 }
 
-// NoCredentials returns the error for credentials that are not available. The second argument is
-// true if the credentials may be available later. In this case, the error is retryable.
+// NoCredentials returns the error for credentials that are not available. The error is retryable if
+// they may be available later (isTemporary).
 func NoCredentials(err error, isTemporary bool, hint string) error {
 	if isTemporary {
 		return &storage.Error{
@@ -149,8 +150,8 @@ func Damaged(service, what string) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New(service + ": " + what)}
 }
 
-// WrongObject returns the error for a data key of a different object. The service refuses to decrypt
-// such a data key.
+// WrongObject returns the error for a data key that the service does not decrypt, because it is that of
+// another object.
 func WrongObject(service string) error {
 	return &storage.Error{
 		Code: storage.ChecksumMismatch,

@@ -57,7 +57,7 @@ func (k *Key) bound(obj encrypt.Object) encrypt.Object {
 	return obj
 }
 
-// Wrap implements [encrypt.Keys].
+// Wrap has the service encrypt the data key, bound to the object. It implements [encrypt.Keys].
 func (k *Key) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]*age.Stanza, error) {
 	ctx, cancel := context.WithTimeout(ctx, RequestTime)
 	defer cancel()
@@ -68,8 +68,8 @@ func (k *Key) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]*
 	return []*age.Stanza{{Type: k.Type, Args: append([]string{k.tag()}, args...), Body: body}}, nil
 }
 
-// Unwrap implements [encrypt.Keys]. It sends one request, for the first stanza that names this key.
-// If no stanza names this key, it sends no request.
+// Unwrap has the service decrypt the first stanza that names this key. If there is none, it sends no
+// request. It implements [encrypt.Keys].
 func (k *Key) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj encrypt.Object) ([]byte, error) {
 	for _, s := range stanzas {
 		if s.Type == k.Type && len(s.Args) > 0 && s.Args[0] == k.tag() {

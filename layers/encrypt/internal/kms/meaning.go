@@ -17,8 +17,7 @@ type Meaning struct {
 // Meanings maps the error codes of a service to their meanings.
 type Meanings map[string]Meaning
 
-// ByCode returns Meanings. names maps each meaning to its error codes, which are separated by
-// spaces.
+// ByCode returns Meanings by error code. names has the codes of each meaning, separated by spaces.
 func ByCode(names map[Meaning]string) Meanings {
 	codes := Meanings{}
 	for m, all := range names {
