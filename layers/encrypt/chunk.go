@@ -17,11 +17,11 @@ func newChunk() *[sealedChunk]byte { return chunkPool.Get().(*[sealedChunk]byte)
 
 func freeChunk(c *[sealedChunk]byte) { chunkPool.Put(c) }
 
-// nonceOf returns the nonce of a chunk. By age's specification, the nonce consists of the chunk's
-// index and a last byte, which is 1 only for the last chunk of an object.
-func nonceOf(index int64, last bool) (nonce [chacha20poly1305.NonceSize]byte) {
+// nonceOf returns the nonce of a chunk, as age's specification says: its index, and a last byte that is
+// 1 only for the last chunk of an object.
+func nonceOf(index int64, isLast bool) (nonce [chacha20poly1305.NonceSize]byte) {
 	binary.BigEndian.PutUint64(nonce[3:], uint64(index))
-	if last {
+	if isLast {
 		nonce[len(nonce)-1] = 1
 	}
 	return nonce
@@ -34,8 +34,8 @@ func (k *dataKey) seal(chunk []byte, n int, index int64, last bool) []byte {
 }
 
 // unseal decrypts a chunk in place and checks its tag.
-func (k *dataKey) unseal(chunk []byte, index int64, last bool) ([]byte, error) {
-	nonce := nonceOf(index, last)
+func (k *dataKey) unseal(chunk []byte, index int64, isLast bool) ([]byte, error) {
+	nonce := nonceOf(index, isLast)
 	plaintext, err := k.Open(chunk[:0], nonce[:], chunk, nil)
 	if err != nil {
 		return nil, errDamaged("the bytes are not those that were encrypted")

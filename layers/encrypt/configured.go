@@ -37,7 +37,7 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	if err := settings(cfg); err != nil {
 		return nil, err
 	}
-	recipients, err := cfg.check()
+	recipients, err := cfg.publicKeys()
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +50,9 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// check returns those recipients that are public keys. Its errors quote no value, because a user
-// may have set a secret by mistake.
-func (e *configured) check() ([]age.Recipient, error) {
+// publicKeys checks the configuration, and returns those recipients that are public keys. Its errors
+// quote no value, because a user may have set a secret by mistake.
+func (e *configured) publicKeys() ([]age.Recipient, error) {
 	if e.IdentityFile != "" && e.IdentityVariable != "" {
 		return nil, invalid("", "identity_file and identity_variable must not be used together", "")
 	}
@@ -67,7 +67,10 @@ func (e *configured) check() ([]age.Recipient, error) {
 	if e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0 {
 		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
 	}
-	if slices.ContainsFunc(e.DecryptWith, func(text string) bool { return !isServiceKey(text) }) {
+	isNoServiceKey := func(text string) bool {
+		return !isServiceKey(text)
+	}
+	if slices.ContainsFunc(e.DecryptWith, isNoServiceKey) {
 		return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
 	}
 
@@ -101,8 +104,8 @@ func (e *configured) open(
 // identities returns the content of the identity file or variable, or "" if only recipients are set.
 func (e *configured) identities(lookup func(string) (string, bool)) (string, error) {
 	if e.IdentityVariable != "" {
-		text, set := lookup(e.IdentityVariable)
-		if !set {
+		text, ok := lookup(e.IdentityVariable)
+		if !ok {
 			return "", invalid("", "the variable "+e.IdentityVariable+" must be set", "it has what age-keygen writes")
 		}
 		return text, nil
@@ -131,12 +134,13 @@ func readPrivate(path string) (string, error) {
 		return "", invalid("", "identity_file must belong to the user of this process, or to root", "chown it")
 	}
 
+	const maxBytes = 1 << 20
 	f, err := os.Open(path)
 	if err != nil {
 		return "", unreadable(err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	text, err := io.ReadAll(io.LimitReader(f, maxBytes))
 	if err != nil {
 		return "", unreadable(err)
 	}

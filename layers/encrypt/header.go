@@ -99,7 +99,7 @@ func (k *dataKey) proof(key string) []byte {
 func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, error) {
 	stanzas, err := l.config.Keys.Wrap(ctx, k.secret[:], obj)
 	if err != nil {
-		return "", keysFailed(err)
+		return "", keysError(err)
 	}
 	if err = checkStanzas(stanzas); err != nil {
 		return "", err
@@ -158,10 +158,11 @@ func isStanzaWord(word string) bool {
 // writeStanza writes s in the form of age: a line for the type and the arguments, and then the body in
 // lines of 64 characters, the last of which is shorter.
 func writeStanza(b *strings.Builder, s *age.Stanza) {
+	const lineLength = 64
 	b.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
 	body := base64.RawStdEncoding.EncodeToString(s.Body)
-	for ; len(body) >= 64; body = body[64:] {
-		b.WriteString(body[:64] + "\n")
+	for ; len(body) >= lineLength; body = body[lineLength:] {
+		b.WriteString(body[:lineLength] + "\n")
 	}
 	b.WriteString(body + "\n")
 }
@@ -277,7 +278,7 @@ func unwrapWith(ctx context.Context, keys Keys, obj Object, header string) (*dat
 	u := &unwrapper{ctx: ctx, keys: keys, object: obj}
 	secret, err := age.DecryptHeader(text, u)
 	if u.err != nil {
-		return nil, keysFailed(u.err)
+		return nil, keysError(u.err)
 	}
 	if err != nil || len(secret) != dataKeySize {
 		return nil, errDamaged("the header is damaged")
@@ -313,9 +314,9 @@ func (u *unwrapper) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 
 var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 
-// keysFailed translates an error of the layer's Keys into the error of an operation. An error that has a code, or that
-// of a context, is returned unchanged.
-func keysFailed(err error) error {
+// keysError returns the error of an operation for an error of the layer's Keys. An error with a code,
+// or that of a context, is returned unchanged.
+func keysError(err error) error {
 	if _, ok := errors.AsType[*storage.Error](err); ok {
 		return err
 	}

@@ -83,7 +83,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		// The bucket repeats a request that has failed.
 		o.Retryer = aws.NopRetryer{}
 		o.RetryMaxAttempts = 0
-		o.HTTPClient = watched(o.HTTPClient)
+		o.HTTPClient = withLimits(o.HTTPClient)
 		if o.Credentials != nil {
 			o.Credentials = credentials{o.Credentials}
 		}
@@ -112,9 +112,9 @@ func parseKey(text string) (keyARN arn.ARN, id string, ok bool) {
 	return keyARN, id, ok && id != ""
 }
 
-// watched replaces a client of the SDK or of net/http with the result of [kms.Client]. It returns a
-// client of any other type unchanged.
-func watched(client awssdk.HTTPClient) awssdk.HTTPClient {
+// withLimits returns a client of the SDK or of net/http with the limits of [kms.Client]. A client of
+// any other type stays as it is.
+func withLimits(client awssdk.HTTPClient) awssdk.HTTPClient {
 	switch c := client.(type) {
 	case *awshttp.BuildableClient:
 		return kms.Client(&http.Client{Transport: c.GetTransport()})
@@ -147,7 +147,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 		EncryptionContext: contextOf(obj),
 	})
 	if err != nil {
-		return nil, nil, failed(err, dataKey)
+		return nil, nil, requestError(err, dataKey)
 	}
 	if aws.ToString(output.KeyId) != k.arn || len(output.CiphertextBlob) == 0 {
 		return nil, nil, kms.Damaged(service, "the response to Encrypt is of another key")
@@ -163,7 +163,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.O
 		EncryptionContext: contextOf(obj),
 	})
 	if err != nil {
-		return nil, failed(err)
+		return nil, requestError(err)
 	}
 	if aws.ToString(output.KeyId) != k.arn {
 		return nil, kms.Damaged(service, "the response to Decrypt is of another key")
@@ -191,8 +191,8 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.Unavailable}: "DependencyTimeoutException KeyUnavailableException KMSInternalException InternalFailure InternalServiceError ServiceUnavailable",
 })
 
-// failed returns the error of a request. The text of the error contains none of the given secrets.
-func failed(err error, secrets ...[]byte) error {
+// requestError returns the error of a request, without the given secrets.
+func requestError(err error, secrets ...[]byte) error {
 	apiErr, isAPIError := errors.AsType[smithy.APIError](err)
 	if isAPIError && apiErr.ErrorCode() == "IncorrectKeyException" {
 		return age.ErrIncorrectIdentity

@@ -147,7 +147,7 @@ var (
 func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]byte, []string, error) {
 	resp, err := k.wrapKey(ctx, slices.Concat(dataKey, proof(obj)))
 	if err != nil {
-		return nil, nil, failed(err, dataKey)
+		return nil, nil, requestError(err, dataKey)
 	}
 	version := versionOf(resp.KID, k.name)
 	isExpected := version != "" && (k.version == "" || version == k.version)
@@ -186,7 +186,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, obj encryp
 	}
 	resp, err := k.unwrapKey(ctx, args[0], body)
 	if err != nil {
-		return nil, failed(err)
+		return nil, requestError(err)
 	}
 	if len(resp.Result) == 0 {
 		return nil, kms.Damaged(service, "the response to unwrapkey is empty")

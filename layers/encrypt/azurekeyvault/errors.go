@@ -37,9 +37,9 @@ type document struct {
 	}
 }
 
-// failed returns the error of a request. The text of the error contains none of the given secrets. Only a request to
-// encrypt has a secret.
-func failed(err error, secrets ...[]byte) error {
+// requestError returns the error of a request without the given secrets, which only a request to
+// encrypt has.
+func requestError(err error, secrets ...[]byte) error {
 	respErr, ok := errors.AsType[*azcore.ResponseError](err)
 	if !ok || respErr.RawResponse == nil {
 		return kms.NoResponse(service, err)

@@ -18,9 +18,9 @@ type authorized struct {
 	base http.RoundTripper
 }
 
-// finder returns a function that returns the given credentials. If they are nil, the function looks
-// up the application default credentials once.
-func finder(creds *auth.Credentials) func() (*auth.Credentials, error) {
+// credentialsFinder returns a function that returns creds or, if they are nil, looks up the application
+// default credentials once.
+func credentialsFinder(creds *auth.Credentials) func() (*auth.Credentials, error) {
 	return sync.OnceValues(func() (*auth.Credentials, error) {
 		if creds != nil {
 			return creds, nil
@@ -54,18 +54,18 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 func (a *authorized) token(ctx context.Context) (*auth.Token, error) {
 	creds, err := a.find()
 	if err != nil {
-		return nil, noToken(ctx, err)
+		return nil, errNoToken(ctx, err)
 	}
 	token, err := creds.Token(ctx)
 	if err != nil {
-		return nil, noToken(ctx, err)
+		return nil, errNoToken(ctx, err)
 	}
 	return token, nil
 }
 
-// noToken returns the error of a request for which there is no access token, because of err. If ctx has ended, it
-// returns the error of ctx.
-func noToken(ctx context.Context, err error) error {
+// errNoToken returns the error for a request without an access token, which could not be had because of
+// err. If ctx has ended, it returns the error of ctx.
+func errNoToken(ctx context.Context, err error) error {
 	if ctxErr := ctx.Err(); ctxErr != nil {
 		return ctxErr
 	}

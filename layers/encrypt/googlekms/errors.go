@@ -24,8 +24,8 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.Unavailable}:                              "UNAVAILABLE INTERNAL DEADLINE_EXCEEDED ABORTED",
 })
 
-// failed returns the error of a request. The text of the error contains none of the given secrets.
-func failed(err error, secrets ...[]byte) error {
+// requestError returns the error of a request, without the given secrets.
+func requestError(err error, secrets ...[]byte) error {
 	response, ok := errors.AsType[*googleapi.Error](err)
 	if !ok {
 		return kms.NoResponse(service, err)

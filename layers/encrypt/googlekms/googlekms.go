@@ -70,7 +70,7 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 		}
 	}
 	client := kms.Client(c.HTTPClient)
-	client.Transport = &authorized{find: finder(c.Credentials), base: client.Transport}
+	client.Transport = &authorized{find: credentialsFinder(c.Credentials), base: client.Transport}
 	options := []option.ClientOption{option.WithHTTPClient(client)}
 	if c.Endpoint != "" {
 		options = append(options, option.WithEndpoint(c.Endpoint))
@@ -128,7 +128,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, obj encrypt.Object) ([
 		ForceSendFields: []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
 	}).Context(ctx).Do()
 	if err != nil {
-		return nil, nil, failed(err, dataKey)
+		return nil, nil, requestError(err, dataKey)
 	}
 
 	if !resp.VerifiedPlaintextCrc32c || !resp.VerifiedAdditionalAuthenticatedDataCrc32c {
@@ -158,7 +158,7 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, obj encrypt.O
 		ForceSendFields: []string{"CiphertextCrc32c", "AdditionalAuthenticatedDataCrc32c"},
 	}).Context(ctx).Do()
 	if err != nil {
-		return nil, failed(err)
+		return nil, requestError(err)
 	}
 	dataKey, ok := text{resp.Plaintext, resp.PlaintextCrc32c}.bytes()
 	if !ok || len(dataKey) == 0 {

@@ -48,7 +48,7 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		Status:     r.Status,
 		RetryAfter: status.RetryAfter,
 		RequestID:  r.RequestID,
-		Err:        errors.New(text(service, r, secrets)),
+		Err:        errors.New(errorText(service, r, secrets)),
 	}
 }
 
@@ -74,8 +74,8 @@ func meaningOfStatus(service string, r Response, code storage.Code) Meaning {
 // A gateway may quote the request with its signature, which must not be in an error.
 var signed = regexp.MustCompile(`(?i)\b((?:x-amz-)?(?:signature|credential|security-token)|sig)=[^\s&"'<>;,]+`)
 
-// text returns the text of an error, in one line.
-func text(service string, r Response, secrets [][]byte) string {
+// errorText returns the text of an error in one line, without the secrets.
+func errorText(service string, r Response, secrets [][]byte) string {
 	message, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n")
 	for _, secret := range secrets {
 		if len(secret) == 0 {

@@ -48,9 +48,8 @@ func (k *Key) tag() string {
 // of the key.
 func (k *Key) PublicIdentity() string { return k.Type + " " + k.Name + " " + k.Bucket }
 
-// bound returns the object to which the data key is bound. The bucket of the result is k.Bucket,
-// unless k.Bucket is empty.
-func (k *Key) bound(obj encrypt.Object) encrypt.Object {
+// boundObject returns the object to which a data key is bound, whose bucket is k.Bucket if that is set.
+func (k *Key) boundObject(obj encrypt.Object) encrypt.Object {
 	if k.Bucket != "" {
 		obj.Bucket = k.Bucket
 	}
@@ -61,7 +60,7 @@ func (k *Key) bound(obj encrypt.Object) encrypt.Object {
 func (k *Key) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object) ([]*age.Stanza, error) {
 	ctx, cancel := context.WithTimeout(ctx, RequestTime)
 	defer cancel()
-	body, args, err := k.Service.Encrypt(ctx, dataKey, k.bound(obj))
+	body, args, err := k.Service.Encrypt(ctx, dataKey, k.boundObject(obj))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func (k *Key) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj encrypt.Obj
 		if s.Type == k.Type && len(s.Args) > 0 && s.Args[0] == k.tag() {
 			ctx, cancel := context.WithTimeout(ctx, RequestTime)
 			defer cancel()
-			return k.Service.Decrypt(ctx, s.Body, s.Args[1:], k.bound(obj))
+			return k.Service.Decrypt(ctx, s.Body, s.Args[1:], k.boundObject(obj))
 		}
 	}
 	return nil, age.ErrIncorrectIdentity

@@ -19,13 +19,13 @@ type Meanings map[string]Meaning
 
 // ByCode returns Meanings by error code. names has the codes of each meaning, separated by spaces.
 func ByCode(names map[Meaning]string) Meanings {
-	codes := Meanings{}
-	for m, all := range names {
-		for name := range strings.FieldsSeq(all) {
-			codes[name] = m
+	meanings := Meanings{}
+	for meaning, list := range names {
+		for code := range strings.FieldsSeq(list) {
+			meanings[code] = meaning
 		}
 	}
-	return codes
+	return meanings
 }
 
 // isRetryable reports whether a request that failed with code may succeed later.
