@@ -41,7 +41,8 @@ func newDriver(next driver.Driver, c *Cache) *objectDriver {
 	return &objectDriver{Driver: next, cache: c, bucket: driver.StackIdentity(next), trusted: map[object]confirmed{}}
 }
 
-// Head remembers the revision that the store returns, so that a ReaderAt need not request it.
+// Head remembers the attributes that the store returns, so that reads of this revision need not ask
+// again.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if err == nil {
@@ -50,7 +51,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the
+// Get reads a pinned revision through the cache. With Config.Unpinned, it pins any other read to the
 // current revision.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	if len(r.Native) > 0 || r.NativeAttrs {
@@ -66,8 +67,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return d.Driver.Get(ctx, r)
 }
 
-// readCurrent reads the current revision through the cache. If there is no revision to which it
-// could pin the read, it reads from the store.
+// readCurrent reads the current revision through the cache. If it cannot pin the read to a revision, it
+// reads from the store.
 func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	current, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1, Auxiliary: r.Auxiliary})
 	if err != nil {
@@ -110,6 +111,7 @@ func (d *objectDriver) read(
 		_ = b.Close()
 		return nil, nil, err
 	}
+
 	isWholeObject := b.pos == 0 && b.end == b.size
 	if isWholeObject {
 		// The body verifies this checksum.
@@ -119,14 +121,13 @@ func (d *objectDriver) read(
 	return &clone, b, nil
 }
 
-// confirm returns the attributes of the revision in r. The store must confirm the revision in one
-// of these ways:
+// confirm returns the attributes of the revision in r after the store has confirmed the revision, in
+// the first of these ways that applies:
 //
-//   - The store has just returned the attributes to the caller. The caller passes the attributes as
-//     the last argument. In the other cases, that argument is nil.
-//   - The store has returned the attributes less than TrustFor ago.
-//   - The first block is not in the cache, and confirm requests the block.
-//   - Otherwise, confirm calls Head.
+//   - current is nil, and the store has returned the attributes less than TrustFor ago.
+//   - The first block is not in the cache, and confirm requests it.
+//   - The store has just returned the attributes, which the caller passes as current.
+//   - confirm calls Head.
 //
 // If the object is replaced after this call, the read fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.Attrs) (*storage.Attrs, error) {
@@ -147,8 +148,8 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.A
 	return d.headRevision(b.ctx, r)
 }
 
-// headRevision calls Head for the revision in r. If the object has another revision, it fails with
-// PreconditionFailed.
+// headRevision returns the attributes of the revision in r. It fails with PreconditionFailed if the
+// object has another revision.
 func (d *objectDriver) headRevision(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition})
 	if err != nil {
@@ -161,11 +162,12 @@ func (d *objectDriver) headRevision(ctx context.Context, r *driver.GetRequest) (
 	return attrs, nil
 }
 
-// trust remembers attributes that the store has just returned, for Config.TrustFor.
+// trust remembers attributes that the store has just returned, for the time of Config.TrustFor.
 func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	if d.cache.config.TrustFor == 0 || attrs.Revision == "" {
 		return
 	}
+
 	clone := *attrs
 	d.mu.Lock()
 	defer d.mu.Unlock()
