@@ -59,7 +59,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return d.Driver.Get(ctx, r)
 	}
 	if r.Condition.Revision != "" {
-		return d.read(ctx, r, nil)
+		return d.readPinned(ctx, r, nil)
 	}
 	if d.cache.config.Unpinned && r.Version == "" && r.Condition == (storage.Condition{}) {
 		return d.readCurrent(ctx, r)
@@ -86,7 +86,7 @@ func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*
 	pinned.Offset = start
 	pinned.Suffix = 0
 	pinned.Condition.Revision = current.Revision
-	attrs, content, err := d.read(ctx, &pinned, current)
+	attrs, content, err := d.readPinned(ctx, &pinned, current)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		// The object was replaced after the call of Head.
 		return d.Driver.Get(ctx, r)
@@ -94,9 +94,9 @@ func (d *objectDriver) readCurrent(ctx context.Context, r *driver.GetRequest) (*
 	return attrs, content, err
 }
 
-// read reads a pinned revision. If the store has just confirmed the revision, the caller passes its
-// attributes in the last parameter. Otherwise that parameter is nil.
-func (d *objectDriver) read(
+// readPinned reads the revision that r names. current has its attributes if the store has just
+// confirmed it, and is otherwise nil.
+func (d *objectDriver) readPinned(
 	ctx context.Context, r *driver.GetRequest, current *storage.Attrs,
 ) (*storage.Attrs, io.ReadCloser, error) {
 	b := &body{d: d, ctx: ctx, object: object{d.bucket, r.Key, r.Version, r.Condition.Revision}}
@@ -182,10 +182,10 @@ func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 func (d *objectDriver) recentAttrs(o object) *storage.Attrs {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	found, ok := d.trusted[o]
-	if !ok || d.cache.now().Sub(found.at) >= d.cache.config.TrustFor {
+	entry, ok := d.trusted[o]
+	if !ok || d.cache.now().Sub(entry.at) >= d.cache.config.TrustFor {
 		delete(d.trusted, o)
 		return nil
 	}
-	return found.attrs
+	return entry.attrs
 }
