@@ -25,19 +25,16 @@ func newBunny(t *testing.T) *cdn.BunnySigner {
 	return s
 }
 
-// The token is the one of Bunny's vectors with the name plain
+// The token is that of Bunny's vector "plain"
 // (https://github.com/BunnyWay/BunnyCDN.TokenAuthentication, e2e/vectors.json).
 func TestBunnySignerVectors(t *testing.T) {
 	signedURL, err := newBunny(t).SignedDownloadURL(t.Context(), "300kb.jpg")
 	require.NoError(t, err)
-	require.Equal(
-		t,
-		"https://token-tester.b-cdn.net/300kb.jpg?token=HS256-o10JRWlsAItyAsdKS6jJKjabHN4FrFsplDHPV1idcX4&expires=1598024587",
-		signedURL.URL,
-	)
+	require.Equal(t, "https://token-tester.b-cdn.net/300kb.jpg"+
+		"?token=HS256-o10JRWlsAItyAsdKS6jJKjabHN4FrFsplDHPV1idcX4&expires=1598024587", signedURL.URL)
 }
 
-// A URL for a prefix is signed by the formula of Bunny's documentation.
+// A URL for a prefix is signed by the formula in Bunny's documentation.
 func TestBunnyPrefixes(t *testing.T) {
 	tokenOf := func(path string) string {
 		mac := hmac.New(sha256.New, []byte("SecurityKey"))
@@ -58,7 +55,7 @@ func TestBunnyPrefixes(t *testing.T) {
 		"&token_path=%2Fabc%2F&expires=1598024587", address)
 }
 
-// If the signature of a key could also be that of another URL, it is refused with Unsupported.
+// A key is refused with Unsupported if its signature could also be that of another URL.
 func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
 	tests := []struct{ name, key string }{
 		{name: "a digit at the end could be the first one of a later expiry", key: "photos/12"},
@@ -74,8 +71,8 @@ func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
 	}
 }
 
-// A prefix that needs an escape is refused, and so is a key below a prefix. A key may end in a digit, because only the
-// prefix is signed, which ends in a slash.
+// A prefix or key that needs an escape is refused. A key below a prefix may end in a digit, because
+// only the prefix is signed.
 func TestBunnyRefusesAmbiguousPrefixes(t *testing.T) {
 	_, err := newBunny(t).SignPrefix("a b/")
 	require.ErrorIs(t, err, storage.Unsupported)
@@ -94,9 +91,9 @@ func TestBunnyConfigurationsAreChecked(t *testing.T) {
 		name   string
 		config cdn.BunnyConfig
 	}{
-		{"no address", cdn.BunnyConfig{Key: "secret"}},
-		{"an escaped path", cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/a%20b/", Key: "secret"}},
-		{"no key", cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/"}},
+		{name: "no address", config: cdn.BunnyConfig{Key: "secret"}},
+		{name: "an escaped path", config: cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/a%20b/", Key: "secret"}},
+		{name: "no key", config: cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -23,7 +23,7 @@ func newCloudCDN(t *testing.T, base string, expiry int64) *cdn.CloudCDNSigner {
 	return s
 }
 
-// For the example in Google's documentation of Cloud CDN, the signer returns the same URL as the documentation.
+// The signer returns the URL of the example in Google's documentation of Cloud CDN.
 func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
 	const expires = 1558131350
 	signer := newCloudCDN(t, "http://35.186.234.33", expires)
@@ -34,7 +34,8 @@ func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
 	require.Equal(t, time.Unix(expires, 0).UTC(), signedURL.ExpiresAt)
 }
 
-// For the examples with a prefix in Google's documentation, URLs and cookies equal those of the documentation.
+// For the examples in Google's documentation, the URLs and cookies of a prefix are those of the
+// documentation.
 func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 	tests := []struct {
 		name    string

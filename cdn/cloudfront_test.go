@@ -132,7 +132,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 	}
 }
 
-// URLs and cookies for a prefix have the signature that OpenSSL makes of their policy.
+// The URLs and cookies of a prefix have the signature that OpenSSL makes of their policy.
 func TestCloudFrontPrefixes(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.SHA256 = true
@@ -162,7 +162,7 @@ func TestCloudFrontPrefixes(t *testing.T) {
 	}, cookies)
 }
 
-// A signer with an ECDSA key makes the same URL each time, so that a cache finds it again. Its signature is valid.
+// A signer with an ECDSA key makes the same valid URL each time, so that a cache finds it again.
 func TestCloudFrontTakesECDSA(t *testing.T) {
 	policy, _ := opensslSignature(t, "canned", "sha1")
 	sha1Sum := sha1.Sum([]byte(policy))

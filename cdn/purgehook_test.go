@@ -331,16 +331,18 @@ func TestPurgeHookOutcomes(t *testing.T) {
 	}
 }
 
-// If a purge fails, the write still succeeds.
+// If a purge fails, the write still succeeds, and OnError gets the URL and the error.
 func TestPurgeHookPurgeFails(t *testing.T) {
 	refusal := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
-	r := &recorder{purge: func(context.Context, []string) error { return refusal }}
+	r := &recorder{purge: func(context.Context, []string) error {
+		return refusal
+	}}
 	b, failures := newPurgedBucket(t, r)
 
 	attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	require.Equal(t, "a", attrs.Key)
-	require.Len(t, r.calls, 1, "the refusal does not pass")
+	require.Len(t, r.calls, 1, "the error is not temporary")
 	require.Len(t, *failures, 1)
 	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
 	require.ErrorIs(t, (*failures)[0].err, storage.PermissionDenied)
@@ -358,7 +360,7 @@ func (d ending) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, 
 	return attrs, err
 }
 
-// If the caller's context ends, the purge continues.
+// A purge continues if the context of the write ends meanwhile.
 func TestPurgeHookOutlivesTheContext(t *testing.T) {
 	type key struct{}
 	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
@@ -368,8 +370,8 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 		}
 		return ctx.Err()
 	}}
-	b, failures := newPurgedBucket(t, r,
-		driver.WithLayer(func(d driver.Driver) driver.Driver { return ending{d, cancel} }))
+	cancelContext := func(d driver.Driver) driver.Driver { return ending{d, cancel} }
+	b, failures := newPurgedBucket(t, r, driver.WithLayer(cancelContext))
 
 	_, _ = b.Upload(ctx, "a", strings.NewReader("x"))
 	require.Error(t, ctx.Err())
@@ -377,22 +379,24 @@ func TestPurgeHookOutlivesTheContext(t *testing.T) {
 	require.Empty(t, *failures)
 }
 
-// If a purge fails with a temporary error, the hook repeats it, at most four times. It does not repeat a purge
-// after other errors.
+// The hook repeats a purge that fails with a temporary error, at most four times. It does not repeat a
+// purge after another error.
 func TestPurgeHookRepeats(t *testing.T) {
-	busy := func(code storage.Code) error { return &storage.Error{Code: code, RetryAfter: 2 * time.Second} }
+	temporary := func(code storage.Code) error {
+		return &storage.Error{Code: code, RetryAfter: 2 * time.Second}
+	}
 	tests := []struct {
 		name     string
 		errs     []error // of the calls; then nil
-		calls    int
-		failures int
+		calls    int     // of the purger
+		failures int     // calls of OnError
 	}{
 		{name: "a success", calls: 1},
-		{name: "out of reach once", errs: []error{busy(storage.Unavailable)}, calls: 2},
-		{name: "busy four times", errs: slices.Repeat([]error{busy(storage.RateLimited)}, 4), calls: 5},
+		{name: "out of reach once", errs: []error{temporary(storage.Unavailable)}, calls: 2},
+		{name: "busy four times", errs: slices.Repeat([]error{temporary(storage.RateLimited)}, 4), calls: 5},
 		{
 			name:     "busy for too long",
-			errs:     slices.Repeat([]error{busy(storage.RateLimited)}, 9),
+			errs:     slices.Repeat([]error{temporary(storage.RateLimited)}, 9),
 			calls:    5,
 			failures: 1,
 		},
@@ -403,16 +407,16 @@ func TestPurgeHookRepeats(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				errs := tt.errs
+				count := 0
 				r := &recorder{purge: func(context.Context, []string) error {
-					if len(errs) == 0 {
+					count++
+					if count > len(tt.errs) {
 						return nil
 					}
-					err := errs[0]
-					errs = errs[1:]
-					return err
+					return tt.errs[count-1]
 				}}
 				b, failures := newPurgedBucket(t, r)
+
 				put(t, b, "a")
 				require.Len(t, r.calls, tt.calls)
 				require.Len(t, *failures, tt.failures)
@@ -421,7 +425,7 @@ func TestPurgeHookRepeats(t *testing.T) {
 	}
 }
 
-// If a purge hangs, the hook ends it, and OnError gets its URL. The context of OnError has not ended.
+// If a purge hangs, the hook ends it and calls OnError, whose context has not ended.
 func TestPurgeHookEndsPurgeThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{purge: hang}
@@ -435,14 +439,14 @@ func TestPurgeHookEndsPurgeThatHangs(t *testing.T) {
 	})
 }
 
-// If purges hang, the hook ends them 30 seconds after the operation, whatever the number of batches. OnError gets each
-// URL.
+// If purges hang, the hook ends all of them 30 seconds after the operation, and OnError gets each URL.
 func TestPurgeHookIsBoundedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const keys = 250 // in three batches
 		b, failures := newPurgedBucket(t, &recorder{purge: hang})
 
 		start := time.Now()
-		_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
+		_, err := storage.RemoveAll(t.Context(), b, manyKeys(keys))
 		require.NoError(t, err)
 		require.Equal(t, 30*time.Second, time.Since(start))
 
@@ -450,7 +454,7 @@ func TestPurgeHookIsBoundedInTime(t *testing.T) {
 		for _, f := range *failures {
 			urls += len(f.urls)
 		}
-		require.Equal(t, 250, urls)
+		require.Equal(t, keys, urls)
 	})
 }
 
@@ -471,8 +475,8 @@ func manyKeys(n int) iter.Seq[string] {
 	}
 }
 
-// If an operation changes more than 100 keys, the hook purges them in batches of 100. A batch that fails does not
-// prevent the others.
+// If an operation changes more than 100 keys, the hook purges them in batches of 100, and a batch that
+// fails prevents no other.
 func TestPurgeHookBatches(t *testing.T) {
 	firstOfSecondBatch := site + "100"
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
@@ -491,41 +495,43 @@ func TestPurgeHookBatches(t *testing.T) {
 		sizes = append(sizes, len(urls))
 	}
 	require.Equal(t, []int{100, 100, 50}, sizes)
-	require.Len(t, *failures, 1, "a batch that fails prevents no other")
+	require.Len(t, *failures, 1)
 	require.Len(t, (*failures)[0].urls, 100)
 }
 
-// A purger may change the slice of URLs that it gets: the report of a failure still has them.
+// A purger may change the slice of URLs that it gets, and OnError still gets the URLs.
 func TestPurgerMayChangeItsArgument(t *testing.T) {
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
 		clear(urls)
 		return storage.PermissionDenied
 	}}
 	b, failures := newPurgedBucket(t, r)
+
 	put(t, b, "a")
 	require.Len(t, *failures, 1)
 	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
 }
 
-// An incomplete or invalid configuration is refused.
+// An incomplete or invalid configuration is refused, and the error names the field.
 func TestPurgeConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
-		name, says string
-		change     func(*cdn.PurgeConfig)
+		name   string
+		field  string // that the error names
+		change func(*cdn.PurgeConfig)
 	}{
-		{name: "no address", says: "BaseURL", change: func(c *cdn.PurgeConfig) {
+		{name: "no address", field: "BaseURL", change: func(c *cdn.PurgeConfig) {
 			c.BaseURL = ""
 		}},
-		{name: "no purger", says: "Purger", change: func(c *cdn.PurgeConfig) {
+		{name: "no purger", field: "Purger", change: func(c *cdn.PurgeConfig) {
 			c.Purger = nil
 		}},
-		{name: "failures would be silent", says: "OnError", change: func(c *cdn.PurgeConfig) {
+		{name: "failures would be silent", field: "OnError", change: func(c *cdn.PurgeConfig) {
 			c.OnError = nil
 		}},
-		{name: "no time", says: "Timeout", change: func(c *cdn.PurgeConfig) {
+		{name: "no time", field: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = 1
 		}},
-		{name: "negative time", says: "Timeout", change: func(c *cdn.PurgeConfig) {
+		{name: "negative time", field: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = -time.Second
 		}},
 	}
@@ -537,9 +543,10 @@ func TestPurgeConfigurationsAreChecked(t *testing.T) {
 				OnError: func(context.Context, []string, error) {},
 			}
 			tt.change(&c)
+
 			_, err := cdn.NewPurgeHook(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.says)
+			require.ErrorContains(t, err, "Config."+tt.field)
 		})
 	}
 }

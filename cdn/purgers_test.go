@@ -23,8 +23,8 @@ import (
 
 const token = "token-of-a-test"
 
-// A wire is a server with TLS to which every host leads. It keeps the requests.
-type wire struct {
+// A fakeAPI is a server with TLS that records its requests. Its client sends requests for all hosts to it.
+type fakeAPI struct {
 	server *httptest.Server
 
 	mu      sync.Mutex
@@ -33,32 +33,32 @@ type wire struct {
 	bodies  []string
 }
 
-// newWire returns an API that records the requests of a purger.
-func newWire(t *testing.T, respond http.HandlerFunc) *wire {
+// newFakeAPI starts an API that records each request and then calls respond.
+func newFakeAPI(t *testing.T, respond http.HandlerFunc) *fakeAPI {
 	t.Helper()
-	w := &wire{}
-	w.server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	api := &fakeAPI{}
+	api.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			body = []byte(err.Error())
 		}
-		w.mu.Lock()
-		w.lines = append(w.lines, r.Method+" "+r.Host+" "+r.RequestURI)
-		w.headers = append(w.headers, r.Header)
-		w.bodies = append(w.bodies, string(body))
-		w.mu.Unlock()
-		respond(rw, r)
+		api.mu.Lock()
+		api.lines = append(api.lines, r.Method+" "+r.Host+" "+r.RequestURI)
+		api.headers = append(api.headers, r.Header)
+		api.bodies = append(api.bodies, string(body))
+		api.mu.Unlock()
+		respond(w, r)
 	}))
-	t.Cleanup(w.server.Close)
-	return w
+	t.Cleanup(api.server.Close)
+	return api
 }
 
 // client returns a client whose requests reach the API, whatever their host is.
-func (w *wire) client() *http.Client {
-	transport := w.server.Client().Transport.(*http.Transport).Clone()
+func (api *fakeAPI) client() *http.Client {
+	transport := api.server.Client().Transport.(*http.Transport).Clone()
 	transport.TLSClientConfig.ServerName = "example.com" // which the certificate of httptest names
 	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", w.server.Listener.Addr().String())
+		return new(net.Dialer).DialContext(ctx, "tcp", api.server.Listener.Addr().String())
 	}
 	return &http.Client{Transport: transport}
 }
@@ -91,7 +91,7 @@ var purgers = map[string]struct {
 	}},
 }
 
-// A purger sends the request of its API's documentation.
+// Each purger sends the request that the documentation of its API shows.
 func TestPurgersOnTheWire(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -122,42 +122,43 @@ func TestPurgersOnTheWire(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWire(t, responding(http.StatusOK, purgers[tt.name].success))
-			p, err := purgers[tt.name].open(w.client())
+			api := newFakeAPI(t, responding(http.StatusOK, purgers[tt.name].success))
+			p, err := purgers[tt.name].open(api.client())
 			require.NoError(t, err)
 
 			require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a%20b%3F"}))
-			require.Equal(t, []string{tt.line}, w.lines)
-			require.Equal(t, []string{tt.value}, w.headers[0][tt.header])
-			require.Equal(t, []string{tt.body}, w.bodies)
+			require.Equal(t, []string{tt.line}, api.lines)
+			require.Equal(t, []string{tt.value}, api.headers[0][tt.header])
+			require.Equal(t, []string{tt.body}, api.bodies)
 
 			if tt.body != "" {
-				require.Equal(t, "application/json", w.headers[0].Get("Content-Type"))
+				require.Equal(t, "application/json", api.headers[0].Get("Content-Type"))
 			}
-			require.Empty(t, w.headers[0]["Fastly-Soft-Purge"])
+			require.Empty(t, api.headers[0]["Fastly-Soft-Purge"])
 		})
 	}
 }
 
-// With Soft, the purger of Fastly asks for a soft purge.
+// With Soft, the purger of Fastly marks URLs as stale in place of removing them.
 func TestFastlySoftPurge(t *testing.T) {
-	w := newWire(t, responding(http.StatusOK, purgers["fastly"].success))
-	p, err := cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token, Soft: true, HTTPClient: w.client()})
+	api := newFakeAPI(t, responding(http.StatusOK, purgers["fastly"].success))
+	p, err := cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token, Soft: true, HTTPClient: api.client()})
 	require.NoError(t, err)
+
 	require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a"}))
-	require.Equal(t, "1", w.headers[0].Get("Fastly-Soft-Purge"))
+	require.Equal(t, "1", api.headers[0].Get("Fastly-Soft-Purge"))
 }
 
 // The purger of Cloudflare sends at most 100 URLs in a request.
 func TestCloudflareTakesAHundredURLsInARequest(t *testing.T) {
-	w := newWire(t, responding(http.StatusOK, purgers["cloudflare"].success))
-	p, err := purgers["cloudflare"].open(w.client())
+	api := newFakeAPI(t, responding(http.StatusOK, purgers["cloudflare"].success))
+	p, err := purgers["cloudflare"].open(api.client())
 	require.NoError(t, err)
 
 	require.NoError(t, p.Purge(t.Context(), manyURLs(201)))
 
 	var sizes []int
-	for _, body := range w.bodies {
+	for _, body := range api.bodies {
 		var request struct{ Files []string }
 		require.NoError(t, json.Unmarshal([]byte(body), &request))
 		sizes = append(sizes, len(request.Files))
@@ -174,19 +175,20 @@ func manyURLs(n int) []string {
 	return urls
 }
 
-// The purgers of Fastly and bunny.net send each URL in its own request.
+// The purgers of Fastly and bunny.net send one request for each URL.
 func TestPurgersTakeOneURLInARequest(t *testing.T) {
+	const urls = 20
 	for _, name := range []string{"fastly", "bunny"} {
 		t.Run(name, func(t *testing.T) {
-			w := newWire(t, responding(http.StatusOK, purgers[name].success))
-			p, err := purgers[name].open(w.client())
+			api := newFakeAPI(t, responding(http.StatusOK, purgers[name].success))
+			p, err := purgers[name].open(api.client())
 			require.NoError(t, err)
 
-			require.NoError(t, p.Purge(t.Context(), manyURLs(20)))
-			require.Len(t, w.lines, 20)
+			require.NoError(t, p.Purge(t.Context(), manyURLs(urls)))
+			require.Len(t, api.lines, urls)
 
 			require.NoError(t, p.Purge(t.Context(), nil))
-			require.Len(t, w.lines, 20, "no URL needs no request")
+			require.Len(t, api.lines, urls, "no URL needs no request")
 		})
 	}
 }
@@ -270,8 +272,8 @@ func TestPurgersBrokenAPI(t *testing.T) {
 				continue
 			}
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				w := newWire(t, tt.respond)
-				client := w.client()
+				api := newFakeAPI(t, tt.respond)
+				client := api.client()
 				client.CheckRedirect = func(*http.Request, []*http.Request) error {
 					return nil
 				} // follows all
@@ -282,7 +284,7 @@ func TestPurgersBrokenAPI(t *testing.T) {
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.temporary, storage.IsTemporary(err))
 				require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)), token)
-				require.Len(t, w.lines, 1, "the token goes to one host")
+				require.Len(t, api.lines, 1, "the token goes to one host")
 
 				if tt.want == storage.RateLimited {
 					var e *storage.Error
@@ -309,8 +311,7 @@ func (b hangingBody) Read([]byte) (int, error) {
 
 func (hangingBody) Close() error { return nil }
 
-// If the API of a CDN sends no response, or only the header of one, Purge fails after ten seconds with a temporary
-// error with the Code Unavailable.
+// If the API of a CDN sends no response, or no body, Purge fails with Unavailable after ten seconds.
 func TestPurgersAPIHangs(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -352,16 +353,16 @@ func TestPurgersAPIHangs(t *testing.T) {
 	}
 }
 
-// If ctx ends while an API does not respond, Purge fails with context.Canceled.
+// If ctx is canceled while an API does not respond, Purge fails with context.Canceled.
 func TestPurgersCanceled(t *testing.T) {
 	for name, purger := range purgers {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			w := newWire(t, func(_ http.ResponseWriter, r *http.Request) {
+			api := newFakeAPI(t, func(_ http.ResponseWriter, r *http.Request) {
 				cancel()
 				<-r.Context().Done()
 			})
-			p, err := purger.open(w.client())
+			p, err := purger.open(api.client())
 			require.NoError(t, err)
 
 			err = p.Purge(ctx, []string{"https://cdn.example.com/a"})
@@ -370,7 +371,7 @@ func TestPurgersCanceled(t *testing.T) {
 	}
 }
 
-// If a URL is invalid, Purge fails with InvalidArgument and sends no request.
+// Purge fails with InvalidArgument for an invalid URL, and sends no request.
 func TestPurgersCheckURLs(t *testing.T) {
 	addresses := []string{
 		"",
@@ -384,14 +385,14 @@ func TestPurgersCheckURLs(t *testing.T) {
 	}
 	for name, purger := range purgers {
 		t.Run(name, func(t *testing.T) {
-			w := newWire(t, responding(http.StatusOK, purger.success))
-			p, err := purger.open(w.client())
+			api := newFakeAPI(t, responding(http.StatusOK, purger.success))
+			p, err := purger.open(api.client())
 			require.NoError(t, err)
 			for _, address := range addresses {
 				err := p.Purge(t.Context(), []string{address})
 				require.ErrorIs(t, err, storage.InvalidArgument, "%q", address)
 			}
-			require.Empty(t, w.lines)
+			require.Empty(t, api.lines)
 		})
 	}
 }

@@ -44,7 +44,7 @@ func newSigners(t *testing.T) map[string]signer {
 	}
 }
 
-// Each signer refuses options that its CDN does not enforce. The error names the option.
+// Each signer refuses the options that its CDN would not enforce, and the error names the option.
 func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -98,7 +98,8 @@ func TestSignersStableURLs(t *testing.T) {
 	}
 }
 
-// With ForwardsQuery, a signed URL of CloudFront has the parameters for S3. Other options are refused.
+// With ForwardsQuery, a signed URL of CloudFront has the parameters that S3 understands, and other
+// options are refused.
 func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.ForwardsQuery = true
@@ -128,7 +129,8 @@ func TestCloudFrontForwardsParametersOfS3(t *testing.T) {
 	}
 }
 
-// In a custom policy, which Addresses need, the "?" before a query would be a wildcard.
+// A custom policy, which Addresses need, cannot sign a query, because CloudFront would take the "?" for
+// a wildcard.
 func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 	s := newCloudFront(t, func(c *cdn.CloudFrontConfig) {
 		c.ForwardsQuery = true
@@ -143,7 +145,7 @@ func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A key cannot change the meaning of its URL: it is escaped, or refused.
+// A key cannot change the meaning of its URL: it is either escaped or refused.
 func TestSignersHostileKeys(t *testing.T) {
 	tests := []struct {
 		key  string
@@ -195,7 +197,8 @@ func TestSignersHostileKeys(t *testing.T) {
 	}
 }
 
-// A signed prefix must end at a slash: users/4 would also permit users/42/. A key outside of the prefix has no URL.
+// A prefix is refused unless it ends at a slash, because users/4 would also permit users/42/. A key
+// outside of the prefix has no URL.
 func TestSignPrefixEndsAtASegment(t *testing.T) {
 	for name, s := range newSigners(t) {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +221,7 @@ func TestSignPrefixEndsAtASegment(t *testing.T) {
 	}
 }
 
-// Browsers send the cookies of a prefix only with requests for objects below the prefix.
+// Browsers send the cookies of a prefix only with requests for objects below it.
 func TestSignPrefixCookies(t *testing.T) {
 	for name, s := range newSigners(t) {
 		t.Run(name, func(t *testing.T) {
@@ -241,13 +244,13 @@ func TestSignPrefixCookies(t *testing.T) {
 	}
 }
 
-// A URL expires at a whole second, never earlier than asked for.
+// A URL expires at a whole second, and never earlier than asked for.
 func TestExpiry(t *testing.T) {
 	tests := []struct {
 		name string
 		now  time.Time
 		ttl  time.Duration
-		want int64
+		want int64 // seconds since 1970
 	}{
 		{name: "an hour by default", now: time.Unix(1000, 0), want: 4600},
 		{name: "whole seconds", now: time.Unix(1000, 0), ttl: time.Minute, want: 1060},
@@ -261,12 +264,12 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A signed URL expires after WithTTL. If that exceeds the limit of a bucket's signed URLs, a signer fails with
-// InvalidArgument.
+// A signed URL expires after WithTTL, which may not be longer than for signed URLs of a bucket.
 func TestSignersTimeToLive(t *testing.T) {
 	for name, s := range newSigners(t) {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithTTL(8*24*time.Hour))
+			const tooLong = 8 * 24 * time.Hour
+			_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithTTL(tooLong))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 
 			s.At(time.Unix(1000, 0))
@@ -278,7 +281,7 @@ func TestSignersTimeToLive(t *testing.T) {
 	}
 }
 
-// Nothing is signed after the end of the context.
+// Nothing is signed after the context has ended.
 func TestSignersCtxIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -288,7 +291,7 @@ func TestSignersCtxIsDone(t *testing.T) {
 	}
 }
 
-// If a program prints or logs a signer, a purger or a configuration, no key is in the output.
+// A signer, a purger or a configuration that is printed or logged does not show its key.
 func TestSignersAndConfigurationsShowNoKey(t *testing.T) {
 	const key = "hidden-key"
 	cloudflare, err := cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "z", Token: key})
