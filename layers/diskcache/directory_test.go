@@ -46,7 +46,7 @@ func foreignFile(number int) []byte {
 	return fmt.Appendf(nil, "a pack of another program, number %d", number)
 }
 
-// MaxBytes removes no files of other programs, even if they look like blocks.
+// MaxBytes never removes files of other programs, even if they look like blocks.
 func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 
@@ -99,8 +99,8 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 	require.Len(t, folders, 3, "of the two files, and of the blocks")
 }
 
-// If the cache's directory holds many files of another program, Open does not read all of them. It may therefore
-// leave blocks of earlier releases in it.
+// Open does not read all of a directory with many files of another program, and may therefore leave old
+// blocks in it.
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
 	paths := writeHashedFiles(t, dir, 300, func(number int) []byte {
@@ -185,7 +185,8 @@ func TestOpenNeedsMarkInFolder(t *testing.T) {
 	}
 }
 
-// A cache directory inside its own local bucket is refused, and so is the reverse.
+// A cache whose directory is inside of the local bucket that it caches is refused, and so is the
+// reverse.
 func TestOpenRefusesCacheInBucket(t *testing.T) {
 	tests := []struct {
 		name    string

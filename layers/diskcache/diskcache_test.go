@@ -94,7 +94,7 @@ func TestGetPinnedFromDisk(t *testing.T) {
 	}
 }
 
-// Only missing blocks are fetched, each run of them by one request.
+// Only missing blocks are fetched, with one request for each run of them.
 func TestGetFetchesMissingBlocks(t *testing.T) {
 	f := newFixture(t, Config{})
 	text := content(10_000)
@@ -111,7 +111,7 @@ func TestGetFetchesMissingBlocks(t *testing.T) {
 	require.Len(t, f.files(t), 8)
 }
 
-// If a read names no revision and Config.Unpinned is false, the read bypasses the cache.
+// A read without a revision bypasses the cache, unless Config.Unpinned is set.
 func TestGetWithoutRevision(t *testing.T) {
 	f := newFixture(t, Config{TrustFor: time.Hour})
 	attrs := f.put(t, "a", content(5000))
@@ -127,8 +127,8 @@ func TestGetWithoutRevision(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
-// With Unpinned, a download that names no revision asks the store for the attributes. If the disk has the blocks of
-// that revision, the bytes come from there.
+// With Unpinned, a download without a revision asks the store for the current one, and takes its bytes
+// from the disk if they are there.
 func TestGetUnpinnedFromDisk(t *testing.T) {
 	tests := []struct {
 		name string
@@ -195,7 +195,7 @@ func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attr
 	return attrs, nil
 }
 
-// If an object is replaced during an unpinned read, the read returns the new object.
+// If an object is replaced during a read without a revision, the read returns the new object.
 func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -262,7 +262,7 @@ func (a nativeDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.A
 	return attrs, body, err
 }
 
-// WithNativeAttrs makes a request to the store, also if the blocks are cached.
+// WithNativeAttrs makes a request to the store even if the blocks are cached.
 func TestGetNativeAttrs(t *testing.T) {
 	for _, unpinned := range []bool{false, true} {
 		t.Run(fmt.Sprintf("unpinned %v", unpinned), func(t *testing.T) {
@@ -286,8 +286,8 @@ func TestGetNativeAttrs(t *testing.T) {
 	}
 }
 
-// A read of a version with IfRevision is served from the disk. On S3, two versions with equal bytes may share a
-// revision, but each has its own attributes.
+// A read of a version with IfRevision comes from the disk, with the attributes of that version even if
+// another one has the same revision.
 func TestGetPinnedVersionFromDisk(t *testing.T) {
 	for _, trustFor := range []time.Duration{0, time.Hour} {
 		t.Run(fmt.Sprintf("TrustFor %v", trustFor), func(t *testing.T) {
