@@ -187,8 +187,8 @@ var readingWrites = []readingWrite{
 	}},
 }
 
-// A write that reads first, such as an append, never reads from a second store that lags. The primary fails some
-// of the reads, or all.
+// A write that reads first, such as an append, never reads from a second store that lags behind, even
+// if the primary fails.
 func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	for stack, newDriver := range laggingStacks {
 		t.Run(stack, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	}
 }
 
-// StreamCopy, which copies by a download and an upload, never reads from a second store that lags.
+// A copy that is a download and an upload never reads from a second store that lags behind.
 func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
 	var copies []readingWrite
 	for _, write := range readingWrites {

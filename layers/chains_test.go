@@ -135,7 +135,7 @@ func (f folderOrdered) Describe() driver.Description {
 	return d
 }
 
-// Mirrors and overlays sort the keys of a store that lists folder by folder.
+// Mirrors and overlays list in byte order even if a store lists folder by folder.
 func TestLayersOfTwoStoresSortFolderOrder(t *testing.T) {
 	for name, newLayer := range layersOfTwoStores {
 		t.Run(name, func(t *testing.T) {
