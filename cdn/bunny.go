@@ -33,7 +33,7 @@ type BunnySigner struct {
 // Format shows the base URL and not the key. It ignores the verb.
 func (s *BunnySigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 
-// NewBunnySigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
+// NewBunnySigner returns a signer. It fails with InvalidArgument if a field of c is not valid.
 func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 	s, err := newSite("bunny", c.BaseURL)
 	if err != nil {

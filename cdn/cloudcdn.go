@@ -45,7 +45,7 @@ type CloudCDNSigner struct {
 // Format shows the base URL and not the key. It ignores the verb.
 func (s *CloudCDNSigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 
-// NewCloudCDNSigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
+// NewCloudCDNSigner returns a signer. It fails with InvalidArgument if a field of c is not valid.
 func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 	s, err := newSite("cloudcdn", c.BaseURL)
 	if err != nil {
@@ -66,7 +66,7 @@ func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 	return &CloudCDNSigner{site: s, keyName: c.KeyName, key: key, domain: domain}, nil
 }
 
-// isKeyName reports whether a name has 1 to 63 letters, digits, "-" and "_".
+// isKeyName reports whether name consists of 1 to 63 letters, digits, "-" and "_".
 func isKeyName(name string) bool {
 	if name == "" || len(name) > 63 {
 		return false

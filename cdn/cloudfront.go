@@ -57,7 +57,7 @@ type CloudFrontSigner struct {
 // Format shows the base URL and not the key. It ignores the verb.
 func (s *CloudFrontSigner) Format(f fmt.State, _ rune) { s.site.format(f) }
 
-// NewCloudFrontSigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
+// NewCloudFrontSigner returns a signer. It fails with InvalidArgument if a field of c is not valid.
 func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 	s, err := newSite(providerCloudFront, c.BaseURL)
 	if err != nil {
@@ -76,6 +76,7 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	// The zero value of Addresses means all addresses.
 	isLimited := c.Addresses != (netip.Prefix{})
 	if isLimited && (!c.Addresses.IsValid() || !c.Addresses.Addr().Is4()) {
@@ -155,8 +156,8 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 	}, nil
 }
 
-// sign returns the parameters of a signature. A custom policy is one of the parameters. A canned
-// policy is not sent, because CloudFront makes it from the URL and the parameter Expires.
+// sign returns the parameters of a signature. They include a custom policy, but not a canned one, which
+// CloudFront makes from the URL and Expires.
 func (s *CloudFrontSigner) sign(resource string, expires time.Time, custom bool) (parameters, error) {
 	text := policy(resource, expires, s.addresses)
 	signature, err := s.key.sign(text)

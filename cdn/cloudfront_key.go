@@ -26,7 +26,7 @@ type parameter struct{ name, value string }
 
 type parameters []parameter
 
-// query returns the parameters for a URL. No value needs an escape.
+// query returns the parameters as the query of a URL. No value needs an escape.
 func (p parameters) query() string {
 	parts := make([]string, len(p))
 	for i, param := range p {
@@ -42,8 +42,8 @@ type cloudFrontKey struct {
 	names   parameters // parameters with the id of the key and the name of the hash
 }
 
-// newCloudFrontKey parses a private key in PEM. It fails with InvalidArgument if the text has no key
-// of a kind that CloudFront accepts.
+// newCloudFrontKey parses a private key in PEM. It fails with InvalidArgument if CloudFront does not
+// accept such a key.
 func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error) {
 	k := cloudFrontKey{hash: crypto.SHA1, names: parameters{{"Key-Pair-Id", id}}}
 	if sha256 {
@@ -62,15 +62,15 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 		}
 	}
 	if k.private == nil {
-		// The error is our own, because the parser's error could quote the key.
+		// The error of the parser could quote the key.
 		return k, argument.Invalid("Config.PrivateKey",
 			"must be PEM of an RSA key of 2,048 bits, or of an ECDSA key on P-256", "")
 	}
 	return k, nil
 }
 
-// parsePrivateKey returns the private key in a PEM text: of PKCS #8, PKCS #1 or SEC 1. If there is none, it returns
-// nil.
+// parsePrivateKey returns the private key in PEM text, which may be that of PKCS #8, PKCS #1 or SEC 1,
+// or nil if there is none.
 func parsePrivateKey(text []byte) crypto.PrivateKey {
 	block, rest := pem.Decode(text)
 	if block != nil && block.Type == "EC PARAMETERS" {
@@ -92,9 +92,8 @@ func parsePrivateKey(text []byte) crypto.PrivateKey {
 	return nil
 }
 
-// sign returns the signature of a policy. It passes nil as the source of randomness, so that ECDSA
-// is deterministic (RFC 6979). As a result, the same call returns the same URL, and browsers can
-// use their caches.
+// sign returns the signature of a policy. It uses no randomness, so that ECDSA is deterministic (RFC
+// 6979), and browsers can cache the same URL again.
 func (k *cloudFrontKey) sign(policy string) (string, error) {
 	hash := k.hash.New()
 	_, _ = hash.Write([]byte(policy))
@@ -109,8 +108,8 @@ func (k *cloudFrontKey) sign(policy string) (string, error) {
 	return cloudFrontBase64(signature), nil
 }
 
-// policy returns a policy of one statement, without white space. It need not escape resource, which
-// has no character that JSON escapes.
+// policy returns a policy of one statement, without white space. resource has no character that JSON
+// escapes.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html
 func policy(resource string, expires time.Time, addresses netip.Prefix) string {
 	condition := fmt.Sprintf(`"DateLessThan":{"AWS:EpochTime":%d}`, expires.Unix())

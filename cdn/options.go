@@ -13,9 +13,7 @@ import (
 
 const opSignPrefix = "SignPrefix"
 
-// expiry returns the time at which a new signature expires. The time is a whole second, and never
-// earlier than the TTL requires. WithStableFor divides time into windows of a given length. All
-// signatures of one window expire at the same time.
+// expiry returns the time, in whole seconds, at which a signature made now expires.
 func expiry(now time.Time, opts *storage.SignOptions) (time.Time, error) {
 	start, ttl, err := opts.Term(now)
 	if err != nil {
@@ -54,8 +52,8 @@ func (s *site) readPrefix(prefix string, opts []storage.SignedDownloadOption) (g
 	return s.apply(opSignPrefix, prefix, false, opts)
 }
 
-// apply returns what the options grant. It refuses options that the CDN does not enforce. If forwards is true, the CDN
-// passes parameters of S3 to the store.
+// apply returns what the options grant, and refuses those that the CDN does not enforce. forwards says
+// whether the CDN passes parameters of S3 to the store.
 func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloadOption) (grant, error) {
 	var signOpts storage.SignOptions
 	if err := signOpts.ApplyDownload(opts...); err != nil {
@@ -91,8 +89,8 @@ func (s *site) optionError(op, key string, err error) error {
 	return s.located(op, key, storage.AsError(context.Background(), err))
 }
 
-// s3Query returns the query parameters of S3 for the given options. The second result is the name
-// of the first option that needs such a parameter. If no option needs one, both results are "".
+// s3Query returns the query parameters of S3 for the given options, and the name of the first option
+// that needs one. Both are "" if no option does.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
 func s3Query(opts *storage.SignOptions) (query, option string) {
 	dispositionOption := "WithResponseContentDisposition"

@@ -26,10 +26,12 @@ type bunnyPurger struct {
 }
 
 // NewBunnyPurger returns a [Purger] that sends one request for each URL
-// (https://docs.bunny.net/reference/purgepublic_indexpost), and at most 8 requests at the same
-// time. If a URL ends in "/", Bunny also purges everything below it. If bunny.net refuses the API
-// key, Purge fails with Unauthenticated or PermissionDenied. If there are too many requests, it
-// fails with RateLimited. If a field of c is not valid, NewBunnyPurger fails with InvalidArgument.
+// (https://docs.bunny.net/reference/purgepublic_indexpost), and at most 8 requests at a time. For a URL
+// that ends in "/", Bunny also purges everything below it. It fails with InvalidArgument if a field of
+// c is not valid.
+//
+// Purge fails with Unauthenticated or PermissionDenied if bunny.net refuses the API key, and with
+// RateLimited if there are too many requests.
 func NewBunnyPurger(c BunnyPurgeConfig) (Purger, error) {
 	if !validToken(c.AccessKey) {
 		return nil, invalidToken("Config.AccessKey")
@@ -46,8 +48,9 @@ func (p *bunnyPurger) Purge(ctx context.Context, urls []string) error {
 	})
 }
 
-// purge purges one URL. Parse refuses an address that has no URL at a CDN.
+// purge purges one URL.
 func (p *bunnyPurger) purge(ctx context.Context, address string) error {
+	// Parse refuses an address that is no URL at a CDN.
 	if _, err := p.api.Parse(address); err != nil {
 		return err
 	}

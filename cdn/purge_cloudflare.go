@@ -36,9 +36,11 @@ type cloudflarePurger struct {
 }
 
 // NewCloudflarePurger returns a [Purger] that purges by URL, in requests of at most 100 URLs
-// (https://developers.cloudflare.com/api/resources/cache/methods/purge/). If the token is refused,
-// Purge fails with Unauthenticated or PermissionDenied. If there are too many requests, it fails
-// with RateLimited. If a field of c is not valid, NewCloudflarePurger fails with InvalidArgument.
+// (https://developers.cloudflare.com/api/resources/cache/methods/purge/). It fails with InvalidArgument
+// if a field of c is not valid.
+//
+// Purge fails with Unauthenticated or PermissionDenied if the token is refused, and with RateLimited if
+// there are too many requests.
 func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
 	if c.ZoneID == "" || escape.All(c.ZoneID) != c.ZoneID {
 		return nil, argument.Invalid("Config.ZoneID", "must be the id of a zone, of letters and digits", "")
@@ -53,8 +55,8 @@ func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
 // Format shows the name of the CDN and not the token.
 func (p *cloudflarePurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Cloudflare}") }
 
+// Purge checks all URLs before it sends the first request. It implements [Purger].
 func (p *cloudflarePurger) Purge(ctx context.Context, urls []string) error {
-	// Check all URLs before the first request.
 	for _, address := range urls {
 		if _, err := p.api.Parse(address); err != nil {
 			return err
@@ -68,7 +70,7 @@ func (p *cloudflarePurger) Purge(ctx context.Context, urls []string) error {
 	return nil
 }
 
-// purge purges at most maxCloudflareURLs URLs, with one request.
+// purge purges at most maxCloudflareURLs URLs with one request.
 func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
 	content, err := json.Marshal(map[string][]string{"files": urls})
 	if err != nil {

@@ -33,12 +33,13 @@ type fastlyPurger struct {
 	api   *cdnapi.Client
 }
 
-// NewFastlyPurger returns a [Purger] that sends one request for each URL. All requests go to
-// api.fastly.com, so that no other host receives the token
-// (https://www.fastly.com/documentation/reference/api/purging/). It makes at most 8 requests at the
-// same time. If the token is refused, Purge fails with Unauthenticated or PermissionDenied. If
-// there are too many requests, it fails with RateLimited. If a field of c is not valid,
-// NewFastlyPurger fails with InvalidArgument.
+// NewFastlyPurger returns a [Purger] that sends one request for each URL, and at most 8 requests at a
+// time. All requests go to api.fastly.com, so that no other host receives the token
+// (https://www.fastly.com/documentation/reference/api/purging/). It fails with InvalidArgument if a
+// field of c is not valid.
+//
+// Purge fails with Unauthenticated or PermissionDenied if the token is refused, and with RateLimited if
+// there are too many requests.
 func NewFastlyPurger(c FastlyConfig) (Purger, error) {
 	if !validToken(c.Token) {
 		return nil, invalidToken("Config.Token")

@@ -83,8 +83,8 @@ type purgeHook struct {
 	policy *running.Policy
 }
 
-// run is called before an operation, and returns a function that purges after the operation. A nil
-// context leaves that of the operation unchanged. A nil function means that there is nothing to do.
+// run implements [storage.Hook]. It returns a function that purges after the operation, or nil if the
+// operation changes nothing.
 func (h *purgeHook) run(
 	ctx context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {
@@ -113,9 +113,8 @@ func changed(op storage.Operation) []string {
 	return nil
 }
 
-// mayHaveChanged reports whether an operation with this outcome may have changed an object. If a
-// removal of several objects fails, some objects may have been removed. If a move fails, it may have
-// copied the object. Without a request, nothing has changed.
+// mayHaveChanged reports whether an operation with this outcome may have changed an object. An
+// operation on several objects may have changed some before it failed, unless it sent no request.
 func mayHaveChanged(op storage.Operation, outcome storage.Outcome) bool {
 	if outcome.Err == nil || errors.Is(outcome.Err, storage.OutcomeUnknown) {
 		return true
@@ -127,7 +126,7 @@ func mayHaveChanged(op storage.Operation, outcome storage.Outcome) bool {
 	return false
 }
 
-// purge purges the URLs of keys in batches. If a batch fails, purge continues with the next one.
+// purge purges the URLs of keys in batches, each of which may fail without the others.
 func (h *purgeHook) purge(ctx context.Context, keys []string) {
 	urls := make([]string, len(keys))
 	for i, key := range keys {
@@ -147,7 +146,8 @@ func (h *purgeHook) purge(ctx context.Context, keys []string) {
 	}
 }
 
-// purgeBatch calls the Purger until it succeeds, or fails for a reason that is not temporary.
+// purgeBatch calls the Purger until it succeeds, or fails with an error that is not temporary, or may
+// no longer be tried.
 func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
 	var tries running.Tries
 	for {

@@ -27,9 +27,9 @@ type SignedPrefix struct {
 	query string
 }
 
-// URL returns the signed URL of an object below the prefix. A player may append the query of this URL to the URLs of
-// other objects below the prefix. If key does not begin with the prefix, or is not valid, URL fails with
-// InvalidArgument.
+// URL returns the signed URL of an object below the prefix. A player may append the query of this URL
+// to the URLs of other objects below the prefix. It fails with InvalidArgument if key is not valid, or
+// does not begin with the prefix.
 func (p *SignedPrefix) URL(key string) (string, error) {
 	const op = "SignedPrefix.URL"
 	if err := p.site.checkKey(op, key); err != nil {

@@ -26,8 +26,8 @@ type site struct {
 	unescaped   bool   // true if the CDN can sign only keys that need no escape
 }
 
-// newSite returns the site for a base URL. The URL may become part of a policy in JSON. So newSite
-// refuses wildcards of a policy, and characters that need an escape in JSON.
+// newSite returns the site for a base URL. Since the URL may become part of a policy in JSON, it must
+// have no wildcards of a policy, and no characters that JSON escapes.
 func newSite(provider, base string) (site, error) {
 	u, err := url.Parse(base)
 	if err != nil || !isWebAddress(u) || strings.ContainsAny(base, "?#") {
@@ -85,9 +85,9 @@ func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
 	}
 }
 
-// cookieDomain returns the domain of cookies: the configured one or, if that is empty, the host. If
-// the host does not belong to the configured domain, cookieDomain fails, because browsers would never
-// send the cookies to the CDN.
+// cookieDomain returns the domain of cookies: the configured one or, if that is empty, the host. It
+// fails for a domain that the host does not belong to, because browsers would never send such cookies
+// to the CDN.
 func (s *site) cookieDomain(configured string) (string, error) {
 	if configured == "" {
 		return s.host, nil
@@ -106,8 +106,8 @@ func (s *site) checkKey(op, key string) error {
 	return s.check(op, key, "key", objectkey.Rule(key))
 }
 
-// checkPrefix returns an error if a prefix cannot be signed. A prefix must not end within a name:
-// users/4 would also permit users/42/.
+// checkPrefix fails if a prefix cannot be signed. It must not end within a name, because users/4 would
+// also permit users/42/.
 func (s *site) checkPrefix(op, prefix string) error {
 	if prefix == "" {
 		return nil
@@ -119,8 +119,8 @@ func (s *site) checkPrefix(op, prefix string) error {
 	return s.check(op, prefix, "prefix", rule)
 }
 
-// check returns an error if a key or prefix breaks rule, or cannot be signed. If it breaks no rule,
-// rule is "". name says what the error is about.
+// check fails if a key or prefix breaks a rule, or cannot be signed. rule is "" if it breaks none, and
+// name is that of the argument.
 func (s *site) check(op, key, name, rule string) error {
 	if rule != "" {
 		return s.located(op, key, argument.Invalid(name, rule, ""))
@@ -131,8 +131,7 @@ func (s *site) check(op, key, name, rule string) error {
 	return nil
 }
 
-// unsupported returns the error for an option or key that the CDN cannot sign. what
-// names that option or key.
+// unsupported returns the error for an option or key that the CDN cannot sign, which what names.
 func (s *site) unsupported(op, key, what, hint string) error {
 	return s.located(op, key, &storage.Error{
 		Code: storage.Unsupported,
@@ -141,7 +140,7 @@ func (s *site) unsupported(op, key, what, hint string) error {
 	})
 }
 
-// located adds the operation, the CDN and the key to e.
+// located adds the operation, the CDN and the key to e, and returns it.
 func (s *site) located(op, key string, e *storage.Error) *storage.Error {
 	e.Op = op
 	e.Provider = s.provider
