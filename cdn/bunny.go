@@ -67,15 +67,15 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 func (s *BunnySigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	g, err := s.site.read(ctx, key, false, opts)
+	granted, err := s.site.grantFor(ctx, key, false, opts)
 	if err != nil {
 		return nil, err
 	}
 	if last := key[len(key)-1]; last >= '0' && last <= '9' {
 		return nil, s.site.unsupported("SignedDownloadURL", key, "a key that ends in a digit", "use SignPrefix")
 	}
-	query := fmt.Sprintf("token=%s&expires=%d", s.sign(s.site.path+key, g, ""), g.until.Unix())
-	return signedURL(s.site.address(key)+"?"+query, g.until), nil
+	query := fmt.Sprintf("token=%s&expires=%d", s.sign(s.site.path+key, granted, ""), granted.until.Unix())
+	return signedURL(s.site.address(key)+"?"+query, granted.until), nil
 }
 
 // SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
@@ -88,24 +88,24 @@ func (s *BunnySigner) SignedDownloadURL(
 // not valid, SignPrefix fails with InvalidArgument. If prefix has characters other than letters,
 // digits and "-._~/", it fails with Unsupported.
 func (s *BunnySigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
-	g, err := s.site.readPrefix(prefix, opts)
+	granted, err := s.site.grantForPrefix(prefix, opts)
 	if err != nil {
 		return nil, err
 	}
 	path := s.site.path + prefix
 	query := fmt.Sprintf(
 		"token=%s&token_path=%s&expires=%d",
-		s.sign(path, g, "token_path="+path),
+		s.sign(path, granted, "token_path="+path),
 		escape.All(path),
-		g.until.Unix(),
+		granted.until.Unix(),
 	)
-	return &SignedPrefix{Prefix: prefix, ExpiresAt: g.until, site: &s.site, query: query}, nil
+	return &SignedPrefix{Prefix: prefix, ExpiresAt: granted.until, site: &s.site, query: query}, nil
 }
 
 // sign returns the token for a path. parameters are the URL parameters that the token covers,
 // without escapes.
-func (s *BunnySigner) sign(path string, g grant, parameters string) string {
+func (s *BunnySigner) sign(path string, granted grant, parameters string) string {
 	mac := hmac.New(sha256.New, []byte(s.key))
-	_, _ = fmt.Fprintf(mac, "%s%d%s", path, g.until.Unix(), parameters)
+	_, _ = fmt.Fprintf(mac, "%s%d%s", path, granted.until.Unix(), parameters)
 	return "HS256-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }

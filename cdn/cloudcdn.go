@@ -58,9 +58,11 @@ func NewCloudCDNSigner(c CloudCDNConfig) (*CloudCDNSigner, error) {
 	if !isKeyName(c.KeyName) {
 		return nil, argument.Invalid("Config.KeyName", `must be 1 to 63 letters, digits, "-" and "_"`, "")
 	}
+
+	const keyBytes = 16
 	key, err := base64.URLEncoding.DecodeString(strings.TrimSpace(c.Key))
-	if err != nil || len(key) != 16 {
-		// Drop err, because it would quote a part of the key.
+	if err != nil || len(key) != keyBytes {
+		// err is dropped, because it would quote a part of the key.
 		return nil, argument.Invalid("Config.Key", "must be base64url of 16 bytes", "")
 	}
 	return &CloudCDNSigner{site: s, keyName: c.KeyName, key: key, domain: domain}, nil
@@ -83,12 +85,12 @@ func isKeyName(name string) bool {
 func (s *CloudCDNSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	g, err := s.site.read(ctx, key, false, opts)
+	granted, err := s.site.grantFor(ctx, key, false, opts)
 	if err != nil {
 		return nil, err
 	}
-	unsigned := fmt.Sprintf("%s?Expires=%d&KeyName=%s", s.site.address(key), g.until.Unix(), s.keyName)
-	return signedURL(unsigned+"&Signature="+s.sign(unsigned), g.until), nil
+	unsigned := fmt.Sprintf("%s?Expires=%d&KeyName=%s", s.site.address(key), granted.until.Unix(), s.keyName)
+	return signedURL(unsigned+"&Signature="+s.sign(unsigned), granted.until), nil
 }
 
 // SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
@@ -99,13 +101,13 @@ func (s *CloudCDNSigner) SignedDownloadURL(
 // the same window return the same signature. If prefix is not valid, it fails with InvalidArgument.
 // All other options fail with Unsupported.
 func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
-	g, err := s.site.readPrefix(prefix, opts)
+	granted, err := s.site.grantForPrefix(prefix, opts)
 	if err != nil {
 		return nil, err
 	}
 	fields := []string{
 		"URLPrefix=" + base64.URLEncoding.EncodeToString([]byte(s.site.address(prefix))),
-		fmt.Sprintf("Expires=%d", g.until.Unix()),
+		fmt.Sprintf("Expires=%d", granted.until.Unix()),
 		"KeyName=" + s.keyName,
 	}
 
@@ -117,7 +119,7 @@ func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloa
 
 	return &SignedPrefix{
 		Prefix:    prefix,
-		ExpiresAt: g.until,
+		ExpiresAt: granted.until,
 		Cookies:   []*http.Cookie{s.site.cookie(s.domain, prefix, "Cloud-CDN-Cookie", value)},
 		site:      &s.site,
 		query:     query,

@@ -104,27 +104,27 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 func (s *CloudFrontSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	g, err := s.site.read(ctx, key, s.forwards, opts)
+	granted, err := s.site.grantFor(ctx, key, s.forwards, opts)
 	if err != nil {
 		return nil, err
 	}
 	needsCustomPolicy := s.addresses.IsValid()
-	if needsCustomPolicy && g.query != "" {
+	if needsCustomPolicy && granted.query != "" {
 		// In a custom policy, the "?" before the query would be a wildcard.
 		return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
 	}
 
 	resource := s.site.address(key)
 	separator := "?"
-	if g.query != "" {
-		resource += "?" + g.query
+	if granted.query != "" {
+		resource += "?" + granted.query
 		separator = "&"
 	}
-	signature, err := s.sign(resource, g.until, needsCustomPolicy)
+	signature, err := s.sign(resource, granted.until, needsCustomPolicy)
 	if err != nil {
 		return nil, err
 	}
-	return signedURL(resource+separator+signature.query(), g.until), nil
+	return signedURL(resource+separator+signature.query(), granted.until), nil
 }
 
 // SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
@@ -135,11 +135,11 @@ func (s *CloudFrontSigner) SignedDownloadURL(
 // the same window return the same signature. If prefix is not valid, it fails with InvalidArgument.
 // All other options fail with Unsupported.
 func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
-	g, err := s.site.readPrefix(prefix, opts)
+	granted, err := s.site.grantForPrefix(prefix, opts)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := s.sign(s.site.address(prefix)+"*", g.until, true)
+	signature, err := s.sign(s.site.address(prefix)+"*", granted.until, true)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 	}
 	return &SignedPrefix{
 		Prefix:    prefix,
-		ExpiresAt: g.until,
+		ExpiresAt: granted.until,
 		Cookies:   cookies,
 		site:      &s.site,
 		query:     signature.query(),

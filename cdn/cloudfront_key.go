@@ -51,9 +51,10 @@ func newCloudFrontKey(id string, text []byte, sha256 bool) (cloudFrontKey, error
 		k.names = append(k.names, parameter{"Hash-Algorithm", "SHA256"})
 	}
 
+	const rsaBits = 2048
 	switch key := parsePrivateKey(text).(type) {
 	case *rsa.PrivateKey:
-		if key.N.BitLen() == 2048 {
+		if key.N.BitLen() == rsaBits {
 			k.private = key
 		}
 	case *ecdsa.PrivateKey:

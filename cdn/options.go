@@ -29,9 +29,9 @@ type grant struct {
 	until time.Time
 }
 
-// read checks the arguments of SignedDownloadURL, and returns what the signature permits. If forwards is true, the
-// CDN passes parameters of S3 to the store.
-func (s *site) read(
+// grantFor checks the arguments of SignedDownloadURL, and returns what the signature permits. forwards
+// says whether the CDN passes parameters of S3 to the store.
+func (s *site) grantFor(
 	ctx context.Context, key string, forwards bool, opts []storage.SignedDownloadOption,
 ) (grant, error) {
 	const op = "SignedDownloadURL"
@@ -44,8 +44,8 @@ func (s *site) read(
 	return s.apply(op, key, forwards, opts)
 }
 
-// readPrefix checks the arguments of SignPrefix, and returns what the signature permits.
-func (s *site) readPrefix(prefix string, opts []storage.SignedDownloadOption) (grant, error) {
+// grantForPrefix checks the arguments of SignPrefix, and returns what the signature permits.
+func (s *site) grantForPrefix(prefix string, opts []storage.SignedDownloadOption) (grant, error) {
 	if err := s.checkPrefix(opSignPrefix, prefix); err != nil {
 		return grant{}, err
 	}

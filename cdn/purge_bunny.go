@@ -33,7 +33,7 @@ type bunnyPurger struct {
 // Purge fails with Unauthenticated or PermissionDenied if bunny.net refuses the API key, and with
 // RateLimited if there are too many requests.
 func NewBunnyPurger(c BunnyPurgeConfig) (Purger, error) {
-	if !validToken(c.AccessKey) {
+	if !isValidToken(c.AccessKey) {
 		return nil, invalidToken("Config.AccessKey")
 	}
 	return &bunnyPurger{c.AccessKey, cdnapi.New("bunny", c.HTTPClient)}, nil

@@ -45,7 +45,7 @@ func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
 	if c.ZoneID == "" || escape.All(c.ZoneID) != c.ZoneID {
 		return nil, argument.Invalid("Config.ZoneID", "must be the id of a zone, of letters and digits", "")
 	}
-	if !validToken(c.Token) {
+	if !isValidToken(c.Token) {
 		return nil, invalidToken("Config.Token")
 	}
 	address := "https://api.cloudflare.com/client/v4/zones/" + c.ZoneID + "/purge_cache"

@@ -41,7 +41,7 @@ type fastlyPurger struct {
 // Purge fails with Unauthenticated or PermissionDenied if the token is refused, and with RateLimited if
 // there are too many requests.
 func NewFastlyPurger(c FastlyConfig) (Purger, error) {
-	if !validToken(c.Token) {
+	if !isValidToken(c.Token) {
 		return nil, invalidToken("Config.Token")
 	}
 	return &fastlyPurger{c.Token, c.Soft, cdnapi.New("fastly", c.HTTPClient)}, nil
@@ -94,8 +94,8 @@ func (p *fastlyPurger) purge(ctx context.Context, address string) error {
 	return nil
 }
 
-// validToken reports whether a token has only characters that are allowed in a header.
-func validToken(token string) bool {
+// isValidToken reports whether token may be the value of a header.
+func isValidToken(token string) bool {
 	for i := range len(token) {
 		if token[i] <= ' ' || token[i] >= 0x7F {
 			return false

@@ -88,7 +88,7 @@ type purgeHook struct {
 func (h *purgeHook) run(
 	ctx context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {
-	keys := changed(op)
+	keys := changedKeys(op)
 	if len(keys) == 0 {
 		return nil, nil, nil
 	}
@@ -100,8 +100,8 @@ func (h *purgeHook) run(
 	return nil, after, nil
 }
 
-// changed returns the keys whose objects an operation changes.
-func changed(op storage.Operation) []string {
+// changedKeys returns the keys of the objects that an operation changes.
+func changedKeys(op storage.Operation) []string {
 	switch op.Name {
 	case "Upload", "Copy", "Compose", "Remove", "CompleteUpload", "Restore":
 		return []string{op.Key}
