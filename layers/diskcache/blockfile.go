@@ -28,8 +28,8 @@ const (
 	touchAfter = time.Minute
 )
 
-// blockName returns the path of the block with this number in the directory. The hash covers the length of each text,
-// so that no two blocks have the same name.
+// blockName returns the path of a block in the cache's directory. The hash covers the length of each
+// text, so that no two blocks have the same name.
 func blockName(bucket string, o object, size, number int64) string {
 	const format = "omnibucket block 1" // a new format of blocks gets new names
 	hash := sha256.New()
@@ -39,6 +39,7 @@ func blockName(bucket string, o object, size, number int64) string {
 		_, _ = io.WriteString(hash, text)
 	}
 	_ = binary.Write(hash, binary.BigEndian, [2]int64{size, number})
+
 	name := hex.EncodeToString(hash.Sum(nil))
 	return path.Join(name[:2], name)
 }
@@ -49,8 +50,8 @@ func (c *Cache) has(name string) bool {
 	return err == nil
 }
 
-// read fills data with a block. It returns false if there is no block with the length of data. It
-// removes a block that is damaged.
+// read fills data with a block from the disk, and reports whether there is one of this length. It
+// removes a damaged block.
 func (c *Cache) read(name string, data []byte) bool {
 	file, err := c.root.Open(name)
 	if err != nil {
@@ -74,8 +75,7 @@ func (c *Cache) read(name string, data []byte) bool {
 	return true
 }
 
-// readBlock fills data from the file of a block. It returns false if the file is too short, or if
-// the data does not have the checksum in the file.
+// readBlock fills data from the file of a block. It returns false if the file is too short or damaged.
 func readBlock(file io.Reader, data []byte) bool {
 	var header [headerBytes]byte
 	if _, err := io.ReadFull(file, header[:]); err != nil {
@@ -87,7 +87,7 @@ func readBlock(file io.Reader, data []byte) bool {
 	return binary.BigEndian.Uint32(header[:]) == crc32c.Sum(data)
 }
 
-// write stores a block in the cache. It returns no error, because a read that fetched the block
+// write stores a block in the cache. It returns no error, because the read that has fetched the block
 // must succeed anyway.
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
@@ -104,8 +104,8 @@ func (c *Cache) write(name string, data []byte) {
 	}
 }
 
-// store writes a block to a temporary file, and renames the file to name. If it fails, it removes
-// the temporary file.
+// store writes a block to a temporary file, and then renames it. If it fails, it removes the temporary
+// file.
 func (c *Cache) store(name string, data []byte) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
 	file, err := c.create(temp)
@@ -124,7 +124,7 @@ func (c *Cache) store(name string, data []byte) error {
 	return nil
 }
 
-// create creates a file, and also its folder if that does not exist.
+// create creates a file and, if necessary, its folder.
 func (c *Cache) create(name string) (*os.File, error) {
 	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
 	file, err := c.root.OpenFile(name, flags, 0o600)
@@ -134,6 +134,7 @@ func (c *Cache) create(name string) (*os.File, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+
 	// Another process may create the folder at the same time.
 	if err := c.root.Mkdir(path.Dir(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

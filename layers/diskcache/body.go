@@ -52,9 +52,8 @@ func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// endOfMissing returns the number of the block after a run of blocks that the cache lacks. first is
-// the number of the first block of the run. The run ends before the next block in the cache, after
-// the block with the number last, or after maxRun blocks.
+// endOfMissing returns the number of the block after a run of blocks that the cache lacks, which begins
+// with the block first. The run has at most maxRun blocks, and does not go beyond the block last.
 func (b *body) endOfMissing(first, last int64) int64 {
 	limit := min(last+1, first+maxRun)
 	end := first + 1
@@ -65,7 +64,7 @@ func (b *body) endOfMissing(first, last int64) int64 {
 }
 
 // endOfFirstRun returns the number of the block after the first run of blocks that r needs and the
-// cache lacks, or toObjectEnd. first is the number of the first block of r.
+// cache lacks, or toObjectEnd. The run begins with the block first.
 func (b *body) endOfFirstRun(r *driver.GetRequest, first int64) int64 {
 	if r.Length < 0 {
 		return toObjectEnd
@@ -75,9 +74,8 @@ func (b *body) endOfFirstRun(r *driver.GetRequest, first int64) int64 {
 	return b.endOfMissing(first, (end-1)/b.blockBytes())
 }
 
-// fetch sends a request for a run of blocks. Both parameters are numbers of blocks: the first block
-// of the run, and the block after the run, which may be toObjectEnd. The response becomes the one
-// from which the body reads.
+// fetch requests the blocks from first up to end, which may be toObjectEnd. The body then reads from
+// the response.
 func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
 		Key:       b.object.key,
@@ -112,7 +110,7 @@ func (b *body) fetch(first, end int64) (*storage.Attrs, error) {
 	return attrs, nil
 }
 
-// Read implements io.Reader.
+// Read returns bytes of the range, block by block. It implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
 	if len(b.unread) == 0 && b.err == nil {
 		if b.pos == b.end {
@@ -123,14 +121,15 @@ func (b *body) Read(p []byte) (int, error) {
 	if len(b.unread) == 0 {
 		return 0, b.err
 	}
+
 	n := copy(p, b.unread)
 	b.unread = b.unread[n:]
 	b.pos += int64(n)
 	return n, nil
 }
 
-// load reads the block with the byte at pos into buffer. It sets unread to the bytes from pos to the
-// end of the block or of the range, and err to the error that Read returns after them.
+// load reads the block that has the byte at pos. It sets unread to the bytes of the range in this
+// block, and err to the error that Read returns after them.
 func (b *body) load() {
 	blockBytes := b.blockBytes()
 	number := b.pos / blockBytes
@@ -156,26 +155,27 @@ func (b *body) load() {
 	b.err = err
 }
 
-// removeIfDamaged adds the unread bytes to the checksum, if the object is read as a whole. If the checksum is wrong at
-// the end of the object, it removes all blocks of the object from the cache. With the wrong blocks in the cache, every
-// later read would fail with ChecksumMismatch.
+// removeIfDamaged adds the unread bytes to the checksum of a read of the whole object. If the checksum
+// is wrong in the end, it removes all blocks of the object, so that later reads do not fail, too.
 func (b *body) removeIfDamaged() {
 	if !b.want.Known {
 		return
 	}
+
 	b.sum = crc32c.Update(b.sum, b.unread)
 	isAtEnd := b.pos+int64(len(b.unread)) >= b.size
 	if !isAtEnd || b.sum == b.want.Sum {
 		return
 	}
+
 	count := (b.size + b.blockBytes() - 1) / b.blockBytes()
 	for number := range count {
 		_ = b.d.cache.root.Remove(b.name(number))
 	}
 }
 
-// block reads a block into data, from the cache or the store. It returns the number of bytes, which
-// is less than the length of data if it fails.
+// block reads a block into data, from the cache or from the store. If it fails, it returns how many
+// bytes it has read.
 func (b *body) block(number int64, data []byte) (int, error) {
 	response := b.responseAt(number)
 	if response == nil {
@@ -198,8 +198,8 @@ func (b *body) block(number int64, data []byte) (int, error) {
 	return n, nil
 }
 
-// request requests the missing blocks of the range, from one block up to the next one in the cache. It returns the
-// response.
+// request requests the missing blocks of the range from the block first up to the next one in the
+// cache, and returns the response.
 func (b *body) request(first int64) (io.Reader, error) {
 	last := (b.end - 1) / b.blockBytes()
 	if _, err := b.fetch(first, b.endOfMissing(first, last)); err != nil {
@@ -213,14 +213,15 @@ func (b *body) request(first int64) (io.Reader, error) {
 	return response, nil
 }
 
-// responseAt returns the response of the store if its next bytes are the block with this number. It closes a response
-// that is at another block or at its end, and then returns nil.
+// responseAt returns the store's response if the given block is next in it. Otherwise it closes the
+// response, if there is one, and returns nil.
 func (b *body) responseAt(number int64) io.Reader {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fetched == nil {
 		return nil
 	}
+
 	hasBlock := b.endBlock == toObjectEnd || number < b.endBlock
 	if b.next == number && hasBlock {
 		return b.fetched
@@ -230,8 +231,8 @@ func (b *body) responseAt(number int64) io.Reader {
 	return nil
 }
 
-// changedError translates the error of a request that a body makes during a Read. If the
-// error shows that the object was replaced or removed, the result is Changed.
+// changedError returns the error of a Read for the error of a request, which is Changed if the object
+// was replaced or removed.
 func changedError(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:

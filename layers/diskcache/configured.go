@@ -11,9 +11,8 @@ import (
 
 func init() { driver.RegisterLayer("diskcache", configure) }
 
-// configure reads the part of a configuration file that belongs to the layer. It sets Unpinned,
-// because a bucket in a configuration file is often read by browsers and clients of S3, which name
-// no revision.
+// configure reads the layer's part of a configuration file. It sets Unpinned, because browsers and
+// clients of S3, which often read such a bucket, name no revision.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	var params struct {
 		Dir   string `yaml:"dir"`

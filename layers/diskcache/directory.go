@@ -27,7 +27,7 @@ const (
 		"# This folder has blocks of objects. Package diskcache of omnibucket removes them.\n"
 )
 
-// openDir opens the folder of the blocks in dir. It creates the folder if it does not exist.
+// openDir opens the folder of the blocks in dir, and creates both if they do not exist.
 func openDir(dir string) (*os.Root, error) {
 	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
 		return nil, dirError(err)
@@ -51,6 +51,7 @@ func openDir(dir string) (*os.Root, error) {
 	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, dirError(err)
 	}
+
 	blocks, err := root.OpenRoot(blocksFolder)
 	if err != nil {
 		return nil, dirError(err)
@@ -68,8 +69,8 @@ func dirError(err error) error {
 	return &storage.Error{Code: storage.Internal, Op: "diskcache.Open", Err: err}
 }
 
-// putMark creates the mark file in the folder, unless it exists. If the folder has other files and
-// no mark, putMark refuses the folder, because it belongs to another program.
+// putMark creates the mark file in the folder of the blocks, unless it exists. It refuses a folder with
+// other files but no mark, which belongs to another program.
 func putMark(blocks *os.Root) error {
 	entries, err := fs.ReadDir(blocks.FS(), ".")
 	if err != nil {
@@ -103,8 +104,8 @@ func putMark(blocks *os.Root) error {
 // files.
 const maxForeign = 8
 
-// removeFormer removes blocks of former releases, which were in the directory itself. Their content
-// begins with the checksum of the rest.
+// removeFormer removes the blocks of former releases, which were in the directory itself and not in a
+// folder of their own. It stops in a directory with many foreign files.
 func removeFormer(root *os.Root) {
 	foreign := 0
 	// An error is ignored, because the blocks of a directory that cannot be read cannot be removed.
@@ -120,9 +121,8 @@ func removeFormer(root *os.Root) {
 	}
 }
 
-// removeFormerIn removes the blocks of former releases from one folder, and then the folder if it
-// is empty. It returns the number of foreign files that it has read. It stops when there are more
-// than limit.
+// removeFormerIn removes the blocks of former releases from a folder, and then the folder if it is
+// empty. It returns how many foreign files it has read, and stops after more than limit.
 func removeFormerIn(root *os.Root, folder string, limit int) int {
 	foreign := 0
 	removed := false
@@ -151,8 +151,8 @@ func removeFormerIn(root *os.Root, folder string, limit int) int {
 	return foreign
 }
 
-// isFormer reports whether a file is a block of a former release: its first bytes are the checksum
-// of the others.
+// isFormer reports whether a file is a block of a former release, whose first bytes are the checksum of
+// the others.
 func isFormer(root *os.Root, name string) bool {
 	info, err := root.Stat(name)
 	if err != nil || info.Size() <= headerBytes || info.Size() > headerBytes+maxBlockBytes {

@@ -33,10 +33,10 @@ type keptBlock struct {
 	used  time.Time
 }
 
-// makeRoom counts bytes that will be written, and reports whether they may be written. If it
-// returns true, the caller must call endWrite after the write. makeRoom removes the least recently
-// used blocks if this process has written much since its last scan, or if the disk is full. Other
-// processes may remove blocks at the same time.
+// makeRoom counts bytes that will be written, and reports whether they may be. If so, the caller must
+// call endWrite after the write. If this process has written much since its last scan, or if the disk
+// is full, makeRoom removes the least recently used blocks, which other processes may do at the same
+// time.
 func (c *Cache) makeRoom(bytes int64) bool {
 	fits, isScanDue := c.beginWrite(bytes)
 	if isScanDue {
@@ -45,8 +45,8 @@ func (c *Cache) makeRoom(bytes int64) bool {
 	return fits
 }
 
-// beginWrite adds to the number of bytes that are being written. fits is false if all writes in
-// progress together would exceed MaxBytes. isScanDue reports whether blocks may have to be removed.
+// beginWrite counts bytes that will be written, unless all writes in progress together would then
+// exceed MaxBytes (fits). isScanDue reports whether blocks may have to be removed.
 func (c *Cache) beginWrite(bytes int64) (fits, isScanDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -63,8 +63,8 @@ func (c *Cache) isScanDue() bool {
 	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
-// startScan begins a scan if one is due, and lets other goroutines count bytes for the next one. room is the number of
-// bytes for which the scan must make room. isFull is true if the disk was full.
+// startScan begins a scan if one is due. room is the number of bytes that the scan must make free, and
+// isFull says whether the disk was full.
 func (c *Cache) startScan() (room int64, isFull, isDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -78,9 +78,9 @@ func (c *Cache) startScan() (room int64, isFull, isDue bool) {
 	return room, isFull, true
 }
 
-// removeOldest removes the least recently used blocks, until there is room for the writes in progress.
-// bytes is the number of bytes that the caller will write. If another goroutine has just removed
-// blocks, removeOldest does nothing.
+// removeOldest removes the least recently used blocks until there is room for all writes in progress,
+// one of which is the caller's write of bytes. It does nothing if another goroutine has just removed
+// blocks.
 func (c *Cache) removeOldest(bytes int64) {
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
@@ -106,9 +106,9 @@ func (c *Cache) removeOldest(bytes int64) {
 	}
 }
 
-// endWrite must be called after each write that makeRoom has permitted. err is the error of that write. The result is
-// true if the disk was full, and no scan has begun since then. In this case, the caller can call makeRoom again, which
-// removes blocks, and then repeat the write.
+// endWrite must be called after each write that makeRoom has permitted, with the error of the write. If
+// it returns true, the disk was full, and makeRoom can be called again to remove blocks before another
+// attempt.
 func (c *Cache) endWrite(bytes int64, err error) (isFull bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -121,8 +121,8 @@ func (c *Cache) endWrite(bytes int64, err error) (isFull bool) {
 	return c.full
 }
 
-// scan returns all blocks and the sum of their bytes. It removes temporary files that killed
-// processes have left.
+// scan returns all blocks and the sum of their bytes, and removes temporary files that killed processes
+// have left.
 func (c *Cache) scan() (blocks []keptBlock, total int64) {
 	// Errors are ignored. If a directory cannot be read, scan leaves out its blocks.
 	dirs, _ := fs.ReadDir(c.root.FS(), ".")
