@@ -205,12 +205,12 @@ func (b *body) request(first int64) (io.Reader, error) {
 	if _, err := b.fetch(first, b.endOfMissing(first, last)); err != nil {
 		return nil, changedError(err)
 	}
-	response := b.responseAt(first)
-	if response == nil {
+	resp := b.responseAt(first)
+	if resp == nil {
 		// Close was called after fetch.
 		return nil, fs.ErrClosed
 	}
-	return response, nil
+	return resp, nil
 }
 
 // responseAt returns the store's response if the given block is next in it. Otherwise it closes the
