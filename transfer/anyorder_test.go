@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer/internal/ends"
 )
 
+// emptyTempDir makes an empty directory the one for temporary files, and returns it.
 func emptyTempDir(t *testing.T) string {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)

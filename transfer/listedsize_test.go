@@ -22,6 +22,7 @@ func (s shortened) Source(key string) storage.CopySource {
 	return storage.NewCopySource(s, key)
 }
 
+// List returns the true sizes of objects, which are larger than what reads return.
 func (s shortened) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range s.Core.List(ctx, o) {

@@ -273,6 +273,7 @@ func TestMoveRefuses(t *testing.T) {
 // oneMoment is a store whose objects are all written in one moment, with the ETag of their content.
 type oneMoment struct{ driver.Driver }
 
+// List returns entries that all have the same ETag and time.
 func (d oneMoment) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {

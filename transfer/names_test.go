@@ -215,6 +215,7 @@ func newMarkerBucket(t *testing.T) storage.Bucket {
 	return wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return markerCore{c} })
 }
 
+// List returns the marker of a folder in front of the entries of the bucket.
 func (m markerCore) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		if !yield(storage.ListEntry{Key: "folder/", Modified: time.Now()}, nil) {

@@ -360,6 +360,7 @@ func (d equalRevisions) List(ctx context.Context, r *driver.ListRequest) (*stora
 	return page, nil
 }
 
+// Head returns the same revision for every object.
 func (d equalRevisions) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if err == nil {

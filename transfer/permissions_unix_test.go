@@ -33,6 +33,7 @@ func modes(t *testing.T, dir string, paths ...string) map[string]fs.FileMode {
 	return all
 }
 
+// chmod sets the modes of files below dir.
 func chmod(t *testing.T, dir string, modes map[string]fs.FileMode) {
 	t.Helper()
 	for path, mode := range modes {

@@ -221,6 +221,7 @@ type markedKeys struct {
 	interrupted   func() // called by the first batch, whose outcome is unknown then
 }
 
+// Describe returns the description of a store with versions.
 func (d *markedKeys) Describe() driver.Description {
 	return driver.Description{
 		Provider:  "test",
@@ -232,6 +233,8 @@ func (d *markedKeys) Describe() driver.Description {
 	}
 }
 
+// ListVersions returns all versions of all keys in one page: for each key, its delete markers and then
+// an object.
 func (d *markedKeys) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	for key := range d.keys {
@@ -246,6 +249,7 @@ func (d *markedKeys) ListVersions(context.Context, *driver.ListRequest) (*driver
 	return page, nil
 }
 
+// DeleteBatch counts the versions and refuses to delete them.
 func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest) []error {
 	d.refused.Add(int64(len(batch)))
 	if d.interrupted != nil {

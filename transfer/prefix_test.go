@@ -19,6 +19,7 @@ type listed struct {
 	entries *int
 }
 
+// List counts the entries that the store returns.
 func (l listed) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := l.Driver.List(ctx, r)
 	if err == nil {

@@ -147,6 +147,7 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	require.Equal(t, fingerprints(t, r.tree()), fingerprints(t, downloaded))
 }
 
+// command returns the command that runs the job in a process of its own.
 func (r resumedJob) command(t *testing.T) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
@@ -156,6 +157,7 @@ func (r resumedJob) command(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
+// keptUploads returns the files of unfinished uploads in dir.
 func keptUploads(t *testing.T, dir string) []string {
 	t.Helper()
 	result, err := filepath.Glob(filepath.Join(dir, "*.upload"))

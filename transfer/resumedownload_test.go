@@ -59,6 +59,7 @@ func interruptDownload(t *testing.T, opts ...transfer.Option) *halfDownload {
 	return h
 }
 
+// requireComplete fails unless the downloaded file has this text and no temporary file is left.
 func (h *halfDownload) requireComplete(t *testing.T, text string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(h.dir, "sub", "large"))

@@ -205,6 +205,7 @@ func newMover(t *testing.T, src, dst string) *mover {
 	return m
 }
 
+// start starts a process that runs the job.
 func (m *mover) start() {
 	program, err := os.Executable()
 	require.NoError(m.t, err)
@@ -230,6 +231,7 @@ func (m *mover) counted() (rounds, moved int) {
 	return rounds, moved
 }
 
+// kill ends the process, if there is one.
 func (m *mover) kill() {
 	if m.process == nil {
 		return

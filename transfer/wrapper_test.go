@@ -30,6 +30,7 @@ func (a audited) record(call string) {
 	*a.calls = append(*a.calls, call)
 }
 
+// Upload records the call.
 func (a audited) Upload(
 	ctx context.Context, key string, body io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -37,6 +38,7 @@ func (a audited) Upload(
 	return a.Core.Upload(ctx, key, body, o)
 }
 
+// CopyFrom records the call.
 func (a audited) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, o *storage.CopyOptions,
 ) (*storage.Attrs, error) {
