@@ -223,6 +223,7 @@ func TestKeysAreRequired(t *testing.T) {
 // A stanza is a recipient that writes one with this argument.
 type stanza string
 
+// Wrap returns one stanza with the argument s, or none if s is empty.
 func (s stanza) Wrap([]byte) ([]*age.Stanza, error) {
 	if s == "" {
 		return nil, nil

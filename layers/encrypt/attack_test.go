@@ -516,6 +516,7 @@ type recorder struct {
 	record func(r *driver.PartRequest, data string)
 }
 
+// PutPart records what it is sent, and refuses the part with the number failAt.
 func (r *recorder) PutPart(ctx context.Context, part *driver.PartRequest) (driver.Part, error) {
 	data, err := io.ReadAll(part.Body)
 	if err != nil {

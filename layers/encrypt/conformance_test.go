@@ -35,6 +35,7 @@ func (k boundKeys) Wrap(ctx context.Context, dataKey []byte, obj encrypt.Object)
 	return append(stanzas, &age.Stanza{Type: "test-object", Body: []byte(obj.Bucket + "/" + obj.Key)}), err
 }
 
+// Unwrap fails if the last stanza, which Wrap has added, names another object.
 func (k boundKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj encrypt.Object) ([]byte, error) {
 	if last := stanzas[len(stanzas)-1]; string(last.Body) != obj.Bucket+"/"+obj.Key {
 		return nil, fmt.Errorf("the data key is of %q, not of %q: %w", last.Body, obj.Key,

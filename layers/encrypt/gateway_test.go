@@ -77,6 +77,7 @@ func (s remote) Driver(name string) (driver.Driver, error) {
 
 type remoteDriver struct{ driver.Driver }
 
+// Describe says that the store is that of a cloud.
 func (d remoteDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Provider = "cloud"

@@ -282,6 +282,7 @@ func TestKMSChecksumsOfGoogle(t *testing.T) {
 	}
 }
 
+// requireDamaged requires an error of a damaged response, or none unless fails is set.
 func requireDamaged(t *testing.T, err error, fails bool) {
 	if !fails {
 		require.NoError(t, err)
@@ -373,6 +374,8 @@ type lateReader struct {
 	read  []byte
 }
 
+// RoundTrip refuses one request when it is armed, and reads the body of that request before it sends
+// the next one.
 func (l *lateReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	if l.armed {
 		l.armed = false

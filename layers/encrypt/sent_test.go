@@ -26,6 +26,7 @@ type dropper struct {
 	reused   string            // a place of which the store has read two different chunks
 }
 
+// PutPart drops the connection once, in the middle of part 2.
 func (d *dropper) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	d.attempts++
 	if r.Number == 2 && d.onDrop != nil {
