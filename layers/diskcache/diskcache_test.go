@@ -179,6 +179,7 @@ type racing struct{ driver.Driver }
 
 var racingText = otherContent(3000)
 
+// Head returns the attributes of an object, and then replaces it.
 func (r racing) Head(ctx context.Context, get *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := r.Driver.Head(ctx, get)
 	if err != nil {
@@ -254,6 +255,7 @@ func TestGetUnpinnedOfReplacedObject(t *testing.T) {
 // A nativeDriver returns native attributes.
 type nativeDriver struct{ driver.Driver }
 
+// Get returns native attributes if the request asks for them.
 func (a nativeDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	attrs, body, err := a.Driver.Get(ctx, r)
 	if err == nil && r.NativeAttrs {
@@ -332,6 +334,7 @@ type oneRevision struct{ driver.Driver }
 
 const theRevision = "memory:1"
 
+// Head returns the same revision for every version.
 func (o oneRevision) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, body, err := o.Get(ctx, r)
 	if err != nil {
@@ -340,6 +343,7 @@ func (o oneRevision) Head(ctx context.Context, r *driver.GetRequest) (*storage.A
 	return attrs, body.Close()
 }
 
+// Get ignores the condition, and returns the same revision for every version.
 func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	unconditional := *r
 	unconditional.Condition = storage.Condition{}
