@@ -118,6 +118,7 @@ type hookedDriver struct {
 	calls     atomic.Int64
 }
 
+// Put calls beforePut before the first Put of the key.
 func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if r.Key == d.key && d.calls.Add(1) == 1 {
 		d.beforePut()
