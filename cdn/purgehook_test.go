@@ -29,6 +29,7 @@ type recorder struct {
 	purge func(ctx context.Context, urls []string) error // nil means success
 }
 
+// Purge records the URLs, and returns what r.purge returns.
 func (r *recorder) Purge(ctx context.Context, urls []string) error {
 	r.mu.Lock()
 	r.calls = append(r.calls, urls)
