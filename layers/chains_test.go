@@ -128,6 +128,7 @@ func TestLayersOfTwoStoresNeedOrder(t *testing.T) {
 // A folderOrdered driver lists as some S3 servers do: in the order of a directory tree.
 type folderOrdered struct{ driver.Driver }
 
+// Describe says that the store lists folder by folder.
 func (f folderOrdered) Describe() driver.Description {
 	d := f.Driver.Describe()
 	d.Features &^= storage.OrderedListing

@@ -21,6 +21,7 @@ type laggingService struct {
 	layer driver.Layer
 }
 
+// Driver returns a bucket of the service with the layer.
 func (s *laggingService) Driver(name string) (driver.Driver, error) {
 	d, err := s.ServiceDriver.Driver(name)
 	if err != nil {
