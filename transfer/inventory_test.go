@@ -823,7 +823,8 @@ func TestInventoryOfAnotherProvider(t *testing.T) {
 	})
 }
 
-// OpenInventory fails with ObjectNotFound if the inventory has no manifest, or no checksum, because it is then incomplete.
+// OpenInventory fails with ObjectNotFound if the inventory has no manifest, or no checksum, because it is
+// then incomplete.
 func TestInventoryWithoutChecksum(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 

@@ -121,8 +121,8 @@ func TestJobBucketIgnoresStartAfter(t *testing.T) {
 	require.ErrorContains(t, err, "order of keys")
 }
 
-// Every run with WithJournal fails with Unsupported if the server lists folder by folder, because keys that come late in
-// this order would never be copied.
+// Every run with WithJournal fails with Unsupported if the server lists folder by folder, because keys that
+// come late in this order would never be copied.
 func TestWithJournalInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, profile := range []string{"unknown", "minio"} {

@@ -254,7 +254,8 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 	d.refused.Add(int64(len(batch)))
 	if d.interrupted != nil {
 		d.interrupted()
-		return slices.Repeat([]error{&storage.Error{Code: storage.Canceled, Unknown: true, Err: context.Canceled}}, len(batch))
+		err := &storage.Error{Code: storage.Canceled, Unknown: true, Err: context.Canceled}
+		return slices.Repeat([]error{err}, len(batch))
 	}
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }

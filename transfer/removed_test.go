@@ -118,8 +118,8 @@ func TestRestoreAtReportsACopiedVersion(t *testing.T) {
 	}
 }
 
-// Whichever request of Undelete fails, each key is either restored or reported as failed, and the next Undelete restores
-// the rest.
+// Whichever request of Undelete fails, each key is either restored or reported as failed, and the next
+// Undelete restores the rest.
 func TestUndeleteContinuesAfterAFault(t *testing.T) {
 	const requests = 6
 	keys := []string{"a", "b", "c"}
