@@ -134,15 +134,23 @@ var jobEnds = map[string]func(ts *testStores) storage.Bucket{
 	"first by a wrapper": func(ts *testStores) storage.Bucket {
 		return wrapped.Unknown(ts.t, ts.bucket("first"))
 	},
-	"first by a server":         func(ts *testStores) storage.Bucket { return ts.served("first") },
-	"second by a server":        func(ts *testStores) storage.Bucket { return ts.served("second") },
-	"a folder of first":         func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.bucket("first"), "in/") },
-	"a folder by a server":      func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.served("first"), "in/") },
-	"a mirror":                  func(ts *testStores) storage.Bucket { return ts.mirror("first", "second") },
-	"a folder of a mirror":      func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.mirror("first", "second"), "in/") },
-	"the mirror turned around":  func(ts *testStores) storage.Bucket { return ts.mirror("second", "first") },
-	"an overlay":                func(ts *testStores) storage.Bucket { return ts.overlay("second", "first") },
-	"a folder of an overlay":    func(ts *testStores) storage.Bucket { return storage.Prefixed(ts.overlay("second", "first"), "in/") },
+	"first by a server":  func(ts *testStores) storage.Bucket { return ts.served("first") },
+	"second by a server": func(ts *testStores) storage.Bucket { return ts.served("second") },
+	"a folder of first": func(ts *testStores) storage.Bucket {
+		return storage.Prefixed(ts.bucket("first"), "in/")
+	},
+	"a folder by a server": func(ts *testStores) storage.Bucket {
+		return storage.Prefixed(ts.served("first"), "in/")
+	},
+	"a mirror": func(ts *testStores) storage.Bucket { return ts.mirror("first", "second") },
+	"a folder of a mirror": func(ts *testStores) storage.Bucket {
+		return storage.Prefixed(ts.mirror("first", "second"), "in/")
+	},
+	"the mirror turned around": func(ts *testStores) storage.Bucket { return ts.mirror("second", "first") },
+	"an overlay":               func(ts *testStores) storage.Bucket { return ts.overlay("second", "first") },
+	"a folder of an overlay": func(ts *testStores) storage.Bucket {
+		return storage.Prefixed(ts.overlay("second", "first"), "in/")
+	},
 	"the overlay turned around": func(ts *testStores) storage.Bucket { return ts.overlay("first", "second") },
 	"an overlay over a mirror": func(ts *testStores) storage.Bucket {
 		layer, err := overlay.New(ts.bucket("third"), overlay.Config{})
