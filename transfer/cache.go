@@ -48,6 +48,6 @@ func (s *settings) openCache(dst, src End) *cache.Cache {
 	}
 
 	// A rule changes what a copy compares.
-	job := fmt.Sprintf("%s\n%s\n%s rule %t", srcName, dstName, s.job(), s.rule != nil)
+	job := fmt.Sprintf("%s\n%s\n%s rule %t", srcName, dstName, s.jobText(), s.rule != nil)
 	return cache.Open(s.cacheDir, job, s.now(), s.dryRun)
 }
