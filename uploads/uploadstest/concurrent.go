@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,10 +13,10 @@ import (
 )
 
 var concurrentCases = []testCase{
-	{"one of several that create one ID succeeds", oneCreator},
-	{"concurrent changes of a purpose are serialized", purposesAtOnce},
-	{"setting a purpose during a removal does not restore the record", purposeAgainstRemoval},
-	{"nothing happens if ctx has ended", contextDone},
+	{"one of several that create one ID succeeds", testConcurrentCreate},
+	{"concurrent changes of a purpose are serialized", testConcurrentSetPurpose},
+	{"setting a purpose during a removal does not restore the record", testSetPurposeDuringRemove},
+	{"nothing happens if ctx has ended", testCanceledContext},
 }
 
 const racers = 16
@@ -36,38 +35,35 @@ func race(n int, do func(i int)) {
 	group.Wait()
 }
 
-// oneCreator tests that exactly one of several calls of Create with the same ID succeeds, and that
-// this call has made the record.
-func oneCreator(t *testing.T, r uploads.Records) {
+// testConcurrentCreate tests that exactly one of several concurrent calls of Create with the same ID
+// succeeds, and that the record is the one of this call.
+func testConcurrentCreate(t *testing.T, r uploads.Records) {
 	id := uploads.NewID(day)
-	var winners atomic.Int64
 	errs := make([]error, racers)
 	race(racers, func(i int) {
-		one := record(i)
-		one.ID = id
-		errs[i] = r.Create(t.Context(), one)
-		if errs[i] == nil {
-			winners.Store(int64(i))
-		}
+		file := newRecord(i)
+		file.ID = id
+		errs[i] = r.Create(t.Context(), file)
 	})
-	won := 0
-	for _, err := range errs {
-		if err == nil {
-			won++
+
+	var winners []int
+	for i, err := range errs {
+		if err != nil {
+			require.ErrorIs(t, err, storage.PreconditionFailed)
 			continue
 		}
-		require.ErrorIs(t, err, storage.PreconditionFailed)
+		winners = append(winners, i)
 	}
-	require.Equal(t, 1, won)
+	require.Len(t, winners, 1)
 	got, err := r.Record(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, winners.Load(), got.Size, "the winner's")
+	require.EqualValues(t, winners[0], got.Size)
 }
 
-// purposesAtOnce tests that several calls of SetPurpose at the same time all succeed, and that the
+// testConcurrentSetPurpose tests that concurrent calls of SetPurpose all succeed, and that the
 // record has one of their purposes.
-func purposesAtOnce(t *testing.T, r uploads.Records) {
-	want := record(1)
+func testConcurrentSetPurpose(t *testing.T, r uploads.Records) {
+	want := newRecord(1)
 	create(t, r, want)
 	errs := make([]error, racers)
 	race(racers, func(i int) {
@@ -81,52 +77,54 @@ func purposesAtOnce(t *testing.T, r uploads.Records) {
 	for _, err := range errs {
 		require.NoError(t, err)
 	}
+
 	got, err := r.Record(t.Context(), want.ID)
 	require.NoError(t, err)
 	require.Regexp(t, `^purpose-\d+$`, got.Purpose)
 	want.Purpose = got.Purpose
-	same(t, want, got)
+	requireRecord(t, want, got)
 }
 
-// purposeAgainstRemoval tests that no call of SetPurpose brings back a record that is removed at
+// testSetPurposeDuringRemove tests that no call of SetPurpose brings back a record that is removed at
 // the same time.
-func purposeAgainstRemoval(t *testing.T, r uploads.Records) {
+func testSetPurposeDuringRemove(t *testing.T, r uploads.Records) {
 	for range 20 {
-		one := record(1)
-		create(t, r, one)
+		file := newRecord(1)
+		create(t, r, file)
 		errs := make([]error, racers)
 		race(racers, func(i int) {
 			if i == 0 {
-				errs[i] = r.Remove(t.Context(), one)
+				errs[i] = r.Remove(t.Context(), file)
 				return
 			}
-			_, errs[i] = r.SetPurpose(t.Context(), one.ID, fmt.Sprint("purpose-", i))
+			_, errs[i] = r.SetPurpose(t.Context(), file.ID, fmt.Sprint("purpose-", i))
 		})
+
 		require.NoError(t, errs[0])
 		for _, err := range errs[1:] {
 			if err != nil {
-				absent(t, err)
+				requireNotFound(t, err)
 			}
 		}
-		_, err := r.Record(t.Context(), one.ID)
-		absent(t, err)
+		_, err := r.Record(t.Context(), file.ID)
+		requireNotFound(t, err)
 	}
 }
 
-// contextDone tests that every method fails with the error of its context after the context has
-// ended, and changes nothing.
-func contextDone(t *testing.T, r uploads.Records) {
-	one := record(1)
-	create(t, r, one)
+// testCanceledContext tests that every method fails with the error of a canceled context, and
+// changes nothing.
+func testCanceledContext(t *testing.T, r uploads.Records) {
+	file := newRecord(1)
+	create(t, r, file)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
-	require.ErrorIs(t, r.Create(ctx, record(2)), context.Canceled)
-	_, err := r.Record(ctx, one.ID)
+	require.ErrorIs(t, r.Create(ctx, newRecord(2)), context.Canceled)
+	_, err := r.Record(ctx, file.ID)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = r.SetPurpose(ctx, one.ID, "late")
+	_, err = r.SetPurpose(ctx, file.ID, "late")
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, r.Remove(ctx, one), context.Canceled)
+	require.ErrorIs(t, r.Remove(ctx, file), context.Canceled)
 	_, _, err = r.List(ctx, uploads.Filter{}, "", 10)
 	require.ErrorIs(t, err, context.Canceled)
 	_, _, err = r.IDs(ctx, "", 10)
@@ -135,8 +133,8 @@ func contextDone(t *testing.T, r uploads.Records) {
 	require.ErrorIs(t, err, context.Canceled)
 
 	// There is still only the first record, unchanged.
-	require.Equal(t, []string{one.ID}, all(t, r, uploads.Filter{}, 10))
-	got, err := r.Record(t.Context(), one.ID)
+	require.Equal(t, []string{file.ID}, listIDs(t, r, uploads.Filter{}, 10))
+	got, err := r.Record(t.Context(), file.ID)
 	require.NoError(t, err)
-	same(t, one, got)
+	requireRecord(t, file, got)
 }

@@ -11,25 +11,26 @@ import (
 )
 
 var listCases = []testCase{
-	{"an empty place lists nothing", emptyList},
-	{"records come in the order of their IDs, whatever the page", orderedList},
-	{"a list starts after an ID, whether or not it exists", listAfter},
-	{"a page has at most the limit", boundedPage},
-	{"a filter returns the records that match all of it", filteredList},
-	{"few among many are found", fewAmongMany},
-	{"IDs are those of all records, in order, in pages", listedIDs},
+	{"an empty place lists nothing", testListEmpty},
+	{"records come in the order of their IDs, whatever the page", testListOrder},
+	{"a list starts after an ID, whether or not it exists", testListStartAfter},
+	{"a page has at most the limit", testListLimit},
+	{"a filter returns the records that match all of it", testListFilter},
+	{"few among many are found", testListSparse},
+	{"IDs are those of all records, in order, in pages", testIDs},
 }
 
-// stock creates n records, in the reverse order of their IDs. It returns them sorted by ID.
-func stock(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads.File)) []*uploads.File {
+// createRecords creates n records after it has passed each of them to change. It creates them in the
+// reverse order of their IDs, and returns them sorted by ID.
+func createRecords(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads.File)) []*uploads.File {
 	t.Helper()
 	records := make([]*uploads.File, n)
 	for i := range records {
-		records[i] = record(i)
+		records[i] = newRecord(i)
 		change(i, records[i])
 	}
-	for _, one := range slices.Backward(records) {
-		create(t, r, one)
+	for _, file := range slices.Backward(records) {
+		create(t, r, file)
 	}
 	return records
 }
@@ -40,77 +41,85 @@ func unchanged(int, *uploads.File) {}
 // idsOf returns the IDs of the records that match a filter.
 func idsOf(records []*uploads.File, f uploads.Filter) []string {
 	var ids []string
-	for _, one := range records {
-		if f.Matches(one) {
-			ids = append(ids, one.ID)
+	for _, file := range records {
+		if f.Matches(file) {
+			ids = append(ids, file.ID)
 		}
 	}
 	return ids
 }
 
-// emptyList tests that List and IDs return nothing, without an error, if there is no record.
-func emptyList(t *testing.T, r uploads.Records) {
+// testListEmpty tests that List and IDs return nothing, without an error, if there is no record.
+func testListEmpty(t *testing.T, r uploads.Records) {
 	records, next, err := r.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
 	require.Empty(t, records)
 	require.Empty(t, next)
+
 	ids, next, err := r.IDs(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Empty(t, ids)
 	require.Empty(t, next)
 }
 
-// orderedList tests that List returns all records in the order of their IDs, with any page size.
-func orderedList(t *testing.T, r uploads.Records) {
-	records := stock(t, r, 7, unchanged)
+// testListOrder tests that List returns all records in the order of their IDs, with any page size.
+func testListOrder(t *testing.T, r uploads.Records) {
+	records := createRecords(t, r, 7, unchanged)
 	for limit := 1; limit <= 8; limit++ {
-		require.Equal(t, idsOf(records, uploads.Filter{}), all(t, r, uploads.Filter{}, limit), "pages of %d", limit)
+		require.Equal(t, idsOf(records, uploads.Filter{}), listIDs(t, r, uploads.Filter{}, limit), "pages of %d", limit)
 	}
 	page, _, err := r.List(t.Context(), uploads.Filter{}, "", 1000)
 	require.NoError(t, err)
 	for i, got := range page {
-		same(t, records[i], got)
+		requireRecord(t, records[i], got)
 	}
 }
 
-// listAfter tests that List begins after the given ID, even if its record was removed since.
-func listAfter(t *testing.T, r uploads.Records) {
-	records := stock(t, r, 5, unchanged)
-	list := func(id string) []string {
+// testListStartAfter tests that List begins after the given ID, even if its record was removed.
+func testListStartAfter(t *testing.T, r uploads.Records) {
+	records := createRecords(t, r, 5, unchanged)
+	listAfter := func(id string) []string {
 		page, next, err := r.List(t.Context(), uploads.Filter{}, id, 1000)
 		require.NoError(t, err)
 		require.Empty(t, next)
 		return idsOf(page, uploads.Filter{})
 	}
-	want := idsOf(records, uploads.Filter{})
-	require.Equal(t, want[3:], list(want[2]))
-	require.NoError(t, r.Remove(t.Context(), &uploads.File{ID: want[2]}))
-	require.Equal(t, want[3:], list(want[2]), "a page continues after a record that was removed meanwhile")
-	require.Empty(t, list(want[4]))
+
+	ids := idsOf(records, uploads.Filter{})
+	require.Equal(t, ids[3:], listAfter(ids[2]))
+	require.Empty(t, listAfter(ids[4]))
+
+	require.NoError(t, r.Remove(t.Context(), &uploads.File{ID: ids[2]}))
+	require.Equal(t, ids[3:], listAfter(ids[2]))
+	require.Empty(t, listAfter(ids[4]))
 }
 
-// boundedPage tests that a page has at most as many entries as the limit, and names the next page.
-func boundedPage(t *testing.T, r uploads.Records) {
-	stock(t, r, 5, unchanged)
-	page, next, err := r.List(t.Context(), uploads.Filter{}, "", 3)
+// testListLimit tests that a page of List or IDs has no more entries than the limit, and says where
+// the next page starts.
+func testListLimit(t *testing.T, r uploads.Records) {
+	const limit = 3
+	createRecords(t, r, 5, unchanged)
+
+	page, next, err := r.List(t.Context(), uploads.Filter{}, "", limit)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(page), 3)
+	require.LessOrEqual(t, len(page), limit)
 	require.NotEmpty(t, next)
-	ids, next, err := r.IDs(t.Context(), "", 3)
+
+	ids, next, err := r.IDs(t.Context(), "", limit)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(ids), 3)
+	require.LessOrEqual(t, len(ids), limit)
 	require.NotEmpty(t, next)
 }
 
 // lastYear is the latest time of .NET and Java. Clients send it to mean "no limit".
 var lastYear = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
 
-// filteredList tests that List returns the records that match each filter, with any page size. The
-// filters have times with and without fractions, and the first and last times of other systems.
-func filteredList(t *testing.T, r uploads.Records) {
+// testListFilter tests that List returns exactly the records that match the filter, in pages of any
+// size.
+func testListFilter(t *testing.T, r uploads.Records) {
 	purposes := []string{"", "reports", "Reports", "100%", "100x"}
 	users := []string{"user-1", "user-2", ""}
-	records := stock(t, r, 24, func(i int, r *uploads.File) {
+	records := createRecords(t, r, 24, func(i int, r *uploads.File) {
 		r.Purpose = purposes[i%len(purposes)]
 		r.User.ID = users[i%len(users)]
 		if i%4 == 3 {
@@ -128,6 +137,7 @@ func filteredList(t *testing.T, r uploads.Records) {
 		{User: "user-1"},
 		{User: "user"},
 
+		// Times with and without fractions, and the first and last times of other systems.
 		{From: afterDay(5)},
 		{To: afterDay(5)},
 		{From: afterDay(5), To: afterDay(6)},
@@ -153,33 +163,35 @@ func filteredList(t *testing.T, r uploads.Records) {
 	}
 	for _, filter := range filters {
 		for _, limit := range []int{1, 4, 1000} {
-			require.Equal(t, idsOf(records, filter), all(t, r, filter, limit), "%+v, pages of %d", filter, limit)
+			require.Equal(t, idsOf(records, filter), listIDs(t, r, filter, limit), "%+v, pages of %d", filter, limit)
 		}
 	}
 }
 
-// fewAmongMany tests that List finds 3 records among 120, with pages that are smaller and larger
-// than the result.
-func fewAmongMany(t *testing.T, r uploads.Records) {
-	records := stock(t, r, 120, func(i int, r *uploads.File) {
+// testListSparse tests that List finds the few records that match a filter, in pages that are
+// smaller and larger than the result.
+func testListSparse(t *testing.T, r uploads.Records) {
+	records := createRecords(t, r, 120, func(i int, r *uploads.File) {
 		if i%40 == 39 {
 			r.Purpose = "rare"
 		}
 	})
 	filter := uploads.Filter{Purpose: "rare"}
-	require.Len(t, idsOf(records, filter), 3)
+	want := idsOf(records, filter)
+	require.Len(t, want, 3)
 
 	for _, limit := range []int{1, 2, 3, 100} {
-		require.Equal(t, idsOf(records, filter), all(t, r, filter, limit), "pages of %d", limit)
+		require.Equal(t, want, listIDs(t, r, filter, limit), "pages of %d", limit)
 	}
 }
 
-// listedIDs tests that the pages of IDs together have the ID of each record once, in order.
-func listedIDs(t *testing.T, r uploads.Records) {
-	want := idsOf(stock(t, r, 7, unchanged), uploads.Filter{})
+// testIDs tests that the pages of IDs together have the ID of every record once, in ascending order.
+func testIDs(t *testing.T, r uploads.Records) {
+	want := idsOf(createRecords(t, r, 7, unchanged), uploads.Filter{})
 	for limit := 1; limit <= 8; limit++ {
 		var got []string
-		for startAfter := ""; ; {
+		startAfter := ""
+		for {
 			ids, next, err := r.IDs(t.Context(), startAfter, limit)
 			require.NoError(t, err)
 			got = append(got, ids...)

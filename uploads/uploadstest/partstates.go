@@ -32,16 +32,16 @@ var partStateCases = []struct {
 	name string
 	run  func(t *testing.T, s uploads.States)
 }{
-	{"a stored state is returned", stateGivenBack},
-	{"a missing state is not found", stateNotThere},
-	{"a state is replaced only if it has the revision", stateSwapped},
-	{"a removed state does not come back", stateRemoved},
-	{"a state belongs to the caller", stateCallersOwn},
-	{"states are listed in pages, by key", statesListed},
-	{"a state that is stored again is not idle", stateIdle},
-	{"one of several that create a state succeeds", oneStateCreator},
-	{"each of several that replace a state replaces another one", statesAtOnce},
-	{"nothing happens if ctx has ended", stateContextDone},
+	{"a stored state is returned", testState},
+	{"a missing state is not found", testStateMissing},
+	{"a state is replaced only if it has the revision", testSetState},
+	{"a removed state does not come back", testRemoveState},
+	{"a state belongs to the caller", testStateCopies},
+	{"states are listed in pages, by key", testListStates},
+	{"a state that is stored again is not idle", testStateIdle},
+	{"one of several that create a state succeeds", testConcurrentCreateState},
+	{"each of several that replace a state replaces another one", testConcurrentSetState},
+	{"nothing happens if ctx has ended", testStatesCanceledContext},
 }
 
 const (
@@ -49,67 +49,72 @@ const (
 	secondKey = "files/parts/client/bbbb/state.json"
 )
 
-// setState sets a state and returns its new revision. It requires that the revision has changed.
+// setState sets a state, requires that this changes its revision, and returns the new one.
 func setState(t *testing.T, s uploads.States, key, state, revision string) string {
 	t.Helper()
-	text, err := s.SetState(t.Context(), key, []byte(state), revision)
+	newRevision, err := s.SetState(t.Context(), key, []byte(state), revision)
 	require.NoError(t, err)
-	require.NotEmpty(t, text)
-	require.NotEqual(t, revision, text)
-	return text
+	require.NotEmpty(t, newRevision)
+	require.NotEqual(t, revision, newRevision)
+	return newRevision
 }
 
-// requireState requires that a key has a state with the revision.
-func requireState(t *testing.T, s uploads.States, key, state, revision string) {
+// requireState requires that a key has the state and the revision.
+func requireState(t *testing.T, s uploads.States, key, wantState, wantRevision string) {
 	t.Helper()
-	got, current, err := s.State(t.Context(), key)
+	state, revision, err := s.State(t.Context(), key)
 	require.NoError(t, err)
-	require.Equal(t, state, string(got))
-	require.Equal(t, revision, current)
+	require.Equal(t, wantState, string(state))
+	require.Equal(t, wantRevision, revision)
 }
 
-// stateGivenBack tests that State returns a state as it was set: an empty object, one with special
-// characters, one with many escapes, and one of a mebibyte.
-func stateGivenBack(t *testing.T, s uploads.States) {
-	states := []string{
-		`{}`,
-		`{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`,
-		`{"originalFileName":"` + strings.Repeat(`\u003c`, 1000) + `"}`,
-		// The text around the letters has 14 bytes.
-		`{"etags":["` + strings.Repeat("x", 1<<20-14) + `"]}`,
+// testState tests that State returns a state as it was set, whatever its characters and its size.
+func testState(t *testing.T, s uploads.States) {
+	const mebibyte = 1 << 20
+	tests := []struct {
+		name  string
+		state string
+	}{
+		{name: "an empty object", state: `{}`},
+		{name: "special characters", state: `{"originalFileName":"Größe ☕ 'it' \"?\" $1 🦄"}`},
+		{name: "many escapes", state: `{"originalFileName":"` + strings.Repeat(`\u003c`, 1000) + `"}`},
+		{name: "a mebibyte", state: `{"etags":["` + strings.Repeat("x", mebibyte-len(`{"etags":[""]}`)) + `"]}`},
 	}
-	for i, state := range states {
-		key := fmt.Sprintf("files/parts/client/%d/state.json", i)
-		revision := setState(t, s, key, state, "")
-		requireState(t, s, key, state, revision)
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			key := fmt.Sprintf("files/parts/client/%d/state.json", i)
+			revision := setState(t, s, key, tt.state, "")
+			requireState(t, s, key, tt.state, revision)
+		})
 	}
 }
 
-// stateNotThere tests that a missing state is not found, also under a key that no store can keep,
-// and that it cannot be replaced.
-func stateNotThere(t *testing.T, s uploads.States) {
+// testStateMissing tests that State does not find a missing state, even under a key that no store
+// can keep, and that SetState does not replace it.
+func testStateMissing(t *testing.T, s uploads.States) {
 	setState(t, s, firstKey, `{}`, "")
 	for _, key := range []string{secondKey, "files/parts/client/a\x00b/state.json"} {
 		state, revision, err := s.State(t.Context(), key)
-		absent(t, err)
+		requireNotFound(t, err)
 		require.Empty(t, state, "%q", key)
 		require.Empty(t, revision)
 	}
+
 	_, err := s.SetState(t.Context(), secondKey, []byte(`{}`), "another")
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	_, _, err = s.State(t.Context(), secondKey)
-	absent(t, err)
+	requireNotFound(t, err)
 }
 
-// stateSwapped tests that SetState replaces a state only if it gets the current revision of the
-// state, and that each write has a revision of its own.
-func stateSwapped(t *testing.T, s uploads.States) {
+// testSetState tests that SetState replaces a state only if it gets the state's current revision,
+// and that every write has a revision of its own.
+func testSetState(t *testing.T, s uploads.States) {
 	first := setState(t, s, firstKey, `{"count":1}`, "")
-	other := setState(t, s, secondKey, `{"count":1}`, "")
-	require.NotEqual(t, first, other, "no two writes have one revision")
+	ofSecondKey := setState(t, s, secondKey, `{"count":1}`, "")
+	require.NotEqual(t, first, ofSecondKey, "no two writes have the same revision")
 
 	// Revisions that the state does not have are refused.
-	for _, revision := range []string{"", other, "another"} {
+	for _, revision := range []string{"", ofSecondKey, "another"} {
 		_, err := s.SetState(t.Context(), firstKey, []byte(`{"count":3}`), revision)
 		require.ErrorIs(t, err, storage.PreconditionFailed, "revision %q", revision)
 	}
@@ -118,57 +123,60 @@ func stateSwapped(t *testing.T, s uploads.States) {
 	second := setState(t, s, firstKey, `{"count":2}`, first)
 	requireState(t, s, firstKey, `{"count":2}`, second)
 
-	// The old state comes back. Its old revision is still refused.
+	// If the old state is set again, its old revision is still refused.
 	third := setState(t, s, firstKey, `{"count":1}`, second)
-	require.NotEqual(t, first, third, "even if the state is equal to an earlier one")
+	require.NotEqual(t, first, third)
 	_, err := s.SetState(t.Context(), firstKey, []byte(`{"count":4}`), first)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	requireState(t, s, secondKey, `{"count":1}`, other)
+	requireState(t, s, secondKey, `{"count":1}`, ofSecondKey)
 }
 
-// stateRemoved tests that RemoveState removes a state only if it gets the current revision, and
-// that a removed state cannot be replaced, but set again.
-func stateRemoved(t *testing.T, s uploads.States) {
+// testRemoveState tests that RemoveState removes a state only if it gets the current revision, and
+// that the removed state can be set anew, but not replaced.
+func testRemoveState(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
-	other := setState(t, s, secondKey, `{}`, "")
-	require.NoError(t, s.RemoveState(t.Context(), firstKey, other), "it has another revision")
+	ofSecondKey := setState(t, s, secondKey, `{}`, "")
+	require.NoError(t, s.RemoveState(t.Context(), firstKey, ofSecondKey))
 	requireState(t, s, firstKey, `{}`, revision)
 
+	// A removal may be repeated.
 	for range 2 {
 		require.NoError(t, s.RemoveState(t.Context(), firstKey, revision))
 		_, _, err := s.State(t.Context(), firstKey)
-		absent(t, err)
+		requireNotFound(t, err)
 	}
 
 	_, err := s.SetState(t.Context(), firstKey, []byte(`{}`), revision)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
-	requireState(t, s, secondKey, `{}`, other)
+	requireState(t, s, secondKey, `{}`, ofSecondKey)
 	require.NotEqual(t, revision, setState(t, s, firstKey, `{}`, ""))
 }
 
-// stateCallersOwn tests that the states do not share memory with the caller. The caller clears the
-// text that it has passed to SetState, and the text that State has returned.
-func stateCallersOwn(t *testing.T, s uploads.States) {
+// testStateCopies tests that a state does not change with the slice that was passed to SetState, or
+// with the one that State returned.
+func testStateCopies(t *testing.T, s uploads.States) {
 	text := []byte(`{"count":1}`)
 	revision, err := s.SetState(t.Context(), firstKey, text, "")
 	require.NoError(t, err)
 	clear(text)
+
 	got, _, err := s.State(t.Context(), firstKey)
 	require.NoError(t, err)
 	clear(got)
+
 	requireState(t, s, firstKey, `{"count":1}`, revision)
 }
 
-// statesListed tests that the pages of ListStates together have each key after the given one, in
-// the order of bytes.
-func statesListed(t *testing.T, s uploads.States) {
+// testListStates tests that the pages of ListStates together have every key after the given one, in
+// the order of their bytes.
+func testListStates(t *testing.T, s uploads.States) {
 	var keys []string
 	for _, client := range "-.0Zaz~" {
 		keys = append(keys, fmt.Sprintf("files/parts/client/%c/state.json", client))
 	}
 	// Set the states in another order than that of their keys.
-	for i := range keys {
-		setState(t, s, keys[(i*3)%len(keys)], `{}`, "")
+	for _, i := range []int{0, 3, 6, 2, 5, 1, 4} {
+		setState(t, s, keys[i], `{}`, "")
 	}
 
 	tests := []struct {
@@ -176,13 +184,13 @@ func statesListed(t *testing.T, s uploads.States) {
 		limit int
 		want  []string
 	}{
-		{"", 1, keys},
-		{"", 3, keys},
-		{"", 7, keys},
-		{"", 1000, keys},
-		{keys[2], 2, keys[3:]},
-		{"files/parts/client/0", 10, keys[2:]},
-		{keys[6], 10, nil},
+		{after: "", limit: 1, want: keys},
+		{after: "", limit: 3, want: keys},
+		{after: "", limit: 7, want: keys},
+		{after: "", limit: 1000, want: keys},
+		{after: keys[2], limit: 2, want: keys[3:]},
+		{after: "files/parts/client/0", limit: 10, want: keys[2:]},
+		{after: keys[6], limit: 10, want: nil},
 	}
 	for _, tt := range tests {
 		got := listStates(t, s, tt.after, tt.limit)
@@ -198,34 +206,37 @@ func listStates(t *testing.T, s uploads.States, startAfter string, limit int) []
 		states, next, err := s.ListStates(t.Context(), startAfter, limit)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(states), limit)
-		for _, one := range states {
-			keys = append(keys, one.Key)
+		for _, state := range states {
+			keys = append(keys, state.Key)
 		}
 		if next == "" {
 			return keys
 		}
-		require.Greater(t, next, startAfter, "the pages have no end")
+		require.Greater(t, next, startAfter)
 		startAfter = next
 	}
 }
 
-// stateIdle requires that Idle is correct to within a minute. The database or bucket measures Idle
-// by its own clock, which a test cannot change.
-func stateIdle(t *testing.T, s uploads.States) {
+// testStateIdle tests that a state that was just set has been idle for less than a minute. The
+// store measures Idle by its own clock, which a test cannot change.
+func testStateIdle(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	setState(t, s, firstKey, `{"count":1}`, revision)
+
 	states, _, err := s.ListStates(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Len(t, states, 1)
 	require.InDelta(t, 0, states[0].Idle.Seconds(), time.Minute.Seconds())
 }
 
-// oneStateCreator tests that exactly one of several calls that create a state succeeds, and that
-// this call has made the state.
-func oneStateCreator(t *testing.T, s uploads.States) {
+// testConcurrentCreateState tests that exactly one of several concurrent calls creates a state, and
+// that the state is the one of this call.
+func testConcurrentCreateState(t *testing.T, s uploads.States) {
 	revisions := make([]string, racers)
 	errs := make([]error, racers)
-	stateOf := func(i int) string { return fmt.Sprintf(`{"count":%d}`, i) }
+	stateOf := func(i int) string {
+		return fmt.Sprintf(`{"count":%d}`, i)
+	}
 	race(racers, func(i int) {
 		revisions[i], errs[i] = s.SetState(t.Context(), firstKey, []byte(stateOf(i)), "")
 	})
@@ -238,19 +249,19 @@ func oneStateCreator(t *testing.T, s uploads.States) {
 		}
 		winners = append(winners, i)
 	}
-	require.Len(t, winners, 1, "one winner")
+	require.Len(t, winners, 1)
 	winner := winners[0]
 	requireState(t, s, firstKey, stateOf(winner), revisions[winner])
 }
 
-// statesAtOnce tests that no write is lost if several goroutines replace a state. Each of them adds
-// 1 to the number in the state, several times.
-func statesAtOnce(t *testing.T, s uploads.States) {
-	const each = 5
+// testConcurrentSetState tests that no write is lost when several goroutines replace a state, each
+// of which adds 1 to the number in it several times.
+func testConcurrentSetState(t *testing.T, s uploads.States) {
+	const times = 5
 	setState(t, s, firstKey, `0`, "")
 	errs := make([]error, racers)
 	race(racers, func(i int) {
-		errs[i] = countUp(t.Context(), s, each)
+		errs[i] = increment(t.Context(), s, times)
 	})
 	for _, err := range errs {
 		require.NoError(t, err)
@@ -258,12 +269,13 @@ func statesAtOnce(t *testing.T, s uploads.States) {
 
 	got, _, err := s.State(t.Context(), firstKey)
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprint(racers*each), string(got), "no write was lost")
+	require.Equal(t, fmt.Sprint(racers*times), string(got))
 }
 
-// countUp adds 1 to the number in the state, as many times as the caller asks.
-func countUp(ctx context.Context, s uploads.States, times int) error {
-	for times > 0 {
+// increment adds 1 to the number in the state, and repeats this until it has succeeded the given
+// number of times. A write that comes after another one with the same revision is tried again.
+func increment(ctx context.Context, s uploads.States, times int) error {
+	for succeeded := 0; succeeded < times; {
 		state, revision, err := s.State(ctx, firstKey)
 		if err != nil {
 			return err
@@ -272,22 +284,26 @@ func countUp(ctx context.Context, s uploads.States, times int) error {
 		if _, err := fmt.Sscan(string(state), &count); err != nil {
 			return err
 		}
+
 		_, err = s.SetState(ctx, firstKey, fmt.Append(nil, count+1), revision)
-		if err == nil {
-			times--
-		} else if storage.CodeOf(err) != storage.PreconditionFailed {
+		if storage.CodeOf(err) == storage.PreconditionFailed {
+			continue
+		}
+		if err != nil {
 			return err
 		}
+		succeeded++
 	}
 	return nil
 }
 
-// stateContextDone tests that every method fails with the error of its context after the context
-// has ended, and changes nothing.
-func stateContextDone(t *testing.T, s uploads.States) {
+// testStatesCanceledContext tests that every method fails with the error of a canceled context, and
+// changes nothing.
+func testStatesCanceledContext(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+
 	_, _, err := s.State(ctx, firstKey)
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = s.SetState(ctx, secondKey, []byte(`{}`), "")
@@ -297,5 +313,6 @@ func stateContextDone(t *testing.T, s uploads.States) {
 	require.ErrorIs(t, s.RemoveState(ctx, firstKey, revision), context.Canceled)
 	_, _, err = s.ListStates(ctx, "", 10)
 	require.ErrorIs(t, err, context.Canceled)
+
 	requireState(t, s, firstKey, `{}`, revision)
 }

@@ -37,14 +37,14 @@ func RunService(t *testing.T, open func(t *testing.T) (storage.Bucket, uploads.R
 		t.Run("what a user has is counted, with files that expire", func(t *testing.T) {
 			t.Parallel()
 			bucket, records := open(t)
-			counted(t, bucket, records)
+			testUsage(t, bucket, records)
 		})
 	})
 }
 
-// counted tests allowances. Each user may have 10 bytes. If neither the bucket has conditional
-// writes nor the records keep states, counted only tests that New fails with Unsupported.
-func counted(t *testing.T, bucket storage.Bucket, records uploads.Records) {
+// testUsage tests that a service counts what each user stores, and refuses more than the allowance
+// of 10 bytes. Where neither the bucket nor the records can keep the counts, New must fail.
+func testUsage(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	s, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(0),
 		Records:   records,
@@ -53,12 +53,13 @@ func counted(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 			return uploads.Allowance{Bytes: 10}, nil
 		},
 	})
-	_, states := records.(uploads.States)
-	if !states && !storage.Supports(bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
+	_, hasStates := records.(uploads.States)
+	if !hasStates && !storage.Supports(bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
 		require.ErrorIs(t, err, storage.Unsupported)
 		return
 	}
 	require.NoError(t, err)
+
 	alice := uploads.User{ID: "alice"}
 	bob := uploads.User{ID: "bob"}
 	store := func(user uploads.User, content string, target *uploads.Target) (*uploads.File, error) {
@@ -87,8 +88,8 @@ func counted(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	requireUsage(t, s, alice, 0, 0)
 }
 
-// requireUsage requires that a user has the given number of bytes and files, both by the stored
-// counts and by a new count.
+// requireUsage requires that the user has stored these bytes and files, both by the counts that the
+// service keeps and by a recount.
 func requireUsage(t *testing.T, s *uploads.Service, user uploads.User, bytes, files int64) {
 	t.Helper()
 	usage, err := s.Usage(t.Context(), user.ID)
@@ -96,13 +97,14 @@ func requireUsage(t *testing.T, s *uploads.Service, user uploads.User, bytes, fi
 	require.Zero(t, usage.ReservedBytes)
 	require.Equal(t, bytes, usage.Bytes)
 	require.Equal(t, files, usage.Files)
+
 	recounted, err := s.Recount(t.Context(), user.ID)
 	require.NoError(t, err)
 	require.Equal(t, usage, recounted)
 }
 
-// sweepExpired calls Sweep until it has removed the one file that has expired. A file expires by
-// the clock of the store.
+// sweepExpired calls Sweep until it has removed the one file that expires. The store's own clock
+// decides when this is.
 func sweepExpired(t *testing.T, s *uploads.Service) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -117,67 +119,73 @@ var serviceCases = []struct {
 	name string
 	run  func(t *testing.T, s *uploads.Service)
 }{
-	{"a file is stored, described and read", storedFile},
-	{"a range is read", rangeRead},
-	{"an empty file is a file", emptyFile},
-	{"a stream is a file", streamedFile},
-	{"a file is removed, and removed again", removedFile},
-	{"files are listed in pages, and filtered", listedFiles},
-	{"a file that expires is read, is not listed, and goes", expiringFile},
-	{"pieces in any order make a file", piecesInAnyOrder},
-	{"an upload leaves nothing that Sweep would remove", nothingToSweep},
-	{"many race the last piece", lastPieceAtOnce},
+	{"a file is stored, described and read", testStore},
+	{"a range is read", testDownloadRange},
+	{"an empty file is a file", testStoreEmpty},
+	{"a stream is a file", testStoreStream},
+	{"a file is removed, and removed again", testRemoveFile},
+	{"files are listed in pages, and filtered", testListFiles},
+	{"a file that expires is read, is not listed, and goes", testExpiringFile},
+	{"pieces in any order make a file", testPieceOrder},
+	{"an upload leaves nothing that Sweep would remove", testSweepNothing},
+	{"many race the last piece", testConcurrentLastPiece},
 }
 
-// rangeRead tests that Download reads a range, and refuses one that begins after the end of the file.
-func rangeRead(t *testing.T, s *uploads.Service) {
-	f := put(t, s, "0123456789", nil)
+// testDownloadRange tests that Download reads a range, and refuses one that begins after the end of the file.
+func testDownloadRange(t *testing.T, s *uploads.Service) {
+	f := storeText(t, s, "0123456789", nil)
+
 	r, got, err := s.Download(t.Context(), f.ID, storage.WithRange(3, 4))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, r.Close()) }()
 	b, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.Equal(t, "3456", string(b))
-	require.EqualValues(t, 10, got.Size)
+	require.EqualValues(t, 10, got.Size, "the size of the whole file")
+
 	_, _, err = s.Download(t.Context(), f.ID, storage.WithRange(11, 1))
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 }
 
-// emptyFile tests that a file without content is stored and read.
-func emptyFile(t *testing.T, s *uploads.Service) {
-	require.Empty(t, content(t, s, put(t, s, "", nil).ID))
+// testStoreEmpty tests that a file without content is stored and read.
+func testStoreEmpty(t *testing.T, s *uploads.Service) {
+	require.Empty(t, download(t, s, storeText(t, s, "", nil).ID))
 }
 
-// streamedFile tests that the content may be a stream of unknown size. The first bytes determine
-// the type of the file.
-func streamedFile(t *testing.T, s *uploads.Service) {
+// testStoreStream tests that Store accepts a stream of unknown size, and detects the content type
+// from its first bytes.
+func testStoreStream(t *testing.T, s *uploads.Service) {
 	want := strings.Repeat("text ", 60_000)
-	f, err := s.Store(
-		t.Context(),
-		uploads.Upload{Body: io.MultiReader(strings.NewReader(want)), Name: "stream", Target: &uploads.Target{}},
-	)
+	f, err := s.Store(t.Context(), uploads.Upload{
+		Body:   io.MultiReader(strings.NewReader(want)), // hides the size
+		Name:   "stream",
+		Target: &uploads.Target{},
+	})
 	require.NoError(t, err)
-	require.Equal(t, "text/plain; charset=utf-8", f.ContentType, "by the first bytes")
-	require.Equal(t, want, content(t, s, f.ID))
+	require.Equal(t, "text/plain; charset=utf-8", f.ContentType)
+	require.Equal(t, want, download(t, s, f.ID))
 }
 
-// removedFile tests that a removed file has neither a record nor content, and that Remove can be
-// repeated.
-func removedFile(t *testing.T, s *uploads.Service) {
-	f := put(t, s, "x", nil)
+// testRemoveFile tests that Remove deletes the record and the content of a file, and can be repeated.
+func testRemoveFile(t *testing.T, s *uploads.Service) {
+	f := storeText(t, s, "x", nil)
 	for range 2 {
 		require.NoError(t, s.Remove(t.Context(), f))
 		_, err := s.Records().Record(t.Context(), f.ID)
-		absent(t, err)
+		requireNotFound(t, err)
 		_, _, err = s.Download(t.Context(), f.ID)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	}
-	require.NoError(t, s.Remove(t.Context(), &uploads.File{ID: f.ID}), "without its key")
+
+	onlyID := &uploads.File{ID: f.ID}
+	require.NoError(t, s.Remove(t.Context(), onlyID))
 }
 
-// listedFiles tests that the records list all stored files, and those that a filter selects.
-func listedFiles(t *testing.T, s *uploads.Service) {
+// testListFiles tests that the records list all stored files, or only those that a filter selects.
+func testListFiles(t *testing.T, s *uploads.Service) {
+	everything := uploads.Filter{}
+	oddOfB := uploads.Filter{Purpose: "odd", User: "b"}
 	want := map[uploads.Filter][]string{}
 	for i := range 9 {
 		purpose := []string{"", "odd"}[i%2]
@@ -189,84 +197,95 @@ func listedFiles(t *testing.T, s *uploads.Service) {
 			Metadata: map[string]string{"purpose": purpose},
 		})
 		require.NoError(t, err)
-		for _, q := range []uploads.Filter{{}, {Purpose: purpose, User: user}} {
-			want[q] = append(want[q], f.ID)
+		for _, filter := range []uploads.Filter{everything, {Purpose: purpose, User: user}} {
+			want[filter] = append(want[filter], f.ID)
 		}
 	}
-	odd := uploads.Filter{Purpose: "odd", User: "b"}
-	require.ElementsMatch(t, want[uploads.Filter{}], all(t, s.Records(), uploads.Filter{}, 4))
-	require.ElementsMatch(t, want[odd], all(t, s.Records(), odd, 1))
-	require.Empty(t, all(t, s.Records(), uploads.Filter{To: time.Now().Add(-time.Hour)}, 10))
+
+	require.ElementsMatch(t, want[everything], listIDs(t, s.Records(), everything, 4))
+	require.ElementsMatch(t, want[oddOfB], listIDs(t, s.Records(), oddOfB, 1))
+	anHourAgo := uploads.Filter{To: time.Now().Add(-time.Hour)}
+	require.Empty(t, listIDs(t, s.Records(), anHourAgo, 10))
 }
 
-// expiringFile tests that a file that expires can be read, but is not listed, until Sweep removes it.
-func expiringFile(t *testing.T, s *uploads.Service) {
-	stays := put(t, s, "stays", nil)
-	goes := put(t, s, "goes", &uploads.Target{Lifetime: time.Millisecond})
-	temporary := put(t, s, "later", &uploads.Target{Lifetime: time.Hour})
-	require.Equal(t, "goes", content(t, s, goes.ID))
-	require.Equal(t, []string{stays.ID}, all(t, s.Records(), uploads.Filter{}, 10))
+// testExpiringFile tests that a file with a lifetime can be read, but is not listed, and that Sweep
+// removes it after its lifetime.
+func testExpiringFile(t *testing.T, s *uploads.Service) {
+	permanent := storeText(t, s, "permanent", nil)
+	expired := storeText(t, s, "expired", &uploads.Target{Lifetime: time.Millisecond})
+	temporary := storeText(t, s, "temporary", &uploads.Target{Lifetime: time.Hour})
+	require.Equal(t, "expired", download(t, s, expired.ID), "before the sweep")
+	require.Equal(t, []string{permanent.ID}, listIDs(t, s.Records(), uploads.Filter{}, 10))
+
 	sweepExpired(t, s)
-	_, _, err := s.Download(t.Context(), goes.ID)
+	_, _, err := s.Download(t.Context(), expired.ID)
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
-	require.Equal(t, "stays", content(t, s, stays.ID))
-	require.Equal(t, "later", content(t, s, temporary.ID))
+	require.Equal(t, "permanent", download(t, s, permanent.ID))
+	require.Equal(t, "temporary", download(t, s, temporary.ID))
 }
 
-// piecesInAnyOrder tests that the last piece that arrives completes the file, whatever its number.
-func piecesInAnyOrder(t *testing.T, s *uploads.Service) {
-	for i, number := range []int{3, 1, 4, 5, 2} {
+// testPieceOrder tests that the pieces of a file may arrive in any order, and that the last one to
+// arrive completes the file.
+func testPieceOrder(t *testing.T, s *uploads.Service) {
+	for _, number := range []int{3, 1, 4, 5} {
 		f, err := putPiece(t, s, number)
 		require.NoError(t, err)
-		if i < 4 {
-			require.Nil(t, f)
-			continue
-		}
-		require.True(t, strings.HasSuffix(f.Key, ".txt"))
-		require.Equal(t, wholeOfPieces(), content(t, s, f.ID))
-		got, err := s.Records().Record(t.Context(), f.ID)
-		require.NoError(t, err)
-		require.Equal(t, f, got)
+		require.Nil(t, f, "piece 2 is missing")
 	}
+
+	f, err := putPiece(t, s, 2)
+	require.NoError(t, err)
+	require.True(t, strings.HasSuffix(f.Key, ".txt"))
+	require.Equal(t, joinedPieces(), download(t, s, f.ID))
+
+	got, err := s.Records().Record(t.Context(), f.ID)
+	require.NoError(t, err)
+	require.Equal(t, f, got)
 }
 
-// nothingToSweep tests that Sweep finds nothing to remove after a complete upload.
-func nothingToSweep(t *testing.T, s *uploads.Service) {
-	f := put(t, s, "x", nil)
+// testSweepNothing tests that Sweep finds nothing to remove after a complete upload.
+func testSweepNothing(t *testing.T, s *uploads.Service) {
+	f := storeText(t, s, "x", nil)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
-	require.Equal(t, "x", content(t, s, f.ID))
+	require.Equal(t, "x", download(t, s, f.ID))
 }
 
-// lastPieceAtOnce tests that several calls that send the last piece at the same time all return the same
-// file, which has one record.
-func lastPieceAtOnce(t *testing.T, s *uploads.Service) {
+// testConcurrentLastPiece tests that concurrent calls with the last piece all return the same file,
+// and create one record.
+func testConcurrentLastPiece(t *testing.T, s *uploads.Service) {
 	for number := 1; number < pieces; number++ {
 		f, err := putPiece(t, s, number)
 		require.NoError(t, err)
 		require.Nil(t, f)
 	}
-	got := make([]*uploads.File, 32)
-	errs := make([]error, len(got))
-	race(len(got), func(i int) { got[i], errs[i] = putPiece(t, s, pieces) })
+
+	const calls = 32
+	got := make([]*uploads.File, calls)
+	errs := make([]error, calls)
+	race(calls, func(i int) {
+		got[i], errs[i] = putPiece(t, s, pieces)
+	})
 	for i, f := range got {
-		if errs[i] != nil { // the file was complete before this call began
-			require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
-		}
 		require.NotNil(t, f, "every call returns the file")
 		require.Equal(t, got[0], f)
+		if errs[i] != nil {
+			// The file was complete before this call began.
+			require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
+		}
 	}
-	require.Equal(t, []string{got[0].ID}, all(t, s.Records(), uploads.Filter{}, 10), "there is one record")
-	require.Equal(t, wholeOfPieces(), content(t, s, got[0].ID))
+	require.Equal(t, []string{got[0].ID}, listIDs(t, s.Records(), uploads.Filter{}, 10))
+	require.Equal(t, joinedPieces(), download(t, s, got[0].ID))
 }
 
-// storedFile tests that Store returns a file with the properties of the upload, that its record is
-// equal, and that its content can be read.
-func storedFile(t *testing.T, s *uploads.Service) {
+// testStore tests that Store describes the file in its result and in the record, and that the
+// content can be read.
+func testStore(t *testing.T, s *uploads.Service) {
+	const pdf = "%PDF-1.7 all is well"
 	start := time.Now().UTC().Truncate(time.Millisecond)
 	f, err := s.Store(t.Context(), uploads.Upload{
-		Body:     strings.NewReader("%PDF-1.7 all is well"),
+		Body:     strings.NewReader(pdf),
 		Name:     "Rechnung №7.PDF",
 		User:     uploads.User{ID: "user-1"},
 		Metadata: map[string]string{"purpose": "invoices"},
@@ -274,15 +293,17 @@ func storedFile(t *testing.T, s *uploads.Service) {
 	})
 	require.NoError(t, err)
 
-	require.Len(t, f.ID, 36)
+	const uuidLength = 36
+	require.Len(t, f.ID, uuidLength)
 	require.True(t, strings.HasSuffix(f.Key, f.ID+".pdf"))
 	require.Equal(t, "application/pdf", f.ContentType)
 	require.Equal(t, "Rechnung №7.PDF", f.Name)
-	require.EqualValues(t, 20, f.Size)
+	require.EqualValues(t, len(pdf), f.Size)
 	require.Equal(t, "user-1", f.User.ID)
 	require.Equal(t, "invoices", f.Purpose)
-	require.True(t, uploads.Filter{From: start, To: time.Now().Add(time.Second)}.Matches(f), "the ID has its time")
 	require.True(t, f.CRC32C.Known)
+	sinceStart := uploads.Filter{From: start, To: time.Now().Add(time.Second)}
+	require.True(t, sinceStart.Matches(f), "the ID has the time of creation")
 
 	// The record has these fields and no others.
 	got, err := s.Records().Record(t.Context(), f.ID)
@@ -298,11 +319,11 @@ func storedFile(t *testing.T, s *uploads.Service) {
 		CRC32C:      f.CRC32C,
 	}
 	require.Equal(t, want, *got)
-	require.Equal(t, "%PDF-1.7 all is well", content(t, s, f.ID))
+	require.Equal(t, pdf, download(t, s, f.ID))
 }
 
-// put stores a file that belongs to user-1.
-func put(t *testing.T, s *uploads.Service, text string, target *uploads.Target) *uploads.File {
+// storeText stores text as a file of user-1.
+func storeText(t *testing.T, s *uploads.Service, text string, target *uploads.Target) *uploads.File {
 	t.Helper()
 	f, err := s.Store(t.Context(), uploads.Upload{
 		Body:   strings.NewReader(text),
@@ -320,8 +341,7 @@ const pieces = 5
 // piece returns the content of one piece. All pieces differ in length.
 func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1000*number) }
 
-// putPiece sends one of the pieces of a file. It returns nil, and no error, as long as other pieces
-// are missing.
+// putPiece sends one piece of a file. The result is nil as long as other pieces are missing.
 func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, error) {
 	return s.PutPiece(t.Context(), uploads.Piece{
 		Token:  "token-1234",
@@ -333,8 +353,8 @@ func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, erro
 	})
 }
 
-// wholeOfPieces returns the content of the file that the pieces make.
-func wholeOfPieces() string {
+// joinedPieces returns the content of the file that consists of all pieces.
+func joinedPieces() string {
 	var text strings.Builder
 	for number := 1; number <= pieces; number++ {
 		text.WriteString(piece(number))
@@ -342,8 +362,8 @@ func wholeOfPieces() string {
 	return text.String()
 }
 
-// content downloads the content of a file.
-func content(t *testing.T, s *uploads.Service, id string) string {
+// download downloads the content of a file.
+func download(t *testing.T, s *uploads.Service, id string) string {
 	t.Helper()
 	r, _, err := s.Download(t.Context(), id)
 	require.NoError(t, err)

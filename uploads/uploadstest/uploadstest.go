@@ -48,8 +48,8 @@ func afterDay(ms int) time.Time {
 	return day.Add(time.Duration(ms) * time.Millisecond)
 }
 
-// record returns a record that was created ms milliseconds after day.
-func record(ms int) *uploads.File {
+// newRecord returns a record whose ID says that it was created ms milliseconds after day.
+func newRecord(ms int) *uploads.File {
 	id := uploads.NewID(afterDay(ms))
 	return &uploads.File{
 		ID:          id,
@@ -63,7 +63,7 @@ func record(ms int) *uploads.File {
 	}
 }
 
-// create creates the records, and requires that it succeeds.
+// create creates the records in r, and requires that this succeeds.
 func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
 	t.Helper()
 	for _, record := range records {
@@ -71,41 +71,42 @@ func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
 	}
 }
 
-// same requires that a record equals the expected one. All times of both records must be in UTC.
-func same(t *testing.T, want, got *uploads.File) {
+// requireRecord requires that two records are equal. Their times must be in UTC.
+func requireRecord(t *testing.T, want, got *uploads.File) {
 	t.Helper()
 	require.NotNil(t, got)
 	require.Equal(t, *want, *got)
 }
 
-// all reads all pages of List, and returns the IDs of the records.
-func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string {
+// listIDs reads all pages of List, and returns the IDs of the records. It requires that the pages
+// keep to the filter, the limit and the order of IDs.
+func listIDs(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string {
 	t.Helper()
 	var ids []string
 	startAfter := ""
-	for range 10_000 {
+	const maxPages = 10_000
+	for range maxPages {
 		page, next, err := r.List(t.Context(), f, startAfter, limit)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page), limit)
-		for _, one := range page {
-			require.True(t, f.Matches(one), "%+v is not meant", one)
-			require.Greater(t, one.ID, startAfter, "in ascending order, after the given ID")
-			ids = append(ids, one.ID)
-			startAfter = one.ID
+		for _, file := range page {
+			require.True(t, f.Matches(file), "%+v does not match the filter", file)
+			require.Greater(t, file.ID, startAfter)
+			ids = append(ids, file.ID)
+			startAfter = file.ID
 		}
 		if next == "" {
 			return ids
 		}
-		require.GreaterOrEqual(t, next, startAfter, "continues after the returned IDs")
+		require.GreaterOrEqual(t, next, startAfter)
 		startAfter = next
 	}
 	require.Fail(t, "the pages have no end")
 	return nil
 }
 
-// absent requires that err is ObjectNotFound, which is returned for a record or state that does not
-// exist.
-func absent(t *testing.T, err error) {
+// requireNotFound requires that err is ObjectNotFound, the error for a missing record or state.
+func requireNotFound(t *testing.T, err error) {
 	t.Helper()
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
