@@ -77,10 +77,10 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 			body := `{"parts": [` + tt.parts + `]}`
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			a := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)
+			resp := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)
 			runtime.ReadMemStats(&after)
 
-			require.Equal(t, "400 invalid_request", a.refusal(t))
+			require.Equal(t, "400 invalid_request", resp.refusal(t))
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(maxAllocation))
 		})
 	}

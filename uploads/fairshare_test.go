@@ -66,8 +66,9 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				})
 				send := func(user string, number int, rest io.Reader) *answer {
 					method, address, h := way.request(s, user, number)
-					a, _ := s.try(t.Context(), user, method, address, io.MultiReader(strings.NewReader(start), rest), h)
-					return a
+					body := io.MultiReader(strings.NewReader(start), rest)
+					resp, _ := s.try(t.Context(), user, method, address, body, h)
+					return resp
 				}
 
 				// The slow user opens all connections. After the start of a body, nothing more comes.
@@ -76,8 +77,8 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				var slow sync.WaitGroup
 				for number := range slowConnections {
 					slow.Go(func() {
-						a := send("slow", number, &until{done})
-						if a != nil && a.StatusCode == http.StatusServiceUnavailable {
+						resp := send("slow", number, &until{done})
+						if resp != nil && resp.StatusCode == http.StatusServiceUnavailable {
 							refusals.Add(1)
 						}
 					})
@@ -88,9 +89,9 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				// Another user is served meanwhile.
 				begin := time.Now()
 				for number := range 10 {
-					a := send(alice, number, strings.NewReader(formEnd))
-					require.NotNil(t, a)
-					require.Less(t, a.StatusCode, 300, string(a.body))
+					resp := send(alice, number, strings.NewReader(formEnd))
+					require.NotNil(t, resp)
+					require.Less(t, resp.StatusCode, 300, string(resp.body))
 				}
 				require.Less(t, time.Since(begin), 10*time.Second)
 

@@ -59,9 +59,9 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 			}
 		}},
 		{"the draft", func(s *sessionSite) func() string {
-			a := s.draft("POST", "/tus/", bytes.NewReader(data))
-			require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
-			location := s.locationOf(a, "/tus/")
+			resp := s.draft("POST", "/tus/", bytes.NewReader(data))
+			require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
+			location := s.locationOf(resp, "/tus/")
 			return func() string {
 				var result struct{ Location string }
 				s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data)).json(s.t, &result)

@@ -45,8 +45,8 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(8*memory))
 
 				method, address, h := way.request(s, alice, 0)
-				a := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
-				require.Less(t, a.StatusCode, http.StatusMultipleChoices, string(a.body))
+				resp := s.do(alice, method, address, bytes.NewReader([]byte(start+"\r\n--x--\r\n")), h)
+				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
 
 				close(done)
 				senders.Wait()
@@ -68,8 +68,8 @@ func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	require.Equal(t, "413 too_large size", s.do(alice, "GET", u.path("/1")+"&size="+itoa(maxPart+1), nil, nil).refusal(t))
 
 	address := u.sign(1, "").URL
-	a := s.do("", "PUT", address, io.LimitReader(forever{}, maxPart+1), nil)
-	require.Equal(t, "413 too_large body", a.refusal(t))
+	resp := s.do("", "PUT", address, io.LimitReader(forever{}, maxPart+1), nil)
+	require.Equal(t, "413 too_large body", resp.refusal(t))
 	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(forever{}, maxPart), nil).StatusCode)
 }
 

@@ -47,12 +47,12 @@ func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
 
 // sendByTicket sends a file with a ticket.
 func sendByTicket(s *sessionSite, data []byte) *answer {
-	a := s.post(alice, "/tickets", map[string]any{"name": "film.mp4", "type": "video/mp4", "size": len(data)})
-	if a.StatusCode != http.StatusCreated {
-		return a
+	resp := s.post(alice, "/tickets", map[string]any{"name": "film.mp4", "type": "video/mp4", "size": len(data)})
+	if resp.StatusCode != http.StatusCreated {
+		return resp
 	}
 	var ticket uploads.Ticket
-	a.json(s.t, &ticket)
+	resp.json(s.t, &ticket)
 
 	r, err := ticket.Put.Request(s.t.Context(), bytes.NewReader(data))
 	require.NoError(s.t, err)
@@ -85,12 +85,12 @@ func sendFilmByForm(s *sessionSite, data []byte) *answer {
 
 // sendFilmByParts sends a film in parts of the size that the service asks for.
 func sendFilmByParts(s *sessionSite, data []byte) *answer {
-	a := s.post(alice, "/s3/multipart", map[string]any{"filename": "film.mp4", "type": "video/mp4"})
-	if a.StatusCode != http.StatusOK {
-		return a
+	resp := s.post(alice, "/s3/multipart", map[string]any{"filename": "film.mp4", "type": "video/mp4"})
+	if resp.StatusCode != http.StatusOK {
+		return resp
 	}
 	u := &begun{s: s, user: alice}
-	a.json(s.t, u)
+	resp.json(s.t, u)
 	var parts []sentPart
 	for i, part := range cut(data, u.PartSize) {
 		parts = append(parts, u.send(i+1, part))
@@ -100,19 +100,19 @@ func sendFilmByParts(s *sessionSite, data []byte) *answer {
 
 // sendFilmBySingleRequest sends a film to the URL that the service signs for a whole file.
 func sendFilmBySingleRequest(s *sessionSite, data []byte) *answer {
-	a := s.do(alice, "GET", "/s3/params?filename=film.mp4&type=video%2Fmp4", nil, nil)
+	resp := s.do(alice, "GET", "/s3/params?filename=film.mp4&type=video%2Fmp4", nil, nil)
 	var signed struct{ URL string }
-	a.json(s.t, &signed)
+	resp.json(s.t, &signed)
 	return s.do("", "PUT", signed.URL, bytes.NewReader(data), nil)
 }
 
 // sendFilmByTus sends a film by tus, in two halves.
 func sendFilmByTus(s *sessionSite, data []byte) *answer {
-	a := s.tus("POST", "/tus/", nil, "Upload-Length", size(data), "Upload-Metadata", filenameMetadata("film.mp4"))
-	if a.StatusCode != http.StatusCreated {
-		return a
+	resp := s.tus("POST", "/tus/", nil, "Upload-Length", size(data), "Upload-Metadata", filenameMetadata("film.mp4"))
+	if resp.StatusCode != http.StatusCreated {
+		return resp
 	}
-	location := s.locationOf(a, "/tus/")
+	location := s.locationOf(resp, "/tus/")
 	half := len(data) / 2
 	s.patch(location, 0, data[:half], int64(half))
 	return s.tus("PATCH", location, data[half:], "Upload-Offset", strconv.Itoa(half))
@@ -134,12 +134,12 @@ func sendFilmByDraftWithoutLength(s *sessionSite, data []byte) *answer {
 // sendFilmByContinuedDraft sends a film by the draft of resumable uploads, in two halves.
 func sendFilmByContinuedDraft(s *sessionSite, data []byte) *answer {
 	half := len(data) / 2
-	a := s.draft("POST", "/tus/", bytes.NewReader(data[:half]), append(filmHeaders, "Upload-Complete", "?0")...)
-	if a.StatusCode != http.StatusCreated {
-		return a
+	resp := s.draft("POST", "/tus/", bytes.NewReader(data[:half]), append(filmHeaders, "Upload-Complete", "?0")...)
+	if resp.StatusCode != http.StatusCreated {
+		return resp
 	}
 	rest := bytes.NewReader(data[half:])
-	return s.draft("PATCH", s.locationOf(a, "/tus/"), rest, "Upload-Offset", strconv.Itoa(half))
+	return s.draft("PATCH", s.locationOf(resp, "/tus/"), rest, "Upload-Offset", strconv.Itoa(half))
 }
 
 // sendFilmByJoin sends each half of a film in a tus upload of its own, and then has the service join both.
@@ -248,18 +248,18 @@ func TestRulesHoldForEachWay(t *testing.T) {
 						ProxyParts: !backend.etags,
 						Stored:     appendTo(&stored),
 					})
-					a := way.send(s, tt.data)
+					resp := way.send(s, tt.data)
 					if tt.code != "" {
 						var problem struct{ Code uploads.Code }
-						require.NoError(t, json.Unmarshal(a.body, &problem), string(a.body))
+						require.NoError(t, json.Unmarshal(resp.body, &problem), string(resp.body))
 						require.Equal(t, tt.code, problem.Code)
-						require.Equal(t, tt.status, a.StatusCode)
+						require.Equal(t, tt.status, resp.StatusCode)
 						require.Empty(t, stored)
 						require.Empty(t, way.left(s, tt.code))
 						return
 					}
 
-					require.Less(t, a.StatusCode, 300, string(a.body))
+					require.Less(t, resp.StatusCode, 300, string(resp.body))
 					require.Len(t, stored, 1)
 					require.Regexp(t, `^films/alice/[a-z2-7]{26}\.mp4$`, stored[0].Key)
 					require.Equal(t, uploads.User{ID: alice}, stored[0].User)
@@ -302,13 +302,13 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 
 	// The client may repeat the completion.
 	for range 2 {
-		a := u.complete(part)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		resp := u.complete(part)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		var file struct {
 			Key, Location, Type string
 			Size                int64
 		}
-		a.json(t, &file)
+		resp.json(t, &file)
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, file.Key)
 		require.Equal(t, "image/png", file.Type)
 		require.EqualValues(t, len(aPNG()), file.Size)
@@ -335,13 +335,13 @@ func TestInspectSeesEachWay(t *testing.T) {
 				},
 			})
 
-			a := way.send(s, data)
+			resp := way.send(s, data)
 			if way.name == "a ticket" {
 				require.Empty(t, inspected)
-				require.Equal(t, "403 not_allowed token", a.refusal(t))
+				require.Equal(t, "403 not_allowed token", resp.refusal(t))
 			} else {
 				require.Equal(t, [][]byte{data}, inspected)
-				require.Equal(t, "422 refused file", a.refusal(t))
+				require.Equal(t, "422 refused file", resp.refusal(t))
 			}
 			require.Empty(t, way.left(s, uploads.Refused))
 		})

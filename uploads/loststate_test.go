@@ -42,8 +42,8 @@ func TestStateWriteLosesResponse(t *testing.T) {
 		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
 
-		a := u.complete(u.send(1, []byte("text")))
-		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
+		resp := u.complete(u.send(1, []byte("text")))
+		require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", lost, resp.body)
 		s.requireStored("files/alice/file", []byte("text"))
 
 		if states.writes < lost {
@@ -65,15 +65,15 @@ func TestStateWriteFails(t *testing.T) {
 		// Let a write of the completion fail.
 		states.writes = 0
 		states.lost = lost
-		a := u.complete(part)
+		resp := u.complete(part)
 		if states.writes < lost {
 			require.Greater(t, lost, 2)
 			return
 		}
 
-		require.Equal(t, "503 store_failed file", a.refusal(t))
-		a = u.complete(part)
-		require.Equal(t, http.StatusOK, a.StatusCode, "write %d: %s", lost, a.body)
+		require.Equal(t, "503 store_failed file", resp.refusal(t))
+		resp = u.complete(part)
+		require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", lost, resp.body)
 		s.requireStored("files/alice/file", []byte("text"))
 	}
 }

@@ -138,9 +138,9 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	}
 	group.Wait()
 
-	for i, a := range answers {
+	for i, resp := range answers {
 		require.NoError(t, errs[i])
-		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 		s.requireStored("files/alice/"+itoa(int64(i)), data)
 	}
 	require.Zero(t, s.handler.MemoryUsed())
@@ -169,9 +169,9 @@ func TestTusMemoryOfConnections(t *testing.T) {
 		}, time.Minute, time.Millisecond)
 
 		location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("late"))
-		a := s.tus("PATCH", location, content(1000), "Upload-Offset", "0")
-		require.Equal(t, "503 busy", a.refusal(t))
-		require.NotEmpty(t, a.Header.Get("Retry-After"))
+		resp := s.tus("PATCH", location, content(1000), "Upload-Offset", "0")
+		require.Equal(t, "503 busy", resp.refusal(t))
+		require.NotEmpty(t, resp.Header.Get("Retry-After"))
 
 		stuck := newStuckBody(content(100))
 		start := time.Now()
@@ -259,9 +259,9 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 					"Upload-Metadata": filenameMetadata(other),
 					tt.header:         other,
 				}
-				a := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
-				require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
-				require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+				resp := s.do(alice, "POST", "/tus/", bytes.NewReader(content(1000)), h)
+				require.Equal(t, http.StatusCreated, resp.StatusCode, string(resp.body))
+				require.Equal(t, "1000", resp.Header.Get("Upload-Offset"))
 			}
 		})
 	}
@@ -327,12 +327,12 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 				// The upload of another sender does not wait.
 				data := content(4 * partSize)
 				start := time.Now()
-				a := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{
+				resp := s.do("", "POST", "/tus/", bytes.NewReader(data), headers{
 					"Upload-Complete":     "?1",
 					"Content-Disposition": "attachment; filename=other",
 					tt.header:             "2",
 				})
-				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 				require.Less(t, time.Since(start), time.Second)
 				s.requireStored("other", data)
 			})

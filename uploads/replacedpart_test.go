@@ -39,18 +39,18 @@ func TestCompletePartReplaced(t *testing.T) {
 					part.ETag = ""
 				}
 
-				a := u.complete(part)
+				resp := u.complete(part)
 				if tt.hasETags {
-					require.Equal(t, "422 parts_changed parts[0].ETag", a.refusal(t))
+					require.Equal(t, "422 parts_changed parts[0].ETag", resp.refusal(t))
 					s.requireMissing("files/alice/file")
 
 					// The client lists the parts, and completes with their current ETags.
 					var parts []sentPart
 					s.do(alice, "GET", u.path(""), nil, nil).json(t, &parts)
-					a = u.complete(parts...)
+					resp = u.complete(parts...)
 				}
 
-				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 				s.requireStored("files/alice/file", []byte("another"))
 				require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 			})
@@ -133,9 +133,9 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}
 
-			a := tt.ask(u, part)
-			require.Equal(t, tt.status, a.StatusCode, string(a.body))
-			require.Contains(t, string(a.body), `"key":"files/alice/file"`)
+			resp := tt.ask(u, part)
+			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
+			require.Contains(t, string(resp.body), `"key":"files/alice/file"`)
 			s.requireStored("files/alice/file", []byte("text"))
 		})
 	}

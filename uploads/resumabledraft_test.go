@@ -37,15 +37,15 @@ func (s *sessionSite) draftFrom(ctx context.Context, method, address string, bod
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
 	}
-	a, err := s.try(ctx, alice, method, address, body, h)
+	resp, err := s.try(ctx, alice, method, address, body, h)
 	require.NoError(s.t, err)
-	return a
+	return resp
 }
 
 // draftHeaders returns the headers of a response that the draft has.
-func (a *answer) draftHeaders() string {
-	h := a.Header
-	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", a.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
+func (resp *answer) draftHeaders() string {
+	h := resp.Header
+	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", resp.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
 }
 
 // A client of the draft sends a file in several requests, and can ask for the state and the result at any time.
@@ -54,28 +54,28 @@ func TestDraftUpload(t *testing.T) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
 		data := content(3*part + 10)
 
-		a := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]),
+		resp := s.draft("POST", "/tus/", bytes.NewReader(data[:part+1]),
 			"Upload-Complete", "?0",
 			"Upload-Length", size(data),
 			"Content-Disposition", `inline; filename="a b"`)
-		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), a.draftHeaders())
-		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
-		require.Empty(t, a.Header.Get("Tus-Resumable"))
+		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), resp.draftHeaders())
+		require.Regexp(t, `^max-age=\d+, max-size=655360$`, resp.Header.Get("Upload-Limit"))
+		require.Empty(t, resp.Header.Get("Tus-Resumable"))
 
-		location := s.locationOf(a, "/tus/")
-		a = s.draft("HEAD", location, nil)
-		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), a.draftHeaders())
-		require.Equal(t, "no-store", a.Header.Get("Cache-Control"))
-		require.Regexp(t, `^max-age=\d+, max-size=655360$`, a.Header.Get("Upload-Limit"))
+		location := s.locationOf(resp, "/tus/")
+		resp = s.draft("HEAD", location, nil)
+		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), resp.draftHeaders())
+		require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
+		require.Regexp(t, `^max-age=\d+, max-size=655360$`, resp.Header.Get("Upload-Limit"))
 
-		a = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]),
+		resp = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]),
 			"Upload-Complete", "?0",
 			"Upload-Offset", fmt.Sprint(part+1))
-		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), a.draftHeaders())
+		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), resp.draftHeaders())
 
-		a = s.draft("PATCH", location, bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
-		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), a.draftHeaders())
-		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(a.body))
+		resp = s.draft("PATCH", location, bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
+		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), resp.draftHeaders())
+		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(resp.body))
 		s.requireStored("files/alice/a b", data)
 
 		// A client whose response was lost asks again.
@@ -84,8 +84,8 @@ func TestDraftUpload(t *testing.T) {
 		}
 
 		repeated := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
-		require.Equal(t, a.draftHeaders(), repeated.draftHeaders())
-		require.Equal(t, string(a.body), string(repeated.body))
+		require.Equal(t, resp.draftHeaders(), repeated.draftHeaders())
+		require.Equal(t, string(resp.body), string(repeated.body))
 
 		require.Equal(t, "403 completed uploadId", s.draft("DELETE", location, nil).refusal(t))
 		require.Equal(t, []string{"files/alice/a b"}, s.sweepEverything())
@@ -131,13 +131,13 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 				"Content-Type", "text/plain",
 				"Content-Disposition", `inline; filename="`+tt.version+`"`)
 
-			a := s.draftFrom(ctx, "POST", "/tus/", body, h...)
-			require.Equal(t, want, a.draftHeaders(), string(a.body))
+			resp := s.draftFrom(ctx, "POST", "/tus/", body, h...)
+			require.Equal(t, want, resp.draftHeaders(), string(resp.body))
 			if !tt.known {
 				require.Nil(t, announced.header)
 				return
 			}
-			require.Equal(t, a.Header.Get("Location"), announced.header.Get("Location"))
+			require.Equal(t, resp.Header.Get("Location"), announced.header.Get("Location"))
 
 			version := strings.Trim(tt.version, "0;a")
 			require.Equal(t, version, announced.header.Get("Upload-Draft-Interop-Version"))
@@ -155,13 +155,13 @@ func TestDraftOfIOS17(t *testing.T) {
 		return s.draft(method, location, body, append(h, pairs...)...)
 	}
 
-	a := ask("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
-	require.Equal(t, "201 ?1 2", a.draftHeaders())
-	location := s.locationOf(a, "/tus/")
+	resp := ask("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
+	require.Equal(t, "201 ?1 2", resp.draftHeaders())
+	location := s.locationOf(resp, "/tus/")
 	require.Equal(t, "204 ?1 2", ask("HEAD", location, nil).draftHeaders())
 
-	a = ask("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0")
-	require.Equal(t, "200 ?0 4", a.draftHeaders())
+	resp = ask("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0")
+	require.Equal(t, "200 ?0 4", resp.draftHeaders())
 	s.requireStored("files/alice/file", []byte("text"))
 }
 
@@ -187,14 +187,14 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			require.Error(t, err)
 
 			location := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
-			a := s.draft("HEAD", location, nil)
-			require.Equal(t, "?0", a.Header.Get("Upload-Complete"))
+			resp := s.draft("HEAD", location, nil)
+			require.Equal(t, "?0", resp.Header.Get("Upload-Complete"))
 
 			var offset int
-			_, err = fmt.Sscan(a.Header.Get("Upload-Offset"), &offset)
+			_, err = fmt.Sscan(resp.Header.Get("Upload-Offset"), &offset)
 			require.NoError(t, err)
-			a = s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset))
-			require.Equal(t, http.StatusOK, a.StatusCode)
+			resp = s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset))
+			require.Equal(t, http.StatusOK, resp.StatusCode)
 			s.requireStored("files/alice/file", data)
 			require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
 		})
@@ -350,15 +350,15 @@ func TestDraftRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := s.draft(tt.method, tt.at, strings.NewReader(tt.body), tt.pairs...)
-			require.Equal(t, tt.want, a.refusal(t))
-			require.Equal(t, tt.complete, a.Header.Get("Upload-Complete"))
-			require.Contains(t, string(a.body), tt.problem)
-			if a.StatusCode == http.StatusConflict {
-				require.Equal(t, "4", a.Header.Get("Upload-Offset"))
+			resp := s.draft(tt.method, tt.at, strings.NewReader(tt.body), tt.pairs...)
+			require.Equal(t, tt.want, resp.refusal(t))
+			require.Equal(t, tt.complete, resp.Header.Get("Upload-Complete"))
+			require.Contains(t, string(resp.body), tt.problem)
+			if resp.StatusCode == http.StatusConflict {
+				require.Equal(t, "4", resp.Header.Get("Upload-Offset"))
 			}
 			if strings.HasPrefix(tt.want, "413") {
-				require.Equal(t, "max-size=655360", a.Header.Get("Upload-Limit"))
+				require.Equal(t, "max-size=655360", resp.Header.Get("Upload-Limit"))
 			}
 		})
 	}
@@ -384,13 +384,13 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 				"Upload-Offset", offset)
 		}
 
-		a := patch("2", strings.NewReader("xt"))
-		require.Equal(t, tt.want, a.draftHeaders(), tt.version)
-		require.Equal(t, "409 completed uploadId", a.refusal(t))
-		require.Contains(t, string(a.body), "#completed-upload")
+		resp := patch("2", strings.NewReader("xt"))
+		require.Equal(t, tt.want, resp.draftHeaders(), tt.version)
+		require.Equal(t, "409 completed uploadId", resp.refusal(t))
+		require.Contains(t, string(resp.body), "#completed-upload")
 
-		a = patch("4", http.NoBody)
-		require.Equal(t, "200 ?1 4", a.draftHeaders(), "the response is sent again")
+		resp = patch("4", http.NoBody)
+		require.Equal(t, "200 ?1 4", resp.draftHeaders(), "the response is sent again")
 	}
 }
 
@@ -398,18 +398,18 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 // another type is ignored.
 func TestDraftReadsStructuredFields(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	a := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
-	require.Equal(t, "201 ?0 2", a.draftHeaders())
+	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
+	require.Equal(t, "201 ?0 2", resp.draftHeaders())
 
-	location := s.locationOf(a, "/tus/")
+	location := s.locationOf(resp, "/tus/")
 	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", location, nil).draftHeaders())
-	a = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
-	require.Equal(t, "200 ?1 4", a.draftHeaders(), string(a.body))
+	resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
+	require.Equal(t, "200 ?1 4", resp.draftHeaders(), string(resp.body))
 	s.requireStored("files/alice/file", []byte("text"))
 
 	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
-		a = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
-		require.Equal(t, "400 invalid_value Upload-Offset", a.refusal(t), offset)
+		resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
+		require.Equal(t, "400 invalid_value Upload-Offset", resp.refusal(t), offset)
 	}
 }
 
@@ -419,9 +419,9 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 		Rules: rules.Rules{Types: rules.Pictures()},
 		Key:   "{user}/{random}{ext}",
 	})
-	a := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
-	require.Equal(t, "415 type_not_allowed file", a.refusal(t))
-	require.Equal(t, "?1", a.Header.Get("Upload-Complete"))
+	resp := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
+	require.Equal(t, "415 type_not_allowed file", resp.refusal(t))
+	require.Equal(t, "?1", resp.Header.Get("Upload-Complete"))
 	require.Empty(t, s.sweepEverything())
 }
 
@@ -436,18 +436,18 @@ func TestDraftOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(tt.maxSize)})
-		a := s.do("", "OPTIONS", "/tus/", nil, nil)
-		require.Equal(t, http.StatusNoContent, a.StatusCode)
-		require.Equal(t, tt.want, a.Header.Get("Upload-Limit"))
-		require.Contains(t, a.Header.Get("Accept-Patch"), "application/partial-upload")
+		resp := s.do("", "OPTIONS", "/tus/", nil, nil)
+		require.Equal(t, http.StatusNoContent, resp.StatusCode)
+		require.Equal(t, tt.want, resp.Header.Get("Upload-Limit"))
+		require.Contains(t, resp.Header.Get("Accept-Patch"), "application/partial-upload")
 	}
 }
 
 // A tus client continues what a client of the draft has begun: it is one session.
 func TestDraftIsTusSession(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	a := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4")
-	location := s.locationOf(a, "/tus/")
+	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4")
+	location := s.locationOf(resp, "/tus/")
 	require.EqualValues(t, 2, s.offset(location))
 	s.patch(location, 2, []byte("xt"), 4)
 	s.requireStored("files/alice/file", []byte("text"))

@@ -53,10 +53,10 @@ func (s *sessionSite) post(user, address string, value any) *answer {
 // begin begins an upload in parts as alice.
 func (s *sessionSite) begin(fields map[string]any) *begun {
 	s.t.Helper()
-	a := s.post(alice, "/s3/multipart", fields)
-	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+	resp := s.post(alice, "/s3/multipart", fields)
+	require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
 	u := &begun{s: s, user: alice}
-	a.json(s.t, u)
+	resp.json(s.t, u)
 	return u
 }
 
@@ -75,10 +75,10 @@ type signedPart struct {
 // sign returns the request for a part.
 func (u *begun) sign(number int, query string) signedPart {
 	u.s.t.Helper()
-	a := u.s.do(u.user, "GET", u.path(fmt.Sprintf("/%d", number))+query, nil, nil)
-	require.Equal(u.s.t, http.StatusOK, a.StatusCode, string(a.body))
+	resp := u.s.do(u.user, "GET", u.path(fmt.Sprintf("/%d", number))+query, nil, nil)
+	require.Equal(u.s.t, http.StatusOK, resp.StatusCode, string(resp.body))
 	var part signedPart
-	a.json(u.s.t, &part)
+	resp.json(u.s.t, &part)
 	require.Positive(u.s.t, part.Expires)
 	return part
 }
@@ -87,10 +87,10 @@ func (u *begun) sign(number int, query string) signedPart {
 func (u *begun) send(number int, data []byte) sentPart {
 	u.s.t.Helper()
 	part := u.sign(number, "")
-	a := u.s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
-	require.Less(u.s.t, a.StatusCode, 300, string(a.body))
-	require.NotEmpty(u.s.t, a.Header.Get("ETag"), "Uppy waits for an ETag")
-	return sentPart{PartNumber: number, ETag: a.Header.Get("ETag")}
+	resp := u.s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
+	require.Less(u.s.t, resp.StatusCode, 300, string(resp.body))
+	require.NotEmpty(u.s.t, resp.Header.Get("ETag"), "Uppy waits for an ETag")
+	return sentPart{PartNumber: number, ETag: resp.Header.Get("ETag")}
 }
 
 // at returns the upload at another process.
@@ -152,8 +152,8 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		first := u.send(1, data[:5<<20])
 		s.requireMissing(u.Key)
 
-		a := u.complete(first, second)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		resp := u.complete(first, second)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		attrs := s.requireStored(u.Key, data)
 		require.Equal(t, "application/x-test", attrs.ContentType, "the client's type is not used")
 
@@ -189,17 +189,17 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 			if verified {
 				damaged := bytes.Clone(partData)
 				damaged[0]++
-				a := s.do("", request.Method, request.URL, bytes.NewReader(damaged), request.Headers)
-				require.GreaterOrEqual(t, a.StatusCode, 400, "the store took damaged bytes")
+				resp := s.do("", request.Method, request.URL, bytes.NewReader(damaged), request.Headers)
+				require.GreaterOrEqual(t, resp.StatusCode, 400, "the store took damaged bytes")
 			}
-			a := s.do("", request.Method, request.URL, bytes.NewReader(partData), request.Headers)
-			require.Less(t, a.StatusCode, 300, string(a.body))
-			parts = append(parts, sentPart{PartNumber: i + 1, ETag: a.Header.Get("ETag")})
+			resp := s.do("", request.Method, request.URL, bytes.NewReader(partData), request.Headers)
+			require.Less(t, resp.StatusCode, 300, string(resp.body))
+			parts = append(parts, sentPart{PartNumber: i + 1, ETag: resp.Header.Get("ETag")})
 		}
 
 		require.Equal(t, "422 not_uploaded parts", u.complete(parts[:len(parts)-1]...).refusal(t))
-		a := u.complete(parts...)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		resp := u.complete(parts...)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		s.requireStored(u.Key, data)
 	})
 }
@@ -211,8 +211,8 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 		u := s.begin(map[string]any{"filename": "a", "type": ""})
 		part := u.send(1, content(1000))
 
-		a := s.do(alice, "DELETE", u.path(""), nil, nil)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		resp := s.do(alice, "DELETE", u.path(""), nil, nil)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
 		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path("/2"), nil, nil).refusal(t))
@@ -244,15 +244,15 @@ func TestS3RefusesWrongSize(t *testing.T) {
 				u := s.begin(map[string]any{"filename": "a", "size": tt.declared})
 				request := u.sign(1, "")
 				body := bytes.NewReader(content(maxSize + 1))
-				a := s.do("", request.Method, request.URL, body, request.Headers)
+				resp := s.do("", request.Method, request.URL, body, request.Headers)
 				if c.ProxyParts {
-					require.Equal(t, "413 too_large Content-Length", a.refusal(t))
+					require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 					return
 				}
 
 				// The store takes the part. The service sees the size when the upload is completed.
-				require.Less(t, a.StatusCode, 300, string(a.body))
-				require.Equal(t, tt.want, u.complete(sentPart{PartNumber: 1, ETag: a.Header.Get("ETag")}).refusal(t))
+				require.Less(t, resp.StatusCode, 300, string(resp.body))
+				require.Equal(t, tt.want, u.complete(sentPart{PartNumber: 1, ETag: resp.Header.Get("ETag")}).refusal(t))
 				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{PartNumber: 1}).refusal(t))
 
 				objects, states := s.keys()
@@ -573,27 +573,27 @@ func TestS3FileInOneRequest(t *testing.T) {
 		Fields      map[string]string
 		Expires     int
 	}
-	a := s.do(alice, "GET", "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y", nil, nil)
-	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-	a.json(t, &request)
+	resp := s.do(alice, "GET", "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y", nil, nil)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
+	resp.json(t, &request)
 	require.Equal(t, "PUT", request.Method)
 	require.Equal(t, "files/alice/a.txt", request.Fields["key"])
 
-	a = s.putTo(request.URL, content(maxSize+1))
-	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
-	a = s.putTo(request.URL, content(maxSize))
-	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-	require.NotEmpty(t, a.Header.Get("ETag"))
+	resp = s.putTo(request.URL, content(maxSize+1))
+	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
+	resp = s.putTo(request.URL, content(maxSize))
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
+	require.NotEmpty(t, resp.Header.Get("ETag"))
 	s.requireStored("files/alice/a.txt", content(maxSize))
 
-	a = s.putTo(request.URL, []byte("again"))
-	require.Equal(t, "409 completed uploadId", a.refusal(t))
-	a = s.putTo(request.URL, content(maxSize))
-	require.Equal(t, http.StatusOK, a.StatusCode, "the response was lost")
+	resp = s.putTo(request.URL, []byte("again"))
+	require.Equal(t, "409 completed uploadId", resp.refusal(t))
+	resp = s.putTo(request.URL, content(maxSize))
+	require.Equal(t, http.StatusOK, resp.StatusCode, "the response was lost")
 
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/a.txt"))
-	a = s.putTo(request.URL, content(maxSize))
-	require.Equal(t, "409 completed uploadId", a.refusal(t), "it was removed since")
+	resp = s.putTo(request.URL, content(maxSize))
+	require.Equal(t, "409 completed uploadId", resp.refusal(t), "it was removed since")
 }
 
 // GET /s3/params refuses a key that exists, and a type that is not allowed.
@@ -601,10 +601,10 @@ func TestS3ParamsRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	_, err := s.bucket.Upload(t.Context(), "files/alice/a.txt", readerOf("text"))
 	require.NoError(t, err)
-	a := s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
-	require.Equal(t, "412 exists key", a.refusal(t))
-	a = s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil)
-	require.Equal(t, "415 type_not_allowed type", a.refusal(t))
+	resp := s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
+	require.Equal(t, "412 exists key", resp.refusal(t))
+	resp = s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil)
+	require.Equal(t, "415 type_not_allowed type", resp.refusal(t))
 }
 
 // fileForm returns a form as Uppy 6 sends it, with its content type.
@@ -634,9 +634,9 @@ func TestS3FileInAForm(t *testing.T) {
 		data := content(1 << 20)
 		form, contentType := fileForm(t, "file", data)
 
-		a := post(form, contentType)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-		require.NotEmpty(t, a.Header.Get("ETag"))
+		resp := post(form, contentType)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
+		require.NotEmpty(t, resp.Header.Get("ETag"))
 		s.requireStored("files/alice/a.txt", data)
 		s.requireMissing("files/alice/other") // the key in the form
 
@@ -693,8 +693,8 @@ func TestS3RefusesForms(t *testing.T) {
 		}
 
 		// A form that has none of these faults is accepted.
-		a := post(data, contentType)
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		resp := post(data, contentType)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		s.requireStored("files/alice/a.txt", file)
 	})
 }
@@ -726,11 +726,11 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 			put := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
 			require.Equal(t, http.StatusServiceUnavailable, put("abc").StatusCode)
 
-			a := put(tt.text)
+			resp := put(tt.text)
 			if tt.want == "" {
-				require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 			} else {
-				require.Equal(t, tt.want, a.refusal(t))
+				require.Equal(t, tt.want, resp.refusal(t))
 			}
 			require.Equal(t, http.StatusOK, put("abc").StatusCode)
 			require.Equal(t, 2, storedCalls)
@@ -784,8 +784,8 @@ func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := s.countObjects()
-			a := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.headers)
-			require.Equal(t, tt.status, a.StatusCode, string(a.body))
+			resp := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.headers)
+			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
 			began := s.countObjects() > before
 			require.Equal(t, tt.status == http.StatusOK, began)
 		})
@@ -800,18 +800,18 @@ func TestHandlerCORS(t *testing.T) {
 		"Access-Control-Request-Method":  "PATCH",
 		"Access-Control-Request-Headers": "tus-resumable,upload-offset",
 	}
-	a := s.do("", "OPTIONS", "/tus/x", nil, preflight)
-	require.Equal(t, http.StatusNoContent, a.StatusCode)
-	require.Equal(t, "https://app.example", a.Header.Get("Access-Control-Allow-Origin"))
-	require.Equal(t, "tus-resumable,upload-offset", a.Header.Get("Access-Control-Allow-Headers"))
-	require.Contains(t, a.Header.Get("Access-Control-Allow-Methods"), "PATCH")
+	resp := s.do("", "OPTIONS", "/tus/x", nil, preflight)
+	require.Equal(t, http.StatusNoContent, resp.StatusCode)
+	require.Equal(t, "https://app.example", resp.Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "tus-resumable,upload-offset", resp.Header.Get("Access-Control-Allow-Headers"))
+	require.Contains(t, resp.Header.Get("Access-Control-Allow-Methods"), "PATCH")
 
 	preflight["Origin"] = "https://evil.example"
-	a = s.do("", "OPTIONS", "/s3/multipart", nil, preflight)
-	require.Empty(t, a.Header.Get("Access-Control-Allow-Origin"))
+	resp = s.do("", "OPTIONS", "/s3/multipart", nil, preflight)
+	require.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"))
 
-	a = s.do("", "OPTIONS", "/tus/", nil, headers{"Origin": "https://app.example"})
-	require.Contains(t, a.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
+	resp = s.do("", "OPTIONS", "/tus/", nil, headers{"Origin": "https://app.example"})
+	require.Contains(t, resp.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
 }
 
 // New refuses a Config with an invalid field, and the error names the field.

@@ -92,8 +92,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 				finishOfAlice := tt.begin(s, alice, tt.data)
 				finishOfMallo := tt.begin(s, mallo, tt.data)
 
-				a := finishOfAlice()
-				require.Less(t, a.StatusCode, 300, string(a.body))
+				resp := finishOfAlice()
+				require.Less(t, resp.StatusCode, 300, string(resp.body))
 				require.Equal(t, "412 exists key", finishOfMallo().refusal(t))
 				require.Equal(t, []string{alice}, s.storedUsers)
 			})
@@ -103,18 +103,18 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 
 // beginTusAs begins an upload by tus. finish sends the bytes.
 func beginTusAs(s *sharedKeySite, user string, data []byte) (finish func() *answer) {
-	a := s.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
-	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
-	location := s.locationOf(a, "/tus/")
+	resp := s.tusAs(user, "POST", "/tus/", nil, "Upload-Length", size(data))
+	require.Equal(s.t, http.StatusCreated, resp.StatusCode, string(resp.body))
+	location := s.locationOf(resp, "/tus/")
 	return func() *answer { return s.tusAs(user, "PATCH", location, data, "Upload-Offset", "0") }
 }
 
 // beginPartAs begins an upload in parts, and sends its only part. finish completes it.
 func beginPartAs(s *sharedKeySite, user string, data []byte) (finish func() *answer) {
-	a := s.post(user, "/s3/multipart", map[string]any{"filename": "file"})
-	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+	resp := s.post(user, "/s3/multipart", map[string]any{"filename": "file"})
+	require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
 	u := &begun{s: s.sessionSite, user: user}
-	a.json(s.t, u)
+	resp.json(s.t, u)
 	part := u.send(1, data)
 	return func() *answer { return u.complete(part) }
 }
@@ -133,9 +133,9 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	join := func(user string) *answer {
 		concat := "final;"
 		for _, piece := range [][]byte{data[:400], data[400:]} {
-			a := s.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
-			require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
-			concat += " " + s.locationOf(a, "/tus/")
+			resp := s.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
+			require.Equal(t, http.StatusCreated, resp.StatusCode, string(resp.body))
+			concat += " " + s.locationOf(resp, "/tus/")
 		}
 		return s.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
 	}

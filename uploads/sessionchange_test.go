@@ -45,11 +45,11 @@ func sendPiecesAcross(oldSite, newSite *sessionSite, data []byte) error {
 }
 
 // errorOf returns an error with the status of a response that is a refusal.
-func errorOf(a *answer) error {
-	if a.StatusCode < 300 {
+func errorOf(resp *answer) error {
+	if resp.StatusCode < 300 {
 		return nil
 	}
-	return &uploads.Error{Status: a.StatusCode}
+	return &uploads.Error{Status: resp.StatusCode}
 }
 
 // If Config changes while uploads are open, each upload is completed under the new Config, or must start again. No

@@ -104,13 +104,13 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 			}
 			s = newSessionSite(t, openMemory(t), uploads.Config{Inspect: inspect})
 
-			a := way.send(s, []byte("BAD"))
-			require.Equal(t, "422 refused file", a.refusal(t))
+			resp := way.send(s, []byte("BAD"))
+			require.Equal(t, "422 refused file", resp.refusal(t))
 			objects, _ := s.keys()
 			require.NotContains(t, strings.Join(objects, " "), "files/")
 
-			a = way.send(s, data)
-			require.Less(t, a.StatusCode, 300, string(a.body))
+			resp = way.send(s, data)
+			require.Less(t, resp.StatusCode, 300, string(resp.body))
 			attrs := s.requireStored("files/alice/file", data)
 			require.Equal(t, "text/good", attrs.ContentType)
 			require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
@@ -283,16 +283,16 @@ func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	part := u.send(1, []byte("abc"))
 	require.Equal(t, "500 internal", u.complete(part).refusal(t))
 
-	a := u.complete(part)
-	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
-	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(a.body))
-	require.JSONEq(t, string(a.body), string(u.complete(part).body))
+	resp := u.complete(part)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
+	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(resp.body))
+	require.JSONEq(t, string(resp.body), string(u.complete(part).body))
 	require.EqualValues(t, 2, calls.Load())
 
-	a = u.complete(sentPart{PartNumber: 1, ETag: `"another"`})
-	require.Equal(t, "409 completed uploadId", a.refusal(t))
+	resp = u.complete(sentPart{PartNumber: 1, ETag: `"another"`})
+	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 	var file struct{ Location string }
-	a.json(t, &file)
+	resp.json(t, &file)
 	require.Equal(t, "https://app.example/file", file.Location)
 	require.Equal(t, "409 completed uploadId", u.complete(part, sentPart{PartNumber: 2}).refusal(t))
 	require.Equal(t, "409 completed uploadId", u.complete().refusal(t))
@@ -419,11 +419,11 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 			// The second call fails, and the third one succeeds.
 			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+tt.route, nil, nil) }
 			require.Equal(t, "500 internal", ask().refusal(t))
-			a := ask()
-			require.Equal(t, "409 completed uploadId", a.refusal(t))
+			resp := ask()
+			require.Equal(t, "409 completed uploadId", resp.refusal(t))
 
 			var file struct{ Location string }
-			a.json(t, &file)
+			resp.json(t, &file)
 			require.Equal(t, "https://app.example/file", file.Location)
 			require.EqualValues(t, 3, calls.Load())
 		})
@@ -449,10 +449,10 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range statuses {
 		wg.Go(func() {
-			a := u.at(sites[i%2]).complete(part)
+			resp := u.at(sites[i%2]).complete(part)
 			statuses[i] = "200"
-			if a.StatusCode != http.StatusOK {
-				statuses[i] = a.refusal(t)
+			if resp.StatusCode != http.StatusOK {
+				statuses[i] = resp.refusal(t)
 			}
 		})
 	}
@@ -574,16 +574,16 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	})
 	location := s.create("Upload-Length", "3")
 
-	for _, a := range []*answer{
+	for _, resp := range []*answer{
 		s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0"),
 		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
 		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
 		s.do(alice, "GET", "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1", nil, nil),
 	} {
-		require.Equal(t, "503 store_failed file", a.refusal(t))
-		require.NotContains(t, string(a.body), "SECRET")
-		require.NotContains(t, string(a.body), ".uploads")
-		require.NotEmpty(t, a.Header.Get("Retry-After"))
+		require.Equal(t, "503 store_failed file", resp.refusal(t))
+		require.NotContains(t, string(resp.body), "SECRET")
+		require.NotContains(t, string(resp.body), ".uploads")
+		require.NotEmpty(t, resp.Header.Get("Retry-After"))
 		require.ErrorContains(t, <-hidden, "SECRET")
 	}
 }
@@ -597,14 +597,14 @@ func TestTusEndsSilentClient(t *testing.T) {
 		stuck := newStuckBody(content(1000))
 		defer stuck.end()
 
-		a, err := s.try(t.Context(), alice, "PATCH", location, stuck, headers{
+		resp, err := s.try(t.Context(), alice, "PATCH", location, stuck, headers{
 			"Tus-Resumable": "1.0.0",
 			"Content-Type":  "application/offset+octet-stream",
 			"Upload-Offset": "0",
 		})
 		require.NoError(t, err)
-		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
-		require.Equal(t, "1000", a.Header.Get("Upload-Offset"))
+		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
+		require.Equal(t, "1000", resp.Header.Get("Upload-Offset"))
 
 		s.patch(location, 1000, content(2000)[1000:], 2000)
 		s.requireStored("files/alice/file", content(2000))
@@ -626,14 +626,14 @@ func TestTusMemoryIsBounded(t *testing.T) {
 
 	before := heap()
 	stop := watchHeap()
-	a := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, mib<<20), headers{
+	resp := s.do(alice, "PATCH", location, io.LimitReader(zeros{}, mib<<20), headers{
 		"Tus-Resumable": "1.0.0",
 		"Content-Type":  "application/offset+octet-stream",
 		"Upload-Offset": "0",
 	})
 	highest := stop()
 
-	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 	require.Less(t, highest, before+64<<20)
 	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
 	require.NoError(t, err)
@@ -711,8 +711,8 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 					overtake = nil
 					require.Contains(t, []int{tt.want, http.StatusLocked}, complete().StatusCode)
 				}
-				a := complete()
-				require.Equal(t, tt.want, a.StatusCode, "call %d: %s", i, a.body)
+				resp := complete()
+				require.Equal(t, tt.want, resp.StatusCode, "call %d: %s", i, resp.body)
 				s.requireOnlyFile("^alice/", []byte("text"))
 			}
 		})

@@ -47,11 +47,11 @@ func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 		address := s.create("Upload-Length", "10")
 		chunked := io.MultiReader(bytes.NewReader(content(40)))
 		path := address[strings.Index(address, "/uploads/"):]
-		a := s.do(alice, "PATCH", limited.URL+path, chunked, headers{
+		resp := s.do(alice, "PATCH", limited.URL+path, chunked, headers{
 			"Tus-Resumable": "1.0.0",
 			"Upload-Offset": "0",
 			"Content-Type":  "application/offset+octet-stream",
 		})
-		require.Equal(t, "413 too_large body", a.refusal(t))
+		require.Equal(t, "413 too_large body", resp.refusal(t))
 	}
 }

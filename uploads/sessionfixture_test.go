@@ -151,28 +151,28 @@ type answer struct {
 	body []byte
 }
 
-func (a *answer) json(t *testing.T, dst any) {
+func (resp *answer) json(t *testing.T, dst any) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal(a.body, dst), string(a.body))
+	require.NoError(t, json.Unmarshal(resp.body, dst), string(resp.body))
 }
 
 // refusal returns the status, code and field of an error response. It requires the form of such a response.
-func (a *answer) refusal(t *testing.T) string {
+func (resp *answer) refusal(t *testing.T) string {
 	t.Helper()
 	var p struct{ Code, Field, Title, Detail, RequestID string }
-	require.Equal(t, "application/problem+json", a.Header.Get("Content-Type"), string(a.body))
+	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"), string(resp.body))
 
-	a.json(t, &p)
+	resp.json(t, &p)
 	require.NotEmpty(t, p.Detail)
 	require.NotEmpty(t, p.RequestID)
-	require.Equal(t, a.Header.Get("X-Request-Id"), p.RequestID)
+	require.Equal(t, resp.Header.Get("X-Request-Id"), p.RequestID)
 
 	// A refusal that is only temporary says when to try again.
-	isTemporary := a.StatusCode == http.StatusLocked ||
-		a.StatusCode >= http.StatusInternalServerError && a.StatusCode != http.StatusNotImplemented
-	hasRetryAfter := a.Header.Get("Retry-After") != ""
-	require.Equal(t, isTemporary, hasRetryAfter, a.Status)
-	return strings.TrimSpace(fmt.Sprintf("%d %s %s", a.StatusCode, p.Code, p.Field))
+	isTemporary := resp.StatusCode == http.StatusLocked ||
+		resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusNotImplemented
+	hasRetryAfter := resp.Header.Get("Retry-After") != ""
+	require.Equal(t, isTemporary, hasRetryAfter, resp.Status)
+	return strings.TrimSpace(fmt.Sprintf("%d %s %s", resp.StatusCode, p.Code, p.Field))
 }
 
 type headers map[string]string
@@ -206,9 +206,9 @@ func (s *sessionSite) try(ctx context.Context, user, method, address string, bod
 // do makes a request as try does, and requires a response.
 func (s *sessionSite) do(user, method, address string, body io.Reader, h headers) *answer {
 	s.t.Helper()
-	a, err := s.try(s.t.Context(), user, method, address, body, h)
+	resp, err := s.try(s.t.Context(), user, method, address, body, h)
 	require.NoError(s.t, err)
-	return a
+	return resp
 }
 
 // tus makes a request of the tus protocol as alice. pairs are names and values of headers.
@@ -235,17 +235,17 @@ func (s *sessionSite) tusAs(user, method, address string, body []byte, pairs ...
 // create begins an upload, and returns its address.
 func (s *sessionSite) create(pairs ...string) string {
 	s.t.Helper()
-	a := s.tus("POST", "/tus/", nil, pairs...)
-	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
-	return s.locationOf(a, "/tus/")
+	resp := s.tus("POST", "/tus/", nil, pairs...)
+	require.Equal(s.t, http.StatusCreated, resp.StatusCode, string(resp.body))
+	return s.locationOf(resp, "/tus/")
 }
 
 // locationOf resolves the header Location as a client does.
-func (s *sessionSite) locationOf(a *answer, prefix string) string {
+func (s *sessionSite) locationOf(resp *answer, prefix string) string {
 	s.t.Helper()
 	base, err := url.Parse(s.base + prefix)
 	require.NoError(s.t, err)
-	target, err := base.Parse(a.Header.Get("Location"))
+	target, err := base.Parse(resp.Header.Get("Location"))
 	require.NoError(s.t, err)
 	return target.String()
 }
@@ -253,17 +253,17 @@ func (s *sessionSite) locationOf(a *answer, prefix string) string {
 // patch sends bytes, which must be acknowledged up to the offset want.
 func (s *sessionSite) patch(address string, offset int64, body []byte, want int64, pairs ...string) {
 	s.t.Helper()
-	a := s.tus("PATCH", address, body, append(pairs, "Upload-Offset", strconv.FormatInt(offset, 10))...)
-	require.Equal(s.t, http.StatusNoContent, a.StatusCode, string(a.body))
-	require.Equal(s.t, strconv.FormatInt(want, 10), a.Header.Get("Upload-Offset"))
+	resp := s.tus("PATCH", address, body, append(pairs, "Upload-Offset", strconv.FormatInt(offset, 10))...)
+	require.Equal(s.t, http.StatusNoContent, resp.StatusCode, string(resp.body))
+	require.Equal(s.t, strconv.FormatInt(want, 10), resp.Header.Get("Upload-Offset"))
 }
 
 // offset returns what HEAD says.
 func (s *sessionSite) offset(address string) int64 {
 	s.t.Helper()
-	a := s.tus("HEAD", address, nil)
-	require.Equal(s.t, http.StatusOK, a.StatusCode)
-	offset, err := strconv.ParseInt(a.Header.Get("Upload-Offset"), 10, 64)
+	resp := s.tus("HEAD", address, nil)
+	require.Equal(s.t, http.StatusOK, resp.StatusCode)
+	offset, err := strconv.ParseInt(resp.Header.Get("Upload-Offset"), 10, 64)
 	require.NoError(s.t, err)
 	return offset
 }

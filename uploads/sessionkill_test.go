@@ -93,8 +93,8 @@ func (s *sessionSite) send(method, address string, body []byte, pairs ...string)
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
 	}
-	a, _ := s.try(s.t.Context(), alice, method, s.rebase(address), bytes.NewReader(body), h)
-	return a
+	resp, _ := s.try(s.t.Context(), alice, method, s.rebase(address), bytes.NewReader(body), h)
+	return resp
 }
 
 // rebase returns the address of an upload at this process, from its address at another one.
@@ -236,8 +236,8 @@ func beginParts(s *sessionSite, name string, data []byte) *partsUploader {
 func (u *partsUploader) sendRest(s *sessionSite) { u.complete(s) }
 
 func (u *partsUploader) resume(s *sessionSite) {
-	a := u.complete(s)
-	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+	resp := u.complete(s)
+	require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
 }
 
 func (u *partsUploader) complete(s *sessionSite) *answer {
@@ -265,9 +265,9 @@ func beginJoin(s *sessionSite, data []byte) *joinUploader {
 func (u *joinUploader) sendRest(s *sessionSite) { u.join(s) }
 
 func (u *joinUploader) resume(s *sessionSite) {
-	a := u.join(s)
-	require.Equal(s.t, http.StatusCreated, a.StatusCode, string(a.body))
-	require.EqualValues(s.t, u.size, s.offset(s.locationOf(a, "/tus/")))
+	resp := u.join(s)
+	require.Equal(s.t, http.StatusCreated, resp.StatusCode, string(resp.body))
+	require.EqualValues(s.t, u.size, s.offset(s.locationOf(resp, "/tus/")))
 }
 
 func (u *joinUploader) join(s *sessionSite) *answer {
@@ -281,8 +281,8 @@ type draftUploader struct {
 }
 
 func beginDraft(s *sessionSite, data []byte) *draftUploader {
-	a := s.draft("POST", "/tus/", bytes.NewReader(data[:firstBytes]), "Upload-Complete", "?0")
-	return &draftUploader{s.locationOf(a, "/tus/"), data}
+	resp := s.draft("POST", "/tus/", bytes.NewReader(data[:firstBytes]), "Upload-Complete", "?0")
+	return &draftUploader{s.locationOf(resp, "/tus/"), data}
 }
 
 // sendRest sends all bytes after the first ones. The request may fail.
@@ -300,8 +300,8 @@ func (u *draftUploader) resume(s *sessionSite) {
 	offset, err := strconv.Atoi(s.draft("HEAD", u.location, nil).Header.Get("Upload-Offset"))
 	require.NoError(s.t, err)
 	rest := bytes.NewReader(u.data[offset:])
-	a := s.draft("PATCH", u.location, rest, "Upload-Offset", strconv.Itoa(offset))
-	require.Equal(s.t, http.StatusOK, a.StatusCode, string(a.body))
+	resp := s.draft("PATCH", u.location, rest, "Upload-Offset", strconv.Itoa(offset))
+	require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
 }
 
 // requireOnlyFile requires that one file is stored, under a key of this pattern and with these bytes.
@@ -451,10 +451,10 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 
 			// The claim of the dead process ends.
 			s.clock.Advance(3 * time.Minute)
-			a := s.do("", "PUT", request.URL, readerOf("abc"), nil)
-			if a.StatusCode != http.StatusOK {
+			resp := s.do("", "PUT", request.URL, readerOf("abc"), nil)
+			if resp.StatusCode != http.StatusOK {
 				// The killed process has completed the upload, and only its response was lost.
-				require.Equal(t, "409 completed uploadId", a.refusal(t), "killed at call %d", call)
+				require.Equal(t, "409 completed uploadId", resp.refusal(t), "killed at call %d", call)
 			}
 			require.Positive(t, storedCalls, "killed at call %d", call)
 			s.requireStored("files/alice/file", []byte("abc"))
@@ -506,13 +506,13 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 
 						// The claim of the dead process ends.
 						s.clock.Advance(3 * time.Minute)
-						a := s.tus("DELETE", address, nil)
-						if a.StatusCode < 300 {
+						resp := s.tus("DELETE", address, nil)
+						if resp.StatusCode < 300 {
 							require.Empty(t, s.sweepEverything(), "killed at call %d", call)
 							continue
 						}
 						completed++
-						require.Contains(t, a.refusal(t), "completed uploadId", "killed at call %d", call)
+						require.Contains(t, resp.refusal(t), "completed uploadId", "killed at call %d", call)
 						require.Positive(t, storedCalls, "killed at call %d", call)
 						s.requireStored("files/alice/file", tt.data)
 						require.Equal(t, []string{"files/alice/file"}, s.sweepEverything(), "killed at call %d", call)

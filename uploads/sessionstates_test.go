@@ -48,8 +48,8 @@ func TestStatesNeedConditions(t *testing.T) {
 		s.patch(location, part+10, data[part+10:], int64(len(data)))
 		s.requireStored("files/alice/file", data)
 		u := s.begin(map[string]any{"filename": "file"})
-		a := u.complete(u.send(1, data))
-		require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+		resp := u.complete(u.send(1, data))
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	}
 
 	location := s.create("Upload-Length", size(data))
@@ -154,8 +154,8 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
 	require.Nil(t, states.next)
 
-	a := u.complete(part)
-	require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+	resp := u.complete(part)
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 }
 
 // limits are those of stores that are stricter than memory.
@@ -202,8 +202,8 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 				parts = append(parts, u.send(i+1, partData))
 			}
 
-			a := u.complete(parts...)
-			require.Equal(t, http.StatusOK, a.StatusCode, string(a.body))
+			resp := u.complete(parts...)
+			require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 			s.requireStored("files/alice/file", data)
 		})
 	}
@@ -218,8 +218,8 @@ func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
 
 	part := u.sign(1, "")
-	a := s.do("", "PUT", part.URL, bytes.NewReader(content(2001)), nil)
-	require.Equal(t, "413 too_large Content-Length", a.refusal(t))
+	resp := s.do("", "PUT", part.URL, bytes.NewReader(content(2001)), nil)
+	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 
 	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
 	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))
@@ -233,8 +233,8 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(uploads.BasePart)
 	// In ten parts, a part has more than 16 MiB.
-	a := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
-	require.Equal(t, "413 too_large Upload-Length", a.refusal(t))
+	resp := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
+	require.Equal(t, "413 too_large Upload-Length", resp.refusal(t))
 	require.Empty(t, s.sweepEverything())
 }
 

@@ -39,8 +39,8 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 		Records: uploads.BucketRecords(memstore.New()),
 		Key:     "files/{id}{ext}",
 	})
-	a := s.post(alice, "/s3/multipart", map[string]any{"filename": "a.png"})
-	require.Equal(t, http.StatusOK, a.StatusCode)
+	resp := s.post(alice, "/s3/multipart", map[string]any{"filename": "a.png"})
+	require.Equal(t, http.StatusOK, resp.StatusCode)
 	_, states := s.keys()
 	state, _, err := storage.ReadAll(t.Context(), b, states[0])
 	require.NoError(t, err)

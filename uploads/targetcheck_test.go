@@ -57,11 +57,11 @@ func TestNameIsCheckedEarly(t *testing.T) {
 				// The prefix of the bucket makes the key longer.
 				bucket := storage.Prefixed(memstore.New(), "tenants/")
 				s := newSessionSite(t, bucket, uploads.Config{Now: (&clock{}).Now})
-				a := begin(s, filename)
-				require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
+				resp := begin(s, filename)
+				require.Equal(t, http.StatusBadRequest, resp.StatusCode, string(resp.body))
 
 				var p struct{ Code, Field, File string }
-				a.json(t, &p)
+				resp.json(t, &p)
 				require.Equal(t, "invalid_value", p.Code)
 				require.Equal(t, "filename", p.Field)
 				require.Equal(t, uploads.CleanName(filename), p.File)
@@ -72,8 +72,8 @@ func TestNameIsCheckedEarly(t *testing.T) {
 	// The draft has the name in a header, which cannot have a line end.
 	for _, way := range []string{"tus", "parts"} {
 		t.Run("a line end/"+way, func(t *testing.T) {
-			a := waysOfBegin[way](newSessionSite(t, memstore.New(), uploads.Config{}), "a\nb")
-			require.Equal(t, http.StatusBadRequest, a.StatusCode, string(a.body))
+			resp := waysOfBegin[way](newSessionSite(t, memstore.New(), uploads.Config{}), "a\nb")
+			require.Equal(t, http.StatusBadRequest, resp.StatusCode, string(resp.body))
 		})
 	}
 }
@@ -106,8 +106,8 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 					},
 				})
 
-				a := waysOfBegin[way](s, "a")
-				require.Equal(t, http.StatusInternalServerError, a.StatusCode, string(a.body))
+				resp := waysOfBegin[way](s, "a")
+				require.Equal(t, http.StatusInternalServerError, resp.StatusCode, string(resp.body))
 				require.ErrorIs(t, handlerErr, storage.InvalidArgument)
 				require.ErrorContains(t, handlerErr, "Target.")
 			})

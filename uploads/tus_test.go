@@ -19,7 +19,7 @@ import (
 // part is the size of parts in tests, in bytes, where the store takes such small ones.
 const part = 64 << 10
 
-// A file of any size is stored, however its bytes are spread over requests, and over the parts of the store.
+// A file of any size is stored, however its bytes are spread over the requests and over the parts of the store.
 func TestTusStoresAFile(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -72,27 +72,27 @@ func TestTusStoresAFile(t *testing.T) {
 // OPTIONS lists the features of the server.
 func TestTusOptions(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 30)})
-	a := s.do("", "OPTIONS", "/tus/", nil, nil)
-	require.Equal(t, http.StatusNoContent, a.StatusCode)
-	require.Equal(t, "1.0.0", a.Header.Get("Tus-Version"))
-	require.Equal(t, "1073741824", a.Header.Get("Tus-Max-Size"))
-	require.Contains(t, a.Header.Get("Tus-Extension"), "concatenation")
-	require.Contains(t, a.Header.Get("Tus-Checksum-Algorithm"), "sha1")
+	resp := s.do("", "OPTIONS", "/tus/", nil, nil)
+	require.Equal(t, http.StatusNoContent, resp.StatusCode)
+	require.Equal(t, "1.0.0", resp.Header.Get("Tus-Version"))
+	require.Equal(t, "1073741824", resp.Header.Get("Tus-Max-Size"))
+	require.Contains(t, resp.Header.Get("Tus-Extension"), "concatenation")
+	require.Contains(t, resp.Header.Get("Tus-Checksum-Algorithm"), "sha1")
 }
 
-// A client may send the first bytes with the creation. The response says how many were stored, and when the upload
-// expires.
+// A client may send the first bytes with the request that creates the upload. The response says how many were stored,
+// and when the upload expires.
 func TestTusCreatesWithBytes(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(5000)
-	a := s.tus("POST", "/tus", data[:2000], "Upload-Length", "5000", "Upload-Metadata", filenameMetadata("a"))
-	require.Equal(t, http.StatusCreated, a.StatusCode, string(a.body))
-	require.Equal(t, "2000", a.Header.Get("Upload-Offset"))
-	expires, err := http.ParseTime(a.Header.Get("Upload-Expires"))
+	resp := s.tus("POST", "/tus", data[:2000], "Upload-Length", "5000", "Upload-Metadata", filenameMetadata("a"))
+	require.Equal(t, http.StatusCreated, resp.StatusCode, string(resp.body))
+	require.Equal(t, "2000", resp.Header.Get("Upload-Offset"))
+	expires, err := http.ParseTime(resp.Header.Get("Upload-Expires"))
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now().Add(uploads.DefaultTTL), expires, time.Minute)
 
-	s.patch(s.locationOf(a, "/tus"), 2000, data[2000:], 5000)
+	s.patch(s.locationOf(resp, "/tus"), 2000, data[2000:], 5000)
 	s.requireStored("files/alice/a", data)
 }
 
@@ -100,7 +100,7 @@ func TestTusCreatesWithBytes(t *testing.T) {
 func TestTusDefersTheLength(t *testing.T) {
 	tests := []struct {
 		name  string
-		sizes []int // of the requests, of which the last one declares the length
+		sizes []int // sizes of the requests; the last one declares the length
 	}{
 		{name: "empty", sizes: []int{0}},
 		{name: "small", sizes: []int{10, 20}},
@@ -122,13 +122,13 @@ func TestTusDefersTheLength(t *testing.T) {
 			data := content(total)
 			offset := 0
 			for i, n := range tt.sizes {
-				var pairs []string
+				var lengthHeader []string
 				isLast := i == len(tt.sizes)-1
 				if isLast {
-					pairs = []string{"Upload-Length", size(data)}
+					lengthHeader = []string{"Upload-Length", size(data)}
 				}
 				end := offset + n
-				s.patch(location, int64(offset), data[offset:end], int64(end), pairs...)
+				s.patch(location, int64(offset), data[offset:end], int64(end), lengthHeader...)
 				offset = end
 			}
 			s.requireStored("files/alice/"+tt.name, data)
@@ -140,7 +140,7 @@ func TestTusDefersTheLength(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// A client may send a file as several uploads, in any order, and join them when all are complete.
+// A client may send the pieces of a file as several uploads, and join them when all are complete.
 func TestTusJoinsPieces(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{})
@@ -149,12 +149,15 @@ func TestTusJoinsPieces(t *testing.T) {
 		tail := data[part/3:]
 		headLocation := s.create("Upload-Length", size(head), "Upload-Concat", "partial")
 		tailLocation := s.create("Upload-Length", size(tail), "Upload-Concat", "partial")
-		tailPath := "/uploads" + tailLocation[len(s.base):] // a path is as valid as a URL
+		// A path is as valid as a URL.
+		tailPath := "/uploads" + tailLocation[len(s.base):]
 		concat := "final;" + headLocation + " " + tailPath
 
-		// A join before the pieces are complete.
-		a := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
-		require.Equal(t, "422 not_uploaded Upload-Concat", a.refusal(t))
+		// The pieces cannot be joined before they are complete.
+		resp := s.tus("POST", "/tus/", nil, "Upload-Concat", concat)
+		require.Equal(t, "422 not_uploaded Upload-Concat", resp.refusal(t))
+
+		// The order in which they are sent does not matter.
 		s.patch(tailLocation, 0, tail, int64(len(tail)))
 		s.patch(headLocation, 0, head, int64(len(head)))
 		require.Equal(t, "partial", s.tus("HEAD", headLocation, nil).Header.Get("Upload-Concat"))
@@ -162,18 +165,18 @@ func TestTusJoinsPieces(t *testing.T) {
 		// The joined upload is complete.
 		final := s.create("Upload-Concat", concat, "Upload-Metadata", filenameMetadata("whole"))
 		s.requireStored("files/alice/whole", data)
-		a = s.tus("HEAD", final, nil)
-		require.Equal(t, size(data), a.Header.Get("Upload-Offset"))
-		require.Equal(t, size(data), a.Header.Get("Upload-Length"))
-		require.Equal(t, concat, a.Header.Get("Upload-Concat"))
-		a = s.tus("PATCH", final, []byte("x"), "Upload-Offset", size(data))
-		require.Equal(t, "403 not_allowed Upload-Concat", a.refusal(t))
+		resp = s.tus("HEAD", final, nil)
+		require.Equal(t, size(data), resp.Header.Get("Upload-Offset"))
+		require.Equal(t, size(data), resp.Header.Get("Upload-Length"))
+		require.Equal(t, concat, resp.Header.Get("Upload-Concat"))
+		resp = s.tus("PATCH", final, []byte("x"), "Upload-Offset", size(data))
+		require.Equal(t, "403 not_allowed Upload-Concat", resp.refusal(t))
 
-		// Another user may not join these pieces.
-		a = s.tusAs(mallo, "POST", "/tus/", nil, "Upload-Concat", concat)
-		require.Equal(t, "400 invalid_value Upload-Concat", a.refusal(t))
+		// Mallo may not join the pieces of alice.
+		resp = s.tusAs(mallo, "POST", "/tus/", nil, "Upload-Concat", concat)
+		require.Equal(t, "400 invalid_value Upload-Concat", resp.refusal(t))
 
-		// One piece is removed by the client, and the other one expires early.
+		// After the client has removed one piece, Sweep removes the other one when it expires.
 		require.Equal(t, http.StatusNoContent, s.tus("DELETE", headLocation, nil).StatusCode)
 		s.clock.Advance(2 * time.Hour)
 		report, err := s.handler.Sweep(t.Context())
@@ -184,21 +187,21 @@ func TestTusJoinsPieces(t *testing.T) {
 	})
 }
 
-// If the bytes of a request do not have its Upload-Checksum, none of them is stored.
+// The server stores none of the bytes of a request if they do not have its Upload-Checksum.
 func TestTusVerifiesChecksums(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
 	location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("a"))
 
 	wrongSum := sha1Header([]byte("another"))
-	a := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", wrongSum)
-	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
+	resp := s.tus("PATCH", location, data[:part+10], "Upload-Offset", "0", "Upload-Checksum", wrongSum)
+	require.Equal(t, "460 checksum_mismatch Upload-Checksum", resp.refusal(t))
 	require.Zero(t, s.offset(location))
 
 	s.patch(location, 0, data[:500], 500, "Upload-Checksum", sha1Header(data[:500]))
 	rest := data[500:]
-	a = s.tus("PATCH", location, rest[1:], "Upload-Offset", "500", "Upload-Checksum", sha1Header(rest))
-	require.Equal(t, "460 checksum_mismatch Upload-Checksum", a.refusal(t))
+	resp = s.tus("PATCH", location, rest[1:], "Upload-Offset", "500", "Upload-Checksum", sha1Header(rest))
+	require.Equal(t, "460 checksum_mismatch Upload-Checksum", resp.refusal(t))
 
 	s.patch(location, 500, rest, int64(len(data)), "Upload-Checksum", sha1Header(rest))
 	s.requireStored("files/alice/a", data)
@@ -210,7 +213,7 @@ func sha1Header(body []byte) string {
 	return "sha1 " + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// After DELETE of an upload, nothing of it is left. An upload that is complete cannot be terminated.
+// DELETE removes everything of an upload, unless the upload is complete.
 func TestTusTerminatesAnUpload(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	data := content(part + 1000)
@@ -220,14 +223,15 @@ func TestTusTerminatesAnUpload(t *testing.T) {
 
 	require.Equal(t, http.StatusNoContent, s.tus("DELETE", location, nil).StatusCode)
 	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
-	a := s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10]))
-	require.Equal(t, "404 not_found uploadId", a.refusal(t))
+	resp := s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10]))
+	require.Equal(t, "404 not_found uploadId", resp.refusal(t))
 
 	objects, states := s.keys()
 	require.Empty(t, objects)
 	require.Empty(t, states)
 	require.Empty(t, s.pending())
 
+	// A complete upload cannot be terminated.
 	location = s.create("Upload-Length", "3")
 	s.patch(location, 0, []byte("abc"), 3)
 	require.Equal(t, "403 completed uploadId", s.tus("DELETE", location, nil).refusal(t))
@@ -542,26 +546,27 @@ func TestTusRefuses(t *testing.T) {
 	require.Len(t, states, 2, "a refused request left something")
 }
 
-// If a chunked body has more bytes than Upload-Length, the request fails with 413, and there is no file.
+// A chunked body with more bytes than Upload-Length fails with 413, and makes no file.
 func TestTusChunkedBodyLongerThanLength(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	location := s.create("Upload-Length", "10")
-	a := s.do(alice, "PATCH", location, io.MultiReader(readerOf("12345678901")), headers{
+	chunked := io.MultiReader(readerOf("12345678901")) // hides the length
+	resp := s.do(alice, "PATCH", location, chunked, headers{
 		"Tus-Resumable": "1.0.0",
 		"Content-Type":  "application/offset+octet-stream",
 		"Upload-Offset": "0",
 	})
-	require.Equal(t, "413 too_large body", a.refusal(t))
+	require.Equal(t, "413 too_large body", resp.refusal(t))
 	s.requireMissing("files/alice/file")
 }
 
-// After Config.TTL, no request finds an upload, and Sweep removes what is left of it. The file of a complete upload
-// stays.
+// After Config.TTL, no request finds an upload any more, and Sweep removes what is left of it, except a finished file.
 func TestTusExpires(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour})
 	data := content(part + 1000)
+	const sent = part + 10
 	location := s.create("Upload-Length", size(data))
-	s.patch(location, 0, data[:part+10], part+10)
+	s.patch(location, 0, data[:sent], sent)
 	finished := s.create("Upload-Length", "3", "Upload-Metadata", filenameMetadata("done"))
 	s.patch(finished, 0, []byte("abc"), 3)
 
@@ -572,8 +577,8 @@ func TestTusExpires(t *testing.T) {
 
 	s.clock.Advance(2 * time.Minute)
 	require.Equal(t, http.StatusNotFound, s.tus("HEAD", location, nil).StatusCode)
-	a := s.tus("PATCH", location, data[part+10:], "Upload-Offset", size(data[:part+10]))
-	require.Equal(t, "404 not_found uploadId", a.refusal(t))
+	resp := s.tus("PATCH", location, data[sent:], "Upload-Offset", itoa(sent))
+	require.Equal(t, "404 not_found uploadId", resp.refusal(t))
 
 	report, err = s.handler.Sweep(t.Context())
 	require.NoError(t, err)
@@ -584,7 +589,7 @@ func TestTusExpires(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// The handler works for requests that a browser sends one after the other on one connection.
+// Requests on one connection work after each other, even if one of them was refused.
 func TestTusKeepsTheConnection(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	transport := &http.Transport{}
@@ -595,23 +600,23 @@ func TestTusKeepsTheConnection(t *testing.T) {
 		name := itoa(int64(i))
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(name))
 		s.patch(location, 0, data[:500], 500)
-		a := s.tus("PATCH", location, data, "Upload-Offset", "1")
-		require.Equal(t, "409 offset_mismatch Upload-Offset", a.refusal(t))
+		resp := s.tus("PATCH", location, data, "Upload-Offset", "1")
+		require.Equal(t, "409 offset_mismatch Upload-Offset", resp.refusal(t))
 		s.patch(location, 500, data[500:], 1000)
 		s.requireStored("files/alice/"+name, data)
 	}
 }
 
-// A client that cannot send PATCH names it in the header X-HTTP-Method-Override.
+// A client that cannot send PATCH may send POST with the header X-HTTP-Method-Override.
 func TestTusMethodOverride(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	location := s.create("Upload-Length", "3")
-	a := s.tus("POST", location, []byte("abc"), "Upload-Offset", "0", "X-HTTP-Method-Override", "PATCH")
-	require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+	resp := s.tus("POST", location, []byte("abc"), "Upload-Offset", "0", "X-HTTP-Method-Override", "PATCH")
+	require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 	s.requireStored("files/alice/file", []byte("abc"))
 }
 
-// If the connection of a client breaks, the client continues where its stored bytes end.
+// After a broken connection, a client continues where the stored bytes end.
 func TestTusKeepsBytesBeforeCut(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		const timeout, interval = time.Minute, 50 * time.Millisecond
@@ -652,23 +657,23 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 		}
 
 		// The rest is sent. The request that was cut may still store bytes.
-		var a *answer
+		var resp *answer
 		require.Eventually(t, func() bool {
 			offset = s.offset(location)
-			a = s.tus("PATCH", location, data[offset:], "Upload-Offset", itoa(offset))
-			return a.StatusCode != http.StatusLocked && a.StatusCode != http.StatusConflict
+			resp = s.tus("PATCH", location, data[offset:], "Upload-Offset", itoa(offset))
+			return resp.StatusCode != http.StatusLocked && resp.StatusCode != http.StatusConflict
 		}, timeout, interval)
-		require.Equal(t, http.StatusNoContent, a.StatusCode, string(a.body))
+		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 		s.requireStored("files/alice/file", data)
 	})
 }
 
-// If a connection is dead without a sign, as behind a NAT, a new request takes over the upload, and the bytes that
-// arrived count.
+// A new request takes over the upload of an older one whose connection has silently died, and continues after the bytes
+// that arrived.
 func TestTusNewRequestEndsOlderOne(t *testing.T) {
 	tests := []struct {
 		name           string
-		anotherProcess bool // gets the new request
+		anotherProcess bool // whether another process gets the new request
 	}{
 		{name: "in the same process"},
 		{name: "in another process", anotherProcess: true},

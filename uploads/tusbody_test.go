@@ -20,12 +20,12 @@ import (
 func (s *sessionSite) patchAndStall(location string, stuck *stuckBody) <-chan *answer {
 	answers := make(chan *answer, 1)
 	go func() {
-		a, _ := s.try(s.t.Context(), alice, "PATCH", location, stuck, headers{
+		resp, _ := s.try(s.t.Context(), alice, "PATCH", location, stuck, headers{
 			"Tus-Resumable": "1.0.0",
 			"Content-Type":  "application/offset+octet-stream",
 			"Upload-Offset": "0",
 		})
-		answers <- a
+		answers <- resp
 	}()
 	<-stuck.sent
 	return answers
@@ -97,9 +97,8 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 	}
 }
 
-// The client of a chunked body may still be sending when the handler refuses the body. After the response, the
-// server keeps the connection open for 500 ms. If it closed the connection at once, a reset could destroy the
-// response.
+// When the server refuses a chunked body, it keeps the connection open for 500 ms after the response. The client may
+// still be sending, and a reset could destroy the response.
 func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
@@ -119,15 +118,15 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 		src := bufio.NewReader(conn)
 		start := time.Now()
 
-		response, err := http.ReadResponse(src, nil)
+		// The upload was created, but its body is too large.
+		const uploadResumptionSupported = 104
+		resp, err := http.ReadResponse(src, nil)
 		require.NoError(t, err)
-		require.Equal(t, 104, response.StatusCode)
-
-		response, err = http.ReadResponse(src, nil)
+		require.Equal(t, uploadResumptionSupported, resp.StatusCode)
+		resp, err = http.ReadResponse(src, nil)
 		require.NoError(t, err)
-		require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
-
-		_, err = io.Copy(io.Discard, response.Body)
+		require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
+		_, err = io.Copy(io.Discard, resp.Body)
 		require.NoError(t, err)
 		require.Less(t, time.Since(start), 100*time.Millisecond)
 
