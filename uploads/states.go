@@ -153,7 +153,7 @@ func (b bucketStates) ListStates(
 	return found, "", nil
 }
 
-// readClock returns the time of the store, with the help of an object under this key.
+// readClock returns the time by the clock of the store. It writes an object under key to learn it.
 func (b bucketStates) readClock(ctx context.Context, key string) (time.Time, error) {
 	now, err := inquiry.Now(ctx, b.bucket, key)
 	if err != nil {

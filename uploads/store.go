@@ -62,7 +62,7 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	return f, nil
 }
 
-// storePart stores one file of a form. Its errors have the name of the form's field.
+// storePart stores one file of a form. An error about the file names the field of the form.
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, f *form) (*File, error) {
 	u := Upload{
 		Body:        part,
@@ -81,8 +81,8 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return stored, nil
 }
 
-// store stores a file, but does not end its upload. fm is the form that has the file, or nil. The lease
-// renews the reservation of the file until the upload ends.
+// store stores a file without ending its upload. The form fm is nil if the file does not come from
+// one. The lease renews the reservation of the file until the upload ends.
 func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
 	if e := s.setup.checkUser(u.User); e != nil {
 		return nil, e
@@ -170,8 +170,8 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 	}
 
 	attrs, err := t.storeContent(ctx, target)
+	// After OutcomeUnknown, the object may exist, and keeps its room.
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
-		// After OutcomeUnknown, the object may exist.
 		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
 	}
 	if inspectErr, ok := err.(inspectError); ok {
@@ -183,8 +183,8 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 	return attrs, nil
 }
 
-// reserve reserves room for the file in the allowance of its user. If the size of the file is not
-// known, the file may have at most the reserved bytes.
+// reserve reserves room for the file in the allowance of its user. A file of unknown size may then
+// have no more bytes than were reserved.
 func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *refusal.Error {
 	s := t.service
 	if s.counter == nil {
@@ -221,7 +221,8 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	return nil
 }
 
-// target returns the Target of the file, with a key that random makes unique.
+// target decides on the key and the attributes of the file. The caller's Target, if there is one,
+// has precedence over the defaults.
 func (t *storeOp) target(random keypattern.Random) session.Target {
 	s := t.service
 	target := t.upload.Target
@@ -237,8 +238,8 @@ func (t *storeOp) target(random keypattern.Random) session.Target {
 	return s.setup.mergeTarget(session.Target(*target), base)
 }
 
-// storeContent stores the file. With Config.Inspect, it first stores the content under Config.Prefix, and
-// copies it after the inspection. If the file is refused, storeContent returns an *Error.
+// storeContent stores the file at target. With Config.Inspect, it stores the content under
+// Config.Prefix first, and copies it to target only if the inspection accepts it.
 func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*storage.Attrs, error) {
 	s := t.service
 	if s.setup.config.Inspect == nil {
@@ -271,8 +272,8 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 	return storage.Copy(ctx, s.setup.bucket, target.Key, s.setup.bucket, staged.Key, opts...)
 }
 
-// file returns the File for Config.Inspect, with everything that is known before the content is
-// stored.
+
+// file returns a File with everything that is known before the content is stored.
 func (t *storeOp) file() *File {
 	u := &t.upload
 	f := &File{
@@ -289,7 +290,7 @@ func (t *storeOp) file() *File {
 	return f
 }
 
-// put stores the body under the key of target, while it checks the length.
+// put uploads the body to target, and checks its length on the way.
 func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attrs, error) {
 	opts := session.OptionsFor[storage.UploadOption](target)
 	if t.verdict.Whole {

@@ -97,7 +97,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	return w.report, nil
 }
 
-// removeExpiredAndOrphans removes expired files and then, unless that fails, orphans.
+// removeExpiredAndOrphans removes the expired files and then, unless this has failed, the orphans.
 func (w *sweeper) removeExpiredAndOrphans(ctx context.Context) error {
 	if err := w.removeExpired(ctx); err != nil {
 		return err
@@ -105,8 +105,8 @@ func (w *sweeper) removeExpiredAndOrphans(ctx context.Context) error {
 	return w.removeOrphans(ctx)
 }
 
-// removeExpiredSession removes a session that has expired or was aborted, or what has no state. It
-// reports whether it has removed anything.
+// removeExpiredSession removes a session that has expired or was aborted, or objects that have lost
+// their session. It reports whether it has removed anything.
 func (w *sweeper) removeExpiredSession(ctx context.Context, g group) (bool, error) {
 	if !g.hasState {
 		return w.removeOrphan(ctx, g)
@@ -125,7 +125,7 @@ func (w *sweeper) removeExpiredSession(ctx context.Context, g group) (bool, erro
 	return w.expire(ctx, s)
 }
 
-// expire removes a session if it has expired or was aborted.
+// expire removes a session that has expired or was aborted, and reports whether it has done so.
 func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) {
 	isExpired := !w.now.Before(s.Expires)
 	if !isExpired && s.Phase != session.PhaseAborted {
@@ -135,7 +135,7 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 		return false, nil
 	}
 
-	// If no call can have counted the file, the reservation is given back.
+	// Only if no call can have counted the file is its reservation given back.
 	isWhole := s.Tus != nil && s.Tus.Whole
 	isUncounted := s.Phase == session.PhaseOpen && s.Kind != session.KindSingle && !isWhole
 	if s.Phase == session.PhaseOpen || s.Phase == session.PhaseCompleting {
@@ -155,8 +155,8 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 	return true, nil
 }
 
-// save saves a session, and reports whether it was saved. If another call has changed the session,
-// save returns false without an error, and the next Sweep looks at it again.
+// save reports whether it has saved a session. It returns false, without an error, if another call
+// has changed the session; the next Sweep looks at it again.
 func (w *sweeper) save(ctx context.Context, s *session.Session) (bool, error) {
 	err := w.keeper.Save(ctx, s)
 	if err == session.ErrConflict {
@@ -165,12 +165,14 @@ func (w *sweeper) save(ctx context.Context, s *session.Session) (bool, error) {
 	return err == nil, err
 }
 
-// removeOrphan removes the objects of a session that has no state.
+// removeOrphan removes objects that belong to no session, once they are old enough that no call can
+// need them any more.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age := w.now.Sub(g.newest)
 	if age < orphanAge {
 		return false, nil
 	}
+
 	// An object with a random name directly under Config.Prefix was sent with a ticket, or was
 	// stored by Service.Store while Config.Inspect checked it.
 	isTicket := keypattern.IsRandom(g.name)
@@ -191,12 +193,11 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	return err == nil, err
 }
 
-// expirePieces removes the pieces and the state of an idle upload that consists of pieces. If a
-// call continues the upload meanwhile, expirePieces returns false.
+// expirePieces removes the pieces and the state of an idle upload. It returns false if the upload is
+// not idle, or if a call continues it meanwhile.
 //
-// expirePieces first marks the state as aborted. After that, a call with the same token begins a
-// new upload with other keys. So it does no harm if the process is killed before all pieces are
-// removed.
+// It marks the state as aborted before it removes anything. A later call with the same token then
+// begins a new upload with other keys, even if this process is killed halfway.
 func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group) (bool, error) {
 	newest := g.newest
 	idle := w.now.Sub(newest)
@@ -248,8 +249,8 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group)
 	return true, nil
 }
 
-// newest returns the time of the newest object of a session. The object with the state of the
-// session does not count. If there is no other object, newest returns the zero time.
+// newest returns the time of the newest object of a session, apart from its state, or the zero time
+// if there is none.
 func (w *sweeper) newest(ctx context.Context, s *session.Session) (time.Time, error) {
 	var newest time.Time
 	state := w.keeper.Key(s, session.StateName)
@@ -264,20 +265,18 @@ func (w *sweeper) newest(ctx context.Context, s *session.Session) (time.Time, er
 	return newest, nil
 }
 
-// abortPieces aborts an upload. If a call still uses the upload, abortPieces returns false.
+// abortPieces aborts an upload, and reports whether it has done so. It returns false if a call still
+// uses the upload, which it notices in one of two ways after it has set Asked in the state:
 //
-// abortPieces first sets Asked in the state. It then notices a call in one of two ways:
-//
-//   - The call continues the upload after Asked was set. The call clears Asked, which changes the
-//     state. So abortPieces can no longer save the state.
-//   - The call ended before Asked was set. The call has stored a piece, and this piece is newer
-//     than the given time.
+//   - A call that continues the upload from now on clears Asked. The state can then no longer be saved.
+//   - A call that ended before has stored a piece that is newer than the given time.
 func (w *sweeper) abortPieces(ctx context.Context, s *session.Session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
 	saved, err := w.save(ctx, s)
 	if !saved {
 		return false, err
 	}
+
 	latest, err := w.newest(ctx, s)
 	if err != nil {
 		return false, err

@@ -108,9 +108,8 @@ func (w *sweeper) hasSeparateStates() bool {
 	return !inBucket || !evidence.EqualValues(states.bucket, w.keeper.Bucket)
 }
 
-// sessions lists all sessions that have a state, sorted by name. The list begins after the name in
-// start. At the end of all names, it continues with the first name, up to start. If the states are in
-// the bucket of the objects, the list also has sessions that have only objects.
+// sessions lists all sessions by name, beginning after start and wrapping around at the end. It has
+// sessions without a state, which consist of objects, only if the states are in the same bucket.
 func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
 	if w.hasSeparateStates() {
 		return listAround(ctx, w.statesAfter, start)
@@ -118,7 +117,8 @@ func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, e
 	return listAround(ctx, w.groupsAfter, start)
 }
 
-// listAround lists the sessions whose name comes after start, and then all others.
+// listAround lists the sessions whose name comes after start, and then those from the first name up
+// to start. The function list must list the sessions after a name.
 func listAround(
 	ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string,
 ) iter.Seq2[group, error] {
@@ -131,6 +131,7 @@ func listAround(
 		if start == "" {
 			return
 		}
+
 		for g, err := range list(ctx, "") {
 			if g.name >= start {
 				return
@@ -183,8 +184,8 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 	}
 }
 
-// isSessionKey reports whether this package writes objects with the key name or, if hasObject is true,
-// name/object below Config.Prefix.
+// isSessionKey reports whether this package may have written an object whose key below Config.Prefix is
+// name or, if hasObject is true, name/object.
 func isSessionKey(name, object string, hasObject bool) bool {
 	if !hasObject {
 		return keypattern.IsRandom(name) || name == clockName
@@ -218,8 +219,7 @@ func (w *sweeper) statesAfter(ctx context.Context, start string) iter.Seq2[group
 	}
 }
 
-// states lists the states with keys that begin with the given prefix, sorted by key. It lists only
-// keys that are greater than prefix+start.
+// states lists the states whose keys begin with prefix and come after prefix+start, sorted by key.
 func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
 	return paged(prefix+start, func(startAfter string) ([]ListedState, string, error) {
 		// Do not return early after an error: a page may have states beside it.

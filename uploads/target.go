@@ -26,7 +26,8 @@ type User struct {
 	Values map[string]string
 }
 
-// values returns the values for all names in braces, including the ID for {user}.
+// values returns the values that replace names in braces in a key pattern. The ID of the user replaces
+// {user}.
 func (u User) values() map[string]string {
 	v := map[string]string{}
 	maps.Copy(v, u.Values)

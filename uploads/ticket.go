@@ -78,7 +78,7 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	return t, publicError(err)
 }
 
-// newTicket is Sign with the errors of package refusal.
+// newTicket makes a Ticket as Sign does, but returns the error as a *refusal.Error.
 func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := filename.Clean(r.Name)
 	if s.setup.config.Inspect != nil {
@@ -100,6 +100,7 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 	if err != nil {
 		return nil, refusal.StoreFailed(err).WithName(name)
 	}
+
 	t := &ticketOp{
 		setup:   s.setup,
 		service: s,
@@ -115,6 +116,7 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 	if e != nil {
 		return nil, e.WithName(name)
 	}
+
 	signed, err := t.sign(ctx, maxSize)
 	if err != nil {
 		s.counter.giveBack(ctx, user.ID, t.ticket.Random)
@@ -147,8 +149,8 @@ func (t *ticketOp) acceptsOnce() bool {
 	return t.setup.guarded && !t.usesForm() && storage.Supports(t.setup.bucket, storage.SignedIfAbsent)
 }
 
-// reserve reserves the bytes that the ticket permits, and returns how many bytes the file may have.
-// The reservation ends when the ticket can no longer be finished.
+// reserve reserves room for the file until the ticket can no longer be finished, and returns how many
+// bytes the file may have.
 func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 	s := t.service
 	maxSize := s.setup.judge.Rules().MaxSize
@@ -174,7 +176,8 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 	return maxSize, nil
 }
 
-// sign signs the request with which the client sends a file of at most maxSize bytes.
+// sign returns a Ticket with the signed request for a file of at most maxSize bytes: a form, or a
+// URL for PUT.
 func (t *ticketOp) sign(ctx context.Context, maxSize int64) (*Ticket, error) {
 	bucket := t.setup.bucket
 	ticket := &Ticket{MaxSize: maxSize, Token: t.token()}
@@ -221,8 +224,7 @@ type ticket struct {
 // leaves time for large files on slow connections, and for a computer that sleeps overnight.
 const finishWithin = 24 * time.Hour
 
-// token returns the token for the client. It consists of the content and a MAC over the content,
-// the user and the pattern of the final key.
+// token returns the token for the client, which is the encoded ticket and its proof.
 func (t *ticketOp) token() string {
 	// Marshal never fails, because a ticket has only texts and numbers.
 	text, _ := json.Marshal(t.ticket)
@@ -230,7 +232,8 @@ func (t *ticketOp) token() string {
 	return payload + "." + t.proof(payload)
 }
 
-// proof returns the MAC of a token with this content.
+// proof returns the MAC that proves that this service made the token for this user and this key
+// pattern.
 func (t *ticketOp) proof(payload string) string {
 	values := t.user.values()
 	fields := []string{"omnibucket upload ticket", t.setup.pattern.Text, t.setup.config.Prefix, payload}
@@ -240,8 +243,8 @@ func (t *ticketOp) proof(payload string) string {
 	return base64.RawURLEncoding.EncodeToString(session.MAC(t.setup.config.TokenKey, fields...))
 }
 
-// openTicket verifies a token and reads its content. If the token was changed, or belongs to
-// another user, key or pattern, openTicket fails with NotFound.
+// openTicket verifies and decodes a token. It fails with NotFound if the token was changed, or was
+// made for another user or with another configuration.
 func (s *Service) openTicket(token string, user User) (*ticketOp, *refusal.Error) {
 	if e := s.setup.checkUser(user); e != nil {
 		return nil, e

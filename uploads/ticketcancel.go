@@ -38,7 +38,7 @@ func (s *Service) Cancel(ctx context.Context, token string, user User) error {
 	return nil
 }
 
-// cancel is Cancel with the errors of package refusal and of the store.
+// cancel does the work of Cancel, and returns errors as they are.
 func (t *ticketOp) cancel(ctx context.Context) error {
 	s := t.service
 	if s.counter == nil {
@@ -56,6 +56,7 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 	if !isReserved {
 		return t.checkUnfinished(ctx)
 	}
+
 	// If another call of Cancel has begun, it is not known whether the file was sent.
 	mayBeSent := entry.Canceled
 	if !mayBeSent {
@@ -83,15 +84,15 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return err
 	}
 	if mayBeSent || isWithdrawn {
-		// Another call may copy the file now.
+		// A call of Finish may be copying the file, so the entry keeps its room.
 		return nil
 	}
 	_, err = book.Cancel(ctx, t.user.ID, t.ticket.Random, !keepRoom, s.counter.leaseUntil())
 	return err
 }
 
-// wasSent reports whether the client has sent the file. If the store accepts the file only once,
-// withdraw finds that out, and wasSent returns false.
+// wasSent reports whether the client has sent the file. It returns false if the store accepts the
+// file only once, because withdraw then finds out for certain.
 func (t *ticketOp) wasSent(ctx context.Context) (bool, error) {
 	if t.acceptsOnce() {
 		return false, nil
@@ -99,8 +100,8 @@ func (t *ticketOp) wasSent(ctx context.Context) (bool, error) {
 	return t.setup.bucket.Exists(ctx, t.pendingKey())
 }
 
-// withdraw removes what the client has sent, and reports whether there was anything. If the store
-// accepts the file only once, the client can send no file after withdraw has returned false.
+// withdraw removes what the client has sent, and reports whether there was anything. Where the store
+// accepts the file only once, it also keeps the client from sending one later.
 func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 	if !t.acceptsOnce() {
 		// Remove what was sent even if it is not known whether there is anything.
@@ -116,7 +117,7 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 	return true, t.removeSent(ctx)
 }
 
-// checkUnfinished fails with Completed if an earlier call has finished the ticket.
+// checkUnfinished fails with Completed if the ticket was finished.
 func (t *ticketOp) checkUnfinished(ctx context.Context) error {
 	for _, extension := range t.setup.judge.Extensions() {
 		exists, err := t.setup.bucket.Exists(ctx, t.finalKey(extension))
@@ -130,8 +131,8 @@ func (t *ticketOp) checkUnfinished(ctx context.Context) error {
 	return nil
 }
 
-// removeSent removes what the client has sent. If the store accepts a file only once, an empty object
-// keeps the signed URL from working again.
+// removeSent removes what the client has sent. Where the store accepts the file only once, it leaves
+// an empty object, which keeps the signed URL from working again.
 func (t *ticketOp) removeSent(ctx context.Context) error {
 	if t.acceptsOnce() {
 		return t.spend(ctx)
@@ -139,7 +140,7 @@ func (t *ticketOp) removeSent(ctx context.Context) error {
 	return t.setup.discard(ctx, t.pendingKey())
 }
 
-// removeUncounted removes the file and the record that a killed call may have left.
+// removeUncounted removes the file and its record, which a killed call of Finish may have left.
 func (t *ticketOp) removeUncounted(ctx context.Context) error {
 	s := t.service
 	if s.setup.config.Records != nil {
@@ -149,6 +150,7 @@ func (t *ticketOp) removeUncounted(ctx context.Context) error {
 		}
 		return err
 	}
+
 	for _, extension := range s.setup.judge.Extensions() {
 		key := t.finalKey(extension)
 		exists, err := s.setup.bucket.Exists(ctx, key)

@@ -55,8 +55,8 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	return f, nil
 }
 
-// finish makes the file of a ticket, and ends its upload. If the upload has ended already, finish
-// returns its file.
+// finish makes the file of a ticket and ends its upload, or returns the file of an upload that has
+// ended already.
 func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
 	// The reservation has the random name of the ticket.
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
@@ -70,6 +70,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
 	if e != nil {
 		return nil, e
 	}
+
 	// If this fails, the file stays, because an earlier call may have passed it to Config.Stored.
 	err = t.service.files.end(ctx, f)
 	if err != nil {
@@ -78,8 +79,8 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
 	return f, nil
 }
 
-// makeFile copies the file that was sent to its final key, and checks it. If an earlier call has
-// done that, makeFile returns the file of that call.
+// makeFile checks the file that was sent, and copies it to its final key. If an earlier call has
+// done so, makeFile returns the file of that call.
 func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	if t.known.origin == originCounted {
 		// An earlier call has counted the file, so it has also made it.
@@ -117,14 +118,14 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 	return t.copyFile(ctx, verdict)
 }
 
-// copyFile copies the file that was sent to its final key, and checks the copy. verdict is the
-// verdict about the file that was sent.
+// copyFile copies the sent file, on which verdict was given, to its final key, and checks the copy.
 func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File, *refusal.Error) {
 	bucket := t.setup.bucket
 	key := t.finalKey(verdict.Extension)
 	target := t.setup.target(key, verdict)
+
 	_, err := storage.Copy(ctx, bucket, key, bucket, t.pendingKey(), target.CopyOptions()...)
-	// The object exists if an earlier call has copied the file.
+	// If the object exists, an earlier call has copied the file.
 	exists := t.setup.guarded && errors.Is(err, storage.PreconditionFailed)
 	if err != nil && !exists {
 		e := refusal.StoreFailed(err)
@@ -145,9 +146,9 @@ func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File,
 	return f, nil
 }
 
-// inspectFinal checks the object under the final key with this extension. All calls that finish the
-// ticket use this check, whoever made the object. So no call removes what another one has accepted.
-// If the object breaks a rule, inspectFinal also returns its attributes, for discardJudged.
+// inspectFinal checks the object under the final key with this extension, whichever call has made it.
+// If the object breaks a rule, inspectFinal also returns its attributes, so that the caller can
+// discard it.
 func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *storage.Attrs, *refusal.Error) {
 	attrs, verdict, e := t.setup.inspectStored(ctx, t.finalKey(extension), t.ticket.Size)
 	if e != nil {
@@ -173,8 +174,8 @@ func (t *ticketOp) file() *File {
 	return &f
 }
 
-// checkReserved fails if the file is larger than its reservation. A reservation of 0 bytes does not
-// limit the file.
+// checkReserved fails if the file is larger than its reservation, unless that has 0 bytes, which means
+// no limit.
 func (t *ticketOp) checkReserved(a *storage.Attrs) *refusal.Error {
 	if t.reserved == 0 || a.Size <= t.reserved {
 		return nil
@@ -182,12 +183,8 @@ func (t *ticketOp) checkReserved(a *storage.Attrs) *refusal.Error {
 	return refusal.OfFile(refusal.CodeOverAllowance, "There is no room for this file: it is larger than was reserved.")
 }
 
-// markSpent ends a ticket after its file has been copied. If the store accepts a file only once,
-// markSpent replaces the sent file by an empty object. Without any object, the signed URL would
-// work again. A lifecycle rule removes the empty object later.
-//
-// In any other store, the client can use the signed URL again, even if there is an empty object. So
-// markSpent only removes the sent file.
+// markSpent removes the sent file after it was copied. If the signed URL works only as long as there
+// is no object, markSpent leaves an empty one in place of the file.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	if !t.acceptsOnce() {
 		_ = t.setup.discard(ctx, pending)
@@ -223,9 +220,8 @@ func changedError() *refusal.Error {
 	return refusal.OfFile(refusal.CodeDamaged, "The file was changed while it was checked. Send it again.")
 }
 
-// findFinished returns the file that an earlier call has finished. cause is the error
-// that made the caller look for a finished file. If there is no finished file, findFinished returns
-// an error that depends on cause.
+// findFinished returns the file that an earlier call has finished. If there is none, it returns an
+// error that depends on cause, which is the error that made the caller look for a finished file.
 func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*File, *refusal.Error) {
 	for _, extension := range t.setup.judge.Extensions() {
 		f, attrs, e := t.inspectFinal(ctx, extension)
@@ -236,8 +232,8 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*Fil
 			continue
 		}
 		if t.reserved > 0 && isRefusal(e) {
-			// An earlier call has copied the file, and was killed before it checked the copy. The
-			// file has a reservation, so no call has accepted it.
+			// An earlier call has copied the file, and was killed before it checked the copy. No call
+			// has accepted it, because its reservation still exists.
 			_ = t.setup.discardJudged(ctx, t.finalKey(extension), attrs)
 		}
 		return nil, e
