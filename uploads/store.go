@@ -115,7 +115,7 @@ func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*Fil
 		return nil, e
 	}
 
-	attrs, e := t.store(ctx)
+	attrs, e := t.reserveAndStore(ctx)
 	if e != nil {
 		return nil, e
 	}
@@ -158,8 +158,8 @@ func (t *storeOp) judge(ctx context.Context) *refusal.Error {
 	return nil
 }
 
-// store reserves room for the file, and makes its object under a new key.
-func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *refusal.Error) {
+// reserveAndStore reserves room for the file, and stores it under a new key.
+func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, *refusal.Error) {
 	random, err := randomKey(t.setup.config.Random)
 	if err != nil {
 		return nil, refusal.StoreFailed(err)
@@ -191,7 +191,8 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		return nil
 	}
 
-	size := cmp.Or(t.bounds.claimed, -1)
+	const unknown = -1
+	size := cmp.Or(t.bounds.claimed, unknown)
 	if t.verdict.Whole {
 		size = int64(len(t.verdict.Head))
 	}
@@ -260,7 +261,10 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.setup.discard(ctx, staged.Key) }()
+	defer func() {
+		// If this fails, Sweep removes the content later.
+		_ = s.setup.discard(ctx, staged.Key)
+	}()
 
 	f := t.file()
 	f.Width = t.verdict.Width
@@ -268,10 +272,10 @@ func (t *storeOp) storeContent(ctx context.Context, target session.Target) (*sto
 	if err := s.setup.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
 	}
+
 	opts := session.OptionsFor[storage.CopyOption](target)
 	return storage.Copy(ctx, s.setup.bucket, target.Key, s.setup.bucket, staged.Key, opts...)
 }
-
 
 // file returns a File with everything that is known before the content is stored.
 func (t *storeOp) file() *File {
@@ -306,17 +310,17 @@ func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attr
 		limit:  t.bounds.limit(),
 	}
 	attrs, err := t.setup.bucket.Upload(ctx, target.Key, content, opts...)
-	if err != nil && content.refused != nil {
+	if err == nil {
+		return attrs, nil
+	}
+	if content.refused != nil {
 		return nil, content.refused
 	}
 	if storage.CodeOf(err) == storage.BodyFailed {
 		// The store noticed the wrong length first, because of WithSize.
 		return nil, refusal.WrongSize()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return attrs, nil
+	return nil, err
 }
 
 // A form holds the state of a request that stores one or more files.

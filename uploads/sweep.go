@@ -75,9 +75,9 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	w.add(s.setup.bucket.Remove(ctx, clock))
 
 	start := session.DirName(rand.Text())
-	w.each(ctx, w.sessions(ctx, start), w.removeExpiredSession)
+	w.removeEach(ctx, w.sessions(ctx, start), w.removeExpiredSession)
 	if w.hasSeparateStates() && len(w.errs) < maxFailures {
-		w.each(ctx, listAround(ctx, w.groupsAfter, start), w.removeOrphan)
+		w.removeEach(ctx, listAround(ctx, w.groupsAfter, start), w.removeOrphan)
 	}
 
 	// Removing an upload may leave bytes without a record, which are orphans. So remove orphans

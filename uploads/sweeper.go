@@ -47,9 +47,9 @@ type sweeper struct {
 	errs          []error
 }
 
-// each calls remove for many sessions concurrently. After maxFailures failures, it stops. remove
-// reports whether it has removed the session.
-func (w *sweeper) each(
+// removeEach calls remove for several sessions at a time, counts what it has removed, and stops after
+// maxFailures failures.
+func (w *sweeper) removeEach(
 	ctx context.Context, groups iter.Seq2[group, error], remove func(context.Context, group) (bool, error),
 ) {
 	var listErr error

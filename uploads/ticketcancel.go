@@ -109,8 +109,8 @@ func (t *ticketOp) withdraw(ctx context.Context) (sent bool, err error) {
 		return sent, errors.Join(err, t.removeSent(ctx))
 	}
 
-	// The empty object takes the place of the file, unless the client has sent it.
-	err = t.spend(ctx, storage.IfAbsent())
+	// If the client has not sent the file, the empty object takes its place.
+	err = t.overwriteSent(ctx, storage.IfAbsent())
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return false, err
 	}
@@ -135,7 +135,7 @@ func (t *ticketOp) checkUnfinished(ctx context.Context) error {
 // an empty object, which keeps the signed URL from working again.
 func (t *ticketOp) removeSent(ctx context.Context) error {
 	if t.acceptsOnce() {
-		return t.spend(ctx)
+		return t.overwriteSent(ctx)
 	}
 	return t.setup.discard(ctx, t.pendingKey())
 }

@@ -155,10 +155,10 @@ func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *
 		return nil, attrs, e
 	}
 
-	// The client may have replaced the file while it was copied. The copy may then have another type
-	// than its key or its attributes say. If an earlier call has counted the file, it has accepted it.
-	isOther := verdict.Extension != extension || !t.setup.hasType(attrs, verdict)
-	if isOther && t.known.origin != originCounted {
+	// If the client has replaced the file while it was copied, the copy may have another type than its
+	// key or its attributes say. If an earlier call has counted the file, it has accepted it.
+	hasOtherType := verdict.Extension != extension || !t.setup.hasType(attrs, verdict)
+	if hasOtherType && t.known.origin != originCounted {
 		return nil, attrs, changedError()
 	}
 	if e := t.checkReserved(attrs); e != nil {
@@ -190,13 +190,12 @@ func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 		_ = t.setup.discard(ctx, pending)
 		return
 	}
-	// If this fails, the sent file stays under its key. The signed URL cannot replace the sent file,
-	// so the client cannot use the URL again.
-	_ = t.spend(ctx)
+	// If this fails, the sent file stays, and keeps the signed URL from working again as well.
+	_ = t.overwriteSent(ctx)
 }
 
-// spend replaces what the client has sent by an empty object, even if the caller has gone.
-func (t *ticketOp) spend(ctx context.Context, opts ...storage.UploadOption) error {
+// overwriteSent replaces what the client has sent by an empty object, even if ctx has ended.
+func (t *ticketOp) overwriteSent(ctx context.Context, opts ...storage.UploadOption) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 	opts = append(opts, storage.WithContentType(contentTypeOfSpent))
