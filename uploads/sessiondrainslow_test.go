@@ -24,7 +24,7 @@ func TestS3EndsSlowRefusedClient(t *testing.T) {
 	wiretest.RefusesSlowBody(t, handler, "/s3/multipart")
 }
 
-// If a client sends some bytes to a missing upload, and then nothing, the response does not wait for more.
+// A client that sends some bytes to a missing upload, and then stalls, gets the refusal without delay.
 func TestTusRefusedClientThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
@@ -37,8 +37,8 @@ func TestTusRefusedClientThatStalls(t *testing.T) {
 	})
 }
 
-// An http.MaxBytesHandler in front of the handler writes a response header during a Read. The race detector sees
-// that the handler writes none at the same time.
+// The handler writes no header while http.MaxBytesHandler, in front of it, writes one during a Read. If it did, the
+// race detector would report it.
 func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, 20)))

@@ -316,7 +316,7 @@ func (s *sessionSite) requireOnlyFile(pattern string, want []byte) {
 	s.requireStored(files[0], want)
 }
 
-// If a server is killed at any call while it takes a judged file, the file is not lost, and is not stored twice.
+// A file whose content is judged is neither lost nor stored twice, whichever call the server is killed at.
 func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	stores := []struct {
 		name      string
@@ -349,7 +349,7 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 	return drv
 }
 
-// A server is killed at each of its calls in turn, and another process continues. No acknowledged bytes are lost,
+// After a server was killed, at whichever call, another process continues the upload: no acknowledged bytes are lost,
 // Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
 	for _, upload := range uploadsByName() {
@@ -364,8 +364,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
-// If a server whose clock is an hour ahead is killed, other processes wait for its claim no longer than for any
-// other.
+// The claim of a killed server whose clock is an hour ahead delays other processes no longer than any other claim.
 func TestKilledServerWithFastClock(t *testing.T) {
 	for _, upload := range uploadsByName() {
 		if strings.Contains(upload.name, "tus") { // which waits for five seconds
@@ -428,8 +427,7 @@ func (s *sessionSite) sweepEverything() []string {
 	return append(append(objects, states...), s.pending()...)
 }
 
-// If a server is killed while it takes a file in one request, the client sends the file again, and Stored is
-// called.
+// If a server is killed while it takes a file in one request, the client can send the file again, and Stored is called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		for call, killed := 1, true; killed; call++ {
@@ -462,8 +460,8 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	}
 }
 
-// A server is killed at any call while it completes an upload, and the client aborts. Either nothing is left, or the
-// object exists, Stored is called and the client is told.
+// If a client aborts an upload after a server was killed while completing it, either nothing is left, or the file
+// exists, Stored was called, and the client is told so.
 func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	small := content(300)
 	large := content(part + 5000)
@@ -541,7 +539,7 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 	return address
 }
 
-// If a process is killed at any call of Sweep, another Sweep removes what it has left.
+// Another Sweep removes what a Sweep has left whose process was killed, whichever call it was killed at.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 	for call, killed := 1, true; killed; call++ {

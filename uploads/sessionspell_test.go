@@ -64,8 +64,7 @@ func (o *outage) stop() (seen int) {
 	return o.seen
 }
 
-// If a call cannot write to the store that it has ended, later calls in the same process nevertheless do not wait
-// for its claim.
+// A call that cannot tell the store that it has ended keeps no later call in its process waiting for its claim.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	for _, j := range append(uploadsByContent(), uploadsByName()...) {
 		for _, executed := range []bool{false, true} {
@@ -101,8 +100,8 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
-// If a read from the store fails while a file is copied or joined, the error is StoreFailed and does not blame the
-// sender.
+// If a read from the store fails while a file is copied or joined, the error is StoreFailed, and not one that blames
+// the sender.
 func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	tests := []struct {

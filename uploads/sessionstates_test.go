@@ -24,7 +24,7 @@ func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*u
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 
-// New refuses a bucket without conditional writes, unless Config.States is elsewhere.
+// New refuses a bucket without conditional writes, unless Config.States keeps the states elsewhere.
 func TestStatesNeedConditions(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
@@ -52,10 +52,10 @@ func TestStatesNeedConditions(t *testing.T) {
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	}
 
+	// Sweep removes an unfinished upload with its state.
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:10], 10)
 	require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
-
 	for entry, err := range states.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "a state is left", entry.Key)
@@ -80,13 +80,13 @@ func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, err
 	return data, revision, err
 }
 
-// If a request ends while HEAD reads the upload's state, HEAD reads the state again, so that its offset includes
-// the request's last bytes.
+// The offset that HEAD returns includes the bytes of a request that ends while HEAD reads the state of the upload.
 func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{States: states})
 		location := s.create("Upload-Length", "100")
+
 		body, client := io.Pipe()
 		go func() {
 			_, _ = s.try(t.Context(), alice, "PATCH", location, body, headers{
@@ -99,6 +99,7 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 
+		// The connection breaks while HEAD reads the state.
 		states.next = func() error {
 			_ = client.CloseWithError(storage.Unavailable) // the connection breaks
 			time.Sleep(time.Second)
@@ -108,7 +109,7 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	})
 }
 
-// If a call fails, it releases its claim, so that a client can continue in another process without waiting.
+// A call that fails releases its claim, so that a client can continue in another process at once.
 func TestStatesReleaseAfterFailure(t *testing.T) {
 	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
 		for n, hits := 1, 1; hits > 0; n++ {
@@ -118,6 +119,7 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 				s := newSiteOnPipes(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
 				other := newSiteOnPipes(t, engine.New(drv), uploads.Config{})
+
 				location := s.create("Upload-Length", "3")
 				injector.Set(fault.Nth(n))
 				s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
@@ -131,8 +133,7 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 	}
 }
 
-// If Stored and one write of the state fail, as when a database restarts, the client can complete the upload again
-// at once.
+// If both Stored and a write of the state fail once, the client can complete the upload again without waiting.
 func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
 	storedCalls := 0
@@ -171,7 +172,7 @@ var limits = []struct {
 	{"few parts", faults.Limits{MaxParts: 2}},
 }
 
-// An upload by tus keeps the limits that the store has for parts, however the bytes arrive.
+// A tus upload keeps to the store's limits for parts, however small the requests are that bring the bytes.
 func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 	for _, tt := range limits {
 		t.Run(tt.name, func(t *testing.T) {
@@ -189,7 +190,7 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 	}
 }
 
-// The part size that a client of the S3 routes gets keeps the limits that the store has for parts.
+// The S3 routes tell a client a part size that keeps to the store's limits for parts.
 func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 	for _, tt := range limits {
 		t.Run(tt.name, func(t *testing.T) {
@@ -197,6 +198,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			data := content(2*part + 1000)
 			u := s.begin(map[string]any{"filename": "file", "size": len(data)})
+
 			var parts []sentPart
 			for i, partData := range cut(data, u.PartSize) {
 				parts = append(parts, u.send(i+1, partData))
@@ -209,7 +211,7 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 	}
 }
 
-// The S3 routes refuse a part outside of the bucket's limits for parts.
+// The S3 routes refuse parts whose number or size is outside of the bucket's limits.
 func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	partLimits := faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(partLimits)))
@@ -223,11 +225,12 @@ func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 
 	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
 	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))
+
 	parts[0] = u.send(1, content(1000))
 	require.Equal(t, http.StatusOK, u.complete(parts...).StatusCode)
 }
 
-// If a tus upload needs parts that are larger than the memory limit, it is refused when it is created.
+// A tus upload that needs parts larger than the memory limit is refused when it is created.
 func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
 	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: 16 << 20})
@@ -238,7 +241,7 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	require.Empty(t, s.sweepEverything())
 }
 
-// If several tus uploads do not fit into memory together, some wait until others have finished.
+// Several tus uploads that do not fit into the memory limit together all succeed, because some wait for others.
 func TestTusUploadsShareMemory(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{MemoryLimit: 16 << 20})
 	s.handler.SetBasePart(uploads.BasePart)

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two requests send the same file to one URL. The second runs before any call of the first, and is killed at any
-// of its own calls. The file counts once.
+// A file that two requests send to the same URL counts once, wherever the second interrupts the first, and at whichever
+// of its calls the second is killed.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for kill, killed := 1, true; killed; kill++ {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// ListStates reads the store's clock by an object under the prefix of the states that it finds. So it needs no
-// right to write under DefaultPrefix.
+// ListStates reads the store's clock with an object under the prefix of the states that it finds, so that it needs no
+// right to write elsewhere.
 func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	var written []string
 	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -41,8 +41,7 @@ func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	require.Len(t, listKeys(t, b), 2)
 }
 
-// If the application's own objects have names like a state, ListStates returns none of them and changes none of
-// them.
+// ListStates neither returns nor changes objects of the application whose names look like those of states.
 func TestBucketStatesListStatesLeavesOtherObjects(t *testing.T) {
 	b := openMemory(t)
 	for _, key := range []string{"terraform/prod/state.json", "terraform/clock", "a/state.json", "clock"} {

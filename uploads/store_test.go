@@ -24,8 +24,7 @@ import (
 // onlyRead hides all methods of a reader but Read.
 type onlyRead struct{ io.Reader }
 
-// Store derives a file's extension and type from its content, not from the name or the type that the sender
-// claims.
+// Store derives the extension and the type of a file from its content, and not from what the sender claims.
 func TestStoreNamesFileByContent(t *testing.T) {
 	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
 	tests := []struct{ what, content, extension, contentType string }{
@@ -61,7 +60,7 @@ func TestStoreNamesFileByContent(t *testing.T) {
 	}
 }
 
-// The result describes the file.
+// The result of Store describes the file, and has a signed link to it.
 func TestStoreResultDescribesFile(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{
@@ -99,7 +98,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 	})
 }
 
-// Store keeps all bytes of a large file from a reader that cannot seek, whether the size is known or not.
+// Store streams a large file from a reader that cannot seek, whether or not the sender claims a size.
 func TestStoreStreamsLargeFile(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
@@ -114,7 +113,7 @@ func TestStoreStreamsLargeFile(t *testing.T) {
 	})
 }
 
-// Uploads of one name are separate objects.
+// Concurrent uploads with the same name become separate objects.
 func TestStoreSameNameTwice(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{})
@@ -139,7 +138,7 @@ type repeating struct{}
 
 func (repeating) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte{7}, len(p))), nil }
 
-// A file whose key exists is not stored.
+// Store does not overwrite an existing object.
 func TestStoreKeyExists(t *testing.T) {
 	tests := []struct{ name, content string }{
 		{name: "small", content: aPNG() + "second"},
@@ -163,7 +162,7 @@ func TestStoreKeyExists(t *testing.T) {
 	}
 }
 
-// An interrupted upload leaves nothing.
+// An interrupted upload leaves no object, wherever its body breaks.
 func TestStoreInterruptedLeavesNothing(t *testing.T) {
 	broken := errors.New("the line went dead")
 	tests := []struct {
@@ -229,7 +228,7 @@ func TestStoreWaitsForSlowReader(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// If the bucket fails, Store fails with StoreFailed, which also matches the bucket's error code.
+// If the bucket fails, Store fails with StoreFailed, and the error also matches the code of the bucket's error.
 func TestStoreReportsErrorOfBucket(t *testing.T) {
 	b := memstore.New(storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
@@ -256,7 +255,7 @@ func (c cancels) Read(p []byte) (int, error) {
 	return copy(p, "GIF89a\x01\x00\x01\x00\x00\x00\x00"+strings.Repeat("\x21\xfe\x00", 100)), nil
 }
 
-// While Store inspects a file, it ends when its context ends.
+// Store ends with its context, even while it inspects the file.
 func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})

@@ -103,7 +103,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 	}
 }
 
-// An SVG with a link is not called a program.
+// The error for an SVG with a link names the link, and does not call the file a program.
 func TestRulesNameLinkInSVG(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(

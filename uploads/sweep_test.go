@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If 149 of 150 uploads cannot be removed, repeated Sweeps nevertheless reach the other one.
+// Repeated Sweeps reach every expired upload, even if all others cannot be removed.
 func TestSweepReachesEachUpload(t *testing.T) {
 	injector := faults.New()
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
@@ -50,7 +50,7 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	require.Fail(t, "no Sweep reached the last upload")
 }
 
-// Sweep reads the states of several uploads at the same time, because each takes a request.
+// Sweep reads the states of several uploads at the same time.
 func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var readers atomic.Int32
@@ -89,7 +89,7 @@ type incomparable struct {
 	_ []string
 }
 
-// Sweep works on a wrapped bucket whose Go type cannot be compared with ==.
+// Sweep works with a wrapped bucket of a Go type that == cannot compare.
 func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return incomparable{Core: c} })
 	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
@@ -100,7 +100,7 @@ func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 	require.Equal(t, 1, report.Uploads)
 }
 
-// If a client sends a part to a signed address after the completion, and the store keeps it, Sweep removes it.
+// Sweep removes a part that the client sent to a signed URL after it had completed the upload.
 func TestSweepRemovesLateParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -113,14 +113,14 @@ func TestSweepRemovesLateParts(t *testing.T) {
 	})
 }
 
-// The store's clock, not that of the process, tells Sweep which uploads have expired.
+// Sweep goes by the clock of the store, so a process whose clock is fast removes no upload too early.
 func TestSweepWithFastClock(t *testing.T) {
 	b := memstore.New()
 	s := newSessionSite(t, b, uploads.Config{})
 	address := s.create("Upload-Length", "3")
 	s.patch(address, 0, []byte("a"), 1)
 
-	// An upload has begun, and its state is not yet written.
+	// Another upload has begun, but its state is not written yet.
 	const young = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
 	_, err := b.Upload(t.Context(), young, readerOf("its state is written in a moment"))
 	require.NoError(t, err)

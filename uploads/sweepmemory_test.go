@@ -41,6 +41,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	})
 	resp := s.post(alice, "/s3/multipart", map[string]any{"filename": "a.png"})
 	require.Equal(t, http.StatusOK, resp.StatusCode)
+
 	_, states := s.keys()
 	state, _, err := storage.ReadAll(t.Context(), b, states[0])
 	require.NoError(t, err)

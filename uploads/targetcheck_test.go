@@ -41,7 +41,7 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 	},
 }
 
-// If a filename makes no valid key, the upload is refused when it begins.
+// An upload whose filename makes no valid key is refused when it begins.
 func TestNameIsCheckedEarly(t *testing.T) {
 	invalid := map[string]string{
 		"a backslash":              `a\b`,
@@ -78,7 +78,7 @@ func TestNameIsCheckedEarly(t *testing.T) {
 	}
 }
 
-// If the Target that Begin returns is invalid, OnError gets the error before any byte is sent.
+// An invalid Target is refused before any byte is sent, whether Begin returns it or Store gets it.
 func TestTargetIsCheckedEarly(t *testing.T) {
 	invalid := map[string]uploads.Target{
 		"a type":                     {ContentType: "text"},

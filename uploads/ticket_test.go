@@ -29,7 +29,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 	return address[strings.Index(address, ".uploads/"):]
 }
 
-// The store enforces a ticket's size, and accepts one file.
+// The store refuses a file that is larger than its ticket says, and accepts only one file for a ticket with a size.
 func TestTicketSizeAndSingleUse(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
 		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
@@ -72,7 +72,7 @@ func post(t *testing.T, form *storage.SignedForm, content string) int {
 	return statusOf(t, r)
 }
 
-// A ticket is valid only for one user, one Config.Key, one TokenKey, and until it expires.
+// Finish accepts a token only unchanged, from its user, with the same Config.Key and TokenKey, until it expires.
 func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	b := openMemory(t)
 	now := time.Now()
@@ -121,7 +121,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	})
 }
 
-// A ticket that was signed before Config.Inspect was set can still be finished. Inspect does not see its file.
+// A ticket that was signed before Config.Inspect was set can still be finished, without an inspection.
 func TestFinishTicketSignedBeforeInspect(t *testing.T) {
 	b := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
@@ -138,10 +138,11 @@ func TestFinishTicketSignedBeforeInspect(t *testing.T) {
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
+
 	require.EqualValues(t, len(content), f.Size)
 }
 
-// Another process with the same TokenKey can finish the ticket.
+// Another process can finish a ticket if it has the same TokenKey.
 func TestFinishInOtherProcess(t *testing.T) {
 	b := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
@@ -152,12 +153,11 @@ func TestFinishInOtherProcess(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "a random key is not shared")
-
 	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 }
 
-// Sign refuses a request that already breaks the rules, before anything is sent.
+// Sign refuses a request that breaks the rules, and any request if the bucket cannot sign.
 func TestSignRefusesEarly(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
 	tests := []struct {
@@ -189,8 +189,7 @@ func TestSignRefusesEarly(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported, "the bucket has no signing base address")
 }
 
-// Sign accepts any claimed type, because the content decides later, except types that browsers run, such as
-// text/html.
+// Sign refuses only claimed types that browsers run, such as text/html, because the content decides later.
 func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 	types := []string{"image/jpeg", "image/png", "application/zip", "audio/wav"}
 	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{Types: types}})
@@ -221,7 +220,7 @@ func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 	}
 }
 
-// A printed ticket shows no secret.
+// A ticket that is printed or logged shows neither its token nor its signature.
 func TestTicketHidesSecret(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{})
 	for _, size := range []int64{0, 100} {
@@ -230,6 +229,7 @@ func TestTicketHidesSecret(t *testing.T) {
 
 		var log bytes.Buffer
 		slog.New(slog.NewTextHandler(&log, nil)).Info("signed", "ticket", *ticket)
+	// A ticket without a size has a form, and one with a size has a URL for PUT.
 		texts := []string{
 			fmt.Sprint(ticket),
 			fmt.Sprintf("%+v %#v", *ticket, *ticket),

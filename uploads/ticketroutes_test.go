@@ -20,8 +20,7 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(mustJSON(s.t, document)))
 }
 
-// The handler refuses to finish an upload if the request has an unknown field, or comes from another user than the
-// ticket.
+// The handler refuses to finish a ticket if the request has an unknown field, or comes from another user.
 func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
@@ -36,7 +35,7 @@ func TestFinishRefusesRequests(t *testing.T) {
 	require.EqualValues(t, uploads.NotFound, problem["code"])
 }
 
-// If the client disconnects during Finish, as behind a proxy that gives up, the file is still finished.
+// The file of a ticket is finished even if the client disconnects during the request.
 func TestFinishAfterClientHasGone(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
