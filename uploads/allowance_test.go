@@ -330,7 +330,7 @@ func (a *account) bucket(layers ...driver.Layer) storage.Bucket {
 
 // process starts a process that serves the store through these layers.
 func (a *account) process(layers ...driver.Layer) *process {
-	b := a.bucket(layers...)
+	bucket := a.bucket(layers...)
 	c := uploads.Config{
 		Rules:        rules.Any(1 << 20),
 		Key:          "{user}/{random}{ext}",
@@ -346,12 +346,12 @@ func (a *account) process(layers ...driver.Layer) *process {
 	}
 	if a.record {
 		c.Key = ""
-		c.Records = uploads.BucketRecords(b)
+		c.Records = uploads.BucketRecords(bucket)
 	}
 	if a.change != nil {
 		a.change(&c)
 	}
-	s, err := uploads.New(b, c)
+	s, err := uploads.New(bucket, c)
 	require.NoError(a.t, err)
 	return &process{ctx: a.t.Context(), service: s, store: a.bucket()}
 }

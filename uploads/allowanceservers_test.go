@@ -92,10 +92,10 @@ func (a *account) runKilledProcesses(random *rand.Rand) {
 func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 	testserver.Further(t)
 	for _, store := range append(furtherBackends, backends[2]) { // our S3 server and MinIO
-		b := store.open(t, driver.WithLayer(killProcessOfContext), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		bucket := store.open(t, driver.WithLayer(killProcessOfContext), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		for _, method := range sendMethods {
 			t.Run(store.name+", "+method.name, func(t *testing.T) {
-				a := &account{t: t, shared: b}
+				a := &account{t: t, shared: bucket}
 				for kill, killed := 1, true; killed; kill++ {
 					require.Less(t, kill, 160, "calls without end")
 					a.renew()

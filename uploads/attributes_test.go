@@ -18,11 +18,11 @@ import (
 
 // Finish keeps no attribute, such as a disposition or metadata, that the sender set on the file.
 func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{CacheControl: map[string]string{}})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{CacheControl: map[string]string{}})
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
-		_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(aPNG()),
+		_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(aPNG()),
 			storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
 			storage.WithContentLanguage("de"), storage.WithCacheControl("max-age=1"),
 			storage.WithStorageClass("REDUCED_REDUNDANCY"), storage.WithMetadata(map[string]string{"name": "evil"}))
@@ -30,7 +30,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 
 		r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
-		attrs, err := b.Attrs(t.Context(), r.Key)
+		attrs, err := bucket.Attrs(t.Context(), r.Key)
 		require.NoError(t, err)
 		require.Equal(t, storage.Properties{ContentType: "image/png"}, attrs.Properties)
 	})
@@ -38,8 +38,8 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 
 // Some stores accept headers that the ticket's URL did not sign. Finish does not copy them to the file.
 func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
-	b := openAmazonRules(t)
-	s := newService(t, b, uploads.Config{})
+	bucket := openAmazonRules(t)
+	s := newService(t, bucket, uploads.Config{})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 	require.NoError(t, err)
 	req, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
@@ -49,13 +49,13 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	req.Header.Set("Content-Language", "de")
 
 	require.Equal(t, http.StatusOK, statusOf(t, req))
-	waiting, err := b.Attrs(t.Context(), pendingOf(ticket))
+	waiting, err := bucket.Attrs(t.Context(), pendingOf(ticket))
 	require.NoError(t, err)
 	require.Equal(t, "gzip", waiting.ContentEncoding, "the store takes a header that was not signed")
 
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	attrs, err := b.Attrs(t.Context(), r.Key)
+	attrs, err := bucket.Attrs(t.Context(), r.Key)
 	require.NoError(t, err)
 	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, attrs.Properties)
 }
@@ -95,8 +95,8 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openMemory(t, storage.WithPublicAccess(true))
-			s := newService(t, b, uploads.Config{Link: uploads.PublicLink, PublicRead: tt.publicRead})
+			bucket := openMemory(t, storage.WithPublicAccess(true))
+			s := newService(t, bucket, uploads.Config{Link: uploads.PublicLink, PublicRead: tt.publicRead})
 			getStatus := func(address string) int {
 				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 				require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
-			pending, err := b.PublicURL(pendingOf(ticket))
+			pending, err := bucket.PublicURL(pendingOf(ticket))
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, getStatus(pending), "what was not looked at is not public")
 
@@ -124,19 +124,19 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 // Each stored file gets the tags of Config.Tags.
 func TestTagsOfStoredFiles(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
-		b := openMemory(t)
-		s := newService(t, b, uploads.Config{Tags: tags})
+		bucket := openMemory(t)
+		s := newService(t, bucket, uploads.Config{Tags: tags})
 		file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 		require.NoError(t, err)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
 
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
-		require.NoError(t, storage.SetTags(t.Context(), b, pendingOf(ticket), map[string]string{"of": "the sender"}))
+		require.NoError(t, storage.SetTags(t.Context(), bucket, pendingOf(ticket), map[string]string{"of": "the sender"}))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 		for _, key := range []string{file.Key, finished.Key} {
-			got, err := storage.Tags(t.Context(), b, key)
+			got, err := storage.Tags(t.Context(), bucket, key)
 			require.NoError(t, err)
 			require.Len(t, got, len(tags))
 			for k, v := range tags {
@@ -152,26 +152,26 @@ func TestTagsAreChecked(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "Config.Tags")
 
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
-	_, err = uploads.New(b, uploads.Config{Tags: map[string]string{"k": "v"}})
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
+	_, err = uploads.New(bucket, uploads.Config{Tags: map[string]string{"k": "v"}})
 	require.ErrorIs(t, err, storage.Unsupported)
 
-	_, err = uploads.New(b, uploads.Config{})
+	_, err = uploads.New(bucket, uploads.Config{})
 	require.NoError(t, err)
 }
 
 // New refuses Config.PublicRead for a bucket without ACLs of objects.
 func TestPublicReadNeedsObjectACL(t *testing.T) {
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
-	_, err := uploads.New(b, uploads.Config{PublicRead: true})
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectACLs})))
+	_, err := uploads.New(bucket, uploads.Config{PublicRead: true})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "PublicRead")
 }
 
 // New refuses a bucket that keeps no content types.
 func TestNewRefusesBucketWithoutContentTypes(t *testing.T) {
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
-	_, err := uploads.New(b, uploads.Config{})
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties})))
+	_, err := uploads.New(bucket, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "ContentProperties")
 }

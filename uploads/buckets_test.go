@@ -21,7 +21,7 @@ var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // runOnBuckets runs f on every kind of bucket, each with addresses that work. MinIO
 // needs "make test-all" to start it.
-func runOnBuckets(t *testing.T, f func(t *testing.T, b storage.Bucket)) {
+func runOnBuckets(t *testing.T, f func(t *testing.T, bucket storage.Bucket)) {
 	t.Run("memory", func(t *testing.T) {
 		f(t, openMemory(t))
 	})
@@ -49,18 +49,18 @@ func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) s
 	return server.Bucket
 }
 
-func newService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
+func newService(t *testing.T, bucket storage.Bucket, c uploads.Config) *uploads.Service {
 	t.Helper()
-	s, err := uploads.New(b, c)
+	s, err := uploads.New(bucket, c)
 	require.NoError(t, err)
 	return s
 }
 
 // listKeys returns all keys of the bucket.
-func listKeys(t *testing.T, b storage.Bucket) []string {
+func listKeys(t *testing.T, bucket storage.Bucket) []string {
 	t.Helper()
 	names := []string{}
-	for entry, err := range b.List(t.Context()) {
+	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		names = append(names, entry.Key)
 	}
@@ -68,9 +68,11 @@ func listKeys(t *testing.T, b storage.Bucket) []string {
 }
 
 // listPublished returns the keys that are not pending.
-func listPublished(t *testing.T, b storage.Bucket) []string {
+func listPublished(t *testing.T, bucket storage.Bucket) []string {
 	t.Helper()
-	return slices.DeleteFunc(listKeys(t, b), func(key string) bool { return strings.Contains(key, uploads.DefaultPrefix) })
+	return slices.DeleteFunc(listKeys(t, bucket), func(key string) bool {
+		return strings.Contains(key, uploads.DefaultPrefix)
+	})
 }
 
 // send sends a ticket's request, and returns the status.

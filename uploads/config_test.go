@@ -89,15 +89,15 @@ func (d overwriting) Describe() driver.Description {
 // New refuses a bucket without IfAbsent, in which an upload could overwrite a file, unless Config.Unguarded is
 // set.
 func TestNewRefusesOverwritingBucket(t *testing.T) {
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
-	_, err := uploads.New(b, uploads.Config{})
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
+	_, err := uploads.New(bucket, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.Unguarded")
 
-	s := newService(t, b, uploads.Config{Unguarded: true})
+	s := newService(t, bucket, uploads.Config{Unguarded: true})
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
-	require.Len(t, listKeys(t, b), 1)
+	require.Len(t, listKeys(t, bucket), 1)
 }
 
 // New refuses a storage.Bucket that another package implements.
@@ -117,21 +117,22 @@ func TestNewRefusesUnsupportedLinks(t *testing.T) {
 
 // With PublicLink, a file's Location is below the bucket's public base URL, such as that of a CDN.
 func TestPublicLinkIsThatOfCDN(t *testing.T) {
-	b := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
-	r, err := newService(t, b, uploads.Config{Link: uploads.PublicLink}).Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	bucket := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
+	s := newService(t, bucket, uploads.Config{Link: uploads.PublicLink})
+	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.NoError(t, err)
 	require.Equal(t, "https://cdn.example.com/files/"+r.Key, r.Location)
 	require.True(t, r.ExpiresAt.IsZero())
 
-	attrs, err := b.Attrs(t.Context(), r.Key)
+	attrs, err := bucket.Attrs(t.Context(), r.Key)
 	require.NoError(t, err)
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
 }
 
 // The most specific match in Config.CacheControl decides a file's Cache-Control.
 func TestCacheControlOfClosestMatch(t *testing.T) {
-	b := memstore.New()
-	s := newService(t, b, uploads.Config{
+	bucket := memstore.New()
+	s := newService(t, bucket, uploads.Config{
 		Rules: rules.Rules{Types: append(rules.Pictures(), "application/pdf", "text/plain")},
 		CacheControl: map[string]string{
 			"image/gif":       "no-cache",
@@ -154,7 +155,7 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
 			require.NoError(t, err)
-			attrs, err := b.Attrs(t.Context(), file.Key)
+			attrs, err := bucket.Attrs(t.Context(), file.Key)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, attrs.CacheControl)
 		})
@@ -163,21 +164,21 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 
 // Store refuses a value of the key, such as a user's ID, that would put the file under a reserved prefix.
 func TestStoreRefusesReservedValue(t *testing.T) {
-	b := memstore.New()
-	s := newService(t, b, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
+	bucket := memstore.New()
+	s := newService(t, bucket, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
 	for _, user := range []string{"pending", "s3", "tus"} {
 		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: user}})
 		require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), user)
 	}
-	require.Empty(t, listKeys(t, b))
+	require.Empty(t, listKeys(t, bucket))
 }
 
 // An animated PNG is a PNG.
 func TestStoreAnimatedPNG(t *testing.T) {
 	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/png"}}})
-	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()[:33] + chunk + aPNG()[33:])})
+	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()[:33] + chunk + aPNG()[33:])})
 	require.NoError(t, err)
-	require.Equal(t, "image/png", r.ContentType)
-	require.True(t, strings.HasSuffix(r.Key, ".png"))
+	require.Equal(t, "image/png", file.ContentType)
+	require.True(t, strings.HasSuffix(file.Key, ".png"))
 }

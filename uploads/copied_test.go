@@ -16,17 +16,17 @@ import (
 // If a bucket is copied while uploads are open, a Sweep of the copy removes the copied uploads when they have
 // expired. It touches none of the original.
 func TestSweepOfCopiedBucket(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	dst := memstore.New()
-	s := newSessionSite(t, b, uploads.Config{})
+	s := newSessionSite(t, bucket, uploads.Config{})
 	s3Upload := s.begin(map[string]any{"filename": "a"})
 	part := s3Upload.send(1, content(1000))
 	tusUpload := s.create("Upload-Length", "3")
 	s.patch(tusUpload, 0, []byte("a"), 1)
 	ctx := driver.WithLayerMetadata(t.Context())
-	for e, err := range b.List(ctx) {
+	for e, err := range bucket.List(ctx) {
 		require.NoError(t, err)
-		_, err = storage.Copy(ctx, dst, e.Key, b, e.Key)
+		_, err = storage.Copy(ctx, dst, e.Key, bucket, e.Key)
 		require.NoError(t, err)
 	}
 

@@ -12,11 +12,11 @@ import (
 
 // Delete removes only the user's own files.
 func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})
 		require.NoError(t, err)
-		_, err = b.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
+		_, err = bucket.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
 		require.NoError(t, err)
 
 		tests := []struct {
@@ -34,10 +34,10 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 			err := s.Delete(t.Context(), tt.key, tt.user)
 			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), tt.name)
 		}
-		require.Len(t, listKeys(t, b), 2)
+		require.Len(t, listKeys(t, bucket), 2)
 
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me))
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "what is gone is gone")
-		require.Equal(t, []string{"users/42/notes.txt"}, listKeys(t, b))
+		require.Equal(t, []string{"users/42/notes.txt"}, listKeys(t, bucket))
 	})
 }

@@ -500,9 +500,9 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 }
 
 // keysUnder returns the keys that begin with a prefix.
-func keysUnder(t *testing.T, b storage.Bucket, prefix string) (keys []string) {
+func keysUnder(t *testing.T, bucket storage.Bucket, prefix string) (keys []string) {
 	t.Helper()
-	for entry, err := range b.List(t.Context(), storage.WithPrefix(prefix)) {
+	for entry, err := range bucket.List(t.Context(), storage.WithPrefix(prefix)) {
 		require.NoError(t, err)
 		keys = append(keys, entry.Key)
 	}

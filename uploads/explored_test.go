@@ -32,7 +32,7 @@ const exploredAllowance = 100
 const withoutRecords = false
 
 // newExploredService returns a service over the bucket of a process. If records is true, it keeps records in the bucket.
-func newExploredService(s *interleave.Scene, b storage.Bucket, records bool) exploredService {
+func newExploredService(s *interleave.Scene, bucket storage.Bucket, records bool) exploredService {
 	c := uploads.Config{
 		Rules:    rules.Any(1000),
 		Key:      "{user}/{random}{ext}",
@@ -46,11 +46,11 @@ func newExploredService(s *interleave.Scene, b storage.Bucket, records bool) exp
 	}
 	if records {
 		c.Key = ""
-		c.Records = uploads.BucketRecords(b)
+		c.Records = uploads.BucketRecords(bucket)
 	}
-	service, err := uploads.New(b, c)
+	service, err := uploads.New(bucket, c)
 	require.NoError(s, err)
-	return exploredService{service, b}
+	return exploredService{service, bucket}
 }
 
 // ask makes a request of alice, and returns the response.

@@ -21,8 +21,8 @@ const ofMe = "users/{user}/{random}{ext}"
 
 // Sign, an upload by the client, and Finish store a file under a key and a type by its content.
 func TestFinishSignedUpload(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Key: ofMe})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Key: ofMe})
 		content := aPNG()
 		request := uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}
 		ticket, err := s.Sign(t.Context(), request, me)
@@ -32,7 +32,7 @@ func TestFinishSignedUpload(t *testing.T) {
 
 		// The file waits under a key that tells nothing.
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
-		pending := listKeys(t, b)
+		pending := listKeys(t, bucket)
 		require.Len(t, pending, 1)
 		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, pending[0])
 
@@ -41,9 +41,9 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, file.Key, "by its content")
 		require.NotContains(t, file.Key, strings.TrimPrefix(pending[0], ".uploads/"))
 		require.Equal(t, "me.gif", file.Name)
-		require.Equal(t, []string{file.Key}, listPublished(t, b), "moved")
+		require.Equal(t, []string{file.Key}, listPublished(t, bucket), "moved")
 
-		data, attrs, err := storage.ReadAll(t.Context(), b, file.Key)
+		data, attrs, err := storage.ReadAll(t.Context(), bucket, file.Key)
 		require.NoError(t, err)
 		require.Equal(t, content, string(data))
 		require.Equal(t, "image/png", attrs.ContentType)
@@ -59,8 +59,8 @@ func TestFinishSignedUpload(t *testing.T) {
 
 // Sign and Finish work on a bucket that storage.Prefixed narrows, because a service needs only the methods of Bucket.
 func TestFinishInNarrowedBucket(t *testing.T) {
-	b := openMemory(t)
-	narrow := storage.Ref[storage.Bucket](storage.Prefixed(b, "tenants/7/"))
+	bucket := openMemory(t)
+	narrow := storage.Ref[storage.Bucket](storage.Prefixed(bucket, "tenants/7/"))
 	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
@@ -69,19 +69,19 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	require.Equal(t, []string{"tenants/7/" + r.Key}, listPublished(t, b))
+	require.Equal(t, []string{"tenants/7/" + r.Key}, listPublished(t, bucket))
 
 	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.NoError(t, s.Delete(t.Context(), r.Key, uploads.User{}))
-	require.Empty(t, listPublished(t, b))
+	require.Empty(t, listPublished(t, bucket))
 }
 
 // If eight Finish calls for one ticket run at the same time, all succeed and make one file.
 func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	const calls = 8
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Key: ofMe})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Key: ofMe})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 		require.NoError(t, err)
@@ -101,15 +101,15 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 			require.NoError(t, errs[i])
 			require.Equal(t, files[0].Key, files[i].Key)
 		}
-		require.Equal(t, []string{files[0].Key}, listPublished(t, b))
+		require.Equal(t, []string{files[0].Key}, listPublished(t, bucket))
 	})
 }
 
 // If another Finish of the same ticket runs meanwhile, both succeed, and make one file.
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	var beforeCopy func()
-	b := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
-	s := newService(t, b, uploads.Config{Key: ofMe})
+	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
+	s := newService(t, bucket, uploads.Config{Key: ofMe})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
@@ -120,21 +120,21 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	}
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.NoError(t, err)
-	require.Len(t, listPublished(t, b), 1)
+	require.Len(t, listPublished(t, bucket), 1)
 }
 
 // If the sender replaces the file meanwhile, Finish fails with Damaged. Some stores accept a file again at a signed
 // address.
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	var beforeCopy func()
-	b := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
-	s := newService(t, b, uploads.Config{Key: ofMe})
+	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
+	s := newService(t, bucket, uploads.Config{Key: ofMe})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 
 	beforeCopy = func() {
-		_, err := b.Upload(t.Context(), listKeys(t, b)[0], strings.NewReader(aPNG()))
+		_, err := bucket.Upload(t.Context(), listKeys(t, bucket)[0], strings.NewReader(aPNG()))
 		require.NoError(t, err)
 	}
 	_, err = s.Finish(t.Context(), ticket.Token, me)
@@ -170,18 +170,18 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := openMemory(t)
-			s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
+			bucket := openMemory(t)
+			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, me)
 			require.NoError(t, err)
 
 			// Some stores do not enforce the size of a signed upload.
-			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(tt.content))
+			_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(tt.content))
 			require.NoError(t, err)
 
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
-			require.Empty(t, listKeys(t, b))
+			require.Empty(t, listKeys(t, bucket))
 		})
 	}
 }
@@ -200,8 +200,8 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 		{length: limit + 1, code: uploads.TooLarge},
 		{length: 2 * limit, code: uploads.TooLarge},
 	}
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 		for _, tt := range tests {
 			content := head + strings.Repeat(" ", tt.length-len(head)-len(tail)) + tail
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
@@ -210,7 +210,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
 		}
-		require.Len(t, listPublished(t, b), 1)
+		require.Len(t, listPublished(t, bucket), 1)
 	})
 }
 
@@ -218,7 +218,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 // content, or fails with Damaged.
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	var replace func()
-	b := openMemory(t, storage.WithHook(func(
+	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
 		if op.Name == "Copy" {
@@ -236,7 +236,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newService(t, b, uploads.Config{Key: ofMe})
+			s := newService(t, bucket, uploads.Config{Key: ofMe})
 			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
 
@@ -247,9 +247,9 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 
-			for _, key := range listKeys(t, b) {
+			for _, key := range listKeys(t, bucket) {
 				require.NotContains(t, key, "users/")
-				require.NoError(t, b.Remove(t.Context(), key))
+				require.NoError(t, bucket.Remove(t.Context(), key))
 			}
 		})
 	}
@@ -259,7 +259,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 // a second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
-	b := openMemory(t, storage.WithHook(func(
+	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
 		if suspended && op.Name == "Download" {
@@ -267,7 +267,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}))
-	s := newService(t, b, uploads.Config{Key: ofMe})
+	s := newService(t, bucket, uploads.Config{Key: ofMe})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
 	require.NoError(t, err)
 
@@ -284,7 +284,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 // If the store fails during Finish, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
 	var failing string // name of the operation that fails
-	b := openMemory(t, storage.WithHook(func(
+	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
 		if op.Name == failing {
@@ -292,7 +292,7 @@ func TestFinishAfterStoreFails(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}))
-	s := newService(t, b, uploads.Config{Key: ofMe})
+	s := newService(t, bucket, uploads.Config{Key: ofMe})
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)

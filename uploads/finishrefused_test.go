@@ -43,8 +43,8 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 				}
 				return ctx, nil, nil
 			}
-			b := openMemory(t, storage.WithHook(hook))
-			s := newService(t, b, uploads.Config{
+			bucket := openMemory(t, storage.WithHook(hook))
+			s := newService(t, bucket, uploads.Config{
 				Key: ofMe,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
@@ -77,7 +77,7 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 				f, err = s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
 			}
-			require.Contains(t, listPublished(t, b), f.Key)
+			require.Contains(t, listPublished(t, bucket), f.Key)
 
 			usage, err := s.Usage(t.Context(), me.ID)
 			require.NoError(t, err)

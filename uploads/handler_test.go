@@ -107,8 +107,8 @@ func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 
 // Files can be stored by a form over HTTP, and deleted.
 func TestFormFilesAreStoredAndDeleted(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newSite(t, b, uploads.Config{Link: uploads.SignedLink})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newSite(t, bucket, uploads.Config{Link: uploads.SignedLink})
 		status, answer := s.form("42",
 			formFile{"photo", `C:\fakepath\me.png`, "text/html", aPNG()},
 			formFile{"photo", "two.gif", "image/png", aGIF(3, 2)})
@@ -116,7 +116,7 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 
 		files := answer["files"].([]any)
 		require.Len(t, files, 2)
-		keys := listKeys(t, b)
+		keys := listKeys(t, bucket)
 		wantFiles := []struct{ name, contentType string }{
 			{name: "me.png", contentType: "image/png"},
 			{name: "two.gif", contentType: "image/gif"},
@@ -136,7 +136,7 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 			status, _ = s.ask("42", http.MethodDelete, "/"+key, "", nil)
 			require.Equal(t, http.StatusNoContent, status)
 		}
-		require.Empty(t, listKeys(t, b))
+		require.Empty(t, listKeys(t, bucket))
 	})
 }
 
@@ -319,8 +319,8 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			s := newService(t, b, uploads.Config{
+			bucket := memstore.New()
+			s := newService(t, bucket, uploads.Config{
 				Authorize:    func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 				DeleteShared: tt.deleteShared,
 			})
@@ -331,7 +331,7 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, req)
 			require.Equal(t, tt.status, w.Code)
-			isRemoved := len(listKeys(t, b)) == 0
+			isRemoved := len(listKeys(t, bucket)) == 0
 			require.Equal(t, tt.deleteShared, isRemoved)
 		})
 	}

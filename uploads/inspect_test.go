@@ -52,9 +52,9 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxPixels: 60e6}})
-			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(tt.content)}})
+			file, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(tt.content)}})
 			require.NoError(t, err)
-			require.Equal(t, [2]int{tt.width, tt.height}, [2]int{r.Width, r.Height})
+			require.Equal(t, [2]int{tt.width, tt.height}, [2]int{file.Width, file.Height})
 		})
 	}
 }
@@ -150,11 +150,11 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			s := newService(t, b, uploads.Config{})
+			bucket := memstore.New()
+			s := newService(t, bucket, uploads.Config{})
 			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
-			require.Empty(t, listKeys(t, b))
+			require.Empty(t, listKeys(t, bucket))
 		})
 	}
 }

@@ -36,7 +36,7 @@ func newExploredSite(t *testing.T, s *interleave.Scene, records bool) *exploredS
 }
 
 // serve starts a service on the bucket, as another process would.
-func (e *exploredSite) serve(b storage.Bucket) *process {
+func (e *exploredSite) serve(bucket storage.Bucket) *process {
 	c := uploads.Config{
 		Rules:        rules.Any(1 << 20),
 		Key:          "{user}/{random}{ext}",
@@ -53,9 +53,9 @@ func (e *exploredSite) serve(b storage.Bucket) *process {
 	if e.records {
 		// The default key has an ID, as records need.
 		c.Key = ""
-		c.Records = uploads.BucketRecords(b)
+		c.Records = uploads.BucketRecords(bucket)
 	}
-	service, err := uploads.New(b, c)
+	service, err := uploads.New(bucket, c)
 	require.NoError(e, err)
 	return &process{ctx: e.Context(), service: service, store: e.store.Bucket()}
 }
@@ -421,12 +421,12 @@ func TestExploredRoomOfTicket(t *testing.T) {
 // runKilled runs do in a process that is killed before its call of the store with the given number.
 func (e *exploredSite) runKilled(call int, do func(p *process)) {
 	killer := &processKiller{at: call}
-	b := e.store.Bucket(
+	bucket := e.store.Bucket(
 		storage.WithSigningBaseURL("http://store.invalid"),
 		driver.WithLayer(killer.layer),
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 	)
-	do(e.serve(b))
+	do(e.serve(bucket))
 	require.True(e, killer.reached())
 }
 

@@ -20,11 +20,11 @@ import (
 
 // With Config.Lifetime, the record of a file expires after that time, in whichever way the file was uploaded.
 func TestLifetimeHoldsForAllWays(t *testing.T) {
-	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
+	bucket := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
 	var files []*uploads.File
-	s, err := uploads.New(b, uploads.Config{
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(0),
-		Records:   uploads.BucketRecords(b),
+		Records:   uploads.BucketRecords(bucket),
 		Lifetime:  2 * uploads.DefaultTTL,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 		Stored: func(_ context.Context, f *uploads.File) error {
@@ -77,7 +77,7 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 			t.Helper()
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: 7}, uploads.User{})
 			require.NoError(t, err)
-			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
+			_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
 			require.NoError(t, err)
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
@@ -98,14 +98,14 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 
 // New refuses a Config.Lifetime shorter than twice Config.TTL, and one without Records.
 func TestLifetimeIsLongerThanUploads(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	configs := []uploads.Config{
-		{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: uploads.BucketRecords(b)},
-		{Lifetime: -time.Hour, Records: uploads.BucketRecords(b)},
+		{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: uploads.BucketRecords(bucket)},
+		{Lifetime: -time.Hour, Records: uploads.BucketRecords(bucket)},
 		{Lifetime: 1000 * time.Hour},
 	}
 	for _, c := range configs {
-		_, err := uploads.New(b, c)
+		_, err := uploads.New(bucket, c)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.ErrorContains(t, err, "Config.Lifetime")
 	}
@@ -116,10 +116,10 @@ func TestLifetimeIsLongerThanUploads(t *testing.T) {
 func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	now := time.Now()
 	storedCalls := 0
-	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
-	s, err := uploads.New(b, uploads.Config{
+	bucket := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:    rules.Any(0),
-		Records:  uploads.BucketRecords(b),
+		Records:  uploads.BucketRecords(bucket),
 		Now:      func() time.Time { return now },
 		TTL:      time.Hour,
 		Lifetime: 2 * time.Hour,
@@ -131,7 +131,7 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	require.NoError(t, err)
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 7}, uploads.User{})
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
+	_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
 	require.NoError(t, err)
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
@@ -154,10 +154,10 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 // If a transaction keeps a file after Remove has begun, Remove fails with PreconditionFailed, and the file still
 // counts.
 func TestRemoveKeptFileCounts(t *testing.T) {
-	b := memstore.New()
-	s, err := uploads.New(b, uploads.Config{
+	bucket := memstore.New()
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:   rules.Any(0),
-		Records: uploads.BucketRecords(b),
+		Records: uploads.BucketRecords(bucket),
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: 100}, nil
 		},

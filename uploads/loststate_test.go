@@ -37,9 +37,9 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 // keep it away.
 func TestStateWriteLosesResponse(t *testing.T) {
 	for lost := 1; ; lost++ {
-		b := memstore.New()
-		states := &lossyStates{States: uploads.BucketStates(b), lost: lost}
-		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
+		bucket := memstore.New()
+		states := &lossyStates{States: uploads.BucketStates(bucket), lost: lost}
+		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
 
 		resp := u.complete(u.send(1, []byte("text")))
@@ -56,9 +56,9 @@ func TestStateWriteLosesResponse(t *testing.T) {
 // If a write of the upload's state fails, at whichever step, the next completion succeeds at once.
 func TestStateWriteFails(t *testing.T) {
 	for lost := 1; ; lost++ {
-		b := memstore.New()
-		states := &lossyStates{States: uploads.BucketStates(b), before: true}
-		s := newSessionSite(t, b, uploads.Config{ProxyParts: true, States: states})
+		bucket := memstore.New()
+		states := &lossyStates{States: uploads.BucketStates(bucket), before: true}
+		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
 		u := s.begin(map[string]any{"filename": "file"})
 		part := u.send(1, []byte("text"))
 

@@ -14,17 +14,17 @@ import (
 
 // Keys with Newest are listed newest first, so the first page of a listing has the last files.
 func TestNewestFirstOnOnePage(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	var keys []string // newest first
 	for i := range 50 {
 		key := "users/7/" + uploads.Newest(now.Add(time.Duration(i)*time.Minute))
-		_, err := b.Upload(t.Context(), key, strings.NewReader("text"))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"))
 		require.NoError(t, err)
 		keys = append([]string{key}, keys...)
 	}
 
-	page, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("users/7/"), storage.WithPageSize(20))
+	page, err := storage.ListPage(t.Context(), bucket, "", storage.WithPrefix("users/7/"), storage.WithPageSize(20))
 	require.NoError(t, err)
 	var listed []string
 	for _, entry := range page.Entries {
@@ -36,8 +36,8 @@ func TestNewestFirstOnOnePage(t *testing.T) {
 
 // With {newest} in Config.Key, later files have smaller keys. New refuses {newest} together with Records.
 func TestNewestFirstOfStoredFiles(t *testing.T) {
-	b := memstore.New()
-	s, err := uploads.New(b, uploads.Config{Key: "albums/{newest}{ext}"})
+	bucket := memstore.New()
+	s, err := uploads.New(bucket, uploads.Config{Key: "albums/{newest}{ext}"})
 	require.NoError(t, err)
 
 	first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
@@ -45,6 +45,6 @@ func TestNewestFirstOfStoredFiles(t *testing.T) {
 	require.Regexp(t, `^albums/[0-9a-v]{35}[0g]\.png$`, first.Key)
 	require.Less(t, "albums/"+uploads.Newest(time.Now().Add(time.Hour)), first.Key, "a later file comes before it")
 
-	_, err = uploads.New(b, uploads.Config{Key: "files/{newest}", Records: uploads.BucketRecords(b)})
+	_, err = uploads.New(bucket, uploads.Config{Key: "files/{newest}", Records: uploads.BucketRecords(bucket)})
 	require.ErrorIs(t, err, storage.InvalidArgument, "records are found by the order of times")
 }

@@ -15,8 +15,8 @@ import (
 
 // The path of a DELETE is not cleaned: however it is written, it names no file of another user.
 func TestDeletePathOfOtherUsersFile(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
 		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "alice"}})
 		require.NoError(t, err)
 		name := strings.TrimPrefix(f.Key, "users/alice/")
@@ -43,7 +43,7 @@ func TestDeletePathOfOtherUsersFile(t *testing.T) {
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
 
-			exists, err := b.Exists(t.Context(), f.Key)
+			exists, err := bucket.Exists(t.Context(), f.Key)
 			require.NoError(t, err)
 			require.True(t, exists, "%s: %d", path, w.Code)
 		}

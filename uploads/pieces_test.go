@@ -36,11 +36,11 @@ func piece(count, number int, body string) uploads.Piece {
 }
 
 // newPieceService returns a service that takes any file.
-func newPieceService(t *testing.T, b storage.Bucket, c uploads.Config) *uploads.Service {
+func newPieceService(t *testing.T, bucket storage.Bucket, c uploads.Config) *uploads.Service {
 	t.Helper()
 	c.Rules = rules.Any(c.Rules.MaxSize)
 	c.Key = "{user}/{random}{ext}"
-	s, err := uploads.New(b, c)
+	s, err := uploads.New(bucket, c)
 	require.NoError(t, err)
 	return s
 }
@@ -156,8 +156,8 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 // An upload ends when nothing arrives for Config.TTL, and its token can be used again.
 func TestSweepRemovesIdlePieces(t *testing.T) {
 	clk := &clock{}
-	b := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
-	s := newPieceService(t, b, uploads.Config{TTL: time.Hour, Now: clk.Now})
+	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
+	s := newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 
 	for number := 1; number <= 2; number++ {
 		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
@@ -350,12 +350,12 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New(storage.WithSigningBaseURL("http://files.example"))
+			bucket := memstore.New(storage.WithSigningBaseURL("http://files.example"))
 			c := uploads.Config{Rules: rules.Any(0), Link: uploads.SignedLink, Stored: tt.stored}
 			if tt.records {
-				c.Records = uploads.BucketRecords(b)
+				c.Records = uploads.BucketRecords(bucket)
 			}
-			s, err := uploads.New(b, c)
+			s, err := uploads.New(bucket, c)
 			require.NoError(t, err)
 
 			for range 3 {
@@ -373,12 +373,12 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 
 // If the bucket has no conditional updates, and Config.States is not set, PutPiece fails with Unsupported.
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
-	s := newPieceService(t, b, uploads.Config{Unguarded: true})
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
+	s := newPieceService(t, bucket, uploads.Config{Unguarded: true})
 	_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 
-	s = newPieceService(t, b, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())})
+	s = newPieceService(t, bucket, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())})
 	f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.Size)
@@ -387,8 +387,8 @@ func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 // A token belongs to one user, which is the ID and the values of the key. Two users who share only one of these
 // can use the same token.
 func TestPutPieceTokenIsOfOneUser(t *testing.T) {
-	b := engine.New(memstore.NewDriver(memstore.Config{}))
-	s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
+	bucket := engine.New(memstore.NewDriver(memstore.Config{}))
+	s, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})
 	require.NoError(t, err)
 	users := []uploads.User{
 		{ID: alice, Values: map[string]string{"tenant": "a"}},

@@ -76,8 +76,8 @@ func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
 	open := func(layer driver.Layer) *uploads.Service {
-		b := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		s, err := uploads.New(b, uploads.Config{Rules: r, Records: uploads.BucketRecords(b), Now: clk.Now})
+		bucket := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+		s, err := uploads.New(bucket, uploads.Config{Rules: r, Records: uploads.BucketRecords(bucket), Now: clk.Now})
 		require.NoError(t, err)
 		return s
 	}
@@ -129,8 +129,8 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 				return next(ctx)
 			})
 		})
-		b := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), layer)
-		return newPieceService(t, b, uploads.Config{TTL: time.Hour, Now: clk.Now})
+		bucket := engine.New(drv, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), layer)
+		return newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 	}
 
 	// The first PutPiece fails when it joins the pieces. The second one waits there until Sweep has ended.

@@ -173,9 +173,9 @@ func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 
 // New refuses Records with a Config.Key whose keys do not sort like their IDs.
 func TestRecordsNeedOrderedKeys(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	for _, key := range []string{uploads.DefaultKey, "users/{user}/{id}{ext}", "files/{yyyy}/{id}"} {
-		_, err := uploads.New(b, uploads.Config{Key: key, Records: uploads.BucketRecords(b)})
+		_, err := uploads.New(bucket, uploads.Config{Key: key, Records: uploads.BucketRecords(bucket)})
 		require.ErrorIs(t, err, storage.InvalidArgument, key)
 	}
 }
@@ -194,11 +194,11 @@ func TestLifetimeNeedsRecords(t *testing.T) {
 
 // With Records, Begin may not return a Target with a key, because such a key would have no ID.
 func TestBeginTargetWithRecords(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	var handlerErr error
-	s, err := uploads.New(b, uploads.Config{
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(0),
-		Records:   uploads.BucketRecords(b),
+		Records:   uploads.BucketRecords(bucket),
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 		Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 			return &uploads.Target{Key: "mine"}, nil
@@ -251,9 +251,9 @@ func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, erro
 
 // If the response to the creation of a form's record is lost, no record without bytes is left.
 func TestRecordsOfFormHaveBytes(t *testing.T) {
-	b := memstore.New()
-	records := &lostCreate{Records: uploads.BucketRecords(b), lost: true}
-	s, err := uploads.New(b, uploads.Config{
+	bucket := memstore.New()
+	records := &lostCreate{Records: uploads.BucketRecords(bucket), lost: true}
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(1 << 20),
 		Records:   records,
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
@@ -268,7 +268,7 @@ func TestRecordsOfFormHaveBytes(t *testing.T) {
 	for _, id := range ids {
 		f, err := records.Record(t.Context(), id)
 		require.NoError(t, err)
-		exists, err := b.Exists(t.Context(), f.Key)
+		exists, err := bucket.Exists(t.Context(), f.Key)
 		require.NoError(t, err)
 		require.True(t, exists, "the record has bytes")
 	}
@@ -519,9 +519,9 @@ func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 // New refuses a Config.Key under the prefix of the records, where a sender could choose a key that counts as a
 // record.
 func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	for _, key := range []string{"files/records/{id}{ext}", "files/expiry/{id}"} {
-		_, err := uploads.New(b, uploads.Config{Key: key, Records: uploads.BucketRecords(b)})
+		_, err := uploads.New(bucket, uploads.Config{Key: key, Records: uploads.BucketRecords(bucket)})
 		require.ErrorIs(t, err, storage.InvalidArgument, key)
 	}
 }

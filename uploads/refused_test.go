@@ -27,8 +27,8 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // Refused files are not stored.
 func TestStoreRefuses(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
 		for _, row := range refusals() {
 			t.Run(row.name, func(t *testing.T) {
 				_, err := s.Store(t.Context(), row.upload)
@@ -36,7 +36,7 @@ func TestStoreRefuses(t *testing.T) {
 				e, _ := errors.AsType[*uploads.Error](err)
 				require.Contains(t, e.Message, row.words)
 				require.Equal(t, "file", e.Field)
-				require.Empty(t, listKeys(t, b))
+				require.Empty(t, listKeys(t, bucket))
 			})
 		}
 	})
@@ -201,8 +201,8 @@ func refusals() []refusal {
 
 // A stream is read only up to its limit.
 func TestStoreReadsStreamUpToLimit(t *testing.T) {
-	b := openMemory(t)
-	s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})
+	bucket := openMemory(t)
+	s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})
 	rest := &endless{}
 	_, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), rest)})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))

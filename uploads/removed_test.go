@@ -49,14 +49,14 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			now := time.Now()
 			failing := true
 			clock := func() time.Time { return now }
-			b := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
+			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
 			var derived []string
 			config := uploads.Config{
 				Rules:        rules.Any(0),
 				Now:          clock,
 				DeleteShared: true,
 				Removed: func(ctx context.Context, key string) error {
-					exists, err := b.Exists(ctx, key)
+					exists, err := bucket.Exists(ctx, key)
 					require.NoError(t, err)
 					require.True(t, exists, "the bytes are still there")
 					derived = append(derived, key)
@@ -68,17 +68,17 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			}
 			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: eva}
 			if tt.records {
-				config.Records = uploads.BucketRecords(b)
+				config.Records = uploads.BucketRecords(bucket)
 				upload.Target = &uploads.Target{Lifetime: time.Hour}
 			}
-			s, err := uploads.New(b, config)
+			s, err := uploads.New(bucket, config)
 			require.NoError(t, err)
 			f, err := s.Store(ctx, upload)
 			require.NoError(t, err)
 			now = now.Add(25 * time.Hour)
 
 			require.ErrorIs(t, tt.remove(ctx, s, f), errBusy)
-			exists, err := b.Exists(ctx, f.Key)
+			exists, err := bucket.Exists(ctx, f.Key)
 			require.NoError(t, err)
 			require.True(t, exists, "a removal that fails keeps the bytes")
 
@@ -86,7 +86,7 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			require.NoError(t, tt.remove(ctx, s, f))
 			require.Equal(t, []string{f.Key, f.Key}, derived)
 
-			exists, err = b.Exists(ctx, f.Key)
+			exists, err = bucket.Exists(ctx, f.Key)
 			require.NoError(t, err)
 			require.False(t, exists)
 		})
@@ -97,9 +97,9 @@ var errBusy = errors.New("the thumbnails are busy")
 
 // If Stored fails, Store calls Removed for the file.
 func TestRemovedIsCalledIfStoredFails(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	var storedKey, removedKey string
-	s, err := uploads.New(b, uploads.Config{
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules: rules.Any(0),
 		Stored: func(_ context.Context, f *uploads.File) error {
 			storedKey = f.Key
@@ -120,8 +120,8 @@ func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 
 // If Inspect refuses the content, Removed is not called, because there was no file yet.
 func TestRemovedIsNotCalledForRefusedContent(t *testing.T) {
-	b := memstore.New()
-	s, err := uploads.New(b, uploads.Config{
+	bucket := memstore.New()
+	s, err := uploads.New(bucket, uploads.Config{
 		Rules:   rules.Any(0),
 		Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "no"} },
 		Removed: func(_ context.Context, key string) error {

@@ -117,7 +117,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var beforeListing func()
-			b := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
+			bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 					if run := beforeListing; call == "ListParts" && run != nil {
 						beforeListing = nil
@@ -126,7 +126,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 					return next(ctx)
 				})
 			}))
-			s := newSessionSite(t, b, uploads.Config{ProxyParts: true})
+			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			u := s.begin(map[string]any{"filename": "file"})
 			part := u.send(1, []byte("text"))
 			beforeListing = func() {

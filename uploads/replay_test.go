@@ -16,8 +16,8 @@ import (
 
 // The URL of a ticket accepts only one file. After Finish, and also after Delete, it accepts no other one.
 func TestTicketAddressWorksOnce(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Key: ofMe})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Key: ofMe})
 		first := aPNG()
 		other := aGIF(3, 2)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first))}, me)
@@ -40,12 +40,12 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first), "nor once the file is deleted")
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
-		require.Empty(t, listPublished(t, b))
+		require.Empty(t, listPublished(t, bucket))
 
 		// An empty object keeps the URL from working.
-		leftovers := listKeys(t, b)
+		leftovers := listKeys(t, bucket)
 		require.Len(t, leftovers, 1)
-		attrs, err := b.Attrs(t.Context(), leftovers[0])
+		attrs, err := bucket.Attrs(t.Context(), leftovers[0])
 		require.NoError(t, err)
 		require.Zero(t, attrs.Size)
 	})
@@ -64,18 +64,18 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 	stores := []struct {
 		name string
 		// wrap returns the bucket of the service.
-		wrap   func(t *testing.T, b storage.Bucket) storage.Bucket
+		wrap   func(t *testing.T, bucket storage.Bucket) storage.Bucket
 		config uploads.Config
 	}{
 		{
 			name:   "by a form",
-			wrap:   func(_ *testing.T, b storage.Bucket) storage.Bucket { return b },
+			wrap:   func(_ *testing.T, bucket storage.Bucket) storage.Bucket { return bucket },
 			config: uploads.Config{Key: ofMe},
 		},
 		{
 			name: "to a store that is not guarded",
-			wrap: func(t *testing.T, b storage.Bucket) storage.Bucket {
-				return wrapped.Bucket(t, b, func(c storage.Core) storage.Core { return overwritten{c} })
+			wrap: func(t *testing.T, bucket storage.Bucket) storage.Bucket {
+				return wrapped.Bucket(t, bucket, func(c storage.Core) storage.Core { return overwritten{c} })
 			},
 			config: uploads.Config{Key: ofMe, Unguarded: true},
 		},
@@ -89,22 +89,22 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 	for _, store := range stores {
 		for _, file := range files {
 			t.Run(store.name+", "+file.name, func(t *testing.T) {
-				b := openMemory(t)
-				s := newService(t, store.wrap(t, b), store.config)
+				bucket := openMemory(t)
+				s := newService(t, store.wrap(t, bucket), store.config)
 				ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 				require.NoError(t, err)
 				sendEither(t, ticket, first)
 				r, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
-				_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader(file.content))
+				_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(file.content))
 				require.NoError(t, err)
 
 				second, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
 				require.Equal(t, r.Key, second.Key)
-				require.Equal(t, []string{r.Key}, listKeys(t, b))
+				require.Equal(t, []string{r.Key}, listKeys(t, bucket))
 
-				data, _, err := storage.ReadAll(t.Context(), b, r.Key)
+				data, _, err := storage.ReadAll(t.Context(), bucket, r.Key)
 				require.NoError(t, err)
 				require.Equal(t, first, string(data))
 			})

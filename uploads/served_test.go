@@ -19,8 +19,8 @@ func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	for _, row := range polyglots() {
 		t.Run(row.name, func(t *testing.T) {
 			word, _, _ := strings.Cut(row.name, " ")
-			b := openMemory(t)
-			s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
+			bucket := openMemory(t)
+			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
 			for how, r := range storeBothWays(t, s, row.content) {
 				header := getHeader(t, r.Location)
 				require.Equal(t, "image/"+strings.ToLower(word), header.Get("Content-Type"), how)
@@ -34,8 +34,8 @@ func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 
 // Files that are not pictures are served as attachments.
 func TestDownloadOthersAsAttachments(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{
 			Rules: rules.Rules{Types: []string{"image/svg+xml", "application/pdf", "text/plain"}},
 			Link:  uploads.SignedLink,
 		})

@@ -29,8 +29,9 @@ func TestTusRefusedClientThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
 		stuck := newStuckBody(content(100))
-		start := time.Now()
 		defer stuck.end()
+
+		start := time.Now()
 		a := <-s.patchAndStall("/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA", stuck)
 		require.Equal(t, "404 not_found uploadId", a.refusal(t))
 		require.Less(t, time.Since(start), 4*time.Second)
@@ -41,11 +42,12 @@ func TestTusRefusedClientThatStalls(t *testing.T) {
 // race detector would report it.
 func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, 20)))
+	const maxBytes = 20
+	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, maxBytes)))
 	defer limited.Close()
 	for range 20 {
 		address := s.create("Upload-Length", "10")
-		chunked := io.MultiReader(bytes.NewReader(content(40)))
+		chunked := io.MultiReader(bytes.NewReader(content(2 * maxBytes)))
 		path := address[strings.Index(address, "/uploads/"):]
 		resp := s.do(alice, "PATCH", limited.URL+path, chunked, headers{
 			"Tus-Resumable": "1.0.0",

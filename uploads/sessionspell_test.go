@@ -66,10 +66,10 @@ func (o *outage) stop() (seen int) {
 
 // A call that cannot tell the store that it has ended keeps no later call in its process waiting for its claim.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
-	for _, j := range append(uploadsByContent(), uploadsByName()...) {
+	for _, tt := range append(uploadsByContent(), uploadsByName()...) {
 		for _, executed := range []bool{false, true} {
 			for _, calls := range []int{1, 5, 20} {
-				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", j.name, calls, executed), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", tt.name, calls, executed), func(t *testing.T) {
 					for call, reached := 1, true; reached; call++ {
 						require.Less(t, call, 60, "calls without end")
 						synctest.Test(t, func(t *testing.T) {
@@ -78,10 +78,10 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 								driver.WithLayer(outage.layer),
 								storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 							)
-							c := j.config
+							c := tt.config
 							c.Stored = func(context.Context, *uploads.File) error { return nil }
 							s := newSiteOnPipes(t, bucket, c)
-							upload := j.begin(s)
+							upload := tt.begin(s)
 
 							outage.start(call)
 							upload.sendRest(s)
@@ -91,7 +91,7 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 							start := time.Now()
 							upload.resume(s)
 							require.Zero(t, time.Since(start), "it failed from call %d on", call)
-							s.requireOnlyFile(j.key, j.data)
+							s.requireOnlyFile(tt.key, tt.data)
 						})
 					}
 				})

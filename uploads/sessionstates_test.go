@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// overwritingStore is for buckets that have no conditions.
-func overwritingStore(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
+// overwritingTarget is a Config.Begin for buckets without conditional writes.
+func overwritingTarget(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 
@@ -29,19 +29,19 @@ func TestStatesNeedConditions(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	})))
-	_, err := uploads.New(bucket, withTestDefaults(uploads.Config{Begin: overwritingStore}))
+	_, err := uploads.New(bucket, withTestDefaults(uploads.Config{Begin: overwritingTarget}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.States")
 
 	states := memstore.New()
 	s := newSessionSite(t, bucket, uploads.Config{
-		Begin:     overwritingStore,
+		Begin:     overwritingTarget,
 		States:    uploads.BucketStates(states),
 		Unguarded: true,
 	})
-	data := content(part + 1000)
 
 	// The second round overwrites the file of the first one.
+	data := content(part + 1000)
 	for range 2 {
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
@@ -101,7 +101,7 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 
 		// The connection breaks while HEAD reads the state.
 		states.next = func() error {
-			_ = client.CloseWithError(storage.Unavailable) // the connection breaks
+			_ = client.CloseWithError(storage.Unavailable)
 			time.Sleep(time.Second)
 			return nil
 		}
@@ -180,9 +180,9 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 			s := newSessionSite(t, bucket, uploads.Config{})
 			data := content(2*part + 1000)
 			location := s.create("Upload-Length", size(data))
-			const chunk = 40_001 // bytes of one PATCH
-			for offset := 0; offset < len(data); offset += chunk {
-				end := min(offset+chunk, len(data))
+			const patchSize = 40_001
+			for offset := 0; offset < len(data); offset += patchSize {
+				end := min(offset+patchSize, len(data))
 				s.patch(location, int64(offset), data[offset:end], int64(end))
 			}
 			s.requireStored("files/alice/file", data)
@@ -248,8 +248,9 @@ func TestTusUploadsShareMemory(t *testing.T) {
 	data := content(uploads.BasePart + 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done := make(chan error, 6)
-	for i := range cap(done) {
+	const clients = 6
+	done := make(chan error, clients)
+	for i := range clients {
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		go func() {
 			_, err := s.try(ctx, alice, "PATCH", location, bytes.NewReader(data), headers{
@@ -260,11 +261,11 @@ func TestTusUploadsShareMemory(t *testing.T) {
 			done <- err
 		}()
 	}
-	for range cap(done) {
+	for range clients {
 		require.NoError(t, <-done)
 	}
 
-	for i := range cap(done) {
+	for i := range clients {
 		s.requireStored("files/alice/"+itoa(int64(i)), data)
 	}
 }

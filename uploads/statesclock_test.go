@@ -21,8 +21,8 @@ func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}
-	b := openMemory(t, storage.WithHook(hook))
-	states := uploads.BucketStates(b)
+	bucket := openMemory(t, storage.WithHook(hook))
+	states := uploads.BucketStates(bucket)
 	for _, digit := range []string{"a", "b"} {
 		key := "waiting/" + strings.Repeat(digit, 40) + "/state.json"
 		_, err := states.SetState(t.Context(), key, []byte("{}"), "")
@@ -38,22 +38,22 @@ func TestBucketStatesListStatesWritesUnderOwnPrefix(t *testing.T) {
 	for _, key := range written {
 		require.True(t, strings.HasPrefix(key, "waiting/"), "%s", key)
 	}
-	require.Len(t, listKeys(t, b), 2)
+	require.Len(t, listKeys(t, bucket), 2)
 }
 
 // ListStates neither returns nor changes objects of the application whose names look like those of states.
 func TestBucketStatesListStatesLeavesOtherObjects(t *testing.T) {
-	b := openMemory(t)
+	bucket := openMemory(t)
 	for _, key := range []string{"terraform/prod/state.json", "terraform/clock", "a/state.json", "clock"} {
-		_, err := b.Upload(t.Context(), key, strings.NewReader("theirs"))
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("theirs"))
 		require.NoError(t, err)
 	}
 
-	states, _, err := uploads.BucketStates(b).ListStates(t.Context(), "", 10)
+	states, _, err := uploads.BucketStates(bucket).ListStates(t.Context(), "", 10)
 	require.NoError(t, err)
 	require.Empty(t, states)
 	for _, key := range []string{"terraform/clock", "clock"} {
-		text, _, err := storage.ReadAll(t.Context(), b, key)
+		text, _, err := storage.ReadAll(t.Context(), bucket, key)
 		require.NoError(t, err)
 		require.Equal(t, "theirs", string(text))
 	}

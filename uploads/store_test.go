@@ -27,32 +27,37 @@ type onlyRead struct{ io.Reader }
 // Store derives the extension and the type of a file from its content, and not from what the sender claims.
 func TestStoreNamesFileByContent(t *testing.T) {
 	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
-	tests := []struct{ what, content, extension, contentType string }{
-		{what: "JPEG", content: aJPEG(), extension: ".jpg", contentType: "image/jpeg"},
-		{what: "PNG", content: aPNG(), extension: ".png", contentType: "image/png"},
-		{what: "GIF", content: aGIF(3, 2), extension: ".gif", contentType: "image/gif"},
-		{what: "WebP", content: aWebP(), extension: ".webp", contentType: "image/webp"},
-		{what: "AVIF", content: anAVIF(3, 2), extension: ".avif", contentType: "image/avif"},
-		{what: "SVG without a script", content: anSVG, extension: ".svg", contentType: "image/svg+xml"},
-		{what: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", extension: ".pdf", contentType: "application/pdf"},
-		{what: "text", content: "all is well", extension: ".txt", contentType: "text/plain; charset=utf-8"},
+	tests := []struct {
+		name        string
+		content     string
+		extension   string
+		contentType string
+	}{
+		{name: "JPEG", content: aJPEG(), extension: ".jpg", contentType: "image/jpeg"},
+		{name: "PNG", content: aPNG(), extension: ".png", contentType: "image/png"},
+		{name: "GIF", content: aGIF(3, 2), extension: ".gif", contentType: "image/gif"},
+		{name: "WebP", content: aWebP(), extension: ".webp", contentType: "image/webp"},
+		{name: "AVIF", content: anAVIF(3, 2), extension: ".avif", contentType: "image/avif"},
+		{name: "SVG without a script", content: anSVG, extension: ".svg", contentType: "image/svg+xml"},
+		{name: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", extension: ".pdf", contentType: "application/pdf"},
+		{name: "text", content: "all is well", extension: ".txt", contentType: "text/plain; charset=utf-8"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.what, func(t *testing.T) {
-			b := memstore.New()
-			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: everything}, Key: "{random}{ext}"})
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New()
+			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{Types: everything}, Key: "{random}{ext}"})
 
-			r, err := s.Store(t.Context(), uploads.Upload{
+			file, err := s.Store(t.Context(), uploads.Upload{
 				Body:        onlyRead{strings.NewReader(tt.content)},
 				Name:        "page.html",
 				ClaimedType: "text/html",
 			})
 			require.NoError(t, err)
-			require.Regexp(t, `^[a-z2-7]{26}\`+tt.extension+`$`, r.Key)
-			require.Equal(t, tt.contentType, r.ContentType)
-			require.Equal(t, "page.html", r.Name)
+			require.Regexp(t, `^[a-z2-7]{26}\`+tt.extension+`$`, file.Key)
+			require.Equal(t, tt.contentType, file.ContentType)
+			require.Equal(t, "page.html", file.Name)
 
-			data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
+			data, attrs, err := storage.ReadAll(t.Context(), bucket, file.Key)
 			require.NoError(t, err)
 			require.Equal(t, tt.content, string(data))
 			require.Equal(t, tt.contentType, attrs.ContentType)
@@ -62,8 +67,8 @@ func TestStoreNamesFileByContent(t *testing.T) {
 
 // The result of Store describes the file, and has a signed link to it.
 func TestStoreResultDescribesFile(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{
 			Key:     "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
 			Link:    uploads.SignedLink,
 			LinkTTL: 10 * time.Minute,
@@ -72,21 +77,21 @@ func TestStoreResultDescribesFile(t *testing.T) {
 		content := aPNG()
 		start := time.Now()
 
-		r, err := s.Store(t.Context(), uploads.Upload{
+		file, err := s.Store(t.Context(), uploads.Upload{
 			Body: strings.NewReader(content),
 			Name: `C:\photos\me.PNG`,
 			User: uploads.User{ID: "42"},
 		})
 		require.NoError(t, err)
-		require.Regexp(t, `^users/42/avatars/2026/04/[a-z2-7]{26}\.png$`, r.Key, "the month of UTC")
-		require.Equal(t, "me.PNG", r.Name)
-		require.Equal(t, int64(len(content)), r.Size)
-		require.Equal(t, [2]int{3, 2}, [2]int{r.Width, r.Height})
-		require.True(t, r.CRC32C.Known)
-		require.False(t, r.Modified.IsZero())
-		require.WithinDuration(t, start.Add(10*time.Minute), r.ExpiresAt, time.Minute)
+		require.Regexp(t, `^users/42/avatars/2026/04/[a-z2-7]{26}\.png$`, file.Key, "the month of UTC")
+		require.Equal(t, "me.PNG", file.Name)
+		require.Equal(t, int64(len(content)), file.Size)
+		require.Equal(t, [2]int{3, 2}, [2]int{file.Width, file.Height})
+		require.True(t, file.CRC32C.Known)
+		require.False(t, file.Modified.IsZero())
+		require.WithinDuration(t, start.Add(10*time.Minute), file.ExpiresAt, time.Minute)
 
-		answer, err := client.Get(r.Location)
+		answer, err := client.Get(file.Location)
 		require.NoError(t, err)
 		defer answer.Body.Close()
 
@@ -100,23 +105,24 @@ func TestStoreResultDescribesFile(t *testing.T) {
 
 // Store streams a large file from a reader that cannot seek, whether or not the sender claims a size.
 func TestStoreStreamsLargeFile(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
 		content := aPNG() + strings.Repeat("past the end", 1<<20)
-		for _, claimed := range []int64{0, int64(len(content))} {
-			r, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
+		const unknownSize = 0
+		for _, claimed := range []int64{unknownSize, int64(len(content))} {
+			file, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
 			require.NoError(t, err)
-			data, _, err := storage.ReadAll(t.Context(), b, r.Key)
+			data, _, err := storage.ReadAll(t.Context(), bucket, file.Key)
 			require.NoError(t, err)
-			require.True(t, content == string(data), "all bytes, once")
+			require.True(t, content == string(data), "the stored bytes differ")
 		}
 	})
 }
 
 // Concurrent uploads with the same name become separate objects.
 func TestStoreSameNameTwice(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{})
 		const uploaders = 200
 		content := aPNG()
 		var group sync.WaitGroup
@@ -129,7 +135,7 @@ func TestStoreSameNameTwice(t *testing.T) {
 		group.Wait()
 		require.NoError(t, errors.Join(errs...))
 
-		require.Len(t, listKeys(t, b), uploaders)
+		require.Len(t, listKeys(t, bucket), uploaders)
 	})
 }
 
@@ -146,8 +152,8 @@ func TestStoreKeyExists(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			s := newService(t, b, uploads.Config{Random: repeating{}})
+			bucket := memstore.New()
+			s := newService(t, bucket, uploads.Config{Random: repeating{}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 
@@ -155,9 +161,9 @@ func TestStoreKeyExists(t *testing.T) {
 			require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 			require.ErrorIs(t, err, fs.ErrExist)
 
-			data, _, err := storage.ReadAll(t.Context(), b, first.Key)
+			data, _, err := storage.ReadAll(t.Context(), bucket, first.Key)
 			require.NoError(t, err)
-			require.Equal(t, aPNG(), string(data), "nothing was overwritten")
+			require.Equal(t, aPNG(), string(data))
 		})
 	}
 }
@@ -181,30 +187,35 @@ func TestStoreInterruptedLeavesNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			_, err := newService(t, b, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: tt.body})
+			bucket := memstore.New()
+			_, err := newService(t, bucket, uploads.Config{}).Store(t.Context(), uploads.Upload{Body: tt.body})
 			require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
 			require.ErrorIs(t, err, broken)
 			require.ErrorIs(t, err, storage.BodyFailed)
-			require.Empty(t, listKeys(t, b))
+			require.Empty(t, listKeys(t, bucket))
 		})
 	}
 }
 
-// A file whose URL cannot be signed is removed.
-func TestStoreLinkCannotBeSigned(t *testing.T) {
-	b := openMemory(t, storage.WithHook(func(
+// withFailing makes every call of an operation fail with Unavailable.
+func withFailing(operation string) storage.Option {
+	return storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
-		if op.Name == "SignedDownloadURL" {
+		if op.Name == operation {
 			return ctx, nil, storage.Unavailable
 		}
 		return ctx, nil, nil
-	}))
-	s := newService(t, b, uploads.Config{Link: uploads.SignedLink})
+	})
+}
+
+// If the URL of a stored file cannot be signed, Store fails and removes the file.
+func TestStoreLinkCannotBeSigned(t *testing.T) {
+	bucket := openMemory(t, withFailing("SignedDownloadURL"))
+	s := newService(t, bucket, uploads.Config{Link: uploads.SignedLink})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 	require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
-	require.Empty(t, listKeys(t, b))
+	require.Empty(t, listKeys(t, bucket))
 }
 
 // hesitant returns nothing every other time, as readers may.
@@ -230,15 +241,8 @@ func TestStoreWaitsForSlowReader(t *testing.T) {
 
 // If the bucket fails, Store fails with StoreFailed, and the error also matches the code of the bucket's error.
 func TestStoreReportsErrorOfBucket(t *testing.T) {
-	b := memstore.New(storage.WithHook(func(
-		ctx context.Context, op storage.Operation,
-	) (context.Context, func(storage.Outcome), error) {
-		if op.Name == "Upload" {
-			return ctx, nil, storage.Unavailable
-		}
-		return ctx, nil, nil
-	}))
-	s := newService(t, b, uploads.Config{})
+	bucket := memstore.New(withFailing("Upload"))
+	s := newService(t, bucket, uploads.Config{})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Name: "a/b.png"})
 	e, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
@@ -263,7 +267,7 @@ func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	e, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
 	require.Equal(t, uploads.Interrupted, e.Code)
-	require.Equal(t, http.StatusServiceUnavailable, e.HTTPStatus(), "the sender is to try again")
+	require.Equal(t, http.StatusServiceUnavailable, e.HTTPStatus())
 	require.ErrorIs(t, err, storage.Canceled)
 	require.ErrorIs(t, err, context.Canceled)
 }

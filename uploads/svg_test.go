@@ -92,12 +92,12 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			s := newService(t, b, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
+			bucket := memstore.New()
+			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
 			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 			if tt.code != "" {
-				require.Empty(t, listKeys(t, b))
+				require.Empty(t, listKeys(t, bucket))
 			}
 		})
 	}
@@ -106,8 +106,8 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 // The error for an SVG with a link names the link, and does not call the file a program.
 func TestRulesNameLinkInSVG(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
-	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(
-		`<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`)})
+	const linkSVG = `<svg xmlns="http://www.w3.org/2000/svg"><a href="https://example.com"><text>x</text></a></svg>`
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(linkSVG)})
 	require.Equal(t, uploads.ActiveContent, uploads.CodeOf(err))
 	require.ErrorContains(t, err, "a link or an external reference")
 	require.NotContains(t, err.Error(), "program")

@@ -24,7 +24,8 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	injector := faults.New()
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	s := newSessionSite(t, memstore.New(driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
-	for range 150 {
+	const moreThanOneSweepTries = 150
+	for range moreThanOneSweepTries {
 		s.create("Upload-Length", "3")
 	}
 
@@ -54,15 +55,15 @@ func TestSweepReachesEachUpload(t *testing.T) {
 func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var readers atomic.Int32
-		both := make(chan struct{})
+		bothAreReading := make(chan struct{})
 		sweeping := false
 		wait := func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" && sweeping {
 				if readers.Add(1) == 2 {
-					close(both)
+					close(bothAreReading)
 				}
 				// If there is only one reader, all goroutines of the bubble wait, and the test fails.
-				<-both
+				<-bothAreReading
 			}
 			return next(ctx)
 		}
@@ -91,8 +92,8 @@ type incomparable struct {
 
 // Sweep works with a wrapped bucket of a Go type that == cannot compare.
 func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
-	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return incomparable{Core: c} })
-	s := newSessionSite(t, b, uploads.Config{States: uploads.BucketStates(b)})
+	bucket := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return incomparable{Core: c} })
+	s := newSessionSite(t, bucket, uploads.Config{States: uploads.BucketStates(bucket)})
 	s.create("Upload-Length", "3")
 	s.clock.Advance(100 * time.Hour)
 	report, err := s.handler.Sweep(t.Context())
@@ -105,9 +106,10 @@ func TestSweepRemovesLateParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.begin(map[string]any{"filename": "a"})
-		part := u.sign(2, "")
+		latePart := u.sign(2, "")
 		require.Equal(t, http.StatusOK, u.complete(u.send(1, content(1000))).StatusCode)
-		s.do("", part.Method, part.URL, readerOf("late"), part.Headers)
+		s.do("", latePart.Method, latePart.URL, readerOf("late"), latePart.Headers)
+
 		s.requireStored("files/alice/a", content(1000))
 		require.Equal(t, []string{"files/alice/a"}, s.sweepEverything())
 	})
@@ -115,21 +117,21 @@ func TestSweepRemovesLateParts(t *testing.T) {
 
 // Sweep goes by the clock of the store, so a process whose clock is fast removes no upload too early.
 func TestSweepWithFastClock(t *testing.T) {
-	b := memstore.New()
-	s := newSessionSite(t, b, uploads.Config{})
+	bucket := memstore.New()
+	s := newSessionSite(t, bucket, uploads.Config{})
 	address := s.create("Upload-Length", "3")
 	s.patch(address, 0, []byte("a"), 1)
 
 	// Another upload has begun, but its state is not written yet.
 	const young = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
-	_, err := b.Upload(t.Context(), young, readerOf("its state is written in a moment"))
+	_, err := bucket.Upload(t.Context(), young, readerOf("its state is written in a moment"))
 	require.NoError(t, err)
 
 	fastClock := func() time.Time { return time.Now().Add(100 * time.Hour) }
-	ahead, err := uploads.New(b, withTestDefaults(uploads.Config{Now: fastClock}))
+	fast, err := uploads.New(bucket, withTestDefaults(uploads.Config{Now: fastClock}))
 	require.NoError(t, err)
 
-	report, err := ahead.Sweep(t.Context())
+	report, err := fast.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 

@@ -24,7 +24,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	const maxGrowth = 2 << 20 // bytes
 	var reads atomic.Int64
 	var after uint64 // bytes of the heap at the last read of a state
-	b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" && reads.Add(1) == openUploads {
 				after = heapInUse()
@@ -34,7 +34,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	}))
 
 	// Begin one upload, and copy its state.
-	s := newSessionSite(t, b, uploads.Config{
+	s := newSessionSite(t, bucket, uploads.Config{
 		Rules:   rules.Rules{Types: rules.Pictures()},
 		Records: uploads.BucketRecords(memstore.New()),
 		Key:     "files/{id}{ext}",
@@ -43,11 +43,11 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 
 	_, states := s.keys()
-	state, _, err := storage.ReadAll(t.Context(), b, states[0])
+	state, _, err := storage.ReadAll(t.Context(), bucket, states[0])
 	require.NoError(t, err)
 	for i := range openUploads {
 		key := fmt.Sprintf("%s%040x/state.json", uploads.DefaultPrefix, i)
-		_, err := b.Upload(t.Context(), key, bytes.NewReader(state))
+		_, err := bucket.Upload(t.Context(), key, bytes.NewReader(state))
 		require.NoError(t, err)
 	}
 

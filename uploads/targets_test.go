@@ -56,8 +56,8 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 	for method, send := range methods {
 		for _, tt := range tests {
 			t.Run(method+", "+tt.name, func(t *testing.T) {
-				b := memstore.New()
-				s, err := uploads.New(b, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
+				bucket := memstore.New()
+				s, err := uploads.New(bucket, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
 				require.NoError(t, err)
 
 				_, err = send(s, strings.Repeat("x", 101))
@@ -66,7 +66,7 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 				require.NoError(t, err)
 				require.Regexp(t, tt.key, f.Key)
 
-				attrs, err := b.Attrs(t.Context(), f.Key)
+				attrs, err := bucket.Attrs(t.Context(), f.Key)
 				require.NoError(t, err)
 				require.Equal(t, target.CacheControl, attrs.CacheControl)
 				require.Equal(t, target.Metadata, attrs.Metadata)

@@ -31,23 +31,24 @@ func pendingOf(ticket *uploads.Ticket) string {
 
 // The store refuses a file that is larger than its ticket says, and accepts only one file for a ticket with a size.
 func TestTicketSizeAndSingleUse(t *testing.T) {
-	runOnBuckets(t, func(t *testing.T, b storage.Bucket) {
-		s := newService(t, b, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 		content := aPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 		require.NoError(t, err)
 
-		require.GreaterOrEqual(t, send(t, ticket, content+"!"), 400, "longer than was said")
-		require.Empty(t, listKeys(t, b))
+		tooLong := content + "!"
+		require.GreaterOrEqual(t, send(t, ticket, tooLong), http.StatusBadRequest)
+		require.Empty(t, listKeys(t, bucket))
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
-		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, content), "it arrives once")
+		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, content), "the second file")
 
 		// A ticket for a file of unknown size has a form.
 		sizeless, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 		require.NoError(t, err)
 		require.NotNil(t, sizeless.Form)
-		require.GreaterOrEqual(t, post(t, sizeless.Form, content+strings.Repeat("x", 1<<20)), 400)
-		require.Less(t, post(t, sizeless.Form, content), 300)
+		require.GreaterOrEqual(t, post(t, sizeless.Form, content+strings.Repeat("x", 1<<20)), http.StatusBadRequest)
+		require.Less(t, post(t, sizeless.Form, content), http.StatusMultipleChoices)
 		_, err = s.Finish(t.Context(), sizeless.Token, uploads.User{})
 		require.NoError(t, err)
 	})
@@ -74,11 +75,11 @@ func post(t *testing.T, form *storage.SignedForm, content string) int {
 
 // Finish accepts a token only unchanged, from its user, with the same Config.Key and TokenKey, until it expires.
 func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
-	b := openMemory(t)
+	bucket := openMemory(t)
 	now := time.Now()
 	key := bytes.Repeat([]byte("k"), 16)
 	config := uploads.Config{Key: ofMe, TokenKey: key, Now: func() time.Time { return now }}
-	s := newService(t, b, config)
+	s := newService(t, bucket, config)
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
@@ -108,7 +109,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newService(t, b, tt.config).Finish(t.Context(), tt.token, tt.user)
+			_, err := newService(t, bucket, tt.config).Finish(t.Context(), tt.token, tt.user)
 			require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		})
@@ -123,37 +124,42 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 
 // A ticket that was signed before Config.Inspect was set can still be finished, without an inspection.
 func TestFinishTicketSignedBeforeInspect(t *testing.T) {
-	b := openMemory(t)
+	bucket := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
 	content := aPNG()
-	ticket, err := newService(t, b, config).Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
+	before := newService(t, bucket, config)
+	ticket, err := before.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
 	config.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
 		return &uploads.Error{Message: "No."}
 	}
-	s := newService(t, b, config)
+	s := newService(t, bucket, config)
 	_, err = s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
+
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-
 	require.EqualValues(t, len(content), f.Size)
 }
 
 // Another process can finish a ticket if it has the same TokenKey.
 func TestFinishInOtherProcess(t *testing.T) {
-	b := openMemory(t)
+	bucket := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
 	content := aPNG()
-	ticket, err := newService(t, b, config).Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
+	signer := newService(t, bucket, config)
+	ticket, err := signer.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
-
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
-	_, err = newService(t, b, uploads.Config{}).Finish(t.Context(), ticket.Token, uploads.User{})
-	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "a random key is not shared")
-	_, err = newService(t, b, config).Finish(t.Context(), ticket.Token, uploads.User{})
+
+	withRandomKey := newService(t, bucket, uploads.Config{})
+	_, err = withRandomKey.Finish(t.Context(), ticket.Token, uploads.User{})
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
+
+	withSameKey := newService(t, bucket, config)
+	_, err = withSameKey.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 }
 
@@ -186,7 +192,7 @@ func TestSignRefusesEarly(t *testing.T) {
 
 	withoutBaseURL := newService(t, memstore.New(), uploads.Config{})
 	_, err := withoutBaseURL.Sign(t.Context(), uploads.Request{}, uploads.User{})
-	require.ErrorIs(t, err, storage.Unsupported, "the bucket has no signing base address")
+	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // Sign refuses only claimed types that browsers run, such as text/html, because the content decides later.
@@ -223,13 +229,13 @@ func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 // A ticket that is printed or logged shows neither its token nor its signature.
 func TestTicketHidesSecret(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{})
+	// A ticket without a size has a form, and one with a size has a URL for PUT.
 	for _, size := range []int64{0, 100} {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, uploads.User{})
 		require.NoError(t, err)
 
 		var log bytes.Buffer
 		slog.New(slog.NewTextHandler(&log, nil)).Info("signed", "ticket", *ticket)
-	// A ticket without a size has a form, and one with a size has a URL for PUT.
 		texts := []string{
 			fmt.Sprint(ticket),
 			fmt.Sprintf("%+v %#v", *ticket, *ticket),
