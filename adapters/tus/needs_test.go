@@ -12,8 +12,8 @@ import (
 
 // The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	needs.Check(t, "adapters/tus.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
-		s, err := New(b, Config{})
+	needs.Check(t, "adapters/tus.New", func(t *testing.T, bucket storage.Bucket) (func() error, error) {
+		s, err := New(bucket, Config{})
 		if err != nil {
 			return nil, err
 		}

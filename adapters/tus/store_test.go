@@ -59,9 +59,9 @@ type server struct {
 }
 
 // serve starts tusd on a bucket, with parts of that size.
-func serve(t *testing.T, b storage.Bucket, part int64) server {
+func serve(t *testing.T, bucket storage.Bucket, part int64) server {
 	t.Helper()
-	store, err := New(b, Config{})
+	store, err := New(bucket, Config{})
 	require.NoError(t, err)
 	store.basePart = part
 	composer := handler.NewStoreComposer()
@@ -70,7 +70,7 @@ func serve(t *testing.T, b storage.Bucket, part int64) server {
 	require.NoError(t, err)
 	s := httptest.NewServer(http.StripPrefix("/files/", h))
 	t.Cleanup(s.Close)
-	return server{t, b, s.URL + "/files/", part}
+	return server{t, bucket, s.URL + "/files/", part}
 }
 
 // do sends a request of tus, and returns its response.
@@ -140,9 +140,9 @@ func (s server) keys() (keys []string) {
 }
 
 // requireNoOpenUploads requires that no multipart upload is open in the bucket.
-func requireNoOpenUploads(t *testing.T, b storage.Bucket) {
+func requireNoOpenUploads(t *testing.T, bucket storage.Bucket) {
 	t.Helper()
-	for open, err := range storage.ListUploads(t.Context(), b) {
+	for open, err := range storage.ListUploads(t.Context(), bucket) {
 		require.NoError(t, err)
 		require.Fail(t, "an upload is open", open.Key)
 	}
@@ -490,8 +490,8 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 
 // The object has the metadata and the content type of Config.Options.
 func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
-	b := memstore.New()
-	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
+	bucket := memstore.New()
+	store, err := New(bucket, Config{Options: func(handler.FileInfo) []storage.WriteOption {
 		return []storage.WriteOption{
 			storage.WithMetadata(map[string]string{"owner": "alice"}),
 			storage.WithContentType("text/plain"),
@@ -502,7 +502,7 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 		u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: 3})
 		require.NoError(t, err)
 		require.NoError(t, writeThree(t, u))
-		attrs, err := b.Attrs(t.Context(), u.(*upload).key())
+		attrs, err := bucket.Attrs(t.Context(), u.(*upload).key())
 		require.NoError(t, err)
 		require.Equal(t, "alice", attrs.Metadata["owner"])
 		require.Equal(t, "text/plain", attrs.ContentType)
@@ -607,8 +607,8 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 
 // The upload is stored under the key that a hook of tusd names, with the options of Config.Options.
 func TestKeys(t *testing.T) {
-	b := memstore.New()
-	store, err := New(b, Config{Options: func(handler.FileInfo) []storage.WriteOption {
+	bucket := memstore.New()
+	store, err := New(bucket, Config{Options: func(handler.FileInfo) []storage.WriteOption {
 		return []storage.WriteOption{storage.WithCacheControl("max-age=7")}
 	}})
 	require.NoError(t, err)
@@ -620,7 +620,7 @@ func TestKeys(t *testing.T) {
 	require.ErrorIs(t, err, ErrExists)
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("text"))
 	require.NoError(t, err)
-	attrs, err := b.Attrs(t.Context(), "other/two")
+	attrs, err := bucket.Attrs(t.Context(), "other/two")
 	require.NoError(t, err)
 	require.Equal(t, "max-age=7", attrs.CacheControl)
 
@@ -830,10 +830,10 @@ func TestWriteChunkPartFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New()
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+			bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: 1,
 			}))
-			store, err := New(b, Config{})
+			store, err := New(bucket, Config{})
 			require.NoError(t, err)
 			store.basePart = 1
 			partial, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", SizeIsDeferred: true})
@@ -854,11 +854,11 @@ func TestWriteChunkPartFails(t *testing.T) {
 			require.NoError(t, reopened.(*upload).DeclareLength(t.Context(), int64(len(content))))
 			require.NoError(t, reopened.FinishUpload(t.Context()))
 
-			text, _, err := storage.ReadAll(t.Context(), b, "a")
+			text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 			require.NoError(t, err)
 			require.Equal(t, content, text)
 
-			requireNoOpenUploads(t, b)
+			requireNoOpenUploads(t, bucket)
 		})
 	}
 }
@@ -877,16 +877,16 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New(faults.DropResponse(faults.BeginParts).Nth(1))
-			b := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
+			bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: tt.attempts,
 			}))
-			s := serve(t, b, 4)
+			s := serve(t, bucket, 4)
 			url := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
 			if tt.want == http.StatusCreated {
 				s.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
 			require.Len(t, injector.Hits(), 1)
-			requireNoOpenUploads(t, b)
+			requireNoOpenUploads(t, bucket)
 		})
 	}
 }
@@ -989,10 +989,10 @@ func newQuickLocker(b storage.ReadWriter) *Locker { return &Locker{bucket: b, tt
 func TestLocks(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
-			b := store.open(t)
-			holder, err := newQuickLocker(b).NewLock("a")
+			bucket := store.open(t)
+			holder, err := newQuickLocker(bucket).NewLock("a")
 			require.NoError(t, err)
-			waiter, err := newQuickLocker(b).NewLock("a")
+			waiter, err := newQuickLocker(bucket).NewLock("a")
 			require.NoError(t, err)
 
 			// The holder is asked to release the lock, and does not. The waiter gives up.
@@ -1013,7 +1013,7 @@ func TestLocks(t *testing.T) {
 			require.NoError(t, <-locked)
 			require.NoError(t, waiter.Unlock())
 
-			exists, err := b.Exists(t.Context(), "a.lock")
+			exists, err := bucket.Exists(t.Context(), "a.lock")
 			require.NoError(t, err)
 			require.False(t, exists)
 		})
@@ -1023,14 +1023,14 @@ func TestLocks(t *testing.T) {
 // Lock and Unlock make one request each if nobody else wants the lock.
 func TestLockRequests(t *testing.T) {
 	var requests atomic.Int64
-	b := memstore.New(storage.WithHook(func(
+	bucket := memstore.New(storage.WithHook(func(
 		ctx context.Context, _ storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
 		return ctx, func(outcome storage.Outcome) {
 			requests.Add(int64(outcome.Requests))
 		}, nil
 	}))
-	l, err := newLocker(b).NewLock("a")
+	l, err := newLocker(bucket).NewLock("a")
 	require.NoError(t, err)
 	require.NoError(t, l.Lock(t.Context(), func() {}))
 	require.NoError(t, l.Unlock())
@@ -1061,14 +1061,14 @@ func TestUnlockWhenAsked(t *testing.T) {
 // store reports that to it, and its Unlock leaves the lock to the new holder.
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := memstore.New()
+		bucket := memstore.New()
 		setHolder := func(lock string) {
-			_, err := b.Upload(t.Context(), "a.lock", strings.NewReader(lock))
+			_, err := bucket.Upload(t.Context(), "a.lock", strings.NewReader(lock))
 			require.NoError(t, err)
 		}
 		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
 
-		l, err := newLocker(b).NewLock("a")
+		l, err := newLocker(bucket).NewLock("a")
 		require.NoError(t, err)
 		released := make(chan struct{})
 		require.NoError(t, l.Lock(t.Context(), func() {
@@ -1079,7 +1079,7 @@ func TestLockOfADeadHolder(t *testing.T) {
 		<-released // Lock asks for the release of a lock that is lost
 		require.NoError(t, l.Unlock())
 
-		exists, err := b.Exists(t.Context(), "a.lock")
+		exists, err := bucket.Exists(t.Context(), "a.lock")
 		require.NoError(t, err)
 		require.True(t, exists, "it is the other's")
 	})
