@@ -198,7 +198,7 @@ func TestStoreInterruptedLeavesNothing(t *testing.T) {
 }
 
 // withFailing makes every call of an operation fail with Unavailable.
-func withFailing(operation string) storage.Option {
+func withFailing(operation string) storage.OpenOption {
 	return storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
