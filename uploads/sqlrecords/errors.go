@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readError converts the error of a statement that changes nothing to a *storage.Error or a
-// [storage.Code].
+// readError converts the error of a statement that only reads to a *storage.Error, or to
+// ObjectNotFound if there is no row.
 func readError(ctx context.Context, op string, err error) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
@@ -26,8 +26,8 @@ func readError(ctx context.Context, op string, err error) error {
 	return &storage.Error{Code: code, Op: op, Provider: "sql", Retryable: code == storage.Unavailable, Err: err}
 }
 
-// writeError converts the error of a statement that may have changed something. If it is not
-// certain that the statement had no effect, it sets Unknown.
+// writeError converts the error of a statement that writes. It sets Unknown unless the statement
+// certainly had no effect.
 func writeError(ctx context.Context, op string, err error) error {
 	result := readError(ctx, op, err)
 	if e, ok := result.(*storage.Error); ok {
@@ -43,7 +43,7 @@ type (
 	retryError interface{ SafeToRetry() bool }
 )
 
-// stateOf returns the SQLSTATE of an error of PostgreSQL, or "".
+// stateOf returns the SQLSTATE of an error of PostgreSQL, or "" for any other error.
 func stateOf(err error) string {
 	var e stateError
 	if errors.As(err, &e) {
@@ -52,9 +52,9 @@ func stateOf(err error) string {
 	return ""
 }
 
-// notExecuted reports whether the statement certainly had no effect. After driver.ErrBadConn, that
-// is not certain. A driver must not return ErrBadConn if the database may have received the
-// statement. But github.com/lib/pq returns it if the connection ends before the response.
+// notExecuted reports whether the statement certainly had no effect. This is not certain after
+// driver.ErrBadConn, because github.com/lib/pq also returns it if the connection ends before the
+// response.
 func notExecuted(err error) bool {
 	netErr, isNetErr := errors.AsType[*net.OpError](err)
 	if isNetErr && netErr.Op == "dial" {
@@ -93,8 +93,7 @@ const (
 	sqliteCantOpen  = 14
 )
 
-// primaryCode returns the primary result code of an error of SQLite. For other errors, it returns
-// -1.
+// primaryCode returns the primary result code of an error of SQLite, or -1 for any other error.
 func primaryCode(err error) int {
 	var e codeError
 	if errors.As(err, &e) {
@@ -154,7 +153,7 @@ func codeOfState(state string) storage.Code {
 	return storage.Internal
 }
 
-// codeOfResult returns the code for a primary result code of SQLite.
+// codeOfResult converts a primary result code of SQLite.
 func codeOfResult(code int) storage.Code {
 	switch code {
 	case sqliteBusy, sqliteLocked, sqliteInterrupt, sqliteFull, sqliteCantOpen:

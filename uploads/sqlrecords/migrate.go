@@ -49,7 +49,7 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	})
 }
 
-// versionOf returns the version of the tables, which is that of the last migration.
+// versionOf returns the version of the last migration that was applied to the tables, or 0.
 func versionOf(ctx context.Context, connection *sql.Conn) (int, error) {
 	const latest = "SELECT COALESCE(MAX(version), 0) FROM omnibucket_files_migrations"
 	var version int
@@ -69,7 +69,7 @@ func checkVersion(version, last int) error {
 	}
 }
 
-// apply executes the missing migrations, and notes each of them.
+// apply executes the migrations that the tables lack, and records each of them in the version table.
 func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string) error {
 	if _, err := connection.ExecContext(ctx, versionTable); err != nil {
 		return err
@@ -100,10 +100,10 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 	return nil
 }
 
-// readMigrations returns the migrations of a dialect, ordered by version. Each has a list of
-// statements. A semicolon at the end of a line ends a statement.
+// readMigrations returns the migrations of a dialect by version, each as a list of statements. In the
+// files, a semicolon at the end of a line ends a statement.
 func readMigrations(d Dialect) ([][]string, error) {
-	// The names are sorted, and so the versions.
+	// Glob sorts the names, which begin with the version.
 	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*")
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ const migrationLock = 0x6F6D6E6966696C65
 // rollbackTimeout limits a rollback, which does not use ctx because ctx may have ended.
 const rollbackTimeout = 5 * time.Second
 
-// exclusively runs f in a transaction, while no other process runs its own f.
+// exclusively runs f in a transaction, during which no other process can run its own f.
 func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
 	begin := "BEGIN"
 	if d == SQLite {
@@ -140,7 +140,7 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 
 	err := d.runLocked(ctx, c, f)
 	if err == nil {
-		// Readers may keep the database busy, so COMMIT is repeated.
+		// Readers may keep the database busy.
 		err = executeWhileBusy(ctx, c, "COMMIT")
 	}
 	if err != nil {
@@ -152,8 +152,8 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	return nil
 }
 
-// runLocked runs f in a transaction. In PostgreSQL, it first takes the lock of migrations, which ends
-// with the transaction.
+// runLocked runs f inside the caller's transaction. In PostgreSQL, it takes the lock of migrations
+// first, which ends with the transaction.
 func (d Dialect) runLocked(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
 	if d == PostgreSQL {
 		_, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock))
@@ -164,7 +164,7 @@ func (d Dialect) runLocked(ctx context.Context, c *sql.Conn, f func(context.Cont
 	return f(ctx)
 }
 
-// executeWhileBusy executes a statement, and repeats it while the database is busy.
+// executeWhileBusy executes a statement, and tries again while the database is busy.
 func executeWhileBusy(ctx context.Context, c *sql.Conn, statement string) error {
 	return whileBusy(ctx, func() error {
 		_, err := c.ExecContext(ctx, statement)

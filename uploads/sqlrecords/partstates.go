@@ -23,7 +23,7 @@ func (r *records) State(ctx context.Context, key string) (state []byte, revision
 	return state, revision, nil
 }
 
-// SetState writes the row only if it has the given revision or, for the revision "", if there is none.
+// SetState writes the row of a state if the row has this revision or, for "", if there is none.
 func (r *records) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	const op = "SetState"
 	now := terms[r.dialect].now
@@ -51,9 +51,8 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 	return newRevision, nil
 }
 
-// checkWritten is called if a statement changed no row. The response to a first attempt may have
-// been lost, and database/sql may have repeated the statement. The row then has the revision that
-// this call wrote, and checkWritten returns nil. Otherwise it returns an error.
+// checkWritten decides whether a statement that changed no row has succeeded nevertheless: the row has
+// the new revision if database/sql has repeated the statement after its first response was lost.
 func (r *records) checkWritten(ctx context.Context, op, key, newRevision string) error {
 	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
 	var current string
@@ -81,7 +80,7 @@ func (r *records) ListStates(ctx context.Context, startAfter string, limit int) 
 	return query(ctx, r, "ListStates", statement, []any{startAfter}, limit, scanState, keyOf)
 }
 
-// scanState reads a row with the key of a state, and the seconds since it was stored.
+// scanState reads a row that has the key of a state and the seconds since it was stored.
 func scanState(src row) (uploads.ListedState, error) {
 	var key string
 	var seconds int64

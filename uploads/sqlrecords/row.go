@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
-// bind replaces the question marks of a statement by numbered parameters, if the dialect needs
-// them. No statement has a question mark in a literal.
+// bind replaces each question mark of a statement by a numbered parameter, if the dialect needs this.
 func (d Dialect) bind(statement string) string {
 	if d != PostgreSQL {
 		return statement
@@ -35,7 +34,7 @@ func (d Dialect) bind(statement string) string {
 // that texts sort by time. SQLite's own functions can parse it.
 const sqliteTime = "2006-01-02T15:04:05.000Z"
 
-// time returns a time as the dialect stores it: as text in SQLite, and as a time in PostgreSQL.
+// time converts a time to the value that the dialect stores: a text in SQLite, a time in PostgreSQL.
 func (d Dialect) time(t time.Time) any {
 	if d == SQLite {
 		return t.UTC().Format(sqliteTime)
@@ -61,7 +60,7 @@ func (d Dialect) values(f *uploads.File) []any {
 // A row is a *sql.Row or *sql.Rows.
 type row interface{ Scan(to ...any) error }
 
-// scan reads the record in a row with the columns of the constant columns.
+// scan reads a record from a row that has the columns in the constant columns.
 func scan(src row) (*uploads.File, error) {
 	var f uploads.File
 	var extension string   // extension of the key, for people who read the table

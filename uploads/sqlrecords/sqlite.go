@@ -13,7 +13,7 @@ import (
 // connections' own timeout may be longer.
 const migrationPatience = 30 * time.Second
 
-// whileBusy calls f until the database is no longer busy, or until migrationPatience has passed.
+// whileBusy calls f again as long as the database is busy, for at most migrationPatience.
 func whileBusy(ctx context.Context, f func() error) error {
 	const pause = 10 * time.Millisecond
 	end := time.Now().Add(migrationPatience)
@@ -26,14 +26,14 @@ func whileBusy(ctx context.Context, f func() error) error {
 			return err
 		}
 		if running.Sleep(ctx, pause) != nil {
+			// The context has ended, and the error of f says more.
 			return err
 		}
 	}
 }
 
-// connect opens a connection, and retries while the database is busy. When the driver opens a
-// connection, it executes the pragmas of the address. If two connections switch a new database to a
-// write-ahead log at the same time, SQLite makes one of them fail instead of wait:
+// connect opens a connection, and tries again while the database is busy. If two connections switch a
+// new database to a write-ahead log at the same time, SQLite makes one of them fail instead of wait:
 // https://www.sqlite.org/c3ref/busy_handler.html
 func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	var connection *sql.Conn
@@ -51,8 +51,8 @@ func misconfigured(hint string, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
 }
 
-// checkPatience fails if a connection does not wait while another connection writes. It also
-// reports whether the database is in memory.
+// checkPatience fails if connections do not wait for one that writes. It also reports whether the
+// database is in memory, where this is not checked.
 func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	connection, err := connect(ctx, db)
 	if err != nil {
@@ -85,15 +85,15 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	return false, nil
 }
 
-// checkShared fails if each connection has its own database in memory. It checks that two
-// connections have the tables.
+// checkShared fails if each connection has a database of its own in memory, in which case only one of
+// two connections finds the tables.
 func checkShared(ctx context.Context, db *sql.DB) error {
 	for range 2 {
 		connection, err := db.Conn(ctx)
 		if err != nil {
 			return err
 		}
-		// Close it only at the end, so that the pool must open a second connection.
+		// Keep it open until the end, so that the pool must open a second connection.
 		defer connection.Close()
 		_, err = versionOf(ctx, connection)
 		if err != nil {

@@ -111,7 +111,8 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	return &records{db, d}, nil
 }
 
-// prepare checks the connections to SQLite, and creates or updates the tables.
+// prepare creates or updates the tables, after it has checked that connections to SQLite can be used
+// together.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
 		return migrate(ctx, db, d)
@@ -173,8 +174,8 @@ func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.
 	return record, err
 }
 
-// Remove removes the record of f. If f expires, Remove fails with PreconditionFailed for a record that
-// a transaction has made permanent. It does nothing if there is no record.
+// Remove removes the record of f, if there is one. If f expires, but a transaction has made the record
+// permanent, Remove fails with PreconditionFailed.
 func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 	statement := "DELETE FROM omnibucket_files WHERE id = ?"
 	if !f.Expires.IsZero() {
@@ -214,8 +215,8 @@ func (r *records) exec(ctx context.Context, op, statement string, values ...any)
 	return rows, err
 }
 
-// write calls f, which executes a statement with these values. If the database uses a stricter
-// isolation level than its default, one of two concurrent writes fails. write then repeats f.
+// write calls f, which executes a statement with these values, and calls it again if the database
+// could not serialize it with a concurrent write.
 func write(ctx context.Context, op string, values []any, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return readError(ctx, op, err)
@@ -225,7 +226,7 @@ func write(ctx context.Context, op string, values []any, f func() error) error {
 	}
 
 	const serializationFailure = "40001"
-	// More than the number of calls that change one row at the same time.
+	// This is more than the number of calls that change one row at the same time.
 	const maxAttempts = 1000
 	for attempt := 1; ; attempt++ {
 		err := f()
@@ -260,7 +261,7 @@ func scanID(src row) (string, error) {
 	return id, err
 }
 
-// Expired returns at most limit records that have expired, the first to expire first.
+// Expired returns at most limit records that have expired, the earliest first.
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
 	noKey := func(*uploads.File) string { return "" }
@@ -274,9 +275,8 @@ func selectAfter(columns, where string) string {
 	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 }
 
-// query returns one page of rows. It reads one row more than limit, to find out whether there is
-// another page. It appends limit+1 to the values of the statement. The result next is the key after
-// which the next page starts. If there is no next page, next is "".
+// query returns a page of at most limit rows, and the key after which the next page starts, or "" for
+// the last page. The statement must have a LIMIT as its last value, which query adds.
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,
@@ -284,6 +284,8 @@ func query[T any](
 	if err := filename.Storable(values...); err != nil {
 		return nil, "", err
 	}
+
+	// One more row tells whether there is another page.
 	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), append(values, limit+1)...)
 	if err != nil {
 		return nil, "", readError(ctx, op, err)
@@ -306,8 +308,8 @@ func query[T any](
 	return page[:limit], key(page[limit-1]), nil
 }
 
-// matching returns an SQL condition for the records that [uploads.Filter.Matches] accepts. The
-// condition does not include the field From, because List starts its pages at the time in From.
+// matching returns an SQL condition for the records that match f, with its values. It leaves out the
+// field From, because List starts its pages at this time.
 func matching(f uploads.Filter) (where string, values []any) {
 	if !f.Expiring {
 		where += " AND expires IS NULL"

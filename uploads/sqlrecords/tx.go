@@ -68,9 +68,8 @@ func (t *Tx) Expire(ctx context.Context, id string) (*uploads.File, error) {
 	return t.change(ctx, "Expire", "UPDATE omnibucket_files SET expires = created WHERE id = ?", id)
 }
 
-// change executes a statement that returns the changed record. It never repeats the statement,
-// because an error may have ended the transaction. Nothing takes effect before the commit, so a
-// failed statement never has an unknown outcome.
+// change executes a statement, and returns the record that it has changed. It does not repeat a
+// statement that fails, because the error may have ended the transaction.
 func (t *Tx) change(ctx context.Context, op, statement string, values ...any) (*uploads.File, error) {
 	if terms[t.dialect].name == "" {
 		return nil, &storage.Error{
