@@ -18,8 +18,9 @@ func readError(ctx context.Context, op string, err error) error {
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return e
 	}
-	// 22021 is character_not_in_repertoire: no row can contain such a text.
-	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == "22021" {
+	// No row can contain a text with such a character.
+	const characterNotInRepertoire = "22021"
+	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == characterNotInRepertoire {
 		return storage.ObjectNotFound
 	}
 	code := codeOf(ctx, err)
@@ -97,7 +98,8 @@ const (
 func primaryCode(err error) int {
 	var e codeError
 	if errors.As(err, &e) {
-		return e.Code() & 0xFF
+		const primaryBits = 0xFF
+		return e.Code() & primaryBits
 	}
 	return -1
 }

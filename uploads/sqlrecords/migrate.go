@@ -82,7 +82,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 		return err
 	}
 
-	const note = "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (?, ?)"
+	const recordVersion = "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (?, ?)"
 	for version < len(all) {
 		version++
 		for _, statement := range all[version-1] {
@@ -92,7 +92,7 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 			}
 		}
 		applied := time.Now().UTC().Format(sqliteTime)
-		_, err := connection.ExecContext(ctx, d.bind(note), version, applied)
+		_, err := connection.ExecContext(ctx, d.bind(recordVersion), version, applied)
 		if err != nil {
 			return err
 		}
@@ -143,13 +143,14 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 		// Readers may keep the database busy.
 		err = executeWhileBusy(ctx, c, "COMMIT")
 	}
-	if err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		_, rollbackErr := c.ExecContext(ctx, "ROLLBACK")
-		return errors.Join(err, rollbackErr)
+	if err == nil {
+		return nil
 	}
-	return nil
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_, rollbackErr := c.ExecContext(ctx, "ROLLBACK")
+	return errors.Join(err, rollbackErr)
 }
 
 // runLocked runs f inside the caller's transaction. In PostgreSQL, it takes the lock of migrations

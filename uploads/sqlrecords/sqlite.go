@@ -16,13 +16,13 @@ const migrationPatience = 30 * time.Second
 // whileBusy calls f again as long as the database is busy, for at most migrationPatience.
 func whileBusy(ctx context.Context, f func() error) error {
 	const pause = 10 * time.Millisecond
-	end := time.Now().Add(migrationPatience)
+	deadline := time.Now().Add(migrationPatience)
 	for {
 		err := f()
 		if err == nil {
 			return nil
 		}
-		if primaryCode(err) != sqliteBusy || time.Now().After(end) {
+		if primaryCode(err) != sqliteBusy || time.Now().After(deadline) {
 			return err
 		}
 		if running.Sleep(ctx, pause) != nil {
@@ -62,7 +62,7 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 
 	// This pragma takes no lock, unlike the table-valued function pragma_database_list:
 	// https://www.sqlite.org/pragma.html#pragma_database_list
-	var number, name, file sql.NullString // of the first database, which is "main"
+	var number, name, file sql.NullString // columns of the first database, which is "main"
 	err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file)
 	if err != nil {
 		return false, err
