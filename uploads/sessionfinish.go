@@ -100,7 +100,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, maker se
 	return e.done(ctx)
 }
 
-// begin looks at what earlier calls have done.
+// begin finds out whether earlier calls have tried to end the upload.
 func (e *sessionEnd) begin(ctx context.Context) error {
 	if err := e.keeper.beginEnding(ctx, e.s, e.file); err != nil {
 		return refusal.StoreFailed(err)
@@ -121,9 +121,10 @@ func (e *sessionEnd) reserve(ctx context.Context) error {
 	return nil
 }
 
-// makeObject makes the object of the file.
+// makeObject makes the object of the file, and sets the fields of the file that describe it.
 func (e *sessionEnd) makeObject(ctx context.Context) error {
 	attrs, err := e.keeper.makeObject(ctx, e.s, e.file, e.maker)
+
 	// A file in pieces may have been made by an earlier call, and removed since. Then only its upload
 	// must still be ended.
 	isStored := e.s.Phase == session.PhaseStored && e.s.Pieces != nil
@@ -138,6 +139,7 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 	if e.gone {
 		return nil
 	}
+
 	f.Attrs = attrs
 	f.Size = attrs.Size
 	f.ContentType = attrs.ContentType
@@ -146,7 +148,7 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 	return nil
 }
 
-// link sets the URL of the file.
+// link sets the URL of the file, unless it is only a piece of one.
 func (e *sessionEnd) link(ctx context.Context) error {
 	if e.s.Kind == session.KindPartial {
 		return nil
@@ -168,7 +170,7 @@ func (e *sessionEnd) isKnown() bool {
 	return config.Stored != nil || config.Records != nil || config.Allowance != nil || e.s.Pieces != nil
 }
 
-// saveStored saves that the object exists.
+// saveStored saves in the session that the object exists, before anybody is told of the file.
 func (e *sessionEnd) saveStored(ctx context.Context) error {
 	if !e.isKnown() || e.s.Phase == session.PhaseStored {
 		return nil
@@ -189,6 +191,7 @@ func (e *sessionEnd) end(ctx context.Context) error {
 	if !e.isKnown() {
 		// Nobody counts the file or must be told.
 		return nil
+
 	}
 	// The reservation of a joined file was also that of its pieces. So remove the pieces before the
 	// file is counted.
@@ -198,7 +201,7 @@ func (e *sessionEnd) end(ctx context.Context) error {
 	return e.keeper.files.end(ctx, e.file)
 }
 
-// done saves that the upload has ended, and removes what it has left.
+// done saves that the upload has ended, and removes the objects that are no longer needed.
 func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	k := e.keeper
 	s := e.s
@@ -230,7 +233,7 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	}
 
 	if s.Pieces != nil {
-		// If it fails, Sweep removes the pieces later.
+		// If this fails, Sweep removes the pieces later.
 		_ = k.RemoveObjects(ctx, s)
 	} else if len(names) > 0 {
 		k.RemoveKeys(ctx, s, names...)
@@ -242,8 +245,8 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	return final, nil
 }
 
-// makeObject makes the object of a session. If an earlier call has made it, makeObject returns its
-// attributes, or ObjectNotFound if it has been removed.
+// makeObject makes the object of a session, or returns the attributes of the one that an earlier call
+// has made. If that was removed since, makeObject fails with ObjectNotFound.
 func (k *keeper) makeObject(
 	ctx context.Context, s *session.Session, f *File, maker session.Maker,
 ) (*storage.Attrs, error) {
@@ -255,7 +258,7 @@ func (k *keeper) makeObject(
 		return k.makeOnce(ctx, s, s.Target.Key, maker)
 	}
 
-	// Make an object with the content, check it, and copy it to the key of the file.
+	// Make an object with the content first, to be checked before it is copied to its final key.
 	content := k.Key(s, session.ContentName)
 	if s.Kind != session.KindPartial && s.Token == "" {
 		// Only this call writes these bytes. Another call that claims the session must not replace
@@ -277,6 +280,7 @@ func (k *keeper) makeObject(
 	}
 	opts := session.OptionsFor[storage.CopyOption](target)
 	if s.Pieces == nil {
+
 		opts = s.CopyOptions(target.CopyOptions())
 	}
 	final, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
@@ -289,8 +293,8 @@ func (k *keeper) makeObject(
 	return final, nil
 }
 
-// makeContent makes the object below Config.Prefix. If an earlier call has stored it, makeContent
-// returns its attributes.
+// makeContent makes the object with the content under key, or returns the attributes of the one that
+// an earlier call has made.
 func (k *keeper) makeContent(
 	ctx context.Context, s *session.Session, key string, maker session.Maker,
 ) (*storage.Attrs, error) {
@@ -335,12 +339,8 @@ func (k *keeper) settle(ctx context.Context, s *session.Session, f *File, conten
 	return base, nil
 }
 
-// makeOnce makes the object under its key, without overwriting another object. An earlier call may
-// have made the object already. If the object has the write ID of the session, the write succeeds
-// nevertheless.
-//
-// A file in pieces has no write ID. If an object exists under its key, makeOnce returns that
-// object. Only an earlier call can have made it, because nobody else knows the key.
+// makeOnce makes the object of a file under key, unless an earlier call has made it, and never
+// overwrites any other object.
 func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, maker session.Maker) (*storage.Attrs, error) {
 	attrs, err := maker(ctx, key)
 	if storage.CodeOf(err) != storage.PreconditionFailed {
@@ -349,14 +349,17 @@ func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, m
 	if s.Pieces != nil {
 		return k.Bucket.Attrs(ctx, key)
 	}
+		// Nobody but an earlier call can have made the object, because nobody else knows the key.
 	e := refusal.Exists()
 	e.Err = err
+	// If it were the object of an earlier call, it would have the write ID of the session, and there
+	// would be no error.
 	return nil, e
 }
 
-// dropIfRefused handles err of a call that could not make the object. If the upload can never
-// complete, it removes the session. If a part was replaced, it opens the session again. It returns
-// the error for the client.
+// dropIfRefused returns the error for the client after err has kept the object from being made. If
+// the upload can never complete, it removes the session; if a part must be sent again, it opens the
+// session again.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err error) error {
 	if inspectErr, ok := err.(inspectError); ok {
 		return refusal.Unauthorized(inspectErr.error)
@@ -380,8 +383,9 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
-	// If an earlier call has tried to make the object, that call may have counted the file. In that
-	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
+
+	// An earlier call that has tried to make the object may have counted the file. The reservation then
+	// stays until Sweep counts the files of the user again.
 	mayBeCounted := s.Again
 	aborted, abortErr := k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Phase = session.PhaseAborted
@@ -397,8 +401,8 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 	return e
 }
 
-// finalRefusal returns the response for an error with which the upload of s can never complete. If
-// the client may try again, it returns nil.
+// finalRefusal returns the refusal for an error after which the upload can never complete, or nil if the
+// client may try again.
 func finalRefusal(s *session.Session, err error) *refusal.Error {
 	if e := refusal.Of(err); e != nil {
 		return e
@@ -435,12 +439,9 @@ func wrongParts() *refusal.Error {
 	return refusal.New("parts", refusal.CodeWrongSize, "The parts do not make the file that was announced. Start again.")
 }
 
-// FirstTarget returns the Target for the first object that has the bytes of a session. If this
-// object is below Config.Prefix, it gets a type that no browser runs. The sender could find out the
-// key of the object, and open the object in a browser.
-//
-// There is one exception: a file in pieces gets the detected type if neither its Target nor Rules
-// determine the type.
+// FirstTarget returns the Target for the object that first holds the bytes of a session. Below
+// Config.Prefix, it has a type that no browser runs, because the sender might open it in one. Only a
+// file in pieces whose type must be detected has no type.
 func (k *keeper) FirstTarget(s *session.Session) session.Target {
 	t := s.Target
 	if !k.setup.isStaged(s.Kind) {

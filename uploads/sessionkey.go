@@ -11,7 +11,7 @@ import (
 // userOf returns the user to whom a session belongs.
 func userOf(s *session.Session) User { return User{ID: s.User, Values: s.Values} }
 
-// fileOf returns the File for the functions of Config.
+// fileOf returns the File of a session, as the functions of Config get it.
 func fileOf(s *session.Session) *File {
 	return &File{
 		User:        userOf(s),
@@ -33,8 +33,8 @@ func (s *setup) drawnKey(state *session.Session, extension string) string {
 	return s.pattern.Key(userOf(state).values(), state.Begun, keypattern.Random(state.Random), extension)
 }
 
-// possibleKeys returns all keys under which the file of a session may be. There are several if the
-// content decides the extension.
+// possibleKeys returns all keys that the file of a session may get. There are several if the content
+// decides the extension.
 func (s *setup) possibleKeys(state *session.Session) (keys []string) {
 	if state.Random == nil || state.Target.Key != "" {
 		return []string{state.Target.Key}
@@ -45,11 +45,11 @@ func (s *setup) possibleKeys(state *session.Session) (keys []string) {
 	return keys
 }
 
-// stem returns the key of a session's file without its extension.
+// stem returns the key of a session's file, without the extension.
 func (s *setup) stem(state *session.Session) string {
 	key := state.Target.Key
 	if state.Random != nil && key == "" {
-		// The content, which has not arrived, decides the extension.
+		// The extension is not known before the content has arrived.
 		key = s.drawnKey(state, "")
 	}
 	return s.pattern.Stem(key)

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// Reserve reserves room for a new session in the allowance of its user. If the size of the file is
-// not known, the file may have at most the reserved bytes.
+// Reserve reserves room for a new session in the allowance of its user. A file of unknown size may
+// then have no more bytes than were reserved.
 func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...string) error {
 	a := k.roomRequest(s)
 	a.replaces = replaces
@@ -36,8 +36,7 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 		entry:   ledger.Entry{Files: 1, Session: s.Dir, Run: s.RunID()},
 	}
 	if counter := k.counter; counter != nil {
-		// Until then, the entry is not dead if the session does not exist yet. A caller that reserves
-		// saves the session next.
+		// Keep the entry alive until the caller has saved the session.
 		a.entry.Until = counter.leaseUntil()
 	}
 	if s.Kind == session.KindPartial {
@@ -49,8 +48,8 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 	return a
 }
 
-// CheckRoom fails if the user has no room for another file. It reserves nothing, because it is called
-// for a GET, which must not change anything for the user.
+// CheckRoom fails if the user has no room for another file. It reserves nothing, because a GET must
+// not change anything for the user.
 func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 	a := k.roomRequest(s)
 	a.try = true
@@ -61,9 +60,9 @@ func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 	return nil
 }
 
-// reserveSingle reserves room for a file of KindSingle whose bytes arrive now. The caller has claimed
-// the session. So no other request can reserve room for the file, or count it, at the same time. If an
-// earlier request has reserved room, the file may have at most these bytes.
+// reserveSingle reserves room for a file of KindSingle whose bytes arrive now, unless an earlier
+// request has done so. It fails if the file is larger than the room. The caller has claimed the
+// session, so that no other request can reserve or count the file at the same time.
 func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*session.Session, error) {
 	file := s.Arrival
 	if k.counter != nil && !s.Reserved {
@@ -110,8 +109,8 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 	return s, nil
 }
 
-// beginEnding sets f.origin: what this call, which has claimed the session s, knows of other calls
-// that end s. If an earlier call may have tried, the reservation in the ledger decides.
+// beginEnding sets f.origin to what is known of earlier calls that have tried to end s. If there may
+// be any, the reservation in the ledger decides.
 func (k *keeper) beginEnding(ctx context.Context, s *session.Session, f *File) error {
 	if !s.Again {
 		f.origin = originFirst
@@ -124,10 +123,9 @@ func (k *keeper) beginEnding(ctx context.Context, s *session.Session, f *File) e
 	return err
 }
 
-// Unreserve drops the reservation of a session that could not be saved because of err.
+// Unreserve gives the room of a session back after the session could not be saved because of err.
 func (k *keeper) Unreserve(ctx context.Context, s *session.Session, err error) {
-	// OutcomeUnknown means that the session may have been saved. A saved session needs its
-	// reservation.
+	// After OutcomeUnknown, the session may have been saved, and then needs its reservation.
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		k.giveBack(ctx, s)
 	}

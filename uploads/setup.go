@@ -31,7 +31,7 @@ type setup struct {
 	memory  *intake.Memory // memory for requests
 }
 
-// link sets the URL of a file, as Config.Link says.
+// link sets the URL of a file according to Config.Link.
 func (s *setup) link(ctx context.Context, f *File) error {
 	switch s.config.Link {
 	case PublicLink:
@@ -51,7 +51,7 @@ func (s *setup) link(ctx context.Context, f *File) error {
 	return nil
 }
 
-// result sets the fields of f that describe its stored object, and its URL.
+// result sets the URL of f, and the fields that describe the object with attributes a and verdict v.
 func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *refusal.Error) {
 	f.Key = a.Key
 	f.Size = a.Size
@@ -75,8 +75,7 @@ func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.
 // supported database.
 const maxRecordedID = 2048
 
-// checkUser fails if the values of a user are invalid for the pattern, or if the resulting key is
-// reserved.
+// checkUser fails if the values of a user do not suit the key pattern, or would make a reserved key.
 func (s *setup) checkUser(user User) *refusal.Error {
 	values := user.values()
 	name, flaw := s.pattern.Check(values)
@@ -103,8 +102,8 @@ func (s *setup) checkUser(user User) *refusal.Error {
 	return nil
 }
 
-// idFlaw says why the ID of a user cannot be counted or recorded, or returns "". values are the values
-// for the pattern.
+// idFlaw says why the ID of a user cannot be counted or recorded, or returns "". The values are those
+// for the key pattern.
 func (s *setup) idFlaw(id string, values map[string]string) string {
 	if s.config.Allowance != nil && s.config.Records == nil && values[keypattern.User] != id {
 		return "must be set for Config.Allowance"
@@ -118,8 +117,8 @@ func (s *setup) idFlaw(id string, values map[string]string) string {
 	return ""
 }
 
-// limit returns the largest size that a file with this Target may have, in bytes. If it returns 0,
-// only the store limits the size.
+// limit returns how many bytes a file with this Target may have; 0 means that only the store limits
+// the size.
 func (s *setup) limit(t *session.Target) int64 {
 	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
 		return s.maxSize
@@ -127,7 +126,7 @@ func (s *setup) limit(t *session.Target) int64 {
 	return t.MaxSize
 }
 
-// target returns the Target of a file for which the application sets none.
+// target returns the Target of a file for which the application has set none.
 func (s *setup) target(key string, v *rules.Verdict) session.Target {
 	t := session.Target{
 		Key:          key,
@@ -144,9 +143,9 @@ func (s *setup) target(key string, v *rules.Verdict) session.Target {
 	return t
 }
 
-// mergeTarget completes the Target t, which the application has set for a file. base
-// is the Target that the file would have without t. The result has the key of base. If Rules look
-// at the content and t has no type or no disposition, the result has that of base.
+// mergeTarget completes the Target t of the application with base, which the file would have without
+// it. The result has the key of base and, if Rules look at the content, also the type and disposition
+// that t lacks.
 func (s *setup) mergeTarget(t, base session.Target) session.Target {
 	t.Key = base.Key
 	if s.judge.LooksAtContent() {
@@ -156,13 +155,13 @@ func (s *setup) mergeTarget(t, base session.Target) session.Target {
 	return t
 }
 
-// checkTarget checks the Target that the application has set, and returns a copy. The copy has only
-// the properties that the bucket can keep. name is the client's name for the file. If
-// the application has set no Target, checkTarget returns nil.
+// checkTarget checks the Target that the application has set, and returns a copy that suits the
+// bucket, or nil if there is none. The extension of name may give the file its type.
 func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Error) {
 	if target == nil {
 		return nil, nil
 	}
+
 	t := *target
 	if t.Key != "" {
 		return nil, refusal.Invalid("key", "The Target must have no Key.")
@@ -180,7 +179,6 @@ func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Erro
 	if !s.guarded {
 		t.Overwrite = true
 	}
-
 	keepsTypes := storage.Supports(s.bucket, storage.ContentProperties)
 	if !keepsTypes && s.config.Records != nil {
 		// The record keeps the type instead of the bucket.
@@ -214,9 +212,8 @@ func (s *setup) discard(ctx context.Context, key string) error {
 	return s.bucket.Remove(ctx, key)
 }
 
-// discardJudged removes the object that the caller has judged, and keeps one that another call has made
-// under the same key since. In a store without ConditionalRemove, that object may be removed if it
-// is made in the moment of the removal. If the object was not read, judged is nil, and it stays.
+// discardJudged removes the object that the caller has judged, unless another call has replaced it
+// since. It does nothing if judged is nil, because the object was then not read.
 func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.Attrs) error {
 	if judged == nil {
 		return nil
@@ -234,8 +231,8 @@ func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.A
 // purposeName is the name in Metadata that has the purpose of a file.
 const purposeName = "purpose"
 
-// identify sets the fields of f that the record stores. If the client's name for the file is safe
-// to show, it becomes the Name.
+// identify sets the fields of f that only a record has: ID, expiry and purpose. If the client's name
+// for the file is safe to show, it becomes the Name.
 func (s *setup) identify(f *File) {
 	if s.config.Records == nil {
 		return

@@ -66,7 +66,7 @@ func conditional(s States) bool {
 	return !inBucket || storage.Supports(b.bucket, conditions)
 }
 
-// State reads the object of a state. Its revision is that of the object.
+// State reads the state from its object, whose revision is also that of the state.
 func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, key)
 	if err != nil {
@@ -75,8 +75,7 @@ func (b bucketStates) State(ctx context.Context, key string) ([]byte, string, er
 	return text, attrs.Revision, nil
 }
 
-// SetState writes the object of a state if the object has this revision. If revision is "", it writes
-// the object only if there is none.
+// SetState writes the object of a state if the object has this revision or, for "", if there is none.
 func (b bucketStates) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	var condition storage.UploadOption = storage.IfAbsent()
 	if revision != "" {
@@ -89,9 +88,8 @@ func (b bucketStates) SetState(ctx context.Context, key string, state []byte, re
 	return attrs.Revision, nil
 }
 
-// RemoveState removes an object on the condition that it has this revision. If the store has no
-// such condition, RemoveState reads the revision first. An upload that starts between the two
-// requests then loses its state, and must start again.
+// RemoveState removes the object of a state if it has this revision. In a store without conditional
+// removal, an upload that starts between two requests may lose its state, and must start again.
 func (b bucketStates) RemoveState(ctx context.Context, key, revision string) error {
 	var opts []storage.RemoveOption
 	if storage.Supports(b.bucket, storage.ConditionalRemove) {
@@ -117,8 +115,7 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 }
 
 // ListStates reads at most limit entries of the bucket's listing, because the bucket may have many
-// other objects. The object that tells the time is beside the first state that it finds, because
-// the prefix of the service is not known here.
+// other objects. It learns the time of the store only if it finds a state.
 func (b bucketStates) ListStates(
 	ctx context.Context, startAfter string, limit int,
 ) (found []ListedState, next string, err error) {
@@ -143,6 +140,7 @@ func (b bucketStates) ListStates(
 			continue
 		}
 		if now.IsZero() {
+			// The prefix of the service is not known here, so the clock is beside the first state.
 			now, err = b.readClock(ctx, prefix+clockName)
 			if err != nil {
 				return nil, "", err
