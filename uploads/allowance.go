@@ -90,8 +90,8 @@ func reservationError(a Allowance, err error) *refusal.Error {
 	return refusal.OfFile(refusal.CodeOverAllowance, message)
 }
 
-// An ask is a request to reserve room for one upload in the allowance of its user.
-type ask struct {
+// A roomRequest is a request to reserve room for one upload in the allowance of its user.
+type roomRequest struct {
 	user     User
 	name     string // name of the reservation
 	size     int64  // bytes of the file; less than 0 means that the size is not known
@@ -99,13 +99,13 @@ type ask struct {
 	entry    ledger.Entry
 	replaces []string // names of older reservations for the same bytes, which this one replaces
 	stored   []*File  // files stored earlier in the same request, which are not counted yet
-	keep     bool     // true if an older reservation with the same name stays
-	try      bool     // true if nothing is to be reserved
+	keepOld  bool     // true if an older reservation with the same name stays
+	dryRun   bool     // true if nothing is to be reserved
 }
 
 // reserve reserves room for an upload. It returns how many bytes the file may have. If it returns
 // 0, the size is not limited. For a file of unknown size, it reserves as much as is allowed.
-func (c *counter) reserve(ctx context.Context, a ask) (int64, *refusal.Error) {
+func (c *counter) reserve(ctx context.Context, a roomRequest) (int64, *refusal.Error) {
 	if c == nil {
 		return a.maxSize, nil
 	}
@@ -121,8 +121,8 @@ func (c *counter) reserve(ctx context.Context, a ask) (int64, *refusal.Error) {
 		Most:     a.maxSize,
 		Entry:    a.entry,
 		Replaces: a.replaces,
-		Keep:     a.keep,
-		Try:      a.try,
+		Keep:     a.keepOld,
+		Try:      a.dryRun,
 		Sizes:    map[string]int64{},
 	}
 	if r.Most <= 0 {

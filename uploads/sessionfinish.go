@@ -160,9 +160,9 @@ func (e *sessionEnd) link(ctx context.Context) error {
 	return nil
 }
 
-// isKnown reports whether anybody else must get to know the file: the records, the ledger, the
-// application, or another call with a piece of the file.
-func (e *sessionEnd) isKnown() bool {
+// mustAnnounce reports whether the file must be made known to the records, the ledger, the application
+// or other calls with pieces of it.
+func (e *sessionEnd) mustAnnounce() bool {
 	if e.gone || e.s.Kind == session.KindPartial {
 		return false
 	}
@@ -172,7 +172,7 @@ func (e *sessionEnd) isKnown() bool {
 
 // saveStored saves in the session that the object exists, before anybody is told of the file.
 func (e *sessionEnd) saveStored(ctx context.Context) error {
-	if !e.isKnown() || e.s.Phase == session.PhaseStored {
+	if !e.mustAnnounce() || e.s.Phase == session.PhaseStored {
 		return nil
 	}
 	s, err := e.keeper.Advance(ctx, e.s, e.s.Random, func(s *session.Session) {
@@ -188,11 +188,10 @@ func (e *sessionEnd) saveStored(ctx context.Context) error {
 
 // end records and counts the file, and tells the application.
 func (e *sessionEnd) end(ctx context.Context) error {
-	if !e.isKnown() {
-		// Nobody counts the file or must be told.
+	if !e.mustAnnounce() {
 		return nil
-
 	}
+
 	// The reservation of a joined file was also that of its pieces. So remove the pieces before the
 	// file is counted.
 	if err := e.keeper.RemoveJoined(ctx, e.s); err != nil {
@@ -238,8 +237,8 @@ func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
 	} else if len(names) > 0 {
 		k.RemoveKeys(ctx, s, names...)
 	}
-	if !e.isKnown() {
-		// Otherwise end has removed the joined pieces. If it fails, Sweep removes them later.
+	if !e.mustAnnounce() {
+		// The method end has not removed the joined pieces. If this fails, Sweep removes them later.
 		_ = k.RemoveJoined(ctx, s)
 	}
 	return final, nil
@@ -264,23 +263,26 @@ func (k *keeper) makeObject(
 		// Only this call writes these bytes. Another call that claims the session must not replace
 		// them after Inspect has read them.
 		content = k.Key(s, session.ContentName+"-"+s.Claim+s.Extension())
-		defer func() { _ = k.setup.discard(ctx, content) }()
+		defer func() {
+			// If this fails, Sweep removes the content later.
+			_ = k.setup.discard(ctx, content)
+		}()
 	}
 	attrs, err := k.makeContent(ctx, s, content, maker)
 	if err != nil || s.Kind == session.KindPartial {
 		return attrs, err
 	}
 
-	target, err := k.settle(ctx, s, f, content)
+	target, err := k.decideTarget(ctx, s, f, content)
 	if err != nil {
 		return nil, err
 	}
 	if err := k.setup.inspect(ctx, f, attrs, &target); err != nil {
 		return nil, err
 	}
+
 	opts := session.OptionsFor[storage.CopyOption](target)
 	if s.Pieces == nil {
-
 		opts = s.CopyOptions(target.CopyOptions())
 	}
 	final, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
@@ -308,9 +310,9 @@ func (k *keeper) makeContent(
 	return attrs, err
 }
 
-// settle checks the content, and returns the Target of the file, with its key. It also sets the width
-// and height of f.
-func (k *keeper) settle(ctx context.Context, s *session.Session, f *File, content string) (session.Target, error) {
+// decideTarget checks the content and returns the Target of the file, with its final key. It also sets
+// the width and height of f.
+func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, content string) (session.Target, error) {
 	t := s.Target
 	if !k.setup.judge.LooksAtContent() {
 		return t, nil
@@ -347,13 +349,13 @@ func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, m
 		return attrs, err
 	}
 	if s.Pieces != nil {
+		// Nobody but an earlier call can have made the object, because nobody else knows the key.
 		return k.Bucket.Attrs(ctx, key)
 	}
-		// Nobody but an earlier call can have made the object, because nobody else knows the key.
-	e := refusal.Exists()
-	e.Err = err
 	// If it were the object of an earlier call, it would have the write ID of the session, and there
 	// would be no error.
+	e := refusal.Exists()
+	e.Err = err
 	return nil, e
 }
 

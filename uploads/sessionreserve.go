@@ -13,7 +13,7 @@ import (
 // Reserve reserves room for a new session in the allowance of its user. A file of unknown size may
 // then have no more bytes than were reserved.
 func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...string) error {
-	a := k.roomRequest(s)
+	a := k.roomRequestOf(s)
 	a.replaces = replaces
 	granted, e := k.counter.reserve(ctx, a)
 	if e != nil {
@@ -26,9 +26,9 @@ func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...st
 	return nil
 }
 
-// roomRequest returns the request for room for a session.
-func (k *keeper) roomRequest(s *session.Session) ask {
-	a := ask{
+// roomRequestOf returns a request for room for the file of a session.
+func (k *keeper) roomRequestOf(s *session.Session) roomRequest {
+	a := roomRequest{
 		user:    userOf(s),
 		name:    s.Reservation(),
 		size:    s.Size,
@@ -41,8 +41,10 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 	}
 	if s.Kind == session.KindPartial {
 		a.entry.Files = 0
-	} else if s.Pieces == nil && s.Kind != session.KindFinal {
-		// Files in pieces and joined files get no Stem, because their final key is not known yet.
+		return a
+	}
+	// The final key of files in pieces and of joined files is not known yet.
+	if s.Pieces == nil && s.Kind != session.KindFinal {
 		a.entry.Stem = k.setup.stem(s)
 	}
 	return a
@@ -51,8 +53,8 @@ func (k *keeper) roomRequest(s *session.Session) ask {
 // CheckRoom fails if the user has no room for another file. It reserves nothing, because a GET must
 // not change anything for the user.
 func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
-	a := k.roomRequest(s)
-	a.try = true
+	a := k.roomRequestOf(s)
+	a.dryRun = true
 	_, e := k.counter.reserve(ctx, a)
 	if e != nil {
 		return e
@@ -83,8 +85,8 @@ func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*sessio
 // reserveArrival reserves room for a file of size bytes, and saves that. If the size is not known, it
 // is less than 0.
 func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size int64) (*session.Session, error) {
-	a := k.roomRequest(s)
-	a.keep = true // what an earlier call has reserved
+	a := k.roomRequestOf(s)
+	a.keepOld = true
 	if size >= 0 {
 		// An empty file must have a limit, too.
 		a.size = max(size, 1)
@@ -94,7 +96,7 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 		return nil, e
 	}
 
-	again := s.Again
+	wasTriedBefore := s.Again
 	s, err := k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Reserved = true
 		if granted > 0 {
@@ -105,7 +107,7 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 		return nil, err
 	}
 	// Advance returns a new session, and this call still ends the same upload.
-	s.Again = again
+	s.Again = wasTriedBefore
 	return s, nil
 }
 

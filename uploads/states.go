@@ -121,16 +121,16 @@ func (b bucketStates) ListStates(
 ) (found []ListedState, next string, err error) {
 	opts := []storage.ListOption{storage.WithStartAfter(startAfter), storage.WithPageSize(min(limit+1, listPage))}
 	var now time.Time // time of the store, once it is known
-	last := startAfter
+	lastKey := startAfter
 	count := 0
 	for entry, err := range b.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, "", err
 		}
 		if count == limit {
-			return found, last, nil
+			return found, lastKey, nil
 		}
-		last = entry.Key
+		lastKey = entry.Key
 		count++
 
 		// An application may have objects with the name state.json, too.

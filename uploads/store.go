@@ -196,7 +196,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	if t.verdict.Whole {
 		size = int64(len(t.verdict.Head))
 	}
-	a := ask{
+	a := roomRequest{
 		user:    t.upload.User,
 		name:    random.String(),
 		size:    size,

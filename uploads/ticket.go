@@ -159,7 +159,7 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
 	}
 
 	end := t.issuedAt().Add(s.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
-	granted, e := s.counter.reserve(ctx, ask{
+	granted, e := s.counter.reserve(ctx, roomRequest{
 		user:    t.user,
 		name:    t.ticket.Random,
 		size:    cmp.Or(t.ticket.Size, -1),
