@@ -413,7 +413,7 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 	}
 }
 
-// If a file was refused after its last byte, the response tells the client not to send it again.
+// The response to a file that is refused after its last byte tells the client not to send it again.
 func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{
 		Rules: rules.Rules{Types: rules.Pictures()},
@@ -425,7 +425,7 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	require.Empty(t, s.sweepEverything())
 }
 
-// OPTIONS tells clients of the draft the limits of sizes.
+// OPTIONS tells clients of the draft how large a file may be.
 func TestDraftOptions(t *testing.T) {
 	tests := []struct {
 		maxSize int64
@@ -443,7 +443,7 @@ func TestDraftOptions(t *testing.T) {
 	}
 }
 
-// A tus client continues what a client of the draft has begun: it is one session.
+// A tus client can continue an upload that a client of the draft has begun, and both see its state.
 func TestDraftIsTusSession(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0", "Upload-Length", "4")

@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Numbers in metadata are kept as the client wrote them. Pages often send the ID of an album, or the like, as a
-// number.
+// Numbers in metadata become texts exactly as the client wrote them.
 func TestS3MetadataNumbers(t *testing.T) {
 	tests := []struct{ json, want string }{
 		{json: `"text"`, want: "text"},

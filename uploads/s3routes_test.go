@@ -122,8 +122,8 @@ func cut(data []byte, part int64) (parts [][]byte) {
 	return parts
 }
 
-// A file in parts is stored when the upload is completed, whatever the order of the parts, and with the last content
-// of each part. Then the upload cannot be changed any more.
+// A completed upload stores the last content of each part, in whatever order the parts were sent, and cannot be changed
+// any more.
 func TestS3StoresAFileInParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -157,7 +157,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		attrs := s.requireStored(u.Key, data)
 		require.Equal(t, "application/x-test", attrs.ContentType, "the client's type is not used")
 
-		// The completed upload.
+		// The upload can be completed again, but not changed.
 		require.Equal(t, http.StatusOK, u.complete(first, second).StatusCode)
 		require.Equal(t, "409 completed uploadId", s.do(alice, "DELETE", u.path(""), nil, nil).refusal(t))
 		require.Equal(t, "409 completed uploadId", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
@@ -170,8 +170,8 @@ func TestS3StoresAFileInParts(t *testing.T) {
 	})
 }
 
-// If a client declares the size and a checksum, it gets a part size that fits, and the store verifies each part. The
-// upload cannot be completed without all bytes.
+// If a client declares a size and a checksum, the store verifies each part, and the upload cannot be completed without
+// all bytes.
 func TestS3EnforcesDeclaredSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -204,7 +204,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 	})
 }
 
-// After DELETE of an upload, nothing of it is left, and no request finds it.
+// DELETE removes everything of an upload, and no later request finds it.
 func TestS3AbortRemovesEverything(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
@@ -224,7 +224,7 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 	})
 }
 
-// If a client sends more bytes than it declared, or than the rules allow, the upload fails, and nothing of it is left.
+// An upload in parts with more bytes than its client declared, or than the rules allow, fails and leaves nothing.
 func TestS3RefusesWrongSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		const maxSize = 2000
@@ -497,7 +497,7 @@ func TestS3Refuses(t *testing.T) {
 	require.Equal(t, http.StatusOK, u.complete(first).StatusCode, "a refused request changed the upload")
 }
 
-// After Config.TTL, no request finds an upload in parts, and Sweep removes what is left of it.
+// After Config.TTL, no request finds an upload in parts any more, and Sweep removes what is left of it.
 func TestS3Expires(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
@@ -517,7 +517,7 @@ func TestS3Expires(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// The address of a proxied part is valid for one part, size and checksum, and it expires.
+// The URL of a proxied part is valid only for its part, size and checksum, and until it expires.
 func TestS3AddressesOfProxiedParts(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
 	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
@@ -550,7 +550,7 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signedURL, readerOf("abc"), nil).refusal(t))
 }
 
-// If an object appears under the key of an upload in parts, the completion fails, and the object stays.
+// The completion of an upload in parts fails if an object has appeared under its key, and leaves that object as it is.
 func TestS3NeverOverwrites(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "a"})
@@ -563,8 +563,7 @@ func TestS3NeverOverwrites(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// A file that is sent to a URL of GET /s3/params is stored in one request. If the response is lost, the same file may
-// be sent again, but no other one.
+// A URL of GET /s3/params stores a file in one request, and then accepts the same file again, but no other one.
 func TestS3FileInOneRequest(t *testing.T) {
 	const maxSize = 1 << 20
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(maxSize)})
@@ -589,6 +588,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 	resp = s.putTo(request.URL, []byte("again"))
 	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 	resp = s.putTo(request.URL, content(maxSize))
+
 	require.Equal(t, http.StatusOK, resp.StatusCode, "the response was lost")
 
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/a.txt"))
@@ -599,6 +599,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 // GET /s3/params refuses a key that exists, and a type that is not allowed.
 func TestS3ParamsRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
+	// A file that was removed cannot be sent again.
 	_, err := s.bucket.Upload(t.Context(), "files/alice/a.txt", readerOf("text"))
 	require.NoError(t, err)
 	resp := s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
@@ -621,8 +622,8 @@ func fileForm(t *testing.T, field string, data []byte) ([]byte, string) {
 	return body.Bytes(), form.FormDataContentType()
 }
 
-// A file that is sent as a form to a URL of GET /s3/params is stored as the parameters said, whatever the form's other
-// fields are. If the response is lost, the same form may be sent again, but no other one.
+// A file that is sent as a form to a URL of GET /s3/params is stored under the key of that URL, whatever key the form
+// has. The same form may be sent again, but no other one.
 func TestS3FileInAForm(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
@@ -678,8 +679,10 @@ func TestS3RefusesForms(t *testing.T) {
 			{name: "a long header", body: header, contentType: headerType, want: "400 invalid_request"},
 			{name: "a long field", body: field, contentType: fieldType, want: "413 too_large file"},
 			{name: "no form", body: data, contentType: "text/plain", want: "415 invalid_request Content-Type"},
+
 			{name: "no boundary", body: data, contentType: "multipart/form-data", want: "415 invalid_request Content-Type"},
 			{name: "no file", body: other, contentType: otherType, want: "400 no_file file"},
+
 			{name: "too large", body: large, contentType: largeType, want: "413 too_large body"},
 			{name: "much too large", body: huge, contentType: hugeType, want: "413 too_large Content-Length"},
 			{name: "too large a field", body: padded, contentType: paddedType, want: "413 too_large Content-Length"},
@@ -699,7 +702,7 @@ func TestS3RefusesForms(t *testing.T) {
 	})
 }
 
-// If Stored fails after a file is stored in one request, the address accepts only the same file again.
+// If Stored has failed for a file that was sent in one request, its URL accepts only the same file again.
 func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -739,8 +742,7 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	}
 }
 
-// The handler refuses a GET that another site or a link causes. http.CrossOriginProtection would let it pass, with
-// the user's cookies.
+// The handler refuses a GET that another site or a link causes, because it would have the cookies of the user.
 func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	tests := []struct {
@@ -823,10 +825,12 @@ func TestNewHandlerRefuses(t *testing.T) {
 
 	tests := []struct {
 		name   string
+	// A page of another site gets no permission.
 		config uploads.Config
 		want   string
 	}{
 		{name: "negative size", config: uploads.Config{Rules: rules.Any(-1)}, want: "Config.Rules"},
+	// An OPTIONS request of tus, which is no preflight, exposes the response headers.
 		{name: "long TTL", config: uploads.Config{TTL: 8 * 24 * time.Hour}, want: "Config.TTL"},
 		{name: "long UploadTTL", config: uploads.Config{UploadTTL: 8 * 24 * time.Hour}, want: "Config.UploadTTL"},
 		{name: "little memory", config: uploads.Config{MemoryLimit: 1}, want: "Config.MemoryLimit"},
@@ -850,7 +854,7 @@ func TestNewHandlerRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "Config.Authorize")
 }
 
-// A file that would have more parts than the store takes is refused before its first byte.
+// A file that would need more parts than the store takes is refused before its first byte.
 func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
 	const maxParts = 10_000
 	const maxPartSize = 128 << 20 // a quarter of what the bucket may hold of the requests that send bytes
@@ -862,3 +866,4 @@ func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
 	fields["size"] = maxParts * maxPartSize
 	require.EqualValues(t, maxPartSize, s.begin(fields).PartSize)
 }
+	// One byte less is accepted.

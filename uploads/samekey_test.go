@@ -68,8 +68,8 @@ func (s *sharedKeySite) killAtPut(number int) {
 	}
 }
 
-// If two users upload the same bytes to one key by tus, in parts or in one request, one gets the file. The other
-// is told that the key exists.
+// If two users upload the same bytes to one key, the first to finish gets the file, and the other one is told that the
+// key exists.
 func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	type inspectFunc func(context.Context, *uploads.File, *storage.ReaderAt) error
 	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
@@ -125,8 +125,7 @@ func beginSingleRequestAs(s *sharedKeySite, user string, data []byte) (finish fu
 	return func() *answer { return s.putTo(request.URL, data) }
 }
 
-// If another user's file appears after the key was found free, and before the pieces are joined, the join fails
-// with "exists".
+// A join fails with "exists" if the file of another user appears under its key just before the pieces are joined.
 func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
 	data := content(1000)
@@ -153,8 +152,8 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	require.Equal(t, []string{alice}, s.storedUsers)
 }
 
-// A process is killed before it stores a file, another user stores the same bytes, and the first user aborts.
-// Stored is not called for the first user.
+// If a process was killed before it stored a file, and another user has stored the same bytes since, an abort of the
+// first upload does not call Stored.
 func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
 	data := content(1000)
@@ -184,7 +183,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s.requireStored(sharedKey, data)
 }
 
-// If a process is killed after it stored a file in one request, the address then accepts only the same file.
+// If a process was killed after it had stored a file that was sent in one request, its URL accepts only the same file.
 func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 	const stored = "abc"
 	tests := []struct {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// The tests of upload.js pass in Node.js.
+// upload.js passes its own tests in Node.js, against a real handler.
 func TestScript(t *testing.T) {
 	testserver.Slow(t)
 	mux := http.NewServeMux()
@@ -47,7 +47,7 @@ func TestScript(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 }
 
-// The script is served to pages.
+// Script serves the file upload.js.
 func TestScriptIsServed(t *testing.T) {
 	server := httptest.NewServer(uploads.Script())
 	defer server.Close()

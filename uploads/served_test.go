@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A picture that is also valid as a program is served with the type of a picture.
+// A picture that is also a valid program is served as a picture, in a sandbox.
 func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	for _, row := range polyglots() {
 		t.Run(row.name, func(t *testing.T) {

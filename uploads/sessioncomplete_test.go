@@ -77,7 +77,7 @@ func (s *sessionSite) putTo(address string, data []byte) *answer {
 	return s.do("", "PUT", address, bytes.NewReader(data), nil)
 }
 
-// Inspect sees the content before the object appears. It decides whether the file is stored, and with which type.
+// Inspect sees the content before the object appears, and decides whether the file is stored, and with which type.
 func TestInspectSeesContentBeforeObject(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func (g *gate) wait() {
 	<-g.opened
 }
 
-// If Inspect takes longer than a claim lasts, the call renews its claim, and no other request gets the upload.
+// A call whose Inspect takes longer than a claim lasts keeps the upload locked for other requests.
 func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inspection := newGate()
@@ -239,7 +239,7 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 	})
 }
 
-// If Inspect fails with an error of the application, the client may try again.
+// If Inspect fails with an error of the application, the client can continue the upload, and the file is then stored.
 func TestInspectFails(t *testing.T) {
 	var calls atomic.Int64
 	s := newSessionSite(t, openMemory(t), uploads.Config{
@@ -261,7 +261,7 @@ func TestInspectFails(t *testing.T) {
 	s.requireStored("files/alice/file", []byte("abc"))
 }
 
-// If Stored fails, the next request for a tus upload calls it again. After a success, no request does.
+// The next request for a tus upload calls Stored again if it has failed, but not after it has succeeded.
 func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	s, calls := newSiteWhoseStoredFailsOnce(t)
 	location := s.create("Upload-Length", "3")
@@ -275,8 +275,8 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	require.EqualValues(t, 2, calls.Load())
 }
 
-// If Stored fails, the next completion of an upload in parts calls it again. An equal completion then gets the same
-// response, as on S3, and another one is told that the upload is completed.
+// The next completion of an upload in parts calls Stored again if it has failed. After it has succeeded, an equal
+// completion gets the same response, and one with other parts is refused.
 func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	s, calls := newSiteWhoseStoredFailsOnce(t)
 	u := s.begin(map[string]any{"filename": "file"})
@@ -289,6 +289,7 @@ func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	require.JSONEq(t, string(resp.body), string(u.complete(part).body))
 	require.EqualValues(t, 2, calls.Load())
 
+	// Completions with other parts.
 	resp = u.complete(sentPart{PartNumber: 1, ETag: `"another"`})
 	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 	var file struct{ Location string }
@@ -315,8 +316,8 @@ func newSiteWhoseStoredFailsOnce(t *testing.T) (*sessionSite, *atomic.Int64) {
 	return s, calls
 }
 
-// If Stored fails and the file is removed before the client asks again, the client gets an error. Stored is not
-// called again.
+// If Stored has failed, and the file was removed before the client asks again, the client gets an error, and Stored is
+// not called again.
 func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	tests := []struct {
 		name string
@@ -388,7 +389,7 @@ func failToPutPiece(s *sessionSite) (ask func() string) {
 	}
 }
 
-// If Stored failed after the file was stored, a later request for the parts or for addresses calls Stored again.
+// If Stored has failed, a later request for the parts or for addresses calls it again.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	tests := []struct{ name, route string }{
 		{name: "the parts", route: ""},
@@ -430,7 +431,7 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	}
 }
 
-// If many requests in two processes complete one upload at the same time, its object is made once.
+// Many requests that complete one upload at the same time, in two processes, make its object once.
 func TestCompleteByManyMakesOneObject(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	var storedCalls atomic.Int64
@@ -466,8 +467,8 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	sites[0].requireStored("files/alice/file", content(1000))
 }
 
-// Two requests complete one upload at the same time with different lists of parts, and the first one fails midway.
-// The object has the parts of the first list.
+// If two requests complete an upload with different lists of parts, the object has the parts of the first list, even
+// if the request that wrote it has failed.
 func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	c := uploads.Config{ProxyParts: true}
@@ -493,6 +494,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	require.Equal(t, "423 locked uploadId", (<-slowAnswer).refusal(t))
 
 	require.Equal(t, http.StatusOK, u.complete(part1).StatusCode)
+	// The first list can still be completed.
 	s.requireStored("files/alice/file", content(part))
 }
 
@@ -520,8 +522,8 @@ func waitAfterListParts(g *gate) driver.Layer {
 	}
 }
 
-// Two tabs in two processes send one file by the same tus upload at the same time. Each continues at the offset of
-// HEAD, and the file is whole.
+// Two tabs that send the same file by one tus upload, to two processes, store the file whole if each always continues
+// at the offset of HEAD.
 func TestTusTwoTabsAtOnce(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	data := content(20*part + 12345)
@@ -558,8 +560,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	require.Empty(t, sites[0].pending())
 }
 
-// If a call to the store fails, the response is a 503 with Retry-After that hides the store's error. OnError gets
-// the cause.
+// If a call to the store fails, only OnError gets its error, and the client gets a 503 with Retry-After.
 func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
 	calls := faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose
@@ -588,7 +589,7 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 	}
 }
 
-// If a tus client sends nothing for a while, the service ends its request, and keeps the bytes that it sent.
+// The service ends the request of a tus client that has fallen silent, and keeps the bytes that it sent.
 func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
@@ -611,8 +612,7 @@ func TestTusEndsSilentClient(t *testing.T) {
 	})
 }
 
-// The memory that a tus upload takes does not depend on its size.
-// OMNIBUCKET_RESUMABLE_TEST_MIB sets the size in MiB; the default is 200.
+// The memory that a tus upload takes does not depend on its size, which OMNIBUCKET_RESUMABLE_TEST_MIB sets in MiB.
 func TestTusMemoryIsBounded(t *testing.T) {
 	mib := int64(200)
 	if text := os.Getenv("OMNIBUCKET_RESUMABLE_TEST_MIB"); text != "" {
@@ -677,8 +677,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// If an equal request overtakes the completion at any of its calls to the store, the completion succeeds, and
-// there is one file. The equal request succeeds or gets 423.
+// A completion that is overtaken by an equal request succeeds, at whichever of its calls to the store this happens,
+// and there is one file. The faster request succeeds or gets 423.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -115,7 +115,7 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// Inspection ends with its context.
+// Inspect stops reading when its context ends, and fails with the error of the context.
 func TestInspectEndsWithContext(t *testing.T) {
 	tests := []struct {
 		name, content string
@@ -135,6 +135,7 @@ func TestInspectEndsWithContext(t *testing.T) {
 		})
 	}
 	t.Run("an SVG that was read whole", func(t *testing.T) {
+
 		ctx, cancel := context.WithCancel(t.Context())
 		h := &head{ctx: ctx, src: strings.NewReader(`<svg xmlns="http://www.w3.org/2000/svg"/>`)}
 		h.fill(headBytes)

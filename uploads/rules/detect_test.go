@@ -80,7 +80,7 @@ func FuzzDetection(f *testing.F) {
 	})
 }
 
-// Inspection reads at most headBytes of the beginning into its buffer.
+// A head buffers at most headBytes of its source, and has no bytes beyond them.
 func TestInspectHeadLimit(t *testing.T) {
 	h := &head{src: zeros{}}
 	n, err := io.Copy(io.Discard, h.reader())
