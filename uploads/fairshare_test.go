@@ -31,14 +31,14 @@ var slowWays = []slowWay{
 	}},
 	{"S3, one request", func(s *sessionSite, user string, number int) (string, string, headers) {
 		var upload struct{ URL string }
-		s.do(user, "GET", "/s3/params?filename="+strconv.Itoa(number), nil, nil).json(s.t, &upload)
+		s.get(user, "/s3/params?filename="+strconv.Itoa(number)).json(s.t, &upload)
 		return "PUT", upload.URL, nil
 	}},
 	{"S3 parts", func(s *sessionSite, user string, number int) (string, string, headers) {
 		u := &begun{s: s, user: user}
 		s.post(user, "/s3/multipart", map[string]any{"filename": strconv.Itoa(number)}).json(s.t, u)
 		var part struct{ URL string }
-		s.do(user, "GET", u.path("/1"), nil, nil).json(s.t, &part)
+		s.get(user, u.path("/1")).json(s.t, &part)
 		return "PUT", part.URL, nil
 	}},
 	{"the draft", func(*sessionSite, string, int) (string, string, headers) {

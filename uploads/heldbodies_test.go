@@ -65,7 +65,7 @@ func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	u := s.begin(map[string]any{"filename": "a", "size": 64 << 30})
 	require.EqualValues(t, maxPart, u.MaxPartSize)
 	require.LessOrEqual(t, u.PartSize, u.MaxPartSize)
-	require.Equal(t, "413 too_large size", s.do(alice, "GET", u.path("/1")+"&size="+itoa(maxPart+1), nil, nil).refusal(t))
+	require.Equal(t, "413 too_large size", s.get(alice, u.path("/1")+"&size="+itoa(maxPart+1)).refusal(t))
 
 	address := u.sign(1, "").URL
 	resp := s.do("", "PUT", address, io.LimitReader(forever{}, maxPart+1), nil)

@@ -100,10 +100,10 @@ func sendFilmByParts(s *sessionSite, data []byte) *answer {
 
 // sendFilmBySingleRequest sends a film to the URL that the service signs for a whole file.
 func sendFilmBySingleRequest(s *sessionSite, data []byte) *answer {
-	resp := s.do(alice, "GET", "/s3/params?filename=film.mp4&type=video%2Fmp4", nil, nil)
+	resp := s.get(alice, "/s3/params?filename=film.mp4&type=video%2Fmp4")
 	var signed struct{ URL string }
 	resp.json(s.t, &signed)
-	return s.do("", "PUT", signed.URL, bytes.NewReader(data), nil)
+	return s.putTo(signed.URL, data)
 }
 
 // sendFilmByTus sends a film by tus, in two halves.
@@ -312,7 +312,7 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, file.Key)
 		require.Equal(t, "image/png", file.Type)
 		require.EqualValues(t, len(aPNG()), file.Size)
-		require.Equal(t, aPNG(), string(s.do("", "GET", file.Location, nil, nil).body))
+		require.Equal(t, aPNG(), string(s.get("", file.Location).body))
 	}
 }
 

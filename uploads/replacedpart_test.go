@@ -46,7 +46,7 @@ func TestCompletePartReplaced(t *testing.T) {
 
 					// The client lists the parts, and completes with their current ETags.
 					var parts []sentPart
-					s.do(alice, "GET", u.path(""), nil, nil).json(t, &parts)
+					s.get(alice, u.path("")).json(t, &parts)
 					resp = u.complete(parts...)
 				}
 
@@ -100,7 +100,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 	}{
 		{
 			name:   "while it lists the parts",
-			ask:    func(u *begun, _ sentPart) *answer { return u.s.do(alice, "GET", u.path(""), nil, nil) },
+			ask:    func(u *begun, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
 			status: http.StatusConflict,
 		},
 		{

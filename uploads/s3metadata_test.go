@@ -15,7 +15,10 @@ import (
 
 // Numbers in metadata become texts exactly as the client wrote them.
 func TestS3MetadataNumbers(t *testing.T) {
-	tests := []struct{ json, want string }{
+	tests := []struct {
+		json string
+		want string
+	}{
 		{json: `"text"`, want: "text"},
 		{json: `7`, want: "7"},
 		{json: `1234567`, want: "1234567"},

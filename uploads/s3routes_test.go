@@ -127,7 +127,9 @@ func cut(data []byte, part int64) (parts [][]byte) {
 func TestS3StoresAFileInParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
-		data := content(5<<20 + 12345)
+		const firstSize = 5 << 20
+		const secondSize = 12345
+		data := content(firstSize + secondSize)
 		u := s.begin(map[string]any{
 			"filename": "a b.bin",
 			"type":     "video/mp4",
@@ -136,20 +138,20 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		require.Equal(t, "files/alice/a b.bin", u.Key)
 
 		// The last part comes first, and is listed.
-		second := u.send(2, data[5<<20:])
+		second := u.send(2, data[firstSize:])
 		var listed []struct {
 			PartNumber int
 			Size       int64
 			ETag       string
 		}
-		s.do(alice, "GET", u.path(""), nil, nil).json(t, &listed)
+		s.get(alice, u.path("")).json(t, &listed)
 		require.Len(t, listed, 1)
 		require.Equal(t, 2, listed[0].PartNumber)
-		require.EqualValues(t, 12345, listed[0].Size)
+		require.EqualValues(t, secondSize, listed[0].Size)
 
 		// The first part is sent twice.
 		u.send(1, data[1:1<<20])
-		first := u.send(1, data[:5<<20])
+		first := u.send(1, data[:firstSize])
 		s.requireMissing(u.Key)
 
 		resp := u.complete(first, second)
@@ -160,7 +162,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		// The upload can be completed again, but not changed.
 		require.Equal(t, http.StatusOK, u.complete(first, second).StatusCode)
 		require.Equal(t, "409 completed uploadId", s.do(alice, "DELETE", u.path(""), nil, nil).refusal(t))
-		require.Equal(t, "409 completed uploadId", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
+		require.Equal(t, "409 completed uploadId", s.get(alice, u.path("/1")).refusal(t))
 		s.requireStored(u.Key, data)
 
 		objects, states := s.keys()
@@ -175,22 +177,23 @@ func TestS3StoresAFileInParts(t *testing.T) {
 func TestS3EnforcesDeclaredSize(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
-		data := content(5<<20 + 1000) // two parts of MinIO
+		const minPartOfMinIO = 5 << 20
+		data := content(minPartOfMinIO + 1000)
 		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
-		verified := u.Checksum != "" // otherwise, the store does not know CRC-32C
-		if verified {
-			require.Equal(t, "400 invalid_value crc32c", s.do(alice, "GET", u.path("/1"), nil, nil).refusal(t))
+		knowsChecksum := u.Checksum != "" // otherwise, the store does not know CRC-32C
+		if knowsChecksum {
+			require.Equal(t, "400 invalid_value crc32c", s.get(alice, u.path("/1")).refusal(t))
 		}
 
 		var parts []sentPart
 		for i, partData := range cut(data, u.PartSize) {
 			request := u.sign(i+1, "&size="+size(partData)+"&crc32c="+url.QueryEscape(crcOf(partData)))
-			if verified {
+			if knowsChecksum {
 				damaged := bytes.Clone(partData)
 				damaged[0]++
 				resp := s.do("", request.Method, request.URL, bytes.NewReader(damaged), request.Headers)
-				require.GreaterOrEqual(t, resp.StatusCode, 400, "the store took damaged bytes")
+				require.GreaterOrEqual(t, resp.StatusCode, http.StatusBadRequest, "the store took damaged bytes")
 			}
 			resp := s.do("", request.Method, request.URL, bytes.NewReader(partData), request.Headers)
 			require.Less(t, resp.StatusCode, 300, string(resp.body))
@@ -214,8 +217,8 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 		resp := s.do(alice, "DELETE", u.path(""), nil, nil)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
-		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path(""), nil, nil).refusal(t))
-		require.Equal(t, "404 not_found uploadId", s.do(alice, "GET", u.path("/2"), nil, nil).refusal(t))
+		require.Equal(t, "404 not_found uploadId", s.get(alice, u.path("")).refusal(t))
+		require.Equal(t, "404 not_found uploadId", s.get(alice, u.path("/2")).refusal(t))
 
 		objects, states := s.keys()
 		require.Empty(t, objects)
@@ -506,7 +509,7 @@ func TestS3Expires(t *testing.T) {
 	s.clock.Advance(61 * time.Minute)
 
 	require.Equal(t, "404 not_found uploadId", u.complete(part).refusal(t))
-	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signedPart.URL, readerOf("x"), nil).refusal(t))
+	require.Equal(t, "404 not_found uploadId", s.putTo(signedPart.URL, []byte("x")).refusal(t))
 	report, err := s.handler.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
@@ -528,7 +531,12 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 		require.Contains(t, signedURL, old)
 		return strings.Replace(signedURL, old, replacement, 1)
 	}
-	tests := []struct{ name, address, body, want string }{
+	tests := []struct {
+		name    string
+		address string
+		body    string
+		want    string
+	}{
 		{name: "another part", address: change("/1?", "/2?"), body: "abc", want: "404 not_found uploadId"},
 		{name: "another size", address: change("size=3", "size=4"), body: "abcd", want: "404 not_found uploadId"},
 		{name: "no size", address: change("size=3", ""), body: "abcd", want: "404 not_found uploadId"},
@@ -540,14 +548,14 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.t = t
-			require.Equal(t, tt.want, s.do("", "PUT", tt.address, readerOf(tt.body), nil).refusal(t))
+			require.Equal(t, tt.want, s.putTo(tt.address, []byte(tt.body)).refusal(t))
 		})
 	}
 
 	s.t = t
-	require.Equal(t, http.StatusOK, s.do("", "PUT", signedURL, readerOf("abc"), nil).StatusCode)
+	require.Equal(t, http.StatusOK, s.putTo(signedURL, []byte("abc")).StatusCode)
 	s.clock.Advance(2 * time.Minute)
-	require.Equal(t, "404 not_found uploadId", s.do("", "PUT", signedURL, readerOf("abc"), nil).refusal(t))
+	require.Equal(t, "404 not_found uploadId", s.putTo(signedURL, []byte("abc")).refusal(t))
 }
 
 // The completion of an upload in parts fails if an object has appeared under its key, and leaves that object as it is.
@@ -572,7 +580,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 		Fields      map[string]string
 		Expires     int
 	}
-	resp := s.do(alice, "GET", "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y", nil, nil)
+	resp := s.get(alice, "/s3/params?filename=a.txt&type=text%2Fplain&metadata%5Bx%5D=y")
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	resp.json(t, &request)
 	require.Equal(t, "PUT", request.Method)
@@ -580,6 +588,7 @@ func TestS3FileInOneRequest(t *testing.T) {
 
 	resp = s.putTo(request.URL, content(maxSize+1))
 	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
+
 	resp = s.putTo(request.URL, content(maxSize))
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	require.NotEmpty(t, resp.Header.Get("ETag"))
@@ -588,23 +597,24 @@ func TestS3FileInOneRequest(t *testing.T) {
 	resp = s.putTo(request.URL, []byte("again"))
 	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 	resp = s.putTo(request.URL, content(maxSize))
+	require.Equal(t, http.StatusOK, resp.StatusCode)
 
-	require.Equal(t, http.StatusOK, resp.StatusCode, "the response was lost")
-
+	// A file that was removed cannot be sent again.
 	require.NoError(t, s.bucket.Remove(t.Context(), "files/alice/a.txt"))
 	resp = s.putTo(request.URL, content(maxSize))
-	require.Equal(t, "409 completed uploadId", resp.refusal(t), "it was removed since")
+	require.Equal(t, "409 completed uploadId", resp.refusal(t))
 }
 
 // GET /s3/params refuses a key that exists, and a type that is not allowed.
 func TestS3ParamsRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	// A file that was removed cannot be sent again.
 	_, err := s.bucket.Upload(t.Context(), "files/alice/a.txt", readerOf("text"))
 	require.NoError(t, err)
-	resp := s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil)
+
+	resp := s.get(alice, "/s3/params?filename=a.txt")
 	require.Equal(t, "412 exists key", resp.refusal(t))
-	resp = s.do(alice, "GET", "/s3/params?type=text%2Fhtml", nil, nil)
+
+	resp = s.get(alice, "/s3/params?type=text%2Fhtml")
 	require.Equal(t, "415 type_not_allowed type", resp.refusal(t))
 }
 
@@ -628,7 +638,7 @@ func TestS3FileInAForm(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(1 << 20)})
 		var request struct{ URL string }
-		s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
+		s.get(alice, "/s3/params?filename=a.txt").json(t, &request)
 		post := func(body []byte, contentType string) *answer {
 			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
 		}
@@ -639,11 +649,15 @@ func TestS3FileInAForm(t *testing.T) {
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 		require.NotEmpty(t, resp.Header.Get("ETag"))
 		s.requireStored("files/alice/a.txt", data)
-		s.requireMissing("files/alice/other") // the key in the form
+		const keyInForm = "files/alice/other"
+		s.requireMissing(keyInForm)
 
-		require.Equal(t, http.StatusOK, post(form, contentType).StatusCode, "the response was lost")
+		// The client sends the form again because the response was lost.
+		require.Equal(t, http.StatusOK, post(form, contentType).StatusCode)
+
 		otherData := append(content(1<<20-1), '!')
-		require.Equal(t, "409 completed uploadId", post(fileForm(t, "file", otherData)).refusal(t))
+		otherForm, otherType := fileForm(t, "file", otherData)
+		require.Equal(t, "409 completed uploadId", post(otherForm, otherType).refusal(t))
 		s.requireStored("files/alice/a.txt", data)
 		require.Equal(t, []string{"files/alice/a.txt"}, s.sweepEverything())
 	})
@@ -656,7 +670,7 @@ func TestS3RefusesForms(t *testing.T) {
 		// A file that is too large ends its upload, so each form has a URL of its own.
 		post := func(body []byte, contentType string) *answer {
 			var request struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=a.txt", nil, nil).json(t, &request)
+			s.get(alice, "/s3/params?filename=a.txt").json(t, &request)
 			return s.do("", "POST", request.URL, bytes.NewReader(body), headers{"Content-Type": contentType})
 		}
 		file := content(1 << 20)
@@ -665,8 +679,10 @@ func TestS3RefusesForms(t *testing.T) {
 		huge, hugeType := fileForm(t, "file", content(2<<20))
 		other, otherType := fileForm(t, "other", []byte("x"))
 		padded, paddedType := fileForm(t, "other", content(1<<20+1<<16))
+
 		header, headerType := fileForm(t, "file", content(10))
 		header = bytes.Replace(header, []byte(`filename="`), []byte(`filename="`+strings.Repeat("x", 1<<17)), 1)
+
 		field, fieldType := fileForm(t, "file", content(10))
 		field = bytes.Replace(field, []byte("files/alice/other"), content(1<<17), 1)
 
@@ -679,10 +695,8 @@ func TestS3RefusesForms(t *testing.T) {
 			{name: "a long header", body: header, contentType: headerType, want: "400 invalid_request"},
 			{name: "a long field", body: field, contentType: fieldType, want: "413 too_large file"},
 			{name: "no form", body: data, contentType: "text/plain", want: "415 invalid_request Content-Type"},
-
 			{name: "no boundary", body: data, contentType: "multipart/form-data", want: "415 invalid_request Content-Type"},
 			{name: "no file", body: other, contentType: otherType, want: "400 no_file file"},
-
 			{name: "too large", body: large, contentType: largeType, want: "413 too_large body"},
 			{name: "much too large", body: huge, contentType: hugeType, want: "413 too_large Content-Length"},
 			{name: "too large a field", body: padded, contentType: paddedType, want: "413 too_large Content-Length"},
@@ -706,8 +720,8 @@ func TestS3RefusesForms(t *testing.T) {
 func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	tests := []struct {
 		name string
-		text string // of the second request
-		want string // refusal; "" if it succeeds
+		text string // body of the second request
+		want string // refusal of the second request; "" if it succeeds
 	}{
 		{name: "the same file", text: "abc"},
 		{name: "other bytes of the same length", text: "abd", want: "409 completed uploadId"},
@@ -725,17 +739,20 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 				return nil
 			}})
 			var request struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
-			put := func(text string) *answer { return s.do("", "PUT", request.URL, readerOf(text), nil) }
-			require.Equal(t, http.StatusServiceUnavailable, put("abc").StatusCode)
+			s.get(alice, "/s3/params?filename=file").json(t, &request)
+			resp := s.putTo(request.URL, []byte("abc"))
+			require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 
-			resp := put(tt.text)
+			resp = s.putTo(request.URL, []byte(tt.text))
 			if tt.want == "" {
 				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 			} else {
 				require.Equal(t, tt.want, resp.refusal(t))
 			}
-			require.Equal(t, http.StatusOK, put("abc").StatusCode)
+
+			// The same file is accepted in any case, and Stored is not called again after it has succeeded.
+			resp = s.putTo(request.URL, []byte("abc"))
+			require.Equal(t, http.StatusOK, resp.StatusCode)
 			require.Equal(t, 2, storedCalls)
 			s.requireStored("files/alice/file", []byte("abc"))
 		})
@@ -808,10 +825,12 @@ func TestHandlerCORS(t *testing.T) {
 	require.Equal(t, "tus-resumable,upload-offset", resp.Header.Get("Access-Control-Allow-Headers"))
 	require.Contains(t, resp.Header.Get("Access-Control-Allow-Methods"), "PATCH")
 
+	// A page of another site gets no permission.
 	preflight["Origin"] = "https://evil.example"
 	resp = s.do("", "OPTIONS", "/s3/multipart", nil, preflight)
 	require.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"))
 
+	// An OPTIONS request of tus, which is no preflight, exposes the response headers.
 	resp = s.do("", "OPTIONS", "/tus/", nil, headers{"Origin": "https://app.example"})
 	require.Contains(t, resp.Header.Get("Access-Control-Expose-Headers"), "Upload-Offset")
 }
@@ -825,12 +844,10 @@ func TestNewHandlerRefuses(t *testing.T) {
 
 	tests := []struct {
 		name   string
-	// A page of another site gets no permission.
 		config uploads.Config
 		want   string
 	}{
 		{name: "negative size", config: uploads.Config{Rules: rules.Any(-1)}, want: "Config.Rules"},
-	// An OPTIONS request of tus, which is no preflight, exposes the response headers.
 		{name: "long TTL", config: uploads.Config{TTL: 8 * 24 * time.Hour}, want: "Config.TTL"},
 		{name: "long UploadTTL", config: uploads.Config{UploadTTL: 8 * 24 * time.Hour}, want: "Config.UploadTTL"},
 		{name: "little memory", config: uploads.Config{MemoryLimit: 1}, want: "Config.MemoryLimit"},
@@ -857,13 +874,14 @@ func TestNewHandlerRefuses(t *testing.T) {
 // A file that would need more parts than the store takes is refused before its first byte.
 func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
 	const maxParts = 10_000
-	const maxPartSize = 128 << 20 // a quarter of what the bucket may hold of the requests that send bytes
+	// A part may be a quarter of what the bucket may hold of the requests that send bytes.
+	const maxPartSize = 128 << 20
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true})
 	fields := map[string]any{"filename": "a", "size": maxParts*maxPartSize + 1}
 	require.Equal(t, "413 too_large size", s.post(alice, "/s3/multipart", fields).refusal(t))
 	require.Empty(t, s.pending())
 
+	// One byte less is accepted.
 	fields["size"] = maxParts * maxPartSize
 	require.EqualValues(t, maxPartSize, s.begin(fields).PartSize)
 }
-	// One byte less is accepted.

@@ -89,12 +89,12 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 		for suffix, inspect := range map[string]inspectFunc{"": nil, ", inspected": accept} {
 			t.Run(tt.name+suffix, func(t *testing.T) {
 				s := newSharedKeySite(t, inspect)
-				finishOfAlice := tt.begin(s, alice, tt.data)
-				finishOfMallo := tt.begin(s, mallo, tt.data)
+				finishForAlice := tt.begin(s, alice, tt.data)
+				finishForMallo := tt.begin(s, mallo, tt.data)
 
-				resp := finishOfAlice()
-				require.Less(t, resp.StatusCode, 300, string(resp.body))
-				require.Equal(t, "412 exists key", finishOfMallo().refusal(t))
+				resp := finishForAlice()
+				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
+				require.Equal(t, "412 exists key", finishForMallo().refusal(t))
 				require.Equal(t, []string{alice}, s.storedUsers)
 			})
 		}
@@ -121,7 +121,7 @@ func beginPartAs(s *sharedKeySite, user string, data []byte) (finish func() *ans
 
 func beginSingleRequestAs(s *sharedKeySite, user string, data []byte) (finish func() *answer) {
 	var request struct{ URL string }
-	s.do(user, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &request)
+	s.get(user, "/s3/params?filename=file").json(s.t, &request)
 	return func() *answer { return s.putTo(request.URL, data) }
 }
 
@@ -200,9 +200,9 @@ func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSharedKeySite(t, nil)
 			var request struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+			s.get(alice, "/s3/params?filename=file").json(t, &request)
 			put := func(text string) *answer {
-				return s.do("", "PUT", request.URL, readerOf(text), nil)
+				return s.putTo(request.URL, []byte(text))
 			}
 
 			// The first Put has the claim, the second one the object, and the third one the result.

@@ -52,14 +52,14 @@ func TestScriptIsServed(t *testing.T) {
 	server := httptest.NewServer(uploads.Script())
 	defer server.Close()
 
-	response, err := server.Client().Get(server.URL)
+	resp, err := server.Client().Get(server.URL)
 	require.NoError(t, err)
-	defer response.Body.Close()
-	require.Equal(t, "text/javascript; charset=utf-8", response.Header.Get("Content-Type"))
+	defer resp.Body.Close()
+	require.Equal(t, "text/javascript; charset=utf-8", resp.Header.Get("Content-Type"))
 
 	file, err := os.ReadFile("js/upload.js")
 	require.NoError(t, err)
-	text, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Equal(t, string(file), string(text))
 }

@@ -16,14 +16,14 @@ import (
 
 // A picture that is also a valid program is served as a picture, in a sandbox.
 func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
-	for _, row := range polyglots() {
-		t.Run(row.name, func(t *testing.T) {
-			word, _, _ := strings.Cut(row.name, " ")
+	for _, tt := range polyglots() {
+		t.Run(tt.name, func(t *testing.T) {
+			format, _, _ := strings.Cut(tt.name, " ")
 			bucket := openMemory(t)
 			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
-			for how, r := range storeBothWays(t, s, row.content) {
+			for how, r := range storeBothWays(t, s, tt.content) {
 				header := getHeader(t, r.Location)
-				require.Equal(t, "image/"+strings.ToLower(word), header.Get("Content-Type"), how)
+				require.Equal(t, "image/"+strings.ToLower(format), header.Get("Content-Type"), how)
 				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), how)
 				require.Equal(t, "sandbox", header.Get("Content-Security-Policy"), how)
 				require.Empty(t, header.Get("Content-Disposition"), how)

@@ -67,7 +67,7 @@ func sendFileBySingleRequest(s *sessionSite, data []byte) *answer {
 func (s *sessionSite) signPut() string {
 	s.t.Helper()
 	var request struct{ URL string }
-	s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &request)
+	s.get(alice, "/s3/params?filename=file").json(s.t, &request)
 	return request.URL
 }
 
@@ -415,12 +415,12 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 
 			// The first call of Stored fails. Bytes are no longer accepted.
 			require.Equal(t, "500 internal", u.complete(part).refusal(t))
-			require.Equal(t, "423 locked uploadId", s.do("", "PUT", request.URL, readerOf("abc"), nil).refusal(t))
+			require.Equal(t, "423 locked uploadId", s.putTo(request.URL, []byte("abc")).refusal(t))
 
 			// The second call fails, and the third one succeeds.
-			ask := func() *answer { return s.do(alice, "GET", "/s3/multipart/"+u.UploadID+tt.route, nil, nil) }
-			require.Equal(t, "500 internal", ask().refusal(t))
-			resp := ask()
+			address := "/s3/multipart/" + u.UploadID + tt.route
+			require.Equal(t, "500 internal", s.get(alice, address).refusal(t))
+			resp := s.get(alice, address)
 			require.Equal(t, "409 completed uploadId", resp.refusal(t))
 
 			var file struct{ Location string }
@@ -451,10 +451,11 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 	for i := range statuses {
 		wg.Go(func() {
 			resp := u.at(sites[i%2]).complete(part)
-			statuses[i] = "200"
-			if resp.StatusCode != http.StatusOK {
-				statuses[i] = resp.refusal(t)
+			if resp.StatusCode == http.StatusOK {
+				statuses[i] = "200"
+				return
 			}
+			statuses[i] = resp.refusal(t)
 		})
 	}
 	wg.Wait()
@@ -493,8 +494,8 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	listing.open()
 	require.Equal(t, "423 locked uploadId", (<-slowAnswer).refusal(t))
 
-	require.Equal(t, http.StatusOK, u.complete(part1).StatusCode)
 	// The first list can still be completed.
+	require.Equal(t, http.StatusOK, u.complete(part1).StatusCode)
 	s.requireStored("files/alice/file", content(part))
 }
 
@@ -537,7 +538,8 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	for _, s := range sites {
 		wg.Go(func() {
 			tab := s.rebase(location)
-			for range 200 {
+			const maxRequests = 200
+			for range maxRequests {
 				head := s.tus("HEAD", tab, nil)
 				offset, err := strconv.Atoi(head.Header.Get("Upload-Offset"))
 				if err != nil || offset == len(data) {
@@ -579,7 +581,7 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 		s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0"),
 		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
 		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
-		s.do(alice, "GET", "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1", nil, nil),
+		s.get(alice, "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1"),
 	} {
 		require.Equal(t, "503 store_failed file", resp.refusal(t))
 		require.NotContains(t, string(resp.body), "SECRET")
@@ -616,9 +618,9 @@ func TestTusEndsSilentClient(t *testing.T) {
 func TestTusMemoryIsBounded(t *testing.T) {
 	mib := int64(200)
 	if text := os.Getenv("OMNIBUCKET_RESUMABLE_TEST_MIB"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 64)
+		var err error
+		mib, err = strconv.ParseInt(text, 10, 64)
 		require.NoError(t, err)
-		mib = n
 	}
 	s := newSessionSite(t, openDirectory(t), uploads.Config{})
 	s.handler.SetBasePart(uploads.BasePart)
@@ -634,7 +636,8 @@ func TestTusMemoryIsBounded(t *testing.T) {
 	highest := stop()
 
 	require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
-	require.Less(t, highest, before+64<<20)
+	const maxGrowth = 64 << 20 // bytes
+	require.Less(t, highest, before+maxGrowth)
 	attrs, err := s.bucket.Attrs(t.Context(), "files/alice/file")
 	require.NoError(t, err)
 	require.Equal(t, mib<<20, attrs.Size)

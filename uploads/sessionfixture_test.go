@@ -211,6 +211,12 @@ func (s *sessionSite) do(user, method, address string, body io.Reader, h headers
 	return resp
 }
 
+// get makes a GET request as a user, or as nobody if user is "".
+func (s *sessionSite) get(user, address string) *answer {
+	s.t.Helper()
+	return s.do(user, "GET", address, nil, nil)
+}
+
 // tus makes a request of the tus protocol as alice. pairs are names and values of headers.
 func (s *sessionSite) tus(method, address string, body []byte, pairs ...string) *answer {
 	s.t.Helper()

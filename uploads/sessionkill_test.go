@@ -440,7 +440,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 			drv := memstore.NewDriver(memstore.Config{})
 			s := newSessionSite(t, engine.New(drv), c)
 			var request struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(t, &request)
+			s.get(alice, "/s3/params?filename=file").json(t, &request)
 
 			killer := &processKiller{at: call, after: afterCall}
 			victim := newKilledSite(t, drv, killer, c)
@@ -449,7 +449,7 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 
 			// The claim of the dead process ends.
 			s.clock.Advance(3 * time.Minute)
-			resp := s.do("", "PUT", request.URL, readerOf("abc"), nil)
+			resp := s.putTo(request.URL, []byte("abc"))
 			if resp.StatusCode != http.StatusOK {
 				// The killed process has completed the upload, and only its response was lost.
 				require.Equal(t, "409 completed uploadId", resp.refusal(t), "killed at call %d", call)

@@ -217,10 +217,10 @@ func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(partLimits)))
 	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 	u := s.begin(map[string]any{"filename": "file"})
-	require.Equal(t, "400 invalid_value partNumber", s.do(alice, "GET", u.path("/4"), nil, nil).refusal(t))
+	require.Equal(t, "400 invalid_value partNumber", s.get(alice, u.path("/4")).refusal(t))
 
 	part := u.sign(1, "")
-	resp := s.do("", "PUT", part.URL, bytes.NewReader(content(2001)), nil)
+	resp := s.putTo(part.URL, content(2001))
 	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 
 	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}

@@ -30,8 +30,8 @@ func TestStagedContentHasInertType(t *testing.T) {
 		}},
 		{"one request", func(s *sessionSite) {
 			var upload struct{ URL string }
-			s.do(alice, "GET", "/s3/params?filename=file", nil, nil).json(s.t, &upload)
-			require.Equal(s.t, http.StatusOK, s.do("", "PUT", upload.URL, bytes.NewReader(page), nil).StatusCode)
+			s.get(alice, "/s3/params?filename=file").json(s.t, &upload)
+			require.Equal(s.t, http.StatusOK, s.putTo(upload.URL, page).StatusCode)
 		}},
 		{"tus", func(s *sessionSite) {
 			s.patch(s.create("Upload-Length", size(page)), 0, page, int64(len(page)))

@@ -37,7 +37,7 @@ var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
 		return s.post(alice, "/s3/multipart", map[string]any{"filename": name, "size": 3})
 	},
 	"one request": func(s *sessionSite, name string) *answer {
-		return s.do(alice, "GET", "/s3/params?filename="+url.QueryEscape(name), nil, nil)
+		return s.get(alice, "/s3/params?filename="+url.QueryEscape(name))
 	},
 }
 

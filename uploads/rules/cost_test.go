@@ -118,7 +118,8 @@ func processorTime(t *testing.T) time.Duration {
 // Inspect stops reading when its context ends, and fails with the error of the context.
 func TestInspectEndsWithContext(t *testing.T) {
 	tests := []struct {
-		name, content string
+		name    string
+		content string
 	}{
 		{name: "SVG", content: `<svg xmlns="http://www.w3.org/2000/svg">` + strings.Repeat("<g/>", 100_000) + "</svg>"},
 		{name: "GIF", content: "GIF89a\x01\x00\x01\x00\x00\x00\x00" + strings.Repeat("\x21\xfe\x00", 100_000)},
@@ -131,11 +132,11 @@ func TestInspectEndsWithContext(t *testing.T) {
 			r := &cancelsAfter{from: strings.NewReader(tt.content), left: 2 * sniffBytes, cancel: cancel}
 			_, err = judge.Inspect(ctx, r, "")
 			require.ErrorIs(t, err, context.Canceled)
-			require.Less(t, r.read, int64(len(tt.content)), "the rest is not read")
+			require.Less(t, r.read, int64(len(tt.content)), "the rest must not be read")
 		})
 	}
-	t.Run("an SVG that was read whole", func(t *testing.T) {
 
+	t.Run("an SVG that was read whole", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		h := &head{ctx: ctx, src: strings.NewReader(`<svg xmlns="http://www.w3.org/2000/svg"/>`)}
 		h.fill(headBytes)
