@@ -12,14 +12,14 @@ type box struct {
 // maxBoxes limits how many boxes are read, because a file may have a great many tiny ones.
 const maxBoxes = 10_000
 
-// inspectAVIF returns the size of the largest picture that the file's meta box describes. It reads
-// the boxes ftyp and meta / iprp / ipco / ispe. Encoders write meta before the data, so that a
-// picture can be shown while it loads.
+// inspectAVIF returns the size of the largest picture that the boxes meta / iprp / ipco / ispe of the
+// file describe. Encoders write them before the data, so that a picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
 	budget := maxBoxes
 	file := box{name: "", from: 0, to: headBytes}
 	boxes := childBoxes(h, []box{file}, "meta", &budget)
 	for i := range boxes {
+		// The boxes inside of meta come after its flags.
 		boxes[i].from += boxFlags
 	}
 	boxes = childBoxes(h, boxes, "iprp", &budget)
@@ -45,7 +45,7 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 // boxFlags is the length of the version and the flags at the beginning of some boxes.
 const boxFlags = 4
 
-// pictureSize reads the size in pixels from a box ispe.
+// pictureSize reads the width and the height of a picture, in pixels, from a box ispe.
 func pictureSize(h *head, b box) (width, height int, ok bool) {
 	const maxSide = 1 << 30 // no real picture is larger, and the product must not overflow
 	size, ok := h.bytesAt(b.from+boxFlags, 8)
@@ -60,11 +60,9 @@ func pictureSize(h *head, b box) (width, height int, ok bool) {
 	return int(width32), int(height32), true
 }
 
-// childBoxes returns all boxes with this name inside the boxes of outer. At the top
-// level it returns only the first such box. It does not search further there, because the picture
-// data follows.
-//
-// budget is how many boxes may still be read. childBoxes reduces it, and stops when it is 0.
+// childBoxes returns the boxes with this name inside the boxes of outer. At the top level, it returns
+// only the first one, because the picture data follows. It stops when it has read as many boxes as
+// budget permits, which it reduces.
 func childBoxes(h *head, outer []box, name string, budget *int) []box {
 	var found []box
 	for _, parent := range outer {

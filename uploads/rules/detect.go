@@ -26,8 +26,8 @@ func Pictures() []string { return slices.Clone(rasterTypes) }
 // rasterTypes lists the pictures that browsers may show. All other files are served as downloads.
 var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
-// allowTypes checks Rules.Types, and returns the same types under the names that the function
-// detect uses. If the list is invalid, allowTypes returns the rule that the list breaks.
+// allowTypes converts Rules.Types to the names that detection uses. If the list is invalid, flaw says
+// which rule it breaks.
 func allowTypes(types []string) (allowed []string, flaw string) {
 	if len(types) == 0 {
 		return nil, "must be nil or have a type"
@@ -61,11 +61,12 @@ func isActive(t *mimetype.MIME) bool {
 	if strings.HasSuffix(name, "+xml") {
 		return true
 	}
+
 	activeTypes := []string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}
 	return slices.ContainsFunc(activeTypes, t.Is)
 }
 
-// mediaTypeOf returns the name of a type without parameters.
+// mediaTypeOf returns the name of a type without its parameters.
 func mediaTypeOf(t *mimetype.MIME) string {
 	name, _, err := mime.ParseMediaType(t.String())
 	if err != nil {
@@ -119,8 +120,8 @@ var aliases = map[string]string{
 	"image/svg":   typeSVG,
 }
 
-// claimedType converts the type that the sender claims to the name that detection uses. If the
-// sender claims no type, it returns "".
+// claimedType converts the type that the sender claims to the name that detection uses, or to "" if
+// the claim says nothing.
 func claimedType(claimed string) string {
 	name, _, err := mime.ParseMediaType(claimed)
 	if err != nil || name == unknownType {
@@ -135,8 +136,8 @@ func claimedType(claimed string) string {
 	return name
 }
 
-// notAllowed returns the refusal of a file whose type is not allowed. claimed is the type that the
-// sender claims.
+// notAllowed returns the refusal of a file whose detected type is not allowed. If the sender claims an
+// allowed type, the message says that the claim is wrong.
 func (j *Judge) notAllowed(detected, claimed string) *Refusal {
 	text := "This kind of file cannot be uploaded"
 	if detected != unknownType {
@@ -149,7 +150,8 @@ func (j *Judge) notAllowed(detected, claimed string) *Refusal {
 	return &Refusal{TypeNotAllowed, text + ". Allowed: " + listTypes(j.types) + "."}
 }
 
-// inspectAs checks the structure of the file, because anyone can fake the first bytes of a type.
+// inspectAs checks that the file has the structure of its detected type, because anyone can fake the
+// first bytes, and sets the size of a picture in v.
 func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 	if v.MediaType != typeSVG && hasMarkup(h.firstBytes(markupBytes)) {
 		return &Refusal{ActiveContent, "This file has a web page or a program in it, and cannot be uploaded."}
@@ -163,6 +165,7 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 		return problem.refusal(v.MediaType)
 	}
 	// Divide, because the product could overflow.
+
 	if int64(width) > j.rules.MaxPixels/int64(max(height, 1)) {
 		return &Refusal{
 			TooManyPixels,

@@ -26,7 +26,7 @@ type head struct {
 	err error // error of src; io.EOF means that buf is the whole file
 }
 
-// fill reads from src until buf has n bytes or src ends. It holds at most headBytes.
+// fill reads from src until buf has n bytes, but no more than headBytes, or until src ends.
 func (h *head) fill(n int) {
 	n = min(n, headBytes)
 	emptyReads := 0
@@ -46,8 +46,8 @@ func (h *head) fill(n int) {
 	}
 }
 
-// growBuffer makes space for more bytes of the first n. It grows buf in steps, so that small files need
-// little memory.
+// growBuffer makes space for at least one more byte of the first n. It grows buf in steps, so that
+// small files need little memory.
 func (h *head) growBuffer(n int) {
 	if cap(h.buf) > len(h.buf) {
 		return
@@ -58,8 +58,7 @@ func (h *head) growBuffer(n int) {
 	h.buf = grown
 }
 
-// canceled reports whether the context of the call has ended. If it has, canceled stores the
-// context's error in err.
+// canceled reports whether the context has ended, whose error then becomes the error of the head.
 func (h *head) canceled() bool {
 	if h.ctx == nil || h.ctx.Err() == nil {
 		return false
@@ -74,8 +73,8 @@ func (h *head) isWhole() bool { return h.err == io.EOF }
 // exhausted reports whether the head is full and the file may be longer.
 func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil }
 
-// missingReason returns why bytes are missing at the end of the head. Either the file is cut short,
-// or the bytes are too far from its beginning.
+// missingReason returns the reason to refuse a file whose head lacks some bytes: either the file is cut
+// short, or the bytes are too far from its beginning.
 func (h *head) missingReason() *reason {
 	h.fill(headBytes)
 	if h.exhausted() {
@@ -84,7 +83,7 @@ func (h *head) missingReason() *reason {
 	return damaged
 }
 
-// failure returns the error of reading the file. The end of the file is none.
+// failure returns the error that has ended the reading, unless that is the end of the file.
 func (h *head) failure() error {
 	if h.err == io.EOF {
 		return nil

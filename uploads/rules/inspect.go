@@ -22,7 +22,7 @@ var inspectors = map[string]inspector{
 	typeSVG:      inspectSVG,
 }
 
-// decodeConfig returns the size of a picture that package image decodes.
+// decodeConfig returns the size of a picture in pixels, as the decoder of its type reads it.
 func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width, height int, refused *reason) {
 	config, err := decode(h.reader())
 	isCut := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -41,8 +41,8 @@ const (
 	gifPicture   = 0x2C // first byte of a picture
 )
 
-// inspectGIF reads the blocks of a GIF up to the first picture. It refuses a file that has no
-// picture, or whose picture exceeds the screen, because such a file is probably of another format.
+// inspectGIF reads the blocks of a GIF up to the first picture. It refuses a file without a picture
+// inside the screen, because such a file is probably of another format.
 func inspectGIF(h *head) (width, height int, refused *reason) {
 	width, height, refused = decodeConfig(h, gif.DecodeConfig)
 	if refused != nil {
@@ -52,6 +52,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	if !ok {
 		return 0, 0, damaged
 	}
+
 	offset := gifScreen
 	const flagsOffset = 10
 	flags := screen[flagsOffset]
@@ -83,10 +84,11 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	}
 }
 
-// gifFrameFits reports whether the picture that this part of a GIF describes is within the screen. The
-// part has the left and top edge, the width and the height, of two bytes each.
+// gifFrameFits reports whether the picture of a GIF, whose description begins at this offset, fits into
+// a screen of this width and height.
 func gifFrameFits(h *head, offset, width, height int) bool {
 	frame, ok := h.bytesAt(offset, 9)
+	// The left and top edge, the width and the height have two bytes each, and one byte of flags follows.
 	if !ok {
 		return false
 	}

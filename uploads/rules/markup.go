@@ -24,7 +24,7 @@ var markup = [][]byte{
 	[]byte("<?php"), []byte("<jsp:"),
 }
 
-// hasMarkup reports whether a beginning of a file has one of the texts of markup, in any letter case.
+// hasMarkup reports whether the beginning of a file has text of a web page or a program.
 func hasMarkup(b []byte) bool {
 	// UTF-16 text has a zero byte beside each ASCII letter, so remove zero bytes.
 	text := bytes.ToLower(bytes.ReplaceAll(b, []byte{0}, nil))
@@ -41,7 +41,7 @@ func hasMarkup(b []byte) bool {
 // by chance.
 const shortTagText = 8
 
-// hasShortTag reports whether the text contains <?=, which runs PHP code, followed by text.
+// hasShortTag reports whether text follows a tag <?=, which runs PHP code.
 func hasShortTag(text []byte) bool {
 	for {
 		_, rest, found := bytes.Cut(text, []byte("<?="))

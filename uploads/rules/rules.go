@@ -151,8 +151,8 @@ func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) 
 	return verdict, nil
 }
 
-// inspect checks a file by its beginning. It returns a verdict or a refusal. If the file cannot be
-// read, h.failure returns the error, and both results may be nil.
+// inspect checks a file by its beginning, and returns a verdict or a refusal. Both may be nil if the file
+// could not be read.
 func (j *Judge) inspect(h *head, claimed string) (*Verdict, *Refusal) {
 	h.fill(sniffBytes)
 	if h.failure() != nil {

@@ -10,10 +10,8 @@ import (
 
 const byteOrderMark = "\xEF\xBB\xBF"
 
-// inspectSVG reads a whole SVG document of at most 1 MiB. It refuses scripts, event handlers,
-// entities, external style sheets, and any document type except the W3C's. It refuses references to
-// anything except the document itself and the raster pictures in it. It also refuses invalid XML,
-// which browsers read in different ways.
+// inspectSVG refuses an SVG document that runs a program or refers to anything outside of itself. It
+// also refuses invalid XML, which browsers read in different ways, and documents of 1 MiB or more.
 func inspectSVG(h *head) (width, height int, refused *reason) {
 	h.fill(headBytes)
 	if !h.isWhole() || len(h.buf) == headBytes {
@@ -25,7 +23,7 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	v := &svgVisitor{first: true}
 	for {
 		if h.canceled() {
-			// If reading failed, the caller returns that error instead.
+			// The caller returns the error of the context instead.
 			return 0, 0, damaged
 		}
 		token, err := d.RawToken()
@@ -61,7 +59,7 @@ type svgVisitor struct {
 	style strings.Builder
 }
 
-// visit checks one token, and returns why it is refused, or nil.
+// visit checks the next token, and returns the reason why it is refused, or nil.
 func (v *svgVisitor) visit(token xml.Token) *reason {
 	switch t := token.(type) {
 	case xml.StartElement:
@@ -115,6 +113,8 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 		v.styleDepth = len(v.open)
 	}
 	names := make(map[xml.Name]bool, len(e.Attr))
+
+	// No attribute may occur twice.
 	for _, a := range e.Attr {
 		if names[a.Name] {
 			return damaged
@@ -155,7 +155,7 @@ var (
 // instruction refuses any processing instruction except the declaration at the beginning.
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	if t.Target != "xml" {
-		// An example is xml-stylesheet, which fetches a style sheet.
+		// Instructions such as xml-stylesheet fetch something.
 		return activeContent
 	}
 	if !v.first || !declaration.Match(t.Inst) {
@@ -175,8 +175,8 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 		return damaged
 	}
 	if !knownType.Match(t) {
-		// The document type refers to a file at an address. A program that shows or converts the
-		// drawing may download this file. The file could define entities.
+		// A program that shows the drawing may download the file that the document type refers to,
+		// which could define entities.
 		return externalReference
 	}
 	return nil

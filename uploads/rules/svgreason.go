@@ -26,8 +26,7 @@ var (
 	wordAttributes = []string{"title", "name", "label", "alt", "content", "desc", "begin", "end"}
 )
 
-// elementReason returns the reason why an element or one of its attributes is refused. If both are
-// accepted, it returns nil.
+// elementReason returns the reason to refuse an element or one of its attributes, or nil.
 func elementReason(e xml.StartElement) *reason {
 	if slices.Contains(activeElements, strings.ToLower(e.Name.Local)) {
 		return activeContent
@@ -40,7 +39,7 @@ func elementReason(e xml.StartElement) *reason {
 	return nil
 }
 
-// attributeReason returns the reason why an attribute is refused, or nil.
+// attributeReason returns the reason to refuse an attribute, or nil.
 func attributeReason(a xml.Attr) *reason {
 	name := strings.ToLower(a.Name.Local)
 	value := withoutSpaces(a.Value)
@@ -75,7 +74,7 @@ func attributeReason(a xml.Attr) *reason {
 	if slices.Contains(plainAttributes, name) {
 		return nil
 	}
-	// Refused if the animation sets a reference or an event handler.
+	// An animation must not set a reference or an event handler.
 	if name == "attributename" {
 		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
 			return activeContent
@@ -85,7 +84,7 @@ func attributeReason(a xml.Attr) *reason {
 	return styleReason(a.Value, isStyle(a.Name.Space, name))
 }
 
-// isStyle reports whether an attribute with this name may be a CSS property.
+// isStyle reports whether an attribute with this name may hold a CSS property.
 func isStyle(space, name string) bool {
 	if space != "" || slices.Contains(wordAttributes, name) {
 		return false
@@ -93,7 +92,7 @@ func isStyle(space, name string) bool {
 	return !strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "aria-")
 }
 
-// withoutSpaces returns text in lower case without spaces and control characters, which browsers
+// withoutSpaces returns text in lower case, and without the spaces and control characters that browsers
 // ignore in addresses.
 func withoutSpaces(text string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
@@ -104,8 +103,8 @@ func withoutSpaces(text string) string {
 	}, text))
 }
 
-// addressReason refuses any address except a reference to the document itself or a raster picture.
-// address must be a result of withoutSpaces.
+// addressReason refuses any address, as withoutSpaces returns it, that is neither a reference to the
+// document itself nor a raster picture.
 func addressReason(address string) *reason {
 	if address == "" || address[0] == '#' {
 		return nil
@@ -142,7 +141,7 @@ var harmlessFunctions = wordSet(`
 	not is where has nth-child nth-last-child nth-of-type nth-last-of-type lang dir host and or
 	media supports container layer scope selector style`)
 
-// wordSet returns the words of a list, which are separated by spaces.
+// wordSet returns the set of the words in a list, which are separated by spaces.
 func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(list) {
@@ -151,9 +150,8 @@ func wordSet(list string) map[string]bool {
 	return set
 }
 
-// styleReason refuses a style sheet that fetches or runs something. It accepts two kinds of
-// references: url(#name), which refers to the document itself, and raster pictures. It refuses a
-// backslash, because a backslash can hide letters.
+// styleReason refuses a style that runs a program or refers to anything except the document itself and
+// raster pictures.
 //
 // If style is true, styleReason also refuses functions that are not in harmlessFunctions. Functions
 // such as image-set and src can fetch without url, and CSS may get more such functions. There is
@@ -185,11 +183,10 @@ func styleReason(text string, style bool) *reason {
 	return nil
 }
 
-// urlReason checks the address of every url(...) in a result of withoutSpaces. It searches for a
-// script only once, from the first address to the end, so that its time is linear in the length of
-// the text.
+// urlReason checks the address of every url(...) in a text that withoutSpaces has returned.
 func urlReason(text string) *reason {
 	rest := text
+	// Searching once, from the first address to the end, keeps the time linear in the length of the text.
 	isSearched := false
 	for {
 		_, target, found := strings.Cut(rest, "url(")

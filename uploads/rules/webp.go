@@ -26,6 +26,7 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	height = little24(canvas[7:]) + 1
 	isAnimated := canvas[0]&webpAnimated != 0
 	offset := riffHeader
+
 	for range maxBoxes {
 		chunk, ok := h.bytesAt(offset, riffChunk)
 		if !ok {
@@ -57,6 +58,7 @@ func checkWebPFrame(h *head, i, width, height int) *reason {
 		return h.missingReason()
 	}
 	// The frame has its place, in units of two pixels, and its size.
+
 	left := 2 * little24(frame)
 	top := 2 * little24(frame[3:])
 	frameWidth := little24(frame[6:]) + 1
@@ -72,7 +74,7 @@ func checkWebPFrame(h *head, i, width, height int) *reason {
 	return checkSize(h, picture, frameWidth, frameHeight)
 }
 
-// checkSize checks that the picture at an offset has this size.
+// checkSize refuses the picture at an offset if its own header says another size.
 func checkSize(h *head, offset, width, height int) *reason {
 	pictureWidth, pictureHeight, problem := webpPictureSize(h, offset)
 	if problem != nil {
@@ -94,14 +96,14 @@ func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
 	switch data := b[riffChunk:]; string(b[:4]) {
 	case "VP8 ":
 		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
-			// This is not a key frame.
+			// The picture is not a key frame.
 			return 0, 0, damaged
 		}
 		width = little16(data[6:]) & sizeBits
 		height = little16(data[8:]) & sizeBits
 	case "VP8L":
 		if data[0] != 0x2F || data[4]>>5 != 0 {
-			// It lacks the signature, or has another version.
+			// The picture lacks the signature, or has another version.
 			return 0, 0, damaged
 		}
 		bits := little24(data[1:]) | int(data[4])<<24
