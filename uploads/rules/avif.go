@@ -47,9 +47,12 @@ const boxFlags = 4
 
 // pictureSize reads the width and the height of a picture, in pixels, from a box ispe.
 func pictureSize(h *head, b box) (width, height int, ok bool) {
-	const maxSide = 1 << 30 // no real picture is larger, and the product must not overflow
-	size, ok := h.bytesAt(b.from+boxFlags, 8)
-	if !ok || b.from+boxFlags+8 > b.to {
+	// No real picture is larger, and the product must not overflow.
+	const maxSide = 1 << 30
+	const sizeBytes = 8
+	offset := b.from + boxFlags
+	size, ok := h.bytesAt(offset, sizeBytes)
+	if !ok || offset+sizeBytes > b.to {
 		return 0, 0, false
 	}
 	width32 := binary.BigEndian.Uint32(size)
@@ -78,7 +81,8 @@ func childBoxes(h *head, outer []box, name string, budget *int) []box {
 				continue
 			}
 			found = append(found, child)
-			if isTopLevel := parent.name == ""; isTopLevel {
+			isTopLevel := parent.name == ""
+			if isTopLevel {
 				break
 			}
 		}
@@ -86,17 +90,17 @@ func childBoxes(h *head, outer []box, name string, budget *int) []box {
 	return found
 }
 
-// boxAt reads the size and the name of the box at this offset. It returns false for a size of 64
-// bits, and for a box without a size, which extends to the end of the file. Usually only the box
-// with the picture data is so large. That box comes after all boxes that inspectAVIF needs.
-func boxAt(h *head, i, end int) (box, bool) {
-	b, ok := h.bytesAt(i, 8)
+// boxAt reads the header of the box at this offset, which must end before end. It does not read boxes
+// with a size of 64 bits or without a size, which only the picture data has.
+func boxAt(h *head, offset, end int) (box, bool) {
+	const headerSize = 8
+	header, ok := h.bytesAt(offset, headerSize)
 	if !ok {
 		return box{}, false
 	}
-	size := int64(binary.BigEndian.Uint32(b))
-	if size < 8 || size > int64(end-i) {
+	size := int64(binary.BigEndian.Uint32(header))
+	if size < headerSize || size > int64(end-offset) {
 		return box{}, false
 	}
-	return box{name: string(b[4:8]), from: i + 8, to: i + int(size)}, true
+	return box{name: string(header[4:]), from: offset + headerSize, to: offset + int(size)}, true
 }

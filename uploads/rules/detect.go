@@ -79,11 +79,12 @@ func mediaTypeOf(t *mimetype.MIME) string {
 func detect(h *head) *Verdict {
 	first := h.firstBytes(sniffBytes)
 	detected := mimetype.Detect(first)
-	isText := strings.HasPrefix(detected.String(), "text/")
-	switch {
-	case detected.Is(typeAPNG):
+	if detected.Is(typeAPNG) {
+		// An animated PNG counts as PNG.
 		detected = detected.Parent()
-	case isText && beginsSVG(first):
+	}
+	isText := strings.HasPrefix(detected.String(), "text/")
+	if isText && beginsSVG(first) {
 		detected = mimetype.Lookup(typeSVG)
 	}
 
@@ -127,8 +128,8 @@ func claimedType(claimed string) string {
 	if err != nil || name == unknownType {
 		return ""
 	}
-	if other, ok := aliases[name]; ok {
-		return other
+	if detectedName, ok := aliases[name]; ok {
+		return detectedName
 	}
 	if m := mimetype.Lookup(name); m != nil {
 		return mediaTypeOf(m)
@@ -164,8 +165,8 @@ func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 	if problem != nil {
 		return problem.refusal(v.MediaType)
 	}
-	// Divide, because the product could overflow.
 
+	// Divide, because the product could overflow.
 	if int64(width) > j.rules.MaxPixels/int64(max(height, 1)) {
 		return &Refusal{
 			TooManyPixels,

@@ -97,16 +97,17 @@ func (h *head) firstBytes(n int) []byte {
 	return h.buf[:min(n, len(h.buf))]
 }
 
-// bytesAt returns n bytes at an offset. If the head ends before them, it returns false.
-func (h *head) bytesAt(i, n int) ([]byte, bool) {
-	if i < 0 || n < 0 || i > headBytes || n > headBytes-i {
+// bytesAt returns n bytes at an offset, or false if the head does not have them all.
+func (h *head) bytesAt(offset, n int) ([]byte, bool) {
+	if offset < 0 || n < 0 || offset > headBytes || n > headBytes-offset {
 		return nil, false
 	}
-	h.fill(i + n)
-	if len(h.buf) < i+n {
+	end := offset + n
+	h.fill(end)
+	if len(h.buf) < end {
 		return nil, false
 	}
-	return h.buf[i : i+n], true
+	return h.buf[offset:end], true
 }
 
 // ReadAt implements [io.ReaderAt]. At the end of the head, it returns io.EOF or the error of the file.

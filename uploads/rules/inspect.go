@@ -56,7 +56,8 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	offset := gifScreen
 	const flagsOffset = 10
 	flags := screen[flagsOffset]
-	if hasColorTable := flags&0x80 != 0; hasColorTable {
+	hasColorTable := flags&0x80 != 0
+	if hasColorTable {
 		// The lowest three bits give the number of its colors, of three bytes each.
 		offset += 3 << (flags&7 + 1)
 	}
@@ -68,8 +69,8 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		}
 		switch block[0] {
 		case gifExtension:
-			// A label follows, and then sub-blocks.
-			offset, ok = skipSubBlocks(h, offset+2)
+			const labelSize = 1
+			offset, ok = skipSubBlocks(h, offset+1+labelSize)
 			if !ok {
 				return 0, 0, h.missingReason()
 			}
@@ -87,8 +88,8 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 // gifFrameFits reports whether the picture of a GIF, whose description begins at this offset, fits into
 // a screen of this width and height.
 func gifFrameFits(h *head, offset, width, height int) bool {
-	frame, ok := h.bytesAt(offset, 9)
 	// The left and top edge, the width and the height have two bytes each, and one byte of flags follows.
+	frame, ok := h.bytesAt(offset, 9)
 	if !ok {
 		return false
 	}
@@ -97,17 +98,17 @@ func gifFrameFits(h *head, offset, width, height int) bool {
 	return right <= width && bottom <= height
 }
 
-// skipSubBlocks returns the offset after the sub-blocks that begin at this offset. An empty
-// sub-block is the last one.
-func skipSubBlocks(h *head, i int) (int, bool) {
+// skipSubBlocks returns the offset after the sub-blocks that begin at this offset, up to and including
+// the empty one that ends them.
+func skipSubBlocks(h *head, offset int) (next int, ok bool) {
 	for {
-		size, ok := h.bytesAt(i, 1)
+		size, ok := h.bytesAt(offset, 1)
 		if !ok {
 			return 0, false
 		}
-		i += 1 + int(size[0])
+		offset += 1 + int(size[0])
 		if size[0] == 0 {
-			return i, true
+			return offset, true
 		}
 	}
 }

@@ -20,7 +20,7 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 
 	// RawToken fails for any encoding except UTF-8.
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
-	v := &svgVisitor{first: true}
+	v := &svgVisitor{isFirst: true}
 	for {
 		if h.canceled() {
 			// The caller returns the error of the context instead.
@@ -33,11 +33,10 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 		if err != nil {
 			return 0, 0, damaged
 		}
-		problem := v.visit(token)
-		if problem != nil {
+		if problem := v.visit(token); problem != nil {
 			return 0, 0, problem
 		}
-		v.first = false
+		v.isFirst = false
 	}
 
 	if len(v.open) != 0 || v.roots != 1 {
@@ -48,9 +47,10 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 
 // An svgVisitor checks each token of one document, in order.
 type svgVisitor struct {
-	first, typed bool // first is true before the first token has been read; typed is true after the document type
-	open         []xml.Name
-	roots        int
+	isFirst         bool // true for the first token
+	hasDocumentType bool // true after the document type
+	open            []xml.Name
+	roots           int
 	// styleDepth is the depth of the style element that contains the current token. It is 0 outside
 	// of style elements.
 	styleDepth int
@@ -63,11 +63,11 @@ type svgVisitor struct {
 func (v *svgVisitor) visit(token xml.Token) *reason {
 	switch t := token.(type) {
 	case xml.StartElement:
-		return v.enter(t)
+		return v.checkStart(t)
 	case xml.EndElement:
-		return v.leave(t)
+		return v.checkEnd(t)
 	case xml.CharData:
-		return v.text(t)
+		return v.checkText(t)
 	case xml.Comment:
 		// In HTML, the texts "<!-->" and "<!--->" are whole comments. A browser that reads the file as
 		// HTML would run the text after them.
@@ -75,15 +75,16 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 			return activeContent
 		}
 	case xml.ProcInst:
-		return v.instruction(t)
+		return v.checkInstruction(t)
 	case xml.Directive:
-		return v.directive(t)
+		return v.checkDirective(t)
 	}
 	return nil
 }
 
-// text keeps the text of a style element. Outside of the root element, it refuses any text.
-func (v *svgVisitor) text(t xml.CharData) *reason {
+// checkText keeps text in a style element to be checked at the end, and refuses text outside of the
+// root element.
+func (v *svgVisitor) checkText(t xml.CharData) *reason {
 	if v.styleDepth > 0 {
 		v.style.Write(t)
 		return nil
@@ -94,8 +95,8 @@ func (v *svgVisitor) text(t xml.CharData) *reason {
 	return nil
 }
 
-// enter checks the beginning of an element.
-func (v *svgVisitor) enter(e xml.StartElement) *reason {
+// checkStart checks the start tag of an element, and opens the element.
+func (v *svgVisitor) checkStart(e xml.StartElement) *reason {
 	// Refuse an element inside a style element. Browsers skip the inner element and join the text
 	// around it, which could form a dangerous style.
 	if v.styleDepth > 0 {
@@ -112,9 +113,9 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 	if strings.EqualFold(e.Name.Local, "style") {
 		v.styleDepth = len(v.open)
 	}
-	names := make(map[xml.Name]bool, len(e.Attr))
 
 	// No attribute may occur twice.
+	names := make(map[xml.Name]bool, len(e.Attr))
 	for _, a := range e.Attr {
 		if names[a.Name] {
 			return damaged
@@ -124,13 +125,13 @@ func (v *svgVisitor) enter(e xml.StartElement) *reason {
 	return elementReason(e)
 }
 
-// leave checks the end of an element.
-func (v *svgVisitor) leave(e xml.EndElement) *reason {
+// checkEnd checks that an end tag belongs to the innermost open element, and closes the element.
+func (v *svgVisitor) checkEnd(e xml.EndElement) *reason {
 	last := len(v.open) - 1
 	if last < 0 || v.open[last] != e.Name {
 		return damaged
 	}
-	if len(v.open) == v.styleDepth {
+	if v.styleDepth == len(v.open) {
 		v.styleDepth = 0
 	}
 	v.open = v.open[:last]
@@ -152,22 +153,22 @@ var (
 	)
 )
 
-// instruction refuses any processing instruction except the declaration at the beginning.
-func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
+// checkInstruction refuses any processing instruction except an XML declaration at the beginning.
+func (v *svgVisitor) checkInstruction(t xml.ProcInst) *reason {
 	if t.Target != "xml" {
 		// Instructions such as xml-stylesheet fetch something.
 		return activeContent
 	}
-	if !v.first || !declaration.Match(t.Inst) {
+	if !v.isFirst || !declaration.Match(t.Inst) {
 		return damaged
 	}
 	return nil
 }
 
-// directive refuses any document type except those that drawing programs write.
-func (v *svgVisitor) directive(t xml.Directive) *reason {
-	isRepeated := v.typed
-	v.typed = true
+// checkDirective refuses any document type except those that drawing programs write.
+func (v *svgVisitor) checkDirective(t xml.Directive) *reason {
+	isRepeated := v.hasDocumentType
+	v.hasDocumentType = true
 	if bytes.ContainsAny(t, "[]<>") {
 		return activeContent
 	}

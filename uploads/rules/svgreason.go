@@ -96,7 +96,8 @@ func isStyle(space, name string) bool {
 // ignore in addresses.
 func withoutSpaces(text string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
-		if r <= ' ' || r == 0x7F {
+		const deleteCharacter = 0x7F
+		if r <= ' ' || r == deleteCharacter {
 			return -1
 		}
 		return r
@@ -153,14 +154,13 @@ func wordSet(list string) map[string]bool {
 // styleReason refuses a style that runs a program or refers to anything except the document itself and
 // raster pictures.
 //
-// If style is true, styleReason also refuses functions that are not in harmlessFunctions. Functions
-// such as image-set and src can fetch without url, and CSS may get more such functions. There is
-// one exception. If the arguments of a function are only words, such as "icon(s)", the function is
-// accepted. Such a function cannot refer to anything external.
-func styleReason(text string, style bool) *reason {
+// If checkFunctions is true, it also refuses functions that it does not know, because functions such as
+// image-set fetch without url. A function whose arguments are only words, such as "icon(s)", cannot.
+func styleReason(text string, checkFunctions bool) *reason {
 	tight := withoutSpaces(text)
-	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
-		if strings.Contains(tight, bad) {
+	// A backslash can hide letters.
+	for _, forbidden := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
+		if strings.Contains(tight, forbidden) {
 			return activeContent
 		}
 	}
@@ -170,7 +170,7 @@ func styleReason(text string, style bool) *reason {
 	if problem := urlReason(tight); problem != nil {
 		return problem
 	}
-	if !style {
+	if !checkFunctions {
 		return nil
 	}
 	for _, match := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {

@@ -17,7 +17,8 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	if !ok || string(first[:4]) != "RIFF" || string(first[8:12]) != "WEBP" {
 		return 0, 0, damaged
 	}
-	if hasCanvas := string(first[riffHeader:riffHeader+4]) == "VP8X"; !hasCanvas {
+	hasCanvas := string(first[riffHeader:riffHeader+4]) == "VP8X"
+	if !hasCanvas {
 		return webpPictureSize(h, riffHeader)
 	}
 
@@ -25,8 +26,8 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	width = little24(canvas[4:]) + 1
 	height = little24(canvas[7:]) + 1
 	isAnimated := canvas[0]&webpAnimated != 0
-	offset := riffHeader
 
+	offset := riffHeader
 	for range maxBoxes {
 		chunk, ok := h.bytesAt(offset, riffChunk)
 		if !ok {
@@ -50,15 +51,15 @@ func paddedLength(chunk []byte) int {
 	return int(min(binary.LittleEndian.Uint32(chunk[4:]), headBytes)+1) &^ 1
 }
 
-// checkWebPFrame checks the first frame of an animation, and the picture in it. width and height are
-// those of the canvas.
-func checkWebPFrame(h *head, i, width, height int) *reason {
-	frame, ok := h.bytesAt(i, webpFrame+riffChunk)
+// checkWebPFrame refuses the first frame of an animation if it exceeds a canvas of this width and
+// height, or if the picture in it has another size.
+func checkWebPFrame(h *head, offset, width, height int) *reason {
+	frame, ok := h.bytesAt(offset, webpFrame+riffChunk)
 	if !ok {
 		return h.missingReason()
 	}
-	// The frame has its place, in units of two pixels, and its size.
 
+	// The frame has its place, in units of two pixels, and its size.
 	left := 2 * little24(frame)
 	top := 2 * little24(frame[3:])
 	frameWidth := little24(frame[6:]) + 1
@@ -67,8 +68,9 @@ func checkWebPFrame(h *head, i, width, height int) *reason {
 		return damaged
 	}
 
-	picture := i + webpFrame
-	if string(frame[webpFrame:webpFrame+4]) == "ALPH" { // the transparency comes first
+	// The transparency of a picture may come before it.
+	picture := offset + webpFrame
+	if string(frame[webpFrame:webpFrame+4]) == "ALPH" {
 		picture += riffChunk + paddedLength(frame[webpFrame:])
 	}
 	return checkSize(h, picture, frameWidth, frameHeight)
@@ -86,14 +88,17 @@ func checkSize(h *head, offset, width, height int) *reason {
 	return nil
 }
 
-// webpPictureSize returns the size of the picture in this chunk, as its own header says.
-func webpPictureSize(h *head, i int) (width, height int, refused *reason) {
-	const sizeBits = 1<<14 - 1 // width and height have 14 bits each
-	b, ok := h.bytesAt(i, riffChunk+webpPicture)
+// webpPictureSize reads the size of a picture from the header of its chunk, which begins at this offset.
+func webpPictureSize(h *head, offset int) (width, height int, refused *reason) {
+	chunk, ok := h.bytesAt(offset, riffChunk+webpPicture)
 	if !ok {
 		return 0, 0, h.missingReason()
 	}
-	switch data := b[riffChunk:]; string(b[:4]) {
+
+	// The width and the height have 14 bits each.
+	const sizeBits = 1<<14 - 1
+	data := chunk[riffChunk:]
+	switch string(chunk[:4]) {
 	case "VP8 ":
 		if data[0]&1 != 0 || string(data[3:6]) != "\x9d\x01\x2a" {
 			// The picture is not a key frame.
