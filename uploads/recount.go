@@ -306,8 +306,8 @@ func (w *sweeper) ledgers(ctx context.Context) error {
 	})
 }
 
-// recountDead recounts the files of one user, if the ledger with this key has a dead entry. It reports
-// whether it has counted.
+// recountDead counts the files of a user again if the ledger under this key has a dead entry, and
+// reports whether it has done so.
 func (w *sweeper) recountDead(ctx context.Context, key string) (bool, error) {
 	t, err := w.counter.book.ReadKey(ctx, key)
 	if t == nil || err != nil {

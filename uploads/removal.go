@@ -15,8 +15,8 @@ type files struct {
 	counter *counter // nil if Config.Allowance is nil
 }
 
-// deleteKey removes the file with this key, and its record. If the record is missing, it removes
-// the bytes that an interrupted call may have left.
+// deleteKey removes the file with this key and its record or, if the record is missing, the bytes that
+// an interrupted call may have left.
 func (s *files) deleteKey(ctx context.Context, key string, user User) error {
 	if s.setup.config.Records == nil {
 		return s.removeCounted(ctx, &File{Key: key, User: user})
@@ -41,11 +41,8 @@ func (s *files) deleteKey(ctx context.Context, key string, user User) error {
 var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
 
 // removeCounted removes a file and its record, if any, and subtracts the file from the count of its
-// user.
-//
-// If several calls remove the same file at the same time, only one of them subtracts the file. If the
-// upload of the file has not ended, the file is not counted, and nothing is subtracted. If the process
-// is killed, the file counts until a Sweep after the end of the lease.
+// user. Of several concurrent calls, only one subtracts the file. If the process is killed, the file
+// counts until a Sweep after the end of the lease.
 func (s *files) removeCounted(ctx context.Context, f *File) error {
 	if s.counter == nil {
 		return s.removeStored(ctx, f)
@@ -78,6 +75,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
 	}
+
 	err = s.removeStored(ctx, f)
 	if err == errKept {
 		// The file stays, and still counts.
@@ -87,8 +85,8 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		return err
 	}
 	if exists || !removal.Joined {
-		// This call removed the file, or began the removal. If EndRemoval fails, Sweep counts the
-		// user's files again.
+		// This call has removed the file, or has begun the removal. If EndRemoval fails, Sweep counts
+		// the files of the user again.
 		_ = s.counter.book.EndRemoval(ctx, removal, !exists)
 	}
 	return nil
@@ -107,7 +105,7 @@ func (s *files) find(ctx context.Context, f *File) (*File, error) {
 	return &File{User: f.User, Key: f.Key, Size: attrs.Size}, nil
 }
 
-// removeStored removes a file and its record, if any, without a change of counts.
+// removeStored removes a file and its record, if any, but leaves the counts as they are.
 func (s *files) removeStored(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return s.removeBytes(ctx, f.Key)
@@ -137,8 +135,7 @@ func (s *files) removeRecorded(ctx context.Context, f *File) error {
 	return s.removeContent(ctx, f)
 }
 
-// removeContent removes the bytes of a file that has no record. If f has no Key, it finds the bytes by
-// the ID.
+// removeContent removes the bytes of a file without a record, which it finds by the ID if f has no key.
 func (s *files) removeContent(ctx context.Context, f *File) error {
 	if f.Key != "" {
 		return s.removeBytes(ctx, f.Key)
@@ -156,8 +153,7 @@ func (s *files) removeContent(ctx context.Context, f *File) error {
 	return nil
 }
 
-// removeBytes calls Config.Removed, which removes what was derived from the file, and then removes
-// the file's object.
+// removeBytes removes the object of a file, after Config.Removed has removed what was derived from it.
 func (s *files) removeBytes(ctx context.Context, key string) error {
 	if s.setup.config.Removed != nil {
 		if err := s.setup.config.Removed(ctx, key); err != nil {
@@ -167,8 +163,7 @@ func (s *files) removeBytes(ctx context.Context, key string) error {
 	return s.setup.bucket.Remove(ctx, key)
 }
 
-// removeEmpty removes a record whose bytes are missing. If the bytes exist, or if that cannot be
-// determined, it returns false.
+// removeEmpty removes the record of f if its bytes are missing, and reports whether it has done so.
 func (s *files) removeEmpty(ctx context.Context, f *File) (removed bool, err error) {
 	exists, err := s.setup.bucket.Exists(ctx, f.Key)
 	if err != nil || exists {
@@ -178,9 +173,8 @@ func (s *files) removeEmpty(ctx context.Context, f *File) (removed bool, err err
 	return err == nil, err
 }
 
-// recordWithBytes returns the record of a file, if the bytes of the file exist. If there is no record, f is
-// nil. If there is a record without bytes, recordWithBytes removes the record. A slow call may have created
-// the record after the file was removed.
+// recordWithBytes returns the record of a file whose bytes exist, or nil. It removes a record without
+// bytes, which a slow call may have created after the file was removed.
 func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.setup.config.Records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -188,6 +182,7 @@ func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, remove
 	}
 	if err != nil {
 		return nil, false, err
+
 	}
 	exists, err := s.setup.bucket.Exists(ctx, f.Key)
 	if err != nil || exists {
@@ -197,9 +192,8 @@ func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, remove
 	return nil, err == nil, err
 }
 
-// removeRecordOnly removes the record of a file that has no bytes. It is not known whether the file
-// was counted. So removeRecordOnly subtracts nothing, and makes the next Sweep count the files of the
-// user again.
+// removeRecordOnly removes the record of a file that has no bytes. It is not known whether the file was
+// counted, so the next Sweep must count the files of the user again.
 func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 	records := s.setup.config.Records
 	if s.counter == nil {

@@ -98,7 +98,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	return newService(bucket, &c, judge, pattern), nil
 }
 
-// newService returns a service for a configuration that is complete and valid.
+// newService returns a Service for a Config that is valid and has its defaults.
 func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *keypattern.Pattern) *Service {
 	base := &setup{
 		bucket:  bucket,
@@ -111,6 +111,7 @@ func newService(bucket storage.Bucket, c *Config, judge *rules.Judge, pattern *k
 	if maximum := judge.Rules().MaxSize; maximum != math.MaxInt64 {
 		base.maxSize = maximum
 	}
+
 	// Pulse and Wait are looked up at each call, because tests replace them.
 	sessions := &session.Store{
 		Bucket:   bucket,

@@ -18,7 +18,7 @@ type keeper struct {
 	files   *files
 }
 
-// Load returns the session with this ID, if it belongs to this user.
+// Load returns the session with this ID if it belongs to this user, and NotFound otherwise.
 func (k *keeper) Load(ctx context.Context, id string, user session.User) (*session.Session, error) {
 	s, err := k.LoadAny(ctx, id)
 	if err != nil {
@@ -30,7 +30,8 @@ func (k *keeper) Load(ctx context.Context, id string, user session.User) (*sessi
 	return s, nil
 }
 
-// LoadAny returns the session with this ID, if its upload can still be used.
+// LoadAny returns the session with this ID, whoever its user is. It fails with NotFound if its upload
+// was aborted or has expired.
 func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, error) {
 	if !session.IsID(id) {
 		return nil, refusal.NotFound()
@@ -49,9 +50,8 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 	s.ID = id
 
 	if k.IsClaimedAt(s, now.Add(2*session.ClaimFor)) {
-		// The claim lasts much longer than ClaimFor, so another process with a fast clock made it.
-		// Shorten it. If the other process is still running, it renews the claim. If Save fails, the
-		// next call shortens it.
+		// The claim was made by another process with a fast clock, so shorten it. If that process is
+		// still running, it renews the claim. If Save fails, the next call shortens it.
 		s.ClaimedUntil = now.Add(session.ClaimFor)
 		_ = k.Save(ctx, s)
 	}
@@ -60,6 +60,7 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 	if !isFile || s.Location != "" {
 		return s, nil
 	}
+
 	f := fileOf(s)
 	if err := k.setup.link(ctx, f); err != nil {
 		return nil, refusal.StoreFailed(err)
@@ -68,12 +69,8 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 	return s, nil
 }
 
-// isOutdated reports whether an unfinished upload must not be completed, because Config has changed
-// since the upload began. These are examples:
-//
-//   - Config.Allowance was added, and the upload has no reservation.
-//   - Config.Records was added, and the key of the upload contains no ID.
-//   - The content is now checked below Config.Prefix, but the bytes are under the final key.
+// isOutdated reports whether an unfinished upload must not be completed because Config has changed since
+// it began: it lacks a reservation or a key that Config now needs, or its bytes are in the wrong place.
 func (k *keeper) isOutdated(s *session.Session) bool {
 	if s.Phase == session.PhaseDone {
 		return false
@@ -92,7 +89,7 @@ func (k *keeper) lacksReservation(s *session.Session) bool {
 	return k.counter != nil && !s.Reserved && s.Kind != session.KindSingle
 }
 
-// lacksKey reports whether an upload has no key that this Config permits, and gets none later.
+// lacksKey reports whether an upload neither has a key that this Config permits nor gets one later.
 func (k *keeper) lacksKey(s *session.Session) bool {
 	if s.Target.Key != "" {
 		return k.setup.config.Records != nil && keypattern.IDIn(s.Target.Key) == ""
@@ -101,8 +98,8 @@ func (k *keeper) lacksKey(s *session.Session) bool {
 	return !k.setup.judge.LooksAtContent() || k.setup.checkUser(userOf(s)) != nil
 }
 
-// Abort ends a session that is not done, and removes it. A request that is still in progress fails
-// at its next write of the state.
+// Abort aborts and removes a session that is not done. A request that is still in progress fails when
+// it writes the state.
 func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 	s, err := k.Update(ctx, s, func(s *session.Session) (bool, error) {
 		if s.Phase == session.PhaseAborted {

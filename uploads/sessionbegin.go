@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// Begin returns the session of a new upload. It calls Config.Begin for the target. It does not save
-// the session.
+// Begin returns the session of a new upload, without saving it. The Target comes from Config.Begin, if
+// it is set.
 func (k *keeper) Begin(
 	r *http.Request, user session.User, kind string, n session.Request, sizeField string,
 ) (*session.Session, error) {
@@ -25,6 +25,7 @@ func (k *keeper) Begin(
 	if err != nil {
 		return nil, err
 	}
+
 	s := session.New(kind, user, n, *target, k.setup.config.Now().Add(k.setup.config.TTL))
 	t := &s.Target
 	if kind == session.KindPartial {
@@ -60,8 +61,8 @@ func (k *keeper) Begin(
 	return s, nil
 }
 
-// checkFree refuses an upload before it begins if its key is in use. If an object appears there later,
-// the conditional write fails. If the store cannot say whether there is an object, the upload begins.
+// checkFree refuses an upload whose key is already in use. If the store cannot say, the upload begins,
+// because its conditional write would fail anyway.
 func (k *keeper) checkFree(ctx context.Context, key, name string) error {
 	exists, err := k.Bucket.Exists(ctx, key)
 	if storage.CodeOf(err) == storage.InvalidArgument {
@@ -74,8 +75,7 @@ func (k *keeper) checkFree(ctx context.Context, key, name string) error {
 	return nil
 }
 
-// targetOf returns the Target of a new upload. If the key depends on the content, which has not
-// arrived yet, Key is "".
+// targetOf returns the Target of a new upload. It has no key yet if the content decides the extension.
 func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeField string) (*session.Target, error) {
 	s := k.setup
 	if s.maxSize > 0 && n.Size > s.maxSize {
@@ -106,9 +106,10 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 		return nil, e
 	}
 	if s.judge.LooksAtContent() {
-		// The method settle sets the other fields when the content is known.
+		// The method decideTarget sets the other fields when the content is known.
 		return &session.Target{Overwrite: !s.guarded}, nil
 	}
+
 	random, err := randomKey(s.config.Random)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 	return &t, nil
 }
 
-// checkBegun fails if Config.Begin has returned a Target that the rest of Config excludes.
+// checkBegun fails if Config.Begin has returned a Target that does not go with the rest of Config.
 func (s *setup) checkBegun(target *Target, user User, n session.Request) error {
 	if s.config.Records != nil {
 		return errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
@@ -132,7 +133,7 @@ func (s *setup) checkBegun(target *Target, user User, n session.Request) error {
 		return errors.New("Config.Begin returned a Target with a Lifetime, which needs Config.Records")
 	}
 	if n.Partial {
-		// Key is ignored.
+		// A piece of a file has no key.
 		return nil
 	}
 	if target.Key == "" || strings.HasPrefix(target.Key, s.config.Prefix) {
@@ -141,8 +142,8 @@ func (s *setup) checkBegun(target *Target, user User, n session.Request) error {
 	return nil
 }
 
-// BeginUpload begins a multipart upload in the store. If the size of the file is known, the store
-// receives the size, too.
+// BeginUpload begins the multipart upload of a session in the store, and tells the store the size of
+// the file if it is known.
 func (k *keeper) BeginUpload(
 	ctx context.Context, s *session.Session, extra ...storage.MultipartOption,
 ) (storage.MultipartUpload, error) {
@@ -171,7 +172,7 @@ func (k *keeper) BeginUpload(
 	return upload, nil
 }
 
-// drawRandom sets the time and the random bits that make the key of a session unique.
+// drawRandom draws the random bits that make the key of a session unique, and sets its time.
 func (k *keeper) drawRandom(s *session.Session) error {
 	random, err := randomKey(k.setup.config.Random)
 	if err != nil {
@@ -182,13 +183,8 @@ func (k *keeper) drawRandom(s *session.Session) error {
 	return nil
 }
 
-// drawKey sets the key of a file that is uploaded in pieces. Each call that is about to make the
-// file calls drawKey. If the file is stored already, or if the bucket has IfAbsent, drawKey keeps
-// the key of an earlier call. Otherwise it makes a new key, so that a slow earlier call cannot
-// overwrite the new object.
-//
-// The lifetime of a file begins when drawKey makes its key. If half of the lifetime has passed,
-// drawKey makes a new key in any case. With the old key, the file would expire too soon.
+// drawKey sets the key of a file in pieces for a call that is about to make the file, unless the key
+// of an earlier call is still good. A new key keeps a slow earlier call from overwriting the object.
 func (k *keeper) drawKey(s *session.Session) error {
 	if k.keepsKey(s) {
 		return nil
@@ -204,10 +200,12 @@ func (k *keeper) drawKey(s *session.Session) error {
 	return nil
 }
 
-// keepsKey reports whether the key of an earlier call is still good.
+// keepsKey reports whether a file in pieces keeps the key of an earlier call: it must be stored already,
+// or the bucket must not overwrite objects.
 func (k *keeper) keepsKey(s *session.Session) bool {
 	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
 	if lifetime > 0 && s.Random != nil {
+		// The lifetime begins with the key, so with an old key the file would expire too soon.
 		age := k.setup.config.Now().Sub(s.Begun)
 		if age >= lifetime/2 {
 			return false

@@ -15,9 +15,8 @@ import (
 // 5 TiB.
 const finishTimeout = 6 * time.Hour
 
-// Finish makes the file of a session whose bytes have all arrived. It stores the object, inspects
-// it, copies it to its key, and calls Config.Stored. Each step can be repeated. So if Finish fails
-// or the process is killed, the next call continues.
+// Finish makes the file of a session whose bytes have all arrived, and calls Config.Stored. If it fails,
+// or if the process is killed, the next call continues.
 func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.Maker) (*session.Session, error) {
 	timeout := finishTimeout
 	if s.Kind == session.KindSingle {
@@ -43,15 +42,16 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 		return nil, err
 	}
 
+	// The claim is released even if a function of the application panics.
 	claimedCtx, stop := k.KeepClaim(ctx, claimed)
 	isFinished := false
-	// This also runs if a function of the application panics.
 	defer func() {
 		stop()
 		if !isFinished {
 			k.Release(ctx, claimed, claim)
 		}
 	}()
+
 	final, err := k.finishClaimed(claimedCtx, claimed, maker)
 	isLost := stop() // a second call of stop returns the same
 	if err != nil && isLost {
