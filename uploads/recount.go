@@ -313,7 +313,7 @@ func (w *sweeper) recountDead(ctx context.Context, key string) (bool, error) {
 	if t == nil || err != nil {
 		return false, err
 	}
-	hasDead, err := w.hasDead(ctx, t)
+	hasDead, err := w.hasDeadEntry(ctx, t)
 	if !hasDead || err != nil {
 		return false, err
 	}
@@ -326,8 +326,8 @@ func (w *sweeper) recountDead(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// hasDead reports whether a ledger has a dead entry.
-func (w *sweeper) hasDead(ctx context.Context, t *ledger.Text) (bool, error) {
+// hasDeadEntry reports whether a ledger has an entry whose upload or removal has died.
+func (w *sweeper) hasDeadEntry(ctx context.Context, t *ledger.Text) (bool, error) {
 	for _, entry := range t.Entries {
 		dead, _, err := w.counter.isDead(ctx, entry, w.now)
 		if dead || err != nil {

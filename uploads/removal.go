@@ -47,9 +47,9 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 	if s.counter == nil {
 		return s.removeStored(ctx, f)
 	}
-	stored, err := s.find(ctx, f)
+	stored, err := s.lookUp(ctx, f)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return s.removeRest(ctx, f)
+		return s.removeLeftovers(ctx, f)
 	}
 	if err != nil {
 		return err
@@ -64,13 +64,13 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 		// The upload of the file has not ended, so there is nothing to subtract.
 		return s.removeStored(ctx, f)
 	}
-	l := s.counter.newLease(stored.User.ID)
-	l.add(ctx, removal.Name())
-	defer l.end()
+	lease := s.counter.newLease(stored.User.ID)
+	lease.add(ctx, removal.Name())
+	defer lease.end()
 
-	// Another call may have removed the file before this removal began. The other call has then
-	// subtracted the file already. So check again whether the file exists.
-	_, err = s.find(ctx, f)
+	// Check again whether the file exists. Another call may have removed and subtracted it before this
+	// removal began.
+	_, err = s.lookUp(ctx, f)
 	exists := err == nil
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return err
@@ -92,9 +92,9 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 	return nil
 }
 
-// find returns the file that has the ID of f or, without records, the key of f. If there is none, it
-// fails with ObjectNotFound.
-func (s *files) find(ctx context.Context, f *File) (*File, error) {
+// lookUp returns the stored file that has the ID of f or, without records, the key of f. It fails with
+// ObjectNotFound if there is none.
+func (s *files) lookUp(ctx context.Context, f *File) (*File, error) {
 	if s.setup.config.Records != nil {
 		return s.setup.config.Records.Record(ctx, f.ID)
 	}
@@ -113,10 +113,9 @@ func (s *files) removeStored(ctx context.Context, f *File) error {
 	return s.removeRecorded(ctx, f)
 }
 
-// removeRest removes what an interrupted call has left of a file that does not exist. An upload may
-// just make the file, and count it. So removeRest must not remove a whole file: it removes bytes, but
-// no record. Sweep then removes the record, and counts again.
-func (s *files) removeRest(ctx context.Context, f *File) error {
+// removeLeftovers removes the bytes that an interrupted call has left of a file that does not exist. It
+// removes no record, because an upload may be making the file at the same time.
+func (s *files) removeLeftovers(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return nil
 	}
@@ -182,8 +181,8 @@ func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, remove
 	}
 	if err != nil {
 		return nil, false, err
-
 	}
+
 	exists, err := s.setup.bucket.Exists(ctx, f.Key)
 	if err != nil || exists {
 		return f, false, err

@@ -53,7 +53,7 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 	}()
 
 	final, err := k.finishClaimed(claimedCtx, claimed, maker)
-	isLost := stop() // a second call of stop returns the same
+	isLost := stop() // stop may be called again
 	if err != nil && isLost {
 		// Another call has taken the claim.
 		return nil, refusal.BeingCompleted()
