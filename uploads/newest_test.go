@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// Keys with Newest are listed newest first, so the first page of a listing has the last files.
+// The first page of a listing has the newest files if their keys are from Newest.
 func TestNewestFirstOnOnePage(t *testing.T) {
 	bucket := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -34,7 +34,7 @@ func TestNewestFirstOnOnePage(t *testing.T) {
 	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
 }
 
-// With {newest} in Config.Key, later files have smaller keys. New refuses {newest} together with Records.
+// With {newest} in Config.Key, later files have smaller keys, which New refuses if Config.Records is set.
 func TestNewestFirstOfStoredFiles(t *testing.T) {
 	bucket := memstore.New()
 	s, err := uploads.New(bucket, uploads.Config{Key: "albums/{newest}{ext}"})

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// The path of a DELETE is not cleaned: however it is written, it names no file of another user.
+// However the path of a DELETE is written, it cannot name a file of another user.
 func TestDeletePathOfOtherUsersFile(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
@@ -48,6 +48,7 @@ func TestDeletePathOfOtherUsersFile(t *testing.T) {
 			require.True(t, exists, "%s: %d", path, w.Code)
 		}
 
+		// The user of the file can delete it.
 		r := httptest.NewRequest(http.MethodDelete, "/"+f.Key, nil)
 		r.Header.Set("User", "alice")
 		w := httptest.NewRecorder()

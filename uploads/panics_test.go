@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If Config.Inspect panics, the form stores none of its files.
+// A form stores none of its files if Config.Inspect panics for one of them.
 func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 	calls := 0
 	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
@@ -48,8 +48,7 @@ func (s *panickingStates) State(ctx context.Context, key string) ([]byte, string
 	return s.States.State(ctx, key)
 }
 
-// If a panic occurs while a claim is being renewed, it reaches the caller, who can recover from it. It does not
-// end the process.
+// A panic while a claim is renewed reaches the caller, who can recover from it, and does not end the process.
 func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
 	inspecting := make(chan struct{})
@@ -65,6 +64,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 	require.NoError(t, err)
 	// The first renewal of the claim occurs during Inspect, and there is no second one.
+
 	renewals := 0
 	service.SetPulse(func(ctx context.Context) error {
 		renewals++
@@ -87,8 +87,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 }
 
-// If Inspect panics in one process, another process can complete the upload at once, without waiting for the
-// claim's end.
+// After Inspect has panicked in one process, another process can complete the upload without waiting for its claim.
 func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 	bucket := memstore.New()
 	panics := true
@@ -99,6 +98,7 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 		return nil
 	}}
 	// The deadline passes long before the claim of the first process ends.
+
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
@@ -129,7 +129,7 @@ type panickingBody struct{}
 func (panickingBody) Read([]byte) (int, error) { panic("a broken middleware") }
 func (panickingBody) Close() error             { return nil }
 
-// A panic of the request's body reaches the HTTP server.
+// A panic of the body of a request reaches the HTTP server, and leaks nothing of the request.
 func TestPanicOfBodyReachesServer(t *testing.T) {
 	s := newUnservedSite(t, memstore.New(), uploads.Config{})
 	ask := func(method, path string, body io.Reader, h headers) http.Header {

@@ -45,7 +45,7 @@ func newPieceService(t *testing.T, bucket storage.Bucket, c uploads.Config) *upl
 	return s
 }
 
-// If many services send the last piece at the same time, they make one file.
+// Many services that get the last piece at the same time make one file, and all return it.
 func TestPutPieceRaceOfServices(t *testing.T) {
 	const racers = 32
 	runOnStores(t, func(t *testing.T, open opener) {
@@ -76,6 +76,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 			require.Equal(t, files[0].Key, f.Key)
 			require.EqualValues(t, 3, f.Size)
 		}
+
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, files[0].Key)
 		data, _, err := storage.ReadAll(t.Context(), bucket, files[0].Key)
 		require.NoError(t, err)
@@ -83,8 +84,8 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 	})
 }
 
-// If a process is killed at any call of PutPiece, the next PutPiece returns the file, and Stored has been called
-// for it.
+// After a process was killed, at whichever call of PutPiece, the next PutPiece returns the file, for which Stored has
+// been called.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		calls := 0
@@ -128,8 +129,8 @@ func newKilledPieceService(
 	return newPieceService(t, engine.New(drv, driver.WithLayer(killer.layer), noRetry), c)
 }
 
-// If a process is killed while it makes the file, and a proxy ends each request after a minute, the second
-// repeated PutPiece succeeds. The first one waits for the claim of the dead process.
+// After a process was killed while it made the file, the second PutPiece succeeds even behind a proxy that ends each
+// request after a minute. The first one only waits for the claim of the dead process.
 func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
@@ -153,13 +154,14 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	})
 }
 
-// An upload ends when nothing arrives for Config.TTL, and its token can be used again.
+// Sweep removes an upload once nothing has arrived for Config.TTL, and its token can then be used again.
 func TestSweepRemovesIdlePieces(t *testing.T) {
 	clk := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
 	s := newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 
 	for number := 1; number <= 2; number++ {
+	// Each piece renews the upload.
 		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
 		require.NoError(t, err)
 		clk.Advance(50 * time.Minute)
@@ -168,7 +170,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 		require.Zero(t, report.Uploads)
 	}
 
-	// The TTL has passed since the last piece.
+	// The TTL has passed since the second piece.
 	clk.Advance(11 * time.Minute)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
@@ -326,7 +328,7 @@ type brokenBody struct{}
 
 func (brokenBody) Read([]byte) (int, error) { return 0, errors.New("the sender went away") }
 
-// Each PutPiece for a complete file returns an address that works at that time.
+// Every PutPiece for a complete file returns the address of the file: a new signed link, or the application's own.
 func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	setLocation := func(_ context.Context, f *uploads.File) error {
 		f.Location = "https://app.example/" + f.Name
@@ -371,7 +373,7 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	}
 }
 
-// If the bucket has no conditional updates, and Config.States is not set, PutPiece fails with Unsupported.
+// PutPiece needs conditional updates, of the bucket or of Config.States.
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
 	s := newPieceService(t, bucket, uploads.Config{Unguarded: true})
@@ -384,8 +386,7 @@ func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	require.EqualValues(t, 1, f.Size)
 }
 
-// A token belongs to one user, which is the ID and the values of the key. Two users who share only one of these
-// can use the same token.
+// Users who differ in their ID or in a value of the key can use the same token for different uploads.
 func TestPutPieceTokenIsOfOneUser(t *testing.T) {
 	bucket := engine.New(memstore.NewDriver(memstore.Config{}))
 	s, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Key: "{tenant}/{random}"})

@@ -18,8 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Orphans does not report the bytes of pieces that have no record yet, whether the states are in the same bucket
-// or in another.
+// Orphans does not report the bytes of a file in pieces that has no record yet, wherever the states are.
 func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -40,6 +39,7 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 			})
 			_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
 			require.ErrorIs(t, err, storage.Unavailable)
+
 			orphans, err := s.Orphans(t.Context(), key, "another")
 			require.NoError(t, err)
 			require.Equal(t, []string{"another"}, orphans)
@@ -47,8 +47,8 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	}
 }
 
-// A process is killed at any call of PutPiece, and a day later the client continues during a Sweep. The Sweep
-// removes nothing of this upload as an orphan.
+// Sweep does not remove an upload as an orphan if its process was killed, at whichever call of PutPiece, and the client
+// continues it a day later during the Sweep.
 func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -113,7 +113,7 @@ func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (
 	return killer.reached(), call >= sendAt
 }
 
-// If PutPiece continues an idle upload after Sweep has listed it, Sweep leaves it, and PutPiece succeeds.
+// Sweep leaves an idle upload that PutPiece continues after Sweep has listed it, so that PutPiece succeeds.
 func TestSweepLeavesClaimedPieces(t *testing.T) {
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
@@ -148,6 +148,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unavailable)
 
+	// The upload has been idle for longer than its TTL when the second PutPiece continues it during Sweep.
 	composeFails = false
 	clk.Advance(61 * time.Minute) // longer than TTL
 	putErr := make(chan error, 1)
@@ -170,7 +171,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	require.NoError(t, <-putErr)
 }
 
-// Sweep works if the clocks of the bucket and of the states' bucket differ.
+// Sweep removes an upload after its TTL even if the states are in a bucket with another clock.
 func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -214,8 +215,8 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	}
 }
 
-// ListStates returns all states, although other objects of the bucket take places of its pages. It stores an object to
-// read the clock of the store, and removes it.
+// ListStates returns every state once, even if other objects of the bucket take up its pages, and leaves no object from
+// which it has read the clock.
 func TestBucketStatesListStatesPages(t *testing.T) {
 	clk := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))

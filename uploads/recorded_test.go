@@ -116,7 +116,7 @@ func runOnEachRecordedWay(
 	}
 }
 
-// A file gets a record in each way of uploading. Sweep leaves both, and Delete removes both.
+// A file has a record, whichever way it was uploaded, which Sweep keeps and Delete removes together with the bytes.
 func TestRecordsHoldEachWay(t *testing.T) {
 	var stored *uploads.File
 	config := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -126,7 +126,7 @@ func TestRecordsHoldEachWay(t *testing.T) {
 	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay) {
 		require.True(t, way.send(t, s))
 
-		// The record.
+		// The record describes the file that Stored got.
 		files, next, err := s.Records().List(t.Context(), uploads.Filter{User: "eva"}, "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
@@ -137,7 +137,7 @@ func TestRecordsHoldEachWay(t *testing.T) {
 		require.EqualValues(t, len(pdf), f.Size)
 		require.NotEmpty(t, f.ContentType)
 
-		// The bytes.
+		// The object has its bytes.
 		text, _, err := storage.ReadAll(t.Context(), bucket, f.Key)
 		require.NoError(t, err)
 		require.Equal(t, pdf, string(text))
@@ -154,8 +154,8 @@ func TestRecordsHoldEachWay(t *testing.T) {
 	})
 }
 
-// If Stored refuses a file of Store or of a form, neither its record nor its bytes stay. A file by tus or in
-// pieces keeps its record.
+// If Stored refuses a file of Store or of a form, neither its record nor its bytes stay; a file by tus or in pieces
+// keeps its record.
 func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
 	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay) {
@@ -180,7 +180,7 @@ func TestRecordsNeedOrderedKeys(t *testing.T) {
 	}
 }
 
-// Store fails with InvalidValue for a Target.Lifetime without Config.Records.
+// Store refuses a Target with a Lifetime if Config.Records is not set.
 func TestLifetimeNeedsRecords(t *testing.T) {
 	s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0)})
 	require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestLifetimeNeedsRecords(t *testing.T) {
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 }
 
-// With Records, Begin may not return a Target with a key, because such a key would have no ID.
+// With Config.Records, Begin must not return a Target, because the records know only keys of Config.Key.
 func TestBeginTargetWithRecords(t *testing.T) {
 	bucket := memstore.New()
 	var handlerErr error
@@ -249,7 +249,7 @@ func (r *lostCreate) Record(ctx context.Context, id string) (*uploads.File, erro
 	return r.Records.Record(ctx, id)
 }
 
-// If the response to the creation of a form's record is lost, no record without bytes is left.
+// A form leaves no record without bytes, even if the response to the creation of the record is lost.
 func TestRecordsOfFormHaveBytes(t *testing.T) {
 	bucket := memstore.New()
 	records := &lostCreate{Records: uploads.BucketRecords(bucket), lost: true}
@@ -288,7 +288,7 @@ func (r *failedCreate) Create(ctx context.Context, f *uploads.File) error {
 	return r.Records.Create(ctx, f)
 }
 
-// If the client repeats Finish while the records or Stored fail, that Finish fails, but the file stays.
+// A repeated Finish fails while the records or Stored fail, but the file stays, and the next Finish returns it.
 func TestFinishAgainKeepsFile(t *testing.T) {
 	user := uploads.User{ID: "eva"}
 	bucket := memstore.New(storage.WithSigningBaseURL("http://files.example"))
@@ -323,11 +323,13 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 			_, err := s.Finish(t.Context(), ticket.Token, user)
 			require.Error(t, err)
 
+			// The records and the application work again.
 			records.failed = false
 			storedErr = nil
 			repeated, err := s.Finish(t.Context(), ticket.Token, user)
 			require.NoError(t, err)
 			require.Equal(t, file.ID, repeated.ID)
+
 			r, _, err := s.Download(t.Context(), file.ID)
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
@@ -335,8 +337,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	}
 }
 
-// Files that were stored with another Config.Key look like records without bytes. Sweep keeps them, and its error
-// says what to do.
+// Sweep keeps files that were stored with another Config.Key, although their records seem to have no bytes, and its
+// error names Config.Key.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	const files = 11 // more than Sweep removes without a question
 	bucket := memstore.New()
@@ -365,14 +367,15 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	_, err = after.Sweep(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.ErrorContains(t, err, "Config.Key")
+
 	report, err = after.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
 	require.Len(t, listPublished(t, bucket), 2*2*files, "the bytes and the records of both services")
 }
 
-// If the record of a tus upload cannot be created, Sweep keeps the bytes while the upload lasts, which is longer
-// than Grace.
+// Sweep keeps the bytes of a tus upload whose record could not be created as long as the upload lasts, which is longer
+// than Config.Grace.
 func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
@@ -412,7 +415,7 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	require.Len(t, files, 1, "the client has got 204 for this file")
 }
 
-// If the store refuses a file as too large, Store and PutPiece fail with TooLarge and its reason.
+// Store and PutPiece fail with TooLarge, and the reason of the store, if the store refuses a file as too large.
 func TestStoreTooLargeForBucket(t *testing.T) {
 	refusePuts := driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -464,8 +467,8 @@ func (pass slowEnd) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// If a file's lifetime ends while Store still reads it, Sweep removes its record, Store fails, and no object is
-// left.
+// If the lifetime of a file ends while Store still reads it, Sweep removes its record, and Store fails and leaves
+// nothing.
 func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	const lifetime = time.Hour
 	now := time.Now()
@@ -496,7 +499,7 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	require.Empty(t, keysUnder(t, bucket, ""))
 }
 
-// If Begin returns a Target with a Lifetime, but there are no Records, the upload fails.
+// An upload fails if Begin returns a Target with a Lifetime, and Config.Records is not set.
 func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 	var handlerErr error
 	s, err := uploads.New(memstore.New(), uploads.Config{
@@ -516,8 +519,7 @@ func TestLifetimeOfBeginTargetNeedsRecords(t *testing.T) {
 	require.ErrorContains(t, handlerErr, "Lifetime")
 }
 
-// New refuses a Config.Key under the prefix of the records, where a sender could choose a key that counts as a
-// record.
+// New refuses a Config.Key whose keys would be under the prefix of the records.
 func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
 	bucket := memstore.New()
 	for _, key := range []string{"files/records/{id}{ext}", "files/expiry/{id}"} {
@@ -526,7 +528,7 @@ func TestNewRefusesKeyWhereRecordsAre(t *testing.T) {
 	}
 }
 
-// Delete of a key that no file has changes nothing, even if the key has the ID of a file.
+// Delete changes nothing if no file has the key, even if the key has the ID of a file.
 func TestDeleteOfUnknownKey(t *testing.T) {
 	bucket := memstore.New()
 	s, err := uploads.New(bucket, uploads.Config{
@@ -541,6 +543,7 @@ func TestDeleteOfUnknownKey(t *testing.T) {
 	require.NoError(t, s.Delete(t.Context(), unknown, uploads.User{}))
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
+
 
 	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
 	require.Empty(t, listKeys(t, bucket))

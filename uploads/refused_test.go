@@ -25,7 +25,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// Refused files are not stored.
+// Store refuses each of these files with its code and message, and stores nothing.
 func TestStoreRefuses(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
@@ -199,7 +199,7 @@ func refusals() []refusal {
 	}
 }
 
-// A stream is read only up to its limit.
+// Store stops reading a stream of unknown size once it exceeds the size limit.
 func TestStoreReadsStreamUpToLimit(t *testing.T) {
 	bucket := openMemory(t)
 	s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})

@@ -95,7 +95,7 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 
 var errBusy = errors.New("the thumbnails are busy")
 
-// If Stored fails, Store calls Removed for the file.
+// Store calls Removed for a file that it takes back because Stored has failed.
 func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 	bucket := memstore.New()
 	var storedKey, removedKey string
@@ -118,7 +118,7 @@ func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 	require.Equal(t, storedKey, removedKey)
 }
 
-// If Inspect refuses the content, Removed is not called, because there was no file yet.
+// Removed is not called for content that Inspect refuses, because it never became a file.
 func TestRemovedIsNotCalledForRefusedContent(t *testing.T) {
 	bucket := memstore.New()
 	s, err := uploads.New(bucket, uploads.Config{

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A client sends a part again just before the completion joins the parts. If it listed ETags, the completion fails
-// with PartsChanged. Otherwise the file has the new part.
+// If a part is replaced just before the completion joins the parts, the completion fails with PartsChanged if the client
+// has listed ETags, and otherwise joins the new part.
 func TestCompletePartReplaced(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -90,8 +90,7 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// If another request completes the upload after this request has read its state, this request reports that the
-// file exists.
+// A request reports the file of an upload that another request completes after this one has read its state.
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
 		name   string

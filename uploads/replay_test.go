@@ -14,7 +14,7 @@ import (
 
 // A ticket is for one file, and nothing that its sender does later changes it.
 
-// The URL of a ticket accepts only one file. After Finish, and also after Delete, it accepts no other one.
+// The URL of a ticket accepts only one file, and no other one after Finish or after Delete.
 func TestTicketAddressWorksOnce(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: ofMe})
@@ -58,7 +58,7 @@ func (o overwritten) Supports(f storage.Features) bool {
 	return f&(storage.ConditionalCreate|storage.SignedForms|storage.SignedIfAbsent) == 0 && o.Core.Supports(f)
 }
 
-// If the sender sends another file with a finished ticket, the finished file does not change.
+// The file of a finished ticket does not change, whatever the sender sends with the same ticket later.
 func TestFinishedFileIsNotReplaced(t *testing.T) {
 	first := aPNG()
 	stores := []struct {

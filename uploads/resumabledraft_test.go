@@ -48,7 +48,7 @@ func (resp *answer) draftHeaders() string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", resp.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
 }
 
-// A client of the draft sends a file in several requests, and can ask for the state and the result at any time.
+// A client of the draft can send a file in several requests, and ask for its state and its result at any time.
 func TestDraftUpload(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(10 * part)})
@@ -62,6 +62,7 @@ func TestDraftUpload(t *testing.T) {
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, resp.Header.Get("Upload-Limit"))
 		require.Empty(t, resp.Header.Get("Tus-Resumable"))
 
+		// The client asks for the state, and continues.
 		location := s.locationOf(resp, "/tus/")
 		resp = s.draft("HEAD", location, nil)
 		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), resp.draftHeaders())
@@ -92,8 +93,7 @@ func TestDraftUpload(t *testing.T) {
 	})
 }
 
-// The draft's handler sends the upload's address in an early response, but only to clients whose version of the
-// draft it knows.
+// The handler of the draft sends the address of an upload in an early response if it knows the client's version.
 func TestDraftSendsAddressEarly(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	tests := []struct {
@@ -120,6 +120,8 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 				// The client sends the bytes only after the early response.
 				body = io.MultiReader(&until{announced.came}, body)
 			}
+
+			// Version 3 says whether the upload is incomplete.
 			h := []string{"Upload-Complete", "?1"}
 			want := "200 ?1 4"
 			if tt.version == "3" {
@@ -146,7 +148,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 	}
 }
 
-// An upload works as a client of iOS 17 sends it, by draft version -01.
+// A client of iOS 17, which speaks draft version -01, can upload a file.
 func TestDraftOfIOS17(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	// Version 3 of the interop has Upload-Incomplete in place of Upload-Complete.
@@ -165,7 +167,7 @@ func TestDraftOfIOS17(t *testing.T) {
 	s.requireStored("files/alice/file", []byte("text"))
 }
 
-// If the connection breaks, the upload is not complete, even if the request says Upload-Complete.
+// An upload whose connection breaks is not complete, even if the request said Upload-Complete, and can be continued.
 func TestDraftContinuesAfterCut(t *testing.T) {
 	data := content(2 * part)
 	tests := []struct{ name, length string }{
@@ -189,6 +191,7 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			location := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
 			resp := s.draft("HEAD", location, nil)
 			require.Equal(t, "?0", resp.Header.Get("Upload-Complete"))
+			// The client continues at the offset of HEAD.
 
 			var offset int
 			_, err = fmt.Sscan(resp.Header.Get("Upload-Offset"), &offset)
@@ -367,8 +370,8 @@ func TestDraftRefuses(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
 
-// If a client lost the last response and sends from an older offset, it gets 409 with code "completed". Since
-// draft -12, the Upload-Complete of that response is ?0.
+// A client that has lost the last response of an upload, and sends from an older offset, gets 409 with the code
+// "completed". From the current offset, it gets the last response again.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	tests := []struct{ version, want string }{
 		{version: "8", want: "409 ?1 4"},
@@ -378,6 +381,7 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	for _, tt := range tests {
 		s := newSessionSite(t, openMemory(t), uploads.Config{})
 		location := s.locationOf(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
+		// Since draft -12, Upload-Complete is ?0.
 		patch := func(offset string, body io.Reader) *answer {
 			return s.draft("PATCH", location, body,
 				"Upload-Draft-Interop-Version", tt.version,
@@ -394,8 +398,8 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	}
 }
 
-// Headers are structured fields (RFC 9651): a value may have parameters and zeros at its beginning, and a value of
-// another type is ignored.
+// The headers are structured fields (RFC 9651): a value may have parameters and leading zeros, and a value of another
+// type is ignored or refused.
 func TestDraftReadsStructuredFields(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
@@ -406,9 +410,9 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 	resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
 	require.Equal(t, "200 ?1 4", resp.draftHeaders(), string(resp.body))
 	s.requireStored("files/alice/file", []byte("text"))
-
 	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
 		resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
+
 		require.Equal(t, "400 invalid_value Upload-Offset", resp.refusal(t), offset)
 	}
 }
