@@ -16,22 +16,23 @@ import (
 func TestNewestFirstOnOnePage(t *testing.T) {
 	bucket := memstore.New()
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
-	var keys []string // newest first
+	var newestFirst []string
 	for i := range 50 {
 		key := "users/7/" + uploads.Newest(now.Add(time.Duration(i)*time.Minute))
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"))
 		require.NoError(t, err)
-		keys = append([]string{key}, keys...)
+		newestFirst = append([]string{key}, newestFirst...)
 	}
 
-	page, err := storage.ListPage(t.Context(), bucket, "", storage.WithPrefix("users/7/"), storage.WithPageSize(20))
+	const pageSize = 20
+	page, err := storage.ListPage(t.Context(), bucket, "", storage.WithPrefix("users/7/"), storage.WithPageSize(pageSize))
 	require.NoError(t, err)
 	var listed []string
 	for _, entry := range page.Entries {
 		listed = append(listed, entry.Key)
 	}
-	require.Equal(t, keys[:20], listed)
-	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
+	require.Equal(t, newestFirst[:pageSize], listed)
+	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of the same time need two keys")
 }
 
 // With {newest} in Config.Key, later files have smaller keys, which New refuses if Config.Records is set.

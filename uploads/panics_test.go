@@ -22,7 +22,8 @@ func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 	calls := 0
 	s := newSite(t, memstore.New(), uploads.Config{Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 		calls++
-		if calls == 2 {
+		isSecondFile := calls == 2
+		if isSecondFile {
 			panic("cannot decode")
 		}
 		return nil
@@ -63,8 +64,8 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	// The first renewal of the claim occurs during Inspect, and there is no second one.
 
+	// The first renewal of the claim occurs during Inspect, and there is no second one.
 	renewals := 0
 	service.SetPulse(func(ctx context.Context) error {
 		renewals++
@@ -97,12 +98,12 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 		}
 		return nil
 	}}
-	// The deadline passes long before the claim of the first process ends.
 
+	// The deadline passes long before the claim of the first process ends.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 
-	put := func() (*uploads.File, error) {
+	putInNewProcess := func() (*uploads.File, error) {
 		service, err := uploads.New(bucket, c)
 		require.NoError(t, err)
 		return service.PutPiece(ctx, uploads.Piece{
@@ -114,11 +115,11 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 		})
 	}
 	require.PanicsWithValue(t, "cannot decode", func() {
-		_, _ = put()
+		_, _ = putInNewProcess()
 	})
 
 	panics = false
-	file, err := put()
+	file, err := putInNewProcess()
 	require.NoError(t, err)
 	require.NotNil(t, file)
 }
@@ -132,7 +133,7 @@ func (panickingBody) Close() error             { return nil }
 // A panic of the body of a request reaches the HTTP server, and leaks nothing of the request.
 func TestPanicOfBodyReachesServer(t *testing.T) {
 	s := newUnservedSite(t, memstore.New(), uploads.Config{})
-	ask := func(method, path string, body io.Reader, h headers) http.Header {
+	serve := func(method, path string, body io.Reader, h headers) http.Header {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, body)
 		r.Header.Set("X-User", alice)
 		r.Header.Set("Tus-Resumable", "1.0.0")
@@ -144,10 +145,10 @@ func TestPanicOfBodyReachesServer(t *testing.T) {
 		return w.Header()
 	}
 
-	address := ask(http.MethodPost, "/uploads/tus/", nil, headers{"Upload-Length": "10"}).Get("Location")
+	address := serve(http.MethodPost, "/uploads/tus/", nil, headers{"Upload-Length": "10"}).Get("Location")
 	require.NotEmpty(t, address)
 	require.PanicsWithValue(t, "a broken middleware", func() {
-		ask(http.MethodPatch, address, panickingBody{}, headers{
+		serve(http.MethodPatch, address, panickingBody{}, headers{
 			"Upload-Offset": "0",
 			"Content-Type":  "application/offset+octet-stream",
 		})

@@ -61,9 +61,9 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 		errs := make([]error, racers)
 		var wg sync.WaitGroup
 		for i := range racers {
-			s := newPieceService(t, bucket, uploads.Config{}) // as in another process
+			asInOtherProcess := newPieceService(t, bucket, uploads.Config{})
 			wg.Go(func() {
-				files[i], errs[i] = s.PutPiece(t.Context(), piece(3, 3, "3"))
+				files[i], errs[i] = asInOtherProcess.PutPiece(t.Context(), piece(3, 3, "3"))
 			})
 		}
 		wg.Wait()
@@ -88,9 +88,9 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 // been called.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
-		calls := 0
+		call := 0
 		for killed := true; killed; {
-			calls++ // the process is killed at this call of the store
+			call++
 			drv := memstore.NewDriver(memstore.Config{})
 			stored := map[string]bool{} // keys for which Stored was called
 			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
@@ -101,21 +101,21 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
 
-			killer := &processKiller{at: calls, after: afterCall}
+			killer := &processKiller{at: call, after: afterCall}
 			_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
 			killed = killer.reached()
 
 			s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 			f, err := s.PutPiece(t.Context(), piece(2, 2, "b"))
 			if err != nil {
-				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", calls, err)
+				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", call, err)
 			}
-			require.Equal(t, map[string]bool{f.Key: true}, stored, "call %d", calls)
+			require.Equal(t, map[string]bool{f.Key: true}, stored, "call %d", call)
 			data, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
 			require.NoError(t, err)
 			require.Equal(t, "ab", string(data))
 		}
-		require.Greater(t, calls, 5)
+		require.Greater(t, call, 5, "too few calls were killed")
 	}
 }
 
@@ -146,7 +146,8 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 		for err != nil {
 			calls++
 			require.Less(t, calls, 3)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			const limitOfProxy = time.Minute
+			ctx, cancel := context.WithTimeout(t.Context(), limitOfProxy)
 			_, err = s.PutPiece(ctx, piece(1, 1, "x"))
 			cancel()
 		}
@@ -160,8 +161,8 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
 	s := newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 
-	for number := 1; number <= 2; number++ {
 	// Each piece renews the upload.
+	for number := 1; number <= 2; number++ {
 		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
 		require.NoError(t, err)
 		clk.Advance(50 * time.Minute)

@@ -132,7 +132,7 @@ func TestRecordsHoldEachWay(t *testing.T) {
 		require.Empty(t, next)
 		require.Len(t, files, 1)
 		f := files[0]
-		require.Equal(t, stored.ID, f.ID, "Stored gets the record")
+		require.Equal(t, stored.ID, f.ID)
 		require.Equal(t, "a.pdf", f.Name)
 		require.EqualValues(t, len(pdf), f.Size)
 		require.NotEmpty(t, f.ContentType)
@@ -270,7 +270,7 @@ func TestRecordsOfFormHaveBytes(t *testing.T) {
 		require.NoError(t, err)
 		exists, err := bucket.Exists(t.Context(), f.Key)
 		require.NoError(t, err)
-		require.True(t, exists, "the record has bytes")
+		require.True(t, exists, "the record has no bytes")
 	}
 }
 
@@ -340,9 +340,9 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 // Sweep keeps files that were stored with another Config.Key, although their records seem to have no bytes, and its
 // error names Config.Key.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
-	const files = 11 // more than Sweep removes without a question
+	const files = 11 // one more than Sweep removes without WithoutOrphanLimit
 	bucket := memstore.New()
-	newServiceOf := func(key string) *uploads.Service {
+	newServiceWithKey := func(key string) *uploads.Service {
 		return newService(t, bucket, uploads.Config{
 			Rules:   rules.Any(0),
 			Records: uploads.BucketRecords(bucket),
@@ -356,13 +356,13 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 		}
 	}
 
-	before := newServiceOf("files/content/{id}{ext}")
+	before := newServiceWithKey("files/content/{id}{ext}")
 	store(before)
 	report, err := before.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
 
-	after := newServiceOf("media/{id}{ext}")
+	after := newServiceWithKey("media/{id}{ext}")
 	store(after)
 	_, err = after.Sweep(t.Context())
 	require.ErrorIs(t, err, storage.PreconditionFailed)
@@ -371,7 +371,9 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	report, err = after.Sweep(t.Context(), uploads.WithoutOrphanLimit())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
-	require.Len(t, listPublished(t, bucket), 2*2*files, "the bytes and the records of both services")
+	const services = 2
+	const objectsOfFile = 2 // its bytes and its record
+	require.Len(t, listPublished(t, bucket), services*files*objectsOfFile)
 }
 
 // Sweep keeps the bytes of a tus upload whose record could not be created as long as the upload lasts, which is longer
@@ -401,7 +403,8 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	}
 	require.Equal(t, http.StatusServiceUnavailable, patch("0", pdf).Code)
 
-	now = now.Add(25 * time.Hour) // longer than Config.Grace
+	const longerThanGrace = 25 * time.Hour
+	now = now.Add(longerThanGrace)
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
 
@@ -412,7 +415,7 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, w.Code, w.Body)
 	files, _, err := records.List(t.Context(), uploads.Filter{}, "", 10)
 	require.NoError(t, err)
-	require.Len(t, files, 1, "the client has got 204 for this file")
+	require.Len(t, files, 1)
 }
 
 // Store and PutPiece fail with TooLarge, and the reason of the store, if the store refuses a file as too large.
@@ -541,9 +544,9 @@ func TestDeleteOfUnknownKey(t *testing.T) {
 
 	unknown := strings.Replace(f.Key, ".pdf", ".png", 1)
 	require.NoError(t, s.Delete(t.Context(), unknown, uploads.User{}))
+
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
-
 
 	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
 	require.Empty(t, listKeys(t, bucket))

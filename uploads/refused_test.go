@@ -29,12 +29,12 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestStoreRefuses(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 40, MaxSize: 2 * mib}, Key: "x/{random}{ext}"})
-		for _, row := range refusals() {
-			t.Run(row.name, func(t *testing.T) {
-				_, err := s.Store(t.Context(), row.upload)
-				require.Equal(t, row.code, uploads.CodeOf(err))
+		for _, tt := range refusals() {
+			t.Run(tt.name, func(t *testing.T) {
+				_, err := s.Store(t.Context(), tt.upload)
+				require.Equal(t, tt.code, uploads.CodeOf(err))
 				e, _ := errors.AsType[*uploads.Error](err)
-				require.Contains(t, e.Message, row.words)
+				require.Contains(t, e.Message, tt.words)
 				require.Equal(t, "file", e.Field)
 				require.Empty(t, listKeys(t, bucket))
 			})

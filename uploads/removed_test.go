@@ -98,7 +98,8 @@ var errBusy = errors.New("the thumbnails are busy")
 // Store calls Removed for a file that it takes back because Stored has failed.
 func TestRemovedIsCalledIfStoredFails(t *testing.T) {
 	bucket := memstore.New()
-	var storedKey, removedKey string
+	storedKey := ""
+	removedKey := ""
 	s, err := uploads.New(bucket, uploads.Config{
 		Rules: rules.Any(0),
 		Stored: func(_ context.Context, f *uploads.File) error {

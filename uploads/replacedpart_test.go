@@ -94,22 +94,22 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
 		name   string
-		ask    func(u *begun, sent sentPart) *answer
+		send   func(u *begun, sent sentPart) *answer
 		status int
 	}{
 		{
 			name:   "while it lists the parts",
-			ask:    func(u *begun, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
+			send:   func(u *begun, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
 			status: http.StatusConflict,
 		},
 		{
 			name:   "while it completes with the same parts",
-			ask:    func(u *begun, sent sentPart) *answer { return u.complete(sent) },
+			send:   func(u *begun, sent sentPart) *answer { return u.complete(sent) },
 			status: http.StatusOK,
 		},
 		{
 			name:   "while it completes with others",
-			ask:    func(u *begun, sent sentPart) *answer { return u.complete(sentPart{PartNumber: sent.PartNumber}) },
+			send:   func(u *begun, sent sentPart) *answer { return u.complete(sentPart{PartNumber: sent.PartNumber}) },
 			status: http.StatusConflict,
 		},
 	}
@@ -132,7 +132,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}
 
-			resp := tt.ask(u, part)
+			resp := tt.send(u, part)
 			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
 			require.Contains(t, string(resp.body), `"key":"files/alice/file"`)
 			s.requireStored("files/alice/file", []byte("text"))

@@ -80,15 +80,18 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 			config: uploads.Config{Key: ofMe, Unguarded: true},
 		},
 	}
-	files := []struct{ name, content string }{
+	laterFiles := []struct {
+		name    string
+		content string
+	}{
 		{name: "the same type", content: first + "another"},
 		{name: "another type", content: aGIF(3, 2)},
 		{name: "a page", content: aPage},
 		{name: "nothing", content: ""},
 	}
 	for _, store := range stores {
-		for _, file := range files {
-			t.Run(store.name+", "+file.name, func(t *testing.T) {
+		for _, laterFile := range laterFiles {
+			t.Run(store.name+", "+laterFile.name, func(t *testing.T) {
 				bucket := openMemory(t)
 				s := newService(t, store.wrap(t, bucket), store.config)
 				ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
@@ -96,7 +99,9 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 				sendEither(t, ticket, first)
 				r, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
-				_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(file.content))
+
+				// The sender sends another file, and finishes the ticket again.
+				_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(laterFile.content))
 				require.NoError(t, err)
 
 				second, err := s.Finish(t.Context(), ticket.Token, me)

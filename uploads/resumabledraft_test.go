@@ -98,16 +98,16 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	tests := []struct {
 		version string
-		known   bool
+		isKnown bool
 	}{
-		{version: "3", known: true},
-		{version: "4", known: true},
-		{version: "5", known: true},
-		{version: "6", known: true},
-		{version: "7", known: true},
-		{version: "8", known: true},
-		{version: "9", known: true},
-		{version: "09;a", known: true},
+		{version: "3", isKnown: true},
+		{version: "4", isKnown: true},
+		{version: "5", isKnown: true},
+		{version: "6", isKnown: true},
+		{version: "7", isKnown: true},
+		{version: "8", isKnown: true},
+		{version: "9", isKnown: true},
+		{version: "09;a", isKnown: true},
 		{version: "10"},
 		{version: "x"},
 		{version: ""},
@@ -116,7 +116,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 		t.Run("version "+tt.version, func(t *testing.T) {
 			ctx, announced := traceInterimResponse(t.Context())
 			body := io.Reader(strings.NewReader("text"))
-			if tt.known {
+			if tt.isKnown {
 				// The client sends the bytes only after the early response.
 				body = io.MultiReader(&until{announced.came}, body)
 			}
@@ -135,7 +135,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 
 			resp := s.draftFrom(ctx, "POST", "/tus/", body, h...)
 			require.Equal(t, want, resp.draftHeaders(), string(resp.body))
-			if !tt.known {
+			if !tt.isKnown {
 				require.Nil(t, announced.header)
 				return
 			}
@@ -151,18 +151,18 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 // A client of iOS 17, which speaks draft version -01, can upload a file.
 func TestDraftOfIOS17(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	// Version 3 of the interop has Upload-Incomplete in place of Upload-Complete.
-	ask := func(method, location string, body io.Reader, pairs ...string) *answer {
+	// Interop version 3 has Upload-Incomplete in place of Upload-Complete.
+	send := func(method, location string, body io.Reader, pairs ...string) *answer {
 		h := []string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}
 		return s.draft(method, location, body, append(h, pairs...)...)
 	}
 
-	resp := ask("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
+	resp := send("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
 	require.Equal(t, "201 ?1 2", resp.draftHeaders())
 	location := s.locationOf(resp, "/tus/")
-	require.Equal(t, "204 ?1 2", ask("HEAD", location, nil).draftHeaders())
+	require.Equal(t, "204 ?1 2", send("HEAD", location, nil).draftHeaders())
 
-	resp = ask("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0")
+	resp = send("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0")
 	require.Equal(t, "200 ?0 4", resp.draftHeaders())
 	s.requireStored("files/alice/file", []byte("text"))
 }
@@ -170,7 +170,10 @@ func TestDraftOfIOS17(t *testing.T) {
 // An upload whose connection breaks is not complete, even if the request said Upload-Complete, and can be continued.
 func TestDraftContinuesAfterCut(t *testing.T) {
 	data := content(2 * part)
-	tests := []struct{ name, length string }{
+	tests := []struct {
+		name   string
+		length string // header Upload-Length
+	}{
 		{name: "of a known length", length: size(data)},
 		{name: "of an unknown length"},
 	}
@@ -188,10 +191,10 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			})
 			require.Error(t, err)
 
+			// The client continues at the offset of HEAD.
 			location := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
 			resp := s.draft("HEAD", location, nil)
 			require.Equal(t, "?0", resp.Header.Get("Upload-Complete"))
-			// The client continues at the offset of HEAD.
 
 			var offset int
 			_, err = fmt.Sscan(resp.Header.Get("Upload-Offset"), &offset)
@@ -373,15 +376,18 @@ func TestDraftRefuses(t *testing.T) {
 // A client that has lost the last response of an upload, and sends from an older offset, gets 409 with the code
 // "completed". From the current offset, it gets the last response again.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
-	tests := []struct{ version, want string }{
+	tests := []struct {
+		version string
+		want    string
+	}{
 		{version: "8", want: "409 ?1 4"},
+		// Since draft -12, Upload-Complete is ?0.
 		{version: "9", want: "409 ?0 4"},
 		{version: "", want: "409 ?0 4"},
 	}
 	for _, tt := range tests {
 		s := newSessionSite(t, openMemory(t), uploads.Config{})
 		location := s.locationOf(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
-		// Since draft -12, Upload-Complete is ?0.
 		patch := func(offset string, body io.Reader) *answer {
 			return s.draft("PATCH", location, body,
 				"Upload-Draft-Interop-Version", tt.version,
@@ -394,7 +400,7 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 		require.Contains(t, string(resp.body), "#completed-upload")
 
 		resp = patch("4", http.NoBody)
-		require.Equal(t, "200 ?1 4", resp.draftHeaders(), "the response is sent again")
+		require.Equal(t, "200 ?1 4", resp.draftHeaders())
 	}
 }
 
@@ -404,15 +410,15 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
 	require.Equal(t, "201 ?0 2", resp.draftHeaders())
-
 	location := s.locationOf(resp, "/tus/")
 	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", location, nil).draftHeaders())
+
 	resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
 	require.Equal(t, "200 ?1 4", resp.draftHeaders(), string(resp.body))
 	s.requireStored("files/alice/file", []byte("text"))
+
 	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
 		resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
-
 		require.Equal(t, "400 invalid_value Upload-Offset", resp.refusal(t), offset)
 	}
 }
