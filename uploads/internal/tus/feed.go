@@ -67,7 +67,7 @@ func (f *feed) read(body io.Reader, remaining int64) {
 			buf = buf[:min(int64(len(buf)), remaining+1)]
 		}
 		n, err := body.Read(buf)
-		// The value -1 means that there is no limit. If the body is too long, receiver.take fails
+		// The value -1 means that there is no limit. If the body is too long, receiver.add fails
 		// for this chunk. No later chunk is used, so no later chunk needs a limit.
 		remaining -= int64(n)
 		if remaining < 0 {

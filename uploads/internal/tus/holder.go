@@ -64,9 +64,8 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 	}
 }
 
-// acquire makes this request the holder of the session. offset is where the bytes of
-// the request begin. size is the length of the file that the request announces, or -1.
-// If all bytes have arrived already, acquire returns the session without a holder.
+// acquire makes this request the holder of the session, unless all bytes have arrived already. The bytes
+// of the request begin at offset, and size is the length of the file that it announces, or -1.
 func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error) {
 	for range session.MaxConflicts {
 		s, err := t.settledSession(c)
@@ -91,7 +90,8 @@ func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error)
 	return nil, errTaken()
 }
 
-// checkPatch fails if bytes cannot be added to a session at this offset.
+// checkPatch fails if a request of this length cannot add bytes to a session at this offset. It may
+// announce the size of the file, or -1.
 func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) error {
 	if s.Kind == session.KindFinal {
 		return refusal.New("Upload-Concat", refusal.CodeNotAllowed, "A joined file takes no bytes.")
@@ -115,11 +115,11 @@ func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) err
 	if s.Target.MaxSize > 0 && size > s.Target.MaxSize {
 		return refusal.TooLarge("Upload-Length", s.Target.MaxSize)
 	}
+
 	maximum := size
 	if maximum < 0 {
 		maximum = s.Limit()
 	}
-
 	if maximum >= 0 && length > maximum-offset {
 		return refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}

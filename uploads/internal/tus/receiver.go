@@ -78,8 +78,8 @@ type receiver struct {
 	obsolete []string // segments to remove after the next save
 }
 
-// newReceiver returns a receiver for the bytes that follow the offset in the state. ctx is for requests
-// to the store, and client is the context of the client's request. owner is the owner of the memory.
+// newReceiver returns a receiver for the bytes that follow the offset in the state. It uses ctx for
+// requests to the store, while client is the context of the client's request.
 func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, owner string) *receiver {
 	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
 	return &receiver{
@@ -95,9 +95,8 @@ func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, o
 	}
 }
 
-// receive stores the body of a request. The caller has made this request the holder of
-// the session, so no other request stores bytes at the same time. When all bytes of the file have
-// arrived, receive makes the object.
+// receive stores the body of a request, which is the holder of the session, and makes the object when
+// all bytes of the file have arrived.
 func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.Session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
@@ -111,6 +110,7 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 		t.Store.Release(ctx, s, c.name)
 		return nil, err
 	}
+	// After an error, f is closed later, before handler.respond writes the response.
 	defer func() {
 		if c.Refused == nil {
 			f.Close()
@@ -120,14 +120,14 @@ func (t *Handler) receive(c *call, s *session.Session, sum *checksum) (*session.
 	final, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.Store.Release(ctx, s, c.name)
-		// f is closed later, before handler.respond writes the response.
 		c.Refused = f
 		return nil, err
 	}
 	return final, nil
 }
 
-// receiveHeld stores the chunks of a body. The caller is the holder of the session.
+// receiveHeld stores the bytes of a body in a session that this request holds. With the last byte of the
+// file, it makes the object.
 func (t *Handler) receiveHeld(
 	ctx context.Context, c *call, f *feed, s *session.Session, sum *checksum,
 ) (*session.Session, error) {
@@ -169,8 +169,8 @@ func (t *Handler) receiveHeld(
 	return t.finish(ctx, s, content)
 }
 
-// verifiedBody receives the body and verifies its checksum, if it has one. Without a checksum, the
-// body may be incomplete, and whole is false then.
+// verifiedBody receives the body, and verifies its checksum if it has one. It reports whether the body
+// is whole, which a body with a checksum must be.
 func (r *receiver) verifiedBody(f *feed) (whole bool, err error) {
 	whole, err = r.body(f)
 	if err != nil || r.sum == nil {
@@ -182,8 +182,7 @@ func (r *receiver) verifiedBody(f *feed) (whole bool, err error) {
 	return true, r.sum.verify()
 }
 
-// removeUncounted removes the segments that this request has stored but the saved state does not
-// contain.
+// removeUncounted removes the segments that this request has stored, but not saved in the state.
 func (r *receiver) removeUncounted() {
 	for _, segment := range r.next.Tail {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
@@ -271,7 +270,7 @@ func (r *receiver) shouldStore(age time.Duration) bool {
 	return age > pace.Checkpoint && r.handler.Memory.Parts.Contended(r.owner)
 }
 
-// giveBack stores the bytes of a slow client, and frees their memory. If stalled is true, this
+// freeMemory stores the bytes of a slow client, and frees their memory. If the client has stalled, the
 // request also stops being the holder, so that a newer request need not wait for it.
 func (r *receiver) giveBack(stalled bool) error {
 	hasUnsaved := r.end != r.saved
@@ -313,7 +312,7 @@ func (r *receiver) take(data []byte) error {
 		data = data[n:]
 	}
 
-	// A file without a multipart upload fits one part. finish stores it as a whole.
+	// A file without a multipart upload fits one part, and is stored as a whole at the end.
 	if r.end == r.partSize() && r.upload != nil && r.partSize() > 0 {
 		return r.storePart()
 	}
@@ -323,7 +322,7 @@ func (r *receiver) take(data []byte) error {
 // partSize returns the size of a part.
 func (r *receiver) partSize() int { return int(r.s.PartSize) }
 
-// storePart stores the bytes in buf as the next part.
+// storePart stores the bytes of the next part, in segments and in memory, as a part.
 func (r *receiver) storePart() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
@@ -336,6 +335,7 @@ func (r *receiver) storePart() error {
 	r.discardSegments()
 	r.next.Parts++
 	r.end = 0
+
 	r.start = 0
 	r.saved = 0
 	if r.handler.Memory.Parts.Contended(r.owner) {
@@ -356,7 +356,7 @@ func (r *receiver) checkpoint() error {
 	return r.save()
 }
 
-// save saves the state with the new offset. If another request is the holder, it fails.
+// save saves the state with the new offset, and fails if another request is the holder.
 func (r *receiver) save() error {
 	if r.sum != nil {
 		// With a checksum, nothing is saved before the whole body is verified.
@@ -367,6 +367,7 @@ func (r *receiver) save() error {
 	saved := *r.s.Tus
 	*r.s.Tus = r.next
 	r.s.Tus.Held = r.handler.Store.Now()
+
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}

@@ -13,10 +13,10 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// growBuffer makes space for n more bytes, at most up to the end of the part. The buffer is small at
-// first, so that a slow client uses little memory. If there is no memory, growBuffer stores all bytes of
-// the buffer as a segment, and frees the buffer. Then it waits for new memory.
+// growBuffer makes space for n more bytes, at most up to the end of the part. If there is no memory, it
+// stores the buffer as a segment, frees it, and waits for new memory.
 func (r *receiver) growBuffer(n int) error {
+	// The buffer is small at first, so that a slow client uses little memory.
 	const least = 4 * intake.PieceBytes
 	remaining := r.partSize() - r.start
 	needed := min(len(r.held())+n, remaining)
@@ -88,7 +88,7 @@ func (r *receiver) load() error {
 	return nil
 }
 
-// readSegments reads all segments into the buffer of the caller, one segment after the other.
+// readSegments reads all segments into buf, one after the other.
 func (r *receiver) readSegments(buf []byte) error {
 	for _, segment := range r.next.Tail {
 		if err := r.readSegment(buf[:segment.Size], segment.Name); err != nil {
@@ -104,7 +104,7 @@ var errSegment = &storage.Error{
 	Err:  errors.New("a segment of an upload has another size than its state says"),
 }
 
-// readSegment reads one segment into the buffer of the caller.
+// readSegment reads the segment with this name into buf, whose length it must have.
 func (r *receiver) readSegment(buf []byte, name string) error {
 	reader, err := r.handler.Store.Bucket.Download(r.ctx, r.handler.Store.Key(r.s, name))
 	if err != nil {
@@ -140,6 +140,7 @@ func (r *receiver) spill() error {
 	if r.end > r.saved {
 		name := session.TailPrefix + rand.Text()
 		key := r.handler.Store.Key(r.s, name)
+
 		unsaved := r.held()[r.saved-r.start:]
 		if _, err := r.handler.Store.Bucket.Upload(ctx, key, bytes.NewReader(unsaved)); err != nil {
 			return refusal.UploadFailed(err)
@@ -152,8 +153,9 @@ func (r *receiver) spill() error {
 	return nil
 }
 
-// discardSegments removes the segments from r.next, because their bytes are now stored elsewhere.
-// The next save removes the objects of these segments.
+
+// discardSegments drops the segments, whose bytes are now stored elsewhere. The next save removes their
+// objects.
 func (r *receiver) discardSegments() {
 	for _, segment := range r.next.Tail {
 		r.obsolete = append(r.obsolete, segment.Name)
