@@ -77,8 +77,8 @@ func (t *Handler) storeWhole(
 	if content == nil {
 		// The bytes are in segments, which a receiver reads into its buffer.
 		r := t.newReceiver(ctx, ctx, s, s.Dir)
-		defer r.drop()
-		if err := r.load(); err != nil {
+		defer r.freeBuffer()
+		if err := r.loadSegments(); err != nil {
 			return nil, err
 		}
 		content = r.buf[:r.end]

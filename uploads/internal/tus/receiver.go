@@ -81,7 +81,7 @@ type receiver struct {
 // newReceiver returns a receiver for the bytes that follow the offset in the state. It uses ctx for
 // requests to the store, while client is the context of the client's request.
 func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, owner string) *receiver {
-	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
+	inSegments := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // bytes
 	return &receiver{
 		handler: t,
 		client:  client,
@@ -89,9 +89,9 @@ func (t *Handler) newReceiver(ctx, client context.Context, s *session.Session, o
 		s:       s,
 		owner:   owner,
 		next:    *s.Tus,
-		start:   have,
-		end:     have,
-		saved:   have,
+		start:   inSegments,
+		end:     inSegments,
+		saved:   inSegments,
 	}
 }
 
@@ -134,7 +134,7 @@ func (t *Handler) receiveHeld(
 	r := t.newReceiver(ctx, c.Context(), s, intake.Owner(c.Request, s.User))
 	r.sum = sum
 	r.interrupted = c.interrupted
-	defer r.drop()
+	defer r.freeBuffer()
 	if s.Token != "" {
 		var err error
 		r.upload, err = storage.ContinueUpload(ctx, t.Store.Bucket, s.Token)
@@ -162,7 +162,8 @@ func (t *Handler) receiveHeld(
 		r.leaving = true
 		return s, r.checkpoint()
 	}
-	content, err := r.lastPart()
+
+	content, err := r.storeLastPart()
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,7 @@ func (t *Handler) receiveHeld(
 // verifiedBody receives the body, and verifies its checksum if it has one. It reports whether the body
 // is whole, which a body with a checksum must be.
 func (r *receiver) verifiedBody(f *feed) (whole bool, err error) {
-	whole, err = r.body(f)
+	whole, err = r.receiveBody(f)
 	if err != nil || r.sum == nil {
 		return whole, err
 	}
@@ -191,9 +192,9 @@ func (r *receiver) removeUncounted() {
 	}
 }
 
-// body receives the body. If the client disconnects or is too slow, whole is false, and the bytes
-// received so far are kept.
-func (r *receiver) body(f *feed) (whole bool, err error) {
+// receiveBody receives the body of the request, and reports whether it is whole. If the client
+// disconnects or is too slow, the bytes so far are kept.
+func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
 	pace := &r.handler.Pace
 	ticker := time.NewTicker(pace.Tick)
 	defer ticker.Stop()
@@ -208,7 +209,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 		select {
 		case p := <-f.pieces:
 			parts := r.next.Parts
-			err := r.take(p.data)
+			err := r.add(p.data)
 			f.recycle(p)
 			if err != nil {
 				return false, err
@@ -239,7 +240,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 		case now := <-ticker.C:
 			stalled := now.Sub(lastByte) > pace.Checkpoint
 			if stalled || r.shouldStore(now.Sub(lastStored)) {
-				if err := r.giveBack(stalled); err != nil {
+				if err := r.freeMemory(stalled); err != nil {
 					return false, err
 				}
 				lastStored = time.Now()
@@ -260,35 +261,36 @@ type idleWindow struct {
 	bytes int64
 }
 
-// shouldStore reports whether the bytes in memory must be stored, although the client still sends.
-// age is the time since bytes were last stored.
-func (r *receiver) shouldStore(age time.Duration) bool {
+// shouldStore reports whether the bytes in memory must be stored although the client still sends,
+// because the last ones were stored so long ago or others need the memory.
+func (r *receiver) shouldStore(sinceLast time.Duration) bool {
 	pace := &r.handler.Pace
-	if age > pace.slow {
+	if sinceLast > pace.slow {
 		return true
 	}
-	return age > pace.Checkpoint && r.handler.Memory.Parts.Contended(r.owner)
+	return sinceLast > pace.Checkpoint && r.handler.Memory.Parts.Contended(r.owner)
 }
 
 // freeMemory stores the bytes of a slow client, and frees their memory. If the client has stalled, the
 // request also stops being the holder, so that a newer request need not wait for it.
-func (r *receiver) giveBack(stalled bool) error {
+func (r *receiver) freeMemory(stalled bool) error {
 	hasUnsaved := r.end != r.saved
 	stopsHolding := stalled && r.s.Tus.Holder != ""
 	if !hasUnsaved && !stopsHolding {
-		r.drop()
+		r.freeBuffer()
 		r.start = r.end
 		return nil
 	}
-	r.leaving = stalled // so that the checkpoint saves a state without a holder
+
+	r.leaving = stalled
 	err := r.checkpoint()
 	r.leaving = false
 	return err
 }
 
-// take adds data to the next part, and stores each part that is full. If the file would exceed its
-// limit, take fails.
-func (r *receiver) take(data []byte) error {
+// add adds data to the next part, and stores each part that is full. It fails if the file would exceed
+// its limit.
+func (r *receiver) add(data []byte) error {
 	if limit := r.s.Limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return refusal.TooLarge("body", limit)
 	}
@@ -326,28 +328,29 @@ func (r *receiver) partSize() int { return int(r.s.PartSize) }
 func (r *receiver) storePart() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
-	if err := r.load(); err != nil {
+	if err := r.loadSegments(); err != nil {
 		return err
 	}
-	if _, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.end])); err != nil {
+	_, err := r.upload.PutPart(ctx, r.next.Parts+1, bytes.NewReader(r.buf[:r.end]))
+	if err != nil {
 		return refusal.UploadFailed(err)
 	}
+
 	r.discardSegments()
 	r.next.Parts++
 	r.end = 0
-
 	r.start = 0
 	r.saved = 0
 	if r.handler.Memory.Parts.Contended(r.owner) {
 		// Another request waits for memory.
-		r.drop()
+		r.freeBuffer()
 	}
 	return r.save()
 }
 
 // checkpoint stores the bytes in memory as a segment, and then saves the new offset.
 func (r *receiver) checkpoint() error {
-	if err := r.store(); err != nil {
+	if err := r.storeBuffer(); err != nil {
 		return err
 	}
 	if r.next.Offset == r.s.Tus.Offset && !r.leaving {
@@ -364,10 +367,10 @@ func (r *receiver) save() error {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
+
 	saved := *r.s.Tus
 	*r.s.Tus = r.next
 	r.s.Tus.Held = r.handler.Store.Now()
-
 	if r.leaving {
 		r.s.Tus.Holder = ""
 	}
@@ -387,13 +390,12 @@ func (r *receiver) save() error {
 	return nil
 }
 
-// lastPart is called when all bytes of the file have arrived. It stores the bytes that are
-// still in memory. If the whole file fits into one part, it returns the content and stores nothing.
-func (r *receiver) lastPart() ([]byte, error) {
+// storeLastPart stores the bytes that are still in memory after the last one has arrived. If the whole
+// file fits into one part, it returns the content instead, for the caller to store.
+func (r *receiver) storeLastPart() ([]byte, error) {
 	isEmpty := r.next.Parts == 0 && r.end == 0
 	if r.upload == nil || isEmpty {
-		// The caller stores the whole file, without a multipart upload.
-		if err := r.load(); err != nil {
+		if err := r.loadSegments(); err != nil {
 			return nil, err
 		}
 		return r.buf[:r.end:r.end], nil

@@ -26,12 +26,12 @@ func (r *receiver) growBuffer(n int) error {
 
 	size := min(remaining, max(needed, 2*len(r.buf), least))
 	if !r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf))) {
-		if err := r.spill(); err != nil {
+		if err := r.storeSegment(); err != nil {
 			return err
 		}
 		// The buffer is empty now, and begins at another position.
 		size = min(r.partSize()-r.start, max(n, least))
-		if err := r.waitFor(size); err != nil {
+		if err := r.waitForMemory(size); err != nil {
 			return err
 		}
 	}
@@ -44,23 +44,23 @@ func (r *receiver) growBuffer(n int) error {
 // held returns the bytes of the next part that are in memory.
 func (r *receiver) held() []byte { return r.buf[:r.end-r.start] }
 
-// waitFor waits for memory. The receiver must hold none when it calls waitFor, because otherwise
-// receivers could wait for each other forever.
-func (r *receiver) waitFor(bytes int) error {
+// waitForMemory waits for memory. The receiver must not hold any, because otherwise receivers could wait
+// for each other forever.
+func (r *receiver) waitForMemory(bytes int) error {
 	if r.handler.Memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
 		return nil
 	}
 	return refusal.Busy(intake.ErrBusy)
 }
 
-// drop frees the memory of the receiver. Bytes that are not in a segment are lost.
-func (r *receiver) drop() {
+// freeBuffer frees the memory of the receiver. Bytes that are not in a segment are lost.
+func (r *receiver) freeBuffer() {
 	r.handler.Memory.Parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
 }
 
-// load reads the segments into buf, so that buf has all bytes of the part from its beginning.
-func (r *receiver) load() error {
+// loadSegments reads the segments into buf, which then has the part from its beginning.
+func (r *receiver) loadSegments() error {
 	if r.start == 0 {
 		return nil
 	}
@@ -68,10 +68,10 @@ func (r *receiver) load() error {
 	// Take more memory, or free what there is and wait for all of it.
 	more := max(0, r.end-len(r.buf))
 	if !r.handler.Memory.Parts.Try(r.owner, int64(more)) {
-		if err := r.spill(); err != nil {
+		if err := r.storeSegment(); err != nil {
 			return err
 		}
-		if err := r.waitFor(r.end); err != nil {
+		if err := r.waitForMemory(r.end); err != nil {
 			return err
 		}
 		more = r.end
@@ -118,41 +118,45 @@ func (r *receiver) readSegment(buf []byte, name string) error {
 	return err
 }
 
-// store stores the bytes in memory as a segment. If there are too many segments, it joins them into
-// one.
-func (r *receiver) store() error {
-	if err := r.spill(); err != nil || len(r.next.Tail) <= maxSegments {
+// storeBuffer stores the bytes in memory as a segment, and joins the segments if there are too many.
+func (r *receiver) storeBuffer() error {
+	if err := r.storeSegment(); err != nil {
 		return err
 	}
+	if len(r.next.Tail) <= maxSegments {
+		return nil
+	}
+
 	// Read all segments, and store their bytes as one.
-	if err := r.load(); err != nil {
+	if err := r.loadSegments(); err != nil {
 		return err
 	}
 	r.discardSegments()
 	r.saved = 0
-	return r.spill()
+	return r.storeSegment()
 }
 
-// spill stores the bytes in memory as a segment, and frees the memory.
-func (r *receiver) spill() error {
+// storeSegment stores the bytes in memory as a segment, and frees the memory.
+func (r *receiver) storeSegment() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
+
 	if r.end > r.saved {
 		name := session.TailPrefix + rand.Text()
 		key := r.handler.Store.Key(r.s, name)
-
 		unsaved := r.held()[r.saved-r.start:]
-		if _, err := r.handler.Store.Bucket.Upload(ctx, key, bytes.NewReader(unsaved)); err != nil {
+		_, err := r.handler.Store.Bucket.Upload(ctx, key, bytes.NewReader(unsaved))
+		if err != nil {
 			return refusal.UploadFailed(err)
 		}
 		r.next.Tail = append(r.next.Tail, session.Segment{Name: name, Size: int64(r.end - r.saved)})
 		r.saved = r.end
 	}
+
 	r.start = r.end
-	r.drop()
+	r.freeBuffer()
 	return nil
 }
-
 
 // discardSegments drops the segments, whose bytes are now stored elsewhere. The next save removes their
 // objects.
