@@ -27,7 +27,7 @@ type lease struct {
 	names []string // names of the entries
 }
 
-// add adds an entry to the lease.
+// add adds an entry to the lease, which is renewed from now on until the lease ends.
 func (l *lease) add(ctx context.Context, name string) {
 	if l == nil {
 		return
@@ -47,8 +47,8 @@ func (l *lease) add(ctx context.Context, name string) {
 	}, l.cancel)
 }
 
-// renew renews all entries. If that fails, the next renewal tries again. If a Sweep has dropped an entry as dead, the
-// upload that owns the entry notices this when it counts its file.
+// renew renews all entries. It ignores failures, because the next renewal tries again, and because an
+// upload notices a dropped entry when it counts its file.
 func (l *lease) renew(ctx context.Context) {
 	l.mu.Lock()
 	names := l.names
@@ -58,7 +58,7 @@ func (l *lease) renew(ctx context.Context) {
 	}
 }
 
-// end ends the lease. The entries stay until the call drops or counts them.
+// end ends the renewal. The entries stay until they are dropped or counted.
 func (l *lease) end() {
 	if l == nil || l.cancel == nil {
 		return

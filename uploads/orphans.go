@@ -30,7 +30,7 @@ type tally struct {
 	keys            map[string]bool // keys or IDs of the first orphans, at most maxRemembered
 }
 
-// addOrphan counts an orphan, and keeps its key or ID.
+// addOrphan counts an orphan, and remembers its key or ID unless there are too many.
 func (s *tally) addOrphan(key string) {
 	s.orphaned++
 	if len(s.keys) < maxRemembered {
@@ -51,8 +51,8 @@ const (
 	removeConcurrency = 8
 )
 
-// removeExpired removes expired files, page by page. If a removal fails, it stops after that page,
-// because the next page would begin with the same files.
+// removeExpired removes expired files, page by page. It stops after a page with a failure, because the
+// next page would begin with the same files.
 func (w *sweeper) removeExpired(ctx context.Context) error {
 	for {
 		files, err := w.setup.config.Records.Expired(ctx, w.now, expiredAtOnce)
@@ -70,7 +70,7 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 				continue
 			}
 			if err == errKept {
-				// The file does not expire any more.
+				// The file has become permanent.
 				errs[i] = nil
 				continue
 			}
@@ -83,8 +83,8 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 	}
 }
 
-// removeOrphans removes bytes without records, and records without bytes. Keys and IDs were listed at
-// different times, so it checks each orphan again before it removes it.
+// removeOrphans removes bytes without records, and records without bytes. It checks each one again
+// before it removes it, because keys and IDs were not listed at the same time.
 func (w *sweeper) removeOrphans(ctx context.Context) error {
 	o, err := w.findOrphans(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func (w *sweeper) removeOrphans(ctx context.Context) error {
 	return nil
 }
 
-// removeOrphanBytes removes an object, unless it has a record.
+// removeOrphanBytes removes an object if it still has no record.
 func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	_, err := w.setup.config.Records.Record(ctx, w.setup.pattern.ID(key))
 	if err == nil {
@@ -123,7 +123,7 @@ func (w *sweeper) removeOrphanBytes(ctx context.Context, key string) error {
 	return nil
 }
 
-// removeOrphanRecord removes a record, unless it has an object.
+// removeOrphanRecord removes a record if it still has no object.
 func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 	_, removed, err := w.files.recordWithBytes(ctx, id)
 	if removed {
@@ -132,9 +132,8 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 	return err
 }
 
-// findOrphans finds objects of files without a record, and records without an object. It lists the
-// objects and the IDs of records in parallel, because both lists are sorted by ID. An object that
-// is younger than Config.Grace is not an orphan, because its record may not be created yet.
+// findOrphans finds objects without a record, unless they are younger than Config.Grace, and records
+// without an object. It merges the two lists, which are both sorted by ID.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	o := &orphans{
 		bytes:   tally{keys: map[string]bool{}},
@@ -153,11 +152,11 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		if fileID == "" {
 			continue
 		}
+
 		o.bytes.total++
 		records.skipOrphans(fileID)
 		if records.err != nil {
-			// The remaining IDs are not known, so nothing shows whether the next objects have
-			// records.
+			// Without the remaining IDs, nothing shows whether the next objects have records.
 			return nil, records.err
 		}
 		if records.hasID && records.id == fileID {
@@ -207,8 +206,7 @@ func (c *idCursor) next() {
 	c.read()
 }
 
-// skipOrphans counts the records before the ID in end as orphans. If end is "", it counts all that
-// are left.
+// skipOrphans counts the records before the ID end as orphans, or all that are left if end is "".
 func (c *idCursor) skipOrphans(end string) {
 	for c.hasID && (end == "" || c.id < end) {
 		c.tally.addOrphan(c.id)
@@ -216,8 +214,8 @@ func (c *idCursor) skipOrphans(end string) {
 	}
 }
 
-// dropClaimed removes the objects of unfinished uploads from the tally. An upload stores its object
-// before it creates the record. So the object of an unfinished upload is not an orphan.
+// dropClaimed removes the objects of unfinished uploads from the tally. They are no orphans, because an
+// upload creates the record after the object.
 func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	if bytes.orphaned == 0 {
 		return nil

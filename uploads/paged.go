@@ -2,8 +2,8 @@ package uploads
 
 import "iter"
 
-// paged iterates over all items of a list that comes in pages. The function page returns the items
-// after a key, and the key after which the next page starts. For the last page, that key is "".
+// paged iterates over the items of a list in pages. The function page returns the items after a key, and
+// the key after which the next page starts, or "" for the last page.
 func paged[T any](startAfter string, page func(after string) (items []T, next string, err error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {

@@ -36,7 +36,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	return f, publicError(err)
 }
 
-// storePiece is PutPiece with the errors of package refusal.
+// storePiece does the work of PutPiece, and returns errors as they are.
 func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.setup.config.States) {
 		return nil, &refusal.Error{
@@ -73,8 +73,8 @@ func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 	return f, err
 }
 
-// fileOfPieces returns the file of an upload whose pieces have all arrived. If the file has been
-// removed since, it fails with Completed.
+// fileOfPieces returns the file of a finished upload, or fails with Completed if the file was removed
+// since.
 func (s *Service) fileOfPieces(ctx context.Context, current *session.Session) (*File, error) {
 	f := fileOf(current)
 	if s.setup.config.Records != nil {
@@ -98,9 +98,8 @@ func (s *Service) fileOfPieces(ctx context.Context, current *session.Session) (*
 	return f, nil
 }
 
-// put stores the piece. If the file is not complete, put returns nil. If the file is complete, put
-// returns the session. If the file was complete before this call, put also returns the error
-// Completed.
+// put stores the piece, and returns the session if the file is complete, or nil. If the file was complete
+// before this call, put also returns the error Completed.
 func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 	s, err := u.enter(ctx)
 	if err != nil {

@@ -38,7 +38,7 @@ type Piece struct {
 	Target *Target
 }
 
-// check fails if a field is invalid.
+// check fails if a field of the piece is invalid.
 func (p *Piece) check() *refusal.Error {
 	if p.Token == "" || len(p.Token) > maxPieceToken {
 		return refusal.Invalid(refusal.TokenField, "The token must have 1 to 128 bytes.")
@@ -66,10 +66,10 @@ func (p *Piece) check() *refusal.Error {
 	return nil
 }
 
-// name returns the name of the upload's directory. It depends on the user and the token, so nobody
-// can reach the upload of another user. The length of the ID and the quotes keep different users and
-// tokens from making the same text.
+// name returns the name of the upload's directory, which is a hash of the user and the token, so that
+// nobody can reach the upload of another user.
 func (p *Piece) name() string {
+	// The length of the ID and the quotes keep different users and tokens from making the same text.
 	text := []byte("pieces\x00")
 	text = binary.AppendUvarint(text, uint64(len(p.User.ID)))
 	text = append(text, p.User.ID...)
@@ -80,7 +80,7 @@ func (p *Piece) name() string {
 	return session.DirName(string(text))
 }
 
-// checkSame fails if the piece differs from the earlier ones of its file.
+// checkSame fails if the piece says something else of its file than the earlier ones.
 func (p *Piece) checkSame(s *session.Session) *refusal.Error {
 	if p.Count != s.Pieces.Count {
 		return refusal.New("count", refusal.CodePartsChanged, fmt.Sprintf("The earlier parts were of %d.", s.Pieces.Count))
@@ -150,6 +150,7 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 		if begun != nil || err != nil {
 			return begun, err
 		}
+
 		// Another call has created the state, so read it again.
 		if err := u.conflict(name); err != nil {
 			return nil, err
@@ -157,15 +158,14 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 	}
 }
 
-// begin creates the state of the upload. If the upload was aborted, begin replaces the old state,
-// and revision is the revision of the old state. If another call creates the state first, begin
-// returns nil.
+// begin creates the session of the upload, or returns nil if another call has done so first. It replaces
+// the state of an aborted upload if that still has the revision, and otherwise revision is "".
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.Session, error) {
 	p := &u.piece
 	keeper := u.service.keeper
 
-	// Unless the application has chosen the target, the rules choose it. If they look at the content,
-	// they do so after the pieces have arrived.
+	// The application or the rules choose the target. If the rules look at the content, they choose after
+	// all pieces have arrived.
 	target := session.Target{Overwrite: !u.setup.guarded}
 	if p.Target != nil {
 		target = session.Target(*p.Target)
@@ -187,6 +187,7 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 		Target: p.Target != nil,
 		Run:    rand.Text(),
 	}
+
 	if reserveErr := keeper.Reserve(ctx, s); reserveErr != nil {
 		isBegun, err := u.isBegunByAnother(ctx, s)
 		if isBegun || err != nil {
@@ -208,11 +209,9 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session.S
 // the state yet.
 const waitForBegin = 2 * time.Second
 
-// isBegunByAnother is called if the user's allowance has no room for the upload. The reason may be a
-// concurrent call that begins the same upload. The concurrent call reserves all the room, because
-// the size of the file is not known. If there is a concurrent call, isBegunByAnother returns true,
-// and the caller reads the state again. If the concurrent call has not saved the state yet,
-// isBegunByAnother waits a moment first.
+// isBegunByAnother reports whether the user's allowance has no room for the upload because a concurrent
+// call that begins the same upload has reserved it. If that call has not saved the state yet,
+// isBegunByAnother waits a moment.
 func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bool, error) {
 	current, err := u.service.keeper.Read(ctx, s.Dir)
 	if err == nil && current.Revision != s.Revision {
@@ -277,7 +276,7 @@ func completedToken() *refusal.Error {
 	return refusal.New(refusal.TokenField, refusal.CodeCompleted, "All parts of this file have been received already.")
 }
 
-// pieceFailed returns the response for an error that occurred after the state was created.
+// pieceFailed returns the error for the client after the state of the upload was created.
 func pieceFailed(err error) error {
 	e := refusal.StoreFailed(err)
 	if e.Code == refusal.CodeNotFound {
@@ -286,9 +285,8 @@ func pieceFailed(err error) error {
 	return e
 }
 
-// limitedReader returns a reader of one piece. It fails if all pieces together would exceed the limit of
-// the file. Each piece has an equal share of that limit. If a piece exceeds its share, the reader
-// looks up the sizes of the other pieces.
+// limitedReader returns a reader of the piece that fails if all pieces together would exceed the limit
+// of the file. It looks up the sizes of the other pieces only if this one exceeds an equal share.
 func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Reader, error) {
 	limit := u.setup.limit(&s.Target)
 	if limit == 0 {

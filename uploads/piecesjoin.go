@@ -27,8 +27,8 @@ func (u *putPiece) complete(ctx context.Context, s *session.Session) (bool, erro
 	return len(keys) == s.Pieces.Count, err
 }
 
-// storedKeys returns the keys of the pieces in order, up to the first missing piece.
-// If all pieces are there, and are too large together, it fails with TooLarge.
+// storedKeys returns the keys of the pieces in order, up to the first missing one. It fails with
+// TooLarge if all pieces are there, but are too large together.
 func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) ([]string, error) {
 	var keys []string
 	var size int64
@@ -51,9 +51,8 @@ func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) ([]string
 	return keys, nil
 }
 
-// finish makes the file from a complete set of pieces, or waits for another call that makes it.
-// Many calls in many processes may run finish, and any of them may be killed. Together they make
-// one file.
+// finish makes the file from a complete set of pieces, or waits for another call that makes it. Many
+// calls in many processes may do so, and any of them may be killed: together they make one file.
 func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Session, error) {
 	var revision string // revision of the state when this call began to wait
 	var waited time.Duration
@@ -70,8 +69,8 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 			waited = 0
 		}
 
-		// Wait until the claim ends, but at most for ClaimFor. Another process has set the end of
-		// the claim, and the clock of that process may be wrong.
+		// Wait until the claim ends, but at most for ClaimFor, because the clock of the process that
+		// has set this end may be wrong.
 		if u.service.keeper.IsClaimed(current) && waited < session.ClaimFor {
 			if err := u.setup.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
@@ -94,8 +93,7 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 	}
 }
 
-// makeFile makes the file from the pieces. If an earlier call has stored the file already, makeFile
-// uses that object.
+// makeFile makes the file from the pieces, or from the object that an earlier call has made of them.
 func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.Session, error) {
 	oldKey := s.Target.Key
 	return u.service.keeper.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
@@ -114,8 +112,8 @@ func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.S
 	})
 }
 
-// mayRetry reports whether finish may try again after makeFile has failed with err. That is so if
-// another call took over or finished, or if several calls block each other.
+// mayRetry reports whether finish may try again after err, because another call has taken over or
+// finished, or because several calls block each other.
 func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) bool {
 	keeper := u.service.keeper
 	current, reloadErr := keeper.Reload(ctx, s)
@@ -130,12 +128,12 @@ func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) 
 	if refusal.CodeOf(err) != refusal.CodeLocked {
 		return false
 	}
-	// The code means that makeFile has met this number of conflicts.
+	// With this code, makeFile has given up after MaxConflicts conflicts.
 	u.conflicts += session.MaxConflicts
 	return true
 }
 
-// join joins the pieces to one object. If a piece was replaced meanwhile, join starts again.
+// join joins the pieces to one object, and starts again if a piece was replaced meanwhile.
 func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*storage.Attrs, error) {
 	opts := session.OptionsFor[storage.CopyOption](u.service.keeper.FirstTarget(s))
 	for attempt := 1; ; attempt++ {
@@ -160,8 +158,8 @@ func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*s
 	}
 }
 
-// checkJoined removes the joined file if it is too large. A slow call may have replaced a piece by
-// a larger one after the sizes of the pieces were added up.
+// checkJoined removes the joined file if it is too large, because a piece was replaced by a larger one
+// after the sizes had been added up.
 func (u *putPiece) checkJoined(
 	ctx context.Context, s *session.Session, attrs *storage.Attrs,
 ) (*storage.Attrs, error) {

@@ -32,7 +32,7 @@ func (s *Service) Download(
 	return reader, f, nil
 }
 
-// downloadError returns the error of Download for an error of the records or the bucket.
+// downloadError converts an error of the records or of the bucket to an error of Download.
 func downloadError(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound:

@@ -49,8 +49,8 @@ var errRestless = &storage.Error{
 	Hint: "count when the user is idle",
 }
 
-// recount counts the files of a user again, and drops the dead entries of the ledger. now is the time
-// that decides which entries are dead.
+// recount counts the files of a user again, and drops the entries of the ledger that are dead at the
+// given time.
 func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usage, error) {
 	var u Usage
 	attempts := 0
@@ -62,8 +62,8 @@ func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usag
 	return u, err
 }
 
-// recountLedger sets the count of a ledger. It increases attempts with each count, and fails with
-// errRestless after too many.
+// recountLedger drops the dead entries of a ledger and counts the files of the user anew. It adds each
+// count to attempts, and fails with errRestless after too many.
 func (c *counter) recountLedger(
 	ctx context.Context, user string, t *ledger.Text, now time.Time, attempts *int,
 ) error {
@@ -72,7 +72,8 @@ func (c *counter) recountLedger(
 		return err
 	}
 
-	// Count until no pending upload has got the key of its file meanwhile.
+	// Repeat the count if a pending upload has got the key of its file meanwhile, because the file may
+	// have been counted.
 	for {
 		*attempts++
 		if *attempts > maxRecounts {
@@ -82,8 +83,6 @@ func (c *counter) recountLedger(
 			return err
 		}
 
-		// The key of a file in pieces or of a joined file may have been chosen since, and the
-		// file made. Then count again, without this file.
 		oldPending := r.pending
 		if err := c.dropDead(ctx, t, now, r); err != nil {
 			return err
@@ -112,13 +111,11 @@ type reckoning struct {
 	doubtful bool
 }
 
-// countFiles sets the count of a ledger to the files of the user. It leaves out the files of
-// pending uploads, and the files that are being removed, because their entries have them.
+// countFiles sets the count of a ledger to the files of the user, except those of pending uploads and
+// those that are being removed, which are in the entries.
 //
-// The count is doubtful if countFiles counts a file of a dead entry: it then decides the count for the
-// call that made the entry. A call that found the entry before may still remove the file, and subtract
-// nothing. That may be a removal, a Cancel, or the call itself if it was only slow. The count is also
-// doubtful if a removal is in progress, because it may have subtracted a file twice.
+// The count is doubtful if a file of a dead entry is counted, because a slow call may still remove it
+// and subtract nothing, or if a removal is in progress, which may have subtracted a file twice.
 func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r *reckoning) error {
 	t.Bytes = 0
 	t.Files = 0
@@ -137,6 +134,7 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 		if r.pending[stem] {
 			continue
 		}
+
 		name := ledger.Removal{Key: f.Key}.Name()
 		removal, isRemoved := t.Entries[name]
 		if isRemoved {
@@ -167,11 +165,10 @@ func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r
 			return err
 		}
 		if entry.Removal != "" && !dead {
-			// countFiles finds the entry by the key of the file.
+			// The method countFiles finds the entry by the key of the file.
 			continue
 		}
 
-		// Note under which stems the file of the entry may be.
 		stems := r.pending
 		if dead {
 			delete(t.Entries, name)
@@ -191,9 +188,8 @@ func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r
 	return nil
 }
 
-// isDead reports whether an entry is dead: nobody will complete its upload or removal. If isDead
-// has read the session of the entry, it also returns the session. The session of a later upload
-// with the same token is not that of the entry.
+// isDead reports whether nobody will complete the upload or removal of an entry any more. It also
+// returns the session of the entry if it has read it.
 func (c *counter) isDead(
 	ctx context.Context, entry ledger.Entry, now time.Time,
 ) (dead bool, open *session.Session, err error) {
@@ -219,15 +215,17 @@ func (c *counter) isDead(
 		return false, nil, err
 	}
 	if open.RunID() != entry.Run {
+		// It is the session of a later upload with the same token.
 		return true, nil, nil
 	}
-	// If the upload has ended, it did not drop its entry, so the entry is dead. A partial upload of tus
-	// keeps its entry until it is joined to a file.
+
+	// An upload that has ended would have dropped its entry, except a partial upload of tus, which keeps
+	// it until it is joined to a file.
 	dead = open.Phase == session.PhaseDone && open.Kind != session.KindPartial
 	return dead, open, nil
 }
 
-// filesOf iterates over the files of a user. It sets at least the Key and Size of each file.
+// filesOf iterates over the files of a user, of which at least Key and Size are set.
 func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, error] {
 	if c.setup.config.Records != nil {
 		return c.recordsOf(ctx, user)
@@ -250,7 +248,7 @@ func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, err
 	}
 }
 
-// recordsOf iterates over the records of a user.
+// recordsOf iterates over the records of a user, including those that expire.
 func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, error] {
 	q := Filter{User: user, Expiring: true}
 	all := paged("", func(startAfter string) ([]*File, string, error) {
@@ -259,7 +257,7 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 	return func(yield func(*File, error) bool) {
 		for f, err := range all {
 			if err == nil && f.User.ID != user {
-				// If user is "", the filter selects the records of all users.
+				// For the user "", the filter selects the records of all users.
 				continue
 			}
 			if !yield(f, err) {
