@@ -41,7 +41,8 @@ func (l *lease) add(ctx context.Context, name string) {
 	}
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.renewal.Go(func() {
-		for l.pulse(ctx, leaseFor/4) == nil {
+		const period = leaseFor / 4
+		for l.pulse(ctx, period) == nil {
 			l.renew(ctx)
 		}
 	}, l.cancel)

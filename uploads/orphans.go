@@ -184,10 +184,10 @@ type idCursor struct {
 	err   error
 }
 
-// newIDCursor returns a cursor at the first ID, and a function that ends the listing.
-func newIDCursor(ids iter.Seq2[string, error], t *tally) (*idCursor, func()) {
+// newIDCursor returns a cursor at the first ID, and a function stop that ends the listing.
+func newIDCursor(ids iter.Seq2[string, error], t *tally) (cursor *idCursor, stop func()) {
 	pull, stop := iter.Pull2(ids)
-	cursor := &idCursor{pull: pull, tally: t}
+	cursor = &idCursor{pull: pull, tally: t}
 	cursor.read()
 	return cursor, stop
 }

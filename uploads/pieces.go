@@ -101,7 +101,7 @@ func (s *Service) fileOfPieces(ctx context.Context, current *session.Session) (*
 // put stores the piece, and returns the session if the file is complete, or nil. If the file was complete
 // before this call, put also returns the error Completed.
 func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
-	s, err := u.enter(ctx)
+	s, err := u.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -121,20 +121,22 @@ func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 		return nil, pieceFailed(err)
 	}
 
-	isComplete, err := u.complete(ctx, s)
+	isComplete, err := u.hasAllPieces(ctx, s)
 	if err != nil {
 		return nil, pieceFailed(err)
 	}
-	if !isComplete {
-		// Another call may have completed the upload and removed its pieces, or the upload may have
-		// expired. The list of pieces cannot show that, so read the state again.
-		s, err = u.confirm(ctx, s, true)
-		if err != nil {
-			return nil, pieceFailed(err)
-		}
-		if s.Phase == session.PhaseOpen {
-			return nil, nil
-		}
+	if isComplete {
+		return u.finish(ctx, s)
+	}
+
+	// Another call may have completed the upload and removed its pieces, or the upload may have expired.
+	// The list of pieces cannot show that, so read the state again.
+	s, err = u.confirmUse(ctx, s, true)
+	if err != nil {
+		return nil, pieceFailed(err)
+	}
+	if s.Phase == session.PhaseOpen {
+		return nil, nil
 	}
 	return u.finish(ctx, s)
 }

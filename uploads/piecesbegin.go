@@ -122,9 +122,9 @@ type putPiece struct {
 // key returns the key of the piece with this number.
 func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
 
-// enter reads the state, or creates it for the first piece. It fails if the piece does not match
-// the earlier ones.
-func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
+// open returns the session of the upload, which it creates for the first piece. It fails if the piece
+// does not match the earlier ones.
+func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 	keeper := u.service.keeper
 	name := u.piece.name()
 	for {
@@ -138,7 +138,7 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 			if e := u.piece.checkSame(s); e != nil {
 				return nil, e
 			}
-			return u.confirm(ctx, s, false)
+			return u.confirmUse(ctx, s, false)
 		}
 
 		revision := ""
@@ -152,7 +152,7 @@ func (u *putPiece) enter(ctx context.Context) (*session.Session, error) {
 		}
 
 		// Another call has created the state, so read it again.
-		if err := u.conflict(name); err != nil {
+		if err := u.countConflict(name); err != nil {
 			return nil, err
 		}
 	}
@@ -234,12 +234,10 @@ func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bo
 	return true, nil
 }
 
-// confirm returns the current state of the upload. If reload is true, confirm first reads the
-// state from the store. If the upload was aborted, confirm fails with NotFound.
-//
-// A Sweep sets Asked in the state of an idle upload before it removes the upload. If Asked is set,
-// confirm clears Asked. The Sweep then knows that the upload is in use.
-func (u *putPiece) confirm(ctx context.Context, s *session.Session, reload bool) (*session.Session, error) {
+// confirmUse tells a Sweep that asks for it in the state that the upload is in use, and returns the
+// current state, which it reads from the store if reload is true. It fails with NotFound if the upload
+// was aborted.
+func (u *putPiece) confirmUse(ctx context.Context, s *session.Session, reload bool) (*session.Session, error) {
 	if reload {
 		var err error
 		s, err = u.service.keeper.Reload(ctx, s)
@@ -257,8 +255,8 @@ func (u *putPiece) confirm(ctx context.Context, s *session.Session, reload bool)
 	})
 }
 
-// conflict counts a conflict with another call, and fails after too many.
-func (u *putPiece) conflict(name string) error {
+// countConflict counts a conflict with another call, and fails after too many of them.
+func (u *putPiece) countConflict(name string) error {
 	u.conflicts++
 	if u.conflicts < maxPieceConflicts {
 		return nil
@@ -303,11 +301,11 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 		Left:     share,
 		TooLarge: refusal.TooLarge(refusal.FileField, limit),
 		More: func() (int64, error) {
-			others, err := u.otherSizes(ctx)
+			sizeOfOthers, err := u.sizeOfOthers(ctx)
 			if err != nil {
 				return 0, refusal.StoreFailed(err)
 			}
-			return limit - others - share, nil
+			return limit - sizeOfOthers - share, nil
 		},
 	}
 	if !isKnown {
@@ -323,14 +321,14 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 	return reader, nil
 }
 
-// otherSizes returns the total size of the other pieces in bytes.
-func (u *putPiece) otherSizes(ctx context.Context) (size int64, err error) {
-	key := u.key(u.piece.Number)
+// sizeOfOthers returns the total size of the other pieces in bytes.
+func (u *putPiece) sizeOfOthers(ctx context.Context) (size int64, err error) {
+	ownKey := u.key(u.piece.Number)
 	for entry, err := range u.setup.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
 		if err != nil {
 			return 0, err
 		}
-		if entry.Key != key {
+		if entry.Key != ownKey {
 			size += entry.Size
 		}
 	}

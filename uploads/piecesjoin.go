@@ -13,10 +13,10 @@ import (
 // replaced meanwhile. Only calls that began before all pieces had arrived can replace a piece.
 const joinAttempts = 40
 
-// complete reports whether all pieces have arrived. It first looks for the last piece: that piece
-// usually arrives last, so most calls need only this request. If the pieces together are too large,
-// complete fails. A smaller piece may then replace one of them.
-func (u *putPiece) complete(ctx context.Context, s *session.Session) (bool, error) {
+// hasAllPieces reports whether all pieces have arrived. It fails if they are too large together; the
+// client may then replace one by a smaller one.
+func (u *putPiece) hasAllPieces(ctx context.Context, s *session.Session) (bool, error) {
+	// The piece with the highest number usually arrives last, so most calls need only this request.
 	if u.piece.Number != s.Pieces.Count {
 		exists, err := u.setup.bucket.Exists(ctx, u.key(s.Pieces.Count))
 		if err != nil || !exists {
@@ -54,10 +54,10 @@ func (u *putPiece) storedKeys(ctx context.Context, s *session.Session) ([]string
 // finish makes the file from a complete set of pieces, or waits for another call that makes it. Many
 // calls in many processes may do so, and any of them may be killed: together they make one file.
 func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Session, error) {
-	var revision string // revision of the state when this call began to wait
-	var waited time.Duration
+	revision := "" // revision of the state when this call began to wait
+	waited := time.Duration(0)
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		current, err := u.confirm(ctx, s, true)
+		current, err := u.confirmUse(ctx, s, true)
 		if err != nil {
 			return nil, pieceFailed(err)
 		}
@@ -87,7 +87,7 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 		if !u.mayRetry(ctx, current, err) {
 			return nil, pieceFailed(err)
 		}
-		if err := u.conflict(s.Dir); err != nil {
+		if err := u.countConflict(s.Dir); err != nil {
 			return nil, err
 		}
 	}
@@ -97,8 +97,8 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.Session, error) {
 	oldKey := s.Target.Key
 	return u.service.keeper.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		err := error(storage.ObjectNotFound)
 		var attrs *storage.Attrs
+		var err error = storage.ObjectNotFound
 		if key == oldKey {
 			attrs, err = u.setup.bucket.Attrs(ctx, key)
 		}
@@ -117,14 +117,13 @@ func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.S
 func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) bool {
 	keeper := u.service.keeper
 	current, reloadErr := keeper.Reload(ctx, s)
-	if reloadErr == nil {
-		if current.Phase == session.PhaseDone {
-			return true
-		}
-		if current.Phase != session.PhaseAborted && keeper.IsClaimed(current) {
-			return true
-		}
+	if reloadErr == nil && current.Phase == session.PhaseDone {
+		return true
 	}
+	if reloadErr == nil && current.Phase != session.PhaseAborted && keeper.IsClaimed(current) {
+		return true
+	}
+
 	if refusal.CodeOf(err) != refusal.CodeLocked {
 		return false
 	}

@@ -52,14 +52,14 @@ var errRestless = &storage.Error{
 // recount counts the files of a user again, and drops the entries of the ledger that are dead at the
 // given time.
 func (c *counter) recount(ctx context.Context, user string, now time.Time) (Usage, error) {
-	var u Usage
+	var usage Usage
 	attempts := 0
 	err := c.book.Recount(ctx, user, func(t *ledger.Text) error {
 		err := c.recountLedger(ctx, user, t, now, &attempts)
-		u = usageOf(t)
+		usage = usageOf(t)
 		return err
 	})
-	return u, err
+	return usage, err
 }
 
 // recountLedger drops the dead entries of a ledger and counts the files of the user anew. It adds each
@@ -68,7 +68,7 @@ func (c *counter) recountLedger(
 	ctx context.Context, user string, t *ledger.Text, now time.Time, attempts *int,
 ) error {
 	r := &reckoning{dead: map[string]bool{}}
-	if err := c.dropDead(ctx, t, now, r); err != nil {
+	if err := c.dropDeadEntries(ctx, t, now, r); err != nil {
 		return err
 	}
 
@@ -84,7 +84,7 @@ func (c *counter) recountLedger(
 		}
 
 		oldPending := r.pending
-		if err := c.dropDead(ctx, t, now, r); err != nil {
+		if err := c.dropDeadEntries(ctx, t, now, r); err != nil {
 			return err
 		}
 		if maps.Equal(oldPending, r.pending) {
@@ -154,9 +154,9 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, r
 	return nil
 }
 
-// dropDead removes the dead entries of a ledger, which nobody will complete, and adds what it learns
-// of all entries to the reckoning.
-func (c *counter) dropDead(ctx context.Context, t *ledger.Text, now time.Time, r *reckoning) error {
+// dropDeadEntries removes the dead entries of a ledger, and notes in the reckoning where the files of dead
+// and of pending uploads may be.
+func (c *counter) dropDeadEntries(ctx context.Context, t *ledger.Text, now time.Time, r *reckoning) error {
 	r.pending = map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
 		entry := t.Entries[name]
@@ -197,19 +197,19 @@ func (c *counter) isDead(
 		return !entry.Until.IsZero() && entry.Until.Before(now), nil, nil
 	}
 
-	// A young entry is so new that its session may not be saved yet.
-	young := now.Before(entry.Until)
+	// The session of a young entry may not be saved yet.
+	isYoung := now.Before(entry.Until)
 	if entry.Until.IsZero() {
 		// An older version has made the entry.
-		young = now.Sub(entry.At) < orphanAge
+		isYoung = now.Sub(entry.At) < orphanAge
 	}
-	if young && entry.Stem != "" {
+	if isYoung && entry.Stem != "" {
 		return false, nil, nil
 	}
 
 	open, err = c.sessions.Read(ctx, entry.Session)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return !young, nil, nil
+		return !isYoung, nil, nil
 	}
 	if err != nil {
 		return false, nil, err
@@ -250,12 +250,12 @@ func (c *counter) filesOf(ctx context.Context, user string) iter.Seq2[*File, err
 
 // recordsOf iterates over the records of a user, including those that expire.
 func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, error] {
-	q := Filter{User: user, Expiring: true}
-	all := paged("", func(startAfter string) ([]*File, string, error) {
-		return c.setup.config.Records.List(ctx, q, startAfter, listPage)
+	filter := Filter{User: user, Expiring: true}
+	records := paged("", func(startAfter string) ([]*File, string, error) {
+		return c.setup.config.Records.List(ctx, filter, startAfter, listPage)
 	})
 	return func(yield func(*File, error) bool) {
-		for f, err := range all {
+		for f, err := range records {
 			if err == nil && f.User.ID != user {
 				// For the user "", the filter selects the records of all users.
 				continue
@@ -267,9 +267,9 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 	}
 }
 
-// ledgers recounts the files of each user whose ledger has a dead entry. It first moves the ledgers
-// of an older version to their new keys.
-func (w *sweeper) ledgers(ctx context.Context) error {
+// recountLedgers counts the files of each user again whose ledger has a dead entry, after it has moved the
+// ledgers of an older version to their new keys.
+func (w *sweeper) recountLedgers(ctx context.Context) error {
 	old := w.states(ctx, ledger.OldPrefix, "")
 	err := running.Stream(ctx, old, readConcurrency, func(ctx context.Context, state ListedState) error {
 		if !ledger.IsKey(ledger.OldPrefix, state.Key) {
@@ -281,7 +281,7 @@ func (w *sweeper) ledgers(ctx context.Context) error {
 		return err
 	}
 
-	var mu sync.Mutex // guards the fields of w
+	var mu sync.Mutex // guards w.report and w.errs
 	prefix := w.counter.book.Prefix
 	current := w.states(ctx, prefix, "")
 	return running.Stream(ctx, current, readConcurrency, func(ctx context.Context, state ListedState) error {

@@ -88,7 +88,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 
 	if s.counter != nil && len(w.errs) == 0 {
 		// This comes last, so that only the files that stay are counted.
-		w.add(w.ledgers(ctx))
+		w.add(w.recountLedgers(ctx))
 	}
 
 	if err := errors.Join(w.errs...); err != nil {
