@@ -14,7 +14,7 @@ const (
 	mallo = "mallory"
 )
 
-// If two users wait for memory, the user who holds less gets it first.
+// Of two users who wait for memory, the one who holds less gets it first.
 func TestFairShareOfLeastMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(2, 1)
@@ -37,7 +37,7 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 	})
 }
 
-// While a request of a user with much memory waits, another user gets memory without waiting, up to its own share.
+// While a user with much memory waits for more, another user gets its own share without waiting.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// An owner of bytes gets more only if it then has at most three times the bytes that remain free.
@@ -61,7 +61,7 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	})
 }
 
-// A user's request for much memory is served before the same user's later requests for little.
+// A request for much memory is served before later ones of the same user for little.
 func TestFairShareRequestsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := fairshare.New(12, 3)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
-// Parse refuses invalid patterns.
+// Parse refuses an invalid pattern, and returns the rule that it breaks.
 func TestParseRefusesPatterns(t *testing.T) {
 	tests := []struct {
 		name, pattern string
@@ -48,7 +48,7 @@ func TestParseRefusesPatterns(t *testing.T) {
 	}
 }
 
-// Key fills a pattern with values, the date in UTC, random letters and an extension. Matches recognizes the result.
+// Key fills a pattern with values, the date in UTC, random letters and an extension, and Matches recognizes the result.
 func TestPatternIsFilled(t *testing.T) {
 	when := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
 	p, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
@@ -90,7 +90,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	require.Empty(t, p.ID(lastKey), "no record has such an ID")
 }
 
-// The pattern refuses values that are unsafe in a key.
+// Check refuses values that are missing, that are not in the pattern, or that are unsafe in a key.
 func TestPatternRefusesUnsafeValues(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
@@ -124,7 +124,7 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 	}
 }
 
-// The pattern recognizes only keys that it could have made itself.
+// A pattern matches only keys that it could have made itself.
 func TestPatternRefusesOtherKeys(t *testing.T) {
 	p, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
@@ -157,7 +157,7 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 	}
 }
 
-// Only some patterns make keys that sort like their IDs.
+// A pattern whose keys sort like their IDs finds the ID in a key, and any other pattern does not.
 func TestPatternIDsOfOrderedKeys(t *testing.T) {
 	tests := []struct {
 		text    string

@@ -84,7 +84,7 @@ func exactly(user, name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
-// Reserve grants only what the limit leaves.
+// Reserve grants only what the limit leaves after a file of 40 bytes.
 func TestReserveWithinLimit(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -125,7 +125,7 @@ func TestReserveWithinLimit(t *testing.T) {
 	}
 }
 
-// If a user has 1000 open uploads, Reserve fails with ErrBusy.
+// Reserve fails with ErrBusy as long as the user has 1000 open uploads.
 func TestReserveLimitsOpenUploads(t *testing.T) {
 	const maxOpen = 1000
 	s := newStates()
@@ -146,8 +146,7 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A Book remembers the ledger that it wrote last. If another process has written since, the Book reads the ledger
-// again.
+// A Book reads a ledger again if another process has written it since.
 func TestBookRereadsLedger(t *testing.T) {
 	s := newStates()
 	book := newBook(s)
@@ -171,7 +170,7 @@ func TestBookRereadsLedger(t *testing.T) {
 	require.EqualValues(t, 90, current.Bytes)
 }
 
-// For a user's second upload, a Book does not read the ledger again.
+// A Book does not read the ledger of a user again for the second upload.
 func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
@@ -185,7 +184,7 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	require.Equal(t, 6, s.writes)
 }
 
-// If the response to Settle's write is lost, the file is counted once.
+// Settle counts a file once, even if the response to its write is lost.
 func TestBookCountsLostResponseOnce(t *testing.T) {
 	tests := []struct {
 		name string
@@ -229,7 +228,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 	}
 }
 
-// A removal is counted once, whichever process ends it.
+// A removal is subtracted once, whichever process ends it.
 func TestBookCountsRemovalOnce(t *testing.T) {
 	const keepSubtracted = false // the value of restore if the file was removed
 	// begin stores a file of 7 bytes. It returns the books of two processes, of which bookA has begun
@@ -286,7 +285,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 	})
 }
 
-// If twenty Books write the ledger of one user at the same time, no count is lost.
+// No count is lost if several Books write the ledger of one user at the same time.
 func TestBooksOfOneUser(t *testing.T) {
 	s := newStates()
 	var group sync.WaitGroup
@@ -309,7 +308,7 @@ func TestBooksOfOneUser(t *testing.T) {
 	require.Empty(t, current.Entries)
 }
 
-// The key of a ledger does not show the user's ID.
+// The key of a ledger does not reveal the ID of the user.
 func TestLedgerKeyHidesUser(t *testing.T) {
 	b := newBook(newStates())
 	key := b.Key("alice@example.com/../x")
@@ -320,7 +319,7 @@ func TestLedgerKeyHidesUser(t *testing.T) {
 	require.False(t, ledger.IsKey(b.Prefix, b.Prefix+"x/state.json"))
 }
 
-// A call ends with its context.
+// Reserve does not try again after its context has ended.
 func TestBookCallEndsWithContext(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
@@ -333,7 +332,7 @@ func TestBookCallEndsWithContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// If a file's reservation is lost, Add counts the file and notes a doubt, so that a Sweep recounts.
+// Add counts a file without a reservation, and notes a doubt that makes a Sweep count again.
 func TestAddCountsFileWithoutReservation(t *testing.T) {
 	b := newBook(newStates())
 	require.NoError(t, b.Add(t.Context(), "a", 30))
@@ -349,7 +348,7 @@ func TestAddCountsFileWithoutReservation(t *testing.T) {
 	require.Zero(t, files)
 }
 
-// Reserve can reduce earlier reservations to the actual sizes of their files, and so make room for the new one.
+// Reserve makes room by reducing earlier reservations to the actual sizes of their files.
 func TestReservationShrinksStoredFiles(t *testing.T) {
 	b := newBook(newStates())
 	_, err := b.Reserve(t.Context(), exactly("a", "first", 100), ledger.Limit{Bytes: 100})
@@ -367,8 +366,8 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.EqualValues(t, 2, files)
 }
 
-// If an older version writes its ledger after the ledger has moved, Migrate notes a doubt, so that a Sweep
-// recounts.
+// Migrate notes a doubt, which makes a Sweep count again, if an older version has written its ledger after it was
+// moved.
 func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	s := newStates()
 	b := newBook(s)
@@ -388,8 +387,8 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	require.NotContains(t, s.texts, old)
 }
 
-// Settle moves an old ledger, the response is lost, and another call writes before the bucket repeats the write.
-// Settle then reports the file as counted.
+// Settle reports a file as counted if the response to its write, which moves an old ledger, is lost, and another call
+// writes before the bucket repeats the write.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	s := newStates()
 	b := newBook(s)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The largest possible state has at most 1 MiB, the size that the documentation and the test suite of States name.
+// The largest possible state has less than the 1 MiB that the documentation of States names.
 func TestStatesLargestState(t *testing.T) {
 	s := New(KindParts, User{ID: strings.Repeat("u", 1000)}, Request{
 		Name:     strings.Repeat("\x01", MaxMetadataBytes),
