@@ -14,9 +14,9 @@ import (
 // Parse refuses an invalid pattern, and returns the rule that it breaks.
 func TestParseRefusesPatterns(t *testing.T) {
 	tests := []struct {
-		name, pattern string
-		// rule is a part of the rule that the pattern breaks.
-		rule string
+		name    string
+		pattern string
+		rule    string // part of the rule that the pattern breaks
 	}{
 		{name: "nothing", pattern: "", rule: "must have {random}"},
 		{name: "nothing that is unique", pattern: "users/{user}{ext}", rule: "must have {random}"},
@@ -51,30 +51,32 @@ func TestParseRefusesPatterns(t *testing.T) {
 // Key fills a pattern with values, the date in UTC, random letters and an extension, and Matches recognizes the result.
 func TestPatternIsFilled(t *testing.T) {
 	when := time.Date(2026, 1, 1, 1, 0, 0, 0, time.FixedZone("east", 2*60*60))
-	p, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
+	pattern, rule := keypattern.Parse("users/{user}/{kind}-{yyyy}.{mm}.{dd}/x{random}{ext}")
 	require.Empty(t, rule)
 
-	v := map[string]string{"user": "a.B_c-1", "kind": "avatar"}
-	_, flaw := p.Check(v)
+	values := map[string]string{"user": "a.B_c-1", "kind": "avatar"}
+	_, flaw := pattern.Check(values)
 	require.Empty(t, flaw)
 
-	key := p.Key(v, when, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
+	key := pattern.Key(values, when, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
-	require.True(t, p.Matches(key, v))
-	require.True(t, p.Matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
+	require.True(t, pattern.Matches(key, values))
+	withoutExtension := strings.TrimSuffix(key, ".jpg")
+	require.True(t, pattern.Matches(withoutExtension, values))
 }
 
 // Keys with {newest} sort in the reverse order of their times.
 func TestNewestSortsLaterTimesFirst(t *testing.T) {
-	p, rule := keypattern.Parse("users/{user}/{newest}{ext}")
+	pattern, rule := keypattern.Parse("users/{user}/{newest}{ext}")
 	require.Empty(t, rule)
-	_, ordered := p.Ordered()
-	require.False(t, ordered, "keys are not in the order of IDs")
+	_, isOrdered := pattern.Ordered()
+	require.False(t, isOrdered)
 
 	values := map[string]string{"user": "7"}
 	latestFirst := []time.Time{
 		time.Unix(1<<40, 0),
-		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC), // a millisecond after the next time
+		// These two differ by a millisecond.
+		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC),
 		time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
 		time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Unix(0, 0),
@@ -82,22 +84,22 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	}
 	lastKey := ""
 	for _, when := range latestFirst {
-		key := p.Key(values, when, keypattern.Random{}, ".png")
-		require.True(t, p.Matches(key, values), key)
+		key := pattern.Key(values, when, keypattern.Random{}, ".png")
+		require.True(t, pattern.Matches(key, values), key)
 		require.LessOrEqual(t, lastKey, key, when)
 		lastKey = key
 	}
-	require.Empty(t, p.ID(lastKey), "no record has such an ID")
+	require.Empty(t, pattern.ID(lastKey))
 }
 
 // Check refuses values that are missing, that are not in the pattern, or that are unsafe in a key.
 func TestPatternRefusesUnsafeValues(t *testing.T) {
-	p, rule := keypattern.Parse("users/{user}/{random}{ext}")
+	pattern, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
 	tests := []struct {
 		name   string
 		values map[string]string
-		field  string
+		field  string // name of the value that is refused
 	}{
 		{name: "none", values: nil, field: "user"},
 		{name: "an empty one", values: map[string]string{"user": ""}, field: "user"},
@@ -117,7 +119,7 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			name, flaw := p.Check(tt.values)
+			name, flaw := pattern.Check(tt.values)
 			require.NotEmpty(t, flaw)
 			require.Equal(t, tt.field, name)
 		})
@@ -126,14 +128,17 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 
 // A pattern matches only keys that it could have made itself.
 func TestPatternRefusesOtherKeys(t *testing.T) {
-	p, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
+	pattern, rule := keypattern.Parse("users/{user}/{yyyy}/{random}{ext}")
 	require.Empty(t, rule)
 	values := map[string]string{"user": "4"}
-	key := p.Key(values, time.Now(), keypattern.Random{}, ".png")
-	require.True(t, p.Matches(key, values))
+	key := pattern.Key(values, time.Now(), keypattern.Random{}, ".png")
+	require.True(t, pattern.Matches(key, values))
 
 	random := strings.Repeat("a", 26)
-	tests := []struct{ name, key string }{
+	tests := []struct {
+		name string
+		key  string
+	}{
 		{name: "nothing", key: ""},
 		{name: "only the beginning", key: "users/4"},
 		{name: "random text that is too short", key: "users/4/2026/" + random[1:] + ".png"},
@@ -152,7 +157,7 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.False(t, p.Matches(tt.key, values), "%q", tt.key)
+			require.False(t, pattern.Matches(tt.key, values), "%q", tt.key)
 		})
 	}
 }
@@ -160,37 +165,37 @@ func TestPatternRefusesOtherKeys(t *testing.T) {
 // A pattern whose keys sort like their IDs finds the ID in a key, and any other pattern does not.
 func TestPatternIDsOfOrderedKeys(t *testing.T) {
 	tests := []struct {
-		text    string
-		ordered bool
+		text      string
+		isOrdered bool
 	}{
-		{text: "files/{id}{ext}", ordered: true},
-		{text: "{id}", ordered: true},
+		{text: "files/{id}{ext}", isOrdered: true},
+		{text: "{id}", isOrdered: true},
 		{text: "files/{yyyy}/{id}{ext}"},
 		{text: "users/{user}/{id}{ext}"},
 		{text: "files/{random}{ext}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
-			p, rule := keypattern.Parse(tt.text)
+			pattern, rule := keypattern.Parse(tt.text)
 			require.Empty(t, rule)
 
-			prefix, ordered := p.Ordered()
-			require.Equal(t, tt.ordered, ordered)
+			prefix, isOrdered := pattern.Ordered()
+			require.Equal(t, tt.isOrdered, isOrdered)
 			when := time.Unix(1e9, 0)
-			key := p.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
-			require.Empty(t, p.ID("x"+key))
+			key := pattern.Key(map[string]string{"user": "4"}, when, keypattern.Random{1}, ".png")
+			require.Empty(t, pattern.ID("x"+key))
 
-			if !ordered {
-				require.Empty(t, p.ID(key))
+			if !isOrdered {
+				require.Empty(t, pattern.ID(key))
 				return
 			}
-			require.Equal(t, timeid.New(when, keypattern.Random{1}), p.ID(key))
-			require.True(t, strings.HasPrefix(key, prefix+p.ID(key)))
+			require.Equal(t, timeid.New(when, keypattern.Random{1}), pattern.ID(key))
+			require.True(t, strings.HasPrefix(key, prefix+pattern.ID(key)))
 		})
 	}
 
 	_, rule := keypattern.Parse("files/{id}/{ext}")
-	require.Contains(t, rule, "{ext}", "the extension must follow the ID")
+	require.Contains(t, rule, "{ext}")
 }
 
 // No two sets of values can make one key, so that no user can delete another's file.
@@ -199,20 +204,20 @@ func FuzzAKeyBelongsToOneSetOfValues(f *testing.F) {
 	f.Add("a-b", "c", "a", "b-c")
 	f.Add("2026", "x", "20262026", "x")
 
-	p, rule := keypattern.Parse("{a}-{yyyy}/{mm}{b}/{random}{ext}")
+	pattern, rule := keypattern.Parse("{a}-{yyyy}/{mm}{b}/{random}{ext}")
 	require.Empty(f, rule)
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		first := map[string]string{"a": a, "b": b}
 		second := map[string]string{"a": c, "b": d}
-		_, firstFlaw := p.Check(first)
-		_, secondFlaw := p.Check(second)
+		_, firstFlaw := pattern.Check(first)
+		_, secondFlaw := pattern.Check(second)
 		if firstFlaw != "" || secondFlaw != "" {
 			// No key can have such values.
 			return
 		}
 
-		key := p.Key(first, time.Unix(1e9, 0), keypattern.Random{1, 2, 3}, ".jpg")
-		require.True(t, p.Matches(key, first))
-		require.Equal(t, a == c && b == d, p.Matches(key, second))
+		key := pattern.Key(first, time.Unix(1e9, 0), keypattern.Random{1, 2, 3}, ".jpg")
+		require.True(t, pattern.Matches(key, first))
+		require.Equal(t, a == c && b == d, pattern.Matches(key, second))
 	})
 }

@@ -80,18 +80,23 @@ func newBook(s *states) *ledger.Book {
 	}
 }
 
-func exactly(user, name string, bytes int64) ledger.Reservation {
+// user is the user of all ledgers.
+const user = "a"
+
+// fixedSize returns a reservation for one file of this size.
+func fixedSize(user, name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
 // Reserve grants only what the limit leaves after a file of 40 bytes.
 func TestReserveWithinLimit(t *testing.T) {
 	tests := []struct {
-		name        string
-		least, most int64
-		limit       ledger.Limit
-		want        int64
-		err         error
+		name  string
+		least int64
+		most  int64
+		limit ledger.Limit
+		want  int64
+		err   error
 	}{
 		{name: "no limit", least: 10, most: 10, limit: ledger.Limit{}, want: 10},
 		{name: "as many bytes as are left", least: 60, most: 60, limit: ledger.Limit{Bytes: 100}, want: 60},
@@ -109,14 +114,14 @@ func TestReserveWithinLimit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBook(newStates())
-			_, err := b.Reserve(t.Context(), exactly("a", "first", 40), ledger.Limit{})
+			book := newBook(newStates())
+			_, err := book.Reserve(t.Context(), fixedSize(user, "first", 40), ledger.Limit{})
 			require.NoError(t, err)
-			r := exactly("a", "second", 0)
-			r.Least = tt.least
-			r.Most = tt.most
 
-			got, err := b.Reserve(t.Context(), r, tt.limit)
+			reservation := fixedSize(user, "second", 0)
+			reservation.Least = tt.least
+			reservation.Most = tt.most
+			got, err := book.Reserve(t.Context(), reservation, tt.limit)
 			require.ErrorIs(t, err, tt.err)
 			if tt.err == nil {
 				require.Equal(t, tt.want, got)
@@ -128,70 +133,70 @@ func TestReserveWithinLimit(t *testing.T) {
 // Reserve fails with ErrBusy as long as the user has 1000 open uploads.
 func TestReserveLimitsOpenUploads(t *testing.T) {
 	const maxOpen = 1000
-	s := newStates()
+	store := newStates()
 	entries := map[string]ledger.Entry{}
 	for i := range maxOpen {
 		entries[fmt.Sprint(i)] = ledger.Entry{Bytes: 1, Files: 1}
 	}
-	text, err := json.Marshal(ledger.Text{User: "a", Entries: entries})
+	text, err := json.Marshal(ledger.Text{User: user, Entries: entries})
 	require.NoError(t, err)
-	b := newBook(s)
-	s.texts[b.Key("a")] = text
+	book := newBook(store)
+	store.texts[book.Key(user)] = text
 
-	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
+	_, err = book.Reserve(t.Context(), fixedSize(user, "more", 1), ledger.Limit{})
 	require.ErrorIs(t, err, ledger.ErrBusy)
 
-	require.NoError(t, b.Drop(t.Context(), "a", "1"))
-	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
+	require.NoError(t, book.Drop(t.Context(), user, "1"))
+	_, err = book.Reserve(t.Context(), fixedSize(user, "more", 1), ledger.Limit{})
 	require.NoError(t, err)
 }
 
 // A Book reads a ledger again if another process has written it since.
 func TestBookRereadsLedger(t *testing.T) {
-	s := newStates()
-	book := newBook(s)
-	otherBook := newBook(s)
-	_, err := book.Reserve(t.Context(), exactly("a", "x", 100), ledger.Limit{Bytes: 100})
+	store := newStates()
+	book := newBook(store)
+	otherBook := newBook(store)
+	_, err := book.Reserve(t.Context(), fixedSize(user, "x", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
-	require.NoError(t, otherBook.Drop(t.Context(), "a", "x"))
-	_, err = book.Reserve(t.Context(), exactly("a", "y", 100), ledger.Limit{Bytes: 100})
-	require.NoError(t, err, "there is room, although this process remembers that there is none")
 
-	settlement, err := otherBook.Settle(t.Context(), "a", "y", 90)
+	// The other process makes room for another file.
+	require.NoError(t, otherBook.Drop(t.Context(), user, "x"))
+	_, err = book.Reserve(t.Context(), fixedSize(user, "y", 100), ledger.Limit{Bytes: 100})
+	require.NoError(t, err)
+
+	settlement, err := otherBook.Settle(t.Context(), user, "y", 90)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
-
-	settlement, err = book.Settle(t.Context(), "a", "y", 90)
+	settlement, err = book.Settle(t.Context(), user, "y", 90)
 	require.NoError(t, err)
 	require.False(t, settlement.Counted, "the other book has settled it")
 
-	current, err := book.Read(t.Context(), "a")
+	current, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, 90, current.Bytes)
 }
 
 // A Book does not read the ledger of a user again for the second upload.
 func TestBookReadsNothingForSecondUpload(t *testing.T) {
-	s := newStates()
-	b := newBook(s)
+	store := newStates()
+	book := newBook(store)
 	for i := range 3 {
-		_, err := b.Reserve(t.Context(), exactly("a", fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
+		_, err := book.Reserve(t.Context(), fixedSize(user, fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
 		require.NoError(t, err)
-		_, err = b.Settle(t.Context(), "a", fmt.Sprint(i), 1)
+		_, err = book.Settle(t.Context(), user, fmt.Sprint(i), 1)
 		require.NoError(t, err)
 	}
-	require.Equal(t, 3, s.reads, "the ledger, that of an older version, and the ledger again")
-	require.Equal(t, 6, s.writes)
+	// The first upload reads the ledger, that of an older version, and the ledger again.
+	require.Equal(t, 3, store.reads)
+	require.Equal(t, 6, store.writes)
 }
 
 // Settle counts a file once, even if the response to its write is lost.
 func TestBookCountsLostResponseOnce(t *testing.T) {
 	tests := []struct {
-		name string
-		// applied is true if the write whose response is lost took effect.
-		applied bool
-		// overtaken is true if another process writes before the call reads the ledger again.
-		overtaken bool
+		name      string
+		applied   bool // whether the write whose response is lost took effect
+		overtaken bool // whether another process writes before the call reads the ledger again
 	}{
 		{name: "a write that took effect", applied: true},
 		{name: "one that did not"},
@@ -199,29 +204,30 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newStates()
-			b := newBook(s)
-			other := newBook(s)
-			_, err := b.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
+			store := newStates()
+			book := newBook(store)
+			other := newBook(store)
+			_, err := book.Reserve(t.Context(), fixedSize(user, "x", 7), ledger.Limit{})
 			require.NoError(t, err)
-			s.next = func() error {
+
+			store.next = func() error {
 				if tt.applied {
 					// This has the same effect as the write of the call.
-					_, err := other.Settle(t.Context(), "a", "x", 7)
+					_, err := other.Settle(t.Context(), user, "x", 7)
 					require.NoError(t, err)
 				}
 				if tt.overtaken {
-					_, err := other.Reserve(t.Context(), exactly("a", "y", 1), ledger.Limit{})
+					_, err := other.Reserve(t.Context(), fixedSize(user, "y", 1), ledger.Limit{})
 					require.NoError(t, err)
 				}
 				return &storage.Error{Code: storage.Unavailable, Unknown: true}
 			}
 
-			settlement, err := b.Settle(t.Context(), "a", "x", 7)
+			settlement, err := book.Settle(t.Context(), user, "x", 7)
 			require.NoError(t, err)
 			require.True(t, settlement.Counted)
 
-			current, err := b.Read(t.Context(), "a")
+			current, err := book.Read(t.Context(), user)
 			require.NoError(t, err)
 			require.EqualValues(t, 7, current.Bytes)
 		})
@@ -230,41 +236,45 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 
 // A removal is subtracted once, whichever process ends it.
 func TestBookCountsRemovalOnce(t *testing.T) {
-	const keepSubtracted = false // the value of restore if the file was removed
-	// begin stores a file of 7 bytes. It returns the books of two processes, of which bookA has begun
-	// to remove the file.
-	begin := func(t *testing.T) (bookA, bookB *ledger.Book, removalA ledger.Removal) {
-		s := newStates()
-		bookA = newBook(s)
-		bookB = newBook(s)
-		_, err := bookA.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
+	// EndRemoval restores the count if another removal has subtracted the same file.
+	const (
+		keepSubtracted = false
+		restore        = true
+	)
+	// beginRemoval stores a file of 7 bytes. It returns the books of two processes, of which bookA has
+	// begun to remove the file.
+	beginRemoval := func(t *testing.T) (bookA, bookB *ledger.Book, removalA ledger.Removal) {
+		store := newStates()
+		bookA = newBook(store)
+		bookB = newBook(store)
+		_, err := bookA.Reserve(t.Context(), fixedSize(user, "x", 7), ledger.Limit{})
 		require.NoError(t, err)
-		_, err = bookA.Settle(t.Context(), "a", "x", 7)
+		_, err = bookA.Settle(t.Context(), user, "x", 7)
 		require.NoError(t, err)
 
-		removalA, err = bookA.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		removalA, err = bookA.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
 		require.False(t, removalA.Joined)
 		return bookA, bookB, removalA
 	}
-	requireCounts := func(t *testing.T, b *ledger.Book, bytes, reserved int64) {
+	requireCounts := func(t *testing.T, book *ledger.Book, bytes, reserved int64) {
 		t.Helper()
-		current, err := b.Read(t.Context(), "a")
+		current, err := book.Read(t.Context(), user)
 		require.NoError(t, err)
 		pending, _ := current.Pending()
 		require.Equal(t, []int64{bytes, reserved}, []int64{current.Bytes, pending})
 	}
 
 	t.Run("the bytes count until the end", func(t *testing.T) {
-		bookA, _, removalA := begin(t)
+		bookA, _, removalA := beginRemoval(t)
 		requireCounts(t, bookA, 0, 7)
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
 		requireCounts(t, bookA, 0, 0)
 	})
 
 	t.Run("another call joins and ends it", func(t *testing.T) {
-		bookA, bookB, removalA := begin(t)
-		removalB, err := bookB.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		bookA, bookB, removalA := beginRemoval(t)
+		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
 		require.True(t, removalB.Joined)
 		require.NoError(t, bookB.EndRemoval(t.Context(), removalB, keepSubtracted))
@@ -273,13 +283,14 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 	})
 
 	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
-		bookA, bookB, removalA := begin(t)
+		bookA, bookB, removalA := beginRemoval(t)
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
-		removalB, err := bookB.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
 		requireCounts(t, bookA, 0, 0)
-		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted), "it is another removal")
-		const restore = true // the removal of A has subtracted the same file
+
+		// The end of the first removal does not end the second one.
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
 		require.NoError(t, bookB.EndRemoval(t.Context(), removalB, restore))
 		requireCounts(t, bookA, 0, 0)
 	})
@@ -287,61 +298,66 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 
 // No count is lost if several Books write the ledger of one user at the same time.
 func TestBooksOfOneUser(t *testing.T) {
-	s := newStates()
+	store := newStates()
 	var group sync.WaitGroup
-	for i := range 20 {
+	const books = 20
+	const uploadsOfBook = 5
+	const size = 2
+	for i := range books {
 		group.Go(func() {
-			b := newBook(s)
-			for k := range 5 {
+			book := newBook(store)
+			for k := range uploadsOfBook {
 				name := fmt.Sprint(i, "-", k)
-				if _, err := b.Reserve(t.Context(), exactly("a", name, 3), ledger.Limit{}); err == nil {
-					_, _ = b.Settle(t.Context(), "a", name, 2)
+				_, err := book.Reserve(t.Context(), fixedSize(user, name, 3), ledger.Limit{})
+				if err != nil {
+					continue // the count below is then too low
 				}
+				_, _ = book.Settle(t.Context(), user, name, size)
 			}
 		})
 	}
 	group.Wait()
 
-	current, err := newBook(s).Read(t.Context(), "a")
+	current, err := newBook(store).Read(t.Context(), user)
 	require.NoError(t, err)
-	require.EqualValues(t, 200, current.Bytes)
+	require.EqualValues(t, books*uploadsOfBook*size, current.Bytes)
 	require.Empty(t, current.Entries)
 }
 
 // The key of a ledger does not reveal the ID of the user.
 func TestLedgerKeyHidesUser(t *testing.T) {
-	b := newBook(newStates())
-	key := b.Key("alice@example.com/../x")
-	require.True(t, ledger.IsKey(b.Prefix, key))
-	require.True(t, strings.HasPrefix(key, b.Prefix))
+	book := newBook(newStates())
+	key := book.Key("alice@example.com/../x")
+	require.True(t, ledger.IsKey(book.Prefix, key))
+	require.True(t, strings.HasPrefix(key, book.Prefix))
 	require.NotContains(t, key, "alice")
-	require.NotEqual(t, key, b.Key("Alice"))
-	require.False(t, ledger.IsKey(b.Prefix, b.Prefix+"x/state.json"))
+	require.NotEqual(t, key, book.Key("Alice"))
+	require.False(t, ledger.IsKey(book.Prefix, book.Prefix+"x/state.json"))
 }
 
 // Reserve does not try again after its context has ended.
 func TestBookCallEndsWithContext(t *testing.T) {
-	s := newStates()
-	b := newBook(s)
+	store := newStates()
+	book := newBook(store)
 	ctx, cancel := context.WithCancel(t.Context())
-	s.next = func() error {
+	store.next = func() error {
 		cancel()
 		return storage.PreconditionFailed
 	}
-	_, err := b.Reserve(ctx, exactly("a", "x", 1), ledger.Limit{})
+	_, err := book.Reserve(ctx, fixedSize(user, "x", 1), ledger.Limit{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 // Add counts a file without a reservation, and notes a doubt that makes a Sweep count again.
 func TestAddCountsFileWithoutReservation(t *testing.T) {
-	b := newBook(newStates())
-	require.NoError(t, b.Add(t.Context(), "a", 30))
+	book := newBook(newStates())
+	require.NoError(t, book.Add(t.Context(), user, 30))
 
-	text, err := b.Read(t.Context(), "a")
+	text, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
 	require.EqualValues(t, 1, text.Files)
-	require.Len(t, text.Entries, 1)
+	require.Len(t, text.Entries, 1, "the doubt")
 
 	bytes, files := text.Pending()
 	require.Zero(t, bytes)
@@ -350,60 +366,63 @@ func TestAddCountsFileWithoutReservation(t *testing.T) {
 
 // Reserve makes room by reducing earlier reservations to the actual sizes of their files.
 func TestReservationShrinksStoredFiles(t *testing.T) {
-	b := newBook(newStates())
-	_, err := b.Reserve(t.Context(), exactly("a", "first", 100), ledger.Limit{Bytes: 100})
+	book := newBook(newStates())
+	_, err := book.Reserve(t.Context(), fixedSize(user, "first", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
-	r := exactly("a", "second", 70)
-	r.Sizes = map[string]int64{"first": 30, "unknown": 5}
-	_, err = b.Reserve(t.Context(), r, ledger.Limit{Bytes: 100})
-	require.NoError(t, err, "30 and 70 bytes fit")
-	text, err := b.Read(t.Context(), "a")
+	reservation := fixedSize(user, "second", 70)
+	reservation.Sizes = map[string]int64{"first": 30, "unknown": 5}
+	_, err = book.Reserve(t.Context(), reservation, ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
+	text, err := book.Read(t.Context(), user)
+	require.NoError(t, err)
 	bytes, files := text.Pending()
-	require.EqualValues(t, 100, bytes)
+	require.EqualValues(t, 30+70, bytes)
 	require.EqualValues(t, 2, files)
 }
 
 // Migrate notes a doubt, which makes a Sweep count again, if an older version has written its ledger after it was
 // moved.
 func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
-	s := newStates()
-	b := newBook(s)
-	require.NoError(t, b.Recount(t.Context(), "a", func(text *ledger.Text) error {
+	store := newStates()
+	book := newBook(store)
+	require.NoError(t, book.Recount(t.Context(), user, func(text *ledger.Text) error {
 		text.Bytes = 30
 		text.Files = 1
 		return nil
 	}))
-	old := ledger.OldPrefix + strings.TrimPrefix(b.Key("a"), b.Prefix)
-	s.texts[old] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
-	require.NoError(t, b.Migrate(t.Context(), old))
 
-	text, err := b.Read(t.Context(), "a")
+	old := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
+	store.texts[old] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
+	require.NoError(t, book.Migrate(t.Context(), old))
+
+	text, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
-	require.Len(t, text.Entries, 1)
-	require.NotContains(t, s.texts, old)
+	require.Len(t, text.Entries, 1, "the doubt")
+	require.NotContains(t, store.texts, old)
 }
 
 // Settle reports a file as counted if the response to its write, which moves an old ledger, is lost, and another call
 // writes before the bucket repeats the write.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
-	s := newStates()
-	b := newBook(s)
-	old := ledger.OldPrefix + strings.TrimPrefix(b.Key("a"), b.Prefix)
-	s.texts[old] = []byte(`{"user":"a","entries":{"upload":{"bytes":60,"files":1}},"nonce":"n"}`)
-	s.next = func() error {
-		other := newBook(s)
-		_, err := other.Settle(t.Context(), "a", "upload", 60) // stands for the lost write
+	store := newStates()
+	book := newBook(store)
+	old := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
+	store.texts[old] = []byte(`{"user":"a","entries":{"upload":{"bytes":60,"files":1}},"nonce":"n"}`)
+	store.next = func() error {
+		// This stands for the write whose response is lost.
+		other := newBook(store)
+		_, err := other.Settle(t.Context(), user, "upload", 60)
 		require.NoError(t, err)
-		_, err = other.Reserve(t.Context(), exactly("a", "other", 1), ledger.Limit{})
+
+		_, err = other.Reserve(t.Context(), fixedSize(user, "other", 1), ledger.Limit{})
 		require.NoError(t, err)
 		return storage.PreconditionFailed
 	}
 
-	settlement, err := b.Settle(t.Context(), "a", "upload", 60)
+	settlement, err := book.Settle(t.Context(), user, "upload", 60)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
 }

@@ -14,10 +14,11 @@ func TestPartSizesFitLimits(t *testing.T) {
 	const mib = 1 << 20
 	s3 := storage.PartLimits{MinSize: 5 * mib, MaxSize: 5 << 30, MaxParts: 10_000}
 	tests := []struct {
-		name       string
-		limits     storage.PartLimits
-		size, base int64
-		want       int64
+		name   string
+		limits storage.PartLimits
+		size   int64
+		base   int64
+		want   int64
 	}{
 		{name: "a file that fits", limits: s3, size: 100 * mib, base: partsize.Base, want: 8 * mib},
 		{name: "an unknown size", limits: s3, size: -1, base: partsize.Base, want: 8 * mib},

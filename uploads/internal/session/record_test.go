@@ -15,7 +15,8 @@ func TestStatesLargestState(t *testing.T) {
 		Name:     strings.Repeat("\x01", MaxMetadataBytes),
 		Metadata: map[string]string{"a": strings.Repeat("\x01", MaxMetadataBytes)},
 	}, Target{}, time.Time{})
-	for range 10_000 {
+	const maxParts = 10_000
+	for range maxParts {
 		s.ETags = append(s.ETags, `"`+strings.Repeat("0", 64)+`"`)
 	}
 	text, err := json.Marshal(s)
