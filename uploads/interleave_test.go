@@ -225,7 +225,7 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 	})
 }
 
-// If two files that exceed the allowance together are uploaded at the same time, not both are stored.
+// Of two files that exceed the allowance together, and are uploaded at the same time, only one is stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	for _, method := range sendMethods {
 		if method.name == "pieces" { // their token is the time
@@ -255,7 +255,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	}
 }
 
-// If Finish and a Sweep of expired uploads run at the same time, and Finish succeeds, the file exists.
+// A ticket whose Finish has succeeded has its file, even if Sweep removes expired uploads at the same time.
 func TestExploredFinishAndSweep(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -272,7 +272,7 @@ func TestExploredFinishAndSweep(t *testing.T) {
 	})
 }
 
-// If the pieces of one file arrive at the same time, the file is made once.
+// The pieces of a file that arrive at the same time make one file.
 func TestExploredPieces(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
@@ -285,7 +285,7 @@ func TestExploredPieces(t *testing.T) {
 				require.Len(e, keys, 1)
 			}
 
-			// A process that died may have reserved all room, until Sweep.
+			// A process that died may have reserved all room, which Sweep frees.
 			time.Sleep(time.Hour)
 			_, err := e.outside.service.Sweep(e.Context())
 			require.NoError(e, err)
@@ -324,7 +324,7 @@ func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body 
 	return path + "/complete" + query, path + query, body
 }
 
-// If an upload in parts is completed twice at the same time, it makes one file.
+// Two completions of one upload in parts at the same time make one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		completePath, _, body := e.parts(content(6000))
@@ -344,7 +344,7 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 	})
 }
 
-// If an upload in parts is completed and aborted at the same time, and the completion succeeds, the file exists.
+// An upload in parts whose completion has succeeded has its file, even if it is aborted at the same time.
 func TestExploredCompleteAndAbort(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		completePath, abortPath, body := e.parts(content(6000))
@@ -365,7 +365,7 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 	})
 }
 
-// If Finish and Cancel of a ticket run at the same time, only one of them succeeds.
+// Of Finish and Cancel of a ticket at the same time, only one succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
@@ -387,9 +387,8 @@ func TestExploredFinishAndCancel(t *testing.T) {
 	})
 }
 
-// If Finish, Cancel and Recount run at the same time, the room of a ticket's file stays reserved until the file is
-// counted or removed. While the reservation lives, Recount and Sweep leave the file to it. That also holds if Finish
-// was killed: it looks like a Finish that is only slow, and that must remove its file because of Cancel.
+// If Finish, Cancel and Recount run at the same time, the room of the file stays reserved until the file is counted or
+// removed, even if Finish was killed, which looks the same as a slow Finish.
 func TestExploredRoomOfTicket(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
 	explored.RunBudgets(t, budgets, func(s *interleave.Scene) {
@@ -440,8 +439,7 @@ func (e *exploredSite) requireUncounted() (key string) {
 	return keys[0]
 }
 
-// If Delete removes the file of a call that was killed, and Sweep counts the file at the same time, the next Sweep
-// counts it off again.
+// If Delete removes the file of a killed call while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		settleCall := 6 // the call of the store that counts the file
@@ -459,8 +457,7 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 	})
 }
 
-// If Delete removes the file of pieces whose call was killed, and Sweep counts the file at the same time, the next
-// Sweep counts it off again.
+// If Delete removes the file of a killed PutPiece while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 	exploreUploadsWith(t, []bool{false}, func(e *exploredSite) {
 		const settleCall = 12 // the call of the store that counts the file
@@ -490,8 +487,8 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 	})
 }
 
-// If Cancel is repeated after Finish and Cancel were killed, and Sweep counts the file at the same time, the next
-// Sweep counts it off again.
+// If Cancel is repeated after Finish and Cancel were killed, while Sweep counts the file, the next Sweep corrects the
+// count.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		// Finish is killed before it counts the file, and Cancel before it removes the file.
@@ -511,7 +508,7 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	})
 }
 
-// If Recount runs while a file is stored, the file is counted once.
+// Recount and Store at the same time count the file once.
 func TestExploredRecountAndStore(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		e.run("stores", func(p *process) string { return sendToService(t, p, content(3000)) })

@@ -288,8 +288,8 @@ func appendTo(files *[]*uploads.File) func(context.Context, *uploads.File) error
 	}
 }
 
-// Until the content is known, an upload in parts has no key, only an ID. The completion returns the key, and the
-// address if Config.Link asks for one.
+// An upload in parts whose key depends on the content has only an ID at first, and its completion returns the key and
+// the address.
 func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{
 		Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20},
@@ -316,8 +316,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	}
 }
 
-// In each way of uploading except tickets, Config.Inspect gets the whole content, and nothing is left of a file that
-// it refuses. Tickets are refused with NotAllowed.
+// Whichever way a file is uploaded, Config.Inspect gets the whole content, and nothing is left of a file that it
+// refuses; only tickets are refused beforehand.
 func TestInspectSeesEachWay(t *testing.T) {
 	for _, way := range append(slices.Clone(uploadMethods), uploadMethod{name: "Store", send: sendToStore}) {
 		t.Run(way.name, func(t *testing.T) {

@@ -96,7 +96,7 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 	}
 }
 
-// New refuses a Config.Lifetime shorter than twice Config.TTL, and one without Records.
+// New refuses a Config.Lifetime that is shorter than twice Config.TTL, or comes without Config.Records.
 func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	bucket := memstore.New()
 	configs := []uploads.Config{
@@ -111,8 +111,7 @@ func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	}
 }
 
-// If Finish runs again after Sweep has removed an expired file's record, and before it removes the bytes, no
-// record without bytes is left.
+// A Finish between Sweep's removal of an expired record and that of the bytes leaves no record without bytes.
 func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	now := time.Now()
 	storedCalls := 0
@@ -142,7 +141,7 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	require.Equal(t, f.Expires, second.Expires)
 	require.Equal(t, 2, storedCalls)
 
-	// Sweep removes the record first, and the bytes afterwards.
+	// Sweep removes the record before the bytes.
 	require.NoError(t, s.Records().Remove(t.Context(), f))
 	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.ErrorIs(t, err, storage.Unavailable)
@@ -151,8 +150,7 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	require.Equal(t, 2, storedCalls)
 }
 
-// If a transaction keeps a file after Remove has begun, Remove fails with PreconditionFailed, and the file still
-// counts.
+// Remove fails for a file that a transaction has made permanent since, and the file still counts.
 func TestRemoveKeptFileCounts(t *testing.T) {
 	bucket := memstore.New()
 	s, err := uploads.New(bucket, uploads.Config{
@@ -184,3 +182,4 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, usageAfter)
 }
+	// The permanent file can be removed.

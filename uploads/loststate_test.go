@@ -33,7 +33,7 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 	return text, err
 }
 
-// If the response to a write of the upload's state is lost, the completion still succeeds. Its own claim does not
+// A completion succeeds even if the response to any of its writes of the state is lost, because its own claim does not
 // keep it away.
 func TestStateWriteLosesResponse(t *testing.T) {
 	for lost := 1; ; lost++ {
@@ -53,7 +53,7 @@ func TestStateWriteLosesResponse(t *testing.T) {
 	}
 }
 
-// If a write of the upload's state fails, at whichever step, the next completion succeeds at once.
+// After a completion has failed at any of its writes of the state, the next one succeeds at once.
 func TestStateWriteFails(t *testing.T) {
 	for lost := 1; ; lost++ {
 		bucket := memstore.New()

@@ -46,7 +46,7 @@ func (s *sessionSite) sendAndStall(location, checksum string, data []byte) (stop
 	}
 }
 
-// A slow tus client takes little more memory than it has sent, so that other clients need not wait.
+// Slow tus clients take little more memory than they have sent, so that other clients need not wait.
 func TestTusMemoryOfSlowClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients = 8
@@ -64,6 +64,7 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 		require.Eventually(t, func() bool {
 			return s.handler.MemoryUsed() >= clients*sent
 		}, time.Minute, time.Millisecond)
+
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("fast"))
 		s.patch(location, 0, data, int64(len(data)))
 		s.requireStored("files/alice/fast", data)
@@ -71,8 +72,8 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 	})
 }
 
-// If a tus client sends nothing for a while, the service frees the memory of its bytes. It stores them first,
-// unless the request has a checksum.
+// The service frees the memory of a tus client that has stalled, after it has stored the bytes unless the request has
+// a checksum.
 func TestTusMemoryOfStalledClient(t *testing.T) {
 	const partSize = 1 << 20
 	const sent = 900 << 10 // bytes that the client sends before it stalls
@@ -112,8 +113,7 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 	}
 }
 
-// If the parts of several tus uploads do not fit into memory together, the service stores the bytes that it has,
-// and the uploads wait.
+// Several tus uploads whose parts do not fit into memory together all succeed, because they take turns.
 func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	// Memory suffices for one part and a half. Each file has two parts and a half, and some bytes.
@@ -150,13 +150,13 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	}
 }
 
-// Each PATCH request takes some memory. If none is left, the client gets 503 with Retry-After, and can continue
-// later.
+// A PATCH request for which no memory is left gets 503 with Retry-After, and can be repeated later.
 func TestTusMemoryOfConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
 		require.EqualValues(t, 20<<20, s.handler.Memory())
-		// Of six connections, one user may have three.
+
+		// There is memory for six connections, of which one user may have three.
 		const ofUser = 3
 		s.handler.SetFeeds(2*ofUser, 50*time.Millisecond)
 		var stops []func()

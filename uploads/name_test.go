@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// CleanName returns the last element of a path, without characters that are invisible or change the direction of text.
+// CleanName returns the last element of a path without characters that are invisible or change the direction of text.
 func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
 	tests := []struct{ name, given, want string }{
 		{name: "an ordinary one", given: "My photo (1).JPG", want: "My photo (1).JPG"},
