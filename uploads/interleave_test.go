@@ -228,11 +228,12 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 // Of two files that exceed the allowance together, and are uploaded at the same time, only one is stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	for _, method := range sendMethods {
-		if method.name == "pieces" { // their token is the time
+		if method.name == "pieces" {
+			// Both files would have the same token, which is the time.
 			continue
 		}
-		often := []string{"Store", "a ticket", "parts", "tus"}
-		if !explored.All() && !slices.Contains(often, method.name) {
+		sampled := []string{"Store", "a ticket", "parts", "tus"}
+		if !explored.All() && !slices.Contains(sampled, method.name) {
 			continue
 		}
 		t.Run(method.name, func(t *testing.T) {
@@ -377,11 +378,11 @@ func TestExploredFinishAndCancel(t *testing.T) {
 			if finished {
 				require.Len(e, keys, 1)
 			}
-			if explored.Succeeded(cancels) {
-				require.False(e, finished, "both succeed")
-				if !finishes.Died() { // Sweep removes what it has left
-					require.Empty(e, keys)
-				}
+			canceled := explored.Succeeded(cancels)
+			require.False(e, finished && canceled, "both succeed")
+			// Sweep removes what a killed Finish has left.
+			if canceled && !finishes.Died() {
+				require.Empty(e, keys)
 			}
 		})
 	})
@@ -399,17 +400,21 @@ func TestExploredRoomOfTicket(t *testing.T) {
 		e.run("counts", (*process).recount)
 		e.check(func() {
 			finished := explored.Succeeded(finishes)
-			require.False(e, finished && explored.Succeeded(cancels), "both succeed")
+			canceled := explored.Succeeded(cancels)
+			require.False(e, finished && canceled, "both succeed")
+
 			_, err := e.outside.service.Sweep(e.Context())
 			require.NoError(e, err)
 			keys, size := e.files()
-			u := e.usage()
-			require.LessOrEqual(e, u.Bytes, size, "bytes counted that are not stored: %+v", u)
+			usage := e.usage()
+			require.LessOrEqual(e, usage.Bytes, size, "bytes counted that are not stored: %+v", usage)
 			if finished {
 				require.Len(e, keys, 1)
-				require.Equal(e, uploads.Usage{Bytes: size, Files: 1}, u)
+				require.Equal(e, uploads.Usage{Bytes: size, Files: 1}, usage)
 			}
-			if e.outside.finish(ticket) == "" { // the client repeats its call
+
+			// The client repeats its call.
+			if e.outside.finish(ticket) == "" {
 				_, size := e.files()
 				require.Equal(e, uploads.Usage{Bytes: size, Files: 1}, e.usage())
 			}
@@ -442,9 +447,10 @@ func (e *exploredSite) requireUncounted() (key string) {
 // If Delete removes the file of a killed call while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
-		settleCall := 6 // the call of the store that counts the file
+		// The process is killed at the call that counts the file.
+		settleCall := 6
 		if e.records {
-			settleCall++ // after the call that makes the record
+			settleCall = 7
 		}
 		e.runKilled(settleCall, func(p *process) { sendToService(t, p, content(6000)) })
 		key := e.requireUncounted()
@@ -492,7 +498,8 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	exploreUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		// Finish is killed before it counts the file, and Cancel before it removes the file.
-		const finishCall, cancelCall = 6, 3
+		const finishCall = 6
+		const cancelCall = 3
 		ticket := e.ticket(content(6000))
 		e.runKilled(finishCall, func(p *process) { p.finish(ticket) })
 		e.requireUncounted()

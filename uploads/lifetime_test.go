@@ -99,15 +99,21 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 // New refuses a Config.Lifetime that is shorter than twice Config.TTL, or comes without Config.Records.
 func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	bucket := memstore.New()
-	configs := []uploads.Config{
-		{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: uploads.BucketRecords(bucket)},
-		{Lifetime: -time.Hour, Records: uploads.BucketRecords(bucket)},
-		{Lifetime: 1000 * time.Hour},
+	records := uploads.BucketRecords(bucket)
+	tests := []struct {
+		name   string
+		config uploads.Config
+	}{
+		{name: "less than twice TTL", config: uploads.Config{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: records}},
+		{name: "negative", config: uploads.Config{Lifetime: -time.Hour, Records: records}},
+		{name: "without Records", config: uploads.Config{Lifetime: 1000 * time.Hour}},
 	}
-	for _, c := range configs {
-		_, err := uploads.New(bucket, c)
-		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, "Config.Lifetime")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := uploads.New(bucket, tt.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "Config.Lifetime")
+		})
 	}
 }
 
@@ -135,7 +141,8 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 
-	now = now.Add(2 * time.Hour) // the lifetime ends
+	// The lifetime ends.
+	now = now.Add(2 * time.Hour)
 	second, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, f.Expires, second.Expires)
@@ -161,10 +168,11 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
-	f, err := s.Store(
-		t.Context(),
-		uploads.Upload{Body: strings.NewReader("content"), Name: "a", User: uploads.User{ID: "eva"}},
-	)
+	f, err := s.Store(t.Context(), uploads.Upload{
+		Body: strings.NewReader("content"),
+		Name: "a",
+		User: uploads.User{ID: "eva"},
+	})
 	require.NoError(t, err)
 	usageBefore, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
@@ -176,10 +184,10 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, usageBefore, usageAfter)
 
+	// The permanent file can be removed.
 	f.Expires = time.Time{}
 	require.NoError(t, s.Remove(t.Context(), f))
 	usageAfter, err = s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 	require.Zero(t, usageAfter)
 }
-	// The permanent file can be removed.

@@ -78,8 +78,9 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 	const partSize = 1 << 20
 	const sent = 900 << 10 // bytes that the client sends before it stalls
 	tests := []struct {
-		name, checksum string
-		stored         int // bytes that the service has stored of the stalled upload
+		name     string
+		checksum string
+		stored   int // bytes of the stalled upload that the service has stored
 	}{
 		{name: "without a checksum", stored: sent},
 		{name: "with a checksum", checksum: "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size))},
@@ -123,9 +124,10 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	data := content(2*partSize + partSize/2 + 1234)
 	sum := sha256.Sum256(data)
 	var group sync.WaitGroup
-	answers := make([]*answer, 12)
-	errs := make([]error, len(answers))
-	for i := range answers {
+	const clients = 12
+	answers := make([]*answer, clients)
+	errs := make([]error, clients)
+	for i := range clients {
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
 		if i%3 == 0 {
@@ -174,10 +176,10 @@ func TestTusMemoryOfConnections(t *testing.T) {
 		require.NotEmpty(t, resp.Header.Get("Retry-After"))
 
 		stuck := newStuckBody(content(100))
-		start := time.Now()
 		defer stuck.end()
+		start := time.Now()
 		require.Equal(t, "503 busy", (<-s.patchAndStall(location, stuck)).refusal(t))
-		require.Less(t, time.Since(start), 4*time.Second, "the response does not wait for the body")
+		require.Less(t, time.Since(start), 4*time.Second, "the response waited for the body")
 
 		for _, stop := range stops {
 			stop()

@@ -11,7 +11,11 @@ import (
 
 // CleanName returns the last element of a path without characters that are invisible or change the direction of text.
 func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
-	tests := []struct{ name, given, want string }{
+	tests := []struct {
+		name  string
+		given string
+		want  string
+	}{
 		{name: "an ordinary one", given: "My photo (1).JPG", want: "My photo (1).JPG"},
 		{name: "letters of anywhere", given: "Überfahrt – 写真 🙂.png", want: "Überfahrt – 写真 🙂.png"},
 		{name: "a path", given: "../../etc/passwd", want: "passwd"},
