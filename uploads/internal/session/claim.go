@@ -67,21 +67,21 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 	})
 }
 
-// KeepClaim renews a claim until the function stop is called. A claim is the right of one call to
-// make the object. If the clocks of two processes differ, another call may take over the claim. In
-// that case, stop returns true, and KeepClaim cancels the returned context. For a file in pieces,
-// the context is not canceled.
+// KeepClaim renews a claim, which is the right of one call to make the object, until stop is called. If
+// another call takes the claim over, because clocks differ, stop returns true, and the context held is
+// canceled, except for a file in pieces.
 func (st *Store) KeepClaim(ctx context.Context, s *Session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	claim := s.Claim
-	isLost := false // read only after the goroutine has ended
+	isLost := false // belongs to the goroutine until it has ended
 	var renewing running.Group
 	renewing.Go(func() {
-		for !isLost && st.Pulse(held, ClaimFor/4) == nil {
+		const period = ClaimFor / 4
+		for !isLost && st.Pulse(held, period) == nil {
 			isLost = !st.renew(held, s, claim)
 		}
+		// Several calls may make a file of pieces, and the first one to finish wins.
 		if isLost && s.Pieces == nil {
-			// For pieces, several calls may make the file, and the first one to finish wins.
 			cancel()
 		}
 	}, cancel)
@@ -94,8 +94,8 @@ func (st *Store) KeepClaim(ctx context.Context, s *Session) (held context.Contex
 	return held, stop
 }
 
-// renew extends a claim. If another call has the claim, renew returns false. If the store fails,
-// renew returns true, and the next renewal tries again.
+// renew extends a claim, and returns false only if another call has it now. After a failure of the
+// store, it returns true, and the next renewal tries again.
 func (st *Store) renew(ctx context.Context, s *Session, claim string) bool {
 	s, err := st.Reload(ctx, s)
 	if err != nil {
@@ -118,12 +118,12 @@ func (st *Store) IsClaimedAt(s *Session, now time.Time) bool {
 	return s.Claim != "" && now.Before(s.ClaimedUntil) && !st.Calls.Ended(s.Claim)
 }
 
-// Release ends the claim of a call. If the call is the holder of a tus upload, Release ends that
-// role, too. Without Release, the next call would wait until the claim and the role expire. Release
-// retries, because the first request on a closed database connection fails.
+// Release ends the claim of a call, and its role as the holder of a tus upload, so that the next call
+// need not wait until they expire.
 func (st *Store) Release(ctx context.Context, s *Session, call string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanUpFor)
 	defer cancel()
+	// The first request on a closed database connection fails, so try again.
 	for range releaseAttempts {
 		err := st.releaseOnce(ctx, s, call)
 		if storage.CodeOf(err) != storage.Unavailable {
@@ -132,7 +132,7 @@ func (st *Store) Release(ctx context.Context, s *Session, call string) {
 	}
 }
 
-// releaseOnce is one attempt of Release.
+// releaseOnce tries once to end the claim of a call and its role as a holder.
 func (st *Store) releaseOnce(ctx context.Context, s *Session, call string) error {
 	current, err := st.Reload(ctx, s)
 	if err != nil {
@@ -152,12 +152,11 @@ func (st *Store) releaseOnce(ctx context.Context, s *Session, call string) error
 	return err
 }
 
-// Advance saves a step of a call that makes the object. The call needs the claim, which is the
-// right to make the object. If another call has taken over the claim, Advance fails.
+// Advance saves a step of a call that makes the object, and fails if another call has taken over the
+// claim, which is the right to do so.
 //
-// There is an exception for a file in pieces. The given random bits are part of the key of the
-// object. If the state still has the same bits, the other call makes the object under the same key.
-// In that case, this call takes the claim back, and saves its step.
+// For a file in pieces, the call takes the claim back if the state still has the given random bits,
+// because the other call then makes the object under the same key.
 func (st *Store) Advance(ctx context.Context, s *Session, random []byte, step func(*Session)) (*Session, error) {
 	claim := s.Claim
 	return st.Update(ctx, s, func(s *Session) (bool, error) {

@@ -16,8 +16,7 @@ type PieceState struct {
 	Asked string `json:"asked,omitempty"`
 }
 
-// RunID returns the random part in the keys of the pieces. For a session without pieces, it returns
-// "".
+// RunID returns the random part of the keys of a session's pieces, or "" for a session without pieces.
 func (s *Session) RunID() string {
 	if s.Pieces == nil {
 		return ""
@@ -25,7 +24,7 @@ func (s *Session) RunID() string {
 	return PiecePrefix + s.Pieces.Run + "/"
 }
 
-// Extension returns the extension for the key of a file in pieces. For any other session, it returns "".
+// Extension returns the extension for the key of a file in pieces, or "" for any other session.
 func (s *Session) Extension() string {
 	if s.Pieces == nil {
 		return ""

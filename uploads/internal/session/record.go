@@ -116,7 +116,7 @@ func (s *Session) mayEnter() bool {
 	return s.Phase == s.was || slices.Contains(nextPhases[s.was], s.Phase)
 }
 
-// New returns a new session with a secret ID. It does not save the session.
+// New returns a new session with a secret ID, without saving it.
 func New(kind string, user User, n Request, target Target, expires time.Time) *Session {
 	id := rand.Text()
 	return &Session{
@@ -178,7 +178,7 @@ type Arrival struct {
 // returns the ID of the session.
 func (s *Session) Key() string { return cmp.Or(s.Target.Key, s.ID) }
 
-// Limit returns how many bytes the file may have. If the size is not limited, it returns -1.
+// Limit returns how many bytes the file may have, or -1 if its size is not limited.
 func (s *Session) Limit() int64 {
 	if s.Size >= 0 {
 		return s.Size
@@ -205,6 +205,7 @@ func (s *Session) Arrived() bool {
 	case KindSingle:
 		return false
 	}
+
 	hasAllBytes := s.Size >= 0 && s.Tus.Offset == s.Size
 	// Before a multipart upload is completed, the bytes in segments must become its last part.
 	needsPart := s.Token != "" && len(s.Tus.Tail) > 0
@@ -218,8 +219,7 @@ func (s *Session) IsFinishing() bool {
 	return s.Kind != KindPartial && (s.Phase == PhaseCompleting || s.Phase == PhaseStored)
 }
 
-// SetStored sets the phase of a session whose object exists. size is the size of that
-// object in bytes.
+// SetStored sets the phase of a session whose object exists, and the size of that object in bytes.
 func (s *Session) SetStored(phase string, size int64) {
 	s.Phase = phase
 	s.Size = size
@@ -235,7 +235,7 @@ func (s *Session) SetStored(phase string, size int64) {
 		s.Tus.Tail = nil
 	}
 	if s.Kind != KindParts {
-		// For parts, the method Remove needs the token, to remove parts that arrive later.
+		// For parts, the token is still needed to remove parts that arrive later.
 		s.Token = ""
 	}
 }
@@ -257,13 +257,13 @@ type Result struct {
 	Type     string `json:"type,omitempty"` // media type; "" if the content decides it
 }
 
-// Result returns what the client gets of a completed upload.
+// Result returns what the client gets to know of a completed upload.
 func (s *Session) Result() Result {
-	r := Result{Location: s.URL(), Key: s.Target.Key, Size: s.Size}
+	result := Result{Location: s.URL(), Key: s.Target.Key, Size: s.Size}
 	if s.Random != nil {
-		r.Type = s.Target.ContentType
+		result.Type = s.Target.ContentType
 	}
-	return r
+	return result
 }
 
 const writeIDLength = 32

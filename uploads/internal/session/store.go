@@ -50,7 +50,7 @@ func (st *Store) Key(s *Session, name string) string {
 	return st.Prefix + s.Dir + "/" + name
 }
 
-// Read reads the session whose directory has this name.
+// Read reads the session whose directory has this name. The error of the store is not converted.
 func (st *Store) Read(ctx context.Context, name string) (*Session, error) {
 	s := &Session{Dir: name}
 	key := st.Key(s, StateName)
@@ -69,8 +69,8 @@ func (st *Store) Read(ctx context.Context, name string) (*Session, error) {
 	return s, nil
 }
 
-// Save creates or replaces the state. If another call has changed the state, Save fails with
-// ErrConflict.
+// Save creates or replaces the state of a session, and fails with ErrConflict if another call has
+// changed it.
 func (st *Store) Save(ctx context.Context, s *Session) error {
 	if !s.mayEnter() {
 		return refusal.StoreFailed(&storage.Error{
@@ -88,8 +88,8 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 	}
 
 	revision, err := st.States.SetState(ctx, st.Key(s, StateName), text, s.Revision)
-	// If the outcome of the write is unknown, read the state again. A stored claim that this call
-	// does not know would block all other calls until the claim expires.
+	// After an unknown outcome, read the state again, because a stored claim that this call does not
+	// know would block all other calls until it expires.
 	if errors.Is(err, storage.OutcomeUnknown) {
 		current, readErr := st.Read(ctx, s.Dir)
 		if readErr == nil && current.Nonce == s.Nonce {
@@ -112,9 +112,8 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 // MaxConflicts limits how often one call reads a session again because another call changed it.
 const MaxConflicts = 20
 
-// Update changes a session and saves it. If another call changed the session meanwhile, Update
-// reads it again and repeats the change. The function change returns false if there is nothing to
-// save.
+// Update changes a session and saves it. If another call has changed the session meanwhile, it reads the
+// session again and repeats the change, which returns false if there is nothing to save.
 func (st *Store) Update(
 	ctx context.Context, s *Session, change func(*Session) (save bool, err error),
 ) (*Session, error) {
@@ -135,7 +134,7 @@ func (st *Store) Update(
 	return nil, refusal.New("uploadId", refusal.CodeLocked, "Too many requests change this upload at once.")
 }
 
-// Reload reads a session again. If it is gone, Reload fails with NotFound.
+// Reload reads a session again, and fails with NotFound if it is gone.
 func (st *Store) Reload(ctx context.Context, old *Session) (*Session, error) {
 	s, err := st.Read(ctx, old.Dir)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -145,7 +144,7 @@ func (st *Store) Reload(ctx context.Context, old *Session) (*Session, error) {
 		return nil, refusal.StoreFailed(err)
 	}
 	if s.RunID() != old.RunID() {
-		// It is another upload with the same token.
+		// The state is that of a later upload with the same token.
 		return nil, refusal.NotFound()
 	}
 	s.ID = old.ID
@@ -155,14 +154,11 @@ func (st *Store) Reload(ctx context.Context, old *Session) (*Session, error) {
 // CleanUpFor limits what a call still does after it has failed or its client has gone.
 const CleanUpFor = 30 * time.Second
 
-// Remove removes the multipart upload, the objects and finally the state of a session. The session
-// must be aborted or done. If the multipart upload was completed, Abort removes only parts that
-// arrived later.
-//
-// The bucket of st may be a copy of the bucket in which the session began. In this case, the
-// multipart upload exists only in the original bucket, and stays there.
+// Remove removes the multipart upload, the objects and finally the state of a session, which must be
+// aborted or done.
 func (st *Store) Remove(ctx context.Context, s *Session) error {
 	if s.Token != "" {
+		// If the multipart upload was completed, this removes only parts that arrived later.
 		if err := st.abortMultipart(ctx, s.Token); err != nil {
 			return err
 		}
@@ -173,7 +169,7 @@ func (st *Store) Remove(ctx context.Context, s *Session) error {
 	return st.States.RemoveState(ctx, st.Key(s, StateName), s.Revision)
 }
 
-// abortMultipart aborts the multipart upload with this token, if it belongs to the bucket.
+// abortMultipart aborts the multipart upload with this token if it belongs to the bucket.
 func (st *Store) abortMultipart(ctx context.Context, token string) error {
 	upload, err := storage.ContinueUpload(ctx, st.Bucket, token)
 	if storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket) {
@@ -195,7 +191,7 @@ func (st *Store) RemoveObjects(ctx context.Context, s *Session) error {
 	return err
 }
 
-// RemoveKeys removes objects of a session by their names. If that fails, Sweep removes them later.
+// RemoveKeys removes the objects of a session with these names. If this fails, Sweep removes them later.
 func (st *Store) RemoveKeys(ctx context.Context, s *Session, names ...string) {
 	keys := make([]string, len(names))
 	for i, name := range names {
@@ -208,9 +204,8 @@ func (st *Store) RemoveKeys(ctx context.Context, s *Session, names ...string) {
 // lost the response can repeat its request within this time.
 const keepPieces = time.Hour
 
-// RemoveJoined removes the bytes of the pieces that were joined to the file of a session, or that
-// cannot be joined to it. Their states stay for keepPieces, so that a client that lost the response can
-// repeat its request.
+// RemoveJoined removes the bytes of the pieces of a joined file. Their states stay for keepPieces, so that
+// a client that has lost the response can repeat its request.
 func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 	if s.Kind != KindFinal {
 		return nil
@@ -224,6 +219,7 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 		if err != nil {
 			return refusal.StoreFailed(err)
 		}
+
 		_, err = st.Update(ctx, piece, func(s *Session) (bool, error) {
 			if s.Phase != PhaseDone || s.Tus.Joined {
 				return false, nil
@@ -240,6 +236,7 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 		if err != nil {
 			return refusal.StoreFailed(err)
 		}
+
 		err = st.Bucket.Remove(ctx, st.Key(&Session{Dir: name}, ContentName))
 		if err != nil {
 			return refusal.StoreFailed(err)
@@ -266,7 +263,7 @@ func Abandon(ctx context.Context, upload storage.MultipartUpload) {
 	_ = upload.Abort(ctx)
 }
 
-// NumberedParts returns n parts with the numbers from 1.
+// NumberedParts returns the parts with the numbers 1 to n.
 func NumberedParts(n int) []storage.UploadedPart {
 	parts := make([]storage.UploadedPart, n)
 	for i := range parts {

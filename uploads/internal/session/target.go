@@ -72,8 +72,8 @@ func (t *Target) options() []storage.WriteOption {
 	return opts
 }
 
-// OptionsFor returns opts and the options that set the attributes of t. O is the type of the
-// options.
+// OptionsFor appends the options that set the attributes of t to opts. All options of t must be of the
+// type O.
 func OptionsFor[O any](t Target, opts ...O) []O {
 	for _, o := range t.options() {
 		opts = append(opts, any(o).(O))
@@ -93,8 +93,8 @@ func (t *Target) CopyOptions() []storage.CopyOption {
 // [storage.LongSegments].
 const longestSegment = 255
 
-// CheckFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the
-// upload would fail only after its last byte, and again at each retry.
+// CheckFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the upload
+// would fail only after its last byte, and again at each retry.
 func (t *Target) CheckFeatures(bucket storage.ReadWriter) error {
 	hasLongSegment := slices.ContainsFunc(strings.Split(t.Key, "/"), func(segment string) bool {
 		return len(segment) > longestSegment
@@ -159,9 +159,8 @@ func BadName(name string, cause error) *refusal.Error {
 	return e.WithName(filename.Clean(name))
 }
 
-// CheckKey fails if Config.Begin returned a key that no object can have. Begin often makes the key
-// from the name that the client sent. Without this check, the upload would fail only after its last
-// byte.
+// CheckKey fails if no object can have the key, which the application often makes from the name that the
+// client has sent. Without this check, the upload would fail only after its last byte.
 func (t *Target) CheckKey(name string) error {
 	if t.Key == "" {
 		return nil
@@ -176,8 +175,8 @@ func (t *Target) CheckKey(name string) error {
 	return BadName(name, cause)
 }
 
-// CheckAttributes fails if no object can have these attributes. The application has set them, so
-// the error that the client sees does not describe them.
+// CheckAttributes fails if no object can have these attributes. Because the application has set them, the
+// client sees only an internal error.
 func (t *Target) CheckAttributes() error {
 	if flaw := t.AttributesError(); flaw != nil {
 		return refusal.Internal(flaw)
@@ -185,8 +184,7 @@ func (t *Target) CheckAttributes() error {
 	return nil
 }
 
-// AttributesError returns the error that says why no object can have these attributes. If they are valid, it
-// returns nil.
+// AttributesError returns the reason why no object can have these attributes, or nil.
 func (t *Target) AttributesError() *storage.Error {
 	field, rule, hint := t.attributesRule()
 	if rule == "" {
@@ -198,13 +196,16 @@ func (t *Target) AttributesError() *storage.Error {
 	return cause
 }
 
-// attributesRule returns the name of an invalid attribute, and the rule that it breaks. hint is "" if
-// there is no special one. If all attributes are valid, all results are "".
+// attributesRule returns the name of the first invalid attribute, the rule that it breaks, and perhaps a
+// hint. All are "" if the attributes are valid.
 func (t *Target) attributesRule() (field, rule, hint string) {
-	headers := []struct{ field, value string }{
-		{"Target.ContentDisposition", t.ContentDisposition},
-		{"Target.CacheControl", t.CacheControl},
-		{"Target.ContentType", t.ContentType},
+	headers := []struct {
+		field string
+		value string
+	}{
+		{field: "Target.ContentDisposition", value: t.ContentDisposition},
+		{field: "Target.CacheControl", value: t.CacheControl},
+		{field: "Target.ContentType", value: t.ContentType},
 	}
 	for _, header := range headers {
 		if !headertext.ValidHeader(header.value) {

@@ -32,13 +32,14 @@ type Segment struct {
 	Size int64  `json:"size"`
 }
 
-// TailNames returns the names of the segments of a tus upload.
+// TailNames returns the names of the segments of a tus upload. Any other session has none.
 func (s *Session) TailNames() []string {
+	if s.Tus == nil {
+		return nil
+	}
 	var names []string
-	if s.Tus != nil {
-		for _, t := range s.Tus.Tail {
-			names = append(names, t.Name)
-		}
+	for _, segment := range s.Tus.Tail {
+		names = append(names, segment.Name)
 	}
 	return names
 }

@@ -46,15 +46,16 @@ func Floor(t time.Time) string {
 	return Text.EncodeToString(raw[:])
 }
 
-// putTime writes the milliseconds since 1970 to the first bytes of raw.
+// putTime writes the milliseconds since 1970 to the first bytes of raw. A time before 1970 or after the
+// year 10889 is replaced by the nearest one in this range.
 func putTime(raw []byte, t time.Time) {
+	const maxTime = 1<<(8*timeBytes) - 1
 	var ms [8]byte
-	// A time before 1970 or after the year 10889 is replaced by the nearest time in this range.
-	binary.BigEndian.PutUint64(ms[:], uint64(min(max(t.UnixMilli(), 0), 1<<(8*timeBytes)-1)))
+	binary.BigEndian.PutUint64(ms[:], uint64(min(max(t.UnixMilli(), 0), maxTime)))
 	copy(raw, ms[8-timeBytes:])
 }
 
-// Time returns the time in a valid identifier, in UTC.
+// Time returns the time in an identifier, which must be valid, in UTC.
 func Time(id string) time.Time {
 	raw, _ := Text.DecodeString(id)
 	var ms [8]byte

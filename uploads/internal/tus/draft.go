@@ -35,8 +35,8 @@ func (c *call) interopVersion() (version int64, ok bool) {
 	return version, version >= firstInterop && version <= lastInterop
 }
 
-// isDraft reports whether a request belongs to the IETF's draft and not to tus. A HEAD, GET or
-// DELETE without any header of tus counts as a request of the draft.
+// isDraft reports whether a request belongs to the IETF's draft and not to tus. A HEAD, GET or DELETE
+// counts as one of the draft unless it has the header of tus.
 func (c *call) isDraft() bool {
 	if c.Header.Get("Tus-Resumable") != "" {
 		return false
@@ -54,8 +54,8 @@ func (c *call) isDraft() bool {
 	return false
 }
 
-// completeHeader returns the name of the header that says whether a file is complete, and its values
-// for yes and no. They depend on the version of the draft.
+// completeHeader returns the name of the header that says whether a file is complete in this version of
+// the draft, and the values for yes and no.
 func (c *call) completeHeader() (name, yes, no string) {
 	if version, _ := c.interopVersion(); version == firstInterop {
 		return "Upload-Incomplete", "?0", "?1"
@@ -70,7 +70,8 @@ func (c *call) sendsLastBytes() (bool, error) {
 	if !ok {
 		return false, refusal.Invalid(name, name+` must be "?0" or "?1".`)
 	}
-	isInverted := yes == "?0" // the header says whether bytes are missing
+	// The header of the first version says whether bytes are missing.
+	isInverted := yes == "?0"
 	return value != isInverted, nil
 }
 
@@ -101,7 +102,8 @@ func (t *Handler) serveDraft(c *call) error {
 	}
 
 	// The headers of an error tell the client whether it may continue the upload.
-	c.setComplete(isFinal(e) || e.Code == refusal.CodeCompleted && c.processedCompleted())
+	isCompleted := e.Code == refusal.CodeCompleted && c.processedCompleted()
+	c.setComplete(refusesFile(e) || isCompleted)
 	if e.Offsets != nil {
 		c.W.Header().Set("Upload-Offset", strconv.FormatInt(e.Offsets[0], 10))
 	}
@@ -111,8 +113,8 @@ func (t *Handler) serveDraft(c *call) error {
 	return err
 }
 
-// draftHandler returns the function for the method of the request, or nil if the method is not
-// allowed. A POST begins an upload, so it has no ID; all others have one.
+// draftHandler returns the function for the method of the request, or nil if the method is not allowed
+// there: a POST must have no ID, and all others must have one.
 func (t *Handler) draftHandler(c *call) func(*call) error {
 	hasID := c.PathValue("id") != ""
 	if c.Method == http.MethodPost {
@@ -135,19 +137,20 @@ func (t *Handler) draftHandler(c *call) func(*call) error {
 	return nil
 }
 
-// isFinal reports whether the file itself was refused, so that no request can continue the upload.
-func isFinal(e *refusal.Error) bool {
+// refusesFile reports whether an error refuses the file itself, so that no request can continue the
+// upload.
+func refusesFile(e *refusal.Error) bool {
 	if e.Field != refusal.FileField || e.Status != 0 {
-		// It is not about the file, or has a status that does not follow from its code.
+		// The error is not about the file, or has a status that does not follow from its code.
 		return false
 	}
-	return e.HTTPStatus() < 500 && e.Code != refusal.CodeInterrupted
+	return e.HTTPStatus() < http.StatusInternalServerError && e.Code != refusal.CodeInterrupted
 }
 
 // setComplete sets the header that tells the client whether the upload is complete.
-func (c *call) setComplete(complete bool) {
+func (c *call) setComplete(isComplete bool) {
 	name, value, no := c.completeHeader()
-	if !complete {
+	if !isComplete {
 		value = no
 	}
 	c.W.Header().Set(name, value)
@@ -172,8 +175,8 @@ func (t *Handler) setLimit(c *call, s *session.Session) {
 	c.W.Header().Set("Upload-Limit", strings.Join(limits, ", "))
 }
 
-// createDraft handles POST. It sends the URL of the upload in an interim response, so that the
-// client can resume the upload even if the connection breaks during the body.
+// createDraft handles POST. The client gets the URL of the upload in an interim response, so that it can
+// resume the upload even if the connection breaks during the body.
 func (t *Handler) createDraft(c *call) error {
 	last, err := c.sendsLastBytes()
 	if err != nil {
@@ -184,6 +187,7 @@ func (t *Handler) createDraft(c *call) error {
 	if err != nil {
 		return err
 	}
+
 	upload := session.Request{Size: size}
 	// A type that cannot be read counts as missing.
 	upload.Type, _, _ = mime.ParseMediaType(c.Header.Get("Content-Type"))
@@ -198,7 +202,8 @@ func (t *Handler) createDraft(c *call) error {
 			c.W.WriteHeader(statusResumable)
 		}
 	}
-	// A request without bytes can also be the last one, of an empty file.
+
+	// A request without bytes may be the last one, of an empty file.
 	hasBytes := c.ContentLength != 0 || c.last
 	s, err := t.create(c, upload, session.TusState{}, hasBytes, nil, sendInterim)
 	if err != nil {
@@ -207,9 +212,8 @@ func (t *Handler) createDraft(c *call) error {
 	return t.writeDraft(c, s)
 }
 
-// draftLength returns the length of the file, or -1 if it is not known. The header Upload-Length tells
-// it, and also a request that sends the last bytes. offset is the number of bytes that arrived before
-// this request.
+// draftLength returns the length of the file as the request tells it, or -1. Upload-Length tells it, and
+// so does a request at this offset that sends the last bytes and says how many they are.
 func (c *call) draftLength(offset int64) (int64, error) {
 	size, ok := c.structuredNumber("Upload-Length")
 	if !ok {
@@ -231,14 +235,15 @@ func inconsistentLength() *refusal.Error {
 	return e
 }
 
-// patchDraft handles PATCH. If the upload is complete, it repeats the response of the request that
+// patchDraft handles PATCH. For a complete upload, it repeats the response of the request that has
 // completed it.
 func (t *Handler) patchDraft(c *call) error {
-	version, known := c.interopVersion()
-	needsType := !known || version >= mediaInterop
+	version, isKnown := c.interopVersion()
+	needsType := !isKnown || version >= mediaInterop
 	if needsType && c.Header.Get("Content-Type") != partialUpload {
 		return refusal.WrongType("The request must be " + partialUpload + ".")
 	}
+
 	offset, ok := c.structuredNumber("Upload-Offset")
 	if !ok {
 		return refusal.Invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
@@ -260,8 +265,7 @@ func (t *Handler) patchDraft(c *call) error {
 	return t.writeDraft(c, s)
 }
 
-// writeDraft responds to a request that sent bytes. If the file is now complete, the response
-// describes the file.
+// writeDraft responds to a request that has sent bytes, and describes the file if it is complete now.
 func (t *Handler) writeDraft(c *call, s *session.Session) error {
 	t.writeOffset(c, s)
 	c.setComplete(s.Phase == session.PhaseDone)

@@ -25,12 +25,12 @@ type feed struct {
 	reading running.Group
 	w       http.ResponseWriter
 	release func()
-	over    bool // true if the last chunk was received
+	// hasEnded is true if the last chunk was received.
+	hasEnded bool
 }
 
-// newFeed returns a feed of the request's body. The body may have at most limit bytes. If limit is
-// -1, the body may have any length. The memory of the feed counts toward Config.MemoryLimit. If
-// there is no memory, newFeed fails with Busy.
+// newFeed returns a feed of the request's body, which may have at most limit bytes, or any number if
+// limit is -1. If there is no memory for the feed, newFeed fails with Busy.
 func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
 	release, err := c.Share(0)
 	if err != nil {
@@ -46,15 +46,16 @@ func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
 	// With two buffers, one can be filled while the receiver uses the other.
 	f.free <- make([]byte, intake.PieceBytes)
 	f.free <- make([]byte, intake.PieceBytes)
-	afterPanic := func() { f.pass(chunk{err: running.ErrPanicked}) }
+
+	afterPanic := func() {
+		f.send(chunk{err: running.ErrPanicked})
+	}
 	f.reading.Go(func() { f.read(c.Body, limit) }, afterPanic)
 	return f, nil
 }
 
-// read reads the body into chunks. If remaining is -1, the body may have any number of bytes.
-// Otherwise, the body may have at most this number of bytes. The last Read then asks for one byte
-// more, which shows that the body is too long. A larger Read could wait for more bytes from a slow
-// client, and the error would come later.
+// read reads the body into chunks until it ends or the feed stops. The body may have this number of
+// remaining bytes, or any number if it is -1.
 func (f *feed) read(body io.Reader, remaining int64) {
 	for {
 		var buf []byte
@@ -63,26 +64,27 @@ func (f *feed) read(body io.Reader, remaining int64) {
 		case <-f.stop:
 			return
 		}
+
 		if remaining >= 0 {
+			// One byte more shows that the body is too long, without waiting for others from a slow client.
 			buf = buf[:min(int64(len(buf)), remaining+1)]
 		}
 		n, err := body.Read(buf)
-		// The value -1 means that there is no limit. If the body is too long, receiver.add fails
-		// for this chunk. No later chunk is used, so no later chunk needs a limit.
+		// If the body is too long, receiver.add fails for this chunk, and no later one needs a limit.
 		remaining -= int64(n)
 		if remaining < 0 {
 			remaining = -1
 		}
-		if !f.pass(chunk{buf[:n], err}) || err != nil {
+		if !f.send(chunk{data: buf[:n], err: err}) || err != nil {
 			return
 		}
 	}
 }
 
-// pass sends a chunk to the receiver. If the feed was closed, it returns false.
-func (f *feed) pass(p chunk) bool {
+// send sends a chunk to the receiver, or returns false if the feed was closed.
+func (f *feed) send(c chunk) bool {
 	select {
-	case f.pieces <- p:
+	case f.pieces <- c:
 		return true
 	case <-f.stop:
 		return false
@@ -91,29 +93,30 @@ func (f *feed) pass(p chunk) bool {
 
 // recycle returns the buffer of a used chunk to the reading goroutine.
 func (f *feed) recycle(p chunk) {
-	f.over = f.over || p.err != nil
+	f.hasEnded = f.hasEnded || p.err != nil
 	f.free <- p.data[:cap(p.data)]
 }
 
-// Close stops the feed before the response is written. It reports whether the goroutine of the feed
-// has ended. If the body has not ended, Close sets a deadline to end the Read in progress, and
-// makes the response close the connection. If a middleware hides the connection, close cannot set a
-// deadline and returns false. The Read then ends with the request.
+// Close stops the feed before the response is written, which then closes the connection if the body has
+// not ended. It reports whether the goroutine of the feed has ended, which it can bring about only if no
+// middleware hides the connection.
 func (f *feed) Close() bool {
 	defer f.release()
 	close(f.stop)
-	if f.over {
+	if f.hasEnded {
 		f.reading.Wait()
 		return true
 	}
+
+	// A deadline ends the Read in progress.
 	conn := http.NewResponseController(f.w)
 	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
 		f.w.Header().Set("Connection", "close")
 		return false
 	}
 	f.reading.Wait()
-	// A Read of http.MaxBytesReader may change the header. So set the header only after the last
-	// Read has ended.
+
+	// A Read of http.MaxBytesReader may change the header, so set it only after the last one.
 	f.w.Header().Set("Connection", "close")
 	_ = conn.SetReadDeadline(time.Time{})
 	return true

@@ -16,12 +16,13 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// finish makes the object when all bytes have arrived. content is the whole file if
-// the file is only in memory, and nil otherwise.
+// finish makes the object after all bytes have arrived. If the whole file is only in memory, it is in
+// content, and otherwise content is nil.
 func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte) (*session.Session, error) {
 	if s.Kind == session.KindFinal {
 		return t.Uploads.Finish(ctx, s, t.joinPieces(s))
 	}
+
 	// Finish changes the session, so the function below uses these copies.
 	state := *s.Tus
 	token := s.Token
@@ -42,8 +43,9 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 	}
 
 	if token != "" && state.Parts == 0 {
-		// The file was small, so its multipart upload has no part.
-		if upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token); err == nil {
+		// The file was so small that its multipart upload has no part.
+		upload, err := storage.ContinueUpload(ctx, t.Store.Bucket, token)
+		if err == nil {
 			session.Abandon(ctx, upload)
 		}
 	}
@@ -70,7 +72,7 @@ func (t *Handler) completeParts(
 	return attrs, err
 }
 
-// storeWhole stores a file that fits into one part.
+// storeWhole stores a file that fits into one part, from content or from its segments.
 func (t *Handler) storeWhole(
 	ctx context.Context, s *session.Session, key string, content []byte, crc uint32,
 ) (*storage.Attrs, error) {
@@ -88,9 +90,8 @@ func (t *Handler) storeWhole(
 	return t.Store.Bucket.Upload(ctx, key, bytes.NewReader(content), s.UploadOptions(opts)...)
 }
 
-// finishWhole completes an upload whose object was stored by a call that then failed or was killed.
-// s.Tus.Whole says that there may be such an object. If it does not exist, finishWhole returns the
-// session unchanged.
+// finishWhole completes an upload if a call that then failed, or was killed, has stored its object. If
+// there is no such object, it returns the session unchanged.
 func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session.Session, error) {
 	if !s.Tus.Whole || s.Kind == session.KindPartial {
 		return s, nil
@@ -99,8 +100,9 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 		return s, nil
 	}
 
+	// The object is under one of the possible keys, of which there may be none.
 	var attrs *storage.Attrs
-	err := error(storage.ObjectNotFound) // if there are no possible keys
+	var err error = storage.ObjectNotFound
 	for _, key := range t.Uploads.PossibleKeys(s) {
 		attrs, err = t.Store.Bucket.Attrs(ctx, key, storage.WithWriteID(s.WriteID()))
 		if storage.CodeOf(err) != storage.ObjectNotFound {
@@ -126,8 +128,8 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 // maxPieces is the largest number of pieces of a joined file.
 const maxPieces = 1000
 
-// concat handles a POST that joins pieces. concat is the value of Upload-Concat.
-func (t *Handler) concat(c *call, concat string) error {
+// join handles a POST that joins the pieces in concat, which is the value of Upload-Concat.
+func (t *Handler) join(c *call, concat string) error {
 	if len(c.Header.Values("Upload-Length")) > 0 || c.Header.Get("Upload-Defer-Length") != "" {
 		return refusal.Invalid("Upload-Length", "The length of a joined file is that of its pieces.")
 	}
@@ -150,7 +152,7 @@ func (t *Handler) concat(c *call, concat string) error {
 		upload.Size += piece.Size
 	}
 
-	s, err := t.joining(c, upload, concat, pieces)
+	s, err := t.joinedSession(c, upload, concat, pieces)
 	if err != nil {
 		return err
 	}
@@ -166,12 +168,13 @@ func (t *Handler) concat(c *call, concat string) error {
 	return nil
 }
 
-// loadPiece returns the session of a piece that has arrived completely. address is the URL of the
-// piece, or its path. number is for the text of errors.
+// loadPiece returns the session of the piece with this URL or path, which must have arrived completely.
+// Errors call it by its number.
 func (t *Handler) loadPiece(c *call, address string, number int) (*session.Session, error) {
 	const field = "Upload-Concat"
 	address = strings.TrimSuffix(address, "/")
 	id := address[strings.LastIndexByte(address, '/')+1:]
+
 	piece, err := t.Uploads.Load(c.Context(), id, c.User)
 	isMissing := storage.CodeOf(err) == storage.ObjectNotFound
 	if err != nil && !isMissing {
@@ -186,13 +189,12 @@ func (t *Handler) loadPiece(c *call, address string, number int) (*session.Sessi
 	return piece, nil
 }
 
-// joining returns the session of the file that is joined from pieces. If there is no session yet,
-// joining creates one. The ID of the session is a hash of the request. If the response is lost and
-// the client repeats the request, it gets the same session. Nobody else can guess the ID, because
-// the request contains the secret IDs of the pieces.
-func (t *Handler) joining(
+// joinedSession returns the session of the file that is joined from pieces, which it creates if this is
+// the first such request. A client that repeats the request gets the same session.
+func (t *Handler) joinedSession(
 	c *call, upload session.Request, concat string, pieces []*session.Session,
 ) (*session.Session, error) {
+	// The ID is a hash of the request, which nobody else can guess because of the secret IDs of the pieces.
 	metadata := c.Header.Get("Upload-Metadata")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
 	id := base32.StdEncoding.EncodeToString(sum[:])[:session.IDLength]
@@ -200,6 +202,7 @@ func (t *Handler) joining(
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return s, err
 	}
+
 	// The bytes of a piece are removed after it was joined.
 	for i, piece := range pieces {
 		if piece.Tus.Joined {
@@ -230,7 +233,7 @@ func (t *Handler) joining(
 	return s, err
 }
 
-// joinPieces returns the function that makes a file from its pieces.
+// joinPieces returns a function that joins the pieces of a session to one object.
 func (t *Handler) joinPieces(s *session.Session) session.Maker {
 	return func(ctx context.Context, key string) (*storage.Attrs, error) {
 		keys := make([]string, len(s.Tus.Pieces))

@@ -62,7 +62,7 @@ type call struct {
 	last        bool            // true if this body ends the file, even if its length was not announced
 }
 
-// serveUser calls f for the user who sends the request.
+// serveUser calls f after it has found out which user sends the request.
 func (t *Handler) serveUser(c *call, f func(*call) error) (err error) {
 	if c.User, err = t.Authorize(c.Request); err != nil {
 		return err
@@ -141,8 +141,8 @@ func (t *Handler) writeOptions(c *call) {
 	c.W.WriteHeader(http.StatusNoContent)
 }
 
-// load returns the session that the request names.
-func (t *Handler) load(c *call) (*session.Session, error) {
+// loadSession returns the session of the tus upload that the request names.
+func (t *Handler) loadSession(c *call) (*session.Session, error) {
 	s, err := t.Uploads.Load(c.Context(), c.PathValue("id"), c.User)
 	if err != nil {
 		return s, err
@@ -154,8 +154,8 @@ func (t *Handler) load(c *call) (*session.Session, error) {
 	return s, nil
 }
 
-// number reads a header whose value must be a number of at least 0.
-func (c *call) number(name string) (int64, error) {
+// parseNumber returns the value of a header, which must be a number that is not negative.
+func (c *call) parseNumber(name string) (int64, error) {
 	text := c.Header.Get(name)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || strconv.FormatInt(n, 10) != text {
@@ -164,22 +164,21 @@ func (c *call) number(name string) (int64, error) {
 	return n, nil
 }
 
-// length reads the length of the file from the request's headers. If there is none, it returns -1.
-func (c *call) length() (int64, error) {
+// uploadLength returns the length of the file from the header Upload-Length, or -1 if there is none.
+func (c *call) uploadLength() (int64, error) {
 	if len(c.Header.Values("Upload-Length")) == 0 {
 		return -1, nil
 	}
-	return c.number("Upload-Length")
+	return c.parseNumber("Upload-Length")
 }
 
-// post handles POST. It begins an upload, possibly with the first bytes of the file, or joins
-// pieces.
+// post handles POST, which begins an upload, possibly with the first bytes of the file, or joins pieces.
 func (t *Handler) post(c *call) error {
 	concat := c.Header.Get("Upload-Concat")
 	if strings.HasPrefix(concat, "final;") {
-		return t.concat(c, concat)
+		return t.join(c, concat)
 	}
-	n, err := c.newUpload(concat)
+	upload, err := c.newUpload(concat)
 	if err != nil {
 		return err
 	}
@@ -187,11 +186,12 @@ func (t *Handler) post(c *call) error {
 	if err != nil {
 		return err
 	}
+
 	hasBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
-	isComplete := n.Size == 0 // an empty file needs no bytes
+	isEmptyFile := upload.Size == 0
 	state := session.TusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
 	noInterim := func(*session.Session) {}
-	s, err := t.create(c, n, state, hasBytes || isComplete, sum, noInterim)
+	s, err := t.create(c, upload, state, hasBytes || isEmptyFile, sum, noInterim)
 	if err != nil {
 		return err
 	}
@@ -200,14 +200,15 @@ func (t *Handler) post(c *call) error {
 	return nil
 }
 
-// create begins an upload, and calls the function announce with the session of that upload. If
-// receives is true, the request has bytes, and create then receives them.
+// create begins an upload, calls announce with its session, and receives the bytes of the request if it
+// has any.
 func (t *Handler) create(
-	c *call, upload session.Request, state session.TusState, receives bool, sum *checksum, announce func(*session.Session),
+	c *call, upload session.Request, state session.TusState, hasBytes bool, sum *checksum, announce func(*session.Session),
 ) (*session.Session, error) {
-	if receives && upload.Size >= 0 && c.ContentLength > upload.Size {
+	if hasBytes && upload.Size >= 0 && c.ContentLength > upload.Size {
 		return nil, refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}
+
 	kind := session.KindTus
 	if upload.Partial {
 		kind = session.KindPartial
@@ -221,7 +222,7 @@ func (t *Handler) create(
 	}
 
 	s.Tus = &state
-	if receives {
+	if hasBytes {
 		s.Tus.Holder = c.name
 		s.Tus.Held = t.Store.Now()
 	}
@@ -229,16 +230,17 @@ func (t *Handler) create(
 		t.Uploads.Unreserve(c.Context(), s, err)
 		return nil, err
 	}
+
 	c.W.Header().Set("Location", t.location(c, s.ID))
 	announce(s)
-	if !receives {
+	if !hasBytes {
 		return s, nil
 	}
 	return t.receive(c, s, sum)
 }
 
-// newUpload reads the headers of a POST that describe the file. concat is the value of
-// Upload-Concat.
+// newUpload reads the headers of a POST that describe the file, apart from Upload-Concat, whose value is
+// concat.
 func (c *call) newUpload(concat string) (session.Request, error) {
 	upload := session.Request{Size: -1, Partial: concat == "partial"}
 	if concat != "" && !upload.Partial {
@@ -254,7 +256,7 @@ func (c *call) newUpload(concat string) (session.Request, error) {
 		return upload, refusal.Invalid("Upload-Defer-Length", "Upload-Defer-Length must be 1.")
 	}
 	if deferred == "" {
-		size, err := c.number("Upload-Length")
+		size, err := c.parseNumber("Upload-Length")
 		if err != nil {
 			return upload, err
 		}
@@ -264,9 +266,8 @@ func (c *call) newUpload(concat string) (session.Request, error) {
 	return upload, err
 }
 
-// location returns the URL of an upload. If Config.BaseURL is set, the URL is below it. Otherwise
-// it is an absolute path below the path of the request, because tus-js-client does not resolve
-// relative URLs.
+// location returns the URL of an upload, below Config.BaseURL if that is set. Otherwise it is an absolute
+// path below that of the request, because tus-js-client does not resolve relative URLs.
 func (t *Handler) location(c *call, id string) string {
 	if t.BaseURL != "" {
 		return t.BaseURL + "/tus/" + url.PathEscape(id)
@@ -284,13 +285,14 @@ func (t *Handler) writeOffset(c *call, s *session.Session) {
 	}
 }
 
-// arrivedSession reads the session. If all bytes have arrived, a client believes that the upload is
-// complete. If an earlier call has failed to make the object, arrivedSession makes it.
+// arrivedSession returns the session, after it has made the object if all bytes have arrived but an
+// earlier call has failed to do so. The client would believe that the upload is complete.
 func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
 	s, err := t.settledSession(c)
 	if err != nil {
 		return s, err
 	}
+
 	hasArrived := s.Size >= 0 && s.Tus.Offset == s.Size
 	if !hasArrived || s.Phase == session.PhaseDone {
 		return s, nil
@@ -337,11 +339,11 @@ func (t *Handler) patch(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
 		return refusal.WrongType("The request must be " + offsetStream + ".")
 	}
-	offset, err := c.number("Upload-Offset")
+	offset, err := c.parseNumber("Upload-Offset")
 	if err != nil {
 		return err
 	}
-	size, err := c.length()
+	size, err := c.uploadLength()
 	if err != nil {
 		return err
 	}
@@ -349,6 +351,7 @@ func (t *Handler) patch(c *call) error {
 	if err != nil {
 		return err
 	}
+
 	s, err := t.receiveRest(c, offset, size, sum)
 	if err != nil {
 		return err
@@ -358,9 +361,8 @@ func (t *Handler) patch(c *call) error {
 	return nil
 }
 
-// receiveRest receives the body of a request. If the file is complete after that, receiveRest makes
-// the object. offset is where the bytes begin in the file. size is the
-// length of the file that the client announces, or -1.
+// receiveRest receives the body of a request, whose bytes begin at offset in the file, and makes the
+// object if the file is then complete. The client may announce the size of the file, or -1.
 func (t *Handler) receiveRest(c *call, offset, size int64, sum *checksum) (*session.Session, error) {
 	s, err := t.acquire(c, offset, size)
 	if err != nil || s.Phase == session.PhaseDone {
@@ -372,20 +374,20 @@ func (t *Handler) receiveRest(c *call, offset, size int64, sum *checksum) (*sess
 	return t.receive(c, s, sum)
 }
 
-// deleteUpload handles DELETE, which ends an upload. It does not remove a completed file, because that
-// file belongs to the application.
+// deleteUpload handles DELETE, which aborts an upload. It does not remove a completed file, which belongs
+// to the application.
 func (t *Handler) deleteUpload(c *call) error {
-	s, err := t.load(c)
+	s, err := t.loadSession(c)
 	if err != nil {
 		return err
 	}
 	t.Store.Calls.Interrupt(s.Tus.Holder)
 	err = t.abort(c.Context(), s)
 	if e, ok := err.(*refusal.Error); ok && e.Code == refusal.CodeCompleted {
-		response := *e
 		// After 409, a client would repeat the request.
-		response.Status = http.StatusForbidden
-		return &response
+		forbidden := *e
+		forbidden.Status = http.StatusForbidden
+		return &forbidden
 	}
 	if err != nil {
 		return err
@@ -394,8 +396,8 @@ func (t *Handler) deleteUpload(c *call) error {
 	return nil
 }
 
-// abort ends an upload. If an earlier call has begun to complete it, abort completes it first, and
-// then fails with CodeCompleted.
+// abort aborts an upload. If an earlier call has begun to complete it, abort completes it instead, and
+// fails with CodeCompleted.
 func (t *Handler) abort(ctx context.Context, s *session.Session) error {
 	s, err := t.finishWhole(ctx, s)
 	if err != nil {
@@ -410,20 +412,21 @@ func (t *Handler) abort(ctx context.Context, s *session.Session) error {
 	return t.Uploads.Abort(ctx, s)
 }
 
-// begin chooses the size of the parts and saves the session. If the file may not fit into one
+// begin chooses the size of the parts and saves the session. Unless the file certainly fits into one
 // part, it begins a multipart upload in the store.
 func (t *Handler) begin(c *call, s *session.Session) error {
 	if s.Size >= 0 && s.Size <= t.Store.BasePart {
 		s.PartSize = max(s.Size, 1)
 		return t.Store.Save(c.Context(), s)
 	}
+
 	upload, err := t.Uploads.BeginUpload(c.Context(), s)
 	if err != nil {
 		return err
 	}
 	maximum := s.Size
 	if maximum < 0 {
-		// If it is 0, parts have the usual size.
+		// Without a MaxSize, parts have the usual size.
 		maximum = s.Target.MaxSize
 	}
 	limits := upload.Limits()

@@ -31,7 +31,7 @@ var checksums = []struct {
 	{"sha512", sha512.New},
 }
 
-// checksumNames returns the names of the algorithms, as the header lists them.
+// checksumNames returns the names of the algorithms, separated by commas.
 func checksumNames() string {
 	names := make([]string, len(checksums))
 	for i, c := range checksums {
@@ -46,7 +46,7 @@ type checksum struct {
 	want []byte
 }
 
-// newChecksum parses the header Upload-Checksum. If the header is "", it returns nil.
+// newChecksum parses the header Upload-Checksum, and returns nil if it is "".
 func newChecksum(header string) (*checksum, error) {
 	if header == "" {
 		return nil, nil
@@ -57,16 +57,17 @@ func newChecksum(header string) (*checksum, error) {
 			continue
 		}
 		sum := &checksum{Hash: c.make()}
-		var err error
-		if sum.want, err = base64.StdEncoding.DecodeString(text); err != nil || len(sum.want) != sum.Size() {
+		want, err := base64.StdEncoding.DecodeString(text)
+		if err != nil || len(want) != sum.Size() {
 			return nil, refusal.Invalid("Upload-Checksum", "The checksum must be "+name+" in base64.")
 		}
+		sum.want = want
 		return sum, nil
 	}
 	return nil, refusal.Invalid("Upload-Checksum", "The algorithm must be one of "+checksumNames()+".")
 }
 
-// verify fails if the body is another one than the client announced.
+// verify fails if the body does not have the checksum that the client has sent.
 func (c *checksum) verify() error {
 	if c != nil && !bytes.Equal(c.Sum(nil), c.want) {
 		return refusal.New("Upload-Checksum", refusal.CodeChecksumMismatch, "The bytes were damaged on their way. Send them again.")
@@ -74,8 +75,8 @@ func (c *checksum) verify() error {
 	return nil
 }
 
-// setMetadata parses the header Upload-Metadata. Uppy and tus-js-client send the name and the type
-// of the file in it.
+// setMetadata parses the header Upload-Metadata, in which Uppy and tus-js-client also send the name and
+// the type of the file.
 func setMetadata(n *session.Request, header string) error {
 	const field = "Upload-Metadata"
 	if len(header) > session.MaxMetadataBytes {
@@ -89,8 +90,8 @@ func setMetadata(n *session.Request, header string) error {
 		}
 		name, text, _ := strings.Cut(strings.TrimSpace(pair), " ")
 		value, err := base64.StdEncoding.DecodeString(text)
-		_, twice := n.Metadata[name]
-		if name == "" || twice || !utf8.ValidString(name) {
+		_, isRepeated := n.Metadata[name]
+		if name == "" || isRepeated || !utf8.ValidString(name) {
 			return refusal.Invalid(field, "Each key of the metadata must occur once.")
 		}
 		if err != nil {

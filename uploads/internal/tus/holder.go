@@ -25,38 +25,39 @@ func errTaken() *refusal.Error {
 	return refusal.New("Upload-Offset", refusal.CodeLocked, "Another request continues this upload.")
 }
 
-// settledSession waits until no request receives bytes for the session, and no request completes it.
-// Then settledSession returns the session. The wait ends after takeOverAfter. If a request still
-// receives bytes at that time, settledSession returns the session nevertheless. If a request is still
-// completing the upload, settledSession fails.
+// settledSession returns the session once no other request receives bytes for it or completes it. After
+// takeOverAfter, it returns the session nevertheless, but fails if a request is still completing it.
 func (t *Handler) settledSession(c *call) (*session.Session, error) {
 	store := t.Store
-	var revision string // revision at the previous read
-	for deadline := time.Now().Add(takeOverAfter); ; {
-		s, err := t.load(c)
+	previousRevision := ""
+	deadline := time.Now().Add(takeOverAfter)
+	for {
+		s, err := t.loadSession(c)
 		if err != nil {
 			return nil, err
 		}
 		now := t.Store.Now()
 		isHeld := s.Tus.Holder != "" && now.Sub(s.Tus.Held) < deadAfter && !store.Calls.Ended(s.Tus.Holder)
-		claimed := store.IsClaimedAt(s, now)
-		late := !time.Now().Before(deadline)
-		if late && claimed {
+		isClaimed := store.IsClaimedAt(s, now)
+		isLate := !time.Now().Before(deadline)
+		if isLate && isClaimed {
 			return nil, refusal.BeingCompleted()
 		}
 		isFree := s.Tus.Holder == "" && s.Claim == ""
-		if late || isFree {
+		if isLate || isFree {
 			return s, nil
 		}
+
 		// The request that held or claimed the session has ended. It may have changed the state
 		// after this read, so read the state until it has the same revision twice.
-		if !isHeld && !claimed {
-			if s.Revision == revision {
+		if !isHeld && !isClaimed {
+			if s.Revision == previousRevision {
 				return s, nil
 			}
-			revision = s.Revision
+			previousRevision = s.Revision
 			continue
 		}
+
 		store.Calls.Interrupt(s.Tus.Holder)
 		if err := running.Sleep(c.Context(), lockPoll); err != nil {
 			return nil, refusal.StoreFailed(err)
