@@ -19,7 +19,7 @@ var me = uploads.User{ID: "42"}
 
 const ofMe = "users/{user}/{random}{ext}"
 
-// Sign, an upload by the client, and Finish store a file under a key and a type by its content.
+// Sign, an upload by the client and Finish together store a file, with a key and a type that follow from its content.
 func TestFinishSignedUpload(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: ofMe})
@@ -30,7 +30,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
 
-		// The file waits under a key that tells nothing.
+		// The client sends the file to a random key.
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		pending := listKeys(t, bucket)
 		require.Len(t, pending, 1)
@@ -49,7 +49,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Equal(t, "image/png", attrs.ContentType)
 		require.Equal(t, "private, max-age=31536000, immutable", attrs.CacheControl)
 
-		// A client that lost the response asks again.
+		// A client that has lost the response asks again.
 		repeated, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 		require.Equal(t, file.Key, repeated.Key)
@@ -57,7 +57,7 @@ func TestFinishSignedUpload(t *testing.T) {
 	})
 }
 
-// Sign and Finish work on a bucket that storage.Prefixed narrows, because a service needs only the methods of Bucket.
+// Sign and Finish work in a bucket that storage.Prefixed has narrowed, although it has only the methods of Bucket.
 func TestFinishInNarrowedBucket(t *testing.T) {
 	bucket := openMemory(t)
 	narrow := storage.Ref[storage.Bucket](storage.Prefixed(bucket, "tenants/7/"))
@@ -71,13 +71,14 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"tenants/7/" + r.Key}, listPublished(t, bucket))
 
+	// Finish can be repeated, and Delete works, too.
 	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.NoError(t, s.Delete(t.Context(), r.Key, uploads.User{}))
 	require.Empty(t, listPublished(t, bucket))
 }
 
-// If eight Finish calls for one ticket run at the same time, all succeed and make one file.
+// Concurrent calls of Finish for one ticket all succeed, and make one file.
 func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	const calls = 8
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
@@ -105,7 +106,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
-// If another Finish of the same ticket runs meanwhile, both succeed, and make one file.
+// Two calls of Finish for one ticket, of which one runs inside the other, both succeed and make one file.
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
@@ -123,8 +124,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	require.Len(t, listPublished(t, bucket), 1)
 }
 
-// If the sender replaces the file meanwhile, Finish fails with Damaged. Some stores accept a file again at a signed
-// address.
+// Finish fails with Damaged if the sender replaces the file meanwhile, which some stores permit.
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
@@ -155,7 +155,7 @@ func callBeforeCopy(f *func()) driver.Layer {
 	}
 }
 
-// Finish removes a signed upload that breaks a rule.
+// Finish refuses a file that breaks a rule, and removes what the sender has sent.
 func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	tests := []struct {
 		name, content string
@@ -186,7 +186,7 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	}
 }
 
-// Finish inspects an SVG as a whole, or refuses it. It inspects less than 1 MiB.
+// Finish inspects an SVG of less than 1 MiB as a whole, and refuses a longer one.
 func TestFinishInspectsWholeSVG(t *testing.T) {
 	const limit = 1 << 20
 	const head = `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
@@ -214,8 +214,8 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 	})
 }
 
-// If the sender replaces the file after Finish has inspected it, and just before Finish copies it, Finish judges the new
-// content, or fails with Damaged.
+// If the sender replaces a file between its inspection and its copy, Finish judges the new content, or fails with
+// Damaged.
 func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	var replace func()
 	bucket := openMemory(t, storage.WithHook(func(
@@ -255,8 +255,8 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	}
 }
 
-// If a hook of the application fails when Finish reads the file, Finish returns that error, and the file stays for
-// a second Finish.
+// If a hook of the application fails when Finish reads the file, Finish returns its error, and the file stays for a
+// second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
 	bucket := openMemory(t, storage.WithHook(func(
@@ -281,7 +281,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// If the store fails during Finish, a later Finish succeeds.
+// After Finish has failed because of the store, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
 	var failing string // name of the operation that fails
 	bucket := openMemory(t, storage.WithHook(func(

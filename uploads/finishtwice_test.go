@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If a second Finish of the same ticket runs before any call of the first, as after a double click, one file
-// stays. It counts once.
+// One file stays, and counts once, if a second Finish of the same ticket runs before any call of the first, as after a
+// double click.
 func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}

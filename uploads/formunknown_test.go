@@ -12,8 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If Stored fails with OutcomeUnknown, the application may have saved a link to the file, so the form's files
-// stay.
+// The files of a form stay if Stored fails with OutcomeUnknown, because the application may have saved links to them.
 func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 	tests := []struct {
 		name string

@@ -105,7 +105,7 @@ func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, "/", contentType, body)
 }
 
-// Files can be stored by a form over HTTP, and deleted.
+// The files of a form are stored under safe names and types, and can be deleted by the user who sent them.
 func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newSite(t, bucket, uploads.Config{Link: uploads.SignedLink})
@@ -217,8 +217,8 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// If a file of a form is refused, the handler still reads the form to its end. Otherwise a browser would show no
-// response.
+// The handler reads a refused form to its end, because a browser would show no response otherwise, but no further than
+// all files may be long.
 func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 	big := formFile{"photo", "big.png", "image/png", aPNG() + strings.Repeat("x", 900<<10)}
@@ -234,7 +234,7 @@ func TestFormRefusedIsReadToEnd(t *testing.T) {
 	require.Less(t, endless.read, int64(5<<20), "but no further than all files may be long")
 }
 
-// After a refusal, the handler reads the rest of a form only up to a limit.
+// After a refusal, the handler reads the rest of a form only up to a limit, and then closes the connection.
 func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	h := newService(t, memstore.New(), uploads.Config{
 		Rules:     rules.Rules{MaxSize: 1 << 30},
@@ -252,8 +252,7 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	require.Equal(t, "close", w.Header().Get("Connection"))
 }
 
-// The handler refuses a form whose part has a header of megabytes, without holding it in memory as mime/multipart
-// would.
+// The handler refuses a form whose part has a header of megabytes, without holding that header in memory.
 func TestFormPartHeaderLimit(t *testing.T) {
 	long := strings.Repeat("x", 9<<20)
 	tests := []struct {
@@ -307,7 +306,7 @@ func TestFormLongFields(t *testing.T) {
 	require.Equal(t, http.StatusCreated, status, answer)
 }
 
-// DELETE over HTTP is forbidden if Config.Key has no owner, unless Config.DeleteShared is set.
+// DELETE is forbidden over HTTP if Config.Key has no owner, unless Config.DeleteShared is set.
 func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -431,8 +430,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	}
 }
 
-// The code of Authorize's error decides the status of the response. If Authorize returns an ID that no key can
-// have, the status is 500.
+// The error of Authorize decides the status of the response, which is 500 for an ID that no key can have.
 func TestHandlerAuthorize(t *testing.T) {
 	tests := []struct {
 		user   string
@@ -461,7 +459,7 @@ func TestHandlerAuthorize(t *testing.T) {
 	}
 }
 
-// A ticket can be signed and finished over HTTP.
+// A ticket can be signed and finished over HTTP, once its file was sent.
 func TestHandlerTickets(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 	content := aPNG()

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// While slow senders send parts or forms, the service holds at most eight times Config.MemoryLimit of their bytes.
-// Another user's upload succeeds meanwhile.
+// The service holds at most eight times Config.MemoryLimit of the bytes of slow senders, and another user's upload
+// succeeds meanwhile.
 func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	const memory = 16 << 20
 	const connections = 100

@@ -159,7 +159,7 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	}
 }
 
-// Inspection takes little time even for files that are made to take long.
+// Inspection is quick even for hostile files that would take quadratic time.
 func TestInspectHostileFilesQuickly(t *testing.T) {
 	jpeg := aJPEG()
 	// A JPEG segment has at most 64 KiB. "\xff\xfe" begins a comment, and "\xff\xe1" is a segment for metadata.
@@ -212,7 +212,7 @@ func TestInspectHostileFilesQuickly(t *testing.T) {
 	}
 }
 
-// If Config.Inspect returns the same *Error for all files, the service does not modify it.
+// The service does not modify an *Error of Config.Inspect, which the application may return for several files.
 func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 	unwanted := &uploads.Error{Field: "file", Code: "unwanted", Message: "This file is not wanted."}
 	s, err := uploads.New(memstore.New(), uploads.Config{

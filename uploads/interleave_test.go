@@ -186,7 +186,7 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 	return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
 }
 
-// If two Finish calls for one ticket run at the same time, they make one file, and both may succeed.
+// Two calls of Finish for one ticket at the same time make one file, and a later one succeeds.
 func TestExploredFinishAndFinish(t *testing.T) {
 	exploreUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))

@@ -32,7 +32,7 @@ func (f *fixture) sweep(t *testing.T, opts ...uploads.SweepOption) *uploads.Swee
 	return report
 }
 
-// Sweep removes bytes that have no record when they are as old as Grace. Before, an upload may be in progress.
+// Sweep removes bytes without a record only once they are as old as Grace, because their upload may be in progress.
 func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 	const grace = 2 * time.Hour
 	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: grace})
@@ -46,7 +46,7 @@ func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// The store's clock, not Config.Now, tells Sweep how old bytes are.
+// Sweep takes the age of bytes from the clock of the store, and not from Config.Now.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	wrongClock := func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }
@@ -77,7 +77,7 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// Among many files, Sweep finds those that have only bytes, and those that have only a record.
+// Sweep finds the files that have only bytes, and those that have only a record, among many others.
 func TestSweepAmongMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	var want []string
@@ -121,8 +121,8 @@ func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([
 	return ids, next, err
 }
 
-// A file that appears while Sweep compares its two listings has only bytes or only a record in them. Sweep asks again
-// before it removes, and keeps the file.
+// Sweep keeps a file that appears between its listings of bytes and of records, because it checks again before it
+// removes anything.
 func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	first := f.upload(t, "first")
@@ -160,7 +160,7 @@ func (r lateRecords) Create(ctx context.Context, one *uploads.File) error {
 	return r.Records.Create(ctx, one)
 }
 
-// Sweep removes the bytes of an upload that takes longer than Grace, and the upload fails.
+// An upload that takes longer than Grace fails, because Sweep removes its bytes.
 func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: time.Nanosecond})
 	sweepBytes := func() {
@@ -177,7 +177,7 @@ func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// Sweep removes nothing of files that are stored, completed and deleted at the same time.
+// Sweep removes nothing while files are stored, completed and deleted at the same time.
 func TestSweepDuringOtherOperations(t *testing.T) {
 	const (
 		senderCount = 4
@@ -231,7 +231,8 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// Sweep keeps objects whose keys are none of its own, even under its prefixes.
+
+// Sweep keeps objects of other programs, even under the prefixes of the store.
 func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.upload(t, "x")
@@ -252,7 +253,7 @@ func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 }
 
-// Sweep removes a temp file that is as old as TempAge, and no client file.
+// Sweep removes a temp file once it is as old as TempAge, but no client file.
 func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
 	stays := f.upload(t, "a client file stays")
@@ -281,7 +282,7 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// Sweep removes more temp files than one page of a listing has.
+// One Sweep removes more temp files than a page of a listing has.
 func TestSweepOfManyTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
 	for range 250 {
@@ -293,7 +294,7 @@ func TestSweepOfManyTempFiles(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, ""))
 }
 
-// Sweep removes the parts of a temp file after PartsTTL, not after TempAge.
+// Sweep removes the parts of a temp file after PartsTTL, and not after TempAge.
 func TestSweepOfPartsOfTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
 	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
@@ -302,6 +303,7 @@ func TestSweepOfPartsOfTempFiles(t *testing.T) {
 	f.sweep(t)
 
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2, "an upload may be in progress")
+
 	f.clock.Advance(24 * time.Hour)
 	f.sweep(t)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))

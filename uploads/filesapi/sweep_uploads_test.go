@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// Sweep removes the parts of an upload that has expired.
+// Sweep removes the parts of an upload only after nobody has continued it for PartsTTL.
 func TestPartsTTL(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
@@ -33,7 +33,7 @@ func TestPartsTTL(t *testing.T) {
 	})
 }
 
-// In a store without conditional removal, Sweep removes idle uploads, too.
+// Sweep also removes idle uploads in a store without conditional removal.
 func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
@@ -43,7 +43,7 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
-// A used token cannot make another file until PartsTTL has passed.
+// A token that has made a file cannot make another one until PartsTTL has passed.
 func TestPartsTTLOfToken(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
@@ -91,8 +91,8 @@ func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error 
 	return r.Records.Create(ctx, file)
 }
 
-// If the record of a joined file cannot be created, Sweep keeps the bytes while the upload has not expired. A
-// later UploadPart makes the file.
+// Sweep keeps the bytes of a joined file whose record could not be created until the upload expires, so that a later
+// UploadPart makes the file.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		// By default, PartsTTL and Grace are 24 hours.
@@ -144,8 +144,7 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	})
 }
 
-// If the call that makes a temp file fails and a later call finishes it, Sweep keeps the file for TempAge after
-// that.
+// Sweep keeps a temp file for TempAge after it was finished, even if the first call that made it has failed long before.
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		tests := []struct {
@@ -196,7 +195,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	})
 }
 
-// When Sweep removes an upload, it also removes what a claim has left of it.
+// Sweep removes an expired upload together with the bytes that a killed process has joined.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -211,13 +210,12 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	})
 }
 
-// A day ago, a process was killed after it had joined the parts of an upload. If the client completes that upload
-// during Sweep, Sweep keeps the joined bytes.
+// Sweep keeps the bytes that a killed process has joined if the client completes the upload during the Sweep.
 func TestSweepWhileCallContinues(t *testing.T) {
 	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
 	f := newMemoryFixture(t, c)
 
-	// One object will never have a record. The joined object of the killed call has none yet.
+	// One object will never have a record, and the joined object of the killed call has none yet.
 	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	victim := f.openWithKiller(t, &killer{after: "Compose"})
@@ -241,8 +239,8 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// A part that is sent while Sweep removes the upload is either kept, or not reported as stored. Each row names
-// the step of Sweep before which the part is sent, by the call of the driver that makes the step.
+// An upload can be completed whichever step of Sweep the client sends a part before: either Sweep keeps the upload, or
+// the client sends the removed parts again.
 func TestSweepDuringPart(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -274,7 +272,6 @@ func TestSweepDuringPart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			f.sendPart(t, "a", partOptions(token, 3, 1))
-			// The upload is then idle for longer than PartsTTL, which is 24 hours.
 			f.clock.Advance(longIdle)
 			sent := 0
 			sendSecondPart := callBefore(tt.call, tt.number, func() {
@@ -282,6 +279,7 @@ func TestSweepDuringPart(t *testing.T) {
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 			})
+
 			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
 			sweeping := f.openBeside(t, sendSecondPart, limits)
 
@@ -302,7 +300,7 @@ func TestSweepDuringPart(t *testing.T) {
 	}
 }
 
-// If an upload expires while UploadPart receives a part, UploadPart does not report the part as stored.
+// UploadPart does not report a part as stored if the upload has expired while the part arrived.
 func TestSweepBeforePartArrives(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -334,7 +332,8 @@ func TestSweepBeforePartArrives(t *testing.T) {
 				requireRefused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-				// A late part is not left for ever.
+
+				// Sweep removes the late part.
 				for range 2 {
 					f.clock.Advance(longIdle)
 					f.sweep(t)
@@ -361,8 +360,8 @@ func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
 	f.sendPart(t, "another's", partOptions(token, 2, 1))
 }
 
-// Wherever a Sweep is interrupted, the token can still make a file, from the remaining parts or from parts that
-// are sent again.
+// After a Sweep has died at any of its calls, the token can still make a file, from the parts that remain or from parts
+// that are sent again.
 func TestSweepDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		for n, died := 1, true; died; n++ {
