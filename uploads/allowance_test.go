@@ -121,7 +121,7 @@ func sendUnsizedToService(_ *testing.T, p *process, data []byte) string {
 }
 
 func sendByForm(t *testing.T, p *process, data []byte) string {
-	body, contentType := newForm(t, formFile{"file", "a", "", string(data)})
+	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(data)})
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	return codeIn(status, text)
 }
@@ -727,7 +727,9 @@ func sendTooFewBytes(_ *testing.T, p *process, data []byte) string {
 
 // sendTwiceByForm sends the file twice in one form.
 func sendTwiceByForm(t *testing.T, p *process, data []byte) string {
-	body, contentType := newForm(t, formFile{"a", "a", "", string(data)}, formFile{"b", "b", "", string(data)})
+	body, contentType := newForm(t,
+		formFile{field: "a", name: "a", content: string(data)},
+		formFile{field: "b", name: "b", content: string(data)})
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	return codeIn(status, text)
 }
@@ -844,7 +846,7 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	}
 	a.renew()
 	p = a.process()
-	body, contentType := newForm(t, formFile{"file", "a", "", string(content(6000))})
+	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(content(6000))})
 
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusCreated, status)

@@ -381,7 +381,7 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 		p := a.process()
 		var files []formFile
 		for n := range 3 {
-			files = append(files, formFile{"file", fmt.Sprint(n), "", string(content(100_000))})
+			files = append(files, formFile{field: "file", name: fmt.Sprint(n), content: string(content(100_000))})
 		}
 		body, kind := newForm(t, files...)
 

@@ -38,10 +38,10 @@ func TestFinishSignedUpload(t *testing.T) {
 
 		file, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
-		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, file.Key, "by its content")
+		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, file.Key)
 		require.NotContains(t, file.Key, strings.TrimPrefix(pending[0], ".uploads/"))
 		require.Equal(t, "me.gif", file.Name)
-		require.Equal(t, []string{file.Key}, listPublished(t, bucket), "moved")
+		require.Equal(t, []string{file.Key}, listPublished(t, bucket))
 
 		data, attrs, err := storage.ReadAll(t.Context(), bucket, file.Key)
 		require.NoError(t, err)
@@ -60,8 +60,8 @@ func TestFinishSignedUpload(t *testing.T) {
 // Sign and Finish work in a bucket that storage.Prefixed has narrowed, although it has only the methods of Bucket.
 func TestFinishInNarrowedBucket(t *testing.T) {
 	bucket := openMemory(t)
-	narrow := storage.Ref[storage.Bucket](storage.Prefixed(bucket, "tenants/7/"))
-	s := newService(t, narrow, uploads.Config{Link: uploads.SignedLink})
+	narrowed := storage.Ref[storage.Bucket](storage.Prefixed(bucket, "tenants/7/"))
+	s := newService(t, narrowed, uploads.Config{Link: uploads.SignedLink})
 	content := aPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
@@ -158,8 +158,9 @@ func callBeforeCopy(f *func()) driver.Layer {
 // Finish refuses a file that breaks a rule, and removes what the sender has sent.
 func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	tests := []struct {
-		name, content string
-		code          uploads.Code
+		name    string
+		content string
+		code    uploads.Code
 	}{
 		{name: "a page", content: aPage, code: uploads.TypeNotAllowed},
 		{name: "too many pixels", content: aPNGOf(60000, 60000), code: uploads.TooManyPixels},
@@ -227,8 +228,9 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 		return ctx, nil, nil
 	}))
 	tests := []struct {
-		name, content string
-		code          uploads.Code
+		name    string
+		content string
+		code    uploads.Code
 	}{
 		{name: "by a page", content: aPage, code: uploads.TypeNotAllowed},
 		{name: "by another type", content: aGIF(3, 2), code: uploads.Damaged},
@@ -240,9 +242,9 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
 
-			require.Less(t, post(t, ticket.Form, aPNG()), 300)
+			require.Less(t, post(t, ticket.Form, aPNG()), http.StatusMultipleChoices)
 			replace = func() {
-				require.Less(t, post(t, ticket.Form, tt.content), 300)
+				require.Less(t, post(t, ticket.Form, tt.content), http.StatusMultipleChoices)
 			}
 			_, err = s.Finish(t.Context(), ticket.Token, me)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
@@ -283,7 +285,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 
 // After Finish has failed because of the store, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
-	var failing string // name of the operation that fails
+	failing := "" // name of the operation that fails
 	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {

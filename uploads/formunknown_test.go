@@ -16,8 +16,8 @@ import (
 func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 	tests := []struct {
 		name string
-		err  error // of Stored for the second file
-		left int   // files
+		err  error // error of Stored for the second file
+		left int   // number of files that stay
 	}{
 		{name: "the application refuses the second file", err: storage.PermissionDenied},
 		{
@@ -31,12 +31,13 @@ func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 			calls := 0
 			s := newSite(t, memstore.New(), uploads.Config{Stored: func(context.Context, *uploads.File) error {
 				calls++
-				if calls == 2 {
+				isSecondFile := calls == 2
+				if isSecondFile {
 					return tt.err
 				}
 				return nil
 			}})
-			file := formFile{"photo", "me.png", "image/png", aPNG()}
+			file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPNG()}
 			status, answer := s.form("42", file, file)
 			require.GreaterOrEqual(t, status, http.StatusBadRequest, answer)
 			require.Len(t, listKeys(t, s.bucket), tt.left)

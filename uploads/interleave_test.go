@@ -199,7 +199,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 				require.Len(e, keys, 1)
 			}
 
-			require.Empty(e, e.outside.finish(ticket), "another Finish succeeds")
+			require.Empty(e, e.outside.finish(ticket), "a later Finish fails")
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})

@@ -79,7 +79,7 @@ var uploadMethods = []uploadMethod{
 }
 
 func sendFilmByForm(s *sessionSite, data []byte) *answer {
-	body, contentType := newForm(s.t, formFile{"file", "film.mp4", "video/mp4", string(data)})
+	body, contentType := newForm(s.t, formFile{field: "file", name: "film.mp4", contentType: "video/mp4", content: string(data)})
 	return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType})
 }
 

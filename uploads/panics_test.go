@@ -28,7 +28,7 @@ func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 		}
 		return nil
 	}})
-	file := formFile{"photo", "me.png", "image/png", aPNG()}
+	file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPNG()}
 	require.PanicsWithValue(t, "cannot decode", func() {
 		s.form("42", file, file)
 	})

@@ -152,7 +152,7 @@ func sendTextByTus(s *sessionSite) *answer {
 }
 
 func sendTextByForm(s *sessionSite) *answer {
-	body, contentType := newForm(s.t, formFile{"file", "a", "", "text"})
+	body, contentType := newForm(s.t, formFile{field: "file", name: "a", content: "text"})
 	return s.do(alice, "POST", "/", body, headers{"Content-Type": contentType})
 }
 

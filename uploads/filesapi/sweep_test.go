@@ -80,23 +80,25 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 // Sweep finds the files that have only bytes, and those that have only a record, among many others.
 func TestSweepAmongMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	var want []string
-	for i := range 60 {
-		r := f.upload(t, "x")
-		switch i % 3 { // a third of the files each
-		case 0:
-			require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+r.ID+".txt"))
-		case 1:
-			require.NoError(t, f.records.Remove(t.Context(), &uploads.File{ID: r.ID}))
-		default:
-			want = append(want, r.ID)
-		}
+	const filesOfEachKind = 20
+	var whole []string
+	for range filesOfEachKind {
+		withoutBytes := f.upload(t, "x")
+		require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+withoutBytes.ID+".txt"))
+		f.clock.Advance(time.Millisecond)
+
+		withoutRecord := f.upload(t, "x")
+		require.NoError(t, f.records.Remove(t.Context(), &uploads.File{ID: withoutRecord.ID}))
+		f.clock.Advance(time.Millisecond)
+
+		whole = append(whole, f.upload(t, "x").ID)
 		f.clock.Advance(time.Millisecond)
 	}
 	f.clock.Advance(24 * time.Hour)
 
-	require.Equal(t, &uploads.SweepReport{Bytes: 20, Records: 20}, f.sweep(t, uploads.WithoutOrphanLimit()))
-	require.Equal(t, want, listIDs(t, f.store, uploads.Filter{}, 7))
+	report := f.sweep(t, uploads.WithoutOrphanLimit())
+	require.Equal(t, &uploads.SweepReport{Bytes: filesOfEachKind, Records: filesOfEachKind}, report)
+	require.Equal(t, whole, listIDs(t, f.store, uploads.Filter{}, 7))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -186,7 +188,8 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	done := make(chan struct{})
 	var sweeps, senders sync.WaitGroup
-	for range 2 {
+	const sweepers = 2
+	for range sweepers {
 		sweeps.Go(func() {
 			for {
 				report, err := f.store.Sweep(t.Context())
@@ -210,15 +213,15 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 				if !assert.NoError(t, err) {
 					return
 				}
-				o := partOptions(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
-				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), o)
+				opts := partOptions(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
+				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), opts)
 				assert.NoError(t, err)
 				if round%2 == 0 {
 					assert.NoError(t, f.store.Delete(t.Context(), r.ID))
 				}
-				o.Part = 2
 
-				r, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), o)
+				opts.Part = 2
+				r, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), opts)
 				assert.NoError(t, err)
 				assert.NotNil(t, r)
 			}
@@ -227,10 +230,10 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	senders.Wait()
 	close(done)
 	sweeps.Wait()
+
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(rounds+rounds/2))
 	requireConsistent(t, f.bucket, f.records)
 }
-
 
 // Sweep keeps objects of other programs, even under the prefixes of the store.
 func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
@@ -256,15 +259,15 @@ func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 // Sweep removes a temp file once it is as old as TempAge, but no client file.
 func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
-	stays := f.upload(t, "a client file stays")
-	temp := func() string {
+	clientFile := f.upload(t, "a client file stays")
+	uploadTemp := func() string {
 		r, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 		require.NoError(t, err)
 		return r.ID
 	}
-	old := temp()
+	old := uploadTemp()
 	f.clock.Advance(time.Hour)
-	young := temp()
+	young := uploadTemp()
 	f.clock.Advance(time.Hour)
 
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
@@ -278,19 +281,20 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1)
 	require.Empty(t, keysUnder(t, f.bucket, "files/expiry/"))
-	require.Equal(t, "a client file stays", readContent(t, f.store, stays.ID))
+	require.Equal(t, "a client file stays", readContent(t, f.store, clientFile.ID))
 	requireConsistent(t, f.bucket, f.records)
 }
 
 // One Sweep removes more temp files than a page of a listing has.
 func TestSweepOfManyTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
-	for range 250 {
+	const files = 250
+	for range files {
 		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 		require.NoError(t, err)
 	}
 	f.clock.Advance(time.Minute)
-	require.Equal(t, &uploads.SweepReport{Expired: 250}, f.sweep(t))
+	require.Equal(t, &uploads.SweepReport{Expired: files}, f.sweep(t))
 	require.Empty(t, keysUnder(t, f.bucket, ""))
 }
 
@@ -299,12 +303,13 @@ func TestSweepOfPartsOfTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
 	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	require.NoError(t, err)
+
 	f.clock.Advance(time.Hour)
 	f.sweep(t)
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
 
-	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2, "an upload may be in progress")
-
-	f.clock.Advance(24 * time.Hour)
+	const defaultPartsTTL = 24 * time.Hour
+	f.clock.Advance(defaultPartsTTL)
 	f.sweep(t)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }

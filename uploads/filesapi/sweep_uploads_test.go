@@ -25,17 +25,21 @@ func TestPartsTTL(t *testing.T) {
 		f.sendPart(t, "b", partOptions(token, 3, 2))
 		f.clock.Advance(3 * time.Hour)
 
-		require.Equal(t, &uploads.SweepReport{}, f.sweep(t), "somebody has continued it")
+		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
+
 		f.clock.Advance(2 * time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
-		require.Nil(t, f.sendPart(t, "c", partOptions(token, 4, 3)), "the token is good for another upload")
+
+		// The token is good for another upload.
+		require.Nil(t, f.sendPart(t, "c", partOptions(token, 4, 3)))
 	})
 }
 
 // Sweep also removes idle uploads in a store without conditional removal.
 func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})))
+	withoutRemoval := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove}))
+	f := newMemoryFixture(t, filesapi.StoreConfig{}, withoutRemoval)
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	f.clock.Advance(longIdle)
@@ -99,8 +103,8 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 		tests := []struct {
 			name   string
 			config filesapi.StoreConfig
-			tries  int           // calls whose record cannot be created
-			every  time.Duration // time between two calls
+			tries  int           // number of calls whose record cannot be created
+			every  time.Duration // time after each call
 		}{
 			{
 				name:  "a call every 13 hours continues the upload",
@@ -124,7 +128,8 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, tt.config)
 				tt.config.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{Records: f.records, left: tt.tries}), tt.config)
+				refusing := &refusingRecords{Records: f.records, left: tt.tries}
+				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), tt.config)
 				require.NoError(t, err)
 				f.sendPart(t, "a", partOptions(token, 2, 1))
 
@@ -149,8 +154,8 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		tests := []struct {
 			name           string
-			failedInspects int // calls of Inspect that fail
-			failedCreates  int // calls of Records.Create that fail
+			failedInspects int // number of calls of Inspect that fail
+			failedCreates  int // number of calls of Records.Create that fail
 		}{
 			{name: "the first inspection failed", failedInspects: 1},
 			{name: "the first record was not created", failedCreates: 1},
@@ -168,7 +173,8 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
-				s, err := filesapi.NewStore(f.bucket, f.withStates(&refusingRecords{Records: f.records, left: tt.failedCreates}), c)
+				refusing := &refusingRecords{Records: f.records, left: tt.failedCreates}
+				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), c)
 				require.NoError(t, err)
 
 				// The first call fails, and a later one finishes the file.
@@ -224,18 +230,18 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	f.clock.Advance(longIdle)
 
 	// The client continues when Sweep is about to remove.
-	var r *filesapi.Record
+	var completed *filesapi.Record
 	sweeping := f.openBeside(t, callBefore("Delete", 1, func() {
-		r = f.sendPart(t, "b", partOptions(token, 2, 2))
+		completed = f.sendPart(t, "b", partOptions(token, 2, 2))
 	}))
 	s, err := filesapi.NewStore(sweeping.bucket, f.records, c)
 	require.NoError(t, err)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, &uploads.SweepReport{Bytes: 1}, report, "only what is not in use")
+	require.Equal(t, &uploads.SweepReport{Bytes: 1}, report)
 
-	require.NotNil(t, r)
-	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	require.NotNil(t, completed)
+	require.Equal(t, "ab", readContent(t, f.store, completed.ID))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -244,10 +250,10 @@ func TestSweepWhileCallContinues(t *testing.T) {
 func TestSweepDuringPart(t *testing.T) {
 	tests := []struct {
 		name     string
-		call     string           // kind of the call
+		call     string           // kind of the driver's call that makes the step
 		number   int              // number of the call among those of its kind
 		disabled storage.Features // features that the store lacks
-		wantKept bool             // true if Sweep keeps the upload
+		wantKept bool             // whether Sweep keeps the upload
 	}{
 		{name: "before Sweep reads the time", call: "Put", number: 1, wantKept: true},
 		{name: "before Sweep asks whether the upload is in use", call: "Put", number: 2, wantKept: true},
@@ -273,13 +279,13 @@ func TestSweepDuringPart(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			f.sendPart(t, "a", partOptions(token, 3, 1))
 			f.clock.Advance(longIdle)
+
 			sent := 0
 			sendSecondPart := callBefore(tt.call, tt.number, func() {
 				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 			})
-
 			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
 			sweeping := f.openBeside(t, sendSecondPart, limits)
 
@@ -304,7 +310,7 @@ func TestSweepDuringPart(t *testing.T) {
 func TestSweepBeforePartArrives(t *testing.T) {
 	tests := []struct {
 		name   string
-		part   int // that is received, of 2
+		part   int // number of the part that arrives, of 2
 		expire func(t *testing.T, f *fixture)
 	}{
 		{name: "the last is missing", part: 1, expire: sweepUpload},
@@ -325,13 +331,13 @@ func TestSweepBeforePartArrives(t *testing.T) {
 					done <- err
 				}()
 				<-arriving
+
 				f.clock.Advance(longIdle)
 				tt.expire(t, f)
 
 				close(body.open)
 				requireRefused(t, <-done, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
-
 
 				// Sweep removes the late part.
 				for range 2 {
@@ -364,7 +370,7 @@ func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
 // that are sent again.
 func TestSweepDied(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
-		for n, died := 1, true; died; n++ {
+		for call, died := 1, true; died; call++ {
 			// The upload is complete, but its parts could not be joined. Then it expires.
 			f := o.open(t, filesapi.StoreConfig{})
 			f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -373,15 +379,15 @@ func TestSweepDied(t *testing.T) {
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(longIdle)
 
-			k := &killer{before: n}
-			_, err = f.openWithKiller(t, k).store.Sweep(t.Context())
-			died = k.dead
+			sweepKiller := &killer{before: call}
+			_, err = f.openWithKiller(t, sweepKiller).store.Sweep(t.Context())
+			died = sweepKiller.dead
 			require.Equal(t, died, err != nil)
 
 			var record *filesapi.Record
 			for number := 1; number <= 2 && record == nil; number++ {
 				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, number))
-				require.NoError(t, err, "the sweep died before call %d", n)
+				require.NoError(t, err, "the sweep died before call %d", call)
 			}
 			require.NotNil(t, record)
 			require.Contains(t, []string{"aa", "bb"}, readContent(t, f.store, record.ID))
