@@ -231,8 +231,8 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 // now returns the time for entries, in whole seconds.
 func (b *Book) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 
-// Entry returns the entry with this name, and whether it exists. It also returns the ID of the ledger.
-// The result may be outdated, because another process may have dropped the entry since.
+// Entry returns the entry with this name, and the ID of the ledger. Another process may drop the entry at
+// any time.
 func (b *Book) Entry(
 	ctx context.Context, user, name string,
 ) (entry Entry, ledgerID string, exists bool, err error) {
@@ -255,17 +255,15 @@ type Settlement struct {
 	Ledger   string // ID of the ledger
 }
 
-// Settle replaces a reservation by a complete file of this size. If the reservation does not exist,
-// Counted is false: an earlier call may have settled it, or a recount may have dropped it as dead, or
-// the ledger was lost. In the last case, the ledger now has another ID.
+// Settle replaces a reservation by a complete file of this size. Counted is false if the reservation does
+// not exist, because an earlier call has settled it, a recount has dropped it, or the ledger was lost.
 func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settlement, error) {
 	var settlement Settlement
 	err := b.update(ctx, user, func(t *Text, lost bool) (changed bool, err error) {
 		entry, exists := t.Entries[name]
 		settlement = Settlement{Ledger: t.ID, Canceled: entry.Canceled}
 		if !exists {
-			// If the response to an earlier write of this call was lost, the earlier write may have
-			// settled the reservation. In this case, the file is counted.
+			// An earlier write of this call whose response was lost may have counted the file.
 			settlement.Counted = lost
 			return false, nil
 		}
@@ -286,8 +284,7 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settl
 	return settlement, err
 }
 
-// Renew moves the time after which an entry is dead. If the entry does not exist, it returns false: a
-// recount has dropped the entry as dead.
+// Renew sets the time after which an entry is dead. It returns false if a recount has dropped the entry.
 func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (bool, error) {
 	found := false
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
@@ -303,10 +300,8 @@ func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (boo
 	return found, err
 }
 
-// Cancel marks the reservation of a ticket as canceled, so that its upload can no longer be counted.
-// It returns false if the reservation does not exist. The entry is dead after the given time. If keep
-// is false, it reserves nothing any more. Otherwise it keeps its room, because another call may still
-// make the file.
+// Cancel marks a reservation as canceled, so that its upload can no longer be counted, and returns false if
+// there is none. The reservation is dead after end, and keeps its room until then only if keep is true.
 func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (bool, error) {
 	found := false
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
@@ -315,6 +310,7 @@ func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end tim
 		if !exists {
 			return false, nil
 		}
+
 		entry.Canceled = true
 		entry.Until = end
 		if !keep {
@@ -336,8 +332,8 @@ func (b *Book) Drop(ctx context.Context, user, name string) error {
 	})
 }
 
-// Add counts a file whose reservation is lost. The file may have been counted already, so Add also
-// marks the ledger for a recount.
+// Add counts a file whose reservation is lost, and marks the ledger for a recount, because the file may have
+// been counted already.
 func (b *Book) Add(ctx context.Context, user string, size int64) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		t.Bytes += size
@@ -347,8 +343,8 @@ func (b *Book) Add(ctx context.Context, user string, size int64) error {
 	})
 }
 
-// Doubt marks the ledger of a user for a recount. It adds an entry that is dead from the beginning.
-// A Sweep that finds a dead entry counts the files of the user again.
+// Doubt marks the ledger of a user for a recount, with an entry that is dead from the beginning and so makes
+// the next Sweep count the files of the user again.
 func (b *Book) Doubt(ctx context.Context, user string) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		b.doubt(t)
@@ -382,25 +378,22 @@ type Removal struct {
 // Name returns the name of the entry of the removal.
 func (r Removal) Name() string { return "remove " + r.Key }
 
-// BeginRemoval begins the removal of a file. It subtracts the file from the count, and adds an
-// entry for the removal. If another call is removing the same file, BeginRemoval changes nothing,
-// and returns the Removal of that call. In both cases, the caller must then check whether the file
-// still exists, and call EndRemoval.
+// BeginRemoval subtracts a file from the count and adds an entry for its removal, or joins the removal of
+// another call. The caller must then check whether the file still exists, and call EndRemoval.
 //
-// The function upload returns the name of the entry whose upload makes this file, or "". If there is
-// such an entry, the file is not counted, so BeginRemoval subtracts nothing. It marks that entry,
-// and the reservation stays until the upload ends. BeginRemoval never subtracts more than was
-// counted. If less was counted, it marks the ledger for a recount.
+// The function upload returns the name of the entry whose upload makes this file, or "". A file with such
+// an entry is not counted, so BeginRemoval subtracts nothing and only marks the entry.
 func (b *Book) BeginRemoval(
 	ctx context.Context, user, key string, e Entry, upload func(*Text) (name string, err error),
 ) (Removal, error) {
 	id := rand.Text()
 	r := Removal{User: user, Key: key}
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		// The function may be called again, with another ledger.
+		// This function may be called again, with another ledger.
 		r.ID = id
 		r.Joined = false
 		r.Uncounted = false
+
 		other, isRunning := t.Entries[r.Name()]
 		if isRunning {
 			r.ID = other.Removal
@@ -422,8 +415,7 @@ func (b *Book) BeginRemoval(
 	return r, err
 }
 
-// markRemoved marks the entry of an upload whose file is removed. If it is marked already, markRemoved
-// returns false.
+// markRemoved marks the entry of an upload whose file is removed, and returns false if it is marked already.
 func (t *Text) markRemoved(name string) bool {
 	entry := t.Entries[name]
 	if entry.Removed {
@@ -434,7 +426,8 @@ func (t *Text) markRemoved(name string) bool {
 	return true
 }
 
-// subtract moves a file from the count of a ledger to the entry of its removal.
+// subtract moves a file from the count of a ledger to the entry of its removal. If less was counted, it
+// marks the ledger for a recount.
 func (b *Book) subtract(t *Text, r Removal, e Entry) {
 	removal := e
 	removal.Removal = r.ID
@@ -449,23 +442,20 @@ func (b *Book) subtract(t *Text, r Removal, e Entry) {
 	t.Files -= removal.Files
 }
 
-// EndRemoval drops the entry of a removal from the ledger. If restore is true, EndRemoval also adds
-// the file to the count again. The caller sets restore if the file stays. It also sets restore if
-// an earlier removal has subtracted the same file.
-//
-// If the entry is missing, EndRemoval does not change the count. If the caller itself began the
-// removal, a recount has dropped the entry as dead. That recount may have counted the file before
-// it was removed. EndRemoval then marks the ledger for another recount.
+// EndRemoval drops the entry of a removal from the ledger. It adds the file to the count again if restore
+// is true, which must be so if the file stays or an earlier removal has subtracted it.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
 		e, exists := t.Entries[r.Name()]
 		if !exists && !r.Joined {
+			// A recount has dropped the entry as dead, and may have counted the file before.
 			b.doubt(t)
 			return true, nil
 		}
 		if !exists || e.Removal != r.ID {
 			return false, nil
 		}
+
 		delete(t.Entries, r.Name())
 		if restore {
 			t.Bytes += e.Bytes
@@ -475,10 +465,9 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	})
 }
 
-// Recount replaces the count of a user. It calls the function count to change the ledger. The
-// function count must drop dead entries: uploads and removals that nobody will complete. It must
-// set Bytes and Files to the totals of the user's stored files. A file with an entry must not be
-// part of the totals. If the ledger changes meanwhile, Recount calls count again.
+// Recount replaces the count of a user. The function count must drop the dead entries of the ledger, and set
+// Bytes and Files to the totals of the stored files that have no entry. If the ledger changes meanwhile,
+// Recount calls count again.
 func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		if err := count(t); err != nil {
@@ -488,7 +477,7 @@ func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error
 	})
 }
 
-// Read returns the ledger of a user. If there is none, it returns an empty one.
+// Read returns the ledger of a user, or an empty one if there is none.
 func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	t, err := b.read(ctx, b.Key(user))
 	if err != nil {
@@ -510,15 +499,14 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	old.old = old.revision
 	old.revision = ""
 	if old.ID == "" {
-		// The ID is equal in every call that moves this ledger.
+		// Every call that moves this ledger must give it the same ID.
 		old.ID = old.Nonce
 	}
 	return old, nil
 }
 
-// Migrate moves the ledger with this key to the key that it has now. key is the key that
-// an older version of this package has given it. If there is a ledger with the new key, too, a process
-// of the older version may have counted since. Migrate then marks the new ledger for a recount.
+// Migrate moves the ledger under this key, which an older version of this package has given it, to its new
+// key. If there is one under the new key already, Migrate marks that for a recount instead.
 func (b *Book) Migrate(ctx context.Context, key string) error {
 	old, err := b.ReadKey(ctx, key)
 	if old == nil || err != nil {
@@ -529,6 +517,7 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		return err
 	}
 	if current.revision != "" {
+		// A process of the older version may have counted since the ledger was moved.
 		if err := b.Doubt(ctx, old.User); err != nil {
 			return err
 		}
@@ -538,8 +527,8 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) { return t.old != "", nil })
 }
 
-// ReadKey returns the ledger with this key, which may be that of an older version. If it does not
-// exist, or belongs to a Book with another Scope, ReadKey returns nil.
+// ReadKey returns the ledger under this key, which may be one of an older version, or nil if there is none
+// that belongs to this Book.
 func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 	t, err := b.read(ctx, key)
 	if err != nil {
@@ -551,8 +540,7 @@ func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 	return t, nil
 }
 
-// read returns the ledger with this key. If there is none, it returns an empty one without a
-// revision.
+// read returns the ledger under this key, or an empty one without a revision if there is none.
 func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t := &Text{Entries: map[string]Entry{}}
 	text, revision, err := b.States.State(ctx, key)
@@ -582,8 +570,7 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	return t, nil
 }
 
-// write stores a changed ledger. If another call has changed it since it was read, write stores
-// nothing and returns false.
+// write stores a changed ledger, or returns false if another call has changed it since it was read.
 func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 	t.Nonce = rand.Text()
 	// Marshal never fails for a ledger.

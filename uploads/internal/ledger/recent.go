@@ -35,8 +35,8 @@ type slot struct {
 	text  *Text // ledger as last written; nil if not known
 }
 
-// enter returns the slot of a user when no other call uses it. The caller must give the turn back, and
-// call leave.
+// enter waits until no other call uses the slot of a user, and returns it. The caller must give the turn
+// back, and call leave.
 func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 	s := r.slot(user)
 	select {
@@ -48,7 +48,7 @@ func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 	}
 }
 
-// slot returns the slot of a user, and counts the call that uses it.
+// slot returns the slot of a user, which it creates if need be, and counts the call that uses it.
 func (r *recent) slot(user string) *slot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +66,7 @@ func (r *recent) slot(user string) *slot {
 	return s
 }
 
-// dropIdle makes room for another slot. The caller must hold r.mu.
+// dropIdle drops slots that no call uses until there is room for another one. The caller must hold r.mu.
 func (r *recent) dropIdle() {
 	for user, s := range r.slots {
 		if len(r.slots) < maxRecent {

@@ -11,9 +11,8 @@ const Base = 8 << 20
 // unit is the multiple to which the size of larger parts is rounded, in bytes.
 const unit = 1 << 20
 
-// For returns the size in bytes of each part of a file, except the last part. size is
-// the size of the file in bytes, or -1 if it is not known. The result is at least
-// base, unless the limits forbid it.
+// For returns how many bytes each part of a file has, except the last one: at least base, unless the limits
+// forbid this. The size of the file is -1 if it is not known.
 func For(limits storage.PartLimits, size, base int64) int64 {
 	part := max(base, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {

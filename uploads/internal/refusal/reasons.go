@@ -29,7 +29,7 @@ func New(field string, code Code, message string) *Error {
 // OfFile returns an error about the file itself.
 func OfFile(code Code, message string) *Error { return New(FileField, code, message) }
 
-// ByRules returns the error for a file that breaks a rule. If err is not a [rules.Refusal], it returns nil.
+// ByRules returns the error for a file that breaks a rule, or nil if err is not a [rules.Refusal].
 func ByRules(err error) *Error {
 	if r, ok := err.(*rules.Refusal); ok {
 		return OfFile(Code(r.Code), r.Message)
@@ -94,7 +94,7 @@ func Unsupported(err error) *Error {
 	}
 }
 
-// Unauthorized returns the error for a function of the application that failed with err.
+// Unauthorized returns the error for the client after a function of the application has failed with err.
 func Unauthorized(err error) *Error {
 	if e := Of(err); e != nil {
 		return e.WithDefaults(CodeNotAllowed, "You may not do this.")
@@ -103,7 +103,7 @@ func Unauthorized(err error) *Error {
 	return &Error{Code: code, Message: message, Err: err}
 }
 
-// StoreFailed converts an error of the bucket to the response for the client.
+// StoreFailed converts an error of the bucket to the error for the client.
 func StoreFailed(err error) *Error {
 	if e := Of(err); e != nil {
 		return e
@@ -115,8 +115,9 @@ func StoreFailed(err error) *Error {
 		Message: "The file could not be stored. Try again in a moment.",
 		Err:     err,
 	}
+
+	// A copy reads the body from the store, and not from the sender.
 	storageErr, _ := errors.AsType[*storage.Error](err)
-	// A copy reads the body from the store and not from the sender.
 	isCopy := storageErr != nil && (storageErr.Op == "Copy" || storageErr.Op == "Compose")
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed && !isCopy:
@@ -134,8 +135,8 @@ func StoreFailed(err error) *Error {
 	return e
 }
 
-// UploadFailed returns the response for an error of a multipart upload in the store. If that upload
-// no longer exists, the response is NotFound.
+// UploadFailed converts an error of a multipart upload in the store. If that upload no longer exists, the
+// client gets NotFound.
 func UploadFailed(err error) *Error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return NotFound()
@@ -143,8 +144,7 @@ func UploadFailed(err error) *Error {
 	return StoreFailed(err)
 }
 
-// ReadFailed returns the response to an upload if reading the beginning of the file failed with err.
-// The beginning is needed to check the file.
+// ReadFailed returns the error for a file whose beginning could not be read, to be checked, because of err.
 func ReadFailed(ctx context.Context, err error) *Error {
 	if ctx.Err() == nil {
 		return Interrupted(err)
@@ -153,7 +153,7 @@ func ReadFailed(ctx context.Context, err error) *Error {
 	return StoreFailed(&storage.Error{Code: argument.ContextCode(ctx.Err()), Op: "uploads", Err: ctx.Err()})
 }
 
-// Interrupted returns the response if reading the sender's body failed with err.
+// Interrupted returns the error for a body of the sender that could not be read because of err.
 func Interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return OfFile(CodeTooLarge,

@@ -111,8 +111,8 @@ type Error struct {
 	Offsets       *[2]int64 // set if the offset was wrong: the offset to continue at, and the offset in the request
 }
 
-// Error returns a text for logs. For a text that is shown to people, use Message. If Err is only a
-// [storage.Code], the text does not contain it.
+// Error returns a text for logs, with the text of Err unless that is only a [storage.Code]. The text for
+// people is in Message.
 func (e *Error) Error() string {
 	text := "uploads: "
 	if e.Field != "" {
@@ -125,8 +125,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// HTTPStatus returns the status of the response with this error. If Status is not an error status,
-// it returns the status of Code.
+// HTTPStatus returns the status of the response with this error, which is that of its Code unless Status is
+// an error status.
 func (e *Error) HTTPStatus() int {
 	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
 		return e.Status
@@ -145,8 +145,7 @@ func (e *Error) WithName(name string) *Error {
 	return &clone
 }
 
-// WithDefaults returns e with a code and a message. The arguments code and message are used only
-// where the application has not set its own.
+// WithDefaults returns e with this code and this message where the application has not set its own.
 func (e *Error) WithDefaults(code Code, message string) *Error {
 	if e.Code != "" && e.Message != "" {
 		return e
@@ -161,8 +160,7 @@ func (e *Error) WithDefaults(code Code, message string) *Error {
 // variable, because this package cannot import package uploads.
 var OfApplication = func(err error) *Error { return nil }
 
-// Of returns the first [Error] in err's tree, or the first *uploads.Error if there is none. If there
-// is neither, it returns nil.
+// Of returns the first [Error] in err's tree, or else the first *uploads.Error, or else nil.
 func Of(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e

@@ -28,7 +28,7 @@ type namedPart struct {
 // maxNamed parts, because even a short text could list millions.
 type namedParts []namedPart
 
-// UnmarshalJSON decodes a list of parts. If the list is too long, it fails.
+// UnmarshalJSON decodes a list of parts, and fails as soon as the list is too long.
 func (p *namedParts) UnmarshalJSON(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	start, err := decoder.Token()
@@ -36,7 +36,7 @@ func (p *namedParts) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	if start != json.Delim('[') {
-		// The JSON value is not a list, so p has no parts.
+		// A value that is not a list has no parts.
 		return nil
 	}
 
@@ -53,7 +53,7 @@ func (p *namedParts) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// completeParts makes the file of the parts that the client lists.
+// completeParts handles POST .../complete, which makes the file from the parts that the client lists.
 func (h *Handler) completeParts(c *intake.Call) error {
 	var body struct {
 		Parts namedParts `json:"parts"`
@@ -78,8 +78,8 @@ func (h *Handler) completeParts(c *intake.Call) error {
 	return c.JSON(http.StatusOK, s.Result())
 }
 
-// completeOpen completes an open upload. If another request has completed it first, completeOpen
-// returns the session of that request.
+// completeOpen completes an upload that is not done yet, and returns its session, even if another request
+// is the first to complete it.
 func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts namedParts) (*session.Session, error) {
 	parts, err := reqParts.storageParts()
 	if err != nil {
@@ -102,14 +102,14 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 	return h.finishParts(c.Context(), s)
 }
 
-// completedSession is called if a request cannot use the parts, because of err. If another request has
-// completed the upload, the parts no longer exist, and completedSession returns the session. Otherwise
-// it returns an error.
+// completedSession returns the session after err has kept a request from using the parts, if the reason is
+// that another request has completed the upload. Otherwise it returns an error.
 func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session, error) {
 	isGone := storage.CodeOf(err) == storage.ObjectNotFound
 	if !isGone && refusal.CodeOf(err) != refusal.CodeCompleted {
 		return nil, err
 	}
+
 	s, loadErr := h.loadParts(c)
 	if loadErr != nil {
 		return nil, loadErr
@@ -132,7 +132,7 @@ func (p namedParts) sum() string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// finishParts makes the file of a session whose parts are all known.
+// finishParts makes the file of a session from all its parts.
 func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session.Session, error) {
 	token := s.Token
 	parts := session.NumberedParts(len(s.ETags))
@@ -149,13 +149,13 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 			return attrs, err
 		}
 
+		// Find out which part is wrong.
 		_, checkErr := h.checkParts(ctx, s, upload, parts)
 		e, ok := checkErr.(*refusal.Error)
 		if !ok || e.Code != refusal.CodePartsChanged {
 			return nil, err
 		}
-		// A part was replaced after checkParts compared the ETags. SendAgain means that the client must
-		// send it again.
+		// A part was replaced after its ETag was compared, so the client must send it again.
 		e.Err = err
 		return nil, session.SendAgain{Refusal: e}
 	})
@@ -166,8 +166,8 @@ func sameETag(a, b string) bool {
 	return a == "" || b == "" || strings.Trim(a, `"`) == strings.Trim(b, `"`)
 }
 
-// storageParts converts the parts to the form that the store needs. If they are not numbered 1, 2, 3 and
-// so on, it fails.
+// storageParts converts the parts to the form that the store needs. It fails unless they are numbered 1, 2,
+// 3 and so on.
 func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 	if len(p) == 0 {
 		return nil, refusal.Invalid("parts", "The request names no parts.")
@@ -183,10 +183,9 @@ func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the listed parts with the parts in the store. It returns one ETag for each
-// part. If the client sent an ETag for a part, checkParts returns the store's ETag of this part.
-// Otherwise it returns "". If the total size of the parts exceeds the limit of the file, checkParts
-// aborts the upload.
+// checkParts compares the parts that the client lists with those in the store. It returns the store's ETag
+// of each part for which the client has sent one, and "" for the others. If all parts together are too
+// large, it aborts the upload.
 func (h *Handler) checkParts(
 	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) ([]string, error) {
@@ -212,6 +211,7 @@ func (h *Handler) checkParts(
 			return nil, refusal.New(field+".ETag", refusal.CodePartsChanged,
 				fmt.Sprintf("Part %d is another one now. Send it again.", named.Number))
 		}
+
 		isLast := i == len(parts)-1
 		if !isLast && part.Size < minSize {
 			return nil, refusal.New(
@@ -238,7 +238,7 @@ func (h *Handler) checkParts(
 	return etags, nil
 }
 
-// checkTotal fails if all parts together are larger than the file may be.
+// checkTotal fails if the total size of the parts is larger than the file may be.
 func checkTotal(s *session.Session, total int64) *refusal.Error {
 	if s.Size >= 0 && total > s.Size {
 		return refusal.New("size", refusal.CodeWrongSize,

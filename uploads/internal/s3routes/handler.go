@@ -87,8 +87,8 @@ type Uploads interface {
 	Abort(ctx context.Context, s *session.Session) error
 }
 
-// Register calls the function forUser for each route of a user, and the function forAll for each route
-// whose URL is secret or signed.
+// Register registers the routes: with forUser those that need a user, and with forAll those whose URL is
+// secret or signed.
 func (h *Handler) Register(forUser, forAll func(pattern string, f func(*intake.Call) error)) {
 	forUser("POST /s3/multipart", h.beginParts)
 	forUser("GET /s3/multipart/{id}", h.listParts)
@@ -155,8 +155,8 @@ func (h *Handler) beginParts(c *intake.Call) error {
 	return c.JSON(http.StatusOK, begun)
 }
 
-// saveParts begins the multipart upload of a session in the store, chooses the size of its parts, and
-// saves the session. It returns the limits of the parts. If it fails, there is no multipart upload.
+// saveParts begins the multipart upload of a session in the store, chooses the size of its parts, and saves
+// the session. If it fails, it abandons the multipart upload.
 func (h *Handler) saveParts(ctx context.Context, s *session.Session) (storage.PartLimits, error) {
 	upload, err := h.beginSignable(ctx, s)
 	if err != nil {
@@ -177,9 +177,8 @@ func (h *Handler) saveParts(ctx context.Context, s *session.Session) (storage.Pa
 	return limits, nil
 }
 
-// beginSignable begins a multipart upload in the store, and signs one part as a trial. If the store
-// cannot verify the checksums of signed parts, beginSignable begins another multipart upload
-// without checksums. If the store cannot sign parts, clients send the parts through the handler.
+// beginSignable begins a multipart upload in the store whose parts can be signed, with checksums if the
+// store can verify them. If it cannot sign parts at all, they are to pass through the handler.
 func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size < 0 && s.Target.MaxSize > 0 {
@@ -189,6 +188,7 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 		s.Secret = rand.Text()
 		return h.Uploads.BeginUpload(ctx, s, opts...)
 	}
+
 	trial := []storage.SignedPartOption{}
 	if s.Checked {
 		trial = append(trial, storage.WithCRC32C(0))
@@ -200,12 +200,13 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 	if err != nil {
 		return nil, err
 	}
-	// Signing makes no request.
+	// Sign a part as a trial, which makes no request.
 	_, err = upload.SignPart(ctx, 1, trial...)
 	if err == nil {
 		return upload, nil
 	}
 
+	// Begin again with less.
 	session.Abandon(ctx, upload)
 	if storage.CodeOf(err) != storage.Unsupported {
 		return nil, refusal.StoreFailed(err)
@@ -241,9 +242,8 @@ func (h *Handler) loadParts(c *intake.Call) (*session.Session, error) {
 	return s, nil
 }
 
-// openParts returns the session of an open upload, and the multipart upload in the store. An
-// earlier call may have begun to complete the upload, and then failed or been killed. In that case,
-// openParts completes the upload, and fails with Completed.
+// openParts returns the session of an open upload, and its multipart upload in the store. If an earlier
+// call was killed while it completed the upload, openParts completes it, and fails with Completed.
 func (h *Handler) openParts(c *intake.Call) (*session.Session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	if err != nil {
@@ -278,7 +278,7 @@ type listedPart struct {
 	CRC32C string `json:"ChecksumCRC32C,omitempty"` // base64
 }
 
-// listParts lists the parts that the store has.
+// listParts responds with a list of the parts that the store has.
 func (h *Handler) listParts(c *intake.Call) error {
 	_, upload, err := h.openParts(c)
 	if err != nil {
@@ -309,7 +309,7 @@ func etagOf(p storage.UploadedPart) string {
 	return cmp.Or(p.ETag, fmt.Sprintf(`"%d-%d"`, p.Number, p.Size))
 }
 
-// abortParts ends an unfinished upload.
+// abortParts aborts an upload, unless an earlier call may have made its object.
 func (h *Handler) abortParts(c *intake.Call) error {
 	s, err := h.loadParts(c)
 	if err != nil {
@@ -328,7 +328,8 @@ func (h *Handler) abortParts(c *intake.Call) error {
 	return c.JSON(http.StatusOK, struct{}{})
 }
 
-// textMetadata converts the values of the JSON to texts.
+// textMetadata converts the values of metadata in JSON to texts. It leaves out null, and refuses lists and
+// objects.
 func textMetadata(values map[string]any) (map[string]string, error) {
 	texts := map[string]string{}
 	length := 0
@@ -350,7 +351,8 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 	return texts, nil
 }
 
-// publicURL returns the public URL of the handler.
+// publicURL returns the public URL of the handler, which it derives from the request unless it is
+// configured.
 func (h *Handler) publicURL(r *http.Request) string {
 	if h.BaseURL != "" {
 		return h.BaseURL

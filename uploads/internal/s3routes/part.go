@@ -27,9 +27,8 @@ type askedPart struct {
 	sum    storage.CRC32C // set only if the upload has checksums
 }
 
-// readPart returns the part that the client asks for. It parses text as the number of the part. The
-// size and the CRC32C of the part come from the query. If the number is invalid, the Field of the
-// error is the given field.
+// readPart returns the part that the client asks for. Its number is in text, which an error calls by the
+// name in field, and its size and CRC32C are in the query.
 func (h *Handler) readPart(
 	c *intake.Call, s *session.Session, limits storage.PartLimits, field, text string,
 ) (askedPart, error) {
@@ -112,6 +111,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 		return err
 	}
 	defer release()
+
 	body, err := c.BoundedBody(maximum)
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 	return nil
 }
 
-// partError returns the response for a part that could not be stored.
+// partError returns the refusal for a part that could not be stored because of err.
 func partError(err error) *refusal.Error {
 	switch storage.CodeOf(err) {
 	case storage.TooLarge:
@@ -150,8 +150,8 @@ func partError(err error) *refusal.Error {
 	return refusal.UploadFailed(err)
 }
 
-// limits returns the limits of an upload's parts. If parts pass through the handler, they must be
-// smaller, because the handler holds a whole part in memory.
+// limits returns the limits of the parts of an upload, which are smaller if the handler must hold a whole
+// part in memory.
 func (h *Handler) limits(s *session.Session, upload storage.MultipartUpload) storage.PartLimits {
 	limits := upload.Limits()
 	maximum := h.Memory.LargestPart()
@@ -161,8 +161,8 @@ func (h *Handler) limits(s *session.Session, upload storage.MultipartUpload) sto
 	return limits
 }
 
-// loadSigned reads the session of a request that needs no login, because its URL is secret or
-// signed. The user to whom the session belongs counts as the sender of the request.
+// loadSigned returns the session of a request that needs no login, because its URL is secret or signed. The
+// user of the session counts as the sender.
 func (h *Handler) loadSigned(c *intake.Call) (*session.Session, error) {
 	s, err := h.Uploads.LoadAny(c.Context(), c.PathValue("id"))
 	if err != nil {
@@ -172,7 +172,7 @@ func (h *Handler) loadSigned(c *intake.Call) (*session.Session, error) {
 	return s, nil
 }
 
-// loadProxied returns the session of a part that passes through the handler.
+// loadProxied returns the open session of a part that passes through the handler, if the URL is signed.
 func (h *Handler) loadProxied(c *intake.Call) (*session.Session, error) {
 	s, err := h.loadSigned(c)
 	if err != nil {
@@ -200,7 +200,7 @@ type signedRequest struct {
 	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // set for a part
 }
 
-// signPart signs the request for one part.
+// signPart responds with a signed request for one part.
 func (h *Handler) signPart(c *intake.Call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
@@ -213,7 +213,7 @@ func (h *Handler) signPart(c *intake.Call) error {
 	return c.JSON(http.StatusOK, req)
 }
 
-// signParts signs requests for several parts. It does not support checksums.
+// signParts responds with signed requests for several parts, which have no checksums.
 func (h *Handler) signParts(c *intake.Call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
@@ -237,7 +237,7 @@ func (h *Handler) signParts(c *intake.Call) error {
 	return c.JSON(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
 
-// partNumber parses the number of a part.
+// partNumber parses the number of a part, which must be within the limits. An error names the field.
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
 	// A sign or a zero at the beginning would make two addresses for one part.
@@ -254,14 +254,15 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	return 0, refusal.Invalid(field, "Parts are numbered "+numbers+".")
 }
 
-// sign returns a signed request that stores one part. The query may have the size and crc32c of the
-// part.
+// sign returns a signed request that stores the part with the number in text, which an error calls by the
+// name in field.
 func (h *Handler) sign(
 	c *intake.Call, s *session.Session, upload storage.MultipartUpload, field, text string,
 ) (*signedRequest, error) {
 	part, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
+
 	}
 	ttl := min(h.URLTTL, s.Expires.Sub(h.Store.Now()).Truncate(time.Second))
 	if ttl < shortestTTL {
@@ -296,8 +297,7 @@ func (h *Handler) sign(
 	}, nil
 }
 
-// partSizeOf reads the size of a part in bytes from the query. If the client did not send it,
-// partSizeOf returns -1.
+// partSizeOf reads the size of a part in bytes from the query, and returns -1 if it is not there.
 func partSizeOf(c *intake.Call, s *session.Session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
@@ -316,8 +316,7 @@ func partSizeOf(c *intake.Call, s *session.Session, limits storage.PartLimits) (
 	return size, nil
 }
 
-// checksumOf reads the checksum of a part from the query. If the upload has no checksums, it
-// returns an unknown one.
+// checksumOf reads the CRC32C of a part from the query. It is not known if the upload has no checksums.
 func checksumOf(s *session.Session, c *intake.Call) (storage.CRC32C, error) {
 	if !s.Checked {
 		return storage.CRC32C{}, nil

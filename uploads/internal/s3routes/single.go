@@ -17,12 +17,11 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// beginSingle begins an upload of a file in one request. Uppy does not send the size of the file,
-// so the bytes pass through the handler, which limits them. The room for the file is reserved when its
-// bytes arrive.
+// beginSingle begins an upload of a file in one request, whose bytes pass through the handler because Uppy
+// does not say how many there are. Room for them is reserved when they arrive.
 func (h *Handler) beginSingle(c *intake.Call) error {
-	// A page can make a browser send a GET with the user's cookies: a page of any site by a script,
-	// and a page of the same site also by an image or a link that a user has put there.
+	// A GET has the cookies of the user, even if a script of another site sends it, or an image or a link
+	// on a page of the same site.
 	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
 		return refusal.New("Sec-Fetch-Dest", refusal.CodeNotAllowed, "Only a script may do this.")
 	}
@@ -44,6 +43,7 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
+
 	ttl := min(h.TTL, h.URLTTL)
 	s.Expires = h.Store.Now().Add(ttl).UTC()
 	if err := h.Uploads.CheckRoom(c.Context(), s); err != nil {
@@ -61,7 +61,7 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	})
 }
 
-// queryMetadata returns the metadata in a query, such as metadata[color]=blue.
+// queryMetadata returns the metadata in a query, in parameters such as metadata[color]=blue.
 func queryMetadata(query url.Values) (map[string]string, error) {
 	values := map[string]any{}
 	for param, texts := range query {
@@ -74,8 +74,7 @@ func queryMetadata(query url.Values) (map[string]string, error) {
 	return textMetadata(values)
 }
 
-// putSingle stores a file that is sent in one request. The request needs no login, because its URL
-// is secret.
+// putSingle stores a file that is sent in one request, to a URL that is secret and needs no login.
 func (h *Handler) putSingle(c *intake.Call) error {
 	s, err := h.loadSigned(c)
 	if err != nil {
@@ -84,6 +83,7 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	if s.Kind != session.KindSingle {
 		return refusal.NotFound()
 	}
+
 	bufferSize := int64(intake.FileHeld)
 	if s.Target.MaxSize > 0 {
 		bufferSize = min(bufferSize, s.Target.MaxSize)
@@ -98,6 +98,7 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
+
 	s.Arrival = &session.Arrival{Size: size}
 	body := &summedBody{src: file}
 	oldPhase := s.Phase
@@ -124,7 +125,7 @@ func (h *Handler) putSingle(c *intake.Call) error {
 	return nil
 }
 
-// finishSingle stores a file whose bytes arrive now.
+// finishSingle makes the file of a session from the body of this request.
 func (h *Handler) finishSingle(
 	ctx context.Context, s *session.Session, body *summedBody,
 ) (*session.Session, error) {
@@ -135,7 +136,7 @@ func (h *Handler) finishSingle(
 		if arrival.Size >= 0 {
 			opts = append(opts, storage.WithSize(arrival.Size))
 		} else if arrival.MaxSize > 0 {
-			// Finish has set MaxSize, to what it has reserved for the file. From here on, body has this limit.
+			// Finish has set MaxSize to the room that it has reserved.
 			tooLarge := refusal.TooLarge("body", arrival.MaxSize)
 			body.src = bodyio.LimitReader(file, arrival.MaxSize, tooLarge)
 		}
@@ -143,20 +144,14 @@ func (h *Handler) finishSingle(
 		if err != nil || s.Target.Overwrite {
 			return attrs, err
 		}
-		// An earlier request with the same URL may have stored its file while this body was
-		// read, so compare this body with the stored object.
+
+		// The object may be that of an earlier request with the same URL.
 		return attrs, body.compare(attrs, refusal.Exists())
 	})
 }
 
-// repeatSingle responds to a client that sends its file again after the file was stored. If the
-// body equals the stored file, the request succeeds. A failure would make the client begin a new
-// upload and store its file twice. The request fails with Completed in these cases:
-//
-//   - The body differs from the stored file.
-//   - The stored file was removed.
-//   - The upload was done before this request, and the store has no CRC32C of the file. The body
-//     could then be another file.
+// repeatSingle checks that a client that sends its file again, after it was stored, sends the same file. It
+// fails with Completed for any other file, or if the stored one was removed.
 //
 // phase is that of the session before this request.
 func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *summedBody, phase string) error {
@@ -185,8 +180,8 @@ type summedBody struct {
 	crc   uint32
 }
 
-// compare reads the rest of the body. If the body differs from the stored object in size or CRC32C,
-// it returns mismatch.
+// compare reads the rest of the body, and returns mismatch if the whole body differs from the stored object
+// in size or CRC32C.
 func (b *summedBody) compare(attrs *storage.Attrs, mismatch *refusal.Error) error {
 	_, err := io.Copy(io.Discard, b)
 	if err != nil {
@@ -201,7 +196,7 @@ func (b *summedBody) compare(attrs *storage.Attrs, mismatch *refusal.Error) erro
 	return nil
 }
 
-// Read reads from the body.
+// Read reads from the body, and updates the length and the checksum of what was read.
 func (b *summedBody) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	b.bytes += int64(n)
@@ -225,8 +220,8 @@ func sentFile(c *intake.Call, limit int64) (io.Reader, int64, error) {
 // maxFieldBytes limits the bytes of all fields without a file.
 const maxFieldBytes = 64 << 10
 
-// formFile returns a reader of the field "file" of a form. It skips the fields before the file, and
-// does not read those after it.
+// formFile returns a reader of the field "file" of a form, which fails after limit bytes unless the limit is
+// 0. It skips the fields before the file, and does not read those after it.
 func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	bodyLimit := limit
 	if limit > 0 {
@@ -236,6 +231,7 @@ func formFile(c *intake.Call, limit int64) (io.Reader, error) {
 	if err != nil {
 		return nil, refusal.TooLarge("Content-Length", limit)
 	}
+
 	form, err := intake.NewFormReader(c, body, refusal.FileField, maxFieldBytes)
 	if err != nil {
 		return nil, err

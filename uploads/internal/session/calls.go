@@ -15,9 +15,8 @@ type Calls struct {
 	running sync.Map // maps the name of each running call to a function that interrupts it
 }
 
-// Enter registers a call as running, and returns a name for the call. The returned function removes
-// the call from the registry. The returned channel is closed if another call wants the session that
-// this call holds.
+// Enter registers a call as running until leave is called. The channel interrupted is closed if another call
+// wants the session that this call holds.
 func (c *Calls) Enter() (name string, interrupted <-chan struct{}, leave func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	name = c.Process + rand.Text()

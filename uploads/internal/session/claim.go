@@ -18,8 +18,8 @@ const (
 	releaseAttempts = 3
 )
 
-// Claim reserves the session for the call with the ID callID. No other call can then make the
-// object at the same time. The function draw chooses the key of a file in pieces.
+// Claim reserves a session for the call with this ID, so that no other call can make the object at the same
+// time. The function draw chooses the key of a file in pieces.
 func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func(*Session) error) (*Session, error) {
 	// Update may pass another state to the function, so keep the values of this call.
 	own := *s
@@ -41,7 +41,7 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 			return false, refusal.BeingCompleted()
 		}
 
-		// Enter what this call knows of the file.
+		// Save what this call knows of the file.
 		if s.Size < 0 {
 			s.Size = own.Size
 		}
