@@ -286,10 +286,10 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settl
 
 // Renew sets the time after which an entry is dead. It returns false if a recount has dropped the entry.
 func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (bool, error) {
-	found := false
+	exists := false
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		entry, exists := t.Entries[name]
-		found = exists
+		var entry Entry
+		entry, exists = t.Entries[name]
 		if !exists {
 			return false, nil
 		}
@@ -297,16 +297,16 @@ func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (boo
 		t.Entries[name] = entry
 		return true, nil
 	})
-	return found, err
+	return exists, err
 }
 
 // Cancel marks a reservation as canceled, so that its upload can no longer be counted, and returns false if
 // there is none. The reservation is dead after end, and keeps its room until then only if keep is true.
 func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (bool, error) {
-	found := false
+	exists := false
 	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		entry, exists := t.Entries[name]
-		found = exists
+		var entry Entry
+		entry, exists = t.Entries[name]
 		if !exists {
 			return false, nil
 		}
@@ -320,7 +320,7 @@ func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end tim
 		t.Entries[name] = entry
 		return true, nil
 	})
-	return found, err
+	return exists, err
 }
 
 // Drop removes the reservation of an upload that stored nothing.
@@ -446,20 +446,20 @@ func (b *Book) subtract(t *Text, r Removal, e Entry) {
 // is true, which must be so if the file stays or an earlier removal has subtracted it.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
-		e, exists := t.Entries[r.Name()]
+		entry, exists := t.Entries[r.Name()]
 		if !exists && !r.Joined {
 			// A recount has dropped the entry as dead, and may have counted the file before.
 			b.doubt(t)
 			return true, nil
 		}
-		if !exists || e.Removal != r.ID {
+		if !exists || entry.Removal != r.ID {
 			return false, nil
 		}
 
 		delete(t.Entries, r.Name())
 		if restore {
-			t.Bytes += e.Bytes
-			t.Files += e.Files
+			t.Bytes += entry.Bytes
+			t.Files += entry.Files
 		}
 		return true, nil
 	})
@@ -523,8 +523,11 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		}
 		return b.States.RemoveState(ctx, key, old.revision)
 	}
-	// update reads the old ledger, and writes it under the new key, unless another call has done so.
-	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) { return t.old != "", nil })
+
+	// The method update reads the old ledger, and writes it under the new key unless another call has.
+	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) {
+		return t.old != "", nil
+	})
 }
 
 // ReadKey returns the ledger under this key, which may be one of an older version, or nil if there is none
@@ -573,8 +576,7 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 // write stores a changed ledger, or returns false if another call has changed it since it was read.
 func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 	t.Nonce = rand.Text()
-	// Marshal never fails for a ledger.
-	text, _ := json.Marshal(t)
+	text, _ := json.Marshal(t) // never fails for a ledger
 	revision, err := b.States.SetState(ctx, b.Key(t.User), text, t.revision)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return false, nil

@@ -40,7 +40,7 @@ type slot struct {
 func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 	s := r.slot(user)
 	select {
-	case s.turn <- struct{}{}: // if no other call has the turn
+	case s.turn <- struct{}{}:
 		return s, nil
 	case <-ctx.Done():
 		r.leave(s)

@@ -119,7 +119,7 @@ func (e *Error) Error() string {
 		text += e.Field + ": "
 	}
 	text += string(e.Code) + ": " + e.Message
-	if _, bare := e.Err.(storage.Code); !bare && e.Err != nil {
+	if _, isCode := e.Err.(storage.Code); !isCode && e.Err != nil {
 		text += " (" + e.Err.Error() + ")"
 	}
 	return text
@@ -128,7 +128,8 @@ func (e *Error) Error() string {
 // HTTPStatus returns the status of the response with this error, which is that of its Code unless Status is
 // an error status.
 func (e *Error) HTTPStatus() int {
-	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
+	const lastErrorStatus = 599
+	if e.Status >= http.StatusBadRequest && e.Status <= lastErrorStatus {
 		return e.Status
 	}
 	return e.Code.Status()

@@ -72,7 +72,7 @@ func (h *Handler) completeParts(c *intake.Call) error {
 		}
 	}
 
-	if s.PartsSum != body.Parts.sum() {
+	if s.PartsSum != body.Parts.hash() {
 		return s.Completed()
 	}
 	return c.JSON(http.StatusOK, s.Result())
@@ -98,7 +98,7 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 		return h.completedSession(c, err)
 	}
 	s.ETags = etags
-	s.PartsSum = reqParts.sum()
+	s.PartsSum = reqParts.hash()
 	return h.finishParts(c.Context(), s)
 }
 
@@ -123,13 +123,13 @@ func (h *Handler) completedSession(c *intake.Call, err error) (*session.Session,
 	return nil, err
 }
 
-// sum returns a hash of the list.
-func (p namedParts) sum() string {
-	hash := sha256.New()
+// hash returns a hash of the numbers and ETags of the parts.
+func (p namedParts) hash() string {
+	sum := sha256.New()
 	for _, part := range p {
-		_, _ = fmt.Fprintf(hash, "%d %q\n", part.Number, strings.Trim(part.ETag, `"`))
+		_, _ = fmt.Fprintf(sum, "%d %q\n", part.Number, strings.Trim(part.ETag, `"`))
 	}
-	return hex.EncodeToString(hash.Sum(nil))
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // finishParts makes the file of a session from all its parts.
@@ -189,12 +189,12 @@ func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 func (h *Handler) checkParts(
 	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) ([]string, error) {
-	listed, err := upload.Parts(ctx)
+	storedParts, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, refusal.UploadFailed(err)
 	}
-	stored := make(map[int]storage.UploadedPart, len(listed))
-	for _, part := range listed {
+	stored := make(map[int]storage.UploadedPart, len(storedParts))
+	for _, part := range storedParts {
 		stored[part.Number] = part
 	}
 

@@ -294,10 +294,10 @@ func (h *Handler) listParts(c *intake.Call) error {
 	}
 
 	listed := make([]listedPart, len(parts))
-	for i, p := range parts {
-		listed[i] = listedPart{Number: p.Number, Size: p.Size, ETag: etagOf(p)}
-		if p.CRC32C.Known {
-			listed[i].CRC32C = crc32c.Encode(p.CRC32C.Sum)
+	for i, part := range parts {
+		listed[i] = listedPart{Number: part.Number, Size: part.Size, ETag: etagOf(part)}
+		if part.CRC32C.Known {
+			listed[i].CRC32C = crc32c.Encode(part.CRC32C.Sum)
 		}
 	}
 	return c.JSON(http.StatusOK, listed)
@@ -364,9 +364,9 @@ func (h *Handler) publicURL(r *http.Request) string {
 
 	// The path that the client sent includes the prefix at which the handler is mounted.
 	path, _, _ := strings.Cut(r.RequestURI, "?")
-	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
-	if !strings.HasPrefix(mounted, "/") {
-		mounted = ""
+	mountPath := strings.TrimSuffix(path, r.URL.EscapedPath())
+	if !strings.HasPrefix(mountPath, "/") {
+		mountPath = ""
 	}
-	return scheme + "://" + r.Host + mounted
+	return scheme + "://" + r.Host + mountPath
 }

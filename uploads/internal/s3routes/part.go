@@ -20,8 +20,8 @@ import (
 // shortestTTL is the shortest time for which a store signs a URL.
 const shortestTTL = time.Second
 
-// An askedPart is a part for which a client asks for a signed request.
-type askedPart struct {
+// An requestedPart is a part for which a client asks for a signed request.
+type requestedPart struct {
 	number int
 	size   int64          // bytes; -1 if the client did not send the size
 	sum    storage.CRC32C // set only if the upload has checksums
@@ -31,25 +31,25 @@ type askedPart struct {
 // name in field, and its size and CRC32C are in the query.
 func (h *Handler) readPart(
 	c *intake.Call, s *session.Session, limits storage.PartLimits, field, text string,
-) (askedPart, error) {
+) (requestedPart, error) {
 	number, err := partNumber(field, text, limits)
 	if err != nil {
-		return askedPart{}, err
+		return requestedPart{}, err
 	}
 	size, err := partSizeOf(c, s, limits)
 	if err != nil {
-		return askedPart{}, err
+		return requestedPart{}, err
 	}
 	sum, err := checksumOf(s, c)
 	if err != nil {
-		return askedPart{}, err
+		return requestedPart{}, err
 	}
-	return askedPart{number: number, size: size, sum: sum}, nil
+	return requestedPart{number: number, size: size, sum: sum}, nil
 }
 
-// signProxied returns a signed request for a part that passes through this handler. Such a request
-// is valid for this part only, until it expires, like a request that the store signed.
-func (h *Handler) signProxied(c *intake.Call, s *session.Session, p askedPart, ttl time.Duration) *signedRequest {
+// signProxied returns a signed request for a part that passes through this handler. Like a request that
+// the store has signed, it is valid only for this part, until it expires.
+func (h *Handler) signProxied(c *intake.Call, s *session.Session, p requestedPart, ttl time.Duration) *signedRequest {
 	expires := h.Store.Now().Add(ttl).UTC().Truncate(time.Second)
 	part := strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
@@ -75,8 +75,8 @@ func partSignature(s *session.Session, part string, query url.Values) string {
 	return base64.RawURLEncoding.EncodeToString(mac)
 }
 
-// permits reports whether signProxied has signed this URL, and whether it has not expired yet.
-func permits(s *session.Session, c *intake.Call, now time.Time) bool {
+// isSigned reports whether signProxied has signed the URL of a request, and it has not expired yet.
+func isSigned(s *session.Session, c *intake.Call, now time.Time) bool {
 	query := c.URL.Query()
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
 	if err != nil || now.Unix() > expires {
@@ -97,7 +97,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 		return refusal.StoreFailed(err)
 	}
 	limits := h.limits(s, upload)
-	asked, err := h.readPart(c, s, limits, "partNumber", c.PathValue("part"))
+	requested, err := h.readPart(c, s, limits, "partNumber", c.PathValue("part"))
 	if err != nil {
 		return err
 	}
@@ -116,21 +116,20 @@ func (h *Handler) putPart(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
-
-	if asked.size >= 0 && c.ContentLength >= 0 && c.ContentLength != asked.size {
+	if requested.size >= 0 && c.ContentLength >= 0 && c.ContentLength != requested.size {
 		return refusal.Invalid("Content-Length", "The address is for a part of another size.")
 	}
 	opts := []storage.PartOption{}
-	// If one of the two is not known, it is -1.
-	size := max(asked.size, c.ContentLength)
+	// A size that is not known is -1.
+	size := max(requested.size, c.ContentLength)
 	if size >= 0 {
 		opts = append(opts, storage.WithSize(size))
 	}
-	if asked.sum.Known {
-		opts = append(opts, storage.WithCRC32C(asked.sum.Sum))
+	if requested.sum.Known {
+		opts = append(opts, storage.WithCRC32C(requested.sum.Sum))
 	}
 
-	part, err := upload.PutPart(c.Context(), asked.number, body, opts...)
+	part, err := upload.PutPart(c.Context(), requested.number, body, opts...)
 	if err != nil {
 		return partError(err)
 	}
@@ -178,7 +177,7 @@ func (h *Handler) loadProxied(c *intake.Call) (*session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.Proxied || s.Kind != session.KindParts || !permits(s, c, h.Store.Now()) {
+	if !s.Proxied || s.Kind != session.KindParts || !isSigned(s, c, h.Store.Now()) {
 		return nil, refusal.NotFound()
 	}
 	if s.Phase == session.PhaseDone {
@@ -262,8 +261,8 @@ func (h *Handler) sign(
 	part, err := h.readPart(c, s, h.limits(s, upload), field, text)
 	if err != nil {
 		return nil, err
-
 	}
+
 	ttl := min(h.URLTTL, s.Expires.Sub(h.Store.Now()).Truncate(time.Second))
 	if ttl < shortestTTL {
 		return nil, refusal.NotFound()

@@ -33,13 +33,13 @@ func (h *Handler) beginSingle(c *intake.Call) error {
 	if err != nil {
 		return err
 	}
-	n := session.Request{
+	request := session.Request{
 		Name:     c.URL.Query().Get("filename"),
 		Type:     c.URL.Query().Get("type"),
 		Size:     -1,
 		Metadata: metadata,
 	}
-	s, err := h.Uploads.Begin(c.Request, c.User, session.KindSingle, n, "size")
+	s, err := h.Uploads.Begin(c.Request, c.User, session.KindSingle, request, "size")
 	if err != nil {
 		return err
 	}
@@ -153,8 +153,9 @@ func (h *Handler) finishSingle(
 // repeatSingle checks that a client that sends its file again, after it was stored, sends the same file. It
 // fails with Completed for any other file, or if the stored one was removed.
 //
-// phase is that of the session before this request.
-func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *summedBody, phase string) error {
+// If the upload was done before this request, as oldPhase says, it also fails if it cannot compare the
+// files.
+func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *summedBody, oldPhase string) error {
 	attrs, err := h.Store.Bucket.Attrs(ctx, s.Target.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// The application has removed the file.
@@ -163,7 +164,7 @@ func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *su
 	if err != nil {
 		return refusal.StoreFailed(err)
 	}
-	if phase == session.PhaseDone && !attrs.CRC32C.Known {
+	if oldPhase == session.PhaseDone && !attrs.CRC32C.Known {
 		return s.Completed()
 	}
 	err = body.compare(attrs, s.Completed())
@@ -204,11 +205,10 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sentFile returns a reader of a file that is sent in one request, and the file's length in bytes, or
-// -1 if it is not known. For a POST, the file is a field of a form; otherwise it is the body. The
-// argument limit is the greatest permitted length of the file in bytes, and 0 means no limit.
-// Reading fails if the file is longer, or if the client sends too slowly.
-func sentFile(c *intake.Call, limit int64) (io.Reader, int64, error) {
+// sentFile returns a reader of the file that a request sends as its body or, with POST, as a field of a
+// form, and the length of the file, or -1 if it is not known. Reading fails after limit bytes, unless the
+// limit is 0.
+func sentFile(c *intake.Call, limit int64) (file io.Reader, length int64, err error) {
 	if c.Method == http.MethodPost {
 		file, err := formFile(c, limit)
 		return file, -1, err

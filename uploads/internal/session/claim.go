@@ -25,13 +25,14 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 	own := *s
 	isWhole := s.Tus != nil && s.Tus.Whole
 	return st.Update(ctx, s, func(s *Session) (bool, error) {
-		now := st.Now()
 		if s.User != own.User || s.Phase == PhaseAborted {
 			return false, refusal.NotFound()
 		}
 		if s.Phase == PhaseDone {
 			return false, s.Completed()
 		}
+
+		now := st.Now()
 		isOverdue := s.Revision == own.Overdue
 		if st.IsClaimedAt(s, now) && s.Claim != callID && !isOverdue {
 			return false, refusal.BeingCompleted()
@@ -54,7 +55,8 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 
 		s.Claim = callID
 		s.ClaimedUntil = now.Add(ClaimFor)
-		s.Again = s.Tried // an earlier call may have made the object
+		// If an earlier call has tried, it may have made the object.
+		s.Again = s.Tried
 		s.Tried = true
 		if s.Pieces != nil {
 			return true, draw(s)
