@@ -44,7 +44,7 @@ func largeSize(t *testing.T) int64 {
 	return int64(mib) << 20
 }
 
-// The parts of a large file may come out of order.
+// The parts of a large file may arrive out of order, whether the store joins them or the service does.
 func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	size := largeSize(t)
 	tests := []struct {

@@ -67,7 +67,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	require.ElementsMatch(t, readDescription(t).operations(), routes)
 }
 
-// The OpenAPI description gives no body to the responses 304 and 412 of a download.
+// In the OpenAPI document, the responses 304 and 412 of a download have no body.
 func TestOpenAPIHasTheResponsesOfConditions(t *testing.T) {
 	for path, item := range readDescription(t).Paths {
 		if !strings.HasSuffix(path, "/content") {
@@ -85,7 +85,7 @@ func TestOpenAPIHasTheResponsesOfConditions(t *testing.T) {
 	}
 }
 
-// Each reference of the OpenAPI document leads to a part of it.
+// Every reference in the OpenAPI document leads to a part of it.
 func TestOpenAPIReferencesResolve(t *testing.T) {
 	var root yaml.Node
 	require.NoError(t, yaml.Unmarshal(filesapi.OpenAPI, &root))
@@ -105,7 +105,7 @@ func TestOpenAPIReferencesResolve(t *testing.T) {
 	}
 }
 
-// The OpenAPI document names each code with which rules refuse a file.
+// The OpenAPI document names the codes with which rules refuse a file, and their statuses.
 func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	codes := readDescription(t).Components.Schemas["Problem"].Properties["code"]
 	var code struct{ Description string }
@@ -120,7 +120,7 @@ func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	}
 }
 
-// The OpenAPI document has the fields of a Record, and requires those that are always there.
+// The OpenAPI document has the fields of a Record, and requires those that JSON never omits.
 func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 	schema := readDescription(t).Components.Schemas["Record"]
 	var fields, required []string
@@ -135,7 +135,7 @@ func TestOpenAPIHasTheFieldsOfARecord(t *testing.T) {
 	require.ElementsMatch(t, required, schema.Required)
 }
 
-// The client uses every operation of the description.
+// The methods of the client use every operation that the OpenAPI document describes.
 func TestOpenAPIOperationsInClient(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{Authorize: authorizeByHeader})
@@ -170,6 +170,7 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 		c, err := open()
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
+
 	}
 
 	_, err = client.DeleteMany(t.Context(), []string{record.ID})
@@ -186,7 +187,6 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 // uses are the operations that were requested.
 type uses struct {
 	next http.Handler
-
 	mu    sync.Mutex
 	asked map[string]bool
 }

@@ -17,8 +17,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// If a part that is sent again arrives after the file is made, UploadPart returns the record and does not change
-// the file.
+// UploadPart of a part that arrives after the file was made returns the record, and does not change the file.
 func TestUploadPartAfterFileIsMade(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 3, 1))
@@ -64,7 +63,7 @@ func (g *gate) Read(p []byte) (int, error) {
 	return g.Reader.Read(p)
 }
 
-// If many calls send the last part at the same time, they make one file, and each returns its record.
+// Many calls that send the last part at the same time make one file, and each returns its record.
 func TestUploadPartRaceForLast(t *testing.T) {
 	for _, p := range places() {
 		for _, backend := range backends() {
@@ -138,7 +137,7 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 	return m.Driver.Put(ctx, r)
 }
 
-// If several calls upload the last missing part at the same time, they make one file, and each returns its record.
+// Several calls that upload the last missing part at the same time make one file, and each returns its record.
 func TestUploadPartOneCompletes(t *testing.T) {
 	const n = 4
 	f := newMemoryFixture(t, filesapi.StoreConfig{})

@@ -25,7 +25,7 @@ func (f *fixture) sendPart(t *testing.T, body string, o filesapi.PartOptions) *f
 	return r
 }
 
-// A part sent again replaces the earlier one.
+// A part that is sent again replaces the earlier one.
 func TestUploadPartReplacesEarlierOne(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -47,7 +47,7 @@ func TestUploadPartOnlyOne(t *testing.T) {
 	})
 }
 
-// Parts may be empty.
+// Any part may be empty, and even the whole file.
 func TestUploadPartEmpty(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -91,7 +91,7 @@ func TestUploadPartType(t *testing.T) {
 	})
 }
 
-// UploadPart refuses a part whose parameters differ from those of the upload's earlier parts.
+// UploadPart refuses a part whose parameters differ from those of the earlier parts, and changes nothing.
 func TestUploadPartMustMatch(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -126,8 +126,7 @@ func TestUploadPartMustMatch(t *testing.T) {
 	})
 }
 
-// Two users can choose the same token, and an upload of a temp file can have it too. These are three uploads, which
-// share no parts.
+// Uploads of two users and of a temp file may have the same token, and share no parts.
 func TestUploadPartSharedToken(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -144,7 +143,7 @@ func TestUploadPartSharedToken(t *testing.T) {
 	})
 }
 
-// A client cannot reach the upload of a temp file by any token for client files.
+// No token for client files reaches the upload of a temp file.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
@@ -154,7 +153,7 @@ func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	require.Equal(t, "client", readContent(t, f.store, r.ID))
 }
 
-// A token makes one file. Later calls with it fail with Completed, even after the file is deleted.
+// A token makes one file: later calls with it fail with Completed, even after the file was deleted.
 func TestTokenIsUsedOnce(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -184,7 +183,7 @@ func (u unreadBody) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// After a file in parts is made, none of its parts is left in the bucket.
+// No part of a file is left in the bucket after the file was made.
 func TestUploadPartLeavesNoPart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -196,7 +195,7 @@ func TestUploadPartLeavesNoPart(t *testing.T) {
 	})
 }
 
-// A part that is cut off is not stored.
+// A part whose body is cut off is not stored, and can be sent again.
 func TestUploadPartCutOff(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -209,7 +208,7 @@ func TestUploadPartCutOff(t *testing.T) {
 	})
 }
 
-// UploadPart joins the parts with the store's Compose where the store has it, and otherwise reads and writes them.
+// UploadPart joins the parts with the Compose of the store, or reads and writes them if the store has none.
 func TestUploadPartJoinsInStore(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -232,8 +231,7 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 	}
 }
 
-// In an upload of 200 parts, each UploadPart before the last makes at most four requests to the store, and no
-// List.
+// UploadPart makes at most four requests to the store, and no List, unless its part is the last one.
 func TestUploadPartRequests(t *testing.T) {
 	const count = 200
 	calls := faults.New()

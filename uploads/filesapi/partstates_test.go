@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-// If the bucket has no conditional writes, the states of uploads are only in the database. After the join, it
-// remembers that the token was used.
+// In a bucket without conditional writes, the state of an upload is only in the database, which remembers after the
+// join that the token was used.
 func TestStatesInDatabase(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -35,8 +35,7 @@ func TestStatesInDatabase(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// If the bucket has conditional writes, the states of uploads are in the bucket, even if the records could hold
-// them.
+// The states of uploads are in the bucket if it has conditional writes, even if the records could keep them.
 func TestStatesInBucketWithConditions(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	d := newDatabase(f.clock.Now)
@@ -49,8 +48,7 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
 }
 
-// Sweep removes idle uploads of which only the state is left in the database, or only parts with an unused state
-// in the bucket.
+// Sweep removes idle uploads of which only the state is left in the database, or only parts in the bucket.
 func TestSweepOfPartialRemains(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	sendTempPart := func(token string) {
@@ -74,6 +72,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 		f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
 	}
 
+	// None of the uploads is idle yet.
 	f.sweep(t)
 	require.Len(t, f.database.states, 2)
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5, "none is idle")
@@ -84,7 +83,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
-// If Sweep cannot list the states, it removes no upload, because an upload of unknown state may be in use.
+// Sweep removes no upload if it cannot list the states, because any upload may be in use.
 func TestSweepCannotListStates(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -98,7 +97,7 @@ func TestSweepCannotListStates(t *testing.T) {
 	require.Len(t, f.database.states, 1)
 }
 
-// If a client continues an expired upload while Sweep runs, the part that it sends meanwhile is not lost.
+// A part that a client sends to an expired upload while Sweep runs is not lost, whichever call it comes before.
 func TestSweepOfStateDuringPart(t *testing.T) {
 	calls := 1
 	for ; ; calls++ {
@@ -115,6 +114,7 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 		records := &pausedDatabase{Records: f.records, states: f.database, left: calls, before: sendSecondPart}
 		s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
+
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		if !called {
@@ -167,8 +167,8 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 	return d.states.ListStates(ctx, startAfter, limit)
 }
 
-// If a call dies after it joined the parts in a bucket without conditional writes, another call joins them again.
-// Sweep removes the bytes that got no record.
+// After a call has died with the parts joined in a bucket without conditional writes, another call joins them again, and
+// Sweep removes the bytes that have got no record.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -184,7 +184,7 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// If the database refuses every write of a state, UploadPart ends with Unavailable instead of trying forever.
+// UploadPart gives up with Unavailable if the database refuses every write of a state.
 func TestStatesConflictsEnd(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
@@ -203,8 +203,8 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 	return "", storage.PreconditionFailed
 }
 
-// The state of an upload is kept in the records, or in a bucket with conditional writes. If neither can keep it,
-// the error says what to configure.
+// UploadPart works without conditional writes if the records can keep states; if they cannot, its error says what to
+// configure.
 func TestStatesNeedPlace(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -238,7 +238,7 @@ func TestStatesNeedPlace(t *testing.T) {
 	}
 }
 
-// The suite of package uploadstest passes on S3 without conditional writes, such as Backblaze's, with states in a
+// The suite of package uploadstest passes on S3 without conditional writes, such as Backblaze's, if the states are in a
 // database.
 func TestStoreOnS3WithoutConditions(t *testing.T) {
 	uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {

@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// If a call dies while it holds the claim to join, another call waits between one and two minutes, and then makes
-// the file.
+// After a call has died with the claim to join the parts, another call waits between one and two minutes, and then
+// makes the file.
 func TestTakeoverFromDeadCall(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -40,7 +40,7 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 	})
 }
 
-// If the call that holds the claim fails but is alive, other calls do not wait.
+// Other calls need not wait for a call that has failed, but is still alive.
 func TestTakeoverFromFailedCall(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -54,7 +54,7 @@ func TestTakeoverFromFailedCall(t *testing.T) {
 	})
 }
 
-// While UploadPart waits for another call, it ends when its context ends.
+// UploadPart ends with its context, even while it waits for another call.
 func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -73,8 +73,8 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	})
 }
 
-// If a call loses the response to its record's creation, and the file is deleted, the next call with the token
-// fails with Completed. The file stays deleted.
+// After a call has lost the response to the creation of its record, and the file was deleted, the next call with the
+// token fails with Completed, and the file stays deleted.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -98,8 +98,8 @@ func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	})
 }
 
-// A slow call resumes after another call has made the file and the file was deleted. The slow call brings back
-// neither the file nor its record.
+// A slow call that resumes after another call has made the file, and the file was deleted, brings back neither the file
+// nor its record.
 func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -141,7 +141,7 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// If a slow call resumes after Sweep has removed its upload with the joined bytes, it fails.
+// A slow call that resumes after Sweep has removed its upload with the joined bytes fails.
 func TestTakeoverAfterUploadSwept(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -158,8 +158,8 @@ func TestTakeoverAfterUploadSwept(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// If UploadPart loses the response to its record's creation, the next call with the token removes the parts and
-// completes the state.
+// After UploadPart has lost the response to the creation of its record, the next call with the token finishes its work:
+// it removes the parts and completes the state.
 func TestTakeoverFinishesWork(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -180,8 +180,8 @@ func TestTakeoverFinishesWork(t *testing.T) {
 	})
 }
 
-// A slow call, whose claim another call has taken over, resumes after the file is made and a late part has
-// arrived. There is still one whole file.
+// There is one whole file, even if a slow call, whose claim was taken over, resumes after the file was made and a late
+// part has arrived.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		tests := []struct {
@@ -242,7 +242,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 	})
 }
 
-// If a part is replaced just before the parts are joined, the file has the new one.
+// A file has the new version of a part that was replaced just before the parts were joined.
 func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})

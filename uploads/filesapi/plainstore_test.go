@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// The record keeps a file's type, so the bucket need not support content types or metadata.
+// A store works in a bucket without content types and metadata, because the record keeps the type of a file.
 func TestStoreWithoutContentTypes(t *testing.T) {
 	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
 	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})

@@ -65,7 +65,7 @@ func sendLast(root string) (id string, err error) {
 	return r.ID, nil
 }
 
-// If several processes send the last part at the same time, they make one file.
+// Several processes that send the last part at the same time make one file.
 func TestUploadPartRaceOfProcesses(t *testing.T) {
 	root := t.TempDir()
 	b, err := local.Open(root, local.Config{NoSync: true})

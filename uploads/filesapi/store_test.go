@@ -33,7 +33,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// New refuses a service without bucket or records, with negative limits, or on a bucket that is not sufficient.
+// NewStore refuses to work without a bucket or records, with negative limits, or in a bucket that lacks conditions.
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
 	newBucket := func(f storage.Features) storage.Bucket {
@@ -78,7 +78,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// A bucket without conditions can store whole files if the records are in a database.
+// A bucket without conditional writes can store whole files, but not files in parts, if the records are in a database.
 func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	limits := faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
@@ -111,7 +111,7 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	require.NoError(t, s.Delete(t.Context(), r.ID))
 }
 
-// An upload whose body fails stores nothing.
+// Upload stores nothing if its body fails.
 func TestUploadBodyFails(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	cause := errors.New("the sender went away")
@@ -121,8 +121,7 @@ func TestUploadBodyFails(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/"))
 }
 
-// If the record's creation fails for certain, Upload removes the bytes. If the outcome is unknown, the bytes stay,
-// because the record may exist.
+// After the creation of a record has failed, Upload removes the bytes, unless the record may exist nevertheless.
 func TestUploadRecordRefused(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -149,8 +148,8 @@ func TestUploadRecordRefused(t *testing.T) {
 	}
 }
 
-// If Create succeeds but its response is lost, the repeated Create finds the ID taken. Upload then reads the
-// record to find out whether it succeeded.
+// If the response to Create is lost, and the repeated Create finds the ID taken, Upload reads the record to find out
+// whether it has succeeded.
 func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
@@ -174,6 +173,7 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 		requireConsistent(t, f.bucket, f.records)
 	})
+
 }
 
 // An errReader fails with err.
@@ -234,7 +234,7 @@ func TestIDsAreOrderedByTime(t *testing.T) {
 	require.Equal(t, want[:10], listIDs(t, f.store, uploads.Filter{To: start}, 7))
 }
 
-// Two stores under two prefixes of one bucket do not see each other's files.
+// Stores under different prefixes of one bucket do not see each other's files.
 func TestStoreInAPrefixedBucket(t *testing.T) {
 	b := memstore.New()
 	for _, prefix := range []string{"a/", "b/"} {

@@ -21,8 +21,7 @@ func newStockedFixture(t *testing.T, n int) *fixture {
 	return f
 }
 
-// Sweep refuses to run if the bucket and the records belong to different stores, so that most files would be
-// removed as orphans.
+// Sweep refuses to remove anything if the bucket and the records belong to different stores.
 func TestSweepRefusesWrongBucket(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -56,8 +55,8 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 	}
 }
 
-// Sweep refuses to remove more than ten orphans if they are more than a tenth of all files, unless
-// WithoutOrphanLimit is given.
+// Sweep refuses to remove more than ten orphans that are more than a tenth of all files, unless it gets
+// WithoutOrphanLimit.
 func TestSweepLimitOfOrphans(t *testing.T) {
 	tests := []struct {
 		name           string
@@ -93,9 +92,9 @@ func TestSweepLimitOfOrphans(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-
 			require.Equal(t, &uploads.SweepReport{Bytes: tt.bytes, Records: tt.records}, report)
 			requireConsistent(t, f.bucket, f.records)
+
 		})
 	}
 }
