@@ -20,7 +20,7 @@ func backends() []backend {
 	return []backend{
 		{
 			name: "the bucket",
-			open: func(_ *testing.T, b storage.Bucket) uploads.Records { return uploads.BucketRecords(b) },
+			open: func(_ *testing.T, bucket storage.Bucket) uploads.Records { return uploads.BucketRecords(bucket) },
 		},
 		{
 			name: "another bucket",

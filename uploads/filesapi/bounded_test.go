@@ -28,12 +28,12 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: math.MaxInt64})
-			r, err := f.store.Upload(t.Context(), body("content"), fileOptions("a.txt"))
+			record, err := f.store.Upload(t.Context(), body("content"), fileOptions("a.txt"))
 			require.NoError(t, err)
-			require.Equal(t, "content", readContent(t, f.store, r.ID))
-			r, err = f.store.UploadPart(t.Context(), body("content"), partOptions(token, 1, 1))
+			require.Equal(t, "content", readContent(t, f.store, record.ID))
+			record, err = f.store.UploadPart(t.Context(), body("content"), partOptions(token, 1, 1))
 			require.NoError(t, err)
-			require.Equal(t, "content", readContent(t, f.store, r.ID))
+			require.Equal(t, "content", readContent(t, f.store, record.ID))
 		})
 	}
 }

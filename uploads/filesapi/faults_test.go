@@ -129,8 +129,8 @@ func sendFirstPart(t *testing.T, s *filesapi.Store, _ string) error {
 }
 
 func completeAfterFirstPart(t *testing.T, f *fixture, _ string) {
-	r := f.sendPart(t, "b", partOptions(token, 2, 2))
-	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	record := f.sendPart(t, "b", partOptions(token, 2, 2))
+	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 }
 
 func uploadOld(t *testing.T, f *fixture) (id string) { return f.upload(t, "old").ID }
@@ -148,9 +148,9 @@ func changePurpose(t *testing.T, s *filesapi.Store, id string) error {
 }
 
 func checkPurpose(t *testing.T, f *fixture, id string) {
-	r, err := f.store.Details(t.Context(), id)
+	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, "new", r.Purpose)
+	require.Equal(t, "new", record.Purpose)
 	require.Equal(t, "old", readContent(t, f.store, id))
 }
 

@@ -37,9 +37,9 @@ func listIDs(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []stri
 func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 	t.Helper()
 	for number := 1; number < 5; number++ {
-		r, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
+		record, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
 		require.NoError(t, err)
-		require.Nil(t, r)
+		require.Nil(t, record)
 	}
 
 	records := make([]*filesapi.Record, n)

@@ -118,17 +118,17 @@ func newFixtureOn(t *testing.T, d driver.Driver, clock *clock, c filesapi.StoreC
 }
 
 // newFixture returns a store on a bucket whose driver the test does not have.
-func newFixture(t *testing.T, c filesapi.StoreConfig, clock *clock, b storage.Bucket) *fixture {
+func newFixture(t *testing.T, c filesapi.StoreConfig, clock *clock, bucket storage.Bucket) *fixture {
 	t.Helper()
-	return (&fixture{clock: clock}).openOn(t, c, b)
+	return (&fixture{clock: clock}).openOn(t, c, bucket)
 }
 
 // openOn returns a store on a bucket, with the clock of f. It has the database and the Inspect of f, if there are any.
-func (f *fixture) openOn(t *testing.T, c filesapi.StoreConfig, b storage.Bucket) *fixture {
+func (f *fixture) openOn(t *testing.T, c filesapi.StoreConfig, bucket storage.Bucket) *fixture {
 	t.Helper()
 	other := *f
-	other.bucket = b
-	other.records = uploads.BucketRecords(b)
+	other.bucket = bucket
+	other.records = uploads.BucketRecords(bucket)
 	if f.database != nil {
 		other.records = f.database
 	}
@@ -139,7 +139,7 @@ func (f *fixture) openOn(t *testing.T, c filesapi.StoreConfig, b storage.Bucket)
 	c.Now = f.clock.Now
 	c.Inspect = other.inspect
 	var err error
-	other.store, err = filesapi.NewStore(b, other.records, c)
+	other.store, err = filesapi.NewStore(bucket, other.records, c)
 	require.NoError(t, err)
 	other.store.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 	return &other
@@ -216,9 +216,9 @@ func (f *fixture) openWithKiller(t *testing.T, k *killer) *fixture {
 // upload stores note.txt with this content.
 func (f *fixture) upload(t *testing.T, content string) *filesapi.Record {
 	t.Helper()
-	r, err := f.store.Upload(t.Context(), strings.NewReader(content), fileOptions("note.txt"))
+	record, err := f.store.Upload(t.Context(), strings.NewReader(content), fileOptions("note.txt"))
 	require.NoError(t, err)
-	return r
+	return record
 }
 
 // keysUnder returns the keys with a prefix.
@@ -234,7 +234,7 @@ func keysUnder(t *testing.T, b storage.Lister, prefix string) []string {
 
 // requireConsistent checks the invariant for client files and temp files. There is a record if
 // and only if the bytes exist, with the length and checksum of the record.
-func requireConsistent(t *testing.T, b storage.Bucket, records uploads.Records) {
+func requireConsistent(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	t.Helper()
 	var want []string
 	ids, next, err := records.IDs(t.Context(), "", 1000)
@@ -242,20 +242,20 @@ func requireConsistent(t *testing.T, b storage.Bucket, records uploads.Records) 
 	require.Empty(t, next)
 
 	for _, id := range ids {
-		r, err := records.Record(t.Context(), id)
+		record, err := records.Record(t.Context(), id)
 		require.NoError(t, err)
-		want = append(want, r.Key)
+		want = append(want, record.Key)
 
-		data, attrs, err := storage.ReadAll(t.Context(), b, r.Key)
+		data, attrs, err := storage.ReadAll(t.Context(), bucket, record.Key)
 		require.NoError(t, err, "a record without bytes")
-		require.Equal(t, r.Size, int64(len(data)))
-		require.Equal(t, r.ContentType, attrs.ContentType)
+		require.Equal(t, record.Size, int64(len(data)))
+		require.Equal(t, record.ContentType, attrs.ContentType)
 
-		if r.CRC32C.Known {
-			require.Equal(t, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), r.CRC32C.Sum)
+		if record.CRC32C.Known {
+			require.Equal(t, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)), record.CRC32C.Sum)
 		}
 	}
-	require.ElementsMatch(t, want, keysUnder(t, b, "files/client/"), "bytes without a record, or a record without bytes")
+	require.ElementsMatch(t, want, keysUnder(t, bucket, "files/client/"), "bytes without a record, or a record without bytes")
 }
 
 // requireConsistentAfterSweep removes what a call joined for nothing on a bucket without IfAbsent,

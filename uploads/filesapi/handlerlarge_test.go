@@ -29,10 +29,10 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 // both.
 func TestHandlerLargeFile(t *testing.T) {
 	size := largeSize(t)
-	b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
+	bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	a := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), b), filesapi.HandlerConfig{})
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	a := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), bucket), filesapi.HandlerConfig{})
 
 	heap := watchHeap()
 	count := int((size + largePart - 1) / largePart)

@@ -83,11 +83,11 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			return nil
 		})
 
-		r := other.sendPart(t, "b", partOptions(token, 2, 2))
+		record := other.sendPart(t, "b", partOptions(token, 2, 2))
 		require.GreaterOrEqual(t, waited, joinTakes)
 		require.Zero(t, calls.Count(faults.Compose))
-		require.Equal(t, join.record, r)
-		require.Equal(t, "ab", readContent(t, f.store, r.ID))
+		require.Equal(t, join.record, record)
+		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
 }

@@ -203,13 +203,13 @@ func TestUploadKeepsNames(t *testing.T) {
 		" a .txt":                         ".txt",
 		strings.Repeat("🦄", 996) + ".txt": ".txt",
 	} {
-		r, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions(name))
+		record, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions(name))
 		require.NoError(t, err, "%q", name)
-		require.Equal(t, extension, r.FileExt, "%q", name)
-		got, err := f.store.Details(t.Context(), r.ID)
+		require.Equal(t, extension, record.FileExt, "%q", name)
+		got, err := f.store.Details(t.Context(), record.ID)
 		require.NoError(t, err)
 		require.Equal(t, name, got.OriginalFileName)
-		require.Equal(t, "x", readContent(t, f.store, r.ID))
+		require.Equal(t, "x", readContent(t, f.store, record.ID))
 	}
 }
 
@@ -307,21 +307,21 @@ func TestListRefusesInput(t *testing.T) {
 // Records have these names in JSON.
 func TestRecordJSON(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	r, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})
+	record, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})
 	require.NoError(t, err)
-	text, err := json.Marshal(r)
+	text, err := json.Marshal(record)
 	require.NoError(t, err)
 
 	var fields map[string]any
 	require.NoError(t, json.Unmarshal(text, &fields))
 	require.Equal(t, map[string]any{
-		"ID":                r.ID,
+		"ID":                record.ID,
 		"FileExt":           ".txt",
 		"MIMEType":          "text/plain; charset=utf-8",
 		"OriginalFileName":  "A.TXT",
 		"OriginalLength":    1.0,
 		"UploadedByUser.ID": "",
 		"Created":           "2026-11-20T12:00:00Z",
-		"CRC32C":            float64(r.CRC32C.Sum),
+		"CRC32C":            float64(record.CRC32C.Sum),
 	}, fields, "Purpose is left out if there is none")
 }

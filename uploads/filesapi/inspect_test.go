@@ -133,8 +133,8 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 				requireNothingLeft(t, f)
 
 				f.sendPart(t, "a", partOptions(token, 2, 1))
-				r := f.sendPart(t, "b", partOptions(token, 2, 2))
-				require.Equal(t, "ab", readContent(t, f.store, r.ID))
+				record := f.sendPart(t, "b", partOptions(token, 2, 2))
+				require.Equal(t, "ab", readContent(t, f.store, record.ID))
 			})
 		}
 	})
@@ -273,8 +273,8 @@ func TestInspectInEachPlace(t *testing.T) {
 	for _, place := range places() {
 		for _, backend := range backends() {
 			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {
-				b := place.open(t)
-				s, err := filesapi.NewStore(b, backend.open(t, b), filesapi.StoreConfig{Inspect: refuseEvil})
+				bucket := place.open(t)
+				s, err := filesapi.NewStore(bucket, backend.open(t, bucket), filesapi.StoreConfig{Inspect: refuseEvil})
 				require.NoError(t, err)
 				sendTwoParts := func(first, second string) (*filesapi.Record, error) {
 					_, err := s.UploadPart(t.Context(), strings.NewReader(first), partOptions(token, 2, 1))
@@ -284,7 +284,7 @@ func TestInspectInEachPlace(t *testing.T) {
 
 				_, err = sendTwoParts(large, "evil")
 				require.Equal(t, uploads.Refused, uploads.CodeOf(err), "%v", err)
-				require.Empty(t, keysUnder(t, b, ""))
+				require.Empty(t, keysUnder(t, bucket, ""))
 
 				r, err := sendTwoParts(large, "good")
 				require.NoError(t, err)
@@ -293,7 +293,7 @@ func TestInspectInEachPlace(t *testing.T) {
 
 				err = sendEvilFile(t, s)
 				require.Equal(t, uploads.Refused, uploads.CodeOf(err))
-				require.Len(t, keysUnder(t, b, "files/client/"), 1)
+				require.Len(t, keysUnder(t, bucket, "files/client/"), 1)
 			})
 		}
 	}

@@ -49,8 +49,8 @@ func TestRulesDecideType(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := memstore.New()
-			s, err := uploads.New(b, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(b)})
+			bucket := memstore.New()
+			s, err := uploads.New(bucket, uploads.Config{Rules: rules.Images(1 << 20), Records: uploads.BucketRecords(bucket)})
 			require.NoError(t, err)
 			h, err := filesapi.New(s, filesapi.Config{
 				Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
@@ -66,9 +66,9 @@ func TestRulesDecideType(t *testing.T) {
 			require.Equal(t, "image/png", record.MIMEType)
 			require.Equal(t, ".png", record.FileExt)
 
-			for entry, err := range b.List(t.Context(), storage.WithPrefix("files/content/")) {
+			for entry, err := range bucket.List(t.Context(), storage.WithPrefix("files/content/")) {
 				require.NoError(t, err)
-				attrs, err := b.Attrs(t.Context(), entry.Key)
+				attrs, err := bucket.Attrs(t.Context(), entry.Key)
 				require.NoError(t, err)
 				require.Equal(t, "image/png", attrs.ContentType)
 			}

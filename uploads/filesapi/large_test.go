@@ -49,7 +49,7 @@ func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	size := largeSize(t)
 	tests := []struct {
 		name    string
-		disable storage.Features // of the bucket
+		disable storage.Features // features that the bucket lacks
 	}{
 		{name: "joined by the store"},
 		{name: "joined by streaming", disable: storage.ServerCompose},
@@ -57,12 +57,12 @@ func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := faults.WithLimits(faults.Limits{Disable: tt.disable})
-			b, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(limits))
+			bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true}, driver.WithLayer(limits))
 			require.NoError(t, err)
 			defer func() {
-				require.NoError(t, storage.Close(b))
+				require.NoError(t, storage.Close(bucket))
 			}()
-			s, err := filesapi.NewStore(b, uploads.BucketRecords(b), filesapi.StoreConfig{})
+			s, err := filesapi.NewStore(bucket, uploads.BucketRecords(bucket), filesapi.StoreConfig{})
 			require.NoError(t, err)
 			storeLargeFile(t, s, size)
 		})

@@ -61,7 +61,8 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	for _, route := range routes {
 		method, path, _ := strings.Cut(route, " ")
 		if method == "GET" && strings.HasSuffix(path, "/content") {
-			routes = append(routes, "HEAD "+path) // net/http also serves HEAD
+			// For a GET, net/http also serves HEAD.
+			routes = append(routes, "HEAD "+path)
 		}
 	}
 	require.ElementsMatch(t, readDescription(t).operations(), routes)
@@ -111,10 +112,18 @@ func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	var code struct{ Description string }
 	require.NoError(t, codes.Decode(&code))
 	names := regexp.MustCompile("[a-z_]+").FindAllString(code.Description, -1)
-	for _, refusal := range []uploads.Code{
-		uploads.Empty, uploads.TooSmall, uploads.TooLarge, uploads.OverAllowance, uploads.TypeNotAllowed,
-		uploads.Damaged, uploads.ActiveContent, uploads.TooManyPixels,
-	} {
+
+	refusals := []uploads.Code{
+		uploads.Empty,
+		uploads.TooSmall,
+		uploads.TooLarge,
+		uploads.OverAllowance,
+		uploads.TypeNotAllowed,
+		uploads.Damaged,
+		uploads.ActiveContent,
+		uploads.TooManyPixels,
+	}
+	for _, refusal := range refusals {
 		require.Contains(t, names, string(refusal))
 		require.Contains(t, string(filesapi.OpenAPI), strconv.Itoa((&uploads.Error{Code: refusal}).HTTPStatus()))
 	}
@@ -150,10 +159,10 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	require.NoError(t, err)
 	temp, err := client.UploadTemp(t.Context(), "b.txt", strings.NewReader("content"))
 	require.NoError(t, err)
-	p := filesclient.Part{Token: "token-1234", Count: 1, Part: 1, OriginalFileName: "c.txt"}
-	_, err = client.UploadPart(t.Context(), p, strings.NewReader("content"))
+	part := filesclient.Part{Token: "token-1234", Count: 1, Part: 1, OriginalFileName: "c.txt"}
+	_, err = client.UploadPart(t.Context(), part, strings.NewReader("content"))
 	require.NoError(t, err)
-	_, err = client.UploadTempPart(t.Context(), p, strings.NewReader("content"))
+	_, err = client.UploadTempPart(t.Context(), part, strings.NewReader("content"))
 	require.NoError(t, err)
 	_, err = client.Details(t.Context(), record.ID)
 	require.NoError(t, err)
@@ -161,16 +170,16 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.SetPurpose(t.Context(), record.ID, "p")
 	require.NoError(t, err)
+
 	for _, open := range []func() (*filesclient.Content, error){
 		func() (*filesclient.Content, error) { return client.Download(t.Context(), record.ID, "") },
 		func() (*filesclient.Content, error) { return client.Head(t.Context(), record.ID) },
 		func() (*filesclient.Content, error) { return client.DownloadTemp(t.Context(), temp.ID, "") },
 		func() (*filesclient.Content, error) { return client.HeadTemp(t.Context(), temp.ID) },
 	} {
-		c, err := open()
+		content, err := open()
 		require.NoError(t, err)
-		require.NoError(t, c.Close())
-
+		require.NoError(t, content.Close())
 	}
 
 	_, err = client.DeleteMany(t.Context(), []string{record.ID})
@@ -180,13 +189,13 @@ func TestOpenAPIOperationsInClient(t *testing.T) {
 	described, err := client.OpenAPI(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, filesapi.OpenAPI, described)
-
 	require.Equal(t, readDescription(t).operations(), used.all())
 }
 
 // uses are the operations that were requested.
 type uses struct {
 	next http.Handler
+
 	mu    sync.Mutex
 	asked map[string]bool
 }

@@ -31,13 +31,13 @@ func TestUploadPartAfterFileIsMade(t *testing.T) {
 		late, err = f.store.UploadPart(t.Context(), slow, partOptions(token, 3, 2))
 	}()
 	<-inside
-	r := f.sendPart(t, "c", partOptions(token, 3, 3))
-	close(slow.open)
 
+	record := f.sendPart(t, "c", partOptions(token, 3, 3))
+	close(slow.open)
 	<-done
 	require.NoError(t, err)
-	require.Equal(t, r, late, "no call waits for a file that is made")
-	require.Equal(t, "abc", readContent(t, f.store, r.ID))
+	require.Equal(t, record, late)
+	require.Equal(t, "abc", readContent(t, f.store, record.ID))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -65,22 +65,24 @@ func (g *gate) Read(p []byte) (int, error) {
 
 // Many calls that send the last part at the same time make one file, and each returns its record.
 func TestUploadPartRaceForLast(t *testing.T) {
-	for _, p := range places() {
+	for _, place := range places() {
 		for _, backend := range backends() {
-			t.Run(p.name+" with records in "+backend.name, func(t *testing.T) {
-				b := p.open(t)
-				records := backend.open(t, b)
-				s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
+			t.Run(place.name+" with records in "+backend.name, func(t *testing.T) {
+				bucket := place.open(t)
+				records := backend.open(t, bucket)
+				s, err := filesapi.NewStore(bucket, records, filesapi.StoreConfig{})
 				require.NoError(t, err)
-				got := sendLastPart(t, s, 32)
+
+				const calls = 32
+				got := sendLastPart(t, s, calls)
 
 				for _, r := range got {
-					require.NotNil(t, r, "every call answers with the record")
+					require.NotNil(t, r)
 					require.Equal(t, got[0], r)
 				}
-				require.Equal(t, []string{got[0].ID}, listIDs(t, s, uploads.Filter{}, 10), "there is one record")
+				require.Equal(t, []string{got[0].ID}, listIDs(t, s, uploads.Filter{}, 10))
 				require.Equal(t, fileOfFiveParts(), readContent(t, s, got[0].ID))
-				requireConsistent(t, b, records)
+				requireConsistent(t, bucket, records)
 			})
 		}
 	}
@@ -114,7 +116,7 @@ func TestUploadPartManySendAll(t *testing.T) {
 		}
 		record = records[i]
 	}
-	require.NotNil(t, record, "one call at least has completed the set")
+	require.NotNil(t, record, "no call has completed the file")
 	require.Equal(t, want, readContent(t, f.store, record.ID))
 	require.Equal(t, []string{record.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
 }
@@ -139,14 +141,14 @@ func (m meeting) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs,
 
 // Several calls that upload the last missing part at the same time make one file, and each returns its record.
 func TestUploadPartOneCompletes(t *testing.T) {
-	const n = 4
+	const calls = 4
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 	var receivers, senders sync.WaitGroup
-	receivers.Add(n)
-	records := make([]*filesapi.Record, n)
-	errs := make([]error, n)
-	for i := range n {
+	receivers.Add(calls)
+	records := make([]*filesapi.Record, calls)
+	errs := make([]error, calls)
+	for i := range calls {
 		// The parts stay, so that no call stops because they are missing.
 		keepParts := driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch | faults.Delete)).Layer())
 		meetOthers := driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -159,7 +161,8 @@ func TestUploadPartOneCompletes(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	for i := range n {
+
+	for i := range calls {
 		require.NoError(t, errs[i])
 		require.Equal(t, records[0], records[i])
 	}

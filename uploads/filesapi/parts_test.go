@@ -20,9 +20,9 @@ import (
 // sendPart stores a part, which must succeed. It returns the record if the part completes the file.
 func (f *fixture) sendPart(t *testing.T, body string, o filesapi.PartOptions) *filesapi.Record {
 	t.Helper()
-	r, err := f.store.UploadPart(t.Context(), strings.NewReader(body), o)
+	record, err := f.store.UploadPart(t.Context(), strings.NewReader(body), o)
 	require.NoError(t, err)
-	return r
+	return record
 }
 
 // A part that is sent again replaces the earlier one.
@@ -31,9 +31,9 @@ func TestUploadPartReplacesEarlierOne(t *testing.T) {
 		f := o.open(t, filesapi.StoreConfig{})
 		require.Nil(t, f.sendPart(t, "wrong, and longer", partOptions(token, 2, 1)))
 		require.Nil(t, f.sendPart(t, "right ", partOptions(token, 2, 1)))
-		r := f.sendPart(t, "end", partOptions(token, 2, 2))
-		require.Equal(t, "right end", readContent(t, f.store, r.ID))
-		require.EqualValues(t, 9, r.OriginalLength)
+		record := f.sendPart(t, "end", partOptions(token, 2, 2))
+		require.Equal(t, "right end", readContent(t, f.store, record.ID))
+		require.EqualValues(t, 9, record.OriginalLength)
 	})
 }
 
@@ -41,8 +41,8 @@ func TestUploadPartReplacesEarlierOne(t *testing.T) {
 func TestUploadPartOnlyOne(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		r := f.sendPart(t, "all", partOptions(token, 1, 1))
-		require.Equal(t, "all", readContent(t, f.store, r.ID))
+		record := f.sendPart(t, "all", partOptions(token, 1, 1))
+		require.Equal(t, "all", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
 }
@@ -54,10 +54,10 @@ func TestUploadPartEmpty(t *testing.T) {
 		f.sendPart(t, "", partOptions(token, 3, 1))
 		f.sendPart(t, "", partOptions(token, 3, 3))
 
-		r := f.sendPart(t, "x", partOptions(token, 3, 2))
-		require.Equal(t, "x", readContent(t, f.store, r.ID))
-		r = f.sendPart(t, "", partOptions("token-5678", 1, 1))
-		require.Empty(t, readContent(t, f.store, r.ID))
+		record := f.sendPart(t, "x", partOptions(token, 3, 2))
+		require.Equal(t, "x", readContent(t, f.store, record.ID))
+		record = f.sendPart(t, "", partOptions("token-5678", 1, 1))
+		require.Empty(t, readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
 }
@@ -69,7 +69,7 @@ func TestUploadPartType(t *testing.T) {
 		tests := []struct {
 			name     string
 			fileName string
-			want     string // type
+			want     string // MIME type
 		}{
 			{name: "by its name", fileName: "a.txt", want: "text/plain; charset=utf-8"},
 			{name: "by its first bytes", fileName: "a", want: "image/png"},
@@ -83,8 +83,8 @@ func TestUploadPartType(t *testing.T) {
 				f.sendPart(t, "<html>not the first part", opts)
 
 				opts.Part = 1
-				r := f.sendPart(t, png, opts)
-				require.Equal(t, tt.want, r.MIMEType)
+				record := f.sendPart(t, png, opts)
+				require.Equal(t, tt.want, record.MIMEType)
 				requireConsistent(t, f.bucket, f.records)
 			})
 		}
@@ -121,8 +121,8 @@ func TestUploadPartMustMatch(t *testing.T) {
 		}
 
 		f.sendPart(t, "y", partOptions(token, 3, 2))
-		r := f.sendPart(t, "z", partOptions(token, 3, 3))
-		require.Equal(t, "xyz", readContent(t, f.store, r.ID), "what was refused has changed nothing")
+		record := f.sendPart(t, "z", partOptions(token, 3, 3))
+		require.Equal(t, "xyz", readContent(t, f.store, record.ID))
 	})
 }
 
@@ -137,8 +137,8 @@ func TestUploadPartSharedToken(t *testing.T) {
 		f.sendPart(t, "theirs", theirs)
 		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 4, 1))
 		require.NoError(t, err)
-		mine.Part = 2
 
+		mine.Part = 2
 		require.Equal(t, "mine too", readContent(t, f.store, f.sendPart(t, "too", mine).ID))
 	})
 }
@@ -149,8 +149,10 @@ func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
 	require.NoError(t, err)
 	require.Nil(t, temp)
-	r := f.sendPart(t, "client", partOptions(fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token))), 1, 1))
-	require.Equal(t, "client", readContent(t, f.store, r.ID))
+
+	hashOfTemp := fmt.Sprintf("temp-%x", sha256.Sum256([]byte(token)))
+	record := f.sendPart(t, "client", partOptions(hashOfTemp, 1, 1))
+	require.Equal(t, "client", readContent(t, f.store, record.ID))
 }
 
 // A token makes one file: later calls with it fail with Completed, even after the file was deleted.
@@ -158,20 +160,22 @@ func TestTokenIsUsedOnce(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
-		r := f.sendPart(t, "b", partOptions(token, 2, 2))
+		record := f.sendPart(t, "b", partOptions(token, 2, 2))
+
+		// A client that has lost the response gets the record again.
 		for number := 1; number <= 2; number++ {
 			repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, number))
 			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-			require.Equal(t, r, repeated, "for a client that lost the answer")
+			require.Equal(t, record, repeated)
 		}
 		_, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 3, 3))
 		requireRefused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
-		require.NoError(t, f.store.Delete(t.Context(), r.ID))
+		require.NoError(t, f.store.Delete(t.Context(), record.ID))
 		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, repeated)
-		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10), "what was deleted does not come back")
+		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 	})
 }
 
@@ -187,11 +191,12 @@ func (u unreadBody) Read([]byte) (int, error) {
 func TestUploadPartLeavesNoPart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		for number := 1; number <= 12; number++ {
-			f.sendPart(t, "x", partOptions(token, 12, number))
+		const count = 12
+		for number := 1; number <= count; number++ {
+			f.sendPart(t, "x", partOptions(token, count, number))
 		}
 		leftovers := keysUnder(t, f.bucket, "files/parts/")
-		require.Len(t, leftovers, f.statesInBucket(), "but for what tells that the token was used: %v", leftovers)
+		require.Len(t, leftovers, f.statesInBucket(), "more than the state is left: %v", leftovers)
 	})
 }
 
@@ -201,7 +206,8 @@ func TestUploadPartCutOff(t *testing.T) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
 		cause := errors.New("the sender went away")
-		_, err := f.store.UploadPart(t.Context(), io.MultiReader(strings.NewReader("b"), errReader{cause}), partOptions(token, 2, 2))
+		body := io.MultiReader(strings.NewReader("b"), errReader{cause})
+		_, err := f.store.UploadPart(t.Context(), body, partOptions(token, 2, 2))
 		requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
 		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", partOptions(token, 2, 2)).ID))
@@ -224,9 +230,9 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 			limits := faults.WithLimits(faults.Limits{Disable: tt.disabled})
 			f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(limits))
 			f.sendPart(t, "a", partOptions(token, 2, 1))
-			r := f.sendPart(t, "b", partOptions(token, 2, 2))
+			record := f.sendPart(t, "b", partOptions(token, 2, 2))
 			require.Equal(t, tt.wantComposes, calls.Count(faults.Compose))
-			require.Equal(t, "ab", readContent(t, f.store, r.ID))
+			require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		})
 	}
 }
@@ -240,7 +246,8 @@ func TestUploadPartRequests(t *testing.T) {
 	for number := 2; number < count; number++ {
 		calls.Reset()
 		f.sendPart(t, "x", partOptions(token, count, number))
-		require.LessOrEqual(t, calls.Count(faults.Any), 4, "part %d", number)
+		const maxRequests = 4
+		require.LessOrEqual(t, calls.Count(faults.Any), maxRequests, "part %d", number)
 		require.Zero(t, calls.Count(faults.List), "part %d", number)
 	}
 	require.NotNil(t, f.sendPart(t, "x", partOptions(token, count, count)))

@@ -28,23 +28,23 @@ func TestStatesInDatabase(t *testing.T) {
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1, "the part")
-	r := f.sendPart(t, "b", partOptions(token, 2, 2))
-	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	record := f.sendPart(t, "b", partOptions(token, 2, 2))
+	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
-	require.Len(t, f.database.states, 1, "what tells that the token was used")
+	require.Len(t, f.database.states, 1)
 	requireConsistent(t, f.bucket, f.records)
 }
 
 // The states of uploads are in the bucket if it has conditional writes, even if the records could keep them.
 func TestStatesInBucketWithConditions(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	d := newDatabase(f.clock.Now)
-	s, err := filesapi.NewStore(f.bucket, d, filesapi.StoreConfig{})
+	database := newDatabase(f.clock.Now)
+	s, err := filesapi.NewStore(f.bucket, database, filesapi.StoreConfig{})
 	require.NoError(t, err)
 
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
 	require.NoError(t, err)
-	require.Empty(t, d.states)
+	require.Empty(t, database.states)
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
 }
 
@@ -75,7 +75,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	// None of the uploads is idle yet.
 	f.sweep(t)
 	require.Len(t, f.database.states, 2)
-	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5, "none is idle")
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 5)
 
 	f.clock.Advance(longIdle)
 	f.sweep(t)
@@ -99,36 +99,37 @@ func TestSweepCannotListStates(t *testing.T) {
 
 // A part that a client sends to an expired upload while Sweep runs is not lost, whichever call it comes before.
 func TestSweepOfStateDuringPart(t *testing.T) {
-	calls := 1
-	for ; ; calls++ {
-		require.LessOrEqual(t, calls, maxCalls, "calls without end")
+	call := 1
+	for ; ; call++ {
+		require.LessOrEqual(t, call, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 3, 1))
 		f.clock.Advance(longIdle)
-		called := false
+		isSent := false
 		sendSecondPart := func() {
-			called = true
+			isSent = true
 			f.clock.Advance(time.Second)
 			require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
 		}
-		records := &pausedDatabase{Records: f.records, states: f.database, left: calls, before: sendSecondPart}
+		records := &pausedDatabase{Records: f.records, states: f.database, left: call, before: sendSecondPart}
 		s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
-		if !called {
+		if !isSent {
 			break
 		}
 
-		if report.Uploads > 0 { // the first part has expired
+		// If Sweep has removed the upload, the first part must be sent again.
+		if report.Uploads > 0 {
 			require.Nil(t, f.sendPart(t, "a", partOptions(token, 3, 1)))
 		}
 		record := f.sendPart(t, "c", partOptions(token, 3, 3))
-		require.Equal(t, "abc", readContent(t, f.store, record.ID), "call %d", calls)
+		require.Equal(t, "abc", readContent(t, f.store, record.ID), "call %d", call)
 		requireConsistent(t, f.bucket, f.records)
 	}
-	require.Greater(t, calls, 4, "Sweep made calls for states")
+	require.Greater(t, call, 4, "Sweep has made too few calls for states")
 }
 
 // A pausedDatabase calls the function before at one of its calls for a state.
@@ -173,14 +174,15 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 
-	_, err := f.openWithKiller(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	dead := f.openWithKiller(t, &killer{after: "Compose"})
+	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
-	r := f.sendPart(t, "b", partOptions(token, 2, 2))
+	record := f.sendPart(t, "b", partOptions(token, 2, 2))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)
 
 	f.clock.Advance(longIdle)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
-	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -208,7 +210,7 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 func TestStatesNeedPlace(t *testing.T) {
 	tests := []struct {
 		name    string
-		missing storage.Features // of the bucket
+		missing storage.Features // features that the bucket lacks
 	}{
 		{name: "no conditional creation", missing: storage.ConditionalCreate},
 		{name: "no conditional update", missing: storage.ConditionalUpdate},
@@ -216,10 +218,10 @@ func TestStatesNeedPlace(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			b := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.missing})))
+			bucket := engine.New(f.driver, driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.missing})))
 
 			// Neither the bucket nor the records can keep states.
-			s, err := filesapi.NewStore(b, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
+			s, err := filesapi.NewStore(bucket, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
 			_, err = s.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 1, 1))
@@ -228,12 +230,12 @@ func TestStatesNeedPlace(t *testing.T) {
 			require.True(t, ok)
 			require.Contains(t, e.Hint, "sqlrecords")
 
-			// The records can.
-			s, err = filesapi.NewStore(b, newDatabase(f.clock.Now), filesapi.StoreConfig{})
+			// The records can keep states.
+			s, err = filesapi.NewStore(bucket, newDatabase(f.clock.Now), filesapi.StoreConfig{})
 			require.NoError(t, err)
-			r, err := s.UploadPart(t.Context(), strings.NewReader("all"), partOptions(token, 1, 1))
+			record, err := s.UploadPart(t.Context(), strings.NewReader("all"), partOptions(token, 1, 1))
 			require.NoError(t, err)
-			require.Equal(t, "all", readContent(t, s, r.ID))
+			require.Equal(t, "all", readContent(t, s, record.ID))
 		})
 	}
 }
@@ -248,7 +250,7 @@ func TestStoreOnS3WithoutConditions(t *testing.T) {
 		profile, ok := s3.NamedProfile("b2")
 		require.True(t, ok)
 
-		b, err := s3.Open(t.Context(), s3.Config{
+		bucket, err := s3.Open(t.Context(), s3.Config{
 			Bucket:      "photos",
 			Endpoint:    server.URL,
 			Region:      s3server.DefaultRegion,
@@ -257,8 +259,8 @@ func TestStoreOnS3WithoutConditions(t *testing.T) {
 			SecretKey:   s3server.DefaultSecretKey,
 		})
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-		require.False(t, storage.Supports(b, storage.ConditionalCreate))
-		return b, newDatabase(time.Now)
+		t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+		require.False(t, storage.Supports(bucket, storage.ConditionalCreate))
+		return bucket, newDatabase(time.Now)
 	})
 }

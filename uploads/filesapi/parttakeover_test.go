@@ -27,13 +27,13 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
-		var delay time.Duration
+		delay := time.Duration(0)
 		f.store.SetWait(func(_ context.Context, d time.Duration) error {
 			delay += d
 			return nil
 		})
-		r := f.sendPart(t, "b", partOptions(token, 2, 2))
-		require.Equal(t, "ab", readContent(t, f.store, r.ID))
+		record := f.sendPart(t, "b", partOptions(token, 2, 2))
+		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		require.GreaterOrEqual(t, delay, time.Minute)
 		require.Less(t, delay, 2*time.Minute)
 		requireConsistentAfterSweep(t, f)
@@ -59,7 +59,8 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
-		_, err := f.openWithKiller(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		dead := f.openWithKiller(t, &killer{after: "Compose"})
+		_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		require.ErrorIs(t, err, errDead)
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -105,9 +106,9 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", partOptions(token, 2, 1))
 		makeAndDelete := func() {
-			r := f.sendPart(t, "b", partOptions(token, 2, 2)) // by another call, which waited for a minute
-			require.Equal(t, "ab", readContent(t, f.store, r.ID))
-			require.NoError(t, f.store.Delete(t.Context(), r.ID))
+			file := f.sendPart(t, "b", partOptions(token, 2, 2))
+			require.Equal(t, "ab", readContent(t, f.store, file.ID))
+			require.NoError(t, f.store.Delete(t.Context(), file.ID))
 		}
 		records := f.withStates(lateRecords{Records: f.records, before: makeAndDelete})
 		slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
@@ -135,9 +136,9 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 
-	r, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.NoError(t, err)
-	require.Equal(t, "ab", readContent(t, f.store, r.ID))
+	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -172,11 +173,11 @@ func TestTakeoverFinishesWork(t *testing.T) {
 		_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 
-		r := f.sendPart(t, "b", partOptions(token, 2, 2))
-		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "what tells that the token was used")
+		record := f.sendPart(t, "b", partOptions(token, 2, 2))
+		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "only the state may be left")
 		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
-		require.Equal(t, r, repeated)
+		require.Equal(t, record, repeated)
 	})
 }
 
@@ -186,7 +187,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		tests := []struct {
 			name         string
-			partsRemoved bool // when the slow call resumes
+			partsRemoved bool // whether the parts are gone when the slow call resumes
 		}{
 			{name: "its parts are there", partsRemoved: false},
 			{name: "its parts are gone", partsRemoved: true},
@@ -252,7 +253,9 @@ func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 		lateBody, arriving := newGate("A, sent again, ")
 		impatient := f.openBeside(t)
 		nobodyWaits := errors.New("nobody waits")
-		impatient.store.SetWait(func(context.Context, time.Duration) error { return nobodyWaits })
+		impatient.store.SetWait(func(context.Context, time.Duration) error {
+			return nobodyWaits
+		})
 		var late sync.WaitGroup
 		var lateErr error
 		late.Go(func() {

@@ -47,10 +47,10 @@ func places() []place {
 }
 
 func openDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
-	b, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, opts...)
+	bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, opts...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return b
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return bucket
 }
 
 // minioVariable names the address of a MinIO that "make test-all" starts.

@@ -16,18 +16,19 @@ import (
 
 // A store works in a bucket without content types and metadata, because the record keeps the type of a file.
 func TestStoreWithoutContentTypes(t *testing.T) {
-	b := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ContentProperties | storage.Metadata})))
-	s, err := filesapi.NewStore(b, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})
+	limits := faults.Limits{Disable: storage.ContentProperties | storage.Metadata}
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
+	s, err := filesapi.NewStore(bucket, uploads.BucketRecords(memstore.New()), filesapi.StoreConfig{})
 	require.NoError(t, err)
 	options := fileOptions("a.html")
 
-	r, err := s.Upload(t.Context(), strings.NewReader("text"), options)
+	record, err := s.Upload(t.Context(), strings.NewReader("text"), options)
 	require.NoError(t, err)
-	require.Equal(t, "text/html; charset=utf-8", r.MIMEType)
+	require.Equal(t, "text/html; charset=utf-8", record.MIMEType)
 
 	_, err = s.UploadTemp(t.Context(), strings.NewReader("temp"), options)
 	require.NoError(t, err)
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "text", readContent(t, s, r.ID))
+	require.Equal(t, "text", readContent(t, s, record.ID))
 }

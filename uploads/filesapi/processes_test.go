@@ -41,40 +41,40 @@ func play() int {
 }
 
 func sendLast(root string) (id string, err error) {
-	b, err := local.Open(root, local.Config{NoSync: true})
+	bucket, err := local.Open(root, local.Config{NoSync: true})
 	if err != nil {
 		return "", err
 	}
 	defer func() {
-		err = errors.Join(err, storage.Close(b))
+		err = errors.Join(err, storage.Close(bucket))
 	}()
-	s, err := filesapi.NewStore(b, uploads.BucketRecords(b), filesapi.StoreConfig{})
+	s, err := filesapi.NewStore(bucket, uploads.BucketRecords(bucket), filesapi.StoreConfig{})
 	if err != nil {
 		return "", err
 	}
-	r, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
+	record, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
 	if uploads.CodeOf(err) == uploads.Completed {
 		err = nil // it started after the file was made
 	}
 	if err != nil {
 		return "", err
 	}
-	if r == nil {
+	if record == nil {
 		return "", errors.New("the set is complete, and there is no record")
 	}
-	return r.ID, nil
+	return record.ID, nil
 }
 
 // Several processes that send the last part at the same time make one file.
 func TestUploadPartRaceOfProcesses(t *testing.T) {
 	root := t.TempDir()
-	b, err := local.Open(root, local.Config{NoSync: true})
+	bucket, err := local.Open(root, local.Config{NoSync: true})
 	require.NoError(t, err)
 	defer func() {
-		require.NoError(t, storage.Close(b))
+		require.NoError(t, storage.Close(bucket))
 	}()
-	records := uploads.BucketRecords(b)
-	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
+	records := uploads.BucketRecords(bucket)
+	s, err := filesapi.NewStore(bucket, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
 	for number := 1; number < 5; number++ {
 		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
@@ -90,7 +90,8 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 		require.Equal(t, "ready", r.line(t))
 	}
 	for _, r := range racers {
-		require.NoError(t, r.input.Close()) // it sends the part now
+		// The process sends the part when its input ends.
+		require.NoError(t, r.input.Close())
 	}
 
 	ids := map[string]int{}
@@ -98,13 +99,13 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 		ids[r.line(t)]++
 		require.NoError(t, r.Wait())
 	}
-	require.Len(t, ids, 1, "all answer with one record")
+	require.Len(t, ids, 1, "the processes have different records")
 
 	fileIDs := listIDs(t, s, uploads.Filter{}, 10)
 	require.Len(t, fileIDs, 1)
 	require.Contains(t, ids, fileIDs[0])
 	require.Equal(t, fileOfFiveParts(), readContent(t, s, fileIDs[0]))
-	requireConsistent(t, b, records)
+	requireConsistent(t, bucket, records)
 }
 
 // A racer is a process that runs play.

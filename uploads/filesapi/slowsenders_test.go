@@ -40,8 +40,8 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := memstore.New()
-				s, err := uploads.New(b, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(b)})
+				bucket := memstore.New()
+				s, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
 				require.NoError(t, err)
 				h, err := filesapi.New(s, filesapi.Config{Authorize: func(r *http.Request) (uploads.User, error) {
 					return uploads.User{ID: r.Header.Get("X-User")}, nil

@@ -21,12 +21,12 @@ import (
 
 // The suite of package uploadstest passes on each kind of bucket and of records.
 func TestStore(t *testing.T) {
-	for _, p := range places() {
+	for _, place := range places() {
 		for _, backend := range backends() {
-			t.Run(p.name+" with records in "+backend.name, func(t *testing.T) {
+			t.Run(place.name+" with records in "+backend.name, func(t *testing.T) {
 				uploadstest.RunService(t, func(t *testing.T) (storage.Bucket, uploads.Records) {
-					b := p.open(t)
-					return b, backend.open(t, b)
+					bucket := place.open(t)
+					return bucket, backend.open(t, bucket)
 				})
 			})
 		}
@@ -36,11 +36,11 @@ func TestStore(t *testing.T) {
 // NewStore refuses to work without a bucket or records, with negative limits, or in a bucket that lacks conditions.
 func TestNewRefuses(t *testing.T) {
 	b := memstore.New()
-	newBucket := func(f storage.Features) storage.Bucket {
-		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: f})))
+	newBucketWithout := func(missing storage.Features) storage.Bucket {
+		return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: missing})))
 	}
-	noCreate := newBucket(storage.ConditionalCreate)
-	noSwap := newBucket(storage.ConditionalUpdate)
+	noCreate := newBucketWithout(storage.ConditionalCreate)
+	noUpdate := newBucketWithout(storage.ConditionalUpdate)
 
 	tests := map[string]struct {
 		bucket  storage.Bucket
@@ -68,13 +68,23 @@ func TestNewRefuses(t *testing.T) {
 			config:  filesapi.StoreConfig{PartsTTL: -1},
 			code:    storage.InvalidArgument,
 		},
-		"a bucket that cannot refuse to replace": {bucket: noCreate, records: uploads.BucketRecords(noCreate), code: storage.Unsupported},
-		"a bucket that cannot compare and swap":  {bucket: noSwap, records: uploads.BucketRecords(noSwap), code: storage.Unsupported},
+		"a bucket without conditional creation": {
+			bucket:  noCreate,
+			records: uploads.BucketRecords(noCreate),
+			code:    storage.Unsupported,
+		},
+		"a bucket without conditional update": {
+			bucket:  noUpdate,
+			records: uploads.BucketRecords(noUpdate),
+			code:    storage.Unsupported,
+		},
 	}
 	for name, tt := range tests {
-		s, err := filesapi.NewStore(tt.bucket, tt.records, tt.config)
-		require.ErrorIs(t, err, tt.code, name)
-		require.Nil(t, s, name)
+		t.Run(name, func(t *testing.T) {
+			s, err := filesapi.NewStore(tt.bucket, tt.records, tt.config)
+			require.ErrorIs(t, err, tt.code)
+			require.Nil(t, s)
+		})
 	}
 }
 
@@ -83,16 +93,16 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	limits := faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
 	}
-	b := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
 	// The records have a type of their own, as those of a database have.
 	records := struct{ uploads.Records }{uploads.BucketRecords(memstore.New())}
-	s, err := filesapi.NewStore(b, records, filesapi.StoreConfig{})
+	s, err := filesapi.NewStore(bucket, records, filesapi.StoreConfig{})
 	require.NoError(t, err)
 
 	// Whole files can be stored.
-	r, err := s.Upload(t.Context(), strings.NewReader("text"), fileOptions("a.txt"))
+	record, err := s.Upload(t.Context(), strings.NewReader("text"), fileOptions("a.txt"))
 	require.NoError(t, err)
-	require.Equal(t, "text", readContent(t, s, r.ID))
+	require.Equal(t, "text", readContent(t, s, record.ID))
 	temp, err := s.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 	require.NoError(t, err)
 	reader, _, err := s.DownloadTemp(t.Context(), temp.ID)
@@ -107,15 +117,16 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "text", readContent(t, s, r.ID))
-	require.NoError(t, s.Delete(t.Context(), r.ID))
+	require.Equal(t, "text", readContent(t, s, record.ID))
+	require.NoError(t, s.Delete(t.Context(), record.ID))
 }
 
 // Upload stores nothing if its body fails.
 func TestUploadBodyFails(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	cause := errors.New("the sender went away")
-	_, err := f.store.Upload(t.Context(), io.MultiReader(strings.NewReader("begun"), errReader{cause}), fileOptions("a.txt"))
+	body := io.MultiReader(strings.NewReader("begun"), errReader{cause})
+	_, err := f.store.Upload(t.Context(), body, fileOptions("a.txt"))
 	requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 	require.ErrorIs(t, err, cause)
 	require.Empty(t, keysUnder(t, f.bucket, "files/"))
@@ -125,8 +136,8 @@ func TestUploadBodyFails(t *testing.T) {
 func TestUploadRecordRefused(t *testing.T) {
 	tests := []struct {
 		name     string
-		lost     bool // true if the record is created, and the response is lost
-		wantKeys int  // objects that are left
+		lost     bool // whether the record is created, and the response is lost
+		wantKeys int  // number of objects that are left
 	}{
 		{name: "the record was not created", lost: false, wantKeys: 0},
 		{name: "the record may have been created", lost: true, wantKeys: 1},
@@ -156,12 +167,13 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
-		r, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
+		record, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 
 		require.NoError(t, err)
-		require.Equal(t, "x", readContent(t, f.store, r.ID))
+		require.Equal(t, "x", readContent(t, f.store, record.ID))
 		requireConsistent(t, f.bucket, f.records)
 	})
+
 	t.Run("the record cannot be read, so the bytes stay", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
@@ -173,7 +185,6 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 		requireConsistent(t, f.bucket, f.records)
 	})
-
 }
 
 // An errReader fails with err.
@@ -205,10 +216,10 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: int64(len(largest))})
 
-			r, err := f.store.Upload(t.Context(), tt.body(largest), fileOptions("a.txt"))
+			record, err := f.store.Upload(t.Context(), tt.body(largest), fileOptions("a.txt"))
 			require.NoError(t, err)
-			require.Equal(t, largest, readContent(t, f.store, r.ID))
-			require.NoError(t, f.store.Delete(t.Context(), r.ID))
+			require.Equal(t, largest, readContent(t, f.store, record.ID))
+			require.NoError(t, f.store.Delete(t.Context(), record.ID))
 
 			_, err = f.store.Upload(t.Context(), tt.body(largest+"x"), fileOptions("a.txt"))
 			requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
@@ -223,27 +234,28 @@ func readBytewise(text string) io.Reader { return iotest.OneByteReader(strings.N
 // The IDs of records sort by time of creation.
 func TestIDsAreOrderedByTime(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	var want []string
+	var ids []string
 	for range 20 {
-		want = append(want, f.upload(t, "x").ID)
+		ids = append(ids, f.upload(t, "x").ID)
 		f.clock.Advance(time.Millisecond)
 	}
-	require.Equal(t, want, listIDs(t, f.store, uploads.Filter{}, 7))
-	start := f.clock.Now().Add(-10 * time.Millisecond)
-	require.Equal(t, want[10:], listIDs(t, f.store, uploads.Filter{From: start}, 7))
-	require.Equal(t, want[:10], listIDs(t, f.store, uploads.Filter{To: start}, 7))
+	require.Equal(t, ids, listIDs(t, f.store, uploads.Filter{}, 7))
+
+	middle := f.clock.Now().Add(-10 * time.Millisecond)
+	require.Equal(t, ids[10:], listIDs(t, f.store, uploads.Filter{From: middle}, 7))
+	require.Equal(t, ids[:10], listIDs(t, f.store, uploads.Filter{To: middle}, 7))
 }
 
 // Stores under different prefixes of one bucket do not see each other's files.
 func TestStoreInAPrefixedBucket(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 	for _, prefix := range []string{"a/", "b/"} {
-		view := storage.Prefixed(b, prefix)
-		s, err := filesapi.NewStore(view, uploads.BucketRecords(view), filesapi.StoreConfig{})
+		prefixed := storage.Prefixed(bucket, prefix)
+		s, err := filesapi.NewStore(prefixed, uploads.BucketRecords(prefixed), filesapi.StoreConfig{})
 		require.NoError(t, err)
-		r, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
+		record, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 		require.NoError(t, err)
-		require.Equal(t, []string{r.ID}, listIDs(t, s, uploads.Filter{}, 10))
-		require.Len(t, keysUnder(t, b, prefix), 2)
+		require.Equal(t, []string{record.ID}, listIDs(t, s, uploads.Filter{}, 10))
+		require.Len(t, keysUnder(t, bucket, prefix), 2)
 	}
 }

@@ -59,11 +59,12 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 // WithoutOrphanLimit.
 func TestSweepLimitOfOrphans(t *testing.T) {
 	tests := []struct {
-		name           string
-		all            int // files
-		bytes, records int // without the other
-		opts           []uploads.SweepOption
-		refused        bool
+		name    string
+		all     int // number of files
+		bytes   int // number of files without a record
+		records int // number of records without bytes
+		opts    []uploads.SweepOption
+		refused bool
 	}{
 		{name: "ten of ten files have no record", all: 10, bytes: 10},
 		{name: "ten of ten records have no bytes", all: 10, records: 10},
@@ -71,8 +72,18 @@ func TestSweepLimitOfOrphans(t *testing.T) {
 		{name: "more than a tenth of the files", all: 109, bytes: 11, refused: true},
 		{name: "a tenth of the records", all: 110, records: 11},
 		{name: "more than a tenth of the records", all: 109, records: 11, refused: true},
-		{name: "all of the files, and it was said", all: 20, bytes: 20, opts: []uploads.SweepOption{uploads.WithoutOrphanLimit()}},
-		{name: "all of the records, and it was said", all: 20, records: 20, opts: []uploads.SweepOption{uploads.WithoutOrphanLimit()}},
+		{
+			name:  "all files, without a limit",
+			all:   20,
+			bytes: 20,
+			opts:  []uploads.SweepOption{uploads.WithoutOrphanLimit()},
+		},
+		{
+			name:    "all records, without a limit",
+			all:     20,
+			records: 20,
+			opts:    []uploads.SweepOption{uploads.WithoutOrphanLimit()},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,6 +95,7 @@ func TestSweepLimitOfOrphans(t *testing.T) {
 			for _, id := range ids[tt.bytes : tt.bytes+tt.records] {
 				require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+id+".txt"))
 			}
+
 			report, err := f.store.Sweep(t.Context(), tt.opts...)
 			if tt.refused {
 				requireRefused(t, err, "", uploads.StoreFailed, storage.PreconditionFailed)
@@ -94,7 +106,6 @@ func TestSweepLimitOfOrphans(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, &uploads.SweepReport{Bytes: tt.bytes, Records: tt.records}, report)
 			requireConsistent(t, f.bucket, f.records)
-
 		})
 	}
 }

@@ -209,7 +209,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	for i := range senderCount {
 		senders.Go(func() {
 			for round := range rounds {
-				r, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
+				record, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -217,13 +217,13 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), opts)
 				assert.NoError(t, err)
 				if round%2 == 0 {
-					assert.NoError(t, f.store.Delete(t.Context(), r.ID))
+					assert.NoError(t, f.store.Delete(t.Context(), record.ID))
 				}
 
 				opts.Part = 2
-				r, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), opts)
+				record, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), opts)
 				assert.NoError(t, err)
-				assert.NotNil(t, r)
+				assert.NotNil(t, record)
 			}
 		})
 	}

@@ -51,7 +51,7 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 func TestPartsTTLOfToken(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
-		r := f.sendPart(t, "a", partOptions(token, 1, 1))
+		record := f.sendPart(t, "a", partOptions(token, 1, 1))
 		f.clock.Advance(4 * time.Hour)
 
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
@@ -60,8 +60,8 @@ func TestPartsTTLOfToken(t *testing.T) {
 
 		f.clock.Advance(time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-		require.NotEqual(t, r.ID, f.sendPart(t, "b", partOptions(token, 1, 1)).ID)
-		require.Equal(t, "a", readContent(t, f.store, r.ID))
+		require.NotEqual(t, record.ID, f.sendPart(t, "b", partOptions(token, 1, 1)).ID)
+		require.Equal(t, "a", readContent(t, f.store, record.ID))
 	})
 }
 
@@ -140,9 +140,9 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 				}
 
-				r, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+				record, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 				require.NoError(t, err)
-				require.Equal(t, "ab", readContent(t, f.store, r.ID))
+				require.Equal(t, "ab", readContent(t, f.store, record.ID))
 				requireConsistent(t, f.bucket, f.records)
 			})
 		}
