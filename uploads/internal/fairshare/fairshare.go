@@ -135,7 +135,7 @@ func (m *Pool) Release(owner string, bytes int64) {
 	m.grant()
 }
 
-// grant gives free bytes to waiting requests, as long as the next one fits. The caller must hold
+// grantWaiting gives free bytes to waiting requests, as long as the next one fits. The caller must hold
 // m.mu.
 func (m *Pool) grant() {
 	for {
@@ -157,6 +157,7 @@ func (m *Pool) next() int {
 	next := -1
 	var fewest int64 // bytes of the owner of the waiter next
 	seen := map[string]bool{}
+	// Small requests of an owner must not delay an older, large one, so look only at the oldest.
 	for i, w := range m.waiting {
 		if seen[w.owner] {
 			continue

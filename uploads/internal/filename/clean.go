@@ -17,7 +17,8 @@ const (
 	blanks = "\u115F\u1160\u2800\u3164\uFFA0"
 )
 
-// Clean returns a file's name in a form that is safe to show. uploads.CleanName has the rules.
+// Clean returns the name of a file in a form that is safe to show: the last element of its path, without
+// invisible characters and superfluous spaces.
 func Clean(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
@@ -31,10 +32,11 @@ func Clean(name string) string {
 			r = ' '
 		}
 		if r != ' ' && !unicode.IsPrint(r) {
-			// It is a control, format, private or unassigned character.
+			// Leave out control, format, private and unassigned characters.
 			continue
 		}
 
+		// Marks can pile up over the text around them.
 		if unicode.Is(unicode.Mn, r) || unicode.Is(unicode.Me, r) {
 			marks++
 		} else {
@@ -53,7 +55,7 @@ func Clean(name string) string {
 	return name
 }
 
-// cutName shortens a long name, and keeps its extension if that is short.
+// cutName shortens a long name to maxNameBytes, but keeps a short extension.
 func cutName(name string) string {
 	if len(name) <= maxNameBytes {
 		return name

@@ -18,8 +18,7 @@ const (
 	maxLabel = 256  // characters of a purpose or a user's ID
 )
 
-// Flaw returns why a file name cannot be shown or saved everywhere. For a valid name, it returns
-// "".
+// Flaw says why a file name cannot be shown or saved everywhere, or returns "".
 func Flaw(name string) string {
 	if strings.TrimSpace(name) == "" {
 		return "The file needs a name."
@@ -39,8 +38,7 @@ func Flaw(name string) string {
 	return ""
 }
 
-// LabelFlaw returns why a text cannot be a label, such as a purpose. For a valid label, it returns
-// "".
+// LabelFlaw says why a text cannot be a label, such as a purpose, or returns "".
 func LabelFlaw(text string) string {
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable) {
 		return "This is not valid text, or has characters that cannot be shown."
@@ -51,9 +49,8 @@ func LabelFlaw(text string) string {
 	return ""
 }
 
-// Storable fails with InvalidArgument if some kind of records cannot store one of the texts or
-// times. PostgreSQL refuses a NUL character in a text. JSON replaces invalid UTF-8, and has only
-// years of four digits.
+// Storable fails with InvalidArgument if any of the texts or times is one that some store cannot keep:
+// PostgreSQL refuses NUL, and JSON replaces invalid UTF-8 and has only years of four digits.
 func Storable(values ...any) error {
 	for _, value := range values {
 		switch value := value.(type) {
@@ -76,9 +73,8 @@ func Storable(values ...any) error {
 	return nil
 }
 
-// isConfusable reports whether r is a control character, a line separator, or a character that
-// changes the direction of text, which could show "gpj.exe" as "exe.jpg". Characters that some
-// scripts need (ZWJ, ZWNJ, RLM) are allowed.
+// isConfusable reports whether r is a control character, a line separator, or one that changes the direction
+// of text, which could show "gpj.exe" as "exe.jpg". Characters that some scripts need are none of these.
 func isConfusable(r rune) bool {
 	isLineSeparator := r == '\u2028' || r == '\u2029'
 	isOverride := '\u202a' <= r && r <= '\u202e'

@@ -33,7 +33,7 @@ func (c *Call) JSON(status int, value any) error {
 	return nil
 }
 
-// MethodNotAllowed returns the error for a request of another method, and tells the client the allowed ones.
+// MethodNotAllowed returns the error for a method that is not allowed, and sets the header Allow.
 func (c *Call) MethodNotAllowed(allowed string) *refusal.Error {
 	c.W.Header().Set("Allow", allowed)
 	e := refusal.New("method", refusal.CodeInvalidRequest, "This method is not allowed here.")
@@ -44,17 +44,15 @@ func (c *Call) MethodNotAllowed(allowed string) *refusal.Error {
 // smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
 const smallDocument = 4 << 10
 
-// ReadJSON decodes a JSON body. limit is the greatest length of the body in bytes. If
-// strict is true, ReadJSON refuses unknown fields. It requires the type application/json, which a
-// page of another origin cannot send without a preflight request.
-//
-// If the body may be longer than smallDocument, ReadJSON takes memory for the whole body from
-// Config.MemoryLimit. If a body arrives slowly, the decoder holds all of it in memory.
+// ReadJSON decodes a JSON body of at most limit bytes, without unknown fields if strict is true. It takes
+// memory for a long body, because the decoder holds all of it.
 func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
+	// A page of another origin cannot send this type without a preflight request.
 	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
 		return refusal.WrongType("The request must be application/json.")
 	}
+
 	isKnown := c.ContentLength >= 0
 	if !isKnown || c.ContentLength > smallDocument {
 		// A document that is too long fails at the limit.
@@ -82,8 +80,8 @@ func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
 	return nil
 }
 
-// Share takes memory for a request that sends bytes: for reading its body, and bufferSize bytes for
-// the buffer of the bucket. If there is no memory, Share fails with Busy.
+// Share takes memory for reading the body of the request and for a buffer of the bucket, until release is
+// called. It fails with Busy if there is no memory.
 func (c *Call) Share(bufferSize int64) (release func(), err error) {
 	release, err = c.Memory.Share(c.Request, c.User.ID, bufferSize)
 	if err != nil {
@@ -92,9 +90,8 @@ func (c *Call) Share(bufferSize int64) (release func(), err error) {
 	return release, nil
 }
 
-// BoundedBody returns the request's body. limit is the greatest permitted length in
-// bytes, and 0 means no limit. If the body is longer, BoundedBody or a later Read fails. Read also
-// fails if the client sends too slowly.
+// BoundedBody returns the body of the request. If the body is longer than limit bytes, BoundedBody or a
+// later Read fails, unless the limit is 0. Read also fails if the client sends too slowly.
 func (c *Call) BoundedBody(limit int64) (io.Reader, error) {
 	if limit <= 0 {
 		return Body(c.W, c.Request), nil

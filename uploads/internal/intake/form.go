@@ -27,8 +27,8 @@ type FormReader struct {
 	skip    int64  // bytes of fields that may still be skipped before the form is refused
 }
 
-// NewFormReader returns a reader of the files in a form. It reads only the field with this name, or
-// any field if name is "". All other fields together may have at most fieldBytes bytes.
+// NewFormReader returns a reader of the files in the field of a form with this name, or in any field if name
+// is "". The fields that it skips may have at most fieldBytes bytes together.
 func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*FormReader, error) {
 	kind, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
@@ -43,8 +43,7 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 	}, nil
 }
 
-// Next returns the next file, and skips the fields before it. After the last file, it returns
-// io.EOF.
+// Next skips fields and returns the next file, or io.EOF after the last one.
 func (f *FormReader) Next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
 		f.body.Left = maxPartHeader // for the header of the part
@@ -62,7 +61,7 @@ func (f *FormReader) Next() (*multipart.Part, error) {
 			return part, nil
 		}
 		if part.FormName() == "" {
-			// The header of this part is malformed. The part may be a file, so it must not be skipped.
+			// The header is malformed, and the part may be a file.
 			return nil, notUnderstood()
 		}
 		if err := f.skipField(part); err != nil {
@@ -72,7 +71,7 @@ func (f *FormReader) Next() (*multipart.Part, error) {
 	return nil, refusal.New("", refusal.CodeInvalidRequest, "The form has too many fields.")
 }
 
-// skipField reads a field to its end. It fails if all skipped fields together are too long.
+// skipField reads a field to its end, and fails if all skipped fields together are too long.
 func (f *FormReader) skipField(part io.Reader) error {
 	n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
 	f.skip -= n
@@ -85,8 +84,7 @@ func (f *FormReader) skipField(part io.Reader) error {
 	return nil
 }
 
-// failure returns the response to an error of reading the form. The error must not come from
-// reading the content of a file.
+// failure returns the refusal for an error of reading the form, but not the content of a file.
 func (f *FormReader) failure(err error) *refusal.Error {
 	if e := refusal.Of(f.body.Failed); e != nil {
 		return e

@@ -61,15 +61,15 @@ type WaitFunc func(ctx context.Context, d time.Duration) error
 // variable, because this package cannot import package uploads.
 var Of func(service any) *Memory
 
-// New returns a Memory that shares limit bytes among the uploads of a service. limit is Config.MemoryLimit.
+// New returns a Memory that shares limit bytes among the uploads of a service.
 func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
 		// The factor 1 lets one user take half of the memory.
 		Feeds:  fairshare.New(feeds, 1),
 		Bodies: fairshare.New(bodiesShare*limit, 1),
-		// The factor 3 lets one user take three quarters of this memory. With the smallest
-		// MemoryLimit, this is 9 MiB, and a part of an upload usually has 8 MiB.
+		// The factor 3 lets one user take three quarters of the memory, which suffices for a usual part
+		// even with the smallest MemoryLimit.
 		Parts: fairshare.New(limit-feeds, 3),
 		Wait:  running.Sleep,
 		Pulse: running.Sleep,
@@ -79,12 +79,9 @@ func New(limit int64) *Memory {
 // LargestPart returns the size in bytes of the largest part that may pass through the bucket.
 func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
 
-// Share takes memory for a request that sends bytes. It takes FeedBytes bytes for reading the body,
-// and bufferSize bytes for the buffer of the bucket. If the body is shorter than bufferSize, Share
-// takes only the length of the body for the buffer.
-//
-// If there is no memory, Share fails with ErrBusy. The caller must call release when the request
-// ends. One user can never take all of the memory.
+// Share takes memory for a request that sends bytes, until release is called: FeedBytes for reading the body,
+// and bufferSize bytes for the buffer of the bucket, or fewer if the body is shorter. It fails with ErrBusy
+// if there is no memory.
 func (m *Memory) Share(r *http.Request, user string, bufferSize int64) (release func(), err error) {
 	if r.ContentLength >= 0 {
 		bufferSize = min(bufferSize, r.ContentLength)
@@ -104,8 +101,8 @@ func (m *Memory) Share(r *http.Request, user string, bufferSize int64) (release 
 	}, nil
 }
 
-// Take takes bytes from a pool for a request. If there are too few, it fails with ErrBusy. The
-// caller must call release.
+// Take takes bytes from a pool for a request until release is called, and fails with ErrBusy if there are
+// too few.
 func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (release func(), err error) {
 	owner := Owner(r, user)
 	if bytes > 0 && !pool.Acquire(r.Context(), owner, bytes) {
@@ -114,9 +111,8 @@ func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (rele
 	return func() { pool.Release(owner, bytes) }, nil
 }
 
-// Owner returns the owner of the memory that a request takes. It is the user, or the client's
-// address if user is "". For IPv6, it is the /64 network, because one client can use all of its
-// addresses.
+// Owner returns the owner of the memory that a request takes: the user or, if user is "", the address of the
+// client.
 func Owner(r *http.Request, user string) string {
 	if user != "" {
 		return "user " + user
@@ -154,7 +150,7 @@ type idleReader struct {
 
 func (r *idleReader) Close() error { return r.src.Close() }
 
-// Read fails if fewer than IdleMinimum bytes arrive while reads wait for IdleFor in total.
+// Read fails if fewer than IdleMinimum bytes have arrived while reads have waited for IdleFor in total.
 func (r *idleReader) Read(p []byte) (int, error) {
 	if r.bytes >= IdleMinimum {
 		r.waited = 0

@@ -178,9 +178,8 @@ func IsSafe(r rune) bool {
 	return isLetter || isDigit || r == '-' || r == '_' || r == '.'
 }
 
-// Check checks the values for the names of the pattern. Each name must have a valid value, and
-// there must be no values for other names. Otherwise, Check returns an invalid name and a sentence
-// that says what is wrong.
+// Check checks that each name of the pattern has a valid value, and no other name has one. Otherwise it
+// returns a name that is wrong, and a sentence that says why.
 func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	for name := range values {
 		if name != User && !slices.Contains(p.Values, name) {
@@ -203,8 +202,8 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	return "", ""
 }
 
-// Key returns the key that the pattern makes from values, a time, random bits and an extension.
-// Check must have accepted the values.
+// Key returns the key that the pattern makes from a time, random bits, an extension and values that Check
+// has accepted.
 func (p *Pattern) Key(values map[string]string, t time.Time, random Random, extension string) string {
 	var b strings.Builder
 	for _, e := range p.elements {
@@ -243,8 +242,8 @@ func (p *Pattern) Ordered() (before string, ordered bool) {
 	return before, hasID && isFixed && isLast
 }
 
-// ID returns the ID in a key. If keys of the pattern do not sort by ID, or if the pattern could not
-// have made the key, it returns "".
+// ID returns the ID in a key, or "" if the pattern cannot have made the key or does not make keys that sort
+// by ID.
 func (p *Pattern) ID(key string) string {
 	_, isOrdered := p.Ordered()
 	if !isOrdered || !p.Matches(key, nil) {
@@ -253,8 +252,7 @@ func (p *Pattern) ID(key string) string {
 	return IDIn(key)
 }
 
-// IDIn returns the ID at the end of a key, before the extension. If the key has no ID there, it
-// returns "". It works for keys of any pattern that ends in {id} or {id}{ext}.
+// IDIn returns the ID at the end of a key, before the extension, or "" if there is none.
 func IDIn(key string) string {
 	stem := strings.TrimSuffix(key, path.Ext(key))
 	id := stem[max(0, len(stem)-timeid.Length):]
@@ -264,9 +262,9 @@ func IDIn(key string) string {
 	return id
 }
 
-// Matches reports whether the pattern could have made key from values.
+// Matches reports whether the pattern could have made key from these values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
-	// The first element is the whole key, and the others are the texts in place of p.Values.
+	// After the whole key come the texts in place of p.Values.
 	texts := p.keys().FindStringSubmatch(key)
 	if texts == nil {
 		return false
@@ -279,8 +277,8 @@ func (p *Pattern) Matches(key string, values map[string]string) bool {
 	return true
 }
 
-// Stem returns a key without the extension that {ext} has added. The stem is still unique, because
-// it ends in the random part.
+// Stem returns a key without the extension that {ext} has added. It is still unique, because it ends with
+// the random part.
 func (p *Pattern) Stem(key string) string {
 	extension := path.Ext(key)
 	if extension == "" || !strings.HasSuffix(p.Text, "{ext}") || !IsExtension(extension) {
@@ -289,8 +287,8 @@ func (p *Pattern) Stem(key string) string {
 	return strings.TrimSuffix(key, extension)
 }
 
-// Owner returns the text in place of {user} in a key. If the pattern has no {user}, or could not
-// have made the key, it returns "".
+// Owner returns the text in place of {user} in a key, or "" if the pattern has no {user} or cannot have made
+// the key.
 func (p *Pattern) Owner(key string) string {
 	i := slices.Index(p.Values, User)
 	if i < 0 {
@@ -303,7 +301,7 @@ func (p *Pattern) Owner(key string) string {
 	return texts[i+1]
 }
 
-// OwnersPrefix returns the longest common prefix of all keys that the pattern makes for a user.
+// OwnersPrefix returns the longest prefix that all keys of a user have in common.
 func (p *Pattern) OwnersPrefix(user string) string {
 	prefix := ""
 	for _, e := range p.elements {
@@ -322,8 +320,7 @@ func (p *Pattern) OwnersPrefix(user string) string {
 // IsExtension reports whether text can replace {ext} at the end of a key.
 func IsExtension(text string) bool { return extensions.MatchString(text) }
 
-// ExtensionOf returns the extension of a name in lower case. If a key may not have that extension,
-// it returns "".
+// ExtensionOf returns the extension of a name in lower case, or "" if a key may not have it.
 func ExtensionOf(name string) string {
 	extension := strings.ToLower(path.Ext(name))
 	if !IsExtension(extension) {

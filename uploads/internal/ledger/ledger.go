@@ -109,7 +109,7 @@ type Text struct {
 // newID returns the ID of a new ledger.
 func newID() string { return rand.Text() }
 
-// Pending returns the total bytes and files of all entries.
+// Pending returns how many bytes and files all entries have together.
 func (t *Text) Pending() (bytes, files int64) {
 	for _, e := range t.Entries {
 		bytes += e.Bytes
@@ -162,10 +162,9 @@ type Reservation struct {
 	Sizes map[string]int64
 }
 
-// Reserve reserves as many bytes as the limit allows, between Least and Most, and returns their
-// number. It replaces an older reservation with the same name. If the limit does not allow Least
-// bytes, it fails with [ErrOver]. If the user has too many unfinished uploads, it fails with
-// [ErrBusy].
+// Reserve reserves as many bytes as the limit allows, between Least and Most, and returns their number. It
+// fails with [ErrOver] if the limit does not allow Least bytes, and with [ErrBusy] if the user has too many
+// unfinished uploads.
 func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, error) {
 	var granted int64
 	err := b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
