@@ -121,8 +121,8 @@ func (c *counter) reserve(ctx context.Context, a roomRequest) (int64, *refusal.E
 		Most:     a.maxSize,
 		Entry:    a.entry,
 		Replaces: a.replaces,
-		Keep:     a.keepOld,
-		Try:      a.dryRun,
+		KeepOld:  a.keepOld,
+		DryRun:   a.dryRun,
 		Sizes:    map[string]int64{},
 	}
 	if r.Most <= 0 {

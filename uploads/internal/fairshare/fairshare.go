@@ -39,136 +39,138 @@ func New(limit, factor int64) *Pool {
 }
 
 // Used returns how many bytes all owners have together.
-func (m *Pool) Used() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.used
+func (p *Pool) Used() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used
 }
 
 // Try takes bytes for owner without waiting, and reports whether it could. It returns false if
 // there is no space, or if another request waits for the same space.
-func (m *Pool) Try(owner string, bytes int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.contended(owner) || !m.fits(bytes) || !m.allows(owner, bytes) {
+func (p *Pool) Try(owner string, bytes int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.isContended(owner) || !p.fits(bytes) || !p.allows(owner, bytes) {
 		return false
 	}
-	m.take(owner, bytes)
+	p.add(owner, bytes)
 	return true
 }
 
 // fits reports whether the pool has this many free bytes. If the pool is not in use, any number
-// fits. The caller must hold m.mu.
-func (m *Pool) fits(bytes int64) bool { return m.used+bytes <= m.Limit || m.used == 0 }
+// fits. The caller must hold p.mu.
+func (p *Pool) fits(bytes int64) bool { return p.used+bytes <= p.Limit || p.used == 0 }
 
 // allows reports whether owner may take this many more bytes without exceeding its share. The
-// caller must hold m.mu.
-func (m *Pool) allows(owner string, bytes int64) bool {
-	has := m.owners[owner]
-	return has == 0 || has+bytes <= m.factor*(m.Limit-m.used-bytes)
+// caller must hold p.mu.
+func (p *Pool) allows(owner string, bytes int64) bool {
+	has := p.owners[owner]
+	return has == 0 || has+bytes <= p.factor*(p.Limit-p.used-bytes)
 }
 
-// take adds bytes to the account of owner. The caller must hold m.mu.
-func (m *Pool) take(owner string, bytes int64) {
-	m.used += bytes
-	m.owners[owner] += bytes
-	if m.owners[owner] == 0 {
-		delete(m.owners, owner)
+// add adds bytes, which may be negative, to what owner has. The caller must hold p.mu.
+func (p *Pool) add(owner string, bytes int64) {
+	p.used += bytes
+	p.owners[owner] += bytes
+	if p.owners[owner] == 0 {
+		delete(p.owners, owner)
 	}
 }
 
 // Contended reports whether a waiting request could use the bytes of owner. A request could use
 // them if it has the same owner, or an owner whose share is not used up.
-func (m *Pool) Contended(owner string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.contended(owner)
+func (p *Pool) Contended(owner string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.isContended(owner)
 }
 
-// contended reports whether another request should get bytes before one of owner: one that could get
-// them as soon as they are free, or an older one of the same owner. The caller must hold m.mu.
-func (m *Pool) contended(owner string) bool {
-	if m.next() >= 0 {
+// isContended reports whether a waiting request must get bytes before a new one of owner: one that can get
+// them once they are free, or one of the same owner. The caller must hold p.mu.
+func (p *Pool) isContended(owner string) bool {
+	if p.next() >= 0 {
 		return true
 	}
-	return slices.ContainsFunc(m.waiting, func(w *waiter) bool { return w.owner == owner })
+	return slices.ContainsFunc(p.waiting, func(w *waiter) bool {
+		return w.owner == owner
+	})
 }
 
-// Acquire waits until owner can take bytes, and takes them. If m.Wait has passed or ctx is done, it
-// returns false.
-func (m *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
+// Acquire takes bytes for owner as soon as it can, or returns false when p.Wait has passed or ctx is done.
+func (p *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	w := &waiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
-	m.mu.Lock()
-	m.waiting = append(m.waiting, w)
-	m.grant()
-	m.mu.Unlock()
+	p.mu.Lock()
+	p.waiting = append(p.waiting, w)
+	p.grantWaiting()
+	p.mu.Unlock()
 
-	ctx, cancel := context.WithTimeout(ctx, m.Wait)
+	ctx, cancel := context.WithTimeout(ctx, p.Wait)
 	defer cancel()
 	select {
 	case <-w.granted:
 		return true
 	case <-ctx.Done():
-		return m.abandon(w)
+		return p.stopWaiting(w)
 	}
 }
 
-// abandon removes w from the queue. If w has received its bytes meanwhile, it returns true.
-func (m *Pool) abandon(w *waiter) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	i := slices.Index(m.waiting, w)
+// stopWaiting removes w from the queue, and reports whether it has received its bytes meanwhile.
+func (p *Pool) stopWaiting(w *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.Index(p.waiting, w)
 	if i < 0 {
 		return true
 	}
-	m.waiting = slices.Delete(m.waiting, i, i+1)
+
 	// Smaller requests may have waited behind w.
-	m.grant()
+	p.waiting = slices.Delete(p.waiting, i, i+1)
+	p.grantWaiting()
 	return false
 }
 
-// Release returns bytes to the pool after the owner has used them.
-func (m *Pool) Release(owner string, bytes int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.take(owner, -bytes)
-	m.grant()
+// Release returns bytes of owner to the pool.
+func (p *Pool) Release(owner string, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.add(owner, -bytes)
+	p.grantWaiting()
 }
 
 // grantWaiting gives free bytes to waiting requests, as long as the next one fits. The caller must hold
 // m.mu.
-func (m *Pool) grant() {
+func (p *Pool) grantWaiting() {
 	for {
-		i := m.next()
-		if i < 0 || !m.fits(m.waiting[i].bytes) {
+		i := p.next()
+		if i < 0 || !p.fits(p.waiting[i].bytes) {
 			return
 		}
-		w := m.waiting[i]
-		m.take(w.owner, w.bytes)
-		m.waiting = slices.Delete(m.waiting, i, i+1)
+		w := p.waiting[i]
+		p.add(w.owner, w.bytes)
+		p.waiting = slices.Delete(p.waiting, i, i+1)
 		close(w.granted)
 	}
 }
 
-// next returns the index of the waiter that receives bytes next, or -1. It is the waiter whose
-// owner has the fewest bytes. Only the oldest waiter of each owner counts. Otherwise small requests
-// of an owner would delay an older, large request of that owner. The caller must hold m.mu.
-func (m *Pool) next() int {
+// next returns the index of the waiter that receives bytes next, or -1: the oldest one of the owner who
+// has the fewest bytes. The caller must hold p.mu.
+func (p *Pool) next() int {
 	next := -1
 	var fewest int64 // bytes of the owner of the waiter next
-	seen := map[string]bool{}
 	// Small requests of an owner must not delay an older, large one, so look only at the oldest.
-	for i, w := range m.waiting {
+	seen := map[string]bool{}
+	for i, w := range p.waiting {
 		if seen[w.owner] {
 			continue
 		}
 		seen[w.owner] = true
-		if !m.allows(w.owner, w.bytes) {
+		if !p.allows(w.owner, w.bytes) {
 			continue
 		}
-		if has := m.owners[w.owner]; next < 0 || has < fewest {
+		owned := p.owners[w.owner]
+		if next < 0 || owned < fewest {
 			next = i
-			fewest = has
+			fewest = owned
 		}
 	}
 	return next

@@ -46,7 +46,8 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 // Next skips fields and returns the next file, or io.EOF after the last one.
 func (f *FormReader) Next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
-		f.body.Left = maxPartHeader // for the header of the part
+		// Limit the length of the part's header.
+		f.body.Left = maxPartHeader
 		part, err := f.parts.NextPart()
 		f.body.Left = math.MaxInt64
 		if err == io.EOF {

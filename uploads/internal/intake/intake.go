@@ -86,18 +86,18 @@ func (m *Memory) Share(r *http.Request, user string, bufferSize int64) (release 
 	if r.ContentLength >= 0 {
 		bufferSize = min(bufferSize, r.ContentLength)
 	}
-	giveBody, err := Take(m.Bodies, r, user, bufferSize)
+	releaseBody, err := Take(m.Bodies, r, user, bufferSize)
 	if err != nil {
 		return nil, err
 	}
-	giveFeed, err := Take(m.Feeds, r, user, FeedBytes)
+	releaseFeed, err := Take(m.Feeds, r, user, FeedBytes)
 	if err != nil {
-		giveBody()
+		releaseBody()
 		return nil, err
 	}
 	return func() {
-		giveFeed()
-		giveBody()
+		releaseFeed()
+		releaseBody()
 	}, nil
 }
 
@@ -120,8 +120,9 @@ func Owner(r *http.Request, user string) string {
 	host := webserver.HostName(r.RemoteAddr)
 	ip, err := netip.ParseAddr(host)
 	if err == nil && ip.Unmap().Is6() {
-		// Prefix fails only for more bits than the address has.
-		network, _ := ip.Prefix(64)
+		// A client can use all addresses of a network.
+		const networkBits = 64
+		network, _ := ip.Prefix(networkBits) // never fails for so few bits
 		host = network.String()
 	}
 	return "client " + host

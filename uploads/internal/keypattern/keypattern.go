@@ -77,9 +77,8 @@ var (
 // whole compiles an expression that must match a whole text.
 func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + expression + "$") }
 
-// Parse parses a pattern. If the text is not a valid pattern, Parse returns the rule that it
-// breaks.
-func Parse(text string) (*Pattern, string) {
+// Parse parses the text of a pattern, or returns the rule that it breaks.
+func Parse(text string) (pattern *Pattern, brokenRule string) {
 	p := &Pattern{Text: text}
 	length := 0
 	expression := ""
@@ -120,7 +119,9 @@ func Parse(text string) (*Pattern, string) {
 	if rule := p.problem(); rule != "" {
 		return nil, rule
 	}
-	p.keys = sync.OnceValue(func() *regexp.Regexp { return whole(expression) })
+	p.keys = sync.OnceValue(func() *regexp.Regexp {
+		return whole(expression)
+	})
 	return p, ""
 }
 
@@ -159,7 +160,9 @@ func (p *Pattern) problem() string {
 		}
 	}
 
-	isForbidden := func(r rune) bool { return r != '/' && !IsSafe(r) }
+	isForbidden := func(r rune) bool {
+		return r != '/' && !IsSafe(r)
+	}
 	for _, e := range p.elements {
 		if strings.ContainsFunc(e.literal, isForbidden) {
 			return fmt.Sprintf(

@@ -152,11 +152,11 @@ type Reservation struct {
 	// Replaces lists the names of entries that this reservation replaces, because they reserve the
 	// same bytes.
 	Replaces []string
-	// Keep is true if an older reservation with the same name stays. It is then the result.
-	Keep bool
-	// Try is true if nothing is to be reserved. Reserve then only says what it would grant. The
+	// KeepOld is true if an older reservation with the same name stays. It is then the result.
+	KeepOld bool
+	// DryRun is true if nothing is to be reserved. Reserve then only says what it would grant. The
 	// ledger may be outdated.
-	Try bool
+	DryRun bool
 	// Sizes maps the names of reservations to the sizes of their files, which are now known.
 	// Reserve reduces those reservations to these sizes.
 	Sizes map[string]int64
@@ -168,7 +168,7 @@ type Reservation struct {
 func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, error) {
 	var granted int64
 	err := b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
-		if entry, exists := t.Entries[r.Name]; r.Keep && exists {
+		if entry, exists := t.Entries[r.Name]; r.KeepOld && exists {
 			granted = entry.Bytes
 			return false, nil
 		}
@@ -176,8 +176,8 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, 
 		if err != nil {
 			return false, err
 		}
-		if r.Try {
-			// The answer is known, and nothing is written.
+		if r.DryRun {
+			// Nothing is to be written.
 			return false, errFound
 		}
 		return true, nil
@@ -206,8 +206,8 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 
 	// Grant as much as the limits allow.
 	granted := r.Most
-	bytes, files := t.Pending()
-	used := &OverError{Bytes: t.Bytes + bytes, Files: t.Files + files}
+	pendingBytes, pendingFiles := t.Pending()
+	used := &OverError{Bytes: t.Bytes + pendingBytes, Files: t.Files + pendingFiles}
 	if limit.Bytes != 0 {
 		granted = min(granted, max(limit.Bytes, 0)-used.Bytes)
 	}
