@@ -15,13 +15,14 @@ import (
 // headers.
 const formOverhead = 1 << 20
 
-// storeForm stores every file of a form. If one file is refused, it removes the others.
+// storeForm stores all files of a form, or none of them if one is refused.
 func (s *Service) storeForm(c *intake.Call) error {
 	release, err := c.Share(min(intake.FileHeld, s.setup.judge.Rules().MaxSize))
 	if err != nil {
 		return err
 	}
 	defer release()
+
 	body := http.MaxBytesReader(c.W, intake.Body(c.W, c.Request), s.maxBody())
 	reader, err := intake.NewFormReader(c, body, "", formOverhead)
 	if err != nil {
@@ -30,7 +31,8 @@ func (s *Service) storeForm(c *intake.Call) error {
 
 	fm := &form{length: c.ContentLength, held: s.counter.newLease(c.User.ID)}
 	defer fm.held.end()
-	// This also runs if a function of the application panics.
+
+	// The files are taken back even if a function of the application panics.
 	keepFiles := false
 	defer func() {
 		if keepFiles {
@@ -44,7 +46,7 @@ func (s *Service) storeForm(c *intake.Call) error {
 		return err
 	}
 
-	// Now the application gets to know the files. If it panics, they stay.
+	// From here on, the application gets to know the files, so they stay if it panics.
 	keepFiles = true
 	for _, f := range fm.stored {
 		if err := s.files.end(c.Context(), f); err != nil {
@@ -53,12 +55,13 @@ func (s *Service) storeForm(c *intake.Call) error {
 			return err
 		}
 	}
+
 	err = c.JSON(http.StatusCreated, map[string]any{"files": fm.stored})
 	keepFiles = err == nil
 	return err
 }
 
-// storeParts stores the files of a form, and adds them to fm. It fails if there are none, or too many.
+// storeParts stores the files of a form, and adds them to fm. It fails if there are too many files or none.
 func (s *Service) storeParts(c *intake.Call, reader *intake.FormReader, fm *form) error {
 	for {
 		part, err := reader.Next()
@@ -83,7 +86,7 @@ func (s *Service) storeParts(c *intake.Call, reader *intake.FormReader, fm *form
 	return nil
 }
 
-// maxBody returns the largest length of a form.
+// maxBody returns how many bytes a form may have.
 func (s *Service) maxBody() int64 {
 	files := int64(s.setup.config.MaxFiles)
 	maxFile := s.setup.judge.Rules().MaxSize

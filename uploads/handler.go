@@ -50,7 +50,7 @@ func newHandler(s *Service) *handler {
 	return h
 }
 
-// routes returns the routes. The paths below /s3/ are those of Uppy's companion.
+// routes returns the routes of the handler, of which those below /s3/ are the ones of Uppy's Companion.
 func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	handleAll := func(pattern string, f func(*intake.Call) error) {
@@ -59,6 +59,7 @@ func (h *handler) routes() *http.ServeMux {
 	handleUsers := func(pattern string, f func(*intake.Call) error) {
 		mux.HandleFunc(pattern, h.respond(h.authorized(f)))
 	}
+
 	handleUsers("POST /{$}", h.service.storeForm)
 	handleUsers("POST /tickets", h.signTicket)
 	handleUsers("POST /tickets/finish", h.finishTicket)
@@ -111,8 +112,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // response.
 const maxDrain = 4 << 20
 
-// respond returns a handler that calls f. f must either write a response and return nil, or return
-// an error before it has written anything.
+// respond returns a handler that calls f, and responds with its error. If f returns an error, it must not
+// have written anything.
 func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := webserver.BodyOf(r)
@@ -123,12 +124,13 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 		}
 
 		if c.Refused == nil {
-			// Only this goroutine reads the body.
+			// No other goroutine reads the body.
 			body.Refuse(w, r, maxDrain, func() {
 				h.fail(w, r, err)
 			})
 			return
 		}
+
 		ctx := r.Context()
 		if ctx.Err() == nil {
 			// Close ends a Read, and net/http then cancels ctx.
@@ -158,7 +160,7 @@ func (h *handler) authorize(r *http.Request) (session.User, error) {
 	return session.User(user), nil
 }
 
-// authorized returns a handler that calls f for the user who sends the request.
+// authorized returns a function that calls f after it has found out which user sends the request.
 func (h *handler) authorized(f func(*intake.Call) error) func(*intake.Call) error {
 	return func(c *intake.Call) error {
 		user, err := h.authorize(c.Request)
@@ -173,8 +175,8 @@ func (h *handler) authorized(f func(*intake.Call) error) func(*intake.Call) erro
 // exposed lists the response headers that a page of another origin may read.
 const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, X-Request-Id"
 
-// allowOrigin writes the CORS headers for pages of other origins. If the request is a preflight
-// request, allowOrigin responds to it and returns true.
+// allowOrigin sets the CORS headers for pages of other origins. It also responds to a preflight request, and
+// then returns true.
 func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || len(h.config.Origins) == 0 {
@@ -210,7 +212,7 @@ func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// signTicket handles POST /tickets.
+// signTicket handles POST /tickets, which signs a ticket for one file.
 func (h *handler) signTicket(c *intake.Call) error {
 	var body struct {
 		Name string `json:"name"`
@@ -220,6 +222,7 @@ func (h *handler) signTicket(c *intake.Call) error {
 	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
 		return err
 	}
+
 	request := Request{Name: body.Name, Type: body.Type, Size: body.Size}
 	ticket, err := h.service.Sign(c.Context(), request, User(c.User))
 	if err != nil {
@@ -228,8 +231,8 @@ func (h *handler) signTicket(c *intake.Call) error {
 	return c.JSON(http.StatusCreated, ticket)
 }
 
-// finishTicket handles POST /tickets/finish. It continues after the client has disconnected.
-// Otherwise a proxy with a short timeout could prevent a large file from ever being copied.
+// finishTicket handles POST /tickets/finish. It continues after the client has disconnected, because a proxy
+// with a short timeout could otherwise keep a large file from ever being copied.
 func (h *handler) finishTicket(c *intake.Call) error {
 	var body struct {
 		Token string `json:"token"`
@@ -237,6 +240,7 @@ func (h *handler) finishTicket(c *intake.Call) error {
 	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), finishTimeout)
 	defer cancel()
 	f, err := h.service.Finish(ctx, body.Token, User(c.User))
@@ -246,7 +250,7 @@ func (h *handler) finishTicket(c *intake.Call) error {
 	return c.JSON(http.StatusOK, f)
 }
 
-// removeFile handles DELETE of a file.
+// removeFile handles DELETE of a file. Without an owner in the keys, this needs Config.DeleteShared.
 func (h *handler) removeFile(c *intake.Call) error {
 	if len(h.service.setup.pattern.Values) == 0 && !h.config.DeleteShared {
 		return refusal.New("key", refusal.CodeNotAllowed, "Files cannot be removed here.")
@@ -283,7 +287,7 @@ type problem struct {
 	Provided *int64 `json:"provided-offset,omitempty"`
 }
 
-// fail responds with an error.
+// fail writes the response for an error, and passes an error of the server to Config.OnError.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := refusal.Of(err)
 	if e == nil {

@@ -12,9 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// inspect calls Config.Inspect for a stored object. The Target t says how the file will be stored
-// later. If Config.Inspect refuses the content with an *Error, this method returns an *Error. If
-// Config.Inspect fails with any other error, this method returns an inspectError.
+// inspect calls Config.Inspect for a stored object, whose file will be stored later as t says. A refusal of
+// Config.Inspect is returned as an *Error, and any other of its errors as an inspectError.
 func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t *session.Target) error {
 	f.Key = t.Key
 	f.Size = content.Size
@@ -28,6 +27,7 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 		return err
 	}
 	defer reader.Close()
+
 	s.identify(f)
 	oldType := f.ContentType
 	err = s.config.Inspect(ctx, f, reader)
@@ -48,9 +48,8 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 // refuse the content. The upload stays, and the client may try again.
 type inspectError struct{ error }
 
-// inspectStored checks a stored object against the rules. It reads only the beginning of the
-// object. claimed is the length that the sender announced, or 0. If the object breaks a rule,
-// inspectStored also returns the attributes of the object.
+// inspectStored checks a stored object against the rules and the length that its sender has claimed, or 0.
+// If the object breaks a rule, it also returns the attributes.
 func (s *setup) inspectStored(
 	ctx context.Context, key string, claimed int64,
 ) (*storage.Attrs, *rules.Verdict, *refusal.Error) {
@@ -67,6 +66,7 @@ func (s *setup) inspectStored(
 	if e := newBounds(s.judge, claimed).check(attrs.Size); e != nil {
 		return attrs, nil, e
 	}
+
 	verdict, err := s.judge.Inspect(ctx, reader, "")
 	if e := refusal.ByRules(err); e != nil {
 		return attrs, nil, e
@@ -83,8 +83,8 @@ func isRefusal(e *refusal.Error) bool {
 	return e.Code != refusal.CodeStoreFailed && e.Code != refusal.CodeInterrupted
 }
 
-// hasType reports whether the type of a stored object fits its content. Otherwise the content was
-// replaced after the type had been determined.
+// hasType reports whether the type of a stored object is the one that its content has. If not, the content
+// was replaced after the type had been determined.
 func (s *setup) hasType(a *storage.Attrs, v *rules.Verdict) bool {
 	if !storage.Supports(s.bucket, storage.ContentProperties) {
 		return true

@@ -49,8 +49,7 @@ func readField(r *http.Request, name string, limit int64, dst any) error {
 	return nil
 }
 
-// onlyField returns the value of an object's only field. If the object has no field or several, it
-// fails.
+// onlyField returns the value of the field with this name, which must be the only one of the JSON object.
 func onlyField(document []byte, name string) (json.RawMessage, error) {
 	malformed := refuse(name, uploads.InvalidRequest, "The body must be one JSON object.")
 	decoder := json.NewDecoder(bytes.NewReader(document))

@@ -71,8 +71,8 @@ func (h *handler) list(c *call) error {
 	return c.json(http.StatusOK, p)
 }
 
-// readQuery parses the query. It refuses unknown parameters, because with a misspelled filter the
-// list would have all files. It also refuses a parameter that occurs twice.
+// readQuery parses the query of a request. It refuses parameters that occur twice, and unknown ones, because
+// the list would have all files if a filter were misspelled.
 func readQuery(r *http.Request, names []string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -108,8 +108,8 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 
 const maxPage = 1000
 
-// page returns one page of the client files that match f, oldest first. A page may have fewer files
-// than size, or none at all, although more pages follow. Only the last page has no token.
+// page returns a page of at most size client files that match f, oldest first. Only the last page has no
+// token, and any page may have fewer files or none.
 func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size int) (*page, error) {
 	if size < 1 {
 		return nil, invalid(fieldPageSize, "A page must have at least one file.")
@@ -132,6 +132,7 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	if err != nil {
 		return nil, clientError(err)
 	}
+
 	// Without records, the JSON has an empty array.
 	p := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)}
 	for _, f := range files {
@@ -152,8 +153,8 @@ func sealToken(f uploads.Filter, startAfter string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(mark(f, startAfter) + startAfter))
 }
 
-// openToken returns the ID after which a page starts. It fails if the token is not that of a page with
-// this filter.
+// openToken returns the ID after which the page of a token starts, or "" for no token. It fails if the token
+// belongs to another filter.
 func openToken(f uploads.Filter, token string) (string, error) {
 	if token == "" {
 		return "", nil
@@ -175,13 +176,12 @@ func invalidToken() error {
 	return invalid(fieldPageToken, "This is not the token of a page of these files.")
 }
 
-// mark returns the beginning of a hash of a filter and an ID. It makes a token invalid for any other
+// filterMark returns the beginning of a hash of a filter and an ID, which makes a token invalid for any other
 // filter.
 func mark(f uploads.Filter, startAfter string) string {
 	f.From = f.From.UTC()
 	f.To = f.To.UTC()
-	// If JSON cannot hold the year of a time, Marshal fails. The result is then the hash of an empty
-	// text.
+	// Marshal fails for years that JSON does not have, and the hash is then that of an empty text.
 	text, _ := json.Marshal(struct {
 		uploads.Filter
 		After string

@@ -28,8 +28,8 @@ type completedError struct {
 func (e *completedError) Error() string { return e.err.Error() }
 func (e *completedError) Unwrap() error { return e.err }
 
-// problem returns the response for an error. If the status is 5xx, the response hides the cause, so
-// problem passes the error to Config.OnError.
+// problem returns the response for an error. It passes an error of the server to Config.OnError, because the
+// response hides its cause.
 func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	e, isOwn := errors.AsType[*uploads.Error](err)
 	if !isOwn {
@@ -48,8 +48,8 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	return status, p
 }
 
-// renameField changes the Field of err from oldName to newName. In this request, the client sends
-// the value under the name newName. If err has another Field, renameField returns err unchanged.
+// renameField returns an error whose Field is oldName with the Field newName, under which the client has sent
+// the value. Any other error stays as it is.
 func renameField(err error, oldName, newName string) error {
 	e, ok := errors.AsType[*uploads.Error](err)
 	if !ok || e.Field != oldName {
@@ -60,7 +60,7 @@ func renameField(err error, oldName, newName string) error {
 	return &renamed
 }
 
-// fail responds with an error.
+// fail writes the response for an error.
 func (h *handler) fail(c *call, err error) {
 	status, p := h.problem(c.Request, err)
 	p.RequestID = c.w.Header().Get(webserver.RequestIDHeader)

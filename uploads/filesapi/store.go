@@ -27,8 +27,7 @@ const (
 // fields maps the names of fields in errors of package uploads to the names in this API.
 var fields = map[string]string{"id": fieldID, "name": fieldName, "metadata": fieldPurpose}
 
-// clientError converts an error of the service to the error that the client sees. It returns nil for
-// nil.
+// clientError converts an error of the service, which may be nil, to the one that the client sees.
 func clientError(err error) error {
 	if err == nil {
 		return nil
@@ -55,6 +54,7 @@ func clientError(err error) error {
 	case e.Code == uploads.Interrupted:
 		e.Status = 0 // the status that the code has by default
 	}
+
 	// In this API, some fields have other names than in package uploads.
 	if field, ok := fields[e.Field]; ok {
 		e.Field = field
@@ -62,7 +62,7 @@ func clientError(err error) error {
 	return &e
 }
 
-// store stores a whole file.
+// store stores a whole file, which may be a temp file, and returns its record.
 func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Record, error) {
 	if err := validateFile(u.Name, u.User, u.Metadata); err != nil {
 		return nil, err
@@ -72,9 +72,8 @@ func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Reco
 	return recordOf(f), clientError(err)
 }
 
-// storePart stores one part of a file. The service checks the numbers of the part. If the file is
-// complete already, storePart fails with Completed. It then also returns the record, unless the
-// file has been deleted.
+// storePart stores one part of a file, and returns the record if the file is complete. If the file was
+// complete before, it also returns the error Completed.
 func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
 	if len(p.Token) < minToken || len(p.Token) > maxToken || !webserver.IsToken(p.Token) {
 		return nil, invalid(
@@ -86,8 +85,8 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 		return nil, err
 	}
 	if temp {
-		// A client may use one token for two files: a temp file, and a file that is not a temp
-		// file. So give the temp file a token with a colon, which a client cannot send.
+		// The same token must be good for a temp file and another file, so give the temp file one with a
+		// colon, which no client can send.
 		p.Token = fmt.Sprintf("temp:%x", sha256.Sum256([]byte(p.Token)))
 	}
 	p.Target = h.target(temp)
@@ -95,7 +94,7 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 	return recordOf(f), clientError(err)
 }
 
-// target returns the Target of a client file or of a temp file.
+// target returns the Target of a file, which has a lifetime if it is a temp file.
 func (h *handler) target(temp bool) *uploads.Target {
 	if temp {
 		return &uploads.Target{Lifetime: h.config.TempAge}

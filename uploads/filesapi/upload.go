@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// withReceiveLimit wraps f, which handles a request that sends bytes. The request first waits
-// for its share of Config.MemoryLimit in package uploads. It fails if the client sends too slowly.
+// withReceiveLimit returns a handler that waits for the memory that a request with bytes needs before it
+// calls f, and limits how slowly the client may send.
 func (h *handler) withReceiveLimit(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		bufferSize := min(intake.FileHeld, h.config.MaxUploadSize)
@@ -27,8 +27,8 @@ func (h *handler) withReceiveLimit(f func(*call) error) func(*call) error {
 	}
 }
 
-// upload returns the handler that stores a whole file. fields are the names of the fields that the
-// form may have, before or after the file.
+// upload returns the handler that stores a whole file from a form, which may have these fields before or
+// after the file.
 func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 	return func(c *call) error {
 		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
@@ -36,7 +36,7 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 			return err
 		}
 
-		// Purpose may follow the file, so it is read again then.
+		// The purpose may follow the file, so read it again then.
 		metadata := map[string]string{purposeName: f.fields[fieldPurpose]}
 		f.file.after = func() error {
 			metadata[purposeName] = f.fields[fieldPurpose]
@@ -50,7 +50,7 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 		}
 		record, err := h.store(c.Context(), u, temp)
 		if err != nil {
-			// A form has no field for the name: the name is part of the file.
+			// In a form, the name is part of the file.
 			return renameField(f.file.failure(err), fieldName, fieldFile)
 		}
 		return c.json(http.StatusCreated, record)
@@ -60,8 +60,8 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 // partFields are the fields in the form of every part.
 var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
 
-// uploadPart returns the handler that stores a part of a file. fields are the names of the fields
-// that its form may have in addition to partFields.
+// uploadPart returns the handler that stores a part of a file from a form, which may have these fields in
+// addition to partFields.
 func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 	fields = append(fields, partFields...)
 	return func(c *call) error {
@@ -96,7 +96,7 @@ type storedPart struct {
 	Count int `json:"count"`
 }
 
-// piece returns the part that a form describes. If a field is missing or invalid, it fails.
+// piece returns the part that a form describes, and fails if a field is missing or invalid.
 func (f *form) piece() (uploads.Piece, error) {
 	name, err := f.required(fieldName)
 	if err != nil {

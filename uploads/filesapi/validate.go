@@ -13,7 +13,7 @@ const (
 
 const purposeName = "purpose"
 
-// validateFile fails if the name, the user or the purpose of a file is invalid.
+// validateFile fails if the name, the purpose or the user of a file is invalid.
 func validateFile(name string, user uploads.User, metadata map[string]string) error {
 	if flaw := filename.Flaw(name); flaw != "" {
 		return invalid(fieldName, flaw)
@@ -24,7 +24,7 @@ func validateFile(name string, user uploads.User, metadata map[string]string) er
 	return validateLabel(fieldUser, user.ID)
 }
 
-// validateLabel fails if the text of a field is not a label.
+// validateLabel fails if the text in this field cannot be a label.
 func validateLabel(field, text string) error {
 	if flaw := filename.LabelFlaw(text); flaw != "" {
 		return invalid(field, flaw)
@@ -32,7 +32,7 @@ func validateLabel(field, text string) error {
 	return nil
 }
 
-// validateID fails if id does not have the form of an ID. No file can have an ID of another form.
+// validateID fails if id does not have the form of an ID, so that no file can have it.
 func validateID(id string) error {
 	if !timeid.Valid(id) {
 		return invalid(fieldID, "This is not the ID of a file.")
