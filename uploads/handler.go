@@ -136,9 +136,9 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 			// Close ends a Read, and net/http then cancels ctx.
 			ctx = context.WithoutCancel(ctx)
 		}
-		// Close ends the goroutine that reads the body, if it can.
-		if !c.Refused.Close() {
-			// It still reads the body, so nothing else may.
+		isClosed := c.Refused.Close()
+		if !isClosed {
+			// Another goroutine still reads the body, so nothing else may.
 			h.fail(w, r, err)
 			return
 		}

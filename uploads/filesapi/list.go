@@ -150,7 +150,7 @@ func sealToken(f uploads.Filter, startAfter string) string {
 	if startAfter == "" {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString([]byte(mark(f, startAfter) + startAfter))
+	return base64.RawURLEncoding.EncodeToString([]byte(filterMark(f, startAfter) + startAfter))
 }
 
 // openToken returns the ID after which the page of a token starts, or "" for no token. It fails if the token
@@ -164,9 +164,9 @@ func openToken(f uploads.Filter, token string) (string, error) {
 		return "", invalidToken()
 	}
 
-	sealed := string(content[:markBytes])
+	mark := string(content[:markBytes])
 	startAfter := string(content[markBytes:])
-	if sealed != mark(f, startAfter) {
+	if mark != filterMark(f, startAfter) {
 		return "", invalidToken()
 	}
 	return startAfter, validateID(startAfter)
@@ -178,7 +178,7 @@ func invalidToken() error {
 
 // filterMark returns the beginning of a hash of a filter and an ID, which makes a token invalid for any other
 // filter.
-func mark(f uploads.Filter, startAfter string) string {
+func filterMark(f uploads.Filter, startAfter string) string {
 	f.From = f.From.UTC()
 	f.To = f.To.UTC()
 	// Marshal fails for years that JSON does not have, and the hash is then that of an empty text.

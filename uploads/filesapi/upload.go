@@ -78,7 +78,7 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 		record, err := h.storePart(c.Context(), p, temp)
 		if err != nil && record != nil {
 			// An earlier request has completed the file. The response has its record.
-			return &completedError{record, err}
+			return &completedError{record: record, err: err}
 		}
 		if err != nil {
 			return f.file.failure(err)
