@@ -23,7 +23,7 @@ var bodies = map[string]func(text string) io.Reader{
 	"a length that is not known": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
 }
 
-// The largest possible size is a valid MaxSize.
+// A store accepts files and parts with the largest possible MaxSize.
 func TestStoreConfigLargestMaxSize(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 	}
 }
 
-// MaxSize limits the sum of a file's parts.
+// MaxSize limits the total size of the parts of a file.
 func TestMaxSizeOfParts(t *testing.T) {
 	for name, body := range bodies {
 		tests := []struct {
@@ -63,11 +63,14 @@ func TestMaxSizeOfParts(t *testing.T) {
 					f.sendPart(t, text, partOptions(token, 4, number))
 				}
 				objects := storedSizes(t, f.bucket)
+
 				_, err := f.store.UploadPart(t.Context(), body(tt.body), partOptions(token, 4, tt.part))
 				if tt.fits {
 					require.NoError(t, err)
 					return
 				}
+
+				// Nothing is stored of the part, and what was stored before stays.
 				requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 				require.Equal(t, objects, storedSizes(t, f.bucket), "nothing is kept of it, and what was there stays")
 			})
@@ -88,10 +91,10 @@ func storedSizes(t *testing.T, b storage.Lister) map[string]int64 {
 	return sizes
 }
 
-// If the parts together exceed MaxSize, the upload fails, but a smaller part with the same token can still
-// complete it.
+// An upload whose parts exceed MaxSize together fails, but a smaller part with the same token can still complete it.
 func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
+	// This is as if two parts had come at once.
 	unbounded := f.openBeside(t)
 	unbounded.sendPart(t, "0123456789", partOptions(token, 2, 1)) // as if two came at once
 	calls := faults.New()
@@ -103,8 +106,8 @@ func TestMaxSizeThenSmallerPart(t *testing.T) {
 	require.Equal(t, "5678901234", readContent(t, f.store, f.sendPart(t, "56789", partOptions(token, 2, 1)).ID))
 }
 
-// If two parts that arrive at the same time exceed MaxSize together, no file is made. The client can send a
-// smaller part.
+// Two parts that arrive at the same time, and exceed MaxSize together, make no file until the client sends a smaller
+// one.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
@@ -122,8 +125,8 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID))
 }
 
-// If a part is replaced by a larger one during the join, so that the file exceeds MaxSize, UploadPart fails with
-// TooLarge. The token stays usable.
+// UploadPart fails with TooLarge if the file exceeds MaxSize because a part was replaced during the join, and the token
+// can still be used.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	f.sendPart(t, "01234", partOptions(token, 2, 1))
@@ -143,7 +146,7 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	requireConsistent(t, f.bucket, f.records)
 }
 
-// UploadPart does not list the other parts if its part has at most its share of MaxSize.
+// UploadPart does not list the other parts if its own part has at most its share of MaxSize.
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
@@ -153,8 +156,7 @@ func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	require.Zero(t, calls.Count(faults.List))
 }
 
-// If UploadPart cannot list the sizes of the other parts, it fails with StoreFailed, so that the client tries
-// again.
+// UploadPart fails with StoreFailed, so that the client tries again, if it cannot list the sizes of the other parts.
 func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {

@@ -26,8 +26,7 @@ func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 
 func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
-// If the store refuses every write with a condition on the revision, SetPurpose and UploadPart fail with
-// Unavailable instead of trying forever.
+// SetPurpose and UploadPart give up with Unavailable if the store refuses every write with a condition on the revision.
 func TestStoreConflictsEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()

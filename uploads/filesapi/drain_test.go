@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A client that is still sending can read the response that refuses its upload.
+// A client that is still sending its upload can read the response that refuses it.
 func TestRefusalReachesSendingClient(t *testing.T) {
 	const size = 8 << 20 // bytes
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
@@ -45,7 +45,7 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 	}
 }
 
-// If a client sends "Expect: 100-continue" and is refused, the handler does not ask for the body.
+// The handler does not ask a client that sends "Expect: 100-continue" for a body that it refuses.
 func TestRefusalOfWaitingClient(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	address, err := url.Parse(a.url)

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// A refused client that sends slowly is cut off.
+// A client that was refused, but sends on slowly, is cut off.
 func TestRefusalOfSlowClient(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	handler, err := filesapi.Handler(f.store, filesapi.HandlerConfig{

@@ -269,7 +269,7 @@ func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, attempts int) (s *f
 	return s, func() bool { return len(injector.Hits()) > 0 }
 }
 
-// If any call to the store fails during an operation, no file lacks its record, and no record lacks its bytes.
+// Whichever call to the store fails during an operation, no file lacks its record, and no record lacks its bytes.
 func TestStoreFaultAtEachCall(t *testing.T) {
 	places := []struct {
 		name string

@@ -178,7 +178,7 @@ func testParts(t *testing.T, a *api) {
 	}
 }
 
-// Files can be listed over HTTP.
+// The client can list files over HTTP, in pages and with filters.
 func TestHandlerList(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -220,7 +220,7 @@ func TestHandlerList(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// Many files can be deleted in one request over HTTP.
+// DeleteMany reports every file as deleted in the order of the request, even a missing or a repeated one.
 func TestHandlerDeleteMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -244,7 +244,7 @@ func TestHandlerDeleteMany(t *testing.T) {
 	require.Equal(t, keptRecord.ID, all.Records[0].ID)
 }
 
-// If one ID in DeleteMany is malformed, only that ID fails, and the other files are deleted.
+// DeleteMany deletes the other files if an ID is malformed, and fails only for that one.
 func TestDeleteManyMalformedID(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -259,6 +259,7 @@ func TestDeleteManyMalformedID(t *testing.T) {
 		requireRefused(t, deletion.Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 	}
 	requireMalformed("nonsense", deletions[0])
+
 	require.Equal(t, filesclient.Deletion{ID: file.ID, Deleted: true}, deletions[1])
 	requireMalformed("", deletions[2])
 
@@ -267,7 +268,7 @@ func TestDeleteManyMalformedID(t *testing.T) {
 	require.Empty(t, all.Records)
 }
 
-// An error over HTTP has the store's code.
+// An error that the client gets over HTTP has the code of the store's error.
 func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -278,7 +279,7 @@ func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// As many files as Config.MaxDelete can be deleted in one request, even if their IDs do not fit into 64 KiB.
+// One request can delete as many files as Config.MaxDelete, even if their IDs do not fit into 64 KiB.
 func TestDeleteManyAtLimit(t *testing.T) {
 	const manyIDs = 2000 // more than fit into 64 KiB
 	tests := []struct {
@@ -306,7 +307,7 @@ func TestDeleteManyAtLimit(t *testing.T) {
 	}
 }
 
-// A client may send the purpose after the file.
+// A client may send the purpose before or after the file.
 func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -338,7 +339,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	}
 }
 
-// A download has headers that keep a browser from running the content.
+// A download has headers that keep a browser from running its content.
 func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -366,7 +367,7 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 	}
 }
 
-// A download obeys Range and the conditional headers of HTTP.
+// A download obeys the header Range and the conditional headers of HTTP.
 func TestDownloadConditions(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	a := newAPI(t, f, filesapi.HandlerConfig{})
@@ -380,6 +381,7 @@ func TestDownloadConditions(t *testing.T) {
 		status int
 		body   string
 	}{
+
 		{name: "a range", header: []string{"Range", "bytes=2-4"}, status: http.StatusPartialContent, body: "234"},
 		{name: "the last bytes", header: []string{"Range", "bytes=-2"}, status: http.StatusPartialContent, body: "89"},
 		{name: "what the client has", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
@@ -401,7 +403,7 @@ func TestDownloadConditions(t *testing.T) {
 	require.Empty(t, answer.header.Get("Content-Disposition"))
 }
 
-// Responses do not show the text of the store's errors.
+// Responses do not show the errors of the store, which only the application gets.
 func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()

@@ -137,7 +137,7 @@ func (a response) requireProblem(t *testing.T, status int, field string, code up
 	return p
 }
 
-// New refuses a nil service and an invalid Config.
+// Handler refuses a missing store and an invalid configuration.
 func TestNewRefusesConfig(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	tests := []struct {
@@ -166,7 +166,7 @@ func TestNewRefusesConfig(t *testing.T) {
 	}
 }
 
-// The error of Authorize decides the response of each route, and no text of the application's is shown. Only a failure
+// On every route, the error of Authorize decides the response, which hides the text of the application. Only a failure
 // of the application goes to OnError.
 func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
@@ -231,7 +231,7 @@ func TestErrorCutsLongFieldName(t *testing.T) {
 	answer.requireProblem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
 
-// A response with status 503 has a Retry-After header, also if the error of Authorize names no time.
+// A response with status 503 has the header Retry-After, even if the error of Authorize names no time.
 func TestHandlerSetsRetryAfter(t *testing.T) {
 	for _, code := range []storage.Code{
 		storage.Unavailable,
@@ -253,7 +253,7 @@ func TestHandlerSetsRetryAfter(t *testing.T) {
 	}
 }
 
-// AuthorizeFile decides for each file, also for those of one deletion of several.
+// AuthorizeFile decides about each file, even if one request deletes several.
 func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	mine := f.upload(t, "mine")
@@ -291,7 +291,7 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	})
 }
 
-// If AuthorizeFile returns ObjectNotFound, as from a look-up of the owner, the response is that of a missing file.
+// An AuthorizeFile that returns ObjectNotFound, as from a look-up of the owner, causes the response of a missing file.
 func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
@@ -329,7 +329,7 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	}
 }
 
-// Authorize can read the route and the ID of the file from the request.
+// Authorize gets the route and the ID of the file with the request.
 func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	record := f.upload(t, "x")
@@ -343,7 +343,7 @@ func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
-// A response has the X-Request-Id of its request, or a new one if that of the request could not stand in a log.
+// A response has the X-Request-Id of its request, or a new one if a log could not have that of the request.
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {

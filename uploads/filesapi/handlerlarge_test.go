@@ -25,8 +25,8 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// The handler receives a large file in little memory. Client and server run in one process, so the limit is for
-// both.
+// The handler receives and sends a large file in little memory. The limit is for the client, too, which runs in the same
+// process.
 func TestHandlerLargeFile(t *testing.T) {
 	size := largeSize(t)
 	bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))

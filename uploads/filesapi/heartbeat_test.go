@@ -92,7 +92,7 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 	})
 }
 
-// If a call died after it joined the parts, the next UploadPart uses the joined bytes and does not join again.
+// After a call has died with the parts joined, the next UploadPart uses the joined bytes, and does not join them again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
@@ -100,6 +100,7 @@ func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	_, err := f.openWithKiller(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
 	calls := faults.New()
+
 	s := f.openBeside(t, driver.WithLayer(calls.Layer()))
 	require.Equal(t, "ab", readContent(t, f.store, s.sendPart(t, "b", partOptions(token, 2, 2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))

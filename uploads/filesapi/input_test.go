@@ -165,7 +165,7 @@ func TestUploadRefusesInput(t *testing.T) {
 	}
 }
 
-// UploadPart refuses invalid options of a part, and stores nothing.
+// UploadPart and UploadTempPart refuse invalid options of a part, and store nothing.
 func TestUploadPartRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for _, c := range partInputs {
@@ -181,7 +181,7 @@ func TestUploadPartRefusesInput(t *testing.T) {
 	}
 }
 
-// These names are kept.
+// A record keeps any valid name of a file as it is, and has its extension if a key may have it.
 func TestUploadKeepsNames(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for name, extension := range map[string]string{
@@ -213,7 +213,7 @@ func TestUploadKeepsNames(t *testing.T) {
 	}
 }
 
-// These IDs are refused.
+// Every method refuses an ID that does not have the form of an ID.
 func TestIDsRefused(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	good := f.upload(t, "x").ID
@@ -249,7 +249,7 @@ func TestIDsRefused(t *testing.T) {
 	require.Equal(t, "x", readContent(t, f.store, good))
 }
 
-// These purposes are invalid.
+// SetPurpose refuses a purpose that is too long, or has characters that cannot be shown.
 func TestPurposesRefused(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
@@ -259,7 +259,7 @@ func TestPurposesRefused(t *testing.T) {
 	}
 }
 
-// List refuses invalid filters, tokens and sizes. A size that is too large is reduced.
+// List refuses invalid filters, tokens and sizes, but reduces a size that is too large.
 func TestListRefusesInput(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	for range 3 {
@@ -304,7 +304,7 @@ func TestListRefusesInput(t *testing.T) {
 	require.Len(t, huge.Records, 3)
 }
 
-// Records have these names in JSON.
+// A Record has these names of fields in JSON, without a purpose if there is none.
 func TestRecordJSON(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	record, err := f.store.Upload(t.Context(), strings.NewReader("x"), filesapi.UploadOptions{OriginalFileName: "A.TXT"})

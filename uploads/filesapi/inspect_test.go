@@ -48,7 +48,7 @@ func requireNothingLeft(t *testing.T, f *fixture) {
 	}
 }
 
-// Inspect sees the content before the file exists, once for each file. It cannot change the record.
+// Inspect sees the content of each file once, before the file exists, and cannot change the record.
 func TestInspectBeforeFileExists(t *testing.T) {
 	tests := []struct {
 		name string
@@ -100,7 +100,7 @@ func sendGoodParts(t *testing.T, f *fixture) (*filesapi.Record, error) {
 	return f.store.UploadPart(t.Context(), strings.NewReader("go"), partOptions(token, 2, 1))
 }
 
-// After an inspected file is made, only the state that knows the used token is left of its parts.
+// After an inspected file was made from parts, only the state that knows the used token is left of them.
 func TestInspectLeavesNoParts(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
@@ -113,7 +113,7 @@ func TestInspectLeavesNoParts(t *testing.T) {
 	})
 }
 
-// Nothing is left of a refused file, and its token may be used again.
+// Nothing is left of a file that Inspect refuses, and its token may be used again.
 func TestInspectRefusesLeavesNothing(t *testing.T) {
 	tests := []struct {
 		name string
@@ -160,7 +160,7 @@ func sendEvilTempParts(t *testing.T, s *filesapi.Store) error {
 	return errorOf(s.UploadTempPart(t.Context(), strings.NewReader("ev"), partOptions(token, 2, 1)))
 }
 
-// If Inspect fails, the parts stay, so that the client can complete the upload later.
+// The parts of a file whose Inspect has failed stay, so that the client can complete the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		inspectErr := errors.New("the scanner is not there")
@@ -189,8 +189,7 @@ func TestInspectFailsPartsStay(t *testing.T) {
 	})
 }
 
-// The stored bytes are those that Inspect saw, even if a part changes meanwhile, because a call that began before the
-// upload was complete ends then.
+// The stored bytes are those that Inspect saw, even if a part is replaced meanwhile by a call that began before.
 func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		var f *fixture
@@ -215,8 +214,8 @@ func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	})
 }
 
-// If several calls complete a file at the same time and Inspect refuses it, no file is left. At least one call
-// reports the refusal.
+// If Inspect refuses a file that several calls complete at the same time, no file is left, and at least one call reports
+// the refusal.
 func TestInspectRefusesCallsAtOnce(t *testing.T) {
 	runOnEach(t, func(t *testing.T, o opener) {
 		const parts = 5
@@ -267,7 +266,7 @@ func TestSweepAfterInspectDied(t *testing.T) {
 	})
 }
 
-// Inspect works on each kind of store, with records in the bucket or in a database.
+// Inspect works in each kind of store, with records in the bucket or in a database.
 func TestInspectInEachPlace(t *testing.T) {
 	large := strings.Repeat("x", 5<<20) // MinIO joins it without streaming
 	for _, place := range places() {
@@ -299,7 +298,7 @@ func TestInspectInEachPlace(t *testing.T) {
 	}
 }
 
-// A file that is refused over HTTP has the message of Inspect in the response.
+// The response for a file that Inspect refuses has its message.
 func TestInspectRefusesOverHTTP(t *testing.T) {
 	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: refuseEvil}), filesapi.HandlerConfig{})
 	_, err := a.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")

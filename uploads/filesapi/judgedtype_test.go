@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// With Rules, a file's type comes from its content, not from the sender.
+// With Rules, the type of a file follows from its content, and not from what the sender says.
 func TestRulesDecideType(t *testing.T) {
 	const name = "picture.html" // a browser would run the file if it had the type of its name
 	var picture bytes.Buffer
