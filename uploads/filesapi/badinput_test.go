@@ -60,7 +60,7 @@ func (a *api) requireRefusesForms(t *testing.T, path string, forms []badForm) {
 	for _, form := range forms {
 		t.Run(form.name, func(t *testing.T) {
 			body, contentType := newForm(t, form.fields)
-			a.ask(t, "POST", path, contentType, body).requireProblem(t, form.status, form.field, form.code)
+			a.do(t, "POST", path, contentType, body).requireProblem(t, form.status, form.field, form.code)
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/client/"))
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/expiry/"))
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/records/"))
@@ -281,8 +281,8 @@ func TestHandlerRefusesUploads(t *testing.T) {
 	for path, forms := range map[string][]badForm{"/files": forms, "/temp-files": tempForms} {
 		t.Run(path, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			a := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
-			a.requireRefusesForms(t, path, forms)
+			api := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
+			api.requireRefusesForms(t, path, forms)
 		})
 	}
 }
@@ -370,15 +370,15 @@ func TestHandlerRefusesParts(t *testing.T) {
 	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
 		t.Run(path, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			a := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
-			a.requireRefusesForms(t, path, forms)
+			api := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
+			api.requireRefusesForms(t, path, forms)
 		})
 	}
 }
 
 // The handler refuses uploads that are no multipart form.
 func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	for _, contentType := range []string{
 		"",
 		"application/json",
@@ -388,27 +388,27 @@ func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 		"a; b; c",
 	} {
 		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {
-			resp := a.ask(t, "POST", path, contentType, strings.NewReader("file=x"))
+			resp := api.do(t, "POST", path, contentType, strings.NewReader("file=x"))
 			resp.requireProblem(t, bad, "Content-Type", uploads.InvalidRequest)
 		}
 	}
 
 	const form = "multipart/form-data; boundary=x"
 	noForm := strings.NewReader("no form at all")
-	a.ask(t, "POST", "/files", form, noForm).requireProblem(t, bad, "", uploads.Interrupted)
-	a.ask(t, "POST", "/files", form, nil).requireProblem(t, bad, "", uploads.Interrupted)
+	api.do(t, "POST", "/files", form, noForm).requireProblem(t, bad, "", uploads.Interrupted)
+	api.do(t, "POST", "/files", form, nil).requireProblem(t, bad, "", uploads.Interrupted)
 }
 
 // If a form is cut off at any place, nothing of it is stored.
 func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	body, contentType := newForm(t, withContent(100_000))
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
 	for _, cut := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
-		answer := a.ask(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-cut]))
-		require.Equal(t, bad, answer.status, "without its last %d bytes: %s", cut, answer.body)
-		require.Empty(t, keysUnder(t, a.fixture.bucket, "files/"))
+		resp := api.do(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-cut]))
+		require.Equal(t, bad, resp.status, "without its last %d bytes: %s", cut, resp.body)
+		require.Empty(t, keysUnder(t, api.fixture.bucket, "files/"))
 	}
 }
 
@@ -416,7 +416,7 @@ func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 // changed.
 func TestHandlerRefusesDocuments(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: 3})
+	api := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: 3})
 	id := f.upload(t, "x").ID
 
 	tests := []struct {
@@ -597,14 +597,14 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			resp := a.ask(t, tt.method, tt.path, "application/json", strings.NewReader(tt.body))
+			resp := api.do(t, tt.method, tt.path, "application/json", strings.NewReader(tt.body))
 			resp.requireProblem(t, tt.status, tt.field, tt.code)
 		})
 	}
 
-	resp := a.ask(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`))
+	resp := api.do(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`))
 	resp.requireProblem(t, bad, "Content-Type", uploads.InvalidRequest)
-	require.Empty(t, a.hidden)
+	require.Empty(t, api.hidden)
 	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err, "nothing was deleted")
 	require.Empty(t, record.Purpose)
@@ -612,7 +612,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 
 // The handler refuses malformed queries of the list of files, with the parameter and the code of the fault.
 func TestHandlerRefusesQueries(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
 		query string
 		field string
@@ -643,7 +643,7 @@ func TestHandlerRefusesQueries(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query[:min(40, len(tt.query))], func(t *testing.T) {
-			a.ask(t, "GET", "/files?"+tt.query, "", nil).requireProblem(t, bad, tt.field, tt.code)
+			api.get(t, "/files?"+tt.query).requireProblem(t, bad, tt.field, tt.code)
 		})
 	}
 }

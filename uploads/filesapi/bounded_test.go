@@ -43,7 +43,7 @@ func TestMaxSizeOfParts(t *testing.T) {
 	for name, body := range bodies {
 		tests := []struct {
 			name   string
-			before map[int]string
+			before map[int]string // contents of the parts that were sent before
 			part   int
 			body   string
 			fits   bool
@@ -72,7 +72,7 @@ func TestMaxSizeOfParts(t *testing.T) {
 
 				// Nothing is stored of the part, and what was stored before stays.
 				requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-				require.Equal(t, objects, storedSizes(t, f.bucket), "nothing is kept of it, and what was there stays")
+				require.Equal(t, objects, storedSizes(t, f.bucket))
 			})
 		}
 	}
@@ -96,13 +96,14 @@ func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	// This is as if two parts had come at once.
 	unbounded := f.openBeside(t)
-	unbounded.sendPart(t, "0123456789", partOptions(token, 2, 1)) // as if two came at once
+	unbounded.sendPart(t, "0123456789", partOptions(token, 2, 1))
 	calls := faults.New()
 	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
 
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), partOptions(token, 2, 2))
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, 1, calls.Count(faults.Put), "the part; no file was begun")
+	require.Equal(t, 1, calls.Count(faults.Put), "a file was begun")
+
 	require.Equal(t, "5678901234", readContent(t, f.store, f.sendPart(t, "56789", partOptions(token, 2, 1)).ID))
 }
 
@@ -110,7 +111,8 @@ func TestMaxSizeThenSmallerPart(t *testing.T) {
 // one.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	slow, inside := newGate("567890") // larger than its share: others are compared while it is read
+	// This part is larger than its share, so it is compared with the others while it is read.
+	slow, inside := newGate("567890")
 	var late sync.WaitGroup
 	var err error
 	late.Go(func() {
@@ -130,11 +132,11 @@ func TestMaxSizeOfSumOfParts(t *testing.T) {
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
 	f.sendPart(t, "01234", partOptions(token, 2, 1))
-	grows := f.openBeside(t)
+	unbounded := f.openBeside(t)
 	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, callBefore("Compose", 1, func() {
 		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
 			if strings.HasSuffix(key, "/00001") {
-				_, err := grows.bucket.Upload(t.Context(), key, strings.NewReader("0123456789"))
+				_, err := unbounded.bucket.Upload(t.Context(), key, strings.NewReader("0123456789"))
 				require.NoError(t, err)
 			}
 		}
@@ -142,7 +144,9 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 
 	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), partOptions(token, 2, 2))
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID), "the token is not lost")
+
+	record := f.sendPart(t, "01234", partOptions(token, 2, 1))
+	require.Equal(t, "0123456789", readContent(t, f.store, record.ID))
 	requireConsistent(t, f.bucket, f.records)
 }
 
@@ -150,8 +154,10 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
-	for number := 1; number < 10; number++ {
-		f.sendPart(t, strings.Repeat("x", 100), partOptions(token, 10, number))
+	const count = 10
+	const share = 100 // bytes
+	for number := 1; number < count; number++ {
+		f.sendPart(t, strings.Repeat("x", share), partOptions(token, count, number))
 	}
 	require.Zero(t, calls.Count(faults.List))
 }

@@ -19,8 +19,8 @@ import (
 // A client that is still sending its upload can read the response that refuses it.
 func TestRefusalReachesSendingClient(t *testing.T) {
 	const size = 8 << 20 // bytes
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	address, err := url.Parse(a.url)
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	address, err := url.Parse(api.url)
 	require.NoError(t, err)
 
 	for range 10 {
@@ -32,7 +32,7 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 			"Content-Type: multipart/form-data; boundary=b\r\n"+
 			"Content-Length: "+strconv.Itoa(size)+"\r\n\r\n"+
 			strings.Repeat("x", size))
-		require.NoError(t, err, "the whole body can be sent")
+		require.NoError(t, err, "the body could not be sent")
 
 		response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 		require.NoError(t, err)
@@ -47,8 +47,8 @@ func TestRefusalReachesSendingClient(t *testing.T) {
 
 // The handler does not ask a client that sends "Expect: 100-continue" for a body that it refuses.
 func TestRefusalOfWaitingClient(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	address, err := url.Parse(a.url)
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	address, err := url.Parse(api.url)
 	require.NoError(t, err)
 	connection, err := net.Dial("tcp", address.Host)
 	require.NoError(t, err)

@@ -302,7 +302,8 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 							require.Equal(t, "bystander", readContent(t, f.store, bystander.ID))
 
 							failed = hit()
-							if !failed { // the operation makes fewer calls
+							if !failed {
+								// The operation makes fewer calls.
 								require.NoError(t, err)
 								require.Equal(t, op.meets(failure.name, f), call > 1, "the fault was met")
 							}

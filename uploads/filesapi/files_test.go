@@ -181,21 +181,24 @@ func testParts(t *testing.T, a *api) {
 // The client can list files over HTTP, in pages and with filters.
 func TestHandlerList(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{})
+	api := newAPI(t, f, filesapi.HandlerConfig{})
 
-	empty := a.ask(t, "GET", "/files", "", nil)
+	empty := api.get(t, "/files")
 	require.JSONEq(t, `{"Items": []}`, empty.body)
 	var ids []string
 	for i := range 5 {
-		record, err := a.client.Upload(t.Context(), fmt.Sprintf("%d.txt", i), strings.NewReader("x"), []string{"even", "odd"}[i%2])
+		name := fmt.Sprintf("%d.txt", i)
+		purpose := []string{"even", "odd"}[i%2]
+		record, err := api.client.Upload(t.Context(), name, strings.NewReader("x"), purpose)
 		require.NoError(t, err)
 		ids = append(ids, record.ID)
 		f.clock.Advance(time.Second)
 	}
 
 	list := func(filter uploads.Filter, size int) (listed []string, pages int) {
-		for token := ""; ; {
-			page, err := a.client.List(t.Context(), filter, token, size)
+		token := ""
+		for {
+			page, err := api.client.List(t.Context(), filter, token, size)
 			require.NoError(t, err)
 			pages++
 			for _, r := range page.Records {
@@ -213,7 +216,10 @@ func TestHandlerList(t *testing.T) {
 
 	odd, _ := list(uploads.Filter{Purpose: "odd"}, 1)
 	require.Equal(t, []string{ids[1], ids[3]}, odd)
-	some, _ := list(uploads.Filter{From: newClock().Now().Add(time.Second), To: newClock().Now().Add(3 * time.Second), User: "user-1"}, 0)
+
+	start := newClock().Now()
+	betweenTimes := uploads.Filter{From: start.Add(time.Second), To: start.Add(3 * time.Second), User: "user-1"}
+	some, _ := list(betweenTimes, 0)
 	require.Equal(t, ids[1:3], some)
 
 	none, _ := list(uploads.Filter{User: "user-2"}, 0)
@@ -223,13 +229,13 @@ func TestHandlerList(t *testing.T) {
 // DeleteMany reports every file as deleted in the order of the request, even a missing or a repeated one.
 func TestHandlerDeleteMany(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{})
+	api := newAPI(t, f, filesapi.HandlerConfig{})
 	first := f.upload(t, "1")
 	second := f.upload(t, "2")
 	keptRecord := f.upload(t, "3")
 	absentID := uploads.NewID(f.clock.Now())
 
-	deletions, err := a.client.DeleteMany(t.Context(), []string{second.ID, absentID, first.ID, second.ID})
+	deletions, err := api.client.DeleteMany(t.Context(), []string{second.ID, absentID, first.ID, second.ID})
 	require.NoError(t, err)
 	require.Equal(t, []filesclient.Deletion{
 		{ID: second.ID, Deleted: true},
@@ -247,19 +253,19 @@ func TestHandlerDeleteMany(t *testing.T) {
 // DeleteMany deletes the other files if an ID is malformed, and fails only for that one.
 func TestDeleteManyMalformedID(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{})
+	api := newAPI(t, f, filesapi.HandlerConfig{})
 	file := f.upload(t, "1")
 
-	deletions, err := a.client.DeleteMany(t.Context(), []string{"nonsense", file.ID, ""})
+	deletions, err := api.client.DeleteMany(t.Context(), []string{"nonsense", file.ID, ""})
 	require.NoError(t, err)
 	require.Len(t, deletions, 3)
+
 	requireMalformed := func(id string, deletion filesclient.Deletion) {
 		require.Equal(t, id, deletion.ID)
 		require.False(t, deletion.Deleted)
 		requireRefused(t, deletion.Err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 	}
 	requireMalformed("nonsense", deletions[0])
-
 	require.Equal(t, filesclient.Deletion{ID: file.ID, Deleted: true}, deletions[1])
 	requireMalformed("", deletions[2])
 
@@ -271,11 +277,11 @@ func TestDeleteManyMalformedID(t *testing.T) {
 // An error that the client gets over HTTP has the code of the store's error.
 func TestHandlerErrorHasCodeOfStore(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{})
-	_, err := a.client.Details(t.Context(), uploads.NewID(f.clock.Now()))
+	api := newAPI(t, f, filesapi.HandlerConfig{})
+	_, err := api.client.Details(t.Context(), uploads.NewID(f.clock.Now()))
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
-	_, err = a.client.Details(t.Context(), "nonsense")
+	_, err = api.client.Details(t.Context(), "nonsense")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
@@ -292,7 +298,7 @@ func TestDeleteManyAtLimit(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			a := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: tt.maxDelete})
+			api := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: tt.maxDelete})
 			ids := []string{f.upload(t, "x").ID}
 			for len(ids) < manyIDs {
 				ids = append(ids, uploads.NewID(f.clock.Now()))
@@ -300,8 +306,8 @@ func TestDeleteManyAtLimit(t *testing.T) {
 			document, err := json.MarshalIndent(map[string]any{"Items": ids}, "", "    ")
 			require.NoError(t, err)
 
-			answer := a.ask(t, "POST", "/files/delete", "application/json", bytes.NewReader(document))
-			require.Equal(t, http.StatusOK, answer.status, "%s", answer.body)
+			resp := api.do(t, "POST", "/files/delete", "application/json", bytes.NewReader(document))
+			require.Equal(t, http.StatusOK, resp.status, "%s", resp.body)
 			require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
 		})
 	}
@@ -322,13 +328,13 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			a := newAPI(t, f, filesapi.HandlerConfig{})
+			api := newAPI(t, f, filesapi.HandlerConfig{})
 			body, contentType := newForm(t, tt.fields)
 
-			answer := a.ask(t, "POST", "/files", contentType, body)
-			require.Equal(t, http.StatusCreated, answer.status, "%s", answer.body)
+			resp := api.do(t, "POST", "/files", contentType, body)
+			require.Equal(t, http.StatusCreated, resp.status, "%s", resp.body)
 			var record filesapi.Record
-			require.NoError(t, json.Unmarshal([]byte(answer.body), &record))
+			require.NoError(t, json.Unmarshal([]byte(resp.body), &record))
 			require.Equal(t, tt.want, record.Purpose)
 
 			details, err := f.store.Details(t.Context(), record.ID)
@@ -342,7 +348,7 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 // A download has headers that keep a browser from running its content.
 func TestDownloadIsSafeToOpen(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{})
+	api := newAPI(t, f, filesapi.HandlerConfig{})
 	for name, content := range map[string]string{
 		"page.html":      "<script>alert(1)</script>",
 		"picture.svg":    "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
@@ -353,16 +359,16 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 		record, err := f.store.Upload(t.Context(), strings.NewReader(content), fileOptions(name))
 		require.NoError(t, err)
 		for _, method := range []string{"GET", "HEAD"} {
-			answer := a.ask(t, method, "/files/"+record.ID+"/content", "", nil)
-			require.Equal(t, http.StatusOK, answer.status)
-			disposition, params, err := mime.ParseMediaType(answer.header.Get("Content-Disposition"))
+			resp := api.do(t, method, "/files/"+record.ID+"/content", "", nil)
+			require.Equal(t, http.StatusOK, resp.status)
+			disposition, params, err := mime.ParseMediaType(resp.header.Get("Content-Disposition"))
 			require.NoError(t, err)
 			require.Equal(t, "attachment", disposition)
 			require.Equal(t, name, params["filename"])
-			require.Equal(t, record.MIMEType, answer.header.Get("Content-Type"))
-			require.Equal(t, "nosniff", answer.header.Get("X-Content-Type-Options"))
-			require.Contains(t, answer.header.Get("Content-Security-Policy"), "sandbox")
-			require.Equal(t, "private, no-cache", answer.header.Get("Cache-Control"))
+			require.Equal(t, record.MIMEType, resp.header.Get("Content-Type"))
+			require.Equal(t, "nosniff", resp.header.Get("X-Content-Type-Options"))
+			require.Contains(t, resp.header.Get("Content-Security-Policy"), "sandbox")
+			require.Equal(t, "private, no-cache", resp.header.Get("Cache-Control"))
 		}
 	}
 }
@@ -370,64 +376,78 @@ func TestDownloadIsSafeToOpen(t *testing.T) {
 // A download obeys the header Range and the conditional headers of HTTP.
 func TestDownloadConditions(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	a := newAPI(t, f, filesapi.HandlerConfig{})
+	api := newAPI(t, f, filesapi.HandlerConfig{})
 	path := "/files/" + f.upload(t, "0123456789").ID + "/content"
 
-	etag := a.ask(t, "GET", path, "", nil).header.Get("Etag")
+	etag := api.get(t, path).header.Get("Etag")
 	require.NotEmpty(t, etag)
+
 	tests := []struct {
 		name   string
-		header []string
+		header []string // names and values alternate
 		status int
 		body   string
 	}{
-
 		{name: "a range", header: []string{"Range", "bytes=2-4"}, status: http.StatusPartialContent, body: "234"},
 		{name: "the last bytes", header: []string{"Range", "bytes=-2"}, status: http.StatusPartialContent, body: "89"},
-		{name: "what the client has", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
-		{name: "what the client has not", header: []string{"If-None-Match", `"other"`}, status: http.StatusOK, body: "0123456789"},
-		{name: "a range of another file", header: []string{"Range", "bytes=2-4", "If-Range", `"other"`}, status: http.StatusOK, body: "0123456789"},
+		{name: "the file that the client has", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
+		{
+			name:   "another file than the client has",
+			header: []string{"If-None-Match", `"other"`},
+			status: http.StatusOK,
+			body:   "0123456789",
+		},
+		{
+			name:   "a range of another file",
+			header: []string{"Range", "bytes=2-4", "If-Range", `"other"`},
+			status: http.StatusOK,
+			body:   "0123456789",
+		},
 		{name: "another file", header: []string{"If-Match", `"other"`}, status: http.StatusPreconditionFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			answer := a.ask(t, "GET", path, "", nil, tt.header...)
-			require.Equal(t, tt.status, answer.status)
-			require.Equal(t, tt.body, answer.body)
+			resp := api.get(t, path, tt.header...)
+			require.Equal(t, tt.status, resp.status)
+			require.Equal(t, tt.body, resp.body)
 		})
 	}
 
-	answer := a.ask(t, "GET", path, "", nil, "Range", "bytes=10-")
-	answer.requireProblem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
-	require.Equal(t, "bytes */10", answer.header.Get("Content-Range"))
-	require.Empty(t, answer.header.Get("Content-Disposition"))
+	resp := api.get(t, path, "Range", "bytes=10-")
+	resp.requireProblem(t, http.StatusRequestedRangeNotSatisfiable, "Range", uploads.InvalidValue)
+	require.Equal(t, "bytes */10", resp.header.Get("Content-Range"))
+	require.Empty(t, resp.header.Get("Content-Disposition"))
 }
 
 // Responses do not show the errors of the store, which only the application gets.
 func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	clock := newClock()
 	injector := faults.New()
-	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock.Now}), driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	bucket := engine.New(
+		memstore.NewDriver(memstore.Config{Now: clock.Now}),
+		driver.WithLayer(injector.Layer()),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+	)
 	f := newFixture(t, filesapi.StoreConfig{}, clock, bucket)
-	a := newAPI(t, f, filesapi.HandlerConfig{})
+	api := newAPI(t, f, filesapi.HandlerConfig{})
 	record := f.upload(t, "x")
-	injector.Set(faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}))
+	secret := &storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}
+	injector.Set(faults.Fail(faults.Any).WithError(secret))
 	form, contentType := newForm(t, []formField{theFile})
 
-	for _, answer := range []response{
-		a.ask(t, "POST", "/files", contentType, form),
-		a.ask(t, "GET", "/files", "", nil),
-		a.ask(t, "GET", "/files/"+record.ID, "", nil),
-		a.ask(t, "GET", "/files/"+record.ID+"/content", "", nil),
-		a.ask(t, "DELETE", "/files/"+record.ID, "", nil),
+	for _, resp := range []response{
+		api.do(t, "POST", "/files", contentType, form),
+		api.get(t, "/files"),
+		api.get(t, "/files/"+record.ID),
+		api.get(t, "/files/"+record.ID+"/content"),
+		api.do(t, "DELETE", "/files/"+record.ID, "", nil),
 	} {
-		answer.requireProblem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
-		require.NotContains(t, answer.body, "secret")
-		require.NotContains(t, answer.body, "files/")
+		resp.requireProblem(t, http.StatusServiceUnavailable, "", uploads.StoreFailed)
+		require.NotContains(t, resp.body, "secret")
+		require.NotContains(t, resp.body, "files/")
 	}
-	require.Len(t, a.hidden, 5, "the application gets each")
-
-	for _, err := range a.hidden {
+	require.Len(t, api.hidden, 5)
+	for _, err := range api.hidden {
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 	}
 }

@@ -90,8 +90,14 @@ type route struct {
 	path   string
 }
 
-// ask makes a request of user-1, or of the user in a header. header has names and values.
-func (a *api) ask(t *testing.T, method, path, contentType string, body io.Reader, header ...string) response {
+// get makes a GET request as do does.
+func (a *api) get(t *testing.T, path string, header ...string) response {
+	t.Helper()
+	return a.do(t, "GET", path, "", nil, header...)
+}
+
+// do makes a request of user-1, or of the user in a header. The names and values of headers alternate.
+func (a *api) do(t *testing.T, method, path, contentType string, body io.Reader, header ...string) response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, a.url+path, body)
 	require.NoError(t, err)
@@ -175,7 +181,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 		err    error
 		status int
 		code   uploads.Code
-		hidden bool
+		hidden bool // whether OnError gets the error
 	}{
 		{name: "not known", err: storage.Unauthenticated, status: http.StatusUnauthorized, code: uploads.Unauthenticated},
 		{
@@ -197,7 +203,7 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 			record := f.upload(t, "x")
-			a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
+			api := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(*http.Request) (string, error) { return "", tt.err }})
 
 			requests := []route{
 				{method: "GET", path: "/files"},
@@ -214,11 +220,11 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 				{method: "GET", path: "/files/malformed"},
 			}
 			for _, r := range requests {
-				answer := a.ask(t, r.method, r.path, "", nil)
-				answer.requireProblem(t, tt.status, "", tt.code)
-				require.NotContains(t, answer.body, "hunter2")
+				resp := api.do(t, r.method, r.path, "", nil)
+				resp.requireProblem(t, tt.status, "", tt.code)
+				require.NotContains(t, resp.body, "hunter2")
 			}
-			require.Equal(t, tt.hidden, len(a.hidden) > 0)
+			require.Equal(t, tt.hidden, len(api.hidden) > 0)
 			require.Equal(t, "x", readContent(t, f.store, record.ID))
 		})
 	}
@@ -226,9 +232,9 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 
 // A long field name in an error ends with a whole character.
 func TestErrorCutsLongFieldName(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
-	answer := a.ask(t, "GET", "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1", "", nil)
-	answer.requireProblem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	resp := api.get(t, "/files?"+strings.Repeat("x", 63)+"%C3%A9%C3%A9=1")
+	resp.requireProblem(t, http.StatusBadRequest, strings.Repeat("x", 63), uploads.InvalidRequest)
 }
 
 // A response with status 503 has the header Retry-After, even if the error of Authorize names no time.
@@ -240,15 +246,16 @@ func TestHandlerSetsRetryAfter(t *testing.T) {
 		storage.Canceled,
 	} {
 		t.Run(string(code), func(t *testing.T) {
-			a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{
+			api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{
 				Authorize: func(*http.Request) (string, error) { return "", code },
 			})
-			resp := a.ask(t, "GET", "/files", "", nil)
+			resp := api.get(t, "/files")
 			require.Equal(t, http.StatusServiceUnavailable, resp.status)
 			require.Equal(t, "1", resp.header.Get("Retry-After"))
 
-			// If a client has gone, the server has not failed.
-			require.Equal(t, code != storage.Canceled, len(a.hidden) > 0)
+			// A client that has gone is no failure of the server.
+			isFailure := code != storage.Canceled
+			require.Equal(t, isFailure, len(api.hidden) > 0)
 		})
 	}
 }
@@ -258,14 +265,14 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	mine := f.upload(t, "mine")
 	theirs := f.upload(t, "theirs")
-	a := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
+	api := newAPI(t, f, filesapi.HandlerConfig{AuthorizeFile: func(r *http.Request, user, id string) error {
 		if user != "user-1" || id == theirs.ID {
 			return storage.PermissionDenied
 		}
 		return nil
 	}})
 
-	t.Run("of one", func(t *testing.T) {
+	t.Run("one file", func(t *testing.T) {
 		requests := []route{
 			{method: "GET", path: "/files/" + theirs.ID},
 			{method: "DELETE", path: "/files/" + theirs.ID},
@@ -274,13 +281,13 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 			{method: "GET", path: "/temp-files/" + theirs.ID + "/content"},
 		}
 		for _, r := range requests {
-			a.ask(t, r.method, r.path, "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
+			api.do(t, r.method, r.path, "", nil).requireProblem(t, http.StatusForbidden, "", uploads.NotAllowed)
 		}
-		require.Equal(t, http.StatusOK, a.ask(t, "GET", "/files/"+mine.ID, "", nil).status)
+		require.Equal(t, http.StatusOK, api.get(t, "/files/"+mine.ID).status)
 	})
 
-	t.Run("of several that are to be deleted", func(t *testing.T) {
-		deletions, err := a.client.DeleteMany(t.Context(), []string{theirs.ID, mine.ID})
+	t.Run("several files to be deleted", func(t *testing.T) {
+		deletions, err := api.client.DeleteMany(t.Context(), []string{theirs.ID, mine.ID})
 		require.NoError(t, err)
 		require.Len(t, deletions, 2)
 		require.Equal(t, theirs.ID, deletions[0].ID)
@@ -296,7 +303,7 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
 	require.NoError(t, f.store.Delete(t.Context(), id))
-	e := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
+	ownError := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
 
 	tests := []struct {
 		name  string
@@ -309,11 +316,11 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 			err:   fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}),
 			field: "ID",
 		},
-		{name: "an error of its own", err: e, field: "file"},
+		{name: "an error of its own", err: ownError, field: "file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := newAPI(t, f, filesapi.HandlerConfig{
+			api := newAPI(t, f, filesapi.HandlerConfig{
 				AuthorizeFile: func(*http.Request, string, string) error { return tt.err },
 			})
 			requests := []route{
@@ -322,9 +329,9 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 				{method: "GET", path: "/files/" + id + "/content"},
 			}
 			for _, r := range requests {
-				a.ask(t, r.method, r.path, "", nil).requireProblem(t, http.StatusNotFound, tt.field, uploads.NotFound)
+				api.do(t, r.method, r.path, "", nil).requireProblem(t, http.StatusNotFound, tt.field, uploads.NotFound)
 			}
-			require.Empty(t, a.hidden)
+			require.Empty(t, api.hidden)
 		})
 	}
 }
@@ -333,42 +340,45 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	record := f.upload(t, "x")
-	var pattern, id string
-	a := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(r *http.Request) (string, error) {
-		pattern, id = r.Pattern, r.PathValue("id")
+	pattern := ""
+	id := ""
+	api := newAPI(t, f, filesapi.HandlerConfig{Authorize: func(r *http.Request) (string, error) {
+		pattern = r.Pattern
+		id = r.PathValue("id")
 		return "user-1", nil
 	}})
-	require.NoError(t, a.client.Delete(t.Context(), record.ID))
+
+	require.NoError(t, api.client.Delete(t.Context(), record.ID))
 	require.Equal(t, "DELETE /files/{id}", pattern)
 	require.Equal(t, record.ID, id)
 }
 
 // A response has the X-Request-Id of its request, or a new one if a log could not have that of the request.
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
-		name  string
-		id    string // in the request
-		valid bool   // and is used
+		name    string
+		id      string // ID in the request
+		isValid bool   // whether the response has the same ID
 	}{
-		{name: "one of the client's", id: "6f1f-A.b_c", valid: true},
-		{name: "none", id: "", valid: false},
-		{name: "one with spaces", id: "a b", valid: false},
-		{name: "one that would begin a line of a log", id: "a;level=error", valid: false},
-		{name: "one that is too long", id: strings.Repeat("x", 129), valid: false},
+		{name: "one of the client's", id: "6f1f-A.b_c", isValid: true},
+		{name: "none", id: "", isValid: false},
+		{name: "one with spaces", id: "a b", isValid: false},
+		{name: "one that would begin a line of a log", id: "a;level=error", isValid: false},
+		{name: "one that is too long", id: strings.Repeat("x", 129), isValid: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := a.ask(t, "GET", "/files", "", nil, "X-Request-Id", tt.id).header.Get("X-Request-Id")
+			got := api.get(t, "/files", "X-Request-Id", tt.id).header.Get("X-Request-Id")
 			require.NotEmpty(t, got)
-			require.Equal(t, tt.valid, got == tt.id)
+			require.Equal(t, tt.isValid, got == tt.id)
 		})
 	}
 }
 
 // The response to an unknown path, method or ID is JSON, as all error responses are.
 func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	id := uploads.NewID(newClock().Now())
 
 	tests := []struct {
@@ -426,9 +436,9 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a.ask(t, tt.method, tt.path, "", nil).requireProblem(t, tt.status, tt.field, tt.code)
+			api.do(t, tt.method, tt.path, "", nil).requireProblem(t, tt.status, tt.field, tt.code)
 		})
 	}
-	require.Equal(t, "GET, HEAD, POST", a.ask(t, "PATCH", "/files", "", nil).header.Get("Allow"))
-	require.Empty(t, a.hidden)
+	require.Equal(t, "GET, HEAD, POST", api.do(t, "PATCH", "/files", "", nil).header.Get("Allow"))
+	require.Empty(t, api.hidden)
 }

@@ -29,10 +29,11 @@ func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 // process.
 func TestHandlerLargeFile(t *testing.T) {
 	size := largeSize(t)
-	bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true}, storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20}))
+	bufferLimit := storage.WithBufferLimit(&storage.BufferLimit{Max: 32 << 20})
+	bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true}, bufferLimit)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
-	a := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), bucket), filesapi.HandlerConfig{})
+	api := newAPI(t, newFixture(t, filesapi.StoreConfig{}, newClock(), bucket), filesapi.HandlerConfig{})
 
 	heap := watchHeap()
 	count := int((size + largePart - 1) / largePart)
@@ -41,7 +42,7 @@ func TestHandlerLargeFile(t *testing.T) {
 		parts[i]++
 	}
 
-	record, err := a.client.UploadLarge(t.Context(), filesclient.LargeFile{
+	record, err := api.client.UploadLarge(t.Context(), filesclient.LargeFile{
 		Name:     "large.bin",
 		Body:     readerAt{size},
 		Size:     size,
@@ -55,7 +56,7 @@ func TestHandlerLargeFile(t *testing.T) {
 	got := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, err = io.Copy(want, &pattern{end: size})
 	require.NoError(t, err)
-	c, err := a.client.Download(t.Context(), record.ID, "")
+	c, err := api.client.Download(t.Context(), record.ID, "")
 	require.NoError(t, err)
 	n, err := io.Copy(got, c)
 	require.NoError(t, err)

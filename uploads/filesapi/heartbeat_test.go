@@ -97,10 +97,11 @@ func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", partOptions(token, 2, 1))
 
-	_, err := f.openWithKiller(t, &killer{after: "Compose"}).store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	dead := f.openWithKiller(t, &killer{after: "Compose"})
+	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	require.ErrorIs(t, err, errDead)
-	calls := faults.New()
 
+	calls := faults.New()
 	s := f.openBeside(t, driver.WithLayer(calls.Layer()))
 	require.Equal(t, "ab", readContent(t, f.store, s.sendPart(t, "b", partOptions(token, 2, 2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))

@@ -235,7 +235,8 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 			switch uploads.CodeOf(err) {
 			case uploads.Refused:
 				refusals++
-			case "", uploads.NotFound: // the upload was not complete, or another call was refused
+			case "", uploads.NotFound:
+				// The upload was not complete yet, or another call was refused.
 			default:
 				require.NoError(t, err)
 			}
@@ -268,7 +269,8 @@ func TestSweepAfterInspectDied(t *testing.T) {
 
 // Inspect works in each kind of store, with records in the bucket or in a database.
 func TestInspectInEachPlace(t *testing.T) {
-	large := strings.Repeat("x", 5<<20) // MinIO joins it without streaming
+	// MinIO joins parts of this size without streaming.
+	large := strings.Repeat("x", 5<<20)
 	for _, place := range places() {
 		for _, backend := range backends() {
 			t.Run(place.name+", records in "+backend.name, func(t *testing.T) {
@@ -300,11 +302,11 @@ func TestInspectInEachPlace(t *testing.T) {
 
 // The response for a file that Inspect refuses has its message.
 func TestInspectRefusesOverHTTP(t *testing.T) {
-	a := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: refuseEvil}), filesapi.HandlerConfig{})
-	_, err := a.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
+	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: refuseEvil}), filesapi.HandlerConfig{})
+	_, err := api.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
 	e := requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
 	require.Equal(t, errEvil.Message, e.Message)
 
-	_, err = a.client.Upload(t.Context(), "note.txt", strings.NewReader("good"), "")
+	_, err = api.client.Upload(t.Context(), "note.txt", strings.NewReader("good"), "")
 	require.NoError(t, err)
 }

@@ -20,7 +20,8 @@ import (
 
 // With Rules, the type of a file follows from its content, and not from what the sender says.
 func TestRulesDecideType(t *testing.T) {
-	const name = "picture.html" // a browser would run the file if it had the type of its name
+	// A browser would run the file if it had the type of its name.
+	const name = "picture.html"
 	var picture bytes.Buffer
 	require.NoError(t, png.Encode(&picture, image.NewGray(image.Rect(0, 0, 4, 4))))
 	tests := []struct {
@@ -42,8 +43,8 @@ func TestRulesDecideType(t *testing.T) {
 		{
 			name: "parts",
 			send: func(c *filesclient.Client) (*filesapi.Record, error) {
-				p := filesclient.Part{Token: token, Count: 1, Part: 1, OriginalFileName: name}
-				return c.UploadPart(t.Context(), p, bytes.NewReader(picture.Bytes()))
+				part := filesclient.Part{Token: token, Count: 1, Part: 1, OriginalFileName: name}
+				return c.UploadPart(t.Context(), part, bytes.NewReader(picture.Bytes()))
 			},
 		},
 	}
