@@ -103,12 +103,12 @@ type request struct {
 	success      []int // the status codes that mean success
 }
 
-// do sends a request, and returns the response if its status is one of r.success. The caller must
-// close the response's body.
+// do sends a request, and returns the response, which the caller must close, if its status is one of
+// r.success.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	for segment := range strings.SplitSeq(r.path, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			// Such an ID would change the path to that of another operation.
+			// An ID must not change the path to that of another operation.
 			return nil, &uploads.Error{
 				Field:   "id",
 				Code:    uploads.InvalidValue,

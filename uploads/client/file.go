@@ -119,7 +119,7 @@ func setNonEmpty(query url.Values, name, value string) {
 	}
 }
 
-// formatTime returns a time as a parameter, or "" for the zero time.
+// formatTime formats a time as a parameter of a query, or as "" for the zero time.
 func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -140,7 +140,7 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
-// jsonRequest returns a request with a JSON document, which json.Marshal makes of value.
+// jsonRequest returns a request with value as its JSON body.
 func jsonRequest(method, path string, value any) request {
 	// Marshal cannot fail for the values of this package.
 	document, _ := json.Marshal(value)
@@ -189,7 +189,7 @@ func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
 }
 
-// content opens the content of a file. base is the part of the path before the ID.
+// content opens the content of a file, whose path is base followed by the ID.
 func (c *Client) content(ctx context.Context, method, base, id, byteRange string) (*Content, error) {
 	r := request{method: method, path: base + url.PathEscape(id) + "/content", header: http.Header{}, success: statusOK}
 	if byteRange != "" {

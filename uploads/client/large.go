@@ -108,8 +108,7 @@ func numbersUpTo(count int) []int {
 	return numbers
 }
 
-// setDefaults sets the fields that the caller has left out. It fails with InvalidArgument if a field
-// is invalid.
+// setDefaults sets the fields that the caller has left out, and fails with InvalidArgument if one is invalid.
 func (f *LargeFile) setDefaults() error {
 	if f.Body == nil {
 		return invalidFile("Body must not be nil")
@@ -163,7 +162,7 @@ func (u *largeUpload) section(part int) *io.SectionReader {
 	return io.NewSectionReader(f.Body, offset, min(f.PartSize, f.Size-offset))
 }
 
-// sendIfChanged sends one part, unless the server has the same bytes already.
+// sendIfChanged sends one part unless the server has the same bytes already.
 func (u *largeUpload) sendIfChanged(ctx context.Context, part int) error {
 	sum, err := u.sum(part)
 	if err != nil {
@@ -173,6 +172,7 @@ func (u *largeUpload) sendIfChanged(ctx context.Context, part int) error {
 		u.noteArrived(part, sum, nil)
 		return nil
 	}
+
 	record, err := u.send(ctx, part)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (u *largeUpload) sum(part int) (uint32, error) {
 	return hash.Sum32(), err
 }
 
-// isChanged reports whether a part must be sent, because the server does not have it with this sum.
+// isChanged reports whether a part must be sent because the server does not have it with this checksum.
 func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -202,8 +202,7 @@ func (u *largeUpload) isChanged(part int, sum uint32) bool {
 	return true
 }
 
-// noteArrived records that the server has a part. If all parts have arrived, record is the record
-// of the file. Otherwise record is nil.
+// noteArrived notes that the server has a part, and the record of the file unless it is nil.
 func (u *largeUpload) noteArrived(part int, sum uint32, record *filesapi.Record) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -222,15 +221,15 @@ var errPartsLost = errors.New(
 	"every part was sent but the server still lacks some: the upload has expired, or LargeFile.Only left parts out",
 )
 
-// result returns the record of the complete file. If there is none, it returns an Incomplete, with
-// which the caller can resume. err is the error of the first part that failed.
+// result returns the record of the complete file, or an Incomplete with which the caller can resume after
+// err.
 func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 	if u.record != nil {
 		return u.record, nil
 	}
 	if err == nil {
-		// Every part was sent, but no response had the record. So the server lost some parts, or Only left
-		// some out. It is not known which, so all must be sent again.
+		// Every part was sent, but no response had the record, so the server has lost some parts or Only has
+		// left some out. All must be sent again, because it is not known which.
 		err = errPartsLost
 		u.missing = numbersUpTo(u.count)
 		u.sums = nil
@@ -249,7 +248,7 @@ const (
 	longestWait = 10 * time.Second
 )
 
-// send sends one part. If an attempt fails and another may succeed, send tries again.
+// send sends one part, and tries again after a failure as long as this may help.
 func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, error) {
 	for attempt := 1; ; attempt++ {
 		record, err := u.attempt(ctx, part)
@@ -271,7 +270,7 @@ func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, err
 	}
 }
 
-// attempt sends one part once. If other parts are still missing, the record is nil.
+// attempt sends one part once, and returns the record, or nil if other parts are still missing.
 func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, error) {
 	f := &u.file
 	path := "files/parts"
@@ -294,7 +293,7 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 	return record, err
 }
 
-// isRetryable reports whether another attempt may succeed.
+// isRetryable reports whether another attempt may succeed after err.
 func isRetryable(err error) bool {
 	e, isResponse := errors.AsType[*Error](err)
 	if !isResponse {

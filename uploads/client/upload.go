@@ -29,6 +29,7 @@ func (c *Client) UploadTemp(ctx context.Context, name string, body io.Reader) (*
 	return c.upload(ctx, "temp-files", name, body, nil)
 }
 
+// upload sends a whole file in a form, and returns its record.
 func (c *Client) upload(
 	ctx context.Context, path, name string, body io.Reader, fields []field,
 ) (*filesapi.Record, error) {
@@ -60,6 +61,7 @@ func (c *Client) UploadTempPart(ctx context.Context, p Part, body io.Reader) (*f
 	return c.uploadPart(ctx, "temp-files/parts", p, body)
 }
 
+// uploadPart sends one part of a file, and returns the record, or nil if other parts are missing.
 func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Reader) (*filesapi.Record, error) {
 	fields := []field{
 		{"originalFileName", p.OriginalFileName},
@@ -94,8 +96,8 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 // A field is a field of a form, with a text.
 type field struct{ name, value string }
 
-// formRequest returns a request with a form whose last field is the file. It does not read body;
-// sending the request does.
+// formRequest returns a request with a form whose last field is the file, and whose content is not read before
+// the request is sent.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
 		return request{}, &storage.Error{
@@ -105,7 +107,7 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		}
 	}
 
-	// Writes to a bytes.Buffer never fail.
+	// Write the form without the content of the file. Writes to a bytes.Buffer never fail.
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
