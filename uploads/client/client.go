@@ -129,42 +129,42 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	}
 	maps.Copy(req.Header, r.header)
 
-	response, err := c.client.Do(req)
+	resp, err := c.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(r.success, response.StatusCode) {
-		defer response.Body.Close()
-		return nil, readError(response)
+	if !slices.Contains(r.success, resp.StatusCode) {
+		defer resp.Body.Close()
+		return nil, readError(resp)
 	}
-	return response, nil
+	return resp, nil
 }
 
 // maxDocument limits a JSON response, in bytes. Even a page of records with the longest names is
 // shorter.
 const maxDocument = 32 << 20
 
-// ask sends a request, and decodes the JSON response. isOurs is that of read.
-func ask[T any](ctx context.Context, c *Client, r request, isOurs func(T) bool) (*T, error) {
-	response, err := c.do(ctx, r)
+// doJSON sends a request, and decodes the JSON response as readJSON does.
+func doJSON[T any](ctx context.Context, c *Client, r request, isOurs func(T) bool) (*T, error) {
+	resp, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	return read(response, isOurs)
+	defer resp.Body.Close()
+	return readJSON(resp, isOurs)
 }
 
-// read decodes a JSON response. The function isOurs reports whether this API can have sent the
-// decoded value. A response with status 200 may also be a login page, or come from another server.
-func read[T any](response *http.Response, isOurs func(T) bool) (*T, error) {
-	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
+// readJSON decodes a JSON response. It fails if isOurs says that this API cannot have sent the value, because
+// the response may be a login page, or come from another server.
+func readJSON[T any](resp *http.Response, isOurs func(T) bool) (*T, error) {
+	document, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument))
 	if err != nil {
 		return nil, err
 	}
 	var value T
 	err = json.Unmarshal(document, &value)
 	if err != nil || !isOurs(value) {
-		return nil, foreignResponse(response)
+		return nil, foreignResponse(resp)
 	}
 	return &value, nil
 }
@@ -199,9 +199,9 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // foreignResponse returns the error for a response that the handler cannot have sent, such as an
 // error page of a proxy.
-func foreignResponse(response *http.Response) *Error {
+func foreignResponse(resp *http.Response) *Error {
 	p := problem{Code: uploads.Internal, Message: "The response is not one of the file API."}
-	return newError(response, p.uploadsError())
+	return newError(resp, p.uploadsError())
 }
 
 // maxProblem limits the JSON of an error, in bytes.
@@ -230,29 +230,28 @@ var headCodes = map[int]uploads.Code{
 	http.StatusServiceUnavailable: uploads.StoreFailed,
 }
 
-// readError returns the error in a response.
-func readError(response *http.Response) *Error {
-	p, err := readProblem(response)
-	if err != nil || p.Code == "" || response.StatusCode < http.StatusBadRequest {
-		return foreignResponse(response)
+// readError returns the error that a response describes.
+func readError(resp *http.Response) *Error {
+	p, err := readProblem(resp)
+	if err != nil || p.Code == "" || resp.StatusCode < http.StatusBadRequest {
+		return foreignResponse(resp)
 	}
-	e := newError(response, p.uploadsError())
+	e := newError(resp, p.uploadsError())
 	e.Record = p.Record
 	return e
 }
 
-// readProblem decodes the body of an error response. The response to HEAD has no body, so its status
-// decides.
-func readProblem(response *http.Response) (problem, error) {
-	isJSON := response.Header.Get("Content-Type") == "application/json"
-	if response.Request.Method == http.MethodHead && isJSON {
+// readProblem decodes the body of an error response or, for HEAD, makes a problem of its status.
+func readProblem(resp *http.Response) (problem, error) {
+	isJSON := resp.Header.Get("Content-Type") == "application/json"
+	if resp.Request.Method == http.MethodHead && isJSON {
 		return problem{
-			Code:    headCodes[response.StatusCode],
-			Message: http.StatusText(response.StatusCode),
+			Code:    headCodes[resp.StatusCode],
+			Message: http.StatusText(resp.StatusCode),
 		}, nil
 	}
 
-	document, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
+	document, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
 	if err != nil {
 		return problem{}, err
 	}
@@ -261,14 +260,14 @@ func readProblem(response *http.Response) (problem, error) {
 	return p, err
 }
 
-// newError returns an Error with the headers of a response.
-func newError(response *http.Response, err *uploads.Error) *Error {
+// newError returns an Error with err and with the status and the headers of a response.
+func newError(resp *http.Response, err *uploads.Error) *Error {
 	e := &Error{
-		Status:    response.StatusCode,
-		RequestID: response.Header.Get("X-Request-Id"),
+		Status:    resp.StatusCode,
+		RequestID: resp.Header.Get("X-Request-Id"),
 		Err:       err,
 	}
-	wait, parseErr := time.ParseDuration(response.Header.Get("Retry-After") + "s")
+	wait, parseErr := time.ParseDuration(resp.Header.Get("Retry-After") + "s")
 	if parseErr == nil {
 		e.RetryAfter = max(0, wait)
 	}

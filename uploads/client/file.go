@@ -20,12 +20,12 @@ var statusOK = []int{http.StatusOK}
 
 // Details returns the record of a client file.
 func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, error) {
-	return ask(ctx, c, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: statusOK}, isRecord)
+	return doJSON(ctx, c, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: statusOK}, isRecord)
 }
 
 // Delete removes a client file. If the file does not exist, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	response, err := c.do(ctx, request{
+	resp, err := c.do(ctx, request{
 		method:  http.MethodDelete,
 		path:    "files/" + url.PathEscape(id),
 		success: []int{http.StatusNoContent},
@@ -34,7 +34,7 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	// The response has no body.
-	_ = response.Body.Close()
+	_ = resp.Body.Close()
 	return nil
 }
 
@@ -57,13 +57,13 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	}
 	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	isOurs := func(d deletions) bool { return len(d.Items) == len(ids) }
-	response, err := ask(ctx, c, r, isOurs)
+	resp, err := doJSON(ctx, c, r, isOurs)
 	if err != nil {
 		return nil, err
 	}
 
-	results := make([]Deletion, len(response.Items))
-	for i, item := range response.Items {
+	results := make([]Deletion, len(resp.Items))
+	for i, item := range resp.Items {
 		results[i] = Deletion{ID: item.ID, Deleted: item.Deleted}
 		if item.Error != nil {
 			results[i].Err = item.Error.uploadsError()
@@ -76,7 +76,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
 	path := "files/" + url.PathEscape(id) + "/purpose"
 	r := jsonRequest(http.MethodPut, path, map[string]any{"Purpose": purpose})
-	return ask(ctx, c, r, isRecord)
+	return doJSON(ctx, c, r, isRecord)
 }
 
 // A Page is one page of [Client.List].
@@ -105,7 +105,7 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 	}
 	// A response of the API has Items even if it is empty.
 	isOurs := func(p page) bool { return p.Items != nil }
-	p, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: statusOK}, isOurs)
+	p, err := doJSON(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: statusOK}, isOurs)
 	if err != nil {
 		return nil, err
 	}
@@ -129,15 +129,15 @@ func formatTime(t time.Time) string {
 
 // OpenAPI returns the OpenAPI description that the handler serves, in YAML.
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
-	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: statusOK})
+	resp, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: statusOK})
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	if response.Header.Get("Content-Type") != "application/yaml" {
-		return nil, foreignResponse(response)
+	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") != "application/yaml" {
+		return nil, foreignResponse(resp)
 	}
-	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
+	return io.ReadAll(io.LimitReader(resp.Body, maxDocument))
 }
 
 // jsonRequest returns a request with value as its JSON body.
@@ -191,27 +191,32 @@ func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 
 // content opens the content of a file, whose path is base followed by the ID.
 func (c *Client) content(ctx context.Context, method, base, id, byteRange string) (*Content, error) {
-	r := request{method: method, path: base + url.PathEscape(id) + "/content", header: http.Header{}, success: statusOK}
+	r := request{
+		method:  method,
+		path:    base + url.PathEscape(id) + "/content",
+		header:  http.Header{},
+		success: statusOK,
+	}
 	if byteRange != "" {
 		r.success = []int{http.StatusOK, http.StatusPartialContent}
 		r.header.Set("Range", byteRange)
 	}
-	response, err := c.do(ctx, r)
+	resp, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 
-	header := response.Header
+	header := resp.Header
 	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
 	if err != nil || disposition != "attachment" {
-		// The handler serves every file as an attachment.
-		_ = response.Body.Close()
-		return nil, foreignResponse(response)
+		// The API serves every file as an attachment.
+		_ = resp.Body.Close()
+		return nil, foreignResponse(resp)
 	}
 
 	return &Content{
-		ReadCloser:  response.Body,
-		Length:      response.ContentLength,
+		ReadCloser:  resp.Body,
+		Length:      resp.ContentLength,
 		Range:       header.Get("Content-Range"),
 		ContentType: header.Get("Content-Type"),
 		ETag:        header.Get("Etag"),

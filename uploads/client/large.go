@@ -259,8 +259,9 @@ func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, err
 			return nil, err
 		}
 
-		// The shift is limited, because the product would overflow after many attempts.
-		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, 10)))
+		// The wait doubles with each attempt, but the shift must not overflow.
+		const maxShift = 10
+		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, maxShift)))
 		if e, ok := errors.AsType[*Error](err); ok {
 			wait = max(wait, e.RetryAfter)
 		}
@@ -277,14 +278,14 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 	if f.Temp {
 		path = "temp-files/parts"
 	}
-	described := Part{
+	metadata := Part{
 		Token:            f.Token,
 		Count:            u.count,
 		Part:             part,
 		OriginalFileName: f.Name,
 		Purpose:          f.Purpose,
 	}
-	record, err := u.client.uploadPart(ctx, path, described, u.section(part))
+	record, err := u.client.uploadPart(ctx, path, metadata, u.section(part))
 	e, isResponse := errors.AsType[*Error](err)
 	if isResponse && e.Err.Code == uploads.Completed && e.Record != nil {
 		// An earlier attempt completed the file, but its response with the record was lost.

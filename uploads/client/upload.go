@@ -37,7 +37,7 @@ func (c *Client) upload(
 	if err != nil {
 		return nil, err
 	}
-	return ask(ctx, c, r, isRecord)
+	return doJSON(ctx, c, r, isRecord)
 }
 
 // A Part describes one part of a file.
@@ -78,19 +78,19 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	}
 	r.success = []int{http.StatusCreated, http.StatusAccepted}
 
-	response, err := c.do(ctx, r)
+	resp, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	if response.StatusCode == http.StatusAccepted {
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusAccepted {
 		// Other parts are missing.
 		type stored struct{ Part, Count int }
 		isOurs := func(s stored) bool { return s.Part == p.Part && s.Count == p.Count }
-		_, err := read(response, isOurs)
+		_, err := readJSON(resp, isOurs)
 		return nil, err
 	}
-	return read(response, isRecord)
+	return readJSON(resp, isRecord)
 }
 
 // A field is a field of a form, with a text.
