@@ -21,8 +21,8 @@ type call struct {
 // response. If more remain, the connection is closed.
 const maxDrain = 16 << 20
 
-// respond returns a handler that calls f. f must either write a response and return nil, or return
-// an error before it has written anything.
+// respond returns a handler that calls f, and responds with its error. If f returns an error, it must not
+// have written anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := webserver.BodyOf(webserver.BeginRequest(w, r))
@@ -35,7 +35,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	}
 }
 
-// authorized returns a handler that calls f if the user may do what the request asks for.
+// authorized returns a function that calls f only if the user may do what the request asks for.
 func (h *handler) authorized(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		user, err := h.config.Authorize(c.Request)
@@ -43,6 +43,7 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 			return unauthorized(err)
 		}
 		c.user = user
+
 		if id := c.PathValue("id"); id != "" {
 			if err := h.authorizeFile(c, id); err != nil {
 				return err
@@ -52,8 +53,7 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 	}
 }
 
-// authorizeFile fails if the ID is invalid, or if the user may not do with this file what the
-// request asks for.
+// authorizeFile fails if the ID is invalid, or if the user may not do this with the file.
 func (h *handler) authorizeFile(c *call, id string) error {
 	if err := validateID(id); err != nil {
 		return err
@@ -67,13 +67,13 @@ func (h *handler) authorizeFile(c *call, id string) error {
 		return nil
 	}
 	if storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "" {
-		// AuthorizeFile returned an error of Records.
+		// The error comes from Records.
 		return notFound()
 	}
 	return unauthorized(err)
 }
 
-// unauthorized returns the response for an error of Authorize or AuthorizeFile.
+// unauthorized returns the error for the client after Authorize or AuthorizeFile has failed with err.
 func unauthorized(err error) *uploads.Error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok {
 		result := *e

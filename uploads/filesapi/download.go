@@ -23,7 +23,7 @@ func (h *handler) download(temp bool) func(*call) error {
 	}
 }
 
-// downloadFailed sends the response if a file cannot be sent.
+// downloadFailed responds with an error in place of a file.
 func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")
@@ -45,7 +45,8 @@ type recordDownloader struct {
 
 var _ storage.Downloader = (*recordDownloader)(nil)
 
-// Download opens the file with this ID. A file of the other kind counts as missing.
+// Download opens the file with this ID, and sets its headers. A temp file counts as missing where a client file
+// is wanted, and the other way round.
 func (d *recordDownloader) Download(
 	ctx context.Context, id string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {

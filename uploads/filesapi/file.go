@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
-// details sends the record of a client file.
+// details sends the record of a client file. A temp file counts as missing.
 func (h *handler) details(c *call) error {
 	f, err := h.service.Records().Record(c.Context(), c.PathValue("id"))
 	if err != nil {
@@ -24,7 +24,7 @@ func (h *handler) details(c *call) error {
 	return c.json(http.StatusOK, recordOf(f))
 }
 
-// delete removes a client file.
+// delete handles DELETE of a client file.
 func (h *handler) delete(c *call) error {
 	if err := h.remove(c.Context(), c.PathValue("id")); err != nil {
 		return err
@@ -33,8 +33,8 @@ func (h *handler) delete(c *call) error {
 	return nil
 }
 
-// remove removes a client file. If there is no record, it removes the bytes that an interrupted
-// call may have left. A temp file stays.
+// remove removes a client file or, if there is no record, the bytes that an interrupted call may have left. A
+// temp file stays.
 func (h *handler) remove(ctx context.Context, id string) error {
 	f, err := h.service.Records().Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -49,7 +49,7 @@ func (h *handler) remove(ctx context.Context, id string) error {
 	return clientError(h.service.Remove(ctx, f))
 }
 
-// setPurpose changes the purpose of a client file.
+// setPurpose changes the purpose of a client file to the one in the body, and sends its record.
 func (h *handler) setPurpose(c *call) error {
 	var purpose string
 	if err := readField(c.Request, fieldPurpose, maxJSON, &purpose); err != nil {
@@ -78,7 +78,7 @@ type deletion struct {
 	Error   *problem `json:"Error,omitempty"`
 }
 
-// deleteMany removes several client files.
+// deleteMany removes the client files with the IDs in the body, and sends a result for each.
 func (h *handler) deleteMany(c *call) error {
 	// A product with a larger number of files could overflow.
 	const maxFiles = 1 << 40
@@ -93,7 +93,7 @@ func (h *handler) deleteMany(c *call) error {
 	return c.json(http.StatusOK, map[string]any{fieldItems: h.deleteEach(c, ids)})
 }
 
-// deleteEach removes client files, and returns one result for each.
+// deleteEach removes client files, and returns a result for each ID, in the same order.
 func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	denied := make([]error, len(ids))
 	for i, id := range ids {
@@ -141,7 +141,7 @@ type Record struct {
 	CRC32C storage.CRC32C `json:"CRC32C,omitzero"`
 }
 
-// recordOf converts f to a Record. If f is nil, it returns nil.
+// recordOf converts f, which may be nil, to a Record.
 func recordOf(f *uploads.File) *Record {
 	if f == nil {
 		return nil

@@ -33,7 +33,7 @@ type form struct {
 	file     *formFile
 }
 
-// readForm reads the fields of a form before the file.
+// readForm reads the fields of a form, which must have one of these names, up to the file.
 func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
@@ -62,8 +62,7 @@ func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	return f, nil
 }
 
-// next reads one field. If that is the file, next does not read its content. It returns io.EOF
-// at the end of the form.
+// next reads the next field of the form, but not the content of the file. It returns io.EOF at the end.
 func (f *form) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {
@@ -72,6 +71,7 @@ func (f *form) next(maxFile int64) error {
 	if err != nil {
 		return f.failure("", err)
 	}
+
 	disposition := part.Header.Get("Content-Disposition")
 	_, params, err := mime.ParseMediaType(disposition)
 	name := params["name"]
@@ -89,6 +89,7 @@ func (f *form) next(maxFile int64) error {
 	if isAfterFile && f.file.after == nil {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	}
+
 	fileName, isFile := params["filename"]
 	if name == fieldFile {
 		if !isFile {
@@ -103,7 +104,7 @@ func (f *form) next(maxFile int64) error {
 	return f.readText(part, name)
 }
 
-// beginFile sets the file of the form, whose content is read later.
+// beginFile sets the file of the form, of at most maxFile bytes, whose content is read later.
 func (f *form) beginFile(part io.Reader, fileName string, maxFile int64) {
 	f.body.Left = math.MaxInt64
 	f.fileName = fileName
@@ -114,7 +115,7 @@ func (f *form) beginFile(part io.Reader, fileName string, maxFile int64) {
 	f.file = &formFile{body: bodyio.LimitReader(part, maxFile, tooLarge), form: f}
 }
 
-// readText reads the text of a field.
+// readText reads the text of a field, which the form must know and have only once.
 func (f *form) readText(part io.Reader, name string) error {
 	if !slices.Contains(f.known, name) {
 		return refuse(name, uploads.InvalidRequest, "This is not a field of the form.")
@@ -130,8 +131,7 @@ func (f *form) readText(part io.Reader, name string) error {
 	return nil
 }
 
-// failure returns the response for an error of reading the form. field is the field that was read, or
-// "" if it is not known.
+// failure returns the refusal for an error of reading the form in this field, or in any field if it is "".
 func (f *form) failure(field string, err error) *uploads.Error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok {
 		return e
@@ -152,8 +152,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	}
 
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
-		// The text of the error quotes the malformed header line. Only a file name can make such a
-		// line malformed.
+		// The text of the error quotes the malformed header line. If that is the line of the file, its name
+		// is to blame.
 		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
 			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
 		}
@@ -163,14 +163,13 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	if strings.HasPrefix(err.Error(), "multipart: ") && !isTruncated {
 		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
 	}
-	// The cause is not wrapped: a truncated form fails with an error that wraps io.EOF, and a
-	// caller must not mistake it for the end of the file.
+
+	// Do not wrap err, which may wrap io.EOF, because a caller could mistake that for the end of the file.
 	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
 }
 
-// longestField returns the name of the field that made the form too long. If no field in f.fields
-// is long, the header of the file must be long, because it contains the name of the file.
-// longestField then returns the name of the file's field.
+// longestField returns the name of the field that makes the form too long. If it is none of those that were
+// read, it is that of the file, whose name must be long.
 func (f *form) longestField() string {
 	for name, value := range f.fields {
 		// At most one field is longer than half of the limit for all.
@@ -218,7 +217,7 @@ type formFile struct {
 	err   error // the error that all later reads return
 }
 
-// Read reads the content of the file. At its end, Read reads the rest of the form.
+// Read reads the content of the file and, at its end, the rest of the form.
 func (f *formFile) Read(p []byte) (int, error) {
 	if f.err != nil {
 		return 0, f.err
@@ -255,7 +254,7 @@ func (f *formFile) end() error {
 	}
 }
 
-// failure returns the error of the form, if reading the form has failed. Otherwise it returns err.
+// failure returns the error that reading the form has failed with, or else err.
 func (f *formFile) failure(err error) error {
 	if f.err != nil && f.err != io.EOF {
 		return f.err

@@ -142,7 +142,7 @@ func (h *handler) routes() []route {
 	}
 }
 
-// mux returns the routes of the API. It also returns JSON errors for unknown paths and methods.
+// mux returns a handler of the routes of the API, which also answers unknown paths and methods in JSON.
 func (h *handler) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /openapi.yaml", h.respond(sendOpenAPI))
@@ -157,7 +157,7 @@ func (h *handler) mux() *http.ServeMux {
 	return mux
 }
 
-// sendOpenAPI sends the description of the API.
+// sendOpenAPI sends the OpenAPI description of the API.
 func sendOpenAPI(c *call) error {
 	c.w.Header().Set("Content-Type", "application/yaml")
 	// An error means that the client has disconnected.
@@ -165,8 +165,8 @@ func sendOpenAPI(c *call) error {
 	return nil
 }
 
-// refuseUnknown returns the error for a request that no route of mux handles. If the path has other
-// methods, it tells them.
+// refuseUnknown returns the error for a request that no route of mux handles. If the path has other methods,
+// it sets the header Allow.
 func refuseUnknown(c *call, mux *http.ServeMux) error {
 	var allowed []string
 	other := c.Clone(c.Context())

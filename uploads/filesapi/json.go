@@ -20,9 +20,8 @@ const (
 	idJSON  = 64
 )
 
-// readField decodes a JSON object that has exactly one field, whose value it stores in dst. limit is
-// the greatest length of the object in bytes. readField is stricter than encoding/json: it
-// refuses a field that occurs twice, a name with other letter case, and null.
+// readField decodes a JSON object of at most limit bytes that has only this field, whose value it stores in
+// dst. Unlike encoding/json, it refuses a repeated field, a name in another letter case, and null.
 func readField(r *http.Request, name string, limit int64, dst any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
