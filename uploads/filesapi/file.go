@@ -18,7 +18,8 @@ func (h *handler) details(c *call) error {
 	if err != nil {
 		return clientError(err)
 	}
-	if isTemp := !f.Expires.IsZero(); isTemp {
+	isTemp := !f.Expires.IsZero()
+	if isTemp {
 		return notFound()
 	}
 	return c.json(http.StatusOK, recordOf(f))
@@ -43,7 +44,8 @@ func (h *handler) remove(ctx context.Context, id string) error {
 	if err != nil {
 		return clientError(err)
 	}
-	if isTemp := !f.Expires.IsZero(); isTemp {
+	isTemp := !f.Expires.IsZero()
+	if isTemp {
 		return nil
 	}
 	return clientError(h.service.Remove(ctx, f))
@@ -95,13 +97,13 @@ func (h *handler) deleteMany(c *call) error {
 
 // deleteEach removes client files, and returns a result for each ID, in the same order.
 func (h *handler) deleteEach(c *call, ids []string) []deletion {
-	denied := make([]error, len(ids))
+	denials := make([]error, len(ids))
 	for i, id := range ids {
-		denied[i] = h.authorizeFile(c, id)
+		denials[i] = h.authorizeFile(c, id)
 	}
 	errs := running.All(len(ids), removeConcurrency, func(i int) error {
-		if denied[i] != nil {
-			return denied[i]
+		if denials[i] != nil {
+			return denials[i]
 		}
 		return h.remove(c.Context(), ids[i])
 	})

@@ -180,8 +180,8 @@ func (f *form) longestField() string {
 	return fieldFile
 }
 
-// required returns the text of a field. If it is missing or empty, required fails.
-func (f *form) required(name string) (string, error) {
+// requiredText returns the text of a field, and fails if the field is missing or empty.
+func (f *form) requiredText(name string) (string, error) {
 	value, ok := f.fields[name]
 	if !ok {
 		return "", invalid(name, "This field is missing. It must come before the file.")
@@ -192,14 +192,14 @@ func (f *form) required(name string) (string, error) {
 	return value, nil
 }
 
-// number returns the number in a field. If it is missing or not a number, number fails.
-func (f *form) number(name string) (int, error) {
-	text, err := f.required(name)
+// requiredNumber returns the number in a field, and fails if the field is missing or has no number.
+func (f *form) requiredNumber(name string) (int, error) {
+	text, err := f.requiredText(name)
 	if err != nil {
 		return 0, err
 	}
-	const digits = 9
-	if len(text) > digits || strings.Trim(text, "0123456789") != "" {
+	const maxDigits = 9
+	if len(text) > maxDigits || strings.Trim(text, "0123456789") != "" {
 		return 0, invalid(name, "This must be a number of at least 1.")
 	}
 	return strconv.Atoi(text)
@@ -223,35 +223,38 @@ func (f *formFile) Read(p []byte) (int, error) {
 		return 0, f.err
 	}
 	n, err := f.body.Read(p)
-	switch {
-	case err == io.EOF:
-		f.err = f.end()
-	case err != nil:
+	if err == nil {
+		return n, nil
+	}
+
+	if err == io.EOF {
+		f.err = f.readRest()
+	} else {
 		f.err = f.form.failure(fieldFile, err)
 	}
 	return n, f.err
 }
 
-// end reads the form after the file. If all of it is valid, end returns io.EOF.
-func (f *formFile) end() error {
+// readRest reads the form after the file, and returns io.EOF if all of it is valid.
+func (f *formFile) readRest() error {
 	f.form.body.Left = maxFormFields
 	for {
 		err := f.form.next(0)
-		if err == nil {
-			// This was a field.
-			continue
+		if err == io.EOF {
+			break
 		}
-		if err != io.EOF {
+		if err != nil {
 			return err
 		}
-		if f.after != nil {
-			// Check the fields after the file.
-			if err := f.after(); err != nil {
-				return err
-			}
-		}
-		return io.EOF
 	}
+
+	// Check the fields after the file.
+	if f.after != nil {
+		if err := f.after(); err != nil {
+			return err
+		}
+	}
+	return io.EOF
 }
 
 // failure returns the error that reading the form has failed with, or else err.

@@ -146,22 +146,23 @@ func (h *handler) routes() []route {
 func (h *handler) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /openapi.yaml", h.respond(sendOpenAPI))
-	for _, r := range h.routes() {
-		serve := r.serve
-		if r.method == http.MethodPost || r.method == http.MethodPut {
+	for _, route := range h.routes() {
+		serve := route.serve
+		if route.method == http.MethodPost || route.method == http.MethodPut {
 			serve = h.withReceiveLimit(serve)
 		}
-		mux.HandleFunc(r.method+" "+r.path, h.respond(h.authorized(serve)))
+		mux.HandleFunc(route.method+" "+route.path, h.respond(h.authorized(serve)))
 	}
-	mux.HandleFunc("/", h.respond(func(c *call) error { return refuseUnknown(c, mux) }))
+	mux.HandleFunc("/", h.respond(func(c *call) error {
+		return refuseUnknown(c, mux)
+	}))
 	return mux
 }
 
 // sendOpenAPI sends the OpenAPI description of the API.
 func sendOpenAPI(c *call) error {
 	c.w.Header().Set("Content-Type", "application/yaml")
-	// An error means that the client has disconnected.
-	_, _ = c.w.Write(OpenAPI)
+	_, _ = c.w.Write(OpenAPI) // fails only if the client has disconnected
 	return nil
 }
 
@@ -169,12 +170,11 @@ func sendOpenAPI(c *call) error {
 // it sets the header Allow.
 func refuseUnknown(c *call, mux *http.ServeMux) error {
 	var allowed []string
-	other := c.Clone(c.Context())
-	for _, method := range []string{
-		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
-	} {
-		other.Method = method
-		_, pattern := mux.Handler(other)
+	trial := c.Clone(c.Context())
+	methods := []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut}
+	for _, method := range methods {
+		trial.Method = method
+		_, pattern := mux.Handler(trial)
 		if pattern != "/" {
 			allowed = append(allowed, method)
 		}

@@ -98,19 +98,19 @@ type storedPart struct {
 
 // piece returns the part that a form describes, and fails if a field is missing or invalid.
 func (f *form) piece() (uploads.Piece, error) {
-	name, err := f.required(fieldName)
+	name, err := f.requiredText(fieldName)
 	if err != nil {
 		return uploads.Piece{}, err
 	}
-	token, err := f.required(fieldToken)
+	token, err := f.requiredText(fieldToken)
 	if err != nil {
 		return uploads.Piece{}, err
 	}
-	count, err := f.number(fieldCount)
+	count, err := f.requiredNumber(fieldCount)
 	if err != nil {
 		return uploads.Piece{}, err
 	}
-	number, err := f.number(fieldPart)
+	number, err := f.requiredNumber(fieldPart)
 	if err != nil {
 		return uploads.Piece{}, err
 	}
