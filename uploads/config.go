@@ -273,7 +273,7 @@ const (
 	defaultGrace    = 24 * time.Hour
 )
 
-// setDefaults sets the fields that the application has left out.
+// setDefaults sets the fields that the application has left out, and clones TokenKey.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if states, ok := c.Records.(States); ok && c.States == nil && !storage.Supports(bucket, conditions) {
 		c.States = states
@@ -308,6 +308,7 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 		c.Random = rand.Reader
 	}
 	c.TokenKey = slices.Clone(c.TokenKey)
+
 	if c.TokenKey == nil {
 		c.TokenKey = []byte(rand.Text())
 	}
@@ -379,7 +380,7 @@ func (c *Config) problem() (field, rule string) {
 	return "", ""
 }
 
-// isKeyPrefix reports whether prefix has one or more whole segments that are safe in a key.
+// isKeyPrefix reports whether prefix consists of whole segments that are safe in a key.
 func isKeyPrefix(prefix string) bool {
 	const maxLength = 512 // bytes
 	if len(prefix) > maxLength || strings.HasPrefix(prefix, "/") {
@@ -416,20 +417,20 @@ func isBaseURL(text string) bool {
 // rule may remove everything there.
 func (c *Config) usagePrefix() string { return strings.TrimSuffix(c.Prefix, "/") + "-usage/" }
 
-// reserves reports whether key is reserved, so that no file may have it. Sweep removes the objects
-// under Prefix. The counts of the users are under usagePrefix. Under the other reserved prefixes,
-// DELETE of the file would have the same path as DELETE of an upload.
+// reserves reports whether no file may have the key, because the service needs it.
 func (c *Config) reserves(key string) bool {
 	for _, prefix := range []string{c.Prefix, c.usagePrefix(), "s3/", "tus/"} {
 		if strings.HasPrefix(key, prefix) {
+	// Sweep removes the objects under Prefix, the counts of users are under usagePrefix, and DELETE of a
+	// file under the others would have the path of an upload.
 			return true
 		}
 	}
 	return false
 }
 
-// cacheControl returns the directives for a media type: those of the type itself, of its family, or
-// of all types.
+// cacheControl returns the directives of Config.CacheControl for a media type, for its family, or for all
+// types.
 func (c *Config) cacheControl(mediaType string) string {
 	family, _, _ := strings.Cut(mediaType, "/")
 	for _, pattern := range []string{mediaType, family + "/*", "*"} {
@@ -447,8 +448,7 @@ type requirement struct {
 	flaw, hint string
 }
 
-// requirements returns what the configuration needs. looksAtContent is true if Rules decide by the
-// content of a file.
+// requirements returns what the configuration needs of the bucket, of the records and of the states.
 func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requirement {
 	records, recordsInBucket := c.Records.(bucketRecords)
 	// If Rules do not look at the content, the service detects no types. The bucket need not keep types if the
@@ -503,8 +503,8 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 	}
 }
 
-// needsSessions reports whether the service must offer the S3 routes and tus. If it must, New fails
-// for a bucket that cannot support them.
+// needsSessions reports whether the service must offer the S3 routes and tus, so that New fails for a bucket
+// that cannot support them.
 func (c *Config) needsSessions() bool {
 	if c.Begin != nil {
 		return true

@@ -80,12 +80,12 @@ const (
 	takeItBack                // Sweep took this call for dead: remove the file, and fail
 )
 
-// withoutReservation says what a call must do if it is to count a stored file, and the file has no
-// reservation any more. That depends on who may have dropped the reservation.
+// withoutReservation says what a call must do with a stored file whose reservation is gone, which depends on
+// who may have dropped it.
 func (o origin) withoutReservation() verdict {
 	switch o {
 	case originOwn:
-		// Only Sweep can have dropped it. Sweep may also have counted the file.
+		// Only Sweep can have dropped it, and may have counted the file.
 		return takeItBack
 	case originFirst:
 		// The ledger was lost, or Sweep has dropped it. The file may be uncounted.
@@ -98,8 +98,8 @@ func (o origin) withoutReservation() verdict {
 	return goOn
 }
 
-// end brings the upload of a stored file to its end: it creates the record, counts the file, and
-// calls Config.Stored. It notes each step in f.stage. If end fails, takeBack can undo those steps.
+// end creates the record of a stored file, counts the file, and calls Config.Stored. It notes each step in
+// f.stage, so that takeBack can undo them if end fails.
 func (s *files) end(ctx context.Context, f *File) error {
 	f.stage = stageStored
 	s.setup.identify(f)
@@ -118,10 +118,8 @@ func (s *files) end(ctx context.Context, f *File) error {
 	return nil
 }
 
-// takeBack removes a stored file whose upload did not end, and undoes the steps up to f.stage: the
-// count, the record, and the reservation. If the application may know the file, the caller must not
-// call takeBack. takeBack ignores errors. Sweep later removes bytes that have no record. A file that
-// still has its record, or that is stored without Config.Records, stays.
+// takeBack removes a stored file whose upload has not ended, and undoes the steps up to f.stage. It ignores
+// errors, because Sweep later removes bytes without a record. The application must not know the file yet.
 func (s *files) takeBack(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
@@ -143,10 +141,9 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 	}
 }
 
-// beginEnding returns the number of bytes that are reserved for a file, or 0. The caller must call it
-// before it ends an upload that other calls may end, too. If the file has no reservation any more,
-// beginEnding notes in f.origin that an earlier call has counted the file. It fails if the upload was
-// canceled.
+// beginEnding returns how many bytes are reserved for a file whose upload other calls may end, too. If the
+// reservation is gone, it notes in f.origin that an earlier call has counted the file. It fails if the upload
+// was canceled.
 func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
 	if s.counter == nil {
 		return 0, nil
@@ -165,8 +162,8 @@ func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err e
 	return entry.Bytes, nil
 }
 
-// count makes the reservation of a stored file a part of the user's count. If there is no reservation
-// any more, f.origin decides whether the file must be counted, is counted already, or must be removed.
+// count makes the reservation of a stored file a part of the user's count. If the reservation is gone, f.origin
+// decides whether the file must be counted, is counted already, or must be removed.
 func (s *files) count(ctx context.Context, f *File) error {
 	if s.counter == nil || f.reserved == "" {
 		return nil
@@ -185,13 +182,13 @@ func (s *files) count(ctx context.Context, f *File) error {
 	}
 
 	if f.ledger != "" && f.ledger != settlement.Ledger {
-		// The ledger was lost, and another one was created. So nobody can have counted the file in it.
+		// The ledger was lost, and nobody can have counted the file in the new one.
 		f.origin = originFirst
 	}
 	switch f.origin.withoutReservation() {
 	case takeItBack:
-		// The Sweep that dropped the reservation may have counted the file. This call removes the
-		// file, so that count would be too high. Doubt makes the next Sweep count again.
+		// The Sweep that has dropped the reservation may have counted the file, so the next one must count
+		// again.
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
 		s.takeBack(ctx, f)
 		return tookTooLong(f)
@@ -207,9 +204,8 @@ func (s *files) count(ctx context.Context, f *File) error {
 	return nil
 }
 
-// checkNotRemoved fails if a file was removed after another call counted it. In that case, this call
-// has created the record of the file again, although its bytes do not exist any more. So
-// checkNotRemoved removes that record.
+// checkNotRemoved fails if a file was removed after another call had counted it. It then removes the record,
+// which this call has created again for bytes that do not exist any more.
 func (s *files) checkNotRemoved(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return nil
@@ -234,12 +230,13 @@ func fileRemoved() *refusal.Error {
 	return refusal.New(refusal.TokenField, refusal.CodeNotFound, "This upload was finished, and its file has been removed. Send the file again.")
 }
 
-// record creates the record of a file, or uses the record that an earlier call has created.
+// record creates the record of a file, or uses the one that an earlier call has created.
 func (s *files) record(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return nil
 	}
 	s.describe(f)
+
 	if f.origin == originCounted {
 		// A counted file has had its record. If the record is missing, the file was removed.
 		return s.useRecord(ctx, f, fileRemoved())
@@ -251,7 +248,7 @@ func (s *files) record(ctx context.Context, f *File) error {
 
 	err := s.createRecord(ctx, f)
 	if err == nil || errors.Is(err, storage.OutcomeUnknown) {
-		// The record may exist. If so, it must be removed before the bytes.
+		// If the file is taken back, the record must be removed before the bytes.
 		f.stage = stageRecorded
 	}
 	if err != nil {
@@ -269,6 +266,7 @@ func (s *files) record(ctx context.Context, f *File) error {
 	}
 	isRemoved, err := s.removeEmpty(ctx, f)
 	if err != nil {
+
 		return err
 	}
 	if isRemoved {
@@ -291,8 +289,8 @@ func (s *files) describe(f *File) {
 	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, session.PendingType)
 }
 
-// createRecord creates the record of f. If the record exists already, or if the response was lost, it
-// reads the record, to find out whether an earlier attempt has created it. If so, it returns nil.
+// createRecord creates the record of f. If that fails, it reads the record, which an earlier attempt may have
+// created.
 func (s *files) createRecord(ctx context.Context, f *File) error {
 	records := s.setup.config.Records
 	err := records.Create(ctx, f)
@@ -314,18 +312,13 @@ func (s *files) createRecord(ctx context.Context, f *File) error {
 		// The record was created and has been removed since.
 		return nil
 	}
-	// There was a record, and it is not known whether this upload has made it. Unknown makes the caller
-	// remove the record, too, if it takes the file back.
+	// It is not known whether this upload has made the record. Unknown makes the caller remove it, too, if
+	// it takes the file back.
 	return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 }
 
-// useRecord uses the record that an earlier call has created for the file. If there is none, it fails
-// with notFound. It never creates a record, for one of two reasons:
-//
-//   - The file was counted, so it has had its record. If the record is missing, the file was removed.
-//   - The file has expired, or is in the last eighth of its lifetime. Sweep may have removed the
-//     record, and may be removing the bytes now. A process with another clock may do so already in
-//     the last eighth.
+// useRecord uses the record that an earlier call has created for the file, and fails with notFound if there is
+// none. It creates no record, because a file that had one was removed.
 func (s *files) useRecord(ctx context.Context, f *File, notFound *refusal.Error) error {
 	current, err := s.setup.config.Records.Record(ctx, f.ID)
 	if storage.CodeOf(err) == storage.ObjectNotFound {

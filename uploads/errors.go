@@ -85,7 +85,7 @@ func CodeOf(err error) Code {
 	return ""
 }
 
-// refusal returns e as the other packages of uploads know it.
+// refusal converts e to the type that the internal packages use.
 func (e *Error) refusal() *refusal.Error {
 	return &refusal.Error{
 		Field:   e.Field,
@@ -97,7 +97,7 @@ func (e *Error) refusal() *refusal.Error {
 	}
 }
 
-// The package refusal cannot import this one, so it finds the errors of the application by a function.
+// Package refusal cannot import this one, so it recognizes the errors of the application by a function.
 func init() {
 	refusal.OfApplication = func(err error) *refusal.Error {
 		if e, ok := errors.AsType[*Error](err); ok {
@@ -107,7 +107,7 @@ func init() {
 	}
 }
 
-// publicError returns err as an *Error. If err has no refusal in its tree, publicError returns err.
+// publicError converts the refusal in err's tree to an *Error, or returns err if there is none.
 func publicError(err error) error {
 	e := refusal.Of(err)
 	if e == nil {
