@@ -275,8 +275,9 @@ const (
 
 // setDefaults sets the fields that the application has left out, and clones TokenKey.
 func (c *Config) setDefaults(bucket storage.ReadWriter) {
-	if states, ok := c.Records.(States); ok && c.States == nil && !storage.Supports(bucket, conditions) {
-		c.States = states
+	recordStates, keepsStates := c.Records.(States)
+	if c.States == nil && keepsStates && !storage.Supports(bucket, conditions) {
+		c.States = recordStates
 	}
 	if c.States == nil {
 		c.States = bucketStates{bucket}
@@ -307,8 +308,8 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	c.TokenKey = slices.Clone(c.TokenKey)
 
+	c.TokenKey = slices.Clone(c.TokenKey)
 	if c.TokenKey == nil {
 		c.TokenKey = []byte(rand.Text())
 	}
@@ -394,7 +395,8 @@ func isKeyPrefix(prefix string) bool {
 		if segment == "" || segment == "." || segment == ".." {
 			return false
 		}
-		if strings.ContainsFunc(segment, func(r rune) bool { return !keypattern.IsSafe(r) }) {
+		hasUnsafe := strings.ContainsFunc(segment, func(r rune) bool { return !keypattern.IsSafe(r) })
+		if hasUnsafe {
 			return false
 		}
 	}
@@ -419,10 +421,10 @@ func (c *Config) usagePrefix() string { return strings.TrimSuffix(c.Prefix, "/")
 
 // reserves reports whether no file may have the key, because the service needs it.
 func (c *Config) reserves(key string) bool {
-	for _, prefix := range []string{c.Prefix, c.usagePrefix(), "s3/", "tus/"} {
-		if strings.HasPrefix(key, prefix) {
 	// Sweep removes the objects under Prefix, the counts of users are under usagePrefix, and DELETE of a
 	// file under the others would have the path of an upload.
+	for _, prefix := range []string{c.Prefix, c.usagePrefix(), "s3/", "tus/"} {
+		if strings.HasPrefix(key, prefix) {
 			return true
 		}
 	}

@@ -158,7 +158,8 @@ func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err e
 	if !exists {
 		f.origin = originCounted
 	}
-	f.ledger = ledgerID // count compares it, to find out whether the ledger was lost
+	// The method count compares it, to find out whether the ledger was lost.
+	f.ledger = ledgerID
 	return entry.Bytes, nil
 }
 
@@ -235,14 +236,15 @@ func (s *files) record(ctx context.Context, f *File) error {
 	if s.setup.config.Records == nil {
 		return nil
 	}
-	s.describe(f)
 
+	s.describe(f)
 	if f.origin == originCounted {
 		// A counted file has had its record. If the record is missing, the file was removed.
 		return s.useRecord(ctx, f, fileRemoved())
 	}
-	if f.lifetime > 0 && f.origin != originOwn && s.age(f) >= f.lifetime-f.lifetime/8 {
-		// Sweep may have removed an earlier record, because the file expires soon or has expired.
+	mayBeSwept := f.lifetime > 0 && f.origin != originOwn && s.age(f) >= f.lifetime-f.lifetime/8
+	if mayBeSwept {
+		// A Sweep, whose clock may be fast, may have removed an earlier record.
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 
@@ -255,18 +257,18 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return err
 	}
 
-	// Sweep removes bytes without a record after Grace, and any file after its lifetime. If this call
-	// was not slow, neither is near.
-	slow := s.setup.config.Grace / 2
+	// Sweep removes bytes without a record after Grace, and any file after its lifetime. If this call was
+	// fast, neither is near.
+	fast := s.setup.config.Grace / 2
 	if f.lifetime > 0 {
-		slow = min(slow, f.lifetime/2)
+		fast = min(fast, f.lifetime/2)
 	}
-	if s.age(f) < slow {
+	if s.age(f) < fast {
 		return nil
 	}
+
 	isRemoved, err := s.removeEmpty(ctx, f)
 	if err != nil {
-
 		return err
 	}
 	if isRemoved {
