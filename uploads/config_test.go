@@ -86,8 +86,7 @@ func (d overwriting) Describe() driver.Description {
 	return desc
 }
 
-// New refuses a bucket without IfAbsent, in which an upload could overwrite a file, unless Config.Unguarded is
-// set.
+// New refuses a bucket in which an upload could overwrite a file, unless Config.Unguarded is set.
 func TestNewRefusesOverwritingBucket(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
 	_, err := uploads.New(bucket, uploads.Config{})
@@ -107,15 +106,16 @@ func TestNewRefusesOtherBucketType(t *testing.T) {
 	require.ErrorContains(t, err, "needs a bucket of this library")
 }
 
-// New refuses Config.Link of a kind that the bucket does not support.
+// New refuses a kind of links that the bucket does not support.
 func TestNewRefusesUnsupportedLinks(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = uploads.New(memstore.New(), uploads.Config{Link: uploads.PublicLink})
 	require.ErrorIs(t, err, storage.NotPublic)
+
 }
 
-// With PublicLink, a file's Location is below the bucket's public base URL, such as that of a CDN.
+// With PublicLink, the Location of a file is below the public base URL of the bucket, such as that of a CDN.
 func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	bucket := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
 	s := newService(t, bucket, uploads.Config{Link: uploads.PublicLink})
@@ -129,7 +129,7 @@ func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	require.Equal(t, "public, max-age=31536000, immutable", attrs.CacheControl)
 }
 
-// The most specific match in Config.CacheControl decides a file's Cache-Control.
+// The most specific match in Config.CacheControl decides the Cache-Control of a file.
 func TestCacheControlOfClosestMatch(t *testing.T) {
 	bucket := memstore.New()
 	s := newService(t, bucket, uploads.Config{
@@ -162,7 +162,7 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 	}
 }
 
-// Store refuses a value of the key, such as a user's ID, that would put the file under a reserved prefix.
+// Store refuses a user whose ID would put the file under a reserved prefix.
 func TestStoreRefusesReservedValue(t *testing.T) {
 	bucket := memstore.New()
 	s := newService(t, bucket, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
@@ -173,7 +173,7 @@ func TestStoreRefusesReservedValue(t *testing.T) {
 	require.Empty(t, listKeys(t, bucket))
 }
 
-// An animated PNG is a PNG.
+// Store accepts an animated PNG as a PNG.
 func TestStoreAnimatedPNG(t *testing.T) {
 	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/png"}}})

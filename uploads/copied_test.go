@@ -13,8 +13,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If a bucket is copied while uploads are open, a Sweep of the copy removes the copied uploads when they have
-// expired. It touches none of the original.
+// A Sweep of a copied bucket removes the copies of expired uploads, but touches none of the originals.
 func TestSweepOfCopiedBucket(t *testing.T) {
 	bucket := memstore.New()
 	dst := memstore.New()
@@ -23,6 +22,8 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 	part := s3Upload.send(1, content(1000))
 	tusUpload := s.create("Upload-Length", "3")
 	s.patch(tusUpload, 0, []byte("a"), 1)
+
+	// Copy all objects as they are.
 	ctx := driver.WithLayerMetadata(t.Context())
 	for e, err := range bucket.List(ctx) {
 		require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// Delete removes only the user's own files.
+// Delete removes only files of the user, and may be repeated.
 func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})

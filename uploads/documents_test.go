@@ -17,8 +17,7 @@ import (
 
 var documentHeaders = headers{"Content-Type": "application/json"}
 
-// The service holds a JSON document in memory until it is complete, so documents that arrive slowly count against
-// Config.MemoryLimit.
+// JSON documents that arrive slowly count against Config.MemoryLimit, because the service holds them in memory.
 func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	const (
 		length      = 4 << 20 // of a document
@@ -53,7 +52,7 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	})
 }
 
-// A completion that lists more parts than a store takes is refused before the whole list is decoded into memory.
+// A completion that lists too many parts is refused before the whole list is in memory.
 func TestCompleteRefusesTooManyParts(t *testing.T) {
 	const (
 		tooManyParts  = 50_001
@@ -75,6 +74,7 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			u := s.begin(map[string]any{"filename": tt.name})
 			body := `{"parts": [` + tt.parts + `]}`
+
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			resp := s.do(alice, "POST", u.path("/complete"), strings.NewReader(body), documentHeaders)

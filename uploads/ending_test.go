@@ -59,8 +59,8 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	}
 }
 
-// A process is killed while it completes an upload. The user deletes the file, uses the whole allowance, and
-// completes the upload again. The stored bytes stay within the allowance.
+// The stored bytes stay within the allowance if a process was killed while it completed an upload, and the user deletes
+// the file, uses the whole allowance, and completes the upload again.
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, afterCall := range []bool{false, true} {
@@ -92,8 +92,8 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 	})
 }
 
-// A process is killed while it joins pieces, and the user deletes the file. When the client sends the last piece
-// again, the stored bytes stay within the allowance.
+// The stored bytes stay within the allowance if a process was killed while it joined pieces, the user has deleted the
+// file, and the client then sends the last piece again.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for call, killed := 1, true; killed; call++ {
@@ -123,8 +123,7 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 	})
 }
 
-// If a client calls Finish again while Delete removes the file, the file does not come back, and the allowance
-// counts no bytes.
+// A file that Delete removes does not come back, and does not count, if the client calls Finish again meanwhile.
 func TestFinishBesideDelete(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}
@@ -159,14 +158,13 @@ func TestFinishBesideDelete(t *testing.T) {
 	})
 }
 
-// If an older version has left a negative count in the ledger, Usage reports zero, and a Sweep makes the count
-// exact.
+// A negative count, which an older version has left in the ledger, is reported as zero until a Sweep corrects it.
 func TestSweepMendsNegativeCount(t *testing.T) {
 	a := &account{t: t, open: newMemoryDriverAt, record: true}
 	a.renew()
-
 	p := a.process()
 	require.Empty(t, sendToService(t, p, content(100)))
+
 	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
 		require.NoError(t, err)
 		text, _, err := storage.ReadAll(t.Context(), p.store, entry.Key)
@@ -183,8 +181,7 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
 }
 
-// An older version kept its ledgers under files/usage/. Usage reads them there, and the next write or Sweep moves
-// them.
+// Usage reads a ledger where an older version has kept it, and the next write or Sweep moves it.
 func TestUsageOfOlderVersion(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, sweeps := range []bool{false, true} {
@@ -215,8 +212,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 	})
 }
 
-// If a process is killed during Store or the upload of a form, the next Sweep frees what it had reserved of the
-// user's allowance, whether the file's size was known or not.
+// Sweep frees what a killed Store, or a killed upload of a form, has reserved of the user's allowance.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for _, method := range sendMethods[:3] { // Store, Store of unknown size, and a form
@@ -239,10 +235,8 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	})
 }
 
-// If a Sweep runs every five minutes during an upload of an hour, Store succeeds, and its file is counted.
-//
-// The test takes the place of the clock that lets Store renew its reservation: Store renews it when Inspect asks, and
-// Inspect goes on when it is renewed.
+// Store succeeds, and its file is counted, even if a Sweep runs every five minutes during an upload of an hour, because
+// Store renews its reservation.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -288,7 +282,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	})
 }
 
-// GET /s3/params reserves nothing, but fails if there is no room. Room is reserved when the bytes arrive.
+// GET /s3/params reserves no room, but fails if there is none.
 func TestS3ParamsReserveNothing(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -302,7 +296,7 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 	})
 }
 
-// If two files are sent to one URL of GET /s3/params at the same time, room is reserved once.
+// Two files that are sent to one URL of GET /s3/params at the same time reserve room once.
 func TestS3ParamsReserveOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		var path string
@@ -333,8 +327,8 @@ func requestParams(t *testing.T, p *process) (path string) {
 	return pathOf(request.URL)
 }
 
-// A joined tus upload removes its pieces before its file is counted. Even if processes are killed during joins, a
-// user stores at most twice the allowance.
+// Even if processes are killed while they join tus uploads, a user stores at most twice the allowance, because the pieces
+// are removed before the file is counted.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		for call, killed := 1, true; killed; call++ {
@@ -345,7 +339,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 				killer := &processKiller{at: call, after: true}
 				sendJoined(t, a.process(killer.layer), content(3000))
 
-				// A killed call leaves the pieces beside the joined file. It has counted neither.
+				// A killed call may leave the pieces beside the joined file, but has counted neither.
 				if usage := a.usage(other); usage.ReservedBytes == 0 {
 					require.LessOrEqual(t, a.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
 				}
@@ -375,7 +369,7 @@ func (a *account) bytesWithPieces() (bytes int64) {
 	return bytes
 }
 
-// After Cancel, all room that the ticket reserved is free again, and Finish fails.
+// Cancel frees all room that the ticket has reserved, and Finish then fails.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -397,7 +391,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 	})
 }
 
-// After Finish, Cancel fails with Completed, and the file stays counted.
+// Cancel fails with Completed after Finish, and the file still counts.
 func TestCancelAfterFinish(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -415,8 +409,7 @@ func TestCancelAfterFinish(t *testing.T) {
 	})
 }
 
-// If Finish and Cancel of one ticket run at the same time, exactly one succeeds. The file exists only if Finish
-// succeeded.
+// Of Finish and Cancel of one ticket at the same time, exactly one succeeds, and the file exists only if that is Finish.
 func TestCancelBesideFinish(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, a *account) {
@@ -435,7 +428,7 @@ func TestCancelBesideFinish(t *testing.T) {
 			a.requireExactAfterSweep(other, "at call %d", call)
 		}
 
-		// The last race has no call before which the other process acts. Its error is then that of a call afterwards.
+		// The other process does not act in the last race. Its error is then that of a call afterwards.
 		var otherErr error
 		a.runRace(race{
 			setUp: func(other *process) {
@@ -456,6 +449,7 @@ func TestCancelBesideFinish(t *testing.T) {
 				otherErr = &uploads.Error{Code: uploads.NotFound}
 			},
 			act: func(other *process) {
+
 				_, otherErr = other.service.Finish(t.Context(), ticket.Token, user)
 			},
 			run: func(p, other *process, call int) {
@@ -466,8 +460,8 @@ func TestCancelBesideFinish(t *testing.T) {
 	})
 }
 
-// If a ticket expires at any moment of Finish, and Sweep then removes the file that was sent, Finish succeeds, or
-// fails with NotFound or StoreFailed and stores nothing. The next Sweep makes the count exact.
+// If a ticket expires during Finish, and Sweep removes the file that was sent, Finish either succeeds or stores nothing,
+// and the next Sweep makes the count exact.
 func TestFinishOfExpiringTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		user := uploads.User{ID: alice}

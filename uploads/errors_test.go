@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
-// The table of codes in the documentation matches the code.
+// The table of codes in the package documentation has the status and the storage.Code of each code.
 func TestCodesMatchDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	}
 }
 
-// The codes of this package are those of package refusal.
+// The package has a constant for every code of package refusal, and no others.
 func TestCodesAreThoseOfRefusals(t *testing.T) {
 	codes := []Code{
 		NoFile, TooManyFiles, Empty, TooSmall, TooLarge, WrongSize, TypeNotAllowed, Damaged, ActiveContent, TooManyPixels,
@@ -72,7 +72,7 @@ func TestCodesAreThoseOfRefusals(t *testing.T) {
 	}
 }
 
-// An uploads.Error has an uploads.Code, and also matches the storage.Code of its cause.
+// An error of this package has a Code, and also matches the storage.Code of its cause.
 func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	tooLarge := publicError(refusal.OfFile(refusal.CodeTooManyPixels, "The picture is too large.").WithName("me.png"))
 	refused := fmt.Errorf("taking the avatar: %w", tooLarge)
@@ -92,8 +92,8 @@ func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(nil))
 }
 
-// Each request has an ID, which is in the response's header, in its problem document, and in the request that
-// OnError gets.
+// The ID of a request is in the header and the document of its response, and in the request that OnError gets.
+
 func TestRequestIDs(t *testing.T) {
 	var logged string
 	s, err := New(memstore.New(), Config{
@@ -131,7 +131,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// If an error shortens a long field name, it does not cut through a character.
+// An error that shortens the long name of a field does not cut through a character.
 func TestErrorCutsLongFieldName(t *testing.T) {
 	s, err := New(memstore.New(), Config{Authorize: func(*http.Request) (User, error) {
 		return User{}, &Error{Field: strings.Repeat("x", 63) + "é and more", Code: InvalidValue, Message: "No."}

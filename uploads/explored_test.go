@@ -164,8 +164,7 @@ func TestExploredOldLedger(t *testing.T) {
 	}
 }
 
-// If Recount runs while PutPiece makes a file whose key was not known when its room was reserved, the file is
-// counted once.
+// Recount during PutPiece counts the file once, although its key was not known when its room was reserved.
 func TestExploredRecount(t *testing.T) {
 	explored.RunOnSome(t, func(s *interleave.Scene) {
 		store := s.Store("s")

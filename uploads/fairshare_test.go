@@ -46,8 +46,8 @@ var slowWays = []slowWay{
 	}},
 }
 
-// A user with 512 slow connections leaves connections and memory for other users, and loses the slow connections.
-// This holds for each way whose bytes pass through the server.
+// Whichever way the bytes pass through the server, a user with many slow connections leaves connections and memory for
+// others, and loses the slow ones.
 func TestFairShareOfSlowConnections(t *testing.T) {
 	const (
 		slowConnections = 512

@@ -71,7 +71,7 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 	}
 }
 
-// An ID is escaped in the path of a request, so that it cannot name another route.
+// The client escapes an ID in the path of a request, so that it cannot name another route.
 func TestIDsAreEscaped(t *testing.T) {
 	var path string
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
@@ -83,7 +83,7 @@ func TestIDsAreEscaped(t *testing.T) {
 	require.Equal(t, "/files/..%2Ftemp-files%3Fx=1%23y", path)
 }
 
-// The client refuses the IDs "", "." and "..", which would lead to another address, before it sends anything.
+// The client refuses the IDs "", "." and "..", which would lead to another URL, without making a request.
 func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		t.Errorf("%s %s", r.Method, r.URL)
@@ -101,7 +101,7 @@ func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 	}
 }
 
-// Upload accepts a reader that does not tell its length.
+// Upload accepts a reader whose length is not known.
 func TestUploadOfUnknownLength(t *testing.T) {
 	s := newServer(t, nil)
 	b := content(100_000)

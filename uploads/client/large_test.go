@@ -42,7 +42,7 @@ func unavailable(w http.ResponseWriter) bool {
 // hangUp drops the connection.
 func hangUp() bool { panic(http.ErrAbortHandler) }
 
-// UploadLarge stores files of any size, also empty ones.
+// UploadLarge stores a file of any size, even an empty one.
 func TestUploadLargeSendsAllParts(t *testing.T) {
 	for _, size := range []int{0, 1, 999, 1000, 1001, 20_500} {
 		s := newServer(t, nil)
@@ -53,7 +53,7 @@ func TestUploadLargeSendsAllParts(t *testing.T) {
 	}
 }
 
-// With LargeFile.Temp, UploadLarge stores a temp file.
+// UploadLarge stores a temp file if LargeFile.Temp is set.
 func TestUploadLargeSendsTempFiles(t *testing.T) {
 	s := newServer(t, nil)
 	data := content(5000)
@@ -70,8 +70,7 @@ func TestUploadLargeSendsTempFiles(t *testing.T) {
 	require.Equal(t, data, got)
 }
 
-// If a request fails for a reason that may pass, UploadLarge waits, and sends the part again. Here, every third request
-// fails.
+// UploadLarge waits and sends a part again if its request has failed for a reason that may pass.
 func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -116,7 +115,7 @@ func loseResponse(_ int, _ http.ResponseWriter, r *http.Request, next http.Handl
 	return hangUp()
 }
 
-// The status of a response decides whether UploadLarge sends the part again.
+// UploadLarge sends a part again only after a status that may change with time.
 func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	tests := []struct {
 		status  int // of the first response
@@ -148,7 +147,7 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 }
 
-// If the response to the last part is lost, UploadLarge gets the record by sending the part again.
+// UploadLarge gets the record by sending the last part again if its response was lost.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
 		if n != 3 { // the last of three parts
@@ -169,7 +168,7 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 	require.Equal(t, 4, s.requests)
 }
 
-// If UploadLarge gives up, its error tells what is missing. With these values, a second call sends only that.
+// After UploadLarge has given up, a second call with the values of its error sends only the missing parts.
 func TestUploadLargeIsResumed(t *testing.T) {
 	down := true
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -191,7 +190,8 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, responseErr.Status)
 	require.Equal(t, 3+2, s.requests)
 
-	// The second call sends the other seven.
+	// The second call sends the other seven parts.
+
 	down = false
 	f.Token = incomplete.Token
 	f.PartSize = incomplete.PartSize
@@ -202,7 +202,7 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	require.Equal(t, 3+2+7, s.requests)
 }
 
-// If the file has changed since the first attempt, the result has only its current bytes.
+// The stored file has only the current bytes of a file that has changed since the first attempt.
 func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	down := true
 	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -219,7 +219,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	require.ErrorAs(t, err, &incomplete)
 	require.Len(t, incomplete.Sums, 3)
 
-	// The second part changes, and fails, as all requests after the third do.
+	// The second part changes, and fails as all requests after the third one do.
 	data[1500]++
 	f.Token = incomplete.Token
 	f.PartSize = incomplete.PartSize
@@ -239,7 +239,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	require.Equal(t, 8, s.requests)
 }
 
-// If the server refuses a part, UploadLarge fails without waiting.
+// UploadLarge fails without waiting if the server refuses a part.
 func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
 	f := newLargeFile(content(3000))
@@ -254,7 +254,7 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	require.Empty(t, s.waits)
 }
 
-// If LargeFile.Only leaves parts out, the file is not complete, and the error says so.
+// UploadLarge fails with an Incomplete if LargeFile.Only leaves out parts that the server does not have.
 func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	s := newServer(t, nil)
 	f := newLargeFile(content(3000))
@@ -265,7 +265,7 @@ func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	require.Equal(t, []int{1, 2, 3}, incomplete.Missing)
 }
 
-// UploadLarge ends when its context ends, and tells what is missing.
+// UploadLarge ends with its context, and tells which parts are missing.
 func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := newServer(t, func(n int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
@@ -284,7 +284,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	require.Contains(t, incomplete.Missing, 10)
 }
 
-// UploadLarge refuses an invalid LargeFile before its first request.
+// UploadLarge refuses an invalid LargeFile without making a request.
 func TestUploadLargeRefusesInvalidFiles(t *testing.T) {
 	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool {
 		t.Error("a request was made")
@@ -319,7 +319,7 @@ func (zeros) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// For larger files, the client chooses larger parts.
+// The client chooses larger parts for a file that would have more than 10,000 otherwise.
 func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	const (
 		usualPart = 10 << 20

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// If a user has no room left, the upload fails.
+// An upload fails if the user has no room left, until a file is removed.
 func TestAllowanceExceeded(t *testing.T) {
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, uploads.Config{
@@ -31,6 +31,7 @@ func TestAllowanceExceeded(t *testing.T) {
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
 	})
 	require.NoError(t, err)
+
 	send := func(bytes int) (status int, code uploads.Code, id string) {
 		body, contentType := newForm(t, []formField{newFileField("file", "a.txt", strings.Repeat("x", bytes))})
 		r := httptest.NewRequest(http.MethodPost, "/files", body)
@@ -47,6 +48,7 @@ func TestAllowanceExceeded(t *testing.T) {
 
 	status, _, id := send(700)
 	require.Equal(t, http.StatusCreated, status)
+
 	status, code, _ := send(700)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, uploads.OverAllowance, code)

@@ -316,7 +316,7 @@ func partFormWith(name, content string) []formField {
 	return append([]formField{newField(name, content)}, partForm(name)...)
 }
 
-// The handler refuses malformed forms of parts, with the field and the code of the fault.
+// The handler refuses a malformed form of a part, and names the field and the code of its fault.
 func TestHandlerRefusesParts(t *testing.T) {
 	var forms []badForm
 	addInvalid := func(name, field string, fields []formField) {
@@ -342,7 +342,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 	addMalformed("a field that is none", "size", partFormWith("size", "1"))
 	addMalformed("a field after the file", "Purpose", append(partForm(), newField("Purpose", "x")))
 
-	// Values.
+	// Each field must have a valid value.
 	for _, field := range []string{"count", "part"} {
 		for _, number := range []string{
 			"0", "-1", "+1", "1.0", "1e3", "0x1", " 1", "one", "null", "true", "10001", "2147483648",
@@ -376,7 +376,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 	}
 }
 
-// The handler refuses uploads that are no multipart form.
+// The handler refuses uploads whose body is not a multipart form.
 func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	for _, contentType := range []string{
@@ -399,7 +399,8 @@ func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 	api.do(t, "POST", "/files", form, nil).requireProblem(t, bad, "", uploads.Interrupted)
 }
 
-// If a form is cut off at any place, nothing of it is stored.
+	// The type is that of a form, but the body is not one.
+// The handler stores nothing of a form that is cut off, wherever this is.
 func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	body, contentType := newForm(t, withContent(100_000))
@@ -610,7 +611,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 	require.Empty(t, record.Purpose)
 }
 
-// The handler refuses malformed queries of the list of files, with the parameter and the code of the fault.
+// The handler refuses a malformed query of the list of files, and names the parameter and the code of its fault.
 func TestHandlerRefusesQueries(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
