@@ -88,7 +88,9 @@ func (d overwriting) Describe() driver.Description {
 
 // New refuses a bucket in which an upload could overwrite a file, unless Config.Unguarded is set.
 func TestNewRefusesOverwritingBucket(t *testing.T) {
-	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return overwriting{d} }))
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return overwriting{d}
+	}))
 	_, err := uploads.New(bucket, uploads.Config{})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.Unguarded")
@@ -110,9 +112,9 @@ func TestNewRefusesOtherBucketType(t *testing.T) {
 func TestNewRefusesUnsupportedLinks(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Link: uploads.SignedLink})
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	_, err = uploads.New(memstore.New(), uploads.Config{Link: uploads.PublicLink})
 	require.ErrorIs(t, err, storage.NotPublic)
-
 }
 
 // With PublicLink, the Location of a file is below the public base URL of the bucket, such as that of a CDN.

@@ -16,7 +16,7 @@ import (
 // A Sweep of a copied bucket removes the copies of expired uploads, but touches none of the originals.
 func TestSweepOfCopiedBucket(t *testing.T) {
 	bucket := memstore.New()
-	dst := memstore.New()
+	copied := memstore.New()
 	s := newSessionSite(t, bucket, uploads.Config{})
 	s3Upload := s.begin(map[string]any{"filename": "a"})
 	part := s3Upload.send(1, content(1000))
@@ -25,24 +25,24 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 
 	// Copy all objects as they are.
 	ctx := driver.WithLayerMetadata(t.Context())
-	for e, err := range bucket.List(ctx) {
+	for entry, err := range bucket.List(ctx) {
 		require.NoError(t, err)
-		_, err = storage.Copy(ctx, dst, e.Key, bucket, e.Key)
+		_, err = storage.Copy(ctx, copied, entry.Key, bucket, entry.Key)
 		require.NoError(t, err)
 	}
 
 	// Sweep the copy after the uploads have expired.
 	clock := &clock{}
 	clock.Advance(100 * time.Hour)
-	sweeping, err := uploads.New(wrapped.Clock(t, dst, clock.Now), withTestDefaults(uploads.Config{Now: clock.Now}))
+	sweeping, err := uploads.New(wrapped.Clock(t, copied, clock.Now), withTestDefaults(uploads.Config{Now: clock.Now}))
 	require.NoError(t, err)
 
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, report.Uploads)
-	for e, err := range dst.List(t.Context()) {
+	for entry, err := range copied.List(t.Context()) {
 		require.NoError(t, err)
-		require.Fail(t, "the copy is swept", e.Key)
+		require.Fail(t, "an object is left in the copy", entry.Key)
 	}
 
 	// The original uploads go on.

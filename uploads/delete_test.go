@@ -37,7 +37,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 		require.Len(t, listKeys(t, bucket), 2)
 
 		require.NoError(t, s.Delete(t.Context(), mine.Key, me))
-		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "what is gone is gone")
+		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "a second time")
 		require.Equal(t, []string{"users/42/notes.txt"}, listKeys(t, bucket))
 	})
 }

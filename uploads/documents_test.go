@@ -20,8 +20,8 @@ var documentHeaders = headers{"Content-Type": "application/json"}
 // JSON documents that arrive slowly count against Config.MemoryLimit, because the service holds them in memory.
 func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	const (
-		length      = 4 << 20 // of a document
-		feeds       = 512     // bodies for which there is memory
+		length      = 4 << 20 // bytes of a document
+		feeds       = 512     // number of bodies for which there is memory
 		connections = 64
 	)
 	synctest.Test(t, func(t *testing.T) {
@@ -30,9 +30,9 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 
 		// The slow user sends half of each document, and then nothing until done is closed.
 		done := make(chan struct{})
-		var all sync.WaitGroup
+		var slow sync.WaitGroup
 		for range connections {
-			all.Go(func() {
+			slow.Go(func() {
 				half := strings.NewReader(`{"parts": [{"ETag": "` + strings.Repeat("a", length/2))
 				body := io.MultiReader(half, &until{done})
 				_, _ = s.try(t.Context(), "slow", "POST", "/s3/multipart/x/complete", body, documentHeaders)
@@ -44,10 +44,10 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 
 		u := s.begin(map[string]any{"filename": "a"})
 		part := u.send(1, content(1000))
-		require.Equal(t, 200, u.complete(part).StatusCode, "another user completes meanwhile")
+		require.Equal(t, 200, u.complete(part).StatusCode)
 
 		close(done)
-		all.Wait()
+		slow.Wait()
 		require.Zero(t, s.handler.FeedsUsed())
 	})
 }
@@ -65,7 +65,7 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 	}
 	tests := []struct {
 		name  string
-		parts string // of a JSON array
+		parts string // elements of a JSON array
 	}{
 		{name: "numbered", parts: strings.Join(numbered, ",")},
 		{name: "empty", parts: strings.Repeat("{},", 1_300_000) + "{}"},

@@ -173,7 +173,9 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 		_, err = p.store.Upload(t.Context(), entry.Key, bytes.NewReader(text))
 		require.NoError(t, err)
 	}
-	p = a.process() // without a ledger in its memory
+
+	// A new process has no ledger in its memory.
+	p = a.process()
 	require.Zero(t, a.usage(p).Bytes)
 
 	_, err := p.service.Sweep(t.Context())
@@ -215,7 +217,8 @@ func TestUsageOfOlderVersion(t *testing.T) {
 // Sweep frees what a killed Store, or a killed upload of a form, has reserved of the user's allowance.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
-		for _, method := range sendMethods[:3] { // Store, Store of unknown size, and a form
+		methods := sendMethods[:3] // Store, Store of unknown size, and a form
+		for _, method := range methods {
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
 				a.renew()
@@ -223,7 +226,8 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 				other := a.process()
 				method.send(t, a.process(killer.layer), content(3000))
 
-				a.now.Advance(11 * time.Minute) // a reservation that nobody renews ends after ten minutes
+				// A reservation that nobody renews ends after ten minutes.
+				a.now.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				usage := a.usage(other)
@@ -240,16 +244,18 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
-		waits := make(chan struct{}) // Store waits for the time of the next renewal
-		renew := make(chan struct{}) // that time has come
+		// Inspect takes the place of the clock: it lets Store renew its reservation, and goes on when Store
+		// waits for the time of the next renewal.
+		waits := make(chan struct{})
+		renew := make(chan struct{})
 		var other *process
 		a.change = func(c *uploads.Config) {
 			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
 				<-waits
-				for range 12 { // an hour
+				for elapsed := time.Duration(0); elapsed < time.Hour; elapsed += 5 * time.Minute {
 					a.now.Advance(5 * time.Minute)
 					renew <- struct{}{}
-					<-waits // it has renewed its reservation
+					<-waits
 					_, err := other.service.Sweep(t.Context())
 					require.NoError(t, err)
 				}
@@ -380,7 +386,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 		require.EqualValues(t, allowedBytes, a.usage(p).ReservedBytes)
 
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user))
-		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "again")
+		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "a second time")
 		require.Equal(t, uploads.Usage{}, a.usage(p))
 
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
@@ -443,13 +449,13 @@ func TestCancelBesideFinish(t *testing.T) {
 				requireOneSuccess(other, call, err, otherErr)
 			},
 		})
+
 		a.runRace(race{
 			setUp: func(other *process) {
 				sign(other)
 				otherErr = &uploads.Error{Code: uploads.NotFound}
 			},
 			act: func(other *process) {
-
 				_, otherErr = other.service.Finish(t.Context(), ticket.Token, user)
 			},
 			run: func(p, other *process, call int) {

@@ -23,7 +23,10 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	// A row of the table has a code, its meaning, its status and the storage.Code that it wraps.
-	type row struct{ status, wraps string }
+	type row struct {
+		status string
+		wraps  string
+	}
 	rows := map[string]row{} // by code
 	rowPattern := regexp.MustCompile(`(?m)^//\t([A-Z]\w+) +\S.*? (\d{3})   (.+)$`)
 	for _, match := range rowPattern.FindAllStringSubmatch(string(doc), -1) {
@@ -44,16 +47,19 @@ func TestCodesMatchDocumentation(t *testing.T) {
 		storage.Locked:             "Locked",
 		storage.ChecksumMismatch:   "ChecksumMismatch",
 	}
-	require.LessOrEqual(t, len(refusal.Meanings), 28, "codes that a client treats the same are one")
+	const maxCodes = 28
+	require.LessOrEqual(t, len(refusal.Meanings), maxCodes, "codes that a client treats in the same way must be one")
 
 	for code, meaning := range refusal.Meanings {
-		name := "" // of the constant, such as TooLarge for "too_large"
+		// The name of the constant for "too_large" is TooLarge.
+		name := ""
 		for word := range strings.SplitSeq(string(code), "_") {
 			name += strings.ToUpper(word[:1]) + word[1:]
 		}
 		want := row{status: fmt.Sprint(meaning.Status), wraps: wraps[meaning.Storage]}
 		if code == refusal.CodeBusy {
-			want.wraps = "Unavailable" // and never another code of the store
+			// The code of the store is always Unavailable.
+			want.wraps = "Unavailable"
 		}
 		require.Equal(t, want, rows[name], name)
 	}
@@ -83,17 +89,17 @@ func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
 	cause := &storage.Error{Code: storage.RateLimited, Op: "Upload", Hint: "slow down"}
 	storeErr := refusal.StoreFailed(cause)
 	require.ErrorIs(t, storeErr, storage.RateLimited)
-	require.NotContains(t, storeErr.Message, "slow down", "that is not for the person")
+	require.NotContains(t, storeErr.Message, "slow down")
 	require.ErrorContains(t, storeErr, "slow down")
 
 	canceledErr := refusal.StoreFailed(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
 	require.Equal(t, refusal.CodeInterrupted, canceledErr.Code)
+
 	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
 	require.Equal(t, Code(""), CodeOf(nil))
 }
 
 // The ID of a request is in the header and the document of its response, and in the request that OnError gets.
-
 func TestRequestIDs(t *testing.T) {
 	var logged string
 	s, err := New(memstore.New(), Config{
@@ -105,8 +111,8 @@ func TestRequestIDs(t *testing.T) {
 	require.NoError(t, err)
 	tests := []struct {
 		name    string
-		id      string // in the request
-		isValid bool   // and is used
+		id      string // ID in the request
+		isValid bool   // whether the response has the same ID
 	}{
 		{name: "an ID of the client", id: "6f1f-A.b_c", isValid: true},
 		{name: "no ID", id: "", isValid: false},
@@ -123,7 +129,7 @@ func TestRequestIDs(t *testing.T) {
 			id := w.Header().Get("X-Request-Id")
 			require.NotEmpty(t, id)
 			require.Equal(t, tt.isValid, id == tt.id)
-			require.Equal(t, tt.id, r.Header.Get("X-Request-Id"), "the request is the caller's")
+			require.Equal(t, tt.id, r.Header.Get("X-Request-Id"), "the caller's request was changed")
 			require.Equal(t, id, logged)
 			require.Contains(t, w.Body.String(), `"requestId":"`+id+`"`)
 			require.Equal(t, "1", w.Header().Get("Retry-After"))

@@ -73,7 +73,7 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 
 // The client escapes an ID in the path of a request, so that it cannot name another route.
 func TestIDsAreEscaped(t *testing.T) {
-	var path string
+	path := ""
 	s := newServer(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 		path = r.URL.EscapedPath()
 		return false
@@ -104,8 +104,9 @@ func TestIDThatLeadsElsewhereIsNotSent(t *testing.T) {
 // Upload accepts a reader whose length is not known.
 func TestUploadOfUnknownLength(t *testing.T) {
 	s := newServer(t, nil)
-	b := content(100_000)
-	record, err := s.client.Upload(t.Context(), "a.bin", struct{ io.Reader }{bytes.NewReader(b)}, "")
+	data := content(100_000)
+	ofUnknownLength := struct{ io.Reader }{bytes.NewReader(data)}
+	record, err := s.client.Upload(t.Context(), "a.bin", ofUnknownLength, "")
 	require.NoError(t, err)
-	s.requireFile(t, record, "a.bin", b)
+	s.requireFile(t, record, "a.bin", data)
 }

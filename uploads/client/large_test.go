@@ -45,11 +45,13 @@ func hangUp() bool { panic(http.ErrAbortHandler) }
 // UploadLarge stores a file of any size, even an empty one.
 func TestUploadLargeSendsAllParts(t *testing.T) {
 	for _, size := range []int{0, 1, 999, 1000, 1001, 20_500} {
-		s := newServer(t, nil)
-		b := content(size)
-		record, err := s.client.UploadLarge(t.Context(), newLargeFile(b))
-		require.NoError(t, err)
-		s.requireFile(t, record, "large.bin", b)
+		t.Run(fmt.Sprintf("%d bytes", size), func(t *testing.T) {
+			s := newServer(t, nil)
+			data := content(size)
+			record, err := s.client.UploadLarge(t.Context(), newLargeFile(data))
+			require.NoError(t, err)
+			s.requireFile(t, record, "large.bin", data)
+		})
 	}
 }
 
@@ -57,9 +59,10 @@ func TestUploadLargeSendsAllParts(t *testing.T) {
 func TestUploadLargeSendsTempFiles(t *testing.T) {
 	s := newServer(t, nil)
 	data := content(5000)
-	f := newLargeFile(data)
-	f.Temp = true
-	record, err := s.client.UploadLarge(t.Context(), f)
+	file := newLargeFile(data)
+	file.Temp = true
+
+	record, err := s.client.UploadLarge(t.Context(), file)
 	require.NoError(t, err)
 
 	body, err := s.client.DownloadTemp(t.Context(), record.ID, "")
@@ -77,20 +80,22 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 		fail    interceptor
 		minWait time.Duration
 	}{
-		{name: "the server is busy", fail: answerBusy, minWait: 7 * time.Second}, // as it says
+		{name: "the server is busy", fail: answerBusy, minWait: 7 * time.Second}, // as the server says
 		{name: "the connection drops", fail: dropConnection, minWait: time.Millisecond},
 		{name: "the response is lost", fail: loseResponse, minWait: time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newServer(t, func(n int, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-				return n%3 == 0 && tt.fail(n, w, r, next)
+			s := newServer(t, func(number int, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
+				isThird := number%3 == 0
+				return isThird && tt.fail(number, w, r, next)
 			})
 			data := content(10_500)
-			f := newLargeFile(data)
-			f.Attempts = 50 // parts are sent in parallel, and one may be every third request for long
+			file := newLargeFile(data)
+			// Parts are sent in parallel, and one may often be the third request.
+			file.Attempts = 50
 
-			record, err := s.client.UploadLarge(t.Context(), f)
+			record, err := s.client.UploadLarge(t.Context(), file)
 			require.NoError(t, err)
 			s.requireFile(t, record, "large.bin", data)
 			require.NotEmpty(t, s.waits)
@@ -118,8 +123,8 @@ func loseResponse(_ int, _ http.ResponseWriter, r *http.Request, next http.Handl
 // UploadLarge sends a part again only after a status that may change with time.
 func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	tests := []struct {
-		status  int // of the first response
-		repeats bool
+		status  int  // status of the first response
+		repeats bool // whether the part is sent again
 	}{
 		{status: http.StatusRequestTimeout, repeats: true},
 		{status: http.StatusLocked, repeats: true},
@@ -133,11 +138,11 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(http.StatusText(tt.status), func(t *testing.T) {
-			s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-				if n == 1 {
+			s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+				if number == 1 {
 					w.WriteHeader(tt.status)
 				}
-				return n == 1
+				return number == 1
 			})
 			_, err := s.client.UploadLarge(t.Context(), newLargeFile(content(10)))
 
@@ -149,8 +154,9 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 
 // UploadLarge gets the record by sending the last part again if its response was lost.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
-	s := newServer(t, func(n int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		if n != 3 { // the last of three parts
+	s := newServer(t, func(number int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
+		isLastPart := number == 3
+		if !isLastPart {
 			return false
 		}
 		w := httptest.NewRecorder()
@@ -159,10 +165,10 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 		return hangUp()
 	})
 	data := content(2500)
-	f := newLargeFile(data)
-	f.Concurrency = 1
+	file := newLargeFile(data)
+	file.Concurrency = 1
 
-	record, err := s.client.UploadLarge(t.Context(), f)
+	record, err := s.client.UploadLarge(t.Context(), file)
 	require.NoError(t, err)
 	s.requireFile(t, record, "large.bin", data)
 	require.Equal(t, 4, s.requests)
@@ -171,32 +177,32 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 // After UploadLarge has given up, a second call with the values of its error sends only the missing parts.
 func TestUploadLargeIsResumed(t *testing.T) {
 	down := true
-	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-		return down && n > 3 && unavailable(w)
+	s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		return down && number > 3 && unavailable(w)
 	})
 	data := content(10_000)
-	f := newLargeFile(data)
-	f.Concurrency = 1
-	f.Attempts = 2
+	file := newLargeFile(data)
+	file.Concurrency = 1
+	file.Attempts = 2
 
-	// Three parts arrive, and the fourth one fails twice. No part starts after one that failed finally.
-	_, err := s.client.UploadLarge(t.Context(), f)
+	// Three parts arrive, the fourth one fails twice, and no other part is tried.
+	_, err := s.client.UploadLarge(t.Context(), file)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, incomplete.Missing)
 	require.EqualValues(t, 1000, incomplete.PartSize)
+
 	var responseErr *filesclient.Error
 	require.ErrorAs(t, err, &responseErr)
 	require.Equal(t, http.StatusServiceUnavailable, responseErr.Status)
 	require.Equal(t, 3+2, s.requests)
 
 	// The second call sends the other seven parts.
-
 	down = false
-	f.Token = incomplete.Token
-	f.PartSize = incomplete.PartSize
-	f.Sums = incomplete.Sums
-	record, err := s.client.UploadLarge(t.Context(), f)
+	file.Token = incomplete.Token
+	file.PartSize = incomplete.PartSize
+	file.Sums = incomplete.Sums
+	record, err := s.client.UploadLarge(t.Context(), file)
 	require.NoError(t, err)
 	s.requireFile(t, record, "large.bin", data)
 	require.Equal(t, 3+2+7, s.requests)
@@ -205,35 +211,35 @@ func TestUploadLargeIsResumed(t *testing.T) {
 // The stored file has only the current bytes of a file that has changed since the first attempt.
 func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	down := true
-	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-		return down && n > 3 && unavailable(w)
+	s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		return down && number > 3 && unavailable(w)
 	})
 	data := content(10_000)
-	f := newLargeFile(data)
-	f.Concurrency = 1
-	f.Attempts = 1
+	file := newLargeFile(data)
+	file.Concurrency = 1
+	file.Attempts = 1
 
 	// Three parts arrive.
-	_, err := s.client.UploadLarge(t.Context(), f)
+	_, err := s.client.UploadLarge(t.Context(), file)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Len(t, incomplete.Sums, 3)
 
 	// The second part changes, and fails as all requests after the third one do.
 	data[1500]++
-	f.Token = incomplete.Token
-	f.PartSize = incomplete.PartSize
-	f.Sums = incomplete.Sums
+	file.Token = incomplete.Token
+	file.PartSize = incomplete.PartSize
+	file.Sums = incomplete.Sums
 	s.requests = 3
-	_, err = s.client.UploadLarge(t.Context(), f)
+	_, err = s.client.UploadLarge(t.Context(), file)
 	require.ErrorAs(t, err, &incomplete)
 	require.NotContains(t, incomplete.Sums, 2)
 
 	// Two parts are still the same, and the other eight are sent.
 	down = false
-	f.Sums = incomplete.Sums
+	file.Sums = incomplete.Sums
 	s.requests = 0
-	record, err := s.client.UploadLarge(t.Context(), f)
+	record, err := s.client.UploadLarge(t.Context(), file)
 	require.NoError(t, err)
 	s.requireFile(t, record, "large.bin", data)
 	require.Equal(t, 8, s.requests)
@@ -242,11 +248,11 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 // UploadLarge fails without waiting if the server refuses a part.
 func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 	s := newServer(t, nil)
-	f := newLargeFile(content(3000))
-	f.Name = "a/b"
-	f.Concurrency = 1
+	file := newLargeFile(content(3000))
+	file.Name = "a/b"
+	file.Concurrency = 1
 
-	_, err := s.client.UploadLarge(t.Context(), f)
+	_, err := s.client.UploadLarge(t.Context(), file)
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
@@ -257,9 +263,10 @@ func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {
 // UploadLarge fails with an Incomplete if LargeFile.Only leaves out parts that the server does not have.
 func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 	s := newServer(t, nil)
-	f := newLargeFile(content(3000))
-	f.Only = []int{1, 3}
-	_, err := s.client.UploadLarge(t.Context(), f)
+	file := newLargeFile(content(3000))
+	file.Only = []int{1, 3}
+
+	_, err := s.client.UploadLarge(t.Context(), file)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Equal(t, []int{1, 2, 3}, incomplete.Missing)
@@ -268,16 +275,16 @@ func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 // UploadLarge ends with its context, and tells which parts are missing.
 func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := newServer(t, func(n int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-		if n == 2 {
+	s := newServer(t, func(number int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		if number == 2 {
 			cancel()
 		}
 		return false
 	})
-	f := newLargeFile(content(10_000))
-	f.Concurrency = 1
+	file := newLargeFile(content(10_000))
+	file.Concurrency = 1
 
-	_, err := s.client.UploadLarge(ctx, f)
+	_, err := s.client.UploadLarge(ctx, file)
 	require.ErrorIs(t, err, context.Canceled)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
@@ -327,7 +334,7 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	)
 	tests := []struct {
 		size  int64
-		parts string
+		parts string // number of parts
 	}{
 		{size: 10 * usualPart, parts: "10"},
 		{size: maxParts * usualPart, parts: "10000"},
@@ -336,7 +343,7 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d bytes", tt.size), func(t *testing.T) {
-			var parts string // the number in the form of the first part
+			parts := "" // number of parts in the form of the first one
 			transport := recordTransport(func(r *http.Request) {
 				parts = readField(t, r, "count")
 			})

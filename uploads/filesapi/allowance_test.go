@@ -38,12 +38,12 @@ func TestAllowanceExceeded(t *testing.T) {
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
-		var answer struct {
+		var document struct {
 			Code uploads.Code
 			ID   string
 		}
-		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
-		return w.Code, answer.Code, answer.ID
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &document), w.Body.String())
+		return w.Code, document.Code, document.ID
 	}
 
 	status, _, id := send(700)

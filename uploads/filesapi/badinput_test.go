@@ -69,8 +69,8 @@ func (a *api) requireRefusesForms(t *testing.T, path string, forms []badForm) {
 	require.Empty(t, a.hidden, "none of it is the server's fault")
 }
 
-// bad is the status of most refusals.
-const bad = http.StatusBadRequest
+// badRequest is the status of most refusals.
+const badRequest = http.StatusBadRequest
 
 // theFile is a valid file.
 var theFile = newFileField("file", "a.txt", "content")
@@ -101,49 +101,49 @@ var badNames = map[string]string{
 // The handler refuses malformed upload forms, with the field and the code of the fault.
 func TestHandlerRefusesUploads(t *testing.T) {
 	forms := []badForm{
-		{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue},
-		{name: "no file", fields: []formField{newField("Purpose", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
-		{name: "a file that is text", fields: []formField{newField("file", "x")}, status: bad, field: "file", code: uploads.InvalidValue},
+		{name: "no fields", status: badRequest, field: "file", code: uploads.InvalidValue},
+		{name: "no file", fields: []formField{newField("Purpose", "x")}, status: badRequest, field: "file", code: uploads.InvalidValue},
+		{name: "a file that is text", fields: []formField{newField("file", "x")}, status: badRequest, field: "file", code: uploads.InvalidValue},
 		{
 			name:   "a line end in its header",
 			fields: []formField{{"form-data; name=\"a\rb\"", "x"}, theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
-		{name: "two files", fields: []formField{theFile, theFile}, status: bad, field: "file", code: uploads.InvalidRequest},
+		{name: "two files", fields: []formField{theFile, theFile}, status: badRequest, field: "file", code: uploads.InvalidRequest},
 		{
 			name:   "a field that is none after the file",
 			fields: []formField{theFile, newField("Porpoise", "x")},
-			status: bad,
+			status: badRequest,
 			field:  "Porpoise",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose before the file and one after",
 			fields: []formField{newField("Purpose", "x"), theFile, newField("Purpose", "x")},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "two purposes after the file",
 			fields: []formField{theFile, newField("Purpose", "x"), newField("Purpose", "x")},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose with a control character after the file",
 			fields: []formField{theFile, newField("Purpose", "a\x00b")},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 10,000 characters after the file",
 			fields: []formField{theFile, newField("Purpose", strings.Repeat("x", 10_000))},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -157,63 +157,63 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{
 			name:   "a field that is none",
 			fields: []formField{newField("Porpoise", "x"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Porpoise",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field of another case",
 			fields: []formField{newField("purpose", "x"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a name",
 			fields: []formField{{"form-data", "x"}, theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a disposition",
 			fields: []formField{{"", "x"}, theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "two purposes",
 			fields: []formField{newField("Purpose", "x"), newField("Purpose", "x"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose that is a file",
 			fields: []formField{newFileField("Purpose", "a.txt", "x"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose with a control character",
 			fields: []formField{newField("Purpose", "a\x00b"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose that is not text",
 			fields: []formField{newField("Purpose", "\xff"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 10,000 characters",
 			fields: []formField{newField("Purpose", strings.Repeat("x", 10_000)), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -250,24 +250,24 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		forms = append(forms, badForm{
 			name:   "a name of " + name,
 			fields: withName(value),
-			status: bad,
+			status: badRequest,
 			field:  "file",
 			code:   uploads.InvalidValue,
 		})
 	}
 	tempForms := []badForm{
-		{name: "no fields", status: bad, field: "file", code: uploads.InvalidValue},
+		{name: "no fields", status: badRequest, field: "file", code: uploads.InvalidValue},
 		{
 			name:   "a purpose",
 			fields: []formField{newField("Purpose", "x"), theFile},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose after the file",
 			fields: []formField{theFile, newField("Purpose", "x")},
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
@@ -320,13 +320,19 @@ func partFormWith(name, content string) []formField {
 func TestHandlerRefusesParts(t *testing.T) {
 	var forms []badForm
 	addInvalid := func(name, field string, fields []formField) {
-		forms = append(forms, badForm{name, fields, bad, field, uploads.InvalidValue})
+		forms = append(forms, badForm{name: name, fields: fields, status: badRequest, field: field, code: uploads.InvalidValue})
 	}
 	addMalformed := func(name, field string, fields []formField) {
-		forms = append(forms, badForm{name, fields, bad, field, uploads.InvalidRequest})
+		forms = append(forms, badForm{name: name, fields: fields, status: badRequest, field: field, code: uploads.InvalidRequest})
 	}
 	addTooLarge := func(name, field string, fields []formField) {
-		forms = append(forms, badForm{name, fields, http.StatusRequestEntityTooLarge, field, uploads.TooLarge})
+		forms = append(forms, badForm{
+			name:   name,
+			fields: fields,
+			status: http.StatusRequestEntityTooLarge,
+			field:  field,
+			code:   uploads.TooLarge,
+		})
 	}
 
 	// Each field must be there once, as text, and before the file.
@@ -389,17 +395,17 @@ func TestHandlerRefusesBodiesOfOtherKind(t *testing.T) {
 	} {
 		for _, path := range []string{"/files", "/files/parts", "/temp-files", "/temp-files/parts"} {
 			resp := api.do(t, "POST", path, contentType, strings.NewReader("file=x"))
-			resp.requireProblem(t, bad, "Content-Type", uploads.InvalidRequest)
+			resp.requireProblem(t, badRequest, "Content-Type", uploads.InvalidRequest)
 		}
 	}
 
+	// The type is that of a form, but the body is not one.
 	const form = "multipart/form-data; boundary=x"
 	noForm := strings.NewReader("no form at all")
-	api.do(t, "POST", "/files", form, noForm).requireProblem(t, bad, "", uploads.Interrupted)
-	api.do(t, "POST", "/files", form, nil).requireProblem(t, bad, "", uploads.Interrupted)
+	api.do(t, "POST", "/files", form, noForm).requireProblem(t, badRequest, "", uploads.Interrupted)
+	api.do(t, "POST", "/files", form, nil).requireProblem(t, badRequest, "", uploads.Interrupted)
 }
 
-	// The type is that of a form, but the body is not one.
 // The handler stores nothing of a form that is cut off, wherever this is.
 func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
@@ -407,8 +413,9 @@ func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	text, err := io.ReadAll(body)
 	require.NoError(t, err)
 	for _, cut := range []int{3, 4, 5, 10, 1000, 99_999, len(text) - 20} {
-		resp := api.do(t, "POST", "/files", contentType, bytes.NewReader(text[:len(text)-cut]))
-		require.Equal(t, bad, resp.status, "without its last %d bytes: %s", cut, resp.body)
+		truncated := bytes.NewReader(text[:len(text)-cut])
+		resp := api.do(t, "POST", "/files", contentType, truncated)
+		require.Equal(t, badRequest, resp.status, "without its last %d bytes: %s", cut, resp.body)
 		require.Empty(t, keysUnder(t, api.fixture.bucket, "files/"))
 	}
 }
@@ -426,24 +433,24 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		field                    string
 		code                     uploads.Code
 	}{
-		{name: "no IDs", method: "POST", path: "/files/delete", body: `{}`, status: bad, field: "Items", code: uploads.InvalidValue},
+		{name: "no IDs", method: "POST", path: "/files/delete", body: `{}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
 		{
 			name:   "an empty list",
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": []}`,
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidValue,
 		},
-		{name: "null", method: "POST", path: "/files/delete", body: `{"Items": null}`, status: bad, field: "Items", code: uploads.InvalidValue},
-		{name: "a text", method: "POST", path: "/files/delete", body: `{"Items": "x"}`, status: bad, field: "Items", code: uploads.InvalidValue},
+		{name: "null", method: "POST", path: "/files/delete", body: `{"Items": null}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
+		{name: "a text", method: "POST", path: "/files/delete", body: `{"Items": "x"}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
 		{
 			name:   "a number among them",
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": [7]}`,
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidValue,
 		},
@@ -452,7 +459,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": ["` + strings.Repeat(id+`","`, 3) + id + `"]}`,
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidValue,
 		},
@@ -461,7 +468,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": ["` + id + `"], "Items": ["` + id + `"]}`,
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidRequest,
 		},
@@ -470,7 +477,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": ["` + id + `"], "Force": true}`,
-			status: bad,
+			status: badRequest,
 			field:  "Force",
 			code:   uploads.InvalidRequest,
 		},
@@ -479,17 +486,17 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"items": ["` + id + `"]}`,
-			status: bad,
+			status: badRequest,
 			field:  "items",
 			code:   uploads.InvalidRequest,
 		},
-		{name: "no object", method: "POST", path: "/files/delete", body: `["` + id + `"]`, status: bad, field: "Items", code: uploads.InvalidRequest},
+		{name: "no object", method: "POST", path: "/files/delete", body: `["` + id + `"]`, status: badRequest, field: "Items", code: uploads.InvalidRequest},
 		{
 			name:   "two objects",
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": ["` + id + `"]}{}`,
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidRequest,
 		},
@@ -498,7 +505,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "POST",
 			path:   "/files/delete",
 			body:   `{"Items": ["` + id,
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidRequest,
 		},
@@ -507,7 +514,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "POST",
 			path:   "/files/delete",
 			body:   "{\"Items\": [\"\xff\"]}",
-			status: bad,
+			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidRequest,
 		},
@@ -516,11 +523,11 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   "{\"Purpose\": \"\xff\"}",
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
-		{name: "nothing", method: "POST", path: "/files/delete", body: ``, status: bad, field: "Items", code: uploads.InvalidRequest},
+		{name: "nothing", method: "POST", path: "/files/delete", body: ``, status: badRequest, field: "Items", code: uploads.InvalidRequest},
 		{
 			name:   "1 MiB",
 			method: "POST",
@@ -531,13 +538,13 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			code:   uploads.TooLarge,
 		},
 
-		{name: "no purpose", method: "PUT", path: "/files/" + id + "/purpose", body: `{}`, status: bad, field: "Purpose", code: uploads.InvalidValue},
+		{name: "no purpose", method: "PUT", path: "/files/" + id + "/purpose", body: `{}`, status: badRequest, field: "Purpose", code: uploads.InvalidValue},
 		{
 			name:   "a null purpose",
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": null}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -546,7 +553,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": 7}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -555,7 +562,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": ["a"]}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -564,7 +571,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "a", "Purpose": "b"}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
@@ -573,7 +580,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "a\u0000b"}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -582,7 +589,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "a\u202eb"}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -591,7 +598,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 			method: "PUT",
 			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "` + strings.Repeat("x", 10_000) + `"}`,
-			status: bad,
+			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
@@ -604,7 +611,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 	}
 
 	resp := api.do(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`))
-	resp.requireProblem(t, bad, "Content-Type", uploads.InvalidRequest)
+	resp.requireProblem(t, badRequest, "Content-Type", uploads.InvalidRequest)
 	require.Empty(t, api.hidden)
 	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err, "nothing was deleted")
@@ -644,7 +651,7 @@ func TestHandlerRefusesQueries(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.query[:min(40, len(tt.query))], func(t *testing.T) {
-			api.get(t, "/files?"+tt.query).requireProblem(t, bad, tt.field, tt.code)
+			api.get(t, "/files?"+tt.query).requireProblem(t, badRequest, tt.field, tt.code)
 		})
 	}
 }
