@@ -61,8 +61,7 @@ type counter struct {
 	sessions *session.Store
 }
 
-// reservationError returns the response for an upload that failed because [ledger.Book.Reserve] returned
-// err.
+// reservationError returns the response for an upload if [ledger.Book.Reserve] failed with err.
 func reservationError(a Allowance, err error) *refusal.Error {
 	if errors.Is(err, ledger.ErrBusy) {
 		return &refusal.Error{
@@ -148,8 +147,7 @@ func (c *counter) reserve(ctx context.Context, a roomRequest) (int64, *refusal.E
 	return granted, nil
 }
 
-// giveBack drops the reservation of an upload that stored nothing, even if the sender has
-// disconnected. If giveBack fails, Sweep drops the reservation later.
+// giveBack drops the reservation of an upload that stored nothing, even if ctx has ended.
 func (c *counter) giveBack(ctx context.Context, user, name string) {
 	if c == nil || name == "" {
 		return
@@ -157,11 +155,12 @@ func (c *counter) giveBack(ctx context.Context, user, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 
+	// If this fails, Sweep drops the reservation later.
 	_ = c.book.Drop(ctx, user, name)
 }
 
-// isReserved reports whether the user has a reservation for the upload with this session name. If the
-// ledger cannot be read, it returns false.
+// isReserved reports whether the user is known to have a reservation for the upload with this session
+// name.
 func (c *counter) isReserved(ctx context.Context, user, name string) bool {
 	if c == nil {
 		return false
@@ -178,8 +177,8 @@ func (c *counter) isReserved(ctx context.Context, user, name string) bool {
 	return false
 }
 
-// beginRemoval adds an entry for the removal of a file to the user's ledger. Any process can then
-// continue the removal. If the file has a reservation, BeginRemoval finds it by the last argument.
+// beginRemoval adds an entry for the removal of f to its user's ledger, so that any process can continue
+// the removal.
 func (c *counter) beginRemoval(ctx context.Context, f *File, entry ledger.Entry) (ledger.Removal, error) {
 	entry.Until = c.leaseUntil()
 	return c.book.BeginRemoval(ctx, f.User.ID, f.Key, entry, func(t *ledger.Text) (string, error) {
@@ -187,8 +186,8 @@ func (c *counter) beginRemoval(ctx context.Context, f *File, entry ledger.Entry)
 	})
 }
 
-// uploadOf returns the name of the reservation whose upload makes the file with this key. If there is
-// none, it returns "".
+// uploadOf returns the name of the reservation for the upload that makes the file with this key, or "" if
+// there is none.
 func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
 		makes, err := c.makesFile(ctx, t.Entries[name], key)
@@ -202,12 +201,11 @@ func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (str
 	return "", nil
 }
 
-// makesFile reports whether an entry is the reservation of an upload that makes the file with this
-// key. An entry of an upload has the stem of the key, which is the key without its extension, or the
-// name of the upload's session. The session then has the key.
+// makesFile reports whether an entry reserves room for the upload that makes the file with this key.
+// Such an entry has the stem of the key (the key without its extension), or names a session that has it.
 func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string) (bool, error) {
 	if entry.Removal != "" {
-		// The entry is that of a removal.
+		// The entry is for a removal, not for an upload.
 		return false, nil
 	}
 	if entry.Stem != "" {
@@ -225,7 +223,7 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 		return false, err
 	}
 	if open.Kind == session.KindPartial {
-		// A part of a joined upload of tus makes no file.
+		// A partial upload of tus makes no file until it is joined with others.
 		return false, nil
 	}
 	if open.RunID() != entry.Run {
@@ -235,8 +233,8 @@ func (c *counter) makesFile(ctx context.Context, entry ledger.Entry, key string)
 	return slices.Contains(c.setup.possibleKeys(open), key), nil
 }
 
-// newLease returns a lease without entries. The lease renews what is added to it, until the caller calls
-// its method end, which it must. Without allowances, newLease returns nil, a lease that does nothing.
+// newLease returns an empty lease, which renews the entries added to it until the caller ends it. Without
+// allowances, it returns nil, a lease that does nothing.
 func (c *counter) newLease(user string) *lease {
 	if c == nil {
 		return nil

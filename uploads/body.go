@@ -21,7 +21,7 @@ func newBounds(judge *rules.Judge, claimed int64) bounds {
 	return bounds{judge: judge, claimed: max(claimed, 0)}
 }
 
-// checkClaim returns the response for the length that the sender announced, or nil.
+// checkClaim returns the response to a length that the sender announced and that is not permitted, or nil.
 func (b bounds) checkClaim() *refusal.Error {
 	if b.claimed == 0 {
 		return nil
@@ -29,9 +29,7 @@ func (b bounds) checkClaim() *refusal.Error {
 	return b.check(b.claimed)
 }
 
-// check returns the response for a file of n bytes, or nil if n is within all limits. These are the
-// length that the sender announced, the limit of the application, the rules, and the room in the
-// allowance.
+// check returns the response to a file of n bytes that breaks a limit, or nil if n is within all limits.
 func (b bounds) check(n int64) *refusal.Error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return refusal.WrongSize()
@@ -49,7 +47,7 @@ func (b bounds) check(n int64) *refusal.Error {
 	return nil
 }
 
-// limit returns the greatest length that a stream may have.
+// limit returns the greatest number of bytes that a stream may have.
 func (b bounds) limit() int64 {
 	maximum := b.judge.Rules().MaxSize
 	for _, n := range []int64{b.most, b.claimed, b.room} {
@@ -70,12 +68,13 @@ type body struct {
 	refused   *refusal.Error // why Read has failed, or nil
 }
 
+// Read reads from src, and fails as soon as the length read breaks a bound.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	b.bytesRead += int64(n)
 	switch {
 	case b.bytesRead > b.limit || err == io.EOF:
-		// This is the final length, or already too long.
+		// The length is final, or already too large.
 		b.refused = b.bounds.check(b.bytesRead)
 	case err != nil:
 		b.refused = refusal.Interrupted(err)

@@ -141,8 +141,8 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 	}, attrs.Revision, nil
 }
 
-// SetPurpose updates the record only if nobody has changed it since it was read. If somebody has,
-// SetPurpose reads it again and retries. It never restores a removed record.
+// SetPurpose updates the record unless it has changed since the read; then SetPurpose reads it again and
+// retries. It never restores a removed record.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*File, error) {
 	if err := filename.Storable(purpose); err != nil {
 		return nil, err
@@ -174,14 +174,11 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	}
 }
 
-// Remove removes the record of a file. If f does not expire, Remove does not read the record.
+// Remove removes the record of a file. If f expires, Remove first reads the record, and fails with
+// PreconditionFailed if the file is permanent by now. A damaged or missing record does not stop it.
 //
-// If f expires, the stored record may be permanent by now, so Remove reads it first. If the record
-// no longer expires, Remove fails with PreconditionFailed. If the read fails, Remove fails, too. It
-// continues if the record is damaged or missing.
-//
-// The removal has no condition on the revision. Between the read and the removal, the record cannot
-// become permanent, because this type has no method that makes an expiring file permanent.
+// The removal needs no condition on the revision: no method of this type makes an expiring file
+// permanent, so that cannot happen between the read and the removal.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	if f.Expires.IsZero() {
 		return b.bucket.Remove(ctx, recordKey(f.ID))
@@ -205,8 +202,8 @@ func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	return b.bucket.Remove(ctx, expiryKey(f))
 }
 
-// Expired lists the expiry keys, which are in the order of time, and stops at the first file that
-// expires after now.
+// Expired returns the files whose expiry keys name a time that is not after now. The keys are listed in
+// the order of time.
 func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) ([]*File, error) {
 	var expired []*File
 	for entry, err := range b.bucket.List(ctx, storage.WithPrefix(expiryPrefix), storage.WithPageSize(limit)) {
@@ -229,8 +226,8 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) ([
 	return expired, nil
 }
 
-// parseExpiryKey returns the ID and the expiry of the file that a key is for. If the key is no expiry
-// key, it returns nil.
+// parseExpiryKey returns a File with the ID and the time in an expiry key, or nil if key is not such a
+// key.
 func parseExpiryKey(key string) *File {
 	name := strings.TrimPrefix(key, expiryPrefix)
 	if len(name) < timeid.Length {
@@ -256,8 +253,7 @@ func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (i
 		if err != nil {
 			return nil, "", err
 		}
-		// The listing asks for one entry more than limit. If that entry exists, there is a next
-		// page.
+		// The entry after the last of the page shows that there is a next page.
 		if len(ids) == limit {
 			return ids, ids[limit-1], nil
 		}
@@ -321,8 +317,8 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 	return files, startAfter, nil
 }
 
-// countBefore returns how many of the sorted IDs are of files before a time. The zero time is after
-// all files.
+// countBefore returns how many of the sorted IDs are of files made before end. If end is zero, that is
+// all of them.
 func countBefore(ids []string, end time.Time) int {
 	if end.IsZero() {
 		return len(ids)
@@ -331,8 +327,8 @@ func countBefore(ids []string, end time.Time) int {
 	return count
 }
 
-// readAll returns the records with these IDs. For a record that was removed meanwhile, it returns
-// nil.
+// readAll returns the files with these IDs in the same order, with nil for a record that was removed
+// meanwhile.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*File, error) {
 	files := make([]*File, len(ids))
 	err := running.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) error {
