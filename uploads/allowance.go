@@ -102,37 +102,37 @@ type roomRequest struct {
 	dryRun   bool     // true if nothing is to be reserved
 }
 
-// reserve reserves room for an upload. It returns how many bytes the file may have. If it returns
-// 0, the size is not limited. For a file of unknown size, it reserves as much as is allowed.
-func (c *counter) reserve(ctx context.Context, a roomRequest) (int64, *refusal.Error) {
+// reserve reserves room for an upload, as much as is allowed if the size is not known. It returns how many
+// bytes the file may have, or 0 if there is no limit.
+func (c *counter) reserve(ctx context.Context, room roomRequest) (int64, *refusal.Error) {
 	if c == nil {
-		return a.maxSize, nil
+		return room.maxSize, nil
 	}
-	allowed, err := c.setup.config.Allowance(ctx, a.user)
+	allowed, err := c.setup.config.Allowance(ctx, room.user)
 	if err != nil {
 		return 0, refusal.Unauthorized(err)
 	}
 
 	r := ledger.Reservation{
-		User:     a.user.ID,
-		Name:     a.name,
+		User:     room.user.ID,
+		Name:     room.name,
 		Least:    1,
-		Most:     a.maxSize,
-		Entry:    a.entry,
-		Replaces: a.replaces,
-		KeepOld:  a.keepOld,
-		DryRun:   a.dryRun,
+		Most:     room.maxSize,
+		Entry:    room.entry,
+		Replaces: room.replaces,
+		KeepOld:  room.keepOld,
+		DryRun:   room.dryRun,
 		Sizes:    map[string]int64{},
 	}
 	if r.Most <= 0 {
 		r.Most = math.MaxInt64 // no limit
 	}
-	if a.size >= 0 {
-		r.Least = a.size
-		r.Most = a.size
+	if room.size >= 0 {
+		r.Least = room.size
+		r.Most = room.size
 	}
 	// Files that were sent without a size have reserved more than they need.
-	for _, f := range a.stored {
+	for _, f := range room.stored {
 		r.Sizes[f.reserved] = f.Size
 	}
 
@@ -190,11 +190,11 @@ func (c *counter) beginRemoval(ctx context.Context, f *File, entry ledger.Entry)
 // there is none.
 func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
-		makes, err := c.makesFile(ctx, t.Entries[name], key)
+		makesFile, err := c.makesFile(ctx, t.Entries[name], key)
 		if err != nil {
 			return "", err
 		}
-		if makes {
+		if makesFile {
 			return name, nil
 		}
 	}

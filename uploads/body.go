@@ -37,8 +37,8 @@ func (b bounds) check(n int64) *refusal.Error {
 	if b.most > 0 && n > b.most {
 		return refusal.TooLarge(refusal.FileField, b.most)
 	}
-	if e := refusal.ByRules(b.judge.CheckSize(n)); e != nil {
-		return e
+	if refused := refusal.ByRules(b.judge.CheckSize(n)); refused != nil {
+		return refused
 	}
 	if b.room > 0 && n > b.room {
 		message := "There is no room for this file: " + words.Bytes(b.room) + " are left."

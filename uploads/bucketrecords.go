@@ -65,8 +65,8 @@ func recordKey(id string) string { return recordPrefix + id + recordSuffix }
 // with the file that expires first.
 func expiryKey(f *File) string { return expiryPrefix + timeid.Floor(f.Expires) + f.ID }
 
-// write stores the record of f on a condition.
-func (b bucketRecords) write(ctx context.Context, f *File, condition storage.UploadOption) error {
+// writeRecord stores the record of f if condition holds.
+func (b bucketRecords) writeRecord(ctx context.Context, f *File, condition storage.UploadOption) error {
 	// Marshal fails only for a time that filename.Storable rejects.
 	text, _ := json.Marshal(record{
 		Key:     f.Key,
@@ -95,16 +95,16 @@ func (b bucketRecords) Create(ctx context.Context, f *File) error {
 			return err
 		}
 	}
-	return b.write(ctx, f, storage.IfAbsent())
+	return b.writeRecord(ctx, f, storage.IfAbsent())
 }
 
 func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
-	f, _, err := b.read(ctx, id)
+	f, _, err := b.readRecord(ctx, id)
 	return f, err
 }
 
-// read returns a record and its revision.
-func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
+// readRecord returns the file in the record with this ID, and the revision of the record.
+func (b bucketRecords) readRecord(ctx context.Context, id string) (*File, string, error) {
 	// If the key is invalid, no record can have it. Send no request, because some stores would not
 	// return ObjectNotFound for such a key.
 	if objectkey.WriteRule(recordKey(id)) != "" {
@@ -148,7 +148,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 		return nil, err
 	}
 	for range maxRecordConflicts {
-		f, revision, err := b.read(ctx, id)
+		f, revision, err := b.readRecord(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +161,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 
 		// The write fails with PreconditionFailed only if another write came first, so read again.
 		f.Purpose = purpose
-		err = b.write(ctx, f, storage.IfRevision(revision))
+		err = b.writeRecord(ctx, f, storage.IfRevision(revision))
 		if storage.CodeOf(err) != storage.PreconditionFailed {
 			return f, err
 		}
@@ -269,19 +269,19 @@ func (b bucketRecords) IDs(ctx context.Context, startAfter string, limit int) (i
 }
 
 // List reads records in batches until it has found limit files, or has read scanPage records.
-func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, limit int) ([]*File, string, error) {
-	if err := filename.Storable(q.Purpose, q.User); err != nil {
+func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter string, limit int) ([]*File, string, error) {
+	if err := filename.Storable(filter.Purpose, filter.User); err != nil {
 		return nil, "", err
 	}
-	if !q.From.IsZero() {
-		startAfter = max(startAfter, timeid.Floor(q.From))
+	if !filter.From.IsZero() {
+		startAfter = max(startAfter, timeid.Floor(filter.From))
 	}
 
 	var files []*File
 	scanned := 0
 	for scanned < scanPage {
 		batch := scanBatch
-		if scanned == 0 && q.Purpose == "" && q.User == "" {
+		if scanned == 0 && filter.Purpose == "" && filter.User == "" {
 			// Probably all records match.
 			batch = limit
 		}
@@ -289,7 +289,7 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 		if err != nil {
 			return nil, "", err
 		}
-		if count := countBefore(ids, q.To); count < len(ids) {
+		if count := countBefore(ids, filter.To); count < len(ids) {
 			ids = ids[:count]
 			next = ""
 		}
@@ -299,7 +299,7 @@ func (b bucketRecords) List(ctx context.Context, q Filter, startAfter string, li
 			return nil, "", err
 		}
 		for _, f := range records {
-			if f == nil || !q.Matches(f) {
+			if f == nil || !filter.Matches(f) {
 				continue
 			}
 			if len(files) == limit {
