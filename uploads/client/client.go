@@ -60,7 +60,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	}, nil
 }
 
-// isBase reports whether a URL is an http or https address without a query and a fragment.
+// isBase reports whether u is an http or https URL with a host, and without a query or fragment.
 func isBase(u *url.URL) bool {
 	if u.Scheme != "http" && u.Scheme != "https" {
 		return false
@@ -71,15 +71,13 @@ func isBase(u *url.URL) bool {
 // maxRedirects is the default limit of net/http.
 const maxRedirects = 10
 
-// withoutMethodChange returns a client that follows only redirects that keep the
-// method. 301, 302 and 303 would turn an upload or a deletion into a GET, which
-// succeeds and does nothing. The caller's client is not changed.
+// withoutMethodChange returns a copy of client that follows only redirects that keep the method. Others
+// would turn an upload or a deletion into a GET, which succeeds and does nothing.
 func withoutMethodChange(client *http.Client) *http.Client {
 	clone := *client
 	clone.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if next.Method != via[0].Method {
-			// Return the redirect itself, which becomes an error because it is not a response of
-			// the API.
+			// The redirect itself becomes the response, and then an error, because the API sends none.
 			return http.ErrUseLastResponse
 		}
 		if client.CheckRedirect != nil {
