@@ -93,8 +93,8 @@ func New(config Config) (*Scanner, error) {
 	return &Scanner{config: config, address: addr, prompt: 10 * time.Second}, nil
 }
 
-// problem returns the name of the first invalid field, except Address, and the rule that it breaks.
-// If there is none, both are "".
+// problem returns the name of the first invalid field and the rule that it breaks, or two empty strings.
+// It does not check Address.
 func (c *Config) problem() (field, rule string) {
 	if c.IfDown != Refuse && c.IfDown != Accept {
 		return "Config.IfDown", "must be Refuse or Accept"
@@ -213,8 +213,8 @@ func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) erro
 	}
 }
 
-// downError returns the result of Inspect when clamd is down: nil if the policy is Accept, otherwise the
-// error.
+// downError returns the result of Inspect for a command that failed with err. The result is nil if clamd
+// is down and the policy is Accept.
 func (s *Scanner) downError(ctx context.Context, f *uploads.File, err error) error {
 	err = commandError(ctx, inspect, err)
 	isDown := storage.CodeOf(err) == storage.Unavailable && !isBusy(err)
@@ -235,13 +235,13 @@ func (*Scanner) tooLarge(cause error) error {
 	}
 }
 
-// commandError returns the error for a failed command. If ctx has ended, that is the error of ctx.
+// commandError returns the error for a command that failed with err. Once ctx has ended, that is the
+// error of ctx.
 func commandError(ctx context.Context, op string, err error) error {
 	ctxErr := ctx.Err()
 	deadline, hasDeadline := ctx.Deadline()
 	if ctxErr == nil && hasDeadline && !time.Now().Before(deadline) {
-		// The connection has the same deadline as ctx. If the connection times out first, ctx.Err may
-		// still return nil for a moment.
+		// The connection has the same deadline, and may time out a moment before ctx ends.
 		ctxErr = context.DeadlineExceeded
 	}
 	if ctxErr != nil {

@@ -42,11 +42,12 @@ type conn struct {
 	release func() // must be called before Close; ends the goroutine that waits for the end of the context
 }
 
-// dial connects to clamd. If the queue of a UNIX socket is full, connecting fails immediately
-// instead of waiting, so dial retries.
+// dial connects to clamd. It retries while the queue of a UNIX socket is full, because connecting then
+// fails instead of waiting.
 func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.prompt)
 	defer cancel()
+
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, s.address.network, s.address.name)
 	for isBusy(err) && running.Sleep(ctx, pause) == nil {
@@ -61,7 +62,7 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 	return c, err
 }
 
-// connect returns a connection. timeout limits each read and each write.
+// connect returns a connection that is closed when ctx ends. timeout limits each read and each write.
 func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, error) {
 	nc, err := s.dial(ctx)
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
-		// This makes a Read or Write in progress fail.
+		// A Read or Write in progress fails then.
 		_ = nc.Close()
 	})
 	release := func() {
@@ -114,14 +115,15 @@ type content interface {
 	Size() int64 // bytes
 }
 
-// scan sends content, returns the reply, and closes c. If content cannot be read, it returns a contentError.
+// scan sends content, returns the reply, and closes c. If content cannot be read, it returns a
+// contentError.
 func (c *conn) scan(content content) (string, error) {
 	defer c.close()
 	_, err := content.Seek(0, io.SeekStart)
 	if err != nil {
+
 		return "", contentError{err}
 	}
-
 	err = c.sendContent(content)
 	if err == nil && c.hasReplied() {
 		return c.earlyReply()
@@ -145,14 +147,15 @@ func (c *conn) scan(content content) (string, error) {
 	return reply, nil
 }
 
-// sendContent sends the command INSTREAM and all of content in chunks. Each chunk begins with its
-// length. If content cannot be read, or ends before its size, sendContent returns a contentError.
+// sendContent sends the command INSTREAM and all of content, in chunks that begin with their length. If
+// content cannot be read to its end, sendContent returns a contentError.
 func (c *conn) sendContent(content content) error {
 	if err := c.send([]byte("zINSTREAM\x00")); err != nil {
 		return err
 	}
 	buf := make([]byte, lengthBytes+chunkBytes)
 	remaining := content.Size()
+
 	for {
 		n, readErr := io.ReadFull(content, buf[lengthBytes:])
 		remaining -= int64(n)
@@ -184,8 +187,8 @@ func (c *conn) hasReplied() bool {
 	return err == nil
 }
 
-// earlyReply returns the reply that came before the end of the stream. clamd cannot know then that
-// the file is clean, so earlyReply fails if the reply says that.
+// earlyReply returns a reply that came before the end of the stream. It fails if the reply says that the
+// file is clean, which clamd cannot know yet.
 func (c *conn) earlyReply() (string, error) {
 	early, err := c.reply()
 	if err == nil && early == clean {
@@ -194,7 +197,7 @@ func (c *conn) earlyReply() (string, error) {
 	return early, err
 }
 
-// send sends bytes to clamd.
+// send writes p to the connection within the timeout.
 func (c *conn) send(p []byte) error {
 	// SetWriteDeadline fails only if the connection is closed. Write then fails, too.
 	_ = c.SetWriteDeadline(time.Now().Add(c.timeout))
@@ -205,12 +208,13 @@ func (c *conn) send(p []byte) error {
 	return nil
 }
 
-// reply reads one reply, which ends in a zero byte. If more bytes follow, it fails.
+// reply reads one reply, which ends in a zero byte. It fails if more bytes follow.
 func (c *conn) reply() (string, error) {
 	// SetReadDeadline fails only if the connection is closed. Read then fails, too.
 	_ = c.SetReadDeadline(time.Now().Add(c.timeout))
 	buf := make([]byte, longestReply)
 	for length := 0; length < len(buf); {
+
 		n, err := c.in.Read(buf[length:])
 		length += n
 		end := bytes.IndexByte(buf[:length], 0)
