@@ -130,7 +130,7 @@ func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage
 	if err != nil {
 		return s.scanError(ctx, f, err)
 	}
-	return s.judge(ctx, f, reply)
+	return s.replyError(ctx, f, reply)
 }
 
 // scanError returns the result of Inspect for a scan that failed with err.
@@ -153,24 +153,23 @@ func (s *Scanner) scanError(ctx context.Context, f *uploads.File, err error) err
 // Ping returns nil if clamd answers. Otherwise it fails with [storage.Unavailable], or, if ctx ended, with
 // [storage.Canceled] or [storage.DeadlineExceeded].
 func (s *Scanner) Ping(ctx context.Context) error {
-	_, err := s.ask(ctx, "clamd.Ping", "PING", func(reply string) bool { return reply == "PONG" })
+	_, err := s.command(ctx, "clamd.Ping", "PING", func(reply string) bool { return reply == "PONG" })
 	return err
 }
 
 // Version returns the version of clamd, the version of its virus signatures, and their date. An
 // example is "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025". It fails as [Scanner.Ping] does.
 func (s *Scanner) Version(ctx context.Context) (string, error) {
-	return s.ask(ctx, "clamd.Version", "VERSION", isVersion)
+	return s.command(ctx, "clamd.Version", "VERSION", isVersion)
 }
 
-// ask sends a command without arguments, and returns the reply. If the function isValid returns
-// false for the reply, ask fails.
-func (s *Scanner) ask(ctx context.Context, op, command string, isValid func(reply string) bool) (string, error) {
+// command sends the named command, which has no arguments, and returns the reply if isValid accepts it.
+func (s *Scanner) command(ctx context.Context, op, name string, isValid func(reply string) bool) (string, error) {
 	c, err := s.connect(ctx, s.prompt)
 	if err != nil {
 		return "", commandError(ctx, op, err)
 	}
-	reply, err := c.ask(command)
+	reply, err := c.command(name)
 	if err != nil {
 		return "", commandError(ctx, op, err)
 	}
@@ -180,15 +179,15 @@ func (s *Scanner) ask(ctx context.Context, op, command string, isValid func(repl
 	return reply, nil
 }
 
-// judge returns the error for a reply to a whole file, or nil if the file is clean.
-func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) error {
+// replyError returns the error for clamd's reply to a whole file, or nil if the file is clean.
+func (s *Scanner) replyError(ctx context.Context, f *uploads.File, reply string) error {
 	if reply == clean {
 		return nil
 	}
 	if reply == exceeded {
 		return s.tooLarge(errors.New("clamd: the file exceeds its StreamMaxLength, and not Config.MaxSize"))
 	}
-	signature := foundIn(reply)
+	signature := signatureIn(reply)
 	if signature == "" {
 		return unavailable(inspect, unexpected(reply))
 	}

@@ -100,10 +100,12 @@ func (c *conn) close() {
 	_ = c.Close()
 }
 
-// ask sends a command without arguments, returns the reply, and closes c.
-func (c *conn) ask(command string) (string, error) {
+// command sends the named command, which has no arguments, returns the reply, and closes c.
+func (c *conn) command(name string) (string, error) {
 	defer c.close()
-	if err := c.send([]byte("z" + command + "\x00")); err != nil {
+
+	// The prefix z selects commands and replies that end in a zero byte.
+	if err := c.send([]byte("z" + name + "\x00")); err != nil {
 		return "", err
 	}
 	return c.reply()
@@ -119,9 +121,9 @@ type content interface {
 // contentError.
 func (c *conn) scan(content content) (string, error) {
 	defer c.close()
+
 	_, err := content.Seek(0, io.SeekStart)
 	if err != nil {
-
 		return "", contentError{err}
 	}
 	err = c.sendContent(content)
@@ -153,9 +155,9 @@ func (c *conn) sendContent(content content) error {
 	if err := c.send([]byte("zINSTREAM\x00")); err != nil {
 		return err
 	}
+
 	buf := make([]byte, lengthBytes+chunkBytes)
 	remaining := content.Size()
-
 	for {
 		n, readErr := io.ReadFull(content, buf[lengthBytes:])
 		remaining -= int64(n)
@@ -190,11 +192,11 @@ func (c *conn) hasReplied() bool {
 // earlyReply returns a reply that came before the end of the stream. It fails if the reply says that the
 // file is clean, which clamd cannot know yet.
 func (c *conn) earlyReply() (string, error) {
-	early, err := c.reply()
-	if err == nil && early == clean {
+	reply, err := c.reply()
+	if err == nil && reply == clean {
 		return "", errors.New("clamd replied before it had the whole file")
 	}
-	return early, err
+	return reply, err
 }
 
 // send writes p to the connection within the timeout.
@@ -212,9 +214,9 @@ func (c *conn) send(p []byte) error {
 func (c *conn) reply() (string, error) {
 	// SetReadDeadline fails only if the connection is closed. Read then fails, too.
 	_ = c.SetReadDeadline(time.Now().Add(c.timeout))
+
 	buf := make([]byte, longestReply)
 	for length := 0; length < len(buf); {
-
 		n, err := c.in.Read(buf[length:])
 		length += n
 		end := bytes.IndexByte(buf[:length], 0)
@@ -234,12 +236,11 @@ func (c *conn) reply() (string, error) {
 	return "", unexpected(string(buf))
 }
 
-// foundIn returns the name of the signature if the reply reports a virus. For any other reply, it
-// returns "".
-func foundIn(reply string) string {
+// signatureIn returns the name of the virus signature that a reply reports, or "" if it reports none.
+func signatureIn(reply string) string {
 	result, hasPrefix := strings.CutPrefix(reply, "stream: ")
-	name, isFound := strings.CutSuffix(result, " FOUND")
-	if !hasPrefix || !isFound || !isPrintable(name) {
+	name, hasSuffix := strings.CutSuffix(result, " FOUND")
+	if !hasPrefix || !hasSuffix || !isPrintable(name) {
 		return ""
 	}
 	return name
