@@ -37,17 +37,17 @@ type lock struct {
 	lease  *lease.Lease
 }
 
-// Lock waits until it has acquired the lock, and asks the present holder to release the lock. While
-// this request holds the lock, Lock calls requestUnlock once in two cases: another request waits
-// for the lock, or the lock is lost.
+// Lock asks the present holder to release the lock, and waits until it has acquired the lock. It then has
+// requestUnlock called once if another request waits for the lock, or if the lock is lost.
 //
-// If ctx ends before the lock is acquired, the error is handler.ErrLockTimeout. An ID that cannot
-// be a key belongs to no upload. For such an ID, the error is handler.ErrNotFound.
+// If ctx ends first, the error is handler.ErrLockTimeout. If the ID cannot be a key, and so belongs to no
+// upload, it is handler.ErrNotFound.
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	acquired, err := l.locker.acquire(ctx, l.key)
 	if err != nil {
 		return l.failure(ctx, err)
 	}
+
 	l.lease = acquired
 	go func() {
 		select {
@@ -77,8 +77,7 @@ func (l *lock) failure(ctx context.Context, err error) error {
 		return err
 	}
 
-	// An upload with an invalid ID does not exist. But if the store also refuses another lock, whose key
-	// is valid, the ID is not the cause.
+	// The ID is the cause only if the store permits a lock with another key.
 	acquireOther := func(key string) error {
 		other, err := l.locker.acquire(ctx, key)
 		if err != nil {
@@ -89,8 +88,7 @@ func (l *lock) failure(ctx context.Context, err error) error {
 	return orNotFound(err, acquireOther)
 }
 
-// Unlock releases the lock. If another server has taken it over, Unlock changes nothing and returns
-// nil.
+// Unlock releases the lock, unless another server has taken it over.
 func (l *lock) Unlock() error {
 	err := l.lease.Release()
 	if errors.Is(err, storage.Changed) {

@@ -28,11 +28,13 @@ func (u *upload) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	limits := parts.Limits()
 	size := partSize(limits, u.state.PartSize, u.state.Info.Size)
 	if limits.MaxSize > 0 && size > limits.MaxSize {
 		return errors.Join(handler.ErrMaxSizeExceeded, parts.Abort(context.WithoutCancel(ctx)))
 	}
+
 	u.parts = parts
 	u.state.Token = parts.Token()
 	u.state.PartSize = size
@@ -70,14 +72,11 @@ func (u *upload) open(ctx context.Context) error {
 	return nil
 }
 
-// WriteChunk stores the bytes of src. If src fails, WriteChunk keeps the bytes that it read before
-// the failure.
+// WriteChunk stores the bytes of src, including those that it read before src failed. It stores full parts
+// in the multipart upload, and the rest in the tail object.
 //
-// As soon as there are enough bytes for a part, they are stored as a part of the multipart upload.
-// The remaining bytes are stored in the tail object. WriteChunk counts bytes in the state only
-// after it has stored them. As a result, a part with a given number always has the same bytes. The
-// tail object may have more bytes than the state counts, but it always begins with the counted
-// bytes.
+// The state counts bytes only once they are stored, so a part with a given number always has the same
+// bytes. The tail object may have more bytes than the state counts, but always begins with those.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (written int64, err error) {
 	if offset != u.state.Info.Offset {
 		return 0, handler.ErrMismatchOffset
@@ -89,6 +88,7 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 	defer buffer.discard()
 	if err := u.fillFromTail(ctx, buffer); err != nil {
 		return 0, err
+
 	}
 	for {
 		n, readErr := buffer.fill(src, u.state.PartSize)
@@ -108,8 +108,8 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 	}
 }
 
-// fileLocked replaces the error of a failed condition, which means that another server has continued
-// the upload. The new error makes the client ask for the offset. It returns any other error as it is.
+// fileLocked replaces the error of a failed condition with one that makes the client ask for the offset.
+// The condition fails because another server has continued the upload.
 func fileLocked(err error) error {
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return handler.ErrFileLocked
@@ -117,7 +117,7 @@ func fileLocked(err error) error {
 	return err
 }
 
-// fillFromTail reads the bytes of the tail object that belong to this state.
+// fillFromTail reads into b the bytes of the tail object that the state counts.
 func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	return u.withTail(ctx, func(tail io.Reader) error {
 		n, err := b.fill(tail, u.state.Tail)
@@ -160,7 +160,7 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	return nil
 }
 
-// saveTail stores the bytes in b as the tail, and saves the state.
+// saveTail stores the bytes in b as the tail, and saves the state with their number.
 func (u *upload) saveTail(ctx context.Context, b *buffer) error {
 	if err := u.putTail(ctx, b); err != nil {
 		return err
@@ -174,9 +174,8 @@ func (u *upload) saveTail(ctx context.Context, b *buffer) error {
 // bytes of the tail object.
 const tailPart = "part"
 
-// putTail stores the bytes in b in the tail object, unless the object has these bytes already.
-// Another server may have acquired the lock meanwhile, and stored more bytes. To keep these bytes,
-// putTail never replaces a longer tail of the same part, or a tail of a later part.
+// putTail stores the bytes in b in the tail object, unless the object has them already. It never replaces
+// a longer tail of the same part or a tail of a later part, which another server may have stored.
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
 	metadata := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
@@ -195,7 +194,7 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 			return uploadErr
 		}
 
-		// The tail object is not the one that this state knows.
+		// Somebody else has stored or removed the tail object.
 		current, err := u.store.bucket.Attrs(ctx, u.tailKey())
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			if !u.isCurrent(ctx) {
@@ -231,8 +230,8 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 	return err == nil && attrs.Revision == u.revision
 }
 
-// putPart stores the next part, and saves the state. If the store does not permit another part, the
-// error is handler.ErrMaxSizeExceeded.
+// putPart stores the next part and saves the state. It fails with handler.ErrMaxSizeExceeded if the store
+// permits no further part.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
 	isFirst := u.state.Token == ""
 	if err := u.open(ctx); err != nil {
@@ -264,7 +263,7 @@ type buffer struct {
 	n    int64
 }
 
-// newBuffer returns an empty buffer. The caller must call discard.
+// newBuffer returns an empty buffer, which the caller must discard.
 func newBuffer() (*buffer, error) {
 	f, err := os.CreateTemp("", "omnibucket-tus-")
 	if err != nil {
@@ -279,8 +278,7 @@ func (b *buffer) discard() {
 	_ = os.Remove(b.file.Name())
 }
 
-// fill reads from r until b has as many bytes as size says, or until r ends. It
-// returns the number of bytes read.
+// fill reads from r until b has size bytes or r ends. It returns the number of bytes read.
 func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
 	n, err := io.Copy(b.file, io.LimitReader(r, size-b.n))
 	b.n += n

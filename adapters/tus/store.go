@@ -101,14 +101,15 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	return &Store{bucket: b, options: c.Options, basePart: basePart, locks: newLocker(b)}, nil
 }
 
-// fileType returns the option for the content type that the client has sent. If the library does
-// not permit that type, fileType returns no option.
+// fileType returns the option for the content type that the client has sent, or none if the library does
+// not permit that type.
 func fileType(info handler.FileInfo) []storage.WriteOption {
 	const maxLength = 1024 // bytes
 	kind, parameters, err := mime.ParseMediaType(info.MetaData["filetype"])
 	if err != nil || !strings.Contains(kind, "/") {
 		return nil
 	}
+
 	contentType := mime.FormatMediaType(kind, parameters) // the result is ASCII
 	if len(contentType) > maxLength || strings.ContainsRune(contentType, '\t') {
 		return nil
@@ -205,13 +206,11 @@ func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error
 	return nil, orNotFound(err, func(id string) error { return (&upload{store: s, id: id}).load(ctx) })
 }
 
-// orNotFound returns handler.ErrNotFound if err means that the ID is not permitted as a key. No
-// upload can have such an ID. In all other cases, orNotFound returns err.
+// orNotFound returns handler.ErrNotFound in place of err if err means that the ID is not permitted as a
+// key, because no upload can have such an ID.
 //
-// After ErrNotFound, a client gives up its upload. So orNotFound must not return ErrNotFound if the
-// store refuses every key, for example because its region is wrong. To detect such a store,
-// orNotFound calls the function probe with a valid key. The function probe must repeat the request
-// that failed, but with the valid key.
+// A client gives up its upload after ErrNotFound, so a store that refuses every key must not cause it.
+// To detect such a store, orNotFound calls probe, which repeats the failed request with a valid key.
 func orNotFound(err error, probe func(key string) error) error {
 	if storage.CodeOf(err) != storage.InvalidArgument {
 		return err

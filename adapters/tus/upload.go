@@ -46,8 +46,7 @@ func (u *upload) stateKey() string { return u.id + ".info" }
 func (u *upload) tailKey() string  { return u.id + ".part" }
 func (u *upload) key() string      { return u.state.Info.Storage["Key"] }
 
-// load reads the state. It fails with handler.ErrNotFound if the object is not the state of an
-// upload.
+// load reads the state from its object, or fails with handler.ErrNotFound if the object is something else.
 func (u *upload) load(ctx context.Context) error {
 	text, attrs, err := storage.ReadAll(ctx, u.store.bucket, u.stateKey())
 	if err != nil {
@@ -60,8 +59,8 @@ func (u *upload) load(ctx context.Context) error {
 	return nil
 }
 
-// save stores the state. If opts is empty, save fails if another server has changed the state since
-// this upload last read or saved it.
+// save stores the state. Without opts, it fails if another server has changed the state since u last read
+// or saved it.
 func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	text, err := json.Marshal(u.state)
 	if err != nil {
@@ -73,6 +72,7 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	if storage.Supports(u.store.bucket, storage.ContentProperties) {
 		opts = append(opts, storage.WithContentType("application/json"))
 	}
+
 	attrs, err := u.store.bucket.Upload(ctx, u.stateKey(), bytes.NewReader(text), opts...)
 	if err != nil {
 		return err
@@ -81,13 +81,12 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	return nil
 }
 
-// GetInfo returns the state of the upload for tusd. If all bytes have arrived but the object does
-// not exist, because an earlier request failed to make it, GetInfo makes it. Nothing else would: a
-// client that has sent everything makes no more requests.
+// GetInfo returns the state of the upload for tusd. If all bytes have arrived and an earlier request failed
+// to make the object, GetInfo makes it, because a client that has sent everything sends no more.
 func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	info := u.state.Info
 	hasAllBytes := !info.SizeIsDeferred && info.Offset >= info.Size
-	// ConcatUploads makes the object of an upload that joins others.
+	// The object of a final upload, which joins others, is made by ConcatUploads.
 	if !hasAllBytes || info.IsFinal {
 		return info, nil
 	}
@@ -101,7 +100,7 @@ func (u *upload) DeclareLength(ctx context.Context, length int64) error {
 	return u.save(ctx)
 }
 
-// FinishUpload makes the object. If it exists already, FinishUpload does nothing.
+// FinishUpload makes the object from the stored bytes, unless that is done.
 func (u *upload) FinishUpload(ctx context.Context) error {
 	if u.state.Done {
 		return nil
@@ -129,7 +128,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	return u.saveDone(ctx)
 }
 
-// uploadTail makes the object from the bytes of the tail object, which are all bytes of the upload.
+// uploadTail makes the object of an upload whose bytes are all in the tail object.
 func (u *upload) uploadTail(ctx context.Context) error {
 	return u.withTail(ctx, func(tail io.Reader) error {
 		_, err := u.store.bucket.Upload(ctx, u.key(), tail, optionsOf[storage.UploadOption](u)...)
@@ -144,7 +143,7 @@ func (u *upload) putTailAsPart(ctx context.Context) error {
 	})
 }
 
-// saveDone sets Done in the state and saves the state. It also removes the tail object.
+// saveDone saves in the state that the object exists, and removes the tail object.
 func (u *upload) saveDone(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done = true
@@ -158,7 +157,7 @@ func (u *upload) saveDone(ctx context.Context) error {
 	return u.store.bucket.Remove(ctx, u.tailKey())
 }
 
-// ConcatUploads makes the object of u by joining the objects of other uploads. Those objects stay.
+// ConcatUploads makes the object of u by joining the objects of other uploads, which stay as they are.
 func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) error {
 	keys := make([]string, len(pieces))
 	for i, piece := range pieces {
@@ -172,9 +171,8 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	return u.saveDone(ctx)
 }
 
-// Terminate removes all objects of the upload. It removes the state last, so that a failed
-// Terminate can be repeated. If other programs may write to the key of the content, Terminate
-// removes the content only if this upload has made it.
+// Terminate removes all objects of the upload, and the state last, so that a failed call can be repeated.
+// It keeps content that another program has stored under the same key.
 func (u *upload) Terminate(ctx context.Context) error {
 	hasObject := u.state.Done
 	if !hasObject && !u.state.OwnKey {
@@ -195,8 +193,8 @@ func (u *upload) Terminate(ctx context.Context) error {
 	u.dropUnnamed(ctx)
 
 	keys := []string{u.tailKey()}
-	// If the key is random, the object belongs to this upload. The object may exist even if the
-	// state does not say so, because a server may have died before it saved the state.
+	// A server may have died after it made the object and before it saved that in the state. If the key
+	// is random, no other program can have made the object.
 	if hasObject || u.state.OwnKey {
 		keys = append(keys, u.key())
 	}
@@ -208,14 +206,15 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// dropUnnamed aborts all multipart uploads of this key. The state may lack the token of a multipart
-// upload, because the response with the token was lost. If the key is not random, other programs
-// may use the same key. In this case, dropUnnamed does nothing. dropUnnamed ignores errors.
+// dropUnnamed aborts all multipart uploads of the key, including any whose token the state lacks because
+// the response with the token was lost. It ignores errors.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
 		return
+		// Other programs may have multipart uploads of the same key.
 	}
 	for open, err := range storage.ListUploads(ctx, u.store.bucket, storage.WithPrefix(u.key())) {
+
 		if err != nil {
 			return
 		}
@@ -229,7 +228,7 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 	}
 }
 
-// hasMadeObject reports whether this upload has made the object, even if the state does not say so.
+// hasMadeObject reports whether the object has the mark of this upload.
 func (u *upload) hasMadeObject(ctx context.Context) (bool, error) {
 	attrs, err := u.store.bucket.Attrs(ctx, u.key())
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -241,9 +240,8 @@ func (u *upload) hasMadeObject(ctx context.Context) (bool, error) {
 	return u.state.Mark != "" && attrs.Metadata[markName] == u.state.Mark, nil
 }
 
-// GetReader reads the content. For an unfinished upload, it reads the bytes that have arrived.
-// Bytes in parts of the multipart upload cannot be read. If an unfinished upload has such parts,
-// GetReader fails with ErrIncomplete.
+// GetReader returns a reader of the content, or of the bytes that have arrived. It fails with ErrIncomplete
+// if some of these are in parts of a multipart upload, which cannot be read.
 func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	if u.state.Done {
 		return u.store.bucket.Download(ctx, u.key())
@@ -254,8 +252,8 @@ func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	return u.tail(ctx)
 }
 
-// ServeContent responds to a GET or HEAD request with the content. It supports ranges and
-// conditional requests.
+// ServeContent responds to a GET or HEAD request with the content, or with the bytes that have arrived. It
+// supports ranges and conditional requests.
 func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
 	key := u.key()
 	size := u.state.Info.Size
@@ -267,11 +265,13 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 		}
 	}
 	ra, err := storage.NewReaderAt(ctx, u.store.bucket, key)
+
 	if err != nil {
 		return err
 	}
 	defer ra.Close()
 	attrs := ra.Attrs()
+
 	if u.state.Done && attrs.ETag != "" {
 		w.Header().Set("ETag", attrs.ETag)
 	}
@@ -297,7 +297,7 @@ func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// withTail calls read with the bytes of the tail object that belong to this state.
+// withTail calls read with a reader of the bytes after the last full part.
 func (u *upload) withTail(ctx context.Context, read func(tail io.Reader) error) error {
 	tail, err := u.tail(ctx)
 	if err != nil {
@@ -310,8 +310,7 @@ func (u *upload) withTail(ctx context.Context, read func(tail io.Reader) error) 
 const markName = "tusupload"
 
 // optionsOf returns the options for storing the object: those of Config.Options, and the mark of the
-// upload in the metadata. O is the type that the call needs, such as storage.CopyOption. A
-// storage.WriteOption implements all of these types.
+// upload in the metadata. O is an option type that every storage.WriteOption implements.
 func optionsOf[O any](u *upload) []O {
 	var opts []O
 	configured := u.store.options(u.state.Info)
@@ -322,7 +321,7 @@ func optionsOf[O any](u *upload) []O {
 		return opts
 	}
 
-	// The last WithMetadata counts, so it also has the metadata of the configured options.
+	// The last WithMetadata replaces earlier ones, so it must repeat the configured metadata.
 	metadata := map[string]string{markName: u.state.Mark}
 	var applied storage.UploadOptions
 	for _, option := range configured {
