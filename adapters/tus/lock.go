@@ -45,7 +45,7 @@ type lock struct {
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	acquired, err := l.locker.acquire(ctx, l.key)
 	if err != nil {
-		return l.failure(ctx, err)
+		return l.lockError(ctx, err)
 	}
 
 	l.lease = acquired
@@ -67,8 +67,8 @@ func (l *Locker) acquire(ctx context.Context, key string) (*lease.Lease, error) 
 	return lease.Acquire(ctx, l.bucket, key, lease.WithTTL(l.ttl), lease.WithHandover(), lease.WithRemoval())
 }
 
-// failure returns the error of Lock if the lease could not be acquired because of err.
-func (l *lock) failure(ctx context.Context, err error) error {
+// lockError returns the error of Lock after acquire failed with err.
+func (l *lock) lockError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return handler.ErrLockTimeout
 	}

@@ -21,9 +21,9 @@ const (
 	deferredParts = 8
 )
 
-// begin begins a multipart upload in the store, and chooses a part size that suffices for the whole
-// upload. If the store does not permit such large parts, the error is handler.ErrMaxSizeExceeded.
-func (u *upload) begin(ctx context.Context) error {
+// beginParts begins a multipart upload, with parts that are large enough for the whole upload. If the store
+// does not permit such large parts, the error is handler.ErrMaxSizeExceeded.
+func (u *upload) beginParts(ctx context.Context) error {
 	parts, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), optionsOf[storage.MultipartOption](u)...)
 	if err != nil {
 		return err
@@ -41,13 +41,12 @@ func (u *upload) begin(ctx context.Context) error {
 	return nil
 }
 
-// partSize returns the size of the parts for an upload. size is the length of the
-// upload in bytes. least is the smallest result. The result is larger if there would
-// be more parts than the store permits.
-func partSize(limits storage.PartLimits, least, size int64) int64 {
+// partSize returns how many bytes a part of an upload must have. That is at least the size least, and
+// enough for the whole upload to fit into the number of parts that the store permits.
+func partSize(limits storage.PartLimits, least, uploadSize int64) int64 {
 	part := max(least, limits.MinSize)
 	if limits.MaxParts > 0 {
-		part = max(part, divideUp(size, int64(limits.MaxParts)))
+		part = max(part, divideUp(uploadSize, int64(limits.MaxParts)))
 	}
 	unit := max(limits.Unit, 1)
 	return divideUp(part, unit) * unit
@@ -56,13 +55,13 @@ func partSize(limits storage.PartLimits, least, size int64) int64 {
 // divideUp returns the quotient of two positive numbers, rounded up. It does not overflow.
 func divideUp(dividend, divisor int64) int64 { return (dividend-1)/divisor + 1 }
 
-// open continues the multipart upload in the store. If there is none yet, it begins one.
-func (u *upload) open(ctx context.Context) error {
+// openParts continues the multipart upload of u, or begins one if there is none yet.
+func (u *upload) openParts(ctx context.Context) error {
 	if u.parts != nil {
 		return nil
 	}
 	if u.state.Token == "" {
-		return u.begin(ctx)
+		return u.beginParts(ctx)
 	}
 	parts, err := storage.ContinueUpload(ctx, u.store.bucket, u.state.Token)
 	if err != nil {
@@ -88,12 +87,12 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 	defer buffer.discard()
 	if err := u.fillFromTail(ctx, buffer); err != nil {
 		return 0, err
-
 	}
+
 	for {
 		n, readErr := buffer.fill(src, u.state.PartSize)
 		if n > 0 {
-			if err := u.keep(ctx, buffer, n); err != nil {
+			if err := u.storeBuffer(ctx, buffer, n); err != nil {
 				return written, errors.Join(readErr, fileLocked(err))
 			}
 			written += n
@@ -128,11 +127,11 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	})
 }
 
-// keep stores the bytes in b as a part, as the tail or as the whole file, and saves the state. added is
-// the number of new bytes in b.
-func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
+// storeBuffer stores the bytes in b as a part, as the tail or as the whole file, and saves the state. The
+// last added bytes in b are new.
+func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
-	info.Offset += added // before the state is saved
+	info.Offset += added
 	isLast := !info.SizeIsDeferred && info.Offset == info.Size
 	isWhole := isLast && u.state.Token == ""
 	isPart := !isWhole && (isLast || b.n == u.state.PartSize)
@@ -234,7 +233,7 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 // permits no further part.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
 	isFirst := u.state.Token == ""
-	if err := u.open(ctx); err != nil {
+	if err := u.openParts(ctx); err != nil {
 		return err
 	}
 	if maximum := u.parts.Limits().MaxParts; maximum > 0 && u.state.Parts >= maximum {

@@ -173,8 +173,8 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	if info.SizeIsDeferred {
 		u.state.PartSize = deferredParts * s.basePart
 	} else if info.Size > s.basePart && !info.IsFinal {
-		// An upload that joins others needs no parts.
-		if err := u.begin(ctx); err != nil {
+		// An upload that joins others, which is final, needs no parts.
+		if err := u.beginParts(ctx); err != nil {
 			u.dropUnnamed(context.WithoutCancel(ctx))
 			return nil, err
 		}

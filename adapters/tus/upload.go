@@ -119,7 +119,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := u.open(ctx); err != nil {
+	if err := u.openParts(ctx); err != nil {
 		return err
 	}
 	if _, err := u.parts.Complete(ctx, storage.WithSize(u.state.Info.Size)); err != nil {
@@ -176,14 +176,15 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 func (u *upload) Terminate(ctx context.Context) error {
 	hasObject := u.state.Done
 	if !hasObject && !u.state.OwnKey {
-		var err error
-		if hasObject, err = u.hasMadeObject(ctx); err != nil {
+		isMade, err := u.hasMadeObject(ctx)
+		if err != nil {
 			return err
 		}
+		hasObject = isMade
 	}
 
 	if !hasObject && u.state.Token != "" {
-		if err := u.open(ctx); err != nil {
+		if err := u.openParts(ctx); err != nil {
 			return err
 		}
 		if err := u.parts.Abort(ctx); err != nil {
@@ -210,11 +211,11 @@ func (u *upload) Terminate(ctx context.Context) error {
 // the response with the token was lost. It ignores errors.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
-		return
 		// Other programs may have multipart uploads of the same key.
+		return
 	}
-	for open, err := range storage.ListUploads(ctx, u.store.bucket, storage.WithPrefix(u.key())) {
 
+	for open, err := range storage.ListUploads(ctx, u.store.bucket, storage.WithPrefix(u.key())) {
 		if err != nil {
 			return
 		}
@@ -249,7 +250,7 @@ func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	if u.state.Parts > 0 {
 		return nil, ErrIncomplete
 	}
-	return u.tail(ctx)
+	return u.openTail(ctx)
 }
 
 // ServeContent responds to a GET or HEAD request with the content, or with the bytes that have arrived. It
@@ -264,14 +265,14 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 			return ErrIncomplete
 		}
 	}
-	ra, err := storage.NewReaderAt(ctx, u.store.bucket, key)
 
+	ra, err := storage.NewReaderAt(ctx, u.store.bucket, key)
 	if err != nil {
 		return err
 	}
 	defer ra.Close()
-	attrs := ra.Attrs()
 
+	attrs := ra.Attrs()
 	if u.state.Done && attrs.ETag != "" {
 		w.Header().Set("ETag", attrs.ETag)
 	}
@@ -279,10 +280,9 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	return nil
 }
 
-// tail returns a reader of the bytes after the last full part. If another server has continued the
-// upload, the tail object may have the bytes of a later part. Then the error is
-// handler.ErrFileLocked.
-func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
+// openTail returns a reader of the bytes after the last full part. If another server has stored a tail of
+// a different part meanwhile, the error is handler.ErrFileLocked.
+func (u *upload) openTail(ctx context.Context) (io.ReadCloser, error) {
 	if u.state.Tail == 0 {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
@@ -299,7 +299,7 @@ func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 
 // withTail calls read with a reader of the bytes after the last full part.
 func (u *upload) withTail(ctx context.Context, read func(tail io.Reader) error) error {
-	tail, err := u.tail(ctx)
+	tail, err := u.openTail(ctx)
 	if err != nil {
 		return err
 	}
