@@ -81,8 +81,8 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	})
 }
 
-// The sender replaces a ticket's file by a larger one, and the process that runs Finish is killed. After a second
-// Finish, the stored bytes are within the allowance.
+// If the sender replaces a ticket's file by a larger one while Finish copies it, and the process is killed, the
+// stored bytes are within the allowance after a second Finish.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, a *account) {
@@ -172,8 +172,8 @@ func putPiece(p *process, number int, data []byte) error {
 	return err
 }
 
-// If pieces of a file of unknown size arrive at the same time, the first one reserves all of the room. The others
-// succeed, at the latest when sent again.
+// If two pieces of a file of unknown size arrive at the same time, the first one reserves all of the room, but the
+// second succeeds too, at the latest when sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		var isSecondStored bool
@@ -202,8 +202,7 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	})
 }
 
-// If a piece is replaced by a larger one while PutPiece joins the pieces, the stored bytes stay within the
-// allowance.
+// The stored bytes stay within the allowance if a piece is replaced by a larger one while PutPiece joins the pieces.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.runRace(race{
@@ -367,8 +366,7 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 	})
 }
 
-// If Config.Rules allow a file as large as the whole allowance, a form with three small files is nevertheless
-// stored.
+// A form with three small files is stored even if Config.Rules allow one file as large as the whole allowance.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, a *account) {
 		a.renew()
@@ -407,8 +405,8 @@ func TestAllowanceWithoutUser(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, u)
 }
 
-// If User.Values instead of User.ID gives the {user} of Config.Key, Store fails with InvalidValue. Otherwise the
-// files of all users would count for nobody.
+// Store refuses a {user} in Config.Key that comes from User.Values instead of User.ID, because the file would count
+// for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	a := &account{t: t, open: newMemoryDriverAt}
 	a.renew()

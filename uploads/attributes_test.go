@@ -36,7 +36,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 	})
 }
 
-// Some stores accept headers that the ticket's URL did not sign. Finish does not copy them to the file.
+// Finish does not copy headers to the file that the ticket's URL did not sign, although some stores accept them.
 func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	bucket := openAmazonRules(t)
 	s := newService(t, bucket, uploads.Config{})
@@ -49,10 +49,10 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	req.Header.Set("Content-Language", "de")
 
 	require.Equal(t, http.StatusOK, statusOf(t, req))
+
 	waiting, err := bucket.Attrs(t.Context(), pendingOf(ticket))
 	require.NoError(t, err)
 	require.Equal(t, "gzip", waiting.ContentEncoding, "the store takes a header that was not signed")
-
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	attrs, err := bucket.Attrs(t.Context(), r.Key)
@@ -83,7 +83,7 @@ func openAmazonRules(t *testing.T) storage.Bucket {
 	return b
 }
 
-// Stored files can be public.
+// With PublicRead, anybody can read stored files, but not a file that Finish has not checked.
 func TestPublicReadOfStoredFiles(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -114,14 +114,14 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, getStatus(pending), "what was not looked at is not public")
 
+
 			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, getStatus(finished.Location))
 		})
 	}
 }
-
-// Each stored file gets the tags of Config.Tags.
+// Store and Finish give each file the tags of Config.Tags, and no tags of the sender.
 func TestTagsOfStoredFiles(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
 		bucket := openMemory(t)
@@ -140,13 +140,13 @@ func TestTagsOfStoredFiles(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, got, len(tags))
 			for k, v := range tags {
+
 				require.Equal(t, v, got[k])
 			}
 		}
 	}
 }
-
-// New refuses invalid Config.Tags, and tags for a bucket without ObjectTags.
+// New refuses invalid Config.Tags.
 func TestTagsAreChecked(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)

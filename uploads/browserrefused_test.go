@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A browser tells a page only that there was no response. upload.js finds out why, and names the host to look at.
+// upload.js finds out why a request got no response, which browsers do not tell, and names the host to look at.
 func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	b := startBrowser(t)
 	tests := []struct {
@@ -59,6 +59,7 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 				endpoint = tt.endpoint(t, s)
 				other = strings.TrimSuffix(endpoint, "/uploads")
 			}
+
 			path := filepath.Join(t.TempDir(), "a.bin")
 			require.NoError(t, os.WriteFile(path, make([]byte, browserFileSize), 0o600))
 			tab := b.open(t, s.url, "")

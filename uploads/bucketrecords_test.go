@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If BucketRecords cannot read a record, Remove fails and the record stays.
+// Remove fails and keeps the record if BucketRecords cannot read it.
 func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	drv := memstore.NewDriver(memstore.Config{})
 	f := &uploads.File{
