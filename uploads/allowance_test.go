@@ -292,7 +292,7 @@ func newMemoryDriverAt(_ *testing.T, now *clock) driver.Driver {
 func newDirectoryDriverAt(t *testing.T, _ *clock) driver.Driver { return newDirectoryDriver(t) }
 
 // runOnAccounts runs a test on stores with and without records.
-func runOnAccounts(t *testing.T, test func(t *testing.T, a *account)) {
+func runOnAccounts(t *testing.T, test func(t *testing.T, acct *account)) {
 	for _, store := range testserver.Sample(accounts[:1], accounts) {
 		for _, record := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, records: %v", store.name, record), func(t *testing.T) {
@@ -303,20 +303,20 @@ func runOnAccounts(t *testing.T, test func(t *testing.T, a *account)) {
 }
 
 // renew begins with an empty store.
-func (a *account) renew() {
-	a.now = &clock{}
-	if a.shared == nil {
-		a.drv = a.open(a.t, a.now)
+func (acct *account) renew() {
+	acct.now = &clock{}
+	if acct.shared == nil {
+		acct.drv = acct.open(acct.t, acct.now)
 		return
 	}
-	_, err := storage.RemoveMatching(a.t.Context(), a.shared, nil)
-	require.NoError(a.t, err)
+	_, err := storage.RemoveMatching(acct.t.Context(), acct.shared, nil)
+	require.NoError(acct.t, err)
 }
 
 // bucket opens the store with these layers.
-func (a *account) bucket(layers ...driver.Layer) storage.Bucket {
-	if a.shared != nil {
-		return wrapped.Clock(a.t, a.shared, a.now.Now)
+func (acct *account) bucket(layers ...driver.Layer) storage.Bucket {
+	if acct.shared != nil {
+		return wrapped.Clock(acct.t, acct.shared, acct.now.Now)
 	}
 	opts := []storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
@@ -325,17 +325,17 @@ func (a *account) bucket(layers ...driver.Layer) storage.Bucket {
 	for _, layer := range layers {
 		opts = append(opts, driver.WithLayer(layer))
 	}
-	return wrapped.Clock(a.t, engine.New(a.drv, opts...), a.now.Now)
+	return wrapped.Clock(acct.t, engine.New(acct.drv, opts...), acct.now.Now)
 }
 
 // process starts a process that serves the store through these layers.
-func (a *account) process(layers ...driver.Layer) *process {
-	bucket := a.bucket(layers...)
+func (acct *account) process(layers ...driver.Layer) *process {
+	bucket := acct.bucket(layers...)
 	c := uploads.Config{
 		Rules:        rules.Any(1 << 20),
 		Key:          "{user}/{random}{ext}",
 		ProxyParts:   true,
-		Now:          a.now.Now,
+		Now:          acct.now.Now,
 		TokenKey:     make([]byte, 32),
 		BaseURL:      "http://site.invalid",
 		DeleteShared: true,
@@ -344,26 +344,26 @@ func (a *account) process(layers ...driver.Layer) *process {
 			return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
 		},
 	}
-	if a.record {
+	if acct.record {
 		c.Key = ""
 		c.Records = uploads.BucketRecords(bucket)
 	}
-	if a.change != nil {
-		a.change(&c)
+	if acct.change != nil {
+		acct.change(&c)
 	}
 	s, err := uploads.New(bucket, c)
-	require.NoError(a.t, err)
-	return &process{ctx: a.t.Context(), service: s, store: a.bucket()}
+	require.NoError(acct.t, err)
+	return &process{ctx: acct.t.Context(), service: s, store: acct.bucket()}
 }
 
 // files returns the keys of the stored files, and the sum of their sizes.
-func (a *account) files() (keys []string, bytes int64) {
+func (acct *account) files() (keys []string, bytes int64) {
 	prefix := alice + "/"
-	if a.record {
+	if acct.record {
 		prefix = "files/content/"
 	}
-	for entry, err := range a.bucket().List(a.t.Context(), storage.WithPrefix(prefix)) {
-		require.NoError(a.t, err)
+	for entry, err := range acct.bucket().List(acct.t.Context(), storage.WithPrefix(prefix)) {
+		require.NoError(acct.t, err)
 		keys = append(keys, entry.Key)
 		bytes += entry.Size
 	}
@@ -372,50 +372,50 @@ func (a *account) files() (keys []string, bytes int64) {
 
 // requireWithinAllowance requires that no more is stored than is counted or reserved, and that this is no more than is
 // allowed.
-func (a *account) requireWithinAllowance(p *process, about ...any) {
-	a.t.Helper()
-	keys, bytes := a.files()
+func (acct *account) requireWithinAllowance(p *process, about ...any) {
+	acct.t.Helper()
+	keys, bytes := acct.files()
 
-	u, err := p.service.Usage(a.t.Context(), alice)
-	require.NoError(a.t, err)
-	require.LessOrEqual(a.t, bytes, u.Bytes+u.ReservedBytes, about...)
-	require.LessOrEqual(a.t, int64(len(keys)), u.Files+u.ReservedFiles, about...)
-	require.LessOrEqual(a.t, u.Bytes+u.ReservedBytes, int64(allowedBytes), about...)
-	require.LessOrEqual(a.t, u.Files+u.ReservedFiles, int64(allowedFiles), about...)
+	u, err := p.service.Usage(acct.t.Context(), alice)
+	require.NoError(acct.t, err)
+	require.LessOrEqual(acct.t, bytes, u.Bytes+u.ReservedBytes, about...)
+	require.LessOrEqual(acct.t, int64(len(keys)), u.Files+u.ReservedFiles, about...)
+	require.LessOrEqual(acct.t, u.Bytes+u.ReservedBytes, int64(allowedBytes), about...)
+	require.LessOrEqual(acct.t, u.Files+u.ReservedFiles, int64(allowedFiles), about...)
 }
 
 // requireExactAfterSweep lets everything expire, and runs Sweep. It requires that exactly the stored files are then
 // counted.
-func (a *account) requireExactAfterSweep(p *process, about ...any) {
-	a.t.Helper()
-	a.now.Advance(200 * time.Hour)
-	_, err := p.service.Sweep(a.t.Context())
-	require.NoError(a.t, err, about...)
-	keys, bytes := a.files()
+func (acct *account) requireExactAfterSweep(p *process, about ...any) {
+	acct.t.Helper()
+	acct.now.Advance(200 * time.Hour)
+	_, err := p.service.Sweep(acct.t.Context())
+	require.NoError(acct.t, err, about...)
+	keys, bytes := acct.files()
 
-	u, err := p.service.Usage(a.t.Context(), alice)
-	require.NoError(a.t, err)
-	require.Equal(a.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
+	u, err := p.service.Usage(acct.t.Context(), alice)
+	require.NoError(acct.t, err)
+	require.Equal(acct.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
 // Config.Allowance limits each way of uploading, in bytes and in files. Delete gives the room of a file back.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
-				a.t = t
-				a.renew()
-				p := a.process()
+				acct.t = t
+				acct.renew()
+				p := acct.process()
 
 				// Two files of 6000 bytes are more than 10,000.
 				require.Empty(t, method.send(t, p, content(6000)))
 				require.Contains(t, []string{"over_allowance", "too_large"}, method.send(t, p, content(6000)))
-				a.requireWithinAllowance(p)
+				acct.requireWithinAllowance(p)
 				usage, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.EqualValues(t, 6000, usage.Bytes)
 				require.EqualValues(t, 1, usage.Files)
-				a.requireExactAfterSweep(p)
+				acct.requireExactAfterSweep(p)
 
 				// Small files fit until there are as many as is allowed.
 				for range allowedFiles - 1 {
@@ -423,11 +423,11 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 				}
 				require.Equal(t, "over_allowance", method.send(t, p, content(500)), "too many files")
 
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
 				require.Empty(t, method.send(t, p, content(500)), "there is room again")
-				a.requireExactAfterSweep(p)
+				acct.requireExactAfterSweep(p)
 			})
 		}
 	})
@@ -436,28 +436,28 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 // A process is killed at each of its calls to the store in turn, while it takes a file. The stored bytes never exceed
 // the allowance, whatever other processes do then, and one Sweep makes the count exact.
 func TestAllowanceSurvivesKills(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
-					a.t = t
+					acct.t = t
 					for call, killed := 1, true; killed; call++ {
 						require.Less(t, call, 80, "calls without end")
-						a.renew()
+						acct.renew()
 						killer := &processKiller{at: call, after: afterCall}
-						other := a.process()
+						other := acct.process()
 						require.Empty(t, sendToService(t, other, content(1000)))
 
-						victim := a.process(killer.layer)
+						victim := acct.process(killer.layer)
 						method.send(t, victim, content(3000))
-						a.requireWithinAllowance(other, "killed at call %d", call)
+						acct.requireWithinAllowance(other, "killed at call %d", call)
 
 						// Not all of these files have room.
 						for range 8 {
 							sendToService(t, other, content(1500))
-							a.requireWithinAllowance(other, "killed at call %d", call)
+							acct.requireWithinAllowance(other, "killed at call %d", call)
 						}
-						a.requireExactAfterSweep(other, "killed at call %d", call)
+						acct.requireExactAfterSweep(other, "killed at call %d", call)
 						killed = killer.reached()
 					}
 				})
@@ -469,27 +469,27 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 // If a process is killed at any call of a Delete, the count stays within the allowance. A second Delete and one
 // Sweep make it exact.
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 40, "calls without end")
-				a.renew()
+				acct.renew()
 				killer := &processKiller{at: call, after: afterCall}
-				other := a.process()
-				victim := a.process(killer.layer)
+				other := acct.process()
+				victim := acct.process(killer.layer)
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(3000)))
 				}
 
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				_ = victim.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.requireWithinAllowance(other, "killed at call %d", call)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
 
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-				a.requireWithinAllowance(other, "killed at call %d", call)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
 				sendToService(t, other, content(3000))
-				a.requireWithinAllowance(other, "killed at call %d", call)
-				a.requireExactAfterSweep(other, "killed at call %d", call)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
+				acct.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
@@ -498,26 +498,26 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 
 // If the response to any one call to the store is lost, the count still stays within the allowance.
 func TestAllowanceSurvivesLostResponses(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
-				a.t = t
+				acct.t = t
 				for call, lost := 1, true; lost; call++ {
 					require.Less(t, call, 80, "calls without end")
-					a.renew()
+					acct.renew()
 					layer, reached := loseResponse(call)
-					p := a.process(layer)
-					other := a.process()
+					p := acct.process(layer)
+					other := acct.process()
 					method.send(t, p, content(3000))
-					a.requireWithinAllowance(other, "at call %d", call)
+					acct.requireWithinAllowance(other, "at call %d", call)
 
 					method.send(t, p, content(3000))
-					a.requireWithinAllowance(other, "at call %d", call)
-					if keys, _ := a.files(); len(keys) > 0 {
+					acct.requireWithinAllowance(other, "at call %d", call)
+					if keys, _ := acct.files(); len(keys) > 0 {
 						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-						a.requireWithinAllowance(other, "at call %d", call)
+						acct.requireWithinAllowance(other, "at call %d", call)
 					}
-					a.requireExactAfterSweep(other, "at call %d", call)
+					acct.requireExactAfterSweep(other, "at call %d", call)
 					lost = reached()
 				}
 			})
@@ -561,14 +561,14 @@ func loseResponse(number int) (layer driver.Layer, reached func() bool) {
 // If another process removes a file at any moment of a Delete of that file, the file is subtracted once.
 func TestAllowanceFileRemovedTwice(t *testing.T) {
 	user := uploads.User{ID: alice}
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var key string
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				for range 3 {
 					require.Empty(t, sendToService(t, other, content(1000)))
 				}
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				key = keys[0]
 			},
 			act: func(other *process) {
@@ -576,7 +576,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 			},
 			run: func(p, other *process, call int) {
 				require.NoError(t, p.service.Delete(t.Context(), key, user))
-				a.requireWithinAllowance(other, "at call %d", call)
+				acct.requireWithinAllowance(other, "at call %d", call)
 				usage, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, usage, "at call %d", call)
@@ -587,7 +587,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 
 // If another process stores or removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFilesComeAndGo(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		storeThree := func(other *process) {
 			for range 3 {
 				require.Empty(t, sendToService(t, other, content(1000)))
@@ -596,22 +596,22 @@ func TestRecountWhileFilesComeAndGo(t *testing.T) {
 		recount := func(p, other *process, call int) {
 			_, err := p.service.Recount(t.Context(), alice)
 			require.NoError(t, err)
-			keys, bytes := a.files()
+			keys, bytes := acct.files()
 			usage, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
 			require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, usage, "at call %d", call)
 		}
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: storeThree,
 			act: func(other *process) {
 				require.Empty(t, sendToService(t, other, content(500)))
 			},
 			run: recount,
 		})
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: storeThree,
 			act: func(other *process) {
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
 			},
 			run: recount,
@@ -621,15 +621,15 @@ func TestRecountWhileFilesComeAndGo(t *testing.T) {
 
 // If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
 func TestRecountDuringUpload(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
-				a.t = t
-				a.runRace(race{
+				acct.t = t
+				acct.runRace(race{
 					act: func(other *process) {
 						_, err := other.service.Recount(t.Context(), alice)
 						require.NoError(t, err)
-						a.requireWithinAllowance(other)
+						acct.requireWithinAllowance(other)
 					},
 					run: func(p, other *process, call int) {
 						require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
@@ -679,16 +679,16 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			runOnAccounts(t, func(t *testing.T, a *account) {
-				a.renew()
-				a.change = tt.change
-				p := a.process()
+			runOnAccounts(t, func(t *testing.T, acct *account) {
+				acct.renew()
+				acct.change = tt.change
+				p := acct.process()
 				require.Contains(t, tt.want, tt.send(t, p, content(6000)))
 
 				usage, err := p.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.Zero(t, usage)
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				require.Empty(t, keys)
 			})
 		})
@@ -755,16 +755,16 @@ func TestAllowanceCostsTwoRequests(t *testing.T) {
 // countRequests returns how many requests to the store the second upload of a process takes.
 func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
 	t.Helper()
-	a := &account{t: t, open: newMemoryDriverAt}
-	a.renew()
-	a.change = func(c *uploads.Config) {
+	acct := &account{t: t, open: newMemoryDriverAt}
+	acct.renew()
+	acct.change = func(c *uploads.Config) {
 		c.Stored = func(context.Context, *uploads.File) error { return nil }
 		if !withAllowance {
 			c.Allowance = nil
 		}
 	}
 	var calls atomic.Int32
-	p := a.process(func(next driver.Driver) driver.Driver {
+	p := acct.process(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			calls.Add(1)
 			return next(ctx)
@@ -820,15 +820,15 @@ func TestAllowanceErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := &account{t: t, open: newMemoryDriverAt}
-			a.change = func(c *uploads.Config) {
+			acct := &account{t: t, open: newMemoryDriverAt}
+			acct.change = func(c *uploads.Config) {
 				c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
 					require.Equal(t, alice, user.ID)
 					return tt.allowance, tt.err
 				}
 			}
-			a.renew()
-			require.Equal(t, tt.want, sendToService(t, a.process(), content(1000)))
+			acct.renew()
+			require.Equal(t, tt.want, sendToService(t, acct.process(), content(1000)))
 		})
 	}
 }
@@ -837,15 +837,15 @@ func TestAllowanceErrors(t *testing.T) {
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	var p *process
 	var duringUpload uploads.Usage
-	a := &account{t: t, open: newMemoryDriverAt}
-	a.change = func(c *uploads.Config) {
+	acct := &account{t: t, open: newMemoryDriverAt}
+	acct.change = func(c *uploads.Config) {
 		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
 			duringUpload, err = p.service.Usage(ctx, alice)
 			return err
 		}
 	}
-	a.renew()
-	p = a.process()
+	acct.renew()
+	p = acct.process()
 	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(content(6000))})
 
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
@@ -860,13 +860,13 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 
 // Two services in one bucket with different Config.Key count the files of the same user separately.
 func TestAllowancesOfTwoServices(t *testing.T) {
-	a := &account{t: t, open: newMemoryDriverAt}
-	a.renew()
-	first := a.process()
-	a.change = func(c *uploads.Config) {
+	acct := &account{t: t, open: newMemoryDriverAt}
+	acct.renew()
+	first := acct.process()
+	acct.change = func(c *uploads.Config) {
 		c.Key = "documents/{user}/{random}"
 	}
-	second := a.process()
+	second := acct.process()
 
 	// Together, these are more bytes than is allowed.
 	require.Empty(t, sendToService(t, first, content(6000)))
@@ -882,16 +882,16 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 
 // If a user's files change during each listing, Recount fails with Unavailable after ten attempts.
 func TestRecountOfRestlessUserEnds(t *testing.T) {
-	a := &account{t: t, open: newMemoryDriverAt}
-	a.renew()
-	other := a.process()
+	acct := &account{t: t, open: newMemoryDriverAt}
+	acct.renew()
+	other := acct.process()
 	lists := 0
-	p := a.process(func(next driver.Driver) driver.Driver {
+	p := acct.process(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if strings.Contains(call, "List") {
 				lists++
 				sendToService(t, other, content(10))
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 			}
 			return next(ctx)

@@ -31,18 +31,18 @@ type race struct {
 
 // runRace runs a race once for each call to the store: act comes before the first call, then before the second, and
 // so on.
-func (a *account) runRace(r race) {
+func (acct *account) runRace(r race) {
 	for call, acted := 1, true; acted; call++ {
-		require.Less(a.t, call, 80, "calls without end")
-		a.renew()
-		other := a.process()
+		require.Less(acct.t, call, 80, "calls without end")
+		acct.renew()
+		other := acct.process()
 		if r.setUp != nil {
 			r.setUp(other)
 		}
 		layer, reached := actBeforeCall(call, func() {
 			r.act(other)
 		})
-		r.run(a.process(layer), other, call)
+		r.run(acct.process(layer), other, call)
 		acted = reached()
 	}
 }
@@ -58,9 +58,9 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 // If the sender replaces the file of a ticket by a larger one at any moment of Finish, the stored bytes stay
 // within the allowance.
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var ticket *uploads.Ticket
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
@@ -72,10 +72,10 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 			},
 			run: func(p, other *process, call int) {
 				_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-				a.requireWithinAllowance(other, "at call %d", call)
+				acct.requireWithinAllowance(other, "at call %d", call)
 				_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-				a.requireWithinAllowance(other, "at call %d", call)
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.requireWithinAllowance(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
 	})
@@ -85,26 +85,27 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 // stored bytes are within the allowance after a second Finish.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for call, killed := 1, true; killed; call++ {
-			a.renew()
-			other := a.process()
+			acct.renew()
+			other := acct.process()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
-			replace := func(ctx context.Context, method string, next func(context.Context) error) error {
-				if method == "Head" { // of the copy
-					other.sendTicket(t, ticket, content(2*allowedBytes))
-				}
-				return next(ctx)
+			replaceDuringCopy := func(next driver.Driver) driver.Driver {
+				return driver.Intercept(next, func(ctx context.Context, method string, call func(context.Context) error) error {
+					if method == "Head" {
+						other.sendTicket(t, ticket, content(2*allowedBytes))
+					}
+					return call(ctx)
+				})
 			}
-			replacing := func(next driver.Driver) driver.Driver { return driver.Intercept(next, replace) }
-
 			killer := &processKiller{at: call, after: true}
-			victim := a.process(replacing, killer.layer)
+			victim := acct.process(replaceDuringCopy, killer.layer)
+
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
-			a.requireWithinAllowance(other, "killed at call %d", call)
+			acct.requireWithinAllowance(other, "killed at call %d", call)
 			killed = killer.reached()
 		}
 	})
@@ -115,15 +116,15 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	user := uploads.User{ID: alice}
 	states := memstore.New()
-	a := &account{t: t, open: newDriverWithoutConditions}
-	a.change = func(c *uploads.Config) {
+	acct := &account{t: t, open: newDriverWithoutConditions}
+	acct.change = func(c *uploads.Config) {
 		c.Unguarded = true
 		c.States = uploads.BucketStates(states)
 	}
 	var ticket *uploads.Ticket
 	var isFinished bool // by the other process
 	var before uploads.Usage
-	a.runRace(race{
+	acct.runRace(race{
 		setUp: func(other *process) {
 			isFinished = false
 			var err error
@@ -140,7 +141,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		run: func(p, other *process, call int) {
 			_, err := p.service.Finish(t.Context(), ticket.Token, user)
 			require.True(t, isFinished || err == nil, "at call %d", call)
-			keys, _ := a.files()
+			keys, _ := acct.files()
 			require.Len(t, keys, 1, "at call %d", call)
 
 			// The ledger is in another bucket, which is not emptied between races.
@@ -175,9 +176,9 @@ func putPiece(p *process, number int, data []byte) error {
 // If two pieces of a file of unknown size arrive at the same time, the first one reserves all of the room, but the
 // second succeeds too, at the latest when sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var isSecondStored bool
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(*process) {
 				isSecondStored = false
 			},
@@ -194,9 +195,10 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 				if !isSecondStored {
 					require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
 				}
-				u, err := other.service.Usage(t.Context(), alice)
+
+				usage, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, u, "at call %d", call)
+				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, usage, "at call %d", call)
 			},
 		})
 	})
@@ -204,8 +206,8 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 
 // The stored bytes stay within the allowance if a piece is replaced by a larger one while PutPiece joins the pieces.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.runRace(race{
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.runRace(race{
 			setUp: func(other *process) {
 				require.NoError(t, putPiece(other, 1, content(1000)))
 			},
@@ -220,11 +222,11 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 			},
 			run: func(p, other *process, call int) {
 				_ = putPiece(p, 2, content(9000))
-				a.requireWithinAllowance(other, "at call %d", call)
+				acct.requireWithinAllowance(other, "at call %d", call)
 				if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
 					require.NoError(t, err, "at call %d", call)
 				}
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
 	})
@@ -235,24 +237,24 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 // that moment, the next Sweep makes the count exact.
 func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	user := uploads.User{ID: alice}
-	a := &account{t: t, open: newMemoryDriverAt}
-	a.change = func(c *uploads.Config) {
+	acct := &account{t: t, open: newMemoryDriverAt}
+	acct.change = func(c *uploads.Config) {
 		c.Rules = rules.Any(3000)
 	}
 	var key string
-	a.runRace(race{
+	acct.runRace(race{
 		setUp: func(other *process) {
 			// The process is killed at the call that counts the file.
 			require.NoError(t, putPiece(other, 1, content(1000)))
 			killer := &processKiller{at: 12}
-			require.Error(t, putPiece(a.process(killer.layer), 2, content(1000)))
-			keys, _ := a.files()
+			require.Error(t, putPiece(acct.process(killer.layer), 2, content(1000)))
+			keys, _ := acct.files()
 			require.Len(t, keys, 1)
 			key = keys[0]
 
 			// The upload expires, and a Sweep fails at its first removal.
-			a.now.Advance(2 * uploads.DefaultTTL)
-			sweeper := a.process(denyRemovals)
+			acct.now.Advance(2 * uploads.DefaultTTL)
+			sweeper := acct.process(denyRemovals)
 			_, err := sweeper.service.Sweep(t.Context())
 			require.Error(t, err)
 		},
@@ -265,7 +267,7 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 			require.NoError(t, p.service.Delete(t.Context(), key, user), "at call %d", call)
 			require.NoError(t, putPiece(other, 1, content(500)), "at call %d", call)
 			require.NoError(t, putPiece(other, 2, content(500)), "at call %d", call)
-			a.requireExactAfterSweep(other, "at call %d", call)
+			acct.requireExactAfterSweep(other, "at call %d", call)
 		},
 	})
 }
@@ -283,28 +285,28 @@ func denyRemovals(next driver.Driver) driver.Driver {
 // If a process is killed during an upload in one request, and the client sends another file to the same URL, the
 // count stays right. That also holds if Config.Inspect refuses the other file.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, inspected := range []bool{false, true} {
 			var refusal error // of Inspect
-			a.change = nil
+			acct.change = nil
 			if inspected {
-				a.change = func(c *uploads.Config) {
+				acct.change = func(c *uploads.Config) {
 					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
 				}
 			}
 			for call, killed := 1, true; killed; call++ {
-				a.renew()
+				acct.renew()
 				refusal = nil // the first file is accepted
-				other := a.process()
+				other := acct.process()
 				path := requestParams(t, other)
 				killer := &processKiller{at: call}
-				a.process(killer.layer).ask("PUT", path, content(3000))
+				acct.process(killer.layer).ask("PUT", path, content(3000))
 
-				a.now.Advance(2 * time.Minute)           // the claim of the dead process has ended
+				acct.now.Advance(2 * time.Minute)        // the claim of the dead process has ended
 				refusal = &uploads.Error{Message: "No."} // the other file is refused
 				other.ask("PUT", path, content(2000))
-				a.requireWithinAllowance(other, "killed at call %d", call)
-				a.requireExactAfterSweep(other, "killed at call %d", call)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
+				acct.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
@@ -314,53 +316,64 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 // If a process is killed while it completes an upload, Delete removes the file, and the client completes the
 // upload again, the count stays right.
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
 			for call, killed := 1, true; killed; call++ {
-				a.renew()
-				other := a.process()
+				acct.renew()
+				other := acct.process()
 				upload := other.beginPartsUpload(t, content(3000))
 				killer := &processKiller{at: call, after: afterCall}
-				upload.complete(a.process(killer.layer))
+				upload.complete(acct.process(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
-				a.now.Advance(2 * time.Minute) // the claim of the dead process has ended
+				acct.now.Advance(2 * time.Minute) // the claim of the dead process has ended
 				upload.complete(other)
-				a.requireWithinAllowance(other, "killed at call %d", call)
-				a.requireExactAfterSweep(other, "killed at call %d", call)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
+				acct.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
 	})
 }
 
-// If Sweep takes a slow upload or a slow Delete for one that died, the next Sweep makes the count exact.
+// sweepAfterGrace lets Config.Grace of one second pass, and runs Sweep.
+func (acct *account) sweepAfterGrace(other *process) {
+	acct.now.Advance(3 * time.Second)
+	_, err := other.service.Sweep(acct.t.Context())
+	require.NoError(acct.t, err)
+}
+
+// If Sweep takes a slow upload for one that died, the next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.change = func(c *uploads.Config) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
-		sweepAfterGrace := func(other *process) {
-			a.now.Advance(3 * time.Second)
-			_, err := other.service.Sweep(t.Context())
-			require.NoError(t, err)
-		}
-		a.runRace(race{
-			act: sweepAfterGrace,
+		acct.runRace(race{
+			act: acct.sweepAfterGrace,
 			run: func(p, other *process, call int) {
 				sendToService(t, p, content(3000))
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
-		a.runRace(race{
+	})
+}
+
+// If Sweep takes a slow Delete for one that died, the next Sweep makes the count exact.
+func TestSweepRecountsSlowDeletes(t *testing.T) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.change = func(c *uploads.Config) {
+			c.Grace = time.Second
+		}
+		acct.runRace(race{
 			setUp: func(other *process) {
 				require.Empty(t, sendToService(t, other, content(3000)))
 			},
-			act: sweepAfterGrace,
+			act: acct.sweepAfterGrace,
 			run: func(p, other *process, call int) {
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
 	})
@@ -368,15 +381,15 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 
 // A form with three small files is stored even if Config.Rules allow one file as large as the whole allowance.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.renew()
-		a.change = func(c *uploads.Config) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.renew()
+		acct.change = func(c *uploads.Config) {
 			c.Rules = rules.Any(1 << 20)
 			c.Allowance = func(context.Context, uploads.User) (uploads.Allowance, error) {
 				return uploads.Allowance{Bytes: 1 << 20}, nil
 			}
 		}
-		p := a.process()
+		p := acct.process()
 		var files []formFile
 		for n := range 3 {
 			files = append(files, formFile{field: "file", name: fmt.Sprint(n), content: string(content(100_000))})
@@ -385,32 +398,33 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 
 		status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
 		require.Equal(t, http.StatusCreated, status, string(text))
-		u, err := p.service.Usage(t.Context(), alice)
+		usage, err := p.service.Usage(t.Context(), alice)
 		require.NoError(t, err)
-		require.Equal(t, uploads.Usage{Bytes: 300_000, Files: 3}, u)
+		require.Equal(t, uploads.Usage{Bytes: 300_000, Files: 3}, usage)
 	})
 }
 
 // All files that are stored without a user share one allowance, that of the user "".
 func TestAllowanceWithoutUser(t *testing.T) {
-	a := &account{t: t, open: newMemoryDriverAt, record: true}
-	a.renew()
-
-	p := a.process()
+	acct := &account{t: t, open: newMemoryDriverAt, record: true}
+	acct.renew()
+	p := acct.process()
 	require.Empty(t, sendToService(t, p, content(3000)))
 	_, err := p.service.Store(t.Context(), uploads.Upload{Body: bytes.NewReader(content(1000)), Size: 1000})
 	require.NoError(t, err)
-	u, err := p.service.Recount(t.Context(), "")
+
+	usage, err := p.service.Recount(t.Context(), "")
 	require.NoError(t, err)
-	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, u)
+	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, usage, "only the file without a user counts")
 }
 
 // Store refuses a {user} in Config.Key that comes from User.Values instead of User.ID, because the file would count
 // for nobody.
 func TestAllowanceUserIsThatOfKey(t *testing.T) {
-	a := &account{t: t, open: newMemoryDriverAt}
-	a.renew()
-	_, err := a.process().service.Store(t.Context(), uploads.Upload{
+	acct := &account{t: t, open: newMemoryDriverAt}
+	acct.renew()
+
+	_, err := acct.process().service.Store(t.Context(), uploads.Upload{
 		Body: strings.NewReader("a"),
 		User: uploads.User{Values: map[string]string{"user": alice}},
 	})
@@ -420,13 +434,13 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 // If a lifecycle rule removes the object that counts a user's files while a file is being uploaded, that file
 // still counts.
 func TestAllowanceLostReservation(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
-			a.runRace(race{
+			acct.runRace(race{
 				act: func(other *process) {
-					u, err := other.service.Usage(t.Context(), alice)
+					usage, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
-					if u.ReservedFiles == 0 {
+					if usage.ReservedFiles == 0 {
 						return
 					}
 					_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
@@ -434,8 +448,8 @@ func TestAllowanceLostReservation(t *testing.T) {
 				},
 				run: func(p, other *process, call int) {
 					method.send(t, p, content(3000))
-					a.requireWithinAllowance(other, "%s, at call %d", method.name, call)
-					a.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
+					acct.requireWithinAllowance(other, "%s, at call %d", method.name, call)
+					acct.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
 				},
 			})
 		}
@@ -444,17 +458,17 @@ func TestAllowanceLostReservation(t *testing.T) {
 
 // If the service gets an allowance after an upload has begun, the file of that upload is counted.
 func TestAllowanceOfOpenUpload(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.renew()
-		a.change = func(c *uploads.Config) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.renew()
+		acct.change = func(c *uploads.Config) {
 			c.Allowance = nil
 		}
-		require.NoError(t, putPiece(a.process(), 1, content(1000)))
-		a.change = nil
-		p := a.process()
+		require.NoError(t, putPiece(acct.process(), 1, content(1000)))
+		acct.change = nil
+		p := acct.process()
 
 		require.NoError(t, putPiece(p, 2, content(1000)))
-		a.requireWithinAllowance(p)
-		a.requireExactAfterSweep(p)
+		acct.requireWithinAllowance(p)
+		acct.requireExactAfterSweep(p)
 	})
 }

@@ -40,20 +40,20 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 					driver.WithLayer(killProcessOfContext),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 				)
-				a := &account{t: t, shared: bucket, now: &clock{}, record: record}
-				a.change = func(c *uploads.Config) {
+				acct := &account{t: t, shared: bucket, now: &clock{}, record: record}
+				acct.change = func(c *uploads.Config) {
 					c.Rules = rules.Any(20_000)
 				}
 				var processes running.Group
 				for n := range 50 {
 					processes.Go(func() {
-						a.runKilledProcesses(rand.New(rand.NewPCG(1, uint64(n))))
+						acct.runKilledProcesses(rand.New(rand.NewPCG(1, uint64(n))))
 					}, nil)
 				}
 				processes.Wait()
 
-				watcher := a.process()
-				a.requireExactAfterSweep(watcher)
+				watcher := acct.process()
+				acct.requireExactAfterSweep(watcher)
 				require.Empty(t, sendToService(t, watcher, content(1)))
 			})
 		}
@@ -62,14 +62,14 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 
 // runKilledProcesses runs four processes, one after the other. Each starts one random operation, and is killed at a
 // random call to the store if the operation makes that many.
-func (a *account) runKilledProcesses(random *rand.Rand) {
+func (acct *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
 		const mostCalls = 60 // about as many as the longest operation makes
-		p := a.process()
+		p := acct.process()
 		killer := &processKiller{at: 1 + random.IntN(mostCalls), after: random.IntN(2) == 0}
 		p.ctx = context.WithValue(p.ctx, killerKey{}, killer)
 
-		keys, _ := a.files()
+		keys, _ := acct.files()
 		switch {
 		case len(keys) > 2 && random.IntN(3) > 0:
 			key := keys[random.IntN(len(keys))]
@@ -78,12 +78,12 @@ func (a *account) runKilledProcesses(random *rand.Rand) {
 			_, _ = p.service.Sweep(p.ctx)
 		default:
 			method := sendMethods[random.IntN(len(sendMethods))]
-			method.send(a.t, p, content(500+random.IntN(3000)))
+			method.send(acct.t, p, content(500+random.IntN(3000)))
 		}
 
-		keys, bytes := a.files()
+		keys, bytes := acct.files()
 		if bytes > allowedBytes || len(keys) > allowedFiles {
-			a.t.Errorf("%d bytes in %d files", bytes, len(keys))
+			acct.t.Errorf("%d bytes in %d files", bytes, len(keys))
 		}
 	}
 }
@@ -95,24 +95,24 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 		bucket := store.open(t, driver.WithLayer(killProcessOfContext), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		for _, method := range sendMethods {
 			t.Run(store.name+", "+method.name, func(t *testing.T) {
-				a := &account{t: t, shared: bucket}
+				acct := &account{t: t, shared: bucket}
 				for kill, killed := 1, true; killed; kill++ {
 					require.Less(t, kill, 160, "calls without end")
-					a.renew()
+					acct.renew()
 					killer := &processKiller{at: (kill + 1) / 2, after: kill%2 == 0} // before each call, and after it
-					other := a.process()
-					victim := a.process()
+					other := acct.process()
+					victim := acct.process()
 					require.Empty(t, sendToService(t, other, content(1000)))
 
 					victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 					method.send(t, victim, content(3000))
-					a.requireWithinAllowance(other, "kill %d", kill)
+					acct.requireWithinAllowance(other, "kill %d", kill)
 
 					for range 5 {
 						sendToService(t, other, content(2500))
 					}
-					a.requireWithinAllowance(other, "kill %d", kill)
-					a.requireExactAfterSweep(other, "kill %d", kill)
+					acct.requireWithinAllowance(other, "kill %d", kill)
+					acct.requireExactAfterSweep(other, "kill %d", kill)
 					killed = killer.reached()
 				}
 			})

@@ -22,15 +22,22 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{CacheControl: map[string]string{}})
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 		require.NoError(t, err)
-		_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(aPNG()),
-			storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
-			storage.WithContentLanguage("de"), storage.WithCacheControl("max-age=1"),
-			storage.WithStorageClass("REDUCED_REDUNDANCY"), storage.WithMetadata(map[string]string{"name": "evil"}))
+		_, err = bucket.Upload(
+			t.Context(),
+			pendingOf(ticket),
+			strings.NewReader(aPNG()),
+			storage.WithContentDisposition(`attachment; filename="photo.hta"`),
+			storage.WithContentEncoding("gzip"),
+			storage.WithContentLanguage("de"),
+			storage.WithCacheControl("max-age=1"),
+			storage.WithStorageClass("REDUCED_REDUNDANCY"),
+			storage.WithMetadata(map[string]string{"name": "evil"}),
+		)
 		require.NoError(t, err)
 
-		r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+		file, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
-		attrs, err := bucket.Attrs(t.Context(), r.Key)
+		attrs, err := bucket.Attrs(t.Context(), file.Key)
 		require.NoError(t, err)
 		require.Equal(t, storage.Properties{ContentType: "image/png"}, attrs.Properties)
 	})
@@ -42,22 +49,26 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	s := newService(t, bucket, uploads.Config{})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 	require.NoError(t, err)
+
 	req, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
 	require.NoError(t, err)
 	req.Header.Set("Content-Disposition", `attachment; filename="photo.hta"`)
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("Content-Language", "de")
-
 	require.Equal(t, http.StatusOK, statusOf(t, req))
+	pending, err := bucket.Attrs(t.Context(), pendingOf(ticket))
+	require.NoError(t, err)
+	require.Equal(t, "gzip", pending.ContentEncoding, "the store takes a header that was not signed")
 
-	waiting, err := bucket.Attrs(t.Context(), pendingOf(ticket))
+	file, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
-	require.Equal(t, "gzip", waiting.ContentEncoding, "the store takes a header that was not signed")
-	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+	attrs, err := bucket.Attrs(t.Context(), file.Key)
 	require.NoError(t, err)
-	attrs, err := bucket.Attrs(t.Context(), r.Key)
-	require.NoError(t, err)
-	require.Equal(t, storage.Properties{ContentType: "image/png", CacheControl: "private, max-age=31536000, immutable"}, attrs.Properties)
+	want := storage.Properties{
+		ContentType:  "image/png",
+		CacheControl: "private, max-age=31536000, immutable",
+	}
+	require.Equal(t, want, attrs.Properties)
 }
 
 // openAmazonRules returns a bucket of a server with Amazon's rules.
@@ -90,7 +101,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 		publicRead bool
 		want       int // status of a stored file
 	}{
-		{name: "as a rule", publicRead: false, want: http.StatusForbidden},
+		{name: "without PublicRead", publicRead: false, want: http.StatusForbidden},
 		{name: "with PublicRead", publicRead: true, want: http.StatusOK},
 	}
 	for _, tt := range tests {
@@ -98,22 +109,21 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 			bucket := openMemory(t, storage.WithPublicAccess(true))
 			s := newService(t, bucket, uploads.Config{Link: uploads.PublicLink, PublicRead: tt.publicRead})
 			getStatus := func(address string) int {
-				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 				require.NoError(t, err)
-				return statusOf(t, r)
+				return statusOf(t, req)
 			}
+
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, getStatus(file.Location))
 
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
 			require.NoError(t, err)
-
 			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 			pending, err := bucket.PublicURL(pendingOf(ticket))
 			require.NoError(t, err)
-			require.Equal(t, http.StatusForbidden, getStatus(pending), "what was not looked at is not public")
-
+			require.Equal(t, http.StatusForbidden, getStatus(pending), "a file that was not checked is not public")
 
 			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
@@ -121,37 +131,43 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 		})
 	}
 }
+
 // Store and Finish give each file the tags of Config.Tags, and no tags of the sender.
 func TestTagsOfStoredFiles(t *testing.T) {
 	for _, tags := range []map[string]string{nil, {"class": "user-file", "scan": "pending"}} {
 		bucket := openMemory(t)
 		s := newService(t, bucket, uploads.Config{Tags: tags})
-		file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
-		require.NoError(t, err)
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
+
+		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
 		require.NoError(t, err)
 
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
+		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
 		require.NoError(t, storage.SetTags(t.Context(), bucket, pendingOf(ticket), map[string]string{"of": "the sender"}))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
-		for _, key := range []string{file.Key, finished.Key} {
+
+		for _, key := range []string{stored.Key, finished.Key} {
 			got, err := storage.Tags(t.Context(), bucket, key)
 			require.NoError(t, err)
 			require.Len(t, got, len(tags))
-			for k, v := range tags {
-
-				require.Equal(t, v, got[k])
+			for name, value := range tags {
+				require.Equal(t, value, got[name])
 			}
 		}
 	}
 }
+
 // New refuses invalid Config.Tags.
 func TestTagsAreChecked(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Tags: map[string]string{"a,b": "v"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "Config.Tags")
+}
 
+// New refuses Config.Tags for a bucket without ObjectTags.
+func TestTagsNeedObjectTags(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
 	_, err = uploads.New(bucket, uploads.Config{Tags: map[string]string{"k": "v"}})
 	require.ErrorIs(t, err, storage.Unsupported)

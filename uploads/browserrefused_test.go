@@ -49,27 +49,30 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newBrowserSite(t, browserStores[0], uploads.Config{})
+			site := newBrowserSite(t, browserStores[0], uploads.Config{})
 			if tt.store != nil {
-				tt.store(s)
+				tt.store(site)
 			}
 			endpoint := "/uploads"
-			other := s.stored
+			otherHost := site.stored
 			if tt.endpoint != nil {
-				endpoint = tt.endpoint(t, s)
-				other = strings.TrimSuffix(endpoint, "/uploads")
+				endpoint = tt.endpoint(t, site)
+				otherHost = strings.TrimSuffix(endpoint, "/uploads")
 			}
 
 			path := filepath.Join(t.TempDir(), "a.bin")
 			require.NoError(t, os.WriteFile(path, make([]byte, browserFileSize), 0o600))
-			tab := b.open(t, s.url, "")
+			tab := b.open(t, site.url, "")
 			defer tab.close()
 			tab.choose(path)
 			tab.evaluate(fmt.Sprintf("void window.begin('ours', { retries: 0, concurrency: 1, endpoint: %q })", endpoint))
 			message, _, _ := strings.Cut(tab.result().Error, "\n")
 
-			want := strings.NewReplacer("SITE", strings.TrimSuffix(s.url, "/"), "HOST", strings.TrimPrefix(other, "http://")).Replace(tt.want)
-			require.Equal(t, want, message)
+			names := strings.NewReplacer(
+				"SITE", strings.TrimSuffix(site.url, "/"),
+				"HOST", strings.TrimPrefix(otherHost, "http://"),
+			)
+			require.Equal(t, names.Replace(tt.want), message)
 		})
 	}
 }

@@ -25,7 +25,7 @@ func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	}
 	records := uploads.BucketRecords(engine.New(drv))
 	require.NoError(t, records.Create(t.Context(), f))
-	down := func(next driver.Driver) driver.Driver {
+	failReads := func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" {
 				return storage.Unavailable
@@ -35,7 +35,7 @@ func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	}
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 
-	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(down), noRetry)).Remove(t.Context(), f)
+	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(failReads), noRetry)).Remove(t.Context(), f)
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = records.Record(t.Context(), f.ID)
 	require.NoError(t, err)

@@ -17,12 +17,12 @@ import (
 )
 
 // usage returns what alice has, and requires that nothing is negative.
-func (a *account) usage(p *process) uploads.Usage {
-	a.t.Helper()
-	usage, err := p.service.Usage(a.t.Context(), alice)
-	require.NoError(a.t, err)
+func (acct *account) usage(p *process) uploads.Usage {
+	acct.t.Helper()
+	usage, err := p.service.Usage(acct.t.Context(), alice)
+	require.NoError(acct.t, err)
 	for _, n := range []int64{usage.Bytes, usage.Files, usage.ReservedBytes, usage.ReservedFiles} {
-		require.GreaterOrEqual(a.t, n, int64(0))
+		require.GreaterOrEqual(acct.t, n, int64(0))
 	}
 	return usage
 }
@@ -62,30 +62,30 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 // The stored bytes stay within the allowance if a process was killed while it completed an upload, and the user deletes
 // the file, uses the whole allowance, and completes the upload again.
 func TestDeleteBeforeUploadEnds(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
-				a.renew()
-				other := a.process()
+				acct.renew()
+				other := acct.process()
 				u := other.beginPartsUpload(t, content(6000))
 				killer := &processKiller{at: call, after: afterCall}
-				u.complete(a.process(killer.layer))
+				u.complete(acct.process(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
-				a.usage(other)
+				acct.usage(other)
 				for range 4 {
 					sendToService(t, other, content(2500))
 				}
-				a.requireWithinAllowance(other, "killed at call %d", call)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
 
-				a.now.Advance(2 * time.Minute)
+				acct.now.Advance(2 * time.Minute)
 				u.complete(other)
-				a.usage(other)
-				a.requireWithinAllowance(other, "killed at call %d", call)
+				acct.usage(other)
+				acct.requireWithinAllowance(other, "killed at call %d", call)
 
-				_, bytes := a.files()
+				_, bytes := acct.files()
 				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", call)
-				a.requireExactAfterSweep(other, "killed at call %d", call)
+				acct.requireExactAfterSweep(other, "killed at call %d", call)
 				killed = killer.reached()
 			}
 		}
@@ -95,29 +95,29 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 // The stored bytes stay within the allowance if a process was killed while it joined pieces, the user has deleted the
 // file, and the client then sends the last piece again.
 func TestDeleteBeforePiecesEnd(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
-			a.renew()
-			other := a.process()
+			acct.renew()
+			other := acct.process()
 			require.NoError(t, putPiece(other, 1, content(3000)))
 			killer := &processKiller{at: call, after: true}
-			_ = putPiece(a.process(killer.layer), 2, content(3000))
-			keys, _ := a.files()
+			_ = putPiece(acct.process(killer.layer), 2, content(3000))
+			keys, _ := acct.files()
 			for _, key := range keys {
 				require.NoError(t, other.service.Delete(t.Context(), key, uploads.User{ID: alice}))
 			}
 
-			a.usage(other)
+			acct.usage(other)
 			for range 4 {
 				sendToService(t, other, content(2500))
 			}
 
-			a.now.Advance(2 * time.Minute)
+			acct.now.Advance(2 * time.Minute)
 			_ = putPiece(other, 2, content(3000))
-			a.usage(other)
-			a.requireWithinAllowance(other, "killed at call %d", call)
-			a.requireExactAfterSweep(other, "killed at call %d", call)
+			acct.usage(other)
+			acct.requireWithinAllowance(other, "killed at call %d", call)
+			acct.requireExactAfterSweep(other, "killed at call %d", call)
 			killed = killer.reached()
 		}
 	})
@@ -125,11 +125,11 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 
 // A file that Delete removes does not come back, and does not count, if the client calls Finish again meanwhile.
 func TestFinishBesideDelete(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var key string
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
@@ -144,15 +144,15 @@ func TestFinishBesideDelete(t *testing.T) {
 			},
 			run: func(p, other *process, call int) {
 				require.NoError(t, p.service.Delete(t.Context(), key, user))
-				require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", call)
-				if a.record {
+				require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
+				if acct.record {
 					files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
 					require.NoError(t, err)
 					require.Empty(t, files, "at call %d", call)
 				}
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", call)
+				require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
 			},
 		})
 	})
@@ -160,9 +160,9 @@ func TestFinishBesideDelete(t *testing.T) {
 
 // A negative count, which an older version has left in the ledger, is reported as zero until a Sweep corrects it.
 func TestSweepMendsNegativeCount(t *testing.T) {
-	a := &account{t: t, open: newMemoryDriverAt, record: true}
-	a.renew()
-	p := a.process()
+	acct := &account{t: t, open: newMemoryDriverAt, record: true}
+	acct.renew()
+	p := acct.process()
 	require.Empty(t, sendToService(t, p, content(100)))
 
 	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
@@ -175,20 +175,20 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 	}
 
 	// A new process has no ledger in its memory.
-	p = a.process()
-	require.Zero(t, a.usage(p).Bytes)
+	p = acct.process()
+	require.Zero(t, acct.usage(p).Bytes)
 
 	_, err := p.service.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
+	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, acct.usage(p))
 }
 
 // Usage reads a ledger where an older version has kept it, and the next write or Sweep moves it.
 func TestUsageOfOlderVersion(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, sweeps := range []bool{false, true} {
-			a.renew()
-			p := a.process()
+			acct.renew()
+			p := acct.process()
 			require.Empty(t, sendToService(t, p, content(4000)))
 
 			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
@@ -197,40 +197,40 @@ func TestUsageOfOlderVersion(t *testing.T) {
 				_, err = storage.Move(t.Context(), p.store, entry.Key, old)
 				require.NoError(t, err)
 			}
-			p = a.process()
-			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, a.usage(p))
+			p = acct.process()
+			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, acct.usage(p))
 
 			if sweeps {
 				_, err := p.service.Sweep(t.Context())
 				require.NoError(t, err)
 			} else {
 				require.Empty(t, sendToService(t, p, content(1000)))
-				require.Equal(t, uploads.Usage{Bytes: 5000, Files: 2}, a.usage(p))
+				require.Equal(t, uploads.Usage{Bytes: 5000, Files: 2}, acct.usage(p))
 			}
 			require.Empty(t, keysUnder(t, p.store, "files/usage/"))
 			require.Len(t, keysUnder(t, p.store, ".uploads-usage/"), 1)
-			a.requireExactAfterSweep(p)
+			acct.requireExactAfterSweep(p)
 		}
 	})
 }
 
 // Sweep frees what a killed Store, or a killed upload of a form, has reserved of the user's allowance.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		methods := sendMethods[:3] // Store, Store of unknown size, and a form
 		for _, method := range methods {
 			for call, killed := 1, true; killed; call++ {
 				require.Less(t, call, 80, "calls without end")
-				a.renew()
+				acct.renew()
 				killer := &processKiller{at: call, after: true}
-				other := a.process()
-				method.send(t, a.process(killer.layer), content(3000))
+				other := acct.process()
+				method.send(t, acct.process(killer.layer), content(3000))
 
 				// A reservation that nobody renews ends after ten minutes.
-				a.now.Advance(11 * time.Minute)
+				acct.now.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
-				usage := a.usage(other)
+				usage := acct.usage(other)
 				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", method.name, call)
 				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", method.name, call)
 				killed = killer.reached()
@@ -242,18 +242,18 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 // Store succeeds, and its file is counted, even if a Sweep runs every five minutes during an upload of an hour, because
 // Store renews its reservation.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.renew()
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.renew()
 		// Inspect takes the place of the clock: it lets Store renew its reservation, and goes on when Store
 		// waits for the time of the next renewal.
 		waits := make(chan struct{})
 		renew := make(chan struct{})
 		var other *process
-		a.change = func(c *uploads.Config) {
+		acct.change = func(c *uploads.Config) {
 			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
 				<-waits
 				for elapsed := time.Duration(0); elapsed < time.Hour; elapsed += 5 * time.Minute {
-					a.now.Advance(5 * time.Minute)
+					acct.now.Advance(5 * time.Minute)
 					renew <- struct{}{}
 					<-waits
 					_, err := other.service.Sweep(t.Context())
@@ -262,9 +262,9 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 				return nil
 			}
 		}
-		p := a.process()
-		a.change = nil
-		other = a.process()
+		p := acct.process()
+		acct.change = nil
+		other = acct.process()
 		p.service.SetPulse(func(ctx context.Context) error {
 			select {
 			case waits <- struct{}{}:
@@ -284,17 +284,17 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 			User: uploads.User{ID: alice},
 		})
 		require.NoError(t, err)
-		require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, a.usage(other))
+		require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, acct.usage(other))
 	})
 }
 
 // GET /s3/params reserves no room, but fails if there is none.
 func TestS3ParamsReserveNothing(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.renew()
-		p := a.process()
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.renew()
+		p := acct.process()
 		requestParams(t, p)
-		require.Equal(t, uploads.Usage{}, a.usage(p))
+		require.Equal(t, uploads.Usage{}, acct.usage(p))
 
 		require.Empty(t, sendToService(t, p, content(allowedBytes)))
 		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
@@ -304,9 +304,9 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 
 // Two files that are sent to one URL of GET /s3/params at the same time reserve room once.
 func TestS3ParamsReserveOnce(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var path string
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				path = requestParams(t, other)
 			},
@@ -315,9 +315,9 @@ func TestS3ParamsReserveOnce(t *testing.T) {
 			},
 			run: func(p, other *process, call int) {
 				p.ask("PUT", path, content(3000))
-				a.usage(other)
-				a.requireWithinAllowance(other, "at call %d", call)
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.usage(other)
+				acct.requireWithinAllowance(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
 	})
@@ -336,38 +336,38 @@ func requestParams(t *testing.T, p *process) (path string) {
 // Even if processes are killed while they join tus uploads, a user stores at most twice the allowance, because the pieces
 // are removed before the file is counted.
 func TestTusJoinedPiecesDoNotStay(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for call, killed := 1, true; killed; call++ {
 			require.Less(t, call, 80, "calls without end")
-			a.renew()
-			other := a.process()
+			acct.renew()
+			other := acct.process()
 			for range 3 {
 				killer := &processKiller{at: call, after: true}
-				sendJoined(t, a.process(killer.layer), content(3000))
+				sendJoined(t, acct.process(killer.layer), content(3000))
 
 				// A killed call may leave the pieces beside the joined file, but has counted neither.
-				if usage := a.usage(other); usage.ReservedBytes == 0 {
-					require.LessOrEqual(t, a.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
+				if usage := acct.usage(other); usage.ReservedBytes == 0 {
+					require.LessOrEqual(t, acct.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
 				}
 				killed = killer.reached()
 			}
-			require.LessOrEqual(t, a.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
+			require.LessOrEqual(t, acct.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
 
 			if !killed {
-				keys, bytes := a.files()
+				keys, bytes := acct.files()
 				require.Len(t, keys, 3)
-				require.Equal(t, bytes, a.bytesWithPieces())
+				require.Equal(t, bytes, acct.bytesWithPieces())
 			}
-			a.requireExactAfterSweep(other, "killed at call %d", call)
+			acct.requireExactAfterSweep(other, "killed at call %d", call)
 		}
 	})
 }
 
 // bytesWithPieces returns the sizes of the stored files and of the content of open uploads.
-func (a *account) bytesWithPieces() (bytes int64) {
-	_, bytes = a.files()
-	for entry, err := range a.bucket().List(a.t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
-		require.NoError(a.t, err)
+func (acct *account) bytesWithPieces() (bytes int64) {
+	_, bytes = acct.files()
+	for entry, err := range acct.bucket().List(acct.t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
+		require.NoError(acct.t, err)
 		if strings.HasSuffix(entry.Key, "/content") {
 			bytes += entry.Size
 		}
@@ -377,31 +377,31 @@ func (a *account) bytesWithPieces() (bytes int64) {
 
 // Cancel frees all room that the ticket has reserved, and Finish then fails.
 func TestCancelReturnsRoomOfTicket(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.renew()
-		p := a.process()
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.renew()
+		p := acct.process()
 		user := uploads.User{ID: alice}
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{}, user)
 		require.NoError(t, err)
-		require.EqualValues(t, allowedBytes, a.usage(p).ReservedBytes)
+		require.EqualValues(t, allowedBytes, acct.usage(p).ReservedBytes)
 
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user))
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "a second time")
-		require.Equal(t, uploads.Usage{}, a.usage(p))
+		require.Equal(t, uploads.Usage{}, acct.usage(p))
 
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.ErrorContains(t, err, "This upload was canceled.")
 		require.Empty(t, sendToService(t, p, content(allowedBytes)))
-		a.requireExactAfterSweep(p)
+		acct.requireExactAfterSweep(p)
 	})
 }
 
 // Cancel fails with Completed after Finish, and the file still counts.
 func TestCancelAfterFinish(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
-		a.renew()
-		p := a.process()
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.renew()
+		p := acct.process()
 		user := uploads.User{ID: alice}
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{Size: 100}, user)
 		require.NoError(t, err)
@@ -411,14 +411,14 @@ func TestCancelAfterFinish(t *testing.T) {
 
 		err = p.service.Cancel(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
-		require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
+		require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, acct.usage(p))
 	})
 }
 
 // Of Finish and Cancel of one ticket at the same time, exactly one succeeds, and the file exists only if that is Finish.
 func TestCancelBesideFinish(t *testing.T) {
 	user := uploads.User{ID: alice}
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		var ticket *uploads.Ticket
 		sign := func(other *process) {
 			var err error
@@ -427,16 +427,16 @@ func TestCancelBesideFinish(t *testing.T) {
 			other.sendTicket(t, ticket, content(3000))
 		}
 		requireOneSuccess := func(other *process, call int, finishErr, cancelErr error) {
-			keys, _ := a.files()
+			keys, _ := acct.files()
 			require.Equal(t, finishErr == nil, len(keys) == 1, "at call %d: %v, %v", call, finishErr, cancelErr)
 			require.NotEqual(t, finishErr == nil, cancelErr == nil, "at call %d: %v, %v", call, finishErr, cancelErr)
-			a.requireWithinAllowance(other, "at call %d", call)
-			a.requireExactAfterSweep(other, "at call %d", call)
+			acct.requireWithinAllowance(other, "at call %d", call)
+			acct.requireExactAfterSweep(other, "at call %d", call)
 		}
 
 		// The other process does not act in the last race. Its error is then that of a call afterwards.
 		var otherErr error
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				sign(other)
 				otherErr = &uploads.Error{Code: uploads.Completed}
@@ -450,7 +450,7 @@ func TestCancelBesideFinish(t *testing.T) {
 			},
 		})
 
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				sign(other)
 				otherErr = &uploads.Error{Code: uploads.NotFound}
@@ -469,31 +469,31 @@ func TestCancelBesideFinish(t *testing.T) {
 // If a ticket expires during Finish, and Sweep removes the file that was sent, Finish either succeeds or stores nothing,
 // and the next Sweep makes the count exact.
 func TestFinishOfExpiringTicket(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 				require.NoError(t, err)
 				other.sendTicket(t, ticket, content(3000))
-				a.now.Advance(24 * time.Hour)
+				acct.now.Advance(24 * time.Hour)
 			},
 			act: func(other *process) {
-				a.now.Advance(48 * time.Hour)
+				acct.now.Advance(48 * time.Hour)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
-				require.NotContains(t, keysUnder(t, a.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
+				require.NotContains(t, keysUnder(t, acct.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
 			},
 			run: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
 				if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
 					require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", call, err)
 				}
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", call, err, keys)
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
 	})

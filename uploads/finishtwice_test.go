@@ -11,11 +11,11 @@ import (
 // One file stays, and counts once, if a second Finish of the same ticket runs before any call of the first, as after a
 // double click.
 func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
 		var ticket *uploads.Ticket
 		var acknowledged bool
-		a.runRace(race{
+		acct.runRace(race{
 			setUp: func(other *process) {
 				var err error
 				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
@@ -31,13 +31,13 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 			run: func(p, other *process, call int) {
 				_, err := p.service.Finish(t.Context(), ticket.Token, user)
 				require.True(t, err == nil || acknowledged, "at call %d: %v", call, err)
-				keys, _ := a.files()
+				keys, _ := acct.files()
 				require.Len(t, keys, 1, "at call %d", call)
 
 				usage, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
-				a.requireExactAfterSweep(other, "at call %d", call)
+				acct.requireExactAfterSweep(other, "at call %d", call)
 			},
 		})
 	})

@@ -10,27 +10,27 @@ import (
 // A file that two requests send to the same URL counts once, wherever the second interrupts the first, and at whichever
 // of its calls the second is killed.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, a *account) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for kill, killed := 1, true; killed; kill++ {
 			require.Less(t, kill, 80, "calls without end")
 			killed = false
 			var path string
-			a.runRace(race{
+			acct.runRace(race{
 				setUp: func(other *process) {
 					path = requestParams(t, other)
 				},
 				act: func(*process) {
 					killer := &processKiller{at: kill, after: true}
-					a.process(killer.layer).ask("PUT", path, content(3000))
+					acct.process(killer.layer).ask("PUT", path, content(3000))
 					killed = killed || killer.reached()
-					a.now.Advance(2 * time.Minute)
+					acct.now.Advance(2 * time.Minute)
 				},
 				run: func(p, other *process, call int) {
 					p.ask("PUT", path, content(3000))
 					usage, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
 					require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, call)
-					a.requireExactAfterSweep(other, "killed at call %d, at call %d", kill, call)
+					acct.requireExactAfterSweep(other, "killed at call %d, at call %d", kill, call)
 				},
 			})
 		}
