@@ -126,7 +126,7 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 	}
 }
 
-// Delete fails if the server responds with another 2xx status than that of a deletion.
+// Delete fails if the server responds with a 2xx status that is not the one of a deletion.
 func TestDeleteNeedsItsStatus(t *testing.T) {
 	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
@@ -134,7 +134,7 @@ func TestDeleteNeedsItsStatus(t *testing.T) {
 	require.Error(t, client.Delete(t.Context(), "1"))
 }
 
-// UploadPart checks that the response is about the part that it sent.
+// UploadPart fails if the response is about another part than the one it sent.
 func TestUploadPartNeedsResponseToThatPart(t *testing.T) {
 	client := newClient(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)

@@ -14,7 +14,7 @@ import (
 	filesclient "github.com/omnibucket/storage/uploads/client"
 )
 
-// New refuses invalid base addresses.
+// New accepts only http and https URLs with a host, and without a query or fragment.
 func TestNewRefusesBaseAddresses(t *testing.T) {
 	for _, address := range []string{"", "files.example/api", "ftp://files.example", "http://", "http://files.example/?a=b", "http://files.example/#a", "http://a b"} {
 		_, err := filesclient.New(address, nil)
@@ -29,6 +29,7 @@ func TestNewRefusesBaseAddresses(t *testing.T) {
 // An error of the client has the status and the problem document of the server's response.
 func TestErrorHasResponseOfServer(t *testing.T) {
 	tests := []struct {
+
 		name   string
 		status int
 		body   string
