@@ -16,10 +16,20 @@ import (
 
 // New accepts only http and https URLs with a host, and without a query or fragment.
 func TestNewRefusesBaseAddresses(t *testing.T) {
-	for _, address := range []string{"", "files.example/api", "ftp://files.example", "http://", "http://files.example/?a=b", "http://files.example/#a", "http://a b"} {
+	invalid := []string{
+		"",
+		"files.example/api",
+		"ftp://files.example",
+		"http://",
+		"http://files.example/?a=b",
+		"http://files.example/#a",
+		"http://a b",
+	}
+	for _, address := range invalid {
 		_, err := filesclient.New(address, nil)
 		require.ErrorIs(t, err, storage.InvalidArgument, address)
 	}
+
 	for _, address := range []string{"http://files.example", "https://files.example/api/"} {
 		_, err := filesclient.New(address, nil)
 		require.NoError(t, err, address)
@@ -29,7 +39,6 @@ func TestNewRefusesBaseAddresses(t *testing.T) {
 // An error of the client has the status and the problem document of the server's response.
 func TestErrorHasResponseOfServer(t *testing.T) {
 	tests := []struct {
-
 		name   string
 		status int
 		body   string
