@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// A clamd whose queue is full is not down. Otherwise many uploads at once would let files pass without a scan.
+// A clamd whose queue is full is not down: otherwise many uploads at once would let files pass without a scan.
 func TestFullQueueIsNotDown(t *testing.T) {
 	testserver.Slow(t)
 	dir, err := os.MkdirTemp("", "clamd")
@@ -23,6 +23,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 	defer func() {
 		_ = os.RemoveAll(dir)
 	}()
+
 	path := filepath.Join(dir, "socket")
 	listening, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)

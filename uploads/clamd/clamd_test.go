@@ -122,7 +122,7 @@ func TestInspectSendsWholeContent(t *testing.T) {
 	}
 }
 
-// Inspect refuses a file above MaxSize without asking clamd.
+// Inspect refuses a file above MaxSize without connecting to clamd.
 func TestInspectRefusesFilesAboveMaxSize(t *testing.T) {
 	f := newScanner(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
@@ -248,6 +248,7 @@ func TestInspectEarlyReply(t *testing.T) {
 		// Inspect can read the content only after the reply.
 		var isInspected atomic.Bool
 		waitForReply := func(next driver.Driver) driver.Driver {
+
 			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Get" && isInspected.Load() {
 					<-replied
@@ -282,17 +283,20 @@ func TestInspectUnreadableContent(t *testing.T) {
 	fails.Store(false)
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
 	require.NoError(t, content.Close())
+
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.InvalidArgument)
 	require.Empty(t, f.accepted)
+
 }
 
-// Ping and Version accept the answers of clamd, and no others.
+// Ping and Version accept clamd's replies, and Version returns its reply.
 func TestPingAndVersion(t *testing.T) {
 	s := startServer(t, "tcp", &server{})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
 	require.NoError(t, f.scanner.Ping(t.Context()))
 	version, err := f.scanner.Version(t.Context())
 	require.NoError(t, err)
+
 	require.Equal(t, "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025", version)
 
 	// Any other reply to a PING is an error.
@@ -314,6 +318,7 @@ func TestInspectMemory(t *testing.T) {
 	film := filepath.Join(dir, "film")
 	require.NoError(t, os.WriteFile(film, nil, 0o600))
 	require.NoError(t, os.Truncate(film, size)) // a sparse file
+	// The content is a sparse file.
 	bucket, err := local.Open(dir, local.Config{})
 	require.NoError(t, err)
 	content, err := storage.NewReaderAt(t.Context(), bucket, "film")
@@ -324,6 +329,7 @@ func TestInspectMemory(t *testing.T) {
 		if err := c.receiveTo(&peak); err == nil {
 			c.say("stream: OK\x00")
 		}
+
 	}})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
 

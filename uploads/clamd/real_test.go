@@ -317,16 +317,16 @@ func TestRealClamdDies(t *testing.T) {
 		err := f.scan(t, strings.Repeat("x", streamMaxLength))
 		if policy == clamd.Refuse {
 			require.ErrorIs(t, err, storage.Unavailable)
+
 			continue
 		}
 		require.NoError(t, err)
-
 		require.Len(t, f.accepted, 1)
 		require.ErrorContains(t, f.accepted[0], "clamd")
 	}
 }
 
-// The service answers a form, and leaves nothing of a refused file.
+// A service responds to a form with what clamd found, without naming clamd, and keeps nothing of a refused file.
 func TestRealClamdWithService(t *testing.T) {
 	d := start(t)
 	f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: maxFileSize})
