@@ -25,23 +25,23 @@ func TestFullQueueIsNotDown(t *testing.T) {
 	}()
 
 	path := filepath.Join(dir, "socket")
-	listening, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
 	defer func() {
-		_ = syscall.Close(listening)
+		_ = syscall.Close(socket)
 	}()
-	require.NoError(t, syscall.Bind(listening, &syscall.SockaddrUnix{Name: path}))
-	require.NoError(t, syscall.Listen(listening, 0))
+	require.NoError(t, syscall.Bind(socket, &syscall.SockaddrUnix{Name: path}))
+	require.NoError(t, syscall.Listen(socket, 0))
 
 	f := newScanner(t, clamd.Config{Address: "unix://" + path, IfDown: clamd.Accept, Timeout: 100 * time.Millisecond})
 	f.scanner.SetPrompt(2 * time.Second)
 
 	t.Run("before the scan", func(t *testing.T) {
-		first, err := net.Dial("unix", path) // the only one for which the queue has room
+		waiting, err := net.Dial("unix", path) // the only one for which the queue has room
 		require.NoError(t, err)
-		defer first.Close()
+		defer waiting.Close()
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
-		accepted, _, err := syscall.Accept(listening)
+		accepted, _, err := syscall.Accept(socket)
 		require.NoError(t, err)
 		require.NoError(t, syscall.Close(accepted))
 	})

@@ -124,10 +124,13 @@ func TestInspectSendsWholeContent(t *testing.T) {
 
 // Inspect refuses a file above MaxSize without connecting to clamd.
 func TestInspectRefusesFilesAboveMaxSize(t *testing.T) {
-	f := newScanner(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
-	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
+	const maxSize = 10
+	f := newScanner(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: maxSize})
+
+	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", maxSize+1))))
 	require.Empty(t, f.accepted, "a file that is too large is refused even if clamd is down")
-	require.NoError(t, f.scan(t, strings.Repeat("x", 10)))
+
+	require.NoError(t, f.scan(t, strings.Repeat("x", maxSize)))
 	require.Len(t, f.accepted, 1)
 }
 
@@ -135,10 +138,10 @@ func TestInspectRefusesFilesAboveMaxSize(t *testing.T) {
 func TestInspectServerUnreachable(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	closed := listener.Addr().String()
+	closedAddr := listener.Addr().String()
 	require.NoError(t, listener.Close())
 
-	for _, address := range []string{"unix:///no/such/socket", "tcp://" + closed} {
+	for _, address := range []string{"unix:///no/such/socket", "tcp://" + closedAddr} {
 		f := newScanner(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 		require.ErrorIs(t, f.scanner.Ping(t.Context()), storage.Unavailable)
@@ -245,10 +248,10 @@ func TestInspectEarlyReply(t *testing.T) {
 			_, _ = c.receive()
 		}})
 		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+
 		// Inspect can read the content only after the reply.
 		var isInspected atomic.Bool
 		waitForReply := func(next driver.Driver) driver.Driver {
-
 			return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 				if call == "Get" && isInspected.Load() {
 					<-replied
@@ -277,29 +280,31 @@ func TestInspectUnreadableContent(t *testing.T) {
 		})
 	}))
 	content := newContent(t, bucket, strings.Repeat("x", 1<<20))
-	fails.Store(true)
 
+	fails.Store(true)
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.PermissionDenied)
+
 	fails.Store(false)
 	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
-	require.NoError(t, content.Close())
 
+	require.NoError(t, content.Close())
 	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.InvalidArgument)
 	require.Empty(t, f.accepted)
-
 }
 
 // Ping and Version accept clamd's replies, and Version returns its reply.
 func TestPingAndVersion(t *testing.T) {
 	s := startServer(t, "tcp", &server{})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+
 	require.NoError(t, f.scanner.Ping(t.Context()))
 	version, err := f.scanner.Version(t.Context())
 	require.NoError(t, err)
-
 	require.Equal(t, "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025", version)
+}
 
-	// Any other reply to a PING is an error.
+// Ping fails if the reply differs from clamd's in any byte.
+func TestPingRefusesOtherReplies(t *testing.T) {
 	for _, reply := range []string{
 		"", "PONG", "PONG\n\x00", "pong\x00", "PONG\x00PONG\x00", "HTTP/1.1 400 Bad Request\r\n",
 	} {
@@ -313,23 +318,23 @@ func TestPingAndVersion(t *testing.T) {
 
 // Inspect of a large file adds less than 16 MiB to the heap. "make test-all" sends 1 GiB.
 func TestInspectMemory(t *testing.T) {
+	// The content is a sparse file.
 	dir := t.TempDir()
 	size := testserver.Sample[int64](64<<20, 1<<30)
 	film := filepath.Join(dir, "film")
 	require.NoError(t, os.WriteFile(film, nil, 0o600))
-	require.NoError(t, os.Truncate(film, size)) // a sparse file
-	// The content is a sparse file.
+	require.NoError(t, os.Truncate(film, size))
 	bucket, err := local.Open(dir, local.Config{})
 	require.NoError(t, err)
 	content, err := storage.NewReaderAt(t.Context(), bucket, "film")
 	require.NoError(t, err)
 	defer content.Close()
+
 	var peak heapPeak
 	s := startServer(t, "unix", &server{scan: func(c *client) {
 		if err := c.receiveTo(&peak); err == nil {
 			c.say("stream: OK\x00")
 		}
-
 	}})
 	f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
 

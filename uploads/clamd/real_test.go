@@ -279,12 +279,14 @@ func TestRealClamdLimits(t *testing.T) {
 			f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse})
 			err := f.scan(t, tt.content)
 			require.Equal(t, tt.found, strings.Join(f.found, ", "))
-			if tt.found != "" {
-				refusal, ok := errors.AsType[*uploads.Error](err)
-				require.True(t, ok, "%v", err)
-				require.Equal(t, uploads.Refused, refusal.Code)
-				require.Contains(t, refusal.Message, "cannot be scanned")
+			if tt.found == "" {
+				require.NoError(t, err)
+				return
 			}
+			refusal, ok := errors.AsType[*uploads.Error](err)
+			require.True(t, ok, "%v", err)
+			require.Equal(t, uploads.Refused, refusal.Code)
+			require.Contains(t, refusal.Message, "cannot be scanned")
 		})
 	}
 }
@@ -296,28 +298,29 @@ func TestRealClamdDies(t *testing.T) {
 		_, socket, _ := strings.Cut(d.unix, "://")
 		between := startServer(t, "unix", &server{
 			scan: func(c *client) {
-				real, err := net.Dial("unix", socket)
+				toDaemon, err := net.Dial("unix", socket)
 				if err != nil {
 					return
 				}
-				defer real.Close()
-				_, _ = io.WriteString(real, "zINSTREAM\x00")
-				_, _ = io.CopyN(real, c.in, 300_000)
+				defer toDaemon.Close()
+				_, _ = io.WriteString(toDaemon, "zINSTREAM\x00")
+				_, _ = io.CopyN(toDaemon, c.in, 300_000)
 				d.kill()
-				_, _ = io.Copy(c, real) // what clamd has said
+				// Pass on what clamd has replied.
+				_, _ = io.Copy(c, toDaemon)
 			},
 			ping: func(c *client) {
-				if real, err := net.Dial("unix", socket); err == nil {
-					_ = real.Close()
+				if toDaemon, err := net.Dial("unix", socket); err == nil {
+					_ = toDaemon.Close()
 					c.say("PONG\x00")
 				}
 			},
 		})
 		f := newScanner(t, clamd.Config{Address: between.address, IfDown: policy})
+
 		err := f.scan(t, strings.Repeat("x", streamMaxLength))
 		if policy == clamd.Refuse {
 			require.ErrorIs(t, err, storage.Unavailable)
-
 			continue
 		}
 		require.NoError(t, err)
@@ -331,7 +334,7 @@ func TestRealClamdWithService(t *testing.T) {
 	d := start(t)
 	f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: maxFileSize})
 	bucket := memstore.New()
-	var hidden []error
+	var operatorErrs []error
 	service, err := uploads.New(bucket, uploads.Config{
 		Rules:     rules.Any(streamMaxLength),
 		Key:       "files/{random}",
@@ -341,47 +344,71 @@ func TestRealClamdWithService(t *testing.T) {
 			return f.scanner.Inspect(ctx, &uploads.File{Key: "name"}, content)
 		},
 		OnError: func(_ *http.Request, err error) {
-			hidden = append(hidden, err)
+			operatorErrs = append(operatorErrs, err)
 		},
 	})
 	require.NoError(t, err)
 
 	tests := []struct {
-		name, content string
-		down          bool
-		status        int
-		says          string
-		kept          int // files
+		name       string
+		content    string
+		isDown     bool
+		wantStatus int
+		wantBody   string // a part of it
+		wantFiles  int    // stored by this and earlier cases
 	}{
-		{name: "EICAR", content: eicar(), status: http.StatusUnprocessableEntity, says: `"code":"refused"`},
-		{name: "too large", content: strings.Repeat("x", maxFileSize+1), status: http.StatusRequestEntityTooLarge, says: `"code":"too_large"`},
-		{name: "clean", content: "hello", status: http.StatusCreated, says: `"size":5`, kept: 1},
-		{name: "down", content: "hello", down: true, status: http.StatusServiceUnavailable, says: `"code":"busy"`, kept: 1},
+		{
+			name:       "EICAR",
+			content:    eicar(),
+			wantStatus: http.StatusUnprocessableEntity,
+			wantBody:   `"code":"refused"`,
+		},
+		{
+			name:       "too large",
+			content:    strings.Repeat("x", maxFileSize+1),
+			wantStatus: http.StatusRequestEntityTooLarge,
+			wantBody:   `"code":"too_large"`,
+		},
+		{
+			name:       "clean",
+			content:    "hello",
+			wantStatus: http.StatusCreated,
+			wantBody:   `"size":5`,
+			wantFiles:  1,
+		},
+		{
+			name:       "down",
+			content:    "hello",
+			isDown:     true,
+			wantStatus: http.StatusServiceUnavailable,
+			wantBody:   `"code":"busy"`,
+			wantFiles:  1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.down {
+			if tt.isDown {
 				d.kill()
 			}
+			form := "--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n" + tt.content + "\r\n--b--\r\n"
 			w := httptest.NewRecorder()
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(
-				"--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"+tt.content+"\r\n--b--\r\n"))
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(form))
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 
 			service.ServeHTTP(w, r)
-			require.Equal(t, tt.status, w.Code, w.Body)
-			require.Contains(t, w.Body.String(), tt.says)
+			require.Equal(t, tt.wantStatus, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.wantBody)
 			require.NotContains(t, w.Body.String(), "EICAR")
 			require.NotContains(t, w.Body.String(), "clamd")
-			require.Equal(t, tt.down, w.Header().Get("Retry-After") != "")
-			require.Equal(t, tt.down, len(hidden) == 1, "the operator sees that clamd is down")
+			require.Equal(t, tt.isDown, w.Header().Get("Retry-After") != "")
+			require.Equal(t, tt.isDown, len(operatorErrs) == 1, "the operator sees that clamd is down")
 
 			count := 0
 			for _, err := range bucket.List(t.Context()) {
 				require.NoError(t, err)
 				count++
 			}
-			require.Equal(t, tt.kept, count)
+			require.Equal(t, tt.wantFiles, count)
 		})
 	}
 }
