@@ -234,7 +234,7 @@ func TestConcatUploads(t *testing.T) {
 	}
 }
 
-// If reading the body fails, the bytes before the error are kept.
+// If reading the body fails, WriteChunk keeps the bytes before the error, and another server continues after them.
 func TestWriteChunkBodyFails(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
@@ -258,7 +258,6 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	info, err = reopened.GetInfo(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, int64(23), info.Offset)
-
 	_, err = reopened.WriteChunk(t.Context(), 22, strings.NewReader("x"))
 	require.ErrorIs(t, err, handler.ErrMismatchOffset)
 	_, err = reopened.WriteChunk(t.Context(), 23, strings.NewReader(strings.Repeat("x", 77)))
@@ -273,8 +272,9 @@ func TestWriteChunkBodyFails(t *testing.T) {
 	require.Equal(t, "twenty-three characters"+strings.Repeat("x", 77), string(text))
 }
 
-// If a server has lost its lock and continues with an older state, the bytes that another server has acknowledged
-// are kept.
+
+// A server that has lost its lock and continues with an older state does not harm the bytes that another server has
+// acknowledged.
 func TestWriteChunkWithoutItsLock(t *testing.T) {
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
@@ -294,6 +294,7 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			oldest, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
 			require.NoError(t, write(oldest, 0, 100))
+
 
 			// Each holder of the lock stops at one of these offsets, in the first part and in the second.
 			ends := []int64{300, tt.part, tt.part + 50, tt.part + 200}
@@ -323,8 +324,8 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 	}
 }
 
-// A server dies after the last part is stored and before the object is made. A client that then asks for the
-// offset need not send anything more.
+// If a server dies after it stored the last part and before it made the object, the client's request for the offset
+// makes the object.
 func TestGetInfoFinishesAnUpload(t *testing.T) {
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
@@ -345,6 +346,7 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
 
+
 				exists, err := s.bucket.Exists(t.Context(), id)
 				require.NoError(t, err)
 				require.False(t, exists)
@@ -355,7 +357,8 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 	}
 }
 
-// While the object cannot be made, HEAD does not report the full length. The client can continue or delete the upload.
+// While the object cannot be made, HEAD fails instead of reporting the full length, and the client can still delete the
+// upload.
 func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
 	s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
@@ -484,11 +487,13 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	require.NoError(t, err)
 	reopened, err := store.GetUpload(t.Context(), "a") // as another server would
 	require.NoError(t, err)
+
 	require.NoError(t, reopened.(*upload).Terminate(t.Context()))
 	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
 }
 
-// The object has the metadata and the content type of Config.Options.
+
+// The object has the metadata and the content type of Config.Options, whether or not its key is random.
 func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 	bucket := memstore.New()
 	store, err := New(bucket, Config{Options: func(handler.FileInfo) []storage.WriteOption {
@@ -506,10 +511,11 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "alice", attrs.Metadata["owner"])
 		require.Equal(t, "text/plain", attrs.ContentType)
+
 	}
 }
 
-// If a hook chose a key where another object exists, and the upload has made none, Terminate keeps that object.
+// Terminate keeps an object that already existed at the key a hook chose, unless the upload has replaced it.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	tests := map[string]struct {
 		info     handler.FileInfo
@@ -550,11 +556,13 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
 			require.NoError(t, err)
 
+
 			require.NoError(t, u.(*upload).Terminate(t.Context()))
 			require.Equal(t, []string{"kept"}, server{t: t, bucket: b}.keys())
 			text, _, err := storage.ReadAll(t.Context(), b, "kept")
 			require.NoError(t, err)
 			require.Equal(t, "text", string(text))
+
 		})
 	}
 }
@@ -584,8 +592,8 @@ func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 	require.Equal(t, "0123456789", string(text))
 }
 
-// If a server dies after it stored the last bytes in their own object, and before it saved the state, the upload
-// continues correctly.
+// An upload continues correctly after a server died between storing the last bytes in the tail object and saving the
+// state.
 func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
@@ -599,6 +607,7 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
 	require.NoError(t, err)
+
 
 	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 	require.NoError(t, err)
@@ -623,6 +632,7 @@ func TestKeys(t *testing.T) {
 	attrs, err := bucket.Attrs(t.Context(), "other/two")
 	require.NoError(t, err)
 	require.Equal(t, "max-age=7", attrs.CacheControl)
+
 
 	for _, id := range []string{"folder/none", "a//b", "", "folder/one.info"} {
 		_, err = store.GetUpload(t.Context(), id)
@@ -745,7 +755,8 @@ func TestContentTypeOfAClient(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
 
-				// Without a valid type, that of a file in one request may follow from its bytes.
+				// If the filetype is not valid, a store may derive the type of a file in one request from its
+				// bytes.
 				if size > partSize || tt.want != unknown {
 					require.Equal(t, tt.want, attrs.ContentType)
 				}
@@ -812,7 +823,7 @@ func (s server) sendDuring(injector *faults.Injector, fault faults.Rule, size in
 	return url
 }
 
-// If a part or the state after it cannot be stored, another server continues the upload, and no multipart upload
+// If a part or the state after it cannot be stored, another server can complete the upload, and no multipart upload
 // stays open.
 func TestWriteChunkPartFails(t *testing.T) {
 	tests := []struct {
@@ -862,8 +873,7 @@ func TestWriteChunkPartFails(t *testing.T) {
 		})
 	}
 }
-
-// If the response to BeginParts is lost, no state names the multipart upload. It is still removed, at the latest by
+// A multipart upload that no state names, because the response to BeginParts was lost, is removed at the latest by
 // Terminate.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	tests := []struct {
@@ -922,8 +932,8 @@ func TestNewUploadTooLong(t *testing.T) {
 	}
 }
 
-// If an upload of unknown length would need more parts than the store permits, the request is refused. The parts
-// stored before can still become the object.
+// A request that would need more parts than the store permits is refused, and the parts stored before can still become
+// the object.
 func TestWriteChunkTooManyParts(t *testing.T) {
 	const (
 		maxParts = 2
@@ -985,7 +995,7 @@ func (d without) Describe() driver.Description {
 // newQuickLocker returns a locker that asks for a lock more often than others, so that tests need not wait long.
 func newQuickLocker(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: time.Second} }
 
-// A lock that another request holds is waited for. The holder is told to release it.
+// Lock asks the holder of the lock to release it, and waits for that until its context ends.
 func TestLocks(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
@@ -995,7 +1005,7 @@ func TestLocks(t *testing.T) {
 			waiter, err := newQuickLocker(bucket).NewLock("a")
 			require.NoError(t, err)
 
-			// The holder is asked to release the lock, and does not. The waiter gives up.
+			// The holder is asked to release the lock, and does not, so the waiter gives up.
 			ctx, cancel := context.WithCancel(t.Context())
 			asked := make(chan struct{})
 			require.NoError(t, holder.Lock(t.Context(), func() {
@@ -1057,8 +1067,8 @@ func TestUnlockWhenAsked(t *testing.T) {
 	})
 }
 
-// If the holder of a lock dies, another server gets the lock. If this server also loses the lock, the
-// store reports that to it, and its Unlock leaves the lock to the new holder.
+// If the holder of a lock dies, another server gets the lock. If that server loses it too, requestUnlock is called, and
+// Unlock leaves the lock to the new holder.
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
