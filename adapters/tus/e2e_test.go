@@ -25,19 +25,19 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	dir := t.TempDir()
-	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
-	judge.Add(t, "testdata/composer.go.txt", "cmd/tusd/cli/composer.go")
+	tusd := owntests.Copy(t, "github.com/tus/tusd/v2")
+	tusd.Add(t, "testdata/composer.go.txt", "cmd/tusd/cli/composer.go")
 	binary := filepath.Join(dir, "tusd.bin")
 
 	// Build tusd's command with this adapter.
 	const module = "github.com/omnibucket/storage"
-	runGo(t, judge.Dir, nil, "mod", "edit",
+	runGo(t, tusd.Dir, nil, "mod", "edit",
 		"-require", module+"@v0.0.0",
 		"-replace", module+"="+root,
 		"-require", module+"/adapters/tus@v0.0.0",
 		"-replace", module+"/adapters/tus="+filepath.Join(root, "adapters", "tus"))
-	runGo(t, judge.Dir, nil, "mod", "tidy")
-	runGo(t, judge.Dir, nil, "build", "-o", binary, "./cmd/tusd")
+	runGo(t, tusd.Dir, nil, "mod", "tidy")
+	runGo(t, tusd.Dir, nil, "build", "-o", binary, "./cmd/tusd")
 
 	tests := []struct {
 		name    string
@@ -50,7 +50,7 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			env := []string{"TUSD_BINARY=" + binary, "TUSD_EXTRA_ARGS=-upload-dir=" + tt.address}
-			t.Log(runGo(t, judge.Dir, env, "test", "-count", "1", "-v", "./internal/e2e"))
+			t.Log(runGo(t, tusd.Dir, env, "test", "-count", "1", "-v", "./internal/e2e"))
 		})
 	}
 }

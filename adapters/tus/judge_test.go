@@ -16,8 +16,8 @@ const ownTests = "^(TestFilestore|TestNotFound|TestConcatUploads|TestDeclareLeng
 // Tusd's own tests of its filestore pass on each store, in a copy of tusd in which this adapter replaces the
 // package filestore.
 func TestTusdsOwnTests(t *testing.T) {
-	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
-	judge.Add(t, "testdata/filestore.go.txt", "pkg/filestore/filestore.go")
-	judge.Run(t, "github.com/tus/tusd/v2/pkg/filestore", "OMNIBUCKET_TUS",
+	tusd := owntests.Copy(t, "github.com/tus/tusd/v2")
+	tusd.Add(t, "testdata/filestore.go.txt", "pkg/filestore/filestore.go")
+	tusd.Run(t, "github.com/tus/tusd/v2/pkg/filestore", "OMNIBUCKET_TUS",
 		strings.Count(ownTests, "|")+1, "-test.run", ownTests)
 }

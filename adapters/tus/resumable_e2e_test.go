@@ -43,14 +43,14 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_TUSD_E2E") == "" {
 		t.Skip("OMNIBUCKET_TUSD_E2E is not set: the test measures times")
 	}
-	judge := owntests.Copy(t, "github.com/tus/tusd/v2")
+	tusd := owntests.Copy(t, "github.com/tus/tusd/v2")
 	for _, d := range endToEndDifferences {
-		judge.Replace(t, filepath.Join("internal", "e2e", d.file), d.tusd, d.ours)
+		tusd.Replace(t, filepath.Join("internal", "e2e", d.file), d.tusd, d.ours)
 	}
 
 	program := filepath.Join(t.TempDir(), "e2e.test")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-o", program, "./internal/e2e")
-	build.Dir = judge.Dir
+	build.Dir = tusd.Dir
 	built, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", built)
 	executable, err := os.Executable()
@@ -59,7 +59,7 @@ func TestTusdsEndToEndTestsOfResumable(t *testing.T) {
 	for _, store := range resumableStores {
 		t.Run(store.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", endToEndTests)
-			cmd.Dir = judge.Dir
+			cmd.Dir = tusd.Dir
 			// The tests start this test program in place of tusd. TestMain then serves the bucket.
 			cmd.Env = append(os.Environ(), "TUSD_BINARY="+executable, serveVariable+"="+store.address(t))
 			output, err := cmd.CombinedOutput()

@@ -159,7 +159,7 @@ func random(size int64) []byte {
 func TestUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
-			s := serve(t, store.open(t), store.part)
+			srv := serve(t, store.open(t), store.part)
 			odd := 2*store.part + 7
 			tests := []struct {
 				name        string
@@ -175,22 +175,22 @@ func TestUploads(t *testing.T) {
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
-					s.t = t
+					srv.t = t
 					content := random(tt.size)
-					url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata",
+					url := srv.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Metadata",
 						"filetype "+base64.StdEncoding.EncodeToString([]byte("image/png")))
 
-					s.send(url, content, int(tt.chunk))
-					require.Equal(t, len(content), s.offset(url))
-					require.True(t, bytes.Equal(content, s.content(url)))
+					srv.send(url, content, int(tt.chunk))
+					require.Equal(t, len(content), srv.offset(url))
+					require.True(t, bytes.Equal(content, srv.content(url)))
 
-					got, err := io.ReadAll(s.do(http.MethodGet, url, nil, http.StatusOK).Body)
+					got, err := io.ReadAll(srv.do(http.MethodGet, url, nil, http.StatusOK).Body)
 					require.NoError(t, err)
 					require.True(t, bytes.Equal(content, got))
 
-					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
-					s.do(http.MethodHead, url, nil, http.StatusNotFound)
-					require.Empty(t, s.keys())
+					srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
+					srv.do(http.MethodHead, url, nil, http.StatusNotFound)
+					require.Empty(t, srv.keys())
 				})
 			}
 		})
@@ -201,14 +201,14 @@ func TestUploads(t *testing.T) {
 func TestDeclareLength(t *testing.T) {
 	for _, store := range stores[:2] {
 		t.Run(store.name, func(t *testing.T) {
-			s := serve(t, store.open(t), store.part)
+			srv := serve(t, store.open(t), store.part)
 			for _, size := range []int64{10, deferredParts*store.part + 10} {
 				content := random(size)
-				url := s.create("Upload-Defer-Length", "1")
-				s.send(url, content, int(size))
-				s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset",
+				url := srv.create("Upload-Defer-Length", "1")
+				srv.send(url, content, int(size))
+				srv.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset",
 					strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
-				require.True(t, bytes.Equal(content, s.content(url)))
+				require.True(t, bytes.Equal(content, srv.content(url)))
 			}
 		})
 	}
@@ -218,60 +218,64 @@ func TestDeclareLength(t *testing.T) {
 func TestConcatUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
-			s := serve(t, store.open(t), store.part)
+			srv := serve(t, store.open(t), store.part)
 			var data []byte
 			var urls []string
 			for _, size := range []int64{store.part + 3, 5} {
 				content := random(size)
-				url := s.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Concat", "partial")
-				s.send(url, content, len(content))
+				url := srv.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Concat", "partial")
+				srv.send(url, content, len(content))
 				data = append(data, content...)
 				urls = append(urls, url)
 			}
-			url := s.create("Upload-Concat", "final;"+strings.Join(urls, " "))
-			require.True(t, bytes.Equal(data, s.content(url)))
+			url := srv.create("Upload-Concat", "final;"+strings.Join(urls, " "))
+			require.True(t, bytes.Equal(data, srv.content(url)))
 		})
 	}
 }
 
 // If reading the body fails, WriteChunk keeps the bytes before the error, and another server continues after them.
 func TestWriteChunkBodyFails(t *testing.T) {
+	const (
+		size = 100
+		read = "twenty-three characters" // what the body gives before it fails
+	)
+	rest := strings.Repeat("x", size-len(read))
 	store, err := New(memstore.New(), Config{})
 	require.NoError(t, err)
 	store.basePart = 10
-	u, err := store.NewUpload(t.Context(), handler.FileInfo{Size: 100})
+	u, err := store.NewUpload(t.Context(), handler.FileInfo{Size: size})
 	require.NoError(t, err)
 	info, err := u.GetInfo(t.Context())
 	require.NoError(t, err)
 
-	n, err := u.WriteChunk(t.Context(), 0,
-		io.MultiReader(strings.NewReader("twenty-three characters"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	body := io.MultiReader(strings.NewReader(read), iotest.ErrReader(io.ErrUnexpectedEOF))
+	n, err := u.WriteChunk(t.Context(), 0, body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	require.Equal(t, int64(23), n)
-
+	require.EqualValues(t, len(read), n)
 	_, err = u.GetReader(t.Context())
 	require.ErrorIs(t, err, ErrIncomplete)
 
 	reopened, err := store.GetUpload(t.Context(), info.ID) // as another server would
 	require.NoError(t, err)
-
 	info, err = reopened.GetInfo(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, int64(23), info.Offset)
-	_, err = reopened.WriteChunk(t.Context(), 22, strings.NewReader("x"))
+	require.Equal(t, int64(len(read)), info.Offset)
+
+	_, err = reopened.WriteChunk(t.Context(), info.Offset-1, strings.NewReader("x"))
 	require.ErrorIs(t, err, handler.ErrMismatchOffset)
-	_, err = reopened.WriteChunk(t.Context(), 23, strings.NewReader(strings.Repeat("x", 77)))
+	_, err = reopened.WriteChunk(t.Context(), info.Offset, strings.NewReader(rest))
 	require.NoError(t, err)
 	require.NoError(t, reopened.FinishUpload(t.Context()))
 	require.NoError(t, reopened.FinishUpload(t.Context()), "again")
 
-	_, err = u.WriteChunk(t.Context(), 23, strings.NewReader("y"))
+	_, err = u.WriteChunk(t.Context(), info.Offset, strings.NewReader("y"))
 	require.Error(t, err, "a server that has lost its lock stores nothing")
+
 	text, _, err := storage.ReadAll(t.Context(), store.bucket, info.ID)
 	require.NoError(t, err)
-	require.Equal(t, "twenty-three characters"+strings.Repeat("x", 77), string(text))
+	require.Equal(t, read+rest, string(text))
 }
-
 
 // A server that has lost its lock and continues with an older state does not harm the bytes that another server has
 // acknowledged.
@@ -291,10 +295,10 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				require.NoError(t, err)
 				return u
 			}
+
 			oldest, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
 			require.NoError(t, write(oldest, 0, 100))
-
 
 			// Each holder of the lock stops at one of these offsets, in the first part and in the second.
 			ends := []int64{300, tt.part, tt.part + 50, tt.part + 200}
@@ -312,11 +316,11 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			last := reopen()
 			require.NoError(t, write(last, ends[len(ends)-1], int64(len(content))))
 			require.NoError(t, last.FinishUpload(t.Context()))
+
 			text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, text))
 			require.Error(t, write(oldest, 100, 150), "after the end")
-
 			exists, err := store.bucket.Exists(t.Context(), "a.part")
 			require.NoError(t, err)
 			require.False(t, exists)
@@ -329,8 +333,8 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 func TestGetInfoFinishesAnUpload(t *testing.T) {
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serve(t, tt.open(t), tt.part)
-			store, err := New(s.bucket, Config{})
+			srv := serve(t, tt.open(t), tt.part)
+			store, err := New(srv.bucket, Config{})
 			require.NoError(t, err)
 			store.basePart = tt.part
 
@@ -342,16 +346,16 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 				content := random(size)
 				u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: size})
 				require.NoError(t, err)
+
 				// This stores the last part. Nobody calls FinishUpload, as if the server died.
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
-
-
-				exists, err := s.bucket.Exists(t.Context(), id)
+				exists, err := srv.bucket.Exists(t.Context(), id)
 				require.NoError(t, err)
 				require.False(t, exists)
-				require.Equal(t, int(size), s.offset(s.url+id))
-				require.True(t, bytes.Equal(content, s.content(s.url+id)))
+
+				require.Equal(t, int(size), srv.offset(srv.url+id))
+				require.True(t, bytes.Equal(content, srv.content(srv.url+id)))
 			}
 		})
 	}
@@ -361,30 +365,30 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 // upload.
 func TestGetInfoFinishFails(t *testing.T) {
 	injector := faults.New()
-	s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
+	srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 4)
 	content := random(10)
 	createUnfinished := func() (url string) {
-		url = s.create("Upload-Length", "10")
+		url = srv.create("Upload-Length", "10")
 		injector.Set(faults.Fail(faults.CompleteParts).WithError(storage.PermissionDenied))
 		body := bytes.NewReader(content)
-		s.do(http.MethodPatch, url, body, http.StatusInternalServerError, "Upload-Offset", "0")
+		srv.do(http.MethodPatch, url, body, http.StatusInternalServerError, "Upload-Offset", "0")
 		return url
 	}
 
 	t.Run("HEAD", func(t *testing.T) {
-		s.t = t
+		srv.t = t
 		url := createUnfinished()
-		s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+		srv.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 
 		injector.Set() // the store works again
-		require.Equal(t, len(content), s.offset(url))
-		require.True(t, bytes.Equal(content, s.content(url)))
+		require.Equal(t, len(content), srv.offset(url))
+		require.True(t, bytes.Equal(content, srv.content(url)))
 	})
 	t.Run("DELETE", func(t *testing.T) {
-		s.t = t
+		srv.t = t
 		url := createUnfinished()
-		s.do(http.MethodDelete, url, nil, http.StatusNoContent)
-		s.do(http.MethodHead, url, nil, http.StatusNotFound)
+		srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
+		srv.do(http.MethodHead, url, nil, http.StatusNotFound)
 	})
 }
 
@@ -479,10 +483,11 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	require.NoError(t, err)
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 3})
 	require.NoError(t, err)
-	injector.Set(faults.Fail(faults.Put).ForKey("a.info").WithError(storage.PermissionDenied))
 
+	injector.Set(faults.Fail(faults.Put).ForKey("a.info").WithError(storage.PermissionDenied))
 	require.ErrorIs(t, writeThree(t, u), storage.PermissionDenied)
 	injector.Set()
+
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	reopened, err := store.GetUpload(t.Context(), "a") // as another server would
@@ -491,7 +496,6 @@ func TestTerminateKeepsAnObjectThatWasReplaced(t *testing.T) {
 	require.NoError(t, reopened.(*upload).Terminate(t.Context()))
 	require.Equal(t, []string{"a"}, server{t: t, bucket: b}.keys())
 }
-
 
 // The object has the metadata and the content type of Config.Options, whether or not its key is random.
 func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
@@ -507,11 +511,11 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 		u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: 3})
 		require.NoError(t, err)
 		require.NoError(t, writeThree(t, u))
+
 		attrs, err := bucket.Attrs(t.Context(), u.(*upload).key())
 		require.NoError(t, err)
 		require.Equal(t, "alice", attrs.Metadata["owner"])
 		require.Equal(t, "text/plain", attrs.ContentType)
-
 	}
 }
 
@@ -551,18 +555,18 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 			store.basePart = tt.basePart
 			_, err = b.Upload(t.Context(), "kept", strings.NewReader("text"))
 			require.NoError(t, err)
+
 			u, err := store.NewUpload(t.Context(), tt.info)
 			require.NoError(t, err)
 			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
 			require.NoError(t, err)
 
-
 			require.NoError(t, u.(*upload).Terminate(t.Context()))
+
 			require.Equal(t, []string{"kept"}, server{t: t, bucket: b}.keys())
 			text, _, err := storage.ReadAll(t.Context(), b, "kept")
 			require.NoError(t, err)
 			require.Equal(t, "text", string(text))
-
 		})
 	}
 }
@@ -599,15 +603,16 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: 10})
 	require.NoError(t, err)
-	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), storage.WithMetadata(map[string]string{
-		"part": "1",
-	}))
+
+	// No state says that the tail object has two bytes of the first part.
+	metadata := storage.WithMetadata(map[string]string{"part": "1"})
+	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), metadata)
 	require.NoError(t, err)
+
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("012345"))
 	require.NoError(t, err)
 	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
 	require.NoError(t, err)
-
 
 	text, _, err := storage.ReadAll(t.Context(), store.bucket, "a")
 	require.NoError(t, err)
@@ -627,12 +632,12 @@ func TestKeys(t *testing.T) {
 
 	_, err = store.NewUpload(t.Context(), info)
 	require.ErrorIs(t, err, ErrExists)
+
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("text"))
 	require.NoError(t, err)
 	attrs, err := bucket.Attrs(t.Context(), "other/two")
 	require.NoError(t, err)
 	require.Equal(t, "max-age=7", attrs.CacheControl)
-
 
 	for _, id := range []string{"folder/none", "a//b", "", "folder/one.info"} {
 		_, err = store.GetUpload(t.Context(), id)
@@ -642,7 +647,7 @@ func TestKeys(t *testing.T) {
 
 // If an ID is invalid or unknown, GetUpload and Lock return the error for a missing upload.
 func TestGetUploadInvalidID(t *testing.T) {
-	s := serve(t, memstore.New(), 1<<10)
+	srv := serve(t, memstore.New(), 1<<10)
 	for name, path := range map[string]string{
 		"backslash":         "a%5Cb",
 		"empty segment":     "a//b",
@@ -655,13 +660,13 @@ func TestGetUploadInvalidID(t *testing.T) {
 		"nobody's":          "none",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := s
-			s.t = t
-			s.do(http.MethodHead, s.url+path, nil, http.StatusNotFound)
-			s.do(http.MethodGet, s.url+path, nil, http.StatusNotFound)
-			s.do(http.MethodPatch, s.url+path, nil, http.StatusNotFound, "Upload-Offset", "0")
-			s.do(http.MethodDelete, s.url+path, nil, http.StatusNotFound)
-			require.Empty(t, s.keys())
+			srv := srv
+			srv.t = t
+			srv.do(http.MethodHead, srv.url+path, nil, http.StatusNotFound)
+			srv.do(http.MethodGet, srv.url+path, nil, http.StatusNotFound)
+			srv.do(http.MethodPatch, srv.url+path, nil, http.StatusNotFound, "Upload-Offset", "0")
+			srv.do(http.MethodDelete, srv.url+path, nil, http.StatusNotFound)
+			require.Empty(t, srv.keys())
 		})
 	}
 }
@@ -681,15 +686,15 @@ func TestGetUploadStoreRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New()
-			s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
-			url := s.create("Upload-Length", "4")
+			srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+			url := srv.create("Upload-Length", "4")
 
 			injector.Set(faults.Fail(tt.calls).WithError(&storage.Error{
 				Code:   storage.InvalidArgument,
 				Status: http.StatusBadRequest,
 				Hint:   tt.hint,
 			}))
-			s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+			srv.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 		})
 	}
 }
@@ -702,21 +707,22 @@ func TestGetUploadStoreRefusesID(t *testing.T) {
 				Code: storage.InvalidArgument,
 				Hint: "use another key",
 			}))
-			s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
-			s.do(http.MethodHead, s.url+"odd", nil, http.StatusNotFound)
-			require.Empty(t, s.keys())
+			srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+			srv.do(http.MethodHead, srv.url+"odd", nil, http.StatusNotFound)
+			require.Empty(t, srv.keys())
 		})
 	}
 }
 
 // If another object has the key of an upload's lock, the response is 500, not "not found".
 func TestLockReplacedByAnObject(t *testing.T) {
-	s := serve(t, memstore.New(), 1<<10)
-	url := s.create("Upload-Length", "4")
-	_, err := s.bucket.Upload(t.Context(), url[strings.LastIndex(url, "/")+1:]+".lock",
-		strings.NewReader("text"))
+	srv := serve(t, memstore.New(), 1<<10)
+	url := srv.create("Upload-Length", "4")
+	id := url[strings.LastIndex(url, "/")+1:]
+	_, err := srv.bucket.Upload(t.Context(), id+".lock", strings.NewReader("text"))
 	require.NoError(t, err)
-	s.do(http.MethodHead, url, nil, http.StatusInternalServerError)
+
+	srv.do(http.MethodHead, url, nil, http.StatusInternalServerError)
 }
 
 // The client's filetype becomes the object's content type if it is a valid media type.
@@ -745,13 +751,13 @@ func TestContentTypeOfAClient(t *testing.T) {
 	for _, tt := range tests {
 		for _, size := range []int64{0, 10, 5000} {
 			t.Run(fmt.Sprintf("%s, %d bytes", tt.name, size), func(t *testing.T) {
-				s := serve(t, memstore.New(), partSize)
-				url := s.create("Upload-Length", strconv.FormatInt(size, 10), "Upload-Metadata",
+				srv := serve(t, memstore.New(), partSize)
+				url := srv.create("Upload-Length", strconv.FormatInt(size, 10), "Upload-Metadata",
 					"filetype "+base64.StdEncoding.EncodeToString([]byte(tt.filetype)))
 				content := random(size)
-				s.send(url, content, 3000)
+				srv.send(url, content, 3000)
 
-				got, attrs, err := storage.ReadAll(t.Context(), s.bucket, url[strings.LastIndex(url, "/")+1:])
+				got, attrs, err := storage.ReadAll(t.Context(), srv.bucket, url[strings.LastIndex(url, "/")+1:])
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
 
@@ -782,15 +788,15 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, length with the bytes: %v", tt.name, deferred), func(t *testing.T) {
 				for write, died := 1, true; died; write++ {
 					injector := faults.New()
-					s := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)
+					srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)
 					fault := faults.DropResponse(faults.Writes).Nth(write).WithError(storage.PermissionDenied)
-					url := s.sendDuring(injector, fault, tt.size, deferred)
+					url := srv.sendDuring(injector, fault, tt.size, deferred)
 					died = len(injector.Hits()) > 0
 					injector.Set()
 
-					s.do(http.MethodDelete, url, nil, http.StatusNoContent)
-					require.Empty(t, s.keys(), "the server died after write %d", write)
-					requireNoOpenUploads(t, s.bucket)
+					srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
+					require.Empty(t, srv.keys(), "the server died after write %d", write)
+					requireNoOpenUploads(t, srv.bucket)
 				}
 			})
 		}
@@ -868,11 +874,11 @@ func TestWriteChunkPartFails(t *testing.T) {
 			text, _, err := storage.ReadAll(t.Context(), bucket, "a")
 			require.NoError(t, err)
 			require.Equal(t, content, text)
-
 			requireNoOpenUploads(t, bucket)
 		})
 	}
 }
+
 // A multipart upload that no state names, because the response to BeginParts was lost, is removed at the latest by
 // Terminate.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
@@ -890,10 +896,10 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: tt.attempts,
 			}))
-			s := serve(t, bucket, 4)
-			url := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
+			srv := serve(t, bucket, 4)
+			url := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
 			if tt.want == http.StatusCreated {
-				s.do(http.MethodDelete, url, nil, http.StatusNoContent)
+				srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
 			require.Len(t, injector.Hits(), 1)
 			requireNoOpenUploads(t, bucket)
@@ -916,18 +922,18 @@ func TestNewUploadTooLong(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(limits))), 1<<10)
-			resp := s.do(http.MethodPost, s.url, nil, tt.want, "Upload-Length", strconv.FormatInt(tt.length, 10))
+			srv := serve(t, memstore.New(driver.WithLayer(faults.WithLimits(limits))), 1<<10)
+			resp := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", strconv.FormatInt(tt.length, 10))
 			location := resp.Header.Get("Location")
 			if tt.want == http.StatusCreated {
 				content := random(longest)
-				s.send(location, content, 5000)
-				require.True(t, bytes.Equal(content, s.content(location)))
+				srv.send(location, content, 5000)
+				require.True(t, bytes.Equal(content, srv.content(location)))
 				return
 			}
 
-			require.Empty(t, s.keys())
-			requireNoOpenUploads(t, s.bucket)
+			require.Empty(t, srv.keys())
+			requireNoOpenUploads(t, srv.bucket)
 		})
 	}
 }
@@ -941,19 +947,19 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 		partSize = deferredParts * basePart // of an upload of unknown length
 	)
 	limits := faults.WithLimits(faults.Limits{MaxParts: maxParts})
-	s := serve(t, memstore.New(driver.WithLayer(limits)), basePart)
-	url := s.create("Upload-Defer-Length", "1")
+	srv := serve(t, memstore.New(driver.WithLayer(limits)), basePart)
+	url := srv.create("Upload-Defer-Length", "1")
 	content := random(maxParts * partSize)
-	s.send(url, content, 100)
+	srv.send(url, content, 100)
 
-	s.do(http.MethodPatch, url, bytes.NewReader(random(partSize)),
+	srv.do(http.MethodPatch, url, bytes.NewReader(random(partSize)),
 		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
-	require.Equal(t, len(content), s.offset(url))
+	require.Equal(t, len(content), srv.offset(url))
 
 	// The client declares that the bytes sent so far are all.
-	s.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)),
+	srv.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)),
 		"Upload-Length", strconv.Itoa(len(content)))
-	require.True(t, bytes.Equal(content, s.content(url)))
+	require.True(t, bytes.Equal(content, srv.content(url)))
 }
 
 // New refuses a bucket that lacks a required feature.
@@ -1040,10 +1046,11 @@ func TestLockRequests(t *testing.T) {
 			requests.Add(int64(outcome.Requests))
 		}, nil
 	}))
-	l, err := newLocker(bucket).NewLock("a")
+	lock, err := newLocker(bucket).NewLock("a")
 	require.NoError(t, err)
-	require.NoError(t, l.Lock(t.Context(), func() {}))
-	require.NoError(t, l.Unlock())
+
+	require.NoError(t, lock.Lock(t.Context(), func() {}))
+	require.NoError(t, lock.Unlock())
 	require.Equal(t, int64(2), requests.Load())
 }
 
@@ -1072,8 +1079,8 @@ func TestUnlockWhenAsked(t *testing.T) {
 func TestLockOfADeadHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
-		setHolder := func(lock string) {
-			_, err := bucket.Upload(t.Context(), "a.lock", strings.NewReader(lock))
+		setHolder := func(text string) {
+			_, err := bucket.Upload(t.Context(), "a.lock", strings.NewReader(text))
 			require.NoError(t, err)
 		}
 		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
@@ -1091,6 +1098,6 @@ func TestLockOfADeadHolder(t *testing.T) {
 
 		exists, err := bucket.Exists(t.Context(), "a.lock")
 		require.NoError(t, err)
-		require.True(t, exists, "it is the other's")
+		require.True(t, exists, "the lock of the new holder stays")
 	})
 }
