@@ -433,8 +433,8 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 	})
 }
 
-// A process is killed at each of its calls to the store in turn, while it takes a file. The stored bytes never exceed
-// the allowance, whatever other processes do then, and one Sweep makes the count exact.
+// If a process is killed at any call to the store while it takes a file, the stored bytes never exceed the allowance,
+// whatever other processes do then, and one Sweep makes the count exact.
 func TestAllowanceSurvivesKills(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
@@ -466,7 +466,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 	})
 }
 
-// If a process is killed at any call of a Delete, the count stays within the allowance. A second Delete and one
+// If a process is killed at any call of a Delete, the count stays within the allowance, and a second Delete and one
 // Sweep make it exact.
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
@@ -508,6 +508,7 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 					layer, reached := loseResponse(call)
 					p := acct.process(layer)
 					other := acct.process()
+
 					method.send(t, p, content(3000))
 					acct.requireWithinAllowance(other, "at call %d", call)
 
@@ -778,7 +779,7 @@ func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
 	return int(calls.Load())
 }
 
-// New refuses Config.Allowance unless Config.Key has {user}, outside of the folder of the ledgers.
+// New refuses Config.Allowance unless Config.Key has {user} and is outside of the folder of the ledgers.
 func TestAllowanceNeedsUserInKey(t *testing.T) {
 	allowance := func(context.Context, uploads.User) (uploads.Allowance, error) { return uploads.Allowance{}, nil }
 	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
@@ -808,8 +809,10 @@ func TestAllowanceErrors(t *testing.T) {
 		name      string
 		allowance uploads.Allowance
 		err       error
+
 		want      string // the code for a file of 1000 bytes
 	}{
+
 		{name: "nothing is bounded", want: ""},
 		{name: "no bytes", allowance: uploads.Allowance{Bytes: -1}, want: "over_allowance"},
 		{name: "no files", allowance: uploads.Allowance{Files: -1}, want: "over_allowance"},
@@ -833,13 +836,14 @@ func TestAllowanceErrors(t *testing.T) {
 	}
 }
 
-// The files of a form do not say their sizes, so a form reserves no more than the length of its request.
+// A form reserves no more than the length of its request, because its files do not say their sizes.
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	var p *process
 	var duringUpload uploads.Usage
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.change = func(c *uploads.Config) {
 		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
+
 			duringUpload, err = p.service.Usage(ctx, alice)
 			return err
 		}
