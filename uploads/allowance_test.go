@@ -586,38 +586,50 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 	})
 }
 
-// If another process stores or removes a file at any moment of a Recount, the count is exact afterwards.
-func TestRecountWhileFilesComeAndGo(t *testing.T) {
+// If another process stores a file at any moment of a Recount, the count is exact afterwards.
+func TestRecountWhileFileIsStored(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		storeThree := func(other *process) {
-			for range 3 {
-				require.Empty(t, sendToService(t, other, content(1000)))
-			}
-		}
-		recount := func(p, other *process, call int) {
-			_, err := p.service.Recount(t.Context(), alice)
-			require.NoError(t, err)
-			keys, bytes := acct.files()
-			usage, err := other.service.Usage(t.Context(), alice)
-			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, usage, "at call %d", call)
-		}
 		acct.runRace(race{
-			setUp: storeThree,
+			setUp: acct.storeThreeFiles,
 			act: func(other *process) {
 				require.Empty(t, sendToService(t, other, content(500)))
 			},
-			run: recount,
+			run: acct.requireExactRecount,
 		})
+	})
+}
+
+// If another process removes a file at any moment of a Recount, the count is exact afterwards.
+func TestRecountWhileFileIsRemoved(t *testing.T) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.runRace(race{
-			setUp: storeThree,
+			setUp: acct.storeThreeFiles,
 			act: func(other *process) {
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
 			},
-			run: recount,
+			run: acct.requireExactRecount,
 		})
 	})
+}
+
+// storeThreeFiles stores three files of alice.
+func (acct *account) storeThreeFiles(p *process) {
+	for range 3 {
+		require.Empty(acct.t, sendToService(acct.t, p, content(1000)))
+	}
+}
+
+// requireExactRecount runs Recount at p, and requires that exactly the stored files are then counted. call is the
+// number of the call before which another process acts.
+func (acct *account) requireExactRecount(p, other *process, call int) {
+	_, err := p.service.Recount(acct.t.Context(), alice)
+	require.NoError(acct.t, err)
+
+	keys, bytes := acct.files()
+	usage, err := other.service.Usage(acct.t.Context(), alice)
+	require.NoError(acct.t, err)
+	require.Equal(acct.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, usage, "at call %d", call)
 }
 
 // If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
@@ -797,8 +809,10 @@ func TestAllowanceNeedsUserInKey(t *testing.T) {
 func TestUsageNeedsAllowance(t *testing.T) {
 	s, err := uploads.New(memstore.New(), uploads.Config{})
 	require.NoError(t, err)
+
 	_, err = s.Usage(t.Context(), alice)
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
+
 	_, err = s.Recount(t.Context(), alice)
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 }
@@ -809,16 +823,14 @@ func TestAllowanceErrors(t *testing.T) {
 		name      string
 		allowance uploads.Allowance
 		err       error
-
 		want      string // the code for a file of 1000 bytes
 	}{
-
-		{name: "nothing is bounded", want: ""},
+		{name: "no limit", want: ""},
 		{name: "no bytes", allowance: uploads.Allowance{Bytes: -1}, want: "over_allowance"},
 		{name: "no files", allowance: uploads.Allowance{Files: -1}, want: "over_allowance"},
-		{name: "bytes enough", allowance: uploads.Allowance{Bytes: 1000}, want: ""},
-		{name: "a byte too few", allowance: uploads.Allowance{Bytes: 999}, want: "over_allowance"},
-		{name: "the user may not", err: storage.PermissionDenied, want: "not_allowed"},
+		{name: "exactly enough bytes", allowance: uploads.Allowance{Bytes: 1000}, want: ""},
+		{name: "one byte too few", allowance: uploads.Allowance{Bytes: 999}, want: "over_allowance"},
+		{name: "the user is not permitted", err: storage.PermissionDenied, want: "not_allowed"},
 		{name: "the database does not answer", err: storage.Unavailable, want: "busy"},
 	}
 	for _, tt := range tests {
@@ -831,6 +843,7 @@ func TestAllowanceErrors(t *testing.T) {
 				}
 			}
 			acct.renew()
+
 			require.Equal(t, tt.want, sendToService(t, acct.process(), content(1000)))
 		})
 	}
@@ -843,7 +856,6 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.change = func(c *uploads.Config) {
 		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
-
 			duringUpload, err = p.service.Usage(ctx, alice)
 			return err
 		}
@@ -889,11 +901,11 @@ func TestRecountOfRestlessUserEnds(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.renew()
 	other := acct.process()
-	lists := 0
+	listings := 0
 	p := acct.process(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if strings.Contains(call, "List") {
-				lists++
+				listings++
 				sendToService(t, other, content(10))
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
@@ -904,5 +916,5 @@ func TestRecountOfRestlessUserEnds(t *testing.T) {
 
 	_, err := p.service.Recount(t.Context(), alice)
 	require.ErrorIs(t, err, storage.Unavailable)
-	require.Equal(t, 10, lists)
+	require.Equal(t, 10, listings)
 }
