@@ -141,11 +141,13 @@ func sendWithRequest(t *testing.T, p *process, req uploads.Request, data []byte)
 	if err != nil {
 		return codeOfError(err)
 	}
-	// The client sends the file to the store, so the end of the process does not stop it.
+
+	// The client sends the file to the store itself, so it goes on when the process is killed.
 	client := context.WithValue(p.ctx, killerKey{}, nil)
 	contentType := storage.WithContentType("application/octet-stream")
 	_, err = p.store.Upload(client, pendingOf(ticket), bytes.NewReader(data), contentType)
 	require.NoError(t, err)
+
 	_, err = p.service.Finish(p.ctx, ticket.Token, user)
 	return codeOfError(err)
 }

@@ -71,12 +71,13 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	require.Equal(t, want, attrs.Properties)
 }
 
-// openAmazonRules returns a bucket of a server with Amazon's rules.
+// openAmazonRules returns a bucket of a server that follows Amazon's rules strictly.
 func openAmazonRules(t *testing.T) storage.Bucket {
 	t.Helper()
 	server, err := s3server.Start(s3server.Config{Strict: true, Buckets: []string{"photos"}})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
+
 	profile, ok := s3.NamedProfile("aws")
 	require.True(t, ok)
 	b, err := s3.Open(t.Context(), s3.Config{

@@ -77,6 +77,8 @@ func (b *browser) read(stdout io.Reader) {
 			b.mu.Unlock()
 		}
 	}
+
+	// Nobody gets a reply after the end of the browser.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, replies := range b.waiting {

@@ -88,6 +88,7 @@ func newBrowserRun(t *testing.T, b *browser, site *browserSite, client string) *
 	t.Helper()
 	site.toServer.pass()
 	site.toStore.pass()
+
 	run := &browserRun{
 		T:           t,
 		b:           b,
@@ -97,6 +98,7 @@ func newBrowserRun(t *testing.T, b *browser, site *browserSite, client string) *
 		path:        filepath.Join(t.TempDir(), client+" "+rand.Text()+".bin"),
 		content:     make([]byte, browserFileSize),
 	}
+
 	_, _ = rand.Read(run.content)
 	require.NoError(t, os.WriteFile(run.path, run.content, 0o600))
 	return run

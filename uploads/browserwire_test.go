@@ -40,9 +40,11 @@ func (w *wire) holdAt(limit int64) (hit <-chan struct{}) { return w.set(limit, t
 func (w *wire) set(limit int64, hold bool) (hit <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	if w.released != nil {
 		close(w.released)
 	}
+
 	w.sent = 0
 	w.whole = 0
 	w.limit = limit
@@ -69,15 +71,18 @@ func (w *wire) bytes() int64 {
 func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+
 	w.sent += int64(n)
 	if w.limit == 0 || w.sent < w.limit {
 		return false, nil
 	}
+
 	select {
 	case <-w.hit: // closed already
 	default:
 		close(w.hit)
 	}
+
 	if w.hold {
 		return false, w.released
 	}
@@ -90,12 +95,14 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		w.next.ServeHTTP(rw, r)
 		return
 	}
+
 	body := &wireBody{ReadCloser: r.Body, wire: w, gone: r.Context().Done()}
 	r.Body = body
 	w.next.ServeHTTP(rw, r)
 	if body.isCut() {
 		panic(http.ErrAbortHandler) // closes the connection without a response
 	}
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.whole++
@@ -125,6 +132,7 @@ func (b *wireBody) Read(p []byte) (int, error) {
 	if !cut {
 		return n, err
 	}
+
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cut = true

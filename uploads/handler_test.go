@@ -28,12 +28,13 @@ type formFile struct {
 	content     string
 }
 
-// newForm returns a body of multipart/form-data, and its type.
+// newForm returns a multipart form with a caption and files, and its content type.
 func newForm(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType string) {
 	t.Helper()
 	body = &bytes.Buffer{}
 	w := multipart.NewWriter(body)
 	require.NoError(t, w.WriteField("caption", "not a file"))
+
 	for _, f := range files {
 		part, err := w.CreatePart(textproto.MIMEHeader{
 			"Content-Disposition": {`form-data; name="` + f.field + `"; filename="` + f.name + `"`},
@@ -43,11 +44,12 @@ func newForm(t *testing.T, files ...formFile) (body *bytes.Buffer, contentType s
 		_, err = io.WriteString(part, f.content)
 		require.NoError(t, err)
 	}
+
 	require.NoError(t, w.Close())
 	return body, w.FormDataContentType()
 }
 
-// byHeader authorizes by a header.
+// byHeader returns the user in the header User, or the error that some names stand for.
 func byHeader(r *http.Request) (uploads.User, error) {
 	switch user := r.Header.Get("User"); user {
 	case "":
@@ -84,7 +86,7 @@ func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	return s
 }
 
-// ask returns the status and the response's JSON.
+// ask makes a request of a user, and returns the status and the JSON document of the response.
 func (s *site) ask(user, method, path, contentType string, body io.Reader) (int, map[string]any) {
 	s.t.Helper()
 	r := httptest.NewRequestWithContext(s.t.Context(), method, "/uploads"+path, body)
@@ -92,6 +94,7 @@ func (s *site) ask(user, method, path, contentType string, body io.Reader) (int,
 	if user != "" {
 		r.Header.Set("User", user)
 	}
+
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	answer := map[string]any{}

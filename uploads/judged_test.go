@@ -89,6 +89,7 @@ func sendFilmByParts(s *sessionSite, data []byte) *answer {
 	if resp.StatusCode != http.StatusOK {
 		return resp
 	}
+
 	u := &begun{s: s, user: alice}
 	resp.json(s.t, u)
 	var parts []sentPart

@@ -23,7 +23,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// sendAndStall sends the first bytes of a file, and no more until stop is called.
+// sendAndStall begins to send a file with data, and keeps the request open until stop is called.
 func (s *sessionSite) sendAndStall(location, checksum string, data []byte) (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	body, pipe := io.Pipe()
@@ -39,6 +39,7 @@ func (s *sessionSite) sendAndStall(location, checksum string, data []byte) (stop
 	group.Go(func() {
 		_, _ = pipe.Write(data)
 	})
+
 	return func() {
 		cancel()
 		_ = pipe.Close()

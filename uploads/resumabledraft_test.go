@@ -37,6 +37,7 @@ func (s *sessionSite) draftFrom(ctx context.Context, method, address string, bod
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
 	}
+
 	resp, err := s.try(ctx, alice, method, address, body, h)
 	require.NoError(s.t, err)
 	return resp

@@ -88,11 +88,13 @@ func gifWith(size, comment string) string {
 	raw := aGIF(8, 8)
 	colors := 1 << (raw[10]&7 + 1) // by the flags of the screen
 	table := raw[screen : screen+3*colors]
+
 	var b strings.Builder
 	b.WriteString(raw[:6])
 	b.WriteString(size)
 	b.WriteString(raw[10:screen])
 	b.WriteString(table)
+
 	b.WriteString("\x21\xfe")
 	for ; comment != ""; comment = comment[min(255, len(comment)):] {
 		b.WriteByte(byte(min(255, len(comment))))

@@ -138,6 +138,7 @@ func newUnservedSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *ses
 		c.Now = s.clock.Now
 		bucket = wrapped.Clock(t, bucket, s.clock.Now)
 	}
+
 	var err error
 	s.handler, err = uploads.New(bucket, withTestDefaults(c))
 	require.NoError(t, err)
@@ -231,6 +232,7 @@ func (s *sessionSite) tusAs(user, method, address string, body []byte, pairs ...
 		h[pairs[i]] = pairs[i+1]
 	}
 	var src io.Reader
+
 	if body != nil {
 		src = bytes.NewReader(body)
 		h["Content-Type"] = "application/offset+octet-stream"

@@ -130,6 +130,7 @@ func uploadsByName() []interruptedUpload {
 		u.ContentType = "image/png"
 		return nil
 	}
+
 	list := []interruptedUpload{
 		{name: "a small file by tus", data: small},
 		{name: "a large file by tus", data: large},
@@ -140,6 +141,7 @@ func uploadsByName() []interruptedUpload {
 		data := list[i].data
 		list[i].begin = func(s *sessionSite) uploader { return beginTus(s, data) }
 	}
+
 	beginLarge := func(s *sessionSite) uploader { return beginParts(s, "file", large) }
 	list = append(list,
 		interruptedUpload{name: "parts", config: uploads.Config{ProxyParts: true}, begin: beginLarge, data: large},

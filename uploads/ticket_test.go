@@ -54,7 +54,7 @@ func TestTicketSizeAndSingleUse(t *testing.T) {
 	})
 }
 
-// post sends a file by the form of a ticket, and returns the status of the response.
+// post sends a file with the form of a ticket, and returns the status of the response.
 func post(t *testing.T, form *storage.SignedForm, content string) int {
 	t.Helper()
 	var b bytes.Buffer
@@ -63,6 +63,7 @@ func post(t *testing.T, form *storage.SignedForm, content string) int {
 		require.NoError(t, w.WriteField(name, value))
 	}
 	file, err := w.CreateFormFile("file", "x")
+
 	require.NoError(t, err)
 	_, err = io.WriteString(file, content)
 	require.NoError(t, err)

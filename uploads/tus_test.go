@@ -589,17 +589,19 @@ func TestTusExpires(t *testing.T) {
 	require.Empty(t, s.pending())
 }
 
-// Requests on one connection work after each other, even if one of them was refused.
+// A connection serves further requests after one that was refused.
 func TestTusKeepsTheConnection(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	transport := &http.Transport{}
 	s.client = &http.Client{Transport: transport}
 	defer transport.CloseIdleConnections()
+
 	data := content(1000)
 	for i := range 20 {
 		name := itoa(int64(i))
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(name))
 		s.patch(location, 0, data[:500], 500)
+
 		resp := s.tus("PATCH", location, data, "Upload-Offset", "1")
 		require.Equal(t, "409 offset_mismatch Upload-Offset", resp.refusal(t))
 		s.patch(location, 500, data[500:], 1000)

@@ -39,6 +39,7 @@ type client struct {
 // startServer runs a server until the test ends, and waits for all of its functions.
 func startServer(t *testing.T, network string, s *server) *server {
 	t.Helper()
+
 	address := "127.0.0.1:0"
 	if network == "unix" {
 		dir, err := os.MkdirTemp("", "clamd") // t.TempDir is too long on some systems
@@ -46,6 +47,7 @@ func startServer(t *testing.T, network string, s *server) *server {
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		address = filepath.Join(dir, "socket")
 	}
+
 	listener, err := net.Listen(network, address)
 	require.NoError(t, err)
 	s.address = network + "://" + listener.Addr().String()
@@ -142,6 +144,7 @@ func newScanner(t *testing.T, config clamd.Config) *fixture {
 		f.found = append(f.found, signature)
 	}
 	var err error
+
 	f.scanner, err = clamd.New(config)
 	require.NoError(t, err)
 	return f

@@ -43,6 +43,7 @@ func newServer(t *testing.T, intercept interceptor) *server {
 	authorize := func(*http.Request) (uploads.User, error) { return uploads.User{ID: "user-1"}, nil }
 	handler, err := filesapi.New(service, filesapi.Config{Authorize: authorize})
 	require.NoError(t, err)
+
 	s := &server{service: service}
 	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if intercept == nil || !intercept(s.next(), w, r, handler) {
@@ -54,6 +55,7 @@ func newServer(t *testing.T, intercept interceptor) *server {
 	s.client, err = filesclient.New(listening.URL, listening.Client())
 	require.NoError(t, err)
 	s.client.SetWait(func(ctx context.Context, d time.Duration) error {
+
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.waits = append(s.waits, d)

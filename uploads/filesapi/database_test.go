@@ -56,12 +56,14 @@ func (d *database) State(ctx context.Context, key string) ([]byte, string, error
 func (d *database) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	if d.states[key].revision != revision {
 		return "", storage.PreconditionFailed
 	}
+
 	text := rand.Text()
 	d.states[key] = storedState{string(state), text, d.now()}
 	return text, nil
@@ -79,11 +81,13 @@ func (d *database) RemoveState(ctx context.Context, key, revision string) error 
 func (d *database) ListStates(ctx context.Context, startAfter string, limit int) (found []uploads.ListedState, next string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+
 	for key, state := range d.states {
 		if key > startAfter {
 			found = append(found, uploads.ListedState{Key: key, Idle: d.now().Sub(state.stored)})
 		}
 	}
+
 	slices.SortFunc(found, func(a, b uploads.ListedState) int { return cmp.Compare(a.Key, b.Key) })
 	if len(found) > limit {
 		found = found[:limit]

@@ -28,7 +28,7 @@ type StoreConfig struct {
 	Now             func() time.Time
 }
 
-// NewStore returns a store.
+// NewStore returns a store of files in the bucket, whose methods call the handler as a client would.
 func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*Store, error) {
 	if c.PartsTTL == 0 {
 		c.PartsTTL = 24 * time.Hour
@@ -36,6 +36,7 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 	if c.TempAge == 0 {
 		c.TempAge = 24 * time.Hour
 	}
+
 	config := uploads.Config{
 		Rules:     rules.Any(c.MaxSize),
 		Key:       "files/client/{id}{ext}",
@@ -46,6 +47,7 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 		Unguarded: true,
 		Now:       c.Now,
 	}
+
 	if c.Inspect != nil {
 		config.Inspect = func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
 			r := recordOf(f)
@@ -57,6 +59,7 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 			return err
 		}
 	}
+
 	s, err := uploads.New(bucket, config)
 	if err != nil {
 		return nil, err
@@ -123,6 +126,7 @@ func (s *Store) record(ctx context.Context, serve func(*call) error, id string, 
 	r := httptest.NewRequestWithContext(ctx, http.MethodPut, "/", bytes.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.SetPathValue("id", id)
+
 	c := &call{Request: r, w: w}
 	if err = s.handler.authorizeFile(c, id); err == nil {
 		err = serve(c)
@@ -149,6 +153,7 @@ func (s *Store) download(ctx context.Context, id string, temp bool, opts []stora
 		return nil, nil, err
 	}
 	f, err := s.handler.service.Records().Record(ctx, id)
+
 	return r, recordOf(f), err
 }
 
@@ -205,7 +210,7 @@ type HandlerConfig struct {
 	OnError       func(*http.Request, error)
 }
 
-// Handler returns the handler of a store; nil: of none.
+// Handler returns a handler of the service of s, or one without a service if s is nil.
 func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	config := Config{MaxUploadSize: c.MaxUploadSize, MaxDelete: c.MaxDelete, OnError: c.OnError}
 	if c.Authorize != nil {
@@ -218,6 +223,7 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 		config.AuthorizeFile = func(r *http.Request, user uploads.User, id string) error { return c.AuthorizeFile(r, user.ID, id) }
 	}
 	if s == nil {
+
 		return New(nil, config)
 	}
 	config.TempAge = s.handler.config.TempAge

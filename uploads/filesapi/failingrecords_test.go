@@ -33,14 +33,17 @@ func (r *failingRecords) read(next func() error) error { return r.call(next, fal
 // write makes a call that changes something, unless this call fails. If its response is lost, the outcome is unknown.
 func (r *failingRecords) write(next func() error) error { return r.call(next, true) }
 
+// call calls next, unless the call is the one that fails. If r.lost, that call takes effect and its result is lost.
 func (r *failingRecords) call(next func() error, writes bool) error {
 	if r.killer != nil {
 		return r.killer.call("", next)
 	}
+
 	r.mu.Lock()
 	r.calls++
 	fails := r.calls == r.n
 	r.mu.Unlock()
+
 	if fails && !r.lost {
 		return &storage.Error{Code: storage.Unavailable}
 	}

@@ -196,14 +196,15 @@ func (k *killer) call(kind string, next func() error) error {
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
-// openWithKiller opens a store as another process would. It shares the bucket and the records with f. The killer ends
-// that process during one of the process's calls.
+// openWithKiller opens a store as another process would, with the bucket and the records of f. The killer ends that
+// process during one of its calls.
 func (f *fixture) openWithKiller(t *testing.T, k *killer) *fixture {
 	t.Helper()
 	s := f.openBeside(t, driver.WithLayer(k.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	if f.database == nil {
 		return s
 	}
+
 	r := &failingRecords{Records: f.database, killer: k}
 	database := &failingDatabase{r, r, f.database}
 	var err error

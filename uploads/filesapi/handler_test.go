@@ -52,10 +52,12 @@ func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
 		defer a.mu.Unlock()
 		a.hidden = append(a.hidden, err)
 	}
+
 	handler, err := filesapi.Handler(f.store, c)
 	require.NoError(t, err)
 	server := httptest.NewServer(http.StripPrefix("/api", handler))
 	t.Cleanup(server.Close)
+
 	a.url = server.URL + "/api"
 	a.http = &http.Client{Transport: userTransport{"user-1", server.Client().Transport}}
 	a.client, err = filesclient.New(a.url, a.http)
@@ -107,6 +109,7 @@ func (a *api) do(t *testing.T, method, path, contentType string, body io.Reader,
 	for i := 0; i < len(header); i += 2 {
 		req.Header[http.CanonicalHeaderKey(header[i])] = []string{header[i+1]}
 	}
+
 	resp, err := a.http.Do(req)
 	require.NoError(t, err)
 	defer func() {

@@ -29,6 +29,7 @@ type longJoin struct {
 func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	t.Helper()
 	f.sendPart(t, "a", partOptions(token, 2, 1))
+
 	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
 	j.fixture = f.openBeside(t, driver.WithLayer(j.compose.layer))
 	j.fixture.store.SetPulse(func(ctx context.Context, d time.Duration) error {
@@ -39,6 +40,7 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 			return ctx.Err()
 		}
 	})
+
 	j.calls.Go(func() {
 		j.record, j.err = j.fixture.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
 	})

@@ -238,12 +238,16 @@ func TestIDsRefused(t *testing.T) {
 			_, err := f.store.Details(t.Context(), tt.id)
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 			_, _, err = f.store.Download(t.Context(), tt.id)
+
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 			_, _, err = f.store.DownloadTemp(t.Context(), tt.id)
+
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 			err = f.store.Delete(t.Context(), tt.id)
+
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 			_, err = f.store.SetPurpose(t.Context(), tt.id, "x")
+
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 		})
 	}

@@ -127,11 +127,12 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	require.Less(t, peak, uint64(largeHeap))
 }
 
-// watchHeap samples the heap until it is asked for the largest growth.
+// watchHeap samples the heap until the returned function is called, which returns the largest growth in bytes.
 func watchHeap() func() uint64 {
 	debug.FreeOSMemory()
 	var before, current runtime.MemStats
 	runtime.ReadMemStats(&before)
+
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	var peak uint64
@@ -149,6 +150,7 @@ func watchHeap() func() uint64 {
 			}
 		}
 	}()
+
 	return func() uint64 {
 		close(stop)
 		<-done
@@ -172,11 +174,13 @@ func (p *pattern) Read(b []byte) (int, error) {
 	if p.offset == p.end {
 		return 0, io.EOF
 	}
+
 	const mib = 1 << 20
 	offsetInMiB := p.offset % mib
 	noiseStart := p.offset / mib * noiseStep % mib // where this MiB begins in the noise
 	start := noiseStart + offsetInMiB
 	length := min(mib-offsetInMiB, p.end-p.offset)
+
 	n := copy(b, noise[start:start+length])
 	p.offset += int64(n)
 	return n, nil

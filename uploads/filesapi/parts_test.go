@@ -246,9 +246,11 @@ func TestUploadPartRequests(t *testing.T) {
 	for number := 2; number < count; number++ {
 		calls.Reset()
 		f.sendPart(t, "x", partOptions(token, count, number))
+
 		const maxRequests = 4
 		require.LessOrEqual(t, calls.Count(faults.Any), maxRequests, "part %d", number)
 		require.Zero(t, calls.Count(faults.List), "part %d", number)
 	}
 	require.NotNil(t, f.sendPart(t, "x", partOptions(token, count, count)))
 }
+

@@ -73,11 +73,13 @@ func openMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 	})
 	require.NoError(t, err)
+
 	name := fmt.Sprintf("omnibucket-files-%d-%d", os.Getpid(), bucketNumber.Add(1))
 	_, err = account.CreateBucket(t.Context(), name)
 	require.NoError(t, err)
 	b, err := account.Bucket(name, opts...)
 	require.NoError(t, err)
+
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		bucket, err := account.Bucket(name)

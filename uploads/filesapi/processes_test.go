@@ -48,10 +48,12 @@ func sendLast(root string) (id string, err error) {
 	defer func() {
 		err = errors.Join(err, storage.Close(bucket))
 	}()
+
 	s, err := filesapi.NewStore(bucket, uploads.BucketRecords(bucket), filesapi.StoreConfig{})
 	if err != nil {
 		return "", err
 	}
+
 	record, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
 	if uploads.CodeOf(err) == uploads.Completed {
 		err = nil // it started after the file was made
@@ -59,6 +61,7 @@ func sendLast(root string) (id string, err error) {
 	if err != nil {
 		return "", err
 	}
+
 	if record == nil {
 		return "", errors.New("the set is complete, and there is no record")
 	}
@@ -120,6 +123,7 @@ func startRacer(t *testing.T, root string) *racer {
 	t.Helper()
 	r := &racer{Cmd: exec.CommandContext(t.Context(), os.Args[0])}
 	r.Env = append(os.Environ(), roleVariable+"="+root)
+
 	input, err := r.StdinPipe()
 	require.NoError(t, err)
 	output, err := r.StdoutPipe()

@@ -180,12 +180,14 @@ func TestBookRereadsLedger(t *testing.T) {
 func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
+
 	for i := range 3 {
 		_, err := book.Reserve(t.Context(), fixedSize(user, fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
 		require.NoError(t, err)
 		_, err = book.Settle(t.Context(), user, fmt.Sprint(i), 1)
 		require.NoError(t, err)
 	}
+
 	// The first upload reads the ledger, that of an older version, and the ledger again.
 	require.Equal(t, 3, store.reads)
 	require.Equal(t, 6, store.writes)

@@ -15,10 +15,12 @@ func TestStatesLargestState(t *testing.T) {
 		Name:     strings.Repeat("\x01", MaxMetadataBytes),
 		Metadata: map[string]string{"a": strings.Repeat("\x01", MaxMetadataBytes)},
 	}, Target{}, time.Time{})
+
 	const maxParts = 10_000
 	for range maxParts {
 		s.ETags = append(s.ETags, `"`+strings.Repeat("0", 64)+`"`)
 	}
+
 	text, err := json.Marshal(s)
 	require.NoError(t, err)
 	require.Less(t, len(text), 1<<20)
