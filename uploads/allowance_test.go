@@ -353,9 +353,10 @@ func (acct *account) process(layers ...driver.Layer) *process {
 	if acct.change != nil {
 		acct.change(&c)
 	}
-	s, err := uploads.New(bucket, c)
+
+	service, err := uploads.New(bucket, c)
 	require.NoError(acct.t, err)
-	return &process{ctx: acct.t.Context(), service: s, store: acct.bucket()}
+	return &process{ctx: acct.t.Context(), service: service, store: acct.bucket()}
 }
 
 // files returns the keys of the stored files, and the sum of their sizes.

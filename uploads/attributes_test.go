@@ -80,7 +80,8 @@ func openAmazonRules(t *testing.T) storage.Bucket {
 
 	profile, ok := s3.NamedProfile("aws")
 	require.True(t, ok)
-	b, err := s3.Open(t.Context(), s3.Config{
+
+	bucket, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    server.URL,
 		Region:      s3server.DefaultRegion,
@@ -91,8 +92,8 @@ func openAmazonRules(t *testing.T) storage.Bucket {
 		HTTPClient:  client,
 	})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return b
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return bucket
 }
 
 // With PublicRead, anybody can read stored files, but not a file that Finish has not checked.

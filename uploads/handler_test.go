@@ -97,13 +97,14 @@ func (s *site) ask(user, method, path, contentType string, body io.Reader) (int,
 
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
-	answer := map[string]any{}
+
+	document := map[string]any{}
 	if w.Body.Len() > 0 && strings.Contains(w.Header().Get("Content-Type"), "json") {
-		require.NoError(s.t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
+		require.NoError(s.t, json.Unmarshal(w.Body.Bytes(), &document), w.Body.String())
 		require.Equal(s.t, "no-store", w.Header().Get("Cache-Control"))
 		require.Equal(s.t, w.Code >= 400, w.Header().Get("Content-Type") == "application/problem+json")
 	}
-	return w.Code, answer
+	return w.Code, document
 }
 
 // form sends files in a form. It returns the status and the response's JSON.

@@ -22,11 +22,12 @@ func init() { furtherBackends = []backend{{"our S3 server", openS3Server, true}}
 // openS3Server starts an s3server, and opens its only bucket.
 func openS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	profile, _ := s3.NamedProfile("aws")
-	server, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})
+	srv, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})
 	require.NoError(t, err)
-	t.Cleanup(server.Close)
-	b, err := s3.Open(t.Context(), s3.Config{
-		Endpoint:    server.URL,
+	t.Cleanup(srv.Close)
+
+	bucket, err := s3.Open(t.Context(), s3.Config{
+		Endpoint:    srv.URL,
 		Bucket:      "files",
 		Region:      s3server.DefaultRegion,
 		PathStyle:   new(true),
@@ -35,6 +36,6 @@ func openS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		SecretKey:   s3server.DefaultSecretKey,
 	}, opts...)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	return b
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return bucket
 }

@@ -183,25 +183,26 @@ func (s *sessionSite) try(ctx context.Context, user, method, address string, bod
 	if !strings.HasPrefix(address, "http") {
 		address = s.base + address
 	}
-	r, err := http.NewRequestWithContext(ctx, method, address, body)
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err
 	}
 	if user != "" {
-		r.Header.Set("X-User", user)
+		req.Header.Set("X-User", user)
 	}
 	for name, value := range h {
 		if value != "" {
-			r.Header.Set(name, value)
+			req.Header.Set(name, value)
 		}
 	}
-	response, err := s.client.Do(r)
+
+	resp, err := s.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	data, err := io.ReadAll(response.Body)
-	return &answer{response, data}, err
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	return &answer{resp, data}, err
 }
 
 // do makes a request as try does, and requires a response.
@@ -231,8 +232,8 @@ func (s *sessionSite) tusAs(user, method, address string, body []byte, pairs ...
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = pairs[i+1]
 	}
-	var src io.Reader
 
+	var src io.Reader
 	if body != nil {
 		src = bytes.NewReader(body)
 		h["Content-Type"] = "application/offset+octet-stream"

@@ -57,21 +57,23 @@ func TestTicketSizeAndSingleUse(t *testing.T) {
 // post sends a file with the form of a ticket, and returns the status of the response.
 func post(t *testing.T, form *storage.SignedForm, content string) int {
 	t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
+
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
 	for name, value := range form.Fields {
 		require.NoError(t, w.WriteField(name, value))
 	}
-	file, err := w.CreateFormFile("file", "x")
 
+	file, err := w.CreateFormFile("file", "x")
 	require.NoError(t, err)
 	_, err = io.WriteString(file, content)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, form.URL, &b)
+
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, form.URL, &body)
 	require.NoError(t, err)
-	r.Header.Set("Content-Type", w.FormDataContentType())
-	return statusOf(t, r)
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	return statusOf(t, req)
 }
 
 // Finish accepts a token only unchanged, from its user, with the same Config.Key and TokenKey, until it expires.

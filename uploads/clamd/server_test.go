@@ -51,14 +51,15 @@ func startServer(t *testing.T, network string, s *server) *server {
 	listener, err := net.Listen(network, address)
 	require.NoError(t, err)
 	s.address = network + "://" + listener.Addr().String()
-	var open sync.WaitGroup
-	open.Go(func() {
+
+	var running sync.WaitGroup
+	running.Go(func() {
 		for {
 			c, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			open.Go(func() {
+			running.Go(func() {
 				defer c.Close()
 				s.answer(&client{c, bufio.NewReader(c)})
 			})
@@ -66,7 +67,7 @@ func startServer(t *testing.T, network string, s *server) *server {
 	})
 	t.Cleanup(func() {
 		_ = listener.Close()
-		open.Wait()
+		running.Wait()
 	})
 	return s
 }
@@ -143,8 +144,8 @@ func newScanner(t *testing.T, config clamd.Config) *fixture {
 		require.Equal(t, "name", file.Key)
 		f.found = append(f.found, signature)
 	}
-	var err error
 
+	var err error
 	f.scanner, err = clamd.New(config)
 	require.NoError(t, err)
 	return f

@@ -45,17 +45,18 @@ func newServer(t *testing.T, intercept interceptor) *server {
 	require.NoError(t, err)
 
 	s := &server{service: service}
-	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	httpServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if intercept == nil || !intercept(s.next(), w, r, handler) {
 			handler.ServeHTTP(w, r)
 		}
 	}))
-	t.Cleanup(listening.Close)
-	s.url = listening.URL
-	s.client, err = filesclient.New(listening.URL, listening.Client())
-	require.NoError(t, err)
-	s.client.SetWait(func(ctx context.Context, d time.Duration) error {
+	t.Cleanup(httpServer.Close)
 
+	s.url = httpServer.URL
+	s.client, err = filesclient.New(httpServer.URL, httpServer.Client())
+	require.NoError(t, err)
+
+	s.client.SetWait(func(ctx context.Context, d time.Duration) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.waits = append(s.waits, d)

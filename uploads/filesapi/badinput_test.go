@@ -33,16 +33,17 @@ func newFileField(name, fileName, content string) formField {
 // newForm returns a form and its content type.
 func newForm(t *testing.T, fields []formField) (io.Reader, string) {
 	t.Helper()
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	for _, p := range fields {
-		part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {p.disposition}})
+
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for _, field := range fields {
+		part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {field.disposition}})
 		require.NoError(t, err)
-		_, err = io.WriteString(part, p.content)
+		_, err = io.WriteString(part, field.content)
 		require.NoError(t, err)
 	}
 	require.NoError(t, w.Close())
-	return &b, w.FormDataContentType()
+	return &body, w.FormDataContentType()
 }
 
 // A badForm is a form that must be refused.

@@ -148,12 +148,13 @@ func (s *Store) DownloadTemp(ctx context.Context, id string, opts ...storage.Dow
 }
 
 func (s *Store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
-	r, err := (&recordDownloader{http.Header{}, s.handler.service, temp}).Download(ctx, id, opts...)
+	downloader := &recordDownloader{http.Header{}, s.handler.service, temp}
+	r, err := downloader.Download(ctx, id, opts...)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := s.handler.service.Records().Record(ctx, id)
 
+	f, err := s.handler.service.Records().Record(ctx, id)
 	return r, recordOf(f), err
 }
 
@@ -222,8 +223,8 @@ func Handler(s *Store, c HandlerConfig) (http.Handler, error) {
 	if c.AuthorizeFile != nil {
 		config.AuthorizeFile = func(r *http.Request, user uploads.User, id string) error { return c.AuthorizeFile(r, user.ID, id) }
 	}
-	if s == nil {
 
+	if s == nil {
 		return New(nil, config)
 	}
 	config.TempAge = s.handler.config.TempAge

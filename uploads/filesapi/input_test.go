@@ -217,41 +217,43 @@ func TestUploadKeepsNames(t *testing.T) {
 // Every method refuses an ID that does not have the form of an ID.
 func TestIDsRefused(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	good := f.upload(t, "x").ID
-	require.NotEqual(t, good, strings.ToUpper(good))
+	valid := f.upload(t, "x").ID
+	require.NotEqual(t, valid, strings.ToUpper(valid))
+
 	tests := []struct {
 		name string
 		id   string
 	}{
 		{name: "none", id: ""},
-		{name: "too short", id: good[1:]},
-		{name: "too long", id: good + "0"},
-		{name: "in upper case", id: strings.ToUpper(good)},
-		{name: "a path", id: "../../records/client/" + good[:15]},
-		{name: "with a NUL", id: good[:35] + "\x00"},
-		{name: "of other letters", id: good[:34] + "é"},
-		{name: "with impossible bits", id: good[:35] + "1"},
+		{name: "too short", id: valid[1:]},
+		{name: "too long", id: valid + "0"},
+		{name: "in upper case", id: strings.ToUpper(valid)},
+		{name: "a path", id: "../../records/client/" + valid[:15]},
+		{name: "with a NUL", id: valid[:35] + "\x00"},
+		{name: "of other letters", id: valid[:34] + "é"},
+		{name: "with impossible bits", id: valid[:35] + "1"},
 		{name: "of 10,000 characters", id: strings.Repeat("0", 10_000)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := f.store.Details(t.Context(), tt.id)
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+
 			_, _, err = f.store.Download(t.Context(), tt.id)
-
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+
 			_, _, err = f.store.DownloadTemp(t.Context(), tt.id)
-
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
+
 			err = f.store.Delete(t.Context(), tt.id)
-
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
-			_, err = f.store.SetPurpose(t.Context(), tt.id, "x")
 
+			_, err = f.store.SetPurpose(t.Context(), tt.id, "x")
 			requireRefused(t, err, "ID", uploads.InvalidValue, storage.InvalidArgument)
 		})
 	}
-	require.Equal(t, "x", readContent(t, f.store, good))
+
+	require.Equal(t, "x", readContent(t, f.store, valid))
 }
 
 // SetPurpose refuses a purpose that is too long, or has characters that cannot be shown.

@@ -239,18 +239,21 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 
 // UploadPart makes at most four requests to the store, and no List, unless its part is the last one.
 func TestUploadPartRequests(t *testing.T) {
-	const count = 200
+	const (
+		count       = 200
+		maxRequests = 4
+	)
+
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
+
 	f.sendPart(t, "x", partOptions(token, count, 1))
 	for number := 2; number < count; number++ {
 		calls.Reset()
 		f.sendPart(t, "x", partOptions(token, count, number))
-
-		const maxRequests = 4
 		require.LessOrEqual(t, calls.Count(faults.Any), maxRequests, "part %d", number)
 		require.Zero(t, calls.Count(faults.List), "part %d", number)
 	}
+
 	require.NotNil(t, f.sendPart(t, "x", partOptions(token, count, count)))
 }
-
