@@ -290,6 +290,7 @@ func (r *replay) concatHeader(u *tusdUpload) string {
 	if len(pieces) == 0 {
 		pieces = []string{"a", "b"}
 	}
+
 	size := u.size / int64(len(pieces))
 	addresses := make([]string, len(pieces))
 	for i, id := range pieces {

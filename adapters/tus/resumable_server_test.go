@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 func serveResumable(address string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {
 		return err
@@ -48,6 +49,7 @@ func serveResumable(address string) error {
 	if err != nil {
 		return err
 	}
+
 	server := &http.Server{
 		Handler:     asTusd(handler),
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -57,6 +59,7 @@ func serveResumable(address string) error {
 		<-ctx.Done()
 		errc <- server.Shutdown(context.Background())
 	}()
+
 	fmt.Printf("You can now upload files to: http://%s/files/\n", listener.Addr())
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -58,12 +58,13 @@ type server struct {
 	part   int64
 }
 
-// serve starts tusd on a bucket, with parts of that size.
+// serve starts a server of tusd's handler over a bucket, with parts of part bytes.
 func serve(t *testing.T, bucket storage.Bucket, part int64) server {
 	t.Helper()
 	store, err := New(bucket, Config{})
 	require.NoError(t, err)
 	store.basePart = part
+
 	composer := handler.NewStoreComposer()
 	store.UseIn(composer)
 	h, err := handler.NewHandler(handler.Config{BasePath: "/files/", StoreComposer: composer})

@@ -45,14 +45,15 @@ type tusdRequest struct {
 	want       map[string]string // headers of the response
 }
 
-// tusdCases reads the cases of these files of tusd's package handler: each test function, and each subtest. It leaves out
-// those whose name skip returns true for.
+// tusdCases reads the cases of these files of tusd's package handler, which are its test functions and subtests. It
+// leaves out those whose names skip selects.
 func tusdCases(t *testing.T, files []string, skip func(name string) bool) []*tusdCase {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
 		"github.com/tus/tusd/v2").Output()
 	require.NoError(t, err)
 	dir := filepath.Join(strings.TrimSpace(string(output)), "pkg", "handler")
+
 	r := &caseReader{t: t, skip: skip}
 	for _, file := range files {
 		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, file), nil, 0)
