@@ -326,19 +326,21 @@ func (r *replay) send(base, path string, q tusdRequest) *http.Response {
 	} else if q.body != nil {
 		body = bytes.NewReader(q.body)
 	}
-	request, err := http.NewRequestWithContext(r.t.Context(), q.method, base+path, body)
+
+	req, err := http.NewRequestWithContext(r.t.Context(), q.method, base+path, body)
 	require.NoError(r.t, err)
 	for name, value := range q.header {
 		if value != "" {
-			request.Header.Set(name, r.replaceURLs(value))
+			req.Header.Set(name, r.replaceURLs(value))
 		}
 	}
-	response, err := replayClient.Do(request)
+
+	resp, err := replayClient.Do(req)
 	require.NoError(r.t, err)
-	_, err = io.Copy(io.Discard, response.Body)
+	_, err = io.Copy(io.Discard, resp.Body)
 	require.NoError(r.t, err)
-	require.NoError(r.t, response.Body.Close())
-	return response
+	require.NoError(r.t, resp.Body.Close())
+	return resp
 }
 
 // requireHeader requires that a response has the header that tusd's case expects, except the fields in

@@ -69,9 +69,10 @@ func serve(t *testing.T, bucket storage.Bucket, part int64) server {
 	store.UseIn(composer)
 	h, err := handler.NewHandler(handler.Config{BasePath: "/files/", StoreComposer: composer})
 	require.NoError(t, err)
-	s := httptest.NewServer(http.StripPrefix("/files/", h))
-	t.Cleanup(s.Close)
-	return server{t, bucket, s.URL + "/files/", part}
+
+	httpServer := httptest.NewServer(http.StripPrefix("/files/", h))
+	t.Cleanup(httpServer.Close)
+	return server{t, bucket, httpServer.URL + "/files/", part}
 }
 
 // do sends a request of tus, and returns its response.
