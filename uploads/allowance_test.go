@@ -103,6 +103,7 @@ func pathOf(address string) string {
 	return u.RequestURI()
 }
 
+// sendToService stores a file of alice with Store, and returns the code of the error or "".
 func sendToService(_ *testing.T, p *process, data []byte) string {
 	_, err := p.service.Store(p.ctx, uploads.Upload{
 		Body: bytes.NewReader(data),
@@ -112,6 +113,7 @@ func sendToService(_ *testing.T, p *process, data []byte) string {
 	return codeOfError(err)
 }
 
+// sendUnsizedToService stores a file of alice with Store, which does not know its size.
 func sendUnsizedToService(_ *testing.T, p *process, data []byte) string {
 	_, err := p.service.Store(p.ctx, uploads.Upload{
 		Body: io.MultiReader(bytes.NewReader(data)), // hides the size
@@ -120,6 +122,7 @@ func sendUnsizedToService(_ *testing.T, p *process, data []byte) string {
 	return codeOfError(err)
 }
 
+// sendByForm sends a file in a form.
 func sendByForm(t *testing.T, p *process, data []byte) string {
 	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(data)})
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
@@ -192,6 +195,7 @@ func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) s
 	return codeIn(status, text)
 }
 
+// sendInSingleRequest sends a file with the signed request of the S3 routes.
 func sendInSingleRequest(t *testing.T, p *process, data []byte) string {
 	status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
 	if status >= 300 {
@@ -203,6 +207,7 @@ func sendInSingleRequest(t *testing.T, p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
+// sendByTus sends a file by tus, in one PATCH.
 func sendByTus(_ *testing.T, p *process, data []byte) string {
 	status, header, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Length", size(data))
 	if status >= 300 {
@@ -249,6 +254,7 @@ func sendJoined(_ *testing.T, p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
+// sendTwoPieces stores a file as two halves with PutPiece.
 func sendTwoPieces(_ *testing.T, p *process, data []byte) string {
 	token := strconv.FormatInt(time.Now().UnixNano(), 36) // another one for each file
 	for i, body := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {

@@ -153,6 +153,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	})
 }
 
+// newDriverWithoutConditions returns a memory store that makes no write depend on a condition.
 func newDriverWithoutConditions(_ *testing.T, now *clock) driver.Driver {
 	limits := faults.Limits{
 		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,

@@ -32,6 +32,7 @@ type reply struct {
 	Error string          `json:"error"`
 }
 
+// startBrowser starts Chromium under Playwright, and ends it after the test.
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	cmd := exec.Command("node", "testdata/browser/drive.mjs", testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"), testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM"))
@@ -175,6 +176,7 @@ type outcome struct {
 	Error string  `json:"error"`
 }
 
+// result returns the outcome of the upload in the tab.
 func (tb *tab) result() outcome {
 	tb.t.Helper()
 	var o outcome

@@ -70,6 +70,7 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 
 func picture(number int) string { return fmt.Sprintf("pictures/%03d.png", number) }
 
+// storePictures stores the pictures of the gallery, each of one gray pixel.
 func storePictures(t *testing.T, bucket storage.Bucket, store string) {
 	t.Helper()
 	opts := []storage.UploadOption{storage.WithContentType("image/png")}

@@ -88,12 +88,14 @@ func withoutOrigin(s *browserSite) {
 	})
 }
 
+// silent makes a store that closes each connection without a response.
 func silent(s *browserSite) {
 	s.toStore.next = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic(http.ErrAbortHandler)
 	})
 }
 
+// breaksOff makes a store that closes the connection after a quarter of each PUT.
 func breaksOff(s *browserSite) {
 	store := s.toStore.next
 	s.toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -105,6 +107,7 @@ func breaksOff(s *browserSite) {
 	})
 }
 
+// startOtherSite serves the handler at another origin, and returns the address of its uploads.
 func startOtherSite(t *testing.T, s *browserSite) string {
 	return serveWire(t, &wire{next: s.toServer.next}) + "/uploads"
 }

@@ -55,6 +55,7 @@ func localAccount(t *testing.T) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir()), RawQuery: "create=true"}).String()
 }
 
+// minioAccount returns the address of MinIO, whose credentials it puts into the environment.
 func minioAccount(t *testing.T) string {
 	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_SECRET"))
@@ -135,6 +136,7 @@ func newBrowserSite(t *testing.T, store browserStore, config uploads.Config) *br
 	return s
 }
 
+// serveWire serves a wire until the test ends, and returns its address.
 func serveWire(t *testing.T, w *wire) string {
 	t.Helper()
 	server := httptest.NewServer(w)

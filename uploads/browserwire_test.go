@@ -90,6 +90,7 @@ func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
 	return true, nil
 }
 
+// ServeHTTP passes a request on, and holds or cuts the body of a PUT or PATCH as set says.
 func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut && r.Method != http.MethodPatch {
 		w.next.ServeHTTP(rw, r)
@@ -119,6 +120,7 @@ type wireBody struct {
 
 var errConnectionCut = errors.New("the test cut the connection")
 
+// Read reads from the body, unless the wire holds or cuts it.
 func (b *wireBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	cut, hold := b.wire.arrived(n)

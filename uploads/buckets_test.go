@@ -35,12 +35,14 @@ func runOnBuckets(t *testing.T, f func(t *testing.T, bucket storage.Bucket)) {
 	})
 }
 
+// openMemory returns a memory bucket whose signed URLs a test server serves.
 func openMemory(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	return serveBucket(t, func(base string) (storage.Bucket, error) {
 		return memstore.New(append(opts, storage.WithSigningBaseURL(base))...), nil
 	})
 }
 
+// serveBucket starts a server of signed URLs for the bucket that open returns.
 func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
 	t.Helper()
 	server, err := serve.NewServer(open)
@@ -49,6 +51,7 @@ func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) s
 	return server.Bucket
 }
 
+// newService returns a service of the bucket with the config c.
 func newService(t *testing.T, bucket storage.Bucket, c uploads.Config) *uploads.Service {
 	t.Helper()
 	s, err := uploads.New(bucket, c)

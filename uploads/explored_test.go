@@ -88,6 +88,7 @@ func (e exploredService) requireExact(s *interleave.Scene) {
 	require.Zero(s, usage.ReservedBytes)
 }
 
+// usage returns what alice has, and requires that it is not negative and within the allowance.
 func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 	usage, err := e.Usage(s.Context(), alice)
 	require.NoError(s, err)
@@ -305,6 +306,7 @@ func TestExploredCompletion(t *testing.T) {
 // An exploredParts is an upload of 60 bytes by the S3 routes, whose part has arrived.
 type exploredParts struct{ key, path, query, etag string }
 
+// beginExploredParts begins an upload by the S3 routes, and sends its one part.
 func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 	body := []byte(`{"filename":"a","size":60}`)
 	w := e.ask(s.Context(), "POST", "/s3/multipart", body, "Content-Type", "application/json")

@@ -500,6 +500,7 @@ func TestHandlerTickets(t *testing.T) {
 	require.Equal(t, []string{answer["key"].(string)}, listPublished(t, s.bucket))
 }
 
+// mustJSON returns v as JSON.
 func mustJSON(t *testing.T, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)

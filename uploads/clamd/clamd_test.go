@@ -353,6 +353,7 @@ func TestInspectMemory(t *testing.T) {
 // A heapPeak measures the largest heap while it gets content: each 8 MiB.
 type heapPeak struct{ received, bytes int64 }
 
+// Write counts the bytes, and measures the heap once in each step.
 func (p *heapPeak) Write(b []byte) (int, error) {
 	const step = 8 << 20
 	if p.received/step != (p.received+int64(len(b)))/step {

@@ -72,6 +72,7 @@ func startServer(t *testing.T, network string, s *server) *server {
 	return s
 }
 
+// answer reads one command of the client, and replies to it.
 func (s *server) answer(c *client) {
 	command, _ := c.in.ReadString(0)
 	switch {
@@ -95,6 +96,7 @@ func (c *client) receive() (string, error) {
 	return content.String(), err
 }
 
+// receiveTo copies the chunks of a stream to content, until the empty chunk that ends it.
 func (c *client) receiveTo(content io.Writer) error {
 	for {
 		var length [4]byte

@@ -74,6 +74,7 @@ var calls = map[string]func(ctx context.Context, c *filesclient.Client, id strin
 
 var onePart = filesclient.Part{Token: "token-1234", Count: 2, Part: 1, OriginalFileName: "a.txt"}
 
+// closed closes the content that a call has returned, unless the call failed.
 func closed(c *filesclient.Content, err error) error {
 	if err != nil {
 		return err

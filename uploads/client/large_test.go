@@ -380,6 +380,7 @@ func readField(t *testing.T, r *http.Request, name string) (text string) {
 // A recordTransport passes each request to the function, and responds with a record.
 type recordTransport func(r *http.Request)
 
+// RoundTrip calls f, which must read the body, and responds with a record.
 func (f recordTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	f(r)
 	return &http.Response{

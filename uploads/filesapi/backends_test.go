@@ -9,13 +9,13 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A backend is a place for records that the store is tested with; b is the bucket of
-// the bytes. The module sqlrecords/databases tests databases.
+// A backend is a place for records that the store is tested with. The module sqlrecords/databases tests databases.
 type backend struct {
 	name string
 	open func(t *testing.T, b storage.Bucket) uploads.Records
 }
 
+// backends returns all places for records.
 func backends() []backend {
 	return []backend{
 		{

@@ -40,6 +40,7 @@ func TestDatabaseStates(t *testing.T) {
 	uploadstest.RunStates(t, func(*testing.T) uploads.States { return newDatabase(time.Now) })
 }
 
+// State returns the state with this key, and its revision.
 func (d *database) State(ctx context.Context, key string) ([]byte, string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,6 +54,7 @@ func (d *database) State(ctx context.Context, key string) ([]byte, string, error
 	return []byte(state.text), state.revision, nil
 }
 
+// SetState stores a state if the present one has this revision, or is missing if revision is "".
 func (d *database) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,6 +71,7 @@ func (d *database) SetState(ctx context.Context, key string, state []byte, revis
 	return text, nil
 }
 
+// RemoveState removes the state with this key, unless its revision is another one.
 func (d *database) RemoveState(ctx context.Context, key, revision string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,6 +81,7 @@ func (d *database) RemoveState(ctx context.Context, key, revision string) error 
 	return ctx.Err()
 }
 
+// ListStates returns the first states after startAfter, in the order of their keys.
 func (d *database) ListStates(ctx context.Context, startAfter string, limit int) (found []uploads.ListedState, next string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

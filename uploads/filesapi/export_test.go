@@ -74,6 +74,7 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 // UploadOptions describe a file.
 type UploadOptions struct{ OriginalFileName, UploadedBy, Purpose string }
 
+// upload returns the Upload of a file with these options.
 func (o UploadOptions) upload(body io.Reader) uploads.Upload {
 	return uploads.Upload{
 		Body:     body,
@@ -147,6 +148,7 @@ func (s *Store) DownloadTemp(ctx context.Context, id string, opts ...storage.Dow
 	return s.download(ctx, id, true, opts)
 }
 
+// download opens a file, and returns its record too.
 func (s *Store) download(ctx context.Context, id string, temp bool, opts []storage.DownloadOption) (*storage.Reader, *Record, error) {
 	downloader := &recordDownloader{http.Header{}, s.handler.service, temp}
 	r, err := downloader.Download(ctx, id, opts...)

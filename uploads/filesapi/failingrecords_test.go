@@ -57,6 +57,7 @@ func (r *failingRecords) Create(ctx context.Context, file *uploads.File) error {
 	return r.write(func() error { return r.Records.Create(ctx, file) })
 }
 
+// Record reads a record, unless this call fails.
 func (r *failingRecords) Record(ctx context.Context, id string) (file *uploads.File, err error) {
 	err = r.read(func() (err error) {
 		file, err = r.Records.Record(ctx, id)
@@ -65,6 +66,7 @@ func (r *failingRecords) Record(ctx context.Context, id string) (file *uploads.F
 	return file, err
 }
 
+// SetPurpose updates a record, unless this call fails.
 func (r *failingRecords) SetPurpose(ctx context.Context, id, purpose string) (file *uploads.File, err error) {
 	err = r.write(func() (err error) {
 		file, err = r.Records.SetPurpose(ctx, id, purpose)
@@ -77,6 +79,7 @@ func (r *failingRecords) Remove(ctx context.Context, file *uploads.File) error {
 	return r.write(func() error { return r.Records.Remove(ctx, file) })
 }
 
+// IDs lists IDs, unless this call fails.
 func (r *failingRecords) IDs(ctx context.Context, startAfter string, limit int) (ids []string, next string, err error) {
 	err = r.read(func() (err error) {
 		ids, next, err = r.Records.IDs(ctx, startAfter, limit)
@@ -117,6 +120,7 @@ func (f *fixture) withStates(records uploads.Records) uploads.Records {
 	}{records, f.database}
 }
 
+// State reads a state, unless this call fails.
 func (d *failingDatabase) State(ctx context.Context, key string) (state []byte, revision string, err error) {
 	err = d.calls.read(func() (err error) {
 		state, revision, err = d.states.State(ctx, key)
@@ -125,6 +129,7 @@ func (d *failingDatabase) State(ctx context.Context, key string) (state []byte, 
 	return state, revision, err
 }
 
+// SetState stores a state, unless this call fails.
 func (d *failingDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (written string, err error) {
 	err = d.calls.write(func() (err error) {
 		written, err = d.states.SetState(ctx, key, state, revision)
@@ -137,6 +142,7 @@ func (d *failingDatabase) RemoveState(ctx context.Context, key, revision string)
 	return d.calls.write(func() error { return d.states.RemoveState(ctx, key, revision) })
 }
 
+// ListStates lists states, unless this call fails.
 func (d *failingDatabase) ListStates(ctx context.Context, startAfter string, limit int) (found []uploads.ListedState, next string, err error) {
 	err = d.calls.read(func() (err error) {
 		found, next, err = d.states.ListStates(ctx, startAfter, limit)
@@ -156,6 +162,7 @@ func (r *blindRecords) Record(context.Context, string) (*uploads.File, error) {
 // database/sql repeat it.
 type repeatedRecords struct{ uploads.Records }
 
+// Create creates the record twice.
 func (r repeatedRecords) Create(ctx context.Context, file *uploads.File) error {
 	if err := r.Records.Create(ctx, file); err != nil {
 		return err

@@ -147,6 +147,7 @@ func changePurpose(t *testing.T, s *filesapi.Store, id string) error {
 	return errorOf(s.SetPurpose(t.Context(), id, "new"))
 }
 
+// checkPurpose requires that the file has the new purpose and its old content.
 func checkPurpose(t *testing.T, f *fixture, id string) {
 	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err)

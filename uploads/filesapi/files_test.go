@@ -46,6 +46,7 @@ func runOnEachAPI(t *testing.T, test func(t *testing.T, a *api)) {
 // A file goes through its whole life over HTTP.
 func TestHandlerClientFile(t *testing.T) { runOnEachAPI(t, testClientFile) }
 
+// testClientFile uploads a client file, downloads it, changes its purpose and deletes it.
 func testClientFile(t *testing.T, a *api) {
 	const name = `Größe "x" & Form ☕.PDF`
 	record, err := a.client.Upload(t.Context(), name, strings.NewReader("0123456789"), "invoices")
@@ -98,6 +99,7 @@ func testClientFile(t *testing.T, a *api) {
 // A temp file can be uploaded and downloaded over HTTP.
 func TestHandlerTempFile(t *testing.T) { runOnEachAPI(t, testTempFile) }
 
+// testTempFile uploads a temp file and downloads a part of it, which works only by the methods for temp files.
 func testTempFile(t *testing.T, a *api) {
 	record, err := a.client.UploadTemp(t.Context(), "a.txt", strings.NewReader("content"))
 	require.NoError(t, err)
@@ -124,6 +126,7 @@ func testTempFile(t *testing.T, a *api) {
 // A file can be uploaded in parts over HTTP.
 func TestHandlerParts(t *testing.T) { runOnEachAPI(t, testParts) }
 
+// testParts uploads client and temp files in parts of any order.
 func testParts(t *testing.T, a *api) {
 	for _, kind := range []string{"client", "temp"} {
 		t.Run(kind, func(t *testing.T) {

@@ -33,6 +33,7 @@ type api struct {
 // userHeader is the header that names the user of a request.
 const userHeader = "X-User"
 
+// authorizeByHeader returns the user that the request names in userHeader.
 func authorizeByHeader(r *http.Request) (string, error) {
 	if user := r.Header.Get(userHeader); user != "" {
 		return user, nil
@@ -71,6 +72,7 @@ type userTransport struct {
 	next http.RoundTripper
 }
 
+// RoundTrip sends the request, as t.user unless it names another user.
 func (t userTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if _, ok := req.Header[userHeader]; !ok {
 		req = req.Clone(req.Context())

@@ -17,6 +17,7 @@ import (
 // readerAt is a pattern that can be read at several offsets at once.
 type readerAt struct{ size int64 }
 
+// ReadAt reads the bytes of the pattern from offset on.
 func (r readerAt) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := io.ReadFull(&pattern{offset: min(offset, r.size), end: r.size}, b)
 	if err == io.ErrUnexpectedEOF {

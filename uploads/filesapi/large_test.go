@@ -33,6 +33,7 @@ const (
 	largeHeap = 64 << 20
 )
 
+// largeSize returns the size of a large file in bytes, which the environment may set in MiB.
 func largeSize(t *testing.T) int64 {
 	t.Helper()
 	mib := testserver.Sample(largeMiB/2, largeMiB)

@@ -9,6 +9,7 @@ import (
 	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
 )
 
+// TestMain plays the role that the environment names, or runs the tests and looks for leaked goroutines.
 func TestMain(m *testing.M) {
 	if os.Getenv(roleVariable) != "" {
 		os.Exit(play())

@@ -32,6 +32,7 @@ type description struct {
 	} `yaml:"components"`
 }
 
+// readDescription returns the parsed OpenAPI document of the API.
 func readDescription(t *testing.T) description {
 	t.Helper()
 	var d description

@@ -28,6 +28,7 @@ type place struct {
 	clocked func(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket
 }
 
+// places returns all kinds of buckets.
 func places() []place {
 	return []place{
 		{
@@ -46,6 +47,7 @@ func places() []place {
 	}
 }
 
+// openDirectory opens a bucket in a temporary directory. If now is nil, its clock is that of the system.
 func openDirectory(t *testing.T, now func() time.Time, opts ...storage.OpenOption) storage.Bucket {
 	bucket, err := local.Open(t.TempDir(), local.Config{NoSync: true, Now: now}, opts...)
 	require.NoError(t, err)
@@ -58,6 +60,7 @@ const minioVariable = "OMNIBUCKET_TEST_MINIO"
 
 var bucketNumber atomic.Int64
 
+// openMinIO creates a bucket of MinIO, and removes it after the test.
 func openMinIO(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	endpoint := testserver.Need(t, minioVariable)

@@ -40,6 +40,7 @@ func play() int {
 	return 0
 }
 
+// sendLast sends the last part of a file in the directory root, and returns the ID of the file.
 func sendLast(root string) (id string, err error) {
 	bucket, err := local.Open(root, local.Config{NoSync: true})
 	if err != nil {

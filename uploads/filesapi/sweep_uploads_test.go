@@ -87,6 +87,7 @@ type refusingRecords struct {
 	left int // calls of Create that fail
 }
 
+// Create fails as long as r.left says, and creates the record then.
 func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error {
 	if r.left > 0 {
 		r.left--

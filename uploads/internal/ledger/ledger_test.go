@@ -71,6 +71,7 @@ func noUpload(*ledger.Text) (string, error) { return "", nil }
 
 func newStates() *states { return &states{texts: map[string][]byte{}} }
 
+// newBook returns a Book of the ledgers in s that does not wait between attempts.
 func newBook(s *states) *ledger.Book {
 	return &ledger.Book{
 		Prefix: "usage/",
