@@ -256,7 +256,7 @@ func sendJoined(_ *testing.T, p *process, data []byte) string {
 
 // sendTwoPieces stores a file as two halves with PutPiece.
 func sendTwoPieces(_ *testing.T, p *process, data []byte) string {
-	token := strconv.FormatInt(time.Now().UnixNano(), 36) // another one for each file
+	token := strconv.FormatInt(time.Now().UnixNano(), 36) // differs for each file
 	for i, body := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
 		_, err := p.service.PutPiece(p.ctx, uploads.Piece{
 			Token:  token,

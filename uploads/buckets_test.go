@@ -87,10 +87,11 @@ func send(t *testing.T, ticket *uploads.Ticket, content string) int {
 	return statusOf(t, r)
 }
 
-func statusOf(t *testing.T, r *http.Request) int {
+// statusOf sends a request, and returns the status of the response.
+func statusOf(t *testing.T, req *http.Request) int {
 	t.Helper()
-	answer, err := client.Do(r)
+	resp, err := client.Do(req)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	return answer.StatusCode
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
 }

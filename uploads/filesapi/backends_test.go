@@ -12,7 +12,7 @@ import (
 // A backend is a place for records that the store is tested with. The module sqlrecords/databases tests databases.
 type backend struct {
 	name string
-	open func(t *testing.T, b storage.Bucket) uploads.Records
+	open func(t *testing.T, bucket storage.Bucket) uploads.Records // bucket has the bytes of the files
 }
 
 // backends returns all places for records.
