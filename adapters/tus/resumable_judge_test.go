@@ -152,6 +152,7 @@ type replay struct {
 // replayClient keeps no connections.
 var replayClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
+// newReplay returns a replay of one of tusd's cases over a bucket, whose keys it records.
 func newReplay(t *testing.T, bucket storage.Bucket, c *tusdCase) *replay {
 	r := &replay{
 		t:          t,
@@ -319,6 +320,7 @@ func (r *replay) replaceURLs(value string) string {
 	return strings.Join(words, " ")
 }
 
+// send sends one request of the case, and returns the response with its body read.
 func (r *replay) send(base, path string, q tusdRequest) *http.Response {
 	var body io.Reader
 	if q.unsized {

@@ -21,6 +21,7 @@ import (
 // this address: tusd's end-to-end tests start it in place of tusd.
 const serveVariable = "OMNIBUCKET_TUSD_SERVE"
 
+// TestMain serves a bucket in place of tusd if the environment names one, and runs the tests otherwise.
 func TestMain(m *testing.M) {
 	address := os.Getenv(serveVariable)
 	if address == "" {
@@ -94,11 +95,13 @@ func asTusd(handler http.Handler) http.Handler {
 	})
 }
 
+// An absoluteLocation puts base before the path in the header Location of a response.
 type absoluteLocation struct {
 	http.ResponseWriter
 	base string
 }
 
+// WriteHeader sends the header with an absolute Location.
 func (w *absoluteLocation) WriteHeader(status int) {
 	if path := w.Header().Get("Location"); strings.HasPrefix(path, "/") {
 		w.Header().Set("Location", w.base+path)

@@ -270,6 +270,7 @@ func (r *caseReader) fields(c *ast.CompositeLit) map[string]ast.Expr {
 	return fields
 }
 
+// text returns the value of a string literal, or "" if e is nil.
 func (r *caseReader) text(e ast.Expr) string {
 	if e == nil {
 		return ""
@@ -281,6 +282,7 @@ func (r *caseReader) text(e ast.Expr) string {
 	return text
 }
 
+// number returns the value of an integer literal, or 0 if e is nil.
 func (r *caseReader) number(e ast.Expr) int64 {
 	if e == nil {
 		return 0
@@ -292,6 +294,7 @@ func (r *caseReader) number(e ast.Expr) int64 {
 	return n
 }
 
+// texts returns the entries of a map literal of strings, or none if e is no literal.
 func (r *caseReader) texts(e ast.Expr) map[string]string {
 	texts := map[string]string{}
 	if literal, ok := e.(*ast.CompositeLit); ok {
