@@ -54,8 +54,8 @@ func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
 	return f, nil
 }
 
-// read reads the body into chunks until it ends or the feed stops. The body may have this number of
-// remaining bytes, or any number if it is -1.
+// read reads the body into chunks until it ends or the feed stops. remaining is how many bytes the body may
+// have, or -1 for any number.
 func (f *feed) read(body io.Reader, remaining int64) {
 	for {
 		var buf []byte
