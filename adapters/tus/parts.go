@@ -41,10 +41,10 @@ func (u *upload) beginParts(ctx context.Context) error {
 	return nil
 }
 
-// partSize returns how many bytes a part of an upload must have. That is at least the size least, and
-// enough for the whole upload to fit into the number of parts that the store permits.
-func partSize(limits storage.PartLimits, least, uploadSize int64) int64 {
-	part := max(least, limits.MinSize)
+// partSize returns the size of the parts of an upload. It is at least minSize, and large enough for the
+// whole upload to fit into the number of parts that the store permits.
+func partSize(limits storage.PartLimits, minSize, uploadSize int64) int64 {
+	part := max(minSize, limits.MinSize)
 	if limits.MaxParts > 0 {
 		part = max(part, divideUp(uploadSize, int64(limits.MaxParts)))
 	}
