@@ -161,8 +161,8 @@ func proxyTo(endpoint *url.URL) *httputil.ReverseProxy {
 	}
 }
 
-// proxyToGoogle passes requests to fake-gcs-server, which knows only its own host. Google's
-// responses have an ETag, which a CORS rule shows to pages. The server has neither.
+// proxyToGoogle passes requests to fake-gcs-server, which knows only its own host. It adds what that server lacks and
+// Google has: an ETag in responses, and a CORS rule that shows it to pages.
 func proxyToGoogle(endpoint *url.URL) http.Handler {
 	proxy := proxyTo(endpoint)
 	rewrite := proxy.Rewrite

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A slow Finish refuses an object and is about to remove it. Meanwhile the client sends a good file, which another
-// Finish acknowledges. The slow Finish does not remove that file.
+// A slow Finish that has refused an object does not remove the good file that the client has sent in its place and
+// another Finish has acknowledged meanwhile.
 func TestFinishRefusesBesideOtherCall(t *testing.T) {
 	tests := []struct {
 		name   string

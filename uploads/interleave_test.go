@@ -480,8 +480,8 @@ func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 	})
 }
 
-// checkAfterAKill is like check. But with records, bytes that a killed process has left without a record are not
-// counted: Sweep removes them when they are older than Config.Grace.
+// checkAfterAKill is like check, except that bytes which a killed process has left without a record need not count,
+// because Sweep removes them when they are older than Config.Grace.
 func (e *exploredSite) checkAfterAKill(again func()) {
 	if !e.records {
 		e.check(again)

@@ -28,8 +28,8 @@ type uploadMethod struct {
 	stays bool
 }
 
-// left runs Sweep after a file was refused with the given code, or stored if code is "". It returns the keys
-// that are left. If w.stays is set, the objects that Sweep removes only later are not among them.
+// left runs Sweep after a file was refused with the given code, or stored if code is "", and returns the keys that are
+// left. If w.stays is set, it leaves out the objects that Sweep removes only later.
 func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
 	leftovers := s.sweepEverything()
 	if !w.stays {

@@ -68,9 +68,9 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 }
 
-// sweepWhilePiecesContinue kills the process of PutPiece at call killAt of the store. A day later, the client
-// repeats PutPiece just before call sendAt of a Sweep. sweepWhilePiecesContinue requires that the file is stored.
-// It reports whether the process and the Sweep made so many calls.
+// sweepWhilePiecesContinue kills the process of PutPiece at call killAt of the store, repeats PutPiece a day later just
+// before call sendAt of a Sweep, and requires that the file is stored. It reports whether the process and the Sweep
+// made so many calls.
 func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (killed, sent bool) {
 	t.Helper()
 	clk := &clock{}

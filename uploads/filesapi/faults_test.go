@@ -107,9 +107,8 @@ func sendEv(t *testing.T, f *fixture) string {
 	return ""
 }
 
-// completeWithIl sends the last part of a file that Inspect refuses, so it succeeds if the part is refused. In a second
-// call, the part may be refused as NotFound, because the first call has removed the other part.
-// A second call may also succeed, as the first part of a new upload.
+// completeWithIl sends the last part of a file that Inspect refuses, and succeeds if the part is refused. After a first
+// call has removed the other part, the part may also be refused as NotFound, or begin a new upload.
 func completeWithIl(t *testing.T, s *filesapi.Store, _ string) error {
 	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
 	switch uploads.CodeOf(err) {
@@ -327,8 +326,8 @@ func (op operation) meets(failure string, f *fixture) bool {
 	return f.database == nil || !op.noBucket
 }
 
-// requireSound requires that the files are sound after an operation with this error. With retry, the operation must
-// succeed the second time. After a Sweep, nothing is left of a failure.
+// requireSound requires that the files are sound after an operation with this error, and that a Sweep leaves nothing of
+// a failure. With retry, the operation must also succeed the second time.
 func (op operation) requireSound(t *testing.T, f *fixture, id, name string, err error, retry bool) {
 	t.Helper()
 	if op.name != "a sweep" { // its debris has records without bytes

@@ -26,8 +26,8 @@ const roleVariable = "OMNIBUCKET_FILES_TEST_ROOT" // the directory
 // processes is how many processes race.
 const processes = 32
 
-// play is the other process. It reports that it is ready, waits until its input ends,
-// and sends the last of five parts. It prints the file's ID.
+// play is the main function of the other process. It reports that it is ready, waits until its input ends, sends the
+// last of five parts, and prints the ID of the file.
 func play() int {
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin)

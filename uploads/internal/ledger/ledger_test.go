@@ -37,8 +37,8 @@ func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	return text, string(text), nil
 }
 
-// SetState stores a state if revision is the revision of the current one. If s.next is set, SetState
-// calls it once before the write. An error of s.next takes the place of the write.
+// SetState stores a state if revision is the revision of the current one. It first calls s.next once if that
+// is set, and does not write if s.next fails.
 func (s *states) SetState(_ context.Context, key string, state []byte, revision string) (string, error) {
 	if next := s.next; next != nil {
 		s.next = nil
