@@ -805,8 +805,8 @@ func TestTerminateAfterADeadServer(t *testing.T) {
 	}
 }
 
-// sendDuring creates an upload, and sends all its bytes in a request that meets a fault. The response may be any. The
-// client declares the length with the bytes if deferred is true, and else at once.
+// sendDuring creates an upload, and sends all its bytes in a request that meets a fault, whatever the response is. If
+// deferred is true, the client declares the length only with the bytes.
 func (s server) sendDuring(injector *faults.Injector, fault faults.Rule, size int64, deferred bool) (url string) {
 	s.t.Helper()
 	length := strconv.FormatInt(size, 10)
