@@ -118,8 +118,8 @@ func (s *files) end(ctx context.Context, f *File) error {
 	return nil
 }
 
-// takeBack removes a stored file whose upload has not ended, and undoes the steps up to f.stage. It ignores
-// errors, because Sweep later removes bytes without a record. The application must not know the file yet.
+// takeBack removes a stored file that the application does not know yet, and undoes the steps up to f.stage.
+// It ignores errors, because Sweep later removes bytes without a record.
 func (s *files) takeBack(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
@@ -141,9 +141,9 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 	}
 }
 
-// beginEnding returns how many bytes are reserved for a file whose upload other calls may end, too. If the
-// reservation is gone, it notes in f.origin that an earlier call has counted the file. It fails if the upload
-// was canceled.
+// beginEnding returns how many bytes are reserved for a file whose upload other calls may end, too, and fails
+// if the upload was canceled. A reservation that is gone means that an earlier call has counted the file,
+// which beginEnding notes in f.origin.
 func (s *files) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
 	if s.counter == nil {
 		return 0, nil

@@ -40,9 +40,9 @@ func (s *files) deleteKey(ctx context.Context, key string, user User) error {
 // transaction did that after the record of the file was read.
 var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
 
-// removeCounted removes a file and its record, if any, and subtracts the file from the count of its
-// user. Of several concurrent calls, only one subtracts the file. If the process is killed, the file
-// counts until a Sweep after the end of the lease.
+// removeCounted removes a file and its record, if any, and subtracts the file from the count of its user, once
+// even if several calls run concurrently. If the process is killed, the file counts until a Sweep after the
+// end of the lease.
 func (s *files) removeCounted(ctx context.Context, f *File) error {
 	if s.counter == nil {
 		return s.removeStored(ctx, f)

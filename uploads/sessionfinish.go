@@ -441,9 +441,9 @@ func wrongParts() *refusal.Error {
 	return refusal.New("parts", refusal.CodeWrongSize, "The parts do not make the file that was announced. Start again.")
 }
 
-// FirstTarget returns the Target for the object that first holds the bytes of a session. Below
-// Config.Prefix, it has a type that no browser runs, because the sender might open it in one. Only a
-// file in pieces whose type must be detected has no type.
+// FirstTarget returns the Target for the object that first holds the bytes of a session. Below Config.Prefix,
+// its type is one that no browser runs, because the sender might open the object, or none for a file in
+// pieces whose type must be detected.
 func (k *keeper) FirstTarget(s *session.Session) session.Target {
 	t := s.Target
 	if !k.setup.isStaged(s.Kind) {

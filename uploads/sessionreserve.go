@@ -62,9 +62,9 @@ func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 	return nil
 }
 
-// reserveSingle reserves room for a file of KindSingle whose bytes arrive now, unless an earlier
-// request has done so. It fails if the file is larger than the room. The caller has claimed the
-// session, so that no other request can reserve or count the file at the same time.
+// reserveSingle reserves room for a file of KindSingle whose bytes arrive now, unless an earlier request has
+// done so, and fails if the file is larger than the room. The caller must have claimed the session, so that no
+// other request reserves or counts the file at the same time.
 func (k *keeper) reserveSingle(ctx context.Context, s *session.Session) (*session.Session, error) {
 	file := s.Arrival
 	if k.counter != nil && !s.Reserved {

@@ -231,8 +231,8 @@ func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.A
 // purposeName is the name in Metadata that has the purpose of a file.
 const purposeName = "purpose"
 
-// identify sets the fields of f that only a record has: ID, expiry and purpose. If the client's name
-// for the file is safe to show, it becomes the Name.
+// identify sets the fields of f that only a record has: ID, expiry and purpose. The client's name for the file
+// becomes the Name if it is safe to show.
 func (s *setup) identify(f *File) {
 	if s.config.Records == nil {
 		return

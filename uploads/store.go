@@ -81,8 +81,8 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return stored, nil
 }
 
-// store stores a file without ending its upload. The form fm is nil if the file does not come from
-// one. The lease renews the reservation of the file until the upload ends.
+// store stores a file without ending its upload, until which the lease l renews the reservation of the file.
+// fm is the form of the file, or nil if the file does not come from one.
 func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
 	if e := s.setup.checkUser(u.User); e != nil {
 		return nil, e

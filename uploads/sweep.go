@@ -193,11 +193,11 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	return err == nil, err
 }
 
-// expirePieces removes the pieces and the state of an idle upload. It returns false if the upload is
-// not idle, or if a call continues it meanwhile.
+// expirePieces removes the pieces and the state of an idle upload. It returns false if the upload is not idle,
+// or if a call continues it meanwhile.
 //
-// It marks the state as aborted before it removes anything. A later call with the same token then
-// begins a new upload with other keys, even if this process is killed halfway.
+// It first marks the state as aborted, so that a later call with the same token begins a new upload with
+// other keys even if this process is killed halfway.
 func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group) (bool, error) {
 	newest := g.newest
 	idle := w.now.Sub(newest)

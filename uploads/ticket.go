@@ -288,8 +288,8 @@ func tooOld() *refusal.Error {
 // pendingKey returns the key under which the client stores the file.
 func (t *ticketOp) pendingKey() string { return t.setup.config.Prefix + t.ticket.Random }
 
-// finalKey returns the final key of the file. The sender knows the first key, but cannot derive the
-// final one. So nobody can request the final object while it is still being inspected.
+// finalKey returns the final key of the file, which the sender cannot derive from the first one, so that nobody
+// can request the object while it is still being inspected.
 func (t *ticketOp) finalKey(extension string) string {
 	random := keypattern.Random(session.MAC(t.setup.config.TokenKey, "omnibucket upload key", t.ticket.Random))
 	return t.setup.pattern.Key(t.user.values(), t.issuedAt(), random, extension)

@@ -24,9 +24,8 @@ const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
 	applied TEXT    NOT NULL
 )`
 
-// migrate applies all missing migrations in one transaction. If several processes start at the same
-// time, they run migrate one after another, and only the first has something to do. If no migration
-// is missing, it needs only SELECT.
+// migrate applies all missing migrations in one transaction, and needs only SELECT if none is missing. If
+// several processes start at the same time, the first one migrates, and the others wait for it.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	all, err := readMigrations(d)
 	if err != nil {

@@ -29,11 +29,10 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// New returns a pool of limit bytes. A request waits for at most 30 seconds.
+// New returns a pool of limit bytes, in which a request waits for at most 30 seconds.
 //
-// An owner with several requests must leave some bytes free for others. The owner gets at most
-// factor times the bytes that remain free. For example, if factor is 1 and nobody else has bytes,
-// the owner gets at most half of the pool. An owner's first request has no such limit.
+// An owner with several requests gets at most factor times the bytes that then remain free for others. With
+// a factor of 1, that is half of an otherwise unused pool. An owner's first request has no such limit.
 func New(limit, factor int64) *Pool {
 	return &Pool{Limit: limit, Wait: 30 * time.Second, factor: factor, owners: map[string]int64{}}
 }
@@ -57,8 +56,8 @@ func (p *Pool) Try(owner string, bytes int64) bool {
 	return true
 }
 
-// fits reports whether the pool has this many free bytes. If the pool is not in use, any number
-// fits. The caller must hold p.mu.
+// fits reports whether the pool has this many free bytes, or is not in use, so that any number fits. The
+// caller must hold p.mu.
 func (p *Pool) fits(bytes int64) bool { return p.used+bytes <= p.Limit || p.used == 0 }
 
 // allows reports whether owner may take this many more bytes without exceeding its share. The

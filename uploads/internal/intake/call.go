@@ -90,8 +90,8 @@ func (c *Call) Share(bufferSize int64) (release func(), err error) {
 	return release, nil
 }
 
-// BoundedBody returns the body of the request. If the body is longer than limit bytes, BoundedBody or a
-// later Read fails, unless the limit is 0. Read also fails if the client sends too slowly.
+// BoundedBody returns the body of the request. Unless limit is 0, BoundedBody or a later Read fails if the
+// body is longer than limit bytes. Read also fails if the client sends too slowly.
 func (c *Call) BoundedBody(limit int64) (io.Reader, error) {
 	if limit <= 0 {
 		return Body(c.W, c.Request), nil

@@ -134,9 +134,8 @@ const (
 	IdleMinimum = 16 << 10
 )
 
-// Body returns the body of a request. If the client sends less than 16 KiB in a minute, its Read
-// fails. If a middleware hides the connection, Body cannot set a deadline. Then only the server's
-// ReadTimeout ends a client that sends nothing.
+// Body returns the body of a request, whose Read fails if the client sends less than 16 KiB in a minute. If a
+// middleware hides the connection, only the server's ReadTimeout ends a client that sends nothing.
 func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return &idleReader{src: r.Body, conn: http.NewResponseController(w)}
 }

@@ -236,8 +236,8 @@ func (p *Pattern) Key(values map[string]string, t time.Time, random Random, exte
 	return b.String()
 }
 
-// Ordered reports whether keys sort by their IDs. They do if the pattern is fixed text followed by
-// {id} and perhaps {ext}. It also returns the fixed text before the ID.
+// Ordered reports whether keys sort by their IDs, because the pattern is fixed text followed by {id} and
+// perhaps {ext}. It also returns the fixed text before the ID.
 func (p *Pattern) Ordered() (before string, ordered bool) {
 	before, after, hasID := strings.Cut(p.Text, "{id}")
 	isFixed := !strings.Contains(before, "{")

@@ -358,9 +358,8 @@ func (b *Book) doubt(t *Text) {
 	t.Entries["doubt"] = Entry{At: b.now(), Until: time.Unix(0, 0).UTC()}
 }
 
-// DoubtAfter marks a ledger for a recount after the given time. It is for the function of Recount, and
-// changes only t. The mark has an entry of its own: after a call of Doubt, a recount may come before
-// that time, and must not drop this mark.
+// DoubtAfter marks t for a recount after the given time, and is for the function of Recount. The mark has an
+// entry of its own, so that an earlier recount, which Doubt may cause, does not drop it.
 func (b *Book) DoubtAfter(t *Text, end time.Time) {
 	t.Entries["doubt later"] = Entry{At: b.now(), Until: end}
 }
@@ -464,9 +463,9 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	})
 }
 
-// Recount replaces the count of a user. The function count must drop the dead entries of the ledger, and set
-// Bytes and Files to the totals of the stored files that have no entry. If the ledger changes meanwhile,
-// Recount calls count again.
+// Recount replaces the count of a user by what count finds, and calls count again if the ledger changes
+// meanwhile. The function count must drop the dead entries of the ledger, and set Bytes and Files to the
+// totals of the stored files that have no entry.
 func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
 		if err := count(t); err != nil {

@@ -90,15 +90,14 @@ func (r *recent) leave(s *slot) {
 // be outdated. The call ends nevertheless, and does not load the stored ledger.
 var errFound = errors.New("found")
 
-// update reads a ledger, modifies it with the callback, and writes it. If another call has changed
-// the ledger meanwhile, update tries again. The callback returns false if there is nothing to
-// write.
+// update reads a ledger, modifies it with change, and writes it unless change returns false. If another call
+// has changed the ledger meanwhile, update tries again.
 //
-// The ledger may come from the memory of this process, and may be outdated. If the callback returns
-// false for such a ledger, update reads the stored ledger and calls the callback again.
+// The ledger may come from the memory of this process and be outdated, so if change returns false for such
+// a ledger, update reads the stored one and calls change again.
 //
-// If the response to an earlier write was lost, the callback gets lost = true. That
-// write may have changed the ledger already.
+// After a write whose response was lost, change gets lost = true, because that write may have changed the
+// ledger already.
 func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (changed bool, err error)) error {
 	s, err := b.recent.enter(ctx, user)
 	if err != nil {

@@ -183,9 +183,9 @@ func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the parts that the client lists with those in the store. It returns the store's ETag
-// of each part for which the client has sent one, and "" for the others. If all parts together are too
-// large, it aborts the upload.
+// checkParts compares the parts that the client lists with those in the store, and returns the store's ETag
+// of each part for which the client has sent one, and "" for the others. It aborts the upload if all parts
+// together are too large.
 func (h *Handler) checkParts(
 	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) ([]string, error) {

@@ -212,9 +212,8 @@ func (s *Session) Arrived() bool {
 	return hasAllBytes && !needsPart
 }
 
-// IsFinishing reports whether a call has begun to make the object of a session, and has not finished.
-// The object may exist although the application does not know about it. Such a session must be
-// finished before it can be aborted.
+// IsFinishing reports whether a call has begun to make the object of a session, and has not finished. Such a
+// session must be finished before it can be aborted, because the object may exist already.
 func (s *Session) IsFinishing() bool {
 	return s.Kind != KindPartial && (s.Phase == PhaseCompleting || s.Phase == PhaseStored)
 }

@@ -81,8 +81,8 @@ func OptionsFor[O any](t Target, opts ...O) []O {
 	return opts
 }
 
-// CopyOptions returns the options for copying an object that a sender has stored. They set every
-// attribute. Otherwise the copy would have the attributes that the sender chose.
+// CopyOptions returns the options for copying an object that a sender has stored. They set every attribute,
+// so that the copy has none that the sender chose.
 func (t *Target) CopyOptions() []storage.CopyOption {
 	return OptionsFor[storage.CopyOption](*t,
 		storage.WithContentDisposition(""), storage.WithContentEncoding(""), storage.WithContentLanguage(""),
