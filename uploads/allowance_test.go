@@ -407,7 +407,8 @@ func (acct *account) requireExactAfterSweep(p *process, about ...any) {
 	require.Equal(acct.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
-// Config.Allowance limits each way of uploading, in bytes and in files. Delete gives the room of a file back.
+// Config.Allowance limits each way of uploading, in bytes and in files, and Delete gives the room of a file
+// back.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {

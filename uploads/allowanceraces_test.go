@@ -111,8 +111,8 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	})
 }
 
-// On a bucket without conditional writes, two Finish calls for one ticket make the same object. Neither call
-// removes it, and it counts once.
+// On a bucket without conditional writes, two Finish calls for one ticket make the same object, which neither
+// removes and which counts once.
 func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	user := uploads.User{ID: alice}
 	states := memstore.New()
@@ -283,8 +283,8 @@ func denyRemovals(next driver.Driver) driver.Driver {
 	})
 }
 
-// If a process is killed during an upload in one request, and the client sends another file to the same URL, the
-// count stays right. That also holds if Config.Inspect refuses the other file.
+// If a process is killed during an upload in one request, and the client sends another file to the same URL,
+// the count stays right, even if Config.Inspect refuses the other file.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, inspected := range []bool{false, true} {

@@ -32,7 +32,7 @@ func (w *wire) pass() { w.set(0, false) }
 // cutAt cuts the connection of one body, after this number of bytes of all bodies.
 func (w *wire) cutAt(limit int64) { w.set(limit, false) }
 
-// holdAt holds all bodies after this number of their bytes. It returns a channel that is closed then.
+// holdAt holds all bodies after this number of their bytes, and returns a channel that is closed then.
 func (w *wire) holdAt(limit int64) (hit <-chan struct{}) { return w.set(limit, true) }
 
 // set starts to count from 0, and releases held bodies. If limit is not 0, bodies are held or one is cut from that

@@ -107,7 +107,7 @@ func (s *site) ask(user, method, path, contentType string, body io.Reader) (int,
 	return w.Code, document
 }
 
-// form sends files in a form. It returns the status and the response's JSON.
+// form sends files in a form, and returns the status and the JSON document of the response.
 func (s *site) form(user string, files ...formFile) (int, map[string]any) {
 	s.t.Helper()
 	body, contentType := newForm(s.t, files...)

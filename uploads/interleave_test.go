@@ -60,7 +60,7 @@ func (e *exploredSite) serve(bucket storage.Bucket) *process {
 	return &process{ctx: e.Context(), service: service, store: e.store.Bucket()}
 }
 
-// run adds a process with one actor, which calls do. The actor fails if do returns a code.
+// run adds a process with one actor, which calls do and fails if do returns a code.
 func (e *exploredSite) run(name string, do func(p *process) string) *interleave.Actor {
 	p := e.Process(name)
 	served := e.serve(p.Bucket(e.store, storage.WithSigningBaseURL("http://store.invalid")))

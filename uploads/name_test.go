@@ -49,8 +49,8 @@ func TestCleanNameMakesNamesSafeToShow(t *testing.T) {
 	}
 }
 
-// CleanName returns a name of at most 255 bytes of printable characters without separators. CleanName does not change
-// the names that it returns.
+// CleanName returns a name of at most 255 bytes of printable characters without separators, and does not
+// change a name that it has returned.
 func FuzzCleanName(f *testing.F) {
 	for _, name := range []string{"a.png", `\..`, "\u202Ea", strings.Repeat("é.", 200), "a. ", " .\u200B. "} {
 		f.Add(name)

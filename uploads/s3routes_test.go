@@ -112,7 +112,7 @@ func crcOf(data []byte) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
-// cut returns data in parts of the given length. The last part may be shorter.
+// cut returns data in parts of the given length, of which the last may be shorter.
 func cut(data []byte, part int64) (parts [][]byte) {
 	for len(data) > 0 {
 		n := min(int64(len(data)), part)

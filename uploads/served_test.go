@@ -81,8 +81,8 @@ func getHeader(t *testing.T, address string) http.Header {
 	return response.Header
 }
 
-// gifWith returns a GIF with these bytes as its screen's size, a comment, and "*/"
-// after its end. Its picture is of 8 by 8 pixels.
+// gifWith returns a GIF of 8 by 8 pixels with these bytes as its screen's size, a comment, and "*/" after its
+// end.
 func gifWith(size, comment string) string {
 	const screen = 13 // bytes before the color table
 	raw := aGIF(8, 8)

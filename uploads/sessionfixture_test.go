@@ -130,7 +130,7 @@ func (s *sessionSite) routes() http.Handler {
 	return mux
 }
 
-// newUnservedSite returns a site without a server. Its clock and that of its bucket are s.clock.
+// newUnservedSite returns a site without a server, whose clock is also that of its bucket.
 func newUnservedSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
 	s := &sessionSite{t: t, bucket: bucket, clock: &clock{}, client: client}
@@ -178,7 +178,7 @@ func (resp *answer) refusal(t *testing.T) string {
 
 type headers map[string]string
 
-// try makes a request as a user, or as nobody if user is "". Headers without a value are left out.
+// try makes a request as a user, or as nobody if user is "", with the headers that have a value.
 func (s *sessionSite) try(ctx context.Context, user, method, address string, body io.Reader, h headers) (*answer, error) {
 	if !strings.HasPrefix(address, "http") {
 		address = s.base + address

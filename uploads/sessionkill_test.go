@@ -524,7 +524,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	}
 }
 
-// completeAtKilledSite sends a file as one part, and completes the upload at a process that the killer ends. It
+// completeAtKilledSite sends a file as one part, completes the upload at a process that the killer ends, and
 // returns the address of the upload.
 func completeAtKilledSite(s, victim *sessionSite, data []byte) string {
 	u := s.begin(map[string]any{"filename": "file"})
@@ -533,7 +533,7 @@ func completeAtKilledSite(s, victim *sessionSite, data []byte) string {
 	return s.base + "/s3/multipart/" + u.UploadID
 }
 
-// patchKilledSite creates an upload of tus, and sends the file to a process that the killer ends. It returns the
+// patchKilledSite creates an upload of tus, sends the file to a process that the killer ends, and returns the
 // address of the upload.
 func patchKilledSite(s, victim *sessionSite, data []byte) string {
 	address := s.create("Upload-Length", size(data))

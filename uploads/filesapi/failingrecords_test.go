@@ -30,7 +30,8 @@ func (r *failingRecords) hit() bool {
 // read makes a call that changes nothing, unless this call fails.
 func (r *failingRecords) read(next func() error) error { return r.call(next, false) }
 
-// write makes a call that changes something, unless this call fails. If its response is lost, the outcome is unknown.
+// write makes a call that changes something, unless this call fails. The outcome of a lost response is
+// unknown.
 func (r *failingRecords) write(next func() error) error { return r.call(next, true) }
 
 // call calls next, unless the call is the one that fails. If r.lost, that call takes effect and its result is lost.

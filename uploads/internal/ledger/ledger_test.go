@@ -25,7 +25,7 @@ type states struct {
 	next   func() error // called once before the next write, or nil
 }
 
-// State returns a state. Its revision is the text of the state.
+// State returns a state, whose revision is its own text.
 func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *states) SetState(_ context.Context, key string, state []byte, revision 
 	return string(state), nil
 }
 
-// RemoveState removes a state if revision is its revision. It does nothing in any other case.
+// RemoveState removes a state if revision is its revision, and does nothing otherwise.
 func (s *states) RemoveState(_ context.Context, key, revision string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
