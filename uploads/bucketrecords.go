@@ -317,8 +317,8 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 	return files, startAfter, nil
 }
 
-// countBefore returns how many of the sorted IDs are of files made before end. If end is zero, that is
-// all of them.
+// countBefore returns how many of the sorted IDs are of files made before end, or of all files if end is
+// zero.
 func countBefore(ids []string, end time.Time) int {
 	if end.IsZero() {
 		return len(ids)

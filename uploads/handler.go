@@ -250,7 +250,7 @@ func (h *handler) finishTicket(c *intake.Call) error {
 	return c.JSON(http.StatusOK, f)
 }
 
-// removeFile handles DELETE of a file. Without an owner in the keys, this needs Config.DeleteShared.
+// removeFile handles DELETE of a file, which needs Config.DeleteShared unless keys tell the owner.
 func (h *handler) removeFile(c *intake.Call) error {
 	if len(h.service.setup.pattern.Values) == 0 && !h.config.DeleteShared {
 		return refusal.New("key", refusal.CodeNotAllowed, "Files cannot be removed here.")

@@ -59,7 +59,7 @@ func (l *lease) renew(ctx context.Context) {
 	}
 }
 
-// end ends the renewal. The entries stay until they are dropped or counted.
+// end ends the renewal of the entries, which stay until they are dropped or counted.
 func (l *lease) end() {
 	if l == nil || l.cancel == nil {
 		return

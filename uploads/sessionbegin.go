@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// Begin returns the session of a new upload, without saving it. The Target comes from Config.Begin, if
-// it is set.
+// Begin returns the session of a new upload, without saving it, with the Target of Config.Begin if that is
+// set.
 func (k *keeper) Begin(
 	r *http.Request, user session.User, kind string, n session.Request, sizeField string,
 ) (*session.Session, error) {

@@ -105,8 +105,8 @@ func (w *sweeper) removeExpiredAndOrphans(ctx context.Context) error {
 	return w.removeOrphans(ctx)
 }
 
-// removeExpiredSession removes a session that has expired or was aborted, or objects that have lost
-// their session. It reports whether it has removed anything.
+// removeExpiredSession removes a session that has expired or was aborted, or objects that have lost their
+// session, and reports whether it has removed anything.
 func (w *sweeper) removeExpiredSession(ctx context.Context, g group) (bool, error) {
 	if !g.hasState {
 		return w.removeOrphan(ctx, g)

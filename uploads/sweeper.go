@@ -83,7 +83,7 @@ func (w *sweeper) removeEach(
 	w.add(listErr)
 }
 
-// add adds an error to the result of Sweep. It ignores nil.
+// add adds an error to the result of Sweep, unless it is nil.
 func (w *sweeper) add(err error) {
 	if err != nil {
 		w.errs = append(w.errs, err)

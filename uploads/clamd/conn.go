@@ -117,8 +117,7 @@ type content interface {
 	Size() int64 // bytes
 }
 
-// scan sends content, returns the reply, and closes c. If content cannot be read, it returns a
-// contentError.
+// scan sends content, returns the reply, and closes c. It returns a contentError if content cannot be read.
 func (c *conn) scan(content content) (string, error) {
 	defer c.close()
 
@@ -210,7 +209,7 @@ func (c *conn) send(p []byte) error {
 	return nil
 }
 
-// reply reads one reply, which ends in a zero byte. It fails if more bytes follow.
+// reply reads one reply, which ends in a zero byte, and fails if more bytes follow.
 func (c *conn) reply() (string, error) {
 	// SetReadDeadline fails only if the connection is closed. Read then fails, too.
 	_ = c.SetReadDeadline(time.Now().Add(c.timeout))

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/timeid"
 )
 
-// details sends the record of a client file. A temp file counts as missing.
+// details sends the record of a client file, and treats a temp file as missing.
 func (h *handler) details(c *call) error {
 	f, err := h.service.Records().Record(c.Context(), c.PathValue("id"))
 	if err != nil {

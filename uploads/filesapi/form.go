@@ -62,7 +62,7 @@ func readForm(r *http.Request, maxFile int64, names []string) (*form, error) {
 	return f, nil
 }
 
-// next reads the next field of the form, but not the content of the file. It returns io.EOF at the end.
+// next reads the next field of the form, but not the content of the file, and returns io.EOF at the end.
 func (f *form) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {

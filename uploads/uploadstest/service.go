@@ -338,7 +338,7 @@ func storeText(t *testing.T, s *uploads.Service, text string, target *uploads.Ta
 // pieces is the number of pieces of a file.
 const pieces = 5
 
-// piece returns the content of one piece. All pieces differ in length.
+// piece returns the content of one piece, whose length differs from those of the others.
 func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1000*number) }
 
 // putPiece sends one piece of a file. The result is nil as long as other pieces are missing.

@@ -166,7 +166,7 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 	}
 }
 
-// clone returns a copy of the ledger, for the user. A new ledger gets its ID.
+// clone returns a copy of the ledger for the user, with an ID if the ledger is new.
 func (t *Text) clone(user string) *Text {
 	c := *t
 	c.User = user

@@ -236,7 +236,7 @@ func (h *Handler) signParts(c *intake.Call) error {
 	return c.JSON(http.StatusOK, map[string]any{"presignedUrls": urls, "headers": headers})
 }
 
-// partNumber parses the number of a part, which must be within the limits. An error names the field.
+// partNumber parses the number of a part, which must be within the limits. Its error names the field.
 func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	number, err := strconv.Atoi(text)
 	// A sign or a zero at the beginning would make two addresses for one part.

@@ -111,8 +111,7 @@ func (st *Store) renew(ctx context.Context, s *Session, claim string) bool {
 	return true
 }
 
-// IsClaimed reports whether a call has a valid claim on the session. If so, this call is making the
-// object now.
+// IsClaimed reports whether a call has a valid claim on the session, and so is making the object now.
 func (st *Store) IsClaimed(s *Session) bool { return st.IsClaimedAt(s, st.Now()) }
 
 // IsClaimedAt is IsClaimed at another time.

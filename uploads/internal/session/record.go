@@ -186,7 +186,7 @@ func (s *Session) Limit() int64 {
 	return cmp.Or(s.Target.MaxSize, -1)
 }
 
-// URL returns the URL of the file. If it has none, URL returns "".
+// URL returns the URL of the file, or "" if it has none.
 func (s *Session) URL() string { return cmp.Or(s.Location, s.Link) }
 
 // Reservation returns the name of a session's reservation in the ledger of its user.

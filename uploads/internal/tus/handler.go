@@ -127,7 +127,7 @@ func (t *Handler) serveTus(c *call) error {
 	}
 }
 
-// writeOptions responds to OPTIONS. It says what both protocols support here.
+// writeOptions responds to OPTIONS with what both protocols support here.
 func (t *Handler) writeOptions(c *call) {
 	t.setLimit(c, nil)
 	header := c.W.Header()

@@ -288,8 +288,8 @@ func (r *receiver) freeMemory(stalled bool) error {
 	return err
 }
 
-// add adds data to the next part, and stores each part that is full. It fails if the file would exceed
-// its limit.
+// add adds data to the next part, and stores each part that is full. It fails if the file would become too
+// large.
 func (r *receiver) add(data []byte) error {
 	if limit := r.s.Limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return refusal.TooLarge("body", limit)

@@ -53,7 +53,7 @@ func (r *receiver) waitForMemory(bytes int) error {
 	return refusal.Busy(intake.ErrBusy)
 }
 
-// freeBuffer frees the memory of the receiver. Bytes that are not in a segment are lost.
+// freeBuffer frees the memory of the receiver, and drops the bytes that are not in a segment.
 func (r *receiver) freeBuffer() {
 	r.handler.Memory.Parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
