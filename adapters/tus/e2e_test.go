@@ -55,7 +55,8 @@ func TestTusdsEndToEndTests(t *testing.T) {
 	}
 }
 
-// runGo runs the go command in a directory, with more variables in its environment. It returns the output.
+// runGo runs the go command in a directory with these variables added to its environment, and returns the
+// output.
 func runGo(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", args...)

@@ -285,7 +285,8 @@ func (r *replay) createUpload(u *tusdUpload) {
 	require.Equal(r.t, http.StatusNoContent, response.StatusCode)
 }
 
-// concatHeader creates the partial uploads that the final upload u joins. It returns the header Upload-Concat of u.
+// concatHeader creates the partial uploads that the final upload u joins, and returns the header
+// Upload-Concat of u.
 func (r *replay) concatHeader(u *tusdUpload) string {
 	pieces := u.pieces
 	if len(pieces) == 0 {
