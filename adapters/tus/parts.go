@@ -52,7 +52,7 @@ func partSize(limits storage.PartLimits, minSize, uploadSize int64) int64 {
 	return divideUp(part, unit) * unit
 }
 
-// divideUp returns the quotient of two positive numbers, rounded up. It does not overflow.
+// divideUp returns the quotient of two positive numbers, rounded up, without overflow.
 func divideUp(dividend, divisor int64) int64 { return (dividend-1)/divisor + 1 }
 
 // openParts continues the multipart upload of u, or begins one if there is none yet.
@@ -277,7 +277,7 @@ func (b *buffer) discard() {
 	_ = os.Remove(b.file.Name())
 }
 
-// fill reads from r until b has size bytes or r ends. It returns the number of bytes read.
+// fill reads from r until b has size bytes or r ends, and returns the number of bytes read.
 func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
 	n, err := io.Copy(b.file, io.LimitReader(r, size-b.n))
 	b.n += n

@@ -207,8 +207,8 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// dropUnnamed aborts all multipart uploads of the key, including any whose token the state lacks because
-// the response with the token was lost. It ignores errors.
+// dropUnnamed tries to abort all multipart uploads of the key, including any whose token the state lacks
+// because the response with the token was lost.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
 		// Other programs may have multipart uploads of the same key.
