@@ -19,9 +19,9 @@ const bareItem = `(?:-?[0-9]{1,15}` + // Integer
 
 var item = regexp.MustCompile(`^ *(` + bareItem + `)(?:; *[a-z*][a-z0-9_.*-]*(?:=` + bareItem + `)?)* *$`)
 
-// bareItem returns the value of an Item without its parameters, or "" if the header lines of the field
+// itemValue returns the value of an Item without its parameters, or "" if the header lines of the field
 // are not one Item.
-func bareItem(lines []string) string {
+func itemValue(lines []string) string {
 	names := item.FindStringSubmatch(strings.Join(lines, ", "))
 	if names == nil {
 		return ""
@@ -32,13 +32,13 @@ func bareItem(lines []string) string {
 // Integer returns the value of an Item that is an Integer. lines are the values of all header lines
 // with the field's name. If they are anything else, ok is false.
 func Integer(lines []string) (n int64, ok bool) {
-	n, err := strconv.ParseInt(bareItem(lines), 10, 64)
+	n, err := strconv.ParseInt(itemValue(lines), 10, 64)
 	return n, err == nil
 }
 
 // Boolean returns the value of an Item that is a Boolean. lines are the values of all header lines
 // with the field's name. If they are anything else, ok is false.
 func Boolean(lines []string) (value, ok bool) {
-	text := bareItem(lines)
+	text := itemValue(lines)
 	return text == "?1", text == "?0" || text == "?1"
 }
