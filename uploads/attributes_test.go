@@ -171,7 +171,7 @@ func TestTagsAreChecked(t *testing.T) {
 // New refuses Config.Tags for a bucket without ObjectTags.
 func TestTagsNeedObjectTags(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ObjectTags})))
-	_, err = uploads.New(bucket, uploads.Config{Tags: map[string]string{"k": "v"}})
+	_, err := uploads.New(bucket, uploads.Config{Tags: map[string]string{"k": "v"}})
 	require.ErrorIs(t, err, storage.Unsupported)
 
 	_, err = uploads.New(bucket, uploads.Config{})
