@@ -10,16 +10,16 @@ import (
 // Compose joins its sources. The bytes pass through this process, to compute the checksum of the
 // result.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
+	defer d.release(store)
 	parent, bucket := resolvedPath(d)
 	for _, ref := range r.Sources {
 		if ref.Account != (account{parent}) || ref.Bucket != bucket {
 			return nil, storage.Unsupported
 		}
 	}
-	return s.Objects.Compose(ctx, r)
+	return store.Objects.Compose(ctx, r)
 }

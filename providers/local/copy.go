@@ -12,20 +12,20 @@ import (
 // hard link would be cheaper, but wrong: both names would share the attributes and the revision,
 // and an editor would change both objects.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
+	defer d.release(store)
 	parent, bucket := resolvedPath(d)
 	if r.Source.Account != (account{parent}) {
 		return nil, storage.Unsupported
 	}
-	if err := s.Settings.CheckControls(ctx, &r.Controls); err != nil {
+	if err := store.Settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
 	}
 	if r.Source.Bucket == bucket {
-		return s.Objects.Copy(ctx, r, s.Objects)
+		return store.Objects.Copy(ctx, r, store.Objects)
 	}
 
 	src, done, err := openOnce(ctx, bucketDriver(parent, r.Source.Bucket, Config{NoSync: true}))
@@ -33,17 +33,17 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return nil, bucketstore.MissingSource(r.Source, err)
 	}
 	defer done()
-	return s.Objects.Copy(ctx, r, src.Objects)
+	return store.Objects.Copy(ctx, r, src.Objects)
 }
 
 // Move renames the file of an object to a key without an object. The object keeps its attributes,
 // revision and time. If a rename is not enough, for example because the bucket keeps versions, Move
 // fails with Unsupported.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	return s.Objects.Move(ctx, r)
+	defer d.release(store)
+	return store.Objects.Move(ctx, r)
 }

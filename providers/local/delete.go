@@ -13,10 +13,10 @@ import (
 // A named version is removed permanently. If it was the newest version of its key, the next version
 // becomes current, unless that is a delete marker.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	s, err := d.acquireForVersion(ctx, r.Version)
+	store, err := d.acquireForVersion(ctx, r.Version)
 	if err != nil {
 		return err
 	}
-	defer d.release(s)
-	return s.Objects.Delete(ctx, r)
+	defer d.release(store)
+	return store.Objects.Delete(ctx, r)
 }

@@ -109,16 +109,16 @@ func (d *objectDriver) Describe() driver.Description {
 // learnSettings reads from the bucket's settings whether it keeps versions. If they cannot be read,
 // for example because the bucket does not exist yet, it does nothing. Each write reads them again.
 func (d *objectDriver) learnSettings() {
-	s, err := d.acquire(context.Background())
+	store, err := d.acquire(context.Background())
 	if err != nil {
 		return
 	}
-	defer d.release(s)
-	settings, err := s.Settings.Read()
+	defer d.release(store)
+	settings, err := store.Settings.Read()
 	if err != nil {
 		return
 	}
-	s.Settings.Learn(&settings)
+	store.Settings.Learn(&settings)
 }
 
 // Native returns the *os.Root of the bucket's directory. If the directory is not open, it returns
@@ -139,12 +139,12 @@ func (d *objectDriver) acquire(ctx context.Context) (*bucketstore.Store, error) 
 	if err := bucketdir.Calls.Take(ctx); err != nil {
 		return nil, err
 	}
-	s, err := d.acquireNow(ctx)
+	store, err := d.acquireNow(ctx)
 	if err != nil {
 		bucketdir.Calls.End()
 		return nil, err
 	}
-	return s, nil
+	return store, nil
 }
 
 // acquireForVersion checks version, which may be "", and then calls acquire.
@@ -208,19 +208,21 @@ func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (P, err
 	return page, err
 }
 
-// openOnce acquires a bucket with a driver that is used for only one call. done releases the bucket
-// and closes the driver. done may be called several times.
-func openOnce(ctx context.Context, d *objectDriver) (s *bucketstore.Store, done func(), err error) {
-	s, err = d.acquireNow(ctx)
+// openOnce opens a bucket with a driver that serves only one call. closeBucket, which may be called
+// several times, also closes the driver.
+func openOnce(
+	ctx context.Context, d *objectDriver,
+) (bucket *bucketstore.Store, closeBucket func(), err error) {
+	bucket, err = d.acquireNow(ctx)
 	if err != nil {
 		_ = d.Close()
 		return nil, nil, err
 	}
-	done = sync.OnceFunc(func() {
-		d.releaseNow(s)
+	closeBucket = sync.OnceFunc(func() {
+		d.releaseNow(bucket)
 		_ = d.Close()
 	})
-	return s, done, nil
+	return bucket, closeBucket, nil
 }
 
 // openStore returns the open directories, and opens them if they are not open. It counts one more user

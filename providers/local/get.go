@@ -10,21 +10,21 @@ import (
 
 // Head returns the attributes of an object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	return s.Objects.Head(ctx, r)
+	defer d.release(store)
+	return store.Objects.Head(ctx, r)
 }
 
 // Get opens an object. The bytes and the attributes come from one open file. A concurrent write
 // does not change that file, because it creates a new one.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer d.release(s)
-	return s.Objects.Get(ctx, r)
+	defer d.release(store)
+	return store.Objects.Get(ctx, r)
 }

@@ -9,16 +9,16 @@ import (
 )
 
 // List returns a page of objects. It reads only directories that may contain a key of the page, and
-// stats only the files of the page.
+// calls stat only for the files of the page.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	pos, err := bucketstore.ParseToken(r)
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	return waitingForFiles(ctx, func() (*storage.Page, error) { return s.List(ctx, r, pos) })
+	defer d.release(store)
+	return waitingForFiles(ctx, func() (*storage.Page, error) { return store.List(ctx, r, pos) })
 }

@@ -8,30 +8,30 @@ import (
 
 // SetRetention sets or ends the retention of an object. A longer retention is always permitted.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
-	s, err := d.acquireForVersion(ctx, r.Version)
+	store, err := d.acquireForVersion(ctx, r.Version)
 	if err != nil {
 		return err
 	}
-	defer d.release(s)
-	return s.Objects.SetRetention(ctx, r)
+	defer d.release(store)
+	return store.Objects.SetRetention(ctx, r)
 }
 
 // SetLegalHold sets or ends the legal hold of an object.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
-	s, err := d.acquireForVersion(ctx, r.Version)
+	store, err := d.acquireForVersion(ctx, r.Version)
 	if err != nil {
 		return err
 	}
-	defer d.release(s)
-	return s.Objects.SetLegalHold(ctx, r)
+	defer d.release(store)
+	return store.Objects.SetLegalHold(ctx, r)
 }
 
-// enableObjectLock turns on object lock for the bucket, permanently and for all processes. If the
-// bucket's settings cannot be written now, each write of an object first tries to write the
-// settings. If the settings still cannot be written, the write of the object fails.
+// enableObjectLock turns on object lock for the bucket, permanently and for all processes. If it
+// cannot write the bucket's settings, every later write of an object tries that first.
 func enableObjectLock(d *objectDriver) {
 	d.bucket.LocksObjects.Store(true)
 	d.bucket.Versions.Store(true)
+
 	ctx := context.Background()
 	s, err := d.acquire(ctx)
 	if err != nil {

@@ -10,39 +10,40 @@ import (
 
 var _ signedurl.Origin = (*objectDriver)(nil)
 
-// VerifyingKeys returns the keys of the bucket. If the bucket has no key, it does not create one.
+// VerifyingKeys returns the keys that verify the bucket's signed URLs. It creates no key if the
+// bucket has none.
 func (d *objectDriver) VerifyingKeys(ctx context.Context) (signedurl.Keys, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return signedurl.Keys{}, err
 	}
-	defer d.release(s)
-	return s.Settings.VerifyingKeys()
+	defer d.release(store)
+	return store.Settings.VerifyingKeys()
 }
 
 // BucketInfo returns the bucket's current settings, which another process may have changed.
 func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	settings, err := s.Settings.Read()
+	defer d.release(store)
+	settings, err := store.Settings.Read()
 	if err != nil {
 		return nil, err
 	}
 	return settings.Info(d.bucket.Name), nil
 }
 
-// PublicRevision returns the revision of an object. If the object does not exist or is not public,
-// it returns "".
+// PublicRevision returns the revision of a public object, or "" if the object does not exist or is
+// not public.
 func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer d.release(s)
-	return s.Objects.PublicRevision(ctx, key)
+	defer d.release(store)
+	return store.Objects.PublicRevision(ctx, key)
 }
 
 // Now returns the time of Config.Now.

@@ -8,52 +8,50 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
-// BeginParts creates a directory for the parts. The directory remains until the upload is completed
-// or aborted, or until a sweep discards it as abandoned. BeginParts itself sweeps at most once an
-// hour.
+// BeginParts begins a multipart upload and returns its ID. At most once an hour, it also discards
+// abandoned uploads.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer d.release(s)
-	return s.Uploads.Begin(ctx, r)
+	defer d.release(store)
+	return store.Uploads.Begin(ctx, r)
 }
 
-// PutPart stores a part, and atomically replaces an earlier part with the same number. The result
-// has a tag, which identifies the file with the part's bytes. If several parts share the file, the
-// tag also contains the part's range in the file.
+// PutPart stores a part, and atomically replaces an earlier part with the same number. The tag of
+// the result identifies the part's bytes on the disk: a file, and a range if parts share the file.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	turn, err := bucketdir.Bodies.TakeOrPass(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
 	defer bucketdir.Bodies.EndIf(turn)
-	s, err := d.acquireNow(ctx)
+	store, err := d.acquireNow(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	defer d.releaseNow(s)
-	return s.Uploads.PutPart(ctx, r)
+	defer d.releaseNow(store)
+	return store.Uploads.PutPart(ctx, r)
 }
 
-// CompleteParts joins the parts in one file and places the file as Put does. If that fails, the
-// parts remain for another attempt or for AbortParts.
+// CompleteParts joins the parts in one file, which becomes the object. If that fails, the parts
+// remain for another attempt or for AbortParts.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	return s.Uploads.Complete(ctx, r)
+	defer d.release(store)
+	return store.Uploads.Complete(ctx, r)
 }
 
-// AbortParts removes the upload and its parts.
+// AbortParts ends an upload and removes its parts.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.release(s)
-	return s.Uploads.Abort(ctx, key, upload)
+	defer d.release(store)
+	return store.Uploads.Abort(ctx, key, upload)
 }

@@ -17,25 +17,24 @@ const privatePath = bucketdir.Reserved + "/" + privateName
 
 var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
-// PrivateDriver returns a driver for the directory .omnibucket/private of a bucket. If create is
-// true, it creates the directory. If create is false and the directory does not exist, PrivateDriver
-// fails with BucketNotFound.
+// PrivateDriver returns a driver for the directory .omnibucket/private of a bucket. If the directory
+// does not exist, PrivateDriver creates it if create is true, and fails with BucketNotFound otherwise.
 func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
-	b, done, err := s.openBucket(ctx, bucket)
+	store, closeBucket, err := s.openBucket(ctx, bucket)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer closeBucket()
 	if create {
-		err = b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) })
-	} else if _, statErr := b.Root.Lstat(privatePath); statErr != nil {
+		err = store.Tree.Retry(ctx, func() error { return store.Tree.Mkdirs(privatePath) })
+	} else if _, statErr := store.Root.Lstat(privatePath); statErr != nil {
 		err = storage.BucketNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
 
-	c := s.config
-	c.Sidecars = false
-	return bucketDriver(filepath.Join(s.path, bucket, bucketdir.Reserved), privateName, c), nil
+	config := s.config
+	config.Sidecars = false
+	return bucketDriver(filepath.Join(s.path, bucket, bucketdir.Reserved), privateName, config), nil
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
-// Put writes a hidden file with its attributes, and renames it to its place. A reader sees either
-// the old object or the new object, each with its own attributes.
+// Put writes a hidden file with the object's bytes and attributes, and renames it to its place. So a
+// reader sees either the old object or the new one, never a mixture.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	turn, err := bucketdir.Bodies.TakeOrPass(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer bucketdir.Bodies.EndIf(turn)
-	s, err := d.acquireNow(ctx)
+	store, err := d.acquireNow(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.releaseNow(s)
-	return s.Objects.Put(ctx, r)
+	defer d.releaseNow(store)
+	return store.Objects.Put(ctx, r)
 }

@@ -6,17 +6,17 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Restore does nothing for an object that exists, because this provider archives no object. If
-// r.SoftDeleted is set, it restores a soft-deleted object.
+// Restore restores a soft-deleted object if r.SoftDeleted is set. Otherwise it only checks that the
+// object exists, because this provider archives none.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	if !r.SoftDeleted {
 		_, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 		return err
 	}
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.release(s)
-	return s.Undelete(ctx, r)
+	defer d.release(store)
+	return store.Undelete(ctx, r)
 }

@@ -36,7 +36,7 @@ type openAccount struct {
 	config Config
 }
 
-// open opens the directory of the service for one call.
+// open opens the directory of the service. The caller must call closeRoot.
 func (s *serviceDriver) open() (*openAccount, error) {
 	dir := s.resolve()
 	root, err := bucketdir.OpenRoot(dir)
@@ -48,17 +48,17 @@ func (s *serviceDriver) open() (*openAccount, error) {
 
 func (a *openAccount) closeRoot() { _ = a.root.Close() }
 
-// resolve returns the path of the service's directory, without symbolic links.
+// resolve returns the path of the service's directory with all symbolic links followed.
 func (s *serviceDriver) resolve() string {
 	if dir, err := filepath.EvalSymlinks(s.path); err == nil {
 		return dir
 	}
-	// Opening the path returns a better error.
+	// The caller gets a better error when it opens the path.
 	return s.path
 }
 
-// NewServiceDriver opens a service as [NewService] does, and returns a driver for
-// [engine.NewService].
+// NewServiceDriver returns the driver of a service, for use with [engine.NewService]. It fails with
+// the same errors as [NewService].
 func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	keys, err := signedurl.NewKeys(c.SigningKeys)
 	if err != nil {
@@ -71,13 +71,14 @@ func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+
 	s := &serviceDriver{path: path, config: c, keys: keys}
-	a, err := s.open()
+	account, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	defer a.closeRoot()
-	a.sweepTrash(context.Background())
+	defer account.closeRoot()
+	account.sweepTrash(context.Background())
 	return s, nil
 }
 
@@ -86,21 +87,20 @@ func (s *serviceDriver) Provider() string { return bucketdir.Provider }
 // Close does nothing, because the service keeps nothing open. Drivers of its buckets remain open.
 func (s *serviceDriver) Close() error { return nil }
 
-// checkName fails with InvalidArgument if name cannot be the name of a bucket. A bucket's name is
-// the name of a directory and does not begin with a dot.
+// checkName fails with InvalidArgument unless name can be a directory's name without a leading dot.
 func checkName(name string) error {
 	isHidden := strings.HasPrefix(name, ".")
-	isPath := strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) // and "" is not local
-	if isHidden || isPath {
+	// IsLocal rejects "" and, on Windows, the names of devices.
+	isOneElement := filepath.IsLocal(name) && !strings.ContainsAny(name, `/\`)
+	if isHidden || !isOneElement {
 		return argument.Invalid("bucket", "must be the name of a directory, without a leading dot", "")
 	}
 	return nil
 }
 
-// CreateBucket creates the directory of a bucket in a trash, a hidden directory beside the buckets.
-// Then it moves the directory to its place, with its settings. If that fails or the process is
-// killed, the bucket does not exist. So a bucket never lacks its settings, which may include object
-// lock.
+// CreateBucket creates a bucket with its settings in a hidden trash directory, and then moves it to
+// its place. So even if the process is killed, no bucket exists without its settings, which may
+// include object lock.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, err
@@ -112,17 +112,17 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, err
 	}
 
-	a, err := s.open()
+	account, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	defer a.closeRoot()
-	a.sweepTrash(ctx)
-	if a.hasBucket(r.Name) {
+	defer account.closeRoot()
+	account.sweepTrash(ctx)
+	if account.hasBucket(r.Name) {
 		return nil, storage.BucketExists
 	}
 
-	t, err := a.newTrash(ctx)
+	t, err := account.newTrash(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	info, err := t.createBucket(ctx, r)
 	if err != nil {
 		// If this fails, a later sweep of the trash removes the directory.
-		_ = a.root.RemoveAll(t.claim.Path + "/" + r.Name)
+		_ = account.root.RemoveAll(t.claim.Path + "/" + r.Name)
 		return nil, err
 	}
 	return info, nil
@@ -149,53 +149,56 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return s.withSettings(ctx, name, (*bucketstore.Settings).Read)
 }
 
-// UpdateBucket changes the settings that the request sets. If the request sets a region, it fails
-// with Unsupported, because a bucket cannot move.
+// UpdateBucket changes the settings that the request sets. It fails with Unsupported if the request
+// sets a region, because a bucket cannot move.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	return s.withSettings(ctx, r.Name, func(b *bucketstore.Settings) (bucketstore.BucketSettings, error) {
-		return b.Change(ctx, func(b *bucketstore.BucketSettings) error { return b.Apply(r) })
+	change := func(settings *bucketstore.BucketSettings) error { return settings.Apply(r) }
+	return s.withSettings(ctx, r.Name, func(s *bucketstore.Settings) (bucketstore.BucketSettings, error) {
+		return s.Change(ctx, change)
 	})
 }
 
-// withSettings opens a bucket, calls get with its settings, and closes the bucket. It returns the
-// result of get.
+// withSettings calls get with the open settings of a bucket, and returns the settings that get
+// returns.
 func (s *serviceDriver) withSettings(
 	ctx context.Context, name string, get func(*bucketstore.Settings) (bucketstore.BucketSettings, error),
 ) (*storage.BucketInfo, error) {
-	b, done, err := s.openBucket(ctx, name)
+	bucket, closeBucket, err := s.openBucket(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
-	settings, err := get(b.Settings)
+	defer closeBucket()
+
+	settings, err := get(bucket.Settings)
 	if err != nil {
 		return nil, err
 	}
 	return settings.Info(name), nil
 }
 
-// openBucket opens a bucket for one call. The caller must call done.
-func (s *serviceDriver) openBucket(ctx context.Context, name string) (b *bucketstore.Store, done func(), err error) {
+// openBucket opens a bucket for one call, at whose end the caller must call closeBucket.
+func (s *serviceDriver) openBucket(
+	ctx context.Context, name string,
+) (bucket *bucketstore.Store, closeBucket func(), err error) {
 	if err := checkName(name); err != nil {
 		return nil, nil, storage.BucketNotFound
 	}
 	return openOnce(ctx, s.driver(name))
 }
 
-// ListBuckets returns a page of the directories of the service, sorted by name, and the token of the next page. It
-// omits hidden directories.
+// ListBuckets returns a page of the buckets, sorted by name, and the token of the next page.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, "", err
 	}
-	start, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
+	lastListed, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
 	if err != nil {
 		return nil, "", err
 	}
-	names, err := s.bucketNames(start.Key)
+	names, err := s.bucketNames(lastListed.Key)
 	if err != nil {
 		return nil, "", err
 	}
@@ -221,21 +224,21 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	return page, nextToken, nil
 }
 
-// bucketNames returns the sorted names of the buckets after startAfter. A link counts as a bucket,
-// because it may lead to a directory.
+// bucketNames returns the names of all buckets that sort after startAfter. A link counts as a
+// bucket, because it may lead to a directory.
 func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
-	a, err := s.open()
+	account, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	defer a.closeRoot()
-	dir, err := osdir.Open(a.root, nil, "")
+	defer account.closeRoot()
+	root, err := osdir.Open(account.root, nil, "")
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	defer dir.Close()
+	defer root.Close()
 
-	names, err := dir.Names(func(entry osdir.Entry) bool {
+	names, err := root.Names(func(entry osdir.Entry) bool {
 		mayBeDir := entry.Kind != osdir.KindFile && entry.Kind != osdir.KindOther
 		return mayBeDir && entry.Name > startAfter && checkName(entry.Name) == nil
 	})
@@ -248,39 +251,39 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
 	}
-	a, err := s.open()
+	account, err := s.open()
 	if err != nil {
 		return err
 	}
-	defer a.closeRoot()
-	a.sweepTrash(ctx)
+	defer account.closeRoot()
+	account.sweepTrash(ctx)
 
-	b, done, err := openOnce(ctx, bucketDriver(a.dir, name, s.config))
+	bucket, closeBucket, err := openOnce(ctx, bucketDriver(account.dir, name, s.config))
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer closeBucket()
 
 	// Fail early if the bucket is not empty, without a change.
-	if err := b.Tree.CheckEmpty(); err != nil {
+	if err := bucket.Tree.CheckEmpty(); err != nil {
 		return err
 	}
-	if err := b.Tree.Initialize(); err != nil {
+	if err := bucket.Tree.Initialize(); err != nil {
 		return err
 	}
 
-	// Nobody can write an object or change settings now.
-	unlock, err := b.Locks.LockAll(ctx)
+	// Check again under a lock that keeps everybody from writing an object or the settings.
+	unlock, err := bucket.Locks.LockAll(ctx)
 	if err != nil {
 		return err
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.Tree.CheckEmpty(); err != nil {
+	if err := bucket.Tree.CheckEmpty(); err != nil {
 		return err
 	}
 
-	t, err := a.newTrash(ctx)
+	t, err := account.newTrash(ctx)
 	if err != nil {
 		return err
 	}
@@ -289,13 +292,13 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if runtime.GOOS == "windows" {
 		// Windows cannot rename a directory with an open file.
 		unlock()
-		done()
+		closeBucket()
 	}
 	return t.deleteBucket(ctx, name)
 }
 
-// Driver returns a driver for a bucket. If the bucket does not exist, operations of the
-// driver fail with BucketNotFound.
+// Driver returns a driver for a bucket. It does not look whether the bucket exists; if it does not,
+// the driver's operations fail with BucketNotFound.
 func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -303,7 +306,7 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return s.driver(name), nil
 }
 
-// driver returns a driver for a bucket, whose name was checked.
+// driver returns a driver for the bucket. The caller has checked the name.
 func (s *serviceDriver) driver(name string) *objectDriver {
 	d := bucketDriver(s.resolve(), name, s.config)
 	d.bucket.Path = filepath.Join(s.path, name)

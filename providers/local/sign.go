@@ -28,12 +28,12 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 	return signedurl.SignWith(ctx, d.signingKeys, signedurl.Vend, d.bucket.Name, r, d.Now())
 }
 
-// signingKeys returns the keys of the bucket. If the bucket has no key, it creates one.
+// signingKeys returns the keys that sign the bucket's URLs, and creates one if the bucket has none.
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return signedurl.Keys{}, err
 	}
-	defer d.release(s)
-	return s.Settings.SigningKeys(ctx)
+	defer d.release(store)
+	return store.Settings.SigningKeys(ctx)
 }

@@ -8,20 +8,20 @@ import (
 
 // Tags returns the tags of the current object, or of the version that r names.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	return s.Objects.Tags(ctx, r)
+	defer d.release(store)
+	return store.Objects.Tags(ctx, r)
 }
 
 // SetTags replaces all tags of an object.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	s, err := d.acquireForVersion(ctx, r.Version)
+	store, err := d.acquireForVersion(ctx, r.Version)
 	if err != nil {
 		return err
 	}
-	defer d.release(s)
-	return s.Objects.SetTags(ctx, r)
+	defer d.release(store)
+	return store.Objects.SetTags(ctx, r)
 }

@@ -29,7 +29,8 @@ type trash struct {
 
 const trashPrefix = ".omnibucket-deleted-"
 
-// newTrash creates a trash and claims it. The caller must end the claim.
+// newTrash creates a trash with a random name and claims it for this process. The caller must end
+// the claim.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	t := &trash{account: a}
 	err := bucketdir.Retry(ctx, func() (err error) {
@@ -42,7 +43,7 @@ func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	return t, nil
 }
 
-// createBucket creates a bucket in the trash, and moves it to its place.
+// createBucket creates a bucket in the trash and, once it is complete, moves it to its place.
 func (t *trash) createBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	info, err := t.makeBucket(ctx, r)
 	if err != nil {
@@ -54,18 +55,19 @@ func (t *trash) createBucket(ctx context.Context, r *driver.BucketRequest) (*sto
 	return info, nil
 }
 
-// makeBucket creates a bucket in the trash, with its settings.
+// makeBucket creates the directory of a bucket in the trash and writes the bucket's settings.
 func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := t.account.root.Mkdir(t.claim.Path+"/"+r.Name, 0o777); err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	b, done, err := t.open(ctx, r.Name, t.account.config)
+	bucket, closeBucket, err := t.open(ctx, r.Name, t.account.config)
 	if err != nil {
 		return nil, err
 	}
-	// Windows cannot move an open directory.
-	defer done()
-	settings, err := b.Settings.Change(ctx, func(settings *bucketstore.BucketSettings) error {
+	// The caller moves the directory, and Windows cannot move one that is open.
+	defer closeBucket()
+
+	settings, err := bucket.Settings.Change(ctx, func(settings *bucketstore.BucketSettings) error {
 		settings.Created = t.account.config.Now().UTC()
 		settings.Region = r.Region
 		return settings.Apply(r)
@@ -73,8 +75,8 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 	return settings.Info(r.Name), err
 }
 
-// place moves a bucket out of the trash to its place. If another process has created a bucket with
-// the name meanwhile, place fails with BucketExists.
+// place moves a bucket out of the trash to its place. It fails with BucketExists if another process
+// has created a bucket with this name.
 func (t *trash) place(ctx context.Context, name string) error {
 	if t.account.hasBucket(name) {
 		return storage.BucketExists
@@ -84,42 +86,44 @@ func (t *trash) place(ctx context.Context, name string) error {
 		return err
 	}
 	if t.account.hasBucket(name) {
-		// Another process has created the bucket meanwhile.
+		// The rename failed because another process was faster.
 		return storage.BucketExists
 	}
 	return err
 }
 
-// deleteBucket deletes a bucket. The caller has checked that it is empty, and has locked it against
-// writers.
+// deleteBucket moves a bucket into the trash and removes it. The caller has checked that it is
+// empty, and has locked it against writers.
 func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	if err := t.rename(ctx, name, t.claim.Path+"/"+name); err != nil {
 		return err
 	}
-	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
+	// From here on, the bucket must not stay in the trash because ctx ends.
+	bucket, closeBucket, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
 	if err != nil {
 		// The bucket is gone from its path, and a sweep removes the rest.
 		return nil
 	}
-	defer done()
+	defer closeBucket()
 
-	if b.Tree.CheckEmpty() != nil {
-		// Another program has put a file into the bucket. The bucket gets its name back.
-		done()
+	if bucket.Tree.CheckEmpty() != nil {
+		// Another program, which knows no locks, has put a file into the bucket. Move it back.
+		closeBucket()
 		if err := t.rename(context.WithoutCancel(ctx), t.claim.Path+"/"+name, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
 	}
-	t.remove(ctx, name, b, done)
+	t.remove(ctx, name, bucket, closeBucket)
 	return nil
 }
 
-// rename moves the directory of a bucket, and flushes the old and the new name to the disk.
+// rename moves the directory of a bucket into the trash or out of it, and flushes both parent
+// directories to the disk.
 func (t *trash) rename(ctx context.Context, src, dst string) error {
 	err := t.renameUnsynced(ctx, src, dst)
 	if osdir.IsNotExist(err) {
-		// The rename also fails if only the trash is missing.
+		// The trash itself may be what is missing.
 		if _, srcErr := t.account.root.Lstat(src); osdir.IsNotExist(srcErr) {
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
@@ -130,6 +134,7 @@ func (t *trash) rename(ctx context.Context, src, dst string) error {
 	if t.account.config.NoSync {
 		return nil
 	}
+
 	for _, dir := range []string{t.claim.Path, "."} {
 		if err := localfile.SyncDirIn(t.account.root, dir); err != nil {
 			return bucketdir.UnknownOutcome(err)
@@ -138,7 +143,8 @@ func (t *trash) rename(ctx context.Context, src, dst string) error {
 	return nil
 }
 
-// renameUnsynced moves the directory of a bucket. If the bucket is a link, it fails with Unsupported.
+// renameUnsynced moves the directory of a bucket without a flush to the disk. It fails with
+// Unsupported if the bucket is a link to a directory.
 func (t *trash) renameUnsynced(ctx context.Context, src, dst string) error {
 	info, err := t.account.root.Lstat(src)
 	if err != nil {
@@ -155,43 +161,44 @@ func (t *trash) renameUnsynced(ctx context.Context, src, dst string) error {
 }
 
 // open opens a bucket in the trash.
-func (t *trash) open(ctx context.Context, name string, c Config) (b *bucketstore.Store, done func(), err error) {
+func (t *trash) open(
+	ctx context.Context, name string, c Config,
+) (bucket *bucketstore.Store, closeBucket func(), err error) {
 	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.Path), name, c))
 }
 
-// remove removes the lock file of the open bucket b, and then everything that is not an object. It
-// ignores errors, because a sweep removes the rest later. Another process that had the bucket open may
-// still write a file. The call that writes the file fails with BucketNotFound. A sweep removes the
-// file later.
+// remove removes an open bucket that has no objects. The lock file goes first, so that its absence
+// shows that the removal has begun. Errors are ignored, because a later sweep removes the rest.
 //
-// done closes b. On Windows, remove calls it. The caller may call it again.
-func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, done func()) {
-	_ = osdir.RetryInUse(ctx, func() error { return b.Root.Remove(bucketdir.LockPath) })
-	_ = osdir.RetryInUse(ctx, func() error { return b.Root.RemoveAll(bucketdir.Reserved) })
-	_ = b.Tree.RemoveEmpty("")
+// The caller may call closeBucket again, although remove calls it on Windows.
+func (t *trash) remove(ctx context.Context, name string, bucket *bucketstore.Store, closeBucket func()) {
+	_ = osdir.RetryInUse(ctx, func() error { return bucket.Root.Remove(bucketdir.LockPath) })
+	_ = osdir.RetryInUse(ctx, func() error { return bucket.Root.RemoveAll(bucketdir.Reserved) })
+	_ = bucket.Tree.RemoveEmpty("")
 	if runtime.GOOS == "windows" {
 		// Windows cannot remove an open directory.
-		done()
+		closeBucket()
 	}
 
-	// The directory itself is removed last, if it is empty.
-	top, err := osdir.Open(t.account.root, nil, t.claim.Path)
+	// Rmdir fails if a process that had the bucket open has just written a file.
+	trashDir, err := osdir.Open(t.account.root, nil, t.claim.Path)
 	if err != nil {
 		return
 	}
-	defer top.Close()
-	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(name) })
+	defer trashDir.Close()
+	_ = osdir.RetryInUse(ctx, func() error { return trashDir.Rmdir(name) })
 }
 
-// sweepTrash completes deletions of buckets that were interrupted because a process was killed. If
-// that fails, a later sweep tries again.
+// sweepTrash completes deletions of buckets that killed processes have left unfinished. It ignores
+// errors, because a later sweep tries again.
 func (a *openAccount) sweepTrash(ctx context.Context) {
-	d, err := osdir.Open(a.root, nil, "")
+	root, err := osdir.Open(a.root, nil, "")
 	if err != nil {
 		return
 	}
-	paths, _ := d.Names(func(e osdir.Entry) bool { return strings.HasPrefix(e.Name, trashPrefix) })
-	d.Close()
+	paths, _ := root.Names(func(e osdir.Entry) bool { return strings.HasPrefix(e.Name, trashPrefix) })
+	root.Close()
+
 	for _, path := range paths {
 		if ctx.Err() != nil {
 			return
@@ -200,63 +207,64 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 	}
 }
 
-// sweepTrashed sweeps a trash whose process has ended. path is the path of the trash, or of the
+// sweepTrashed sweeps one trash if its process has ended. path is the path of the trash, or of the
 // marker file beside it.
 func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
-	fi, err := a.root.Lstat(path)
+	info, err := a.root.Lstat(path)
 	if err != nil {
 		return
 	}
-	isAbandoned := time.Since(fi.ModTime()) > bucketdir.AbandonedAge
-	c := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), isAbandoned)
-	if c == nil {
+	isAbandoned := time.Since(info.ModTime()) > bucketdir.AbandonedAge
+	claim := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), isAbandoned)
+	if claim == nil {
 		return
 	}
-	defer c.End()
-	d, err := osdir.Open(a.root, nil, c.Path)
+	defer claim.End()
+
+	dir, err := osdir.Open(a.root, nil, claim.Path)
 	if err != nil {
 		return
 	}
-	names, _ := d.Names(func(osdir.Entry) bool { return true })
-	d.Close()
+	names, _ := dir.Names(func(osdir.Entry) bool { return true })
+	dir.Close()
+
+	t := &trash{account: a, claim: claim}
 	for _, name := range names {
-		(&trash{a, c}).sweep(ctx, name)
+		t.sweep(ctx, name)
 	}
 }
 
-// sweep completes the deletion of one bucket. If the bucket has an object, sweep moves the bucket
-// back instead. The object was written just before the bucket was locked, and its write succeeded.
-// The deletion did not return success to anyone.
+// sweep completes the deletion of one bucket, or moves the bucket back if it contains an object. Such
+// an object was written successfully, whereas the deletion never returned success to anyone.
 func (t *trash) sweep(ctx context.Context, name string) {
-	b, done, err := t.open(ctx, name, Config{NoSync: true})
+	bucket, closeBucket, err := t.open(ctx, name, Config{NoSync: true})
 	if err != nil {
 		return
 	}
-	defer done()
+	defer closeBucket()
 
-	if _, err := b.Root.Lstat(bucketdir.LockPath); err != nil {
+	if _, err := bucket.Root.Lstat(bucketdir.LockPath); err != nil {
 		// The removal has already begun, with the lock file.
-		t.remove(ctx, name, b, done)
+		t.remove(ctx, name, bucket, closeBucket)
 		return
 	}
 
-	// On Windows, a directory that a process has open cannot be moved. The bucket was moved here, so
-	// no process has it open.
+	// On Windows, no process can have the bucket open, because an open directory cannot be moved.
 	if runtime.GOOS != "windows" {
-		unlock, ok := b.Locks.TryLockAll()
+		unlock, ok := bucket.Locks.TryLockAll()
 		if !ok {
 			// Another process is writing to the bucket.
 			return
 		}
 		defer unlock()
 	}
-	if b.Tree.CheckEmpty() == nil {
-		t.remove(ctx, name, b, done)
+	if bucket.Tree.CheckEmpty() == nil {
+		t.remove(ctx, name, bucket, closeBucket)
 		return
 	}
 
-	// The bucket moves back, unless another one has its name now.
-	done()
+	// Move the bucket back, unless another one has its name now.
+	closeBucket()
 	if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
 		// If this fails, a later sweep tries again.
 		_ = t.rename(ctx, t.claim.Path+"/"+name, name)

@@ -8,17 +8,17 @@ import (
 )
 
 // ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
-// same prefixes as List. If versioning is off, current objects have no version. Noncurrent versions
-// always have one, because a caller needs it to read or remove them.
+// same prefixes as List. Noncurrent versions always have a version ID, because a caller needs it to
+// read or remove them. Current objects have none if versioning is off.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	pos, err := bucketstore.ParseToken(r)
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.acquire(ctx)
+	store, err := d.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer d.release(s)
-	return waitingForFiles(ctx, func() (*driver.VersionPage, error) { return s.ListVersions(ctx, r, pos) })
+	defer d.release(store)
+	return waitingForFiles(ctx, func() (*driver.VersionPage, error) { return store.ListVersions(ctx, r, pos) })
 }
