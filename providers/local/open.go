@@ -8,18 +8,17 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Open opens the bucket in the directory root. If the directory does not exist, Open fails with
-// BucketNotFound, or creates the directory if [Config].Create is set. If root is "" or not a
-// directory, or if a signing key is too short, it fails with InvalidArgument. If the directory may
-// not be read, it fails with PermissionDenied.
+// Open opens the bucket in the directory root. If the directory does not exist, Open creates it if
+// [Config].Create is set, and fails with BucketNotFound otherwise. It fails with InvalidArgument if
+// root is "" or not a directory, or if a signing key is too short, and with PermissionDenied if the
+// directory may not be read.
 //
-// Open removes temporary files that killed writers have left. It also discards abandoned multipart
+// Open removes temporary files that killed writers have left, and discards abandoned multipart
 // uploads. An upload is abandoned if it received no part for a week, or if it is older than
 // AbortUploadsAfterDays in a lifecycle rule of the bucket.
 //
-// Abandoned uploads are also discarded when a multipart upload begins, at most once an hour.
-// Opening a bucket of a service does not discard abandoned uploads. In this bucket, they are
-// discarded only when a multipart upload begins.
+// Abandoned uploads are also discarded when a multipart upload begins, at most once an hour. In a
+// bucket of a service, they are discarded only then.
 func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(root, c)
 	if err != nil {
@@ -28,7 +27,8 @@ func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, er
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver opens a bucket as [Open] does, and returns a driver for [engine.New].
+// NewDriver returns the driver of a bucket, for use with [engine.New]. It opens the bucket as [Open]
+// does, with the same errors.
 func NewDriver(root string, c Config) (driver.Driver, error) {
 	d, err := newDriver(root, c)
 	if err != nil {
