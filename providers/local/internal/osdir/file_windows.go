@@ -14,7 +14,7 @@ type File struct {
 	os   *os.File
 }
 
-// Create creates a new file for writing. If the name exists, it fails.
+// Create creates a new file for writing. It fails if the name exists.
 func (d *Dir) Create(base string) (*File, error) {
 	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -23,7 +23,7 @@ func (d *Dir) Create(base string) (*File, error) {
 	return &File{os: f}, nil
 }
 
-// Edit opens the file base to change it.
+// Edit opens an existing file of the directory for reading and writing.
 func (d *Dir) Edit(base string) (*File, error) {
 	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR, 0)
 	if err != nil {
@@ -32,8 +32,8 @@ func (d *Dir) Edit(base string) (*File, error) {
 	return &File{os: f}, nil
 }
 
-// Open opens a path below d for reading. If the path is a directory, Open succeeds, and Meta.Kind
-// shows that. A symbolic link is followed only inside the root.
+// Open opens a file or directory below d for reading. Meta.Kind tells which one it is. Open follows
+// a symbolic link only inside the root.
 func (d *Dir) Open(path string) (*File, error) {
 	file, err := d.root.Open(d.PathOf(path))
 	if err != nil {
@@ -48,17 +48,17 @@ func (d *Dir) Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Stat returns the current stat result of the file.
+// Stat returns what the file system currently says about the file.
 func (f *File) Stat() (Meta, error) {
-	fi, err := f.os.Stat()
+	info, err := f.os.Stat()
 	if err != nil {
 		return Meta{}, err
 	}
-	ino, err := Identity(f.os)
+	inode, err := Identity(f.os)
 	if err != nil {
 		return Meta{}, err
 	}
-	return metaOfInfo(fi, ino), nil
+	return metaOfInfo(info, inode), nil
 }
 
 // Write writes all of p.
@@ -92,8 +92,8 @@ func (f *File) SetXattr([]byte) error { return errors.ErrUnsupported }
 // RemoveXattr always fails with errors.ErrUnsupported.
 func (f *File) RemoveXattr() error { return errors.ErrUnsupported }
 
-// Identity returns the number of the file on its volume. On NTFS, the number includes a counter, so
-// that no two files ever have the same number.
+// Identity returns the number that identifies the file on its volume. NTFS never gives the number of
+// a deleted file to another one, because the number includes a counter.
 func Identity(f *os.File) (uint64, error) {
 	var info windows.ByHandleFileInformation
 	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {
