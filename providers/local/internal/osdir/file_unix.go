@@ -132,7 +132,8 @@ func (f *File) Sync() error {
 	return fsync(f.fd)
 }
 
-// OSFile returns the file as an os.File, which owns the descriptor from then on.
+// OSFile returns the file as an os.File with the given name. The os.File owns the descriptor from
+// then on.
 func (f *File) OSFile(name string) *os.File {
 	if f.os == nil {
 		f.os = os.NewFile(uintptr(f.fd), name)

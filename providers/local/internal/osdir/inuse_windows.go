@@ -15,9 +15,8 @@ import (
 // (cmd/internal/robustio).
 const maxInUse = 2 * time.Second
 
-// RetryInUse repeats a rename or removal of a file that another program has open. Virus scanners,
-// indexers and backups open files for a moment. So do readers, if the file system has no POSIX
-// renames. RetryInUse stops when ctx ends.
+// RetryInUse repeats an operation while it fails because another program has the file open, as virus
+// scanners, indexers and backups do for a moment. It gives up after maxInUse or when ctx ends.
 func RetryInUse(ctx context.Context, operation func() error) error {
 	var giveUp time.Time
 	for pause := time.Millisecond; ; pause += rand.N(pause) {

@@ -13,8 +13,7 @@ const (
 	maxXattr  = 64 << 10
 )
 
-// getXattr returns the extended attribute of this module. If the file lacks the attribute, it
-// returns nil.
+// getXattr returns the value of the file's extended attribute xattrName, or nil if it has none.
 func getXattr(fd int) ([]byte, error) {
 	var small [512]byte // enough for most attributes
 	value := small[:]
@@ -33,8 +32,8 @@ func getXattr(fd int) ([]byte, error) {
 	return append([]byte(nil), value[:n]...), nil
 }
 
-// fgetxattr reads the extended attribute of this module into value, and returns its length. If value is
-// too short, it fails with ERANGE.
+// fgetxattr reads the extended attribute xattrName into value and returns its length. It fails with
+// ERANGE if value is too short.
 func fgetxattr(fd int, value []byte) (n int, err error) {
 	err = retryEINTR(func() (err error) {
 		n, err = unix.Fgetxattr(fd, xattrName, value)
