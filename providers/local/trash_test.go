@@ -96,13 +96,15 @@ func TestDeleteBucketKilled(t *testing.T) {
 	service, root := newService(t)
 	for range 20 {
 		service.createPublicBucket(t, "bucket")
-		for i := range 20 { // so that the deletion takes longer
+		// Directories make the deletion take longer.
+		for i := range 20 {
 			require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", fmt.Sprint(i), "empty"), 0o777))
 		}
 
+		// Kill a process at a random time of its deletion.
 		p := start(t, root, "deleter", "")
 		p.requireLine(t, "ready")
-		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond) // this test needs a random time
+		time.Sleep(rand.N(4 * time.Millisecond))
 		require.NoError(t, p.Process.Kill())
 		_ = p.Wait() // it was killed, or had ended before
 
@@ -244,7 +246,7 @@ func moveToTrash(t *testing.T, root, name string, buckets ...string) (marker str
 	return marker
 }
 
-// Writing to a deleted bucket fails.
+// Put fails with BucketNotFound in a bucket that another process is deleting, at each stage of the deletion.
 func TestPutInDeletedBucket(t *testing.T) {
 	windowsCannot(t, openDirStays)
 	service, root := newService(t)
@@ -252,31 +254,33 @@ func TestPutInDeletedBucket(t *testing.T) {
 	bucket := service.bucket(t, "bucket", root)
 	bucket.put("k", "x")
 	bucket.remove("k")
+
+	// The bucket is in the trash, without its lock file.
 	const trash = trashPrefix + "0123456789abcdef01234567"
 	moveToTrash(t, root, trash, "bucket")
-	moved := filepath.Join(root, trash, "bucket")
-	require.NoError(t, os.Remove(filepath.Join(moved, bucketdir.LockPath)))
-
+	trashed := filepath.Join(root, trash, "bucket")
+	require.NoError(t, os.Remove(filepath.Join(trashed, bucketdir.LockPath)))
 	_, err := bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.NoError(t, os.RemoveAll(filepath.Join(moved, bucketdir.Reserved)))
+
+	// All of its own files are gone.
+	require.NoError(t, os.RemoveAll(filepath.Join(trashed, bucketdir.Reserved)))
 	_, err = bucket.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// DeleteBucket removes a bucket with an empty directory of versions, which a process killed during a removal
-// leaves.
+// DeleteBucket removes a bucket in which a killed process has left an empty directory of versions.
 func TestDeleteBucketWithEmptyVersions(t *testing.T) {
 	service, root := newService(t)
 	service.createPublicBucket(t, "bucket")
 	versions := filepath.Join(root, "bucket", bucketdir.VersionsPath, "dir", "k", bucketdir.VersionsName)
 	require.NoError(t, os.MkdirAll(versions, 0o777))
+
 	require.NoError(t, service.DeleteBucket(t.Context(), "bucket"))
 	require.NoDirExists(t, filepath.Join(root, "bucket"))
 }
 
-// A directory of a bucket may have a file that is not an object, and that listings do not show. DeleteBucket then fails
-// and leaves the file in place.
+// DeleteBucket fails and changes nothing if the bucket's directory has a file that is not an object.
 func TestDeleteBucketWithForeignFile(t *testing.T) {
 	tests := []struct {
 		name string

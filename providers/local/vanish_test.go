@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +54,7 @@ func newShortContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// A write whose staged file vanishes fails.
+// If the staged file of a write vanishes, the write fails and the bucket stays as it was.
 func TestPutStagedFileVanishes(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -61,7 +62,8 @@ func TestPutStagedFileVanishes(t *testing.T) {
 			oldAttrs := bucket.put("there", "old")
 
 			tests := []struct {
-				name, key string
+				name      string
+				key       string
 				condition storage.Condition
 			}{
 				{name: "new object", key: "new", condition: storage.Condition{}},
@@ -84,22 +86,25 @@ func TestPutStagedFileVanishes(t *testing.T) {
 					require.ErrorContains(t, err, "temporary file of this write vanished")
 				})
 			}
+
 			require.Equal(t, []string{"there"}, bucket.keys())
 			require.Equal(t, "old", bucket.get("there"))
 			require.Equal(t, oldAttrs, bucket.head("there"))
 
+			// A later write is not disturbed.
 			bucket.put("there/below", "fine")
 			require.Equal(t, "fine", bucket.get("there/below"))
 		})
 	}
 }
 
-// A versioned write whose staged file vanishes fails.
+// If the staged file of a versioned write vanishes, the write fails and the old version stays current.
 func TestPutVersionedStagedFileVanishes(t *testing.T) {
 	bucket := newTestBucket(t, withVersions, withFrozenClock)
 	bucket.put("k", "old")
-	ahead := time.Unix(1_900_000_000, 0) // so that the time of the new version must be set again
-	require.NoError(t, os.Chtimes(filepath.Join(bucket.root, "k"), ahead, ahead))
+	// The time of the old version is in the future, so the time of the new one must be set again.
+	future := time.Unix(1_900_000_000, 0)
+	require.NoError(t, os.Chtimes(filepath.Join(bucket.root, "k"), future, future))
 
 	_, err := bucket.driver.Put(newShortContext(t), bucket.requestWhoseFileVanishes(t, "k"))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
@@ -112,45 +117,50 @@ type unseekable struct{ io.Reader }
 
 func (unseekable) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
-// A part whose staged file vanishes fails.
+// If the staged file of a part vanishes, PutPart fails, and a second attempt succeeds.
 func TestPutPartStagedFileVanishes(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 
-	body := unseekable{bucket.requestWhoseFileVanishes(t, "k").Body}
-	_, err = bucket.driver.PutPart(newShortContext(t),
-		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: body})
+	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1}
+	r.Body = unseekable{bucket.requestWhoseFileVanishes(t, "k").Body}
+	_, err = bucket.driver.PutPart(newShortContext(t), r)
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 
-	_, err = bucket.driver.PutPart(newShortContext(t),
-		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("part")})
+	r.Body = strings.NewReader("part")
+	_, err = bucket.driver.PutPart(newShortContext(t), r)
 	require.NoError(t, err)
 }
 
-// An aborting body aborts the upload while its part is sent.
-type aborting struct {
-	s      *testBucket
+// An abortingBody is the body of a part that aborts its upload when it is read.
+type abortingBody struct {
+	bucket *testBucket
 	upload string
 }
 
-// Read aborts the upload.
-func (a *aborting) Read([]byte) (int, error) {
-	if err := a.s.driver.AbortParts(context.Background(), "k", a.upload); err != nil {
+// Read aborts the upload of the key "k".
+func (b *abortingBody) Read([]byte) (int, error) {
+	if err := b.bucket.driver.AbortParts(context.Background(), "k", b.upload); err != nil {
 		return 0, err
 	}
 	return 0, io.EOF
 }
 
-// A part of an upload aborted meanwhile is refused.
+// If the upload is aborted while a part is sent, PutPart fails.
 func TestPutPartAbortedMeanwhile(t *testing.T) {
 	wineCannot(t, lockedStays)
 	bucket := newTestBucket(t)
 	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
-	_, err = bucket.driver.PutPart(newShortContext(t),
-		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{bucket, upload}}})
+
+	_, err = bucket.driver.PutPart(newShortContext(t), &driver.PartRequest{
+		Key:    "k",
+		Upload: upload,
+		Number: 1,
+		Body:   unseekable{&abortingBody{bucket: bucket, upload: upload}},
+	})
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
@@ -223,45 +233,48 @@ func TestRoundsAreLimited(t *testing.T) {
 	}
 }
 
-// If the directory of a visible sidecar is removed during Put, Put makes it again and does not place the object
-// twice.
+// If another program removes the directory of a visible sidecar during Put, Put creates it again without placing
+// the object twice.
 func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	tests := []struct {
-		name  string
-		times int
-		want  storage.Code
+		name        string
+		maxRemovals int
+		want        storage.Code
 	}{
-		{name: "removed once", times: 1, want: ""},
-		{name: "removed each time that it is opened", times: 1 << 20, want: storage.Unavailable},
+		{name: "removed once", maxRemovals: 1, want: ""},
+		{name: "removed each time that it is opened", maxRemovals: math.MaxInt, want: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withSidecars)
 			key := strings.Repeat("n", 250)
 
-			l, ok := bucket.driver.live.Tree.Names().Locate(key)
+			location, ok := bucket.driver.live.Tree.Names().Locate(key)
 			require.True(t, ok)
-			require.NotEqual(t, l.Dir, l.AltDir)
+			sidecarDir := location.AltDir
+			require.NotEqual(t, location.Dir, sidecarDir)
 
-			calls := 0
+			removals := 0
 			bucket.driver.live.Tree.OnOpen = func(path string) {
-				if path != l.AltDir || calls == tt.times {
+				if path != sidecarDir || removals == tt.maxRemovals {
 					return
 				}
 				if os.Remove(filepath.Join(bucket.root, path)) == nil {
-					calls++
+					removals++
 				}
 			}
+
 			r := request(key, "x")
 			r.Condition = storage.Condition{Absent: true}
 			_, err := bucket.driver.Put(newShortContext(t), r)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Positive(t, removals)
 
-			var e *storage.Error
-			if errors.As(err, &e) {
-				require.True(t, e.Unknown, "the object was stored")
+			// The object is stored even if its sidecar is not, and the error says so.
+			var storageErr *storage.Error
+			if errors.As(err, &storageErr) {
+				require.True(t, storageErr.Unknown)
 			}
-			require.Positive(t, calls)
 
 			bucket.driver.live.Tree.OnOpen = nil
 			require.Equal(t, "x", bucket.get(key))
@@ -269,8 +282,7 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	}
 }
 
-// Writing makes a missing staging directory in a bucket without TmpPath. Tools that only copy files, or that
-// remove empty directories, leave such a bucket.
+// Put creates a missing staging directory, because tools that copy only files, or remove empty directories, lose it.
 func TestPutMakesStagingDirectory(t *testing.T) {
 	tests := []struct {
 		name string
@@ -284,6 +296,7 @@ func TestPutMakesStagingDirectory(t *testing.T) {
 			if tt.open {
 				windowsCannot(t, openDirStays)
 			}
+
 			bucket := newTestBucket(t)
 			bucket.put("k", "old")
 			if !tt.open {
@@ -300,10 +313,12 @@ func TestPutMakesStagingDirectory(t *testing.T) {
 	}
 }
 
-// A format lost in a power failure is written again. The file is empty or has zeros, as a new file may after a
-// power failure with Config.NoSync.
+// A power failure may leave the format file empty or full of zeros, and the next write then writes it again.
 func TestFormatWrittenAgain(t *testing.T) {
-	tests := []struct{ name, left string }{
+	tests := []struct {
+		name string
+		left string // content of the file after the power failure
+	}{
 		{name: "empty", left: ""},
 		{name: "zeros", left: "\x00\x00\x00"},
 	}
@@ -312,39 +327,41 @@ func TestFormatWrittenAgain(t *testing.T) {
 			bucket := newTestBucket(t)
 			bucket.put("k", "old")
 			path := filepath.Join(bucket.root, formatPath)
-			was, err := os.ReadFile(path)
+			want, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(path, []byte(tt.left), 0o666))
 
 			bucket = reopenTestBucket(t, bucket.root)
 			require.Equal(t, "old", bucket.get("k"))
 			bucket.put("k", "new")
-			current, err := os.ReadFile(path)
+
+			got, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, string(was), string(current))
+			require.Equal(t, string(want), string(got))
 		})
 	}
 }
 
-// If a file has two names and one of them is removed or overwritten, the other one keeps its attributes.
+// If one of two hard links to a file is removed or overwritten, the object of the other link keeps its attributes.
 func TestSidecarOfTwoNames(t *testing.T) {
 	windowsCannot(t, "the number of names of a file is unknown")
 	tests := []struct {
 		name   string
 		change func(bucket *testBucket)
 	}{
-		{name: "a removal", change: func(bucket *testBucket) { bucket.remove("one") }},
-		{name: "an overwrite", change: func(bucket *testBucket) { bucket.put("one", "new") }},
+		{name: "removed", change: func(bucket *testBucket) { bucket.remove("first") }},
+		{name: "overwritten", change: func(bucket *testBucket) { bucket.put("first", "new") }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withoutXattrs)
-			_, err := bucket.driver.Put(t.Context(), described("one", "content"))
+			r := described("first", "content")
+			_, err := bucket.driver.Put(t.Context(), r)
 			require.NoError(t, err)
-			require.NoError(t, os.Link(filepath.Join(bucket.root, "one"), filepath.Join(bucket.root, "two")))
+			require.NoError(t, os.Link(filepath.Join(bucket.root, "first"), filepath.Join(bucket.root, "second")))
 
 			tt.change(bucket)
-			require.Equal(t, described("two", "").Properties, bucket.head("two").Properties)
+			require.Equal(t, r.Properties, bucket.head("second").Properties)
 		})
 	}
 }

@@ -44,7 +44,7 @@ func runOnVersioned(t *testing.T, each func(t *testing.T, bucket *testBucket)) {
 	}
 }
 
-// With versions, an overwrite keeps the old version.
+// With versioning, overwritten and removed objects stay readable by their versions, and are listed newest first.
 func TestVersionsKept(t *testing.T) {
 	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
 		require.True(t, bucket.driver.Describe().Versioned)
@@ -52,15 +52,15 @@ func TestVersionsKept(t *testing.T) {
 		for i := range 4 {
 			attrs = append(attrs, bucket.put("k", fmt.Sprint(i)))
 		}
-
 		bucket.put("k/below", "x")
 		bucket.remove("k")
 		bucket.requireMissing("k")
-		for i, a := range attrs {
-			body, got, err := bucket.getVersion("k", a.Version)
+
+		for i, want := range attrs {
+			body, got, err := bucket.getVersion("k", want.Version)
 			require.NoError(t, err)
 			require.Equal(t, fmt.Sprint(i), body)
-			require.Equal(t, a, got, "with its attributes and revision")
+			require.Equal(t, want, got)
 		}
 
 		// The newest entry of "k" is the delete marker. Its versions follow it, the newest first.
@@ -127,7 +127,7 @@ func TestVersionMalformed(t *testing.T) {
 	})
 }
 
-// Delete with a version compares its condition with that version.
+// Delete of a version applies its condition to that version, not to the current object.
 func TestDeleteVersionCondition(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
 	old := bucket.put("k", "1")
@@ -138,11 +138,13 @@ func TestDeleteVersionCondition(t *testing.T) {
 		Condition: storage.Condition{Revision: current.Revision},
 	}
 	require.ErrorIs(t, bucket.driver.Delete(t.Context(), r), storage.PreconditionFailed)
+
 	r.Condition.Revision = old.Revision
 	require.NoError(t, bucket.driver.Delete(t.Context(), r))
 }
 
-// Versions are listed like objects.
+// ListVersions observes limit, prefix, delimiter and StartAfter as List does, and marks current versions and
+// delete markers.
 func TestListVersions(t *testing.T) {
 	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
 		for _, key := range []string{"a", "a-b", "a/b", "a/b/c", "a0", "b/c"} {
@@ -168,11 +170,13 @@ func TestListVersions(t *testing.T) {
 			}
 			return result
 		}
+
 		upToAB := []string{"a current", "a", "a-b current", "a-b", "a/b removed", "a/b", "a/b"}
 		afterAB := []string{"a/b/c current", "a/b/c", "a0 current", "a0", "b/c removed", "b/c", "b/c"}
 		all := append(upToAB, afterAB...)
 		folders := []string{"a current", "a", "a-b current", "a-b", "a/", "a0 current", "a0", "b/"}
 		inFolder := []string{"a/b removed", "a/b", "a/b", "a/b/"}
+
 		for _, limit := range []int{1, 2, 3, 100} {
 			require.Equal(t, all, list(driver.ListRequest{Limit: limit}))
 			require.Equal(t, folders, list(driver.ListRequest{Limit: limit, Delimiter: "/"}))
@@ -182,15 +186,16 @@ func TestListVersions(t *testing.T) {
 	})
 }
 
-// Without versions, an overwrite keeps nothing.
+// Without versioning, ListVersions lists an overwritten object once, with no version.
 func TestListVersionsUnversioned(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "1")
 	bucket.put("k", "2")
-	all := bucket.listVersions(driver.ListRequest{})
-	require.Len(t, all, 1)
-	require.True(t, all[0].Current)
-	require.Empty(t, all[0].Version)
+
+	entries := bucket.listVersions(driver.ListRequest{})
+	require.Len(t, entries, 1)
+	require.True(t, entries[0].Current)
+	require.Empty(t, entries[0].Version)
 }
 
 // Removals leave markers.
@@ -271,17 +276,19 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 // If Delete stops before it removes the current version, the object is unchanged, and its version is listed once.
 func TestDeleteInterrupted(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
-	a := bucket.put("k", "1")
+	attrs := bucket.put("k", "1")
+
+	// An interrupted Delete has recorded the removal, but the file is still in its place.
 	live, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer bucket.driver.release(live)
 	current := objectfile.ObjectFile{Dir: live.Tree.Top, Base: "k", Meta: mustStat(t, live, "k")}
-
 	require.NoError(t, live.Noncurrent.MarkRemoved(t.Context(), "k", current))
+
 	require.Len(t, bucket.listVersions(driver.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", bucket.get("k"))
 
-	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
+	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: attrs.Version}))
 	bucket.requireMissing("k")
 	require.Empty(t, bucket.listVersions(driver.ListRequest{}))
 }

@@ -54,7 +54,7 @@ func visibleFiles(t *testing.T, root string) (found []string) {
 	return found
 }
 
-// If a user copies the directory, visible sidecars keep the attributes of the objects.
+// If a user copies the directory of a bucket, visible sidecars keep the attributes of its objects.
 func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 	keys := []string{
 		"images/photo.jpg",
@@ -82,14 +82,15 @@ func TestVisibleSidecarSurvivesCopy(t *testing.T) {
 			}
 			require.Len(t, visibleFiles(t, bucket.root), len(keys))
 
-			duplicate := copyTestBucket(t, bucket.root)
-			page, err := duplicate.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
+			copied := copyTestBucket(t, bucket.root)
+			page, err := copied.driver.List(t.Context(), &driver.ListRequest{Limit: 100})
 			require.NoError(t, err)
 			require.Len(t, page.Entries, len(keys))
 			for _, key := range keys {
-				require.Equal(t, "content", duplicate.get(key))
-				require.Equal(t, described(key, "").Properties, duplicate.head(key).Properties, key)
-				isPublic, err := duplicate.isPublic(key)
+				require.Equal(t, "content", copied.get(key))
+				require.Equal(t, described(key, "").Properties, copied.head(key).Properties, key)
+
+				isPublic, err := copied.isPublic(key)
 				require.NoError(t, err)
 				require.True(t, isPublic, key)
 			}
@@ -204,13 +205,15 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 	}
 }
 
-// Removing an object removes its visible sidecar.
+// Delete also removes the visible sidecar of the object.
 func TestDeleteRemovesVisibleSidecar(t *testing.T) {
 	bucket := newTestBucket(t, withSidecars)
 	bucket.put("dir/k", "x")
 	bucket.put("dir", "y")
+
 	bucket.remove("dir/k")
 	bucket.remove("dir")
+
 	require.Empty(t, visibleFiles(t, bucket.root))
 	require.NoDirExists(t, filepath.Join(bucket.root, "dir"))
 }
@@ -273,26 +276,26 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 	}
 }
 
-// Move keeps attributes that come from the visible sidecar of a copied directory.
+// Move keeps the attributes of an object whose file a user has copied with its visible sidecar.
 func TestMoveKeepsAdoptedAttributes(t *testing.T) {
 	bucket := newTestBucket(t, withSidecars)
 	r := described("from", "content")
 	r.PublicRead = false
 	_, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	c := copyTestBucket(t, bucket.root)
+	copied := copyTestBucket(t, bucket.root)
 
-	_, err = storage.Move(t.Context(), engine.New(c.driver), "from", "to")
+	_, err = storage.Move(t.Context(), engine.New(copied.driver), "from", "to")
 	require.NoError(t, err)
-	require.Equal(t, r.Properties, c.head("to").Properties)
+	require.Equal(t, r.Properties, copied.head("to").Properties)
 }
 
-// If a visible sidecar has a malformed retention, that is ignored, and the other attributes are kept.
+// A malformed retention in a visible sidecar is ignored, and the other attributes are kept.
 func TestVisibleSidecarForeignRetention(t *testing.T) {
 	end := time.Date(2099, 1, 1, 0, 0, 1, 0, time.UTC)
 	tests := []struct {
 		name string
-		text string // of the retention
+		text string // members of the sidecar's JSON object
 		want storage.Retention
 	}{
 		{
@@ -327,6 +330,7 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 			bucket.write("k", "text")
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + tt.text + `}`
 			bucket.write(bucketdir.Reserved+string(bucketdir.MarkVisible)+"k", sidecar)
+
 			requireAttrs := func(when string) {
 				t.Helper()
 				attrs := bucket.head("k")
@@ -334,6 +338,7 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 				require.Equal(t, "image/png", attrs.ContentType, when)
 				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, when)
 			}
+
 			requireAttrs("in the sidecar only")
 			bucket.setTags("k", map[string]string{"k": "v"})
 			requireAttrs("adopted by a change")
@@ -342,14 +347,13 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 	}
 }
 
-// Attributes survive new inode numbers, as on FAT and exFAT, which have no extended attributes and give files
-// other inodes at each mount.
+// Attributes survive new inode numbers, which FAT and exFAT give to files at each mount.
 func TestSidecarSurvivesNewInodes(t *testing.T) {
 	tests := []struct {
 		name    string
-		sidecar *objectfile.Attrs // of the number of the object, or nil if it has none
+		sidecar *objectfile.Attrs // at the inode number that the object has now; nil if there is none
 	}{
-		{name: "no number has a sidecar", sidecar: nil},
+		{name: "the number has no sidecar", sidecar: nil},
 		{
 			name: "the number has the sidecar of another object",
 			sidecar: &objectfile.Attrs{
@@ -365,7 +369,7 @@ func TestSidecarSurvivesNewInodes(t *testing.T) {
 			_, err := bucket.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
 
-			// The sidecar of the object is removed, or replaced by that of another object.
+			// A new number is simulated: remove the object's sidecar, or replace it by that of another object.
 			sidecars, err := filepath.Glob(filepath.Join(bucket.root, bucketdir.AttrsPath, "*"))
 			require.NoError(t, err)
 			require.Len(t, sidecars, 1)

@@ -13,7 +13,8 @@ import (
 
 // A listing with a delimiter shows exactly the folders in which a full listing finds objects.
 func TestListFoldersAsWalk(t *testing.T) {
-	long := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
+	// longName returns the name on disk of a segment with n bytes.
+	longName := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
 	tests := []struct {
 		name  string
 		path  string // of a file below g
@@ -22,15 +23,15 @@ func TestListFoldersAsWalk(t *testing.T) {
 		{name: "a plain name", path: "file", shown: true},
 		{name: "an escaped name", path: ".omnibucket%.omnibucketed", shown: true},
 		{name: "an alternate name", path: ".omnibucket=file", shown: true},
-		{name: "a long name", path: long(300), shown: true},
-		{name: "a name of three chunks", path: long(700), shown: true},
-		{name: "a folder with a long name", path: long(256) + "/file", shown: true},
-		{name: "a folder with a long name and a plain name in it", path: long(300) + "/file", shown: true},
-		{name: "a folder with a name of three chunks", path: long(700) + "/file", shown: true},
-		{name: "long folders in long folders", path: long(300) + "/" + long(300) + "/file", shown: true},
+		{name: "a long name", path: longName(300), shown: true},
+		{name: "a name of three chunks", path: longName(700), shown: true},
+		{name: "a folder with a long name", path: longName(256) + "/file", shown: true},
+		{name: "a folder with a long name and a plain name in it", path: longName(300) + "/file", shown: true},
+		{name: "a folder with a name of three chunks", path: longName(700) + "/file", shown: true},
+		{name: "long folders in long folders", path: longName(300) + "/" + longName(300) + "/file", shown: true},
 		{name: "only a reserved name", path: ".omnibucketed", shown: false},
 		{name: "a malformed escaped name", path: ".omnibucket%%zz", shown: false},
-		{name: "a plain name among the chunks of a long one", path: long(300) + "/../file", shown: false},
+		{name: "a plain name among the chunks of a long one", path: longName(300) + "/../file", shown: false},
 		{name: "a folder with an alternate name", path: ".omnibucket=folder/file", shown: false},
 		{name: "a chunk of the wrong length", path: ".omnibucket+short/.omnibucket%x/file", shown: false},
 	}
@@ -39,12 +40,13 @@ func TestListFoldersAsWalk(t *testing.T) {
 			t.Run(tt.name+", "+disk.name, func(t *testing.T) {
 				bucket := newTestBucket(t, disk.tweaks...)
 				bucket.write("g/"+tt.path, "x")
-				want := []string{}
+				wantFolders := []string{}
 				if tt.shown {
-					want = append(want, "g/")
+					wantFolders = append(wantFolders, "g/")
 				}
-				require.Len(t, bucket.keys(), len(want))
-				require.ElementsMatch(t, want, bucket.list(driver.ListRequest{Delimiter: "/"}))
+
+				require.Len(t, bucket.keys(), len(wantFolders))
+				require.ElementsMatch(t, wantFolders, bucket.list(driver.ListRequest{Delimiter: "/"}))
 			})
 		}
 	}
@@ -63,6 +65,7 @@ func TestDeleteBucketWithLongVersions(t *testing.T) {
 	bucket.put(key, "old")
 	bucket.remove(key)
 	require.Empty(t, bucket.keys())
+
 	require.ErrorIs(t, service.DeleteBucket(t.Context(), "one"), storage.BucketNotEmpty)
 }
 
@@ -75,10 +78,17 @@ func TestListUnreadableFolder(t *testing.T) {
 	for _, path := range []string{"a", "lost+found/x", "z/y"} {
 		bucket.write(path, "x")
 	}
-	defer forbidAccess(t, filepath.Join(bucket.root, "lost+found"), 0)()
+	restoreAccess := forbidAccess(t, filepath.Join(bucket.root, "lost+found"), 0)
+	defer restoreAccess()
+
 	require.Equal(t, []string{"a", "lost+found/", "z/"}, bucket.list(driver.ListRequest{Delimiter: "/"}))
-	for _, r := range []driver.ListRequest{{Limit: 10}, {Prefix: "lost+found/", Delimiter: "/", Limit: 10}} {
+
+	// A listing that must look into the folder fails.
+	for _, r := range []driver.ListRequest{
+		{Limit: 10},
+		{Limit: 10, Prefix: "lost+found/", Delimiter: "/"},
+	} {
 		_, err := bucket.driver.List(t.Context(), &r)
-		require.ErrorIs(t, err, storage.PermissionDenied, r.Prefix)
+		require.ErrorIs(t, err, storage.PermissionDenied, "prefix %q", r.Prefix)
 	}
 }
