@@ -32,31 +32,33 @@ type StagedFile struct {
 	Upload *osdir.Dir
 }
 
-// Stage creates an empty staged file.
+// Stage creates an empty file in the staging directory. If the directory has vanished, it creates
+// another one.
 func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
-	var st *StagedFile
+	var staged *StagedFile
 	err := s.Tree.Retry(ctx, func() error {
-		w, err := s.Dir(ctx)
+		dir, err := s.Dir(ctx)
 		if err != nil {
 			return err
 		}
-		st = &StagedFile{Dir: w.Dir, Name: strconv.FormatUint(w.lastNumber.Add(1), 36)}
-		st.File, err = w.Dir.Create(st.Name)
+		staged = &StagedFile{Dir: dir.Dir, Name: strconv.FormatUint(dir.lastNumber.Add(1), 36)}
+		staged.File, err = dir.Dir.Create(staged.Name)
 		if osdir.IsNotExist(err) {
-			s.dropStagingDir(w)
+			s.dropStagingDir(dir)
 		}
 		return bucketdir.AgainIfGone(err)
 	})
 	if err != nil {
 		return nil, err
 	}
+
 	if s.FileMode != 0 {
-		if err := st.File.SetMode(s.FileMode); err != nil {
-			s.Discard(st)
+		if err := staged.File.SetMode(s.FileMode); err != nil {
+			s.Discard(staged)
 			return nil, bucketdir.Failure(err)
 		}
 	}
-	return st, nil
+	return staged, nil
 }
 
 var copyBuffers = sync.Pool{New: func() any {
@@ -70,10 +72,10 @@ const flushStep = 8 << 20
 // maxEmptyReads is the number of reads without bytes in a row after which Fill fails.
 const maxEmptyReads = 100
 
-// Fill writes the whole body to f. If reading the body fails, Fill returns that error unchanged.
+// Fill writes the whole body to f. It returns an error of the body unchanged.
 func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error {
-	buffer := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buffer)
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
 
 	unflushed := 0  // bytes since the last StartFlush
 	emptyReads := 0 // reads in a row that returned no bytes
@@ -81,9 +83,9 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return err
 		}
-		n, readErr := body.Read(*buffer)
+		n, readErr := body.Read(*buf)
 		if n > 0 {
-			if _, err := f.Write((*buffer)[:n]); err != nil {
+			if _, err := f.Write((*buf)[:n]); err != nil {
 				return bucketdir.Failure(err)
 			}
 		}
@@ -94,15 +96,15 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 			return readErr
 		}
 
+		emptyReads++
 		if n > 0 {
 			emptyReads = 0
-		} else {
-			emptyReads++
-			if emptyReads == maxEmptyReads {
-				return io.ErrNoProgress
-			}
+		}
+		if emptyReads == maxEmptyReads {
+			return io.ErrNoProgress
 		}
 
+		// Let the kernel write to the disk while the next bytes arrive.
 		unflushed += n
 		if s.Tree.Sync && unflushed >= flushStep {
 			osdir.StartFlush(f)
@@ -111,7 +113,7 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 	}
 }
 
-// Finish completes a staged file as Seal does, but without attributes.
+// Finish flushes and closes a staged file, which gets no attributes.
 func (s *Staging) Finish(st *StagedFile) (err error) {
 	st.Meta, err = st.File.Stat()
 	if err != nil {
@@ -120,16 +122,16 @@ func (s *Staging) Finish(st *StagedFile) (err error) {
 	return s.flush(st)
 }
 
-// KeepMode sets the mode of a sealed file to the mode of the file that it replaces. If another user
-// owns the old file, that user could have chosen any mode. So the new mode then permits no more
-// than the mode that the sealed file already has.
+// KeepMode gives a sealed file the mode of the file that it replaces. If another user owns that file
+// and may have chosen its mode, the sealed file gets no permission that it does not have already.
 func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
 	if !replaced.Found() {
 		return nil
 	}
 	mode := replaced.Meta.Mode
 	if replaced.Meta.UID != st.Meta.UID {
-		mode = mode&st.Meta.Mode | 0o600
+		const ownerReadWrite = 0o600
+		mode = mode&st.Meta.Mode | ownerReadWrite
 	}
 	if mode == st.Meta.Mode {
 		return nil
@@ -154,7 +156,7 @@ func (s *Staging) KeepMode(st *StagedFile, replaced ObjectFile) error {
 	return bucketdir.Failure(f.Sync())
 }
 
-// Discard removes a staged file. If the file was placed, Discard only closes it.
+// Discard closes a staged file, and removes it unless it was placed.
 func (s *Staging) Discard(st *StagedFile) {
 	if st.File != nil {
 		_ = st.File.Close()
@@ -175,8 +177,8 @@ func (s *Staging) Discard(st *StagedFile) {
 	}
 }
 
-// Place moves a staged file to the given directory and name. If the directory was removed
-// meanwhile, Place fails with ErrAgain.
+// Place moves a staged file to the name base in dst. It fails with ErrAgain if dst was removed
+// meanwhile.
 func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile) error {
 	err := osdir.RetryInUse(ctx, func() error { return dst.Rename(base, st.Dir, st.Name) })
 	if err == nil {
@@ -186,6 +188,7 @@ func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, st *St
 	if !osdir.IsNotExist(err) {
 		return err
 	}
+	// Either the staged file or dst has vanished.
 	if _, err := st.Dir.Stat(st.Name); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
@@ -195,19 +198,21 @@ func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, st *St
 // MarkPlaced records that the file was renamed, so that Discard does not remove it.
 func (st *StagedFile) MarkPlaced() { st.Name = "" }
 
-// Append appends n bytes of another file to the staged file. It reads the other file from the given
-// offset. If possible, the kernel copies the bytes.
-func (st *StagedFile) Append(ctx context.Context, f *os.File, offset, n int64) error {
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+// Append appends n bytes of src, from offset on, to the staged file. It fails with Changed if src is
+// shorter.
+func (st *StagedFile) Append(ctx context.Context, src *os.File, offset, n int64) error {
+	if _, err := src.Seek(offset, io.SeekStart); err != nil {
 		return bucketdir.Failure(err)
 	}
+
 	const step = 64 << 20 // bytes between two checks of ctx
 	for n > 0 {
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return err
 		}
-		k, err := io.CopyN(st.File.OSFile(st.Name), f, min(n, step))
-		n -= k
+		// If possible, the kernel copies the bytes.
+		copied, err := io.CopyN(st.File.OSFile(st.Name), src, min(n, step))
+		n -= copied
 		if err == io.EOF {
 			// Another program has truncated the file.
 			return storage.Changed
@@ -219,8 +224,8 @@ func (st *StagedFile) Append(ctx context.Context, f *os.File, offset, n int64) e
 	return nil
 }
 
-// Seal completes a staged file: it sets the attributes, flushes the file unless Config.NoSync is
-// set, and closes it. After that, the file can be placed.
+// Seal makes a staged file ready to be placed: it sets the time and the attributes, flushes the file
+// to the disk if the tree wants that, and closes it.
 func (s *Staging) Seal(st *StagedFile) error {
 	if err := s.setTimeAndAttrs(st); err != nil {
 		return err
@@ -228,7 +233,7 @@ func (s *Staging) Seal(st *StagedFile) error {
 	return s.flush(st)
 }
 
-// flush flushes the file, unless Config.NoSync is set, and closes it.
+// flush flushes a staged file to the disk, if the tree wants that, and closes it.
 func (s *Staging) flush(st *StagedFile) error {
 	if s.Tree.Sync {
 		if err := st.File.Sync(); err != nil {
@@ -250,20 +255,22 @@ func (s *Staging) setTimeAndAttrs(st *StagedFile) (err error) {
 		return bucketdir.Failure(err)
 	}
 
-	a := &st.Attrs
-	a.Size = st.Meta.Size
-	a.MTime = st.Meta.MTime
+	attrs := &st.Attrs
+	attrs.Size = st.Meta.Size
+	attrs.MTime = st.Meta.MTime
 	if s.Tree.Coarse.Load() {
-		a.Unique = bucketdir.RandomName()
+		// The time alone does not tell two writes apart.
+		attrs.Unique = bucketdir.RandomName()
 	}
-	value := a.Encode()
+
+	value := attrs.Encode()
 	if !s.Reader.NoXattr && st.File.SetXattr(value) == nil {
 		return nil
 	}
 	return s.Tree.StagedFileError(s.writeSidecar(st, value))
 }
 
-// Restamp gives a sealed file a new time, which is later than stamp.
+// Restamp gives a sealed file a new time, which is later than stamp, and seals it again.
 func (s *Staging) Restamp(st *StagedFile, stamp int64) (err error) {
 	st.File, err = st.Dir.Edit(st.Name)
 	if err != nil {

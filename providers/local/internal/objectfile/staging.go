@@ -35,15 +35,16 @@ func (s *Staging) Close() {
 	s.former = nil
 	s.Live = nil
 	s.mu.Unlock()
-	for _, w := range dirs {
-		if w != nil {
-			w.Dir.Close()
-			w.claim.End()
+
+	for _, dir := range dirs {
+		if dir != nil {
+			dir.Dir.Close()
+			dir.claim.End()
 		}
 	}
 }
 
-// Dir returns the staging directory. The first call creates it.
+// Dir returns the staging directory of this process, and creates it if there is none.
 func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,27 +54,26 @@ func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 	if err := s.Tree.Initialize(); err != nil {
 		return nil, err
 	}
-	var w *stagingDir
+	var dir *stagingDir
 	err := s.Tree.Retry(ctx, func() (err error) {
-		w, err = s.newStagingDir()
+		dir, err = s.newStagingDir()
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.Live = w
-	// Open has swept only the directory to which the bucket's path led at that time. The path may
-	// lead to another directory now.
+	s.Live = dir
+	// Sweep again, because the bucket's path may lead to another directory now than at Open. If it
+	// fails, a later sweep removes the rest.
 	_ = s.SweepStaging()
-	return w, nil
+	return dir, nil
 }
 
-// newStagingDir creates a staging directory. If other processes interfere, or if TmpPath is
-// missing, it fails with ErrAgain. TmpPath may be missing in a copy of the bucket, because some
-// tools omit empty directories.
+// newStagingDir creates a staging directory for this process. It fails with ErrAgain if another
+// process interferes, or after it has created TmpPath, which may be missing in a copied bucket.
 func (s *Staging) newStagingDir() (*stagingDir, error) {
 	// A file here may replace a private object, so other users must not read it.
-	c, err := bucketdir.NewClaim(s.Tree.Root, bucketdir.TmpPath+"/"+bucketdir.RandomName(), 0o700)
+	claim, err := bucketdir.NewClaim(s.Tree.Root, bucketdir.TmpPath+"/"+bucketdir.RandomName(), 0o700)
 	if osdir.IsNotExist(err) {
 		if err := s.Tree.Mkdirs(bucketdir.TmpPath); err != nil {
 			return nil, err
@@ -83,22 +83,22 @@ func (s *Staging) newStagingDir() (*stagingDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := osdir.Open(s.Tree.Root, s.Tree.Top, c.Path)
+	dir, err := osdir.Open(s.Tree.Root, s.Tree.Top, claim.Path)
 	if err != nil {
-		c.End()
+		claim.End()
 		return nil, bucketdir.AgainIfGone(err)
 	}
-	return &stagingDir{Dir: d, claim: c}, nil
+	return &stagingDir{Dir: dir, claim: claim}, nil
 }
 
-// dropStagingDir stops using a staging directory that another program has removed. The next write
-// creates a new one.
-func (s *Staging) dropStagingDir(w *stagingDir) {
+// dropStagingDir gives up a staging directory that another program has removed. The next write
+// creates another one.
+func (s *Staging) dropStagingDir(dir *stagingDir) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.Live == w {
+	if s.Live == dir {
 		s.Live = nil
 		s.Tree.Ready.Store(false)
-		s.former = append(s.former, w)
+		s.former = append(s.former, dir)
 	}
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// SweepStaging removes the staging directories of writers that have ended. If the marker of a
-// directory can be locked, its writer has ended.
+// SweepStaging removes the staging directories of processes that have ended, and files that are old.
 func (s *Staging) SweepStaging() error {
 	staging, err := s.Tree.OpenToRead(bucketdir.TmpPath)
 	if err != nil {
@@ -26,41 +25,42 @@ func (s *Staging) SweepStaging() error {
 	return nil
 }
 
-// sweepEntry removes a staging directory, if it is abandoned. If the removal fails, a later sweep
-// tries again.
+// sweepEntry removes a staging directory whose process has ended, or another entry that is old. If
+// that fails, a later sweep tries again.
 func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
-	m, err := staging.Stat(name)
+	meta, err := staging.Stat(name)
 	if err != nil {
 		return
 	}
 
-	isAbandoned := time.Since(m.Time()) > bucketdir.AbandonedAge
+	// Remove a file that is neither a directory's marker nor new.
+	isAbandoned := time.Since(meta.Time()) > bucketdir.AbandonedAge
 	dirName, isMarker := strings.CutSuffix(name, bucketdir.MarkerSuffix)
-	if m.Kind != osdir.KindDir && !isMarker {
+	if meta.Kind != osdir.KindDir && !isMarker {
 		if isAbandoned {
 			_ = staging.Unlink(name)
 		}
 		return
 	}
 
-	c := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(dirName), isAbandoned)
-	if c == nil {
+	claim := bucketdir.TakeOver(s.Tree.Root, staging.PathOf(dirName), isAbandoned)
+	if claim == nil {
 		return
 	}
 	// End runs last: if this process is killed before, the marker remains for a later sweep.
-	defer c.End()
+	defer claim.End()
 
-	d, err := s.Tree.OpenToRead(c.Path)
+	dir, err := s.Tree.OpenToRead(claim.Path)
 	if err != nil {
 		return
 	}
-	defer d.Close()
-	_ = d.Each(func(e osdir.Entry) bool {
-		if m, err := d.Stat(e.Name); err == nil {
+	defer dir.Close()
+	_ = dir.Each(func(e osdir.Entry) bool {
+		if meta, err := dir.Stat(e.Name); err == nil {
 			// The file may also have its final name already, as a second hard link. DropSidecar
 			// then keeps the sidecar.
-			s.Reader.DropSidecar(m)
-			_ = d.Unlink(e.Name)
+			s.Reader.DropSidecar(meta)
+			_ = dir.Unlink(e.Name)
 		}
 		return true
 	})

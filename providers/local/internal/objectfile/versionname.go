@@ -48,8 +48,7 @@ func appendTime(b []byte, offset int64) []byte {
 // errVersion is the error for a version that this package cannot have returned.
 var errVersion = argument.Invalid("version", "must be one that this bucket returned", "")
 
-// CheckVersion fails with InvalidArgument if version does not have the form of a version. It
-// accepts "".
+// CheckVersion fails with InvalidArgument unless version is "" or has the form of a version.
 func CheckVersion(version string) error {
 	if version != "" && !ValidVersion(version) {
 		return errVersion
@@ -57,19 +56,20 @@ func CheckVersion(version string) error {
 	return nil
 }
 
-// ValidVersion reports whether version has the form of a result of VersionOf or MarkerOf.
+// ValidVersion reports whether VersionOf or MarkerOf can return version: a time and an inode, both in
+// hexadecimal digits, or a time and the mark of delete markers.
 func ValidVersion(version string) bool {
-	digits, ino, ok := strings.Cut(version, "-")
-	if !ok || len(digits) != len(zeroTime) {
+	timeDigits, inodeDigits, ok := strings.Cut(version, "-")
+	if !ok || len(timeDigits) != len(zeroTime) {
 		return false
 	}
-	stamp, err := strconv.ParseUint(digits, 16, 64)
+	mtime, err := strconv.ParseUint(timeDigits, 16, 64)
 	if err != nil {
 		return false
 	}
 	if IsMarker(version) {
-		return MarkerOf(int64(stamp)) == version
+		return MarkerOf(int64(mtime)) == version
 	}
-	number, err := strconv.ParseUint(ino, 16, 64)
-	return err == nil && VersionOf(osdir.Meta{MTime: int64(stamp), Ino: number}) == version
+	inode, err := strconv.ParseUint(inodeDigits, 16, 64)
+	return err == nil && VersionOf(osdir.Meta{MTime: int64(mtime), Ino: inode}) == version
 }

@@ -47,51 +47,51 @@ func (r *Reader) WritesVisible() bool { return r.Visible || r.Forgets() }
 // another file with the same size and time.
 func (r *Reader) Forgets() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
 
-// VisibleOr returns the attributes in the visible sidecar, with the revision from attrs.
-// If the object has no visible sidecar, VisibleOr returns attrs, which may be nil.
-func (r *Reader) VisibleOr(attrs *Attrs, l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
-	a, err := r.visibleAttrs(l, m)
-	if a == nil || err != nil {
-		return attrs, err
+// VisibleOr returns the attributes in the visible sidecar, with the revision of stored. It returns
+// stored itself, which may be nil, if the object has no visible sidecar.
+func (r *Reader) VisibleOr(stored *Attrs, l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
+	visible, err := r.visibleAttrs(l, m)
+	if visible == nil || err != nil {
+		return stored, err
 	}
-	if attrs != nil {
-		a.Unique = attrs.Unique
+	if stored != nil {
+		visible.Unique = stored.Unique
 	}
-	return a, nil
+	return visible, nil
 }
 
 const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 
-// StageVisible writes the visible sidecar of an object as a staged file. file is the stat
-// result of the object's file. The sidecar gets the same mode.
-func (s *Staging) StageVisible(ctx context.Context, a *Attrs, file osdir.Meta) (*StagedFile, error) {
-	text, err := json.MarshalIndent(newVisibleSidecar(a), "", "\t")
+// StageVisible writes the visible sidecar of an object as a staged file, with the mode of the
+// object's file.
+func (s *Staging) StageVisible(ctx context.Context, attrs *Attrs, file osdir.Meta) (*StagedFile, error) {
+	text, err := json.MarshalIndent(newVisibleSidecar(attrs), "", "\t")
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	st, err := s.Stage(ctx)
+	staged, err := s.Stage(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.writeVisible(ctx, st, append(text, '\n'), file.Mode); err != nil {
-		s.Discard(st)
+	if err := s.writeVisible(ctx, staged, append(text, '\n'), file.Mode); err != nil {
+		s.Discard(staged)
 		return nil, err
 	}
-	return st, nil
+	return staged, nil
 }
 
-// writeVisible writes and completes the staged file of a visible sidecar. If mode is 0, as on Windows,
-// it does not set the mode.
-func (s *Staging) writeVisible(ctx context.Context, st *StagedFile, text []byte, mode uint32) error {
-	if err := s.Fill(ctx, st.File, bytes.NewReader(text)); err != nil {
+// writeVisible writes text to the staged file of a visible sidecar, sets the file's mode and closes
+// it. A mode of 0, as on Windows, is not set.
+func (s *Staging) writeVisible(ctx context.Context, staged *StagedFile, text []byte, mode uint32) error {
+	if err := s.Fill(ctx, staged.File, bytes.NewReader(text)); err != nil {
 		return err
 	}
 	if mode != 0 {
-		if err := st.File.SetMode(mode); err != nil {
+		if err := staged.File.SetMode(mode); err != nil {
 			return bucketdir.Failure(err)
 		}
 	}
-	return s.Finish(st)
+	return s.Finish(staged)
 }
 
 // newVisibleSidecar returns the content of the visible sidecar of an object with the attributes a.
@@ -115,8 +115,8 @@ func newVisibleSidecar(a *Attrs) visibleSidecar {
 	}
 }
 
-// visibleAttrs reads the visible sidecar of the current object. If there is no sidecar for a file
-// with the stat result m, it returns nil.
+// visibleAttrs returns the attributes in the visible sidecar of the object at l, or nil if there is
+// no sidecar for a file of the size in m.
 func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
 	f, err := r.OpenIn(l.AltDir, l.VisibleName())
 	if f == nil || err != nil {
@@ -136,6 +136,7 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 		return nil, nil
 	}
 	if v.Size != m.Size {
+		// The sidecar belongs to an earlier content of the file.
 		return nil, nil
 	}
 	return v.attrs(), nil
@@ -163,8 +164,8 @@ func (v *visibleSidecar) attrs() *Attrs {
 	}
 }
 
-// retention returns the retention, with its time rounded up to a second. If another program has
-// written an unknown mode, or only one of mode and time, the result is empty.
+// retention returns the retention in the sidecar, with its time rounded up to a second. It is empty
+// if another program has written an unknown mode, or only one of mode and time.
 func (v *visibleSidecar) retention() storage.Retention {
 	mode := storage.RetentionMode(v.RetentionMode)
 	if mode != storage.Governance && mode != storage.Compliance {
@@ -178,8 +179,8 @@ func (v *visibleSidecar) retention() storage.Retention {
 	return storage.Retention{Mode: mode, Until: roundedUp}
 }
 
-// DropVisible removes the visible sidecar of an object that is about to change. A driver that
-// writes no visible sidecars must remove it, too.
+// DropVisible removes the visible sidecar of an object that is about to change. It does so even if
+// this driver writes no visible sidecars.
 func (s *Candidates) DropVisible(ctx context.Context) error {
 	if s.bare {
 		return nil
@@ -199,9 +200,9 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 	return bucketdir.Failure(s.tree.Flush(alternate))
 }
 
-// Adopt copies the attributes in the visible sidecar to the object, before the object changes. If a
-// backup tool has copied an object, its attributes are only in the sidecar. Without Adopt, the
-// attributes would be lost if the process is killed, or if the object becomes a noncurrent version.
+// Adopt copies the attributes in the visible sidecar to the object's file before the object changes.
+// Of an object that a backup tool has copied, only the sidecar has them, and a killed process or a
+// new version would lose them.
 func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 	hasVisible, err := s.HasVisible()
 	if err != nil {
@@ -214,7 +215,7 @@ func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 
 	err = s.adoptVisible(ctx, file)
 	if osdir.IsNoFile(err) || !s.tree.KeepsVersions() {
-		// A full disk must not prevent a removal.
+		// Without versions, ignore the error: a full disk must not prevent a removal.
 		return nil
 	}
 	return bucketdir.Failure(err)
@@ -230,8 +231,8 @@ func (s *Candidates) HasVisible() (bool, error) {
 	return !osdir.IsNoFile(err), nil
 }
 
-// adoptVisible does what Adopt does, for an object that has a visible sidecar. If the attributes in the
-// file are not lost, it does nothing.
+// adoptVisible copies the attributes in the visible sidecar to the object's file, unless the file
+// still has its own.
 func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
@@ -251,6 +252,7 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 		return err
 	}
 
+	// The checksum in the sidecar holds only for the time that the sidecar records.
 	if !visible.Matches(f.Meta) {
 		visible.CRC32C = storage.CRC32C{}
 		visible.MTime = f.Meta.MTime
@@ -258,12 +260,11 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	return s.staging.replaceAttrs(ctx, f, visible)
 }
 
-// PutVisible renames a staged sidecar to its final name. If the directory was removed meanwhile,
-// PutVisible tries again. The caller could not repeat the write, because the object is already
-// visible.
-func (s *Candidates) PutVisible(ctx context.Context, st *StagedFile) error {
+// PutVisible moves a staged sidecar to its final name. It repeats the move itself if the directory is
+// removed meanwhile, because the caller, whose object is already visible, cannot start again.
+func (s *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
 	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
-		err := s.moveVisible(ctx, st)
+		err := s.moveVisible(ctx, staged)
 		hasOwnAlternate := s.alternate != nil && s.alternate != s.Plain
 		if err == bucketdir.ErrAgain && hasOwnAlternate {
 			s.tree.CloseDir(s.alternate)
@@ -273,29 +274,30 @@ func (s *Candidates) PutVisible(ctx context.Context, st *StagedFile) error {
 	}))
 }
 
-// moveVisible makes one attempt of PutVisible. If the directory is removed meanwhile, it fails with
-// ErrAgain.
-func (s *Candidates) moveVisible(ctx context.Context, st *StagedFile) error {
+// moveVisible makes one attempt to move a staged sidecar to its final name. It fails with ErrAgain if
+// the directory is removed meanwhile.
+func (s *Candidates) moveVisible(ctx context.Context, staged *StagedFile) error {
 	alternate, err := s.MakeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := s.staging.Place(ctx, alternate, s.Location.VisibleName(), st); err != nil {
+	if err := s.staging.Place(ctx, alternate, s.Location.VisibleName(), staged); err != nil {
 		return err
 	}
 	return s.tree.Flush(alternate)
 }
 
-// RewriteVisible writes the visible sidecar of a version that has become current.
+// RewriteVisible writes the visible sidecar of a version that has become current, unless its file has
+// no attributes.
 func (s *Candidates) RewriteVisible(ctx context.Context, file ObjectFile) error {
-	a, meta, err := s.reader.attrsAt(file)
-	if a == nil || err != nil {
+	attrs, meta, err := s.reader.attrsAt(file)
+	if attrs == nil || err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	st, err := s.staging.StageVisible(ctx, a, meta)
+	staged, err := s.staging.StageVisible(ctx, attrs, meta)
 	if err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	defer s.staging.Discard(st)
-	return s.PutVisible(ctx, st)
+	defer s.staging.Discard(staged)
+	return s.PutVisible(ctx, staged)
 }

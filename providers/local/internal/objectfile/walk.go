@@ -44,22 +44,22 @@ type Item struct {
 	At       ObjectFile // the file; its Dir remains open until the next call of Next
 }
 
-// Open opens the directory that contains all keys with the prefix. If there is no such directory, the
-// walk is empty.
+// Open begins the walk in the directory that contains all keys with the prefix. The walk is empty if
+// there is no such directory.
 func (w *Walker) Open() error {
-	i := strings.LastIndexByte(w.Prefix, '/')
-	if i < 0 {
+	slash := strings.LastIndexByte(w.Prefix, '/')
+	if slash < 0 {
 		return w.push("", w.Versions)
 	}
 
-	key := w.Prefix[:i]
+	key := w.Prefix[:slash]
 	path, ok := w.Tree.Names().DirPath(key)
 	if !ok {
 		return nil
 	}
 	paths := []string{osdir.Join(w.Versions, path)}
 
-	// Another program may have created the directory with the name that is in the keys.
+	// Another program may have created the directory under the plain name, without escapes.
 	hasOtherName := path != key && !bucketdir.HasReserved(key)
 	if hasOtherName && !w.Noncurrent && w.Tree.Strict.Load() {
 		exact, err := w.Tree.ExistsExactly(key)
@@ -80,7 +80,7 @@ func (w *Walker) Close() {
 	}
 }
 
-// pop leaves the innermost directory, and closes it.
+// pop leaves the innermost directory of the walk, and closes it.
 func (w *Walker) pop() {
 	last := len(w.frames) - 1
 	for _, d := range w.frames[last].dirs {
@@ -89,21 +89,23 @@ func (w *Walker) pop() {
 	w.frames = w.frames[:last]
 }
 
-// push enters a directory, which may have several paths. If the directory does not exist, it has no
-// keys.
+// push enters the directory with all keys below prefix, which may consist of several directories on
+// disk. It leaves it again at once if none of them exists.
 func (w *Walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
-		d, err := w.Tree.OpenToRead(path)
+		dir, err := w.Tree.OpenToRead(path)
 		if osdir.IsNoFile(err) {
 			continue
 		}
 		if err != nil {
+			// Close closes the directories that are open already.
 			w.frames = append(w.frames, f)
 			return bucketdir.Failure(err)
 		}
-		f.dirs = append(f.dirs, d)
+		f.dirs = append(f.dirs, dir)
 	}
+
 	w.frames = append(w.frames, f)
 	if len(f.dirs) == 0 {
 		w.pop()
@@ -112,42 +114,42 @@ func (w *Walker) push(prefix string, paths ...string) error {
 	return w.read(&w.frames[len(w.frames)-1], w.startName(prefix))
 }
 
-// startName returns the name at which the walk begins in the directory of the given prefix. If the name
-// is that of a directory, it ends with a slash. An empty name means the first entry.
+// startName returns the name at which the walk begins in the directory of a prefix, or "" for the
+// first one. The name of a directory ends with a slash.
 func (w *Walker) startName(prefix string) string {
 	rest, ok := strings.CutPrefix(w.Start, prefix)
 	if !ok {
-		// Start is not in this directory. The walk skips a directory if all of its keys come before
-		// Start. So all keys in this directory come after Start.
+		// All keys with the prefix come after Start, because the walk enters no other directory.
 		return ""
 	}
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return rest[:i+1]
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		return rest[:slash+1]
 	}
 	return rest
 }
 
-// read reads the window of f that begins at the name start. It omits names that no key with the
-// prefix of the walk has.
+// read reads the window of f that begins at the name start, without names that do not match the
+// prefix of the walk.
 func (w *Walker) read(f *frame, start string) (err error) {
-	// If the directory is below the prefix, all of its names match.
-	match, ok := strings.CutPrefix(w.Prefix, f.prefix)
+	namePrefix, ok := strings.CutPrefix(w.Prefix, f.prefix)
 	if !ok {
-		match = ""
+		// The directory is below the prefix, so all of its names match.
+		namePrefix = ""
 	}
 	f.next = 0
-	f.window, err = w.Reader.windowOf(w.Ctx, f.dirs, w.Noncurrent, start, match)
+	f.window, err = w.Reader.windowOf(w.Ctx, f.dirs, w.Noncurrent, start, namePrefix)
 	return err
 }
 
-// Next returns the next item. At the end it returns false. It checks ctx at each entry, because it
-// may skip many entries before it finds an item.
+// Next returns the next item of the walk, or false at its end. It checks for the end of w.Ctx at each
+// entry, because it may skip many of them.
 func (w *Walker) Next() (Item, bool, error) {
 	for len(w.frames) > 0 {
 		if err := bucketdir.Interrupted(w.Ctx); err != nil {
 			return Item{}, false, err
 		}
 
+		// Visit the next entry of the innermost directory.
 		f := &w.frames[len(w.frames)-1]
 		if f.next < len(f.window.entries) {
 			e := f.window.entries[f.next]
@@ -158,6 +160,8 @@ func (w *Walker) Next() (Item, bool, error) {
 			}
 			continue
 		}
+
+		// All entries of the window were visited.
 		if f.window.isComplete {
 			w.pop()
 			continue
@@ -169,8 +173,8 @@ func (w *Walker) Next() (Item, bool, error) {
 	return Item{}, false, nil
 }
 
-// nextWindow reads the window after the current one. The new window begins at the last name plus a
-// NUL byte. No other name can lie between the two, because names contain no NUL.
+// nextWindow reads the window after the current one. It begins at the last name plus a NUL, directly
+// after that name, because no name contains a NUL.
 func (w *Walker) nextWindow(f *frame) error {
 	last := f.window.entries[len(f.window.entries)-1]
 	start := last.segment + "\x00"
@@ -180,8 +184,8 @@ func (w *Walker) nextWindow(f *frame) error {
 	return w.read(f, start)
 }
 
-// visit returns the item of an entry. If the entry is a directory, visit enters it or returns its
-// common prefix. If the entry has no item, visit returns false.
+// visit returns the item of an entry, or false if it has none. It enters a directory, unless it
+// returns its keys as one common prefix.
 func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 	if e.isDir {
 		return w.visitDir(f, e)
@@ -202,8 +206,8 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 	return Item{Key: key, At: file}, true, nil
 }
 
-// visitDir enters the directory of an entry, unless none of its keys is requested. If its keys have a
-// common prefix, visitDir returns the prefix instead.
+// visitDir enters the directory of an entry, or returns an item for it if its keys have a common
+// prefix. It does neither if the walk omits all keys in the directory.
 func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	prefix := f.prefix + e.segment + "/"
 	if len(prefix) > bucketdir.MaxKey || !w.mayContain(prefix) {
@@ -219,6 +223,7 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 		return Item{}, false, nil
 	}
 
+	// A prefix is listed only if there is an object under it.
 	for _, path := range paths {
 		found, err := w.hasObject(path, "", false)
 		// A directory that may not be read is listed as a prefix, so that the listing of its parent
@@ -242,7 +247,8 @@ func (w *Walker) mayContain(prefix string) bool {
 	return isRequested && (isStartInside || !w.isSkipped(prefix))
 }
 
-// isSkipped reports whether key must be skipped: it is before Start, or under the common prefix Skip.
+// isSkipped reports whether the walk omits key, which is before its start or under the common prefix
+// that it skips.
 func (w *Walker) isSkipped(key string) bool {
 	if w.Skip != "" && strings.HasPrefix(key, w.Skip) {
 		return true
@@ -250,8 +256,8 @@ func (w *Walker) isSkipped(key string) bool {
 	return key < w.Start || key == w.Start && !w.Inclusive
 }
 
-// rollUp returns the item of a common prefix, and skips the further keys with the prefix. If the
-// prefix is before Start, rollUp returns false.
+// rollUp returns the item of a common prefix, and makes the walk skip all further keys with it. It
+// returns false if an earlier page has already returned the prefix.
 func (w *Walker) rollUp(common string) (Item, bool) {
 	w.Skip = common
 	if common <= w.Start {
@@ -260,11 +266,12 @@ func (w *Walker) rollUp(common string) (Item, bool) {
 	return Item{Key: common, IsPrefix: true}, true
 }
 
-// paths returns the paths on disk of the directory of an entry.
+// paths returns the paths of the directories on disk that together are the directory of an entry.
 func (w *Walker) paths(f *frame, e entry) []string {
 	if e.diskName == nil {
 		return []string{f.dirs[0].PathOf(e.segment)}
 	}
+
 	var first string
 	if e.diskName.base == "" {
 		first = f.dirs[0].PathOf(e.segment)
@@ -274,7 +281,7 @@ func (w *Walker) paths(f *frame, e entry) []string {
 	return append([]string{first}, e.diskName.moreDirs...)
 }
 
-// stat finds the file of an entry. That usually takes one system call.
+// stat returns the file of an entry whose key is given. That usually takes one system call.
 func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	if w.Noncurrent {
 		return w.statNoncurrent(f, e)
@@ -287,16 +294,16 @@ func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 			return w.Reader.statCurrent(key)
 		}
 	}
-	m, err := d.Stat(base)
-	if err == nil && m.Kind == osdir.KindFile {
-		return ObjectFile{d, base, m}, nil
+	meta, err := d.Stat(base)
+	if err == nil && meta.Kind == osdir.KindFile {
+		return ObjectFile{Dir: d, Base: base, Meta: meta}, nil
 	}
 	// The entry is a symbolic link, or was moved or removed since the directory was read.
 	return w.Reader.statCurrent(key)
 }
 
-// statNoncurrent reports whether the key of an entry has noncurrent versions. If so, the method
-// Found of the result returns true.
+// statNoncurrent looks whether the key of an entry has noncurrent versions. Found of its result tells
+// the answer.
 func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 	for _, path := range w.paths(f, e) {
 		_, err := w.Tree.Root.Lstat(osdir.Join(path, bucketdir.VersionsName))
@@ -310,15 +317,13 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 	return ObjectFile{}, nil
 }
 
-// hasObject reports whether a directory contains an object, at any depth. A directory without an
-// object is not listed as a prefix.
+// hasObject reports whether a directory contains an object, at any depth.
 //
-// A long name is split into several directories (see bucketdir.Names.Parse). If path ends with one
-// of these directories, chunks is the part of the long name up to the end of path.
-// For any other directory, chunks is "".
+// A long name is split into nested directories (see bucketdir.Names.Parse). If path is one of them,
+// chunks is the beginning of the long name up to it, and otherwise "".
 //
-// If includeDir is false, hasObject ignores the versions of the key "a" in the directory of the prefix
-// "a/". The tree of versions has both in the same directory.
+// In the tree of versions, one directory has the versions of the key "a" and everything with the
+// prefix "a/". hasObject counts the former only if includeDir is true.
 func (w *Walker) hasObject(path, chunks string, includeDir bool) (bool, error) {
 	found, dirs, err := w.scanDir(path, chunks, includeDir)
 	if found || err != nil {
@@ -339,8 +344,8 @@ type searchDir struct {
 	chunks string // see hasObject
 }
 
-// scanDir reads one directory for hasObject. If the directory itself contains an object, found is
-// true. Otherwise dirs has the directories in it that may contain one.
+// scanDir looks for an object in one directory. If it finds none, dirs are the directories in it that
+// may contain one.
 func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs []searchDir, err error) {
 	d, err := w.Tree.OpenToRead(path)
 	if err != nil {
@@ -362,6 +367,7 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 		if !ok {
 			return true
 		}
+
 		mayBeDir := e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown
 		if mayBeDir && name.Mark != bucketdir.MarkAlternate {
 			dir := searchDir{path: d.PathOf(e.Name)}
@@ -370,6 +376,7 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 			}
 			dirs = append(dirs, dir)
 		}
+
 		found = !w.Noncurrent && name.Mark != bucketdir.MarkChunk && w.isObject(d, e)
 		return !found
 	})
@@ -382,14 +389,14 @@ func (w *Walker) scanDir(path, chunks string, includeDir bool) (found bool, dirs
 	return found, dirs, nil
 }
 
-// isObject reports whether an entry is an object. If the entry already says that it is a regular
-// file, isObject needs no system call.
+// isObject reports whether an entry is an object. It needs a system call only if the entry is a link
+// or does not tell its kind.
 func (w *Walker) isObject(d *osdir.Dir, e osdir.Entry) bool {
-	if e.Kind == osdir.KindDir || e.Kind == osdir.KindOther {
-		return false
-	}
-	if e.Kind == osdir.KindFile {
+	switch e.Kind {
+	case osdir.KindFile:
 		return true
+	case osdir.KindDir, osdir.KindOther:
+		return false
 	}
 	file, err := w.Reader.StatObject(d, e.Name)
 	return err == nil && file.Found()

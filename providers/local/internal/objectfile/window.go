@@ -45,26 +45,25 @@ const (
 // the directory's name. So order appends a slash to the name of a directory.
 func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
 
-// compareSegments compares two names of one directory by the bytes of the keys that begin with them.
+// compareSegments compares two names of one directory in the order of the keys that begin with them.
 func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
-	n := min(len(a), len(b))
-	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+	shorter := min(len(a), len(b))
+	if c := strings.Compare(a[:shorter], b[:shorter]); c != 0 {
 		return c
 	}
-	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
+	return nextByte(a[shorter:], aIsDir) - nextByte(b[shorter:], bIsDir)
 }
 
-// nextByte returns a number for sorting two names that are equal so far. rest is the
-// part of a name that follows the equal part. The number is the first byte of rest, increased by 1.
-// If rest is empty, the number is '/' + 1 for a directory, and 0 for an object.
+// nextByte returns a number by which two names sort that are equal up to rest. A directory sorts as
+// if its name ended with a slash, and the name of an object sorts before all longer names.
 func nextByte(rest string, isDir bool) int {
 	if rest != "" {
-		return int(rest[0]) + 1
+		return int(rest[0])
 	}
 	if isDir {
-		return '/' + 1
+		return '/'
 	}
-	return 0
+	return -1
 }
 
 // A window is a sorted part of a logical directory. It begins at a name, and may be cached.
@@ -88,7 +87,8 @@ type windowReader struct {
 	lastEntry entry
 }
 
-// readWindow reads a window of a logical directory, which consists of the directories dirs.
+// readWindow reads a window of the directory that dirs form together. It begins at the name start,
+// and has only names that begin with match.
 func (r *Reader) readWindow(
 	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
 ) (window, error) {
@@ -108,9 +108,8 @@ func (r *Reader) readWindow(
 	return w.window, nil
 }
 
-// read adds the names in d to the window. If d is a directory for long names, d contains only the
-// last parts of the names. chunks is then the common beginning of the names in d.
-// isFirst is true if d is the first directory of the window, or is inside of the first directory.
+// read adds the names in d to the window. If d contains only the ends of long names, chunks is their
+// common beginning. isFirst tells that d is the first directory of the window, or is inside it.
 func (r *windowReader) read(d *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
@@ -150,9 +149,8 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, isFirst bool) error {
 	return nil
 }
 
-// readChunkDir adds the names in the directory base of d, which is for long names. The parameters
-// chunks and isFirst are as for read. If the directory was removed meanwhile, readChunkDir does
-// nothing.
+// readChunkDir adds the names in the directory base of d, which contains the ends of long names. It
+// does nothing if the directory was removed meanwhile.
 func (r *windowReader) readChunkDir(d *osdir.Dir, base, chunks string, isFirst bool) error {
 	chunkDir, err := r.tree.Open(d.PathOf(base))
 	if osdir.IsNoFile(err) {
@@ -212,7 +210,7 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, name bucketdir.Found, is
 	}
 }
 
-// keepEntry adds an entry to the window, if its name matches and belongs to the window.
+// keepEntry adds an entry to the window, unless its name does not match or is outside of the window.
 func (r *windowReader) keepEntry(e entry) {
 	if !strings.HasPrefix(e.segment, r.match) || sortsBefore(e, r.window.start) {
 		return
@@ -234,7 +232,7 @@ func sortsBefore(e entry, start string) bool {
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
 }
 
-// compact sorts the entries, merges entries with the same name, and keeps the first maxWindow.
+// compact sorts the entries, merges those with the same name, and keeps the first maxWindow of them.
 func (r *windowReader) compact() {
 	slices.SortFunc(r.window.entries, func(a, b entry) int {
 		if c := a.order(b); c != 0 {
@@ -243,14 +241,14 @@ func (r *windowReader) compact() {
 		return int(a.rank) - int(b.rank)
 	})
 
-	merged := r.window.entries[:0] // in the same array: merged is never longer than what was read
+	merged := r.window.entries[:0] // reuses the array, of which it never uses more than was read
 	for _, e := range r.window.entries {
 		last := len(merged) - 1
 		if last < 0 || merged[last].order(e) != 0 {
 			merged = append(merged, e)
 			continue
 		}
-		// If several objects have the name, the first one has the lowest rank.
+		// Directories are merged. Of several objects, the first one stays: it has the lowest rank.
 		if e.isDir {
 			merged[last].merge(e)
 		}
@@ -264,19 +262,17 @@ func (r *windowReader) compact() {
 	}
 }
 
-// merge adds the path of f to e. The entry f is another directory with the same segment, and is
-// never inside the directory of e.
-func (e *entry) merge(f entry) {
-	if f.diskName == nil {
+// merge adds the path of other, another directory with the same segment, to the paths of e.
+func (e *entry) merge(other entry) {
+	if other.diskName == nil {
 		return
 	}
-	// In the tree of versions, a key and its directory have entries that share a diskName. So e gets a
-	// copy.
+	// Copy e.diskName: in the tree of versions, it is shared by the entries of a key and its directory.
 	merged := diskName{}
 	if e.diskName != nil {
 		merged = *e.diskName
 	}
-	path := osdir.Join(f.diskName.dir, f.diskName.base)
+	path := osdir.Join(other.diskName.dir, other.diskName.base)
 	merged.moreDirs = append(slices.Clip(merged.moreDirs), path)
 	e.diskName = &merged
 }
