@@ -69,14 +69,14 @@ type Entry struct {
 	Kind Kind // KindUnknown if the file system does not report it
 }
 
-// Open opens a directory inside root. top is the open directory of the root; it is nil if path is
-// the root itself.
+// Open opens a directory inside root. top is the directory of root itself, if it is already open, and
+// nil otherwise.
 func Open(root *os.Root, top *Dir, path string) (*Dir, error) {
-	h, err := openHandle(root, top, path)
+	handle, err := openHandle(root, top, path)
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{root: root, Path: path, handle: h}, nil
+	return &Dir{root: root, Path: path, handle: handle}, nil
 }
 
 // openDirFile opens a directory through os.Root.
@@ -92,15 +92,16 @@ func (d *Dir) Close() {
 	}
 }
 
-// Names returns the sorted names of the entries for which keep returns true.
-func (d *Dir) Names(filter func(Entry) bool) ([]string, error) {
+// Names returns the names of the entries for which keep returns true, sorted and each once.
+func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
 	var names []string
 	err := d.Each(func(e Entry) bool {
-		if filter(e) {
+		if keep(e) {
 			names = append(names, e.Name)
 		}
 		return true
 	})
+
 	slices.Sort(names)
 	return slices.Compact(names), err
 }
@@ -108,7 +109,7 @@ func (d *Dir) Names(filter func(Entry) bool) ([]string, error) {
 // PathOf returns the path of the entry base.
 func (d *Dir) PathOf(base string) string { return Join(d.Path, base) }
 
-// Join returns the path of an entry of a directory.
+// Join returns the path of an entry of a directory. It is name alone if dir is "".
 func Join(dir, name string) string {
 	if dir == "" {
 		return name
@@ -116,13 +117,13 @@ func Join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// Split returns the directory of a path and the name in it.
+// Split splits a path at its last slash. Without a slash, dir is "".
 func Split(path string) (dir, base string) {
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
+	slash := strings.LastIndexByte(path, '/')
+	if slash < 0 {
 		return "", path
 	}
-	return path[:i], path[i+1:]
+	return path[:slash], path[slash+1:]
 }
 
 // UnlinkInUse removes a file of d. If another program has the file open on Windows, it tries again, as

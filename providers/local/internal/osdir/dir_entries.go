@@ -7,10 +7,10 @@ import (
 	"io/fs"
 )
 
-// readEntries opens d again to read it. An open directory has one position, so reading d itself
-// would move the position for all other readers of d.
+// readEntries calls each for every entry of d until each returns false. It opens the directory again,
+// because readers of one open directory would share its position.
 func readEntries(d *Dir, each func(Entry) bool) error {
-	fresh, err := openDirFile(d.root, d.Path)
+	dir, err := openDirFile(d.root, d.Path)
 	if IsNotExist(err) {
 		// A removed directory is empty.
 		return nil
@@ -18,9 +18,9 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 	if err != nil {
 		return err
 	}
-	defer fresh.Close()
+	defer dir.Close()
 	for {
-		entries, err := fresh.ReadDir(1024)
+		entries, err := dir.ReadDir(1024)
 		for _, e := range entries {
 			if !each(Entry{Name: e.Name(), Kind: kindOfMode(e.Type())}) {
 				return nil
@@ -36,7 +36,7 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 	}
 }
 
-// kindOfMode returns the kind of an entry with a mode.
+// kindOfMode converts the type bits of a mode to a Kind.
 func kindOfMode(mode fs.FileMode) Kind {
 	if mode.IsRegular() {
 		return KindFile

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setFileTime sets the time of an open file. It calls futimens, which package unix does not have.
+// setFileTime sets the time of an open file with a raw system call, because package unix has no
+// futimens.
 func setFileTime(_ *Dir, fd int, _ string, t time.Time) error {
 	stamp, err := unix.TimeToTimespec(t)
 	if err != nil {
@@ -40,8 +41,8 @@ func (d *Dir) Exchange(base string, src *Dir, fromBase string) error {
 	})
 }
 
-// openBeneath opens a path in one system call. Like os.Root, the call does not leave the parent,
-// even through symbolic links. If it fails, the caller tries os.Root.
+// openBeneath opens a path below a directory with openat2, one system call that never leaves the
+// directory, even through symbolic links. If it fails, the caller tries os.Root.
 func openBeneath(dirFD int, path string, flags int) (fd int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	err = retryEINTR(func() (err error) {
@@ -56,12 +57,11 @@ var direntBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// Each calls the given function for every name in d, from the beginning. It stops when the function
-// returns false. Each does not use ReadDir of os.File: if os.Root has opened the directory, ReadDir
-// makes a stat of every entry. A page of a listing needs the stat of only a few entries.
+// Each calls yield for every name in d, from the beginning, until yield returns false. Names that
+// are removed or created meanwhile may be omitted, and one that is replaced may come twice.
 //
-// If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
-// Each may return it twice.
+// Each does not use ReadDir of os.File, which calls stat for every entry if os.Root has opened the
+// directory.
 func (d *Dir) Each(yield func(Entry) bool) error {
 	end := int64(0)
 	for range 1 + maxRereads {
@@ -70,7 +70,7 @@ func (d *Dir) Each(yield func(Entry) bool) error {
 		if err != nil {
 			return err
 		}
-		if !hasMore || !d.appends(start) {
+		if !hasMore || !d.mayHaveMissed(start) {
 			return nil
 		}
 		end = next
@@ -82,29 +82,27 @@ func (d *Dir) Each(yield func(Entry) bool) error {
 // processes keep changing the directory.
 const maxRereads = 8
 
-// appends reports whether Each may have missed a name. start is the time when Each
-// began to read. On Btrfs, a rename over an existing name moves the name to the end of the
-// directory. If Each began before the rename, it does not see the moved name. So the result is true
-// if the directory is on Btrfs and was changed after start. An overlay file system, as in
-// containers, counts as Btrfs, because it may be on Btrfs.
-func (d *Dir) appends(start time.Time) bool {
+// mayHaveMissed reports whether a read of the directory that began at start may have missed a name.
+// On Btrfs, a rename over an existing name moves the name to a new end, beyond the one that the read
+// knows. An overlay, as in containers, may be on Btrfs.
+func (d *Dir) mayHaveMissed(start time.Time) bool {
 	// Changes within one tick of the kernel's clock have the same time. This constant is twice the
 	// tick of the slowest kernel.
 	const tick = 20 * time.Millisecond
-	m, err := d.StatSelf()
-	if err != nil || m.Time().Before(start.Add(-tick)) {
+	meta, err := d.StatSelf()
+	if err != nil || meta.Time().Before(start.Add(-tick)) {
 		return false
 	}
-	var s unix.Statfs_t
-	if err := unix.Fstatfs(d.fd(), &s); err != nil {
+
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(d.fd(), &fs); err != nil {
 		return false
 	}
-	return s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC
+	return fs.Type == unix.BTRFS_SUPER_MAGIC || fs.Type == unix.OVERLAYFS_SUPER_MAGIC
 }
 
-// eachFrom does what Each does, but begins at the given offset. It returns the offset after the
-// last entry that it has read. The second result is false if the given function has returned
-// false, or if the file system refuses the offset.
+// eachFrom does what Each does, but begins at an offset. It returns the offset after the last entry
+// that it read. hasMore is false if yield returned false, or if the file system refuses the offset.
 func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore bool, err error) {
 	// The seek to 0 makes Btrfs determine the end again.
 	if _, err := unix.Seek(d.fd(), 0, io.SeekStart); err != nil {
@@ -117,10 +115,10 @@ func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore
 		}
 	}
 
-	buffer := direntBuffers.Get().(*[]byte)
-	defer direntBuffers.Put(buffer)
+	buf := direntBuffers.Get().(*[]byte)
+	defer direntBuffers.Put(buf)
 	for {
-		n, err := unix.Getdents(d.fd(), *buffer)
+		n, err := unix.Getdents(d.fd(), *buf)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -131,16 +129,15 @@ func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, hasMore
 		if err != nil || n <= 0 {
 			return offset, true, err
 		}
-		offset, hasMore = parseDirents((*buffer)[:n], offset, yield)
+		offset, hasMore = parseDirents((*buf)[:n], offset, yield)
 		if !hasMore {
 			return offset, false, nil
 		}
 	}
 }
 
-// parseDirents calls yield for the entries in b, and stops when yield returns false. It returns the
-// offset after the last entry that it has parsed. The second result is false if yield has returned
-// false. offset is the offset of the first entry.
+// parseDirents calls yield for the directory entries in b until yield returns false, which makes
+// hasMore false. The first entry is at offset in the directory, and the last one ends at end.
 //
 // Each entry is a struct linux_dirent64: its inode (8 bytes), the offset of the next entry (8), the
 // record's length (2), the type (1), the name and NULs.
@@ -171,8 +168,8 @@ func parseDirents(b []byte, offset int64, yield func(Entry) bool) (end int64, ha
 		if i := bytes.IndexByte(name, 0); i >= 0 {
 			name = name[:i]
 		}
-		ino := binary.NativeEndian.Uint64(record)
-		if ino == 0 || string(name) == "." || string(name) == ".." {
+		inode := binary.NativeEndian.Uint64(record)
+		if inode == 0 || string(name) == "." || string(name) == ".." {
 			// An inode of 0 means that the entry was removed.
 			continue
 		}
@@ -183,9 +180,9 @@ func parseDirents(b []byte, offset int64, yield func(Entry) bool) (end int64, ha
 	return offset, true
 }
 
-// kindOfDirent returns the kind of an entry with the type t in its linux_dirent64.
-func kindOfDirent(t byte) Kind {
-	switch t {
+// kindOfDirent converts the type in a linux_dirent64 to a Kind.
+func kindOfDirent(direntType byte) Kind {
+	switch direntType {
 	case syscall.DT_REG:
 		return KindFile
 	case syscall.DT_DIR:

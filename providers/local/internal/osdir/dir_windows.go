@@ -16,15 +16,15 @@ const openDirFlags = os.O_RDONLY
 // directories that way, except the root itself.
 type dirHandle struct{ file *os.File }
 
-// openHandle opens a directory. If path is a file, it fails. Without that check, Windows would open
-// the file, and report each entry below it as a missing directory.
+// openHandle opens a directory, and fails with ENOTDIR if path is a file. Windows itself would open
+// the file and report everything below it as missing.
 func openHandle(root *os.Root, _ *Dir, path string) (dirHandle, error) {
 	f, err := openDirFile(root, path)
 	if err != nil {
 		return dirHandle{}, err
 	}
-	fi, err := f.Stat()
-	if err == nil && !fi.IsDir() {
+	info, err := f.Stat()
+	if err == nil && !info.IsDir() {
 		err = syscall.ENOTDIR
 	}
 	if err != nil {
@@ -46,13 +46,13 @@ func (h dirHandle) close() { _ = h.file.Close() }
 
 func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
 
-// StatSelf returns the stat result of the directory d.
+// StatSelf describes the directory itself.
 func (d *Dir) StatSelf() (Meta, error) {
-	fi, err := d.handle.file.Stat()
+	info, err := d.handle.file.Stat()
 	if err != nil {
 		return Meta{}, err
 	}
-	return metaOfInfo(fi, 0), nil
+	return metaOfInfo(info, 0), nil
 }
 
 // IsAt reports whether path leads to d. It compares file numbers, because no other directory can
@@ -70,15 +70,15 @@ func (d *Dir) IsAt(path string) (bool, error) {
 	return err == nil && os.SameFile(self, info), err
 }
 
-// Stat returns the stat result of an entry. If the entry is a regular file, Stat opens it, because
-// only an open file reports its number. The number becomes Meta.Ino.
+// Stat describes an entry without following a link. It opens a regular file, because Windows tells
+// the number of a file (Meta.Ino) only through a handle.
 func (d *Dir) Stat(base string) (Meta, error) {
-	fi, err := d.root.Lstat(d.PathOf(base))
+	info, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
 		return Meta{}, err
 	}
-	if !fi.Mode().IsRegular() {
-		return metaOfInfo(fi, 0), nil
+	if !info.Mode().IsRegular() {
+		return metaOfInfo(info, 0), nil
 	}
 	f, err := d.Open(base)
 	if err != nil {
@@ -88,23 +88,24 @@ func (d *Dir) Stat(base string) (Meta, error) {
 	return f.Meta, nil
 }
 
-// metaOfInfo converts the result of a system call. ino is the number of the file, or 0 if it is not known.
-func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
+// metaOfInfo converts an fs.FileInfo to a Meta. inode is the number of the file, or 0 if it is not
+// known.
+func metaOfInfo(info fs.FileInfo, inode uint64) Meta {
 	return Meta{
-		Ino:   ino,
-		Size:  fi.Size(),
-		MTime: fi.ModTime().UnixNano(),
-		Sec:   fi.ModTime().Unix(),
-		Kind:  kindOfMode(fi.Mode()),
+		Ino:   inode,
+		Size:  info.Size(),
+		MTime: info.ModTime().UnixNano(),
+		Sec:   info.ModTime().Unix(),
+		Kind:  kindOfMode(info.Mode()),
 	}
 }
 
 // Mkdir makes one directory.
 func (d *Dir) Mkdir(base string) error { return d.root.Mkdir(d.PathOf(base), 0o777) }
 
-// Rmdir removes an empty directory, and never a file. Remove of os.Root would also remove a file
-// that another program has just created with the same name. On NTFS, the name can be used again
-// immediately, even while another program has the directory open.
+// Rmdir removes an empty directory. Unlike Remove of os.Root, it never removes a file that another
+// program has just created with the same name. On NTFS, the name is free at once, even if another
+// program has the directory open.
 func (d *Dir) Rmdir(base string) error {
 	name, err := windows.NewNTUnicodeString(base)
 	if err != nil {
@@ -127,6 +128,7 @@ func (d *Dir) Rmdir(base string) error {
 	}
 	defer func() { _ = windows.CloseHandle(h) }()
 
+	// With POSIX semantics, the name disappears at once.
 	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS)
 	err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)),
 		uint32(unsafe.Sizeof(flags)))
@@ -139,7 +141,7 @@ func (d *Dir) Rmdir(base string) error {
 	return err
 }
 
-// errnoOf converts a status of Windows to a system error, which package errors can compare.
+// errnoOf converts an NTStatus to the syscall.Errno for which callers test with errors.Is.
 func errnoOf(err error) error {
 	if status, ok := err.(windows.NTStatus); ok {
 		return status.Errno()
@@ -149,11 +151,11 @@ func errnoOf(err error) error {
 
 // Unlink removes a file or a symbolic link, but never a directory.
 func (d *Dir) Unlink(base string) error {
-	fi, err := d.root.Lstat(d.PathOf(base))
+	info, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
 		return err
 	}
-	if fi.IsDir() {
+	if info.IsDir() {
 		return errIsDir
 	}
 	return d.root.Remove(d.PathOf(base))
@@ -163,12 +165,12 @@ func (d *Dir) Unlink(base string) error {
 // is faster than Rename.
 func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
-// Rename gives an entry the name base in the directory d. The other parameters are the old
-// directory and the old name. If a file has the new name, Rename replaces the file.
-func (d *Dir) Rename(base string, src *Dir, fromBase string) error {
-	err := d.root.Rename(src.PathOf(fromBase), d.PathOf(base))
+// Rename moves the entry srcBase of src to the name base in d, and replaces a file with that name. If
+// a directory has the name, it fails with errIsDir.
+func (d *Dir) Rename(base string, src *Dir, srcBase string) error {
+	err := d.root.Rename(src.PathOf(srcBase), d.PathOf(base))
 	if err != nil {
-		if fi, stat := d.root.Lstat(d.PathOf(base)); stat == nil && fi.IsDir() {
+		if info, statErr := d.root.Lstat(d.PathOf(base)); statErr == nil && info.IsDir() {
 			return errIsDir
 		}
 	}
