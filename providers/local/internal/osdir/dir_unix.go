@@ -14,7 +14,7 @@ import (
 
 const openDirFlags = os.O_RDONLY | syscall.O_DIRECTORY
 
-// retryEINTR repeats a system call that a signal interrupted.
+// retryEINTR repeats a system call while it fails because a signal interrupted it.
 func retryEINTR(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {
@@ -23,7 +23,7 @@ func retryEINTR(call func() error) error {
 	}
 }
 
-// metaOf converts the result of a system call.
+// metaOf converts the result of a stat call to a Meta.
 func metaOf(st *unix.Stat_t) Meta {
 	m := Meta{
 		Ino:   uint64(st.Ino),
@@ -57,8 +57,8 @@ type dirHandle struct {
 
 func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
 
-// openHandle opens a directory. If possible, the kernel resolves the path in one system call that
-// cannot leave top. Otherwise os.Root opens each component of the path.
+// openHandle opens a directory. It asks the kernel to resolve the path in one system call, and falls
+// back to os.Root, which opens each component of the path.
 func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if top != nil {
 		fd, err := openBeneath(top.handle.fd, path, openDirFlags)
@@ -72,13 +72,13 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	}
 	var st unix.Stat_t
 	if top == nil {
-		// If this fails, IsAt repeats the call.
+		// If this fails, the id is zero, and IsAt repeats the call.
 		_ = unix.Fstat(int(f.Fd()), &st)
 	}
 	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
 
-// close closes the file, if the handle has one, or else the descriptor.
+// close closes the handle through its os.File, which owns the descriptor, if it has one.
 func (h dirHandle) close() {
 	if h.file != nil {
 		_ = h.file.Close()
@@ -90,8 +90,7 @@ func (h dirHandle) close() {
 // fd returns the descriptor. It is valid while d is open.
 func (d *Dir) fd() int { return d.handle.fd }
 
-// Stat returns the stat result of an entry. If the entry is a symbolic link, it returns that of the
-// link itself.
+// Stat describes an entry. If the entry is a symbolic link, it describes the link itself.
 func (d *Dir) Stat(base string) (Meta, error) {
 	var st unix.Stat_t
 	err := retryEINTR(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
@@ -104,7 +103,7 @@ func (d *Dir) Stat(base string) (Meta, error) {
 // StatSelf returns the stat result of the directory d.
 func (d *Dir) StatSelf() (Meta, error) { return metaOfOpen(d.fd()) }
 
-// metaOfOpen returns the stat result of an open file or directory.
+// metaOfOpen describes an open file or directory.
 func metaOfOpen(fd int) (Meta, error) {
 	var st unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Fstat(fd, &st) }); err != nil {
@@ -113,8 +112,8 @@ func metaOfOpen(fd int) (Meta, error) {
 	return metaOf(&st), nil
 }
 
-// IsAt reports whether path leads to d. It compares inodes, because no other directory can have the
-// inode of d while d is open.
+// IsAt reports whether path leads to d. It compares inodes, which is safe because no other directory
+// can get the inode of d while d is open.
 func (d *Dir) IsAt(path string) (bool, error) {
 	var pathStat unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Stat(path, &pathStat) }); err != nil {
@@ -159,7 +158,7 @@ func (d *Dir) Link(base string, src *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Linkat(src.fd(), fromBase, d.fd(), base, 0) })
 }
 
-// Sync flushes the names in d to the disk. If the file system cannot do that, Sync succeeds.
+// Sync flushes the names in d to the disk, and does nothing if the file system cannot do that.
 func (d *Dir) Sync() error {
 	err := fsync(d.fd())
 	if localfile.SyncUnsupported(err) {

@@ -22,7 +22,7 @@ type File struct {
 	os   *os.File // if set, it owns fd
 }
 
-// Create creates a new file for writing. If the name exists, it fails.
+// Create creates a new file for reading and writing. It fails if the name exists.
 func (d *Dir) Create(base string) (*File, error) {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL
 	fd, err := openAt(d.fd(), base, flags, 0o666)
@@ -32,7 +32,7 @@ func (d *Dir) Create(base string) (*File, error) {
 	return &File{fd: fd}, nil
 }
 
-// openAt opens a name in the directory dirFD.
+// openAt opens the entry base of the directory dirFD.
 func openAt(dirFD int, base string, flags int, mode uint32) (fd int, err error) {
 	err = retryEINTR(func() (err error) {
 		fd, err = unix.Openat(dirFD, base, flags|unix.O_CLOEXEC, mode)
@@ -41,7 +41,7 @@ func openAt(dirFD int, base string, flags int, mode uint32) (fd int, err error) 
 	return fd, err
 }
 
-// Edit opens a file for reading and writing. base is the name of the file in d.
+// Edit opens an existing file of the directory for reading and writing.
 func (d *Dir) Edit(base string) (*File, error) {
 	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR, 0)
 	if err != nil {
@@ -50,8 +50,8 @@ func (d *Dir) Edit(base string) (*File, error) {
 	return &File{fd: int(f.Fd()), os: f}, nil
 }
 
-// Open opens a path below d for reading. If the path is a directory, Open succeeds, and Meta.Kind
-// shows that. A symbolic link is followed only inside the root. Opening a pipe does not block.
+// Open opens a file or directory below d for reading. Meta.Kind tells which one it is. Open follows
+// a symbolic link only inside the root, and does not block at a pipe.
 func (d *Dir) Open(path string) (*File, error) {
 	f, err := d.openFile(path)
 	if err != nil {
@@ -65,8 +65,8 @@ func (d *Dir) Open(path string) (*File, error) {
 	return f, nil
 }
 
-// openFile opens a path for Open in one system call, if possible. If that call fails, for example
-// because of a symbolic link, os.Root opens the path.
+// openFile opens a path below d for reading, in one system call if possible. If that fails, as it
+// does at a symbolic link, os.Root opens the path.
 func (d *Dir) openFile(path string) (*File, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	var fd int
@@ -93,7 +93,8 @@ func (d *Dir) openFile(path string) (*File, error) {
 // Stat returns the current stat result of the file.
 func (f *File) Stat() (Meta, error) { return metaOfOpen(f.fd) }
 
-// Write writes all of p.
+// Write writes all of p, unless it fails. It repeats short writes and writes that a signal
+// interrupted.
 func (f *File) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
