@@ -120,21 +120,21 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// If the process ends, the parts of its uploads remain.
+// The parts of an upload outlive their process, so that another one can complete the upload.
 func TestPartsSurviveProcess(t *testing.T) {
 	bucket := newTestBucket(t)
 	r := &driver.PutRequest{Key: "k"}
 	upload := bucket.begin(r)
 	part := bucket.part(upload, 1, "x")
-	other := reopenTestBucket(t, bucket.root)
 
-	_, err := other.driver.CompleteParts(t.Context(),
+	reopened := reopenTestBucket(t, bucket.root)
+	_, err := reopened.driver.CompleteParts(t.Context(),
 		&driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 	require.NoError(t, err)
 	require.Equal(t, "x", bucket.get("k"))
 }
 
-// The condition of an upload is compared when CompleteParts makes the object.
+// CompleteParts checks the condition of the upload, which BeginParts does not.
 func TestCompletePartsCondition(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "old")
@@ -147,12 +147,14 @@ func TestCompletePartsCondition(t *testing.T) {
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", bucket.get("k"))
 
-	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
-	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
+	// AbortParts also succeeds if the upload has ended already.
+	for range 2 {
+		require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
+	}
 	require.Empty(t, bucket.uploads())
 }
 
-// Calls with an unknown upload or part are refused.
+// CompleteParts and PutPart refuse an unknown upload or part, and AbortParts ignores it.
 func TestPartsUnknown(t *testing.T) {
 	bucket := newTestBucket(t)
 	r := &driver.PutRequest{Key: "k"}
@@ -160,8 +162,10 @@ func TestPartsUnknown(t *testing.T) {
 	part := bucket.part(upload, 1, "x")
 
 	tests := []struct {
-		name, key, upload string
-		part              driver.Part
+		name   string
+		key    string
+		upload string
+		part   driver.Part
 	}{
 		{name: "unknown", key: "k", upload: strings.Repeat("0", 24), part: part},
 		{name: "malformed", key: "k", upload: "../../k", part: part},
@@ -183,21 +187,23 @@ func TestPartsUnknown(t *testing.T) {
 	_, err := bucket.driver.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: "none", Number: 1, Body: strings.NewReader("")})
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.NoError(t, bucket.driver.AbortParts(t.Context(), "other", upload),
-		"another key has no such upload")
+
+	// The upload belongs to another key, so AbortParts leaves it.
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "other", upload))
 	require.Len(t, bucket.uploads(), 1)
 }
 
-// A sweep keeps uploads and the files of writers that are still running.
+// A sweep removes the files of writers that have ended, and keeps uploads and the files of other writers.
 func TestSweepKeepsLiveWriters(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.begin(&driver.PutRequest{Key: "k"})
-	live, err := bucket.driver.acquire(t.Context())
+	store, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer bucket.driver.release(live)
-	st, err := live.Staging.Stage(t.Context())
+	defer bucket.driver.release(store)
+	staged, err := store.Staging.Stage(t.Context())
 	require.NoError(t, err)
 
+	// The marker of the other directory is not locked, as after the end of its writer.
 	dead := filepath.Join(bucket.root, bucketdir.TmpPath, "dead")
 	require.NoError(t, os.Mkdir(dead, 0o777))
 	require.NoError(t, os.WriteFile(dead+bucketdir.MarkerSuffix, nil, 0o666))
@@ -211,6 +217,6 @@ func TestSweepKeepsLiveWriters(t *testing.T) {
 	require.Len(t, bucket.leftovers(), 1)
 	require.Len(t, bucket.uploads(), 1)
 
-	live.Staging.Discard(st)
+	store.Staging.Discard(staged)
 	require.Empty(t, bucket.leftovers())
 }

@@ -47,34 +47,35 @@ func TestPathOfReplacedBucket(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
-			b := reopenTestBucket(t, root)
-			b.put("before", "old")
-			_, body, err := b.driver.Get(t.Context(), &driver.GetRequest{Key: "before", Length: -1})
+			before := reopenTestBucket(t, root)
+			before.put("before", "old")
+			_, body, err := before.driver.Get(t.Context(), &driver.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
-			key, err := b.driver.live.Settings.SigningKeys(t.Context())
+			oldKeys, err := before.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 
 			replacement.do(t, root)
-			b.requireMissing("before")
-			require.Empty(t, b.keys())
+			before.requireMissing("before")
+			require.Empty(t, before.keys())
 
 			// Drivers that were opened before and after the replacement see each other's objects.
-			other := reopenTestBucket(t, root)
-			_, err = b.putIf("k", "mine", storage.Condition{Absent: true})
+			after := reopenTestBucket(t, root)
+			_, err = before.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
-			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
-			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
-			require.Equal(t, "mine", other.get("k"))
+			_, err = after.putIf("k", "theirs", storage.Condition{Absent: true})
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			require.Equal(t, "mine", after.get("k"))
 
-			renewed, err := b.driver.live.Settings.SigningKeys(t.Context())
+			// The signing keys belong to the directory.
+			newKeys, err := before.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
-			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
+			require.NotEqual(t, oldKeys, newKeys)
 
-			// A reader keeps its file.
-			old, err := io.ReadAll(body)
+			// A reader keeps the file that it has opened.
+			content, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, "old", string(old))
+			require.Equal(t, "old", string(content))
 		})
 	}
 }
@@ -82,7 +83,11 @@ func TestPathOfReplacedBucket(t *testing.T) {
 // If the path of a bucket is a link, calls use the directory to which it leads now.
 func TestPathThroughLink(t *testing.T) {
 	windowsCannot(t, noLinks)
-	tests := []struct{ name, target, below string }{
+	tests := []struct {
+		name   string
+		target string // of the link, below a release
+		below  string // path of the bucket below the link
+	}{
 		{name: "the bucket is a link", target: "data", below: ""},
 		{name: "a directory above it is a link", target: "", below: "data"},
 	}
@@ -95,30 +100,31 @@ func TestPathThroughLink(t *testing.T) {
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, release, "data"), 0o777))
 			}
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one", tt.target), link))
-			b := reopenTestBucket(t, path)
-			b.put("before", "old")
-			ref := b.driver.Locate("k")
+			before := reopenTestBucket(t, path)
+			before.put("before", "old")
+			oldLocation := before.driver.Locate("k")
 
 			// The link is changed.
 			require.NoError(t, os.Remove(link))
 			require.NoError(t, os.Symlink(filepath.Join(dir, "two", tt.target), link))
-			b.requireMissing("before")
+			before.requireMissing("before")
 
 			// Drivers that were opened before and after that see each other's objects.
-			other := reopenTestBucket(t, path)
-			_, err := b.putIf("k", "mine", storage.Condition{Absent: true})
+			after := reopenTestBucket(t, path)
+			_, err := before.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)
-			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
-			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
-			require.Equal(t, "mine", other.get("k"))
-			require.Equal(t, other.driver.Locate("k"), b.driver.Locate("k"),
-				"copies and Overlap see one bucket")
-			require.NotEqual(t, ref, b.driver.Locate("k"))
+			_, err = after.putIf("k", "theirs", storage.Condition{Absent: true})
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			require.Equal(t, "mine", after.get("k"))
 
-			_, err = other.driver.Copy(t.Context(),
-				&driver.CopyRequest{Source: b.driver.Locate("k"), Key: "copy"})
+			// They also agree on the location, by which copies and Overlap know a bucket.
+			require.Equal(t, after.driver.Locate("k"), before.driver.Locate("k"))
+			require.NotEqual(t, oldLocation, before.driver.Locate("k"))
+
+			_, err = after.driver.Copy(t.Context(),
+				&driver.CopyRequest{Source: before.driver.Locate("k"), Key: "copy"})
 			require.NoError(t, err)
-			require.Equal(t, "mine", b.get("copy"))
+			require.Equal(t, "mine", before.get("copy"))
 		})
 	}
 }
@@ -200,16 +206,18 @@ func TestPutDirectoryReplaced(t *testing.T) {
 			windowsCannot(t, "a directory with an open file cannot be moved")
 			root := filepath.Join(t.TempDir(), "data")
 			require.NoError(t, os.Mkdir(root, 0o777))
-			b := reopenTestBucket(t, root)
-			b.put("before", "x")
+			bucket := reopenTestBucket(t, root)
+			bucket.put("before", "x")
+
+			// The directory is replaced when Put has read the first byte.
 			r := request("k", "")
 			replace := &calling{func() { replacement.do(t, root) }}
 			r.Body = io.MultiReader(strings.NewReader("a"), replace)
 			r.Condition = storage.Condition{Absent: true}
-
-			_, err := b.driver.Put(t.Context(), r)
+			_, err := bucket.driver.Put(t.Context(), r)
 			require.ErrorIs(t, err, storage.Unavailable)
-			b.requireMissing("k")
+
+			bucket.requireMissing("k")
 			require.NoFileExists(t, filepath.Join(root+"-old", "k"))
 		})
 	}
@@ -227,36 +235,38 @@ func TestPutDirectoryMovedWhileLocked(t *testing.T) {
 	windowsCannot(t, "a directory with an open file cannot be moved")
 	root := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.Mkdir(root, 0o777))
-	one := reopenTestBucket(t, root)
-	other := reopenTestBucket(t, root)
-	other.put("before", "x")
+	writer := reopenTestBucket(t, root)
+	locker := reopenTestBucket(t, root)
+	locker.put("before", "x")
 
 	// Put waits for the lock of its key.
-	s, err := other.driver.acquire(t.Context())
+	store, err := locker.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer other.driver.release(s)
-	unlock, err := s.Locks.Lock(t.Context(), "k")
+	defer locker.driver.release(store)
+	unlock, err := store.Locks.Lock(t.Context(), "k")
 	require.NoError(t, err)
-	result := make(chan error)
+	putErr := make(chan error)
 	go func() {
-		_, err := one.putIf("k", "x", storage.Condition{Absent: true})
-		result <- err
+		_, err := writer.putIf("k", "x", storage.Condition{Absent: true})
+		putErr <- err
 	}()
 
 	// It gets the lock once the directory was moved away.
 	require.NoError(t, os.Rename(root, root+"-old"))
 	unlock()
-	require.ErrorIs(t, <-result, storage.BucketNotFound)
+	require.ErrorIs(t, <-putErr, storage.BucketNotFound)
 	require.NoFileExists(t, filepath.Join(root+"-old", "k"))
 
-	_, err = one.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, storage.BucketNotFound, e.Code)
-	require.NotContains(t, e.Hint, "Config.Create", "it may be set: the directory was there")
+	// The directory was there once, so the hint does not tell to create it.
+	_, err = writer.driver.List(t.Context(), &driver.ListRequest{Limit: 1})
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.BucketNotFound, storageErr.Code)
+	require.NotContains(t, storageErr.Hint, "Config.Create")
 
+	// Moved back, it is found again.
 	require.NoError(t, os.Rename(root+"-old", root))
-	require.Equal(t, "x", one.get("before"))
+	require.Equal(t, "x", writer.get("before"))
 }
 
 // The driver closes its handles of a directory that was replaced.

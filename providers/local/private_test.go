@@ -18,24 +18,28 @@ func TestPrivateDriver(t *testing.T) {
 	service, root := newService(t)
 	ctx := t.Context()
 
-	// There is none without a bucket, or before it was made.
-	_, err := service.PrivateDriver(ctx, "one", true)
+	// There is no private driver without a bucket.
+	const create = true
+	_, err := service.PrivateDriver(ctx, "one", create)
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
-	_, err = service.PrivateDriver(ctx, "one", false)
-	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.NoDirExists(t, filepath.Join(root, "one", bucketdir.Reserved), "looking changes nothing")
 
-	_, err = service.PrivateDriver(ctx, "../one", true)
+	// Without create, nothing is created.
+	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
+	_, err = service.PrivateDriver(ctx, "one", !create)
+	require.ErrorIs(t, err, storage.BucketNotFound)
+	require.NoDirExists(t, filepath.Join(root, "one", bucketdir.Reserved))
+
+	_, err = service.PrivateDriver(ctx, "../one", create)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
 	// A later driver finds the object of an earlier one.
-	d, err := service.PrivateDriver(ctx, "one", true)
+	d, err := service.PrivateDriver(ctx, "one", create)
 	require.NoError(t, err)
 	_, err = d.Put(ctx, &driver.PutRequest{Key: "record", Body: strings.NewReader("kept"), Size: 4})
 	require.NoError(t, err)
 	require.NoError(t, d.Close())
-	d, err = service.PrivateDriver(ctx, "one", false)
+
+	d, err = service.PrivateDriver(ctx, "one", !create)
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, d.Close())
@@ -51,7 +55,7 @@ func TestPrivateDriver(t *testing.T) {
 	page, err := service.bucket(t, "one", root).driver.List(ctx, &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
-	require.NoError(t, service.DeleteBucket(ctx, "one"), "private objects do not keep a bucket")
+	require.NoError(t, service.DeleteBucket(ctx, "one"))
 	require.NoDirExists(t, filepath.Join(root, "one"))
 }
 
@@ -62,15 +66,17 @@ func TestPutLateMetadata(t *testing.T) {
 
 	bucket := service.bucket(t, "one", root)
 	require.NotZero(t, bucket.driver.Describe().Features&driver.LateMetadata)
+
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() {
 		r.Metadata["late"] = "yes"
 	}))
 	_, err := bucket.driver.Put(t.Context(), r)
 	require.NoError(t, err)
-	a, err := bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+
+	attrs, err := bucket.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"late": "yes"}, a.Metadata)
+	require.Equal(t, map[string]string{"late": "yes"}, attrs.Metadata)
 }
 
 // atEnd is an empty reader that calls itself.

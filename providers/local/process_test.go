@@ -300,12 +300,13 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 		bucket := newTestBucket(t, tweaks...)
 		_, err := bucket.driver.Put(t.Context(), pattern("dir/k", 1))
 		require.NoError(t, err)
-		var all []*process
+
+		var processes []*process
 		for range 4 {
-			all = append(all, start(t, bucket.root, "writer", "dir/k"))
-			all = append(all, start(t, bucket.root, "reader", "dir/k"))
+			processes = append(processes, start(t, bucket.root, "writer", "dir/k"))
+			processes = append(processes, start(t, bucket.root, "reader", "dir/k"))
 		}
-		for _, p := range all {
+		for _, p := range processes {
 			p.requireLine(t, "ready")
 		}
 
@@ -318,7 +319,7 @@ func TestPutByProcessesNotTorn(t *testing.T) {
 			require.NoError(t, checkPattern(bucket.driver, "dir/k"))
 		}
 
-		for _, p := range all {
+		for _, p := range processes {
 			p.end(t)
 		}
 		reopenTestBucket(t, bucket.root)
@@ -366,14 +367,16 @@ func TestPutIfAbsentByProcesses(t *testing.T) {
 func TestPutIfRevisionByProcesses(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("counter", "")
-	all := make([]*process, 4)
-	for i := range all {
-		all[i] = start(t, bucket.root, "adder", "counter")
+
+	const updatesPerProcess = 10 // in the role "adder", which appends one byte each time
+	adders := make([]*process, 4)
+	for i := range adders {
+		adders[i] = start(t, bucket.root, "adder", "counter")
 	}
-	for _, p := range all {
+	for _, p := range adders {
 		p.end(t)
 	}
-	require.Len(t, bucket.get("counter"), 40)
+	require.Len(t, bucket.get("counter"), len(adders)*updatesPerProcess)
 }
 
 // If a writer is killed, the object has its old or its new content, and a later sweep removes the writer's files.

@@ -35,16 +35,18 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *testBucket {
 	return &testBucket{d.(*objectDriver), t, filepath.Join(root, name)}
 }
 
-// CreateBucket makes a bucket visible together with its settings. If it is killed, no bucket without its object
-// lock remains.
+// CreateBucket makes a bucket visible only with its settings, so that a killed process leaves no bucket without
+// its object lock.
 func TestCreateBucketWithSettings(t *testing.T) {
 	root := t.TempDir()
-	visible := false
+	wasVisible := false // before its settings were written
 	service, err := NewServiceDriver(root, Config{
 		NoSync: true,
-		Now: func() time.Time { // asked for the settings
-			_, err := os.Lstat(filepath.Join(root, "b"))
-			visible = visible || err == nil
+		// Now is called when the settings are written, for the time of creation.
+		Now: func() time.Time {
+			if _, err := os.Lstat(filepath.Join(root, "b")); err == nil {
+				wasVisible = true
+			}
 			return time.Now()
 		},
 	})
@@ -54,7 +56,7 @@ func TestCreateBucketWithSettings(t *testing.T) {
 
 	_, err = service.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
-	require.False(t, visible, "the bucket came before its settings")
+	require.False(t, wasVisible, "the bucket was visible before its settings were written")
 
 	info, err := service.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
@@ -62,9 +64,9 @@ func TestCreateBucketWithSettings(t *testing.T) {
 
 	_, err = service.CreateBucket(t.Context(), r)
 	require.ErrorIs(t, err, storage.BucketExists)
-	names, err := os.ReadDir(root)
+	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
-	require.Len(t, names, 1, "a trash is left")
+	require.Len(t, entries, 1, "a trash is left beside the bucket")
 }
 
 // Buckets are created, changed, listed and deleted.
@@ -137,24 +139,26 @@ func TestServiceBuckets(t *testing.T) {
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
 
-// If a bucket turns versions on, drivers that are open keep them, too. Naming a version needs WithVersioning.
+// If versioning is turned on, buckets that are open already keep versions, too, but do not accept WithVersion.
 func TestUpdateBucketVersioning(t *testing.T) {
 	service, root := newService(t)
 	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one"})
 	require.NoError(t, err)
-	b := service.bucket(t, "one", root)
-	bucket := engine.New(b.driver)
+	testBucket := service.bucket(t, "one", root)
+	bucket := engine.New(testBucket.driver)
+
 	yes := true
 	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 
 	_, err = bucket.Attrs(t.Context(), "k", storage.WithVersion("v"))
 	require.ErrorIs(t, err, storage.Unsupported)
+
 	for range 2 {
 		_, err = bucket.Upload(t.Context(), "k", strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-	require.Len(t, b.listVersions(driver.ListRequest{}), 2)
+	require.Len(t, testBucket.listVersions(driver.ListRequest{}), 2)
 }
 
 // Calls for a missing bucket, or for a name that leads out of the service's directory, fail with BucketNotFound.
@@ -163,11 +167,13 @@ func TestBucketsMissing(t *testing.T) {
 	require.NoError(t, os.Symlink(t.TempDir(), filepath.Join(root, "outside")))
 
 	for _, name := range []string{"none", "../x", ".hidden", "", "outside", "a/b"} {
-		_, err := service.BucketInfo(t.Context(), name)
-		require.ErrorIs(t, err, storage.BucketNotFound, name)
-		_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: name})
-		require.ErrorIs(t, err, storage.BucketNotFound, name)
-		require.ErrorIs(t, service.DeleteBucket(t.Context(), name), storage.BucketNotFound, name)
+		t.Run(name, func(t *testing.T) {
+			_, err := service.BucketInfo(t.Context(), name)
+			require.ErrorIs(t, err, storage.BucketNotFound)
+			_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: name})
+			require.ErrorIs(t, err, storage.BucketNotFound)
+			require.ErrorIs(t, service.DeleteBucket(t.Context(), name), storage.BucketNotFound)
+		})
 	}
 
 	bucket := service.bucket(t, "none", root)
@@ -186,24 +192,26 @@ func TestListBuckets(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "file"), nil, 0o666))
 
-	names := func(token string) (names []string) {
-		infos, next, err := service.ListBuckets(t.Context(), token)
+	listNames := func(token string) (names []string) {
+		infos, nextToken, err := service.ListBuckets(t.Context(), token)
 		require.NoError(t, err)
-		require.Empty(t, next)
+		require.Empty(t, nextToken)
 		for _, info := range infos {
 			require.Equal(t, "local", info.Provider)
 			names = append(names, info.Name)
 		}
 		return names
 	}
-	require.Equal(t, []string{"a", "b", "c"}, names(""))
-	require.Equal(t, []string{"c"}, names(bucketstore.Position{Key: "b"}.Token()))
+	const fromStart = ""
+	require.Equal(t, []string{"a", "b", "c"}, listNames(fromStart))
+	afterB := bucketstore.Position{Key: "b"}.Token()
+	require.Equal(t, []string{"c"}, listNames(afterB))
 
 	_, _, err := service.ListBuckets(t.Context(), "???")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An address has an absolute path, and parameters that set the Config.
+// parseAddress accepts an address with an absolute path, and sets the Config from its parameters.
 func TestAddresses(t *testing.T) {
 	tests := []struct {
 		address string
@@ -239,14 +247,15 @@ func TestAddresses(t *testing.T) {
 		t.Run(tt.address, func(t *testing.T) {
 			address, err := url.Parse(tt.address)
 			require.NoError(t, err)
-			path, c, err := parseAddress(address)
+
+			path, config, err := parseAddress(address)
 			if !tt.ok {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				return
 			}
 			require.NoError(t, err)
 			require.Equal(t, filepath.FromSlash(tt.path), path)
-			require.Equal(t, tt.want, c)
+			require.Equal(t, tt.want, config)
 		})
 	}
 	require.Equal(t, "C:/dir", filepath.ToSlash(localfile.FromURL("/C:/dir", true)))
@@ -259,31 +268,32 @@ func TestOpenErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o666))
 
 	tests := []struct {
-		name, root string
-		c          Config
-		want       error
+		name   string
+		root   string
+		config Config
+		want   error
 	}{
-		{name: "empty path", want: storage.InvalidArgument},
+		{name: "empty path", root: "", want: storage.InvalidArgument},
 		{name: "a file", root: file, want: storage.InvalidArgument},
 		{name: "below a file", root: filepath.Join(file, "x"), want: storage.BucketNotFound},
-		{name: "a file to create", root: file, c: Config{Create: true}, want: storage.InvalidArgument},
+		{name: "create a file", root: file, config: Config{Create: true}, want: storage.InvalidArgument},
 		{
-			name: "a file to create without sync",
-			root: file,
-			c:    Config{Create: true, NoSync: true},
-			want: storage.InvalidArgument,
+			name:   "create a file without sync",
+			root:   file,
+			config: Config{Create: true, NoSync: true},
+			want:   storage.InvalidArgument,
 		},
 		{
-			name: "below a file to create",
-			root: filepath.Join(file, "x"),
-			c:    Config{Create: true},
-			want: storage.InvalidArgument,
+			name:   "create below a file",
+			root:   filepath.Join(file, "x"),
+			config: Config{Create: true},
+			want:   storage.InvalidArgument,
 		},
 		{name: "missing", root: filepath.Join(root, "none"), want: storage.BucketNotFound},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := NewDriver(tt.root, tt.c)
+			_, err := NewDriver(tt.root, tt.config)
 			require.ErrorIs(t, err, tt.want)
 		})
 	}
@@ -291,15 +301,17 @@ func TestOpenErrors(t *testing.T) {
 
 // An address with create=true makes the directory.
 func TestOpenAddressCreates(t *testing.T) {
-	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "made"))
-	if !strings.HasPrefix(dir, "/") { // C:/dir
+	dir := filepath.ToSlash(filepath.Join(t.TempDir(), "created"))
+	if !strings.HasPrefix(dir, "/") {
+		// On Windows, the path begins with a drive letter.
 		dir = "/" + dir
 	}
 	address, err := url.Parse("file://" + dir + "?create=true")
 	require.NoError(t, err)
+
 	d, err := openBucket(t.Context(), address)
 	require.NoError(t, err)
-	require.Equal(t, "made", d.Describe().Bucket)
+	require.Equal(t, "created", d.Describe().Bucket)
 	require.IsType(t, (*os.Root)(nil), d.Native())
 	require.NoError(t, d.Close())
 }

@@ -58,15 +58,19 @@ func signDownload(t *testing.T, b storage.Bucket) string {
 	return signedURL.URL
 }
 
-// URLs stay valid after the process ends, because the signing key is stored in the bucket.
+// URLs stay valid after the process ends, because the signing key is stored in a private file of the bucket.
 func TestSigningKeySurvivesProcess(t *testing.T) {
 	root := t.TempDir()
-	first := signDownload(t, newSigningBucket(t, root))
-	require.Equal(t, first, signDownload(t, newSigningBucket(t, root)))
-	require.NotEqual(t, keyOf(t, first), keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir()))))
-	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), first),
-		"valid, but there is no object")
+	signedURL := signDownload(t, newSigningBucket(t, root))
 
+	// A later process signs with the same key, and another directory has another key.
+	require.Equal(t, signedURL, signDownload(t, newSigningBucket(t, root)))
+	require.NotEqual(t, keyOf(t, signedURL), keyOf(t, signDownload(t, newSigningBucket(t, t.TempDir()))))
+
+	// The URL is valid, but there is no object.
+	require.Equal(t, http.StatusNotFound, status(newSigningBucket(t, root), signedURL))
+
+	// Only the owner may read the key.
 	info, err := os.Stat(secretFile(root))
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
@@ -78,27 +82,27 @@ func TestSigningKeySurvivesProcess(t *testing.T) {
 	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
 	require.NoError(t, err)
 	require.Len(t, key, 32)
-	require.NotContains(t, first, strings.TrimSpace(string(text)))
+	require.NotContains(t, signedURL, strings.TrimSpace(string(text)))
 }
 
-// If several drivers of one directory sign first at the same time, they make one signing key. Drivers exclude each
-// other as processes do.
+// If several drivers of one directory sign their first URL at the same time, they create only one signing key.
 func TestSigningKeyMadeOnce(t *testing.T) {
 	root := t.TempDir()
-	addresses := make([]string, 8)
+	urls := make([]string, 8)
 	var group sync.WaitGroup
-	for i := range addresses {
-		b := newSigningBucket(t, root)
+	for i := range urls {
+		bucket := newSigningBucket(t, root)
 		group.Go(func() {
-			if signedURL, err := b.SignedDownloadURL(t.Context(), "a"); err == nil {
-				addresses[i] = signedURL.URL
+			if signedURL, err := bucket.SignedDownloadURL(t.Context(), "a"); err == nil {
+				urls[i] = signedURL.URL
 			}
 		})
 	}
 	group.Wait()
 
-	for _, address := range addresses {
-		require.Equal(t, signDownload(t, newSigningBucket(t, root)), address)
+	want := signDownload(t, newSigningBucket(t, root))
+	for _, got := range urls {
+		require.Equal(t, want, got)
 	}
 
 	leftovers, err := filepath.Glob(filepath.Join(root, ".omnibucket", "tmp", "*", "*"))
@@ -112,28 +116,30 @@ func TestVerifyingKeysMakesNoKey(t *testing.T) {
 	keys, err := originOf(t, newSigningBucket(t, root)).VerifyingKeys(t.Context())
 	require.NoError(t, err)
 	require.True(t, keys.Empty())
-	require.NoDirExists(t, filepath.Join(root, ".omnibucket"), "reading a bucket must not change it")
+	require.NoDirExists(t, filepath.Join(root, ".omnibucket"))
 }
 
-// A user rotates the signing key by adding a line to its file.
+// A user rotates the signing key by adding a new first line to its file: it signs, and the other lines still verify.
 func TestSigningKeyRotated(t *testing.T) {
 	root := t.TempDir()
-	old := signDownload(t, newSigningBucket(t, root))
+	oldURL := signDownload(t, newSigningBucket(t, root))
 	text, err := os.ReadFile(secretFile(root))
 	require.NoError(t, err)
 	rotated := append([]byte(hex.EncodeToString(secret(7))+"\n"), text...)
 	require.NoError(t, os.WriteFile(secretFile(root), rotated, 0o600))
 
 	// The first line signs.
-	b := newSigningBucket(t, root)
+	bucket := newSigningBucket(t, root)
 	withNewKey := newSigningBucket(t, t.TempDir(), secret(7))
-	require.Equal(t, keyOf(t, signDownload(t, withNewKey)), keyOf(t, signDownload(t, b)))
+	require.Equal(t, keyOf(t, signDownload(t, withNewKey)), keyOf(t, signDownload(t, bucket)))
 
-	// The second line verifies, until it is removed.
-	require.Equal(t, http.StatusNotFound, status(b, old), "valid, but there is no object")
+	// The second line verifies: the URL is valid, but there is no object.
+	require.Equal(t, http.StatusNotFound, status(bucket, oldURL))
+
+	// Without the second line, the URL is not valid any more.
 	firstLine, _, _ := bytes.Cut(rotated, []byte("\n"))
 	require.NoError(t, os.WriteFile(secretFile(root), append(firstLine, '\n'), 0o600))
-	require.Equal(t, http.StatusForbidden, status(newSigningBucket(t, root), old))
+	require.Equal(t, http.StatusForbidden, status(newSigningBucket(t, root), oldURL))
 }
 
 // keyOf returns the id of the key that signed.
@@ -153,7 +159,10 @@ func status(b storage.Bucket, address string) int {
 
 // If the signing key is damaged, the error does not show it.
 func TestSigningKeyDamaged(t *testing.T) {
-	tests := []struct{ name, content string }{
+	tests := []struct {
+		name    string
+		content string
+	}{
 		{name: "empty", content: ""},
 		{name: "not hexadecimal", content: "TOPSECRET\n"},
 		{name: "too short", content: "5EC2E7\n"},
@@ -208,66 +217,76 @@ func TestSigningKeysOfConfigRefused(t *testing.T) {
 	require.NotContains(t, err.Error(), "TOPSECRET")
 }
 
-// A Config shows no signing key as text. 53 is the byte of the key in hexadecimal form.
+// A formatted Config does not show its signing keys.
 func TestSigningKeysOfConfigAreRedacted(t *testing.T) {
-	config := local.Config{SigningKeys: local.SigningKeys{secret('S')}}
+	const keyByte = 'S'
+	config := local.Config{SigningKeys: local.SigningKeys{secret(keyByte)}}
 	for _, format := range []string{"%v", "%+v", "%#v", "%x"} {
-		text := fmt.Sprintf(format, config)
-		require.Contains(t, text, "REDACTED")
-		require.NotContains(t, text, "53")
+		t.Run(format, func(t *testing.T) {
+			text := fmt.Sprintf(format, config)
+			require.Contains(t, text, "REDACTED")
+			require.NotContains(t, text, fmt.Sprintf("%x", keyByte))
+		})
 	}
 }
 
-// The origin's BucketInfo reports whether the bucket is public, and its CORS rules. PublicRevision returns the revision
-// of an object that everyone may read, and "" for others.
+// The origin tells the bucket's public access and CORS rules, and the revision of objects that everyone may read.
 func TestOriginPublic(t *testing.T) {
-	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
+	service, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	_, err = s.CreateBucket(t.Context(), "bucket")
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	_, err = service.CreateBucket(t.Context(), "bucket")
 	require.NoError(t, err)
-	b, err := s.Bucket("bucket")
+	bucket, err := service.Bucket("bucket")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-	o := originOf(t, b)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	origin := originOf(t, bucket)
 
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
-	_, err = s.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
+	_, err = service.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
 	require.NoError(t, err)
-	info, err := o.BucketInfo(t.Context())
+	info, err := origin.BucketInfo(t.Context())
 	require.NoError(t, err)
 	require.True(t, info.Public)
 	require.Equal(t, []storage.CORSRule{rule}, info.CORS)
 
-	attrs, err := b.Upload(t.Context(), "shown", strings.NewReader("x"), storage.WithPublicRead())
+	attrs, err := bucket.Upload(t.Context(), "public", strings.NewReader("x"), storage.WithPublicRead())
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "hidden", strings.NewReader("x"))
+	_, err = bucket.Upload(t.Context(), "private", strings.NewReader("x"))
 	require.NoError(t, err)
-	tests := []struct{ key, want string }{
-		{key: "shown", want: attrs.Revision},
-		{key: "hidden", want: ""},
+	tests := []struct {
+		key  string
+		want string
+	}{
+		{key: "public", want: attrs.Revision},
+		{key: "private", want: ""},
 		{key: "missing", want: ""},
-		{key: "../shown", want: ""},
+		{key: "../public", want: ""},
 		{key: ".omnibucket/signing.key", want: ""},
 	}
 	for _, tt := range tests {
-		revision, err := o.PublicRevision(t.Context(), tt.key)
-		require.NoError(t, err, tt.key)
-		require.Equal(t, tt.want, revision, tt.key)
+		t.Run(tt.key, func(t *testing.T) {
+			revision, err := origin.PublicRevision(t.Context(), tt.key)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, revision)
+		})
 	}
 }
 
 // DeleteBucket removes a bucket that has only a signing key.
 func TestDeleteBucketWithSigningKey(t *testing.T) {
-	s, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
+	service, err := local.NewService(t.TempDir(), local.Config{NoSync: true}, storage.WithSigningBaseURL(base))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	_, err = s.CreateBucket(t.Context(), "bucket")
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	_, err = service.CreateBucket(t.Context(), "bucket")
 	require.NoError(t, err)
-	b, err := s.Bucket("bucket")
+	bucket, err := service.Bucket("bucket")
 	require.NoError(t, err)
-	_, err = b.SignedDownloadURL(t.Context(), "a")
+
+	// Signing a URL creates the key.
+	_, err = bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
-	require.NoError(t, storage.Close(b))
-	require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
+	require.NoError(t, storage.Close(bucket))
+
+	require.NoError(t, service.DeleteBucket(t.Context(), "bucket"))
 }

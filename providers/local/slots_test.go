@@ -135,10 +135,11 @@ func TestCompletePartsWithoutCopy(t *testing.T) {
 func TestCompletePartsReplacedPart(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.beginUpload()
-	old := bucket.part(upload, 1, "old")
-	replaced := bucket.part(upload, 1, "new")
-	require.ErrorIs(t, bucket.complete("k", upload, old), storage.InvalidArgument)
-	content, _ := bucket.completeUpload(upload, replaced)
+	replaced := bucket.part(upload, 1, "old")
+	current := bucket.part(upload, 1, "new")
+
+	require.ErrorIs(t, bucket.complete("k", upload, replaced), storage.InvalidArgument)
+	content, _ := bucket.completeUpload(upload, current)
 	require.Equal(t, "new", content)
 }
 
@@ -171,7 +172,7 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 	}
 }
 
-// A completion that fails keeps the parts.
+// If CompleteParts fails, the parts remain, and a later attempt may use them.
 func TestCompletePartsFailedKeepsParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
@@ -179,10 +180,13 @@ func TestCompletePartsFailedKeepsParts(t *testing.T) {
 			bucket.put("k", "old")
 			upload := bucket.beginUpload()
 			parts := []driver.Part{
-				bucket.part(upload, 1, "aaa"), bucket.part(upload, 2, "bbb"), bucket.part(upload, 3, "cccc"),
+				bucket.part(upload, 1, "aaa"),
+				bucket.part(upload, 2, "bbb"),
+				bucket.part(upload, 3, "cccc"),
 			}
-			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 
+			// The object exists, so both attempts fail.
+			r := &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}
 			for range 2 {
 				_, err := bucket.driver.CompleteParts(t.Context(),
 					&driver.CompleteRequest{Put: r, Upload: upload, Parts: parts})
@@ -210,8 +214,8 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	return b.Reader.Read(p)
 }
 
-// If CompleteParts makes the object while another part is being sent, that part fails, and the object stays as it
-// is.
+// If CompleteParts makes the object while another part is being sent, that part fails and does not change the
+// object.
 func TestPutPartDuringCompletion(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.beginUpload()
@@ -223,11 +227,11 @@ func TestPutPartDuringCompletion(t *testing.T) {
 		started: make(chan struct{}),
 		release: make(chan struct{}),
 	}
-	late := make(chan error)
+	partErr := make(chan error)
 	go func() {
 		_, err := bucket.driver.PutPart(t.Context(),
 			&driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
-		late <- err
+		partErr <- err
 	}()
 	<-body.started
 
@@ -237,7 +241,7 @@ func TestPutPartDuringCompletion(t *testing.T) {
 	require.False(t, isShared)
 
 	close(body.release)
-	require.ErrorIs(t, <-late, storage.InvalidArgument)
+	require.ErrorIs(t, <-partErr, storage.InvalidArgument)
 	require.Equal(t, "aaabbb", bucket.get("k"))
 }
 
@@ -255,14 +259,14 @@ func TestPutPartAfterKillDuringPart(t *testing.T) {
 	require.Equal(t, "aaabbb", content)
 }
 
-// If a process is killed after the shared file of an upload became the object, another process can continue the
-// upload. It has to send the parts of that file again.
+// If a process is killed after the shared file of an upload became the object, another process can complete the
+// upload after it has sent the parts of that file again.
 func TestCompletePartsAfterKill(t *testing.T) {
 	tests := []struct {
 		name   string
-		shared string // what is at the path of the shared file then; "" if nothing is
+		shared string // content of the file at the path of the shared file; "" if there is none
 	}{
-		{name: "after it gave the file away"},
+		{name: "after it moved the shared file", shared: ""},
 		{name: "while it exchanged files", shared: "of an object that was replaced"},
 	}
 	for _, tt := range tests {
@@ -270,6 +274,8 @@ func TestCompletePartsAfterKill(t *testing.T) {
 			bucket := newTestBucket(t)
 			upload := bucket.beginUpload()
 			first := bucket.part(upload, 1, "aaa")
+
+			// The killed process has left these files.
 			shared := bucket.sharedFile(upload)
 			require.NoError(t, os.Rename(shared, filepath.Join(bucket.root, "k")))
 			if tt.shared != "" {
@@ -296,15 +302,15 @@ func (bucket *testBucket) sharedFile(upload string) string {
 	return paths[0]
 }
 
-// Parts that replace a private object have its mode.
+// If an upload replaces a private object, its parts already have the object's mode.
 func TestPutPartMode(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "old")
 	require.NoError(t, os.Chmod(filepath.Join(bucket.root, "k"), 0o600))
 	upload := bucket.beginUpload()
 	part := bucket.part(upload, 1, "new")
-
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(bucket.uploadDir(upload), partName(1))))
+
 	content, _ := bucket.completeUpload(upload, part)
 	require.Equal(t, "new", content)
 	require.Equal(t, os.FileMode(0o600), modeOf(t, filepath.Join(bucket.root, "k")))
@@ -332,13 +338,13 @@ func readFile(t *testing.T, path string) string {
 	return string(content)
 }
 
-// If a process is killed after the shared file of an upload became the object, later parts do not change the
-// object.
+// If a process is killed after the shared file of an upload became the object, neither later parts nor another
+// completion change the object.
 func TestPutPartAfterKill(t *testing.T) {
 	tests := []struct {
 		name string
 		kill func(t *testing.T, shared, object string)
-		want storage.Code // of another completion
+		want storage.Code // error of another completion
 	}{
 		{name: "while it linked the file", kill: linkShared, want: storage.PreconditionFailed},
 		{name: "while it exchanged files", kill: exchangeShared, want: storage.InvalidArgument},
@@ -387,9 +393,12 @@ func TestListPartsOfCompletedUpload(t *testing.T) {
 
 	parts := bucket.listParts(upload, 0, 10).Parts
 	require.Equal(t, []driver.Part{first, second}, parts)
-	replaced := bucket.partWithSum(upload, 1, "AAA")
+
+	// A part that is sent again replaces its predecessor in the list.
+	replacement := bucket.partWithSum(upload, 1, "AAA")
 	parts = bucket.listParts(upload, 0, 10).Parts
-	require.Equal(t, []driver.Part{replaced, second}, parts)
+	require.Equal(t, []driver.Part{replacement, second}, parts)
+
 	require.ErrorIs(t, bucket.complete("k", upload, parts...), storage.InvalidArgument)
 	require.Equal(t, "aaabbb", bucket.get("k"))
 }

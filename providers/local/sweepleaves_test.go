@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sweep keeps an upload in progress.
+// A sweep keeps an upload, however old, while a part of it is sent and while it is completed.
 func TestSweepKeepsUploadInProgress(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
@@ -35,8 +35,7 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	part, err := bucket.partOf("dir/k", upload, io.MultiReader(strings.NewReader("x"), &atRead{sweepLater}))
 	require.NoError(t, err)
 
-	// The completion takes eight days. When it opens "dir", it has joined the parts, but the object is not yet in
-	// its place.
+	// The completion takes eight days: when it opens "dir", it has joined the parts but not placed the object.
 	hasSwept := false
 	bucket.driver.live.Tree.OnOpen = func(path string) {
 		if path == "dir" && !hasSwept {
@@ -44,6 +43,7 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 			sweepLater()
 		}
 	}
+
 	require.NoError(t, bucket.complete("dir/k", upload, part))
 	require.True(t, hasSwept)
 	require.Equal(t, "x", bucket.get("dir/k"))
@@ -57,9 +57,11 @@ func TestSweepKeepsUploadOfProcess(t *testing.T) {
 	p := start(t, bucket.root, "sender", upload)
 	p.requireLine(t, "sending")
 
+	// Opening the bucket sweeps it.
 	laterClock := &setClock{time.Now().Add(8 * day)}
 	reopenTestBucket(t, bucket.root, laterClock.tweak)
 	require.Len(t, bucket.uploads(), 1)
+
 	tag := p.end(t)
 	require.NoError(t, bucket.complete("k", upload, driver.Part{Number: 1, Tag: tag}))
 	require.Equal(t, "sent", bucket.get("k"))
@@ -91,8 +93,10 @@ func TestPutPartAfterSweep(t *testing.T) {
 	bucket := newTestBucket(t, clock.tweak)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(8 * day)
+
+	// The sweep runs when PutPart is about to open the upload.
 	bucket.driver.live.Tree.OnOpen = func(path string) {
-		if path == uploadPath(upload) { // the part is about to open the upload
+		if path == uploadPath(upload) {
 			bucket.driver.live.Tree.OnOpen = nil
 			reopenTestBucket(t, bucket.root, clock.tweak)
 		}
@@ -103,22 +107,22 @@ func TestPutPartAfterSweep(t *testing.T) {
 	require.Empty(t, bucket.uploads())
 }
 
-// If the key file of an upload is removed while the upload is open, CheckKey fails with ErrUpload. A PutPart that
-// waited for a sweep fails so.
+// A call that has opened an upload before a sweep removes the upload's key file fails with ErrUpload.
 func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
 	bucket := newTestBucket(t)
-	upload := bucket.begin(&driver.PutRequest{Key: "k"})
-	live, err := bucket.driver.acquire(t.Context())
+	uploadID := bucket.begin(&driver.PutRequest{Key: "k"})
+	store, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
-	defer bucket.driver.release(live)
-	u, err := live.Uploads.Use(t.Context(), "k", upload)
-	require.NoError(t, err)
-	defer u.Close()
-	require.NoError(t, bucketstore.CheckKey(u.Dir, u.Key, "k"))
+	defer bucket.driver.release(store)
 
-	require.NoError(t, u.Dir.Unlink(uploadKeyName))
-	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(u.Dir, u.Key, "k"))
+	upload, err := store.Uploads.Use(t.Context(), "k", uploadID)
+	require.NoError(t, err)
+	defer upload.Close()
+	require.NoError(t, bucketstore.CheckKey(upload.Dir, upload.Key, "k"))
+
+	require.NoError(t, upload.Dir.Unlink(uploadKeyName))
+	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(upload.Dir, upload.Key, "k"))
 }
 
 // A sweep keeps uploads that it cannot examine.
@@ -212,27 +216,27 @@ func TestUploadKeyFileUnreadable(t *testing.T) {
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	part := bucket.part(upload, 1, "x")
 
-	restore := forbidAccess(t, filepath.Join(bucket.uploadDir(upload), uploadKeyName), 0)
+	restoreAccess := forbidAccess(t, filepath.Join(bucket.uploadDir(upload), uploadKeyName), 0)
 	require.ErrorIs(t, bucket.complete("k", upload, part), storage.PermissionDenied)
 	require.ErrorIs(t, bucket.driver.AbortParts(t.Context(), "k", upload), storage.PermissionDenied)
 
-	restore()
+	restoreAccess()
 	require.NoError(t, bucket.complete("k", upload, part))
 }
 
-// A sweep removes an upload without a key file after an hour. A killed sweep or BeginParts leaves such uploads.
+// A sweep removes an upload without a key file, which a killed sweep or BeginParts has left, after an hour.
 func TestSweepUploadWithoutKeyFile(t *testing.T) {
 	bucket := newTestBucket(t)
-	write := func(upload string, age time.Duration) {
+	makeUpload := func(upload string, age time.Duration) {
 		t.Helper()
 		bucket.write(uploadPath(upload)+"/"+partName(1), "x")
-		when := time.Now().Add(-age)
-		require.NoError(t, os.Chtimes(bucket.uploadDir(upload), when, when))
+		modified := time.Now().Add(-age)
+		require.NoError(t, os.Chtimes(bucket.uploadDir(upload), modified, modified))
 	}
 	abandoned := strings.Repeat("a", 24)
 	recent := strings.Repeat("b", 24)
-	write(abandoned, bucketdir.AbandonedAge+time.Minute)
-	write(recent, 0)
+	makeUpload(abandoned, bucketdir.AbandonedAge+time.Minute)
+	makeUpload(recent, 0)
 
 	reopenTestBucket(t, bucket.root)
 	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
@@ -385,21 +389,24 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 
 // If a sweep of another driver removes the file with which a driver probes the disk, the probe still succeeds.
 func TestProbeOfDiskDuringSweep(t *testing.T) {
-	s := acquireStore(t, newTestBucket(t).driver)
-	require.NoError(t, s.Tree.Mkdirs(bucketdir.TmpPath))
+	store := acquireStore(t, newTestBucket(t).driver)
+	require.NoError(t, store.Tree.Mkdirs(bucketdir.TmpPath))
+
+	// Sweep without a pause until the probes are done.
 	done := make(chan struct{})
-	var swept sync.WaitGroup
-	swept.Go(func() {
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() {
 		for !stopped(done) {
-			_ = s.Staging.SweepStaging()
+			_ = store.Staging.SweepStaging()
 		}
 	})
+
 	for range 500 {
-		if _, err := s.Tree.Probe(); err != nil {
+		if _, err := store.Tree.Probe(); err != nil {
 			t.Error(err)
 			break
 		}
 	}
 	close(done)
-	swept.Wait()
+	sweeper.Wait()
 }

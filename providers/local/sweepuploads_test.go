@@ -64,7 +64,7 @@ func (bucket *testBucket) uploadDir(upload string) string {
 	return filepath.Join(bucket.root, filepath.FromSlash(uploadPath(upload)))
 }
 
-// Abandoned uploads are discarded.
+// Opening a bucket and BeginParts discard exactly the uploads that are abandoned.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	sweeps := []struct {
 		name string
@@ -92,6 +92,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				bucket.setLifecycle(staleuploadtest.Rules...)
 				start := *clock
 				upload := bucket.begin(&driver.PutRequest{Key: tt.Key})
+
 				var parts []driver.Part
 				if tt.Part != 0 {
 					clock.pass(tt.Part)
@@ -100,10 +101,11 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 					parts = append(parts, part)
 				}
 
-				// The time of the sweep counts from the start, as that of the part does.
+				// tt.Sweep counts from the start, as tt.Part does.
 				*clock = start
 				clock.pass(tt.Sweep)
 				sweep.run(t, bucket, clock)
+
 				if tt.Discarded {
 					require.Empty(t, bucket.uploads())
 				} else {
@@ -114,7 +116,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	}
 }
 
-// Calls with an upload that a sweep has removed fail as for an unknown upload.
+// PutPart and CompleteParts fail with ErrUpload if a sweep has removed the upload, and AbortParts succeeds.
 func TestSweepDiscardedUploadUnknown(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
@@ -128,6 +130,7 @@ func TestSweepDiscardedUploadUnknown(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, error(bucketstore.ErrUpload), bucket.complete("k", upload, part))
 	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", upload))
+
 	require.Empty(t, bucket.uploads())
 	require.Empty(t, bucket.leftovers())
 }
@@ -149,7 +152,7 @@ func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (dri
 	return d.Driver.PutPart(ctx, r)
 }
 
-// If a sweep has removed the upload of a WithResume file, the upload starts again.
+// Upload with WithResume starts again if a sweep has removed the upload that its file names.
 func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
@@ -181,42 +184,51 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	require.NoFileExists(t, journal)
 }
 
-// An open bucket is swept once an hour.
+// BeginParts sweeps an open bucket at most once an hour.
 func TestSweepOnceAnHour(t *testing.T) {
+	const halfAnHour = 30 * time.Minute
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 	begin := func() string { return bucket.begin(&driver.PutRequest{Key: "k"}) }
-	first := begin()
-	clock.pass(30 * time.Minute)
-	second := begin()
-	clock.pass(7*day - 30*time.Minute)
 
+	// The second upload is half an hour younger than the first one.
+	first := begin()
+	clock.pass(halfAnHour)
+	second := begin()
+
+	// A week after the first upload, a sweep removes it.
+	clock.pass(7*day - halfAnHour)
 	begin()
 	require.NoDirExists(t, bucket.uploadDir(first))
-	clock.pass(30 * time.Minute)
-	begin()
-	require.DirExists(t, bucket.uploadDir(second), "the last sweep was half an hour ago")
 
-	clock.pass(30 * time.Minute)
+	// A week after the second upload, the last sweep was only half an hour ago.
+	clock.pass(halfAnHour)
+	begin()
+	require.DirExists(t, bucket.uploadDir(second))
+
+	clock.pass(halfAnHour)
 	begin()
 	require.NoDirExists(t, bucket.uploadDir(second))
 }
 
-// If the clock was ahead and is set back, the next sweep is not delayed.
+// If the clock is set back after a sweep, the next sweep is not delayed until the old time.
 func TestSweepClockWasAhead(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
-	clock.pass(100 * day)
-	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", bucket.begin(&driver.PutRequest{Key: "k"})))
-	clock.pass(-100 * day)
-	upload := bucket.begin(&driver.PutRequest{Key: "k"})
-	clock.pass(7 * day)
 
+	// BeginParts sweeps while the clock is ahead.
+	clock.pass(100 * day)
+	early := bucket.begin(&driver.PutRequest{Key: "k"})
+	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", early))
+	clock.pass(-100 * day)
+
+	abandoned := bucket.begin(&driver.PutRequest{Key: "k"})
+	clock.pass(7 * day)
 	bucket.begin(&driver.PutRequest{Key: "k"})
-	require.NoDirExists(t, bucket.uploadDir(upload))
+	require.NoDirExists(t, bucket.uploadDir(abandoned))
 }
 
-// Uploads in a bucket of a service are swept.
+// BeginParts also discards abandoned uploads in a bucket of a service.
 func TestSweepBucketOfService(t *testing.T) {
 	clock := atNoon()
 	root := t.TempDir()
@@ -225,16 +237,19 @@ func TestSweepBucketOfService(t *testing.T) {
 	defer func() {
 		require.NoError(t, service.Close())
 	}()
-	_, err = service.CreateBucket(t.Context(),
-		&driver.BucketRequest{Name: "b", Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}}})
+	_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{
+		Name:      "b",
+		Lifecycle: &[]storage.LifecycleRule{{AbortUploadsAfterDays: 1}},
+	})
 	require.NoError(t, err)
-	s := service.(*serviceDriver).bucket(t, "b", root)
-	dropped := s.begin(&driver.PutRequest{Key: "k"})
-	clock.pass(day)
+	bucket := service.(*serviceDriver).bucket(t, "b", root)
 
-	s.begin(&driver.PutRequest{Key: "k"})
-	require.NoDirExists(t, s.uploadDir(dropped))
-	require.Len(t, s.uploads(), 1)
+	abandoned := bucket.begin(&driver.PutRequest{Key: "k"})
+	clock.pass(day)
+	bucket.begin(&driver.PutRequest{Key: "k"})
+
+	require.NoDirExists(t, bucket.uploadDir(abandoned))
+	require.Len(t, bucket.uploads(), 1)
 }
 
 // Concurrent sweeps remove abandoned uploads and keep the others.
@@ -243,14 +258,14 @@ func TestSweepConcurrently(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 
-	// Later, 50 uploads are eight days old, and one is two days old.
+	// At the sweep, 50 uploads are eight days old, and one is two days old.
 	for range 50 {
-		upload := bucket.begin(&driver.PutRequest{Key: "k"})
-		bucket.part(upload, 1, "x")
+		abandoned := bucket.begin(&driver.PutRequest{Key: "k"})
+		bucket.part(abandoned, 1, "x")
 	}
 	clock.pass(6 * day)
-	upload := bucket.begin(&driver.PutRequest{Key: "k"})
-	part := bucket.part(upload, 1, "kept")
+	recent := bucket.begin(&driver.PutRequest{Key: "k"})
+	part := bucket.part(recent, 1, "kept")
 	clock.pass(2 * day)
 
 	// Each driver sweeps when it is opened.
@@ -262,21 +277,23 @@ func TestSweepConcurrently(t *testing.T) {
 	}
 	wg.Wait()
 
-	require.Equal(t, []string{bucket.uploadDir(upload)}, bucket.uploads())
-	require.NoError(t, bucket.complete("k", upload, part))
+	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
+	require.NoError(t, bucket.complete("k", recent, part))
 	require.Equal(t, "kept", bucket.get("k"))
 }
 
-// If the settings cannot be read, a sweep removes uploads after a week.
+// If the settings cannot be read, a sweep ignores the lifecycle rules, and removes uploads after a week.
 func TestSweepWithoutReadableSettings(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
+
+	// One upload is a week old at the sweep, and one is a day old.
 	bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(6 * day)
-	upload := bucket.begin(&driver.PutRequest{Key: "k"})
+	recent := bucket.begin(&driver.PutRequest{Key: "k"})
 	bucket.write(bucketdir.SettingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
 	clock.pass(day)
 
 	reopenTestBucket(t, bucket.root, clock.tweak)
-	require.Equal(t, []string{bucket.uploadDir(upload)}, bucket.uploads())
+	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
 }

@@ -66,6 +66,7 @@ func TestDeleteBucketDuringWrite(t *testing.T) {
 	}
 	t.Logf("written %d, deleted %d", written, rounds-written)
 
+	// No trash is left.
 	sweep(t, service)
 	leftovers, err := filepath.Glob(filepath.Join(root, ".*"))
 	require.NoError(t, err)
