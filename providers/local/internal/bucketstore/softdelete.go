@@ -219,14 +219,15 @@ func (m *softDeleted) open(key, version string) (*osdir.File, error) {
 	return nil, m.tree.NotFoundError()
 }
 
-// Undelete writes a soft-deleted object again. The soft-deleted copy remains until its time has
-// ended. If the key has an object, Undelete fails with PreconditionFailed.
+// Undelete writes a soft-deleted object again, and leaves the soft-deleted copy until its time ends.
+// It fails with PreconditionFailed if the key has an object.
 func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := objectfile.CheckVersion(r.Version); err != nil {
 		return err
 	}
 
-	current, _, err := s.Objects.OpenObject(ctx, r.Key, "")
+	const currentVersion = ""
+	current, _, err := s.Objects.OpenObject(ctx, r.Key, currentVersion)
 	if err == nil {
 		_ = current.Close()
 		return storage.PreconditionFailed
@@ -238,35 +239,39 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 		return storage.ObjectNotFound
 	}
 
-	source, err := s.removed.open(r.Key, r.Version)
+	src, err := s.removed.open(r.Key, r.Version)
 	if err != nil {
 		return err
 	}
-	defer source.Close()
-	old, err := s.Reader.AttrsOfFile(source)
+	defer src.Close()
+	srcAttrs, err := s.Reader.AttrsOfFile(src)
 	if err != nil {
 		return err
 	}
 
+	// The new object gets the properties and the tags, but neither public access nor locks.
 	var attrs objectfile.Attrs
-	if old != nil {
-		attrs = objectfile.NewAttrs(old.Properties, &storage.Controls{Tags: old.Tags}, storage.CRC32C{})
+	if srcAttrs != nil {
+		controls := &storage.Controls{Tags: srcAttrs.Tags}
+		attrs = objectfile.NewAttrs(srcAttrs.Properties, controls, storage.CRC32C{})
 	}
-	_, err = s.Objects.copyFile(ctx, r.Key, source, old, attrs, storage.Condition{Absent: true})
+	_, err = s.Objects.copyFile(ctx, r.Key, src, srcAttrs, attrs, storage.Condition{Absent: true})
 	return err
 }
 
-// sweep removes soft-deleted files whose time has ended. If a removal fails, a later sweep tries
-// again.
+// sweep removes soft-deleted files whose time has ended. It ignores errors, because a later sweep
+// tries again.
 func (m *softDeleted) sweep(ctx context.Context) {
 	m.lastSweep.Store(m.tree.Clock.Now().UnixNano())
-	w := m.walker(ctx, "")
-	defer w.Close()
-	if w.Open() != nil {
+
+	const allKeys = "" // the prefix of every key
+	walker := m.walker(ctx, allKeys)
+	defer walker.Close()
+	if walker.Open() != nil {
 		return
 	}
 	for {
-		item, ok, err := w.Next()
+		item, ok, err := walker.Next()
 		if err != nil || !ok {
 			return
 		}
@@ -274,25 +279,26 @@ func (m *softDeleted) sweep(ctx context.Context) {
 	}
 }
 
-// sweepKey removes the soft-deleted files of a key whose time has ended.
+// sweepKey removes those soft-deleted files of a key whose time has ended.
 func (m *softDeleted) sweepKey(ctx context.Context, key string) {
 	path := m.dirs.Path(key)
-	d, err := m.tree.Open(path)
+	dir, err := m.tree.Open(path)
 	if err != nil {
 		return
 	}
 	// If some names cannot be read, a later sweep removes their files.
-	_, expired, _ := m.files(d)
-	for _, f := range expired {
-		m.removeExpired(ctx, d, f.name)
+	_, expired, _ := m.files(dir)
+	for _, file := range expired {
+		m.removeExpired(ctx, dir, file.name)
 	}
-	m.tree.CloseDir(d)
+	m.tree.CloseDir(dir)
+
 	if len(expired) > 0 {
 		m.tree.Prune(ctx, path, bucketdir.RemovedPath)
 	}
 }
 
-// removeExpired removes a soft-deleted file, and then its sidecar.
+// removeExpired removes the soft-deleted file name in d, and then its sidecar.
 func (m *softDeleted) removeExpired(ctx context.Context, d *osdir.Dir, name string) {
 	file, err := m.reader.StatObject(d, name)
 	if err != nil || !file.Found() {

@@ -60,7 +60,7 @@ type Config struct {
 	NoXattr, CoarseTimes, StrictNames bool
 }
 
-// Open opens the directory of a bucket. It does not write to the disk.
+// Open opens the directory of a bucket without writing to the disk.
 func Open(c *Config) (*Store, error) {
 	root, err := openBucketRoot(c)
 	if err != nil {
@@ -71,12 +71,15 @@ func Open(c *Config) (*Store, error) {
 		_ = root.Close()
 		return nil, bucketdir.Failure(err)
 	}
+
 	s := newStore(c, root, top)
 	s.Tree.Strict.Store(c.StrictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
 	s.Tree.Coarse.Store(c.CoarseTimes)
 	if _, err := root.Lstat(bucketdir.AttrsPath); err == nil {
 		s.Reader.Sidecars.Store(true)
 	}
+
+	// The format of the bucket may require strict names or coarse times, too.
 	if _, err := s.Tree.ReadFormat(); err != nil {
 		s.Close()
 		return nil, err
@@ -84,7 +87,8 @@ func Open(c *Config) (*Store, error) {
 	return s, nil
 }
 
-// newStore creates the fields of a store, and passes to each field only what it needs.
+// newStore returns a store for an open directory. Each of its parts gets only the others that it
+// needs.
 func newStore(c *Config, root *os.Root, top *osdir.Dir) *Store {
 	t := &bucketdir.Tree{
 		Root:     root,
@@ -110,7 +114,11 @@ func newStore(c *Config, root *os.Root, top *osdir.Dir) *Store {
 		configKeys:   c.ConfigKeys,
 	}
 
-	s.removed = &softDeleted{dirs: &versionDirs{tree: t, base: bucketdir.RemovedPath}, tree: t, reader: s.Reader}
+	s.removed = &softDeleted{
+		dirs:   &versionDirs{tree: t, base: bucketdir.RemovedPath},
+		tree:   t,
+		reader: s.Reader,
+	}
 	s.Noncurrent = &Noncurrent{
 		tree:    t,
 		reader:  s.Reader,
@@ -131,8 +139,8 @@ func newStore(c *Config, root *os.Root, top *osdir.Dir) *Store {
 	return s
 }
 
-// openBucketRoot opens the directory of a bucket as an os.Root. If a service manages the bucket, the
-// directory must be inside the account's directory.
+// openBucketRoot opens the directory of a bucket as an os.Root. The bucket of a service must be
+// inside the service's directory, even if its name is a link.
 func openBucketRoot(c *Config) (*os.Root, error) {
 	if !c.Managed {
 		root, err := bucketdir.OpenRoot(c.Path)
@@ -163,8 +171,8 @@ func (s *Store) Close() {
 	_ = s.Root.Close()
 }
 
-// isSweepDue reports whether the last sweep was long enough ago. If so, it sets lastSweep to now, so
-// that only one of several concurrent calls returns true. lastSweep is a Unix time in nanoseconds.
+// isSweepDue reports whether the last sweep, at a Unix time in nanoseconds, was long enough ago. If
+// so, it sets lastSweep to now, so that only one of several concurrent calls returns true.
 func isSweepDue(lastSweep *atomic.Int64, now time.Time) bool {
 	last := lastSweep.Load()
 	nowNano := now.UnixNano()

@@ -19,12 +19,13 @@ type uploadSweep struct {
 	rules []storage.LifecycleRule
 }
 
-// sweepUploads discards abandoned uploads. If UploadsPath is not a directory, for example a link to
-// objects, it does nothing.
+// sweepUploads discards abandoned uploads. It ignores errors, because a later sweep tries again.
 func (u *Uploads) sweepUploads(ctx context.Context) {
 	now := u.tree.Clock.Now()
 	u.lastSweep.Store(now.UnixNano())
-	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
+	info, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
+	if err != nil || !info.IsDir() {
+		// The path may be a link, even to objects.
 		return
 	}
 
@@ -51,49 +52,47 @@ func (u *Uploads) sweepUploads(ctx context.Context) {
 	}
 }
 
-// expire reports whether the directory of an upload must be removed. If the upload is abandoned,
-// expire removes its key file and returns true. If only an old directory without a key file is
-// left, expire also returns true.
+// expire ends an upload that is abandoned, and reports whether its directory must be removed. That is
+// also so for an old directory of an upload that has ended already.
 func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
-	m, err := uploads.Stat(name)
-	if err != nil || m.Kind != osdir.KindDir {
+	meta, err := uploads.Stat(name)
+	if err != nil || meta.Kind != osdir.KindDir {
 		return false
 	}
-	d, err := w.tree.OpenToRead(uploads.PathOf(name))
+	dir, err := w.tree.OpenToRead(uploads.PathOf(name))
 	if err != nil {
 		return false
 	}
-	defer d.Close()
+	defer dir.Close()
 
-	key, err := d.Stat(uploadKeyName)
+	keyFile, err := dir.Stat(uploadKeyName)
 	if osdir.IsNotExist(err) {
 		// A call was interrupted, or BeginParts has not written the key file yet.
-		return time.Since(m.Time()) > bucketdir.AbandonedAge
+		return time.Since(meta.Time()) > bucketdir.AbandonedAge
 	}
-	if err != nil || key.Kind != osdir.KindFile {
+	if err != nil || keyFile.Kind != osdir.KindFile {
 		return false
 	}
-	if w.now.Sub(key.Time()) < lifetime.Day {
+	if w.now.Sub(keyFile.Time()) < lifetime.Day {
 		// No upload expires on its first day.
 		return false
 	}
-	return w.expireUpload(d, key.Time())
+	return w.expireUpload(dir, keyFile.Time())
 }
 
-// expireUpload removes the key file of an upload that is expired or idle, and then returns true. It
-// locks the file first, so no call on the upload is in progress. A call that waits for the lock, or
-// begins later, does not find the upload.
+// expireUpload removes the key file of an upload that is expired or idle, and reports whether it did.
+// It locks the file before, which is impossible while a call uses the upload.
 func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 	f, err := d.Edit(uploadKeyName)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	file := f.OSFile(uploadKeyName)
-	if osdir.TryLock(file) != nil {
+	keyFile := f.OSFile(uploadKeyName)
+	if osdir.TryLock(keyFile) != nil {
 		return false
 	}
-	key, err := readKey(file)
+	key, err := readKey(keyFile)
 	if err != nil {
 		return false
 	}
@@ -105,17 +104,18 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, start time.Time) bool {
 	return d.Unlink(uploadKeyName) == nil
 }
 
-// isIdle reports whether the last write to the upload is at least as long ago as the duration
-// lifetime.IdleUpload. d is the directory of the upload, and start the time when it began.
+// isIdle reports whether an upload that began at start has received nothing for the duration
+// lifetime.IdleUpload. d is the directory of the upload.
 func (w *uploadSweep) isIdle(d *osdir.Dir, start time.Time) bool {
 	if !w.isOld(start) {
 		return false
 	}
+
 	hasRecent := false
 	err := d.Each(func(e osdir.Entry) bool {
-		m, err := d.Stat(e.Name)
+		meta, err := d.Stat(e.Name)
 		// A file that cannot be examined counts as recent.
-		hasRecent = err != nil || !w.isOld(m.Time())
+		hasRecent = err != nil || !w.isOld(meta.Time())
 		return !hasRecent
 	})
 	return err == nil && !hasRecent

@@ -31,7 +31,8 @@ var ErrUpload = argument.Invalid(
 	"begin the upload again: it was completed, aborted or discarded after a time without parts",
 )
 
-// uploadEndedError returns ErrUpload. If CheckPlace fails, it returns that error instead.
+// uploadEndedError returns the error for an upload that is not there: ErrUpload, unless the bucket
+// itself is not at its path any more.
 func uploadEndedError(t *bucketdir.Tree) error {
 	if err := t.CheckPlace(); err != nil {
 		return err
@@ -61,24 +62,25 @@ type OpenUpload struct {
 	Key *os.File
 }
 
-// Use opens an upload to key. The caller must close the result.
+// Use opens an upload, and keeps sweeps from removing it until the caller closes the result. It fails
+// with ErrUpload if key has no such upload.
 func (u *Uploads) Use(ctx context.Context, key, upload string) (*OpenUpload, error) {
 	if !validUpload(upload) {
 		return nil, ErrUpload
 	}
-	d, err := u.tree.Open(uploadPath(upload))
+	dir, err := u.tree.Open(uploadPath(upload))
 	if osdir.IsNoFile(err) {
 		return nil, uploadEndedError(u.tree)
 	}
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	f, err := shareKey(ctx, d, key)
+	keyFile, err := shareKey(ctx, dir, key)
 	if err != nil {
-		d.Close()
+		dir.Close()
 		return nil, err
 	}
-	return &OpenUpload{d, f}, nil
+	return &OpenUpload{Dir: dir, Key: keyFile}, nil
 }
 
 // Close ends the use of the upload.
@@ -87,10 +89,10 @@ func (u *OpenUpload) Close() {
 	u.Dir.Close()
 }
 
-// shareKey opens and locks the key file, and checks that it contains key. A sweep may have removed
-// the file before it was locked, so shareKey checks that, too.
-func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
-	file, err := d.Open(uploadKeyName)
+// shareKey opens the key file of the upload in dir and takes a shared lock on it. It fails with
+// ErrUpload if the file contains another key, or was removed before it was locked.
+func shareKey(ctx context.Context, dir *osdir.Dir, key string) (*os.File, error) {
+	file, err := dir.Open(uploadKeyName)
 	if osdir.IsNoFile(err) {
 		return nil, ErrUpload
 	}
@@ -98,30 +100,30 @@ func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
 		return nil, bucketdir.Failure(err)
 	}
 
-	f := file.OSFile(uploadKeyName)
+	keyFile := file.OSFile(uploadKeyName)
 	if file.Meta.Kind != osdir.KindFile {
-		_ = f.Close()
+		_ = keyFile.Close()
 		return nil, ErrUpload
 	}
-	if err := bucketdir.WaitForLock(ctx, f, osdir.TryShare); err != nil {
-		_ = f.Close()
+	if err := bucketdir.WaitForLock(ctx, keyFile, osdir.TryShare); err != nil {
+		_ = keyFile.Close()
 		return nil, err
 	}
-	if err := CheckKey(d, f, key); err != nil {
-		_ = f.Close()
+	if err := CheckKey(dir, keyFile, key); err != nil {
+		_ = keyFile.Close()
 		return nil, err
 	}
-	return f, nil
+	return keyFile, nil
 }
 
-// CheckKey fails with ErrUpload if f, the locked key file in d, contains another key or was
-// removed.
-func CheckKey(d *osdir.Dir, f *os.File, key string) error {
-	content, err := readKey(f)
+// CheckKey fails with ErrUpload unless keyFile, the open and locked key file of the upload in dir,
+// contains key and was not removed.
+func CheckKey(dir *osdir.Dir, keyFile *os.File, key string) error {
+	content, err := readKey(keyFile)
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
-	_, err = d.Stat(uploadKeyName)
+	_, err = dir.Stat(uploadKeyName)
 	if osdir.IsNoFile(err) {
 		return ErrUpload
 	}
@@ -140,20 +142,19 @@ func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, bucketdir.MaxKey+1))
 }
 
-// endUpload ends an upload whose object was placed in the directory target. It flushes the object,
-// and then removes the key file. The caller holds the lock of the key, so that no other call places
-// the object again.
+// endUpload ends an upload whose object was placed in target: it flushes target, and then removes the
+// key file. The caller must hold the lock of the key, so that no other call places the object again.
 func (o *Objects) endUpload(upload, target *osdir.Dir) error {
 	if err := o.tree.Flush(target); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	// On Windows the file may be in use. Then RemoveUpload tries again.
+	// Ignore the error: if the file is in use, as on Windows, RemoveUpload tries again.
 	_ = o.tree.Root.Remove(upload.Path + "/" + uploadKeyName)
 	return nil
 }
 
-// RemoveUpload removes an upload. It removes the key file first. Without the key file, the upload
-// has ended, so no other call can create an object from the remaining parts.
+// RemoveUpload removes an upload. It removes the key file first, which ends the upload: no other call
+// can create an object from the parts any more.
 func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
 	err := osdir.RetryInUse(ctx, func() error { return u.tree.Root.Remove(path + "/" + uploadKeyName) })

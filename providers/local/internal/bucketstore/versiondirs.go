@@ -22,28 +22,29 @@ func (v *versionDirs) Path(key string) string {
 	return v.base + "/" + path + "/" + bucketdir.VersionsName
 }
 
-// withDir creates the directory of a key, and calls f with it. If another call removes the directory
-// meanwhile, withDir starts over.
-func (v *versionDirs) withDir(ctx context.Context, key string, f func(*osdir.Dir) error) error {
+// withDir creates the directory for the versions of a key, calls add with it, and flushes it to the
+// disk. It starts again if another call removes the directory while it is empty.
+func (v *versionDirs) withDir(ctx context.Context, key string, add func(*osdir.Dir) error) error {
 	path := v.Path(key)
 	return v.tree.Retry(ctx, func() error {
 		if err := v.tree.Mkdirs(path); err != nil {
 			return err
 		}
-		dst, err := v.tree.Open(path)
+		dir, err := v.tree.Open(path)
 		if err != nil {
-			// Another call removed the directory while it was empty.
 			return bucketdir.AgainIfGone(err)
 		}
-		defer v.tree.CloseDir(dst)
-		if err = f(dst); err == nil {
-			err = v.tree.Flush(dst)
+		defer v.tree.CloseDir(dir)
+
+		if err := add(dir); err != nil {
+			return bucketdir.AgainIfGone(err)
 		}
-		return bucketdir.AgainIfGone(err)
+		return bucketdir.AgainIfGone(v.tree.Flush(dir))
 	})
 }
 
-// linkVersion adds a file to a directory of versions, as a hard link.
+// linkVersion adds a file to a directory of versions, as a hard link. It does nothing if the
+// directory has a version with the name.
 func linkVersion(dst *osdir.Dir, name string, file objectfile.ObjectFile) error {
 	err := dst.Link(name, file.Dir, file.Base)
 	if err == nil || bucketdir.IsExist(err) {

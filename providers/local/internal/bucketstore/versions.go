@@ -24,8 +24,8 @@ func (s *Store) ListVersions(ctx context.Context, r *driver.ListRequest, pos Pos
 	return versionPage(r.Limit, h.next)
 }
 
-// versionPage returns a page of entries. The function next returns the entries of the next key each
-// time. At the end it returns none.
+// versionPage returns a page of at most limit entries. Each call of next returns the entries of one
+// more key, or none at the end.
 func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	var last Position
@@ -37,6 +37,7 @@ func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.Versio
 		if len(entries) == 0 {
 			return page, nil
 		}
+
 		for _, e := range entries {
 			if len(page.Entries) == limit {
 				page.Token = last.Token()
@@ -48,8 +49,8 @@ func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.Versio
 	}
 }
 
-// entriesAfter returns the entries of key that come after the position p. entries are all of the key, the
-// newest first.
+// entriesAfter returns those of the entries of key that come after the position p. The order is from
+// the newest version to the oldest.
 func (p Position) entriesAfter(key string, entries []versionEntry) []versionEntry {
 	if p.Version == "" || key != p.Key {
 		return entries
@@ -76,7 +77,7 @@ type keyWalk struct {
 	hasMore bool
 }
 
-// open begins the walk, and reads its first item.
+// open begins the walk and reads its first item.
 func (w *keyWalk) open(walker *objectfile.Walker) error {
 	w.walker = walker
 	if err := walker.Open(); err != nil {
@@ -104,7 +105,7 @@ type versionEntry struct {
 	id string
 }
 
-// open begins both walks after the position of h.
+// open begins the walks over the objects and over the noncurrent versions, both after h.position.
 func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
 	if err := h.objectWalk.open(h.newWalker(ctx, r)); err != nil {
 		return err
@@ -135,8 +136,7 @@ func (h *history) close() {
 	h.versionWalk.close()
 }
 
-// next returns the entries of the next key or common prefix that has entries. At the end it returns
-// nil.
+// next returns the entries of the next key or common prefix that has any, or nil at the end.
 func (h *history) next() ([]versionEntry, error) {
 	for h.objectWalk.hasMore || h.versionWalk.hasMore {
 		entries, err := h.nextKey()
@@ -150,14 +150,15 @@ func (h *history) next() ([]versionEntry, error) {
 	return nil, nil
 }
 
-// nextKey returns the entries of the smaller next key of both walks, or of the key that is next in
-// both. It advances the walks that are at that key. At least one walk must have more.
+// nextKey returns the entries of the next key of the two walks, and advances those that are at that
+// key. At least one walk must have more.
 func (h *history) nextKey() ([]versionEntry, error) {
 	objects := &h.objectWalk
 	versions := &h.versionWalk
 	hasObject := objects.hasMore && (!versions.hasMore || objects.head.Key <= versions.head.Key)
 	hasVersions := versions.hasMore && (!objects.hasMore || versions.head.Key <= objects.head.Key)
 
+	// If both walks are at one key, the object tells more.
 	head := versions.head
 	if hasObject {
 		head = objects.head
@@ -180,37 +181,37 @@ func (h *history) nextKey() ([]versionEntry, error) {
 	return entries, nil
 }
 
-// entries returns the entry of a common prefix, or the versions of a key that come after the version
-// in the page token, newest first. If hasObject is true, the key has a current object.
+// entries returns the entry of a common prefix, or the versions of a key that come after h.position,
+// newest first. hasObject tells that head is the current object of its key.
 func (h *history) entries(head objectfile.Item, hasObject bool) ([]versionEntry, error) {
 	if head.IsPrefix {
 		prefix := storage.ListEntry{Key: head.Key, IsPrefix: true}
 		return []versionEntry{{VersionEntry: storage.VersionEntry{ListEntry: prefix}}}, nil
 	}
 
-	var all []versionEntry
+	var entries []versionEntry
 	var current objectfile.ObjectFile
 	if hasObject {
 		current = head.At
-		e, err := h.reader.ListEntry(head)
+		listEntry, err := h.reader.ListEntry(head)
 		if err != nil {
 			return nil, err
 		}
 		entry := versionEntry{
-			VersionEntry: storage.VersionEntry{ListEntry: e, Current: true},
+			VersionEntry: storage.VersionEntry{ListEntry: listEntry, Current: true},
 			id:           objectfile.VersionOf(current.Meta),
 		}
 		if h.tree.KeepsVersions() {
 			entry.Version = entry.id
 		}
-		all = append(all, entry)
+		entries = append(entries, entry)
 	}
 
 	noncurrent, err := h.noncurrentEntries(head.Key, current)
 	if err != nil {
 		return nil, err
 	}
-	return h.position.entriesAfter(head.Key, append(all, noncurrent...)), nil
+	return h.position.entriesAfter(head.Key, append(entries, noncurrent...)), nil
 }
 
 // noncurrentEntries returns the noncurrent versions and delete markers of a key, newest first.
@@ -220,13 +221,13 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 		return nil, err
 	}
 
-	d, err := h.tree.Open(h.noncurrent.Dirs.Path(key))
+	dir, err := h.tree.Open(h.noncurrent.Dirs.Path(key))
 	if err != nil {
 		return nil, bucketdir.UnlessAbsent(err)
 	}
-	defer h.tree.CloseDir(d)
+	defer h.tree.CloseDir(dir)
 
-	var all []versionEntry
+	var entries []versionEntry
 	for _, version := range versions {
 		entry := storage.VersionEntry{Version: version}
 		if objectfile.IsMarker(version) {
@@ -234,7 +235,7 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 			entry.Key = key
 			entry.Modified = time.Unix(0, objectfile.VersionTime(version)).UTC()
 		} else {
-			e, found, err := h.reader.EntryIn(d, version, key)
+			listEntry, found, err := h.reader.EntryIn(dir, version, key)
 			if err != nil {
 				return nil, err
 			}
@@ -242,9 +243,9 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 				// The version was removed meanwhile.
 				continue
 			}
-			entry.ListEntry = e
+			entry.ListEntry = listEntry
 		}
-		all = append(all, versionEntry{VersionEntry: entry, id: version})
+		entries = append(entries, versionEntry{VersionEntry: entry, id: version})
 	}
-	return all, nil
+	return entries, nil
 }
