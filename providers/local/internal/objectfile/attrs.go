@@ -26,7 +26,7 @@ type Attrs struct {
 	Unique     string // a random revision, if file times are too coarse for revisions
 }
 
-// NewAttrs returns the attributes of a new object. Staging.Seal adds the size and the time.
+// NewAttrs returns the attributes of a new object without its size and time, which Staging.Seal adds.
 func NewAttrs(p storage.Properties, c *storage.Controls, crc storage.CRC32C) Attrs {
 	return Attrs{
 		Properties: p,
@@ -54,8 +54,8 @@ const (
 	flagHold
 )
 
-// Encode returns the attributes in a short binary form. ext4 stores about sixty bytes of attributes
-// in the inode. For a longer value, each write needs one more block.
+// Encode returns the attributes in a short binary form, because ext4 needs one more block for values
+// of more than about sixty bytes.
 func (a *Attrs) Encode() []byte {
 	b := make([]byte, 0, 128) // enough for most objects
 
@@ -68,7 +68,7 @@ func (a *Attrs) Encode() []byte {
 	}
 	flags |= a.controlFlags()
 	form := byte(attrsFormat)
-	hasControls := flags >= flagTags // that flag and all after it are of tags and locks
+	hasControls := flags >= flagTags // flagTags and all higher flags are those of tags and locks
 	if hasControls {
 		form = attrsFormatLocked
 	}
@@ -81,25 +81,24 @@ func (a *Attrs) Encode() []byte {
 	}
 	b = a.appendControls(b)
 
-	// Empty fields at the end are omitted.
+	// Empty fields at the end are omitted, unless metadata follows them.
 	fields := [...]string{
 		a.ContentType, a.ContentEncoding, a.ContentDisposition,
 		a.ContentLanguage, a.CacheControl, a.StorageClass, a.Unique,
 	}
-	last := len(fields)
+	count := len(fields)
 	if len(a.Metadata) == 0 {
-		for last > 0 && fields[last-1] == "" {
-			last--
+		for count > 0 && fields[count-1] == "" {
+			count--
 		}
 	}
-
-	for _, field := range fields[:last] {
+	for _, field := range fields[:count] {
 		b = appendString(b, field)
 	}
 	return appendMap(b, a.Metadata)
 }
 
-// controlFlags returns the flags of the tags and locks.
+// controlFlags returns the flags that say which tags and locks the attributes have.
 func (a *Attrs) controlFlags() (flags byte) {
 	if len(a.Tags) > 0 {
 		flags |= flagTags
@@ -116,7 +115,8 @@ func (a *Attrs) controlFlags() (flags byte) {
 	return flags
 }
 
-// appendControls appends the end of the retention, then the number of tags, then the tags.
+// appendControls appends the end of the retention, the number of tags and the tags. It omits those
+// that the attributes lack, as controlFlags says.
 func (a *Attrs) appendControls(b []byte) []byte {
 	if a.Retention.Mode != "" {
 		b = binary.AppendVarint(b, a.Retention.Until.Unix())
@@ -129,12 +129,13 @@ func (a *Attrs) appendControls(b []byte) []byte {
 
 // appendMap appends the names and values of m, sorted by name.
 func appendMap(b []byte, m map[string]string) []byte {
-	// The fixed capacity keeps it on the stack.
+	// A constant capacity keeps the slice on the stack.
 	names := make([]string, 0, 16)
 	for name := range m {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+
 	for _, name := range names {
 		b = appendString(b, name)
 		b = appendString(b, m[name])
@@ -147,9 +148,8 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decodeAttrs decodes a result of Encode. If b is not such a result, it returns nil. It fails if a
-// later version of this library has encoded the attributes in a form that this version does not know.
-// Otherwise the object would be read as one without attributes.
+// decodeAttrs decodes a result of Encode, or returns nil if b is not one. It fails with Unsupported
+// if a later version of this library has encoded the attributes, which must not count as missing.
 func decodeAttrs(b []byte) (*Attrs, error) {
 	if len(b) > 0 && b[0] > attrsFormatLocked {
 		return nil, &storage.Error{
@@ -165,7 +165,10 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 
 	flags := b[1]
 	d := &decoder{rest: b[headerSize:]}
-	a := &Attrs{PublicRead: flags&flagPublic != 0, LegalHold: flags&flagHold != 0}
+	a := &Attrs{
+		PublicRead: flags&flagPublic != 0,
+		LegalHold:  flags&flagHold != 0,
+	}
 	a.Size = int64(d.uvarint())
 	a.MTime = int64(binary.LittleEndian.Uint64(d.takeBytes(8)))
 	if flags&flagCRC != 0 {
@@ -184,7 +187,7 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 		}
 	}
 	for len(d.rest) > 0 {
-		d.pair(&a.Metadata)
+		d.takePair(&a.Metadata)
 	}
 	if d.failed {
 		return nil, nil
@@ -192,12 +195,11 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 	return a, nil
 }
 
-// decodeControls decodes what appendControls has appended: the retention and the tags.
+// decodeControls decodes the retention and the tags, which appendControls has encoded, into a.
 func (d *decoder) decodeControls(a *Attrs, flags byte) {
-	switch {
-	case flags&flagGovernance != 0:
+	if flags&flagGovernance != 0 {
 		a.Retention.Mode = storage.Governance
-	case flags&flagCompliance != 0:
+	} else if flags&flagCompliance != 0 {
 		a.Retention.Mode = storage.Compliance
 	}
 	if a.Retention.Mode != "" {
@@ -206,7 +208,7 @@ func (d *decoder) decodeControls(a *Attrs, flags byte) {
 
 	if flags&flagTags != 0 {
 		for count := d.uvarint(); count > 0 && !d.failed; count-- {
-			d.pair(&a.Tags)
+			d.takePair(&a.Tags)
 		}
 	}
 }
@@ -218,16 +220,16 @@ type decoder struct {
 	failed bool
 }
 
-// takeBytes returns the next n bytes. If there are fewer, it fails, and returns bytes from which a
-// fixed-size number can be read.
+// takeBytes removes and returns the next n bytes. If there are fewer, it records the failure and
+// returns up to 8 zeros, so that the caller can decode a number of fixed size.
 func (d *decoder) takeBytes(n uint64) []byte {
 	if n > uint64(len(d.rest)) {
 		d.fail()
 		return make([]byte, min(n, 8))
 	}
-	b := d.rest[:n]
+	taken := d.rest[:n]
 	d.rest = d.rest[n:]
-	return b
+	return taken
 }
 
 // fail empties rest, so that no further value is read.
@@ -248,8 +250,8 @@ func (d *decoder) varint() int64 {
 	return value
 }
 
-// skip removes a number from rest. The number is encoded in n bytes. If n is not positive, rest
-// does not begin with a valid number, and skip fails.
+// skip removes the n bytes of a number from rest. n is the result of a function of package binary,
+// which is not positive if there is no valid number.
 func (d *decoder) skip(n int) {
 	if n <= 0 {
 		d.fail()
@@ -260,8 +262,8 @@ func (d *decoder) skip(n int) {
 
 func (d *decoder) takeString() string { return string(d.takeBytes(d.uvarint())) }
 
-// pair adds a name and its value to m.
-func (d *decoder) pair(m *map[string]string) {
+// takePair decodes a name and its value and adds them to m, which it makes if it is nil.
+func (d *decoder) takePair(m *map[string]string) {
 	name := d.takeString()
 	value := d.takeString()
 	if *m == nil {

@@ -25,7 +25,7 @@ func NewBody(f *osdir.File, key string, start, end int64) io.ReadCloser {
 // Close closes the file.
 func (b *body) Close() error { return b.file.Close() }
 
-// WriteTo writes the bytes that have not been read.
+// WriteTo writes the rest of the body to w. If possible, the kernel copies the bytes.
 func (b *body) WriteTo(w io.Writer) (int64, error) {
 	file, start, length := b.Outer()
 	offset, err := b.Seek(0, io.SeekCurrent)
@@ -33,10 +33,11 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 		return 0, err
 	}
 
-	// Copy from the file and not from the section: only from a file can the kernel copy the bytes itself.
+	// Copy from the file itself, because the kernel cannot copy from a section of it.
 	if _, err := file.(*os.File).Seek(start+offset, io.SeekStart); err != nil {
 		return 0, err
 	}
+
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - offset}, *buffer)

@@ -39,7 +39,7 @@ func NewCandidates(s *Staging, l bucketdir.Location, dir *osdir.Dir) *Candidates
 	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: l, Plain: dir}
 }
 
-// Close closes the directories that s has opened.
+// Close closes the directories of the names. s.Plain belongs to the caller.
 func (s *Candidates) Close() {
 	if s.alternate != nil && s.alternate != s.Plain {
 		s.tree.CloseDir(s.alternate)
@@ -56,7 +56,8 @@ func (s *Candidates) Find() (ObjectFile, error) {
 	return file, err
 }
 
-// find looks for the file at the plain, the alternate and the literal name, in this order.
+// find returns the file with the first of the object's plain, alternate and literal names that has
+// one.
 func (s *Candidates) find() (ObjectFile, error) {
 	file, err := s.findPlain()
 	if err != nil || file.Found() {
@@ -80,8 +81,8 @@ func (s *Candidates) find() (ObjectFile, error) {
 	return s.reader.StatObject(literal, base)
 }
 
-// findPlain returns the file with the plain name. If the disk folds case and the file is spelled
-// differently, it sets hasOtherSpelling and returns the zero value.
+// findPlain returns the file with the object's plain name. If the name of the file has another
+// spelling, on a disk that folds case, it sets hasOtherSpelling and returns the zero value.
 func (s *Candidates) findPlain() (ObjectFile, error) {
 	file, err := s.reader.StatObject(s.Plain, s.Location.Base)
 	if err != nil || !file.Found() || !s.tree.Strict.Load() {
@@ -98,8 +99,8 @@ func (s *Candidates) findPlain() (ObjectFile, error) {
 	return file, nil
 }
 
-// alternateDir opens the directory of the alternate name. If the directory does not exist, it
-// returns nil.
+// alternateDir returns the directory of the object's alternate name, which it opens at its first
+// call, or nil if the directory does not exist.
 func (s *Candidates) alternateDir() (*osdir.Dir, error) {
 	if s.alternate != nil {
 		return s.alternate, nil
@@ -113,14 +114,14 @@ func (s *Candidates) alternateDir() (*osdir.Dir, error) {
 	return s.alternate, err
 }
 
-// literalDir opens the directory of the file whose path is equal to the key, Location.Literal. If
-// there is no such file, literalDir returns nil.
+// literalDir returns the directory of the file whose path is the key itself, without escapes, or nil
+// if there is no such file.
 func (s *Candidates) literalDir() (*osdir.Dir, error) {
 	if s.literal != nil || s.Location.Literal == "" {
 		return s.literal, nil
 	}
-	exact, err := s.tree.ExistsExactly(s.Location.Literal)
-	if err != nil || !exact {
+	exists, err := s.tree.ExistsExactly(s.Location.Literal)
+	if err != nil || !exists {
 		return nil, err
 	}
 	path, _ := osdir.Split(s.Location.Literal)
@@ -128,8 +129,8 @@ func (s *Candidates) literalDir() (*osdir.Dir, error) {
 	return s.literal, bucketdir.Failure(err)
 }
 
-// Install renames the staged file to the plain name. If a directory with files has the plain name,
-// Install uses the alternate name. If ifAbsent is true, the object must not exist.
+// Install makes the staged file the object, under its plain name or, if a directory with files has
+// that name, under its alternate name. If ifAbsent is true, it replaces no object.
 func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool) error {
 	if s.hasOtherSpelling {
 		return argument.Invalid(
@@ -150,8 +151,8 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 		return err
 	}
 
-	// The file with the plain name is the object now. If the directory of the alternate name cannot be
-	// opened, a file that may be in it does no harm.
+	// Remove a file under the alternate name. If its directory cannot be opened, the file does no harm,
+	// because the plain name takes precedence.
 	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
 		if err := s.removeStale(ctx, s.Plain, alternate, s.Location.AltBase); err != nil {
 			return err
@@ -160,7 +161,8 @@ func (s *Candidates) Install(ctx context.Context, st *StagedFile, ifAbsent bool)
 	return s.removeLiteral(ctx, s.Plain)
 }
 
-// installAlternate renames the staged file to the alternate name. Its parameters are those of Install.
+// installAlternate moves the staged file to the object's alternate name. If ifAbsent is true, it
+// replaces no object.
 func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, ifAbsent bool) error {
 	alternate, err := s.MakeAlternateDir()
 	if err != nil {
@@ -177,8 +179,8 @@ func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, ifAbs
 	return s.removeLiteral(ctx, alternate)
 }
 
-// MakeAlternateDir opens the directory of the alternate name, and creates it if it does not exist.
-// If another process removes the directory meanwhile, MakeAlternateDir fails with ErrAgain.
+// MakeAlternateDir opens the directory of the alternate name, and creates it if it does not exist. It
+// fails with ErrAgain if another process removes the directory meanwhile.
 func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 	alternate, err := s.alternateDir()
 	if alternate != nil || err != nil {
@@ -197,8 +199,8 @@ func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 	return alternate, nil
 }
 
-// removeLiteral removes the file with the literal name. It flushes as removeStale does. If the file
-// cannot be found, it does nothing, because the object has a name that takes precedence.
+// removeLiteral removes the file with the literal name of the object as removeStale does. It ignores
+// errors of the search, because the new object has a name that takes precedence.
 func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error {
 	literal, err := s.literalDir()
 	if err != nil || literal == nil {
@@ -208,36 +210,36 @@ func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error
 	return s.removeStale(ctx, newDir, literal, base)
 }
 
-// removeStale removes a file that is no longer the object, and flushes the removal. newDir is the
-// directory of the new object, or nil if there is no new object. removeStale flushes newDir before
-// it removes the old file. So a power failure cannot lose both files. If both files are in the same
-// directory, nothing is flushed: the file system keeps the order of the changes. If the file cannot be
-// removed, removeStale ignores that.
-func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base string) error {
-	if !s.tree.Sync || d == newDir {
-		_ = d.UnlinkInUse(ctx, base)
+// removeStale removes the file base in oldDir, which is no longer the object. The new object is in
+// newDir, or there is none and newDir is nil. A file that cannot be removed is ignored.
+func (s *Candidates) removeStale(ctx context.Context, newDir, oldDir *osdir.Dir, base string) error {
+	if !s.tree.Sync || oldDir == newDir {
+		// Within one directory, the file system keeps the order of changes.
+		_ = oldDir.UnlinkInUse(ctx, base)
 		return nil
 	}
-	if _, err := d.Stat(base); err != nil {
+	if _, err := oldDir.Stat(base); err != nil {
 		return nil
 	}
+
+	// Flush the new object first, so that a power failure cannot lose both files.
 	if newDir != nil {
 		if err := newDir.Sync(); err != nil {
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
-	if err := d.UnlinkInUse(ctx, base); err != nil {
+	if err := oldDir.UnlinkInUse(ctx, base); err != nil {
 		return nil
 	}
-	return bucketdir.UnknownOutcome(d.Sync())
+	return bucketdir.UnknownOutcome(oldDir.Sync())
 }
 
-// moveInto moves the staged file to the given directory and name. If ifAbsent is true, it uses a hard
-// link, which fails if the name exists. The link is needed because other programs, such as an
-// editor, ignore the key's lock and may create the file. If ifAbsent is false, moveInto replaces an
-// existing file. If a directory has the name, the error satisfies osdir.IsObstructed.
+// moveInto moves the staged file to the name base in dst, and replaces an existing file unless
+// ifAbsent is true. If a directory has the name, the error satisfies osdir.IsObstructed.
 func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, st *StagedFile, ifAbsent bool) error {
 	if ifAbsent {
+		// Unlike a rename, a hard link fails if another program, which ignores the key's lock, has just
+		// created the file.
 		err := dst.Link(base, st.Dir, st.Name)
 		if err == nil {
 			_ = st.Dir.Unlink(st.Name)
@@ -250,9 +252,9 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
-		// The link has failed, but no object has this name: Find has checked the name under the
-		// key's lock. Either the file system has no hard links, or the existing file is not an
-		// object (for example, a broken symbolic link). In both cases, a rename loses no object.
+		// Either the file system has no hard links, and Find has checked under the key's lock that there
+		// is no object, or the existing file is none, such as a broken symbolic link. So a rename loses
+		// no object.
 	}
 
 	if s.exchange(dst, base, st) {
@@ -265,10 +267,9 @@ func (s *Candidates) moveInto(ctx context.Context, dst *osdir.Dir, base string, 
 	return bucketdir.Failure(err)
 }
 
-// exchange replaces a file by swapping two names. It returns true if the file was replaced. A
-// rename over an existing file is slow on ext4: ext4 flushes the new data immediately. A swap
-// avoids this flush. If Config.NoSync is false, the data was flushed already, and exchange returns
-// false.
+// exchange replaces the file of the object by swapping its name with that of the staged file, and
+// reports whether it did. Unlike a rename, a swap does not make ext4 flush the new data at once, so
+// it helps only if the data was not flushed before.
 func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool {
 	if s.tree.Sync || s.result.Dir != dst || s.result.Base != base {
 		return false
@@ -277,8 +278,8 @@ func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool 
 		return false
 	}
 	if st.Dir.Unlink(st.Name) != nil {
-		// Another program has created a directory with the name base, and the swap has moved it to the
-		// staging directory. Swap again, so that Place reports the directory.
+		// Another program has just created a directory with the name, which Unlink does not remove. Swap
+		// back, so that Place reports the directory.
 		if dst.Exchange(base, st.Dir, st.Name) == nil {
 			return false
 		}
@@ -287,9 +288,8 @@ func (s *Candidates) exchange(dst *osdir.Dir, base string, st *StagedFile) bool 
 	return true
 }
 
-// Remove removes the object that Find has found. It first removes the files with the alternate and
-// the literal name. Otherwise one of these files would become the object. The caller must flush
-// s.Plain, the directory of the plain name.
+// Remove removes the object that Find has found, with its plain name last, because a file with
+// another name would then become the object. The caller must flush s.Plain.
 func (s *Candidates) Remove(ctx context.Context) error {
 	if err := s.RemoveOthers(ctx); err != nil {
 		return err
@@ -304,8 +304,8 @@ func (s *Candidates) Remove(ctx context.Context) error {
 	return bucketdir.UnlessAbsent(s.Plain.UnlinkInUse(ctx, s.Location.Base))
 }
 
-// RemoveOthers removes the files of the object that do not have its plain name, and flushes the
-// removal.
+// RemoveOthers removes the files with the alternate and the literal name of the object, and flushes
+// the removal.
 func (s *Candidates) RemoveOthers(ctx context.Context) error {
 	if err := s.removeLiteral(ctx, nil); err != nil {
 		return err
@@ -325,10 +325,11 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 	return bucketdir.UnlessAbsent(s.tree.Flush(alternate))
 }
 
-// Restore turns an existing noncurrent version into the current object. The version is a file in
-// the directory d. The key must have no current object.
+// Restore makes a noncurrent version, a file in d, the current object. The key must have no current
+// object.
 func (s *Candidates) Restore(ctx context.Context, d *osdir.Dir, version string) error {
-	if err := s.Install(ctx, &StagedFile{Dir: d, Name: version}, false); err != nil {
+	const ifAbsent = false
+	if err := s.Install(ctx, &StagedFile{Dir: d, Name: version}, ifAbsent); err != nil {
 		return err
 	}
 	if err := errors.Join(s.tree.Flush(s.Plain), s.tree.Flush(d)); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// ChangeCurrent changes the attributes of the current object. It removes the object's visible
-// sidecar before, and writes a new one afterwards.
+// ChangeCurrent calls change with the attributes of the current object and stores the result. It
+// removes the object's visible sidecar before that, and writes a new one afterwards.
 func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
 	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
 		return bucketdir.Failure(err)
@@ -25,13 +25,15 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	}
 	defer f.Close()
 
-	a, err := s.staging.changedAttrs(f, change)
+	attrs, err := s.staging.changedAttrs(f, change)
 	if err != nil {
 		return err
 	}
+
+	// Write the new sidecar early: this step fails most easily, and has changed nothing yet.
 	var visible *StagedFile // nil if the bucket has no visible sidecars
 	if s.reader.WritesVisible() {
-		visible, err = s.staging.StageVisible(ctx, a, f.Meta)
+		visible, err = s.staging.StageVisible(ctx, attrs, f.Meta)
 		if err != nil {
 			return err
 		}
@@ -42,7 +44,7 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	if err := s.DropVisible(ctx); err != nil {
 		return err
 	}
-	if err := s.staging.replaceAttrs(ctx, f, a); err != nil {
+	if err := s.staging.replaceAttrs(ctx, f, attrs); err != nil {
 		return err
 	}
 	if visible == nil {
@@ -51,36 +53,35 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	return s.PutVisible(ctx, visible)
 }
 
-// ChangeFile calls the function change with the attributes of a file. Then it stores the changed
-// attributes.
+// ChangeFile calls change with the attributes of a file and stores the result.
 func (s *Staging) ChangeFile(ctx context.Context, f *osdir.File, change func(*Attrs) error) error {
-	a, err := s.changedAttrs(f, change)
+	attrs, err := s.changedAttrs(f, change)
 	if err != nil {
 		return err
 	}
-	return s.replaceAttrs(ctx, f, a)
+	return s.replaceAttrs(ctx, f, attrs)
 }
 
-// changedAttrs calls the function change with the attributes of a file, and returns the changed
-// attributes. It does not store them.
+// changedAttrs returns the attributes of a file after change has changed them. It does not store
+// them.
 func (s *Staging) changedAttrs(f *osdir.File, change func(*Attrs) error) (*Attrs, error) {
-	a, err := s.Reader.AttrsOfFile(f)
+	attrs, err := s.Reader.AttrsOfFile(f)
 	if err != nil {
 		return nil, err
 	}
-	if a == nil {
+	if attrs == nil {
 		// A file of another program has no attributes.
-		a = &Attrs{}
+		attrs = &Attrs{}
 	}
-	if err := change(a); err != nil {
+	if err := change(attrs); err != nil {
 		return nil, err
 	}
-	a.setFileInfo(f.Meta)
-	return a, nil
+	attrs.setFileInfo(f.Meta)
+	return attrs, nil
 }
 
-// setFileInfo sets the size and time in the attributes to those of the file. If another program has
-// changed the file, setFileInfo also removes the checksum and the revision, which are no longer right.
+// setFileInfo makes the attributes match a file. If another program has changed the file, it sets
+// size and time, and removes the checksum and the revision, which are no longer right.
 func (a *Attrs) setFileInfo(m osdir.Meta) {
 	if a.Matches(m) {
 		return
@@ -91,23 +92,26 @@ func (a *Attrs) setFileInfo(m osdir.Meta) {
 	a.MTime = m.MTime
 }
 
-// replaceAttrs atomically replaces the attributes of a visible file. If a sidecar is no longer
-// needed, it remains, because a reader may be about to read it.
-func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, a *Attrs) error {
-	value := a.Encode()
+// replaceAttrs atomically replaces the attributes of an object's file: in an extended attribute or,
+// if that is impossible, in a sidecar. It leaves a sidecar of the old attributes for readers that are
+// about to read it.
+func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs) error {
+	value := attrs.Encode()
 	if !s.Reader.NoXattr && f.SetXattr(value) == nil {
 		return s.syncAttrs(f)
 	}
-	w, err := s.Dir(ctx)
+
+	dir, err := s.Dir(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.writeSidecar(&StagedFile{Dir: w.Dir, Meta: f.Meta}, value); err != nil {
+	if err := s.writeSidecar(&StagedFile{Dir: dir.Dir, Meta: f.Meta}, value); err != nil {
 		return err
 	}
 	if s.Reader.NoXattr {
 		return nil
 	}
+
 	old, err := f.Xattr()
 	if old == nil || errors.Is(err, errors.ErrUnsupported) {
 		return nil
@@ -119,7 +123,7 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, a *Attrs) err
 	return s.syncAttrs(f)
 }
 
-// syncAttrs flushes a visible file whose attributes were changed, unless Config.NoSync is set.
+// syncAttrs flushes a file whose attributes were changed to the disk, if the tree wants that.
 func (s *Staging) syncAttrs(f *osdir.File) error {
 	if !s.Tree.Sync {
 		return nil

@@ -9,28 +9,28 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// AttrsOf returns the attributes of a file for the caller. If a is nil, another program has created
-// the file, and the engine derives the content type from the key.
-func (r *Reader) AttrsOf(key string, m osdir.Meta, a *Attrs) *storage.Attrs {
-	attrs := &storage.Attrs{Key: key, Size: m.Size, Modified: m.Time()}
-	attrs.ETag, attrs.Revision = r.TagOf(m, a).split()
+// AttrsOf returns the attributes of an object from those that are stored with its file. stored is nil
+// if another program has created the file.
+func (r *Reader) AttrsOf(key string, meta osdir.Meta, stored *Attrs) *storage.Attrs {
+	attrs := &storage.Attrs{Key: key, Size: meta.Size, Modified: meta.Time()}
+	attrs.ETag, attrs.Revision = r.TagOf(meta, stored).split()
 	if r.Tree.KeepsVersions() {
-		attrs.Version = VersionOf(m)
+		attrs.Version = VersionOf(meta)
 	}
-	if a != nil {
-		attrs.Properties = a.Properties
-		attrs.TagCount = len(a.Tags)
-		attrs.Retention = a.Retention
-		attrs.LegalHold = a.LegalHold
+	if stored != nil {
+		attrs.Properties = stored.Properties
+		attrs.TagCount = len(stored.Tags)
+		attrs.Retention = stored.Retention
+		attrs.LegalHold = stored.LegalHold
 	}
-	if a.Matches(m) {
-		attrs.CRC32C = a.CRC32C
+	if stored.Matches(meta) {
+		attrs.CRC32C = stored.CRC32C
 	}
 	return attrs
 }
 
-// CheckRead checks the condition of a read. If the condition does not hold, it fails with
-// PreconditionFailed or NotModified.
+// CheckRead fails with PreconditionFailed or NotModified if an object with the revision does not meet
+// the condition of a read.
 func CheckRead(revision string, c storage.Condition) error {
 	if c.Revision != "" && c.Revision != revision {
 		return storage.PreconditionFailed
@@ -41,18 +41,18 @@ func CheckRead(revision string, c storage.Condition) error {
 	return nil
 }
 
-// CheckRemovable fails with Locked if the file is under a legal hold, or under a retention. If the
-// parameter bypass is true, a retention in the mode Governance does not count. The caller holds the
-// lock of the key.
-func (r *Reader) CheckRemovable(file ObjectFile, bypass bool) error {
-	a, _, err := r.attrsAt(file)
-	if a == nil || err != nil {
+// CheckRemovable fails with Locked if the file is under a legal hold or a retention, except one in
+// the mode Governance if bypassGovernance is true. The caller must hold the lock of the key.
+func (r *Reader) CheckRemovable(file ObjectFile, bypassGovernance bool) error {
+	attrs, _, err := r.attrsAt(file)
+	if attrs == nil || err != nil {
 		return err
 	}
-	return lifetime.CheckRemoval(a.Retention, a.LegalHold, bypass, r.Tree.Clock.Now())
+	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, bypassGovernance, r.Tree.Clock.Now())
 }
 
-// CheckWrite checks the condition of a write against the existing file.
+// CheckWrite fails with PreconditionFailed if the current object, which old may not have found, does
+// not meet the condition of a write.
 func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
 	if c.Absent && old.Found() {
 		return storage.PreconditionFailed
@@ -60,72 +60,77 @@ func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
 	if c.Revision == "" {
 		return nil
 	}
+
 	if !old.Found() {
 		return storage.PreconditionFailed
 	}
-	t, err := r.tagAt(old)
+	tag, err := r.tagAt(old)
 	if err != nil {
 		return err
 	}
-	if t.Revision() != c.Revision {
+	if tag.Revision() != c.Revision {
 		return storage.PreconditionFailed
 	}
 	return nil
 }
 
-// tagAt returns the tag of a file. The tag contains the file's ETag and its revision.
+// tagAt returns the tag of a file: its ETag and its revision. It reads the file's attributes only if
+// the times of the disk are coarse.
 func (r *Reader) tagAt(file ObjectFile) (Tag, error) {
 	if !r.Tree.Coarse.Load() {
 		return MakeTag(file.Meta), nil
 	}
-	a, meta, err := r.attrsAt(file)
+	attrs, meta, err := r.attrsAt(file)
 	if err != nil {
 		return "", err
 	}
-	return r.TagOf(meta, a), nil
+	return r.TagOf(meta, attrs), nil
 }
 
-// TagOf returns the tag of a file. If the times of the disk are too coarse, the tag has a random
-// revision, which each write stores in the attributes. Otherwise the tag is the result of MakeTag.
-func (r *Reader) TagOf(m osdir.Meta, a *Attrs) Tag {
-	if r.Tree.Coarse.Load() && a.Matches(m) && a.Unique != "" {
-		return Tag(`"` + a.Unique + `"` + revisionTag + a.Unique)
+// TagOf returns the tag of a file with the attributes attrs, which may be nil. On a disk with coarse
+// times, which cannot tell two writes apart, the tag has the random revision in the attributes.
+func (r *Reader) TagOf(meta osdir.Meta, attrs *Attrs) Tag {
+	if r.Tree.Coarse.Load() && attrs.Matches(meta) && attrs.Unique != "" {
+		return Tag(`"` + attrs.Unique + `"` + revisionTag + attrs.Unique)
 	}
-	return MakeTag(m)
+	return MakeTag(meta)
 }
 
-// attrsAt reads the attributes of a file that was found, and its current stat result.
+// attrsAt opens a file that exists, and returns its attributes, which are nil if it has none, and its
+// current stat result.
 func (r *Reader) attrsAt(file ObjectFile) (*Attrs, osdir.Meta, error) {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return nil, osdir.Meta{}, r.Tree.PathLostError(err)
 	}
 	defer f.Close()
-	a, err := r.AttrsOfFile(f)
-	return a, f.Meta, err
+	attrs, err := r.AttrsOfFile(f)
+	return attrs, f.Meta, err
 }
 
-// AttrsOfFile reads the attributes of an open file. If the file has none, it returns nil.
+// AttrsOfFile reads the attributes of an open file from its extended attribute or its sidecar. It
+// returns nil if the file has none.
 func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	if !r.NoXattr {
-		b, err := f.Xattr()
-		if err == nil && b != nil {
-			return decodeAttrs(b)
+		value, err := f.Xattr()
+		if err == nil && value != nil {
+			return decodeAttrs(value)
 		}
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, bucketdir.Failure(err)
 		}
 	}
-	b, err := r.Tree.Root.ReadFile(sidecarPath(f.Meta))
+
+	value, err := r.Tree.Root.ReadFile(sidecarPath(f.Meta))
 	if osdir.IsNotExist(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, bucketdir.Failure(err)
 	}
-	a, err := decodeAttrs(b)
-	if err != nil || !a.Matches(f.Meta) {
+	attrs, err := decodeAttrs(value)
+	if err != nil || !attrs.Matches(f.Meta) {
 		return nil, err
 	}
-	return a, nil
+	return attrs, nil
 }

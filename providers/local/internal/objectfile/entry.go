@@ -5,20 +5,20 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// ListEntry returns the entry of an item in a listing.
+// ListEntry returns the entry of a listing for an item of a walk.
 func (r *Reader) ListEntry(item Item) (storage.ListEntry, error) {
 	if item.IsPrefix {
 		return storage.ListEntry{Key: item.Key, IsPrefix: true}, nil
 	}
-	t, err := r.tagOfItem(item)
+	tag, err := r.tagOfItem(item)
 	if err != nil {
 		return storage.ListEntry{}, err
 	}
-	return entryOf(item.Key, item.At.Meta, t), nil
+	return entryOf(item.Key, item.At.Meta, tag), nil
 }
 
-// tagOfItem returns the tag of an item's file. If the times of the disk are too coarse, it opens the
-// object to read the tag from the attributes.
+// tagOfItem returns the tag of an item's file. It opens the file, for its attributes, only if the
+// times of the disk are coarse.
 func (r *Reader) tagOfItem(item Item) (Tag, error) {
 	if !r.Tree.Coarse.Load() {
 		return MakeTag(item.At.Meta), nil
@@ -34,11 +34,11 @@ func (r *Reader) tagOfItem(item Item) (Tag, error) {
 		return MakeTag(item.At.Meta), nil
 	}
 	defer f.Close()
-	a, err := r.AttrsOfFile(f)
+	attrs, err := r.AttrsOfFile(f)
 	if err != nil {
 		return "", err
 	}
-	return r.TagOf(f.Meta, a), nil
+	return r.TagOf(f.Meta, attrs), nil
 }
 
 // entryOf returns the listing entry of a file.
@@ -48,13 +48,13 @@ func entryOf(key string, m osdir.Meta, t Tag) storage.ListEntry {
 	return e
 }
 
-// EntryIn returns the listing entry for a version of key. The version is the file with the name
-// base in d. If the file does not exist, EntryIn returns false.
-func (r *Reader) EntryIn(d *osdir.Dir, base, key string) (e storage.ListEntry, found bool, err error) {
+// EntryIn returns the entry of a listing for a version of key, which is the file base in d. found is
+// false if the file does not exist.
+func (r *Reader) EntryIn(d *osdir.Dir, base, key string) (entry storage.ListEntry, found bool, err error) {
 	file, err := r.StatObject(d, base)
 	if err != nil || !file.Found() {
-		return e, false, err
+		return storage.ListEntry{}, false, err
 	}
-	t, err := r.tagAt(file)
-	return entryOf(key, file.Meta, t), err == nil, err
+	tag, err := r.tagAt(file)
+	return entryOf(key, file.Meta, tag), err == nil, err
 }

@@ -47,28 +47,27 @@ const (
 	minCoarseAge = 5 * time.Second
 )
 
-// find returns a part of a cached window: the entries from the name start to the end of the window.
-// If the name belongs to a directory, it must end with "/".
-func (c *listCache) find(key windowKey, m osdir.Meta, start string) (window, bool) {
+// find returns the part of a cached window that begins at the name start, if the directory still has
+// the stat result meta. The name of a directory must end with "/".
+func (c *listCache) find(key windowKey, meta osdir.Meta, start string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, item := range c.Items {
-		if item.key != key || item.meta != m {
+		if item.key != key || item.meta != meta {
 			continue
 		}
-		found, ok := item.window.from(start)
+		part, ok := item.window.from(start)
 		if !ok {
 			continue
 		}
 		// Move the item to the end: it is the most recently used one now.
 		c.Items = append(slices.Delete(c.Items, i, i+1), item)
-		return found, true
+		return part, true
 	}
 	return window{}, false
 }
 
-// from returns the part of w from the name start to its end. If w does not contain the entry after
-// start, it returns false.
+// from returns the part of w that begins at the name start, or false if the name is outside of w.
 func (w window) from(start string) (window, bool) {
 	segment, isDir := strings.CutSuffix(start, "/")
 	firstSegment, firstIsDir := strings.CutSuffix(w.start, "/")
@@ -85,14 +84,16 @@ func (w window) from(start string) (window, bool) {
 	return window{entries: w.entries[first:], start: start, isComplete: w.isComplete}, true
 }
 
-// add adds a window to the cache, and removes the least recently used windows if the cache is full. If
-// the directory is small, add does nothing.
+// add adds a window to the cache, unless its directory is small, and removes the least recently used
+// windows if the cache is full.
 func (c *listCache) add(item cachedWindow) {
 	if item.window.names < MinCached {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+
+	// The new window replaces others with the same key.
 	c.Items = slices.DeleteFunc(c.Items, func(other cachedWindow) bool {
 		if other.key != item.key {
 			return false
@@ -102,13 +103,14 @@ func (c *listCache) add(item cachedWindow) {
 	})
 	c.Items = append(c.Items, item)
 	c.size += item.size()
+
 	for c.size > maxCached && len(c.Items) > 1 {
 		c.size -= c.Items[0].size()
 		c.Items = slices.Delete(c.Items, 0, 1)
 	}
 }
 
-// Forget drops all windows.
+// Forget removes all windows from the cache.
 func (c *listCache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,8 +121,8 @@ func (c *listCache) Forget() {
 // size returns how much of the limit of the cache a window uses.
 func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
 
-// windowOf returns a window from the cache. If the cache does not have it, windowOf reads it with
-// readWindow.
+// windowOf returns a window from the cache, or reads it with readWindow, whose parameters it has. It
+// caches only windows of a single directory.
 func (r *Reader) windowOf(
 	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
 ) (window, error) {
@@ -131,11 +133,11 @@ func (r *Reader) windowOf(
 	dir := dirs[0]
 	key := windowKey{dir.Path, match, noncurrent}
 	readTime := time.Now()
-	m, err := dir.StatSelf()
+	meta, err := dir.StatSelf()
 	if err != nil {
 		return window{}, bucketdir.Failure(err)
 	}
-	if w, ok := r.Cache.find(key, m, start); ok {
+	if w, ok := r.Cache.find(key, meta, start); ok {
 		return w, nil
 	}
 
@@ -144,14 +146,14 @@ func (r *Reader) windowOf(
 		return window{}, err
 	}
 
-	// A directory that was changed just now could change again without another time.
+	// A directory that was changed just now could change again and keep its time.
 	age := minAge
 	if r.Tree.Coarse.Load() {
 		age = minCoarseAge
 	}
-	isSettled := readTime.Sub(m.Time()) > age
+	isSettled := readTime.Sub(meta.Time()) > age
 	if isSettled && !w.hasNestedDir() {
-		r.Cache.add(cachedWindow{key, m, w})
+		r.Cache.add(cachedWindow{key, meta, w})
 	}
 	return w, nil
 }

@@ -31,30 +31,30 @@ type ObjectFile struct {
 // Found reports whether the file exists.
 func (s ObjectFile) Found() bool { return s.Dir != nil }
 
-// StatObject returns the file with the name base in d. If d is nil, or if that file does not exist
-// or is not an object, it returns the zero value.
+// StatObject returns the file base in d, after a symbolic link. It returns the zero value if d is nil
+// or there is no regular file with the name.
 func (r *Reader) StatObject(d *osdir.Dir, base string) (ObjectFile, error) {
 	if d == nil {
 		return ObjectFile{}, nil
 	}
-	m, err := r.Tree.StatFollowing(d, base)
+	meta, err := r.Tree.StatFollowing(d, base)
 	if osdir.IsNoFile(err) {
 		return ObjectFile{}, nil
 	}
 	if err != nil {
 		return ObjectFile{}, bucketdir.Failure(err)
 	}
-	if m.Kind != osdir.KindFile {
+	if meta.Kind != osdir.KindFile {
 		return ObjectFile{}, nil
 	}
-	return ObjectFile{d, base, m}, nil
+	return ObjectFile{Dir: d, Base: base, Meta: meta}, nil
 }
 
 // On a disk that folds case, opening a name may open a file with another spelling. Files that this
 // package has written cannot be confused that way. For files of other programs, the functions below
 // read the directories to check the spelling.
 
-// hasExactName reports whether the file was created with exactly this spelling of its name.
+// hasExactName reports whether the name of the file on the disk is spelled exactly as file.Base.
 func (r *Reader) hasExactName(file ObjectFile) (bool, error) {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
@@ -64,22 +64,21 @@ func (r *Reader) hasExactName(file ObjectFile) (bool, error) {
 	return r.fileHasExactName(f, file.Dir.PathOf(file.Base))
 }
 
-// fileHasExactName reports whether the open file f was created with the spelling of path. If f has
-// attributes, this package has written it, and no other spelling of its name opens it.
+// fileHasExactName reports whether the name of the open file f on the disk is spelled exactly as path.
 func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
-	a, err := r.AttrsOfFile(f)
+	attrs, err := r.AttrsOfFile(f)
 	if err != nil {
 		return false, err
 	}
-	if a != nil {
+	if attrs != nil {
+		// This package has written the file, under a name that no other spelling opens.
 		return true, nil
 	}
 	return r.Tree.ExistsExactly(path)
 }
 
-// IsStillCurrent reports whether f is still the file of the object at l. If it is not, the file's
-// sidecar may have been removed together with the object. The caller must then open the object
-// again.
+// IsStillCurrent reports whether f is still the file of the object at l. If not, its sidecar may have
+// been removed with the object, and the caller must open the object again.
 func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 	current, err := r.OpenCurrent(l)
 	if err != nil || current == nil {
@@ -91,10 +90,11 @@ func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 	return isSameInode && isUnchanged
 }
 
-// OpenCurrent opens the current object. If the object does not exist, it returns nil. It tries the
-// plain name and then the alternate name. Then it tries both again, because a write may have moved
-// the object back to the plain name in between.
+// OpenCurrent opens the file of the current object, which has a plain, an alternate or a literal
+// name. It returns nil if there is no object.
 func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
+	// Try twice, because a write may move the object from its alternate name to its plain name in
+	// between.
 	for range 2 {
 		f, err := r.openPlain(l)
 		if f != nil || err != nil {
@@ -109,15 +109,15 @@ func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
 	if l.Literal == "" {
 		return nil, nil
 	}
-	exact, err := r.Tree.ExistsExactly(l.Literal)
-	if err != nil || !exact {
+	exists, err := r.Tree.ExistsExactly(l.Literal)
+	if err != nil || !exists {
 		return nil, err
 	}
 	return r.OpenIn(osdir.Split(l.Literal))
 }
 
-// openPlain opens the file with the plain name. If there is no such file, or if the disk folds case and
-// the file is spelled differently, it returns nil.
+// openPlain opens the file with the object's plain name. It returns nil if there is none, or if its
+// name has another spelling, on a disk that folds case.
 func (r *Reader) openPlain(l bucketdir.Location) (*osdir.File, error) {
 	f, err := r.OpenIn(l.Dir, l.Base)
 	if f == nil || err != nil {
@@ -126,15 +126,16 @@ func (r *Reader) openPlain(l bucketdir.Location) (*osdir.File, error) {
 	if !r.Tree.Strict.Load() {
 		return f, nil
 	}
-	exact, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base))
-	if err != nil || !exact {
+	isExact, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base))
+	if err != nil || !isExact {
 		_ = f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
-// OpenIn opens a regular file. If no regular file has the name, it returns nil.
+// OpenIn opens the file base in the directory path. It returns nil if there is no regular file with
+// the name.
 func (r *Reader) OpenIn(path, base string) (*osdir.File, error) {
 	r.Tree.Opening(path)
 	f, err := r.Tree.Top.Open(osdir.Join(path, base))
@@ -151,7 +152,8 @@ func (r *Reader) OpenIn(path, base string) (*osdir.File, error) {
 	return f, nil
 }
 
-// statCurrent finds the file of an object without the lock of the key.
+// statCurrent describes the file of the current object without the lock of the key. The result is not
+// found if there is no object.
 func (r *Reader) statCurrent(key string) (ObjectFile, error) {
 	l, ok := r.Tree.Names().Locate(key)
 	if !ok {

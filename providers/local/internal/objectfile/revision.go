@@ -19,10 +19,10 @@ type Tag string
 
 const revisionTag = bucketdir.Provider + ":"
 
-// MakeTag returns the tag of a file, from its stat result. The times of the disk must be precise
-// enough.
+// MakeTag returns the tag of a file, whose revision consists of the file's inode, time and size. The
+// times of the disk must be precise enough to tell two writes apart.
 func MakeTag(m osdir.Meta) Tag {
-	const maxLength = 112 // of the revision twice, as three numbers of 16 digits, and what is around it
+	const maxLength = 112 // of two revisions of three numbers with 16 digits, and what is around them
 	b := make([]byte, 0, maxLength)
 	b = append(b, '"')
 	b = strconv.AppendUint(b, m.Ino, 16)

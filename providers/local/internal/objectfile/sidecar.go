@@ -20,16 +20,18 @@ func sidecarPath(m osdir.Meta) string {
 	return bucketdir.AttrsPath + "/" + strconv.FormatUint(m.Ino, 16)
 }
 
-// writeSidecar writes the sidecar of a file that is not visible yet.
+// writeSidecar stores encoded attributes in the sidecar of a file.
 func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	s.Reader.Sidecars.Store(true)
-	// The attributes must be as private as the object.
+	// The attributes must be as private as the object. Windows has no modes.
 	mode := fs.FileMode(st.Meta.Mode & 0o666)
-	mode = cmp.Or(mode, 0o666) // Windows has no modes
+	mode = cmp.Or(mode, 0o666)
 	err := s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
 	if !osdir.IsNotExist(err) {
 		return err
 	}
+
+	// The directory of the sidecars does not exist yet.
 	if err := s.Tree.Mkdirs(bucketdir.AttrsPath); err != nil {
 		return err
 	}
@@ -40,15 +42,15 @@ func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	return s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
 }
 
-// HoldInode opens a file. The caller then removes the file's name and its sidecar, and calls
-// release. While the file is open, the system cannot give its inode to another file. A sidecar has
-// the inode as its name. Without HoldInode, a new file could get the same inode and a sidecar. The
-// caller would then remove the sidecar of the new file.
-//
-// On Windows, HoldInode does nothing: numbers of files are not reused, and an open file could not
-// be removed.
+// HoldInode keeps a file open until release is called, so that no other file gets its inode. The
+// caller removes the file and then its sidecar, which has the inode as its name and would otherwise
+// be that of a new file by then.
 func (r *Reader) HoldInode(file ObjectFile) (release func()) {
-	if !file.Found() || !r.Sidecars.Load() || runtime.GOOS == "windows" {
+	if !file.Found() || !r.Sidecars.Load() {
+		return func() {}
+	}
+	if runtime.GOOS == "windows" {
+		// Windows does not reuse the numbers of files, and removes no open file.
 		return func() {}
 	}
 	f, err := file.Dir.Open(file.Base)
