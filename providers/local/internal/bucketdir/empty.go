@@ -27,18 +27,18 @@ func (t *Tree) hasFile(path string) (bool, error) {
 // keeps, found is true. Otherwise dirs has the paths of the directories in it. scanForFile closes the
 // directory, so that hasFile has only one open.
 func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
-	d, err := t.OpenToRead(path)
+	dir, err := t.OpenToRead(path)
 	if err != nil {
 		return false, nil, UnlessAbsent(err)
 	}
-	defer d.Close()
+	defer dir.Close()
 
-	err = d.Each(func(e osdir.Entry) bool {
-		entryPath := d.PathOf(e.Name)
+	err = dir.Each(func(e osdir.Entry) bool {
+		entryPath := dir.PathOf(e.Name)
 		if entryPath == Reserved || isVisibleName(e.Name) {
 			return true
 		}
-		if isDir(d, e) {
+		if isDir(dir, e) {
 			dirs = append(dirs, entryPath)
 			return true
 		}
@@ -51,13 +51,13 @@ func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
 	return found, dirs, nil
 }
 
-// isDir reports whether an entry of d is a directory.
-func isDir(d *osdir.Dir, e osdir.Entry) bool {
+// isDir reports whether an entry of dir is a directory.
+func isDir(dir *osdir.Dir, e osdir.Entry) bool {
 	if e.Kind != osdir.KindUnknown {
 		return e.Kind == osdir.KindDir
 	}
-	m, err := d.Stat(e.Name)
-	return err == nil && m.Kind == osdir.KindDir
+	meta, err := dir.Stat(e.Name)
+	return err == nil && meta.Kind == osdir.KindDir
 }
 
 // isVisibleName reports whether name is the name of a visible sidecar.
@@ -65,21 +65,21 @@ func isVisibleName(name string) bool { return strings.HasPrefix(name, Reserved+s
 
 // RemoveEmpty removes all empty directories below path, and all visible sidecars without an object.
 func (t *Tree) RemoveEmpty(path string) error {
-	d, err := t.OpenToRead(path)
+	dir, err := t.OpenToRead(path)
 	if err != nil {
 		return UnlessAbsent(err)
 	}
-	defer d.Close()
+	defer dir.Close()
 
 	var dirs []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if isDir(d, e) && d.PathOf(e.Name) != Reserved {
+	err = dir.Each(func(e osdir.Entry) bool {
+		if isDir(dir, e) && dir.PathOf(e.Name) != Reserved {
 			dirs = append(dirs, e.Name)
 			return true
 		}
 		if isVisibleName(e.Name) {
 			// No object is left, so the sidecar has none. If it remains, so does the directory.
-			_ = d.Unlink(e.Name)
+			_ = dir.Unlink(e.Name)
 		}
 		return true
 	})
@@ -88,11 +88,11 @@ func (t *Tree) RemoveEmpty(path string) error {
 	}
 
 	for _, name := range dirs {
-		if err := t.RemoveEmpty(d.PathOf(name)); err != nil {
+		if err := t.RemoveEmpty(dir.PathOf(name)); err != nil {
 			return err
 		}
 		// If the directory is not empty, it remains.
-		_ = d.Rmdir(name)
+		_ = dir.Rmdir(name)
 	}
 	return nil
 }

@@ -113,11 +113,11 @@ func (t *Tree) Probe() (Format, error) {
 
 	// Stat the open file, not the path. The file looks old now, so a sweep may have removed the
 	// path.
-	fi, err := file.Stat()
+	info, err := file.Stat()
 	if err != nil {
 		return f, Failure(err)
 	}
-	if fi.ModTime().Sub(probeTime).Abs() >= time.Microsecond {
+	if info.ModTime().Sub(probeTime).Abs() >= time.Microsecond {
 		f.Coarse = true
 	}
 	return f, nil

@@ -191,7 +191,7 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 	}
 
 	// The lock counts only if the file at the path is still the locked file.
-	m, err := l.Tree.Top.Stat(LockPath)
+	meta, err := l.Tree.Top.Stat(LockPath)
 	if osdir.IsNoFile(err) {
 		return unlock, false, nil
 	}
@@ -199,7 +199,7 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 		unlock()
 		return nil, false, Failure(err)
 	}
-	return unlock, m.Ino == f.ino, nil
+	return unlock, meta.Ino == f.ino, nil
 }
 
 // slot returns the channel of a byte.

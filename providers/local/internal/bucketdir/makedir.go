@@ -9,12 +9,12 @@ import (
 
 // StatFollowing returns the stat result of an entry. If the entry is a symbolic link, it returns
 // that of the link's target.
-func (t *Tree) StatFollowing(d *osdir.Dir, base string) (osdir.Meta, error) {
-	m, err := d.Stat(base)
-	if err == nil && m.Kind == osdir.KindLink {
-		return t.StatTarget(d, base)
+func (t *Tree) StatFollowing(dir *osdir.Dir, base string) (osdir.Meta, error) {
+	meta, err := dir.Stat(base)
+	if err == nil && meta.Kind == osdir.KindLink {
+		return t.StatTarget(dir, base)
 	}
-	return m, err
+	return meta, err
 }
 
 // MkdirIn creates a directory in parent and flushes its name to the disk. If the directory exists,
@@ -38,8 +38,8 @@ func (t *Tree) Mkdirs(path string) error {
 	if path == "" {
 		return nil
 	}
-	fi, err := t.Root.Lstat(path)
-	if err == nil && fi.IsDir() {
+	info, err := t.Root.Lstat(path)
+	if err == nil && info.IsDir() {
 		return nil
 	}
 

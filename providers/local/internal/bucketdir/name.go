@@ -77,19 +77,19 @@ func (n Names) Locate(key string) (Location, bool) {
 		return Location{}, false
 	}
 
-	var l Location
+	var loc Location
 	if n.isPlain(last) {
-		l.Dir = dir
-		l.Base = last
+		loc.Dir = dir
+		loc.Base = last
 	} else {
-		l.Dir, l.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
+		loc.Dir, loc.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
 	}
 
-	l.AltDir, l.AltBase = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkAlternate)))
-	if n.Strict && osdir.Join(l.Dir, l.Base) != key && !HasReserved(key) {
-		l.Literal = key
+	loc.AltDir, loc.AltBase = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkAlternate)))
+	if n.Strict && osdir.Join(loc.Dir, loc.Base) != key && !HasReserved(key) {
+		loc.Literal = key
 	}
-	return l, true
+	return loc, true
 }
 
 // DirPath returns the path of the directory that contains the keys under key + "/". If no directory

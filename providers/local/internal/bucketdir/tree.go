@@ -48,8 +48,8 @@ type Tree struct {
 
 // StatTarget returns the stat result of the target of a symbolic link. If the target is outside the
 // bucket, it fails.
-func (t *Tree) StatTarget(d *osdir.Dir, base string) (osdir.Meta, error) {
-	f, err := d.Open(base)
+func (t *Tree) StatTarget(dir *osdir.Dir, base string) (osdir.Meta, error) {
+	f, err := dir.Open(base)
 	if err != nil {
 		return osdir.Meta{}, err
 	}
@@ -82,8 +82,8 @@ func (t *Tree) Opening(path string) {
 
 // OpenIfThere opens a directory as Open does. If the directory does not exist, it returns nil.
 func (t *Tree) OpenIfThere(path string) (*osdir.Dir, error) {
-	d, err := t.Open(path)
-	return d, UnlessAbsent(err)
+	dir, err := t.Open(path)
+	return dir, UnlessAbsent(err)
 }
 
 // OpenToRead opens a directory to read its names. It always uses a new descriptor, because
@@ -93,10 +93,10 @@ func (t *Tree) OpenToRead(path string) (*osdir.Dir, error) {
 	return osdir.Open(t.Root, t.Top, path)
 }
 
-// CloseDir closes a directory that Open returned. If d is nil, it does nothing.
-func (t *Tree) CloseDir(d *osdir.Dir) {
-	if d != t.Top {
-		d.Close()
+// CloseDir closes a directory that Open returned. If dir is nil, it does nothing.
+func (t *Tree) CloseDir(dir *osdir.Dir) {
+	if dir != t.Top {
+		dir.Close()
 	}
 }
 
@@ -153,11 +153,11 @@ func (t *Tree) PathLostError(err error) error {
 }
 
 // Flush flushes the names in an open directory to the disk, unless Config.NoSync is set.
-func (t *Tree) Flush(d *osdir.Dir) error {
+func (t *Tree) Flush(dir *osdir.Dir) error {
 	if !t.Sync {
 		return nil
 	}
-	return d.Sync()
+	return dir.Sync()
 }
 
 // SyncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
